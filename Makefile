@@ -1,0 +1,59 @@
+# Two commands matter: `make demo` shows it, `make test` proves it. Both set themselves up; they need Rust, Python 3.11 or
+# later and make, and nothing else.
+
+# One selection and one set of features for every build: another one would compile aws-sdk-ec2 again, for minutes.
+CARGO_SELECTION := --workspace --all-targets --locked
+PYTHON ?= python3
+LOCAL := .venv/local/.installed
+LINT := .venv/lint/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build setup unit e2e emulators template lint fmt clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(LOCAL) ## a drifted server is replaced, on a local AWS (KEEP=1 leaves it running)
+	@scripts/demo.sh $(if $(KEEP),--keep)
+
+test: ## everything, with the time of each stage
+	@scripts/test.sh
+
+build: ## all functions, tests and tools, in the profile that tests and demo share
+	cargo build $(CARGO_SELECTION)
+
+setup: $(LOCAL) $(LINT) ## the two Python environments: emulators, and template checks
+
+fmt: ## formats the code
+	cargo fmt --all
+
+lint: ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy $(CARGO_SELECTION) --test end_to_end -- -D warnings
+
+unit: ## tests that need no emulator: planner, loop, adapters, detectors
+	cargo test $(CARGO_SELECTION)
+
+e2e: $(LOCAL) ## the deployed functions on a local AWS
+	cargo build $(CARGO_SELECTION)
+	cargo test --workspace --locked --test end_to_end
+
+emulators: $(LOCAL) ## what our launchers correct in the emulators
+	.venv/local/bin/python -m unittest discover -s tests/local
+
+template: $(LINT) ## cfn-lint, sam validate, and what must hold in template.yaml
+	SAM_CLI_TELEMETRY=0 .venv/lint/bin/python -m unittest discover -s tests/template
+
+clean: ## removes what was built and installed here
+	cargo clean
+	rm -rf .venv
+
+# `--no-deps`: the files list every package with its hash, and older versions of pip refuse hashes on extras.
+.venv/%/.installed:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv --clear .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(LOCAL): tests/local/requirements.txt
+$(LINT): tests/template/requirements.txt

@@ -1,0 +1,88 @@
+//! Where a fleet stands: what its groups form, which one is live, what its policy is, and what stands in the way.
+
+use crate::decide::Plan;
+use crate::fleet::{Layout, obstacles};
+use crate::ids::GroupName;
+use crate::notification::{Condition, News};
+use crate::observation::{Group, TemplateReference};
+use crate::policy::{Mode, Policy};
+use crate::record::Release;
+use crate::text::ForeignText;
+
+/// Where a fleet stands now.
+#[derive(Debug)]
+pub(crate) struct Standing<'a> {
+    /// The group that receives the traffic. None: misconfigured.
+    pub(crate) live: Option<&'a Group>,
+    /// The policy. Err: why it is invalid.
+    pub(crate) policy: Result<Policy, ForeignText>,
+    /// What stands in the way of changing anything: the fleet is misconfigured or not adoptable.
+    pub(crate) obstacle: Option<ForeignText>,
+}
+
+impl Standing<'_> {
+    /// The mode that the tags say. None: they say nothing valid.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        self.policy.as_ref().ok().map(|policy| policy.mode)
+    }
+
+    /// Whether this is the live group.
+    pub(crate) fn is_live(&self, group: &GroupName) -> bool {
+        self.live.is_some_and(|live| live.name == *group)
+    }
+}
+
+/// Finds out where the fleet stands, and adopts it when it is seen for the first time.
+pub(crate) fn stand<'a>(plan: &mut Plan<'a>) -> Standing<'a> {
+    let seen = plan.input.seen;
+    let layout = match Layout::of(plan.input.fleet, &seen.groups) {
+        Ok(layout) => layout,
+        Err(problem) => return misconfigured(plan, &problem.to_string(), Err("its groups do not form a fleet".into())),
+    };
+    let policy = layout.policy(plan.input.defaults).map_err(|error| ForeignText::from(error.to_string()));
+    if let Err(problem) = &policy {
+        plan.is_in(Condition::PolicyInvalid, problem.clone());
+    }
+    let (live, color) = match layout.live(seen, plan.next.live) {
+        Ok(found) => found,
+        Err(problem) => return misconfigured(plan, &problem.to_string(), policy),
+    };
+    let obstacles = obstacles(layout, live, seen, plan.next.release.as_ref());
+    if obstacles.is_empty() {
+        plan.next.live = color;
+        follow_release(plan, live, policy.as_ref().ok());
+        Standing { live: Some(live), policy, obstacle: None }
+    } else {
+        let obstacle = ForeignText::from(obstacles.join("; "));
+        plan.is_in(Condition::NotAdoptable, obstacle.clone());
+        Standing { live: Some(live), policy, obstacle: Some(obstacle) }
+    }
+}
+
+/// Adopting writes down what the live group runs, as a number; it changes nothing. While a fleet is only observed the
+/// release follows the group, so that switching to `observe` and back is how a person accepts a template that was
+/// changed by hand.
+fn follow_release(plan: &mut Plan<'_>, live: &Group, policy: Option<&Policy>) {
+    let TemplateReference::Numbered(template) = &live.template else { return };
+    let Some(image) = plan.input.seen.templates.get(template).and_then(|content| content.image.clone()) else { return };
+    let found = Release { template: template.clone(), image, since: plan.input.now };
+    let (from, is_first) = match &plan.next.release {
+        None => (String::new(), true),
+        Some(release) if release.template == found.template => return,
+        Some(release) => (release.template.to_string(), false),
+    };
+    let is_observed = policy.is_some_and(|policy| policy.mode == Mode::Observe);
+    if is_first || is_observed {
+        let why = if is_first { "seen for the first time" } else { "the observed group runs another version" };
+        plan.journal(None, &from, &found.template.to_string(), why);
+        if is_first {
+            plan.tell(News::Adopted { release: found.clone() });
+        }
+        plan.next.release = Some(found);
+    }
+}
+
+fn misconfigured<'a>(plan: &mut Plan<'a>, problem: &str, policy: Result<Policy, ForeignText>) -> Standing<'a> {
+    plan.is_in(Condition::Misconfigured, problem);
+    Standing { live: None, policy, obstacle: Some(problem.into()) }
+}

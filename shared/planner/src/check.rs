@@ -1,0 +1,57 @@
+//! A linter for decisions: what must hold for every record and every plan, whatever led to it. Run by the tests, and
+//! later by the simulator at every step.
+
+use std::collections::BTreeSet;
+
+use crate::decision::{Action, Decision, Role};
+use crate::record::{Phase, Record, SCHEMA_VERSION};
+
+/// Everything that is wrong with a record, in words. Empty: nothing.
+pub fn record(record: &Record) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if record.schema_version != SCHEMA_VERSION {
+        wrong.push(format!("schema version {} is not {SCHEMA_VERSION}", record.schema_version));
+    }
+    let successors: Vec<_> = record.successors().collect();
+    if successors.iter().collect::<BTreeSet<_>>().len() != successors.len() {
+        wrong.push("two replacements share a successor".to_owned());
+    }
+    for (id, replacement) in &record.replacements {
+        if replacement.phase.successor() == Some(id) {
+            wrong.push(format!("{id} is its own successor"));
+        }
+        if replacement.drift.is_empty() {
+            wrong.push(format!("{id} is being replaced for no reason"));
+        }
+        if let Phase::Launching(surge) = &replacement.phase
+            && surge.token.len() > 64
+        {
+            wrong.push(format!("the token of {id} is longer than the 64 characters that Auto Scaling takes"));
+        }
+    }
+    wrong
+}
+
+/// Everything that is wrong with a decision, in words. Empty: nothing.
+pub fn decision(decision: &Decision) -> Vec<String> {
+    let mut wrong = record(&decision.next);
+    for action in &decision.actions {
+        if let Action::Terminate { instance, role, .. } = action {
+            let replacement = decision.next.replacements.iter().find(|(id, replacement)| match role {
+                Role::Drifted => *id == instance && matches!(replacement.phase, Phase::Retiring(_)),
+                Role::Surplus => {
+                    replacement.phase.successor() == Some(instance)
+                        && matches!(replacement.phase, Phase::Withdrawing(_))
+                }
+            });
+            if replacement.is_none() {
+                wrong.push(format!("{instance} would be terminated without a committed reason"));
+            }
+        }
+    }
+    let needs_commit = !decision.journal.is_empty() || !decision.notifications.is_empty();
+    if needs_commit && !decision.changed {
+        wrong.push("something is journaled or told without a commit".to_owned());
+    }
+    wrong
+}

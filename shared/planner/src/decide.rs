@@ -1,0 +1,247 @@
+//! The heart: one look at a fleet becomes one decision.
+//!
+//! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the [`Plan`].
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decision::{Action, ActionResult, Decision, JournalEntry, Outcome, Waiting};
+use crate::fact::Fact;
+use crate::ids::{FleetName, GroupName, InstanceId};
+use crate::notification::{Condition, News, Notification, REMIND_AFTER};
+use crate::observation::{Freeze, Observation};
+use crate::policy::{Defaults, Mode};
+use crate::record::{ConditionSince, Denial, Record};
+use crate::text::ForeignText;
+use crate::{adopt, drift, guards, replacement};
+
+/// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
+/// rollback may need.
+const DENIED_RECHECK: SignedDuration = SignedDuration::from_mins(5);
+/// AWS is busy with a group for as long as a scaling activity takes to get out of the way: seconds.
+const BUSY_RECHECK: SignedDuration = SignedDuration::from_secs(10);
+
+/// Everything that a decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The fleet.
+    pub fleet: &'a FleetName,
+    /// Its record. None: it was never looked at before.
+    pub record: Option<&'a Record>,
+    /// What was reported and not used yet.
+    pub facts: &'a [Fact],
+    /// What came of the actions of the decision before, in the same run.
+    pub outcomes: &'a [Outcome],
+    /// The freezes that stand in the table, expired ones included.
+    pub freezes: &'a [Freeze],
+    /// What was just read.
+    pub seen: &'a Observation,
+    /// The stack's default policy.
+    pub defaults: &'a Defaults,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Decides what to do about a fleet.
+///
+/// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
+pub fn decide(input: Input<'_>) -> Decision {
+    let mut plan = Plan::new(input);
+    let standing = adopt::stand(&mut plan);
+    let findings = drift::detect(&mut plan, &standing);
+    replacement::advance_all(&mut plan, &standing, &findings);
+    guards::admit(&mut plan, &standing, &findings);
+    replacement::put_back(&mut plan);
+    plan.note_outcomes();
+    plan.finish()
+}
+
+/// The decision while it is being made.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) input: Input<'a>,
+    pub(crate) next: Record,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) waiting: BTreeMap<InstanceId, Waiting>,
+    pub(crate) consumed: Vec<String>,
+    journal: Vec<JournalEntry>,
+    news: Vec<News>,
+    conditions: BTreeMap<String, (Condition, ForeignText)>,
+    recheck: Option<Timestamp>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(input: Input<'a>) -> Self {
+        Self {
+            input,
+            next: input.record.cloned().unwrap_or_else(|| Record::new(input.fleet.clone())),
+            actions: Vec::new(),
+            waiting: BTreeMap::new(),
+            consumed: Vec::new(),
+            journal: Vec::new(),
+            news: Vec::new(),
+            conditions: BTreeMap::new(),
+            recheck: None,
+        }
+    }
+
+    /// The freeze that stops this fleet now, the one that ends last.
+    pub(crate) fn freeze(&self) -> Option<&'a Freeze> {
+        let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
+        freezes.max_by_key(|freeze| freeze.expires_at.unwrap_or(Timestamp::MAX))
+    }
+
+    /// Why work under way stands still: a freeze, or a fleet switched back to observe. Both apply at once.
+    pub(crate) fn hold(&self, mode: Option<Mode>) -> Option<Waiting> {
+        if let Some(freeze) = self.freeze() {
+            return Some(Waiting::Frozen {
+                reason: freeze.reason.clone(),
+                owner: freeze.owner.clone(),
+                until: freeze.expires_at,
+            });
+        }
+        (mode == Some(Mode::Observe)).then_some(Waiting::Observed)
+    }
+
+    /// Look again at this time, or earlier.
+    pub(crate) fn look_again(&mut self, at: Timestamp) {
+        let at = at.max(self.input.now);
+        self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Writes a transition into the journal.
+    pub(crate) fn journal(&mut self, instance: Option<&InstanceId>, from: &str, to: &str, why: impl Into<ForeignText>) {
+        self.journal_entry(JournalEntry {
+            at: self.input.now,
+            instance: instance.cloned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why: why.into(),
+            actor: "driftless".to_owned(),
+            evidence: None,
+        });
+    }
+
+    /// Writes a transition with its evidence into the journal.
+    pub(crate) fn journal_entry(&mut self, entry: JournalEntry) {
+        self.journal.push(entry);
+    }
+
+    /// Tells on-call.
+    pub(crate) fn tell(&mut self, news: News) {
+        self.news.push(news);
+    }
+
+    /// Says that the fleet is in a state. It is announced when it was not before.
+    pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<ForeignText>) {
+        self.conditions.insert(condition.key(), (condition, detail.into()));
+    }
+
+    /// What came of the last run's actions for the sake of one drifted instance, newest last.
+    pub(crate) fn outcomes_for(&self, instance: &InstanceId) -> impl Iterator<Item = &'a Outcome> {
+        self.input.outcomes.iter().filter(move |outcome| match &outcome.action {
+            Action::Launch { replaces, .. } | Action::SetDesired { replaces, .. } => replaces == instance,
+            Action::Terminate { instance: terminated, .. } | Action::Protect { instance: terminated, .. } => {
+                terminated == instance
+            }
+            Action::SetMaximum { .. } => false,
+        })
+    }
+
+    /// What every outcome asks for, whatever it was about: patience, or a person.
+    fn note_outcomes(&mut self) {
+        let now = self.input.now;
+        for outcome in self.input.outcomes {
+            let name = outcome.action.name();
+            match &outcome.result {
+                ActionResult::Denied(message) => {
+                    self.next.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
+                }
+                ActionResult::Busy(_) => self.look_again(now + BUSY_RECHECK),
+                ActionResult::Done | ActionResult::Launched(_) => {
+                    self.next.denied.remove(name);
+                }
+                ActionResult::Gone
+                | ActionResult::Changed
+                | ActionResult::Frozen
+                | ActionResult::Unsupported
+                | ActionResult::Failed(_) => {}
+            }
+        }
+        for (action, denial) in self.next.denied.clone() {
+            let retry_at = denial.at + DENIED_RECHECK;
+            if now < retry_at {
+                self.actions.retain(|planned| planned.name() != action);
+                self.look_again(retry_at);
+            }
+            self.is_in(Condition::PermissionDenied { action }, denial.message);
+        }
+        // What AWS was just busy with is left alone until the next look.
+        let is_busy = |action: &Action| {
+            self.input.outcomes.iter().any(|outcome| {
+                matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action
+            })
+        };
+        self.actions.retain(|action| !is_busy(action));
+    }
+
+    /// Announces states that were entered, that last, and that ended.
+    fn announce(&mut self) {
+        let now = self.input.now;
+        let is_over = |key: &&String| !self.conditions.contains_key(*key);
+        let ended: Vec<String> = self.next.conditions.keys().filter(is_over).cloned().collect();
+        for condition in ended {
+            if let Some(ConditionSince { since, .. }) = self.next.conditions.remove(&condition) {
+                self.journal(None, &condition, "over", "");
+                self.news.push(News::Ended { condition, since });
+            }
+        }
+        for (key, (condition, detail)) in std::mem::take(&mut self.conditions) {
+            match self.next.conditions.get_mut(&key) {
+                None => {
+                    self.journal(None, "", &key, detail.clone());
+                    self.next.conditions.insert(
+                        key,
+                        ConditionSince { since: now, announced_at: now, detail: detail.clone() },
+                    );
+                    self.news.push(News::Entered { condition, detail });
+                }
+                Some(known) if now >= known.announced_at + REMIND_AFTER => {
+                    known.announced_at = now;
+                    known.detail.clone_from(&detail);
+                    let since = known.since;
+                    self.news.push(News::Lasts { condition, detail, since });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn finish(mut self) -> Decision {
+        self.announce();
+        let changed = self.input.record != Some(&self.next) || !self.journal.is_empty() || !self.consumed.is_empty();
+        if changed {
+            self.next.version += 1;
+        }
+        let version = self.next.version;
+        let groups: Vec<GroupName> = self.input.seen.groups.iter().map(|group| group.name.clone()).collect();
+        let notifications = self.news.into_iter().enumerate().map(|(index, news)| Notification {
+            id: format!("{}-{version}-{index}", self.input.fleet),
+            fleet: self.input.fleet.clone(),
+            groups: groups.clone(),
+            at: self.input.now,
+            news,
+        });
+        Decision {
+            notifications: notifications.collect(),
+            next: self.next,
+            changed,
+            consumed: self.consumed,
+            journal: self.journal,
+            actions: self.actions,
+            waiting: self.waiting,
+            recheck: self.recheck,
+        }
+    }
+}

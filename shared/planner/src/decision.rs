@@ -1,0 +1,368 @@
+//! What goes out of a decision, and what comes back from its actions.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GroupName, InstanceId, RuleName, Zone};
+use crate::notification::Notification;
+use crate::observation::Finding;
+use crate::policy::Percent;
+use crate::record::{DriftReason, Record};
+use crate::text::ForeignText;
+
+/// The planner's answer. It fixes everything: acting on it needs no further choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a decision that is not committed and acted on is lost"]
+pub struct Decision {
+    /// The record to commit before anything is done.
+    pub next: Record,
+    /// Whether there is anything to commit.
+    pub changed: bool,
+    /// Facts that are now part of the record and need not be kept.
+    pub consumed: Vec<String>,
+    /// What to write into the journal with the commit.
+    pub journal: Vec<JournalEntry>,
+    /// What to tell on-call, with the commit, through the outbox.
+    pub notifications: Vec<Notification>,
+    /// What to do, in this order. Never in the record: the next decision derives what is still to be done from what
+    /// it sees.
+    pub actions: Vec<Action>,
+    /// Why each drifted instance waits.
+    pub waiting: BTreeMap<InstanceId, Waiting>,
+    /// When to look again at the latest. None: nothing is waited for.
+    pub recheck: Option<Timestamp>,
+}
+
+/// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Raise `MaxSize` to make room.
+    SetMaximum {
+        /// The group.
+        group: GroupName,
+        /// The value it must still have.
+        expected: u32,
+        /// The value to write.
+        maximum: u32,
+    },
+    /// Launch the successor of a drifted instance.
+    Launch {
+        /// The group.
+        group: GroupName,
+        /// Where.
+        zone: Zone,
+        /// The drifted instance.
+        replaces: InstanceId,
+        /// The idempotency token.
+        token: String,
+    },
+    /// Write the desired capacity: one up for a successor, or back down when none came.
+    SetDesired {
+        /// The group.
+        group: GroupName,
+        /// The value it must still have.
+        expected: u32,
+        /// The value to write.
+        desired: u32,
+        /// The drifted instance for whose sake.
+        replaces: InstanceId,
+    },
+    /// Switch scale-in protection of a successor on or off.
+    Protect {
+        /// The group.
+        group: GroupName,
+        /// The successor.
+        instance: InstanceId,
+        /// On or off.
+        protection: Protection,
+    },
+    /// Terminate one instance by its id.
+    Terminate {
+        /// The group.
+        group: GroupName,
+        /// The instance.
+        instance: InstanceId,
+        /// The desired capacity that the group must still have: whether to lower it was decided on it.
+        expected_desired: u32,
+        /// Whether desired capacity goes down with it.
+        capacity: CapacityChange,
+        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a surplus.
+        role: Role,
+    },
+}
+
+/// Scale-in protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Protected.
+    On,
+    /// Not protected.
+    Off,
+}
+
+/// What a termination does to the desired capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapacityChange {
+    /// It goes down by one: the surge raised it.
+    Decrement,
+    /// It stays: the surge did not raise it, or someone lowered it meanwhile.
+    Keep,
+}
+
+/// What a terminated instance is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The drifted one: its termination is a disruption.
+    Drifted,
+    /// The successor of a surge that is given up: its termination puts things back.
+    Surplus,
+}
+
+impl Action {
+    /// Whether it disrupts, so that a freeze which came after the decision holds it back.
+    pub const fn is_disruptive(&self) -> bool {
+        match self {
+            Self::SetMaximum { expected, maximum, .. } => *maximum > *expected,
+            Self::SetDesired { expected, desired, .. } => *desired > *expected,
+            Self::Launch { .. } => true,
+            Self::Protect { .. } => false,
+            Self::Terminate { role, .. } => matches!(role, Role::Drifted),
+        }
+    }
+
+    /// The group that it changes.
+    pub const fn group(&self) -> &GroupName {
+        match self {
+            Self::SetMaximum { group, .. }
+            | Self::Launch { group, .. }
+            | Self::SetDesired { group, .. }
+            | Self::Protect { group, .. }
+            | Self::Terminate { group, .. } => group,
+        }
+    }
+
+    /// The word for it in logs and messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SetMaximum { .. } => "set-maximum",
+            Self::Launch { .. } => "launch",
+            Self::SetDesired { .. } => "set-desired",
+            Self::Protect { .. } => "protect",
+            Self::Terminate { .. } => "terminate",
+        }
+    }
+}
+
+/// What came of an action. It is input of the next decision of the same run, and lost in a crash: then the action is
+/// derived again, and repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was to be done.
+    pub action: Action,
+    /// What came of it.
+    pub result: ActionResult,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionResult {
+    /// Done, or already so.
+    Done,
+    /// Launched, as this instance.
+    Launched(InstanceId),
+    /// What it was to act on is gone.
+    Gone,
+    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.
+    Busy(ForeignText),
+    /// The value that was decided on is no longer the live one. Nothing was written.
+    Changed,
+    /// A freeze came after the decision. Nothing was written.
+    Frozen,
+    /// The endpoint or the group does not offer the call.
+    Unsupported,
+    /// AWS tried and could not, with its message.
+    Failed(ForeignText),
+    /// Our permissions do not allow it, with AWS's message.
+    Denied(ForeignText),
+}
+
+/// Why something waits: a guard's verdict, and when it may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "guard", rename_all = "kebab-case")]
+pub enum Waiting {
+    /// A person stopped everything.
+    Frozen {
+        /// Why.
+        reason: ForeignText,
+        /// Who.
+        owner: ForeignText,
+        /// Until when, if it ends by itself.
+        until: Option<Timestamp>,
+    },
+    /// The fleet is only observed.
+    Observed,
+    /// The policy is invalid.
+    PolicyInvalid {
+        /// Why.
+        problem: ForeignText,
+    },
+    /// A cutover is under way.
+    CutoverUnderWay,
+    /// The group cannot take a replacement now.
+    GroupNotFit {
+        /// Why.
+        problem: ForeignText,
+    },
+    /// Too many drifted at once.
+    BreakerOpen {
+        /// How many.
+        drifted: u32,
+        /// Of how many.
+        members: u32,
+        /// The share that is allowed.
+        limit: Percent,
+    },
+    /// As many replacements as allowed are under way.
+    BudgetSpent {
+        /// How many are under way.
+        used: u32,
+        /// How many are allowed.
+        limit: u32,
+    },
+    /// An attempt failed; the next one waits.
+    BackOff {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Someone protects the instance.
+    Protected {
+        /// By what.
+        by: ForeignText,
+    },
+    /// The instance is not in service: Auto Scaling, or a person, has it.
+    NotInService {
+        /// Its state.
+        state: ForeignText,
+    },
+    /// The drift must last longer first.
+    Debounce {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Terminating it would leave too few serving.
+    BelowFloor {
+        /// How many would serve.
+        serving: u32,
+        /// How many must.
+        floor: u32,
+    },
+}
+
+impl Waiting {
+    /// The guard's name.
+    pub const fn guard(&self) -> &'static str {
+        match self {
+            Self::Frozen { .. } => "freeze",
+            Self::Observed => "mode",
+            Self::PolicyInvalid { .. } => "policy",
+            Self::CutoverUnderWay => "cutover",
+            Self::GroupNotFit { .. } => "group",
+            Self::BreakerOpen { .. } => "breaker",
+            Self::BudgetSpent { .. } => "budget",
+            Self::BackOff { .. } => "back-off",
+            Self::Protected { .. } => "protection",
+            Self::NotInService { .. } => "in-service",
+            Self::Debounce { .. } => "debounce",
+            Self::BelowFloor { .. } => "floor",
+        }
+    }
+
+    /// When it may change by itself. None: only an event, a person or the end of other work changes it.
+    pub const fn may_change_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Frozen { until, .. } => *until,
+            Self::BackOff { until } | Self::Debounce { until } => Some(*until),
+            Self::Observed
+            | Self::PolicyInvalid { .. }
+            | Self::CutoverUnderWay
+            | Self::GroupNotFit { .. }
+            | Self::BreakerOpen { .. }
+            | Self::BudgetSpent { .. }
+            | Self::Protected { .. }
+            | Self::NotInService { .. }
+            | Self::BelowFloor { .. } => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Frozen { reason, owner, until: Some(until) } => {
+                write!(formatter, "frozen by {owner} until {until}: {reason}")
+            }
+            Self::Frozen { reason, owner, until: None } => write!(formatter, "frozen by {owner}: {reason}"),
+            Self::Observed => formatter.write_str("mode is observe: Driftless says what it would do, and changes nothing"),
+            Self::PolicyInvalid { problem } => write!(formatter, "the policy is invalid: {problem}"),
+            Self::CutoverUnderWay => formatter.write_str("a cutover is under way"),
+            Self::GroupNotFit { problem } => write!(formatter, "the group cannot take a replacement now: {problem}"),
+            Self::BreakerOpen { drifted, members, limit } => {
+                write!(formatter, "the breaker is open: {drifted} of {members} drifted at once, more than {limit}")
+            }
+            Self::BudgetSpent { used, limit } => {
+                write!(formatter, "the budget is spent: {used} of {limit} replacements under way")
+            }
+            Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until}"),
+            Self::Protected { by } => write!(formatter, "protected by {by}"),
+            Self::NotInService { state } => write!(formatter, "not in service ({state}): Auto Scaling has it"),
+            Self::Debounce { until } => write!(formatter, "the drift must last until {until}"),
+            Self::BelowFloor { serving, floor } => {
+                write!(formatter, "only {serving} would serve, and the floor is {floor}")
+            }
+        }
+    }
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The instance that it is about, if it is about one.
+    pub instance: Option<InstanceId>,
+    /// The phase or state before.
+    pub from: String,
+    /// The phase or state after.
+    pub to: String,
+    /// Why.
+    pub why: ForeignText,
+    /// Who or what brought it about.
+    pub actor: String,
+    /// What is kept of an instance that is about to go.
+    pub evidence: Option<Evidence>,
+}
+
+/// What is kept of a drifted instance before it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Why it counts as drifted.
+    pub drift: Vec<DriftReason>,
+    /// What Config said, by rule.
+    pub findings: BTreeMap<RuleName, Finding>,
+    /// The group.
+    pub group: GroupName,
+    /// Where it ran.
+    pub zone: Zone,
+    /// What EC2 said of it. None: EC2 no longer knew it.
+    pub machine: Option<crate::observation::Machine>,
+    /// When the drift was first seen.
+    pub detected_at: Timestamp,
+    /// The instance that took its place.
+    pub successor: InstanceId,
+    /// What the guards said, in words.
+    pub guards: Vec<String>,
+}

@@ -1,0 +1,205 @@
+//! Facts: what an event or a person reported. A fact is stored before anything is done about it, and it is a hint:
+//! what is decided is decided from what is read at that moment.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName};
+use crate::text::ForeignText;
+
+/// Something that was reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Fact {
+    /// AWS Config evaluated a resource that belongs to an instance.
+    Compliance(ComplianceFact),
+    /// A CloudWatch alarm changed its state. Kept for cutovers.
+    Alarm(AlarmFact),
+    /// An image was published, disabled or deregistered. Kept for cutovers.
+    Image(ImageFact),
+}
+
+/// AWS Config's verdict on one instance under one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComplianceFact {
+    /// The instance, also where Config evaluated its inventory, patches or associations.
+    pub instance: InstanceId,
+    /// The rule.
+    pub rule: RuleName,
+    /// What Config found.
+    pub verdict: Verdict,
+    /// Config's `orderingTimestamp`: verdicts are ordered by it, never by arrival.
+    pub observed_at: Timestamp,
+    /// Config's remark, if it made one.
+    pub annotation: Option<ForeignText>,
+}
+
+/// What AWS Config found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The resource keeps the rule.
+    Compliant,
+    /// The resource breaks the rule.
+    NonCompliant,
+    /// The rule no longer applies to the resource, or Config has no result: nothing to act on.
+    NotApplicable,
+}
+
+/// A change of state of a CloudWatch alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmFact {
+    /// The alarm.
+    pub alarm: AlarmName,
+    /// Its state now.
+    pub state: AlarmState,
+    /// When it entered this state.
+    pub since: Timestamp,
+    /// CloudWatch's reason.
+    pub reason: ForeignText,
+    /// What the alarm's dimensions name.
+    pub subject: AlarmSubject,
+    /// Whether a mute rule or a suppressor holds the alarm's actions back. The event is sent all the same.
+    pub muted: bool,
+}
+
+/// The state of a CloudWatch alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmState {
+    /// Within the threshold.
+    Ok,
+    /// Beyond the threshold.
+    Alarm,
+    /// Not enough data to tell.
+    InsufficientData,
+}
+
+/// What the dimensions of an alarm's metrics name. All empty for a composite alarm: it is known by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmSubject {
+    /// Instances (`AWS/EC2`, dimension `InstanceId`).
+    pub instances: Vec<InstanceId>,
+    /// Groups (`AWS/EC2` or `AWS/AutoScaling`, dimension `AutoScalingGroupName`).
+    pub groups: Vec<GroupName>,
+    /// Target groups (`AWS/ApplicationELB`), as the dimension writes them: `targetgroup/<name>/<id>`.
+    pub target_groups: Vec<String>,
+}
+
+/// A change of an image, or the publication of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageFact {
+    /// The image.
+    pub image: ImageReference,
+    /// What happened to it.
+    pub change: ImageChange,
+    /// Where the report came from; policies trust the sources differently (`image-source`).
+    pub source: ImageSource,
+    /// When it was reported.
+    pub at: Timestamp,
+    /// The fleet it is for, where the report says so.
+    pub fleet: Option<FleetName>,
+    /// The commit it was built from, where the report says so.
+    pub commit: Option<ForeignText>,
+    /// The build that made it, where the report says so.
+    pub build: Option<ForeignText>,
+    /// A page about the build, where the report names one.
+    pub url: Option<ForeignText>,
+}
+
+/// How a report names an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageReference {
+    /// By its id.
+    Ami(ImageId),
+    /// By the ARN of the Image Builder image: its event does not carry the AMI.
+    ImageBuilder(String),
+}
+
+/// What happened to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageChange {
+    /// It can be launched.
+    Available,
+    /// It can't be launched until it is enabled again.
+    Disabled,
+    /// It is gone.
+    Deregistered,
+    /// It could not be made.
+    Failed,
+}
+
+/// Who reported an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageSource {
+    /// EC2, for every AMI of the account, backups included.
+    Ec2,
+    /// EC2 Image Builder.
+    ImageBuilder,
+    /// `image.published` on Driftless's own bus, whose policy names who may send it.
+    Published,
+}
+
+/// What a fact is about: from it follows the fleet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A fleet, named in the report itself.
+    Fleet(FleetName),
+    /// An instance; its group knows the fleet.
+    Instance(InstanceId),
+    /// A group; its tag names the fleet.
+    Group(GroupName),
+    /// Nothing that can be resolved yet: the fact is kept with the account.
+    Account,
+}
+
+impl Fact {
+    /// What the fact is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Compliance(fact) => Subject::Instance(fact.instance.clone()),
+            Self::Alarm(fact) => match (fact.subject.groups.first(), fact.subject.instances.first()) {
+                (Some(group), _) => Subject::Group(group.clone()),
+                (None, Some(instance)) => Subject::Instance(instance.clone()),
+                (None, None) => Subject::Account,
+            },
+            Self::Image(fact) => fact.fleet.clone().map_or(Subject::Account, Subject::Fleet),
+        }
+    }
+
+    /// The intent, not the event: two reports with one key are one fact, and the newer one stands.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Compliance(fact) => format!("compliance#{}#{}", fact.instance, fact.rule),
+            Self::Alarm(fact) => format!("alarm#{}", fact.alarm),
+            Self::Image(fact) => match &fact.image {
+                ImageReference::Ami(image) => format!("image#{image}"),
+                ImageReference::ImageBuilder(arn) => format!("image#{arn}"),
+            },
+        }
+    }
+
+    /// When what it reports was so, by the reporter's clock: the order of facts with one key.
+    pub const fn observed_at(&self) -> Timestamp {
+        match self {
+            Self::Compliance(fact) => fact.observed_at,
+            Self::Alarm(fact) => fact.since,
+            Self::Image(fact) => fact.at,
+        }
+    }
+
+    /// Whether this version of the engine acts on the fact. The others are kept for the next one, and expire.
+    pub const fn is_used(&self) -> bool {
+        match self {
+            Self::Compliance(_) => true,
+            Self::Alarm(_) | Self::Image(_) => false,
+        }
+    }
+}

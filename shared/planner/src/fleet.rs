@@ -1,0 +1,193 @@
+//! What the tagged groups of a fleet form: a blue/green pair, a single group, or something to be put right first.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::FleetName;
+use crate::observation::{Group, Observation, TemplateReference};
+use crate::policy::{self, Defaults, Policy, PolicyError};
+use crate::record::Release;
+
+/// The tag that makes a group part of a fleet.
+pub const FLEET_TAG: &str = "driftless:fleet";
+/// The tag that gives a group of a pair its color.
+pub const COLOR_TAG: &str = "driftless:color";
+
+/// One of the two groups of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Color {
+    /// The one.
+    Blue,
+    /// The other.
+    Green,
+}
+
+/// What the groups form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout<'a> {
+    /// A blue/green pair.
+    Pair {
+        /// The group tagged `driftless:color=blue`.
+        blue: &'a Group,
+        /// The group tagged `driftless:color=green`.
+        green: &'a Group,
+    },
+    /// A single group, without a color.
+    Single(&'a Group),
+}
+
+/// Why the groups do not form a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misconfigured {
+    /// No group carries the tag any more.
+    #[error("no Auto Scaling group carries the tag driftless:fleet={fleet}")]
+    NoGroups {
+        /// The fleet.
+        fleet: FleetName,
+    },
+    /// A pair needs one group of each color; a single group needs none.
+    #[error("groups {groups} carry the tag: a fleet is one group without driftless:color, or one blue and one green")]
+    NotAPairOrASingleGroup {
+        /// The groups with their colors.
+        groups: String,
+    },
+    /// Nothing says which color is live.
+    #[error("{0}")]
+    LiveUnknown(String),
+}
+
+impl<'a> Layout<'a> {
+    /// The layout that the groups form.
+    pub fn of(fleet: &FleetName, groups: &'a [Group]) -> Result<Self, Misconfigured> {
+        let color = |group: &Group| group.tags.get(COLOR_TAG).cloned();
+        let colored = |wanted: &str| groups.iter().find(|group| color(group).as_deref() == Some(wanted));
+        match groups {
+            [] => Err(Misconfigured::NoGroups { fleet: fleet.clone() }),
+            [single] if color(single).is_none() => Ok(Self::Single(single)),
+            [_, _] => match (colored("blue"), colored("green")) {
+                (Some(blue), Some(green)) => Ok(Self::Pair { blue, green }),
+                _ => Err(not_a_pair(groups)),
+            },
+            _ => Err(not_a_pair(groups)),
+        }
+    }
+
+    /// The groups, blue first.
+    pub fn groups(self) -> Vec<&'a Group> {
+        match self {
+            Self::Pair { blue, green } => vec![blue, green],
+            Self::Single(group) => vec![group],
+        }
+    }
+
+    /// The policy that the groups say.
+    pub fn policy(self, defaults: &Defaults) -> Result<Policy, PolicyError> {
+        match self {
+            Self::Pair { blue, green } => {
+                policy::agreement(&blue.tags, &green.tags)?;
+                Policy::from_tags(&blue.tags, defaults)
+            }
+            Self::Single(group) => Policy::from_tags(&group.tags, defaults),
+        }
+    }
+
+    /// The group that receives the traffic, with its color. The load balancer says it; where it cannot, the committed
+    /// record does; where the two contradict each other, a person must.
+    pub fn live(self, seen: &Observation, recorded: Option<Color>) -> Result<(&'a Group, Option<Color>), Misconfigured> {
+        let (blue, green) = match self {
+            Self::Single(group) => return Ok((group, None)),
+            Self::Pair { blue, green } => (blue, green),
+        };
+        let of = |color| match color {
+            Color::Blue => (blue, Some(Color::Blue)),
+            Color::Green => (green, Some(Color::Green)),
+        };
+        match (balanced(blue, green, seen), recorded) {
+            (Some(color), None) => Ok(of(color)),
+            (Some(color), Some(recorded)) if color == recorded => Ok(of(color)),
+            (Some(color), Some(recorded)) => Err(Misconfigured::LiveUnknown(format!(
+                "the load balancer sends traffic to {color:?}, but {recorded:?} was the live color that Driftless \
+                 recorded: a person must say which one is right"
+            ))),
+            (None, Some(recorded)) => Ok(of(recorded)),
+            // Seen for the first time and without a word from a load balancer: only capacity can tell.
+            (None, None) => match (blue.desired > 0, green.desired > 0) {
+                (true, false) => Ok(of(Color::Blue)),
+                (false, true) => Ok(of(Color::Green)),
+                (true, true) | (false, false) => Err(Misconfigured::LiveUnknown(format!(
+                    "no load balancer says which color is live, and {} and {} want {} and {} instances: scale the \
+                     idle one to 0",
+                    blue.name, green.name, blue.desired, green.desired
+                ))),
+            },
+        }
+    }
+}
+
+/// The color that the load balancer sends all traffic to, where it says so.
+fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
+    let is_shared = blue.target_groups.iter().any(|arn| green.target_groups.contains(arn));
+    if is_shared {
+        // Both attached to one target group: the traffic is split between them.
+        return None;
+    }
+    let receives = |group: &Group| {
+        let mut weights = group.target_groups.iter().filter_map(|arn| seen.traffic.get(arn)).flatten();
+        weights.any(|weight| *weight > 0)
+    };
+    match (receives(blue), receives(green)) {
+        (true, false) => Some(Color::Blue),
+        (false, true) => Some(Color::Green),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// Everything about the groups that Driftless does not work with, in words. Empty: the fleet can be adopted. What the
+/// known release settled is not asked again.
+pub fn obstacles(layout: Layout<'_>, live: &Group, seen: &Observation, known: Option<&Release>) -> Vec<String> {
+    let mut obstacles = Vec::new();
+    for group in layout.groups() {
+        obstacles.extend(group.unsupported.iter().map(|what| format!("{} has {what}", group.name)));
+        if group.deleting {
+            obstacles.push(format!("{} is being deleted", group.name));
+        }
+    }
+    if let Layout::Pair { blue, green } = layout
+        && let (Some(one), Some(other)) = (template_of(blue), template_of(green))
+        && one == other
+    {
+        obstacles.push(format!("both colors use launch template {one}: each needs its own"));
+    }
+    match &live.template {
+        TemplateReference::Numbered(version) if known.is_some_and(|release| release.template == *version) => {}
+        TemplateReference::Numbered(version) => match seen.templates.get(version) {
+            Some(content) if content.image.is_some() => {}
+            Some(_) => obstacles.push(format!(
+                "{version} names no image by its id: a parameter or a missing image can change behind the release"
+            )),
+            None => obstacles.push(format!("{version} of {} does not exist", live.name)),
+        },
+        TemplateReference::Floating { alias, .. } => obstacles.push(format!(
+            "{} uses {alias} of its launch template: pin a numbered version, or the release cannot be told",
+            live.name
+        )),
+        TemplateReference::None => obstacles.push(format!("{} has no launch template", live.name)),
+    }
+    obstacles
+}
+
+fn template_of(group: &Group) -> Option<&crate::ids::TemplateId> {
+    match &group.template {
+        TemplateReference::Numbered(version) => Some(&version.template),
+        TemplateReference::Floating { template, .. } => Some(template),
+        TemplateReference::None => None,
+    }
+}
+
+fn not_a_pair(groups: &[Group]) -> Misconfigured {
+    let named = groups.iter().map(|group| match group.tags.get(COLOR_TAG) {
+        Some(color) => format!("{} ({color:?})", group.name),
+        None => format!("{} (no color)", group.name),
+    });
+    Misconfigured::NotAPairOrASingleGroup { groups: named.collect::<Vec<_>>().join(", ") }
+}

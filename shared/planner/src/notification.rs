@@ -1,0 +1,442 @@
+//! What on-call is told: the catalogue of messages, and how each is worded.
+//!
+//! A state is announced when it is entered, again when it has lasted for [`REMIND_AFTER`], and when it ends. Everything
+//! that came from outside is [`ForeignText`] and is quoted in the commands that a message suggests.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FleetName, GroupName, InstanceId, Zone};
+use crate::record::{DriftReason, Failure, Release, StopReason, WithdrawReason};
+use crate::text::{ForeignText, shell_quoted};
+
+/// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
+/// learns to ignore it.
+pub const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// SNS takes subjects of fewer than 100 characters.
+pub const SUBJECT_LENGTH_MAX: usize = 99;
+
+/// One thing worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notification {
+    /// Stable: a message that is sent twice has the same id twice.
+    pub id: String,
+    /// The fleet.
+    pub fleet: FleetName,
+    /// Its groups, for the command that a message suggests.
+    pub groups: Vec<GroupName>,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub news: News,
+}
+
+/// How loud a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// For the record.
+    Info,
+    /// Worth reading today.
+    Notify,
+    /// Worth waking for.
+    Page,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum News {
+    /// A fleet was seen for the first time and is watched from now on.
+    Adopted {
+        /// What its live color runs.
+        release: Release,
+    },
+    /// A drifted instance is being replaced.
+    ReplacementStarted {
+        /// The drifted instance.
+        instance: InstanceId,
+        /// Its group.
+        group: GroupName,
+        /// Where it runs.
+        zone: Zone,
+        /// Why it counts as drifted.
+        drift: Vec<DriftReason>,
+        /// Config's remarks.
+        remarks: Vec<ForeignText>,
+        /// When the successor must have proven itself.
+        deadline: Timestamp,
+    },
+    /// A drifted instance has been replaced.
+    Replaced {
+        /// The instance that is gone.
+        instance: InstanceId,
+        /// The instance that took its place.
+        successor: InstanceId,
+        /// Why it counted as drifted.
+        drift: Vec<DriftReason>,
+        /// From detection to the end.
+        took: SignedDuration,
+    },
+    /// A surge was given up and its surplus is gone.
+    Withdrawn {
+        /// The drifted instance, which stays, unless it was gone anyway.
+        instance: InstanceId,
+        /// Why.
+        because: WithdrawReason,
+        /// When the next attempt may start, if there is one.
+        next_attempt: Option<Timestamp>,
+    },
+    /// A replacement was given up for good.
+    Stopped {
+        /// The drifted instance, which stays.
+        instance: InstanceId,
+        /// Why it counts as drifted.
+        drift: Vec<DriftReason>,
+        /// Why it was given up.
+        why: StopReason,
+        /// The attempts that failed.
+        failures: Vec<Failure>,
+    },
+    /// A state was entered.
+    Entered {
+        /// The state.
+        condition: Condition,
+        /// What is known about it.
+        detail: ForeignText,
+    },
+    /// A state lasts.
+    Lasts {
+        /// The state.
+        condition: Condition,
+        /// What is known about it.
+        detail: ForeignText,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// A state ended.
+    Ended {
+        /// The state, by its key.
+        condition: String,
+        /// Since when it had lasted.
+        since: Timestamp,
+    },
+}
+
+/// A state of a fleet that a person should know of for as long as it lasts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "condition", rename_all = "kebab-case")]
+pub enum Condition {
+    /// Its groups do not form a fleet.
+    Misconfigured,
+    /// Something stands in the way of adopting it.
+    NotAdoptable,
+    /// Its policy is invalid.
+    PolicyInvalid,
+    /// Too many drifted at once.
+    BreakerOpen,
+    /// It is only observed, and an instance would be replaced.
+    WouldReplace {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// AWS refused a call for want of a permission.
+    PermissionDenied {
+        /// The action, by its name.
+        action: String,
+    },
+    /// A terminated instance does not leave.
+    DrainOverdue {
+        /// The instance.
+        instance: InstanceId,
+    },
+}
+
+impl Condition {
+    /// What tells it from other states of the same fleet.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Misconfigured => "misconfigured".to_owned(),
+            Self::NotAdoptable => "not-adoptable".to_owned(),
+            Self::PolicyInvalid => "policy-invalid".to_owned(),
+            Self::BreakerOpen => "breaker-open".to_owned(),
+            Self::WouldReplace { instance } => format!("would-replace:{instance}"),
+            Self::PermissionDenied { action } => format!("permission-denied:{action}"),
+            Self::DrainOverdue { instance } => format!("drain-overdue:{instance}"),
+        }
+    }
+
+    const fn severity(&self) -> Severity {
+        match self {
+            Self::BreakerOpen | Self::PermissionDenied { .. } | Self::PolicyInvalid => Severity::Page,
+            Self::Misconfigured | Self::NotAdoptable | Self::WouldReplace { .. } | Self::DrainOverdue { .. } => {
+                Severity::Notify
+            }
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Self::Misconfigured => "its groups do not form a fleet".to_owned(),
+            Self::NotAdoptable => "cannot be adopted as it is".to_owned(),
+            Self::PolicyInvalid => "its policy is invalid".to_owned(),
+            Self::BreakerOpen => "breaker open, nothing is replaced".to_owned(),
+            Self::WouldReplace { instance } => format!("would replace {instance} (observe)"),
+            Self::PermissionDenied { action } => format!("AWS denies {action}"),
+            Self::DrainOverdue { instance } => format!("{instance} does not leave"),
+        }
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep.",
+            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep.",
+            Self::PolicyInvalid => {
+                "Nothing disruptive starts until the tags are right. What is under way ends under the policy it was \
+                 admitted with."
+            }
+            Self::BreakerOpen => {
+                "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
+                 instances; the breaker closes by itself when fewer are drifted."
+            }
+            Self::WouldReplace { .. } => {
+                "Nothing is changed: the fleet is in observe mode. To let Driftless act, set driftless:mode=act."
+            }
+            Self::PermissionDenied { .. } => {
+                "The work waits and is tried again every 5 minutes. Compare the function's role with template.yaml, \
+                 and FleetRoleArns with the fleet's instance profile."
+            }
+            Self::DrainOverdue { .. } => {
+                "Its successor serves. Look at the group's termination lifecycle hooks and the target group's \
+                 deregistration delay."
+            }
+        }
+        .to_owned()
+    }
+}
+
+/// A message as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
+    pub subject: String,
+    /// For people: what, why, what next, and the command that stops it.
+    pub text: String,
+    /// For machines, with stable fields.
+    pub json: String,
+    /// For filter policies.
+    pub severity: Severity,
+    /// For filter policies: the kind of news.
+    pub kind: &'static str,
+}
+
+impl Notification {
+    /// How loud it is.
+    pub const fn severity(&self) -> Severity {
+        match &self.news {
+            News::Adopted { .. } | News::ReplacementStarted { .. } | News::Replaced { .. } | News::Ended { .. } => {
+                Severity::Info
+            }
+            News::Withdrawn { because, .. } => match because {
+                WithdrawReason::Failed(_) => Severity::Notify,
+                WithdrawReason::Cleared | WithdrawReason::DriftedGone | WithdrawReason::BreakerOpen => Severity::Info,
+            },
+            News::Stopped { .. } => Severity::Page,
+            News::Entered { condition, .. } | News::Lasts { condition, .. } => condition.severity(),
+        }
+    }
+
+    /// The word for it in attributes and bodies.
+    pub const fn kind(&self) -> &'static str {
+        match &self.news {
+            News::Adopted { .. } => "adopted",
+            News::ReplacementStarted { .. } => "replacement-started",
+            News::Replaced { .. } => "replaced",
+            News::Withdrawn { .. } => "withdrawn",
+            News::Stopped { .. } => "stopped",
+            News::Entered { .. } => "entered",
+            News::Lasts { .. } => "lasts",
+            News::Ended { .. } => "ended",
+        }
+    }
+
+    /// The message for it.
+    pub fn message(&self) -> Result<Message, serde_json::Error> {
+        let wording = self.wording();
+        let subject = printable_ascii(&format!("[{}] {}: {}", self.severity().word(), self.fleet, wording.what));
+        let mut text = format!("WHAT  {}: {}.\nWHY   {}\nNEXT  {}\n", self.fleet, wording.what, wording.why, wording.next);
+        let command = self.stop_command();
+        if let Some(command) = &command {
+            // `write!` to a String cannot fail; its result says so only by type.
+            let _ = write!(text, "STOP  {command}\n");
+        }
+        let _ = write!(text, "\n{} at {}, id {}\n", self.kind(), self.at, self.id);
+        let body = MachineBody {
+            schema_version: 1,
+            id: &self.id,
+            fleet: &self.fleet,
+            kind: self.kind(),
+            severity: self.severity(),
+            at: self.at,
+            what: &wording.what,
+            why: &wording.why,
+            next: &wording.next,
+            stop_command: command.as_deref(),
+            news: &self.news,
+        };
+        Ok(Message {
+            subject,
+            text,
+            json: serde_json::to_string(&body)?,
+            severity: self.severity(),
+            kind: self.kind(),
+        })
+    }
+
+    fn wording(&self) -> Wording {
+        match &self.news {
+            News::Adopted { release } => Wording {
+                what: "adopted, and watched from now on".to_owned(),
+                why: format!("its live group runs {} from {}", release.image, release.template),
+                next: "Nothing was changed. Drift is reported from now on; in act mode it is repaired.".to_owned(),
+            },
+            News::ReplacementStarted { instance, group, zone, drift, remarks, deadline } => Wording {
+                what: format!("replacing {instance}"),
+                why: format!("{}{}", listed(drift), remarks_of(remarks)),
+                next: format!(
+                    "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor \
+                     has proven itself, until {deadline} at the latest; else the successor goes."
+                ),
+            },
+            News::Replaced { instance, successor, drift, took } => Wording {
+                what: format!("replaced {instance} by {successor}"),
+                why: listed(drift),
+                next: format!("Nothing: it is done. From detection to the end it took {took:#}."),
+            },
+            News::Withdrawn { instance, because, next_attempt } => Wording {
+                what: format!("withdrew the replacement of {instance}"),
+                why: because.to_string(),
+                next: next_attempt.map_or_else(
+                    || "The group has its own size again. Nothing more is done.".to_owned(),
+                    |at| format!("The group has its own size again. The next attempt may start at {at}."),
+                ),
+            },
+            News::Stopped { instance, drift, why, failures } => stopped(instance, drift, why, failures),
+            News::Entered { condition, detail } => {
+                Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
+            }
+            News::Lasts { condition, detail, since } => Wording {
+                what: format!("still: {}", condition.headline()),
+                why: format!("since {since}: {detail}"),
+                next: condition.next(),
+            },
+            News::Ended { condition, since } => Wording {
+                what: format!("over: {}", condition.replace(':', " ")),
+                why: format!("it had lasted since {since}"),
+                next: "Nothing: Driftless goes on.".to_owned(),
+            },
+        }
+    }
+
+    /// The command that makes Driftless hands off this fleet at once: where it is doing something, or would again.
+    fn stop_command(&self) -> Option<String> {
+        let is_stoppable = match &self.news {
+            News::ReplacementStarted { .. } => true,
+            News::Withdrawn { next_attempt, .. } => next_attempt.is_some(),
+            News::Adopted { .. }
+            | News::Replaced { .. }
+            | News::Stopped { .. }
+            | News::Entered { .. }
+            | News::Lasts { .. }
+            | News::Ended { .. } => false,
+        };
+        (is_stoppable && !self.groups.is_empty()).then(|| {
+            let tags = self.groups.iter().map(|group| {
+                shell_quoted(&format!(
+                    "ResourceId={group},ResourceType=auto-scaling-group,Key=driftless:mode,Value=observe,\
+                     PropagateAtLaunch=false"
+                ))
+            });
+            format!("aws autoscaling create-or-update-tags --tags {}", tags.collect::<Vec<_>>().join(" "))
+        })
+    }
+}
+
+struct Wording {
+    what: String,
+    why: String,
+    next: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MachineBody<'a> {
+    schema_version: u32,
+    id: &'a str,
+    fleet: &'a FleetName,
+    kind: &'static str,
+    severity: Severity,
+    at: Timestamp,
+    what: &'a str,
+    why: &'a str,
+    next: &'a str,
+    stop_command: Option<&'a str>,
+    news: &'a News,
+}
+
+impl Severity {
+    /// The word for it in subjects and attributes.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Notify => "notify",
+            Self::Page => "page",
+        }
+    }
+}
+
+fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopReason, failures: &[Failure]) -> Wording {
+    match why {
+        StopReason::Failures => Wording {
+            what: format!("gave up replacing {instance}"),
+            why: format!(
+                "{}; {} attempts failed, the last one with: {}",
+                listed(drift),
+                failures.len(),
+                failures.last().map_or("no message", |failure| failure.why.as_str())
+            ),
+            next: format!("{instance} stays and serves. Nothing more is done about it until it is compliant or gone."),
+        },
+        StopReason::Lineage { ancestor } => Wording {
+            what: format!("{instance} was born drifted"),
+            why: format!(
+                "{instance} replaced {ancestor} and fails for the same reason, {}: the image or the rule is wrong",
+                listed(drift)
+            ),
+            next: format!(
+                "{instance} stays and serves. No further successor is launched for it: check the rule, or build an \
+                 image that passes it."
+            ),
+        },
+    }
+}
+
+fn listed(drift: &[DriftReason]) -> String {
+    drift.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn remarks_of(remarks: &[ForeignText]) -> String {
+    remarks.iter().map(|remark| format!(" ({:?})", remark.as_str())).collect()
+}
+
+/// SNS refuses subjects with line breaks, control characters or 100 characters and more; e-mail wants ASCII.
+fn printable_ascii(text: &str) -> String {
+    text.chars()
+        .map(|character| if character.is_ascii_graphic() || character == ' ' { character } else { '?' })
+        .take(SUBJECT_LENGTH_MAX)
+        .collect()
+}

@@ -1,0 +1,283 @@
+//! What was just read from AWS, in the planner's words. Nothing here is remembered from an earlier look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId, Zone};
+use crate::text::ForeignText;
+
+/// One look at a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observation {
+    /// The groups that carry the fleet's tag.
+    pub groups: Vec<Group>,
+    /// The weight of each target group in the forward actions that refer to it. A target group that no action refers
+    /// to is absent.
+    pub traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
+    /// The health of each target that is an instance.
+    pub targets: BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
+    /// What Config says now under each rule that was asked for.
+    pub compliance: BTreeMap<RuleName, RuleReading>,
+    /// What EC2 says of the instances that were asked for. Absent: EC2 does not know it.
+    pub machines: BTreeMap<InstanceId, Machine>,
+    /// What each launch template version resolves to.
+    pub templates: BTreeMap<TemplateVersion, TemplateContent>,
+    /// Groups in which an instance refresh is under way.
+    pub refreshing: BTreeSet<GroupName>,
+    /// AWS's message on the newest failed launch of a group, with its time.
+    pub launch_failures: BTreeMap<GroupName, LaunchFailure>,
+}
+
+/// An Auto Scaling group as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: GroupName,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// `MinSize`, in instances.
+    pub min: u32,
+    /// `MaxSize`, in instances.
+    pub max: u32,
+    /// `DesiredCapacity`, in instances.
+    pub desired: u32,
+    /// The launch template that new instances get.
+    pub template: TemplateReference,
+    /// Its instances, whatever their state.
+    pub members: Vec<Member>,
+    /// Target groups in which its instances are registered.
+    pub target_groups: Vec<TargetGroupArn>,
+    /// Suspended processes, by AWS's names.
+    pub suspended: BTreeSet<String>,
+    /// How long a new instance must have been healthy before it counts: the group's default warm-up, else its
+    /// health check grace period, which is what Auto Scaling itself does.
+    pub warm_up: SignedDuration,
+    /// Whether new instances are protected from scale-in by the group itself.
+    pub protects_new_instances: bool,
+    /// Traits that Driftless does not work with, each in words ("a warm pool").
+    pub unsupported: Vec<String>,
+    /// Whether the group is being deleted.
+    pub deleting: bool,
+}
+
+/// The launch template of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateReference {
+    /// A numbered version.
+    Numbered(TemplateVersion),
+    /// `$Latest` or `$Default`: what it means can change behind everyone's back.
+    Floating {
+        /// The launch template.
+        template: TemplateId,
+        /// `$Latest` or `$Default`.
+        alias: String,
+    },
+    /// A launch configuration, or nothing at all.
+    None,
+}
+
+/// A numbered version of a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateVersion {
+    /// The launch template.
+    pub template: TemplateId,
+    /// Its version.
+    pub version: u64,
+}
+
+impl std::fmt::Display for TemplateVersion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} version {}", self.template, self.version)
+    }
+}
+
+/// What a launch template version says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateContent {
+    /// The image that it names. None: it names none, or one by a parameter (`resolve:ssm:…`).
+    pub image: Option<ImageId>,
+}
+
+/// An instance of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The instance.
+    pub id: InstanceId,
+    /// Where it runs.
+    pub zone: Zone,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// Whether Auto Scaling holds it for healthy.
+    pub healthy: bool,
+    /// The launch template version that it was launched with.
+    pub template: Option<TemplateVersion>,
+    /// Whether it is protected from scale-in.
+    pub protected: bool,
+}
+
+/// Where an instance is in its life, as Auto Scaling tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// On its way in, hooks included.
+    Pending,
+    /// In service.
+    InService,
+    /// On its way out, draining and hooks included.
+    Terminating,
+    /// Set aside by a person, or by another tool.
+    Standby,
+    /// Leaving the group without being terminated.
+    Detaching,
+    /// A state that this version does not know. It is neither counted as serving nor acted on.
+    Unknown(ForeignText),
+}
+
+/// The health of a target, as the load balancer tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetHealth {
+    /// Passing its checks.
+    Healthy,
+    /// Registered, not judged yet.
+    Initial,
+    /// Failing its checks.
+    Unhealthy(ForeignText),
+    /// Being deregistered.
+    Draining,
+    /// Registered in a target group that no listener refers to, so that nobody checks it.
+    Unused,
+    /// The load balancer cannot tell.
+    Unavailable,
+}
+
+/// What Config says under one rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleReading {
+    /// The instances that break the rule. Those of other fleets are among them.
+    NonCompliant(BTreeMap<InstanceId, Finding>),
+    /// There is no such rule.
+    NoSuchRule,
+}
+
+/// Why Config holds an instance for non-compliant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// When Config recorded it.
+    pub recorded_at: Timestamp,
+    /// Config's remark, if it made one.
+    pub annotation: Option<ForeignText>,
+}
+
+/// An instance, as EC2 tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// The image that it runs.
+    pub image: ImageId,
+    /// The launch template version that it was launched with, by the tags that EC2 sets.
+    pub template: Option<TemplateVersion>,
+    /// When it was launched.
+    pub launched_at: Timestamp,
+    /// The reason in its tag `driftless:protect`, if it has one.
+    pub protect: Option<ForeignText>,
+}
+
+/// A launch that failed, in AWS's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFailure {
+    /// When.
+    pub at: Timestamp,
+    /// AWS's message.
+    pub message: ForeignText,
+}
+
+/// The stop switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// Why nothing may start.
+    pub reason: ForeignText,
+    /// Who said so.
+    pub owner: ForeignText,
+    /// When it was said.
+    pub since: Timestamp,
+    /// When it ends by itself. None: only a person ends it.
+    pub expires_at: Option<Timestamp>,
+    /// What it stops.
+    pub scope: FreezeScope,
+}
+
+/// What a freeze stops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FreezeScope {
+    /// Every fleet of the account and region.
+    Account,
+    /// One fleet.
+    Fleet(FleetName),
+}
+
+impl Freeze {
+    /// Whether it still holds. At its expiry it no longer does.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Group {
+    /// The member with this id.
+    pub fn member(&self, id: &InstanceId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == *id)
+    }
+
+    /// Members that are neither leaving nor unknown: what desired capacity counts.
+    pub fn active(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService))
+    }
+}
+
+impl Observation {
+    /// The group with this name.
+    pub fn group(&self, name: &GroupName) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == *name)
+    }
+
+    /// Whether a member serves: in service, healthy to Auto Scaling, and healthy in each target group of its group.
+    pub fn is_serving(&self, group: &Group, member: &Member) -> bool {
+        member.lifecycle == Lifecycle::InService
+            && member.healthy
+            && group.target_groups.iter().all(|arn| {
+                self.targets.get(arn).and_then(|targets| targets.get(&member.id)) == Some(&TargetHealth::Healthy)
+            })
+    }
+
+    /// How many members of a group serve, not counting one of them.
+    pub fn serving_without(&self, group: &Group, left_out: &InstanceId) -> u32 {
+        let serving = group.members.iter().filter(|member| member.id != *left_out && self.is_serving(group, member));
+        u32::try_from(serving.count()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freeze_holds_until_its_expiry_and_not_at_it() {
+        let expires_at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+        let freeze = Freeze {
+            reason: "incident".into(),
+            owner: "ana".into(),
+            since: Timestamp::UNIX_EPOCH,
+            expires_at: Some(expires_at),
+            scope: FreezeScope::Account,
+        };
+        assert!(freeze.holds(expires_at - SignedDuration::from_secs(1)));
+        assert!(!freeze.holds(expires_at));
+        assert!(!freeze.holds(expires_at + SignedDuration::from_secs(1)));
+        assert!(Freeze { expires_at: None, ..freeze }.holds(Timestamp::MAX));
+    }
+}

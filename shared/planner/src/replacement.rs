@@ -1,0 +1,686 @@
+//! One drifted instance leaving after its successor has proven itself: the phases that change the world.
+//!
+//! A surge ends by terminating one instance by its id: the drifted one, or the surplus when the surge is given up. With
+//! decrement only where desired capacity is above the base that was recorded at admission, so that what someone else
+//! changed meanwhile stays changed.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::adopt::Standing;
+use crate::decide::Plan;
+use crate::decision::{Action, ActionResult, CapacityChange, Evidence, JournalEntry, Protection, Role, Waiting};
+use crate::drift::Findings;
+use crate::ids::{GroupName, InstanceId};
+use crate::notification::{Condition, News};
+use crate::observation::{Group, Lifecycle, Member, TemplateReference};
+use crate::record::{
+    Descent, Failure, LedgerEntry, Phase, Proving, Replacement, Retiring, Setting, StopReason, Stopped, Surge,
+    SurgeMethod, WithdrawReason, Withdrawing,
+};
+
+/// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
+/// coincidence; a third of the same kind will not be the last.
+pub const ATTEMPTS_MAX: usize = 3;
+
+/// The first back-off; each further one doubles. Shortages of capacity pass in minutes.
+const BACK_OFF: SignedDuration = SignedDuration::from_mins(2);
+
+/// The shortest and the longest time between two looks at work under way. Below, reads would cost more than they tell;
+/// above, a person would notice the wait.
+const LOOK_MIN: SignedDuration = SignedDuration::from_secs(2);
+const LOOK_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+/// What becomes of a phase in one look.
+enum Step {
+    /// It stays, perhaps with its data brought up to date.
+    Stay(Phase),
+    /// It becomes another one.
+    To(Phase, String),
+    /// The replacement is over.
+    End(End),
+}
+
+enum End {
+    Replaced { successor: InstanceId, surge: Surge },
+    Withdrawn(WithdrawReason),
+}
+
+/// What a phase is judged by.
+struct Context<'p, 'a> {
+    now: Timestamp,
+    id: &'p InstanceId,
+    group: &'a Group,
+    drifted: Option<&'a Member>,
+    is_cleared: bool,
+    breaker_open: bool,
+    hold: Option<Waiting>,
+    /// See [`others_launched`].
+    others_launched: u32,
+}
+
+/// When the next attempt may start. None: none has failed.
+pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
+    let last = replacement.failures.last()?;
+    let doublings = u32::try_from(replacement.failures.len() - 1).unwrap_or(0).min(8);
+    Some(last.at + BACK_OFF * 2_i32.pow(doublings))
+}
+
+/// Brings every replacement that is under way one look further.
+pub(crate) fn advance_all(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
+    let under_way: Vec<InstanceId> = plan
+        .next
+        .replacements
+        .iter()
+        .filter(|(_, replacement)| replacement.phase.surge().is_some())
+        .map(|(id, _)| id.clone())
+        .collect();
+    for id in under_way {
+        advance(plan, standing, findings, &id);
+    }
+}
+
+fn advance(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
+    let Some(group) = plan.input.seen.group(&replacement.group) else {
+        // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
+        if plan.input.seen.groups.is_empty() {
+            plan.look_again(plan.input.now + LOOK_MAX);
+        } else {
+            plan.next.replacements.remove(id);
+            let why = format!("{} no longer belongs to the fleet", replacement.group);
+            plan.journal(Some(id), replacement.phase.name(), "cleared", why);
+        }
+        return;
+    };
+    let context = Context {
+        now: plan.input.now,
+        id,
+        group,
+        drifted: group.member(id).filter(|member| member.lifecycle != Lifecycle::Terminating),
+        is_cleared: findings.is_cleared(id, &replacement),
+        breaker_open: findings.breaker.is_some() && standing.is_live(&group.name),
+        hold: plan.hold(standing.mode()),
+        others_launched: others_launched(plan, id, &replacement.group),
+    };
+    let step = match replacement.phase.clone() {
+        Phase::Launching(surge) => launching(plan, &context, surge),
+        Phase::Proving(proving) => prove(plan, &context, proving),
+        Phase::Retiring(retiring) => retire(plan, &context, retiring),
+        Phase::Withdrawing(withdrawing) => withdraw(plan, &context, withdrawing),
+        Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => return,
+    };
+    apply(plan, &context, &replacement, step);
+}
+
+/// Other surges of the group that hold it one above the base just now: their successor came, and neither they nor
+/// what they replace has gone.
+fn others_launched(plan: &Plan<'_>, id: &InstanceId, group: &GroupName) -> u32 {
+    let stays = |member: &InstanceId| {
+        let found = plan.input.seen.group(group).and_then(|group| group.member(member));
+        found.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
+    };
+    let others = plan.next.replacements.iter().filter(|(other, replacement)| {
+        *other != id
+            && replacement.group == *group
+            && match &replacement.phase {
+                Phase::Proving(_) => true,
+                Phase::Retiring(_) => stays(other),
+                Phase::Withdrawing(withdrawing) => withdrawing.successor.as_ref().is_some_and(stays),
+                Phase::Launching(_) | Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => false,
+            }
+    });
+    u32::try_from(others.count()).unwrap_or(u32::MAX)
+}
+
+fn apply(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacement, step: Step) {
+    let id = context.id;
+    match step {
+        Step::Stay(phase) => {
+            set_phase(plan, id, phase);
+            look_at_work_again(plan, before);
+        }
+        Step::To(phase, why) => {
+            plan.journal(Some(id), before.phase.name(), phase.name(), why);
+            set_phase(plan, id, phase.clone());
+            // The new phase acts in the same decision: what it does is committed with the transition.
+            let step = match phase {
+                Phase::Retiring(retiring) => retire(plan, context, retiring),
+                Phase::Withdrawing(withdrawing) => withdraw(plan, context, withdrawing),
+                Phase::Proving(proving) => prove(plan, context, proving),
+                Phase::Launching(_) | Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => {
+                    look_at_work_again(plan, before);
+                    return;
+                }
+            };
+            let Some(entered) = plan.next.replacements.get(id).cloned() else { return };
+            apply(plan, context, &entered, step);
+        }
+        Step::End(End::Replaced { successor, surge }) => replaced(plan, id, before, successor, &surge),
+        Step::End(End::Withdrawn(because)) => withdrawn(plan, context, before, because),
+    }
+}
+
+fn set_phase(plan: &mut Plan<'_>, id: &InstanceId, phase: Phase) {
+    if let Some(replacement) = plan.next.replacements.get_mut(id) {
+        replacement.phase = phase;
+    }
+}
+
+/// Looks again after a tenth of the time that the attempt has taken so far: quick work is followed closely, slow work
+/// costs few reads, and no wait is ever a tenth longer than it had to be.
+fn look_at_work_again(plan: &mut Plan<'_>, replacement: &Replacement) {
+    let now = plan.input.now;
+    let Some(surge) = replacement.phase.surge() else { return };
+    let elapsed = now.duration_since(surge.admitted_at);
+    let pause = (elapsed / 10).clamp(LOOK_MIN, LOOK_MAX);
+    plan.look_again(now + pause);
+    if now < surge.deadline {
+        plan.look_again(surge.deadline.min(now + LOOK_MAX));
+    }
+}
+
+// ---- launching -------------------------------------------------------------------------------------------------------
+
+fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
+    let outcomes: Vec<_> = plan.outcomes_for(context.id).cloned().collect();
+    for outcome in &outcomes {
+        match (&outcome.action, &outcome.result) {
+            (Action::Launch { .. }, ActionResult::Launched(successor)) => {
+                let why = format!("launched {successor}");
+                let proving = Proving { surge, successor: successor.clone(), healthy_since: None };
+                return Step::To(Phase::Proving(proving), why);
+            }
+            (Action::Launch { .. }, ActionResult::Unsupported) => {
+                plan.next.launches_by_desired = true;
+                surge.method = SurgeMethod::RaiseDesired;
+            }
+            // Someone else changed desired capacity, and ours was not written: theirs is the new base.
+            (Action::SetDesired { .. }, ActionResult::Changed) => surge.base_desired = context.group.desired,
+            (_, ActionResult::Failed(message)) => {
+                return give_up(surge, None, WithdrawReason::Failed(message.clone()));
+            }
+            _ => {}
+        }
+    }
+    if let Some(successor) = newcomer(plan, context, &surge) {
+        let why = format!("{successor} was launched");
+        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+    }
+    if let Some(failure) = plan.input.seen.launch_failures.get(&context.group.name)
+        && surge.method == SurgeMethod::RaiseDesired
+        && failure.at >= surge.admitted_at
+    {
+        return give_up(surge, None, WithdrawReason::Failed(failure.message.clone()));
+    }
+    if let Some(step) = pointless(context, &surge, None) {
+        // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
+        // tells the id of what is to be withdrawn.
+        if has_no_surplus(context, &surge) || surge.method == SurgeMethod::RaiseDesired {
+            return step;
+        }
+    }
+    match hold_or_expire(context, &mut surge) {
+        Clock::Held(waiting) => {
+            plan.waiting.insert(context.id.clone(), waiting);
+            return Step::Stay(Phase::Launching(surge));
+        }
+        Clock::Expired => {
+            let why = format!("no successor within {:#}", surge.policy.launch_deadline);
+            return give_up(surge, None, WithdrawReason::Failed(why.as_str().into()));
+        }
+        Clock::Running => {}
+    }
+    set_phase(plan, context.id, Phase::Launching(surge.clone()));
+    launch(plan, context.id);
+    Step::Stay(Phase::Launching(surge))
+}
+
+/// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
+pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
+    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
+    let Phase::Launching(surge) = &replacement.phase else { return };
+    let Some(group) = plan.input.seen.group(&replacement.group) else { return };
+    make_room(plan, group, surge.base_desired);
+    match surge.method {
+        SurgeMethod::LaunchInstances => plan.actions.push(Action::Launch {
+            group: group.name.clone(),
+            zone: replacement.zone.clone(),
+            replaces: id.clone(),
+            token: surge.token.clone(),
+        }),
+        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired => plan.actions.push(Action::SetDesired {
+            group: group.name.clone(),
+            expected: group.desired,
+            desired: group.desired + 1,
+            replaces: id.clone(),
+        }),
+        // Raised already: Auto Scaling is launching.
+        SurgeMethod::RaiseDesired => {}
+    }
+    look_at_work_again(plan, &replacement);
+}
+
+/// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
+fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
+    let surges = u32::try_from(plan.next.slots_used(&group.name)).unwrap_or(u32::MAX);
+    let needed = base.max(group.desired.saturating_sub(surges.saturating_sub(1))).saturating_add(surges);
+    if group.max >= needed {
+        return;
+    }
+    let known = plan.next.ledger.iter_mut().find_map(|entry| match &mut entry.setting {
+        Setting::Maximum { wrote, .. } if entry.group == group.name => Some(wrote),
+        Setting::Maximum { .. } | Setting::Protection { .. } => None,
+    });
+    match known {
+        Some(wrote) => *wrote = needed,
+        None => plan.next.ledger.push(LedgerEntry {
+            group: group.name.clone(),
+            setting: Setting::Maximum { had: group.max, wrote: needed },
+            since: plan.input.now,
+        }),
+    }
+    let action = Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum: needed };
+    if !plan.actions.contains(&action) {
+        plan.actions.push(action);
+    }
+}
+
+/// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
+/// is nobody's successor yet.
+fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+    if surge.method != SurgeMethod::RaiseDesired {
+        return None;
+    }
+    newest_since(plan, context, surge.admitted_at)
+}
+
+fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, admitted_at: Timestamp) -> Option<InstanceId> {
+    let launched = context.group.active().filter_map(|member| {
+        let machine = plan.input.seen.machines.get(&member.id)?;
+        // EC2 tells launch times in whole seconds.
+        let is_new = machine.launched_at.as_second() >= admitted_at.as_second();
+        let is_release = match &context.group.template {
+            TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
+            TemplateReference::Floating { .. } | TemplateReference::None => false,
+        };
+        let is_taken = plan.next.successors().any(|successor| *successor == member.id);
+        (is_new && is_release && !is_taken && member.id != *context.id).then_some((machine.launched_at, &member.id))
+    });
+    launched.max().map(|(_, id)| id.clone())
+}
+
+// ---- proving ---------------------------------------------------------------------------------------------------------
+
+fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
+    let successor = context.group.member(&proving.successor);
+    let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
+    if successor.is_some_and(is_leaving) {
+        let why = "Auto Scaling took the successor away before it had proven itself";
+        return give_up(proving.surge, None, WithdrawReason::Failed(why.into()));
+    }
+    if let Some(step) = pointless(context, &proving.surge, Some(&proving.successor)) {
+        return step;
+    }
+    match hold_or_expire(context, &mut proving.surge) {
+        Clock::Held(waiting) => {
+            plan.waiting.insert(context.id.clone(), waiting);
+            return Step::Stay(Phase::Proving(proving));
+        }
+        Clock::Expired => {
+            let why = format!("not proven within {:#}", proving.surge.policy.launch_deadline);
+            return give_up(proving.surge, Some(proving.successor), WithdrawReason::Failed(why.as_str().into()));
+        }
+        Clock::Running => {}
+    }
+    // Just launched, and not listed yet: describes trail.
+    let Some(successor) = successor else { return Step::Stay(Phase::Proving(proving)) };
+    protect(plan, context.group, successor);
+    if !plan.input.seen.is_serving(context.group, successor) {
+        proving.healthy_since = None;
+        return Step::Stay(Phase::Proving(proving));
+    }
+    let healthy_since = *proving.healthy_since.get_or_insert(context.now);
+    let proven_at = healthy_since + context.group.warm_up;
+    if context.now < proven_at {
+        plan.look_again(proven_at);
+        return Step::Stay(Phase::Proving(proving));
+    }
+    if let Some(waiting) = floor(plan, context, &proving.surge) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Proving(proving));
+    }
+    let why = format!("{} has been healthy for {:#}", proving.successor, context.group.warm_up);
+    let deadline = context.now + proving.surge.policy.drain_deadline;
+    keep_evidence(plan, context, &proving.successor);
+    let Proving { surge, successor, .. } = proving;
+    let desired_before = context.group.desired;
+    Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
+}
+
+/// Scale-in must not take the one instance that has just been launched for a purpose.
+fn protect(plan: &mut Plan<'_>, group: &Group, successor: &Member) {
+    // Auto Scaling accepts protection only for instances in service.
+    if successor.protected || successor.lifecycle != Lifecycle::InService {
+        return;
+    }
+    let entry = LedgerEntry {
+        group: group.name.clone(),
+        setting: Setting::Protection { instance: successor.id.clone() },
+        since: plan.input.now,
+    };
+    if !plan.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        plan.next.ledger.push(entry);
+    }
+    plan.actions.push(Action::Protect {
+        group: group.name.clone(),
+        instance: successor.id.clone(),
+        protection: Protection::On,
+    });
+}
+
+fn floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
+    let serving = plan.input.seen.serving_without(context.group, context.id);
+    let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
+    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+}
+
+fn keep_evidence(plan: &mut Plan<'_>, context: &Context<'_, '_>, successor: &InstanceId) {
+    let Some(replacement) = plan.next.replacements.get(context.id).cloned() else { return };
+    plan.journal_entry(JournalEntry {
+        at: context.now,
+        instance: Some(context.id.clone()),
+        from: replacement.phase.name().to_owned(),
+        to: "evidence".to_owned(),
+        why: "kept before the instance goes".into(),
+        actor: "driftless".to_owned(),
+        evidence: Some(Evidence {
+            drift: replacement.drift.iter().cloned().collect(),
+            findings: replacement.findings.clone(),
+            group: replacement.group.clone(),
+            zone: replacement.zone.clone(),
+            machine: plan.input.seen.machines.get(context.id).cloned(),
+            detected_at: replacement.detected_at,
+            successor: successor.clone(),
+            guards: vec![
+                format!("{} serve without it", plan.input.seen.serving_without(context.group, context.id)),
+                format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
+            ],
+        }),
+    });
+}
+
+fn base_of(replacement: &Replacement) -> u32 {
+    replacement.phase.surge().map_or(0, |surge| surge.base_desired)
+}
+
+// ---- retiring --------------------------------------------------------------------------------------------------------
+
+fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+    retiring.terminated |= plan.outcomes_for(context.id).any(|outcome| {
+        matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done
+    });
+    if context.drifted.is_none() && was_taken_by_others(context, &retiring) {
+        let Retiring { surge, successor, .. } = retiring;
+        return give_up(surge, Some(successor), WithdrawReason::DriftedGone);
+    }
+    let Some(drifted) = context.group.member(context.id) else {
+        return Step::End(End::Replaced { successor: retiring.successor, surge: retiring.surge });
+    };
+    if drifted.lifecycle == Lifecycle::Terminating {
+        if context.now >= retiring.deadline {
+            let detail = format!("terminating since before {}", retiring.deadline);
+            plan.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
+        }
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
+    if let Some(step) = pointless(context, &retiring.surge, Some(&retiring.successor)) {
+        return step;
+    }
+    if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    let is_proven = context
+        .group
+        .member(&retiring.successor)
+        .is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+    if !is_proven {
+        let why = format!("{} does not serve any more", retiring.successor);
+        let Retiring { surge, successor, .. } = retiring;
+        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+    }
+    if let Some(waiting) = floor(plan, context, &retiring.surge) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    retiring.desired_before = context.group.desired;
+    terminate(plan, context, context.id, &retiring.surge, Role::Drifted);
+    Step::Stay(Phase::Retiring(retiring))
+}
+
+/// Whether the drifted instance went without our doing, so that the group is still one too large: nobody took its
+/// place off the desired capacity.
+fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
+    let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
+    !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
+}
+
+/// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
+fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &InstanceId, surge: &Surge, role: Role) {
+    let group = context.group;
+    let is_taken = plan.actions.iter().any(|action| {
+        matches!(action, Action::Terminate { .. }) && *action.group() == group.name
+    });
+    if is_taken {
+        plan.look_again(context.now + LOOK_MIN);
+        return;
+    }
+    // At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
+    let is_surplus = group.desired > surge.base_desired && group.desired > group.min;
+    plan.actions.push(Action::Terminate {
+        group: group.name.clone(),
+        instance: instance.clone(),
+        expected_desired: group.desired,
+        capacity: if is_surplus { CapacityChange::Decrement } else { CapacityChange::Keep },
+        role,
+    });
+}
+
+// ---- withdrawing -----------------------------------------------------------------------------------------------------
+
+fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+    let surge = &withdrawing.surge;
+    let surplus = withdrawing.successor.as_ref().and_then(|id| context.group.member(id));
+    match surplus {
+        Some(member) if member.lifecycle == Lifecycle::Terminating => {
+            return Step::Stay(Phase::Withdrawing(withdrawing));
+        }
+        Some(member) => {
+            let failed = matches!(withdrawing.because, WithdrawReason::Failed(_));
+            if has_no_surplus(context, surge) && !failed {
+                // Someone else has taken the group back to its size: the successor is simply a member now.
+                return Step::End(End::Withdrawn(withdrawing.because));
+            }
+            let id = member.id.clone();
+            terminate(plan, context, &id, surge, Role::Surplus);
+            return Step::Stay(Phase::Withdrawing(withdrawing));
+        }
+        None if has_no_surplus(context, surge) => return Step::End(End::Withdrawn(withdrawing.because)),
+        None => {}
+    }
+    // The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched,
+    // one more. Take that one, or take desired capacity back while nothing fills it.
+    if let Some(newest) = newest_since(plan, context, surge.admitted_at) {
+        terminate(plan, context, &newest, surge, Role::Surplus);
+        withdrawing.successor = Some(newest);
+    } else if context.group.desired > surge.base_desired.saturating_add(context.others_launched) {
+        plan.actions.push(Action::SetDesired {
+            group: context.group.name.clone(),
+            expected: context.group.desired,
+            desired: context.group.desired - 1,
+            replaces: context.id.clone(),
+        });
+    }
+    Step::Stay(Phase::Withdrawing(withdrawing))
+}
+
+/// Whether the group is as large as without this surge.
+fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
+    let expected = surge.base_desired.saturating_add(context.others_launched);
+    let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
+    context.group.desired <= expected && active <= expected
+}
+
+// ---- the ends --------------------------------------------------------------------------------------------------------
+
+fn replaced(plan: &mut Plan<'_>, id: &InstanceId, before: &Replacement, successor: InstanceId, surge: &Surge) {
+    let now = plan.input.now;
+    plan.next.replacements.remove(id);
+    plan.next.lineage.insert(
+        successor.clone(),
+        Descent { ancestor: id.clone(), drift: before.drift.clone(), at: now },
+    );
+    plan.journal(Some(id), before.phase.name(), "replaced", format!("{successor} took its place ({})", surge.token));
+    plan.tell(News::Replaced {
+        instance: id.clone(),
+        successor,
+        drift: before.drift.iter().cloned().collect(),
+        took: now.duration_since(before.detected_at),
+    });
+}
+
+fn withdrawn(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacement, because: WithdrawReason) {
+    let (id, now) = (context.id, context.now);
+    let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
+    let from = before.phase.name();
+    let mut next_attempt = None;
+    match &because {
+        WithdrawReason::Cleared | WithdrawReason::DriftedGone => {
+            plan.next.replacements.remove(id);
+            plan.journal(Some(id), from, "cleared", because.to_string());
+        }
+        WithdrawReason::BreakerOpen => {
+            replacement.phase = Phase::Debouncing;
+            plan.journal(Some(id), from, "debouncing", because.to_string());
+        }
+        WithdrawReason::Failed(why) => {
+            replacement.failures.push(Failure { at: now, why: why.clone() });
+            let failures = replacement.failures.clone();
+            if failures.len() >= ATTEMPTS_MAX {
+                let why = StopReason::Failures;
+                replacement.phase = Phase::Stopped(Stopped { at: now, why: why.clone() });
+                plan.journal(Some(id), from, "stopped", because.to_string());
+                let drift = before.drift.iter().cloned().collect();
+                plan.tell(News::Stopped { instance: id.clone(), drift, why, failures });
+                return;
+            }
+            let until = back_off_until(replacement).unwrap_or(now);
+            replacement.phase = Phase::Blocked(Waiting::BackOff { until });
+            next_attempt = Some(until);
+            plan.journal(Some(id), from, "blocked", because.to_string());
+        }
+    }
+    plan.tell(News::Withdrawn { instance: id.clone(), because, next_attempt });
+}
+
+/// Puts back what the ledger holds for surges that are over. A setting that someone else changed meanwhile is theirs.
+pub(crate) fn put_back(plan: &mut Plan<'_>) {
+    let seen = plan.input.seen;
+    for entry in plan.next.ledger.clone() {
+        let Some(group) = seen.group(&entry.group) else {
+            if !seen.groups.is_empty() {
+                strike(plan, &entry, "the group no longer belongs to the fleet");
+            }
+            continue;
+        };
+        match &entry.setting {
+            Setting::Maximum { had, wrote } => {
+                if plan.next.slots_used(&group.name) == 0 {
+                    put_back_maximum(plan, &entry, group, *had, *wrote);
+                }
+            }
+            Setting::Protection { instance } => put_back_protection(plan, &entry, group, instance),
+        }
+    }
+}
+
+fn put_back_maximum(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, had: u32, wrote: u32) {
+    if group.max == had {
+        strike(plan, entry, "put back");
+    } else if group.max != wrote {
+        strike(plan, entry, &format!("MaxSize is {} by another hand, and stays", group.max));
+    } else if group.desired <= had {
+        plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
+        plan.look_again(plan.input.now + LOOK_MIN);
+    } else {
+        // Desired capacity does not fit under the old maximum yet.
+        plan.look_again(plan.input.now + LOOK_MAX);
+    }
+}
+
+fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, instance: &InstanceId) {
+    let is_needed = plan.next.successors().any(|successor| successor == instance);
+    match group.member(instance) {
+        None => strike(plan, entry, "the instance is gone"),
+        Some(_) if is_needed => {}
+        Some(member) if !member.protected => strike(plan, entry, "put back"),
+        Some(member) if member.lifecycle == Lifecycle::Terminating => strike(plan, entry, "the instance is leaving"),
+        Some(_) => {
+            plan.actions.push(Action::Protect {
+                group: group.name.clone(),
+                instance: instance.clone(),
+                protection: Protection::Off,
+            });
+            plan.look_again(plan.input.now + LOOK_MIN);
+        }
+    }
+}
+
+fn strike(plan: &mut Plan<'_>, entry: &LedgerEntry, why: &str) {
+    plan.next.ledger.retain(|known| known != entry);
+    let (instance, setting) = match &entry.setting {
+        Setting::Maximum { had, .. } => (None, format!("ledger: MaxSize of {} (had {had})", entry.group)),
+        Setting::Protection { instance } => (Some(instance), "ledger: scale-in protection".to_owned()),
+    };
+    plan.journal(instance, &setting, "settled", why);
+}
+
+// ---- what several phases ask -----------------------------------------------------------------------------------------
+
+enum Clock {
+    Running,
+    Held(Waiting),
+    Expired,
+}
+
+/// A hold stops the clock: when it ends, the deadline has moved by as long as it lasted.
+fn hold_or_expire(context: &Context<'_, '_>, surge: &mut Surge) -> Clock {
+    if let Some(waiting) = &context.hold {
+        surge.held_since.get_or_insert(context.now);
+        return Clock::Held(waiting.clone());
+    }
+    if let Some(held_since) = surge.held_since.take() {
+        surge.deadline += context.now.duration_since(held_since);
+    }
+    if context.now >= surge.deadline { Clock::Expired } else { Clock::Running }
+}
+
+/// Why there is nothing to replace any more, or must not be.
+fn pointless(context: &Context<'_, '_>, surge: &Surge, successor: Option<&InstanceId>) -> Option<Step> {
+    let because = if context.drifted.is_none() {
+        WithdrawReason::DriftedGone
+    } else if context.is_cleared {
+        WithdrawReason::Cleared
+    } else if context.breaker_open {
+        WithdrawReason::BreakerOpen
+    } else {
+        return None;
+    };
+    Some(give_up(surge.clone(), successor.cloned(), because))
+}
+
+fn give_up(surge: Surge, successor: Option<InstanceId>, because: WithdrawReason) -> Step {
+    let why = because.to_string();
+    Step::To(Phase::Withdrawing(Withdrawing { surge, successor, because }), why)
+}

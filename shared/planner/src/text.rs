@@ -1,0 +1,89 @@
+//! Text that came from outside: annotations, alarm reasons, tags, error messages of AWS. It is data, never markup.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest text from outside that is kept, in characters. Config's annotations end at 256 and CloudWatch's
+/// reasons at 1,023; a page must stay readable and a record far below DynamoDB's 400 KB.
+pub const LENGTH_MAX: usize = 512;
+
+/// Text from outside, without control characters and never longer than [`LENGTH_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct ForeignText(String);
+
+impl ForeignText {
+    /// The text, stripped and shortened.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for ForeignText {
+    fn from(raw: String) -> Self {
+        Self::from(raw.as_str())
+    }
+}
+
+impl From<&str> for ForeignText {
+    fn from(raw: &str) -> Self {
+        // Line breaks become blanks so that words stay apart; other controls (escape sequences of a terminal,
+        // bidirectional overrides that reorder what a person reads) vanish.
+        let stripped: String = raw
+            .chars()
+            .map(|character| if character.is_whitespace() { ' ' } else { character })
+            .filter(|character| !character.is_control() && !is_reordering(*character))
+            .take(LENGTH_MAX)
+            .collect();
+        Self(stripped.trim().to_owned())
+    }
+}
+
+impl From<ForeignText> for String {
+    fn from(text: ForeignText) -> Self {
+        text.0
+    }
+}
+
+impl fmt::Display for ForeignText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// `text` as one word of a POSIX shell, for the commands that messages suggest.
+pub fn shell_quoted(text: &str) -> String {
+    let is_plain = !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+const fn is_reordering(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_reordering_marks_are_stripped() {
+        assert_eq!(ForeignText::from("a\u{1b}[31mred\r\nb\u{202e}c").as_str(), "a[31mred  bc");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_the_limit() {
+        for (length, kept) in [(LENGTH_MAX - 1, LENGTH_MAX - 1), (LENGTH_MAX, LENGTH_MAX), (LENGTH_MAX + 1, LENGTH_MAX)] {
+            assert_eq!(ForeignText::from("é".repeat(length)).as_str().chars().count(), kept);
+        }
+    }
+
+    #[test]
+    fn a_suggested_command_quotes_what_a_shell_would_read() {
+        assert_eq!(shell_quoted("app-blue"), "app-blue");
+        assert_eq!(shell_quoted("x; rm -rf /"), "'x; rm -rf /'");
+        assert_eq!(shell_quoted("it's"), r"'it'\''s'");
+        assert_eq!(shell_quoted(""), "''");
+    }
+}

@@ -1,0 +1,39 @@
+"""Corrections of how ministack reads CloudFormation templates."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ministack.services.cloudformation import engine
+
+
+def conditions_may_join() -> None:
+    """AWS: a condition may compare a Fn::Join. ministack: compares the function's own source text, so the condition has
+    the wrong value. So joins are resolved before conditions are evaluated."""
+    evaluate = engine._evaluate_conditions
+
+    def evaluate_conditions(template: dict[str, Any], params: dict[str, Any]) -> dict[str, bool]:
+        return evaluate(template | {"Conditions": _joined(template.get("Conditions", {}), params)}, params)
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("ministack.services.cloudformation")]:
+        if getattr(module, "_evaluate_conditions", None) is evaluate:
+            module._evaluate_conditions = evaluate_conditions
+
+
+def _joined(node: Any, params: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_joined(item, params) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "Fn::Join" not in node:
+        return {key: _joined(value, params) for key, value in node.items()}
+    separator, items = node["Fn::Join"]
+    return separator.join(str(value) for item in _as_list(items, params) for value in _as_list(item, params))
+
+
+def _as_list(item: Any, params: dict[str, Any]) -> list[Any]:
+    """A list parameter is one string with commas here."""
+    if isinstance(item, dict) and item.get("Ref") in params:
+        return str(params[item["Ref"]]["Value"]).split(",")
+    return item if isinstance(item, list) else [item]
