@@ -58,6 +58,7 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Roles: {{Type: CommaDelimitedList, Default: ""}}
   Seconds: {{Type: Number, Default: {TIMEOUT}}}
+  Concurrency: {{Type: Number, Default: 2}}
 Mappings:
   Times:
     "{TIMEOUT}": {{Visibility: {VISIBILITY}}}
@@ -94,7 +95,7 @@ Resources:
           Properties:
             Queue: !GetAtt Queue.Arn
             FunctionResponseTypes: [ReportBatchItemFailures]
-            ScalingConfig: {{MaximumConcurrency: 2}}
+            ScalingConfig: {{MaximumConcurrency: !Ref Concurrency}}
   Role:
     Type: AWS::IAM::Role
     Properties:

@@ -1,1 +1,23 @@
-//! Placeholder.
+//! A local AWS for tests and the demo: the real template and the real functions on two emulators, with a recording
+//! proxy in between.
+//!
+//! - [`stack`] starts and stops it all; everything else is reached from [`stack::LocalStack`].
+//! - [`proxy`] records every call of a function and can make it fail, hang or kill its caller.
+//! - [`fleet`] makes fleets and reads them back; [`events`] reports what AWS would report about them.
+//! - [`inbox`] is on-call's mailbox, [`table`] reads what Driftless remembers.
+//! - [`permissions`] checks every recorded call against the policy that the template gives its function.
+//!
+//! It promises nothing about AWS itself: where the emulators differ from it is written down in `tests/local`.
+
+pub mod clients;
+pub mod control;
+pub mod events;
+pub mod fleet;
+mod http;
+pub mod inbox;
+pub mod patience;
+mod pattern;
+pub mod permissions;
+pub mod proxy;
+pub mod stack;
+pub mod table;

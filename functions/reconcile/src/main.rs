@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! `reconcile`: the only function that changes a fleet.
+//!
+//! Wakes and facts come by SQS; the sweep comes from EventBridge Scheduler. It files facts, looks at the fleets that
+//! they concern, and does what the planner decides, each fleet under its lease.
+//!
+//! Never: it never decides here, and never acts on what was not committed.
+
+mod handler;
+
+use std::process::ExitCode;
+
+use driftless_lambda::diagnostic::Failure;
+use driftless_lambda::metrics;
+use driftless_lambda::wiring::Wiring;
+use driftless_reconciler::ports::Clock;
+use driftless_reconciler::sweep::sweep;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::handler::{Event, Run, wakes};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    driftless_lambda::run(serve()).await
+}
+
+async fn serve() -> Result<(), Failure> {
+    let wiring = Wiring::from_environment()?;
+    let wiring = &wiring;
+    lambda_runtime::run(service_fn(async move |event| handle(wiring, event).await)).await.map_err(Failure::retryable)
+}
+
+async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let (event, context) = event.into_parts();
+    match Event::try_from(event).map_err(Failure::invalid_event)? {
+        Event::Sweep => {
+            let swept = Box::pin(sweep(&wiring.aws, &wiring.defaults)).await.map_err(Failure::retryable)?;
+            metrics::publish(&metrics::of_sweep(&swept, wiring.aws.now())).map_err(Failure::retryable)?;
+            Ok(Value::Null)
+        }
+        Event::Wakes(messages) => {
+            let times = wiring.times(context.deadline)?;
+            let run = Run { holder: &context.request_id, times, defaults: &wiring.defaults };
+            serde_json::to_value(Box::pin(wakes(&wiring.aws, messages, run)).await).map_err(Failure::invariant)
+        }
+    }
+}

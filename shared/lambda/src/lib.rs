@@ -1,1 +1,59 @@
-//! Placeholder.
+//! What every function needs around its own page of code: the environment, logs, events, errors, and the loop of a
+//! detector.
+//!
+//! Promises: nothing else in the workspace reads the environment. An event that is not what it should be is refused
+//! by the name of its field, alone, and stays in its queue until it ends among the dead letters. Errors have one of
+//! four stable types, so that a metric filter or an alarm can match them.
+//!
+//! Never: it never logs the body of a message or a credential, never acts on a fleet, and never fails a whole batch
+//! because of one message.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::process::ExitCode;
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+use crate::detector::{Detector, Parse, WakeQueue};
+use crate::diagnostic::{Failure, chain};
+use crate::environment::Environment;
+
+pub mod detector;
+pub mod diagnostic;
+pub mod envelope;
+pub mod environment;
+#[cfg(feature = "fleet")]
+pub mod metrics;
+pub mod tracing_setup;
+#[cfg(feature = "fleet")]
+pub mod wiring;
+
+/// Runs a detector until Lambda ends the process.
+pub async fn run_detector(parse: Parse) -> ExitCode {
+    run(serve(parse)).await
+}
+
+/// Runs a function until Lambda ends the process. What stops it is logged, once.
+pub async fn run(serve: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    tracing_setup::init(environment::process);
+    match serve.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tracing::error!(error_type = %failure.error_type, error = chain(&failure), "function stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(parse: Parse) -> Result<(), Failure> {
+    let environment = Environment::read(environment::process).map_err(Failure::configuration)?;
+    let sender = WakeQueue::connect(&environment).map_err(Failure::configuration)?;
+    let detector = Detector::new(parse, environment.account, sender);
+    let detector = &detector;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        Ok::<_, Infallible>(detector.detect(event.payload).await)
+    }))
+    .await
+    .map_err(Failure::retryable)
+}

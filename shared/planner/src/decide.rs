@@ -14,7 +14,7 @@ use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
 use crate::record::{ConditionSince, Denial, Record};
 use crate::text::ForeignText;
-use crate::{adopt, drift, guards, replacement};
+use crate::{adopt, drift, guards, ledger, replacement};
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
 /// rollback may need.
@@ -52,7 +52,7 @@ pub fn decide(input: Input<'_>) -> Decision {
     let findings = drift::detect(&mut plan, &standing);
     replacement::advance_all(&mut plan, &standing, &findings);
     guards::admit(&mut plan, &standing, &findings);
-    replacement::put_back(&mut plan);
+    ledger::put_back(&mut plan);
     plan.note_outcomes();
     plan.finish()
 }
@@ -159,16 +159,23 @@ impl<'a> Plan<'a> {
                     self.next.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
                 }
                 ActionResult::Busy(_) => self.look_again(now + BUSY_RECHECK),
-                ActionResult::Done | ActionResult::Launched(_) => {
+                // AWS tried: it was allowed.
+                ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone | ActionResult::Failed(_) => {
                     self.next.denied.remove(name);
                 }
-                ActionResult::Gone
-                | ActionResult::Changed
-                | ActionResult::Frozen
-                | ActionResult::Unsupported
-                | ActionResult::Failed(_) => {}
+                ActionResult::Changed | ActionResult::Frozen | ActionResult::Unsupported => {}
             }
         }
+        self.leave_out();
+    }
+
+    /// Leaves out what AWS denies or is just busy with, and what would need it.
+    fn leave_out(&mut self) {
+        let now = self.input.now;
+        let before = self.actions.clone();
+        // Without work nobody asks for the permission any more.
+        let is_idle = self.next.replacements.values().all(|work| work.phase.surge().is_none()) && self.next.ledger.is_empty();
+        self.next.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
         for (action, denial) in self.next.denied.clone() {
             let retry_at = denial.at + DENIED_RECHECK;
             if now < retry_at {
@@ -184,12 +191,22 @@ impl<'a> Plan<'a> {
             })
         };
         self.actions.retain(|action| !is_busy(action));
+        // Without room a launch fails, and would count as an attempt.
+        let makes_room = |action: &&Action| matches!(action, Action::SetMaximum { .. }) && action.is_disruptive();
+        let missing: Vec<&GroupName> =
+            before.iter().filter(makes_room).filter(|action| !self.actions.contains(action)).map(Action::group).collect();
+        self.actions.retain(|action| {
+            let needs_room = matches!(action, Action::Launch { .. } | Action::SetDesired { .. }) && action.is_disruptive();
+            !(needs_room && missing.contains(&action.group()))
+        });
     }
 
     /// Announces states that were entered, that last, and that ended.
     fn announce(&mut self) {
         let now = self.input.now;
-        let is_over = |key: &&String| !self.conditions.contains_key(*key);
+        // An answer without any group is no proof that anything is over.
+        let is_blind = self.input.seen.groups.is_empty();
+        let is_over = |key: &&String| !is_blind && !self.conditions.contains_key(*key);
         let ended: Vec<String> = self.next.conditions.keys().filter(is_over).cloned().collect();
         for condition in ended {
             if let Some(ConditionSince { since, .. }) = self.next.conditions.remove(&condition) {

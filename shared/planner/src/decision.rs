@@ -240,6 +240,8 @@ pub enum Waiting {
     Protected {
         /// By what.
         by: ForeignText,
+        /// Until when, if the protection says so.
+        until: Option<Timestamp>,
     },
     /// The instance is not in service: Auto Scaling, or a person, has it.
     NotInService {
@@ -282,7 +284,7 @@ impl Waiting {
     /// When it may change by itself. None: only an event, a person or the end of other work changes it.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Frozen { until, .. } => *until,
+            Self::Frozen { until, .. } | Self::Protected { until, .. } => *until,
             Self::BackOff { until } | Self::Debounce { until } => Some(*until),
             Self::Observed
             | Self::PolicyInvalid { .. }
@@ -290,7 +292,6 @@ impl Waiting {
             | Self::GroupNotFit { .. }
             | Self::BreakerOpen { .. }
             | Self::BudgetSpent { .. }
-            | Self::Protected { .. }
             | Self::NotInService { .. }
             | Self::BelowFloor { .. } => None,
         }
@@ -315,7 +316,7 @@ impl std::fmt::Display for Waiting {
                 write!(formatter, "the budget is spent: {used} of {limit} replacements under way")
             }
             Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until}"),
-            Self::Protected { by } => write!(formatter, "protected by {by}"),
+            Self::Protected { by, .. } => write!(formatter, "protected by {by}"),
             Self::NotInService { state } => write!(formatter, "not in service ({state}): Auto Scaling has it"),
             Self::Debounce { until } => write!(formatter, "the drift must last until {until}"),
             Self::BelowFloor { serving, floor } => {

@@ -27,6 +27,8 @@ pub(crate) struct Findings {
     pub(crate) breaker: Option<(usize, usize)>,
     /// Rules that were read in this look. About the others nothing is known, and nothing is concluded.
     read: BTreeSet<RuleName>,
+    /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
+    pub(crate) is_incomplete: bool,
     /// Rules of the list that Config does not know.
     pub(crate) missing: BTreeSet<RuleName>,
 }
@@ -67,7 +69,7 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
     let mut findings = Findings::default();
     for rule in rules_to_read(Some(listed), Some(record)) {
         match seen.compliance.get(&rule) {
-            None => {}
+            None => findings.is_incomplete |= listed.contains(&rule),
             Some(RuleReading::NoSuchRule) => {
                 if listed.contains(&rule) {
                     findings.missing.insert(rule.clone());
@@ -76,13 +78,15 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
                 findings.read.insert(rule);
             }
             Some(RuleReading::NonCompliant(by_instance)) => {
-                let members = standing.live.into_iter().flat_map(|group| &group.members);
-                for member in members {
+                for (group, member) in seen.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member))) {
                     // Off the list, a rule still holds for work that was admitted under it.
-                    let is_under_way = record.replacements.get(&member.id).is_some_and(|replacement| {
+                    let known = record.replacements.get(&member.id);
+                    let is_under_way = known.is_some_and(|replacement| {
                         replacement.phase.surge().is_some() && replacement.findings.contains_key(&rule)
                     });
-                    if !listed.contains(&rule) && !is_under_way {
+                    // Where nothing says which group is live, what is on record is neither new nor over.
+                    let is_asked = listed.contains(&rule) && (standing.is_live(&group.name) || known.is_some());
+                    if !is_asked && !is_under_way {
                         continue;
                     }
                     if let Some(finding) = by_instance.get(&member.id) {
@@ -100,6 +104,10 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
 /// as the read may trail it.
 fn weigh_facts(plan: &mut Plan<'_>, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, findings: &mut Findings) {
     let now = plan.input.now;
+    if plan.input.seen.groups.is_empty() {
+        // Nothing is known about any instance in this look.
+        return;
+    }
     for fact in plan.input.facts {
         let Fact::Compliance(report) = fact else { continue };
         let is_member = plan.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
@@ -107,14 +115,15 @@ fn weigh_facts(plan: &mut Plan<'_>, standing: &Standing<'_>, listed: &BTreeSet<R
             plan.consumed.push(fact.key());
             continue;
         }
-        if !listed.contains(&report.rule) {
+        let finding = findings.drifted.get(&report.instance).and_then(|rules| rules.get(&report.rule));
+        // Off the list, a rule still holds for work that was admitted under it.
+        if !listed.contains(&report.rule) && finding.is_none() {
             if standing.policy.is_ok() {
                 show(plan, report);
             }
             plan.consumed.push(fact.key());
             continue;
         }
-        let finding = findings.drifted.get(&report.instance).and_then(|rules| rules.get(&report.rule));
         let is_confirmed = match (report.verdict, finding) {
             (Verdict::NonCompliant, Some(_)) | (Verdict::Compliant | Verdict::NotApplicable, None) => true,
             (Verdict::NonCompliant, None) => false,
@@ -172,10 +181,26 @@ fn forget(plan: &mut Plan<'_>) {
 
 fn judge_breaker(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
-    // A surplus that is still proving itself is no member of the fleet yet: it must not dilute the share.
-    let surplus = plan.next.slots_used(&live.name);
-    let members = live.active().count().saturating_sub(surplus);
-    let drifted = findings.drifted.keys().filter(|id| live.active().any(|member| member.id == **id)).count();
+    if findings.is_incomplete {
+        // Known to be open, it is not closed by an answer that is missing.
+        let open = plan.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
+        if let Some(detail) = open {
+            plan.is_in(Condition::BreakerOpen, detail);
+        }
+        return;
+    }
+    // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
+    let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
+    let surplus: BTreeSet<&InstanceId> = plan
+        .next
+        .replacements
+        .iter()
+        .filter(|(id, _)| is_active(id))
+        .filter_map(|(_, replacement)| replacement.phase.successor())
+        .collect();
+    let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
+    let drifted = members.iter().filter(|id| findings.drifted.contains_key(**id)).count();
+    let members = members.len();
     if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
         findings.breaker = Some((drifted, members));
         let rules: BTreeSet<&str> =

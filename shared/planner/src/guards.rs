@@ -8,15 +8,14 @@ use crate::decision::Waiting;
 use crate::drift::Findings;
 use crate::ids::InstanceId;
 use crate::notification::{Condition, News};
-use crate::observation::{Group, Lifecycle, Member, TemplateReference};
-use crate::policy::Policy;
+use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
+use crate::policy::{Mode, Policy};
 use crate::record::{DriftReason, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod};
 use crate::text::ForeignText;
 
 /// A drifted instance that asks to be replaced, with all that the guards look at.
 struct Candidate<'p, 'a> {
     plan: &'p Plan<'a>,
-    standing: &'p Standing<'a>,
     findings: &'p Findings,
     policy: &'p Policy,
     id: &'p InstanceId,
@@ -29,8 +28,8 @@ struct Candidate<'p, 'a> {
 type Guard = fn(&Candidate<'_, '_>) -> Option<Waiting>;
 
 /// The guards after the freeze, the policy and the mode, which hold for the fleet as a whole.
-const GUARDS: [Guard; 7] =
-    [no_cutover, group_is_fit, breaker_is_closed, budget_is_left, back_off_is_over, is_unprotected, is_in_service];
+const GUARDS: [Guard; 8] =
+    [no_cutover, group_is_fit, drift_is_read, breaker_is_closed, budget_is_left, back_off_is_over, is_unprotected, is_in_service];
 
 /// Lets through what may start: the oldest drift first, spread over zones.
 pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
@@ -42,8 +41,13 @@ pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Fin
         .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
         .map(|(id, replacement)| (replacement.detected_at, id.clone()))
         .collect();
-    candidates.sort_by_key(|(detected_at, id)| (*detected_at, slots_in_zone_of(plan, id), id.clone()));
-    for (_, id) in candidates {
+    candidates.sort();
+    // Of one age, the zone with the fewest surges goes first: each that starts changes that.
+    while let Some(oldest) = candidates.first().map(|(detected_at, _)| *detected_at) {
+        let of_one_age = candidates.iter().take_while(|(detected_at, _)| *detected_at == oldest);
+        let slots = of_one_age.map(|(_, id)| slots_in_zone_of(plan, id));
+        let next = slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
+        let (_, id) = candidates.remove(next);
         match refusal(plan, standing, findings, &id) {
             None => start(plan, standing, &id),
             Some(waiting) => wait(plan, &id, waiting),
@@ -69,13 +73,13 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         return Some(Waiting::NotInService { state: "gone".into() });
     };
     let candidate =
-        Candidate { plan, standing, findings, policy, id, replacement: &replacement, group, member };
+        Candidate { plan, findings, policy, id, replacement: &replacement, group, member };
     if let Some(unknown) = rules_exist(&candidate) {
         return Some(unknown);
     }
     let refused = GUARDS.iter().find_map(|guard| guard(&candidate));
     let hold = plan.hold(standing.mode());
-    if hold == Some(Waiting::Observed) && findings.breaker.is_none() {
+    if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() {
         let detail = would_do(&replacement, member, refused.as_ref());
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
     }
@@ -139,6 +143,12 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     None
 }
 
+/// What starts something is verified by the read of this very look, and so is the breaker.
+fn drift_is_read(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let is_read = !candidate.findings.is_incomplete && candidate.findings.drifted.contains_key(candidate.id);
+    (!is_read).then(|| Waiting::GroupNotFit { problem: "AWS Config did not answer for every rule of the list".into() })
+}
+
 fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let (drifted, members) = candidate.findings.breaker?;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -152,7 +162,9 @@ fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let group = candidate.group;
     let seen = candidate.plan.input.seen;
-    let serving = group.members.iter().filter(|member| seen.is_serving(group, member)).count();
+    // A successor is no member yet: a share must not grow by what it has started.
+    let is_successor = |member: &Member| candidate.plan.next.successors().any(|successor| *successor == member.id);
+    let serving = group.members.iter().filter(|member| seen.is_serving(group, member) && !is_successor(member)).count();
     let limit = candidate.policy.budget.limit(u32::try_from(serving).unwrap_or(u32::MAX));
     // Without an idempotent launch the successor is told by its launch time, so that surges go one by one.
     let limit = if candidate.plan.next.launches_by_desired { limit.min(1) } else { limit };
@@ -167,14 +179,17 @@ fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 
 fn is_unprotected(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let tag = candidate.plan.input.seen.machines.get(candidate.id).and_then(|machine| machine.protect.as_ref());
-    if let Some(reason) = tag.filter(|reason| !is_expired(reason, candidate.plan.input.now)) {
-        return Some(Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into() });
+    if let Some(reason) = tag {
+        let until = expiry(reason);
+        if until.is_none_or(|until| candidate.plan.input.now < until) {
+            return Some(Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until });
+        }
     }
     // A group that protects all its instances protects none from us: it is how people keep scale-in away.
     let protects_all = candidate.group.protects_new_instances
         || candidate.group.members.iter().all(|member| member.protected);
     (candidate.member.protected && !protects_all)
-        .then(|| Waiting::Protected { by: "its own scale-in protection".into() })
+        .then(|| Waiting::Protected { by: "its own scale-in protection".into(), until: None })
 }
 
 fn is_in_service(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -182,8 +197,12 @@ fn is_in_service(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     if member.lifecycle != Lifecycle::InService {
         return Some(Waiting::NotInService { state: lifecycle_word(member) });
     }
-    let is_live = candidate.standing.is_live(&candidate.group.name);
-    (!member.healthy || !is_live).then(|| Waiting::NotInService { state: "unhealthy".into() })
+    let targets = &candidate.plan.input.seen.targets;
+    let fails = candidate.group.target_groups.iter().any(|arn| {
+        let health = targets.get(arn).and_then(|targets| targets.get(&member.id));
+        matches!(health, Some(TargetHealth::Unhealthy(_)))
+    });
+    (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() })
 }
 
 fn lifecycle_word(member: &Member) -> ForeignText {
@@ -199,9 +218,8 @@ fn lifecycle_word(member: &Member) -> ForeignText {
 
 /// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
 /// protection that someone meant must not be lost to a typing error.
-fn is_expired(reason: &ForeignText, now: Timestamp) -> bool {
-    let end = reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse::<Timestamp>().ok());
-    end.is_some_and(|end| now >= end)
+fn expiry(reason: &ForeignText) -> Option<Timestamp> {
+    reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }
 
 fn slots_in_zone_of(plan: &Plan<'_>, id: &InstanceId) -> usize {
@@ -237,7 +255,8 @@ fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: Waiting) {
 fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, id: &InstanceId) {
     let now = plan.input.now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
-    // Surges side by side share one base: the capacity that the group had before the first of them.
+    // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
+    // took it below that since.
     let base = plan
         .next
         .replacements
@@ -245,8 +264,9 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, id: &InstanceId) {
         .filter(|other| other.group == group.name)
         .filter_map(|other| other.phase.surge())
         .map(|surge| surge.base_desired)
+        .chain([group.desired])
         .min()
-        .unwrap_or(group.desired);
+        .unwrap_or_default();
     let by_desired = plan.next.launches_by_desired;
     let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
     let from = replacement.phase.name();

@@ -6,7 +6,8 @@
 //! environment and no AWS type. Identifiers and idempotency tokens are derived, never drawn.
 //!
 //! Reading order: [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered), [`decision`] (what
-//! goes out), then [`decide()`] and the one file for each step: [`adopt`], [`drift`], [`guards`], [`replacement`].
+//! goes out), then [`decide()`] and the one file for each step: [`adopt`], [`drift`], [`guards`], [`replacement`],
+//! [`ledger`].
 
 pub mod adopt;
 pub mod check;
@@ -17,6 +18,7 @@ pub mod fact;
 pub mod fleet;
 pub mod guards;
 pub mod ids;
+pub mod ledger;
 pub mod notification;
 pub mod observation;
 pub mod policy;

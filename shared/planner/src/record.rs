@@ -192,6 +192,10 @@ pub struct Withdrawing {
     pub successor: Option<InstanceId>,
     /// Why.
     pub because: WithdrawReason,
+    /// The desired capacity on which taking the surplus back was decided. None: not decided yet.
+    pub desired_before: Option<u32>,
+    /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
+    pub taken_back: bool,
 }
 
 /// Why a surge is given up.

@@ -8,14 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::adopt::Standing;
 use crate::decide::Plan;
-use crate::decision::{Action, ActionResult, CapacityChange, Evidence, JournalEntry, Protection, Role, Waiting};
+use crate::decision::{Action, ActionResult, CapacityChange, Evidence, JournalEntry, Role, Waiting};
 use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
+use crate::ledger::{make_room, protect};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Lifecycle, Member, TemplateReference};
 use crate::record::{
-    Descent, Failure, LedgerEntry, Phase, Proving, Replacement, Retiring, Setting, StopReason, Stopped, Surge,
-    SurgeMethod, WithdrawReason, Withdrawing,
+    Descent, Failure, Phase, Proving, Replacement, Retiring, Setting, StopReason, Stopped, Surge, SurgeMethod,
+    WithdrawReason, Withdrawing,
 };
 
 /// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
@@ -27,8 +28,8 @@ const BACK_OFF: SignedDuration = SignedDuration::from_mins(2);
 
 /// The shortest and the longest time between two looks at work under way. Below, reads would cost more than they tell;
 /// above, a person would notice the wait.
-const LOOK_MIN: SignedDuration = SignedDuration::from_secs(2);
-const LOOK_MAX: SignedDuration = SignedDuration::from_secs(30);
+pub(crate) const LOOK_MIN: SignedDuration = SignedDuration::from_secs(2);
+pub(crate) const LOOK_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// What becomes of a phase in one look.
 enum Step {
@@ -195,9 +196,11 @@ fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -
                 surge.method = SurgeMethod::RaiseDesired;
             }
             // Someone else changed desired capacity, and ours was not written: theirs is the new base.
-            (Action::SetDesired { .. }, ActionResult::Changed) => surge.base_desired = context.group.desired,
-            (_, ActionResult::Failed(message)) => {
-                return give_up(surge, None, WithdrawReason::Failed(message.clone()));
+            (Action::SetDesired { .. }, ActionResult::Changed) => {
+                surge.base_desired = context.group.desired.saturating_sub(context.others_launched);
+            }
+            (Action::Launch { .. } | Action::SetDesired { .. }, ActionResult::Failed(message)) => {
+                return launched_nothing(surge, WithdrawReason::Failed(message.clone()));
             }
             _ => {}
         }
@@ -240,55 +243,38 @@ pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
     let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
     let Phase::Launching(surge) = &replacement.phase else { return };
     let Some(group) = plan.input.seen.group(&replacement.group) else { return };
-    make_room(plan, group, surge.base_desired);
+    let is_written = |action: &Action| matches!(action, Action::SetDesired { .. }) && *action.group() == group.name;
     match surge.method {
-        SurgeMethod::LaunchInstances => plan.actions.push(Action::Launch {
-            group: group.name.clone(),
-            zone: replacement.zone.clone(),
-            replaces: id.clone(),
-            token: surge.token.clone(),
-        }),
-        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired => plan.actions.push(Action::SetDesired {
-            group: group.name.clone(),
-            expected: group.desired,
-            desired: group.desired + 1,
-            replaces: id.clone(),
-        }),
+        SurgeMethod::LaunchInstances => {
+            make_room(plan, group, surge.base_desired);
+            plan.actions.push(Action::Launch {
+                group: group.name.clone(),
+                zone: replacement.zone.clone(),
+                replaces: id.clone(),
+                token: surge.token.clone(),
+            });
+        }
+        // One raise at a time: the next one starts from what this one leaves.
+        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !plan.actions.iter().any(is_written) => {
+            make_room(plan, group, surge.base_desired);
+            plan.actions.push(Action::SetDesired {
+                group: group.name.clone(),
+                expected: group.desired,
+                desired: group.desired + 1,
+                replaces: id.clone(),
+            });
+        }
         // Raised already: Auto Scaling is launching.
         SurgeMethod::RaiseDesired => {}
     }
     look_at_work_again(plan, &replacement);
 }
 
-/// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
-fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
-    let surges = u32::try_from(plan.next.slots_used(&group.name)).unwrap_or(u32::MAX);
-    let needed = base.max(group.desired.saturating_sub(surges.saturating_sub(1))).saturating_add(surges);
-    if group.max >= needed {
-        return;
-    }
-    let known = plan.next.ledger.iter_mut().find_map(|entry| match &mut entry.setting {
-        Setting::Maximum { wrote, .. } if entry.group == group.name => Some(wrote),
-        Setting::Maximum { .. } | Setting::Protection { .. } => None,
-    });
-    match known {
-        Some(wrote) => *wrote = needed,
-        None => plan.next.ledger.push(LedgerEntry {
-            group: group.name.clone(),
-            setting: Setting::Maximum { had: group.max, wrote: needed },
-            since: plan.input.now,
-        }),
-    }
-    let action = Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum: needed };
-    if !plan.actions.contains(&action) {
-        plan.actions.push(action);
-    }
-}
-
 /// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
 /// is nobody's successor yet.
 fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
-    if surge.method != SurgeMethod::RaiseDesired {
+    // Before desired capacity is up, a new instance is Auto Scaling's own business.
+    if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;
     }
     newest_since(plan, context, surge.admitted_at)
@@ -318,9 +304,16 @@ fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -
         let why = "Auto Scaling took the successor away before it had proven itself";
         return give_up(proving.surge, None, WithdrawReason::Failed(why.into()));
     }
+    if successor.is_none() && was_listed(plan, &proving) {
+        let why = "the successor is gone, and had not proven itself";
+        return give_up(proving.surge, None, WithdrawReason::Failed(why.into()));
+    }
     if let Some(step) = pointless(context, &proving.surge, Some(&proving.successor)) {
         return step;
     }
+    // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
+    let is_serving = successor.is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+    proving.healthy_since = is_serving.then(|| proving.healthy_since.unwrap_or(context.now));
     match hold_or_expire(context, &mut proving.surge) {
         Clock::Held(waiting) => {
             plan.waiting.insert(context.id.clone(), waiting);
@@ -335,17 +328,13 @@ fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -
     // Just launched, and not listed yet: describes trail.
     let Some(successor) = successor else { return Step::Stay(Phase::Proving(proving)) };
     protect(plan, context.group, successor);
-    if !plan.input.seen.is_serving(context.group, successor) {
-        proving.healthy_since = None;
-        return Step::Stay(Phase::Proving(proving));
-    }
-    let healthy_since = *proving.healthy_since.get_or_insert(context.now);
+    let Some(healthy_since) = proving.healthy_since else { return Step::Stay(Phase::Proving(proving)) };
     let proven_at = healthy_since + context.group.warm_up;
     if context.now < proven_at {
         plan.look_again(proven_at);
         return Step::Stay(Phase::Proving(proving));
     }
-    if let Some(waiting) = floor(plan, context, &proving.surge) {
+    if let Some(waiting) = floor(plan, context, &proving.surge, context.id) {
         plan.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Proving(proving));
     }
@@ -357,29 +346,14 @@ fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -
     Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
-/// Scale-in must not take the one instance that has just been launched for a purpose.
-fn protect(plan: &mut Plan<'_>, group: &Group, successor: &Member) {
-    // Auto Scaling accepts protection only for instances in service.
-    if successor.protected || successor.lifecycle != Lifecycle::InService {
-        return;
-    }
-    let entry = LedgerEntry {
-        group: group.name.clone(),
-        setting: Setting::Protection { instance: successor.id.clone() },
-        since: plan.input.now,
-    };
-    if !plan.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        plan.next.ledger.push(entry);
-    }
-    plan.actions.push(Action::Protect {
-        group: group.name.clone(),
-        instance: successor.id.clone(),
-        protection: Protection::On,
-    });
+/// Whether a successor was seen in its group before: then it is not just the describe that trails.
+fn was_listed(plan: &Plan<'_>, proving: &Proving) -> bool {
+    let protects = |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
+    proving.healthy_since.is_some() || plan.next.ledger.iter().any(|entry| protects(&entry.setting))
 }
 
-fn floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
-    let serving = plan.input.seen.serving_without(context.group, context.id);
+fn floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge, leaving: &InstanceId) -> Option<Waiting> {
+    let serving = plan.input.seen.serving_without(context.group, leaving);
     let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
     (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
 }
@@ -433,13 +407,26 @@ fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring
         }
         return Step::Stay(Phase::Retiring(retiring));
     }
+    if retiring.terminated && context.now < retiring.deadline {
+        // Accepted, and the describe trails.
+        return Step::Stay(Phase::Retiring(retiring));
+    }
     // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
     if let Some(step) = pointless(context, &retiring.surge, Some(&retiring.successor)) {
         return step;
     }
+    let held_since = retiring.surge.held_since;
     if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
         plan.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Retiring(retiring));
+    }
+    if let Some(held_since) = held_since {
+        retiring.deadline += context.now.duration_since(held_since);
+    }
+    if context.now >= retiring.deadline && !retiring.terminated {
+        let why = format!("the drifted instance could not be terminated within {:#}", retiring.surge.policy.drain_deadline);
+        let Retiring { surge, successor, .. } = retiring;
+        return give_up(surge, Some(successor), WithdrawReason::Failed(why.into()));
     }
     let is_proven = context
         .group
@@ -450,7 +437,7 @@ fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring
         let Retiring { surge, successor, .. } = retiring;
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
-    if let Some(waiting) = floor(plan, context, &retiring.surge) {
+    if let Some(waiting) = floor(plan, context, &retiring.surge, context.id) {
         plan.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Retiring(retiring));
     }
@@ -467,14 +454,14 @@ fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
 }
 
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
-fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &InstanceId, surge: &Surge, role: Role) {
+fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &InstanceId, surge: &Surge, role: Role) -> bool {
     let group = context.group;
     let is_taken = plan.actions.iter().any(|action| {
         matches!(action, Action::Terminate { .. }) && *action.group() == group.name
     });
     if is_taken {
         plan.look_again(context.now + LOOK_MIN);
-        return;
+        return false;
     }
     // At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
     let is_surplus = group.desired > surge.base_desired && group.desired > group.min;
@@ -485,49 +472,107 @@ fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &Instance
         capacity: if is_surplus { CapacityChange::Decrement } else { CapacityChange::Keep },
         role,
     });
+    true
 }
 
 // ---- withdrawing -----------------------------------------------------------------------------------------------------
 
 fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    let surge = &withdrawing.surge;
-    let surplus = withdrawing.successor.as_ref().and_then(|id| context.group.member(id));
-    match surplus {
-        Some(member) if member.lifecycle == Lifecycle::Terminating => {
-            return Step::Stay(Phase::Withdrawing(withdrawing));
-        }
-        Some(member) => {
-            let failed = matches!(withdrawing.because, WithdrawReason::Failed(_));
-            if has_no_surplus(context, surge) && !failed {
-                // Someone else has taken the group back to its size: the successor is simply a member now.
-                return Step::End(End::Withdrawn(withdrawing.because));
+    withdrawing.taken_back |= plan.input.outcomes.iter().any(|outcome| {
+        outcome.result == ActionResult::Done
+            && match &outcome.action {
+                Action::Terminate { instance, .. } => withdrawing.successor.as_ref() == Some(instance),
+                Action::SetDesired { expected, desired, replaces, .. } => replaces == context.id && desired < expected,
+                Action::SetMaximum { .. } | Action::Launch { .. } | Action::Protect { .. } => false,
             }
-            let id = member.id.clone();
-            terminate(plan, context, &id, surge, Role::Surplus);
-            return Step::Stay(Phase::Withdrawing(withdrawing));
+    });
+    match withdrawing.successor.as_ref().and_then(|id| context.group.member(id)) {
+        Some(member) if member.lifecycle == Lifecycle::Terminating => {
+            // Known from here on, whatever others do to desired capacity until it is gone.
+            withdrawing.taken_back |= is_lowered(context, &withdrawing);
+            Step::Stay(Phase::Withdrawing(withdrawing))
         }
-        None if has_no_surplus(context, surge) => return Step::End(End::Withdrawn(withdrawing.because)),
-        None => {}
+        // Accepted, and the describe trails.
+        Some(_) if withdrawing.taken_back => Step::Stay(Phase::Withdrawing(withdrawing)),
+        Some(member) => withdraw_surplus(plan, context, withdrawing, member),
+        None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
+        None => withdraw_capacity(plan, context, withdrawing),
     }
-    // The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched,
-    // one more. Take that one, or take desired capacity back while nothing fills it.
-    if let Some(newest) = newest_since(plan, context, surge.admitted_at) {
-        terminate(plan, context, &newest, surge, Role::Surplus);
-        withdrawing.successor = Some(newest);
-    } else if context.group.desired > surge.base_desired.saturating_add(context.others_launched) {
-        plan.actions.push(Action::SetDesired {
-            group: context.group.name.clone(),
-            expected: context.group.desired,
-            desired: context.group.desired - 1,
-            replaces: context.id.clone(),
-        });
+}
+
+fn withdraw_surplus(
+    plan: &mut Plan<'_>,
+    context: &Context<'_, '_>,
+    mut withdrawing: Withdrawing,
+    surplus: &Member,
+) -> Step {
+    let is_serving = plan.input.seen.is_serving(context.group, surplus);
+    let has_failed = matches!(withdrawing.because, WithdrawReason::Failed(_)) && !is_serving;
+    if has_no_surplus(context, &withdrawing.surge) && !has_failed {
+        // Someone else has taken the group back to its size: the successor is simply a member now.
+        return Step::End(End::Withdrawn(withdrawing.because));
+    }
+    // Where the drifted one is gone, its successor serves until another one does.
+    if is_serving && let Some(waiting) = floor(plan, context, &withdrawing.surge, &surplus.id) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Withdrawing(withdrawing));
+    }
+    if terminate(plan, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
+        withdrawing.desired_before = Some(context.group.desired);
     }
     Step::Stay(Phase::Withdrawing(withdrawing))
 }
 
+/// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
+/// more. Take that one, or take desired capacity back while nothing fills it.
+fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+    let group = context.group;
+    let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase, Phase::Launching(_));
+    if plan.next.replacements.values().any(is_launching) {
+        // Whatever came could be another surge's, whose launch has not answered yet.
+        return Step::Stay(Phase::Withdrawing(withdrawing));
+    }
+    if let Some(newest) = newest_since(plan, context, withdrawing.surge.admitted_at) {
+        withdrawing.successor = Some(newest.clone());
+        if terminate(plan, context, &newest, &withdrawing.surge, Role::Surplus) {
+            withdrawing.desired_before = Some(group.desired);
+        }
+    } else if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
+        withdrawing.desired_before = Some(group.desired);
+        plan.actions.push(Action::SetDesired {
+            group: group.name.clone(),
+            expected: group.desired,
+            desired: group.desired - 1,
+            replaces: context.id.clone(),
+        });
+    } else if group.active().all(|member| plan.input.seen.machines.contains_key(&member.id)) {
+        // All that run are known, and none came with this surge: the capacity is someone else's.
+        return Step::End(End::Withdrawn(withdrawing.because));
+    }
+    Step::Stay(Phase::Withdrawing(withdrawing))
+}
+
+/// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
+/// back one, and only once.
+fn is_even(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
+    withdrawing.taken_back
+        || context.group.desired <= size_without(context, &withdrawing.surge)
+        || is_lowered(context, withdrawing)
+}
+
+/// Whether desired capacity is below what it was when taking the surplus back was decided.
+fn is_lowered(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
+    withdrawing.desired_before.is_some_and(|before| context.group.desired < before)
+}
+
+/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.
+fn size_without(context: &Context<'_, '_>, surge: &Surge) -> u32 {
+    surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
+}
+
 /// Whether the group is as large as without this surge.
 fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
-    let expected = surge.base_desired.saturating_add(context.others_launched);
+    let expected = size_without(context, surge);
     let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
     context.group.desired <= expected && active <= expected
 }
@@ -584,68 +629,6 @@ fn withdrawn(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacemen
     plan.tell(News::Withdrawn { instance: id.clone(), because, next_attempt });
 }
 
-/// Puts back what the ledger holds for surges that are over. A setting that someone else changed meanwhile is theirs.
-pub(crate) fn put_back(plan: &mut Plan<'_>) {
-    let seen = plan.input.seen;
-    for entry in plan.next.ledger.clone() {
-        let Some(group) = seen.group(&entry.group) else {
-            if !seen.groups.is_empty() {
-                strike(plan, &entry, "the group no longer belongs to the fleet");
-            }
-            continue;
-        };
-        match &entry.setting {
-            Setting::Maximum { had, wrote } => {
-                if plan.next.slots_used(&group.name) == 0 {
-                    put_back_maximum(plan, &entry, group, *had, *wrote);
-                }
-            }
-            Setting::Protection { instance } => put_back_protection(plan, &entry, group, instance),
-        }
-    }
-}
-
-fn put_back_maximum(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, had: u32, wrote: u32) {
-    if group.max == had {
-        strike(plan, entry, "put back");
-    } else if group.max != wrote {
-        strike(plan, entry, &format!("MaxSize is {} by another hand, and stays", group.max));
-    } else if group.desired <= had {
-        plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
-        plan.look_again(plan.input.now + LOOK_MIN);
-    } else {
-        // Desired capacity does not fit under the old maximum yet.
-        plan.look_again(plan.input.now + LOOK_MAX);
-    }
-}
-
-fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, instance: &InstanceId) {
-    let is_needed = plan.next.successors().any(|successor| successor == instance);
-    match group.member(instance) {
-        None => strike(plan, entry, "the instance is gone"),
-        Some(_) if is_needed => {}
-        Some(member) if !member.protected => strike(plan, entry, "put back"),
-        Some(member) if member.lifecycle == Lifecycle::Terminating => strike(plan, entry, "the instance is leaving"),
-        Some(_) => {
-            plan.actions.push(Action::Protect {
-                group: group.name.clone(),
-                instance: instance.clone(),
-                protection: Protection::Off,
-            });
-            plan.look_again(plan.input.now + LOOK_MIN);
-        }
-    }
-}
-
-fn strike(plan: &mut Plan<'_>, entry: &LedgerEntry, why: &str) {
-    plan.next.ledger.retain(|known| known != entry);
-    let (instance, setting) = match &entry.setting {
-        Setting::Maximum { had, .. } => (None, format!("ledger: MaxSize of {} (had {had})", entry.group)),
-        Setting::Protection { instance } => (Some(instance), "ledger: scale-in protection".to_owned()),
-    };
-    plan.journal(instance, &setting, "settled", why);
-}
-
 // ---- what several phases ask -----------------------------------------------------------------------------------------
 
 enum Clock {
@@ -682,5 +665,13 @@ fn pointless(context: &Context<'_, '_>, surge: &Surge, successor: Option<&Instan
 
 fn give_up(surge: Surge, successor: Option<InstanceId>, because: WithdrawReason) -> Step {
     let why = because.to_string();
-    Step::To(Phase::Withdrawing(Withdrawing { surge, successor, because }), why)
+    let withdrawing = Withdrawing { surge, successor, because, desired_before: None, taken_back: false };
+    Step::To(Phase::Withdrawing(withdrawing), why)
+}
+
+/// Gives up where AWS said that nothing was launched: nothing is to be taken back.
+fn launched_nothing(surge: Surge, because: WithdrawReason) -> Step {
+    let why = because.to_string();
+    let withdrawing = Withdrawing { surge, successor: None, because, desired_before: None, taken_back: true };
+    Step::To(Phase::Withdrawing(withdrawing), why)
 }

@@ -3,26 +3,40 @@
 
 use driftless_planner::decision::{Action, ActionResult, Outcome, Protection};
 use driftless_planner::ids::FleetName;
-use driftless_planner::observation::Lifecycle;
+use driftless_planner::observation::{Group, Lifecycle};
 use driftless_planner::text::ForeignText;
+use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::ports::{CallError, CallErrorKind, Called, Launched, Ports};
 
+/// What came of a list of actions.
+#[derive(Debug)]
+pub struct Acted {
+    /// What came of those that were begun.
+    pub outcomes: Vec<Outcome>,
+    /// Whether the rest is left for want of time.
+    pub is_out_of_time: bool,
+}
+
 /// Does the actions in their order, until the time is up or one does not come out as decided: what follows was decided
 /// on its success.
-pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], until: Timestamp) -> Vec<Outcome> {
+pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], until: Timestamp) -> Acted {
     let mut outcomes = Vec::new();
     for action in actions {
-        // A write that outlives the lease could meet another holder's.
-        if ports.now() >= until {
+        let live = if ports.now() < until { Some(read(ports, fleet, action).await) } else { None };
+        // Reading takes time too, and a write that outlives the lease could meet another holder's.
+        let Some(live) = live.filter(|_| ports.now() < until) else {
             tracing::info!(action = action.name(), "out of time, left for the next run");
-            break;
-        }
-        let result = match one(ports, fleet, action).await {
-            Ok(result) => result,
-            Err(error) => failed(action, &error),
+            return Acted { outcomes, is_out_of_time: true };
         };
+        let result = match live {
+            Ok(Live::Frozen) => Ok(ActionResult::Frozen),
+            Ok(Live::Gone) => Ok(ActionResult::Gone),
+            Ok(Live::Here(group)) => write(ports, &group, action).await,
+            Err(error) => Err(error),
+        };
+        let result = result.unwrap_or_else(|error| failed(action, &error));
         tracing::info!(action = action.name(), group = %action.group(), ?result, detail = ?action, "acted");
         let is_as_decided = matches!(result, ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone);
         outcomes.push(Outcome { action: action.clone(), result });
@@ -30,16 +44,26 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
             break;
         }
     }
-    outcomes
+    Acted { outcomes, is_out_of_time: false }
 }
 
-async fn one<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<ActionResult> {
-    // The stop switch is read right before each disruptive write, and together with the live values.
-    let (group, is_frozen) = futures_util::future::join(ports.group(action.group()), is_frozen(ports, fleet, action)).await;
+/// What an action meets right before its write.
+enum Live {
+    Frozen,
+    Gone,
+    Here(Box<Group>),
+}
+
+/// The stop switch is read right before each disruptive write, together with the live values.
+async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<Live> {
+    let (group, is_frozen) = join(ports.group(action.group()), is_frozen(ports, fleet, action)).await;
     if is_frozen? {
-        return Ok(ActionResult::Frozen);
+        return Ok(Live::Frozen);
     }
-    let Some(group) = group? else { return Ok(ActionResult::Gone) };
+    Ok(group?.map_or(Live::Gone, |group| Live::Here(Box::new(group))))
+}
+
+async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<ActionResult> {
     match action {
         Action::SetMaximum { expected, maximum, .. } => match group.max {
             live if live == *maximum => Ok(ActionResult::Done),
@@ -88,9 +112,10 @@ fn failed(action: &Action, error: &CallError) -> ActionResult {
         // Refused values: bounds or states moved between our read and the write, or AWS cannot launch as asked.
         CallErrorKind::Refused => match action {
             Action::Launch { .. } => ActionResult::Failed(message),
-            Action::SetMaximum { .. } | Action::SetDesired { .. } | Action::Protect { .. } | Action::Terminate { .. } => {
-                ActionResult::Busy(message)
-            }
+            Action::SetMaximum { .. }
+            | Action::SetDesired { .. }
+            | Action::Protect { .. }
+            | Action::Terminate { .. } => ActionResult::Busy(message),
         },
         CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable | CallErrorKind::Unreadable => {
             ActionResult::Busy(ForeignText::from(format!("{}: {message}", error.kind).as_str()))

@@ -43,7 +43,9 @@ pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<BTreeMap<S
     found.extend(indexed);
     if !missing.is_empty() {
         let resolved = ask_auto_scaling(ports, &missing).await?;
-        ports.index(&resolved, ports.now()).await?;
+        if !resolved.is_empty() {
+            ports.index(&resolved, ports.now()).await?;
+        }
         found.extend(resolved);
     }
     Ok(found)
@@ -56,8 +58,8 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
         .collect();
     let groups_of = if instances.is_empty() { BTreeMap::new() } else { ports.groups_of_instances(&instances).await? };
     let named = missing.iter().filter_map(|subject| if let Subject::Group(name) = subject { Some(name) } else { None });
-    let names: BTreeSet<GroupName> = named.chain(groups_of.values()).cloned().collect();
-    let fleets = if names.is_empty() { BTreeMap::new() } else { ports.fleets_of_groups(&names).await? };
+    let groups: BTreeSet<GroupName> = named.chain(groups_of.values()).cloned().collect();
+    let fleets = if groups.is_empty() { BTreeMap::new() } else { ports.fleets_of_groups(&groups).await? };
     let fleet_of = |subject: &Subject| match subject {
         Subject::Instance(id) => groups_of.get(id).and_then(|group| fleets.get(group)),
         Subject::Group(name) => fleets.get(name),

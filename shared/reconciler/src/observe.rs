@@ -7,7 +7,7 @@ use driftless_planner::observation::{Group, Observation};
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions;
 use driftless_planner::record::Record;
-use futures_util::future::{join, join4, join3, try_join_all};
+use futures_util::future::{join, join3, join4, try_join_all};
 
 use crate::ports::{Called, Ports};
 
@@ -48,7 +48,8 @@ pub async fn observe<P: Ports>(
     )
     .await;
     seen.machines = machines?;
-    seen.refreshing = refreshing?.into_iter().filter(|(_, is_refreshing)| *is_refreshing).map(|(group, _)| group).collect();
+    seen.refreshing =
+        refreshing?.into_iter().filter(|(_, is_refreshing)| *is_refreshing).map(|(group, _)| group).collect();
     seen.launch_failures = present(failures?);
     Ok(seen)
 }

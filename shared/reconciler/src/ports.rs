@@ -173,7 +173,10 @@ pub trait Alerts: Sync {
 /// The table.
 pub trait Store: Sync {
     /// The fleets of subjects, from the index. Subjects that the index does not know are absent.
-    fn indexed(&self, subjects: &BTreeSet<Subject>) -> impl Future<Output = Called<BTreeMap<Subject, FleetName>>> + Send;
+    fn indexed(
+        &self,
+        subjects: &BTreeSet<Subject>,
+    ) -> impl Future<Output = Called<BTreeMap<Subject, FleetName>>> + Send;
     /// Remembers the fleets of subjects.
     fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> impl Future<Output = Called<()>> + Send;
     /// Stores a fact and counts a wake of its fleet, in one transaction. A fact that is not newer than the stored one
@@ -192,7 +195,8 @@ pub trait Store: Sync {
     /// Gives the lease back, on condition that it is still ours and that no wake has been counted since it was read.
     fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> impl Future<Output = Called<Released>> + Send;
     /// Claims the sending of a delayed wake at a time: false if an earlier one is already on its way.
-    fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
+    fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp)
+    -> impl Future<Output = Called<bool>> + Send;
     /// Everything that is stored of a fleet, read strongly consistent.
     fn load(&self, fleet: &FleetName) -> impl Future<Output = Called<Stored>> + Send;
     /// The freezes that concern a fleet, read strongly consistent right before a disruptive write.

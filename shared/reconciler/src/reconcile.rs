@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::act::act;
 use crate::observe::{first_round, observe};
-use crate::ports::{Acquired, Called, Committed, Lease, Ports, Released, Stored};
+use crate::ports::{Acquired, CallError, CallErrorKind, Called, Committed, Lease, Ports, Released, Stored};
 
 /// SQS delays a message by 15 minutes at most; the sweep carries longer waits.
 const WAKE_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -58,104 +58,181 @@ pub async fn reconcile<P: Ports>(
         Acquired::Busy { until } => {
             // One second more: the lease must be over when the wake arrives.
             let at = until + SignedDuration::from_secs(1);
-            wake_at(ports, fleet, at).await?;
+            wake_at(ports, fleet, at, due).await?;
             tracing::info!(%fleet, %until, "the lease is held by another run");
             return Ok(Ran::Busy);
         }
     };
-    forget_arrived(&mut lease, due, now);
+    lease.next_wake = still_to_come(lease.next_wake, due, now);
     let act_until = (times.deadline - times.margin).min(lease.until - times.margin);
-    let mut outcomes = Vec::new();
-    for _ in 0..LOOKS_MAX {
-        let look = match look(ports, &lease, &outcomes, act_until, defaults).await {
-            Ok(look) => look,
-            Err(error) => {
-                // The lease is given back, so that the retry need not wait for its end.
-                if let Err(also) = ports.release(&lease, lease.next_wake).await {
-                    tracing::warn!(%fleet, error = %also, "the lease could not be given back");
+    let mut run = Run { ports, lease, due, act_until, defaults, untold: None };
+    let ran = run.look_until_settled().await;
+    if ran.is_err() {
+        run.give_back().await;
+    }
+    // What on-call could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
+    run.untold.map_or(ran, Err)
+}
+
+/// A run that holds the lease.
+struct Run<'a, P> {
+    ports: &'a P,
+    lease: Lease,
+    due: Option<Timestamp>,
+    act_until: Timestamp,
+    defaults: &'a Defaults,
+    /// Why on-call could not be told. It is not tried again in this run.
+    untold: Option<CallError>,
+}
+
+/// What one look came to.
+enum Look {
+    /// Nothing is left to do until the time to look again.
+    Quiet { recheck: Option<Timestamp> },
+    /// Something was done, or is left for want of time.
+    Busy { outcomes: Vec<Outcome>, recheck: Option<Timestamp> },
+    /// The record or the lease is not what was read.
+    Conflict,
+}
+
+impl<P: Ports> Run<'_, P> {
+    async fn look_until_settled(&mut self) -> Called<Ran> {
+        let mut outcomes = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            let recheck = match self.look(&outcomes).await? {
+                Look::Quiet { recheck } => recheck,
+                Look::Busy { .. } if !self.has_time() => break,
+                // The same came of the same: another look at once would only do it again.
+                Look::Busy { outcomes: news, recheck } if news == outcomes => recheck,
+                Look::Busy { outcomes: news, .. } => {
+                    outcomes = news;
+                    continue;
                 }
-                return Err(error);
+                Look::Conflict => break,
+            };
+            outcomes.clear();
+            match self.let_go(recheck).await? {
+                Released::Free => return Ok(Ran::Settled),
+                Released::Lost => return Ok(Ran::Overtaken),
+                Released::Woken(woken) => self.take_over(woken),
             }
-        };
-        let Some(look) = look else { return Ok(Ran::Overtaken) };
-        outcomes = look.outcomes;
-        if !outcomes.is_empty() && ports.now() < act_until {
-            continue;
-        }
-        let recheck = if outcomes.is_empty() { look.recheck } else { Some(ports.now()) };
-        match let_go(ports, &lease, recheck).await? {
-            Released::Free => return Ok(Ran::Settled),
-            Released::Lost => return Ok(Ran::Overtaken),
-            Released::Woken(woken) if ports.now() < act_until => lease = woken,
-            Released::Woken(woken) => {
-                lease = woken;
+            if !self.has_time() {
                 break;
             }
         }
+        self.hand_over().await
     }
-    // More news than looks or time: hand over to a fresh run.
-    ports.send(&wake(fleet, None), SignedDuration::ZERO).await?;
-    while let Released::Woken(woken) = ports.release(&lease, lease.next_wake).await? {
-        lease = woken;
+
+    /// One look: observe, decide, commit, act, notify.
+    async fn look(&mut self, outcomes: &[Outcome]) -> Called<Look> {
+        let (ports, fleet) = (self.ports, &self.lease.fleet);
+        let (groups, stored) = first_round(ports, fleet).await;
+        let (groups, stored) = (groups?, stored?);
+        let seen_as = fingerprint(&groups);
+        let record = stored.record.as_ref();
+        let seen = observe(ports, fleet, groups, record, self.defaults).await?;
+        let now = ports.now();
+        let decision = decide(Input {
+            fleet,
+            record,
+            facts: &stored.facts,
+            outcomes,
+            freezes: &stored.freezes,
+            seen: &seen,
+            defaults: self.defaults,
+            now,
+        });
+        report(fleet, &decision);
+        if decision.changed {
+            let read_version = record.map(|record| record.version);
+            if ports.commit(&self.lease, read_version, &decision, now).await? == Committed::Conflict {
+                tracing::warn!(%fleet, "the record or the lease changed hands; leaving it to another run");
+                return Ok(Look::Conflict);
+            }
+        }
+        let acted = act(ports, fleet, &decision.actions, self.act_until).await;
+        if self.untold.is_none() {
+            self.untold = notify(ports, &stored, &decision).await.err();
+        }
+        if stored.fingerprint.as_ref() != Some(&seen_as) {
+            ports.remember(fleet, &seen_as).await?;
+        }
+        if acted.outcomes.is_empty() && !acted.is_out_of_time {
+            return Ok(Look::Quiet { recheck: decision.recheck });
+        }
+        Ok(Look::Busy { outcomes: acted.outcomes, recheck: decision.recheck })
     }
-    Ok(Ran::OutOfTime)
-}
 
-struct Look {
-    outcomes: Vec<Outcome>,
-    recheck: Option<Timestamp>,
-}
+    fn has_time(&self) -> bool {
+        self.ports.now() < self.act_until
+    }
 
-/// One look: observe, decide, commit, act, notify. None: someone else has overtaken us.
-async fn look<P: Ports>(
-    ports: &P,
-    lease: &Lease,
-    outcomes: &[Outcome],
-    act_until: Timestamp,
-    defaults: &Defaults,
-) -> Called<Option<Look>> {
-    let fleet = &lease.fleet;
-    let (groups, stored) = first_round(ports, fleet).await;
-    let (groups, stored) = (groups?, stored?);
-    let seen_as = fingerprint(&groups);
-    let record = stored.record.as_ref();
-    let seen = observe(ports, fleet, groups, record, defaults).await?;
-    let now = ports.now();
-    let decision = decide(Input {
-        fleet,
-        record,
-        facts: &stored.facts,
-        outcomes,
-        freezes: &stored.freezes,
-        seen: &seen,
-        defaults,
-        now,
-    });
-    report(fleet, &decision);
-    if decision.changed {
-        let read_version = record.map(|record| record.version);
-        if ports.commit(lease, read_version, &decision, now).await? == Committed::Conflict {
-            tracing::warn!(%fleet, "the record or the lease changed hands; leaving it to the other run");
-            return Ok(None);
+    /// Gives the lease back, after the wake for the next look has been sent: a crash between the two sends it twice, and
+    /// never loses it.
+    async fn let_go(&mut self, recheck: Option<Timestamp>) -> Called<Released> {
+        let now = self.ports.now();
+        if let Some(recheck) = recheck {
+            let at = wake_time(recheck, now);
+            if !self.lease.next_wake.is_some_and(|next| now < next && next <= at) {
+                self.ports.send(&wake(&self.lease.fleet, at), delay(at, now)).await?;
+                self.lease.next_wake = Some(at);
+            }
+        }
+        self.ports.release(&self.lease, self.lease.next_wake).await
+    }
+
+    /// More news than looks or time: leaves the rest to a fresh run.
+    async fn hand_over(&mut self) -> Called<Ran> {
+        loop {
+            match self.let_go(Some(self.ports.now())).await? {
+                Released::Free => return Ok(Ran::OutOfTime),
+                Released::Lost => return Ok(Ran::Overtaken),
+                Released::Woken(woken) => self.take_over(woken),
+            }
         }
     }
-    let outcomes = act(ports, fleet, &decision.actions, act_until).await;
-    notify(ports, &stored, &decision).await?;
-    if stored.fingerprint.as_ref() != Some(&seen_as) {
-        ports.remember(fleet, &seen_as).await?;
+
+    /// Gives the lease back after an error, so that the retry need not wait for its end.
+    async fn give_back(&mut self) {
+        loop {
+            match self.ports.release(&self.lease, self.lease.next_wake).await {
+                Ok(Released::Free | Released::Lost) => return,
+                // Who filed the news looks for itself, and finds the lease free or sends a wake for its end.
+                Ok(Released::Woken(woken)) => self.take_over(woken),
+                Err(error) => {
+                    tracing::warn!(fleet = %self.lease.fleet, %error, "the lease could not be given back");
+                    return;
+                }
+            }
+        }
     }
-    Ok(Some(Look { outcomes, recheck: decision.recheck }))
+
+    /// Goes on with the lease as it was read again. A wake that this run has sent meanwhile is not in it yet, and the one
+    /// that led here may still be.
+    fn take_over(&mut self, woken: Lease) {
+        let sent = self.lease.next_wake;
+        let stored = still_to_come(woken.next_wake, self.due, self.ports.now());
+        let next_wake = sent.into_iter().chain(stored).min();
+        self.lease = Lease { next_wake, ..woken };
+    }
 }
 
 /// Sends what the outbox holds, older messages first. Each is dropped only after it was sent: a crash repeats, and never
 /// omits.
 async fn notify<P: Ports>(ports: &P, stored: &Stored, decision: &Decision) -> Called<()> {
     let fleet = &decision.next.fleet;
+    let mut refused = Ok(());
     for notification in stored.outbox.iter().chain(&decision.notifications) {
-        ports.publish(notification).await?;
-        ports.told(fleet, std::slice::from_ref(&notification.id)).await?;
+        match ports.publish(notification).await {
+            Ok(()) => ports.told(fleet, std::slice::from_ref(&notification.id)).await?,
+            // A message that SNS will never take must not silence those behind it.
+            Err(error) if matches!(error.kind, CallErrorKind::Refused | CallErrorKind::Unreadable) => {
+                refused = Err(error);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    refused
 }
 
 /// One line for each decision: what changes, and why the rest waits.
@@ -169,45 +246,36 @@ fn report(fleet: &FleetName, decision: &Decision) {
     tracing::info!(%fleet, ?actions, ?waiting, recheck = ?decision.recheck, changed = decision.changed, "decided");
 }
 
-/// The delayed wake that led here is no longer on its way.
-fn forget_arrived(lease: &mut Lease, due: Option<Timestamp>, now: Timestamp) {
-    if lease.next_wake.is_some_and(|next| next <= now || Some(next) == due) {
-        lease.next_wake = None;
-    }
+/// A remembered wake, unless it has arrived: its time has come, or it is the one that led here, perhaps a moment early.
+fn still_to_come(next_wake: Option<Timestamp>, due: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    next_wake.filter(|next| now < *next && Some(*next) != due)
 }
 
-/// Gives the lease back, after the wake for the next look has been sent: a crash between the two sends it twice, and
-/// never loses it.
-async fn let_go<P: Ports>(ports: &P, lease: &Lease, recheck: Option<Timestamp>) -> Called<Released> {
+async fn wake_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, due: Option<Timestamp>) -> Called<()> {
     let now = ports.now();
-    let wanted = recheck.map(|at| at.clamp(now, now + WAKE_DELAY_MAX));
-    let next_wake = match (wanted, lease.next_wake) {
-        (Some(at), Some(on_its_way)) if on_its_way <= at => Some(on_its_way),
-        (Some(at), _) => {
-            let at = whole_second_after(at);
-            ports.send(&wake(&lease.fleet, Some(at)), at.duration_since(now)).await?;
-            Some(at)
-        }
-        (None, on_its_way) => on_its_way,
-    };
-    ports.release(lease, next_wake).await
-}
-
-async fn wake_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp) -> Called<()> {
-    let at = whole_second_after(at);
-    let now = ports.now();
-    if ports.claim_wake(fleet, at, now).await? {
-        ports.send(&wake(fleet, Some(at)), at.duration_since(now).min(WAKE_DELAY_MAX)).await?;
+    let at = wake_time(at, now);
+    // The wake that led here must not count as one that is still to come, if it came a moment early.
+    let arrived = due.map_or(now, |due| due.max(now));
+    if ports.claim_wake(fleet, at, arrived).await? {
+        ports.send(&wake(fleet, at), delay(at, now)).await?;
     }
     Ok(())
 }
 
-fn wake(fleet: &FleetName, due: Option<Timestamp>) -> WakeMessage {
-    WakeMessage::Wake(Wake { fleet: fleet.clone(), due })
+fn wake(fleet: &FleetName, due: Timestamp) -> WakeMessage {
+    WakeMessage::Wake(Wake { fleet: fleet.clone(), due: Some(due) })
 }
 
-/// SQS delays by whole seconds: a wake that is due at one is never early by a fraction.
-fn whole_second_after(at: Timestamp) -> Timestamp {
-    let seconds = if at.subsec_nanosecond() > 0 { at.as_second() + 1 } else { at.as_second() };
-    Timestamp::from_second(seconds).unwrap_or(at)
+/// The whole second for which a wake is sent: not before the wanted time, and not farther ahead than SQS delays.
+fn wake_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
+    let wanted = wanted.max(now);
+    let up = i64::from(wanted.subsec_nanosecond() > 0);
+    let farthest = now.as_second() + WAKE_DELAY_MAX.as_secs();
+    Timestamp::from_second((wanted.as_second() + up).min(farthest)).unwrap_or(wanted)
+}
+
+/// SQS delays by whole seconds: rounded up, so that no wake arrives before it is due.
+fn delay(at: Timestamp, now: Timestamp) -> SignedDuration {
+    let exact = at.duration_since(now);
+    SignedDuration::from_secs(exact.as_secs() + i64::from(exact.subsec_nanos() > 0))
 }

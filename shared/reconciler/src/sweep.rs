@@ -18,18 +18,24 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
     let (groups, open, known) = join3(ports.all_groups(), ports.open_fleets(), ports.fingerprints()).await;
     let (fleets, misnamed) = fleets(groups?);
     let rules = rules(&fleets, defaults);
-    let compliance = try_join_all(rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))).await?;
+    let compliance =
+        try_join_all(rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))).await?;
     let mut swept = judge(&fleets, &compliance.into_iter().collect(), &open?, &known?, defaults);
     swept.misnamed = misnamed;
     for group in &swept.misnamed {
-        tracing::error!(error_type = "InvalidTag", group, "the tag driftless:fleet is no fleet name; the group is left alone");
+        tracing::error!(
+            error_type = "InvalidTag",
+            group,
+            "the tag driftless:fleet is no fleet name; the group is left alone"
+        );
     }
     let count = i32::try_from(swept.wakes.len()).unwrap_or(i32::MAX).max(1);
     // Few fleets need no spreading: one a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
     try_join_all(swept.wakes.iter().zip(0_i32..).map(|((fleet, reason), position)| {
         tracing::info!(%fleet, reason, "woken by the sweep");
-        send(ports, fleet, step * position)
+        // SQS delays by whole seconds.
+        send(ports, fleet, SignedDuration::from_secs((step * position).as_secs()))
     }))
     .await?;
     Ok(swept)

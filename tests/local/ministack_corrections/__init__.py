@@ -12,3 +12,4 @@ def apply(stack_id: str) -> None:
     events.delayed_messages_are_polled_promptly()
     events.schedules_fire_on_time()
     templates.conditions_may_join()
+    templates.concurrency_may_be_a_parameter()

@@ -5,7 +5,22 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ministack.services import lambda_svc
 from ministack.services.cloudformation import engine
+
+
+def concurrency_may_be_a_parameter() -> None:
+    """AWS: a parameter of type Number is a number. ministack: it stays a text, and the queue of an event source whose
+    MaximumConcurrency is one is never polled. So it is read as a number."""
+    limit_of = lambda_svc._sqs_esm_concurrency
+
+    def sqs_esm_concurrency(esm: dict[str, Any], *others: Any, **named: Any) -> int:
+        scaling = esm.get("ScalingConfig") or {}
+        if "MaximumConcurrency" in scaling:
+            esm = esm | {"ScalingConfig": scaling | {"MaximumConcurrency": int(scaling["MaximumConcurrency"])}}
+        return limit_of(esm, *others, **named)
+
+    lambda_svc._sqs_esm_concurrency = sqs_esm_concurrency
 
 
 def conditions_may_join() -> None:

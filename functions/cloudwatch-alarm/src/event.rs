@@ -1,0 +1,170 @@
+//! `CloudWatch Alarm State Change`, of metric alarms (plain, metric math, anomaly bands) and of composite ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_lambda::detector::Parsed;
+use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
+use driftless_planner::fact::{AlarmFact, AlarmState, AlarmSubject, Fact};
+use driftless_planner::ids::{AccountId, AlarmName, GroupName, InstanceId};
+use driftless_planner::text::ForeignText;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+const SOURCE: &str = "aws.cloudwatch";
+const DETAIL_TYPE: &str = "CloudWatch Alarm State Change";
+/// What else CloudWatch sends of alarms, and what is no change of an alarm's state.
+const SIBLINGS: [&str; 2] = ["CloudWatch Alarm Configuration Change", "CloudWatch Alarm Contributor State Change"];
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StateChange {
+    alarm_name: AlarmName,
+    state: State,
+    previous_state: Option<PreviousState>,
+    configuration: Option<Configuration>,
+    /// Present while a mute rule holds the alarm's actions back.
+    mute_detail: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    value: StateValue,
+    timestamp: Timestamp,
+    reason: Option<ForeignText>,
+    /// Present while a composite alarm's suppressor holds its actions back.
+    actions_suppressed_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum StateValue {
+    Ok,
+    Alarm,
+    InsufficientData,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PreviousState {
+    value: StateValue,
+    actions_suppressed_by: Option<String>,
+}
+
+/// A composite alarm has a rule in place of metrics.
+#[derive(Debug, Deserialize)]
+struct Configuration {
+    metrics: Option<Vec<Metric>>,
+}
+
+/// A metric, or an expression over others, which has no `metricStat`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metric {
+    metric_stat: Option<MetricStat>,
+    /// The account of the metric, where it is not the alarm's.
+    account_id: Option<String>,
+}
+
+/// Its period is not read: it may be a day, or ten seconds.
+#[derive(Debug, Deserialize)]
+struct MetricStat {
+    metric: MetricName,
+}
+
+#[derive(Debug, Deserialize)]
+struct MetricName {
+    namespace: Option<String>,
+    dimensions: Option<BTreeMap<String, String>>,
+}
+
+/// What the body of a message says. `ours` is our account.
+pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let header = open(body, ours)?;
+    match (header.source.as_str(), header.detail_type.as_str()) {
+        (SOURCE, DETAIL_TYPE) => state_change(body, ours),
+        (SOURCE, sibling) if SIBLINGS.contains(&sibling) => Ok(Parsed::Ignored("no change of an alarm's state")),
+        _ => Err(header.unexpected(&[(SOURCE, DETAIL_TYPE)])),
+    }
+}
+
+fn state_change(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let detail = Envelope::<StateChange>::parse(body)?.detail;
+    // A composite alarm may stay in its state while its suppressor lets go: that is a change too.
+    let is_unchanged = detail.previous_state.is_some_and(|previous| {
+        previous.value == detail.state.value && previous.actions_suppressed_by == detail.state.actions_suppressed_by
+    });
+    if is_unchanged {
+        return Ok(Parsed::Ignored("the alarm's state is the one before"));
+    }
+    let metrics = detail.configuration.and_then(|configuration| configuration.metrics).unwrap_or_default();
+    Ok(Parsed::Facts(vec![Fact::Alarm(AlarmFact {
+        alarm: detail.alarm_name,
+        state: match detail.state.value {
+            StateValue::Ok => AlarmState::Ok,
+            StateValue::Alarm => AlarmState::Alarm,
+            StateValue::InsufficientData => AlarmState::InsufficientData,
+        },
+        since: detail.state.timestamp,
+        reason: detail.state.reason.unwrap_or_default(),
+        subject: subject(&metrics, ours)?,
+        muted: detail.mute_detail.is_some() || detail.state.actions_suppressed_by.is_some(),
+    })]))
+}
+
+/// What the metrics name, in order and each once. Only AWS's own namespaces count: in any other, a dimension called
+/// `InstanceId` is a user's text. In AWS's, a value that is no id is an error to look at, not a name to pass over.
+fn subject(metrics: &[Metric], ours: &AccountId) -> Result<AlarmSubject, InvalidEvent> {
+    let mut instances: BTreeSet<InstanceId> = BTreeSet::new();
+    let mut groups: BTreeSet<GroupName> = BTreeSet::new();
+    let mut target_groups = BTreeSet::new();
+    for (index, metric) in metrics.iter().enumerate() {
+        let Some(MetricStat { metric: MetricName { namespace: Some(namespace), dimensions: Some(dimensions) } }) =
+            &metric.metric_stat
+        else {
+            continue;
+        };
+        // A group of that name in another account is not ours.
+        if metric.account_id.as_ref().is_some_and(|account| account != ours.as_str()) {
+            continue;
+        }
+        for (name, value) in dimensions {
+            let field = || format!("detail.configuration.metrics[{index}].metricStat.metric.dimensions.{name}");
+            match (namespace.as_str(), name.as_str()) {
+                ("AWS/EC2", "InstanceId") => {
+                    instances.insert(value.parse().map_err(|error| InvalidEvent::bad_id(field(), error))?);
+                }
+                ("AWS/EC2" | "AWS/AutoScaling", "AutoScalingGroupName") => {
+                    groups.insert(value.parse().map_err(|error| InvalidEvent::bad_id(field(), error))?);
+                }
+                ("AWS/ApplicationELB", "TargetGroup") => {
+                    if !is_target_group(value) {
+                        return Err(InvalidEvent::new(field(), "not targetgroup/<name>/<id>"));
+                    }
+                    target_groups.insert(value.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(AlarmSubject {
+        instances: instances.into_iter().collect(),
+        groups: groups.into_iter().collect(),
+        target_groups: target_groups.into_iter().collect(),
+    })
+}
+
+/// The end of a target group's ARN. Names have up to 32 characters and ids 16 digits; both hold letters, digits and
+/// hyphens only.
+fn is_target_group(text: &str) -> bool {
+    let is_part = |part: &str| {
+        (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    text.strip_prefix("targetgroup/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(name, id)| is_part(name) && is_part(id))
+}
+
+#[cfg(test)]
+mod tests;

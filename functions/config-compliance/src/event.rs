@@ -1,0 +1,130 @@
+//! `Config Rules Compliance Change`, as AWS Config sends it.
+
+use driftless_lambda::detector::Parsed;
+use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
+use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::ids::{AccountId, InstanceId, RuleName};
+use driftless_planner::text::ForeignText;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+const SOURCE: &str = "aws.config";
+const DETAIL_TYPE: &str = "Config Rules Compliance Change";
+/// What else Config sends, and what is no verdict.
+const SIBLINGS: [&str; 2] = ["Config Rules Re-evaluation Status", "Config Configuration Item Change"];
+/// The only message of this detail type that we know. The rule in the template lets no other pass, so one that comes
+/// is an error to look at: a verdict in a new form must not vanish.
+const MESSAGE_TYPE: &str = "ComplianceChangeNotification";
+/// The resources that stand for an instance: itself, or what Systems Manager reports of it. The rule in the template
+/// names the same ones.
+const RESOURCE_TYPES: [&str; 4] = [
+    "AWS::EC2::Instance",
+    "AWS::SSM::ManagedInstanceInventory",
+    "AWS::SSM::PatchCompliance",
+    "AWS::SSM::AssociationCompliance",
+];
+
+/// What says whether the rest of the detail has the shape that we know.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kind {
+    message_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    aws_account_id: AccountId,
+    config_rule_name: RuleName,
+    resource_type: String,
+    resource_id: String,
+    notification_creation_time: Timestamp,
+    /// Null or absent where the rule or the resource was deleted. The old result is of no interest: what was, is known.
+    new_evaluation_result: Option<EvaluationResult>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationResult {
+    compliance_type: ComplianceType,
+    #[serde(rename = "evaluationResultIdentifier")]
+    identifier: EvaluationResultIdentifier,
+    annotation: Option<ForeignText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EvaluationResultIdentifier {
+    ordering_timestamp: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum ComplianceType {
+    Compliant,
+    NonCompliant,
+    NotApplicable,
+    InsufficientData,
+}
+
+/// What the body of a message says. `ours` is our account.
+pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let header = open(body, ours)?;
+    match (header.source.as_str(), header.detail_type.as_str()) {
+        (SOURCE, DETAIL_TYPE) => compliance(body, ours),
+        (SOURCE, sibling) if SIBLINGS.contains(&sibling) => Ok(Parsed::Ignored("not a verdict of Config")),
+        _ => Err(header.unexpected(&[(SOURCE, DETAIL_TYPE)])),
+    }
+}
+
+fn compliance(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let kind = Envelope::<Kind>::parse(body)?.detail;
+    if kind.message_type != MESSAGE_TYPE {
+        let reason = format!("unexpected {:?}, expected {MESSAGE_TYPE}", kind.message_type);
+        return Err(InvalidEvent::new("detail.messageType", reason));
+    }
+    let detail = Envelope::<Detail>::parse(body)?.detail;
+    if detail.aws_account_id != *ours {
+        return Err(InvalidEvent::foreign_account("detail.awsAccountId", &detail.aws_account_id, ours));
+    }
+    if !RESOURCE_TYPES.contains(&detail.resource_type.as_str()) {
+        let reason = format!("unexpected {:?}, expected {}", detail.resource_type, RESOURCE_TYPES.join(" or "));
+        return Err(InvalidEvent::new("detail.resourceType", reason));
+    }
+    let Some(instance) = instance(&detail.resource_id)? else {
+        return Ok(Parsed::Ignored("a managed node outside EC2"));
+    };
+    let (verdict, observed_at, annotation) = match detail.new_evaluation_result {
+        None => (Verdict::NotApplicable, detail.notification_creation_time, None),
+        Some(result) => {
+            let verdict = match result.compliance_type {
+                ComplianceType::Compliant => Verdict::Compliant,
+                ComplianceType::NonCompliant => Verdict::NonCompliant,
+                ComplianceType::NotApplicable => Verdict::NotApplicable,
+                // A drift that is known must not be cleared by it.
+                ComplianceType::InsufficientData => return Ok(Parsed::Ignored("Config could not tell")),
+            };
+            (verdict, result.identifier.ordering_timestamp, result.annotation)
+        }
+    };
+    Ok(Parsed::Facts(vec![Fact::Compliance(ComplianceFact {
+        instance,
+        rule: detail.config_rule_name,
+        verdict,
+        observed_at,
+        annotation: annotation.filter(|text| !text.as_str().is_empty()),
+    })]))
+}
+
+/// The instance that a resource id names: by itself, or after its Systems Manager type and a slash. None for a node
+/// that Systems Manager manages outside EC2.
+fn instance(resource_id: &str) -> Result<Option<InstanceId>, InvalidEvent> {
+    let id = resource_id.rsplit('/').next().unwrap_or(resource_id);
+    if id.starts_with("mi-") {
+        return Ok(None);
+    }
+    id.parse().map(Some).map_err(|error| InvalidEvent::bad_id("detail.resourceId", error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What is said of images: by EC2, by Image Builder, and by a pipeline on Driftless's own bus.
+
+use driftless_lambda::detector::Parsed;
+use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
+use driftless_planner::fact::{Fact, ImageChange, ImageFact, ImageReference, ImageSource};
+use driftless_planner::ids::{AccountId, FleetName, ImageId};
+use driftless_planner::text::ForeignText;
+use serde::Deserialize;
+
+const EC2: &str = "aws.ec2";
+const AMI_STATE_CHANGE: &str = "EC2 AMI State Change";
+const IMAGE_BUILDER: &str = "aws.imagebuilder";
+const IMAGE_BUILDER_STATE_CHANGE: &str = "EC2 Image Builder Image State Change";
+/// What else Image Builder sends, and what is no change of an image's state.
+const IMAGE_BUILDER_SIBLINGS: [&str; 3] = [
+    "EC2 Image Builder CVE Detected",
+    "EC2 Image Builder Workflow Step Waiting",
+    "EC2 Image Builder Image Pipeline Automatically Disabled",
+];
+/// Sources on our own bus begin so. Who may use them, the policy of the bus says.
+const OWN_PREFIX: &str = "driftless.";
+const PUBLISHED: &str = "image.published";
+
+/// EC2 has an error message besides: empty, or about a build that is none of our business.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AmiDetail {
+    image_id: ImageId,
+    state: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ImageBuilderDetail {
+    state: ImageBuilderState,
+}
+
+#[derive(Debug, Deserialize)]
+struct ImageBuilderState {
+    status: String,
+}
+
+/// Our own schema. Nothing is passed over: a field that was misspelt would be a wish that is silently not met.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PublishedDetail {
+    fleet: FleetName,
+    image_id: ImageId,
+    commit: Option<ForeignText>,
+    build: Option<ForeignText>,
+    url: Option<ForeignText>,
+}
+
+/// What the body of a message says. `ours` is our account.
+pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let header = open(body, ours)?;
+    match (header.source.as_str(), header.detail_type.as_str()) {
+        (EC2, AMI_STATE_CHANGE) => ami(body),
+        (IMAGE_BUILDER, IMAGE_BUILDER_STATE_CHANGE) => image_builder(body),
+        (IMAGE_BUILDER, sibling) if IMAGE_BUILDER_SIBLINGS.contains(&sibling) => {
+            Ok(Parsed::Ignored("no change of an image's state"))
+        }
+        (source, PUBLISHED) if source.starts_with(OWN_PREFIX) => published(body),
+        _ => Err(header.unexpected(&[
+            (EC2, AMI_STATE_CHANGE),
+            (IMAGE_BUILDER, IMAGE_BUILDER_STATE_CHANGE),
+            ("driftless.*", PUBLISHED),
+        ])),
+    }
+}
+
+fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
+    let envelope = Envelope::<AmiDetail>::parse(body)?;
+    let change = match envelope.detail.state.as_str() {
+        "available" => ImageChange::Available,
+        "disabled" => ImageChange::Disabled,
+        "deregistered" => ImageChange::Deregistered,
+        "failed" => ImageChange::Failed,
+        _ => return Ok(Parsed::Ignored("the image is on its way to another state")),
+    };
+    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+        image: ImageReference::Ami(envelope.detail.image_id),
+        change,
+        source: ImageSource::Ec2,
+        at: envelope.time,
+        fleet: None,
+        commit: None,
+        build: None,
+        url: None,
+    })]))
+}
+
+/// The event carries no AMI: Image Builder's own ARN stands for it, and the AMI is found by the tag with it.
+fn image_builder(body: &str) -> Result<Parsed, InvalidEvent> {
+    let envelope = Envelope::<ImageBuilderDetail>::parse(body)?;
+    if envelope.detail.state.status != "AVAILABLE" {
+        return Ok(Parsed::Ignored("the build has not succeeded"));
+    }
+    let arn = match envelope.resources.into_iter().next() {
+        None => return Err(InvalidEvent::new("resources", "empty, expected the ARN of the image")),
+        Some(arn) if !is_image_builder_arn(&arn) => {
+            return Err(InvalidEvent::new("resources[0]", "not arn:…:imagebuilder:…:image/<name>/<version>/<build>"));
+        }
+        Some(arn) => arn,
+    };
+    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+        image: ImageReference::ImageBuilder(arn),
+        change: ImageChange::Available,
+        source: ImageSource::ImageBuilder,
+        at: envelope.time,
+        fleet: None,
+        commit: None,
+        build: None,
+        url: None,
+    })]))
+}
+
+fn published(body: &str) -> Result<Parsed, InvalidEvent> {
+    let Envelope { time, detail, .. } = Envelope::<PublishedDetail>::parse(body)?;
+    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+        image: ImageReference::Ami(detail.image_id),
+        change: ImageChange::Available,
+        source: ImageSource::Published,
+        at: time,
+        fleet: Some(detail.fleet),
+        commit: detail.commit,
+        build: detail.build,
+        url: detail.url,
+    })]))
+}
+
+/// An ARN becomes part of a key in the table; names have up to 128 characters.
+fn is_image_builder_arn(text: &str) -> bool {
+    text.len() <= 512
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && text.starts_with("arn:")
+        && text
+            .split_once(":imagebuilder:")
+            .and_then(|(_, rest)| rest.split_once(":image/"))
+            .is_some_and(|(_, path)| path.split('/').count() == 3 && path.split('/').all(|part| !part.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;

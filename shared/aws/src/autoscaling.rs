@@ -1,0 +1,248 @@
+//! Auto Scaling: the groups, and every write to them.
+
+mod group;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_autoscaling::config::Builder as ConfigOverride;
+use aws_sdk_autoscaling::config::retry::RetryConfig;
+use aws_sdk_autoscaling::config::timeout::TimeoutConfig;
+use aws_sdk_autoscaling::operation::launch_instances::LaunchInstancesOutput;
+use aws_sdk_autoscaling::types::{
+    Activity, AutoScalingGroup, Filter, InstanceCollection, InstanceRefreshStatus, RetryStrategy,
+    ScalingActivityStatusCode,
+};
+use driftless_planner::decision::{CapacityChange, Protection};
+use driftless_planner::fleet::FLEET_TAG;
+use driftless_planner::ids::{FleetName, GroupName, InstanceId, Zone};
+use driftless_planner::observation::{Group, LaunchFailure};
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{Called, Groups, Launched};
+use futures_util::future::try_join_all;
+
+use crate::aws::Aws;
+use crate::error::{call_error, parsed, refused, required, unreadable};
+use crate::time::timestamp;
+
+const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+const DESCRIBE_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
+const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
+const UPDATE_GROUP: &str = "autoscaling:UpdateAutoScalingGroup";
+const SET_DESIRED: &str = "autoscaling:SetDesiredCapacity";
+const LAUNCH: &str = "autoscaling:LaunchInstances";
+const PROTECT: &str = "autoscaling:SetInstanceProtection";
+const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+
+/// The largest page of groups: all calls to Auto Scaling share one bucket, so fewer and larger ones are kinder.
+const GROUPS_PAGE: i32 = 100;
+/// The API takes this many names, or ids, in one call.
+const NAMES_MAX: usize = 50;
+/// Refreshes come newest first and only one runs at a time, so it is among the first few.
+const REFRESHES_PAGE: i32 = 10;
+/// Activities come newest first. A launch that failed longer ago than this many activities explains nothing of today.
+const ACTIVITIES_PAGE: i32 = 50;
+
+impl Groups for Aws {
+    async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
+        let filter = Filter::builder().name(format!("tag:{FLEET_TAG}")).values(fleet.as_str()).build();
+        described(self, filter).await
+    }
+
+    async fn all_groups(&self) -> Called<Vec<Group>> {
+        described(self, Filter::builder().name("tag-key").values(FLEET_TAG).build()).await
+    }
+
+    async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
+        let request = self.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
+        let answer = request.send().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
+        answer.auto_scaling_groups().first().map(|raw| group::group(DESCRIBE_GROUPS, raw)).transpose()
+    }
+
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+        let names: Vec<&GroupName> = names.iter().collect();
+        let chunks = try_join_all(names.chunks(NAMES_MAX).map(|chunk| named(self, chunk))).await?;
+        let mut fleets = BTreeMap::new();
+        for raw in chunks.iter().flatten() {
+            let name: GroupName = parsed(DESCRIBE_GROUPS, "AutoScalingGroupName", raw.auto_scaling_group_name())?;
+            let value = raw.tags().iter().find(|tag| tag.key() == Some(FLEET_TAG)).and_then(|tag| tag.value());
+            // A value that is no fleet name makes no fleet; the sweep reports the group.
+            if let Some(fleet) = value.and_then(|value| value.parse().ok()) {
+                fleets.insert(name, fleet);
+            }
+        }
+        Ok(fleets)
+    }
+
+    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+        let ids: Vec<&InstanceId> = ids.iter().collect();
+        let chunks = try_join_all(ids.chunks(NAMES_MAX).map(|chunk| members(self, chunk))).await?;
+        Ok(chunks.into_iter().flatten().collect())
+    }
+
+    async fn is_refreshing(&self, group: &GroupName) -> Called<bool> {
+        let request = self.autoscaling().describe_instance_refreshes().auto_scaling_group_name(group.as_str());
+        let answer = request.max_records(REFRESHES_PAGE).send().await;
+        let answer = answer.map_err(|error| call_error(DESCRIBE_REFRESHES, error))?;
+        Ok(answer.instance_refreshes().iter().filter_map(|refresh| refresh.status()).any(is_under_way))
+    }
+
+    async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+        let request = self.autoscaling().describe_scaling_activities().auto_scaling_group_name(group.as_str());
+        let answer = request.max_records(ACTIVITIES_PAGE).send().await;
+        let answer = answer.map_err(|error| call_error(DESCRIBE_ACTIVITIES, error))?;
+        let failures = answer.activities().iter().filter(|activity| is_failed_launch(activity)).map(launch_failure);
+        let failures = failures.collect::<Called<Vec<LaunchFailure>>>()?;
+        Ok(failures.into_iter().max_by_key(|failure| failure.at))
+    }
+
+    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> Called<()> {
+        let maximum = capacity(UPDATE_GROUP, maximum)?;
+        let request =
+            self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str()).max_size(maximum);
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
+    }
+
+    async fn set_desired(&self, group: &GroupName, desired: u32) -> Called<()> {
+        let desired = capacity(SET_DESIRED, desired)?;
+        // A successor is wanted now, whatever the group's cooldown says about its policies.
+        let request = self
+            .autoscaling()
+            .set_desired_capacity()
+            .auto_scaling_group_name(group.as_str())
+            .desired_capacity(desired)
+            .honor_cooldown(false);
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(SET_DESIRED, error))
+    }
+
+    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+        let request = self
+            .autoscaling()
+            .launch_instances()
+            .auto_scaling_group_name(group.as_str())
+            .requested_capacity(1)
+            .client_token(token)
+            .availability_zones(zone.as_str())
+            // Or the group would try again by itself, in the background, in any zone.
+            .retry_strategy(RetryStrategy::None);
+        let answer = request.customize().config_override(self.patient()).send().await;
+        launched(&answer.map_err(|error| call_error(LAUNCH, error))?)
+    }
+
+    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+        let request = self
+            .autoscaling()
+            .set_instance_protection()
+            .auto_scaling_group_name(group.as_str())
+            .instance_ids(instance.as_str())
+            .protected_from_scale_in(protection == Protection::On);
+        request.send().await.map(|_| ()).map_err(|error| call_error(PROTECT, error))
+    }
+
+    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let request = self
+            .autoscaling()
+            .terminate_instance_in_auto_scaling_group()
+            .instance_id(instance.as_str())
+            .should_decrement_desired_capacity(capacity == CapacityChange::Decrement);
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(TERMINATE, error))
+    }
+}
+
+/// For writes that depend on what was just read: no attempt after the first. If the first was done and only its answer
+/// lost, a second would lower the capacity twice, or overwrite what someone else wrote in between. The loop tries
+/// again, after it has read again. An idle connection that broke meanwhile is no danger: the read came just before.
+fn once() -> ConfigOverride {
+    ConfigOverride::new().retry_config(RetryConfig::disabled())
+}
+
+impl Aws {
+    /// For the synchronous launch, which answers only when EC2 has: one attempt may take the whole operation's time.
+    /// A second one, by the same token, answers what the first did.
+    fn patient(&self) -> ConfigOverride {
+        let operation = self.config.timeout_config().and_then(TimeoutConfig::operation_timeout);
+        let mut timeouts = TimeoutConfig::builder();
+        timeouts.set_operation_attempt_timeout(operation);
+        ConfigOverride::new().timeout_config(timeouts.build())
+    }
+}
+
+async fn described(aws: &Aws, filter: Filter) -> Called<Vec<Group>> {
+    let request = aws.autoscaling().describe_auto_scaling_groups().filters(filter);
+    let pages = request.into_paginator().page_size(GROUPS_PAGE).items().send();
+    let raw = pages.collect::<Result<Vec<AutoScalingGroup>, _>>().await;
+    let raw = raw.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
+    raw.iter().map(|raw| group::group(DESCRIBE_GROUPS, raw)).collect()
+}
+
+async fn named(aws: &Aws, names: &[&GroupName]) -> Called<Vec<AutoScalingGroup>> {
+    let names = names.iter().map(|name| name.as_str().to_owned()).collect();
+    let request = aws.autoscaling().describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
+    let pages = request.into_paginator().page_size(GROUPS_PAGE).items().send();
+    pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))
+}
+
+async fn members(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, GroupName)>> {
+    let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+    // Ids that Auto Scaling does not know are left out of the answer, without an error.
+    let request = aws.autoscaling().describe_auto_scaling_instances().set_instance_ids(Some(ids));
+    let pages = request.into_paginator().items().send();
+    let raw = pages.collect::<Result<Vec<_>, _>>().await;
+    let raw = raw.map_err(|error| call_error(DESCRIBE_INSTANCES, error))?;
+    let pair = |details: &aws_sdk_autoscaling::types::AutoScalingInstanceDetails| {
+        let id = parsed(DESCRIBE_INSTANCES, "InstanceId", details.instance_id())?;
+        Ok((id, parsed(DESCRIBE_INSTANCES, "AutoScalingGroupName", details.auto_scaling_group_name())?))
+    };
+    raw.iter().map(pair).collect()
+}
+
+/// The SDK's enums are open: a state that is new has not ended.
+const fn is_under_way(status: &InstanceRefreshStatus) -> bool {
+    !matches!(
+        status,
+        InstanceRefreshStatus::Successful
+            | InstanceRefreshStatus::Failed
+            | InstanceRefreshStatus::Cancelled
+            | InstanceRefreshStatus::RollbackFailed
+            | InstanceRefreshStatus::RollbackSuccessful
+    )
+}
+
+fn is_failed_launch(activity: &Activity) -> bool {
+    activity.status_code() == Some(&ScalingActivityStatusCode::Failed)
+        && activity.description().is_some_and(|description| description.starts_with("Launching"))
+}
+
+fn launch_failure(activity: &Activity) -> Called<LaunchFailure> {
+    let message = activity.status_message().or(activity.description()).unwrap_or_default();
+    Ok(LaunchFailure {
+        at: timestamp(DESCRIBE_ACTIVITIES, "StartTime", activity.start_time())?,
+        message: message.into(),
+    })
+}
+
+/// The one instance, or why there is none. Two would be one too many to keep an account of.
+fn launched(answer: &LaunchInstancesOutput) -> Called<Launched> {
+    let ids: Vec<&String> = answer.instances().iter().flat_map(InstanceCollection::instance_ids).collect();
+    match (ids.as_slice(), answer.errors().first()) {
+        ([id], _) => Ok(Launched::Instance(parsed(LAUNCH, "InstanceIds", Some(id.as_str()))?)),
+        ([], Some(error)) => {
+            let code = required(LAUNCH, "ErrorCode", error.error_code())?;
+            let message = error.error_message().unwrap_or_default();
+            Ok(Launched::Failed(ForeignText::from(format!("{code}: {message}"))))
+        }
+        ([], None) => Err(unreadable(LAUNCH, "the answer has neither instances nor errors")),
+        (several, _) => {
+            Err(unreadable(LAUNCH, format!("the answer has {} instances, one was asked for", several.len())))
+        }
+    }
+}
+
+fn capacity(operation: &'static str, value: u32) -> Called<i32> {
+    i32::try_from(value).map_err(|_too_large| refused(operation, format!("{value} is no capacity")))
+}

@@ -1,0 +1,162 @@
+//! A group as Auto Scaling describes it, in the planner's words.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup, Instance, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy,
+};
+use driftless_planner::ids::TargetGroupArn;
+use driftless_planner::observation::{Group, Lifecycle, Member, TemplateReference, TemplateVersion};
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::Called;
+use jiff::SignedDuration;
+
+use crate::error::{parsed, required, unreadable};
+
+/// The group. A field that AWS always sends and did not is an error: a guess here could terminate servers.
+pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<Group> {
+    let mut unsupported = unsupported(raw);
+    let template = template(operation, raw, &mut unsupported)?;
+    let target_groups = target_groups(operation, raw, &mut unsupported)?;
+    let tags =
+        raw.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())));
+    Ok(Group {
+        name: parsed(operation, "AutoScalingGroupName", raw.auto_scaling_group_name())?,
+        tags: tags.collect::<BTreeMap<_, _>>(),
+        min: size(operation, "MinSize", raw.min_size())?,
+        max: size(operation, "MaxSize", raw.max_size())?,
+        desired: size(operation, "DesiredCapacity", raw.desired_capacity())?,
+        template,
+        members: raw.instances().iter().map(|instance| member(operation, instance)).collect::<Called<_>>()?,
+        target_groups,
+        suspended: raw
+            .suspended_processes()
+            .iter()
+            .filter_map(|process| process.process_name())
+            .map(str::to_owned)
+            .collect(),
+        warm_up: warm_up(raw),
+        protects_new_instances: raw.new_instances_protected_from_scale_in().unwrap_or_default(),
+        unsupported,
+        // Only a group that is being deleted has a status.
+        deleting: raw.status().is_some_and(|status| !status.is_empty()),
+    })
+}
+
+fn size(operation: &'static str, field: &'static str, value: Option<i32>) -> Called<u32> {
+    let value = required(operation, field, value)?;
+    u32::try_from(value).map_err(|_negative| unreadable(operation, format!("{field} is {value}")))
+}
+
+/// The default warm-up is -1 where it was unset again; then the grace period counts, as it does for Auto Scaling.
+fn warm_up(raw: &AutoScalingGroup) -> SignedDuration {
+    let warm_up = raw.default_instance_warmup().filter(|seconds| *seconds >= 0);
+    SignedDuration::from_secs(warm_up.or(raw.health_check_grace_period()).unwrap_or_default().into())
+}
+
+/// Traits that Driftless does not work with, other than those of the template and the target groups.
+fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
+    let mut traits = Vec::new();
+    if raw.warm_pool_configuration().is_some() {
+        traits.push("a warm pool".to_owned());
+    }
+    if let Some(unit) = raw.desired_capacity_type().filter(|unit| !unit.is_empty() && *unit != "units") {
+        traits.push(format!("capacity counted in {}", ForeignText::from(unit)));
+    }
+    let overrides = raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
+    let overrides = overrides.map(LaunchTemplate::overrides).unwrap_or_default();
+    if overrides.iter().any(|own| own.launch_template_specification().is_some()) {
+        traits.push("overrides with a launch template of their own".to_owned());
+    }
+    if overrides.iter().any(|own| own.image_id().is_some()) {
+        traits.push("overrides with an image of their own".to_owned());
+    }
+    if overrides.iter().any(|own| own.weighted_capacity().is_some()) {
+        traits.push("overrides with weights".to_owned());
+    }
+    traits
+}
+
+/// The template, also where a mixed instances policy holds it.
+fn template(
+    operation: &'static str,
+    raw: &AutoScalingGroup,
+    unsupported: &mut Vec<String>,
+) -> Called<TemplateReference> {
+    let mixed = raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
+    let specification = raw.launch_template().or(mixed.and_then(|template| template.launch_template_specification()));
+    let Some(specification) = specification else { return Ok(TemplateReference::None) };
+    if specification.launch_template_id().is_none() {
+        unsupported.push("a launch template that is named, not identified".to_owned());
+        return Ok(TemplateReference::None);
+    }
+    let template = parsed(operation, "LaunchTemplateId", specification.launch_template_id())?;
+    // Without a version Auto Scaling takes the default one.
+    let alias = specification.version().unwrap_or("$Default");
+    Ok(match alias.parse() {
+        Ok(version) => TemplateReference::Numbered(TemplateVersion { template, version }),
+        Err(_) => TemplateReference::Floating { template, alias: ForeignText::from(alias).to_string() },
+    })
+}
+
+/// Target groups, by either family of the API. Whatever else brings traffic is unsupported.
+fn target_groups(
+    operation: &'static str,
+    raw: &AutoScalingGroup,
+    unsupported: &mut Vec<String>,
+) -> Called<Vec<TargetGroupArn>> {
+    let mut arns: Vec<&str> = raw.target_group_arns().iter().map(String::as_str).collect();
+    let mut has_classic = !raw.load_balancer_names().is_empty();
+    for source in raw.traffic_sources() {
+        match (source.r#type(), source.identifier()) {
+            (Some("elb"), _) => has_classic = true,
+            (None | Some("elbv2"), Some(arn)) if arn.contains(":targetgroup/") => {
+                if !arns.contains(&arn) {
+                    arns.push(arn);
+                }
+            }
+            (other, _) => {
+                let source = ForeignText::from(other.unwrap_or("an unknown source"));
+                unsupported.push(format!("traffic from {source}"));
+            }
+        }
+    }
+    if has_classic {
+        unsupported.push("a classic load balancer".to_owned());
+    }
+    arns.into_iter().map(|arn| parsed(operation, "TargetGroupARNs", Some(arn))).collect()
+}
+
+fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
+    let state = required(operation, "LifecycleState", raw.lifecycle_state())?;
+    Ok(Member {
+        id: parsed(operation, "InstanceId", raw.instance_id())?,
+        zone: parsed(operation, "AvailabilityZone", raw.availability_zone())?,
+        lifecycle: lifecycle(state.as_str()),
+        // `Healthy` in one call, `HEALTHY` in another.
+        healthy: raw.health_status().is_some_and(|status| status.eq_ignore_ascii_case("healthy")),
+        template: raw.launch_template().and_then(version),
+        protected: raw.protected_from_scale_in().unwrap_or_default(),
+    })
+}
+
+/// The version that an instance was launched with: only a number says which.
+fn version(specification: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
+    let template = specification.launch_template_id()?.parse().ok()?;
+    Some(TemplateVersion { template, version: specification.version()?.parse().ok()? })
+}
+
+/// By text and not by the SDK's enum: a state that a newer API adds must come out as unknown.
+pub(crate) fn lifecycle(state: &str) -> Lifecycle {
+    match state {
+        "Pending" | "Pending:Wait" | "Pending:Proceed" => Lifecycle::Pending,
+        "InService" => Lifecycle::InService,
+        // Retained: out of the desired capacity already, and waiting for someone to end it.
+        "Terminating" | "Terminating:Wait" | "Terminating:Proceed" | "Terminating:Retained" | "Terminated" => {
+            Lifecycle::Terminating
+        }
+        "EnteringStandby" | "Standby" => Lifecycle::Standby,
+        "Detaching" | "Detached" => Lifecycle::Detaching,
+        other => Lifecycle::Unknown(other.into()),
+    }
+}

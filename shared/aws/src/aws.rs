@@ -1,0 +1,133 @@
+//! Everything that `reconcile` needs, on real AWS.
+
+use std::sync::OnceLock;
+
+use aws_types::SdkConfig;
+use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::{Called, Clock, Wakes};
+use jiff::{SignedDuration, Timestamp};
+
+/// The resources of the installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The table.
+    pub table: String,
+    /// The wake queue, by its URL.
+    pub wake_queue_url: String,
+    /// The alert topic, by its ARN.
+    pub alert_topic_arn: String,
+}
+
+/// The ports on real AWS. Clients share one HTTP client and are made when first needed: a run that changes nothing
+/// builds none for what it does not call.
+#[derive(Debug)]
+pub struct Aws {
+    pub(crate) config: SdkConfig,
+    pub(crate) names: Names,
+    autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
+    compliance: OnceLock<aws_sdk_config::Client>,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    ec2: OnceLock<aws_sdk_ec2::Client>,
+    elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    sns: OnceLock<aws_sdk_sns::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+}
+
+impl Aws {
+    /// The ports, on the shared configuration ([`crate::sdk_config`]).
+    pub const fn new(config: SdkConfig, names: Names) -> Self {
+        Self {
+            config,
+            names,
+            autoscaling: OnceLock::new(),
+            compliance: OnceLock::new(),
+            dynamodb: OnceLock::new(),
+            ec2: OnceLock::new(),
+            elbv2: OnceLock::new(),
+            sns: OnceLock::new(),
+            sqs: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        self.autoscaling.get_or_init(|| aws_sdk_autoscaling::Client::new(&self.config))
+    }
+
+    pub(crate) fn compliance(&self) -> &aws_sdk_config::Client {
+        self.compliance.get_or_init(|| aws_sdk_config::Client::new(&self.config))
+    }
+
+    pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+    }
+
+    pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
+        self.ec2.get_or_init(|| aws_sdk_ec2::Client::new(&self.config))
+    }
+
+    pub(crate) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        self.elbv2.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.config))
+    }
+
+    pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
+        self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
+    }
+
+    fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+    }
+}
+
+impl Clock for Aws {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+impl Wakes for Aws {
+    async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+        crate::sqs::send(self.sqs(), &self.names.wake_queue_url, message, delay).await
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::canned::Canned;
+
+    pub(crate) fn names() -> Names {
+        Names {
+            table: "driftless".to_owned(),
+            wake_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/wakes".to_owned(),
+            alert_topic_arn: "arn:aws:sns:us-east-1:123456789012:alerts".to_owned(),
+        }
+    }
+
+    /// The ports on canned answers.
+    pub(crate) fn on(canned: &Canned) -> Aws {
+        Aws::new(canned.config(), names())
+    }
+
+    fn with<C>(set: impl FnOnce(&Aws) -> &OnceLock<C>, client: C) -> Aws {
+        let aws = on(&Canned::default());
+        assert!(set(&aws).set(client).is_ok());
+        aws
+    }
+
+    /// The ports with a mocked client.
+    pub(crate) fn with_autoscaling(client: aws_sdk_autoscaling::Client) -> Aws {
+        with(|aws| &aws.autoscaling, client)
+    }
+
+    pub(crate) fn with_ec2(client: aws_sdk_ec2::Client) -> Aws {
+        with(|aws| &aws.ec2, client)
+    }
+
+    pub(crate) fn with_elbv2(client: aws_sdk_elasticloadbalancingv2::Client) -> Aws {
+        with(|aws| &aws.elbv2, client)
+    }
+
+    pub(crate) fn with_compliance(client: aws_sdk_config::Client) -> Aws {
+        with(|aws| &aws.compliance, client)
+    }
+}

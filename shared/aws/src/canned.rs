@@ -1,0 +1,151 @@
+//! For tests: a server's answers without a server. What goes out is recorded as it would go over the wire.
+
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use jiff::SignedDuration;
+
+use crate::config::{Endpoints, Keys, Roots, Settings, sdk_config};
+
+/// Settings that every test can start from.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        region: "us-east-1".to_owned(),
+        keys: Keys {
+            access_key_id: "AKIDEXAMPLE".to_owned(),
+            secret_access_key: "wJalrXUtnFEMI".to_owned(),
+            session_token: Some("session".to_owned()),
+        },
+        endpoints: Endpoints::default(),
+        app_name: "driftless-tests".to_owned(),
+        attempt_timeout: SignedDuration::from_secs(2),
+        operation_timeout: SignedDuration::from_secs(5),
+        roots: Roots::Amazon,
+    }
+}
+
+/// A request as it went out: the operation's name, the headers that matter, and the body.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) url: String,
+    pub(crate) target: String,
+    pub(crate) user_agent: String,
+    pub(crate) body: String,
+}
+
+impl Sent {
+    /// The body of a JSON protocol.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The fields of a query protocol, decoded.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        self.body.split('&').map(|field| field.replace("%3A", ":").replace("%2F", "/").replace("%24", "$")).collect()
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.fields().iter().any(|own| own == field)
+    }
+}
+
+struct Answer {
+    needle: String,
+    status: u16,
+    body: String,
+}
+
+#[derive(Default)]
+struct Script {
+    answers: Vec<Answer>,
+    sent: Vec<Sent>,
+}
+
+/// Answers, each given once to the first request that contains its needle.
+#[derive(Clone, Default)]
+pub(crate) struct Canned(Arc<Mutex<Script>>);
+
+impl std::fmt::Debug for Canned {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Canned")
+    }
+}
+
+impl Canned {
+    /// Answers a request whose operation or body contains `needle`.
+    pub(crate) fn on(self, needle: &str, status: u16, body: impl Into<String>) -> Self {
+        self.0.lock().unwrap().answers.push(Answer { needle: needle.to_owned(), status, body: body.into() });
+        self
+    }
+
+    pub(crate) fn config(&self) -> SdkConfig {
+        sdk_config(&settings()).unwrap().to_builder().http_client(self.clone()).build()
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Sent> {
+        self.0.lock().unwrap().sent.clone()
+    }
+
+    /// The only request.
+    pub(crate) fn only(&self) -> Sent {
+        let sent = self.sent();
+        assert_eq!(sent.len(), 1, "{sent:#?}");
+        sent[0].clone()
+    }
+}
+
+impl HttpClient for Canned {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Canned {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
+        let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
+        let sent = Sent {
+            url: request.uri().to_owned(),
+            target: header("x-amz-target"),
+            user_agent: header("user-agent"),
+            body,
+        };
+        let mut script = self.0.lock().unwrap();
+        let fits = |answer: &Answer| sent.target.contains(&answer.needle) || sent.body.contains(&answer.needle);
+        let position = script.answers.iter().position(fits);
+        let (status, body) = match position.map(|position| script.answers.remove(position)) {
+            Some(answer) => (answer.status, answer.body),
+            None => (418, format!("no answer is canned for {sent:?}")),
+        };
+        script.sent.push(sent);
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))))
+    }
+}
+
+/// An error of the query protocol (Auto Scaling, Elastic Load Balancing, SNS).
+pub(crate) fn query_error(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>r</RequestId></ErrorResponse>"
+    )
+}
+
+/// An error of EC2.
+pub(crate) fn ec2_error(code: &str, message: &str) -> String {
+    format!(
+        "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+         <RequestID>r</RequestID></Response>"
+    )
+}
+
+/// An error of a JSON protocol (DynamoDB, SQS, Config).
+pub(crate) fn json_error(code: &str, message: &str) -> String {
+    format!(r#"{{"__type":"com.amazonaws#{code}","message":"{message}"}}"#)
+}

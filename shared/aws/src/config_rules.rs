@@ -1,0 +1,146 @@
+//! AWS Config: which instances break a rule now.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_config::operation::get_compliance_details_by_config_rule::GetComplianceDetailsByConfigRuleError;
+use aws_sdk_config::types::{ComplianceType, EvaluationResult};
+use driftless_planner::ids::{InstanceId, RuleName};
+use driftless_planner::observation::{Finding, RuleReading};
+use driftless_reconciler::ports::{Called, Compliance};
+
+use crate::aws::Aws;
+use crate::error::{call_error, required};
+use crate::time::timestamp;
+
+const GET_DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
+
+/// The largest page.
+const PAGE: i32 = 100;
+
+impl Compliance for Aws {
+    async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
+        let request = self
+            .compliance()
+            .get_compliance_details_by_config_rule()
+            .config_rule_name(rule.as_str())
+            .compliance_types(ComplianceType::NonCompliant);
+        let pages = request.into_paginator().page_size(PAGE).items().send();
+        let results = match pages.collect::<Result<Vec<EvaluationResult>, _>>().await {
+            Ok(results) => results,
+            Err(error) => {
+                let is_missing = error
+                    .as_service_error()
+                    .is_some_and(GetComplianceDetailsByConfigRuleError::is_no_such_config_rule_exception);
+                return if is_missing { Ok(RuleReading::NoSuchRule) } else { Err(call_error(GET_DETAILS, error)) };
+            }
+        };
+        let mut findings: BTreeMap<InstanceId, Finding> = BTreeMap::new();
+        for result in &results {
+            let Some((instance, finding)) = finding(result)? else { continue };
+            // A rule on patches or associations judges one instance several times: the latest word counts.
+            match findings.get(&instance) {
+                Some(known) if known.recorded_at >= finding.recorded_at => {}
+                Some(_) | None => {
+                    findings.insert(instance, finding);
+                }
+            }
+        }
+        Ok(RuleReading::NonCompliant(findings))
+    }
+}
+
+/// None for resources that are no EC2 instances: volumes, managed nodes outside EC2.
+fn finding(result: &EvaluationResult) -> Called<Option<(InstanceId, Finding)>> {
+    let identifier = required(GET_DETAILS, "EvaluationResultIdentifier", result.evaluation_result_identifier())?;
+    let qualifier = identifier.evaluation_result_qualifier();
+    let qualifier = required(GET_DETAILS, "EvaluationResultQualifier", qualifier)?;
+    let resource = required(GET_DETAILS, "ResourceId", qualifier.resource_id())?;
+    // The rows of inventories and patches carry a prefix: `AWS::SSM::ManagedInstanceInventory/i-…`.
+    let id = resource.rsplit('/').next().unwrap_or(resource);
+    let Ok(instance) = id.parse() else { return Ok(None) };
+    let recorded_at = timestamp(GET_DETAILS, "ResultRecordedTime", result.result_recorded_time())?;
+    Ok(Some((instance, Finding { recorded_at, annotation: result.annotation().map(Into::into) })))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_config::Client;
+    use aws_sdk_config::operation::get_compliance_details_by_config_rule::GetComplianceDetailsByConfigRuleOutput;
+    use aws_sdk_config::types::{EvaluationResultIdentifier, EvaluationResultQualifier};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_types::DateTime;
+    use driftless_reconciler::ports::CallErrorKind;
+
+    use super::*;
+    use crate::aws::testing::{on, with_compliance};
+    use crate::canned::{Canned, json_error};
+
+    fn result(resource: &str, seconds: i64, annotation: Option<&str>) -> EvaluationResult {
+        let qualifier = EvaluationResultQualifier::builder().resource_id(resource).build();
+        let identifier = EvaluationResultIdentifier::builder().evaluation_result_qualifier(qualifier).build();
+        EvaluationResult::builder()
+            .evaluation_result_identifier(identifier)
+            .compliance_type(ComplianceType::NonCompliant)
+            .result_recorded_time(DateTime::from_secs(seconds))
+            .set_annotation(annotation.map(str::to_owned))
+            .build()
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read_and_the_latest_word_on_an_instance_counts() {
+        let rule = mock!(Client::get_compliance_details_by_config_rule)
+            .match_requests(|request| {
+                request.config_rule_name() == Some("approved-amis")
+                    && request.compliance_types() == [ComplianceType::NonCompliant]
+                    && request.limit() == Some(100)
+            })
+            .then_compute_output(|request| {
+                let answer = GetComplianceDetailsByConfigRuleOutput::builder();
+                if request.next_token().is_none() {
+                    answer
+                        .evaluation_results(result("i-0aa11bb22cc33dd44", 20, Some("new")))
+                        .evaluation_results(result("AWS::SSM::ManagedInstanceInventory/i-0aa11bb22cc33dd45", 5, None))
+                        .next_token("more")
+                        .build()
+                } else {
+                    answer
+                        .evaluation_results(result("i-0aa11bb22cc33dd44", 10, Some("old")))
+                        .evaluation_results(result("mi-0aa11bb22cc33dd44", 10, None))
+                        .evaluation_results(result("vol-0aa11bb22cc33dd44", 10, None))
+                        .build()
+                }
+            });
+        let client = mock_client!(aws_sdk_config, RuleMode::MatchAny, [&rule]);
+        let reading = with_compliance(client).non_compliant(&"approved-amis".parse().unwrap()).await.unwrap();
+        let RuleReading::NonCompliant(findings) = reading else { panic!("{reading:?}") };
+        let seen: Vec<(&str, i64, Option<&str>)> = findings
+            .iter()
+            .map(|(id, finding)| {
+                let annotation = finding.annotation.as_ref().map(driftless_planner::text::ForeignText::as_str);
+                (id.as_str(), finding.recorded_at.as_second(), annotation)
+            })
+            .collect();
+        assert_eq!(seen, [("i-0aa11bb22cc33dd44", 20, Some("new")), ("i-0aa11bb22cc33dd45", 5, None)]);
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_does_not_exist_is_no_error() {
+        let canned =
+            Canned::default().on("GetCompliance", 400, json_error("NoSuchConfigRuleException", "no such rule"));
+        let reading = on(&canned).non_compliant(&"typo".parse().unwrap()).await.unwrap();
+        assert_eq!(reading, RuleReading::NoSuchRule);
+    }
+
+    #[tokio::test]
+    async fn errors_are_told_in_the_planners_words() {
+        for (code, status, expected) in [
+            ("AccessDeniedException", 400, CallErrorKind::Denied),
+            ("InvalidNextTokenException", 400, CallErrorKind::Refused),
+            ("InvalidParameterValueException", 400, CallErrorKind::Refused),
+        ] {
+            let canned = Canned::default().on("GetCompliance", status, json_error(code, "because"));
+            let error = on(&canned).non_compliant(&"approved-amis".parse().unwrap()).await.unwrap_err();
+            assert_eq!((error.operation, error.kind), (GET_DETAILS, expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The table. Each fleet has a partition `FLEET#<name>` with everything that one look needs, so that it is read with
+//! one query: the record, the lease, facts, a freeze, the outbox. The journal, which only grows, has a partition of its
+//! own, `JOURNAL#<name>`. `ACCOUNT` holds what spans fleets.
+
+mod commit;
+mod facts;
+mod freeze;
+mod index;
+mod items;
+mod lease;
+mod load;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
+use driftless_planner::decision::Decision;
+use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::ids::FleetName;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_reconciler::ports::{Acquired, CallErrorKind, Called, Clock, Committed, Lease, Released, Store, Stored};
+use jiff::Timestamp;
+
+use crate::aws::Aws;
+use crate::dynamodb::token::fnv1a;
+
+/// The table, with the client that reaches it.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<'a> {
+    client: &'a Client,
+    name: &'a str,
+    sleep: Option<SharedAsyncSleep>,
+}
+
+/// How often a write is tried that met another one on the same item. Facts of one fleet come by the dozen and all count
+/// up one item; the waits below add up to 1.3 s, in which a dozen of them get through, and stay far below a run's time.
+const CONFLICT_ATTEMPTS: u32 = 8;
+const CONFLICT_WAIT: Duration = Duration::from_millis(20);
+const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(320);
+
+impl Table<'_> {
+    /// Waits before attempt number `attempt` (from 1): longer each time, and by up to half as long again for a seed of
+    /// its own, so that writers which collided do not collide again.
+    async fn wait(&self, attempt: u32, seed: &str) {
+        let base = CONFLICT_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(CONFLICT_WAIT_MAX);
+        let share = u32::try_from(fnv1a(&[seed.as_bytes(), &attempt.to_be_bytes()]) % 100).unwrap_or_default();
+        if let Some(sleep) = &self.sleep {
+            sleep.sleep(base + base * share / 200).await;
+        }
+    }
+
+    /// Repeats a write for as long as it meets others. The SDK does not: to it a conflict is an answer.
+    async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> Called<T>
+    where
+        F: Future<Output = Called<T>>,
+    {
+        for attempt in 1..CONFLICT_ATTEMPTS {
+            match write().await {
+                Err(error) if error.kind == CallErrorKind::Busy => self.wait(attempt, seed).await,
+                done => return done,
+            }
+        }
+        write().await
+    }
+}
+
+impl Aws {
+    fn table(&self) -> Table<'_> {
+        Table { client: self.dynamodb(), name: &self.names.table, sleep: self.config.sleep_impl() }
+    }
+
+    /// Freezes a fleet or the account, as [`Freeze::scope`] says. A freeze that is there already is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When the table did not take it.
+    pub async fn set_freeze(&self, freeze: &Freeze) -> Called<()> {
+        self.table().set_freeze(freeze).await
+    }
+
+    /// Lifts the freeze of a fleet or of the account. Without one nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// When the table did not take it.
+    pub async fn lift_freeze(&self, scope: &FreezeScope) -> Called<()> {
+        self.table().lift_freeze(scope).await
+    }
+}
+
+impl Store for Aws {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, FleetName>> {
+        self.table().indexed(subjects, self.now()).await
+    }
+
+    async fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> Called<()> {
+        self.table().index(entries, now).await
+    }
+
+    async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<()> {
+        self.table().file(fleet, fact, now).await
+    }
+
+    async fn keep(&self, fact: &Fact, now: Timestamp) -> Called<()> {
+        self.table().keep(fact, now).await
+    }
+
+    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
+        self.table().acquire(fleet, holder, now, until).await
+    }
+
+    async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+        self.table().release(lease, next_wake).await
+    }
+
+    async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+        self.table().claim_wake(fleet, at, now).await
+    }
+
+    async fn load(&self, fleet: &FleetName) -> Called<Stored> {
+        self.table().load(fleet, self.now()).await
+    }
+
+    async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+        self.table().freezes(fleet).await
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Called<Committed> {
+        self.table().commit(lease, read_version, decision, now).await
+    }
+
+    async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
+        self.table().told(fleet, ids).await
+    }
+
+    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+        self.table().open_fleets().await
+    }
+
+    async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+        self.table().fingerprints().await
+    }
+
+    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+        self.table().remember(fleet, fingerprint).await
+    }
+}

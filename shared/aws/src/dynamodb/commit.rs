@@ -1,0 +1,238 @@
+//! The commit: record, journal and outbox in one transaction, if record and lease are what was read.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use driftless_planner::decision::Decision;
+use driftless_planner::notification::Notification;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, Called, Committed, Lease};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::dynamodb::Table;
+use crate::dynamodb::items::{CONDITION_FAILED, cancelled, delete, has_failed, number, string};
+use crate::dynamodb::lease::lock;
+use crate::dynamodb::rows::{
+    FACT_PREFIX, Item, JournalRow, LOCK, OPEN, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, StateRow, fleet_key, key,
+    milliseconds, to_item,
+};
+use crate::dynamodb::token::commit_token;
+use crate::error::{call_error, refused};
+use crate::time::sortable;
+
+const TRANSACT: &str = "dynamodb:TransactWriteItems";
+const DELETE: &str = "dynamodb:BatchWriteItem";
+
+/// DynamoDB takes this many parts in a transaction.
+const PARTS_MAX: usize = 100;
+/// Rows for the journal, and for the outbox. With two more for record and lease at least 18 facts fit beside them.
+/// Where there are more entries than rows, rows hold several: a decision about a thousand instances commits as well,
+/// since one that is refused would be made again and again.
+const ROWS_MAX: usize = 40;
+/// Where record and lease are among the parts.
+const STATE_PART: usize = 0;
+const LOCK_PART: usize = 1;
+
+/// What one attempt came to.
+enum Attempt {
+    Committed,
+    Conflict,
+    /// Record and lease are what was read, but facts were filed since.
+    FactsCame,
+}
+
+/// Whether consumed facts are dropped with the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Facts {
+    /// On condition that none was filed since the lease was read: a newer report has the same key, and would be dropped
+    /// unread.
+    Drop,
+    /// They stay, and the next look, which the newer fact's wake brings about, consumes them.
+    Leave,
+}
+
+impl Table<'_> {
+    pub(crate) async fn commit(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Called<Committed> {
+        let facts = if decision.consumed.is_empty() { Facts::Leave } else { Facts::Drop };
+        let seed = lease.fleet.as_str();
+        let mut attempt = self.patiently(seed, || self.attempt(lease, read_version, decision, now, facts)).await?;
+        if matches!(attempt, Attempt::FactsCame) {
+            let without = || self.attempt(lease, read_version, decision, now, Facts::Leave);
+            attempt = self.patiently(seed, without).await?;
+        }
+        Ok(match attempt {
+            Attempt::Committed => Committed::Yes,
+            Attempt::Conflict | Attempt::FactsCame => Committed::Conflict,
+        })
+    }
+
+    async fn attempt(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+        facts: Facts,
+    ) -> Called<Attempt> {
+        let variant = if facts == Facts::Drop { "drop" } else { "leave" };
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(self.parts(lease, read_version, decision, now, facts)?))
+            .client_request_token(commit_token(lease, decision.next.version, now, variant));
+        match request.send().await {
+            Ok(_) => Ok(Attempt::Committed),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
+                    judged(cancellation.cancellation_reasons(), lease, now, facts)
+                }
+                // Another commit has gone by under this token.
+                Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => Ok(Attempt::Conflict),
+                Some(_) | None => Err(call_error(TRANSACT, error)),
+            },
+        }
+    }
+
+    fn parts(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+        facts: Facts,
+    ) -> Called<Vec<TransactWriteItem>> {
+        // In the order of STATE_PART and LOCK_PART.
+        let mut parts = vec![self.state(read_version, decision)?, self.holds(lease, now, facts)?];
+        let version = decision.next.version;
+        for (position, entries) in decision.journal.chunks(chunk_size(decision.journal.len())).enumerate() {
+            parts.push(self.put(&JournalRow::of(&lease.fleet, version, position, now, entries))?);
+        }
+        for (position, chunk) in decision.notifications.chunks(chunk_size(decision.notifications.len())).enumerate() {
+            parts.push(self.put(&outbox_row(lease, version, position, now, chunk))?);
+        }
+        if facts == Facts::Drop {
+            // Those for which there is no room are consumed again by the next decision.
+            let room = PARTS_MAX.saturating_sub(parts.len());
+            let consumed: BTreeSet<&String> = decision.consumed.iter().collect();
+            for fact in consumed.into_iter().take(room) {
+                let key = key(fleet_key(&lease.fleet), format!("{FACT_PREFIX}{fact}"));
+                let part = Delete::builder().table_name(self.name).set_key(Some(key)).build().map_err(invalid)?;
+                parts.push(TransactWriteItem::builder().delete(part).build());
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The record, in place of the version that was read.
+    fn state(&self, read_version: Option<u64>, decision: &Decision) -> Called<TransactWriteItem> {
+        let item = to_item(TRANSACT, &StateRow::of(&decision.next))?;
+        let put = Put::builder().table_name(self.name).set_item(Some(item));
+        let put = match read_version {
+            Some(version) => put
+                .condition_expression("#version = :read")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":read", number(version)),
+            None => put.condition_expression("attribute_not_exists(pk)"),
+        };
+        Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
+    }
+
+    /// The lease, still ours and not over.
+    fn holds(&self, lease: &Lease, now: Timestamp, facts: Facts) -> Called<TransactWriteItem> {
+        let mut condition = "holder = :me AND fence = :fence AND until_ms > :now".to_owned();
+        let mut check = ConditionCheck::builder()
+            .table_name(self.name)
+            .set_key(Some(key(fleet_key(&lease.fleet), LOCK)))
+            .expression_attribute_values(":me", string(&lease.holder))
+            .expression_attribute_values(":fence", number(lease.fence))
+            .expression_attribute_values(":now", milliseconds(now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if facts == Facts::Drop {
+            condition.push_str(" AND (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))");
+            check = check
+                .expression_attribute_values(":wakes", number(lease.wakes))
+                .expression_attribute_values(":zero", number(0_u64));
+        }
+        let check = check.condition_expression(condition).build().map_err(invalid)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    fn put<R: Serialize>(&self, row: &R) -> Called<TransactWriteItem> {
+        let put = Put::builder().table_name(self.name).set_item(Some(to_item(TRANSACT, row)?));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
+    }
+
+    /// Drops notifications that were sent. A row of several bears the name of its last: they are sent in order, so it
+    /// goes when all have been, and a crash in between repeats them.
+    pub(crate) async fn told(&self, fleet: &driftless_planner::ids::FleetName, ids: &[String]) -> Called<()> {
+        let ids: BTreeSet<&String> = ids.iter().collect();
+        let deletes = ids.into_iter().map(|id| delete(DELETE, key(fleet_key(fleet), outbox_key(id))));
+        self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
+    }
+}
+
+/// How many entries go into a row so that there are at most [`ROWS_MAX`] rows.
+fn chunk_size(entries: usize) -> usize {
+    entries.div_ceil(ROWS_MAX).max(1)
+}
+
+fn outbox_key(id: &str) -> String {
+    format!("{OUTBOX_PREFIX}{id}")
+}
+
+fn outbox_row(
+    lease: &Lease,
+    version: u64,
+    position: usize,
+    now: Timestamp,
+    notifications: &[Notification],
+) -> OutboxRow {
+    OutboxRow {
+        pk: fleet_key(&lease.fleet),
+        sk: outbox_key(notifications.last().map_or("", |last| last.id.as_str())),
+        schema_version: SCHEMA_VERSION,
+        version,
+        position: u64::try_from(position).unwrap_or(u64::MAX),
+        open_work: OPEN.to_owned(),
+        open_since: sortable(now),
+        notifications: notifications.to_vec(),
+    }
+}
+
+fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> Called<Attempt> {
+    if has_failed(reasons, STATE_PART) {
+        return Ok(Attempt::Conflict);
+    }
+    if has_failed(reasons, LOCK_PART) {
+        let item = reasons.get(LOCK_PART).and_then(CancellationReason::item).cloned();
+        let is_ours = item.map(|item| is_ours(item, lease, now)).transpose()?.unwrap_or_default();
+        return Ok(if is_ours && facts == Facts::Drop { Attempt::FactsCame } else { Attempt::Conflict });
+    }
+    if reasons.iter().any(|reason| reason.code() == Some(CONDITION_FAILED)) {
+        return Ok(Attempt::Conflict);
+    }
+    Err(cancelled(TRANSACT, reasons))
+}
+
+fn is_ours(item: Item, lease: &Lease, now: Timestamp) -> Called<bool> {
+    let row = lock(item)?;
+    Ok(row.holder.as_ref() == Some(&lease.holder)
+        && row.fence == lease.fence
+        && row.until_ms.is_some_and(|until| until > now.as_millisecond()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
+fn invalid(error: BuildError) -> CallError {
+    refused(TRANSACT, ForeignText::from(error.to_string()))
+}

@@ -1,0 +1,101 @@
+//! What spans fleets: whose instance and whose group, who has open work, what fleets looked like.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use driftless_planner::fact::Subject;
+use driftless_planner::ids::FleetName;
+use driftless_reconciler::ports::Called;
+use jiff::Timestamp;
+
+use crate::dynamodb::Table;
+use crate::dynamodb::items::{Freshness, put};
+use crate::dynamodb::rows::{
+    ACCOUNT, FLEET_PREFIX, FingerprintRow, IndexRow, Item, OPEN, SCHEMA_VERSION, fleet_key, from_item, index_key, key,
+    sort_key, text, to_item,
+};
+use crate::error::call_error;
+
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
+const PUT: &str = "dynamodb:PutItem";
+const QUERY: &str = "dynamodb:Query";
+
+/// The sparse index over items with open work.
+const OPEN_WORK_INDEX: &str = "open-work";
+
+impl Table<'_> {
+    /// The fleets of subjects. Eventually consistent: an entry that was just written is a miss, and a miss asks AWS.
+    pub(crate) async fn indexed(
+        &self,
+        subjects: &BTreeSet<Subject>,
+        now: Timestamp,
+    ) -> Called<BTreeMap<Subject, FleetName>> {
+        let by_key: BTreeMap<String, &Subject> =
+            subjects.iter().filter_map(|subject| Some((index_key(subject)?, subject))).collect();
+        let keys = by_key.keys().map(|sk| key(ACCOUNT, sk.clone())).collect();
+        let mut fleets = BTreeMap::new();
+        for item in self.get_all(keys, Freshness::Eventual).await? {
+            let row: IndexRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+            if row.expires_at > now.as_second()
+                && let Some(subject) = by_key.get(&row.sk)
+            {
+                fleets.insert((*subject).clone(), row.fleet);
+            }
+        }
+        Ok(fleets)
+    }
+
+    pub(crate) async fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> Called<()> {
+        let rows = entries.iter().filter_map(|(subject, fleet)| IndexRow::of(subject, fleet, now));
+        let writes = rows.map(|row| put(BATCH_WRITE, to_item(BATCH_WRITE, &row)?)).collect::<Called<Vec<_>>>()?;
+        self.write_all(writes).await
+    }
+
+    /// Fleets with an item in the sparse index. It is eventually consistent: what was written a moment ago has its own
+    /// wake on the way.
+    pub(crate) async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+        let request = self
+            .client
+            .query()
+            .table_name(self.name)
+            .index_name(OPEN_WORK_INDEX)
+            .key_condition_expression("open_work = :open")
+            .expression_attribute_values(":open", AttributeValue::S(OPEN.to_owned()));
+        let pages = request.into_paginator().items().send();
+        let items = pages.collect::<Result<Vec<Item>, _>>().await.map_err(|error| call_error(QUERY, error))?;
+        Ok(items.iter().filter_map(|item| fleet_of(text(item, "pk"))).collect())
+    }
+
+    /// Eventually consistent too: an old fingerprint costs one look too many.
+    pub(crate) async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+        let items = self.query(ACCOUNT, FLEET_PREFIX, Freshness::Eventual).await?;
+        let mut fingerprints = BTreeMap::new();
+        for item in items {
+            let Some(fleet) = fleet_of(sort_key(&item)) else { continue };
+            let row: FingerprintRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+            fingerprints.insert(fleet, row.fingerprint);
+        }
+        Ok(fingerprints)
+    }
+
+    pub(crate) async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+        let row = FingerprintRow {
+            pk: ACCOUNT.to_owned(),
+            sk: fleet_key(fleet),
+            schema_version: SCHEMA_VERSION,
+            fingerprint: fingerprint.to_owned(),
+        };
+        let request = self.client.put_item().table_name(self.name).set_item(Some(to_item(PUT, &row)?));
+        request.send().await.map(|_| ()).map_err(|error| call_error(PUT, error))
+    }
+}
+
+/// One item with a key that is no fleet's must not keep the sweep from all the others.
+fn fleet_of(key: &str) -> Option<FleetName> {
+    let fleet = key.strip_prefix(FLEET_PREFIX).and_then(|name| name.parse().ok());
+    if fleet.is_none() {
+        tracing::warn!(key, "an item of the table names no fleet; it is left alone");
+    }
+    fleet
+}

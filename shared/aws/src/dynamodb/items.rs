@@ -1,0 +1,162 @@
+//! Items by the batch, and what a cancelled transaction means.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
+};
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+
+use crate::dynamodb::Table;
+use crate::dynamodb::rows::Item;
+use crate::error::{call_error, kind, refused};
+
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
+const QUERY: &str = "dynamodb:Query";
+
+/// DynamoDB reads this many items in one call, and writes that many.
+const GETS_MAX: usize = 100;
+const WRITES_MAX: usize = 25;
+
+/// How often the rest of a batch is asked for again. What is left over after that is throttled in earnest.
+const BATCH_ROUNDS: u32 = 5;
+
+/// The code of a reason whose own condition failed. Reasons of parts that were fine say `None`.
+pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+const NOT_TO_BLAME: &str = "None";
+
+/// How fresh a read must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Everything that was written before.
+    Strong,
+    /// A moment old, for half the price.
+    Eventual,
+}
+
+impl Table<'_> {
+    /// The items that exist among keys, in no order.
+    pub(crate) async fn get_all(&self, keys: Vec<Item>, freshness: Freshness) -> Called<Vec<Item>> {
+        let mut items = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(GETS_MAX) {
+            let mut wanted = chunk.to_vec();
+            for round in 1..=BATCH_ROUNDS {
+                let (found, left) = self.get_some(wanted, freshness).await?;
+                items.extend(found);
+                wanted = left;
+                if wanted.is_empty() {
+                    break;
+                }
+                self.wait(round, BATCH_GET).await;
+            }
+            left_over(BATCH_GET, wanted.len())?;
+        }
+        Ok(items)
+    }
+
+    async fn get_some(&self, keys: Vec<Item>, freshness: Freshness) -> Called<(Vec<Item>, Vec<Item>)> {
+        let request = KeysAndAttributes::builder().set_keys(Some(keys));
+        let request = request.consistent_read(freshness == Freshness::Strong).build();
+        let request = request.map_err(|error| refused(BATCH_GET, error.to_string()))?;
+        let answer = self.client.batch_get_item().request_items(self.name, request).send().await;
+        let mut answer = answer.map_err(|error| call_error(BATCH_GET, error))?;
+        let found = answer.responses.as_mut().and_then(|tables| tables.remove(self.name)).unwrap_or_default();
+        let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(self.name));
+        Ok((found, left.map(|left| left.keys).unwrap_or_default()))
+    }
+
+    /// Writes and deletes items, without conditions.
+    pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>) -> Called<()> {
+        for chunk in writes.chunks(WRITES_MAX) {
+            let mut wanted = chunk.to_vec();
+            for round in 1..=BATCH_ROUNDS {
+                let answer = self.client.batch_write_item().request_items(self.name, wanted).send().await;
+                let answer = answer.map_err(|error| call_error(BATCH_WRITE, error))?;
+                wanted = answer.unprocessed_items.and_then(|mut tables| tables.remove(self.name)).unwrap_or_default();
+                if wanted.is_empty() {
+                    break;
+                }
+                self.wait(round, BATCH_WRITE).await;
+            }
+            left_over(BATCH_WRITE, wanted.len())?;
+        }
+        Ok(())
+    }
+
+    /// All items of a partition whose sort keys begin with a prefix, in their order, all pages.
+    pub(crate) async fn query(&self, pk: &str, sk_prefix: &str, freshness: Freshness) -> Called<Vec<Item>> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(self.name)
+            .consistent_read(freshness == Freshness::Strong)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        request = if sk_prefix.is_empty() {
+            request.key_condition_expression("pk = :pk")
+        } else {
+            let prefix = AttributeValue::S(sk_prefix.to_owned());
+            request
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":sk", prefix)
+        };
+        let pages = request.into_paginator().items().send();
+        pages.collect::<Result<Vec<Item>, _>>().await.map_err(|error| call_error(QUERY, error))
+    }
+}
+
+fn left_over(operation: &'static str, count: usize) -> Called<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let message = ForeignText::from(format!("{count} items were not processed in {BATCH_ROUNDS} rounds"));
+    Err(CallError { operation, kind: CallErrorKind::Throttled, message, source: None })
+}
+
+/// A put as a part of a batch.
+pub(crate) fn put(operation: &'static str, item: Item) -> Called<WriteRequest> {
+    let request = PutRequest::builder().set_item(Some(item)).build();
+    Ok(WriteRequest::builder().put_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
+}
+
+/// A delete as a part of a batch.
+pub(crate) fn delete(operation: &'static str, key: Item) -> Called<WriteRequest> {
+    let request = DeleteRequest::builder().set_key(Some(key)).build();
+    Ok(WriteRequest::builder().delete_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
+}
+
+/// Names of values in expressions.
+pub(crate) fn values<const N: usize>(pairs: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A text value.
+pub(crate) fn string(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number value.
+pub(crate) fn number(number: impl Into<u64>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+/// Why a transaction was cancelled, where no condition of ours was: the first part that is to blame says it.
+pub(crate) fn cancelled(operation: &'static str, reasons: &[CancellationReason]) -> CallError {
+    let blamed = reasons.iter().find_map(|reason| {
+        let code = reason.code().filter(|code| *code != NOT_TO_BLAME)?;
+        Some((code, reason.message().unwrap_or_default()))
+    });
+    let (code, message) = blamed.unwrap_or(("TransactionCanceledException", "without a reason"));
+    CallError {
+        operation,
+        kind: kind(code, message, Some(400)),
+        message: ForeignText::from(format!("{code}: {message}")),
+        source: None,
+    }
+}
+
+/// Whether the condition of one part failed.
+pub(crate) fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
+    reasons.get(part).and_then(CancellationReason::code) == Some(CONDITION_FAILED)
+}

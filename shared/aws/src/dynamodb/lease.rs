@@ -1,0 +1,163 @@
+//! The lease of a fleet: item `LOCK`. It counts wakes too, so that giving it back and not missing one are one write.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use driftless_planner::ids::FleetName;
+use driftless_reconciler::ports::{Acquired, Called, Lease, Released};
+use jiff::Timestamp;
+
+use crate::dynamodb::Table;
+use crate::dynamodb::items::{number, string};
+use crate::dynamodb::rows::{
+    Item, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds, key, milliseconds,
+};
+use crate::error::{call_error, required};
+
+const UPDATE: &str = "dynamodb:UpdateItem";
+
+/// Rows of a shape that this code does not know are left alone.
+const KNOWN_SHAPE: &str = "(attribute_not_exists(schema_version) OR schema_version = :schema)";
+
+/// What a conditional write to the lease came to.
+enum Written {
+    /// Done; the item as it is now.
+    Yes(Item),
+    /// Its condition does not hold; the item as it is, if there is one.
+    No(Option<Item>),
+}
+
+impl Table<'_> {
+    /// Takes the lease, if it is free, over, or ours already.
+    pub(crate) async fn acquire(
+        &self,
+        fleet: &FleetName,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Called<Acquired> {
+        let update = "SET holder = :me, until_ms = :until, schema_version = :schema, \
+                      fence = if_not_exists(fence, :zero) + :one";
+        let condition = format!("{KNOWN_SHAPE} AND (attribute_not_exists(holder) OR until_ms <= :now OR holder = :me)");
+        let values = [
+            (":me", string(holder)),
+            (":now", milliseconds(now)),
+            (":until", milliseconds(until)),
+            (":schema", number(SCHEMA_VERSION)),
+            (":zero", number(0_u64)),
+            (":one", number(1_u64)),
+        ];
+        match self.write_lock(fleet, update, &condition, &values).await? {
+            Written::Yes(item) => Ok(Acquired::Held(lease(fleet, lock(item)?)?)),
+            Written::No(item) => {
+                let row = lock(required(UPDATE, "Item", item)?)?;
+                let until = required(UPDATE, "until_ms", row.until_ms)?;
+                Ok(Acquired::Busy { until: from_milliseconds(UPDATE, "until_ms", until)? })
+            }
+        }
+    }
+
+    /// Gives the lease back, unless wakes came since it was read.
+    pub(crate) async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+        let condition = format!(
+            "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
+             (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+        );
+        let mut values = vec![
+            (":me", string(&lease.holder)),
+            (":fence", number(lease.fence)),
+            (":wakes", number(lease.wakes)),
+            (":schema", number(SCHEMA_VERSION)),
+            (":zero", number(0_u64)),
+        ];
+        let update = if let Some(at) = next_wake {
+            values.push((":next", milliseconds(at)));
+            "SET next_wake_ms = :next REMOVE holder, until_ms"
+        } else {
+            "REMOVE holder, until_ms, next_wake_ms"
+        };
+        match self.write_lock(&lease.fleet, update, &condition, &values).await? {
+            Written::Yes(_) => Ok(Released::Free),
+            Written::No(None) => Ok(Released::Lost),
+            Written::No(Some(item)) => {
+                let row = lock(item)?;
+                // An end that has passed changes nothing as long as nobody else came: every commit checks it anyway.
+                if row.holder.as_ref() == Some(&lease.holder) && row.fence == lease.fence {
+                    Ok(Released::Woken(self::lease(&lease.fleet, row)?))
+                } else {
+                    Ok(Released::Lost)
+                }
+            }
+        }
+    }
+
+    /// Claims a delayed wake, unless an earlier one is on its way. One whose time has passed is not: it came, or was
+    /// lost.
+    pub(crate) async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+        let condition = format!(
+            "{KNOWN_SHAPE} AND (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
+        );
+        let values = [(":at", milliseconds(at)), (":now", milliseconds(now)), (":schema", number(SCHEMA_VERSION))];
+        match self.write_lock(fleet, "SET next_wake_ms = :at, schema_version = :schema", &condition, &values).await? {
+            Written::Yes(_) => Ok(true),
+            Written::No(item) => {
+                item.map(lock).transpose()?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn write_lock(
+        &self,
+        fleet: &FleetName,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Called<Written> {
+        self.patiently(fleet.as_str(), || self.try_write_lock(fleet, update, condition, values)).await
+    }
+
+    async fn try_write_lock(
+        &self,
+        fleet: &FleetName,
+        update: &str,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Called<Written> {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let request = self
+            .client
+            .update_item()
+            .table_name(self.name)
+            .set_key(Some(key(fleet_key(fleet), LOCK)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::AllNew)
+            // The holder without another read.
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match request.send().await {
+            Ok(answer) => Ok(Written::Yes(answer.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Written::No(failed.item.clone())),
+                Some(_) | None => Err(call_error(UPDATE, error)),
+            },
+        }
+    }
+}
+
+/// The row of a lock item.
+pub(crate) fn lock(item: Item) -> Called<LockRow> {
+    from_item(UPDATE, item, SCHEMA_VERSION)
+}
+
+fn lease(fleet: &FleetName, row: LockRow) -> Called<Lease> {
+    let until = required(UPDATE, "until_ms", row.until_ms)?;
+    Ok(Lease {
+        fleet: fleet.clone(),
+        holder: required(UPDATE, "holder", row.holder)?,
+        fence: row.fence,
+        wakes: row.wakes,
+        next_wake: row.next_wake_ms.map(|at| from_milliseconds(UPDATE, "next_wake_ms", at)).transpose()?,
+        until: from_milliseconds(UPDATE, "until_ms", until)?,
+    })
+}

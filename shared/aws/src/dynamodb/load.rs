@@ -1,0 +1,69 @@
+//! Everything that is stored of a fleet: one query, and what the account knows of it beside.
+
+use driftless_planner::ids::FleetName;
+use driftless_planner::observation::Freeze;
+use driftless_reconciler::ports::{Called, Stored};
+use futures_util::future::try_join;
+use jiff::Timestamp;
+
+use crate::dynamodb::Table;
+use crate::dynamodb::items::Freshness;
+use crate::dynamodb::rows::{
+    ACCOUNT, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION,
+    STATE, fleet_key, from_item, key, record, sort_key,
+};
+
+const QUERY: &str = "dynamodb:Query";
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+
+impl Table<'_> {
+    /// The fleet's partition and the account's items about it, read at once and strongly consistent.
+    pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> Called<Stored> {
+        let partition = fleet_key(fleet);
+        let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, partition.clone())];
+        let (items, of_account) =
+            try_join(self.query(&partition, "", Freshness::Strong), self.get_all(of_account, Freshness::Strong))
+                .await?;
+        let mut stored = Stored::default();
+        let mut outbox: Vec<OutboxRow> = Vec::new();
+        for item in items {
+            match sort_key(&item) {
+                STATE => stored.record = Some(record(QUERY, item)?),
+                FREEZE => stored.freezes.push(freeze(QUERY, item)?),
+                fact if fact.starts_with(FACT_PREFIX) => {
+                    let row: FactRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+                    // DynamoDB drops what has expired within days, not at once.
+                    if row.expires_at > now.as_second() {
+                        stored.facts.push(row.fact);
+                    }
+                }
+                message if message.starts_with(OUTBOX_PREFIX) => outbox.push(from_item(QUERY, item, SCHEMA_VERSION)?),
+                // The lease, and what a later version keeps here.
+                _ => {}
+            }
+        }
+        for item in of_account {
+            if sort_key(&item) == FREEZE {
+                stored.freezes.push(freeze(BATCH_GET, item)?);
+            } else {
+                let row: FingerprintRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                stored.fingerprint = Some(row.fingerprint);
+            }
+        }
+        outbox.sort_by_key(|row| (row.version, row.position));
+        stored.outbox = outbox.into_iter().flat_map(|row| row.notifications).collect();
+        Ok(stored)
+    }
+
+    /// The freezes alone.
+    pub(crate) async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+        let keys = vec![key(fleet_key(fleet), FREEZE), key(ACCOUNT, FREEZE)];
+        let items = self.get_all(keys, Freshness::Strong).await?;
+        items.into_iter().map(|item| freeze(BATCH_GET, item)).collect()
+    }
+}
+
+fn freeze(operation: &'static str, item: Item) -> Called<Freeze> {
+    let row: FreezeRow = from_item(operation, item, SCHEMA_VERSION)?;
+    Ok(row.freeze)
+}

@@ -1,0 +1,303 @@
+//! The rows of the table, each a serde struct with the version of its shape. A row of another version, or one that does
+//! not fit its struct, is refused with the item's name: never a guess.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use driftless_planner::decision::JournalEntry;
+use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::ids::FleetName;
+use driftless_planner::notification::Notification;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::record::{self, Record};
+use driftless_reconciler::ports::Called;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{refused, unreadable};
+use crate::time::sortable;
+
+/// An item, or the key of one.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The shape of all rows but the record's, which has its own ([`record::SCHEMA_VERSION`]).
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// What the sparse index `open-work` finds.
+pub(crate) const OPEN: &str = "open";
+
+/// How long a fact is kept: two weekends and the days between, enough to look into what happened; far longer than any
+/// decision waits for one.
+const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
+/// one call.
+const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long the journal is kept: a year, and a month to look back at it.
+const JOURNAL_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// The record of a fleet.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StateRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    /// The record's, for the commit's condition.
+    pub(crate) version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_work: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_since: Option<String>,
+    pub(crate) record: Record,
+}
+
+/// Lease, count of wakes and the delayed wake under way. Any of them may come first.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LockRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) holder: Option<String>,
+    pub(crate) until_ms: Option<i64>,
+    #[serde(default)]
+    pub(crate) fence: u64,
+    #[serde(default)]
+    pub(crate) wakes: u64,
+    pub(crate) next_wake_ms: Option<i64>,
+}
+
+/// The stop switch.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FreezeRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) freeze: Freeze,
+}
+
+/// A fact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FactRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) observed_at_ms: i64,
+    pub(crate) expires_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_work: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) open_since: Option<String>,
+    pub(crate) fact: Fact,
+}
+
+/// Lines of the journal that were written together.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JournalRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) expires_at: i64,
+    pub(crate) entries: Vec<JournalEntry>,
+}
+
+/// Notifications that were committed and not sent. One a row, but for a commit with very many.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutboxRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    /// The commit, and the place within it: the order of sending.
+    pub(crate) version: u64,
+    pub(crate) position: u64,
+    pub(crate) open_work: String,
+    pub(crate) open_since: String,
+    pub(crate) notifications: Vec<Notification>,
+}
+
+/// The fleet of an instance or a group.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IndexRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) fleet: FleetName,
+    pub(crate) expires_at: i64,
+}
+
+/// What a fleet looked like when it was last looked at.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FingerprintRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) fingerprint: String,
+}
+
+pub(crate) const ACCOUNT: &str = "ACCOUNT";
+pub(crate) const STATE: &str = "STATE";
+pub(crate) const LOCK: &str = "LOCK";
+pub(crate) const FREEZE: &str = "FREEZE";
+pub(crate) const FACT_PREFIX: &str = "FACT#";
+pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
+pub(crate) const FLEET_PREFIX: &str = "FLEET#";
+
+/// The partition of a fleet, and the name of its fingerprint among the account's items.
+pub(crate) fn fleet_key(fleet: &FleetName) -> String {
+    format!("{FLEET_PREFIX}{fleet}")
+}
+
+/// Where an index entry is. None: the subject needs none.
+pub(crate) fn index_key(subject: &Subject) -> Option<String> {
+    match subject {
+        Subject::Instance(id) => Some(format!("INDEX#instance#{id}")),
+        Subject::Group(name) => Some(format!("INDEX#group#{name}")),
+        Subject::Fleet(_) | Subject::Account => None,
+    }
+}
+
+/// The partition of a freeze.
+pub(crate) fn freeze_partition(scope: &FreezeScope) -> String {
+    match scope {
+        FreezeScope::Account => ACCOUNT.to_owned(),
+        FreezeScope::Fleet(fleet) => fleet_key(fleet),
+    }
+}
+
+/// The key of an item.
+pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    [("pk", pk.into()), ("sk", sk.into())].map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+}
+
+impl StateRow {
+    pub(crate) fn of(record: &Record) -> Self {
+        let open_since = record.open_since();
+        Self {
+            pk: fleet_key(&record.fleet),
+            sk: STATE.to_owned(),
+            schema_version: record.schema_version,
+            version: record.version,
+            open_work: open_since.map(|_| OPEN.to_owned()),
+            open_since: open_since.map(sortable),
+            record: record.clone(),
+        }
+    }
+}
+
+impl FactRow {
+    /// Under a fleet, a fact is open work until it is consumed, if this version acts on it at all.
+    pub(crate) fn of_fleet(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
+        let open_since = fact.is_used().then(|| sortable(now));
+        let open_work = open_since.as_ref().map(|_| OPEN.to_owned());
+        Self { open_work, open_since, ..Self::kept(fleet_key(fleet), fact, now) }
+    }
+
+    /// With the account, a fact is nobody's work yet.
+    pub(crate) fn of_account(fact: &Fact, now: Timestamp) -> Self {
+        Self::kept(ACCOUNT.to_owned(), fact, now)
+    }
+
+    fn kept(pk: String, fact: &Fact, now: Timestamp) -> Self {
+        Self {
+            pk,
+            sk: format!("{FACT_PREFIX}{}", fact.key()),
+            schema_version: SCHEMA_VERSION,
+            observed_at_ms: fact.observed_at().as_millisecond(),
+            expires_at: (now + FACT_KEPT).as_second(),
+            open_work: None,
+            open_since: None,
+            fact: fact.clone(),
+        }
+    }
+}
+
+impl JournalRow {
+    /// Sorted by time, then by commit, then by place.
+    pub(crate) fn of(
+        fleet: &FleetName,
+        version: u64,
+        position: usize,
+        now: Timestamp,
+        entries: &[JournalEntry],
+    ) -> Self {
+        Self {
+            pk: format!("JOURNAL#{fleet}"),
+            sk: format!("{}#{version:010}#{position:03}", sortable(now)),
+            schema_version: SCHEMA_VERSION,
+            expires_at: (now + JOURNAL_KEPT).as_second(),
+            entries: entries.to_vec(),
+        }
+    }
+}
+
+impl IndexRow {
+    pub(crate) fn of(subject: &Subject, fleet: &FleetName, now: Timestamp) -> Option<Self> {
+        Some(Self {
+            pk: ACCOUNT.to_owned(),
+            sk: index_key(subject)?,
+            schema_version: SCHEMA_VERSION,
+            fleet: fleet.clone(),
+            expires_at: (now + INDEX_KEPT).as_second(),
+        })
+    }
+}
+
+/// The item of a row.
+pub(crate) fn to_item<R: Serialize>(operation: &'static str, row: &R) -> Called<Item> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_item(row).map_err(|error| refused(operation, error.to_string()))
+}
+
+/// The row of an item, if its shape is the one that this code reads.
+pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item, version: u32) -> Called<R> {
+    let name = name(&item);
+    let found = item.get("schema_version").and_then(|value| value.as_n().ok()).map_or("missing", String::as_str);
+    if found != version.to_string() {
+        return Err(unreadable(
+            operation,
+            format!("item {name}: schema_version is {found}, this code reads {version}"),
+        ));
+    }
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+        .map_err(|error| unreadable(operation, format!("item {name}: {error}")))
+}
+
+/// The record of an item.
+pub(crate) fn record(operation: &'static str, item: Item) -> Called<Record> {
+    let row: StateRow = from_item(operation, item, record::SCHEMA_VERSION)?;
+    if row.version != row.record.version {
+        let text =
+            format!("item {}/{}: version is {}, the record's {}", row.pk, row.sk, row.version, row.record.version);
+        return Err(unreadable(operation, text));
+    }
+    Ok(row.record)
+}
+
+/// The sort key of an item.
+pub(crate) fn sort_key(item: &Item) -> &str {
+    text(item, "sk")
+}
+
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+fn name(item: &Item) -> String {
+    format!("{}/{}", text(item, "pk"), text(item, "sk"))
+}
+
+/// A time as the table counts it in conditions.
+pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_millisecond().to_string())
+}
+
+/// A time that the table counted.
+pub(crate) fn from_milliseconds(operation: &'static str, field: &'static str, value: i64) -> Called<Timestamp> {
+    Timestamp::from_millisecond(value).map_err(|error| unreadable(operation, format!("{field}: {error}")))
+}

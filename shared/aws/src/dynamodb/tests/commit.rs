@@ -1,0 +1,195 @@
+use std::collections::BTreeSet;
+
+use driftless_reconciler::ports::{Committed, Store as _};
+
+use super::*;
+use crate::aws::testing::on;
+
+async fn commit(canned: &Canned, read_version: Option<u64>, decision: &Decision) -> Result<Committed, CallError> {
+    on(canned).commit(&lease(), read_version, decision, at(1_234)).await
+}
+
+fn ok() -> Canned {
+    Canned::default().on("TransactWriteItems", 200, "{}")
+}
+
+#[tokio::test]
+async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence() {
+    let decision = Decision {
+        next: Record { version: 8, ..full_record() },
+        journal: vec![entry("launching"), entry("proving")],
+        notifications: vec![notification(0), notification(1)],
+        ..decision()
+    };
+    let canned = ok();
+    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let parts = parts(&canned);
+    assert_eq!(parts.len(), 6);
+    let state = &parts[0]["Put"];
+    assert_eq!(state["ConditionExpression"], "#version = :read");
+    assert_eq!(state["ExpressionAttributeNames"], json!({"#version": "version"}));
+    assert_eq!(state["ExpressionAttributeValues"], json!({":read": {"N": "7"}}));
+    assert_eq!(state["Item"]["version"], json!({"N": "8"}));
+    let lock = &parts[1]["ConditionCheck"];
+    assert_eq!(lock["ConditionExpression"], "holder = :me AND fence = :fence AND until_ms > :now");
+    assert_eq!(
+        lock["ExpressionAttributeValues"],
+        json!({":me": {"S": "run-1"}, ":fence": {"N": "3"}, ":now": {"N": "1234"}})
+    );
+    assert_eq!(lock["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+    let journal = &parts[3]["Put"]["Item"];
+    assert_eq!(journal["pk"], json!({"S": "JOURNAL#app"}));
+    assert_eq!(journal["sk"], json!({"S": "1970-01-01T00:00:01.234Z#0000000008#001"}));
+    assert_eq!(journal["expires_at"], json!({"N": (1 + 400 * 24 * 3600).to_string()}));
+    let outbox = &parts[5]["Put"]["Item"];
+    assert_eq!((&outbox["pk"], &outbox["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "OUTBOX#app-8-1"})));
+    assert_eq!((&outbox["version"], &outbox["position"]), (&json!({"N": "8"}), &json!({"N": "1"})));
+    assert_eq!(outbox["open_work"], json!({"S": "open"}));
+    assert_eq!(outbox["open_since"], json!({"S": "1970-01-01T00:00:01.234Z"}));
+}
+
+#[tokio::test]
+async fn the_first_record_must_be_the_first() {
+    let canned = ok();
+    commit(&canned, None, &decision()).await.unwrap();
+    assert_eq!(parts(&canned)[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk)");
+}
+
+#[tokio::test]
+async fn the_same_commit_has_the_same_token() {
+    let token = |canned: &Canned| canned.only().json()["ClientRequestToken"].as_str().unwrap().to_owned();
+    let (first, again, later) = (ok(), ok(), ok());
+    commit(&first, Some(7), &decision()).await.unwrap();
+    commit(&again, Some(7), &decision()).await.unwrap();
+    on(&later).commit(&lease(), Some(7), &decision(), at(1_235)).await.unwrap();
+    assert_eq!(token(&first), token(&again));
+    assert_ne!(token(&first), token(&later), "decided anew, it may say something else");
+    assert!(token(&first).ends_with("-8-3") && token(&first).len() <= 36);
+}
+
+#[tokio::test]
+async fn a_record_or_a_lease_that_changed_is_a_conflict() {
+    for reasons in [
+        vec![failed(), fine()],
+        vec![fine(), failed()],
+        vec![fine(), json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-2", 4, 5, 90_000)})],
+    ] {
+        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&reasons));
+        assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Conflict);
+        assert_eq!(canned.sent().len(), 1);
+    }
+    let mismatch = crate::canned::json_error("IdempotentParameterMismatchException", "another");
+    let canned = Canned::default().on("TransactWriteItems", 400, mismatch);
+    assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Conflict);
+}
+
+#[tokio::test]
+async fn a_commit_that_meets_a_fact_on_its_way_is_repeated_under_its_token() {
+    let met = json!({"Code": "TransactionConflict", "Message": "ongoing"});
+    let canned =
+        Canned::default().on("TransactWriteItems", 400, cancelled(&[fine(), met])).on("TransactWriteItems", 200, "{}");
+    assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Yes);
+    let sent = canned.sent();
+    assert_eq!(sent[0].json(), sent[1].json());
+}
+
+#[tokio::test]
+async fn consumed_facts_go_only_if_none_came_since() {
+    let consumed = vec!["compliance#i-1#r".to_owned(), "compliance#i-1#r".to_owned()];
+    let decision = Decision { consumed, ..decision() };
+    let canned = ok();
+    commit(&canned, Some(7), &decision).await.unwrap();
+    let first = parts(&canned);
+    assert_eq!(first.len(), 3, "one part for one item");
+    assert_eq!(first[2]["Delete"]["Key"]["sk"], json!({"S": "FACT#compliance#i-1#r"}));
+    assert_eq!(
+        first[1]["ConditionCheck"]["ConditionExpression"],
+        "holder = :me AND fence = :fence AND until_ms > :now AND \
+         (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+    );
+
+    // Ours, but a wake was counted: the commit stands, the facts stay.
+    let reason = json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-1", 3, 6, 40_000)});
+    let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[fine(), reason, fine()])).on(
+        "TransactWriteItems",
+        200,
+        "{}",
+    );
+    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let sent = canned.sent();
+    assert_ne!(sent[0].json()["ClientRequestToken"], sent[1].json()["ClientRequestToken"]);
+    let second = sent[1].json()["TransactItems"].as_array().unwrap().clone();
+    assert_eq!(second.len(), 2);
+    assert!(!second[1]["ConditionCheck"]["ConditionExpression"].as_str().unwrap().contains("wakes"));
+}
+
+#[tokio::test]
+async fn a_lease_that_ended_is_a_conflict_just_at_its_end() {
+    let decision = Decision { consumed: vec!["f".to_owned()], ..decision() };
+    for (until, attempts) in [(1_233, 1), (1_234, 1), (1_235, 2)] {
+        let reason = json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-1", 3, 6, until)});
+        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[fine(), reason, fine()])).on(
+            "TransactWriteItems",
+            200,
+            "{}",
+        );
+        commit(&canned, Some(7), &decision).await.unwrap();
+        assert_eq!(canned.sent().len(), attempts, "{until}");
+    }
+}
+
+#[tokio::test]
+async fn however_much_a_decision_says_it_fits_one_transaction() {
+    let decision = Decision {
+        journal: vec![entry("blocked"); 1_001],
+        notifications: (0..41).map(notification).collect(),
+        consumed: (0..300).map(|number| format!("fact-{number}")).collect(),
+        ..decision()
+    };
+    let canned = ok();
+    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let parts = parts(&canned);
+    assert_eq!(parts.len(), 100);
+    let list = |name: &str| -> Vec<usize> {
+        parts.iter().filter_map(|part| Some(part["Put"]["Item"][name]["L"].as_array()?.len())).collect()
+    };
+    assert_eq!(list("entries").iter().sum::<usize>(), 1_001);
+    assert_eq!(list("notifications").iter().sum::<usize>(), 41);
+    let keys: BTreeSet<String> = parts
+        .iter()
+        .map(|part| {
+            let item = part["Put"]["Item"].as_object().or(part["Delete"]["Key"].as_object());
+            item.or(part["ConditionCheck"]["Key"].as_object())
+                .map(|item| format!("{}{}", item["pk"], item["sk"]))
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(keys.len(), 100, "no two parts on one item");
+    // Two a row; the last one names it.
+    assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-1"}"#));
+    assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-40"}"#));
+}
+
+#[tokio::test]
+async fn what_was_sent_leaves_the_outbox() {
+    let rest = json!({"UnprocessedItems": {"driftless": [
+        {"DeleteRequest": {"Key": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#app-8-1"}}}}]}});
+    let canned = Canned::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
+    on(&canned).told(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
+    let sent = canned.sent();
+    let deletes = |position: usize| sent[position].json()["RequestItems"]["driftless"].as_array().unwrap().clone();
+    assert_eq!(deletes(0).len(), 2);
+    assert_eq!(deletes(0)[0]["DeleteRequest"]["Key"]["sk"], json!({"S": "OUTBOX#app-8-0"}));
+    assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
+    on(&Canned::default()).told(&app(), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_without_an_answer_is_unavailable() {
+    let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("TransactWriteItems", 500, "{}"));
+    let error = commit(&canned, Some(7), &decision()).await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::Unavailable);
+    let tokens: BTreeSet<String> =
+        canned.sent().iter().map(|sent| sent.json()["ClientRequestToken"].to_string()).collect();
+    assert_eq!((canned.sent().len(), tokens.len()), (3, 1));
+}

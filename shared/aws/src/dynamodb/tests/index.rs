@@ -1,0 +1,95 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::fact::Subject;
+use driftless_reconciler::ports::Store as _;
+
+use super::*;
+use crate::aws::testing::on;
+
+fn instance(number: u32) -> Subject {
+    Subject::Instance(parsed(&format!("i-{number:017x}")))
+}
+
+fn index_item(sk: &str, expires_at: i64) -> Value {
+    json!({
+        "pk": {"S": "ACCOUNT"}, "sk": {"S": sk}, "schema_version": {"N": "1"}, "fleet": {"S": "app"},
+        "expires_at": {"N": expires_at.to_string()},
+    })
+}
+
+#[tokio::test]
+async fn subjects_are_looked_up_together_and_old_entries_are_misses() {
+    let later = Timestamp::now().as_second() + 60;
+    let answer = json!({
+        "Responses": {"driftless": [index_item("INDEX#instance#i-00000000000000001", later),
+                                    index_item("INDEX#instance#i-00000000000000002", 1)]},
+        "UnprocessedKeys": {"driftless": {"Keys": [{"pk": {"S": "ACCOUNT"}, "sk": {"S": "INDEX#group#app-blue"}}]}},
+    });
+    let rest = json!({"Responses": {"driftless": [index_item("INDEX#group#app-blue", later)]}});
+    let canned =
+        Canned::default().on("BatchGetItem", 200, answer.to_string()).on("BatchGetItem", 200, rest.to_string());
+    let group = Subject::Group(parsed("app-blue"));
+    let subjects = BTreeSet::from([instance(1), instance(2), group.clone(), Subject::Account, Subject::Fleet(app())]);
+    let fleets = on(&canned).indexed(&subjects).await.unwrap();
+    assert_eq!(fleets, BTreeMap::from([(instance(1), app()), (group, app())]));
+    let first = canned.sent()[0].json()["RequestItems"]["driftless"].clone();
+    assert_eq!(first["Keys"].as_array().unwrap().len(), 3);
+    assert_eq!(first["ConsistentRead"], false);
+}
+
+#[tokio::test]
+async fn keys_that_are_never_processed_are_throttled() {
+    let answer = json!({
+        "UnprocessedKeys": {"driftless": {"Keys": [{"pk": {"S": "ACCOUNT"}, "sk": {"S": "INDEX#group#app-blue"}}]}},
+    });
+    let canned = (0..9).fold(Canned::default(), |canned, _| canned.on("BatchGetItem", 200, answer.to_string()));
+    let subjects = BTreeSet::from([Subject::Group(parsed("app-blue"))]);
+    let error = on(&canned).indexed(&subjects).await.unwrap_err();
+    assert_eq!(told(&error), (CallErrorKind::Throttled, "1 items were not processed in 5 rounds"));
+    assert_eq!(canned.sent().len(), 5);
+}
+
+#[tokio::test]
+async fn entries_are_written_by_25() {
+    let entries: BTreeMap<Subject, FleetName> = (0..26).map(|number| (instance(number), app())).collect();
+    let canned = Canned::default().on("BatchWriteItem", 200, "{}").on("BatchWriteItem", 200, "{}");
+    on(&canned).index(&entries, at(1_000)).await.unwrap();
+    let sizes: Vec<usize> =
+        canned.sent().iter().map(|sent| sent.json()["RequestItems"]["driftless"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [25, 1]);
+    let first = canned.sent()[0].json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
+    assert_eq!(first, index_item("INDEX#instance#i-00000000000000000", 1 + 30 * 24 * 3600));
+}
+
+#[tokio::test]
+async fn fleets_with_open_work_come_from_the_sparse_index() {
+    let item = |pk: &str, sk: &str| json!({"pk": {"S": pk}, "sk": {"S": sk}, "open_work": {"S": "open"}});
+    let first = json!({
+        "Items": [item("FLEET#app", "STATE"), item("FLEET#app", "FACT#x"), item("ODD", "STATE")],
+        "LastEvaluatedKey": item("FLEET#app", "FACT#x"),
+    });
+    let second = json!({"Items": [item("FLEET#web", "OUTBOX#web-1-0")]});
+    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, first.to_string()).on(
+        "DynamoDB_20120810.Query",
+        200,
+        second.to_string(),
+    );
+    assert_eq!(on(&canned).open_fleets().await.unwrap(), BTreeSet::from([app(), parsed("web")]));
+    let sent = canned.sent()[0].json();
+    assert_eq!(
+        (&sent["IndexName"], &sent["KeyConditionExpression"]),
+        (&json!("open-work"), &json!("open_work = :open"))
+    );
+}
+
+#[tokio::test]
+async fn fingerprints_are_remembered_with_the_account() {
+    let canned = Canned::default().on("PutItem", 200, "{}");
+    on(&canned).remember(&app(), "f").await.unwrap();
+    let item = canned.only().json()["Item"].clone();
+    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, json!({"Items": [item]}).to_string());
+    assert_eq!(on(&canned).fingerprints().await.unwrap(), BTreeMap::from([(app(), "f".to_owned())]));
+    let sent = canned.only().json();
+    assert_eq!(sent["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :sk)");
+    assert_eq!(sent["ExpressionAttributeValues"], json!({":pk": {"S": "ACCOUNT"}, ":sk": {"S": "FLEET#"}}));
+}

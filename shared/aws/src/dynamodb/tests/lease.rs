@@ -1,0 +1,162 @@
+use driftless_reconciler::ports::{Acquired, Released, Store as _};
+
+use super::*;
+use crate::aws::testing::on;
+
+fn condition_failed(item: Option<&Value>) -> String {
+    let mut answer = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+        "message": "The conditional request failed",
+    });
+    if let Some(item) = item {
+        answer["Item"] = item.clone();
+    }
+    answer.to_string()
+}
+
+fn conflict() -> String {
+    json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "ongoing"}).to_string()
+}
+
+async fn acquire(canned: &Canned) -> Result<Acquired, CallError> {
+    on(canned).acquire(&app(), "run-1", at(1_000), at(41_000)).await
+}
+
+#[tokio::test]
+async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
+    let mut item = lock_item("run-1", 4, 9, 41_000);
+    item["next_wake_ms"] = json!({"N": "60000"});
+    let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
+    let expected = Lease {
+        fleet: app(),
+        holder: "run-1".to_owned(),
+        fence: 4,
+        wakes: 9,
+        next_wake: Some(at(60_000)),
+        until: at(41_000),
+    };
+    assert_eq!(acquire(&canned).await.unwrap(), Acquired::Held(expected));
+    let sent = canned.only().json();
+    assert_eq!(sent["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}}));
+    assert_eq!(
+        sent["UpdateExpression"],
+        "SET holder = :me, until_ms = :until, schema_version = :schema, fence = if_not_exists(fence, :zero) + :one"
+    );
+    assert_eq!(
+        sent["ConditionExpression"],
+        "(attribute_not_exists(schema_version) OR schema_version = :schema) AND \
+         (attribute_not_exists(holder) OR until_ms <= :now OR holder = :me)"
+    );
+    assert_eq!(sent["ReturnValues"], "ALL_NEW");
+    assert_eq!(sent["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
+    let values = &sent["ExpressionAttributeValues"];
+    assert_eq!(values[":me"], json!({"S": "run-1"}));
+    assert_eq!((&values[":now"], &values[":until"]), (&json!({"N": "1000"}), &json!({"N": "41000"})));
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_counted_wakes_on_starts_at_none() {
+    let mut item = lock_item("run-1", 1, 0, 41_000);
+    item.as_object_mut().unwrap().remove("wakes");
+    let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
+    let Acquired::Held(lease) = acquire(&canned).await.unwrap() else { panic!("held") };
+    assert_eq!((lease.wakes, lease.next_wake), (0, None));
+}
+
+#[tokio::test]
+async fn a_lease_of_someone_else_tells_its_end() {
+    let item = lock_item("run-0", 3, 0, 39_000);
+    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    assert_eq!(acquire(&canned).await.unwrap(), Acquired::Busy { until: at(39_000) });
+}
+
+#[tokio::test]
+async fn a_lease_of_another_shape_is_left_alone() {
+    let mut item = lock_item("run-0", 3, 0, 500);
+    item["schema_version"] = json!({"N": "9"});
+    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    let error = acquire(&canned).await.unwrap_err();
+    let expected = "item FLEET#app/LOCK: schema_version is 9, this code reads 1";
+    assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_transaction_is_repeated() {
+    let item = json!({"Attributes": lock_item("run-1", 4, 9, 41_000)}).to_string();
+    let canned = Canned::default().on("UpdateItem", 400, conflict()).on("UpdateItem", 200, item);
+    assert!(matches!(acquire(&canned).await.unwrap(), Acquired::Held(_)));
+    assert_eq!(canned.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn conflicts_without_end_are_busy() {
+    let canned = (0..20).fold(Canned::default(), |canned, _| canned.on("UpdateItem", 400, conflict()));
+    let error = acquire(&canned).await.unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::Busy);
+    assert_eq!(canned.sent().len(), 8);
+}
+
+#[tokio::test]
+async fn a_lease_is_given_back_if_no_wake_was_counted() {
+    for (next_wake, update) in [
+        (None, "REMOVE holder, until_ms, next_wake_ms"),
+        (Some(at(60_000)), "SET next_wake_ms = :next REMOVE holder, until_ms"),
+    ] {
+        let canned = Canned::default().on("UpdateItem", 200, "{}");
+        assert_eq!(on(&canned).release(&lease(), next_wake).await.unwrap(), Released::Free);
+        let sent = canned.only().json();
+        assert_eq!(sent["UpdateExpression"], update);
+        assert_eq!(
+            sent["ConditionExpression"],
+            "(attribute_not_exists(schema_version) OR schema_version = :schema) AND holder = :me AND fence = :fence \
+             AND (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+        );
+        let values = &sent["ExpressionAttributeValues"];
+        assert_eq!((&values[":fence"], &values[":wakes"]), (&json!({"N": "3"}), &json!({"N": "5"})));
+        assert_eq!(values.get(":next").is_some(), next_wake.is_some(), "DynamoDB refuses values that are not used");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_with_news_or_without_us_is_told_apart() {
+    let woken = Lease { wakes: 6, ..lease() };
+    for (item, expected) in [
+        (Some(lock_item("run-1", 3, 6, 40_000)), Released::Woken(woken)),
+        (Some(lock_item("run-1", 4, 5, 40_000)), Released::Lost),
+        (Some(lock_item("run-2", 3, 5, 40_000)), Released::Lost),
+        (None, Released::Lost),
+    ] {
+        let canned = Canned::default().on("UpdateItem", 400, condition_failed(item.as_ref()));
+        assert_eq!(on(&canned).release(&lease(), None).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_wake_is_claimed_unless_an_earlier_one_is_on_its_way() {
+    let canned = Canned::default().on("UpdateItem", 200, "{}");
+    assert!(on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap());
+    let sent = canned.only().json();
+    assert_eq!(sent["UpdateExpression"], "SET next_wake_ms = :at, schema_version = :schema");
+    assert_eq!(
+        sent["ConditionExpression"],
+        "(attribute_not_exists(schema_version) OR schema_version = :schema) AND \
+         (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
+    );
+    let item = lock_item("run-0", 1, 0, 1);
+    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    assert!(!on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap());
+}
+
+#[tokio::test]
+async fn errors_are_told_in_the_planners_words() {
+    for (code, expected) in [
+        ("ProvisionedThroughputExceededException", CallErrorKind::Throttled),
+        ("AccessDeniedException", CallErrorKind::Denied),
+        ("ResourceNotFoundException", CallErrorKind::Refused),
+    ] {
+        let answer = || crate::canned::json_error(code, "because");
+        let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("UpdateItem", 400, answer()));
+        let error = acquire(&canned).await.unwrap_err();
+        assert_eq!((error.operation, error.kind), ("dynamodb:UpdateItem", expected), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! The table, against canned answers: what goes out is asserted as DynamoDB would see it.
+
+mod commit;
+mod facts;
+mod index;
+mod lease;
+mod load;
+mod rows;
+
+use std::str::FromStr;
+
+use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::ids::FleetName;
+use driftless_planner::notification::{Condition, News, Notification};
+use driftless_planner::policy::{Defaults, Policy};
+use driftless_planner::record::Record;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Lease};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::canned::Canned;
+
+fn parsed<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap()
+}
+
+fn app() -> FleetName {
+    parsed("app")
+}
+
+fn lease() -> Lease {
+    Lease { fleet: app(), holder: "run-1".to_owned(), fence: 3, wakes: 5, next_wake: None, until: at(40_000) }
+}
+
+fn lock_item(holder: &str, fence: u64, wakes: u64, until: i64) -> Value {
+    json!({
+        "pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}, "schema_version": {"N": "1"}, "holder": {"S": holder},
+        "until_ms": {"N": until.to_string()}, "fence": {"N": fence.to_string()}, "wakes": {"N": wakes.to_string()},
+    })
+}
+
+fn report(observed_at: Timestamp) -> Fact {
+    Fact::Compliance(ComplianceFact {
+        instance: parsed("i-0aa11bb22cc33dd44"),
+        rule: parsed("approved-amis"),
+        verdict: Verdict::NonCompliant,
+        observed_at,
+        annotation: Some("not the golden image".into()),
+    })
+}
+
+fn entry(to: &str) -> JournalEntry {
+    JournalEntry {
+        at: at(1_000),
+        instance: Some(parsed("i-0aa11bb22cc33dd44")),
+        from: "debouncing".to_owned(),
+        to: to.to_owned(),
+        why: "".into(),
+        actor: "driftless".to_owned(),
+        evidence: None,
+    }
+}
+
+fn notification(number: usize) -> Notification {
+    Notification {
+        id: format!("app-8-{number}"),
+        fleet: app(),
+        groups: vec![parsed("app-blue")],
+        at: at(1_000),
+        news: News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() },
+    }
+}
+
+fn decision() -> Decision {
+    Decision {
+        next: Record { version: 8, ..Record::new(app()) },
+        changed: true,
+        consumed: Vec::new(),
+        journal: Vec::new(),
+        notifications: Vec::new(),
+        actions: Vec::new(),
+        waiting: std::collections::BTreeMap::new(),
+        recheck: None,
+    }
+}
+
+/// A record with a replacement in each phase, and with everything else that a record can hold.
+fn full_record() -> Record {
+    let policy = Policy::from_tags(&std::collections::BTreeMap::new(), &Defaults::default()).unwrap();
+    let policy = serde_json::to_value(policy).unwrap();
+    let surge = json!({
+        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "deadline": "2026-11-20T12:20:00Z", "base_desired": 3,
+        "method": "launch-instances", "held_since": null, "policy": policy,
+    });
+    let successor = "i-0000000000000000a";
+    let phases = [
+        json!("debouncing"),
+        json!({"blocked": {"guard": "breaker-open", "drifted": 3, "members": 4, "limit": 25}}),
+        json!({"launching": surge}),
+        json!({"proving": {"surge": surge, "successor": successor, "healthy_since": "2026-11-20T12:01:00.25Z"}}),
+        json!({"retiring": {"surge": surge, "successor": successor, "deadline": "2026-11-20T12:30:00Z",
+               "desired_before": 4, "terminated": true}}),
+        json!({"withdrawing": {"surge": surge, "successor": null, "because": {"failed": "it never came"},
+               "desired_before": 4, "taken_back": false}}),
+        json!({"stopped": {"at": "2026-11-20T12:00:00Z", "why": {"lineage": {"ancestor": successor}}}}),
+    ];
+    let finding = json!({"recorded_at": "2026-11-20T11:59:59Z", "annotation": null});
+    let replacement = |phase: Value| {
+        json!({
+            "group": "app-blue", "zone": "us-east-1a", "drift": [{"rule": "approved-amis"}],
+            "findings": {"approved-amis": finding}, "detected_at": "2026-11-20T11:00:00Z", "phase": phase,
+            "failures": [{"at": "2026-11-20T11:30:00Z", "why": "no capacity"}],
+        })
+    };
+    let replacements: serde_json::Map<String, Value> = phases
+        .into_iter()
+        .enumerate()
+        .map(|(number, phase)| (format!("i-{number:017x}"), replacement(phase)))
+        .collect();
+    serde_json::from_value(json!({
+        "schema_version": 1, "version": 7, "fleet": "app",
+        "release": {"template": {"template": "lt-0123456789abcdef0", "version": 7}, "image": "ami-0123456789abcdef0",
+                    "since": "2026-11-01T00:00:00Z"},
+        "live": "blue",
+        "replacements": replacements,
+        "lineage": {successor: {"ancestor": "i-0000000000000000b", "drift": [{"rule": "approved-amis"}],
+                                "at": "2026-11-20T10:00:00Z"}},
+        "shown": {successor: {"other-rule": finding}},
+        "ledger": [
+            {"group": "app-blue", "setting": {"maximum": {"had": 3, "wrote": 4}}, "since": "2026-11-20T10:30:00Z"},
+            {"group": "app-blue", "setting": {"protection": {"instance": successor}}, "since": "2026-11-20T10:45:00Z"},
+        ],
+        "conditions": {"breaker-open": {"since": "2026-11-20T11:00:00Z", "announced_at": "2026-11-20T11:00:00Z",
+                                        "detail": "3 of 4"}},
+        "cutover": {"image": "ami-0123456789abcdef0", "phase": "queued", "since": "2026-11-20T11:00:00Z"},
+        "launches_by_desired": true,
+        "denied": {"launch": {"at": "2026-11-20T11:00:00Z", "message": "not authorized"}},
+    }))
+    .unwrap()
+}
+
+/// The parts of the only transaction that went out.
+fn parts(canned: &Canned) -> Vec<Value> {
+    canned.only().json()["TransactItems"].as_array().unwrap().clone()
+}
+
+/// The answer to a transaction that was cancelled for these reasons, one for each part.
+fn cancelled(reasons: &[Value]) -> String {
+    json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+        "CancellationReasons": reasons,
+    })
+    .to_string()
+}
+
+fn fine() -> Value {
+    json!({"Code": "None"})
+}
+
+fn failed() -> Value {
+    json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"})
+}
+
+fn told(error: &CallError) -> (CallErrorKind, &str) {
+    (error.kind, error.message.as_str())
+}

@@ -1,0 +1,76 @@
+//! Tokens and spread, derived and never random: the same commit sent twice is one commit.
+
+use driftless_reconciler::ports::Lease;
+use jiff::Timestamp;
+
+/// DynamoDB takes 36 characters.
+const LENGTH_MAX: usize = 36;
+
+/// The token of one commit. It depends on what the commit is about (fleet, version, fence) and on when it was decided:
+/// a decision that is made anew on the same version has other contents, which DynamoDB would refuse under the old
+/// token.
+pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, variant: &str) -> String {
+    let hash = fnv1a(&[
+        lease.fleet.as_str().as_bytes(),
+        &next_version.to_be_bytes(),
+        &lease.fence.to_be_bytes(),
+        &now.as_nanosecond().to_be_bytes(),
+        variant.as_bytes(),
+    ]);
+    // The hash alone would do; version and fence are there for whoever reads CloudTrail.
+    let token = format!("{hash:016x}-{next_version}-{}", lease.fence);
+    token.chars().take(LENGTH_MAX).collect()
+}
+
+/// FNV-1a, 64 bits: stable in every build, unlike the standard library's hashers. The parts are told apart by their
+/// lengths.
+pub(crate) fn fnv1a(parts: &[&[u8]]) -> u64 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let lengths_and_bytes = parts.iter().flat_map(|part| {
+        let length = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
+        length.into_iter().chain(part.iter().copied())
+    });
+    lengths_and_bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(fleet: &str, fence: u64) -> Lease {
+        Lease {
+            fleet: fleet.parse().unwrap(),
+            holder: "run".to_owned(),
+            fence,
+            wakes: 0,
+            next_wake: None,
+            until: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_token_is_the_same_for_the_same_commit_only() {
+        let token = |fleet: &str, fence, version, nanosecond, variant: &str| {
+            let now = Timestamp::from_nanosecond(nanosecond).unwrap();
+            commit_token(&lease(fleet, fence), version, now, variant)
+        };
+        let one = token("app", 3, 7, 1, "a");
+        assert_eq!(one, token("app", 3, 7, 1, "a"));
+        for other in [
+            token("apq", 3, 7, 1, "a"),
+            token("app", 4, 7, 1, "a"),
+            token("app", 3, 8, 1, "a"),
+            token("app", 3, 7, 2, "a"),
+            token("app", 3, 7, 1, "b"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn a_token_never_exceeds_what_dynamodb_takes() {
+        let token = commit_token(&lease(&"a".repeat(40), u64::MAX), u64::MAX, Timestamp::MAX, "facts");
+        assert_eq!(token.len(), LENGTH_MAX);
+    }
+}

@@ -1,0 +1,187 @@
+//! EC2: what instances run, and what template versions say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::types::{Filter, Instance, Reservation};
+use driftless_planner::ids::InstanceId;
+use driftless_planner::observation::{Machine, TemplateContent, TemplateVersion};
+use driftless_planner::policy::TAG_PREFIX;
+use driftless_reconciler::ports::{CallErrorKind, Called, Machines};
+use futures_util::future::try_join_all;
+
+use crate::aws::Aws;
+use crate::error::{call_error, parsed};
+use crate::time::timestamp;
+
+const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
+const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
+
+/// EC2 takes this many values in one filter.
+const FILTER_VALUES_MAX: usize = 200;
+
+/// Tags that EC2 itself sets on what it launches from a template. Nobody else can: `aws:` is reserved.
+const TEMPLATE_ID_TAG: &str = "aws:ec2launchtemplate:id";
+const TEMPLATE_VERSION_TAG: &str = "aws:ec2launchtemplate:version";
+
+impl Machines for Aws {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+        let ids: Vec<&InstanceId> = ids.iter().collect();
+        let chunks = try_join_all(ids.chunks(FILTER_VALUES_MAX).map(|chunk| described(self, chunk))).await?;
+        Ok(chunks.into_iter().flatten().collect())
+    }
+
+    async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+        let request = self
+            .ec2()
+            .describe_launch_template_versions()
+            .launch_template_id(version.template.as_str())
+            .versions(version.version.to_string());
+        let answer = match request.send().await.map_err(|error| call_error(DESCRIBE_VERSIONS, error)) {
+            Ok(answer) => answer,
+            Err(error) if error.kind == CallErrorKind::Gone => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(found) = answer.launch_template_versions().first() else { return Ok(None) };
+        let image = found.launch_template_data().and_then(|data| data.image_id());
+        // `resolve:ssm:…` is no image: what it means can change behind everyone's back.
+        Ok(Some(TemplateContent { image: image.and_then(|image| image.parse().ok()) }))
+    }
+}
+
+/// By filter and not by ids: one id that EC2 has forgotten would fail the whole call.
+async fn described(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Machine)>> {
+    let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
+    let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+    let pages = aws.ec2().describe_instances().filters(filter).into_paginator().items().send();
+    let reservations = pages.collect::<Result<Vec<Reservation>, _>>().await;
+    let reservations = reservations.map_err(|error| call_error(DESCRIBE_INSTANCES, error))?;
+    reservations.iter().flat_map(Reservation::instances).map(machine).collect()
+}
+
+fn machine(raw: &Instance) -> Called<(InstanceId, Machine)> {
+    let id = parsed(DESCRIBE_INSTANCES, "InstanceId", raw.instance_id())?;
+    let machine = Machine {
+        image: parsed(DESCRIBE_INSTANCES, "ImageId", raw.image_id())?,
+        template: template_of(raw),
+        launched_at: timestamp(DESCRIBE_INSTANCES, "LaunchTime", raw.launch_time())?,
+        protect: tag(raw, &format!("{TAG_PREFIX}protect")).map(Into::into),
+    };
+    Ok((id, machine))
+}
+
+fn template_of(raw: &Instance) -> Option<TemplateVersion> {
+    Some(TemplateVersion {
+        template: tag(raw, TEMPLATE_ID_TAG)?.parse().ok()?,
+        version: tag(raw, TEMPLATE_VERSION_TAG)?.parse().ok()?,
+    })
+}
+
+fn tag<'a>(raw: &'a Instance, key: &str) -> Option<&'a str> {
+    raw.tags().iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
+    use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
+    use aws_sdk_ec2::types::{LaunchTemplateVersion, ResponseLaunchTemplateData, Tag};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_types::DateTime;
+
+    use super::*;
+    use crate::aws::testing::{on, with_ec2};
+    use crate::canned::{Canned, ec2_error};
+
+    fn instance(id: &str, tags: &[(&str, &str)]) -> aws_sdk_ec2::types::builders::InstanceBuilder {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
+        Instance::builder()
+            .instance_id(id)
+            .image_id("ami-0123456789abcdef0")
+            .launch_time(DateTime::from_secs(60))
+            .set_tags(Some(tags))
+    }
+
+    fn version() -> TemplateVersion {
+        TemplateVersion { template: "lt-0123456789abcdef0".parse().unwrap(), version: 7 }
+    }
+
+    #[tokio::test]
+    async fn machines_are_asked_for_by_a_filter_of_at_most_200_ids() {
+        let ids: BTreeSet<InstanceId> = (0..201).map(|number| format!("i-{number:017x}").parse().unwrap()).collect();
+        let rule = mock!(Client::describe_instances).then_compute_output(|request| {
+            let [filter] = request.filters() else { panic!("{request:?}") };
+            assert_eq!(filter.name(), Some("instance-id"));
+            assert!(filter.values().len() <= 200 && request.instance_ids().is_empty());
+            // The first of each chunk is one that EC2 has forgotten.
+            let known = filter.values().iter().skip(1).map(|id| instance(id, &[]).build());
+            let reservation = Reservation::builder().set_instances(Some(known.collect())).build();
+            DescribeInstancesOutput::builder().reservations(reservation).build()
+        });
+        let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, [&rule]);
+        let machines = with_ec2(client).machines(&ids).await.unwrap();
+        assert_eq!((machines.len(), rule.num_calls()), (199, 2));
+    }
+
+    #[test]
+    fn a_machine_tells_its_template_and_its_protection_by_tags() {
+        let of = |tags: &[(&str, &str)]| machine(&instance("i-0aa11bb22cc33dd44", tags).build()).unwrap().1;
+        let by_template = [(TEMPLATE_ID_TAG, "lt-0123456789abcdef0"), (TEMPLATE_VERSION_TAG, "7")];
+        assert_eq!(of(&by_template).template, Some(version()));
+        assert_eq!(of(&by_template[..1]).template, None);
+        assert_eq!(of(&[(TEMPLATE_ID_TAG, "odd"), (TEMPLATE_VERSION_TAG, "7")]).template, None);
+        assert_eq!(
+            of(&[("driftless:protect", "migration until Friday")]).protect,
+            Some("migration until Friday".into())
+        );
+        assert_eq!((of(&[]).protect, of(&[]).launched_at.as_second()), (None, 60));
+    }
+
+    #[test]
+    fn a_machine_without_a_launch_time_is_unreadable() {
+        let error = machine(&instance("i-0aa11bb22cc33dd44", &[]).set_launch_time(None).build()).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Unreadable, "the answer lacks LaunchTime"));
+    }
+
+    #[tokio::test]
+    async fn a_template_names_an_image_only_by_its_id() {
+        for (image, expected) in [
+            (Some("ami-0123456789abcdef0"), Some("ami-0123456789abcdef0")),
+            (Some("resolve:ssm:/golden/ami"), None),
+            (None, None),
+        ] {
+            let rule = mock!(Client::describe_launch_template_versions)
+                .match_requests(|request| {
+                    request.launch_template_id() == Some("lt-0123456789abcdef0") && request.versions() == ["7"]
+                })
+                .then_output(move || {
+                    let data = ResponseLaunchTemplateData::builder().set_image_id(image.map(str::to_owned)).build();
+                    let version = LaunchTemplateVersion::builder().launch_template_data(data).build();
+                    DescribeLaunchTemplateVersionsOutput::builder().launch_template_versions(version).build()
+                });
+            let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, [&rule]);
+            let content = with_ec2(client).template(&version()).await.unwrap().unwrap();
+            assert_eq!(content.image.as_ref().map(driftless_planner::ids::ImageId::as_str), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_template_that_does_not_exist_is_none_and_a_denied_one_an_error() {
+        for code in ["InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound"] {
+            let canned = Canned::default().on("DescribeLaunchTemplateVersions", 400, ec2_error(code, "gone"));
+            assert_eq!(on(&canned).template(&version()).await.unwrap(), None, "{code}");
+        }
+        let canned =
+            Canned::default().on("DescribeLaunchTemplateVersions", 403, ec2_error("UnauthorizedOperation", "no"));
+        let error = on(&canned).template(&version()).await.unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Denied, "UnauthorizedOperation: no"));
+    }
+
+    #[tokio::test]
+    async fn requests_that_come_too_fast_are_throttled() {
+        let error = || ec2_error("RequestLimitExceeded", "Request limit exceeded.");
+        let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("DescribeInstances", 503, error()));
+        let error = on(&canned).machines(&["i-0aa11bb22cc33dd44".parse().unwrap()].into()).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Throttled, "{error}");
+    }
+}

@@ -1,0 +1,265 @@
+//! What a failed call means: AWS's codes, statuses and texts, in the planner's words.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, CallErrorKind};
+
+/// Codes by which AWS says that calls came too fast: the list by which the SDK retries, and the names that DynamoDB
+/// uses in the reasons of a cancelled transaction.
+const THROTTLED: [&str; 19] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+    "KMSThrottling",
+    "KMSThrottlingException",
+    "KmsThrottled",
+    "OverLimit",
+];
+
+/// Codes by which AWS says that another activity has the resource.
+const BUSY: [&str; 10] = [
+    "ScalingActivityInProgress",
+    "ScalingActivityInProgressFault",
+    "ResourceContention",
+    "ResourceContentionFault",
+    "InstanceRefreshInProgress",
+    "InstanceRefreshInProgressFault",
+    "ResourceInUse",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
+
+/// Codes by which AWS says that the thing itself does not exist. A missing queue, topic or table is not among them:
+/// that is our own installation, and never "gone, so all is well".
+const GONE: [&str; 7] = [
+    "InvalidInstanceID.NotFound",
+    "InvalidAMIID.NotFound",
+    "TargetGroupNotFound",
+    "LoadBalancerNotFound",
+    "ListenerNotFound",
+    "RuleNotFound",
+    "NoSuchConfigRuleException",
+];
+
+/// What Auto Scaling writes, under the code `ValidationError`, about something that does not exist (any more). The last
+/// is what `SetInstanceProtection` says; it is not among the recorded facts, and where it is worded otherwise the call
+/// counts as refused.
+const GONE_TEXTS: [&str; 4] = [
+    "no managed instance found for instance id",
+    "instance id not found",
+    "autoscalinggroup name not found",
+    "is not part of auto scaling group",
+];
+
+/// Codes by which an endpoint says that it does not know the call, or a group that it does not offer it.
+const UNSUPPORTED: [&str; 7] = [
+    "InvalidAction",
+    "UnknownOperation",
+    "UnknownOperationException",
+    "UnsupportedOperation",
+    "UnsupportedOperationException",
+    "NotImplemented",
+    "NotImplementedException",
+];
+
+/// Codes by which AWS says no to who we are. Most come with status 403; these are taken by name all the same.
+const DENIED: [&str; 11] = [
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "AuthFailure",
+    "OptInRequired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "KMSAccessDenied",
+    "KMSAccessDeniedException",
+];
+
+/// A failed call, with AWS's code and message. `operation` as AWS names it: `autoscaling:LaunchInstances`.
+pub(crate) fn call_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CallError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let (kind, message) = match &error {
+        SdkError::ServiceError(context) => {
+            let code = context.err().code().unwrap_or_default();
+            let text = context.err().message().unwrap_or_default();
+            let message = match (code, text) {
+                ("", "") => format!("status {}", status.unwrap_or_default()),
+                (code, "") => code.to_owned(),
+                ("", text) => text.to_owned(),
+                (code, text) => format!("{code}: {text}"),
+            };
+            (kind(code, text, status), message)
+        }
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
+            (CallErrorKind::Unavailable, DisplayErrorContext(&error).to_string())
+        }
+        // The request was never sent: a value in it is not one that AWS could take.
+        SdkError::ConstructionFailure(_) => (CallErrorKind::Refused, DisplayErrorContext(&error).to_string()),
+        // An answer came and was not of the protocol. From a server in trouble that is no answer.
+        SdkError::ResponseError(_) | _ => {
+            let kind = if status.is_none_or(|status| status >= 500) {
+                CallErrorKind::Unavailable
+            } else {
+                CallErrorKind::Unreadable
+            };
+            (kind, DisplayErrorContext(&error).to_string())
+        }
+    };
+    CallError { operation, kind, message: message.into(), source: Some(Box::new(error)) }
+}
+
+/// What a code, a message and a status mean. Codes come first: Auto Scaling sends contention with status 500.
+pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorKind {
+    if BUSY.contains(&code) {
+        CallErrorKind::Busy
+    } else if THROTTLED.contains(&code) || status == Some(429) {
+        CallErrorKind::Throttled
+    } else if GONE.contains(&code) || code.starts_with("InvalidLaunchTemplateId.") || is_gone(code, message) {
+        CallErrorKind::Gone
+    } else if UNSUPPORTED.contains(&code) || status == Some(501) {
+        CallErrorKind::Unsupported
+    } else if code.starts_with("AccessDenied") || DENIED.contains(&code) || matches!(status, Some(401 | 403)) {
+        CallErrorKind::Denied
+    } else if status.is_some_and(|status| status >= 500) || code == "HealthUnavailable" {
+        CallErrorKind::Unavailable
+    } else {
+        CallErrorKind::Refused
+    }
+}
+
+fn is_gone(code: &str, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    code == "ValidationError" && GONE_TEXTS.iter().any(|text| message.contains(text))
+}
+
+/// Values that were refused before they were sent.
+pub(crate) fn refused(operation: &'static str, message: impl Into<ForeignText>) -> CallError {
+    CallError { operation, kind: CallErrorKind::Refused, message: message.into(), source: None }
+}
+
+/// An answer or a row that cannot be read. The message names the field.
+#[cfg(feature = "fleet")]
+pub(crate) fn unreadable(operation: &'static str, message: impl Into<ForeignText>) -> CallError {
+    CallError { operation, kind: CallErrorKind::Unreadable, message: message.into(), source: None }
+}
+
+/// A field of an answer that AWS always sends.
+#[cfg(feature = "fleet")]
+pub(crate) fn required<T>(operation: &'static str, field: &'static str, value: Option<T>) -> Result<T, CallError> {
+    value.ok_or_else(|| unreadable(operation, format!("the answer lacks {field}")))
+}
+
+/// A field of an answer that must be a well-formed name or id.
+#[cfg(feature = "fleet")]
+pub(crate) fn parsed<T>(
+    operation: &'static str,
+    field: &'static str,
+    value: Option<impl Into<String>>,
+) -> Result<T, CallError>
+where
+    T: TryFrom<String, Error = driftless_planner::ids::IdError>,
+{
+    let text: String = required(operation, field, value)?.into();
+    T::try_from(text).map_err(|error| unreadable(operation, format!("{field}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_statuses_mean_what_the_facts_say() {
+        for (code, message, status, expected) in [
+            ("ScalingActivityInProgress", "", 400, CallErrorKind::Busy),
+            ("ResourceContention", "", 500, CallErrorKind::Busy),
+            ("InstanceRefreshInProgress", "", 400, CallErrorKind::Busy),
+            ("TransactionConflictException", "", 400, CallErrorKind::Busy),
+            ("Throttling", "Rate exceeded", 400, CallErrorKind::Throttled),
+            ("RequestLimitExceeded", "", 503, CallErrorKind::Throttled),
+            ("ProvisionedThroughputExceededException", "", 400, CallErrorKind::Throttled),
+            ("Whatever", "", 429, CallErrorKind::Throttled),
+            ("AccessDenied", "", 403, CallErrorKind::Denied),
+            ("AccessDeniedException", "", 400, CallErrorKind::Denied),
+            ("UnauthorizedOperation", "", 403, CallErrorKind::Denied),
+            ("KMSAccessDenied", "", 400, CallErrorKind::Denied),
+            ("SignatureDoesNotMatch", "", 403, CallErrorKind::Denied),
+            ("InvalidInstanceID.NotFound", "", 400, CallErrorKind::Gone),
+            ("InvalidLaunchTemplateId.NotFound", "", 400, CallErrorKind::Gone),
+            ("InvalidLaunchTemplateId.VersionNotFound", "", 400, CallErrorKind::Gone),
+            ("TargetGroupNotFound", "", 400, CallErrorKind::Gone),
+            (
+                "ValidationError",
+                "Instance Id not found - No managed instance found for instance ID: i-0aa11bb22cc33dd44",
+                400,
+                CallErrorKind::Gone,
+            ),
+            (
+                "ValidationError",
+                "AutoScalingGroup name not found - AutoScalingGroup app-blue not found",
+                400,
+                CallErrorKind::Gone,
+            ),
+            (
+                "ValidationError",
+                "New SetDesiredCapacity value 5 is above max value 4 for the AutoScalingGroup.",
+                400,
+                CallErrorKind::Refused,
+            ),
+            (
+                "ValidationError",
+                "Currently, desiredSize equals minSize (2). Terminating instance without replacement will violate \
+                 group's min size constraint.",
+                400,
+                CallErrorKind::Refused,
+            ),
+            ("InvalidAction", "", 400, CallErrorKind::Unsupported),
+            ("UnknownOperationException", "", 400, CallErrorKind::Unsupported),
+            ("UnsupportedOperation", "", 400, CallErrorKind::Unsupported),
+            ("", "", 501, CallErrorKind::Unsupported),
+            ("InternalFailure", "", 500, CallErrorKind::Unavailable),
+            ("ServiceUnavailable", "", 503, CallErrorKind::Unavailable),
+            ("HealthUnavailable", "", 400, CallErrorKind::Unavailable),
+            ("IdempotentParameterMismatch", "", 400, CallErrorKind::Refused),
+            ("LimitExceeded", "", 400, CallErrorKind::Refused),
+        ] {
+            assert_eq!(kind(code, message, Some(status)), expected, "{code} {message} {status}");
+        }
+    }
+
+    #[test]
+    fn a_missing_table_queue_or_topic_is_never_gone() {
+        for code in
+            ["ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFound"]
+        {
+            assert_eq!(kind(code, "", Some(400)), CallErrorKind::Refused, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_missing_instance_counts_only_under_its_code() {
+        let text = "No managed instance found for instance ID: i-1";
+        assert_eq!(kind("ValidationError", text, Some(400)), CallErrorKind::Gone);
+        assert_eq!(kind("LimitExceeded", text, Some(400)), CallErrorKind::Refused);
+    }
+}

@@ -1,0 +1,205 @@
+//! The wake queue.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_types::SdkConfig;
+use driftless_planner::text::ForeignText;
+use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+
+use crate::error::{call_error, kind, refused};
+
+/// SQS takes this many messages in one call.
+pub const BATCH_MAX: usize = 10;
+
+/// SQS delays a message by 15 minutes at most.
+const DELAY_MAX_SECONDS: i64 = 900;
+
+const SEND: &str = "sqs:SendMessage";
+const SEND_BATCH: &str = "sqs:SendMessageBatch";
+
+/// Sends to the wake queue: the one thing that a detector may do.
+#[derive(Debug, Clone)]
+pub struct WakeSender {
+    client: Client,
+    queue_url: String,
+}
+
+impl WakeSender {
+    /// A sender to one queue, with a client of the shared configuration.
+    pub fn new(config: &SdkConfig, queue_url: impl Into<String>) -> Self {
+        Self { client: Client::new(config), queue_url: queue_url.into() }
+    }
+
+    /// Sends one message, to arrive after `delay`. SQS knows whole seconds, so a delay is rounded up: a wake is never
+    /// early. Longer than 15 minutes is cut to that: no caller asks for more, and a wake that comes early leads to
+    /// another look, not to a wrong one.
+    ///
+    /// # Errors
+    ///
+    /// When SQS did not take it. It may be in the queue all the same if no answer came (`Unavailable`).
+    pub async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+        send(&self.client, &self.queue_url, message, delay).await
+    }
+
+    /// Sends messages, up to [`BATCH_MAX`] in a call, and answers for each, in their order, whether it is in the queue:
+    /// the caller reports the others back to its own queue, and only those come again.
+    pub async fn send_all(&self, messages: &[WakeMessage]) -> Vec<Called<()>> {
+        let chunks = messages.chunks(BATCH_MAX).map(|chunk| self.send_chunk(chunk));
+        join_all(chunks).await.into_iter().flatten().collect()
+    }
+
+    async fn send_chunk(&self, messages: &[WakeMessage]) -> Vec<Called<()>> {
+        // A message that cannot be written fails alone.
+        let mut results: Vec<Called<()>> = Vec::with_capacity(messages.len());
+        let mut entries = Vec::with_capacity(messages.len());
+        for (position, message) in messages.iter().enumerate() {
+            results.push(body(SEND_BATCH, message).and_then(|body| {
+                let entry = SendMessageBatchRequestEntry::builder().id(position.to_string()).message_body(body);
+                entries.push(entry.build().map_err(|error| refused(SEND_BATCH, error.to_string()))?);
+                Ok(())
+            }));
+        }
+        if entries.is_empty() {
+            return results;
+        }
+        let request = self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
+        match request.send().await {
+            Ok(answer) => {
+                for failed in answer.failed() {
+                    let slot = failed.id().parse().ok().and_then(|position: usize| results.get_mut(position));
+                    if let Some(slot) = slot {
+                        *slot = Err(entry_error(
+                            failed.code(),
+                            failed.message().unwrap_or_default(),
+                            failed.sender_fault(),
+                        ));
+                    }
+                }
+            }
+            Err(error) => {
+                let error = call_error(SEND_BATCH, error);
+                for slot in results.iter_mut().filter(|slot| slot.is_ok()) {
+                    *slot = Err(copy(&error));
+                }
+            }
+        }
+        results
+    }
+}
+
+/// Sends one message.
+pub(crate) async fn send(client: &Client, queue_url: &str, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+    let body = body(SEND, message)?;
+    let request = client.send_message().queue_url(queue_url).message_body(body).delay_seconds(delay_seconds(delay));
+    request.send().await.map(|_| ()).map_err(|error| call_error(SEND, error))
+}
+
+fn body(operation: &'static str, message: &WakeMessage) -> Called<String> {
+    serde_json::to_string(message).map_err(|error| refused(operation, error.to_string()))
+}
+
+fn delay_seconds(delay: SignedDuration) -> i32 {
+    let seconds = if delay.subsec_nanos() > 0 { delay.as_secs().saturating_add(1) } else { delay.as_secs() };
+    i32::try_from(seconds.clamp(0, DELAY_MAX_SECONDS)).unwrap_or_default()
+}
+
+fn entry_error(code: &str, message: &str, is_our_fault: bool) -> CallError {
+    // An entry has no status of its own; the flag says which kind it would have been.
+    let status = if is_our_fault { 400 } else { 500 };
+    CallError {
+        operation: SEND_BATCH,
+        kind: kind(code, message, Some(status)),
+        message: ForeignText::from(format!("{code}: {message}")),
+        source: None,
+    }
+}
+
+fn copy(error: &CallError) -> CallError {
+    let CallError { operation, kind, message, source: _ } = error;
+    CallError { operation, kind: CallErrorKind::clone(kind), message: message.clone(), source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_planner::wake::Wake;
+
+    use super::*;
+    use crate::canned::{Canned, json_error};
+
+    const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/wakes";
+
+    fn wake(fleet: &str) -> WakeMessage {
+        WakeMessage::Wake(Wake { fleet: fleet.parse().unwrap(), due: None })
+    }
+
+    fn sender(canned: &Canned) -> WakeSender {
+        WakeSender::new(&canned.config(), URL)
+    }
+
+    #[test]
+    fn a_delay_is_whole_seconds_rounded_up_and_at_most_15_minutes() {
+        for (milliseconds, seconds) in [
+            (-5_000, 0),
+            (0, 0),
+            (1, 1),
+            (1_000, 1),
+            (1_001, 2),
+            (899_000, 899),
+            (900_000, 900),
+            (900_001, 900),
+            (9_000_000, 900),
+        ] {
+            assert_eq!(delay_seconds(SignedDuration::from_millis(milliseconds)), seconds, "{milliseconds}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_goes_out_as_json_with_its_delay() {
+        let canned = Canned::default().on("AmazonSQS.SendMessage", 200, "{}");
+        sender(&canned).send(&wake("app"), SignedDuration::from_secs(30)).await.unwrap();
+        let body = canned.only().json();
+        assert_eq!(body["QueueUrl"], URL);
+        assert_eq!(body["DelaySeconds"], 30);
+        let sent: WakeMessage = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
+        assert_eq!(sent, wake("app"));
+    }
+
+    #[tokio::test]
+    async fn a_batch_reports_each_message_in_its_place() {
+        let first =
+            r#"{"Successful":[],"Failed":[{"Id":"3","SenderFault":false,"Code":"InternalError","Message":"oops"}]}"#;
+        let second =
+            r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"AccessDenied","Message":"no"}]}"#;
+        let canned = Canned::default().on("fleet-1\\", 200, first).on("fleet-10\\", 200, second);
+        let messages: Vec<WakeMessage> = (0..12).map(|number| wake(&format!("fleet-{number}"))).collect();
+        let results = sender(&canned).send_all(&messages).await;
+        let kinds: Vec<Option<CallErrorKind>> =
+            results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
+        let mut expected = vec![None; 12];
+        expected[3] = Some(CallErrorKind::Unavailable);
+        expected[10] = Some(CallErrorKind::Denied);
+        assert_eq!(kinds, expected);
+        assert_eq!(canned.sent().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_fails_as_a_whole_fails_for_each_message() {
+        let canned = Canned::default().on("SendMessageBatch", 400, json_error("QueueDoesNotExist", "no queue"));
+        let results = sender(&canned).send_all(&[wake("a"), wake("b")]).await;
+        assert_eq!(results.len(), 2);
+        for result in results {
+            let error = result.unwrap_err();
+            assert_eq!((error.operation, error.kind), (SEND_BATCH, CallErrorKind::Refused), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_messages_are_no_call() {
+        let canned = Canned::default();
+        assert!(sender(&canned).send_all(&[]).await.is_empty());
+        assert!(canned.sent().is_empty());
+    }
+}

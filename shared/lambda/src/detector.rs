@@ -1,0 +1,320 @@
+//! The loop of a detector: each message of a batch becomes facts, or is ignored, or is refused; the facts go to the
+//! wake queue together.
+//!
+//! What fails, fails alone: the answer names the messages that could not be read or whose fact could not be sent, and
+//! Lambda takes the others out of the queue. A message that can never be read comes back until its queue has delivered
+//! it `maxReceiveCount` times, and ends among the dead letters, with the alarm on them.
+
+use std::future::Future;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use driftless_aws::{ConfigError, WakeSender, sdk_config};
+use driftless_planner::fact::Fact;
+use driftless_planner::ids::AccountId;
+use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::Called;
+use tracing::{error, info};
+
+use crate::diagnostic::{ErrorType, chain};
+use crate::envelope::InvalidEvent;
+use crate::environment::Environment;
+
+/// The most entries that SQS takes in one `SendMessageBatch`. It is also the template's `BatchSize`, and an event
+/// becomes one fact: a batch is one call.
+pub const SEND_MAX: usize = driftless_aws::BATCH_MAX;
+
+/// The part of the function's timeout that its one call may take, with all attempts. The other half is for a slow start
+/// and for the answer: an answer that comes too late repeats the whole batch.
+const CALL_SHARE: i32 = 2;
+
+/// Attempts that fit into the call one after the other, as many as `driftless_aws` makes.
+const ATTEMPTS: i32 = 3;
+
+/// What a detector makes of the body of a message. The account is ours.
+pub type Parse = fn(&str, &AccountId) -> Result<Parsed, InvalidEvent>;
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// This was reported.
+    Facts(Vec<Fact>),
+    /// The event is well formed and tells us nothing, for this reason.
+    Ignored(&'static str),
+}
+
+/// Where facts are sent.
+pub trait FactSender: Sync {
+    /// Sends at most [`SEND_MAX`] facts in one call. Answers one result for each, in their order.
+    fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<Called<()>>> + Send;
+}
+
+/// The wake queue.
+#[derive(Debug)]
+pub struct WakeQueue(WakeSender);
+
+impl WakeQueue {
+    /// A sender to the queue that the environment names.
+    pub fn connect(environment: &Environment) -> Result<Self, ConfigError> {
+        let call = environment.function_timeout / CALL_SHARE;
+        let config = sdk_config(&environment.settings(call, call / ATTEMPTS))?;
+        Ok(Self(WakeSender::new(&config, environment.wake_queue_url.as_str())))
+    }
+}
+
+impl FactSender for WakeQueue {
+    async fn send(&self, facts: &[Fact]) -> Vec<Called<()>> {
+        let messages: Vec<WakeMessage> = facts.iter().map(|fact| WakeMessage::Fact(Box::new(fact.clone()))).collect();
+        self.0.send_all(&messages).await
+    }
+}
+
+/// A detector: what it reads, for whom, and where it sends.
+#[derive(Debug)]
+pub struct Detector<S> {
+    parse: Parse,
+    account: AccountId,
+    sender: S,
+}
+
+impl<S: FactSender> Detector<S> {
+    /// A detector for the events of our account.
+    pub fn new(parse: Parse, account: AccountId, sender: S) -> Self {
+        Self { parse, account, sender }
+    }
+
+    /// Handles a batch. The answer names the messages that failed; one line is logged for each message.
+    pub async fn detect(&self, event: SqsEvent) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        let mut facts = Vec::new();
+        let mut senders = Vec::new();
+        for message in event.records {
+            match self.read(&message) {
+                Ok(Parsed::Facts(found)) => {
+                    let id = id_of(message);
+                    senders.extend(found.iter().map(|_| id.clone()));
+                    facts.extend(found);
+                }
+                Ok(Parsed::Ignored(reason)) => info!(message_id = id_of(message), reason, "event ignored"),
+                Err(invalid) => {
+                    let id = id_of(message);
+                    let (error_type, field) = (ErrorType::InvalidEvent, &invalid.field);
+                    error!(message_id = id, %error_type, field, error = %invalid, "invalid event");
+                    response.add_failure(id);
+                }
+            }
+        }
+        for (facts, ids) in facts.chunks(SEND_MAX).zip(senders.chunks(SEND_MAX)) {
+            let mut answers = self.sender.send(facts).await.into_iter();
+            for (fact, id) in facts.iter().zip(ids) {
+                if !is_sent(fact, id, answers.next()) && !has_failed(&response, id) {
+                    response.add_failure(id);
+                }
+            }
+        }
+        response
+    }
+
+    fn read(&self, message: &SqsMessage) -> Result<Parsed, InvalidEvent> {
+        let body = message.body.as_deref().ok_or_else(|| InvalidEvent::new("body", "the message has none"))?;
+        (self.parse)(body, &self.account)
+    }
+}
+
+/// The id of a message. SQS gives every message one; for an empty one Lambda takes the whole batch for failed, which
+/// repeats and loses nothing.
+fn id_of(message: SqsMessage) -> String {
+    message.message_id.unwrap_or_default()
+}
+
+fn has_failed(response: &SqsBatchResponse, id: &str) -> bool {
+    response.batch_item_failures.iter().any(|failure| failure.item_identifier == id)
+}
+
+fn is_sent(fact: &Fact, message_id: &str, answer: Option<Called<()>>) -> bool {
+    let key = fact.key();
+    match answer {
+        Some(Ok(())) => {
+            info!(message_id, fact = key, "fact sent");
+            true
+        }
+        Some(Err(failed)) => {
+            let error_type = ErrorType::from(failed.kind);
+            error!(message_id, %error_type, fact = key, error = chain(&failed), "fact not sent");
+            false
+        }
+        None => {
+            error!(message_id, error_type = %ErrorType::Invariant, fact = key, "no answer for a fact");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use aws_lambda_events::sqs::SqsMessage;
+    use driftless_planner::fact::{ComplianceFact, Verdict};
+    use driftless_planner::text::ForeignText;
+    use driftless_reconciler::ports::{CallError, CallErrorKind};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// Remembers the keys of what was sent, a call a row; facts whose rule has this name fail.
+    #[derive(Debug, Default)]
+    struct Recorder {
+        calls: Mutex<Vec<Vec<String>>>,
+        refused: Option<&'static str>,
+        is_silent: bool,
+    }
+
+    impl FactSender for Recorder {
+        async fn send(&self, facts: &[Fact]) -> Vec<Called<()>> {
+            self.calls.lock().unwrap().push(facts.iter().map(Fact::key).collect());
+            if self.is_silent {
+                return Vec::new();
+            }
+            facts
+                .iter()
+                .map(|fact| match self.refused {
+                    Some(rule) if fact.key().ends_with(rule) => Err(CallError {
+                        operation: "sqs:SendMessageBatch",
+                        kind: CallErrorKind::Throttled,
+                        message: ForeignText::from("slow down"),
+                        source: None,
+                    }),
+                    _ => Ok(()),
+                })
+                .collect()
+        }
+    }
+
+    /// Reads a body such as `fact approved-amis`; everything else is invalid, and `nothing` is ignored.
+    fn parse(body: &str, _ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+        let fact = |rule: &str| {
+            Fact::Compliance(ComplianceFact {
+                instance: "i-0aa11bb22cc33dd44".parse().unwrap(),
+                rule: rule.parse().unwrap(),
+                verdict: Verdict::NonCompliant,
+                observed_at: Timestamp::UNIX_EPOCH,
+                annotation: None,
+            })
+        };
+        match body.split_once(' ') {
+            Some(("facts", rules)) => Ok(Parsed::Facts(rules.split(' ').map(fact).collect())),
+            _ if body == "nothing" => Ok(Parsed::Ignored("it says nothing")),
+            _ => Err(InvalidEvent::new("detail", "not readable")),
+        }
+    }
+
+    fn detector(sender: Recorder) -> Detector<Recorder> {
+        Detector::new(parse, "123456789012".parse().unwrap(), sender)
+    }
+
+    /// A batch of messages `m-0`, `m-1`, … with these bodies.
+    fn batch(bodies: &[&str]) -> SqsEvent {
+        let mut event = SqsEvent::default();
+        for (index, body) in bodies.iter().enumerate() {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(format!("m-{index}"));
+            message.body = Some((*body).to_owned());
+            event.records.push(message);
+        }
+        event
+    }
+
+    fn failed(response: &SqsBatchResponse) -> Vec<&str> {
+        response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect()
+    }
+
+    fn calls(detector: &Detector<Recorder>) -> Vec<Vec<String>> {
+        detector.sender.calls.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn of_three_messages_only_the_invalid_one_fails_and_the_others_are_sent_in_one_call() {
+        let detector = detector(Recorder::default());
+        let response = detector.detect(batch(&["facts a", "not an event", "facts b"])).await;
+        assert_eq!(failed(&response), ["m-1"]);
+        assert_eq!(calls(&detector), [["compliance#i-0aa11bb22cc33dd44#a", "compliance#i-0aa11bb22cc33dd44#b"]]);
+    }
+
+    #[tokio::test]
+    async fn a_fact_that_could_not_be_sent_fails_its_message_and_no_other() {
+        let detector = detector(Recorder { refused: Some("#b"), ..Recorder::default() });
+        let response = detector.detect(batch(&["facts a", "facts b", "facts c"])).await;
+        assert_eq!(failed(&response), ["m-1"]);
+        assert_eq!(calls(&detector).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_when_nothing_was_reported() {
+        let detector = detector(Recorder::default());
+        let response = detector.detect(batch(&["not an event", "nothing"])).await;
+        assert_eq!(failed(&response), ["m-0"]);
+        assert!(calls(&detector).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_ignored_event_does_not_fail() {
+        let response = detector(Recorder::default()).detect(batch(&["nothing"])).await;
+        assert!(failed(&response).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_message_with_several_facts_fails_once_if_any_of_them_fails() {
+        let detector = detector(Recorder { refused: Some("#b"), ..Recorder::default() });
+        let response = detector.detect(batch(&["facts a b b", "facts c"])).await;
+        assert_eq!(failed(&response), ["m-0"]);
+    }
+
+    #[tokio::test]
+    async fn a_call_takes_ten_facts_and_the_eleventh_goes_into_the_next() {
+        for (count, sizes) in [(9, vec![9]), (10, vec![10]), (11, vec![10, 1])] {
+            let detector = detector(Recorder::default());
+            let response = detector.detect(batch(&vec!["facts a"; count])).await;
+            assert!(failed(&response).is_empty());
+            assert_eq!(calls(&detector).iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fact_without_an_answer_counts_as_not_sent() {
+        let detector = detector(Recorder { is_silent: true, ..Recorder::default() });
+        let response = detector.detect(batch(&["facts a", "facts b"])).await;
+        assert_eq!(failed(&response), ["m-0", "m-1"]);
+    }
+
+    #[tokio::test]
+    async fn a_message_without_a_body_is_invalid_and_one_without_an_id_fails_the_batch() {
+        let mut event = batch(&["facts a", "facts b"]);
+        event.records[0].body = None;
+        assert_eq!(failed(&detector(Recorder::default()).detect(event).await), ["m-0"]);
+
+        let mut event = batch(&["not an event"]);
+        event.records[0].message_id = None;
+        assert_eq!(failed(&detector(Recorder::default()).detect(event).await), [""]);
+    }
+
+    #[tokio::test]
+    async fn a_real_batch_of_sqs_is_read_and_answered_as_lambda_expects_it() {
+        let event: SqsEvent = serde_json::from_value(serde_json::json!({"Records": [{
+            "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+            "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+            "body": "not an event",
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "messageAttributes": {},
+            "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:driftless-config-compliance",
+            "awsRegion": "us-east-1",
+        }]}))
+        .unwrap();
+        let response = detector(Recorder::default()).detect(event).await;
+        assert_eq!(
+            serde_json::to_string(&response).unwrap(),
+            r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Errors at the edge: one of four stable types, which alarms and people can match, and the whole chain of causes.
+
+use std::error::Error;
+use std::fmt;
+
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::CallErrorKind;
+use lambda_runtime::Diagnostic;
+
+/// What kind of error it is. The names are stable: metric filters and runbooks use them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorType {
+    /// What came in is not what it should be. Trying again does not help; a person looks at the dead letters.
+    InvalidEvent,
+    /// It may work when it is tried again.
+    Retryable,
+    /// The environment or the permissions are wrong: whoever deploys must change something.
+    Configuration,
+    /// What cannot be is so: a mistake in our own code.
+    Invariant,
+}
+
+impl ErrorType {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidEvent => "InvalidEvent",
+            Self::Retryable => "Retryable",
+            Self::Configuration => "Configuration",
+            Self::Invariant => "Invariant",
+        }
+    }
+}
+
+impl fmt::Display for ErrorType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl From<CallErrorKind> for ErrorType {
+    /// What a failed call means for the function that made it. `Refused` and `Unreadable` are our mistakes: we sent
+    /// values that AWS does not take, or cannot read what we asked for.
+    fn from(kind: CallErrorKind) -> Self {
+        match kind {
+            CallErrorKind::Gone | CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable => {
+                Self::Retryable
+            }
+            CallErrorKind::Denied | CallErrorKind::Unsupported => Self::Configuration,
+            CallErrorKind::Refused | CallErrorKind::Unreadable => Self::Invariant,
+        }
+    }
+}
+
+/// An error that ends a run, with its type.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its type.
+    pub error_type: ErrorType,
+    /// What happened.
+    pub error: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl Failure {
+    /// What came in is not what it should be.
+    pub fn invalid_event(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error_type: ErrorType::InvalidEvent, error: error.into() }
+    }
+
+    /// It may work when it is tried again.
+    pub fn retryable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error_type: ErrorType::Retryable, error: error.into() }
+    }
+
+    /// The environment or the permissions are wrong.
+    pub fn configuration(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error_type: ErrorType::Configuration, error: error.into() }
+    }
+
+    /// A mistake in our own code.
+    pub fn invariant(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error_type: ErrorType::Invariant, error: error.into() }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.error_type.as_str().to_owned(), error_message: chain(&failure) }
+    }
+}
+
+/// An error and its causes in one line, stripped and shortened like any text that may hold words from outside.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    ForeignText::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_planner::text;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the queue did not answer")]
+    struct Outer(#[source] fmt::Error);
+
+    #[test]
+    fn a_diagnostic_has_a_stable_type_and_the_whole_chain_of_causes() {
+        let diagnostic = Diagnostic::from(Failure::retryable(Outer(fmt::Error)));
+        assert_eq!(diagnostic.error_type, "Retryable");
+        assert_eq!(diagnostic.error_message, "the queue did not answer: an error occurred when formatting an argument");
+    }
+
+    #[test]
+    fn the_names_of_the_types_are_stable() {
+        let names: Vec<String> = [
+            Failure::invalid_event("x"),
+            Failure::retryable("x"),
+            Failure::configuration("x"),
+            Failure::invariant("x"),
+        ]
+        .into_iter()
+        .map(|failure| Diagnostic::from(failure).error_type)
+        .collect();
+        assert_eq!(names, ["InvalidEvent", "Retryable", "Configuration", "Invariant"]);
+    }
+
+    #[test]
+    fn a_call_that_is_not_allowed_is_a_matter_of_configuration() {
+        assert_eq!(ErrorType::from(CallErrorKind::Denied), ErrorType::Configuration);
+        assert_eq!(ErrorType::from(CallErrorKind::Throttled), ErrorType::Retryable);
+        assert_eq!(ErrorType::from(CallErrorKind::Refused), ErrorType::Invariant);
+    }
+
+    #[test]
+    fn a_long_chain_is_shortened() {
+        let failure = Failure::invariant("x".repeat(text::LENGTH_MAX + 1));
+        assert_eq!(chain(&failure).len(), text::LENGTH_MAX);
+    }
+}

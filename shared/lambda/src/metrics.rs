@@ -1,0 +1,75 @@
+//! Metrics by the embedded metric format: lines of JSON in the log that CloudWatch turns into metrics. No call, no
+//! permission, no throttling. They must stand in the log as they are, so they do not go through `tracing`.
+
+use std::io::Write as _;
+
+use driftless_planner::sweep::Swept;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// The namespace of all metrics of Driftless.
+const NAMESPACE: &str = "Driftless";
+
+/// What a sweep publishes: the non-compliant instances of each fleet and of all together, zeros included so that the
+/// series are dense and an alarm can return to OK, and the sweep itself, whose absence is an alarm.
+///
+/// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
+pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
+    let mut lines: Vec<Value> = swept
+        .non_compliant
+        .iter()
+        .map(|(fleet, count)| {
+            json!({
+                "_aws": about(now, &json!([["Fleet"]]), "NonCompliantInstances"),
+                "Fleet": fleet,
+                "NonCompliantInstances": count,
+            })
+        })
+        .collect();
+    let total: usize = swept.non_compliant.values().sum();
+    lines.push(json!({
+        "_aws": about(now, &json!([[]]), "NonCompliantInstances"),
+        "NonCompliantInstances": total,
+    }));
+    lines.push(json!({"_aws": about(now, &json!([[]]), "Sweeps"), "Sweeps": 1}));
+    lines
+}
+
+/// Writes metrics into the log.
+pub fn publish(lines: &[Value]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        writeln!(stdout, "{line}")?;
+    }
+    stdout.flush()
+}
+
+fn about(now: Timestamp, dimensions: &Value, metric: &str) -> Value {
+    json!({
+        "Timestamp": now.as_millisecond(),
+        "CloudWatchMetrics": [{
+            "Namespace": NAMESPACE,
+            "Dimensions": dimensions,
+            "Metrics": [{"Name": metric, "Unit": "Count"}],
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_sweep_publishes_a_zero_for_a_fleet_without_drift() {
+        let non_compliant = BTreeMap::from([("app".parse().unwrap(), 2), ("web".parse().unwrap(), 0)]);
+        let lines = of_sweep(&Swept { non_compliant, ..Swept::default() }, Timestamp::UNIX_EPOCH);
+        let values: Vec<_> = lines.iter().map(|line| (&line["Fleet"], &line["NonCompliantInstances"])).collect();
+        assert_eq!(values[0], (&json!("app"), &json!(2)));
+        assert_eq!(values[1], (&json!("web"), &json!(0)));
+        assert_eq!(values[2], (&Value::Null, &json!(2)));
+        assert_eq!(lines[3]["Sweeps"], json!(1));
+        assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Fleet"]]));
+    }
+}

@@ -1,0 +1,53 @@
+//! The ports of `reconcile`, on AWS, as its environment says, and the times that nest.
+
+use driftless_aws::{Aws, Names, sdk_config};
+use driftless_planner::policy::Defaults;
+use driftless_reconciler::reconcile::Times;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diagnostic::Failure;
+use crate::environment::{self, Environment, FleetEnvironment};
+
+/// The part of the function's timeout that one call may take with all its attempts. No write starts later than this
+/// before the end, so none outlives the function; a look of three rounds still fits into the rest.
+const CALL_SHARE: i32 = 3;
+/// The part that one attempt may take: a second attempt always fits into the call.
+const ATTEMPT_SHARE: i32 = 6;
+
+/// What `reconcile` runs on.
+#[derive(Debug)]
+pub struct Wiring {
+    /// The ports on AWS.
+    pub aws: Aws,
+    /// The stack's default policy.
+    pub defaults: Defaults,
+    function_timeout: SignedDuration,
+}
+
+impl Wiring {
+    /// Wires the ports from the environment of the process.
+    pub fn from_environment() -> Result<Self, Failure> {
+        let environment = Environment::read(environment::process).map_err(Failure::configuration)?;
+        let fleet = FleetEnvironment::read(environment::process).map_err(Failure::configuration)?;
+        let timeout = environment.function_timeout;
+        let settings = environment.settings(timeout / CALL_SHARE, timeout / ATTEMPT_SHARE);
+        let names = Names {
+            table: fleet.table_name,
+            wake_queue_url: environment.wake_queue_url.clone(),
+            alert_topic_arn: fleet.alert_topic_arn,
+        };
+        let config = sdk_config(&settings).map_err(Failure::configuration)?;
+        Ok(Self { aws: Aws::new(config, names), defaults: fleet.policy_defaults, function_timeout: timeout })
+    }
+
+    /// The times of a run that Lambda ends at this time, in milliseconds since 1970. The lease is a third longer than
+    /// the function can live: whoever takes it over meets nobody.
+    pub fn times(&self, deadline_milliseconds: u64) -> Result<Times, Failure> {
+        let deadline = i64::try_from(deadline_milliseconds)
+            .ok()
+            .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
+            .ok_or_else(|| Failure::invariant(format!("{deadline_milliseconds} ms is no time")))?;
+        let third = self.function_timeout / CALL_SHARE;
+        Ok(Times { lease: self.function_timeout + third, deadline, margin: third })
+    }
+}

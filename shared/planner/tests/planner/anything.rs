@@ -1,0 +1,252 @@
+//! Whatever happens in whatever order: what must never happen does not, and when it is over everything is settled.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::decision::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::observation::Lifecycle;
+use driftless_planner::record::{Phase, Replacement};
+use proptest::prelude::*;
+
+use crate::support::{Stage, fleet, freeze, id, mins, secs};
+
+/// One small thing that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    Look,
+    LoseOutcomes,
+    CrashBeforeAct,
+    Arrive,
+    Leave,
+    Wait(i64),
+    Sicken(usize),
+    Heal,
+    Drift(usize),
+    Comply(usize),
+    Take(usize, bool),
+    Scale(i32),
+    Maximum(i32),
+    Freeze(i64),
+    Thaw,
+    Observe(bool),
+    Unread(bool),
+    Answer(&'static str, u8),
+    AnswerAll,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => Just(Step::Look),
+        3 => Just(Step::LoseOutcomes),
+        2 => Just(Step::CrashBeforeAct),
+        5 => Just(Step::Arrive),
+        4 => Just(Step::Leave),
+        6 => (1_i64..400).prop_map(Step::Wait),
+        2 => (0_usize..12).prop_map(Step::Sicken),
+        2 => Just(Step::Heal),
+        3 => (0_usize..12).prop_map(Step::Drift),
+        2 => (0_usize..12).prop_map(Step::Comply),
+        2 => ((0_usize..12), any::<bool>()).prop_map(|(member, keeps)| Step::Take(member, keeps)),
+        2 => (-2_i32..3).prop_map(Step::Scale),
+        1 => (0_i32..3).prop_map(Step::Maximum),
+        1 => (1_i64..600).prop_map(Step::Freeze),
+        1 => Just(Step::Thaw),
+        1 => any::<bool>().prop_map(Step::Observe),
+        1 => any::<bool>().prop_map(Step::Unread),
+        2 => (
+            prop_oneof![Just("launch"), Just("terminate"), Just("protect"), Just("set-maximum"), Just("set-desired")],
+            0_u8..4,
+        )
+            .prop_map(|(action, answer)| Step::Answer(action, answer)),
+        2 => Just(Step::AnswerAll),
+    ]
+}
+
+fn answer(number: u8) -> ActionResult {
+    match number {
+        0 => ActionResult::Busy("throttled".into()),
+        1 => ActionResult::Denied("not authorized".into()),
+        2 => ActionResult::Failed("InsufficientInstanceCapacity".into()),
+        _ => ActionResult::Frozen,
+    }
+}
+
+fn is_under_way(replacement: &Replacement) -> bool {
+    replacement.phase.surge().is_some()
+}
+
+/// What must hold for every decision, besides what `check::decision` asks in each look.
+fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
+    let record = stage.record();
+    let surges = record.replacements.values().filter(|replacement| is_under_way(replacement)).count();
+    assert!(surges <= budget, "{surges} surges");
+    let mut terminations = 0;
+    for action in actions {
+        let Action::Terminate { instance, role, .. } = action else { continue };
+        terminations += 1;
+        let is_allowed = match role {
+            Role::Drifted => matches!(record.replacements.get(instance).map(|known| &known.phase), Some(Phase::Retiring(_))),
+            Role::Surplus => record.replacements.values().any(|known| {
+                matches!(known.phase, Phase::Withdrawing(_)) && known.phase.successor() == Some(instance)
+            }),
+        };
+        assert!(is_allowed, "{action:?}");
+    }
+    assert!(terminations <= 1, "{actions:?}");
+    let again = stage.decide();
+    let launches = |actions: &[Action]| -> BTreeSet<String> {
+        let tokens = actions.iter().filter_map(|action| match action {
+            Action::Launch { token, .. } => Some(token.clone()),
+            _ => None,
+        });
+        tokens.collect()
+    };
+    assert!(launches(&again.actions).len() <= budget);
+}
+
+fn happen(stage: &mut Stage, step: &Step, budget: usize) {
+    let member = |stage: &Stage, number: &usize| stage.groups[0].members.get(*number).map(|member| member.id.clone());
+    match step {
+        Step::Look => {
+            let decision = stage.look();
+            is_sound(stage, &decision.actions, budget);
+        }
+        Step::LoseOutcomes => stage.outcomes.clear(),
+        Step::CrashBeforeAct => {
+            let decision = stage.decide();
+            stage.commit(&decision);
+            is_sound(stage, &decision.actions, budget);
+        }
+        Step::Arrive => stage.arrive(),
+        Step::Leave => stage.leave(),
+        Step::Wait(seconds) => stage.wait(secs(*seconds)),
+        Step::Sicken(number) => stage.sick.extend(member(stage, number)),
+        Step::Heal => stage.sick.clear(),
+        Step::Drift(number) => {
+            if let Some(instance) = member(stage, number) {
+                stage.drift_under(instance, "sg-closed");
+            }
+        }
+        Step::Comply(number) => {
+            let instance = member(stage, number);
+            stage.compliance.values_mut().for_each(|found| found.retain(|id, _| Some(id) != instance.as_ref()));
+        }
+        Step::Take(number, keeps) => {
+            let capacity = if *keeps || stage.desired() <= 1 { CapacityChange::Keep } else { CapacityChange::Decrement };
+            if let Some(instance) = member(stage, number) {
+                stage.take(&instance, capacity);
+            }
+        }
+        Step::Scale(change) => {
+            let group = stage.group();
+            let desired = group.desired.saturating_add_signed(*change).clamp(group.min, group.max);
+            stage.scale_to(desired);
+        }
+        Step::Maximum(room) => stage.group().max = stage.desired().saturating_add_signed(*room),
+        Step::Freeze(seconds) => {
+            let now = stage.now;
+            stage.freezes = vec![freeze(now, Some(now + secs(*seconds)))];
+        }
+        Step::Thaw => stage.freezes.clear(),
+        Step::Observe(is_observed) => stage.tag("mode", if *is_observed { "observe" } else { "act" }),
+        Step::Unread(is_unread) => {
+            stage.unread = if *is_unread { ["sg-closed".parse().unwrap()].into() } else { BTreeSet::new() };
+        }
+        Step::Answer(action, number) => drop(stage.scripted.insert(action, answer(*number))),
+        Step::AnswerAll => stage.scripted.clear(),
+    }
+}
+
+/// The disturbances stop: it settles, nothing of it is left, and whatever could be replaced was.
+fn comes_to_rest(stage: &mut Stage) {
+    stage.freezes.clear();
+    stage.unread.clear();
+    stage.sick.clear();
+    stage.scripted.clear();
+    stage.outcomes.clear();
+    stage.tag("mode", "act");
+    for pause in [0, 10, 60] {
+        stage.wait(mins(pause));
+        stage.settle();
+    }
+    let record = stage.record();
+    let open: Vec<_> = record.replacements.values().filter(|known| is_under_way(known)).collect();
+    assert!(open.is_empty(), "{open:#?}");
+    // What desired capacity does not fit under stays raised, until it does.
+    let fits = |entry: &driftless_planner::record::LedgerEntry| match entry.setting {
+        driftless_planner::record::Setting::Maximum { had, .. } => stage.desired() <= had,
+        driftless_planner::record::Setting::Protection { .. } => true,
+    };
+    let left: Vec<_> = record.ledger.iter().filter(|entry| fits(entry)).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    let in_service = stage.groups[0].members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
+    assert_eq!(in_service.count(), stage.desired() as usize);
+    assert!(stage.record().conditions.keys().all(|key| key == "breaker-open"), "{:?}", stage.record().conditions);
+    assert_eq!(stage.record().fleet, fleet());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_it_is_sound_and_comes_to_rest(
+        size in 3_u32..10,
+        budget in 1_usize..3,
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let mut stage = Stage::drifted(size, &[1]);
+        stage.tag("budget", &budget.to_string());
+        stage.tag("breaker", "50%");
+        stage.tag("debounce", "1m");
+        for step in &steps {
+            happen(&mut stage, step, 2);
+        }
+        comes_to_rest(&mut stage);
+    }
+
+    #[test]
+    fn without_other_hands_capacity_returns_to_what_it_was(
+        size in 3_u32..10,
+        offered in any::<bool>(),
+        steps in prop::collection::vec(
+            step().prop_filter("only Driftless and its luck", |step| {
+                !matches!(step, Step::Take(..) | Step::Scale(_) | Step::Maximum(_))
+            }),
+            1..80,
+        ),
+    ) {
+        let mut stage = Stage::drifted(size, &[1]);
+        stage.tag("breaker", "50%");
+        stage.tag("budget", "2");
+        stage.record.as_mut().unwrap().launches_by_desired = !offered;
+        let (maximum, desired) = (stage.group().max, stage.desired());
+        for step in &steps {
+            happen(&mut stage, step, 2);
+            assert!(stage.desired() <= desired + 2, "{} wanted", stage.desired());
+        }
+        comes_to_rest(&mut stage);
+        prop_assert_eq!(stage.desired(), desired);
+        prop_assert_eq!(stage.group().max, maximum);
+        prop_assert!(stage.record().ledger.is_empty());
+        prop_assert!(stage.has(&id(1)) || !stage.terminated().is_empty());
+    }
+}
+
+#[test]
+fn zz_debug() {
+    let mut stage = Stage::drifted(8, &[1]);
+    stage.tag("breaker", "50%");
+    stage.tag("budget", "2");
+    stage.look();
+    happen(&mut stage, &Step::Drift(8), 2);
+    stage.look();
+    stage.wait(secs(285));
+    for _ in 0..60 {
+        let decision = stage.decide();
+        println!("{} {:?}", stage.now, decision.actions);
+        for (id, work) in &decision.next.replacements { println!("   {id} {} {:?}", work.phase.name(), work.phase.successor()); }
+        stage.look();
+        stage.arrive();
+        stage.leave();
+        stage.wait(secs(15));
+    }
+}

@@ -1,0 +1,151 @@
+//! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
+
+use driftless_planner::decision::{Action, CapacityChange, Role};
+
+use crate::support::{Stage, id, mins};
+
+/// Compliant again in this phase: the drifted instance stays, the surplus goes, and the group has its size.
+fn check(mut stage: Stage, phase: &str, size: u32) {
+    assert_eq!(stage.phase(1), phase);
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(size);
+    assert!(stage.has(&id(1)), "{phase}: the drifted instance stays");
+    for terminated in stage.terminated() {
+        assert!(stage.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
+    }
+}
+
+#[test]
+fn compliant_while_debouncing() {
+    let mut stage = Stage::new(3);
+    stage.drift(1);
+    stage.look();
+    check(stage, "debouncing", 3);
+}
+
+#[test]
+fn compliant_while_blocked() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.look();
+    check(stage, "blocked", 3);
+}
+
+#[test]
+fn compliant_while_nothing_was_launched_yet() {
+    let mut stage = Stage::drifted(3, &[1]);
+    let decision = stage.decide();
+    stage.commit(&decision);
+    let mut launched = stage.clone();
+    check(stage, "launching", 3);
+    // Launched, and the answer was lost: the token tells what is to be taken away.
+    launched.act(&decision.actions);
+    check(launched, "launching", 3);
+}
+
+#[test]
+fn compliant_before_the_launch_and_someone_scaled_out() {
+    let mut stage = Stage::drifted(3, &[1]);
+    let decision = stage.decide();
+    stage.commit(&decision);
+    stage.scale_to(4);
+    check(stage, "launching", 4);
+}
+
+#[test]
+fn compliant_while_proving() {
+    let (stage, _) = Stage::proving(3);
+    check(stage, "proving", 3);
+    let (mut stage, successor) = Stage::proving(3);
+    stage.arrive();
+    stage.look();
+    stage.comply(1);
+    let decision = stage.look();
+    let surplus = |action: &Action| {
+        matches!(action, Action::Terminate { instance, capacity: CapacityChange::Decrement, role: Role::Surplus, .. }
+            if *instance == successor)
+    };
+    assert!(decision.actions.iter().any(surplus), "{:?}", decision.actions);
+    check(stage, "withdrawing", 3);
+}
+
+#[test]
+fn compliant_while_retiring_and_not_terminated_yet() {
+    let (stage, successor) = Stage::retiring(3);
+    check(stage.clone(), "retiring", 3);
+    let mut stage = stage;
+    stage.comply(1);
+    stage.settle();
+    assert_eq!(stage.terminated(), [successor]);
+}
+
+/// The drifted instance goes by another hand: with its capacity, or so that Auto Scaling launches another one.
+fn taken(stage: &Stage, capacity: CapacityChange) -> Stage {
+    let mut stage = stage.clone();
+    stage.take(&id(1), capacity);
+    stage.settle();
+    assert!(!stage.has(&id(1)));
+    stage
+}
+
+#[test]
+fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
+    let mut debouncing = Stage::new(4);
+    debouncing.drift(1);
+    debouncing.look();
+    let mut launching = Stage::drifted(4, &[1]);
+    let decision = launching.decide();
+    launching.commit(&decision);
+    let mut launched = launching.clone();
+    launched.act(&decision.actions);
+    let proving = Stage::proving(4).0;
+    let mut serving = proving.clone();
+    serving.arrive();
+    serving.look();
+    for stage in [debouncing, launching, launched, proving, serving, Stage::retiring(4).0] {
+        let phase = stage.phase(1);
+        let after = taken(&stage, CapacityChange::Keep);
+        after.is_clean(4);
+        for terminated in after.terminated() {
+            assert!(after.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
+        }
+        // Taken with its capacity: the successor, if there is one, takes its place.
+        let after = taken(&stage, CapacityChange::Decrement);
+        let size = if stage.desired() > 4 { 4 } else { 3 };
+        after.is_clean(size);
+    }
+}
+
+#[test]
+fn a_successor_whose_surplus_someone_took_back_stays() {
+    let (mut stage, successor) = Stage::proving(4);
+    stage.arrive();
+    stage.look();
+    stage.take(&id(1), CapacityChange::Decrement);
+    stage.settle();
+    stage.is_clean(4);
+    assert!(stage.has(&successor));
+    assert!(stage.terminated().is_empty());
+}
+
+#[test]
+fn a_serving_surplus_stays_until_enough_serve_without_it() {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.arrive();
+    stage.look();
+    stage.take(&id(1), CapacityChange::Keep);
+    stage.leave();
+    let substitute = id(stage.last_id);
+    stage.held_back.insert(substitute);
+    stage.look();
+    stage.wait(mins(1));
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "two of three would serve: {:?}", decision.actions);
+    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    assert!(decision.recheck.is_some());
+    stage.held_back.clear();
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [successor]);
+}

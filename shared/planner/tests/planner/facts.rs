@@ -1,0 +1,251 @@
+//! Reports of Config are hints: what starts something is verified by the read, what stops something is believed.
+
+use driftless_planner::drift::CONFIRMATION_GRACE;
+use driftless_planner::fact::{
+    AlarmFact, AlarmState, AlarmSubject, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+};
+use jiff::Timestamp;
+
+use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
+
+fn alarm() -> Fact {
+    Fact::Alarm(AlarmFact {
+        alarm: "web-5xx".parse().unwrap(),
+        state: AlarmState::Alarm,
+        since: t0(),
+        reason: "1 > 0".into(),
+        subject: AlarmSubject::default(),
+        muted: false,
+    })
+}
+
+fn image() -> Fact {
+    Fact::Image(ImageFact {
+        image: ImageReference::Ami("ami-00000000000000002".parse().unwrap()),
+        change: ImageChange::Available,
+        source: ImageSource::Ec2,
+        at: t0(),
+        fleet: None,
+        commit: None,
+        build: None,
+        url: None,
+    })
+}
+
+/// Whether a fact that was observed at this time and is looked at now is consumed.
+fn is_consumed(stage: &Stage, fact: &Fact) -> bool {
+    let mut stage = stage.clone();
+    stage.facts = vec![fact.clone()];
+    let decision = stage.look();
+    assert!(decision.actions.is_empty());
+    decision.consumed.contains(&fact.key())
+}
+
+#[test]
+fn a_report_that_the_read_does_not_confirm_starts_nothing_and_is_kept_for_two_minutes() {
+    assert_eq!(CONFIRMATION_GRACE, mins(2));
+    for (age, is_gone) in around(mins(2)).into_iter().zip([false, true, true]) {
+        let mut stage = Stage::new(3);
+        stage.look();
+        let fact = report(1, RULE, Verdict::NonCompliant, stage.now);
+        stage.wait(age);
+        assert_eq!(is_consumed(&stage, &fact), is_gone, "{age:?}");
+        stage.facts.push(fact);
+        let decision = stage.look();
+        assert!(decision.next.replacements.is_empty());
+        assert_eq!(decision.recheck.is_some(), !is_gone, "looked at again soon");
+    }
+}
+
+#[test]
+fn a_report_that_the_read_confirms_is_consumed() {
+    let mut stage = Stage::new(3);
+    stage.drift(1);
+    stage.facts.push(report(1, RULE, Verdict::NonCompliant, t0()));
+    stage.look();
+    assert!(stage.facts.is_empty());
+    assert_eq!(stage.phase(1), "debouncing");
+}
+
+#[test]
+fn a_compliant_report_is_believed_unless_it_is_older_than_the_finding() {
+    // The finding was recorded a minute before the start.
+    for (observed_at, is_believed) in [
+        (t0() - mins(1) - secs(1), false),
+        (t0() - mins(1), true),
+        (t0() - mins(1) + secs(1), true),
+    ] {
+        for verdict in [Verdict::Compliant, Verdict::NotApplicable] {
+            let mut stage = Stage::new(3);
+            stage.drift(1);
+            stage.look();
+            stage.facts.push(report(1, RULE, verdict, observed_at));
+            stage.look();
+            assert_eq!(stage.phase(1) == "-", is_believed, "{observed_at}");
+            assert_eq!(stage.facts.len(), usize::from(is_believed), "kept for as long as the read may trail");
+        }
+    }
+}
+
+#[test]
+fn a_compliant_report_is_believed_for_two_minutes_against_the_read() {
+    for (age, phase) in around(mins(2)).into_iter().zip(["-", "debouncing", "debouncing"]) {
+        let mut stage = Stage::new(3);
+        stage.drift(1);
+        stage.look();
+        stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+        stage.wait(age);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{age:?}");
+    }
+}
+
+/// A compliant report that the read trails stops a surge under way.
+fn check_stops(change: impl FnOnce(&mut Stage)) {
+    let (mut stage, successor) = Stage::retiring(3);
+    change(&mut stage);
+    stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+    stage.look();
+    assert_eq!(stage.phase(1), "withdrawing");
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [successor]);
+}
+
+#[test]
+fn a_compliant_report_stops_a_surge_under_way() {
+    check_stops(|_| {});
+}
+
+#[test]
+fn a_compliant_report_stops_a_surge_under_a_rule_that_left_the_list() {
+    check_stops(|stage| stage.tag("rules", OTHER_RULE));
+}
+
+#[test]
+fn a_compliant_report_stops_a_surge_under_an_invalid_policy() {
+    check_stops(|stage| stage.tag("debounce", "soon"));
+}
+
+#[test]
+fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
+    let mut stage = Stage::new(3);
+    stage.tag("rules", "sg-closed;imds-v2");
+    stage.drift(1);
+    stage.drift_under(id(1), OTHER_RULE);
+    stage.look();
+    stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+    stage.look();
+    let drift: Vec<String> = stage.replacement(1).unwrap().drift.iter().map(ToString::to_string).collect();
+    assert_eq!(drift, ["rule imds-v2"]);
+}
+
+#[test]
+fn the_same_report_thrice_is_one_replacement() {
+    let mut stage = Stage::drifted(3, &[1]);
+    for _ in 0..3 {
+        stage.facts.push(report(1, RULE, Verdict::NonCompliant, stage.now));
+    }
+    stage.look();
+    assert!(stage.facts.is_empty());
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.launched.len(), 1);
+}
+
+#[test]
+fn a_report_about_an_instance_that_is_no_member_is_consumed() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    assert!(is_consumed(&stage, &report(77, RULE, Verdict::NonCompliant, t0())));
+}
+
+#[test]
+fn what_this_version_does_not_use_is_kept() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    for fact in [alarm(), image()] {
+        assert!(!fact.is_used());
+        assert!(!is_consumed(&stage, &fact));
+        stage.facts.push(fact);
+    }
+    stage.settle();
+    assert_eq!(stage.facts.len(), 2);
+}
+
+#[test]
+fn a_rule_that_is_not_on_the_list_is_shown_only() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.drift_under(id(1), OTHER_RULE);
+    stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
+    stage.wait(mins(60));
+    stage.settle();
+    assert!(stage.record().replacements.is_empty() && stage.acted.is_empty());
+    let shown = |stage: &Stage| stage.record().shown.get(&id(1)).is_some_and(|rules| rules.contains_key(&rule(OTHER_RULE)));
+    assert!(shown(&stage));
+    // An older verdict changes nothing; a newer one does.
+    let settle_with = |stage: &mut Stage, verdict: Verdict, at: Timestamp| {
+        stage.facts.push(report(1, OTHER_RULE, verdict, at));
+        stage.settle();
+    };
+    settle_with(&mut stage, Verdict::Compliant, t0() - secs(1));
+    assert!(shown(&stage));
+    settle_with(&mut stage, Verdict::Compliant, t0() + secs(1));
+    assert!(!shown(&stage));
+}
+
+#[test]
+fn what_is_shown_of_an_instance_goes_with_it() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
+    stage.look();
+    stage.take(&id(1), driftless_planner::decision::CapacityChange::Keep);
+    stage.settle();
+    assert!(stage.record().shown.is_empty());
+}
+
+#[test]
+fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.look();
+    assert_eq!(stage.phase(1), "blocked");
+    stage.tag("rules", OTHER_RULE);
+    stage.settle();
+    stage.is_clean(3);
+    assert!(stage.has(&id(1)) && stage.acted.is_empty());
+
+    let (mut stage, successor) = Stage::proving(3);
+    stage.tag("rules", OTHER_RULE);
+    stage.settle();
+    stage.is_clean(3);
+    assert!(stage.has(&successor) && !stage.has(&id(1)));
+}
+
+#[test]
+fn nothing_starts_on_what_config_did_not_confirm_in_this_look() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.unread.insert(rule(RULE));
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "{:?}", decision.actions);
+    assert_eq!(stage.phase(1), "blocked", "unread is not compliant either");
+    stage.unread.clear();
+    stage.look();
+    assert_eq!(stage.phase(1), "launching");
+}
+
+#[test]
+fn nothing_starts_while_one_rule_of_the_list_is_unread() {
+    let mut stage = Stage::new(8);
+    stage.tag("rules", "sg-closed;imds-v2");
+    stage.drift(1);
+    stage.look();
+    stage.wait(mins(5));
+    stage.unread.insert(rule(OTHER_RULE));
+    assert!(stage.look().actions.is_empty(), "the breaker cannot be judged");
+    stage.unread.clear();
+    assert_eq!(stage.look().actions.len(), 1);
+}

@@ -1,0 +1,234 @@
+//! A successor that does not prove itself.
+
+use driftless_planner::decision::{Action, ActionResult, CapacityChange, Outcome, Waiting};
+use driftless_planner::notification::News;
+use driftless_planner::observation::LaunchFailure;
+use driftless_planner::record::{Phase, StopReason, WithdrawReason};
+
+use crate::support::{GROUP, Stage, around, id, mins, secs};
+
+#[test]
+fn a_successor_that_never_serves_goes_at_the_launch_deadline() {
+    for (waited, phase) in around(mins(20)).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
+        let (mut stage, successor) = Stage::proving(3);
+        stage.arrive();
+        stage.sick.insert(successor.clone());
+        stage.look();
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+        assert_eq!(stage.terminated().contains(&successor), phase == "withdrawing");
+    }
+}
+
+#[test]
+fn a_launch_without_an_answer_ends_at_the_deadline() {
+    for (waited, phase) in around(mins(20)).into_iter().zip(["launching", "blocked", "blocked"]) {
+        let mut stage = Stage::drifted(3, &[1]);
+        stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
+        stage.look();
+        stage.wait(waited);
+        stage.outcomes.clear();
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+    }
+}
+
+#[test]
+fn after_a_failure_the_next_attempt_waits_for_two_and_then_for_four_minutes() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity".into()));
+    for (attempt, back_off) in [(1, mins(2)), (2, mins(4))] {
+        stage.look();
+        stage.look();
+        let failed_at = stage.now;
+        assert_eq!(stage.waits_for(1), Some(&Waiting::BackOff { until: failed_at + back_off }));
+        for (waited, phase) in around(back_off).into_iter().zip(["blocked", "launching", "launching"]) {
+            let mut stage = stage.clone();
+            stage.now = failed_at + waited;
+            let decision = stage.look();
+            assert_eq!(stage.phase(1), phase, "attempt {attempt}, {waited:?}");
+            if let [Action::Launch { token, .. }] = &decision.actions[..] {
+                assert!(token.starts_with(&format!("driftless-{}-{}-", id(1), attempt + 1)), "{token}");
+            }
+        }
+        stage.now = failed_at + back_off;
+    }
+    stage.look();
+    stage.look();
+    assert_eq!(stage.phase(1), "stopped");
+}
+
+#[test]
+fn three_failures_stop_and_page_with_the_words_of_aws() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Failed("We currently do not have sufficient capacity".into()));
+    for _ in 0..60 {
+        stage.look();
+        stage.wait(secs(30));
+    }
+    assert_eq!(stage.phase(1), "stopped");
+    assert_eq!(stage.done(), ["launch", "launch", "launch"]);
+    let started = "replacement-started";
+    assert_eq!(stage.kinds(), [started, "withdrawn", started, "withdrawn", started, "stopped"]);
+    let page = stage.told.last().unwrap();
+    let News::Stopped { why: StopReason::Failures, failures, .. } = &page.news else { panic!("{page:?}") };
+    assert_eq!(failures.len(), 3);
+    assert!(page.message().unwrap().text.contains("We currently do not have sufficient capacity"));
+    // It stays stopped, until it is compliant or gone.
+    stage.scripted.clear();
+    stage.settle();
+    assert_eq!(stage.phase(1), "stopped");
+    assert_eq!(stage.record().open_since(), None);
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn there_is_never_more_than_one_surplus() {
+    let mut stage = Stage::drifted(3, &[1]);
+    for _ in 0..400 {
+        stage.look();
+        stage.arrive();
+        stage.leave();
+        stage.sick = stage.launched.values().cloned().collect();
+        assert!(stage.groups[0].active().count() <= 4);
+        stage.wait(secs(15));
+    }
+    assert_eq!(stage.phase(1), "stopped");
+    assert_eq!(stage.launched.len(), 3);
+    assert_eq!(stage.terminated().len(), 3);
+    assert_eq!(stage.desired(), 3);
+    assert!(stage.has(&id(1)));
+}
+
+/// Auto Scaling takes the successor away, and launches another one for it.
+fn check_taken_away(is_seen_leaving: bool) {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.arrive();
+    stage.look();
+    stage.take(&successor, CapacityChange::Keep);
+    if !is_seen_leaving {
+        stage.leave();
+    }
+    stage.look();
+    let Phase::Withdrawing(withdrawing) = &stage.replacement(1).unwrap().phase else { panic!("{}", stage.phase(1)) };
+    assert!(matches!(withdrawing.because, WithdrawReason::Failed(_)));
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [id(102)], "what Auto Scaling launched for it");
+}
+
+#[test]
+fn a_successor_that_auto_scaling_takes_away_is_a_failure() {
+    check_taken_away(true);
+}
+
+#[test]
+fn a_successor_that_is_gone_between_two_looks_is_a_failure() {
+    check_taken_away(false);
+}
+
+#[test]
+fn a_successor_that_is_not_listed_yet_is_waited_for() {
+    let (mut stage, successor) = Stage::proving(3);
+    let listed = stage.group().members.pop().unwrap();
+    assert_eq!(listed.id, successor);
+    stage.look();
+    assert_eq!(stage.phase(1), "proving");
+    stage.group().members.push(listed);
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn a_successor_that_fails_while_the_old_one_waits_for_its_end_must_prove_itself_again() {
+    let (mut stage, successor) = Stage::retiring(3);
+    stage.sick.insert(successor);
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "{:?}", decision.actions);
+    assert_eq!(stage.phase(1), "proving");
+    stage.sick.clear();
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [id(1)]);
+}
+
+#[test]
+fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Unsupported);
+    stage.launches = false;
+    stage.look();
+    stage.look();
+    assert_eq!(stage.desired(), 4);
+    stage.wait(secs(30));
+    let failure = LaunchFailure { at: stage.now, message: "Your quota allows for 0 more".into() };
+    stage.launch_failures.insert(GROUP.parse().unwrap(), failure);
+    stage.look();
+    assert_eq!(stage.desired(), 3, "taken back while nothing fills it");
+    stage.look();
+    let replacement = stage.replacement(1).unwrap();
+    assert_eq!(replacement.failures[0].why.as_str(), "Your quota allows for 0 more");
+    assert_eq!(stage.phase(1), "blocked");
+    // The old message is not taken for one about the next attempt.
+    stage.launches = true;
+    stage.wait(mins(2));
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn desired_capacity_is_never_lowered_onto_running_instances() {
+    let mut stage = Stage::drifted(3, &[1]);
+    let decision = stage.decide();
+    stage.commit(&decision);
+    stage.act(&decision.actions);
+    stage.arrive();
+    stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
+    stage.wait(mins(20));
+    stage.look();
+    // What the lost launch brought is found by its launch time, and nothing else is at risk.
+    stage.settle();
+    stage.wait(mins(2));
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+    let lowered = |outcome: &Outcome| matches!(outcome.action, Action::SetDesired { .. });
+    assert!(!stage.acted.iter().any(lowered), "{:?}", stage.acted);
+    assert_eq!(stage.terminated(), [id(101)]);
+}
+
+#[test]
+fn a_drain_that_lasts_too_long_is_told() {
+    for (waited, is_told) in around(mins(30)).into_iter().zip([false, true, true]) {
+        let (mut stage, _) = Stage::retiring(3);
+        let retiring_since = stage.now;
+        stage.look();
+        stage.now = retiring_since + waited;
+        stage.look();
+        let key = format!("entered drain-overdue:{}", id(1));
+        assert_eq!(stage.kinds().contains(&key), is_told, "{waited:?}");
+        stage.settle();
+        stage.is_clean(3);
+        assert_eq!(stage.kinds().contains(&format!("ended drain-overdue:{}", id(1))), is_told);
+    }
+}
+
+#[test]
+fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadline() {
+    for (waited, phase) in around(mins(30)).into_iter().zip(["retiring", "withdrawing", "withdrawing"]) {
+        let (mut stage, successor) = Stage::retiring(3);
+        stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+        stage.scripted.clear();
+        stage.comply(1);
+        stage.settle();
+        stage.is_clean(3);
+        assert_eq!(stage.terminated(), [successor]);
+    }
+}

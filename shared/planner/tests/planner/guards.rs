@@ -1,0 +1,217 @@
+//! What may not start, and why: each guard with its reason, and that it lets go again.
+
+use driftless_planner::decision::{ActionResult, CapacityChange, Waiting};
+use driftless_planner::ids::ImageId;
+use driftless_planner::observation::{Lifecycle, TemplateContent, TemplateReference};
+use driftless_planner::record::{Cutover, CutoverPhase};
+
+use crate::support::{GROUP, Stage, around, id, mins, secs, version};
+
+/// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
+fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
+    let mut stage = Stage::drifted(4, &[1]);
+    change(&mut stage);
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "{guard}: {:?}", decision.actions);
+    let waiting = stage.waits_for(1).unwrap_or_else(|| panic!("{guard}: {}", stage.phase(1)));
+    assert_eq!(waiting.guard(), guard, "{waiting}");
+    assert!(waiting.to_string().contains(words), "{waiting}");
+    assert_eq!(decision.waiting.get(&id(1)), Some(waiting));
+    let blocked = decision.journal.iter().filter(|entry| entry.to == "blocked").count();
+    assert_eq!(blocked, 1, "journaled when it is entered");
+    stage.is_settled();
+    stage
+}
+
+/// Lets go when the cause is gone.
+fn check_lets_go(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
+    change(&mut stage);
+    stage.settle();
+    stage.is_clean(4);
+    assert!(!stage.has(&id(1)));
+}
+
+fn lifecycle_of(stage: &mut Stage, number: u32, lifecycle: Lifecycle) {
+    stage.group().members.iter_mut().find(|member| member.id == id(number)).unwrap().lifecycle = lifecycle;
+}
+
+#[test]
+fn a_suspended_process() {
+    for process in ["Launch", "Terminate", "AddToLoadBalancer"] {
+        let words = format!("{process} is suspended on {GROUP}");
+        let stage = check("group", &words, |stage| {
+            stage.group().suspended.insert(process.to_owned());
+        });
+        check_lets_go(stage, |stage| stage.group().suspended.clear());
+    }
+}
+
+#[test]
+fn a_suspended_process_that_does_not_matter() {
+    let mut stage = Stage::drifted(4, &[1]);
+    stage.group().suspended.insert("AZRebalance".to_owned());
+    stage.settle();
+    stage.is_clean(4);
+}
+
+#[test]
+fn an_instance_refresh() {
+    let stage = check("group", "an instance refresh is under way", |stage| {
+        stage.refreshing.insert(GROUP.parse().unwrap());
+    });
+    check_lets_go(stage, |stage| stage.refreshing.clear());
+}
+
+#[test]
+fn another_activity() {
+    for (lifecycle, words) in [
+        (Lifecycle::Pending, "is pending"),
+        (Lifecycle::Terminating, "is terminating"),
+        (Lifecycle::Detaching, "is detaching"),
+    ] {
+        let stage = check("group", words, |stage| lifecycle_of(stage, 3, lifecycle));
+        check_lets_go(stage, |stage| lifecycle_of(stage, 3, Lifecycle::InService));
+    }
+}
+
+#[test]
+fn a_group_that_has_not_what_it_wants() {
+    let stage = check("group", "wants 5 instances and has 4", |stage| stage.group().desired = 5);
+    check_lets_go(stage, |stage| stage.group().desired = 4);
+}
+
+#[test]
+fn a_template_that_is_not_the_release() {
+    let words = "launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1";
+    let moved = |stage: &mut Stage, number: u64| {
+        let image: ImageId = "ami-00000000000000002".parse().unwrap();
+        stage.templates.insert(version(2), TemplateContent { image: Some(image) });
+        stage.group().template = TemplateReference::Numbered(version(number));
+    };
+    let stage = check("group", words, |stage| moved(stage, 2));
+    check_lets_go(stage.clone(), |stage| moved(stage, 1));
+    // Accepted by a person: to observe and back.
+    check_lets_go(stage, |stage| {
+        stage.tag("mode", "observe");
+        stage.look();
+        stage.tag("mode", "act");
+        assert_eq!(stage.record().release.as_ref().unwrap().template, version(2));
+    });
+}
+
+#[test]
+fn a_cutover() {
+    let mut stage = check("cutover", "a cutover is under way", |stage| {
+        stage.record.as_mut().unwrap().cutover = Some(Cutover {
+            image: "ami-00000000000000002".parse().unwrap(),
+            phase: CutoverPhase::Shifting,
+            since: stage.now,
+        });
+    });
+    stage.record.as_mut().unwrap().cutover = None;
+    check_lets_go(stage, |_| {});
+}
+
+#[test]
+fn its_own_scale_in_protection() {
+    let stage = check("protection", "its own scale-in protection", |stage| stage.group().members[0].protected = true);
+    check_lets_go(stage, |stage| stage.group().members[0].protected = false);
+}
+
+#[test]
+fn a_group_that_protects_all_its_instances_protects_none_from_us() {
+    for by_default in [true, false] {
+        let mut stage = Stage::drifted(4, &[1]);
+        stage.group().protects_new_instances = by_default;
+        for member in &mut stage.group().members {
+            member.protected = true;
+        }
+        stage.settle();
+        assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
+        assert!(!stage.has(&id(1)) && stage.desired() == 4);
+        let successor = stage.groups[0].members.iter().find(|member| member.id == id(101)).unwrap();
+        assert_eq!(successor.protected, by_default, "what the group protects stays protected");
+    }
+}
+
+#[test]
+fn a_tag_that_protects() {
+    for reason in ["debugging", "debugging until tomorrow", "until then"] {
+        let stage = check("protection", &format!("the tag driftless:protect: {reason}"), |stage| {
+            stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.into());
+        });
+        check_lets_go(stage, |stage| stage.machines.get_mut(&id(1)).unwrap().protect = None);
+    }
+}
+
+#[test]
+fn a_tag_that_protects_until_a_time() {
+    for (waited, phase) in around(mins(30)).into_iter().zip(["blocked", "launching", "launching"]) {
+        let mut stage = Stage::drifted(4, &[1]);
+        let reason = format!("debugging until {}", stage.now + mins(30));
+        stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.as_str().into());
+        stage.wait(waited);
+        let decision = stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+        let expiry = stage.now - waited + mins(30);
+        assert!(phase == "launching" || decision.recheck == Some(expiry), "{:?}", decision.recheck);
+    }
+}
+
+#[test]
+fn what_auto_scaling_or_a_person_has() {
+    let stage = check("in-service", "in standby", |stage| {
+        lifecycle_of(stage, 1, Lifecycle::Standby);
+        stage.group().desired = 3;
+    });
+    check_lets_go(stage, |stage| {
+        lifecycle_of(stage, 1, Lifecycle::InService);
+        stage.group().desired = 4;
+    });
+    let stage = check("in-service", "unhealthy", |stage| stage.group().members[0].healthy = false);
+    check_lets_go(stage, |stage| stage.group().members[0].healthy = true);
+    let stage = check("in-service", "unhealthy", |stage| {
+        stage.sick.insert(id(1));
+    });
+    check_lets_go(stage, |stage| stage.sick.clear());
+}
+
+#[test]
+fn a_state_that_this_version_does_not_know() {
+    check("group", "wants 4 instances and has 3", |stage| {
+        lifecycle_of(stage, 1, Lifecycle::Unknown("Hibernating".into()));
+    });
+}
+
+#[test]
+fn an_instance_that_left_is_no_drift_any_more() {
+    let mut stage = Stage::drifted(4, &[1]);
+    stage.take(&id(1), CapacityChange::Keep);
+    stage.settle();
+    stage.is_clean(4);
+    assert!(stage.acted.is_empty());
+}
+
+#[test]
+fn the_freeze_is_said_before_any_other_guard() {
+    let mut stage = Stage::drifted(4, &[1]);
+    stage.freezes.push(crate::support::freeze(stage.now, None));
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.look();
+    assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })));
+}
+
+#[test]
+fn only_another_guard_is_a_transition() {
+    let mut stage = Stage::drifted(20, &[1, 2]);
+    stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
+    stage.look();
+    stage.journal.clear();
+    stage.wait(secs(10));
+    stage.look();
+    assert!(stage.journal.is_empty(), "{:?}", stage.journal);
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.look();
+    let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
+    assert_eq!((entry.from.as_str(), entry.to.as_str()), ("blocked", "blocked"));
+}

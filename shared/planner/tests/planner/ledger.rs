@@ -1,0 +1,162 @@
+//! Settings that were changed are put back, and only where they are still what was written.
+
+use driftless_planner::decision::{Action, ActionResult};
+use driftless_planner::record::Setting;
+
+use crate::support::{Stage, id, mins, secs};
+
+/// A surge of a full group of 3, in proof: the maximum was raised from 3 to 4.
+fn raised() -> Stage {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.group().max = 3;
+    stage.look();
+    stage.look();
+    assert_eq!(stage.group().max, 4);
+    assert!(matches!(stage.record().ledger[0].setting, Setting::Maximum { had: 3, wrote: 4 }));
+    stage
+}
+
+#[test]
+fn a_maximum_is_put_back_when_the_surge_is_over_or_given_up() {
+    for is_given_up in [false, true] {
+        let mut stage = raised();
+        if is_given_up {
+            stage.comply(1);
+        }
+        stage.settle();
+        stage.is_clean(3);
+        assert_eq!(stage.group().max, 3);
+    }
+}
+
+#[test]
+fn a_maximum_that_someone_changed_is_theirs() {
+    let mut stage = raised();
+    stage.group().max = 10;
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.group().max, 10);
+    let settled = stage.journal.iter().find(|entry| entry.to == "settled" && entry.from.contains("MaxSize")).unwrap();
+    assert_eq!(settled.why.as_str(), "MaxSize is 10 by another hand, and stays");
+}
+
+#[test]
+fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
+    for (scaled, maximum) in [(2, 3), (3, 3), (4, 4)] {
+        let mut stage = raised();
+        while !stage.terminated().contains(&id(1)) {
+            stage.look();
+            stage.arrive();
+            stage.wait(secs(15));
+        }
+        stage.scale_to(scaled);
+        stage.settle();
+        assert_eq!(stage.group().max, maximum, "{scaled}");
+        assert_eq!(stage.record().ledger.is_empty(), maximum == 3);
+        stage.scale_to(3);
+        stage.settle();
+        stage.is_clean(3);
+        assert_eq!(stage.group().max, 3);
+    }
+}
+
+#[test]
+fn a_second_raise_keeps_the_first_value() {
+    let mut stage = Stage::drifted(20, &[1, 2]);
+    stage.group().max = 20;
+    stage.look();
+    stage.look();
+    stage.tag("budget", "2");
+    stage.look();
+    assert_eq!(stage.group().max, 22);
+    stage.settle();
+    stage.is_clean(20);
+    assert_eq!(stage.group().max, 20);
+}
+
+#[test]
+fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
+    let mut stage = Stage::drifted(20, &[1, 2]);
+    stage.group().max = 20;
+    stage.look();
+    stage.look();
+    stage.tag("budget", "2");
+    let decision = stage.decide();
+    assert!(decision.actions.iter().any(|action| matches!(action, Action::SetMaximum { .. })));
+    stage.commit(&decision);
+    stage.comply(1);
+    stage.comply(2);
+    stage.settle();
+    stage.is_clean(20);
+    assert_eq!(stage.group().max, 20);
+}
+
+#[test]
+fn a_raise_over_what_someone_wrote_meanwhile_is_put_back_to_theirs() {
+    let mut stage = Stage::drifted(20, &[1, 2]);
+    stage.group().max = 20;
+    stage.look();
+    stage.look();
+    stage.group().max = 19;
+    stage.group().desired = 19;
+    stage.group().members.retain(|member| member.id != id(15) && member.id != id(16));
+    stage.tag("budget", "2");
+    stage.settle();
+    assert!(stage.record().ledger.is_empty());
+    assert_eq!(stage.group().max, 19);
+}
+
+#[test]
+fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
+    let (mut stage, _) = Stage::proving(3);
+    stage.arrive();
+    stage.scripted.insert("protect", ActionResult::Busy("throttled".into()));
+    stage.look();
+    assert_eq!(stage.record().ledger.len(), 1);
+    stage.comply(1);
+    stage.scripted.clear();
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn a_protection_is_put_back_after_a_crash() {
+    let (mut stage, _) = Stage::retiring(3);
+    stage.look();
+    stage.leave();
+    let decision = stage.decide();
+    assert!(matches!(&decision.actions[..], [Action::Protect { .. }]));
+    stage.commit(&decision);
+    assert_eq!(stage.decide().actions, decision.actions, "nothing was lost but time");
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_put_back() {
+    let mut stage = raised();
+    let mut stranger = stage.groups[0].clone();
+    stranger.name = "new-asg".parse().unwrap();
+    stranger.members.clear();
+    stranger.desired = 0;
+    stage.groups = vec![stranger];
+    stage.look();
+    assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
+    stage.wait(mins(1));
+    stage.settle();
+}
+
+#[test]
+fn open_work_tells_since_when() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    assert_eq!(stage.record().open_since(), None);
+    stage.drift(1);
+    stage.look();
+    let detected_at = stage.now;
+    stage.wait(mins(5));
+    stage.look();
+    assert_eq!(stage.record().open_since(), Some(detected_at));
+    stage.settle();
+    assert_eq!(stage.record().open_since(), None);
+}

@@ -1,0 +1,74 @@
+//! A successor that fails for what its ancestor was replaced for is no drift.
+
+use driftless_planner::notification::{News, Severity};
+use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
+use jiff::SignedDuration;
+
+use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins};
+
+/// Instance 1 of 8 was replaced by instance 101, which fails this rule so long after.
+fn recurs(name: &str, after: SignedDuration) -> Stage {
+    let mut stage = Stage::drifted(8, &[1]);
+    stage.tag("rules", "sg-closed;imds-v2");
+    stage.settle();
+    stage.told.clear();
+    let replaced_at = stage.record().lineage[&id(101)].at;
+    stage.drift_under(id(101), name);
+    stage.now = replaced_at + after;
+    stage.look();
+    stage
+}
+
+#[test]
+fn the_first_recurrence_stops_and_pages_with_the_chain() {
+    let mut stage = recurs(RULE, mins(10));
+    assert_eq!(stage.phase(101), "stopped");
+    let [page] = &stage.told[..] else { panic!("{:?}", stage.told) };
+    assert_eq!(page.severity(), Severity::Page);
+    assert!(matches!(&page.news, News::Stopped { why: StopReason::Lineage { ancestor }, .. } if *ancestor == id(1)));
+    let text = page.message().unwrap().text;
+    assert!(text.contains(id(1).as_str()) && text.contains(id(101).as_str()), "{text}");
+    stage.wait(mins(60));
+    stage.settle();
+    assert_eq!(stage.kinds(), ["stopped"]);
+    assert_eq!(stage.launched.len(), 1, "no further successor");
+}
+
+#[test]
+fn another_rule_is_a_drift_of_its_own() {
+    let mut stage = recurs(OTHER_RULE, mins(10));
+    assert_eq!(stage.phase(101), "debouncing");
+    stage.wait(mins(5));
+    stage.settle();
+    stage.is_clean(8);
+    assert!(!stage.has(&id(101)));
+}
+
+#[test]
+fn after_a_day_it_is_a_drift_of_its_own() {
+    assert_eq!(LINEAGE_MEMORY, SignedDuration::from_hours(24));
+    for (after, phase) in around(LINEAGE_MEMORY).into_iter().zip(["stopped", "debouncing", "debouncing"]) {
+        assert_eq!(recurs(RULE, after).phase(101), phase, "{after:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
+    // The successor fails while it is still on trial: it takes the place, and the chain ends with it.
+    let (mut stage, successor) = Stage::proving(3);
+    stage.drift_under(successor.clone(), RULE);
+    stage.settle();
+    assert!(!stage.has(&id(1)) && stage.has(&successor));
+    assert_eq!(stage.phase(101), "stopped");
+    assert_eq!(stage.launched.len(), 1);
+    assert_eq!(stage.kinds().last().unwrap(), "stopped");
+    assert_eq!(stage.desired(), 3);
+}
+
+#[test]
+fn it_is_over_when_the_successor_is_compliant_again() {
+    let mut stage = recurs(RULE, mins(10));
+    stage.comply(101);
+    stage.settle();
+    stage.is_clean(8);
+}

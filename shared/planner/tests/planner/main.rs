@@ -1,0 +1,40 @@
+//! The planner, seen from outside: a fleet on a small stage, one scenario at a time.
+//!
+//! `support` holds the builders and the stage. Each other file is one suite of facts.
+
+#[cfg(test)]
+mod adoption;
+#[cfg(test)]
+mod anything;
+#[cfg(test)]
+mod breaker;
+#[cfg(test)]
+mod cancelled;
+#[cfg(test)]
+mod conditions;
+#[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod freeze;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod lineage;
+#[cfg(test)]
+mod notifications;
+#[cfg(test)]
+mod other_hands;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod replacement;
+#[cfg(test)]
+mod several;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod sweep;

@@ -1,0 +1,136 @@
+//! Others scale the group while a surge is under way: their capacity stays theirs.
+
+use driftless_planner::decision::{ActionResult, CapacityChange};
+
+use crate::support::{Stage, id, mins};
+
+#[test]
+fn a_scale_out_during_a_surge_is_preserved() {
+    for scaled in [5, 6] {
+        let (mut stage, successor) = Stage::proving(3);
+        stage.scale_to(scaled);
+        stage.settle();
+        stage.is_clean(scaled - 1);
+        assert!(stage.has(&successor));
+        assert_eq!(stage.terminated(), [id(1)]);
+    }
+}
+
+#[test]
+fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
+    for phase in ["proving", "serving", "retiring"] {
+        let (mut stage, successor) = if phase == "retiring" { Stage::retiring(3) } else { Stage::proving(3) };
+        if phase == "serving" {
+            stage.arrive();
+            stage.look();
+        }
+        stage.scale_to(6);
+        stage.comply(1);
+        stage.settle();
+        stage.is_clean(5);
+        assert_eq!(stage.terminated(), [successor], "{phase}");
+    }
+}
+
+#[test]
+fn a_scale_out_before_a_launch_that_fails_is_preserved() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity".into()));
+    stage.look();
+    stage.scale_to(5);
+    stage.look();
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(5);
+    assert!(stage.terminated().is_empty());
+}
+
+#[test]
+fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.comply(1);
+    stage.look();
+    stage.scale_to(5);
+    stage.settle();
+    stage.is_clean(5);
+    assert_eq!(stage.terminated(), [successor]);
+}
+
+#[test]
+fn the_answer_to_the_withdrawal_is_lost_and_it_is_still_done_once() {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.scale_to(6);
+    stage.comply(1);
+    stage.look();
+    stage.outcomes.clear();
+    stage.settle();
+    stage.is_clean(5);
+    assert_eq!(stage.terminated(), [successor]);
+}
+
+#[test]
+fn a_scale_in_that_takes_the_successor_with_its_capacity_leaves_nothing_to_take_back() {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.take(&successor, CapacityChange::Decrement);
+    stage.look();
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+    assert!(stage.terminated().is_empty());
+}
+
+#[test]
+fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
+    let (mut stage, successor) = Stage::proving(3);
+    stage.arrive();
+    stage.look();
+    stage.take(&id(2), CapacityChange::Decrement);
+    stage.leave();
+    stage.wait(mins(1));
+    // Only two of three would serve without the drifted one: the attempt ends at its deadline.
+    stage.look();
+    assert_eq!(stage.phase(1), "proving");
+    stage.wait(mins(20));
+    stage.look();
+    stage.look();
+    assert!(stage.terminated().is_empty(), "the successor is a member now");
+    assert_eq!(stage.phase(1), "blocked");
+    stage.settle();
+    stage.wait(mins(2));
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [id(1)]);
+    assert!(stage.has(&successor));
+}
+
+#[test]
+fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
+    let mut stage = Stage::drifted(20, &[19, 20]);
+    stage.tag("budget", "2");
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.look();
+    stage.group().suspended.clear();
+    stage.tag("budget", "1");
+    stage.look();
+    stage.look();
+    stage.scale_to(12);
+    stage.leave();
+    stage.tag("budget", "2");
+    stage.settle();
+    stage.is_clean(12);
+}
+
+#[test]
+fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Unsupported);
+    stage.look();
+    let decision = stage.decide();
+    stage.commit(&decision);
+    stage.scale_to(5);
+    stage.outcomes = stage.act(&decision.actions);
+    assert_eq!(stage.outcomes[0].result, ActionResult::Changed);
+    stage.settle();
+    stage.is_clean(5);
+    assert_eq!(stage.terminated(), [id(1)]);
+}

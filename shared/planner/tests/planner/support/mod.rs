@@ -1,0 +1,131 @@
+//! Builders, and the stage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::ids::{FleetName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::observation::{
+    Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateReference, TemplateVersion,
+};
+use jiff::{SignedDuration, Timestamp};
+
+mod stage;
+mod world;
+
+pub(crate) use stage::Stage;
+
+/// The rule of the list.
+pub(crate) const RULE: &str = "sg-closed";
+/// A second rule of the list.
+pub(crate) const OTHER_RULE: &str = "imds-v2";
+/// The name of the group.
+pub(crate) const GROUP: &str = "app-asg";
+
+/// When every scenario starts.
+pub(crate) fn t0() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn secs(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn mins(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+/// A boundary in threes: just under, equal, just over.
+pub(crate) fn around(boundary: SignedDuration) -> [SignedDuration; 3] {
+    [boundary - secs(1), boundary, boundary + secs(1)]
+}
+
+pub(crate) fn fleet() -> FleetName {
+    "app".parse().unwrap()
+}
+
+/// The instance with this number; the first ones are those that the fleet starts with.
+pub(crate) fn id(number: u32) -> InstanceId {
+    format!("i-{number:017x}").parse().unwrap()
+}
+
+pub(crate) fn rule(name: &str) -> RuleName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn version(number: u64) -> TemplateVersion {
+    TemplateVersion { template: "lt-00000000000000001".parse().unwrap(), version: number }
+}
+
+pub(crate) fn target_group(name: &str) -> TargetGroupArn {
+    format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067")
+        .parse()
+        .unwrap()
+}
+
+/// A member in service. Zones go round: a, b, c.
+pub(crate) fn member(number: u32) -> Member {
+    let zone = ["eu-central-1a", "eu-central-1b", "eu-central-1c"][(number as usize + 2) % 3];
+    Member {
+        id: id(number),
+        zone: zone.parse().unwrap(),
+        lifecycle: Lifecycle::InService,
+        healthy: true,
+        template: Some(version(1)),
+        protected: false,
+    }
+}
+
+/// A group of so many instances in service behind a load balancer, that wants to be acted on.
+pub(crate) fn group(size: u32) -> Group {
+    let tags = [
+        ("driftless:fleet", "app"),
+        ("driftless:mode", "act"),
+        ("driftless:rules", RULE),
+        ("driftless:alarms", "web-5xx"),
+    ];
+    Group {
+        name: GROUP.parse().unwrap(),
+        tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        min: 1,
+        max: size + 5,
+        desired: size,
+        template: TemplateReference::Numbered(version(1)),
+        members: (1..=size).map(member).collect(),
+        target_groups: vec![target_group("app")],
+        suspended: BTreeSet::new(),
+        warm_up: mins(1),
+        protects_new_instances: false,
+        unsupported: Vec::new(),
+        deleting: false,
+    }
+}
+
+/// What Config recorded a minute before the start.
+pub(crate) fn finding() -> Finding {
+    Finding { recorded_at: t0() - mins(1), annotation: Some("port 22 is open".into()) }
+}
+
+/// A report of Config.
+pub(crate) fn report(number: u32, name: &str, verdict: Verdict, observed_at: Timestamp) -> Fact {
+    Fact::Compliance(ComplianceFact {
+        instance: id(number),
+        rule: rule(name),
+        verdict,
+        observed_at,
+        annotation: Some("port 22 is open".into()),
+    })
+}
+
+/// A freeze of the fleet.
+pub(crate) fn freeze(since: Timestamp, expires_at: Option<Timestamp>) -> Freeze {
+    Freeze {
+        reason: "incident".into(),
+        owner: "ana".into(),
+        since,
+        expires_at,
+        scope: FreezeScope::Fleet(fleet()),
+    }
+}
+
+/// What Config says under the rules of the stage.
+pub(crate) type Compliance = BTreeMap<RuleName, BTreeMap<InstanceId, Finding>>;

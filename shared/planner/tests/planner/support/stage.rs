@@ -1,0 +1,344 @@
+//! A fleet on a stage: what AWS has, what Driftless remembers, and the time. Every look is checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+
+use driftless_planner::decide;
+use driftless_planner::decide::Input;
+use driftless_planner::decision::{Action, ActionResult, Decision, JournalEntry, Outcome, Waiting};
+use driftless_planner::fact::Fact;
+use driftless_planner::ids::{GroupName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::notification::Notification;
+use driftless_planner::observation::{
+    Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TemplateContent, TemplateVersion,
+};
+use driftless_planner::policy::Defaults;
+use driftless_planner::record::{Phase, Record, Replacement};
+use driftless_planner::{check, questions};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Compliance, OTHER_RULE, RULE, finding, fleet, group, id, rule, secs, t0, target_group, version};
+
+/// Everything of one scenario.
+#[derive(Debug, Clone)]
+pub(crate) struct Stage {
+    pub(crate) now: Timestamp,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
+    pub(crate) compliance: Compliance,
+    /// Rules that AWS Config does not answer for.
+    pub(crate) unread: BTreeSet<RuleName>,
+    pub(crate) machines: BTreeMap<InstanceId, Machine>,
+    pub(crate) templates: BTreeMap<TemplateVersion, TemplateContent>,
+    pub(crate) refreshing: BTreeSet<GroupName>,
+    pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
+    pub(crate) freezes: Vec<Freeze>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) defaults: Defaults,
+    pub(crate) record: Option<Record>,
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Instances that fail their target health checks.
+    pub(crate) sick: BTreeSet<InstanceId>,
+    /// Instances that do not come into service.
+    pub(crate) held_back: BTreeSet<InstanceId>,
+    /// What AWS answers to an action of this name instead of doing it.
+    pub(crate) scripted: BTreeMap<&'static str, ActionResult>,
+    /// Whether Auto Scaling launches what is missing.
+    pub(crate) launches: bool,
+    pub(crate) launched: BTreeMap<String, InstanceId>,
+    pub(crate) last_id: u32,
+    pub(crate) acted: Vec<Outcome>,
+    pub(crate) journal: Vec<JournalEntry>,
+    pub(crate) told: Vec<Notification>,
+}
+
+/// A decision that was committed and acted on: unlike a bare one, nothing more must be done with it.
+#[derive(Debug)]
+pub(crate) struct Looked(Decision);
+
+impl Deref for Looked {
+    type Target = Decision;
+
+    fn deref(&self) -> &Decision {
+        &self.0
+    }
+}
+
+impl Stage {
+    /// A single group of so many instances in act mode, with nothing drifted and nothing looked at yet.
+    pub(crate) fn new(size: u32) -> Self {
+        Self::with(vec![group(size)])
+    }
+
+    /// These groups.
+    pub(crate) fn with(groups: Vec<Group>) -> Self {
+        let machine = Machine {
+            image: "ami-00000000000000001".parse().unwrap(),
+            template: Some(version(1)),
+            launched_at: t0() - SignedDuration::from_hours(48),
+            protect: None,
+        };
+        let members = groups.iter().flat_map(|group| &group.members);
+        let image = Some("ami-00000000000000001".parse().unwrap());
+        Self {
+            now: t0(),
+            traffic: BTreeMap::from([(target_group("app"), vec![100])]),
+            compliance: [RULE, OTHER_RULE].map(|name| (rule(name), BTreeMap::new())).into(),
+            unread: BTreeSet::new(),
+            machines: members.map(|member| (member.id.clone(), machine.clone())).collect(),
+            templates: BTreeMap::from([(version(1), TemplateContent { image })]),
+            refreshing: BTreeSet::new(),
+            launch_failures: BTreeMap::new(),
+            freezes: Vec::new(),
+            facts: Vec::new(),
+            defaults: Defaults::default(),
+            record: None,
+            outcomes: Vec::new(),
+            sick: BTreeSet::new(),
+            held_back: BTreeSet::new(),
+            scripted: BTreeMap::new(),
+            launches: true,
+            launched: BTreeMap::new(),
+            last_id: 100,
+            acted: Vec::new(),
+            journal: Vec::new(),
+            told: Vec::new(),
+            groups,
+        }
+    }
+
+    /// So many instances, some of them drifted, adopted and debounced: the next look admits what the guards let through.
+    pub(crate) fn drifted(size: u32, drifted: &[u32]) -> Self {
+        let mut stage = Self::new(size);
+        for number in drifted {
+            stage.drift(*number);
+        }
+        stage.look();
+        stage.wait(super::mins(5));
+        stage.told.clear();
+        stage.journal.clear();
+        stage
+    }
+
+    /// [`Self::drifted`], and the surge of instance 1 is in proof: its successor is pending.
+    pub(crate) fn proving(size: u32) -> (Self, InstanceId) {
+        let mut stage = Self::drifted(size, &[1]);
+        stage.look();
+        stage.look();
+        let successor = stage.successor(1);
+        (stage, successor)
+    }
+
+    /// A surge whose drifted instance is about to be terminated: decided and committed, and AWS says busy.
+    pub(crate) fn retiring(size: u32) -> (Self, InstanceId) {
+        let (mut stage, successor) = Self::proving(size);
+        stage.arrive();
+        stage.look();
+        stage.wait(super::mins(1));
+        stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
+        stage.look();
+        stage.scripted.clear();
+        stage.outcomes.clear();
+        assert_eq!(stage.phase(1), "retiring");
+        (stage, successor)
+    }
+
+    // ---- the world ---------------------------------------------------------------------------------------------------
+
+    pub(crate) fn tag(&mut self, key: &str, value: &str) {
+        for group in &mut self.groups {
+            group.tags.insert(format!("driftless:{key}"), value.to_owned());
+        }
+    }
+
+    pub(crate) fn drift(&mut self, number: u32) {
+        self.drift_under(id(number), RULE);
+    }
+
+    pub(crate) fn drift_under(&mut self, instance: InstanceId, name: &str) {
+        self.compliance.entry(rule(name)).or_default().insert(instance, finding());
+    }
+
+    pub(crate) fn comply(&mut self, number: u32) {
+        for instances in self.compliance.values_mut() {
+            instances.remove(&id(number));
+        }
+    }
+
+    pub(crate) fn wait(&mut self, duration: SignedDuration) {
+        self.now += duration;
+    }
+
+    pub(crate) fn group(&mut self) -> &mut Group {
+        &mut self.groups[0]
+    }
+
+    pub(crate) fn desired(&self) -> u32 {
+        self.groups[0].desired
+    }
+
+    pub(crate) fn has(&self, instance: &InstanceId) -> bool {
+        let member = self.groups.iter().find_map(|group| group.member(instance));
+        member.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
+    }
+
+    // ---- what is remembered ------------------------------------------------------------------------------------------
+
+    pub(crate) fn record(&self) -> &Record {
+        self.record.as_ref().expect("looked at")
+    }
+
+    pub(crate) fn replacement(&self, number: u32) -> Option<&Replacement> {
+        self.record().replacements.get(&id(number))
+    }
+
+    /// The phase of a drifted instance, or `-` when the record does not hold it.
+    pub(crate) fn phase(&self, number: u32) -> &'static str {
+        self.replacement(number).map_or("-", |replacement| replacement.phase.name())
+    }
+
+    pub(crate) fn waits_for(&self, number: u32) -> Option<&Waiting> {
+        match &self.replacement(number)?.phase {
+            Phase::Blocked(waiting) => Some(waiting),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn successor(&self, number: u32) -> InstanceId {
+        self.replacement(number).and_then(|replacement| replacement.phase.successor()).expect("has a successor").clone()
+    }
+
+    /// The kinds of what was told, in their order; states with their key.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        use driftless_planner::notification::News;
+        let kind = |told: &Notification| match &told.news {
+            News::Entered { condition, .. } | News::Lasts { condition, .. } => {
+                format!("{} {}", told.kind(), condition.key())
+            }
+            News::Ended { condition, .. } => format!("ended {condition}"),
+            _ => told.kind().to_owned(),
+        };
+        self.told.iter().map(kind).collect()
+    }
+
+    /// The names of what was done, in its order.
+    pub(crate) fn done(&self) -> Vec<&'static str> {
+        self.acted.iter().map(|outcome| outcome.action.name()).collect()
+    }
+
+    pub(crate) fn terminated(&self) -> Vec<InstanceId> {
+        let done = self.acted.iter().filter(|outcome| outcome.result == ActionResult::Done);
+        done.filter_map(|outcome| match &outcome.action {
+            Action::Terminate { instance, .. } => Some(instance.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    // ---- looking -----------------------------------------------------------------------------------------------------
+
+    /// What the reconciler would have read: only what the planner asks for.
+    fn observation(&self) -> Observation {
+        let first = questions::first(&fleet(), &self.groups, self.record.as_ref(), &self.defaults);
+        let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
+        for arn in &first.target_groups {
+            let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
+            let targets = attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
+            seen.targets.insert(arn.clone(), targets.collect());
+            if let Some(weights) = self.traffic.get(arn) {
+                seen.traffic.insert(arn.clone(), weights.clone());
+            }
+        }
+        for rule in first.rules.iter().filter(|rule| !self.unread.contains(rule)) {
+            let reading = self.compliance.get(rule).cloned().map_or(RuleReading::NoSuchRule, RuleReading::NonCompliant);
+            seen.compliance.insert(rule.clone(), reading);
+        }
+        let asked = |version: &&TemplateVersion| first.templates.contains(version);
+        seen.templates = self.templates.iter().map(|(version, content)| (version, content.clone()))
+            .filter(|(version, _)| asked(version))
+            .map(|(version, content)| (version.clone(), content))
+            .collect();
+        let second = questions::second(&seen, self.record.as_ref());
+        let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
+        seen.machines = second.machines.iter().filter_map(known).collect();
+        seen.refreshing = self.refreshing.intersection(&second.refreshes).cloned().collect();
+        let failures = self.launch_failures.iter().filter(|(group, _)| second.launch_failures.contains(*group));
+        seen.launch_failures = failures.map(|(group, failure)| (group.clone(), failure.clone())).collect();
+        seen
+    }
+
+    /// Decides, checks, and does nothing about it.
+    pub(crate) fn decide(&self) -> Decision {
+        let fleet = fleet();
+        let decision = decide(Input {
+            fleet: &fleet,
+            record: self.record.as_ref(),
+            facts: &self.facts,
+            outcomes: &self.outcomes,
+            freezes: &self.freezes,
+            seen: &self.observation(),
+            defaults: &self.defaults,
+            now: self.now,
+        });
+        let wrong = check::decision(&decision);
+        assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
+        decision
+    }
+
+    /// Commits a decision, and nothing more: what a crash right after the commit leaves.
+    pub(crate) fn commit(&mut self, decision: &Decision) {
+        self.record = Some(decision.next.clone());
+        self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
+        self.journal.extend(decision.journal.clone());
+        self.told.extend(decision.notifications.clone());
+        self.outcomes.clear();
+    }
+
+    /// One look: decides, commits and acts; what comes of it goes into the next one.
+    pub(crate) fn look(&mut self) -> Looked {
+        let decision = self.decide();
+        self.commit(&decision);
+        self.outcomes = self.act(&decision.actions);
+        Looked(decision)
+    }
+
+    /// Looks until there is nothing to do, while the world follows and time passes, and then asserts the fixed point.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..500 {
+            let decision = self.look();
+            let is_open = |replacement: &Replacement| replacement.phase.surge().is_some();
+            let is_under_way = self.record().replacements.values().any(is_open);
+            let moves = |group: &Group| {
+                group.members.iter().any(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating))
+            };
+            let is_moving = self.groups.iter().any(moves);
+            if decision.actions.is_empty() && !decision.changed && !is_under_way && !is_moving {
+                self.is_settled();
+                return;
+            }
+            self.arrive();
+            self.leave();
+            self.wait(secs(15));
+        }
+        panic!("it does not settle: {:#?}\n{:#?}", self.record().replacements, self.groups);
+    }
+
+    /// The fixed point: deciding again on the unchanged world changes nothing.
+    pub(crate) fn is_settled(&self) {
+        let again = self.decide();
+        assert!(again.actions.is_empty(), "{:?}", again.actions);
+        assert!(!again.changed, "{:#?}\n{:#?}", again.journal, again.next);
+        assert!(again.notifications.is_empty());
+        assert_eq!(Some(&again.next), self.record.as_ref());
+    }
+
+    /// Nothing is left behind: no work, no setting, and the group has this size, filled.
+    pub(crate) fn is_clean(&self, size: u32) {
+        assert!(self.record().replacements.is_empty(), "{:#?}", self.record().replacements);
+        assert!(self.record().ledger.is_empty(), "{:#?}", self.record().ledger);
+        assert_eq!(self.record().open_since(), None);
+        assert_eq!(self.desired(), size, "desired");
+        assert_eq!(self.groups[0].active().count(), size as usize, "active");
+        assert!(self.groups[0].members.iter().all(|member| !member.protected));
+    }
+}

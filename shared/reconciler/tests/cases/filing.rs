@@ -1,0 +1,101 @@
+//! Filing: subject → fleet, by the index, else by Auto Scaling in one batch.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::fact::{
+    ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, Verdict,
+};
+use driftless_planner::ids::FleetName;
+use driftless_reconciler::file::{Filed, file, fleets_of};
+
+use crate::support::{World, app, block_on, fact, fleet_name, instance, rule, start};
+
+fn found(world: &World, facts: &[Fact]) -> BTreeMap<Subject, FleetName> {
+    block_on(fleets_of(world, facts)).unwrap()
+}
+
+fn image(fleet: Option<FleetName>) -> Fact {
+    Fact::Image(ImageFact {
+        image: ImageReference::Ami("ami-0fedcba987".parse().unwrap()),
+        change: ImageChange::Available,
+        source: ImageSource::Ec2,
+        at: start(),
+        fleet,
+        commit: None,
+        build: None,
+        url: None,
+    })
+}
+
+fn stranger(world: &World) -> Fact {
+    Fact::Compliance(ComplianceFact {
+        instance: "i-0123456789abcdef0".parse().unwrap(),
+        rule: rule(),
+        verdict: Verdict::NonCompliant,
+        observed_at: world.lock().now,
+        annotation: None,
+    })
+}
+
+#[test]
+fn what_the_index_knows_asks_no_auto_scaling() {
+    let world = app();
+    let facts: Vec<Fact> = (0..4).map(|number| fact(&world, number, Verdict::NonCompliant)).collect();
+    for number in 0..4 {
+        world.lock().index.insert(Subject::Instance(instance(number)), fleet_name());
+    }
+    assert_eq!(found(&world, &facts).len(), 4);
+    assert_eq!(world.names_since(0), ["indexed"]);
+}
+
+#[test]
+fn what_the_index_misses_is_asked_in_one_batch_and_remembered() {
+    let world = app();
+    let facts: Vec<Fact> = (0..4).map(|number| fact(&world, number, Verdict::NonCompliant)).collect();
+    assert_eq!(found(&world, &facts).len(), 4);
+    assert_eq!(world.names_since(0), ["indexed", "groups_of_instances", "fleets_of_groups", "index"]);
+    assert_eq!(found(&world, &facts).len(), 4);
+    assert_eq!(world.names_since(4), ["indexed"]);
+}
+
+#[test]
+fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_writes_nothing() {
+    let world = app();
+    let fact = stranger(&world);
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::NotOurs);
+    assert_eq!(world.names_since(0), ["indexed", "groups_of_instances"]);
+}
+
+#[test]
+fn an_image_without_a_fleet_is_kept_with_the_account() {
+    let world = app();
+    let fact = image(None);
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::Kept);
+    assert_eq!(world.names_since(0), ["keep"], "there is nothing to look up");
+    assert_eq!(world.lock().kept, [fact]);
+}
+
+#[test]
+fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
+    let world = app();
+    let fact = image(Some(fleet_name()));
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::With(fleet_name()));
+    assert_eq!(world.names_since(0), ["file"]);
+    // No engine uses it yet: it must not keep the fleet awake.
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert!(world.lock().queue.is_empty());
+}
+
+#[test]
+fn a_fact_that_is_not_newer_than_the_stored_one_counts_no_wake() {
+    let world = app();
+    let fact = fact(&world, 1, Verdict::NonCompliant);
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    for _ in 0..3 {
+        assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::With(fleet_name()));
+    }
+    assert_eq!(world.row(&fleet_name(), |row| row.lock.wakes), 1);
+}

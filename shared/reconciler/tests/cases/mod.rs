@@ -1,0 +1,9 @@
+mod crashes;
+mod faults;
+mod filing;
+mod leases;
+mod notices;
+mod replacement;
+mod settled;
+mod sweeping;
+mod waking;

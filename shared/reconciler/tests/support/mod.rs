@@ -1,0 +1,11 @@
+//! An in-memory world behind the loop's ports, and what drives it.
+
+pub(crate) mod driver;
+pub(crate) mod fleet;
+mod ports;
+mod table;
+pub(crate) mod world;
+
+pub(crate) use driver::{LEASE, block_on, count_turns, times};
+pub(crate) use fleet::{app, drifted, fact, fleet_name, fresh, group_name, instance, judge, rule, start, unseen};
+pub(crate) use world::{Fault, World};

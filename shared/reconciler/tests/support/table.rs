@@ -1,0 +1,204 @@
+//! The table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::check;
+use driftless_planner::decision::Decision;
+use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::ids::FleetName;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_reconciler::ports::{Acquired, Called, Committed, Lease, Released, Store, Stored};
+use jiff::Timestamp;
+
+use super::world::{Lock, Row, State, World};
+
+fn row<'a>(state: &'a mut State, fleet: &FleetName) -> &'a mut Row {
+    state.rows.entry(fleet.clone()).or_default()
+}
+
+fn freezes(state: &State, fleet: &FleetName) -> Vec<Freeze> {
+    let concerns = |freeze: &&Freeze| match &freeze.scope {
+        FreezeScope::Account => true,
+        FreezeScope::Fleet(frozen) => frozen == fleet,
+    };
+    state.freezes.iter().filter(concerns).cloned().collect()
+}
+
+fn is_held_by(lock: &Lock, lease: &Lease) -> bool {
+    lock.holder.as_ref() == Some(&lease.holder) && lock.fence == lease.fence
+}
+
+impl Store for World {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, FleetName>> {
+        self.call("indexed", subjects, |state| {
+            let asked = state.index.iter().filter(|(subject, _)| subjects.contains(subject));
+            Ok(asked.map(|(subject, fleet)| (subject.clone(), fleet.clone())).collect())
+        })
+        .await
+    }
+
+    async fn index(&self, entries: &BTreeMap<Subject, FleetName>, _: Timestamp) -> Called<()> {
+        self.call("index", entries, |state| {
+            state.index.extend(entries.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<()> {
+        self.call("file", (fleet, fact.key()), |state| {
+            state.file(fleet, fact);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn keep(&self, fact: &Fact, _: Timestamp) -> Called<()> {
+        self.call("keep", fact.key(), |state| {
+            state.kept.push(fact.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
+        self.call("acquire", (fleet, holder), |state| {
+            let lock = &mut row(state, fleet).lock;
+            if lock.holder.is_some() && lock.until > now {
+                return Ok(Acquired::Busy { until: lock.until });
+            }
+            lock.holder = Some(holder.to_owned());
+            lock.until = until;
+            lock.fence += 1;
+            Ok(Acquired::Held(Lease {
+                fleet: fleet.clone(),
+                holder: holder.to_owned(),
+                fence: lock.fence,
+                wakes: lock.wakes,
+                next_wake: lock.next_wake,
+                until,
+            }))
+        })
+        .await
+    }
+
+    async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+        self.call("release", (&lease.holder, next_wake), |state| {
+            let lock = &mut row(state, &lease.fleet).lock;
+            if !is_held_by(lock, lease) {
+                return Ok(Released::Lost);
+            }
+            if lock.wakes != lease.wakes {
+                return Ok(Released::Woken(Lease { wakes: lock.wakes, next_wake: lock.next_wake, ..lease.clone() }));
+            }
+            lock.holder = None;
+            lock.next_wake = next_wake;
+            Ok(Released::Free)
+        })
+        .await
+    }
+
+    async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+        self.call("claim_wake", (fleet, at), |state| {
+            let lock = &mut row(state, fleet).lock;
+            if lock.next_wake.is_some_and(|next| next > now && next <= at) {
+                return Ok(false);
+            }
+            lock.next_wake = Some(at);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn load(&self, fleet: &FleetName) -> Called<Stored> {
+        self.call("load", fleet, |state| {
+            let freezes = freezes(state, fleet);
+            let row = row(state, fleet);
+            Ok(Stored {
+                record: row.record.clone(),
+                facts: row.facts.values().cloned().collect(),
+                freezes,
+                outbox: row.outbox.clone(),
+                fingerprint: row.fingerprint.clone(),
+            })
+        })
+        .await
+    }
+
+    async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+        self.call("freezes", fleet, |state| Ok(freezes(state, fleet))).await
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        _: Timestamp,
+    ) -> Called<Committed> {
+        self.call("commit", (&lease.holder, &decision.actions), |state| {
+            assert_eq!(check::decision(decision), Vec::<String>::new());
+            let row = row(state, &lease.fleet);
+            if !is_held_by(&row.lock, lease) || row.record.as_ref().map(|record| record.version) != read_version {
+                return Ok(Committed::Conflict);
+            }
+            // As it is stored: what does not survive JSON does not survive the table.
+            let stored = serde_json::to_string(&decision.next).unwrap();
+            row.record = Some(serde_json::from_str(&stored).unwrap());
+            row.facts.retain(|key, _| !decision.consumed.contains(key));
+            row.journal.extend(decision.journal.clone());
+            row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
+            row.outbox.extend(decision.notifications.clone());
+            Ok(Committed::Yes)
+        })
+        .await
+    }
+
+    async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
+        self.call("told", ids, |state| {
+            row(state, fleet).outbox.retain(|notification| !ids.contains(&notification.id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+        self.call("open_fleets", (), |state| {
+            let is_open = |row: &Row| {
+                row.record.as_ref().is_some_and(|record| record.open_since().is_some())
+                    || row.facts.values().any(Fact::is_used)
+                    || !row.outbox.is_empty()
+            };
+            Ok(state.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone()).collect())
+        })
+        .await
+    }
+
+    async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+        self.call("fingerprints", (), |state| {
+            let known = state.rows.iter().filter_map(|(fleet, row)| Some((fleet.clone(), row.fingerprint.clone()?)));
+            Ok(known.collect())
+        })
+        .await
+    }
+
+    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+        self.call("remember", (fleet, fingerprint), |state| {
+            row(state, fleet).fingerprint = Some(fingerprint.to_owned());
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl State {
+    /// Files a fact, as the table does: not newer than what is stored, it changes nothing.
+    pub(crate) fn file(&mut self, fleet: &FleetName, fact: &Fact) {
+        let row = row(self, fleet);
+        let is_newer = row.facts.get(&fact.key()).is_none_or(|known| known.observed_at() < fact.observed_at());
+        if is_newer {
+            row.facts.insert(fact.key(), fact.clone());
+            row.lock.wakes += 1;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! SDK clients that talk to the emulators directly, past the recording: what a test does is no call of a function.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::sdk_config::{RetryConfig, SharedAsyncSleep, TimeoutConfig};
+
+/// One client for each service that tests call.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// EC2.
+    pub ec2: aws_sdk_ec2::Client,
+    /// Auto Scaling.
+    pub autoscaling: aws_sdk_autoscaling::Client,
+    /// Elastic Load Balancing.
+    pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// SNS.
+    pub sns: aws_sdk_sns::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+impl Clients {
+    /// Clients for the two emulators.
+    pub(crate) fn new(moto: &str, ministack: &str, region: &'static str) -> Self {
+        let (moto, ministack) = (config(moto, region), config(ministack, region));
+        Self {
+            ec2: aws_sdk_ec2::Client::new(&moto),
+            autoscaling: aws_sdk_autoscaling::Client::new(&moto),
+            load_balancing: aws_sdk_elasticloadbalancingv2::Client::new(&moto),
+            dynamodb: aws_sdk_dynamodb::Client::new(&ministack),
+            sns: aws_sdk_sns::Client::new(&ministack),
+            sqs: aws_sdk_sqs::Client::new(&ministack),
+        }
+    }
+}
+
+fn config(endpoint: &str, region: &'static str) -> SdkConfig {
+    // The key is no account number, so that the emulators' one account is meant.
+    let credentials = Credentials::from_keys("test", "secret", None);
+    SdkConfig::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::from_static(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(30)).build())
+        // A test wants to see the first error.
+        .retry_config(RetryConfig::disabled())
+        .build()
+}

@@ -1,0 +1,160 @@
+//! Events as AWS and the pipeline send them, from the templates in `tests/events`, put where the deployed rules listen.
+
+use anyhow::{Context as _, bail};
+use driftless_planner::fact::Verdict;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::control::compliance_type;
+use crate::http;
+use crate::stack::{LocalStack, REGION};
+
+/// An event for EventBridge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event(Value);
+
+impl Event {
+    /// AWS Config changed its verdict on an instance under a rule, just now.
+    pub fn compliance(instance: &str, rule: &str, verdict: Verdict) -> anyhow::Result<Self> {
+        Self::from_template(include_str!("../events/config-noncompliant.json"))?
+            .replacing("i-0aa11bb22cc33dd44", instance)
+            .replacing("approved-amis", rule)
+            .with("/detail/newEvaluationResult/complianceType", compliance_type(verdict).into())
+    }
+
+    /// An alarm on an instance changed its state, just now.
+    pub fn instance_alarm(alarm: &str, instance: &str, state: &str) -> anyhow::Result<Self> {
+        Self::from_template(include_str!("../events/alarm-instance.json"))?
+            .replacing("i-status", alarm)
+            .replacing("i-0aa11bb22cc33dd44", instance)
+            .with("/detail/state/value", state.into())
+    }
+
+    /// An image can be launched, just now.
+    pub fn image_available(image: &str) -> anyhow::Result<Self> {
+        Ok(Self::from_template(include_str!("../events/ami-available.json"))?.replacing("ami-0123456789abcdef0", image))
+    }
+
+    /// The pipeline published an image for a fleet, just now. It goes to Driftless's own bus.
+    pub fn image_published(fleet: &str, image: &str) -> anyhow::Result<Self> {
+        Self::from_template(include_str!("../events/image-published.json"))?
+            .replacing("ami-0123456789abcdef0", image)
+            .with("/detail/fleet", fleet.into())
+    }
+
+    /// An event from a text like those in `tests/events`, with every time in it moved so that the event is of now.
+    pub fn from_template(json: &str) -> anyhow::Result<Self> {
+        let mut event: Value = serde_json::from_str(json).context("the template is no JSON")?;
+        let at: Timestamp = event.get("time").and_then(Value::as_str).context("the template has no time")?.parse()?;
+        let age = Timestamp::now().duration_since(at);
+        for_each_text(&mut event, &mut |text| {
+            // Two formats: `2026-11-20T19:03:50.251Z`, and `+0000` at the end in alarms.
+            let zulu = text.strip_suffix("+0000").map(|time| format!("{time}Z"));
+            let Ok(time) = zulu.as_deref().unwrap_or(text).parse::<Timestamp>() else { return };
+            let Ok(moved) = time.checked_add(age) else { return };
+            let moved = format!("{moved:.3}");
+            *text = if zulu.is_some() { moved.replace('Z', "+0000") } else { moved };
+        });
+        Ok(Self(event))
+    }
+
+    /// With another text wherever one stands.
+    #[must_use]
+    pub fn replacing(mut self, from: &str, to: &str) -> Self {
+        for_each_text(&mut self.0, &mut |text| *text = text.replace(from, to));
+        self
+    }
+
+    /// With another value in a field that the event has, by its JSON pointer.
+    pub fn with(mut self, pointer: &str, value: Value) -> anyhow::Result<Self> {
+        *self.0.pointer_mut(pointer).with_context(|| format!("the event has no {pointer}"))? = value;
+        Ok(self)
+    }
+
+    /// The event.
+    pub const fn json(&self) -> &Value {
+        &self.0
+    }
+
+    /// The entry of a `PutEvents` request; EventBridge adds what is missing.
+    fn entry(&self, own_bus: &str) -> anyhow::Result<Value> {
+        let field = |name| self.0.get(name).with_context(|| format!("the event has no {name}"));
+        let source = field("source")?.as_str().context("source is no text")?;
+        Ok(json!({
+            "Source": source,
+            "DetailType": field("detail-type")?,
+            "Detail": field("detail")?.to_string(),
+            "Resources": field("resources")?,
+            "Time": Timestamp::now().as_second(),
+            "EventBusName": if source.starts_with("aws.") { "default" } else { own_bus },
+        }))
+    }
+}
+
+impl LocalStack {
+    /// Puts an event on the bus that its source uses: services of AWS on the default one, others on Driftless's own.
+    pub async fn put(&self, event: &Event) -> anyhow::Result<()> {
+        let entry = event.entry(self.deployment().output("EventBusName")?)?;
+        let headers = [
+            ("authorization", &*http::authorization("events", REGION)),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", "AWSEvents.PutEvents"),
+        ];
+        let answer = http::post(self.endpoint(), &headers, &json!({"Entries": [entry]})).await?;
+        let answer: Value = serde_json::from_slice(answer.body())?;
+        if answer.get("FailedEntryCount") != Some(&json!(0)) {
+            bail!("EventBridge refused the event: {answer}");
+        }
+        Ok(())
+    }
+
+    /// AWS Config finds that an instance breaks a rule: so it says when asked, and so it reports.
+    pub async fn find_non_compliant(&self, instance: &str, rule: &str, annotation: &str) -> anyhow::Result<()> {
+        self.control().set_compliance(instance, rule, Verdict::NonCompliant, Some(annotation)).await?;
+        self.put(&Event::compliance(instance, rule, Verdict::NonCompliant)?).await
+    }
+
+    /// AWS Config finds that an instance keeps a rule.
+    pub async fn find_compliant(&self, instance: &str, rule: &str) -> anyhow::Result<()> {
+        self.control().set_compliance(instance, rule, Verdict::Compliant, None).await?;
+        self.put(&Event::compliance(instance, rule, Verdict::Compliant)?).await
+    }
+}
+
+fn for_each_text(value: &mut Value, change: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| for_each_text(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| for_each_text(field, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compliance_event_is_of_now_and_about_the_instance() {
+        let event = Event::compliance("i-12345678", "hardened", Verdict::NotApplicable).unwrap();
+        let detail = &event.json()["detail"];
+        assert_eq!(detail["resourceId"], "i-12345678");
+        assert_eq!(detail["configRuleName"], "hardened");
+        let result = &detail["newEvaluationResult"];
+        assert_eq!(result["complianceType"], "NOT_APPLICABLE");
+        assert_eq!(result["evaluationResultIdentifier"]["evaluationResultQualifier"]["resourceId"], "i-12345678");
+        let ordering: Timestamp =
+            result["evaluationResultIdentifier"]["orderingTimestamp"].as_str().unwrap().parse().unwrap();
+        // In the template the evaluation is 15 seconds older than the event.
+        assert!((10..60).contains(&Timestamp::now().duration_since(ordering).as_secs()));
+        assert!(!event.json().to_string().contains("i-0aa11bb22cc33dd44"));
+    }
+
+    #[test]
+    fn an_alarm_keeps_its_own_format_of_time() {
+        let event = Event::instance_alarm("web-status", "i-12345678", "OK").unwrap();
+        let since = event.json()["detail"]["state"]["timestamp"].as_str().unwrap();
+        assert!(since.ends_with("+0000") && since.len() == "2026-11-20T17:04:40.989+0000".len(), "{since}");
+        assert_eq!(event.json()["detail"]["alarmName"], "web-status");
+    }
+}

@@ -1,0 +1,136 @@
+//! Fleets: made as the Terraform module would, and read back as AWS shows them.
+
+mod create;
+mod view;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_sdk_ec2::types::{ArchitectureValues, Filter, ResourceType, Tag, TagSpecification};
+
+pub use create::FleetSpec;
+pub use view::{FleetView, GroupView, InstanceView};
+pub use watch::{Seen, Watch};
+
+use crate::clients::Clients;
+use crate::patience::{Look, wait_until};
+use crate::stack::LocalStack;
+
+/// The tag that Auto Scaling puts on its instances.
+const GROUP_TAG: &str = "aws:autoscaling:groupName";
+
+/// A fleet that was made for a test.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    name: String,
+    image: String,
+    groups: Vec<GroupName>,
+    listener: Option<String>,
+    clients: Clients,
+}
+
+/// A group and what belongs to it.
+#[derive(Debug, Clone)]
+struct GroupName {
+    name: String,
+    template: String,
+    target_group: Option<String>,
+}
+
+impl Fleet {
+    /// The value of the tag `driftless:fleet`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The image that it was made with.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// The names of its groups, the live one first.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|group| group.name.as_str())
+    }
+
+    /// The launch template of a group, by the group's name.
+    pub fn template_of(&self, group: &str) -> Option<&str> {
+        self.groups.iter().find(|known| known.name == group).map(|known| known.template.as_str())
+    }
+
+    /// The target group of a group, by the group's name.
+    pub fn target_group_of(&self, group: &str) -> Option<&str> {
+        self.groups.iter().find(|known| known.name == group)?.target_group.as_deref()
+    }
+
+    /// Waits until the fleet is as awaited. When the time is up, the error says what was awaited and how it was.
+    pub async fn wait_for<T>(
+        &self,
+        awaited: &str,
+        timeout: Duration,
+        condition: impl Fn(&FleetView) -> Option<T>,
+    ) -> anyhow::Result<T> {
+        wait_until(&format!("fleet {}: {awaited}", self.name), timeout, async || {
+            let view = self.view().await?;
+            Ok(condition(&view).map_or_else(|| Look::NotYet(format!("\n{view}")), Look::Is))
+        })
+        .await
+    }
+
+    /// Waits until every group is as large as it wants to be and all of it works.
+    pub async fn wait_until_settled(&self, timeout: Duration) -> anyhow::Result<FleetView> {
+        self.wait_for("every instance works", timeout, |view| view.is_settled().then(|| view.clone())).await
+    }
+
+    /// Changes policy tags of all groups, given without their prefix.
+    pub async fn set_policy(&self, pairs: &[(&str, &str)]) -> anyhow::Result<()> {
+        let tags = self.groups.iter().flat_map(|group| {
+            pairs.iter().map(|(key, value)| {
+                let tag = aws_sdk_autoscaling::types::Tag::builder().key(format!("driftless:{key}")).value(*value);
+                let tag = tag.resource_id(&group.name).resource_type("auto-scaling-group");
+                tag.propagate_at_launch(false).build()
+            })
+        });
+        self.clients.autoscaling.create_or_update_tags().set_tags(Some(tags.collect())).send().await?;
+        Ok(())
+    }
+}
+
+impl LocalStack {
+    /// Registers an image of this account, with tags.
+    pub async fn register_image(&self, name: &str, tags: &[(&str, &str)]) -> anyhow::Result<String> {
+        register_image(self.clients(), name, tags).await
+    }
+
+    /// The group of each instance that any group has launched, those that are gone included.
+    pub async fn groups_of_instances(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let instances = managed_instances(self.clients()).await?;
+        Ok(instances
+            .into_iter()
+            .filter_map(|instance| {
+                let group = instance.tags().iter().find(|tag| tag.key() == Some(GROUP_TAG))?.value()?.to_owned();
+                Some((instance.instance_id?, group))
+            })
+            .collect())
+    }
+}
+
+async fn register_image(clients: &Clients, name: &str, tags: &[(&str, &str)]) -> anyhow::Result<String> {
+    let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
+    let tags = TagSpecification::builder().resource_type(ResourceType::Image).set_tags(Some(tags.collect())).build();
+    // EC2 refuses a specification without tags.
+    let tags = (!tags.tags().is_empty()).then(|| vec![tags]);
+    let request = clients.ec2.register_image().name(name).architecture(ArchitectureValues::Arm64);
+    let request = request.root_device_name("/dev/xvda").set_tag_specifications(tags);
+    request.send().await?.image_id.context("the image has no id")
+}
+
+/// Every instance that a group has launched, those that are gone included.
+async fn managed_instances(clients: &Clients) -> anyhow::Result<Vec<aws_sdk_ec2::types::Instance>> {
+    let filter = Filter::builder().name("tag-key").values(GROUP_TAG).build();
+    let pages = clients.ec2.describe_instances().filters(filter).into_paginator().items().send();
+    let reservations = pages.collect::<Result<Vec<_>, _>>().await?;
+    Ok(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
+}

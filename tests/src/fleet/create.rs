@@ -1,0 +1,201 @@
+//! Makes a fleet, as the Terraform module would.
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_autoscaling::types::{LaunchTemplateSpecification, Tag};
+use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, TagSpecification};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetGroupTuple, TargetTypeEnum,
+};
+
+use super::{Fleet, GroupName};
+use crate::clients::Clients;
+use crate::stack::LocalStack;
+
+/// A fleet to be made.
+#[derive(Debug, Clone)]
+pub struct FleetSpec {
+    name: String,
+    colors: Vec<&'static str>,
+    instances: i32,
+    max: i32,
+    is_balanced: bool,
+    grace_seconds: i32,
+    warmup_seconds: i32,
+    policy: Vec<(String, String)>,
+}
+
+impl FleetSpec {
+    /// A blue/green pair behind a load balancer that sends everything to blue. Green is empty.
+    pub fn pair(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            colors: vec!["blue", "green"],
+            instances: 1,
+            max: 10,
+            is_balanced: true,
+            grace_seconds: 0,
+            warmup_seconds: 0,
+            policy: Vec::new(),
+        }
+    }
+
+    /// A single group behind a load balancer.
+    pub fn single(name: &str) -> Self {
+        Self { colors: vec![""], ..Self::pair(name) }
+    }
+
+    /// Without a load balancer.
+    #[must_use]
+    pub const fn unbalanced(mut self) -> Self {
+        self.is_balanced = false;
+        self
+    }
+
+    /// How many instances the live group has. It is also its minimum.
+    #[must_use]
+    pub const fn instances(mut self, count: i32) -> Self {
+        self.instances = count;
+        self
+    }
+
+    /// The maximum of each group.
+    #[must_use]
+    pub const fn max(mut self, count: i32) -> Self {
+        self.max = count;
+        self
+    }
+
+    /// `HealthCheckGracePeriod`.
+    #[must_use]
+    pub const fn grace_seconds(mut self, seconds: i32) -> Self {
+        self.grace_seconds = seconds;
+        self
+    }
+
+    /// `DefaultInstanceWarmup`.
+    #[must_use]
+    pub const fn warmup_seconds(mut self, seconds: i32) -> Self {
+        self.warmup_seconds = seconds;
+        self
+    }
+
+    /// Policy tags, without their prefix: `("mode", "act")`.
+    #[must_use]
+    pub fn policy(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.policy.extend(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// Makes it. Its instances are launching when this returns: see [`Fleet::wait_until_settled`].
+    pub async fn create(&self, stack: &LocalStack) -> anyhow::Result<Fleet> {
+        self.create_with(stack.clients()).await.with_context(|| format!("fleet {} was not created", self.name))
+    }
+
+    async fn create_with(&self, clients: &Clients) -> anyhow::Result<Fleet> {
+        let subnets = two_subnets(clients).await?;
+        let image = super::register_image(clients, &format!("{}-1", self.name), &[]).await?;
+        let mut groups = Vec::new();
+        for color in &self.colors {
+            let name = if color.is_empty() { self.name.clone() } else { format!("{}-{color}", self.name) };
+            let target_group = if self.is_balanced { Some(create_target_group(clients, &name).await?) } else { None };
+            let template = create_template(clients, &name, &self.name, &image).await?;
+            groups.push(GroupName { name, template, target_group });
+        }
+        let listener =
+            if self.is_balanced { Some(create_listener(clients, &self.name, &subnets, &groups).await?) } else { None };
+        for (position, (group, color)) in groups.iter().zip(&self.colors).enumerate() {
+            let size = if position == 0 { self.instances } else { 0 };
+            self.create_group(clients, group, color, &subnets, size).await?;
+        }
+        Ok(Fleet { name: self.name.clone(), image, groups, listener, clients: clients.clone() })
+    }
+
+    async fn create_group(
+        &self,
+        clients: &Clients,
+        group: &GroupName,
+        color: &str,
+        subnets: &[String],
+        size: i32,
+    ) -> anyhow::Result<()> {
+        let template = LaunchTemplateSpecification::builder().launch_template_id(&group.template).version("1").build();
+        let mut request = clients
+            .autoscaling
+            .create_auto_scaling_group()
+            .auto_scaling_group_name(&group.name)
+            .launch_template(template)
+            .min_size(size)
+            .desired_capacity(size)
+            .max_size(self.max)
+            .vpc_zone_identifier(subnets.join(","))
+            .health_check_grace_period(self.grace_seconds)
+            .default_instance_warmup(self.warmup_seconds)
+            .set_tags(Some(self.tags(group, color)));
+        if let Some(target_group) = &group.target_group {
+            request = request.target_group_arns(target_group).health_check_type("ELB");
+        }
+        request.send().await?;
+        Ok(())
+    }
+
+    fn tags(&self, group: &GroupName, color: &str) -> Vec<Tag> {
+        let identity =
+            [("fleet", self.name.as_str()), ("color", color)].into_iter().filter(|(_, value)| !value.is_empty());
+        let policy = self.policy.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let tag = |(key, value): (&str, &str)| {
+            let tag = Tag::builder().key(format!("driftless:{key}")).value(value).propagate_at_launch(false);
+            tag.resource_id(&group.name).resource_type("auto-scaling-group").build()
+        };
+        identity.chain(policy).map(tag).collect()
+    }
+}
+
+/// Two subnets of the default network, in two zones.
+async fn two_subnets(clients: &Clients) -> anyhow::Result<Vec<String>> {
+    let mut subnets = clients.ec2.describe_subnets().send().await?.subnets.unwrap_or_default();
+    subnets.sort_by(|one, other| one.availability_zone.cmp(&other.availability_zone));
+    subnets.dedup_by(|one, other| one.availability_zone == other.availability_zone);
+    let ids: Vec<String> = subnets.into_iter().filter_map(|subnet| subnet.subnet_id).take(2).collect();
+    ensure!(ids.len() == 2, "the default network has no two zones");
+    Ok(ids)
+}
+
+async fn create_template(clients: &Clients, name: &str, fleet: &str, image: &str) -> anyhow::Result<String> {
+    let data = RequestLaunchTemplateData::builder().image_id(image).instance_type(InstanceType::T4gSmall).build();
+    let tag = aws_sdk_ec2::types::Tag::builder().key("driftless:fleet").value(fleet).build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::LaunchTemplate).tags(tag).build();
+    let request = clients.ec2.create_launch_template().launch_template_name(name).launch_template_data(data);
+    let template = request.tag_specifications(tags).send().await?.launch_template;
+    template.and_then(|template| template.launch_template_id).context("the launch template has no id")
+}
+
+async fn create_target_group(clients: &Clients, name: &str) -> anyhow::Result<String> {
+    let vpcs = clients.ec2.describe_vpcs().send().await?.vpcs.unwrap_or_default();
+    let vpc = vpcs.into_iter().find(|vpc| vpc.is_default == Some(true)).context("there is no default network")?;
+    let request = clients.load_balancing.create_target_group().name(name).set_vpc_id(vpc.vpc_id);
+    let request = request.protocol(ProtocolEnum::Http).port(80).target_type(TargetTypeEnum::Instance);
+    let mut made = request.send().await?.target_groups.unwrap_or_default();
+    made.pop().and_then(|group| group.target_group_arn).context("the target group has no ARN")
+}
+
+/// A load balancer with a listener that sends everything to the first group.
+async fn create_listener(
+    clients: &Clients,
+    name: &str,
+    subnets: &[String],
+    groups: &[GroupName],
+) -> anyhow::Result<String> {
+    let request = clients.load_balancing.create_load_balancer().name(name).set_subnets(Some(subnets.to_vec()));
+    let mut made = request.send().await?.load_balancers.unwrap_or_default();
+    let balancer =
+        made.pop().and_then(|balancer| balancer.load_balancer_arn).context("the load balancer has no ARN")?;
+    let weighted = groups.iter().enumerate().map(|(position, group)| {
+        let weight = if position == 0 { 100 } else { 0 };
+        TargetGroupTuple::builder().set_target_group_arn(group.target_group.clone()).weight(weight).build()
+    });
+    let forward = ForwardActionConfig::builder().set_target_groups(Some(weighted.collect())).build();
+    let action = Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward).build();
+    let request = clients.load_balancing.create_listener().load_balancer_arn(balancer).default_actions(action);
+    let mut made = request.protocol(ProtocolEnum::Http).port(80).send().await?.listeners.unwrap_or_default();
+    made.pop().and_then(|listener| listener.listener_arn).context("the listener has no ARN")
+}

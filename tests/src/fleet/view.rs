@@ -1,0 +1,200 @@
+//! A fleet as AWS shows it.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::Fleet;
+
+/// A fleet at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetView {
+    /// Its groups, by name.
+    pub groups: Vec<GroupView>,
+}
+
+/// A group at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupView {
+    /// Its name.
+    pub name: String,
+    /// `MinSize`.
+    pub min: i32,
+    /// `MaxSize`.
+    pub max: i32,
+    /// The desired capacity.
+    pub desired: i32,
+    /// Its instances, by id.
+    pub instances: Vec<InstanceView>,
+}
+
+/// An instance of a group at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceView {
+    /// Its id.
+    pub id: String,
+    /// Where it runs.
+    pub zone: String,
+    /// `InService`.
+    pub lifecycle: String,
+    /// `Healthy`.
+    pub health: String,
+    /// What the load balancer says of it: `healthy`. None: it is no target.
+    pub target: Option<String>,
+    /// The launch template version that it was launched with.
+    pub template_version: Option<String>,
+    /// Its image.
+    pub image: Option<String>,
+    /// Whether it is protected from scale-in.
+    pub is_protected: bool,
+}
+
+impl InstanceView {
+    /// Whether it works: in service and, behind a load balancer, a healthy target.
+    pub fn serves(&self) -> bool {
+        let target_is_fine = self.target.as_deref().is_none_or(|health| health == "healthy");
+        self.lifecycle == "InService" && self.health == "Healthy" && target_is_fine
+    }
+}
+
+impl GroupView {
+    /// How many of its instances work.
+    pub fn serving(&self) -> usize {
+        self.instances.iter().filter(|instance| instance.serves()).count()
+    }
+
+    /// Whether it is as large as it wants to be, and all of it works.
+    pub fn is_settled(&self) -> bool {
+        let desired = usize::try_from(self.desired).unwrap_or_default();
+        self.instances.len() == desired && self.serving() == desired
+    }
+}
+
+impl FleetView {
+    /// A group, by its color; the group of a single one by any.
+    pub fn group(&self, color: &str) -> anyhow::Result<&GroupView> {
+        let mut groups = self.groups.iter();
+        let is_wanted = |group: &&GroupView| self.groups.len() == 1 || group.name.ends_with(&format!("-{color}"));
+        groups.find(is_wanted).with_context(|| format!("there is no {color} group:\n{self}"))
+    }
+
+    /// An instance, by its id.
+    pub fn instance(&self, id: &str) -> Option<&InstanceView> {
+        self.groups.iter().flat_map(|group| &group.instances).find(|instance| instance.id == id)
+    }
+
+    /// How many instances work.
+    pub fn serving(&self) -> usize {
+        self.groups.iter().map(GroupView::serving).sum()
+    }
+
+    /// Whether every group is.
+    pub fn is_settled(&self) -> bool {
+        self.groups.iter().all(GroupView::is_settled)
+    }
+}
+
+impl std::fmt::Display for FleetView {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for group in &self.groups {
+            writeln!(formatter, "{} wants {} ({} to {})", group.name, group.desired, group.min, group.max)?;
+            for instance in &group.instances {
+                let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+                writeln!(
+                    formatter,
+                    "  {} {} {} {} target {} version {}{}",
+                    instance.id,
+                    instance.zone,
+                    instance.lifecycle,
+                    instance.health,
+                    or_none(&instance.target),
+                    or_none(&instance.template_version),
+                    if instance.is_protected { " protected" } else { "" }
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fleet {
+    /// What AWS shows now.
+    pub async fn view(&self) -> anyhow::Result<FleetView> {
+        let names: Vec<String> = self.groups.iter().map(|group| group.name.clone()).collect();
+        let request = self.clients.autoscaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
+        let described = request.send().await?.auto_scaling_groups.unwrap_or_default();
+        let images = self.images().await?;
+        let mut groups = Vec::new();
+        for group in described {
+            let targets = self.targets(group.target_group_arns()).await?;
+            let mut instances: Vec<_> =
+                group.instances().iter().map(|instance| shown(instance, &targets, &images)).collect();
+            instances.sort_by(|one, other| one.id.cmp(&other.id));
+            groups.push(GroupView {
+                name: group.auto_scaling_group_name.unwrap_or_default(),
+                min: group.min_size.unwrap_or_default(),
+                max: group.max_size.unwrap_or_default(),
+                desired: group.desired_capacity.unwrap_or_default(),
+                instances,
+            });
+        }
+        groups.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(FleetView { groups })
+    }
+
+    /// The weight that the listener gives to each group, by the group's name.
+    pub async fn weights(&self) -> anyhow::Result<BTreeMap<String, i32>> {
+        let Some(listener) = &self.listener else { return Ok(BTreeMap::new()) };
+        let request = self.clients.load_balancing.describe_listeners().listener_arns(listener);
+        let listeners = request.send().await?.listeners.unwrap_or_default();
+        let actions = listeners.iter().flat_map(aws_sdk_elasticloadbalancingv2::types::Listener::default_actions);
+        let forwards = actions.filter_map(|action| action.forward_config.as_ref());
+        let tuples = forwards.flat_map(aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::target_groups);
+        let name = |arn: Option<&str>| self.groups.iter().find(|group| group.target_group.as_deref() == arn);
+        Ok(tuples
+            .filter_map(|tuple| Some((name(tuple.target_group_arn())?.name.clone(), tuple.weight.unwrap_or(1))))
+            .collect())
+    }
+
+    /// The image of each instance of the fleet, by the instance's id.
+    async fn images(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let instances = super::managed_instances(&self.clients).await?;
+        Ok(instances.into_iter().filter_map(|instance| Some((instance.instance_id?, instance.image_id?))).collect())
+    }
+
+    /// The health of the targets of a group, by instance. None: the group has no load balancer.
+    async fn targets(&self, target_groups: &[String]) -> anyhow::Result<Option<BTreeMap<String, String>>> {
+        let Some(arn) = target_groups.first() else { return Ok(None) };
+        let request = self.clients.load_balancing.describe_target_health().target_group_arn(arn);
+        let described = request.send().await?.target_health_descriptions.unwrap_or_default();
+        let health = described.into_iter().filter_map(|description| {
+            let state = description.target_health?.state?.as_str().to_owned();
+            Some((description.target?.id?, state))
+        });
+        Ok(Some(health.collect()))
+    }
+}
+
+fn shown(
+    instance: &aws_sdk_autoscaling::types::Instance,
+    targets: &Option<BTreeMap<String, String>>,
+    images: &BTreeMap<String, String>,
+) -> InstanceView {
+    let id = instance.instance_id().unwrap_or_default().to_owned();
+    let registered =
+        |targets: &BTreeMap<String, String>| targets.get(&id).cloned().unwrap_or_else(|| "absent".to_owned());
+    InstanceView {
+        zone: instance.availability_zone().unwrap_or_default().to_owned(),
+        lifecycle: instance.lifecycle_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        health: instance.health_status().unwrap_or_default().to_owned(),
+        target: targets.as_ref().map(registered),
+        template_version: instance.launch_template().and_then(|template| template.version()).map(str::to_owned),
+        image: images.get(&id).cloned(),
+        is_protected: instance.protected_from_scale_in().unwrap_or_default(),
+        id,
+    }
+}

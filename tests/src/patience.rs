@@ -1,0 +1,36 @@
+//! Waiting for something that only looking again can tell.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::Instant;
+
+/// How often a state that nobody announces is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What one look found.
+#[derive(Debug)]
+pub enum Look<T> {
+    /// It is as awaited.
+    Is(T),
+    /// It is not yet, and this is how it is: the error says so when the time is up.
+    NotYet(String),
+}
+
+/// Looks until it is as awaited. When the time is up, the error says what was awaited and how it was at the last look.
+pub async fn wait_until<T>(
+    awaited: &str,
+    timeout: Duration,
+    mut look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
+) -> anyhow::Result<T> {
+    let end = Instant::now() + timeout;
+    loop {
+        match look().await? {
+            Look::Is(found) => return Ok(found),
+            Look::NotYet(state) if Instant::now() >= end => {
+                bail!("waited {timeout:?} in vain: {awaited}\nat the last look: {state}")
+            }
+            Look::NotYet(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}

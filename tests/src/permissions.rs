@@ -1,0 +1,232 @@
+//! Whether each function may do what it does: the recorded calls, held against the policies as they were deployed.
+//!
+//! The emulators check no permission, so this does. It knows actions, resources, wildcards and explicit denies; it does
+//! not evaluate conditions (see [`statement`]).
+
+mod needs;
+pub mod statement;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, bail};
+
+pub use statement::{Effect, Refusal, Statement};
+
+use crate::proxy::Call;
+use crate::stack::LocalStack;
+use needs::{implied, needs};
+use statement::{check, check_somewhere};
+
+/// What the functions may do.
+#[derive(Debug, Clone)]
+pub struct Permissions {
+    /// By function.
+    policies: BTreeMap<String, Vec<Statement>>,
+    /// By action: what AWS checks besides, on resources that the call does not name.
+    dependents: BTreeMap<String, Vec<String>>,
+}
+
+/// Something that a function does and may not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The function.
+    pub function: String,
+    /// What it needs, and for which call.
+    pub need: String,
+    /// Why it is not allowed.
+    pub why: String,
+}
+
+impl LocalStack {
+    /// Checks every recorded call against the deployed policies. The error lists what is not allowed.
+    pub async fn check_permissions(&self) -> anyhow::Result<()> {
+        let permissions = Permissions::new(self.deployment().policies.clone())?;
+        let groups = self.groups_of_instances().await?;
+        let violations = permissions.violations(&self.recording().all(), &groups);
+        if violations.is_empty() {
+            return Ok(());
+        }
+        let listed: String = violations.iter().map(|violation| format!("\n  {violation}")).collect();
+        bail!("functions do what their policies do not allow:{listed}")
+    }
+}
+
+impl Permissions {
+    /// The policies of functions, by name.
+    pub fn new(policies: BTreeMap<String, Vec<Statement>>) -> anyhow::Result<Self> {
+        let dependents = include_str!("../template/dependent_actions.json");
+        let dependents = serde_json::from_str(dependents).context("dependent_actions.json")?;
+        Ok(Self { policies, dependents })
+    }
+
+    /// What the calls needed and the policies do not allow, each once. `groups` tells the group of an instance, for calls
+    /// that name only the instance.
+    pub fn violations(&self, calls: &[Call], groups: &BTreeMap<String, String>) -> BTreeSet<Violation> {
+        let functions: BTreeSet<&str> = calls.iter().filter_map(|call| call.function.as_deref()).collect();
+        let of_lambda = functions.into_iter().flat_map(|function| self.violations_of_lambda(function));
+        calls.iter().flat_map(|call| self.violations_of_call(call, groups)).chain(of_lambda).collect()
+    }
+
+    fn violations_of_call(&self, call: &Call, groups: &BTreeMap<String, String>) -> Vec<Violation> {
+        let function = call.function.clone().unwrap_or_else(|| "unknown function".to_owned());
+        let violation = |need: String, why: String| Violation { function: function.clone(), need, why };
+        let Some(policy) = self.policies.get(&function) else {
+            return vec![violation(call.name(), "no policy of this function was deployed".to_owned())];
+        };
+        let needs = match needs(call, groups) {
+            Ok(needs) => needs,
+            Err(why) => return vec![violation(call.name(), why)],
+        };
+        let mut violations = Vec::new();
+        for (action, resource) in needs {
+            if let Err(refusal) = check(policy, &action, &resource) {
+                violations.push(violation(format!("{action} on {resource}"), refusal.to_string()));
+            }
+            for dependent in self.dependents.get(&action).into_iter().flatten() {
+                // `kms:GenerateDataKey*` is a pattern itself; the plain action stands for it.
+                if let Err(refusal) = check_somewhere(policy, dependent.trim_end_matches('*')) {
+                    violations
+                        .push(violation(format!("{dependent}, which AWS checks for {action}"), refusal.to_string()));
+                }
+            }
+        }
+        violations
+    }
+
+    fn violations_of_lambda(&self, function: &str) -> Vec<Violation> {
+        // A function without a policy is reported with its calls.
+        let policy = self.policies.get(function).map(Vec::as_slice).unwrap_or_default();
+        let refused = implied(function).into_iter().filter_map(|(action, resource)| {
+            let refusal = check(policy, &action, &resource).err()?;
+            let need = format!("{action} on {resource}, which Lambda does in its name");
+            Some(Violation { function: function.to_owned(), need, why: refusal.to_string() })
+        });
+        refused.collect()
+    }
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} needs {}: {}", self.function, self.need, self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::proxy::Outcome;
+
+    const FUNCTION: &str = "driftless-reconcile";
+
+    fn call(service: &str, action: &str, request: Value) -> Call {
+        Call {
+            at: Timestamp::UNIX_EPOCH,
+            took: None,
+            function: Some(FUNCTION.to_owned()),
+            service: service.to_owned(),
+            action: action.to_owned(),
+            request,
+            outcome: Outcome::Answered(200),
+            fault: None,
+        }
+    }
+
+    /// What the calls may not do under a policy that has, besides, all that Lambda needs.
+    fn violations(policy: Value, calls: &[Call]) -> Vec<String> {
+        let mut policy: Vec<Statement> = serde_json::from_value(policy).unwrap();
+        let lambda = json!({"Effect": "Allow", "Action": ["sqs:*", "logs:*"], "Resource": "*"});
+        policy.push(serde_json::from_value(lambda).unwrap());
+        let permissions = Permissions::new(BTreeMap::from([(FUNCTION.to_owned(), policy)])).unwrap();
+        let groups = BTreeMap::from([("i-1".to_owned(), "app-blue".to_owned())]);
+        permissions.violations(calls, &groups).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_transaction_needs_the_permissions_of_its_parts() {
+        let transaction = call(
+            "dynamodb",
+            "TransactWriteItems",
+            json!({"TransactItems": [{"Put": {"TableName": "t"}}, {"ConditionCheck": {"TableName": "t"}}]}),
+        );
+        let table = "arn:aws:dynamodb:us-east-1:123456789012:table/t";
+        let policy = json!([{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table}]);
+        assert_eq!(
+            violations(policy, &[transaction]),
+            [format!(
+                "driftless-reconcile needs dynamodb:ConditionCheckItem on {table}: no statement allows the action"
+            )]
+        );
+    }
+
+    #[test]
+    fn an_index_is_a_resource_of_its_own() {
+        let query = call("dynamodb", "Query", json!({"TableName": "t", "IndexName": "open-work"}));
+        let table = "arn:aws:dynamodb:us-east-1:123456789012:table/t";
+        let policy = json!([{"Effect": "Allow", "Action": "dynamodb:Query", "Resource": table}]);
+        let found = violations(policy, &[query]);
+        assert!(found[0].contains("/index/open-work: the action is allowed on other resources only"), "{found:?}");
+    }
+
+    #[test]
+    fn a_call_by_instance_is_checked_on_its_group() {
+        let terminate =
+            |id: &str| call("autoscaling", "TerminateInstanceInAutoScalingGroup", json!({"InstanceId": id}));
+        let resource = "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/app-*";
+        let policy = json!([{"Effect": "Allow", "Action": "autoscaling:Terminate*", "Resource": resource}]);
+        assert_eq!(violations(policy.clone(), &[terminate("i-1")]), Vec::<String>::new());
+        assert!(violations(policy, &[terminate("i-2")])[0].contains("no instance of a known one"));
+    }
+
+    #[test]
+    fn what_aws_checks_besides_must_be_allowed_somewhere() {
+        let publish = call("sns", "Publish", json!({"TopicArn": "arn:aws:sns:us-east-1:123456789012:alerts"}));
+        let policy = json!([
+            {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"},
+            {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "arn:aws:kms:::key/1"},
+        ]);
+        assert_eq!(
+            violations(policy, &[publish]),
+            [
+                "driftless-reconcile needs kms:GenerateDataKey*, which AWS checks for sns:Publish: no statement allows the action"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_explicit_deny_wins() {
+        let delete = call("autoscaling", "DeleteTags", json!({"AutoScalingGroupName": "app-blue"}));
+        let policy = json!([
+            {"Effect": "Allow", "Action": "autoscaling:*", "Resource": "*"},
+            {"Sid": "NeverThese", "Effect": "Deny", "Action": "autoscaling:DeleteTags", "Resource": "*"},
+        ]);
+        assert!(violations(policy, &[delete])[0].ends_with(r#"statement "NeverThese" denies it"#));
+    }
+
+    #[test]
+    fn what_lambda_does_in_the_name_of_a_function_is_checked_too() {
+        let permissions = Permissions::new(BTreeMap::from([(FUNCTION.to_owned(), Vec::new())])).unwrap();
+        let read = call("ec2", "DescribeInstances", Value::Null);
+        let found = permissions.violations(&[read], &BTreeMap::new());
+        let needs: Vec<&str> = found.iter().map(|violation| violation.need.split(' ').next().unwrap()).collect();
+        assert_eq!(
+            needs,
+            [
+                "ec2:DescribeInstances",
+                "logs:CreateLogStream",
+                "logs:PutLogEvents",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_that_is_not_known_here_is_reported() {
+        let unknown = call("ec2", "TerminateInstances", Value::Null);
+        assert!(violations(json!([]), &[unknown])[0].contains("teach tests/src/permissions/needs.rs"));
+    }
+}

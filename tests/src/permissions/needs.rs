@@ -1,0 +1,120 @@
+//! Which permissions a call needs: IAM's actions, and the resources that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::proxy::Call;
+use crate::stack::{ACCOUNT, REGION};
+
+/// An action and the resource that it is asked for.
+pub(crate) type Need = (String, String);
+
+/// What a call needs. Err: it is not known, and this module must learn it.
+pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BTreeSet<Need>, String> {
+    match call.service.as_str() {
+        "dynamodb" => dynamodb(call),
+        "sqs" => {
+            let action = call.action.strip_suffix("Batch").unwrap_or(&call.action);
+            let queue = named(call, "QueueUrl")?.rsplit('/').next().unwrap_or_default();
+            Ok(one(format!("sqs:{action}"), arn("sqs", queue)))
+        }
+        "sns" => {
+            let action = call.action.strip_suffix("Batch").unwrap_or(&call.action);
+            Ok(one(format!("sns:{action}"), named(call, "TopicArn")?.to_owned()))
+        }
+        // The API names a rule, IAM its ARN, in which AWS has put an id.
+        "config" => Ok(one(call.name(), arn("config", "config-rule/config-rule-000000"))),
+        // Reads of these have no resource level.
+        "ec2" | "autoscaling" | "elasticloadbalancing" if call.action.starts_with("Describe") => {
+            Ok(one(call.name(), "*".to_owned()))
+        }
+        "autoscaling" => Ok(one(call.name(), group_arn(call, groups)?)),
+        "elasticloadbalancing" => {
+            let names = ["RuleArn", "ListenerArn", "TargetGroupArn", "LoadBalancerArn"];
+            let resource = names.iter().find_map(|name| call.text(name)).ok_or("it names no resource")?;
+            Ok(one(call.name(), resource.to_owned()))
+        }
+        "ec2" if call.action.contains("LaunchTemplate") => {
+            Ok(one(call.name(), arn("ec2", &format!("launch-template/{}", named(call, "LaunchTemplateId")?))))
+        }
+        _ => Err("which resource it needs is not known: teach tests/src/permissions/needs.rs".to_owned()),
+    }
+}
+
+/// What Lambda itself does with a function's permissions: it takes from its queue, and writes its log.
+pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
+    // A function's source is the queue of its own name; reconcile's is the wake queue.
+    let queue =
+        arn("sqs", &function.strip_suffix("-reconcile").map_or(function.to_owned(), |stack| format!("{stack}-wake")));
+    let log = arn("logs", &format!("log-group:/aws/lambda/{function}:log-stream:any"));
+    let of_queue =
+        ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"].map(|name| (format!("sqs:{name}"), queue.clone()));
+    let of_log = ["CreateLogStream", "PutLogEvents"].map(|name| (format!("logs:{name}"), log.clone()));
+    of_queue.into_iter().chain(of_log).collect()
+}
+
+/// DynamoDB checks a transaction by its parts, and an index by itself.
+fn dynamodb(call: &Call) -> Result<BTreeSet<Need>, String> {
+    match call.action.as_str() {
+        "TransactWriteItems" | "TransactGetItems" => {
+            let parts = call.request.get("TransactItems").and_then(Value::as_array).ok_or("it has no TransactItems")?;
+            parts.iter().map(part_of_transaction).collect()
+        }
+        "BatchGetItem" | "BatchWriteItem" => {
+            let tables = call.request.get("RequestItems").and_then(Value::as_object).ok_or("it has no RequestItems")?;
+            Ok(tables.keys().map(|table| (call.name(), table_arn(table))).collect())
+        }
+        _ => {
+            let table = table_arn(named(call, "TableName")?);
+            let resource = call.text("IndexName").map_or(table.clone(), |index| format!("{table}/index/{index}"));
+            Ok(one(call.name(), resource))
+        }
+    }
+}
+
+fn part_of_transaction(part: &Value) -> Result<Need, String> {
+    let actions = [
+        ("Put", "PutItem"),
+        ("Update", "UpdateItem"),
+        ("Delete", "DeleteItem"),
+        ("ConditionCheck", "ConditionCheckItem"),
+        ("Get", "GetItem"),
+    ];
+    let known = actions.iter().find_map(|(key, action)| Some((part.get(key)?, action)));
+    let (request, action) = known.ok_or_else(|| format!("an unknown part of a transaction: {part}"))?;
+    let table = request.get("TableName").and_then(Value::as_str).ok_or("a part of the transaction names no table")?;
+    Ok((format!("dynamodb:{action}"), table_arn(table)))
+}
+
+fn group_arn(call: &Call, groups: &BTreeMap<String, String>) -> Result<String, String> {
+    let by_instance = || groups.get(call.text("InstanceId")?).map(String::as_str);
+    let group = call
+        .text("AutoScalingGroupName")
+        .or_else(by_instance)
+        .ok_or("it names no group, and no instance of a known one")?;
+    Ok(arn(
+        "autoscaling",
+        &format!("autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/{group}"),
+    ))
+}
+
+fn table_arn(name_or_arn: &str) -> String {
+    if name_or_arn.starts_with("arn:") {
+        name_or_arn.to_owned()
+    } else {
+        arn("dynamodb", &format!("table/{name_or_arn}"))
+    }
+}
+
+fn arn(service: &str, resource: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
+}
+
+fn named<'a>(call: &'a Call, field: &str) -> Result<&'a str, String> {
+    call.text(field).ok_or_else(|| format!("it has no {field}"))
+}
+
+fn one(action: String, resource: String) -> BTreeSet<Need> {
+    BTreeSet::from([(action, resource)])
+}

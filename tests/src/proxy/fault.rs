@@ -1,0 +1,155 @@
+//! What can be done to a call on its way.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::call::Call;
+use crate::pattern::matches_any_case;
+
+/// A fault that waits for its call.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    name: String,
+    function: Option<String>,
+    occurrence: Occurrence,
+    strike: Strike,
+    seen: u32,
+    struck: u32,
+}
+
+/// What is done to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strike {
+    /// It arrives later.
+    Delay(Duration),
+    /// It never arrives; the function reads this error, in the format of the call's protocol.
+    Fail {
+        /// The HTTP status.
+        status: u16,
+        /// The code: `Throttling`.
+        code: String,
+        /// The message.
+        message: String,
+    },
+    /// It never arrives; the connection is closed.
+    DropRequest,
+    /// It is done; the connection is closed without the reply.
+    DropReply,
+    /// It never arrives; the process that sent it is killed.
+    Kill,
+    /// It is done; the process that sent it is killed before it can read the reply.
+    KillAfterwards,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Occurrence {
+    Nth(u32),
+    Every,
+}
+
+impl Strike {
+    /// The error of an overloaded AWS, which the SDK retries.
+    pub fn throttle() -> Self {
+        Self::Fail { status: 400, code: "ThrottlingException".to_owned(), message: "Rate exceeded".to_owned() }
+    }
+
+    /// The error of a policy that does not allow the call.
+    pub fn deny() -> Self {
+        Self::Fail { status: 403, code: "AccessDenied".to_owned(), message: "not authorized".to_owned() }
+    }
+
+    /// The word for it in the recording.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Delay(_) => "delayed",
+            Self::Fail { .. } => "made to fail",
+            Self::DropRequest => "request dropped",
+            Self::DropReply => "reply dropped",
+            Self::Kill => "caller killed before",
+            Self::KillAfterwards => "caller killed after",
+        }
+    }
+}
+
+impl Fault {
+    /// Strikes the first call with this name: `autoscaling:Terminate*`, or `*` for any.
+    pub fn at(name: &str, strike: Strike) -> Self {
+        Self { name: name.to_owned(), function: None, occurrence: Occurrence::Nth(1), strike, seen: 0, struck: 0 }
+    }
+
+    /// Only calls of this function, which may be named without its stack: `reconcile`.
+    #[must_use]
+    pub fn of(mut self, function: &str) -> Self {
+        self.function = Some(function.to_owned());
+        self
+    }
+
+    /// Strikes the nth of the calls instead, counted from 1 and from now on.
+    #[must_use]
+    pub const fn nth(mut self, nth: u32) -> Self {
+        self.occurrence = Occurrence::Nth(nth);
+        self
+    }
+
+    /// Strikes every one of the calls.
+    #[must_use]
+    pub const fn every(mut self) -> Self {
+        self.occurrence = Occurrence::Every;
+        self
+    }
+
+    fn matches(&self, call: &Call) -> bool {
+        matches_any_case(&self.name, &call.name()) && self.function.as_ref().is_none_or(|name| call.is_by(name))
+    }
+
+    /// Counts a call that it is about, and strikes if it is the one.
+    fn meet(&mut self, call: &Call) -> Option<Strike> {
+        if !self.matches(call) {
+            return None;
+        }
+        self.seen += 1;
+        let strikes = match self.occurrence {
+            Occurrence::Nth(nth) => self.seen == nth,
+            Occurrence::Every => true,
+        };
+        strikes.then(|| {
+            self.struck += 1;
+            self.strike.clone()
+        })
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.name, self.strike.word())
+    }
+}
+
+/// The faults that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    pub(crate) fn inject(&self, fault: Fault) {
+        self.lock().push(fault);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Faults that no call has met yet: a test that injects a fault which never strikes tests nothing.
+    pub(crate) fn unmet(&self) -> Vec<String> {
+        self.lock().iter().filter(|fault| fault.struck == 0).map(ToString::to_string).collect()
+    }
+
+    /// What is done to this call. Every fault counts it; the first that strikes wins.
+    pub(crate) fn meet(&self, call: &Call) -> Option<Strike> {
+        let mut faults = self.lock();
+        faults.iter_mut().filter_map(|fault| fault.meet(call)).fold(None, |first, next| first.or(Some(next)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,114 @@
+//! What the functions called, in the order in which the calls arrived.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::call::{Call, Outcome, listed};
+
+/// How many calls a failed wait shows.
+const SHOWN: usize = 40;
+
+/// A handle on the recording. Clones show the same calls.
+#[derive(Debug, Clone)]
+pub struct Recording(Arc<Shared>);
+
+/// A moment of the recording. The default is its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark(usize);
+
+#[derive(Debug)]
+struct Shared {
+    calls: Mutex<Vec<Call>>,
+    changed: watch::Sender<()>,
+    /// Finished calls, a line each, for whoever looks afterwards.
+    log: Mutex<File>,
+}
+
+impl Recording {
+    pub(crate) fn new(log: &Path) -> anyhow::Result<Self> {
+        let log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let (changed, _) = watch::channel(());
+        Ok(Self(Arc::new(Shared { calls: Mutex::default(), changed, log: Mutex::new(log) })))
+    }
+
+    /// Now.
+    pub fn mark(&self) -> Mark {
+        Mark(self.calls().len())
+    }
+
+    /// Every call.
+    pub fn all(&self) -> Vec<Call> {
+        self.calls().clone()
+    }
+
+    /// The calls that arrived since a mark, those that are under way included.
+    pub fn since(&self, mark: Mark) -> Vec<Call> {
+        self.calls().get(mark.0..).unwrap_or_default().to_vec()
+    }
+
+    /// Waits until the calls since a mark are as awaited. It is looked at whenever a call arrives or ends. When the time
+    /// is up, the error says what was awaited and which calls there were.
+    pub async fn wait_for<T>(
+        &self,
+        mark: Mark,
+        awaited: &str,
+        timeout: Duration,
+        mut condition: impl FnMut(&[Call]) -> Option<T>,
+    ) -> anyhow::Result<T> {
+        let mut changes = self.0.changed.subscribe();
+        let wait = async {
+            loop {
+                if let Some(found) = condition(&self.since(mark)) {
+                    return Ok(found);
+                }
+                changes.changed().await.context("the recording has ended")?;
+            }
+        };
+        tokio::time::timeout(timeout, wait).await.unwrap_or_else(|_| {
+            let calls = self.since(mark);
+            let last = calls.get(calls.len().saturating_sub(SHOWN)..).unwrap_or_default();
+            Err(anyhow!(
+                "waited {timeout:?} in vain: {awaited}\nof {} calls, the last were:{}",
+                calls.len(),
+                listed(last)
+            ))
+        })
+    }
+
+    /// Adds a call that has arrived.
+    pub(crate) fn begin(&self, call: Call) -> Mark {
+        let mut calls = self.calls();
+        let mark = Mark(calls.len());
+        calls.push(call);
+        drop(calls);
+        self.0.changed.send_replace(());
+        mark
+    }
+
+    /// Notes how a call has ended.
+    pub(crate) fn end(&self, mark: Mark, outcome: Outcome) {
+        let mut calls = self.calls();
+        let line = calls.get_mut(mark.0).and_then(|call| {
+            call.outcome = outcome;
+            call.took = Some(Timestamp::now().duration_since(call.at));
+            serde_json::to_string(call).ok()
+        });
+        drop(calls);
+        if let Some(line) = line {
+            // A full disk must not fail the call: the log is only for reading afterwards.
+            let _ = writeln!(self.0.log.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
+        }
+        self.0.changed.send_replace(());
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

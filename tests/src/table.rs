@@ -1,0 +1,85 @@
+//! What Driftless remembers: its table, read for assertions and for show.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+
+use crate::stack::LocalStack;
+
+/// The table of a stack.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+/// The items of a fleet's partition.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    /// The record (`STATE`).
+    pub state: Option<Value>,
+    /// Lease, wakes and next wake (`LOCK`).
+    pub lock: Option<Value>,
+    /// The freeze of this fleet (`FREEZE`).
+    pub freeze: Option<Value>,
+    /// Facts that were not consumed yet (`FACT#`).
+    pub facts: Vec<Value>,
+    /// Notifications that were not sent yet (`OUTBOX#`).
+    pub outbox: Vec<Value>,
+    /// Everything else.
+    pub other: Vec<Value>,
+}
+
+impl LocalStack {
+    /// The table.
+    pub fn table(&self) -> Table {
+        // A template without a table has no output for it; then every read says that the name is empty.
+        let name = self.deployment().output("TableName").unwrap_or_default().to_owned();
+        Table { client: self.clients().dynamodb.clone(), name }
+    }
+}
+
+impl Table {
+    /// What is remembered of a fleet.
+    pub async fn fleet(&self, fleet: &str) -> anyhow::Result<Remembered> {
+        let mut remembered = Remembered::default();
+        for item in self.partition(&format!("FLEET#{fleet}")).await? {
+            let key = item.get("sk").and_then(Value::as_str).unwrap_or_default().to_owned();
+            match key.split_once('#').map_or(key.as_str(), |(kind, _)| kind) {
+                "STATE" => remembered.state = Some(item),
+                "LOCK" => remembered.lock = Some(item),
+                "FREEZE" => remembered.freeze = Some(item),
+                "FACT" => remembered.facts.push(item),
+                "OUTBOX" => remembered.outbox.push(item),
+                _ => remembered.other.push(item),
+            }
+        }
+        Ok(remembered)
+    }
+
+    /// The history of a fleet, oldest first.
+    pub async fn journal(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
+        self.partition(&format!("JOURNAL#{fleet}")).await
+    }
+
+    /// The items of a partition, in the order of their sort keys.
+    pub async fn partition(&self, key: &str) -> anyhow::Result<Vec<Value>> {
+        let query = self.client.query().table_name(&self.name).consistent_read(true);
+        let query = query.key_condition_expression("pk = :pk");
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned()));
+        let pages = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
+        pages.into_iter().map(|item| serde_dynamo::from_item(item).context("an item is no JSON")).collect()
+    }
+
+    /// Deletes every item.
+    pub(crate) async fn empty(&self) -> anyhow::Result<()> {
+        let scan = self.client.scan().table_name(&self.name).projection_expression("pk, sk").consistent_read(true);
+        let keys: Vec<HashMap<_, _>> = scan.into_paginator().items().send().collect::<Result<_, _>>().await?;
+        for key in keys {
+            self.client.delete_item().table_name(&self.name).set_key(Some(key)).send().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! The invariants of ARCHITECTURE.md that no compiler holds: mostly absences.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file that fits the eye is read; a longer one is searched.
+const FILE_LINES_MAX: usize = 600;
+/// A function's `main.rs` is wiring: a page.
+const MAIN_LINES_MAX: usize = 90;
+/// All that the planner may depend on: nothing here knows the time, the network or AWS.
+const PLANNER_DEPENDENCIES: [&str; 4] = ["jiff", "serde", "serde_json", "thiserror"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is the folder above tests")
+}
+
+/// Every file below a folder whose name ends so, outside of what is built or installed.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return found };
+    for entry in entries.map(|entry| entry.expect("a folder of the workspace can be listed").path()) {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.is_dir() {
+            if !["target", ".venv", ".git", "snapshots", "__pycache__"].contains(&name.as_str()) {
+                found.extend(files(&entry, ending));
+            }
+        } else if name.ends_with(ending) {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files in which a text stands, by their paths from the root.
+fn naming(what: &str) -> Vec<String> {
+    let root = root();
+    files(&root, ".rs")
+        .into_iter()
+        .filter(|path| !path.ends_with("tests/tests/tidy.rs"))
+        .filter(|path| text(path).lines().any(|line| !line.trim_start().starts_with("//") && line.contains(what)))
+        .map(|path| path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn no_file_is_longer_than_the_eye_follows() {
+    let mut sources = files(&root(), ".rs");
+    sources.extend(files(&root().join("tests"), ".py"));
+    let long: Vec<_> = sources
+        .iter()
+        .map(|path| (path, text(path).lines().count()))
+        .filter(|(_, lines)| *lines > FILE_LINES_MAX)
+        .collect();
+    assert!(long.is_empty(), "longer than {FILE_LINES_MAX} lines: {long:?}");
+}
+
+#[test]
+fn the_main_of_a_function_is_a_page() {
+    for path in files(&root().join("functions"), "main.rs") {
+        let lines = text(&path).lines().count();
+        assert!(lines <= MAIN_LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_planner_depends_on_nothing_that_knows_the_world() {
+    let manifest = text(&root().join("shared/planner/Cargo.toml"));
+    let section = manifest.split("[dependencies]").nth(1).expect("the planner has dependencies");
+    let section = section.split("\n[").next().unwrap_or_default();
+    let named: Vec<&str> =
+        section.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect();
+    assert_eq!(named, PLANNER_DEPENDENCIES);
+}
+
+#[test]
+fn the_planner_is_not_async_and_does_not_log() {
+    for path in files(&root().join("shared/planner/src"), ".rs") {
+        for (number, line) in text(&path).lines().enumerate() {
+            let is_code = !line.trim_start().starts_with("//");
+            for word in ["async ", ".await", "tracing::", "println!", "Timestamp::now"] {
+                assert!(!(is_code && line.contains(word)), "{}:{}: {word}", path.display(), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_shared_aws_names_the_sdk_and_the_tests_play_the_world() {
+    for path in naming("aws_sdk_") {
+        assert!(path.starts_with("shared/aws/") || path.starts_with("tests/"), "{path} names an SDK crate");
+    }
+}
+
+#[test]
+fn only_shared_lambda_reads_the_environment() {
+    for what in ["env::var(", "env::vars(", "env::var_os("] {
+        for path in naming(what) {
+            assert!(path.starts_with("shared/lambda/") || path.starts_with("tests/"), "{path} reads the environment");
+        }
+    }
+}
+
+#[test]
+fn every_version_stands_once_in_the_root_manifest() {
+    let root = root();
+    for manifest in files(&root, "Cargo.toml").into_iter().filter(|path| *path != root.join("Cargo.toml")) {
+        let package = text(&manifest);
+        let dependencies = package.split("dependencies]").skip(1).flat_map(str::lines);
+        for line in dependencies.take_while(|line| !line.starts_with("[[")) {
+            let is_entry = line.contains('=') && !line.trim_start().starts_with('#');
+            assert!(
+                !is_entry || line.contains("workspace = true") || line.contains("dep:"),
+                "{}: {line}",
+                manifest.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_crate_and_binary_says_what_it_promises() {
+    let root = root();
+    for folder in ["shared", "functions", "tests/src"] {
+        for path in files(&root.join(folder), ".rs") {
+            let is_entry = path.ends_with("src/lib.rs") || path.ends_with("src/main.rs");
+            assert!(!is_entry || text(&path).starts_with("//!"), "{} begins without a promise", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_reason_to_wait_and_every_action_appears_in_a_test() {
+    let root = root();
+    let tests: String = files(&root.join("shared/planner/tests"), ".rs").iter().map(|path| text(path)).collect();
+    let decision = text(&root.join("shared/planner/src/decision.rs"));
+    for name in ["Action", "Waiting"] {
+        for variant in variants(&decision, name) {
+            assert!(
+                tests.contains(&format!("{name}::{variant}")),
+                "{name}::{variant} appears in no test of the planner"
+            );
+        }
+    }
+}
+
+fn variants(source: &str, name: &str) -> Vec<String> {
+    let body = source.split(&format!("pub enum {name} {{")).nth(1).unwrap_or_else(|| panic!("no enum {name}"));
+    let body = body.split("\n}").next().unwrap_or_default();
+    body.lines()
+        .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
+        .map(|line| line.trim().trim_end_matches([' ', '{', ',', '}']).to_owned())
+        .filter(|word| word.chars().next().is_some_and(char::is_uppercase))
+        .collect()
+}
