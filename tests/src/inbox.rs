@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::patience::lines;
 use crate::proxy::Recording;
 use crate::stack::LocalStack;
 
@@ -76,7 +77,7 @@ impl Inbox {
                 return Ok(found);
             }
             if Instant::now() >= end {
-                let came: String = self.letters.iter().map(|letter| format!("\n  {letter}")).collect();
+                let came = lines(&self.letters);
                 anyhow::bail!("waited {timeout:?} in vain: {awaited}\nletters so far:{came}");
             }
             self.receive(POLL_SECONDS).await?;

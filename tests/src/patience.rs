@@ -34,3 +34,8 @@ pub async fn wait_until<T>(
         }
     }
 }
+
+/// A line for each item, for the message of an error.
+pub(crate) fn lines<T: std::fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    items.into_iter().fold(String::new(), |text, item| text + "\n  " + &item.to_string())
+}

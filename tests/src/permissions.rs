@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 
 pub use statement::{Effect, Refusal, Statement};
 
+use crate::patience::lines;
 use crate::proxy::Call;
 use crate::stack::LocalStack;
 use needs::{implied, needs};
@@ -46,8 +47,7 @@ impl LocalStack {
         if violations.is_empty() {
             return Ok(());
         }
-        let listed: String = violations.iter().map(|violation| format!("\n  {violation}")).collect();
-        bail!("functions do what their policies do not allow:{listed}")
+        bail!("functions do what their policies do not allow:{}", lines(&violations))
     }
 }
 
@@ -59,8 +59,8 @@ impl Permissions {
         Ok(Self { policies, dependents })
     }
 
-    /// What the calls needed and the policies do not allow, each once. `groups` tells the group of an instance, for calls
-    /// that name only the instance.
+    /// What the calls needed and the policies do not allow, each once. `groups` tells the group of an instance, for
+    /// calls that name only the instance.
     pub fn violations(&self, calls: &[Call], groups: &BTreeMap<String, String>) -> BTreeSet<Violation> {
         let functions: BTreeSet<&str> = calls.iter().filter_map(|call| call.function.as_deref()).collect();
         let of_lambda = functions.into_iter().flat_map(|function| self.violations_of_lambda(function));

@@ -59,9 +59,15 @@ impl Table {
         Ok(remembered)
     }
 
-    /// The history of a fleet, oldest first.
+    /// The history of a fleet, oldest first: one entry a transition.
     pub async fn journal(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
-        self.partition(&format!("JOURNAL#{fleet}")).await
+        let rows = self.partition(&format!("JOURNAL#{fleet}")).await?;
+        // A commit with very many transitions has several in a row.
+        let entries = |row: &Value| {
+            let more = row.get("more").and_then(Value::as_array).cloned().unwrap_or_default();
+            row.get("entry").cloned().into_iter().chain(more).collect::<Vec<_>>()
+        };
+        Ok(rows.iter().flat_map(entries).collect())
     }
 
     /// The items of a partition, in the order of their sort keys.

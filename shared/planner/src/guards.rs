@@ -278,6 +278,7 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, id: &InstanceId) {
         deadline,
         base_desired: base,
         method: if by_desired { SurgeMethod::RaiseDesired } else { SurgeMethod::LaunchInstances },
+        asked_again: false,
         held_since: None,
         policy: Box::new(policy.clone()),
     });

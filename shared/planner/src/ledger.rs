@@ -128,12 +128,16 @@ fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, 
         Some(member) if !member.protected => strike(plan, entry, "put back"),
         Some(member) if member.lifecycle == Lifecycle::Terminating => strike(plan, entry, "the instance is leaving"),
         Some(_) => {
+            plan.look_again(plan.input.now + LOOK_MIN);
+            let is_leaving = |action: &Action| matches!(action, Action::Terminate { instance: leaving, .. } if leaving == instance);
+            if plan.actions.iter().any(is_leaving) {
+                return;
+            }
             plan.actions.push(Action::Protect {
                 group: group.name.clone(),
                 instance: instance.clone(),
                 protection: Protection::Off,
             });
-            plan.look_again(plan.input.now + LOOK_MIN);
         }
     }
 }

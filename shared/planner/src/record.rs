@@ -137,6 +137,8 @@ pub struct Surge {
     pub base_desired: u32,
     /// How the successor comes.
     pub method: SurgeMethod,
+    /// Whether the launch was asked for more than once: then an earlier one may have succeeded without an answer.
+    pub asked_again: bool,
     /// Since when a freeze holds it.
     pub held_since: Option<Timestamp>,
     /// The policy that it was admitted with. It ends under it, whatever the tags say by then.

@@ -143,6 +143,7 @@ fn apply(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacement, s
         Step::To(phase, why) => {
             plan.journal(Some(id), before.phase.name(), phase.name(), why);
             set_phase(plan, id, phase.clone());
+            is_on_trial(plan, phase.successor());
             // The new phase acts in the same decision: what it does is committed with the transition.
             let step = match phase {
                 Phase::Retiring(retiring) => retire(plan, context, retiring),
@@ -159,6 +160,17 @@ fn apply(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacement, s
         Step::End(End::Replaced { successor, surge }) => replaced(plan, id, before, successor, &surge),
         Step::End(End::Withdrawn(because)) => withdrawn(plan, context, before, because),
     }
+}
+
+/// An instance that turns out to be a successor may have been found drifted before that was known. It is judged by its
+/// own replacement, and afterwards by its lineage: a surge of its own would be the second link of an endless chain.
+fn is_on_trial(plan: &mut Plan<'_>, successor: Option<&InstanceId>) {
+    let Some(successor) = successor else { return };
+    let Some(known) = plan.next.replacements.get(successor).filter(|known| known.phase.surge().is_none()) else { return };
+    let from = known.phase.name();
+    plan.next.replacements.remove(successor);
+    plan.waiting.remove(successor);
+    plan.journal(Some(successor), from, "cleared", "it is a successor that is still on trial");
 }
 
 fn set_phase(plan: &mut Plan<'_>, id: &InstanceId, phase: Phase) {
@@ -200,7 +212,7 @@ fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -
                 surge.base_desired = context.group.desired.saturating_sub(context.others_launched);
             }
             (Action::Launch { .. } | Action::SetDesired { .. }, ActionResult::Failed(message)) => {
-                return launched_nothing(surge, WithdrawReason::Failed(message.clone()));
+                return refused(surge, WithdrawReason::Failed(message.clone()));
             }
             _ => {}
         }
@@ -233,6 +245,7 @@ fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -
         }
         Clock::Running => {}
     }
+    surge.asked_again = true;
     set_phase(plan, context.id, Phase::Launching(surge.clone()));
     launch(plan, context.id);
     Step::Stay(Phase::Launching(surge))
@@ -669,9 +682,10 @@ fn give_up(surge: Surge, successor: Option<InstanceId>, because: WithdrawReason)
     Step::To(Phase::Withdrawing(withdrawing), why)
 }
 
-/// Gives up where AWS said that nothing was launched: nothing is to be taken back.
-fn launched_nothing(surge: Surge, because: WithdrawReason) -> Step {
-    let why = because.to_string();
-    let withdrawing = Withdrawing { surge, successor: None, because, desired_before: None, taken_back: true };
+/// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
+/// whatever others did to desired capacity.
+fn refused(surge: Surge, because: WithdrawReason) -> Step {
+    let (why, taken_back) = (because.to_string(), !surge.asked_again);
+    let withdrawing = Withdrawing { surge, successor: None, because, desired_before: None, taken_back };
     Step::To(Phase::Withdrawing(withdrawing), why)
 }

@@ -132,7 +132,7 @@ impl Fleet {
         for group in described {
             let targets = self.targets(group.target_group_arns()).await?;
             let mut instances: Vec<_> =
-                group.instances().iter().map(|instance| shown(instance, &targets, &images)).collect();
+                group.instances().iter().map(|instance| shown(instance, targets.as_ref(), &images)).collect();
             instances.sort_by(|one, other| one.id.cmp(&other.id));
             groups.push(GroupView {
                 name: group.auto_scaling_group_name.unwrap_or_default(),
@@ -181,7 +181,7 @@ impl Fleet {
 
 fn shown(
     instance: &aws_sdk_autoscaling::types::Instance,
-    targets: &Option<BTreeMap<String, String>>,
+    targets: Option<&BTreeMap<String, String>>,
     images: &BTreeMap<String, String>,
 ) -> InstanceView {
     let id = instance.instance_id().unwrap_or_default().to_owned();
@@ -191,7 +191,7 @@ fn shown(
         zone: instance.availability_zone().unwrap_or_default().to_owned(),
         lifecycle: instance.lifecycle_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
         health: instance.health_status().unwrap_or_default().to_owned(),
-        target: targets.as_ref().map(registered),
+        target: targets.map(registered),
         template_version: instance.launch_template().and_then(|template| template.version()).map(str::to_owned),
         image: images.get(&id).cloned(),
         is_protected: instance.protected_from_scale_in().unwrap_or_default(),

@@ -112,7 +112,7 @@ impl std::fmt::Display for Call {
 
 /// Calls as lines, for the message of a failed wait.
 pub fn listed(calls: &[Call]) -> String {
-    calls.iter().map(|call| format!("\n  {call}")).collect()
+    crate::patience::lines(calls)
 }
 
 fn header<'a>(head: &'a Parts, name: &str) -> &'a str {

@@ -197,9 +197,9 @@ async fn a_kill_ends_the_process_that_called_and_no_other() {
         // Both are the same function of the same stack; only one of them calls.
         let mut bystander = function("read line");
         let mut caller = function(&format!(
-            r#"exec 3<>/dev/tcp/{}
+            r"exec 3<>/dev/tcp/{}
             printf 'POST / HTTP/1.1\r\nhost: x\r\nuser-agent: app/driftless-reconcile\r\ncontent-length: 0\r\n\r\n' >&3
-            read -u 3 line"#,
+            read -u 3 line",
             scene.proxy.address.to_string().replace(':', "/")
         ));
         let ended = tokio::task::spawn_blocking(move || caller.wait()).await.unwrap().unwrap();

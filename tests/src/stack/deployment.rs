@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::launcher::python;
 use crate::permissions::Statement;
 
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What was deployed.
 #[derive(Debug, Clone, Deserialize)]

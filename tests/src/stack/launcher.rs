@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 /// The emulators are Python programs: importing them takes a second or two on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// What an emulator may take to kill its functions and go.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -38,8 +38,14 @@ pub(crate) async fn read(endpoint: &str, function: &str) -> anyhow::Result<Strin
         ("x-amz-target", "Logs_20140328.FilterLogEvents"),
     ];
     let mut text = String::new();
-    let mut request = json!({"logGroupName": format!("/aws/lambda/{function}")});
+    let group = format!("/aws/lambda/{function}");
+    let mut page = Value::Null;
     loop {
+        let request = if page.is_null() {
+            json!({"logGroupName": group})
+        } else {
+            json!({"logGroupName": group, "nextToken": page})
+        };
         let answer: Value = serde_json::from_slice(http::post(endpoint, &headers, &request).await?.body())?;
         let events = answer.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
         for message in events.iter().filter_map(|event| event.get("message")?.as_str()) {
@@ -47,7 +53,7 @@ pub(crate) async fn read(endpoint: &str, function: &str) -> anyhow::Result<Strin
             let _ = writeln!(text, "{}", message.trim_end());
         }
         match answer.get("nextToken") {
-            Some(token) if !token.is_null() => request["nextToken"] = token.clone(),
+            Some(token) if !token.is_null() => page = token.clone(),
             Some(_) | None => return Ok(text),
         }
     }

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use driftless_planner::decision::Decision;
-use driftless_planner::notification::Notification;
+use driftless_planner::ids::FleetName;
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallError, Called, Committed, Lease};
 use jiff::Timestamp;
@@ -18,12 +18,10 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, cancelled, delete, has_failed, number, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    FACT_PREFIX, Item, JournalRow, LOCK, OPEN, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, StateRow, fleet_key, key,
-    milliseconds, to_item,
+    FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, key, milliseconds, outbox_key, to_item,
 };
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
-use crate::time::sortable;
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const DELETE: &str = "dynamodb:BatchWriteItem";
@@ -115,11 +113,16 @@ impl Table<'_> {
         // In the order of STATE_PART and LOCK_PART.
         let mut parts = vec![self.state(read_version, decision)?, self.holds(lease, now, facts)?];
         let version = decision.next.version;
-        for (position, entries) in decision.journal.chunks(chunk_size(decision.journal.len())).enumerate() {
-            parts.push(self.put(&JournalRow::of(&lease.fleet, version, position, now, entries))?);
+        let fleet = &lease.fleet;
+        for (position, chunk) in decision.journal.chunks(chunk_size(decision.journal.len())).enumerate() {
+            if let Some(row) = JournalRow::of(fleet, version, position, now, chunk) {
+                parts.push(self.put(&row)?);
+            }
         }
         for (position, chunk) in decision.notifications.chunks(chunk_size(decision.notifications.len())).enumerate() {
-            parts.push(self.put(&outbox_row(lease, version, position, now, chunk))?);
+            if let Some(row) = OutboxRow::of(fleet, version, position, now, chunk) {
+                parts.push(self.put(&row)?);
+            }
         }
         if facts == Facts::Drop {
             // Those for which there is no room are consumed again by the next decision.
@@ -173,9 +176,9 @@ impl Table<'_> {
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
-    /// Drops notifications that were sent. A row of several bears the name of its last: they are sent in order, so it
-    /// goes when all have been, and a crash in between repeats them.
-    pub(crate) async fn told(&self, fleet: &driftless_planner::ids::FleetName, ids: &[String]) -> Called<()> {
+    /// Drops notifications that were sent. A row of several bears the name of its last, so telling of an earlier one
+    /// changes nothing, and a crash in between repeats them.
+    pub(crate) async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         let ids: BTreeSet<&String> = ids.iter().collect();
         let deletes = ids.into_iter().map(|id| delete(DELETE, key(fleet_key(fleet), outbox_key(id))));
         self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
@@ -185,29 +188,6 @@ impl Table<'_> {
 /// How many entries go into a row so that there are at most [`ROWS_MAX`] rows.
 fn chunk_size(entries: usize) -> usize {
     entries.div_ceil(ROWS_MAX).max(1)
-}
-
-fn outbox_key(id: &str) -> String {
-    format!("{OUTBOX_PREFIX}{id}")
-}
-
-fn outbox_row(
-    lease: &Lease,
-    version: u64,
-    position: usize,
-    now: Timestamp,
-    notifications: &[Notification],
-) -> OutboxRow {
-    OutboxRow {
-        pk: fleet_key(&lease.fleet),
-        sk: outbox_key(notifications.last().map_or("", |last| last.id.as_str())),
-        schema_version: SCHEMA_VERSION,
-        version,
-        position: u64::try_from(position).unwrap_or(u64::MAX),
-        open_work: OPEN.to_owned(),
-        open_since: sortable(now),
-        notifications: notifications.to_vec(),
-    }
 }
 
 fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> Called<Attempt> {

@@ -51,7 +51,7 @@ impl Table<'_> {
             }
         }
         outbox.sort_by_key(|row| (row.version, row.position));
-        stored.outbox = outbox.into_iter().flat_map(|row| row.notifications).collect();
+        stored.outbox = outbox.into_iter().flat_map(|row| std::iter::once(row.notification).chain(row.more)).collect();
         Ok(stored)
     }
 

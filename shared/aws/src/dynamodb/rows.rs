@@ -94,7 +94,7 @@ pub(crate) struct FactRow {
     pub(crate) fact: Fact,
 }
 
-/// Lines of the journal that were written together.
+/// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalRow {
@@ -102,10 +102,13 @@ pub(crate) struct JournalRow {
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
     pub(crate) expires_at: i64,
-    pub(crate) entries: Vec<JournalEntry>,
+    pub(crate) entry: JournalEntry,
+    /// Those that shared its row for want of room in the transaction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) more: Vec<JournalEntry>,
 }
 
-/// Notifications that were committed and not sent. One a row, but for a commit with very many.
+/// A notification that was committed and not sent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutboxRow {
@@ -117,7 +120,10 @@ pub(crate) struct OutboxRow {
     pub(crate) position: u64,
     pub(crate) open_work: String,
     pub(crate) open_since: String,
-    pub(crate) notifications: Vec<Notification>,
+    pub(crate) notification: Notification,
+    /// Those that shared its row for want of room in the transaction, to be sent after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) more: Vec<Notification>,
 }
 
 /// The fleet of an instance or a group.
@@ -161,6 +167,11 @@ pub(crate) fn index_key(subject: &Subject) -> Option<String> {
         Subject::Group(name) => Some(format!("INDEX#group#{name}")),
         Subject::Fleet(_) | Subject::Account => None,
     }
+}
+
+/// Where a notification is, by its id.
+pub(crate) fn outbox_key(id: &str) -> String {
+    format!("{OUTBOX_PREFIX}{id}")
 }
 
 /// The partition of a freeze.
@@ -219,21 +230,48 @@ impl FactRow {
 }
 
 impl JournalRow {
-    /// Sorted by time, then by commit, then by place.
+    /// Sorted by time, then by commit, then by place. None: there is nothing to write.
     pub(crate) fn of(
         fleet: &FleetName,
         version: u64,
         position: usize,
         now: Timestamp,
         entries: &[JournalEntry],
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let (entry, more) = entries.split_first()?;
+        Some(Self {
             pk: format!("JOURNAL#{fleet}"),
             sk: format!("{}#{version:010}#{position:03}", sortable(now)),
             schema_version: SCHEMA_VERSION,
             expires_at: (now + JOURNAL_KEPT).as_second(),
-            entries: entries.to_vec(),
-        }
+            entry: entry.clone(),
+            more: more.to_vec(),
+        })
+    }
+}
+
+impl OutboxRow {
+    /// Named by its last notification: they are sent in order and told one by one, so the row goes when all have been
+    /// sent. None: there is nothing to write.
+    pub(crate) fn of(
+        fleet: &FleetName,
+        version: u64,
+        position: usize,
+        now: Timestamp,
+        notifications: &[Notification],
+    ) -> Option<Self> {
+        let (notification, more) = notifications.split_first()?;
+        Some(Self {
+            pk: fleet_key(fleet),
+            sk: outbox_key(&notifications.last()?.id),
+            schema_version: SCHEMA_VERSION,
+            version,
+            position: u64::try_from(position).unwrap_or(u64::MAX),
+            open_work: OPEN.to_owned(),
+            open_since: sortable(now),
+            notification: notification.clone(),
+            more: more.to_vec(),
+        })
     }
 }
 

@@ -232,3 +232,18 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
         assert_eq!(stage.terminated(), [successor]);
     }
 }
+
+#[test]
+fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.look();
+    stage.outcomes.clear();
+    stage.scripted.insert("launch", ActionResult::Failed("the token was used for another request".into()));
+    stage.look();
+    stage.look();
+    stage.scripted.clear();
+    stage.comply(1);
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.terminated(), [id(101)]);
+}

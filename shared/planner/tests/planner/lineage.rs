@@ -72,3 +72,22 @@ fn it_is_over_when_the_successor_is_compliant_again() {
     stage.settle();
     stage.is_clean(8);
 }
+
+#[test]
+fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
+    for is_offered in [true, false] {
+        let mut stage = Stage::drifted(8, &[1]);
+        stage.tag("budget", "2");
+        stage.record.as_mut().unwrap().launches_by_desired = !is_offered;
+        stage.look();
+        // Config is quicker than the next look.
+        stage.drift_under(id(101), RULE);
+        stage.wait(mins(6));
+        stage.look();
+        assert_eq!((stage.phase(1), stage.phase(101)), ("proving", "-"), "offered: {is_offered}");
+        stage.settle();
+        assert_eq!(stage.phase(101), "stopped");
+        assert_eq!(stage.terminated(), [id(1)]);
+        assert_eq!(stage.desired(), 8);
+    }
+}

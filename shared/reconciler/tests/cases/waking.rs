@@ -5,7 +5,7 @@ use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::reconcile::Ran;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{World, app, block_on, drifted, fact, fleet_name, start};
+use crate::support::{World, app, block_on, drifted, fact, fleet_name, group_name, judge, start};
 
 /// The fleet with a drifted instance in its debounce, and the time for which its wake is on its way.
 fn debouncing() -> (World, Timestamp) {
@@ -67,13 +67,17 @@ fn a_wake_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_agai
     let (world, due) = debouncing();
     let wake = world.lock().queue.remove(0).body;
     world.advance_to(due - SignedDuration::from_millis(400));
+    // What it was sent for is over, so that nothing is waited for, until another instance drifts.
+    judge(&world, 1, Verdict::Compliant);
     world.hook("release", 0, |world| {
-        let reported = fact(world, 2, Verdict::Compliant);
+        judge(world, 2, Verdict::NonCompliant);
+        let reported = fact(world, 2, Verdict::NonCompliant);
         world.lock().file(&fleet_name(), &reported);
     });
     assert_eq!(block_on(world.handle(&wake)).unwrap(), Some(Ran::Settled));
+    assert_eq!(waits(&world), 1, "nobody would look again");
     world.deliver_all();
-    world.assert_replaced_once(1, "early, and woken");
+    world.assert_replaced_once(2, "early, and woken");
 }
 
 #[test]
@@ -95,13 +99,13 @@ fn a_wake_that_comes_early_while_the_lease_is_held_is_not_lost() {
 fn a_wake_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
     let (world, due) = debouncing();
     let wake = world.lock().queue.remove(0).body;
-    world.advance_to(due - SignedDuration::from_millis(20));
-    // The holder's look was a moment too early; meanwhile the wake comes, and finds it busy.
-    world.hook("release", 0, move |world| {
-        world.advance_to(due);
+    world.advance_to(due - SignedDuration::from_secs(1));
+    // The holder decided to wait for it, and has one more thing to do before it lets go.
+    world.lock().groups.get_mut(&group_name()).unwrap().tags.insert("driftless:budget".to_owned(), "2".to_owned());
+    world.hook("remember", 0, move |world| {
+        world.advance_to(due + SignedDuration::from_millis(300));
         assert_eq!(block_on(world.handle(&wake)).unwrap(), Some(Ran::Busy));
     });
-    world.hook("non_compliant", 0, move |world| world.advance_to(due - SignedDuration::from_millis(10)));
     assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Settled);
     world.deliver_all();
     world.assert_replaced_once(1, "busy");

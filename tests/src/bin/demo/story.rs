@@ -154,8 +154,7 @@ impl<'a> Timeline<'a> {
 }
 
 /// An entry of the journal, as a person tells it.
-fn told(item: &Value) -> String {
-    let entry = item.get("entry").unwrap_or(item);
+fn told(entry: &Value) -> String {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (from, to, why) = (text("from"), text("to"), text("why"));
     let step = if from.is_empty() { to } else { format!("{from} → {to}") };

@@ -23,7 +23,7 @@ fn outbox_item(version: u64, position: u64, notifications: &[Notification]) -> V
     wire(&json!({
         "pk": "FLEET#app", "sk": format!("OUTBOX#{version}-{position}"), "schema_version": 1, "version": version,
         "position": position, "open_work": "open", "open_since": "1970-01-01T00:00:00.000Z",
-        "notifications": notifications,
+        "notification": notifications[0], "more": notifications[1..],
     }))
 }
 

@@ -162,6 +162,9 @@ impl Stage {
                 }
             }
         }
+        for at in 0..self.groups.len() {
+            self.balance(at);
+        }
     }
 
     /// What is on its way out is gone.

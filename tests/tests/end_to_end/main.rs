@@ -1,0 +1,7 @@
+//! The deployed functions on a local AWS, from the event on the bus to the fleet, and back to rest.
+//!
+//! Each test starts a local AWS of its own. They are not among the tests of a plain `cargo test`: they need the emulators
+//! that `make e2e` installs.
+
+mod local_stack;
+mod replacement;
