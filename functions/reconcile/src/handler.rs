@@ -139,3 +139,31 @@ async fn file_all<P: Ports>(
 fn report(error: &CallError, what: &'static str) {
     tracing::error!(error_type = %ErrorType::from(error.kind), error = chain(error), what, "a call failed");
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_schedules_input_is_a_sweep() {
+        assert!(matches!(Event::try_from(json!({"sweep": {}})), Ok(Event::Sweep)));
+    }
+
+    #[test]
+    fn a_batch_of_the_queue_is_its_messages() {
+        let batch = json!({"Records": [{"messageId": "m-1", "body": "{}"}, {"messageId": "m-2", "body": "x"}]});
+        let Ok(Event::Wakes(messages)) = Event::try_from(batch) else { panic!("not a batch") };
+        let ids: Vec<_> = messages.iter().filter_map(|message| message.message_id.as_deref()).collect();
+        assert_eq!(ids, ["m-1", "m-2"]);
+    }
+
+    #[test]
+    fn any_other_event_is_refused_and_says_who_may_invoke() {
+        for event in [json!({}), json!({"source": "aws.config", "detail": {}}), json!([1]), json!({"Records": 5})] {
+            let error = Event::try_from(event.clone()).unwrap_err();
+            assert!(error.to_string().contains("neither Records nor sweep"), "{event}: {error}");
+        }
+    }
+}

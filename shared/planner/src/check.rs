@@ -49,6 +49,16 @@ pub fn decision(decision: &Decision) -> Vec<String> {
             }
         }
     }
+    let terminated = decision.actions.iter().filter(|action| matches!(action, Action::Terminate { .. }));
+    let mut groups = BTreeSet::new();
+    for action in terminated {
+        if !groups.insert(action.group()) {
+            wrong.push(format!(
+                "two instances of {} would be terminated on one reading of its capacity",
+                action.group()
+            ));
+        }
+    }
     let needs_commit = !decision.journal.is_empty() || !decision.notifications.is_empty();
     if needs_commit && !decision.changed {
         wrong.push("something is journaled or told without a commit".to_owned());

@@ -1,6 +1,6 @@
 //! The heart: one look at a fleet becomes one decision.
 //!
-//! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the [`Plan`].
+//! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the `Plan`.
 
 use std::collections::BTreeMap;
 
@@ -174,7 +174,8 @@ impl<'a> Plan<'a> {
         let now = self.input.now;
         let before = self.actions.clone();
         // Without work nobody asks for the permission any more.
-        let is_idle = self.next.replacements.values().all(|work| work.phase.surge().is_none()) && self.next.ledger.is_empty();
+        let is_idle =
+            self.next.replacements.values().all(|work| work.phase.surge().is_none()) && self.next.ledger.is_empty();
         self.next.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
         for (action, denial) in self.next.denied.clone() {
             let retry_at = denial.at + DENIED_RECHECK;
@@ -186,17 +187,23 @@ impl<'a> Plan<'a> {
         }
         // What AWS was just busy with is left alone until the next look.
         let is_busy = |action: &Action| {
-            self.input.outcomes.iter().any(|outcome| {
-                matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action
-            })
+            self.input
+                .outcomes
+                .iter()
+                .any(|outcome| matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action)
         };
         self.actions.retain(|action| !is_busy(action));
         // Without room a launch fails, and would count as an attempt.
         let makes_room = |action: &&Action| matches!(action, Action::SetMaximum { .. }) && action.is_disruptive();
-        let missing: Vec<&GroupName> =
-            before.iter().filter(makes_room).filter(|action| !self.actions.contains(action)).map(Action::group).collect();
+        let missing: Vec<&GroupName> = before
+            .iter()
+            .filter(makes_room)
+            .filter(|action| !self.actions.contains(action))
+            .map(Action::group)
+            .collect();
         self.actions.retain(|action| {
-            let needs_room = matches!(action, Action::Launch { .. } | Action::SetDesired { .. }) && action.is_disruptive();
+            let needs_room =
+                matches!(action, Action::Launch { .. } | Action::SetDesired { .. }) && action.is_disruptive();
             !(needs_room && missing.contains(&action.group()))
         });
     }
@@ -218,10 +225,9 @@ impl<'a> Plan<'a> {
             match self.next.conditions.get_mut(&key) {
                 None => {
                     self.journal(None, "", &key, detail.clone());
-                    self.next.conditions.insert(
-                        key,
-                        ConditionSince { since: now, announced_at: now, detail: detail.clone() },
-                    );
+                    self.next
+                        .conditions
+                        .insert(key, ConditionSince { since: now, announced_at: now, detail: detail.clone() });
                     self.news.push(News::Entered { condition, detail });
                 }
                 Some(known) if now >= known.announced_at + REMIND_AFTER => {

@@ -305,7 +305,9 @@ impl std::fmt::Display for Waiting {
                 write!(formatter, "frozen by {owner} until {until}: {reason}")
             }
             Self::Frozen { reason, owner, until: None } => write!(formatter, "frozen by {owner}: {reason}"),
-            Self::Observed => formatter.write_str("mode is observe: Driftless says what it would do, and changes nothing"),
+            Self::Observed => {
+                formatter.write_str("mode is observe: Driftless says what it would do, and changes nothing")
+            }
             Self::PolicyInvalid { problem } => write!(formatter, "the policy is invalid: {problem}"),
             Self::CutoverUnderWay => formatter.write_str("a cutover is under way"),
             Self::GroupNotFit { problem } => write!(formatter, "the group cannot take a replacement now: {problem}"),

@@ -36,8 +36,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// Whether an instance is known to be free of all that it was found drifted for. Unread is not free.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
-        !self.drifted.contains_key(instance)
-            && replacement.findings.keys().all(|rule| self.read.contains(rule))
+        !self.drifted.contains_key(instance) && replacement.findings.keys().all(|rule| self.read.contains(rule))
     }
 }
 
@@ -78,7 +77,9 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
                 findings.read.insert(rule);
             }
             Some(RuleReading::NonCompliant(by_instance)) => {
-                for (group, member) in seen.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member))) {
+                for (group, member) in
+                    seen.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member)))
+                {
                     // Off the list, a rule still holds for work that was admitted under it.
                     let known = record.replacements.get(&member.id);
                     let is_under_way = known.is_some_and(|replacement| {
@@ -203,8 +204,7 @@ fn judge_breaker(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Fi
     let members = members.len();
     if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
         findings.breaker = Some((drifted, members));
-        let rules: BTreeSet<&str> =
-            findings.drifted.values().flat_map(BTreeMap::keys).map(RuleName::as_str).collect();
+        let rules: BTreeSet<&str> = findings.drifted.values().flat_map(BTreeMap::keys).map(RuleName::as_str).collect();
         plan.is_in(
             Condition::BreakerOpen,
             format!(
@@ -228,26 +228,23 @@ fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
             continue;
         }
         let drift = rules.keys().cloned().map(crate::record::DriftReason::Rule).collect();
-        match plan.next.replacements.get_mut(id) {
-            Some(known) => {
-                known.drift = drift;
-                known.findings.clone_from(rules);
-            }
-            None => {
-                let names: Vec<&str> = rules.keys().map(RuleName::as_str).collect();
-                plan.journal(Some(id), "", "debouncing", format!("non-compliant under {}", names.join(" and ")));
-                let replacement = Replacement {
-                    group: group.name.clone(),
-                    zone: member.zone.clone(),
-                    drift,
-                    findings: rules.clone(),
-                    detected_at: now,
-                    phase: Phase::Debouncing,
-                    failures: Vec::new(),
-                };
-                plan.next.replacements.insert(id.clone(), replacement);
-            }
+        if let Some(known) = plan.next.replacements.get_mut(id) {
+            known.drift = drift;
+            known.findings.clone_from(rules);
+            continue;
         }
+        let names: Vec<&str> = rules.keys().map(RuleName::as_str).collect();
+        plan.journal(Some(id), "", "debouncing", format!("non-compliant under {}", names.join(" and ")));
+        let replacement = Replacement {
+            group: group.name.clone(),
+            zone: member.zone.clone(),
+            drift,
+            findings: rules.clone(),
+            detected_at: now,
+            phase: Phase::Debouncing,
+            failures: Vec::new(),
+        };
+        plan.next.replacements.insert(id.clone(), replacement);
     }
     let idle: Vec<InstanceId> = plan
         .next

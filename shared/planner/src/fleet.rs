@@ -93,7 +93,11 @@ impl<'a> Layout<'a> {
 
     /// The group that receives the traffic, with its color. The load balancer says it; where it cannot, the committed
     /// record does; where the two contradict each other, a person must.
-    pub fn live(self, seen: &Observation, recorded: Option<Color>) -> Result<(&'a Group, Option<Color>), Misconfigured> {
+    pub fn live(
+        self,
+        seen: &Observation,
+        recorded: Option<Color>,
+    ) -> Result<(&'a Group, Option<Color>), Misconfigured> {
         let (blue, green) = match self {
             Self::Single(group) => return Ok((group, None)),
             Self::Pair { blue, green } => (blue, green),

@@ -28,8 +28,16 @@ struct Candidate<'p, 'a> {
 type Guard = fn(&Candidate<'_, '_>) -> Option<Waiting>;
 
 /// The guards after the freeze, the policy and the mode, which hold for the fleet as a whole.
-const GUARDS: [Guard; 8] =
-    [no_cutover, group_is_fit, drift_is_read, breaker_is_closed, budget_is_left, back_off_is_over, is_unprotected, is_in_service];
+const GUARDS: [Guard; 8] = [
+    no_cutover,
+    group_is_fit,
+    drift_is_read,
+    breaker_is_closed,
+    budget_is_left,
+    back_off_is_over,
+    is_unprotected,
+    is_in_service,
+];
 
 /// Lets through what may start: the oldest drift first, spread over zones.
 pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
@@ -46,11 +54,12 @@ pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Fin
     while let Some(oldest) = candidates.first().map(|(detected_at, _)| *detected_at) {
         let of_one_age = candidates.iter().take_while(|(detected_at, _)| *detected_at == oldest);
         let slots = of_one_age.map(|(_, id)| slots_in_zone_of(plan, id));
-        let next = slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
+        let next =
+            slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
         let (_, id) = candidates.remove(next);
         match refusal(plan, standing, findings, &id) {
             None => start(plan, standing, &id),
-            Some(waiting) => wait(plan, &id, waiting),
+            Some(waiting) => wait(plan, &id, &waiting),
         }
     }
 }
@@ -72,8 +81,7 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
     let Some(member) = group.member(id) else {
         return Some(Waiting::NotInService { state: "gone".into() });
     };
-    let candidate =
-        Candidate { plan, findings, policy, id, replacement: &replacement, group, member };
+    let candidate = Candidate { plan, findings, policy, id, replacement: &replacement, group, member };
     if let Some(unknown) = rules_exist(&candidate) {
         return Some(unknown);
     }
@@ -96,8 +104,9 @@ fn would_do(replacement: &Replacement, member: &Member, refused: Option<&Waiting
 }
 
 fn rules_exist(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    (!candidate.findings.missing.is_empty())
-        .then(|| Waiting::PolicyInvalid { problem: "driftless:rules names a rule that AWS Config does not have".into() })
+    (!candidate.findings.missing.is_empty()).then(|| Waiting::PolicyInvalid {
+        problem: "driftless:rules names a rule that AWS Config does not have".into(),
+    })
 }
 
 fn no_cutover(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -131,7 +140,8 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
         })
     };
     let foreign = group.members.iter().find(|member| {
-        matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching) && !is_ours(member)
+        matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching)
+            && !is_ours(member)
     });
     if let Some(member) = foreign {
         return unfit(format!("another activity is under way: {} is {}", member.id, lifecycle_word(member)));
@@ -152,11 +162,7 @@ fn drift_is_read(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let (drifted, members) = candidate.findings.breaker?;
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Some(Waiting::BreakerOpen {
-        drifted: count(drifted),
-        members: count(members),
-        limit: candidate.policy.breaker,
-    })
+    Some(Waiting::BreakerOpen { drifted: count(drifted), members: count(members), limit: candidate.policy.breaker })
 }
 
 fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -186,8 +192,8 @@ fn is_unprotected(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
         }
     }
     // A group that protects all its instances protects none from us: it is how people keep scale-in away.
-    let protects_all = candidate.group.protects_new_instances
-        || candidate.group.members.iter().all(|member| member.protected);
+    let protects_all =
+        candidate.group.protects_new_instances || candidate.group.members.iter().all(|member| member.protected);
     (candidate.member.protected && !protects_all)
         .then(|| Waiting::Protected { by: "its own scale-in protection".into(), until: None })
 }
@@ -224,30 +230,23 @@ fn expiry(reason: &ForeignText) -> Option<Timestamp> {
 
 fn slots_in_zone_of(plan: &Plan<'_>, id: &InstanceId) -> usize {
     let zone = plan.next.replacements.get(id).map(|replacement| &replacement.zone);
-    let same_zone = plan.next.replacements.values().filter(|other| {
-        other.phase.surge().is_some() && Some(&other.zone) == zone
-    });
+    let same_zone =
+        plan.next.replacements.values().filter(|other| other.phase.surge().is_some() && Some(&other.zone) == zone);
     same_zone.count()
 }
 
-fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: Waiting) {
+fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: &Waiting) {
     if let Some(at) = waiting.may_change_at() {
         plan.look_again(at);
     }
     plan.waiting.insert(id.clone(), waiting.clone());
     let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
-    let next = match &waiting {
-        Waiting::Debounce { .. } => Phase::Debouncing,
-        _ => Phase::Blocked(waiting.clone()),
-    };
+    let is_young = matches!(waiting, Waiting::Debounce { .. });
     // Numbers in a reason change while the reason stays: only another guard is a transition.
-    let guard_before = match &replacement.phase {
-        Phase::Blocked(before) => Some(before.guard()),
-        _ => None,
-    };
+    let is_known = matches!(&replacement.phase, Phase::Blocked(before) if before.guard() == waiting.guard());
     let from = replacement.phase.name();
-    replacement.phase = next;
-    if guard_before != Some(waiting.guard()) && !matches!(waiting, Waiting::Debounce { .. }) {
+    replacement.phase = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
+    if !is_known && !is_young {
         plan.journal(Some(id), from, "blocked", waiting.to_string());
     }
 }

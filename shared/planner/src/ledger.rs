@@ -12,7 +12,8 @@ use crate::replacement::{LOOK_MAX, LOOK_MIN};
 pub(crate) fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
     let surges = u32::try_from(plan.next.slots_used(&group.name)).unwrap_or(u32::MAX);
     let is_launching = |phase: &Phase| matches!(phase, Phase::Launching(_));
-    let launches = plan.next.replacements.values().filter(|other| other.group == group.name && is_launching(&other.phase));
+    let launches =
+        plan.next.replacements.values().filter(|other| other.group == group.name && is_launching(&other.phase));
     let launches = u32::try_from(launches.count()).unwrap_or(u32::MAX);
     // A describe that trails shows a desired capacity without the newest successors: then the base tells.
     let needed = base.saturating_add(surges).max(group.desired.saturating_add(launches));
@@ -20,32 +21,33 @@ pub(crate) fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
         return;
     }
     note_raise(plan, group, needed);
-    let planned = plan.actions.iter_mut().find_map(|action| match action {
-        Action::SetMaximum { group: raised, maximum, .. } if *raised == group.name => Some(maximum),
-        _ => None,
-    });
-    match planned {
+    for action in &mut plan.actions {
         // Two surges admitted together are one raise: a second write would not find the value that it expects.
-        Some(maximum) => *maximum = needed,
-        None => plan.actions.push(Action::SetMaximum {
-            group: group.name.clone(),
-            expected: group.max,
-            maximum: needed,
-        }),
+        if let Action::SetMaximum { group: raised, maximum, .. } = action
+            && *raised == group.name
+        {
+            *maximum = needed;
+            return;
+        }
     }
+    plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum: needed });
 }
 
 /// Each raise has an entry of its own, so that one which was committed and never written is told from the one before.
 fn note_raise(plan: &mut Plan<'_>, group: &Group, needed: u32) {
-    let raised = |entry: &&mut LedgerEntry| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
-    if let Some(LedgerEntry { setting: Setting::Maximum { had, wrote }, .. }) = plan.next.ledger.iter_mut().rfind(raised) {
+    let raised =
+        |entry: &&mut LedgerEntry| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
+    if let Some(LedgerEntry { setting: Setting::Maximum { had, wrote }, .. }) =
+        plan.next.ledger.iter_mut().rfind(raised)
+    {
         if group.max == *had {
             *wrote = needed;
             return;
         }
         if group.max != *wrote {
             // What someone else wrote meanwhile is what must be there again.
-            let is_other = |entry: &LedgerEntry| entry.group != group.name || matches!(entry.setting, Setting::Protection { .. });
+            let is_other =
+                |entry: &LedgerEntry| entry.group != group.name || matches!(entry.setting, Setting::Protection { .. });
             plan.next.ledger.retain(is_other);
         }
     }
@@ -101,7 +103,8 @@ pub(crate) fn put_back(plan: &mut Plan<'_>) {
 
 /// Whether no later raise of the same group is still to be taken back.
 fn is_newest_raise(plan: &Plan<'_>, entry: &LedgerEntry) -> bool {
-    let of_group = |known: &&LedgerEntry| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
+    let of_group =
+        |known: &&LedgerEntry| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
     plan.next.ledger.iter().rfind(of_group) == Some(entry)
 }
 
@@ -129,7 +132,8 @@ fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, 
         Some(member) if member.lifecycle == Lifecycle::Terminating => strike(plan, entry, "the instance is leaving"),
         Some(_) => {
             plan.look_again(plan.input.now + LOOK_MIN);
-            let is_leaving = |action: &Action| matches!(action, Action::Terminate { instance: leaving, .. } if leaving == instance);
+            let is_leaving =
+                |action: &Action| matches!(action, Action::Terminate { instance: leaving, .. } if leaving == instance);
             if plan.actions.iter().any(is_leaving) {
                 return;
             }

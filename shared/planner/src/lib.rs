@@ -1,13 +1,13 @@
 //! The whole behaviour of Driftless: state in, time in, decision out.
 //!
-//! [`decide`] is the heart. It is given the fleet's record, the facts that were reported, what was just read from
+//! [`decide()`] is the heart. It is given the fleet's record, the facts that were reported, what was just read from
 //! AWS and the time, and it answers with the next record, the actions, the notifications, the reason why the rest
 //! waits, and when to look again. It is fully deterministic: no async, no clock, no randomness, no logging, no
 //! environment and no AWS type. Identifiers and idempotency tokens are derived, never drawn.
 //!
 //! Reading order: [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered), [`decision`] (what
 //! goes out), then [`decide()`] and the one file for each step: [`adopt`], [`drift`], [`guards`], [`replacement`],
-//! [`ledger`].
+//! [`withdrawal`], [`ledger`].
 
 pub mod adopt;
 pub mod check;
@@ -28,5 +28,6 @@ pub mod replacement;
 pub mod sweep;
 pub mod text;
 pub mod wake;
+pub mod withdrawal;
 
 pub use decide::decide;

@@ -268,13 +268,14 @@ impl Notification {
     pub fn message(&self) -> Result<Message, serde_json::Error> {
         let wording = self.wording();
         let subject = printable_ascii(&format!("[{}] {}: {}", self.severity().word(), self.fleet, wording.what));
-        let mut text = format!("WHAT  {}: {}.\nWHY   {}\nNEXT  {}\n", self.fleet, wording.what, wording.why, wording.next);
+        let mut text =
+            format!("WHAT  {}: {}.\nWHY   {}\nNEXT  {}\n", self.fleet, wording.what, wording.why, wording.next);
         let command = self.stop_command();
         if let Some(command) = &command {
             // `write!` to a String cannot fail; its result says so only by type.
-            let _ = write!(text, "STOP  {command}\n");
+            let _ = writeln!(text, "STOP  {command}");
         }
-        let _ = write!(text, "\n{} at {}, id {}\n", self.kind(), self.at, self.id);
+        let _ = writeln!(text, "\n{} at {}, id {}", self.kind(), self.at, self.id);
         let body = MachineBody {
             schema_version: 1,
             id: &self.id,
@@ -288,13 +289,7 @@ impl Notification {
             stop_command: command.as_deref(),
             news: &self.news,
         };
-        Ok(Message {
-            subject,
-            text,
-            json: serde_json::to_string(&body)?,
-            severity: self.severity(),
-            kind: self.kind(),
-        })
+        Ok(Message { subject, text, json: serde_json::to_string(&body)?, severity: self.severity(), kind: self.kind() })
     }
 
     fn wording(&self) -> Wording {
@@ -430,7 +425,7 @@ fn listed(drift: &[DriftReason]) -> String {
 }
 
 fn remarks_of(remarks: &[ForeignText]) -> String {
-    remarks.iter().map(|remark| format!(" ({:?})", remark.as_str())).collect()
+    remarks.iter().fold(String::new(), |text, remark| format!("{text} ({:?})", remark.as_str()))
 }
 
 /// SNS refuses subjects with line breaks, control characters or 100 characters and more; e-mail wants ASCII.

@@ -247,16 +247,15 @@ impl Policy {
     /// `act` needs something that stops a bad cutover: an alarm, or a person.
     fn contradiction(&self) -> Option<String> {
         match (self.mode, &self.cutover.alarms, self.cutover.approval) {
-            (Mode::Observe, _, _) => None,
             (Mode::Act, None, _) => Some(
                 "driftless:mode=act needs driftless:alarms: name the alarms that stop a cutover, or say none together \
                  with driftless:approval=manual"
                     .to_owned(),
             ),
-            (Mode::Act, Some(alarms), Approval::Auto | Approval::Check) if alarms.is_empty() => {
-                Some("driftless:alarms=none needs driftless:approval=manual: nothing else would stop a cutover".to_owned())
-            }
-            (Mode::Act, Some(_), _) => None,
+            (Mode::Act, Some(alarms), Approval::Auto | Approval::Check) if alarms.is_empty() => Some(
+                "driftless:alarms=none needs driftless:approval=manual: nothing else would stop a cutover".to_owned(),
+            ),
+            (Mode::Observe, _, _) | (Mode::Act, Some(_), _) => None,
         }
     }
 }
@@ -283,8 +282,12 @@ impl CutoverPolicy {
                 .0
                 .get("alarms")
                 .map(|text| {
-                    if text == "none" { Some(BTreeSet::new()) } else { parse_names(text).filter(|names| !names.is_empty()) }
-                        .ok_or_else(|| settings.bad("alarms", text, "alarm names, separated by ;, or none"))
+                    if text == "none" {
+                        Some(BTreeSet::new())
+                    } else {
+                        parse_names(text).filter(|names| !names.is_empty())
+                    }
+                    .ok_or_else(|| settings.bad("alarms", text, "alarm names, separated by ;, or none"))
                 })
                 .transpose()?,
         })
@@ -293,8 +296,26 @@ impl CutoverPolicy {
 
 /// Every key of a policy.
 const KEYS: [&str; 21] = [
-    "mode", "rules", "min", "max", "max-age", "budget", "breaker", "debounce", "window", "replace", "image-source",
-    "traffic", "step", "bake", "keep-warm", "approval", "alarms", "min-healthy", "launch-deadline", "drain-deadline",
+    "mode",
+    "rules",
+    "min",
+    "max",
+    "max-age",
+    "budget",
+    "breaker",
+    "debounce",
+    "window",
+    "replace",
+    "image-source",
+    "traffic",
+    "step",
+    "bake",
+    "keep-warm",
+    "approval",
+    "alarms",
+    "min-healthy",
+    "launch-deadline",
+    "drain-deadline",
     "protect",
 ];
 
@@ -382,7 +403,8 @@ impl Settings<'_> {
 
     /// Keys that exist in the design and whose behaviour is not built yet.
     fn refuse_unsupported(&self) -> Result<(), PolicyError> {
-        let refusals: [(&str, fn(&str) -> bool, &'static str); 6] = [
+        type Refusal = (&'static str, fn(&str) -> bool, &'static str);
+        let refusals: [Refusal; 6] = [
             ("window", |text| text != "always", "leave the tag out: disruption may start at any time"),
             ("max-age", |text| text != "none", "leave the tag out: no instance is replaced for its age"),
             ("replace", |text| text != "surge", "say surge: the successor comes first"),
@@ -461,7 +483,11 @@ mod tests {
             ("budget", "0%", r#"driftless:budget is "0%": a count of at least 1 (2) or a percentage (10%)"#),
             ("breaker", "101%", r#"driftless:breaker is "101%": a percentage from 0% to 100%"#),
             ("debounce", "-1s", r#"driftless:debounce is "-1s": a duration such as 90s, 5m or 1h"#),
-            ("launch-deadline", "0s", r#"driftless:launch-deadline is "0s": a duration above zero, such as 90s, 5m or 1h"#),
+            (
+                "launch-deadline",
+                "0s",
+                r#"driftless:launch-deadline is "0s": a duration above zero, such as 90s, 5m or 1h"#,
+            ),
             ("traffic", "50,10,100", r#"driftless:traffic is "50,10,100": rising percentages that end at 100"#),
             ("traffic", "10,50", r#"driftless:traffic is "10,50": rising percentages that end at 100"#),
             ("alarms", "", r#"driftless:alarms is "": alarm names, separated by ;, or none"#),
@@ -473,7 +499,9 @@ mod tests {
 
     #[test]
     fn a_key_that_is_not_built_yet_is_refused_and_not_ignored() {
-        for (key, value) in [("window", "Mon-Fri 09:00-16:00 Europe/Berlin"), ("max-age", "7d"), ("replace", "quarantine")] {
+        for (key, value) in
+            [("window", "Mon-Fri 09:00-16:00 Europe/Berlin"), ("max-age", "7d"), ("replace", "quarantine")]
+        {
             assert!(matches!(policy(&[(key, value)]), Err(PolicyError::NotSupported { .. })), "{key}");
         }
         assert!(policy(&[("window", "always"), ("max-age", "none"), ("replace", "surge")]).is_ok());

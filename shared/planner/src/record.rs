@@ -365,10 +365,7 @@ impl Record {
     /// Since when there has been unsettled work: a replacement that is not given up, or a setting to put back.
     pub fn open_since(&self) -> Option<Timestamp> {
         let unsettled = self.replacements.values().filter(|replacement| !replacement.phase.is_final());
-        unsettled
-            .map(|replacement| replacement.detected_at)
-            .chain(self.ledger.iter().map(|entry| entry.since))
-            .min()
+        unsettled.map(|replacement| replacement.detected_at).chain(self.ledger.iter().map(|entry| entry.since)).min()
     }
 
     /// Replacements that hold a slot of the budget, in one group.

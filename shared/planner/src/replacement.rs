@@ -13,11 +13,12 @@ use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
 use crate::ledger::{make_room, protect};
 use crate::notification::{Condition, News};
-use crate::observation::{Group, Lifecycle, Member, TemplateReference};
+use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{
     Descent, Failure, Phase, Proving, Replacement, Retiring, Setting, StopReason, Stopped, Surge, SurgeMethod,
     WithdrawReason, Withdrawing,
 };
+use crate::withdrawal::{has_no_surplus, newest_since, withdraw};
 
 /// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
 /// coincidence; a third of the same kind will not be the last.
@@ -32,7 +33,7 @@ pub(crate) const LOOK_MIN: SignedDuration = SignedDuration::from_secs(2);
 pub(crate) const LOOK_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// What becomes of a phase in one look.
-enum Step {
+pub(crate) enum Step {
     /// It stays, perhaps with its data brought up to date.
     Stay(Phase),
     /// It becomes another one.
@@ -41,22 +42,22 @@ enum Step {
     End(End),
 }
 
-enum End {
+pub(crate) enum End {
     Replaced { successor: InstanceId, surge: Surge },
     Withdrawn(WithdrawReason),
 }
 
 /// What a phase is judged by.
-struct Context<'p, 'a> {
-    now: Timestamp,
-    id: &'p InstanceId,
-    group: &'a Group,
-    drifted: Option<&'a Member>,
-    is_cleared: bool,
-    breaker_open: bool,
-    hold: Option<Waiting>,
+pub(crate) struct Context<'p, 'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) id: &'p InstanceId,
+    pub(crate) group: &'a Group,
+    pub(crate) drifted: Option<&'a Member>,
+    pub(crate) is_cleared: bool,
+    pub(crate) breaker_open: bool,
+    pub(crate) hold: Option<Waiting>,
     /// See [`others_launched`].
-    others_launched: u32,
+    pub(crate) others_launched: u32,
 }
 
 /// When the next attempt may start. None: none has failed.
@@ -166,7 +167,9 @@ fn apply(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacement, s
 /// own replacement, and afterwards by its lineage: a surge of its own would be the second link of an endless chain.
 fn is_on_trial(plan: &mut Plan<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
-    let Some(known) = plan.next.replacements.get(successor).filter(|known| known.phase.surge().is_none()) else { return };
+    let Some(known) = plan.next.replacements.get(successor).filter(|known| known.phase.surge().is_none()) else {
+        return;
+    };
     let from = known.phase.name();
     plan.next.replacements.remove(successor);
     plan.waiting.remove(successor);
@@ -293,21 +296,6 @@ fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option
     newest_since(plan, context, surge.admitted_at)
 }
 
-fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, admitted_at: Timestamp) -> Option<InstanceId> {
-    let launched = context.group.active().filter_map(|member| {
-        let machine = plan.input.seen.machines.get(&member.id)?;
-        // EC2 tells launch times in whole seconds.
-        let is_new = machine.launched_at.as_second() >= admitted_at.as_second();
-        let is_release = match &context.group.template {
-            TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
-            TemplateReference::Floating { .. } | TemplateReference::None => false,
-        };
-        let is_taken = plan.next.successors().any(|successor| *successor == member.id);
-        (is_new && is_release && !is_taken && member.id != *context.id).then_some((machine.launched_at, &member.id))
-    });
-    launched.max().map(|(_, id)| id.clone())
-}
-
 // ---- proving ---------------------------------------------------------------------------------------------------------
 
 fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
@@ -361,11 +349,17 @@ fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -
 
 /// Whether a successor was seen in its group before: then it is not just the describe that trails.
 fn was_listed(plan: &Plan<'_>, proving: &Proving) -> bool {
-    let protects = |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
+    let protects =
+        |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
     proving.healthy_since.is_some() || plan.next.ledger.iter().any(|entry| protects(&entry.setting))
 }
 
-fn floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge, leaving: &InstanceId) -> Option<Waiting> {
+pub(crate) fn floor(
+    plan: &Plan<'_>,
+    context: &Context<'_, '_>,
+    surge: &Surge,
+    leaving: &InstanceId,
+) -> Option<Waiting> {
     let serving = plan.input.seen.serving_without(context.group, leaving);
     let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
     (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
@@ -403,9 +397,9 @@ fn base_of(replacement: &Replacement) -> u32 {
 // ---- retiring --------------------------------------------------------------------------------------------------------
 
 fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
-    retiring.terminated |= plan.outcomes_for(context.id).any(|outcome| {
-        matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done
-    });
+    retiring.terminated |= plan
+        .outcomes_for(context.id)
+        .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
     if context.drifted.is_none() && was_taken_by_others(context, &retiring) {
         let Retiring { surge, successor, .. } = retiring;
         return give_up(surge, Some(successor), WithdrawReason::DriftedGone);
@@ -437,7 +431,8 @@ fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring
         retiring.deadline += context.now.duration_since(held_since);
     }
     if context.now >= retiring.deadline && !retiring.terminated {
-        let why = format!("the drifted instance could not be terminated within {:#}", retiring.surge.policy.drain_deadline);
+        let why =
+            format!("the drifted instance could not be terminated within {:#}", retiring.surge.policy.drain_deadline);
         let Retiring { surge, successor, .. } = retiring;
         return give_up(surge, Some(successor), WithdrawReason::Failed(why.into()));
     }
@@ -467,11 +462,16 @@ fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
 }
 
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
-fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &InstanceId, surge: &Surge, role: Role) -> bool {
+pub(crate) fn terminate(
+    plan: &mut Plan<'_>,
+    context: &Context<'_, '_>,
+    instance: &InstanceId,
+    surge: &Surge,
+    role: Role,
+) -> bool {
     let group = context.group;
-    let is_taken = plan.actions.iter().any(|action| {
-        matches!(action, Action::Terminate { .. }) && *action.group() == group.name
-    });
+    let is_taken =
+        plan.actions.iter().any(|action| matches!(action, Action::Terminate { .. }) && *action.group() == group.name);
     if is_taken {
         plan.look_again(context.now + LOOK_MIN);
         return false;
@@ -488,117 +488,12 @@ fn terminate(plan: &mut Plan<'_>, context: &Context<'_, '_>, instance: &Instance
     true
 }
 
-// ---- withdrawing -----------------------------------------------------------------------------------------------------
-
-fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    withdrawing.taken_back |= plan.input.outcomes.iter().any(|outcome| {
-        outcome.result == ActionResult::Done
-            && match &outcome.action {
-                Action::Terminate { instance, .. } => withdrawing.successor.as_ref() == Some(instance),
-                Action::SetDesired { expected, desired, replaces, .. } => replaces == context.id && desired < expected,
-                Action::SetMaximum { .. } | Action::Launch { .. } | Action::Protect { .. } => false,
-            }
-    });
-    match withdrawing.successor.as_ref().and_then(|id| context.group.member(id)) {
-        Some(member) if member.lifecycle == Lifecycle::Terminating => {
-            // Known from here on, whatever others do to desired capacity until it is gone.
-            withdrawing.taken_back |= is_lowered(context, &withdrawing);
-            Step::Stay(Phase::Withdrawing(withdrawing))
-        }
-        // Accepted, and the describe trails.
-        Some(_) if withdrawing.taken_back => Step::Stay(Phase::Withdrawing(withdrawing)),
-        Some(member) => withdraw_surplus(plan, context, withdrawing, member),
-        None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
-        None => withdraw_capacity(plan, context, withdrawing),
-    }
-}
-
-fn withdraw_surplus(
-    plan: &mut Plan<'_>,
-    context: &Context<'_, '_>,
-    mut withdrawing: Withdrawing,
-    surplus: &Member,
-) -> Step {
-    let is_serving = plan.input.seen.is_serving(context.group, surplus);
-    let has_failed = matches!(withdrawing.because, WithdrawReason::Failed(_)) && !is_serving;
-    if has_no_surplus(context, &withdrawing.surge) && !has_failed {
-        // Someone else has taken the group back to its size: the successor is simply a member now.
-        return Step::End(End::Withdrawn(withdrawing.because));
-    }
-    // Where the drifted one is gone, its successor serves until another one does.
-    if is_serving && let Some(waiting) = floor(plan, context, &withdrawing.surge, &surplus.id) {
-        plan.waiting.insert(context.id.clone(), waiting);
-        return Step::Stay(Phase::Withdrawing(withdrawing));
-    }
-    if terminate(plan, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
-        withdrawing.desired_before = Some(context.group.desired);
-    }
-    Step::Stay(Phase::Withdrawing(withdrawing))
-}
-
-/// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
-/// more. Take that one, or take desired capacity back while nothing fills it.
-fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    let group = context.group;
-    let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase, Phase::Launching(_));
-    if plan.next.replacements.values().any(is_launching) {
-        // Whatever came could be another surge's, whose launch has not answered yet.
-        return Step::Stay(Phase::Withdrawing(withdrawing));
-    }
-    if let Some(newest) = newest_since(plan, context, withdrawing.surge.admitted_at) {
-        withdrawing.successor = Some(newest.clone());
-        if terminate(plan, context, &newest, &withdrawing.surge, Role::Surplus) {
-            withdrawing.desired_before = Some(group.desired);
-        }
-    } else if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
-        withdrawing.desired_before = Some(group.desired);
-        plan.actions.push(Action::SetDesired {
-            group: group.name.clone(),
-            expected: group.desired,
-            desired: group.desired - 1,
-            replaces: context.id.clone(),
-        });
-    } else if group.active().all(|member| plan.input.seen.machines.contains_key(&member.id)) {
-        // All that run are known, and none came with this surge: the capacity is someone else's.
-        return Step::End(End::Withdrawn(withdrawing.because));
-    }
-    Step::Stay(Phase::Withdrawing(withdrawing))
-}
-
-/// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
-/// back one, and only once.
-fn is_even(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
-    withdrawing.taken_back
-        || context.group.desired <= size_without(context, &withdrawing.surge)
-        || is_lowered(context, withdrawing)
-}
-
-/// Whether desired capacity is below what it was when taking the surplus back was decided.
-fn is_lowered(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
-    withdrawing.desired_before.is_some_and(|before| context.group.desired < before)
-}
-
-/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.
-fn size_without(context: &Context<'_, '_>, surge: &Surge) -> u32 {
-    surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
-}
-
-/// Whether the group is as large as without this surge.
-fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
-    let expected = size_without(context, surge);
-    let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
-    context.group.desired <= expected && active <= expected
-}
-
 // ---- the ends --------------------------------------------------------------------------------------------------------
 
 fn replaced(plan: &mut Plan<'_>, id: &InstanceId, before: &Replacement, successor: InstanceId, surge: &Surge) {
     let now = plan.input.now;
     plan.next.replacements.remove(id);
-    plan.next.lineage.insert(
-        successor.clone(),
-        Descent { ancestor: id.clone(), drift: before.drift.clone(), at: now },
-    );
+    plan.next.lineage.insert(successor.clone(), Descent { ancestor: id.clone(), drift: before.drift.clone(), at: now });
     plan.journal(Some(id), before.phase.name(), "replaced", format!("{successor} took its place ({})", surge.token));
     plan.tell(News::Replaced {
         instance: id.clone(),

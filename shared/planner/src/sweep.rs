@@ -91,7 +91,8 @@ fn drifted(
     compliance: &BTreeMap<RuleName, RuleReading>,
     defaults: &Defaults,
 ) -> BTreeSet<InstanceId> {
-    let members: BTreeSet<&InstanceId> = groups.iter().flat_map(|group| &group.members).map(|member| &member.id).collect();
+    let members: BTreeSet<&InstanceId> =
+        groups.iter().flat_map(|group| &group.members).map(|member| &member.id).collect();
     let mut drifted = BTreeSet::new();
     for rule in listed_rules(fleet, groups, defaults) {
         if let Some(RuleReading::NonCompliant(instances)) = compliance.get(&rule) {

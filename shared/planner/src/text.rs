@@ -54,8 +54,8 @@ impl fmt::Display for ForeignText {
 
 /// `text` as one word of a POSIX shell, for the commands that messages suggest.
 pub fn shell_quoted(text: &str) -> String {
-    let is_plain = !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
+    let is_plain =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_at_the_limit() {
-        for (length, kept) in [(LENGTH_MAX - 1, LENGTH_MAX - 1), (LENGTH_MAX, LENGTH_MAX), (LENGTH_MAX + 1, LENGTH_MAX)] {
+        for (length, kept) in [(LENGTH_MAX - 1, LENGTH_MAX - 1), (LENGTH_MAX, LENGTH_MAX), (LENGTH_MAX + 1, LENGTH_MAX)]
+        {
             assert_eq!(ForeignText::from("é".repeat(length)).as_str().chars().count(), kept);
         }
     }

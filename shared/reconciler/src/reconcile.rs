@@ -210,8 +210,9 @@ impl<P: Ports> Run<'_, P> {
     /// Goes on with the lease as it was read again. A wake that this run has sent meanwhile is not in it yet, and the one
     /// that led here may still be.
     fn take_over(&mut self, woken: Lease) {
-        let sent = self.lease.next_wake;
-        let stored = still_to_come(woken.next_wake, self.due, self.ports.now());
+        let now = self.ports.now();
+        let sent = self.lease.next_wake.filter(|sent| now < *sent);
+        let stored = still_to_come(woken.next_wake, self.due, now);
         let next_wake = sent.into_iter().chain(stored).min();
         self.lease = Lease { next_wake, ..woken };
     }

@@ -1,10 +1,12 @@
 //! The sweep: every few minutes, batched reads over all fleets, and a wake for each with something to do.
 
+use std::collections::BTreeMap;
+
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::{Swept, fleets, rules, sweep as judge};
 use driftless_planner::wake::{Wake, WakeMessage};
-use futures_util::future::{join3, try_join_all};
+use futures_util::future::{join_all, join3, try_join_all};
 use jiff::SignedDuration;
 
 use crate::ports::{Called, Ports};
@@ -18,9 +20,21 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
     let (groups, open, known) = join3(ports.all_groups(), ports.open_fleets(), ports.fingerprints()).await;
     let (fleets, misnamed) = fleets(groups?);
     let rules = rules(&fleets, defaults);
-    let compliance =
-        try_join_all(rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))).await?;
-    let mut swept = judge(&fleets, &compliance.into_iter().collect(), &open?, &known?, defaults);
+    let mut compliance = BTreeMap::new();
+    let mut unread = None;
+    for (rule, reading) in join_all(rules.iter().map(async |rule| (rule, ports.non_compliant(rule).await))).await {
+        match reading {
+            Ok(reading) => {
+                compliance.insert(rule.clone(), reading);
+            }
+            // One rule that cannot be read must not keep the sweep from the fleets of the others.
+            Err(error) => {
+                tracing::error!(error_type = "Retryable", %rule, %error, "a rule could not be read by the sweep");
+                unread.get_or_insert(error);
+            }
+        }
+    }
+    let mut swept = judge(&fleets, &compliance, &open?, &known?, defaults);
     swept.misnamed = misnamed;
     for group in &swept.misnamed {
         tracing::error!(
@@ -38,7 +52,8 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
         send(ports, fleet, SignedDuration::from_secs((step * position).as_secs()))
     }))
     .await?;
-    Ok(swept)
+    // What is not known of all must not be published as if it were: the sweep fails, after it has woken whom it could.
+    unread.map_or(Ok(swept), Err)
 }
 
 async fn send<P: Ports>(ports: &P, fleet: &FleetName, delay: SignedDuration) -> Called<()> {

@@ -128,7 +128,12 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
     observed.tag("mode", "observe");
     observed.look();
     for mut stage in [blocked, observed, Stage::proving(3).0, Stage::retiring(3).0] {
-        stage.facts.push(crate::support::report(1, "sg-closed", driftless_planner::fact::Verdict::NonCompliant, stage.now));
+        stage.facts.push(crate::support::report(
+            1,
+            "sg-closed",
+            driftless_planner::fact::Verdict::NonCompliant,
+            stage.now,
+        ));
         let groups = std::mem::take(&mut stage.groups);
         let (before, done, facts) = (stage.record().clone(), stage.acted.len(), stage.facts.clone());
         stage.wait(mins(90));
@@ -136,7 +141,11 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
         stage.look();
         assert_eq!(stage.acted.len(), done);
         let phases = |record: &Record| -> Vec<_> {
-            record.replacements.iter().map(|(id, known)| (id.clone(), known.phase.name(), known.phase.surge().cloned())).collect()
+            record
+                .replacements
+                .iter()
+                .map(|(id, known)| (id.clone(), known.phase.name(), known.phase.surge().cloned()))
+                .collect()
         };
         assert_eq!(phases(stage.record()), phases(&before));
         assert_eq!((&stage.record().ledger, &stage.record().lineage), (&before.ledger, &before.lineage));

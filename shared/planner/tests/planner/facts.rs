@@ -70,11 +70,9 @@ fn a_report_that_the_read_confirms_is_consumed() {
 #[test]
 fn a_compliant_report_is_believed_unless_it_is_older_than_the_finding() {
     // The finding was recorded a minute before the start.
-    for (observed_at, is_believed) in [
-        (t0() - mins(1) - secs(1), false),
-        (t0() - mins(1), true),
-        (t0() - mins(1) + secs(1), true),
-    ] {
+    for (observed_at, is_believed) in
+        [(t0() - mins(1) - secs(1), false), (t0() - mins(1), true), (t0() - mins(1) + secs(1), true)]
+    {
         for verdict in [Verdict::Compliant, Verdict::NotApplicable] {
             let mut stage = Stage::new(3);
             stage.drift(1);
@@ -183,7 +181,8 @@ fn a_rule_that_is_not_on_the_list_is_shown_only() {
     stage.wait(mins(60));
     stage.settle();
     assert!(stage.record().replacements.is_empty() && stage.acted.is_empty());
-    let shown = |stage: &Stage| stage.record().shown.get(&id(1)).is_some_and(|rules| rules.contains_key(&rule(OTHER_RULE)));
+    let shown =
+        |stage: &Stage| stage.record().shown.get(&id(1)).is_some_and(|rules| rules.contains_key(&rule(OTHER_RULE)));
     assert!(shown(&stage));
     // An older verdict changes nothing; a newer one does.
     let settle_with = |stage: &mut Stage, verdict: Verdict, at: Timestamp| {

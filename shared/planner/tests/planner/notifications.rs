@@ -44,18 +44,13 @@ fn conditions() -> Vec<Condition> {
 
 fn news() -> Vec<(String, News)> {
     let failure = Failure { at: t0(), why: "InsufficientInstanceCapacity".into() };
-    let stopped =
-        |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
+    let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
     let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
     let mut all = vec![
         (
             "adopted".to_owned(),
             News::Adopted {
-                release: Release {
-                    template: version(7),
-                    image: "ami-00000000000000001".parse().unwrap(),
-                    since: t0(),
-                },
+                release: Release { template: version(7), image: "ami-00000000000000001".parse().unwrap(), since: t0() },
             },
         ),
         ("replacement-started".to_owned(), started("port 22 is open")),
@@ -91,12 +86,8 @@ fn each_message_reads_as_agreed() {
     for (name, news) in news() {
         let message = notification(news, &["app-blue", "app-green"]).message().unwrap();
         let json: serde_json::Value = serde_json::from_str(&message.json).unwrap();
-        let shown = format!(
-            "{}\n\n{}\n{}\n",
-            message.subject,
-            message.text,
-            serde_json::to_string_pretty(&json).unwrap()
-        );
+        let shown =
+            format!("{}\n\n{}\n{}\n", message.subject, message.text, serde_json::to_string_pretty(&json).unwrap());
         insta::assert_snapshot!(name, shown);
     }
 }
@@ -164,7 +155,11 @@ fn shell_words(command: &str) -> Vec<String> {
 fn hostile_remarks_are_harmless() {
     for remark in HOSTILE {
         let message = notification(started(remark), &["app-blue"]).message().unwrap();
-        assert!(!message.text.chars().any(|character| character.is_control() && character != '\n'), "{:?}", message.text);
+        assert!(
+            !message.text.chars().any(|character| character.is_control() && character != '\n'),
+            "{:?}",
+            message.text
+        );
         assert_eq!(message.text.matches("\nSTOP  ").count(), 1, "{}", message.text);
         assert!(!message.text.contains('\u{202e}') && !message.text.contains('\u{2066}'));
         let json: serde_json::Value = serde_json::from_str(&message.json).unwrap();
@@ -202,11 +197,15 @@ fn a_subject_is_short_printable_ascii() {
     }
     for action in ["launch".to_owned(), "ä\n😀".repeat(100)] {
         let news = News::Entered { condition: Condition::PermissionDenied { action }, detail: "x".into() };
-        subjects.push(Notification { fleet: long_fleet.parse().unwrap(), ..notification(news, &[]) }.message().unwrap().subject);
+        subjects.push(
+            Notification { fleet: long_fleet.parse().unwrap(), ..notification(news, &[]) }.message().unwrap().subject,
+        );
     }
     for condition in ["would-replace:\u{1b}[31m".to_owned(), format!("drain-overdue:{instance}")] {
         let news = News::Ended { condition, since: t0() };
-        subjects.push(Notification { fleet: long_fleet.parse().unwrap(), ..notification(news, &[]) }.message().unwrap().subject);
+        subjects.push(
+            Notification { fleet: long_fleet.parse().unwrap(), ..notification(news, &[]) }.message().unwrap().subject,
+        );
     }
     for subject in subjects {
         assert!(subject.len() <= SUBJECT_LENGTH_MAX && SUBJECT_LENGTH_MAX < 100, "{subject}");

@@ -37,7 +37,8 @@ fn check(weights: &[(&str, u32)], recorded: Option<Color>, live: Option<Color>, 
     let mut stage = stage_of(pair(), weights);
     if let Some(color) = recorded {
         let other = if color == Color::Blue { "green" } else { "blue" };
-        stage.traffic = [(target_group(other), vec![0]), (target_group(&format!("{color:?}").to_lowercase()), vec![1])].into();
+        stage.traffic =
+            [(target_group(other), vec![0]), (target_group(&format!("{color:?}").to_lowercase()), vec![1])].into();
         stage.look();
         assert_eq!(stage.record().live, recorded);
         stage.told.clear();
@@ -203,7 +204,8 @@ fn what_waits_in_a_group_that_is_no_longer_live_is_cleared() {
     stage.look();
     // As a cutover would: the record and the load balancer agree on the other color.
     stage.record.as_mut().unwrap().live = Some(Color::Green);
-    stage.record.as_mut().unwrap().release.as_mut().unwrap().template.template = "lt-00000000000000002".parse().unwrap();
+    stage.record.as_mut().unwrap().release.as_mut().unwrap().template.template =
+        "lt-00000000000000002".parse().unwrap();
     stage.traffic = [(target_group("blue"), vec![0]), (target_group("green"), vec![100])].into();
     stage.settle();
     assert!(stage.record().replacements.is_empty());

@@ -296,9 +296,9 @@ fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
         stage.settle();
         stage.is_clean(3);
         assert_eq!(stage.group().max, 3, "offered: {is_offered}");
-        let raised = stage.acted.iter().filter(|outcome| {
-            matches!(&outcome.action, Action::SetMaximum { expected, maximum, .. } if maximum > expected)
-        });
+        let raised = stage.acted.iter().filter(
+            |outcome| matches!(&outcome.action, Action::SetMaximum { expected, maximum, .. } if maximum > expected),
+        );
         assert_eq!(raised.count(), 1, "offered: {is_offered}");
     }
 }

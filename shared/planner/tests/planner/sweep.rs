@@ -44,12 +44,10 @@ fn the_fingerprint_changes_with_tags_and_template_and_not_with_capacity() {
     for (number, change) in changes.into_iter().enumerate() {
         assert_ne!(print(change), before, "{number}");
     }
-    let unchanged: [&dyn Fn(&mut Group); 4] = [
-        &|group| group.desired = 9,
-        &|group| group.max = 99,
-        &|group| group.members.clear(),
-        &|group| drop(group.tags.insert("Name".to_owned(), "app".to_owned())),
-    ];
+    let unchanged: [&dyn Fn(&mut Group); 4] =
+        [&|group| group.desired = 9, &|group| group.max = 99, &|group| group.members.clear(), &|group| {
+            drop(group.tags.insert("Name".to_owned(), "app".to_owned()));
+        }];
     for (number, change) in unchanged.into_iter().enumerate() {
         assert_eq!(print(change), before, "{number}");
     }
@@ -110,16 +108,18 @@ fn work_of_a_fleet_without_groups_is_woken() {
 fn a_tag_that_is_no_fleet_name_is_reported_and_the_rest_goes_on() {
     let mut unnamed = named("plain");
     unnamed.tags.clear();
-    let (fleets, misnamed) = fleets(vec![named("app"), named("App!"), unnamed.clone()]
-        .into_iter()
-        .map(|mut group| {
-            // The group's own name is a name all the same.
-            if group.name.as_str() == "App!-asg" {
-                group.name = "odd-asg".parse().unwrap();
-            }
-            group
-        })
-        .collect());
+    let (fleets, misnamed) = fleets(
+        vec![named("app"), named("App!"), unnamed.clone()]
+            .into_iter()
+            .map(|mut group| {
+                // The group's own name is a name all the same.
+                if group.name.as_str() == "App!-asg" {
+                    group.name = "odd-asg".parse().unwrap();
+                }
+                group
+            })
+            .collect(),
+    );
     assert_eq!(fleets.keys().map(FleetName::as_str).collect::<Vec<_>>(), ["app"]);
     assert_eq!(misnamed, [r#"odd-asg: "App!" is not a fleet name: 1 to 40 of a-z, 0-9 and -"#]);
 }

@@ -127,3 +127,13 @@ fn a_tag_that_is_no_fleet_name_does_not_stop_the_sweep_of_the_others() {
     let swept = swept(&world);
     assert_eq!((swept.wakes.len(), swept.misnamed.len()), (1, 1));
 }
+
+#[test]
+fn a_rule_that_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
+    let world = unseen(&[]);
+    with_more(&world, 2);
+    world.fault("non_compliant", 0..1, Fault::Fails(CallErrorKind::Throttled));
+    let error = block_on(sweep(&world, &Defaults::default())).unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::Throttled);
+    assert_eq!(world.lock().queue.len(), 3);
+}

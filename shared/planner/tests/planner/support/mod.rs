@@ -118,13 +118,7 @@ pub(crate) fn report(number: u32, name: &str, verdict: Verdict, observed_at: Tim
 
 /// A freeze of the fleet.
 pub(crate) fn freeze(since: Timestamp, expires_at: Option<Timestamp>) -> Freeze {
-    Freeze {
-        reason: "incident".into(),
-        owner: "ana".into(),
-        since,
-        expires_at,
-        scope: FreezeScope::Fleet(fleet()),
-    }
+    Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope: FreezeScope::Fleet(fleet()) }
 }
 
 /// What Config says under the rules of the stage.

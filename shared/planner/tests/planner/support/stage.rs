@@ -198,10 +198,7 @@ impl Stage {
     }
 
     pub(crate) fn waits_for(&self, number: u32) -> Option<&Waiting> {
-        match &self.replacement(number)?.phase {
-            Phase::Blocked(waiting) => Some(waiting),
-            _ => None,
-        }
+        if let Phase::Blocked(waiting) = &self.replacement(number)?.phase { Some(waiting) } else { None }
     }
 
     pub(crate) fn successor(&self, number: u32) -> InstanceId {
@@ -216,7 +213,11 @@ impl Stage {
                 format!("{} {}", told.kind(), condition.key())
             }
             News::Ended { condition, .. } => format!("ended {condition}"),
-            _ => told.kind().to_owned(),
+            News::Adopted { .. }
+            | News::ReplacementStarted { .. }
+            | News::Replaced { .. }
+            | News::Withdrawn { .. }
+            | News::Stopped { .. } => told.kind().to_owned(),
         };
         self.told.iter().map(kind).collect()
     }
@@ -228,11 +229,10 @@ impl Stage {
 
     pub(crate) fn terminated(&self) -> Vec<InstanceId> {
         let done = self.acted.iter().filter(|outcome| outcome.result == ActionResult::Done);
-        done.filter_map(|outcome| match &outcome.action {
-            Action::Terminate { instance, .. } => Some(instance.clone()),
-            _ => None,
-        })
-        .collect()
+        let terminated = |action: &Action| {
+            if let Action::Terminate { instance, .. } = action { Some(instance.clone()) } else { None }
+        };
+        done.filter_map(|outcome| terminated(&outcome.action)).collect()
     }
 
     // ---- looking -----------------------------------------------------------------------------------------------------
@@ -243,7 +243,8 @@ impl Stage {
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
         for arn in &first.target_groups {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
-            let targets = attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
+            let targets =
+                attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
             seen.targets.insert(arn.clone(), targets.collect());
             if let Some(weights) = self.traffic.get(arn) {
                 seen.traffic.insert(arn.clone(), weights.clone());
@@ -254,7 +255,10 @@ impl Stage {
             seen.compliance.insert(rule.clone(), reading);
         }
         let asked = |version: &&TemplateVersion| first.templates.contains(version);
-        seen.templates = self.templates.iter().map(|(version, content)| (version, content.clone()))
+        seen.templates = self
+            .templates
+            .iter()
+            .map(|(version, content)| (version, content.clone()))
             .filter(|(version, _)| asked(version))
             .map(|(version, content)| (version.clone(), content))
             .collect();
@@ -309,7 +313,10 @@ impl Stage {
             let is_open = |replacement: &Replacement| replacement.phase.surge().is_some();
             let is_under_way = self.record().replacements.values().any(is_open);
             let moves = |group: &Group| {
-                group.members.iter().any(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating))
+                group
+                    .members
+                    .iter()
+                    .any(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating))
             };
             let is_moving = self.groups.iter().any(moves);
             if decision.actions.is_empty() && !decision.changed && !is_under_way && !is_moving {

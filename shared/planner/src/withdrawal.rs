@@ -1,0 +1,126 @@
+//! The end of a surge without a replacement: its surplus goes, once, and what others made of the group stays.
+
+use jiff::Timestamp;
+
+use crate::decide::Plan;
+use crate::decision::{Action, ActionResult, Role};
+use crate::ids::InstanceId;
+use crate::observation::{Lifecycle, Member, TemplateReference};
+use crate::record::{Phase, Replacement, Surge, WithdrawReason, Withdrawing};
+use crate::replacement::{Context, End, Step, floor, terminate};
+
+pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+    withdrawing.taken_back |= plan.input.outcomes.iter().any(|outcome| {
+        outcome.result == ActionResult::Done
+            && match &outcome.action {
+                Action::Terminate { instance, .. } => withdrawing.successor.as_ref() == Some(instance),
+                Action::SetDesired { expected, desired, replaces, .. } => replaces == context.id && desired < expected,
+                Action::SetMaximum { .. } | Action::Launch { .. } | Action::Protect { .. } => false,
+            }
+    });
+    match withdrawing.successor.as_ref().and_then(|id| context.group.member(id)) {
+        Some(member) if member.lifecycle == Lifecycle::Terminating => {
+            // Known from here on, whatever others do to desired capacity until it is gone.
+            withdrawing.taken_back |= is_lowered(context, &withdrawing);
+            Step::Stay(Phase::Withdrawing(withdrawing))
+        }
+        // Accepted, and the describe trails.
+        Some(_) if withdrawing.taken_back => Step::Stay(Phase::Withdrawing(withdrawing)),
+        Some(member) => withdraw_surplus(plan, context, withdrawing, member),
+        None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
+        None => withdraw_capacity(plan, context, withdrawing),
+    }
+}
+
+fn withdraw_surplus(
+    plan: &mut Plan<'_>,
+    context: &Context<'_, '_>,
+    mut withdrawing: Withdrawing,
+    surplus: &Member,
+) -> Step {
+    let is_serving = plan.input.seen.is_serving(context.group, surplus);
+    let has_failed = matches!(withdrawing.because, WithdrawReason::Failed(_)) && !is_serving;
+    if has_no_surplus(context, &withdrawing.surge) && !has_failed {
+        // Someone else has taken the group back to its size: the successor is simply a member now.
+        return Step::End(End::Withdrawn(withdrawing.because));
+    }
+    // Where the drifted one is gone, its successor serves until another one does.
+    if is_serving && let Some(waiting) = floor(plan, context, &withdrawing.surge, &surplus.id) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Withdrawing(withdrawing));
+    }
+    if terminate(plan, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
+        withdrawing.desired_before = Some(context.group.desired);
+    }
+    Step::Stay(Phase::Withdrawing(withdrawing))
+}
+
+/// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
+/// more. Take that one, or take desired capacity back while nothing fills it.
+fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+    let group = context.group;
+    let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase, Phase::Launching(_));
+    if plan.next.replacements.values().any(is_launching) {
+        // Whatever came could be another surge's, whose launch has not answered yet.
+        return Step::Stay(Phase::Withdrawing(withdrawing));
+    }
+    if let Some(newest) = newest_since(plan, context, withdrawing.surge.admitted_at) {
+        withdrawing.successor = Some(newest.clone());
+        if terminate(plan, context, &newest, &withdrawing.surge, Role::Surplus) {
+            withdrawing.desired_before = Some(group.desired);
+        }
+    } else if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
+        withdrawing.desired_before = Some(group.desired);
+        plan.actions.push(Action::SetDesired {
+            group: group.name.clone(),
+            expected: group.desired,
+            desired: group.desired - 1,
+            replaces: context.id.clone(),
+        });
+    } else if group.active().all(|member| plan.input.seen.machines.contains_key(&member.id)) {
+        // All that run are known, and none came with this surge: the capacity is someone else's.
+        return Step::End(End::Withdrawn(withdrawing.because));
+    }
+    Step::Stay(Phase::Withdrawing(withdrawing))
+}
+
+/// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
+/// back one, and only once.
+fn is_even(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
+    withdrawing.taken_back
+        || context.group.desired <= size_without(context, &withdrawing.surge)
+        || is_lowered(context, withdrawing)
+}
+
+/// Whether desired capacity is below what it was when taking the surplus back was decided.
+fn is_lowered(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
+    withdrawing.desired_before.is_some_and(|before| context.group.desired < before)
+}
+
+/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.
+fn size_without(context: &Context<'_, '_>, surge: &Surge) -> u32 {
+    surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
+}
+
+/// Whether the group is as large as without this surge.
+pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
+    let expected = size_without(context, surge);
+    let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
+    context.group.desired <= expected && active <= expected
+}
+
+/// The newest active instance of the release that was launched since then and is nobody's successor yet.
+pub(crate) fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, admitted_at: Timestamp) -> Option<InstanceId> {
+    let launched = context.group.active().filter_map(|member| {
+        let machine = plan.input.seen.machines.get(&member.id)?;
+        // EC2 tells launch times in whole seconds.
+        let is_new = machine.launched_at.as_second() >= admitted_at.as_second();
+        let is_release = match &context.group.template {
+            TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
+            TemplateReference::Floating { .. } | TemplateReference::None => false,
+        };
+        let is_taken = plan.next.successors().any(|successor| *successor == member.id);
+        (is_new && is_release && !is_taken && member.id != *context.id).then_some((machine.launched_at, &member.id))
+    });
+    launched.max().map(|(_, id)| id.clone())
+}
