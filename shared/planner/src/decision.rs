@@ -302,7 +302,7 @@ impl std::fmt::Display for Waiting {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Frozen { reason, owner, until: Some(until) } => {
-                write!(formatter, "frozen by {owner} until {until}: {reason}")
+                write!(formatter, "frozen by {owner} until {until:.0}: {reason}")
             }
             Self::Frozen { reason, owner, until: None } => write!(formatter, "frozen by {owner}: {reason}"),
             Self::Observed => {
@@ -317,10 +317,10 @@ impl std::fmt::Display for Waiting {
             Self::BudgetSpent { used, limit } => {
                 write!(formatter, "the budget is spent: {used} of {limit} replacements under way")
             }
-            Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until}"),
+            Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until:.0}"),
             Self::Protected { by, .. } => write!(formatter, "protected by {by}"),
             Self::NotInService { state } => write!(formatter, "not in service ({state}): Auto Scaling has it"),
-            Self::Debounce { until } => write!(formatter, "the drift must last until {until}"),
+            Self::Debounce { until } => write!(formatter, "the drift must last until {until:.0}"),
             Self::BelowFloor { serving, floor } => {
                 write!(formatter, "only {serving} would serve, and the floor is {floor}")
             }

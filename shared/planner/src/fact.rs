@@ -43,7 +43,7 @@ pub enum Verdict {
     Compliant,
     /// The resource breaks the rule.
     NonCompliant,
-    /// The rule no longer applies to the resource, or Config has no result: nothing to act on.
+    /// The rule no longer applies to the resource, or the resource is gone: nothing to act on.
     NotApplicable,
 }
 
@@ -147,6 +147,16 @@ pub enum ImageSource {
     Published,
 }
 
+impl ImageSource {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ec2 => "ec2",
+            Self::ImageBuilder => "image-builder",
+            Self::Published => "published",
+        }
+    }
+}
+
 /// What a fact is about: from it follows the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
@@ -179,9 +189,10 @@ impl Fact {
         match self {
             Self::Compliance(fact) => format!("compliance#{}#{}", fact.instance, fact.rule),
             Self::Alarm(fact) => format!("alarm#{}", fact.alarm),
+            // With its source: what anyone may cause must not replace what only the pipeline may say.
             Self::Image(fact) => match &fact.image {
-                ImageReference::Ami(image) => format!("image#{image}"),
-                ImageReference::ImageBuilder(arn) => format!("image#{arn}"),
+                ImageReference::Ami(image) => format!("image#{}#{image}", fact.source.word()),
+                ImageReference::ImageBuilder(arn) => format!("image#{}#{arn}", fact.source.word()),
             },
         }
     }

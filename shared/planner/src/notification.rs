@@ -275,7 +275,7 @@ impl Notification {
             // `write!` to a String cannot fail; its result says so only by type.
             let _ = writeln!(text, "STOP  {command}");
         }
-        let _ = writeln!(text, "\n{} at {}, id {}", self.kind(), self.at, self.id);
+        let _ = writeln!(text, "\n{} at {:.0}, id {}", self.kind(), self.at, self.id);
         let body = MachineBody {
             schema_version: 1,
             id: &self.id,
@@ -304,20 +304,20 @@ impl Notification {
                 why: format!("{}{}", listed(drift), remarks_of(remarks)),
                 next: format!(
                     "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor \
-                     has proven itself, until {deadline} at the latest; else the successor goes."
+                     has proven itself, until {deadline:.0} at the latest; else the successor goes."
                 ),
             },
             News::Replaced { instance, successor, drift, took } => Wording {
                 what: format!("replaced {instance} by {successor}"),
                 why: listed(drift),
-                next: format!("Nothing: it is done. From detection to the end it took {took:#}."),
+                next: format!("Nothing: it is done. From detection to the end it took {}.", in_seconds(*took)),
             },
             News::Withdrawn { instance, because, next_attempt } => Wording {
                 what: format!("withdrew the replacement of {instance}"),
                 why: because.to_string(),
                 next: next_attempt.map_or_else(
                     || "The group has its own size again. Nothing more is done.".to_owned(),
-                    |at| format!("The group has its own size again. The next attempt may start at {at}."),
+                    |at| format!("The group has its own size again. The next attempt may start at {at:.0}."),
                 ),
             },
             News::Stopped { instance, drift, why, failures } => stopped(instance, drift, why, failures),
@@ -326,12 +326,12 @@ impl Notification {
             }
             News::Lasts { condition, detail, since } => Wording {
                 what: format!("still: {}", condition.headline()),
-                why: format!("since {since}: {detail}"),
+                why: format!("since {since:.0}: {detail}"),
                 next: condition.next(),
             },
             News::Ended { condition, since } => Wording {
                 what: format!("over: {}", condition.replace(':', " ")),
-                why: format!("it had lasted since {since}"),
+                why: format!("it had lasted since {since:.0}"),
                 next: "Nothing: Driftless goes on.".to_owned(),
             },
         }
@@ -426,6 +426,11 @@ fn listed(drift: &[DriftReason]) -> String {
 
 fn remarks_of(remarks: &[ForeignText]) -> String {
     remarks.iter().fold(String::new(), |text, remark| format!("{text} ({:?})", remark.as_str()))
+}
+
+/// A duration as a person says it: `20m 34s`.
+fn in_seconds(duration: SignedDuration) -> String {
+    format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
 }
 
 /// SNS refuses subjects with line breaks, control characters or 100 characters and more; e-mail wants ASCII.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::drift::rules_to_read;
-use crate::fleet::Layout;
+use crate::fleet::{Color, Layout};
 use crate::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn};
 use crate::observation::{Group, Observation, RuleReading, TemplateReference, TemplateVersion};
 use crate::policy::Defaults;
@@ -35,7 +35,7 @@ pub struct SecondQuestions {
 pub fn first(fleet: &FleetName, groups: &[Group], record: Option<&Record>, defaults: &Defaults) -> FirstQuestions {
     let policy = Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok());
     let released = record.and_then(|record| record.release.as_ref()).map(|release| &release.template);
-    let templates = groups.iter().filter_map(|group| match &group.template {
+    let templates = possibly_live(fleet, groups, record).into_iter().filter_map(|group| match &group.template {
         TemplateReference::Numbered(version) if Some(version) != released => Some(version.clone()),
         TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => None,
     });
@@ -43,6 +43,17 @@ pub fn first(fleet: &FleetName, groups: &[Group], record: Option<&Record>, defau
         rules: rules_to_read(policy.as_ref().map(|policy| &policy.rules), record),
         target_groups: groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect(),
         templates: templates.collect(),
+    }
+}
+
+/// The groups whose template may turn out to be the release: the live one, and before it is known each.
+fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Record>) -> Vec<&'a Group> {
+    let layout = Layout::of(fleet, groups);
+    match (layout, record.and_then(|record| record.live)) {
+        (Ok(Layout::Pair { blue, .. }), Some(Color::Blue)) => vec![blue],
+        (Ok(Layout::Pair { green, .. }), Some(Color::Green)) => vec![green],
+        (Ok(layout), _) => layout.groups(),
+        (Err(_), _) => Vec::new(),
     }
 }
 
@@ -55,18 +66,29 @@ pub fn second(seen: &Observation, record: Option<&Record>) -> SecondQuestions {
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         questions.machines.insert(id.clone());
+        let Some(group) = seen.group(&replacement.group) else { continue };
+        let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
+        // Without a successor in sight it is told by its launch time, among all.
         let tells_by_launch_time = match &replacement.phase {
             Phase::Launching(surge) => surge.method == SurgeMethod::RaiseDesired,
-            Phase::Withdrawing(_) | Phase::Proving(_) => true,
+            Phase::Proving(proving) => !is_there(&proving.successor),
+            Phase::Withdrawing(withdrawing) => !withdrawing.successor.as_ref().is_some_and(is_there),
             Phase::Debouncing | Phase::Blocked(_) | Phase::Retiring(_) | Phase::Stopped(_) => false,
         };
-        if tells_by_launch_time && let Some(group) = seen.group(&replacement.group) {
+        if tells_by_launch_time {
             questions.machines.extend(group.active().map(|member| member.id.clone()));
             questions.launch_failures.insert(group.name.clone());
         }
     }
-    let asked = |group: &&Group| group.members.iter().any(|member| questions.machines.contains(&member.id));
-    questions.refreshes = seen.groups.iter().filter(asked).map(|group| group.name.clone()).collect();
+    // Only an admission asks for a refresh under way.
+    let may_start = |id: &InstanceId| {
+        let known = record.and_then(|record| record.replacements.get(id));
+        known.is_none_or(|replacement| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+    };
+    let asks = |group: &&Group| {
+        group.members.iter().any(|member| questions.machines.contains(&member.id) && may_start(&member.id))
+    };
+    questions.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
     questions
 }
 

@@ -409,7 +409,7 @@ fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring
     };
     if drifted.lifecycle == Lifecycle::Terminating {
         if context.now >= retiring.deadline {
-            let detail = format!("terminating since before {}", retiring.deadline);
+            let detail = format!("terminating since before {:.0}", retiring.deadline);
             plan.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
         }
         return Step::Stay(Phase::Retiring(retiring));

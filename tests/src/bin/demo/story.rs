@@ -19,8 +19,14 @@ const INSTANCES: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Real fleets take minutes for each of these; the order of things is the same.
-const POLICY: [(&str, &str); 6] =
-    [("mode", "act"), ("rules", RULE), ("alarms", "none"), ("approval", "manual"), ("debounce", "3s"), ("launch-deadline", "1m")];
+const POLICY: [(&str, &str); 6] = [
+    ("mode", "act"),
+    ("rules", RULE),
+    ("alarms", "none"),
+    ("approval", "manual"),
+    ("debounce", "3s"),
+    ("launch-deadline", "1m"),
+];
 const COMING: Duration = Duration::from_secs(3);
 const CHECKING: Duration = Duration::from_secs(3);
 const LEAVING: Duration = Duration::from_secs(3);
