@@ -92,7 +92,9 @@ pub(crate) async fn wakes<P: Ports>(ports: &P, messages: Vec<SqsMessage>, run: R
     });
     failed.extend(join_all(runs).await.into_iter().flatten());
     let mut response = SqsBatchResponse::default();
-    failed.into_iter().for_each(|id| response.add_failure(id));
+    for id in failed {
+        response.add_failure(id);
+    }
     response
 }
 

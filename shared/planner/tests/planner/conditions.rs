@@ -1,6 +1,7 @@
 //! States that a person should know of: announced when entered, again after a day, and when they are over.
 
 use driftless_planner::decision::ActionResult;
+use driftless_planner::decision::Waiting;
 use driftless_planner::notification::REMIND_AFTER;
 use driftless_planner::record::Record;
 use jiff::SignedDuration;
@@ -156,4 +157,13 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
         assert_eq!(stage.kinds().last().unwrap(), "ended misconfigured");
         assert_eq!(stage.record().replacements.len(), before.replacements.len());
     }
+}
+
+#[test]
+fn a_drifted_instance_says_that_it_waits_for_a_valid_policy() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.tag("debounce", "soon");
+    let _ = stage.look();
+    let Some(Waiting::PolicyInvalid { problem }) = stage.waits_for(1) else { panic!("{:?}", stage.waits_for(1)) };
+    assert!(problem.as_str().contains("driftless:debounce"), "{problem}");
 }

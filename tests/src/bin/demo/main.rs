@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match play(&screen, keep).await {
+    match play(screen, keep).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             screen.line(&format!("\n{} {error:#}", screen.red("The demo did not end as it should:")));
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn play(screen: &Screen, keep: bool) -> anyhow::Result<()> {
+async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
     screen.line(&screen.bold("Driftless: a drifted server is replaced\n"));
     let started = std::time::Instant::now();
     let stack = LocalStack::start().await?;
@@ -51,7 +51,7 @@ async fn play(screen: &Screen, keep: bool) -> anyhow::Result<()> {
 }
 
 /// How to look around in what is left running.
-fn look_around(stack: &LocalStack, screen: &Screen) {
+fn look_around(stack: &LocalStack, screen: Screen) {
     let table = stack.deployment().output("TableName").unwrap_or("(no table)");
     screen.line(&screen.bold("\nLook around"));
     screen.line(&format!(

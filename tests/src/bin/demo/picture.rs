@@ -5,7 +5,7 @@ use driftless_tests::fleet::{GroupView, InstanceView};
 use crate::screen::Screen;
 
 /// The signs, explained once.
-pub(crate) fn legend(screen: &Screen) -> String {
+pub(crate) fn legend(screen: Screen) -> String {
     format!(
         "{} serves   {} serves, and has drifted   {} is coming   {} is in service, not healthy yet   {} is leaving",
         screen.green("●"),
@@ -17,7 +17,7 @@ pub(crate) fn legend(screen: &Screen) -> String {
 }
 
 /// The group, in a width that does not change with its signs: the drifted instance first, newcomers last.
-pub(crate) fn of(group: &GroupView, drifted: &str, known: &[String], screen: &Screen) -> String {
+pub(crate) fn of(group: &GroupView, drifted: &str, known: &[String], screen: Screen) -> String {
     let mut instances: Vec<&InstanceView> = group.instances.iter().collect();
     instances.sort_by_key(|instance| (instance.id != drifted, !known.contains(&instance.id), instance.id.clone()));
     let signs: Vec<String> = instances.iter().map(|instance| sign(instance, drifted, screen)).collect();
@@ -25,7 +25,7 @@ pub(crate) fn of(group: &GroupView, drifted: &str, known: &[String], screen: &Sc
     format!("{}{padding} {} serve", signs.join(" "), group.serving())
 }
 
-fn sign(instance: &InstanceView, drifted: &str, screen: &Screen) -> String {
+fn sign(instance: &InstanceView, drifted: &str, screen: Screen) -> String {
     if instance.serves() {
         return if instance.id == drifted { screen.red("◆") } else { screen.green("●") };
     }

@@ -17,37 +17,37 @@ impl Screen {
 
     /// Writes a line.
     #[expect(clippy::unused_self, reason = "only whoever has the screen writes on it")]
-    pub(crate) fn line(&self, text: &str) {
+    pub(crate) fn line(self, text: &str) {
         // Nobody is left to read it when standard output is closed: the story goes on to its exit code.
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
     /// In bold.
-    pub(crate) fn bold(&self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
     /// In red.
-    pub(crate) fn red(&self, text: &str) -> String {
+    pub(crate) fn red(self, text: &str) -> String {
         self.paint("31", text)
     }
 
     /// In green.
-    pub(crate) fn green(&self, text: &str) -> String {
+    pub(crate) fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
     /// In yellow.
-    pub(crate) fn yellow(&self, text: &str) -> String {
+    pub(crate) fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
     /// Held back.
-    pub(crate) fn dim(&self, text: &str) -> String {
+    pub(crate) fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    fn paint(&self, code: &str, text: &str) -> String {
+    fn paint(self, code: &str, text: &str) -> String {
         if self.has_color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }

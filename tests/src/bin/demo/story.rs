@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use driftless_tests::control::Settings;
-use driftless_tests::fleet::{Fleet, FleetSpec, FleetView};
+use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, GroupView};
 use driftless_tests::inbox::{Inbox, Letter};
 use driftless_tests::stack::LocalStack;
 use serde_json::Value;
@@ -16,6 +16,7 @@ const FLEET: &str = "app";
 const RULE: &str = "approved-amis";
 const REMARK: &str = "image ami-0bad is not on the list of approved images";
 const INSTANCES: i32 = 3;
+const DEBOUNCE: &str = "3s";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Real fleets take minutes for each of these; the order of things is the same.
@@ -24,7 +25,7 @@ const POLICY: [(&str, &str); 6] = [
     ("rules", RULE),
     ("alarms", "none"),
     ("approval", "manual"),
-    ("debounce", "3s"),
+    ("debounce", DEBOUNCE),
     ("launch-deadline", "1m"),
 ];
 const COMING: Duration = Duration::from_secs(3);
@@ -33,7 +34,7 @@ const LEAVING: Duration = Duration::from_secs(3);
 const WARM_UP_SECONDS: i32 = 4;
 
 /// Plays it and checks its end.
-pub(crate) async fn tell(stack: &LocalStack, screen: &Screen) -> anyhow::Result<()> {
+pub(crate) async fn tell(stack: &LocalStack, screen: Screen) -> anyhow::Result<()> {
     let mut inbox = stack.inbox("on-call").await?;
     let (fleet, before) = set_the_stage(stack, screen).await?;
     let drifted = before.group("blue")?.instances.first().context("the fleet has no instance")?.id.clone();
@@ -69,7 +70,7 @@ pub(crate) async fn tell(stack: &LocalStack, screen: &Screen) -> anyhow::Result<
     Ok(())
 }
 
-async fn set_the_stage(stack: &LocalStack, screen: &Screen) -> anyhow::Result<(Fleet, FleetView)> {
+async fn set_the_stage(stack: &LocalStack, screen: Screen) -> anyhow::Result<(Fleet, FleetView)> {
     let at_once = Some(Duration::ZERO);
     stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await?;
     let spec = FleetSpec::pair(FLEET).instances(INSTANCES).max(INSTANCES).warmup_seconds(WARM_UP_SECONDS);
@@ -91,38 +92,38 @@ async fn set_the_stage(stack: &LocalStack, screen: &Screen) -> anyhow::Result<(F
 struct Timeline<'a> {
     stack: &'a LocalStack,
     fleet: &'a Fleet,
-    screen: &'a Screen,
+    screen: Screen,
     drifted: &'a str,
     known: Vec<String>,
     started: Instant,
     journal_shown: usize,
-    picture: String,
+    group: GroupView,
 }
 
 impl<'a> Timeline<'a> {
     fn new(
         stack: &'a LocalStack,
         fleet: &'a Fleet,
-        screen: &'a Screen,
+        screen: Screen,
         drifted: &'a str,
         before: &FleetView,
     ) -> anyhow::Result<Self> {
         let known = before.group("blue")?.instances.iter().map(|instance| instance.id.clone()).collect();
-        let (started, picture) = (Instant::now(), String::new());
-        Ok(Self { stack, fleet, screen, drifted, known, started, journal_shown: 0, picture })
+        let (started, group) = (Instant::now(), before.group("blue")?.clone());
+        Ok(Self { stack, fleet, screen, drifted, known, started, journal_shown: 0, group })
     }
 
     /// A line: when, the group, what.
     async fn show(&mut self, what: &str) -> anyhow::Result<()> {
-        self.picture = self.look().await?;
+        self.group = self.look().await?;
         let elapsed = self.started.elapsed().as_secs_f64();
-        self.screen.line(&format!("  {elapsed:5.1} s  {}   {what}", self.picture));
+        let picture = picture::of(&self.group, self.drifted, &self.known, self.screen);
+        self.screen.line(&format!("  {elapsed:5.1} s  {picture}   {what}"));
         Ok(())
     }
 
-    async fn look(&self) -> anyhow::Result<String> {
-        let view = self.fleet.view().await?;
-        Ok(picture::of(view.group("blue")?, self.drifted, &self.known, self.screen))
+    async fn look(&self) -> anyhow::Result<GroupView> {
+        Ok(self.fleet.view().await?.group("blue")?.clone())
     }
 
     /// Shows every transition of the journal, and the group whenever it has changed, until the end of the replacement.
@@ -137,8 +138,14 @@ impl<'a> Timeline<'a> {
             if self.is_over().await? {
                 return Ok(());
             }
-            if self.look().await? != self.picture {
-                self.show(&self.screen.dim("(Auto Scaling)")).await?;
+            let now = self.look().await?;
+            let is_other = |one: &GroupView, other: &GroupView| {
+                picture::of(one, self.drifted, &self.known, self.screen)
+                    != picture::of(other, self.drifted, &self.known, self.screen)
+            };
+            if is_other(&now, &self.group) {
+                let what = self.screen.dim(seen_between(&self.group, &now));
+                self.show(&what).await?;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -161,13 +168,40 @@ impl<'a> Timeline<'a> {
 
 /// An entry of the journal, as a person tells it.
 fn told(entry: &Value) -> String {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let (from, to, why) = (text("from"), text("to"), text("why"));
-    let step = if from.is_empty() { to } else { format!("{from} → {to}") };
-    if why.is_empty() { step } else { format!("{step}: {why}") }
+    match to {
+        "debouncing" if from.is_empty() => format!("drift: {why}; it must last {DEBOUNCE}"),
+        "launching" => format!("{why}: a successor is launched"),
+        "proving" => format!("{why}, which must prove itself"),
+        "evidence" => "the evidence is written down before the host is gone".to_owned(),
+        "retiring" => format!("{why}: the drifted one goes"),
+        "replaced" => format!("replaced: {}", why.split(" (").next().unwrap_or(why)),
+        "settled" => format!("{why}: {}", from.trim_start_matches("ledger: ")),
+        _ if to.starts_with("lt-") => format!("adopted: the release is {to}"),
+        _ => format!("{from} → {to}: {why}"),
+    }
 }
 
-async fn show_letters(inbox: &mut Inbox, screen: &Screen) -> anyhow::Result<()> {
+/// What Auto Scaling and the load balancer did between two pictures, in words.
+fn seen_between(before: &GroupView, now: &GroupView) -> &'static str {
+    let count = |group: &GroupView, state: &str| {
+        group.instances.iter().filter(|instance| instance.lifecycle.starts_with(state)).count()
+    };
+    if now.instances.len() < before.instances.len() {
+        "it has drained, and is gone"
+    } else if count(now, "Terminating") > count(before, "Terminating") {
+        "it drains"
+    } else if now.serving() > before.serving() {
+        "its target is healthy: it serves"
+    } else if count(now, "InService") > count(before, "InService") {
+        "it is in service; the load balancer checks its target"
+    } else {
+        "it is coming"
+    }
+}
+
+async fn show_letters(inbox: &mut Inbox, screen: Screen) -> anyhow::Result<()> {
     inbox.wait_for_kind(FLEET, "replaced", PATIENCE).await?;
     screen.line(&screen.bold("\nWhat on-call was told"));
     for letter in inbox.letters() {
@@ -176,7 +210,7 @@ async fn show_letters(inbox: &mut Inbox, screen: &Screen) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn show_letter(letter: &Letter, screen: &Screen) -> anyhow::Result<()> {
+fn show_letter(letter: &Letter, screen: Screen) -> anyhow::Result<()> {
     let body = letter.json().with_context(|| format!("the message {:?} is no JSON", letter.subject))?;
     screen.line(&format!("\n  {}", screen.bold(&letter.subject)));
     for (name, key) in [("WHY ", "why"), ("NEXT", "next"), ("STOP", "stopCommand")] {
