@@ -94,16 +94,22 @@ impl Event {
 impl LocalStack {
     /// Puts an event on the bus that its source uses: services of AWS on the default one, others on Driftless's own.
     pub async fn put(&self, event: &Event) -> anyhow::Result<()> {
-        let entry = event.entry(self.deployment().output("EventBusName")?)?;
+        self.put_all(std::slice::from_ref(event)).await
+    }
+
+    /// Puts several events in one call, so that they arrive together.
+    pub async fn put_all(&self, events: &[Event]) -> anyhow::Result<()> {
+        let own_bus = self.deployment().output("EventBusName")?;
+        let entries = events.iter().map(|event| event.entry(own_bus)).collect::<anyhow::Result<Vec<_>>>()?;
         let headers = [
             ("authorization", &*http::authorization("events", REGION)),
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", "AWSEvents.PutEvents"),
         ];
-        let answer = http::post(self.endpoint(), &headers, &json!({"Entries": [entry]})).await?;
+        let answer = http::post(self.endpoint(), &headers, &json!({"Entries": entries})).await?;
         let answer: Value = serde_json::from_slice(answer.body())?;
         if answer.get("FailedEntryCount") != Some(&json!(0)) {
-            bail!("EventBridge refused the event: {answer}");
+            bail!("EventBridge refused the events: {answer}");
         }
         Ok(())
     }

@@ -66,9 +66,11 @@ pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Fin
 
 fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) -> Option<Waiting> {
     let replacement = plan.next.replacements.get(id)?.clone();
+    // The stop switch is the first reason that a person is told, whatever else would say no.
+    let hold = plan.hold(standing.mode());
     let policy = match &standing.policy {
         Ok(policy) => policy,
-        Err(problem) => return Some(Waiting::PolicyInvalid { problem: problem.clone() }),
+        Err(problem) => return hold.or_else(|| Some(Waiting::PolicyInvalid { problem: problem.clone() })),
     };
     let until = replacement.detected_at + policy.debounce;
     if plan.input.now < until {
@@ -76,7 +78,7 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
     }
     let (Some(group), None) = (standing.live, &standing.obstacle) else {
         let problem = standing.obstacle.clone().unwrap_or_default();
-        return Some(Waiting::GroupNotFit { problem });
+        return hold.or(Some(Waiting::GroupNotFit { problem }));
     };
     let Some(member) = group.member(id) else {
         return Some(Waiting::NotInService { state: "gone".into() });
@@ -86,7 +88,6 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         return Some(unknown);
     }
     let refused = GUARDS.iter().find_map(|guard| guard(&candidate));
-    let hold = plan.hold(standing.mode());
     if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() {
         let detail = would_do(&replacement, member, refused.as_ref());
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);

@@ -21,6 +21,7 @@ pub struct FleetSpec {
     is_balanced: bool,
     grace_seconds: i32,
     warmup_seconds: i32,
+    template_version: &'static str,
     policy: Vec<(String, String)>,
 }
 
@@ -35,6 +36,7 @@ impl FleetSpec {
             is_balanced: true,
             grace_seconds: 0,
             warmup_seconds: 0,
+            template_version: "1",
             policy: Vec::new(),
         }
     }
@@ -79,6 +81,13 @@ impl FleetSpec {
         self
     }
 
+    /// How the groups name the version of their launch template: `$Latest`.
+    #[must_use]
+    pub const fn template_version(mut self, version: &'static str) -> Self {
+        self.template_version = version;
+        self
+    }
+
     /// Policy tags, without their prefix: `("mode", "act")`.
     #[must_use]
     pub fn policy(mut self, pairs: &[(&str, &str)]) -> Self {
@@ -118,7 +127,8 @@ impl FleetSpec {
         subnets: &[String],
         size: i32,
     ) -> anyhow::Result<()> {
-        let template = LaunchTemplateSpecification::builder().launch_template_id(&group.template).version("1").build();
+        let template = LaunchTemplateSpecification::builder().launch_template_id(&group.template);
+        let template = template.version(self.template_version).build();
         let mut request = clients
             .autoscaling
             .create_auto_scaling_group()

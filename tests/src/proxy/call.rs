@@ -90,6 +90,11 @@ impl Call {
         matches!(self.outcome, Outcome::Answered(200..=299))
     }
 
+    /// Whether the request, as it is recorded, contains a text.
+    pub fn contains(&self, text: &str) -> bool {
+        self.request.to_string().contains(text)
+    }
+
     /// A text of the request, by its top-level name.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.request.get(name)?.as_str()

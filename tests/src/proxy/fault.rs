@@ -11,6 +11,7 @@ use crate::pattern::matches_any_case;
 pub struct Fault {
     name: String,
     function: Option<String>,
+    text: Option<String>,
     occurrence: Occurrence,
     strike: Strike,
     seen: u32,
@@ -74,13 +75,28 @@ impl Strike {
 impl Fault {
     /// Strikes the first call with this name: `autoscaling:Terminate*`, or `*` for any.
     pub fn at(name: &str, strike: Strike) -> Self {
-        Self { name: name.to_owned(), function: None, occurrence: Occurrence::Nth(1), strike, seen: 0, struck: 0 }
+        Self {
+            name: name.to_owned(),
+            function: None,
+            text: None,
+            occurrence: Occurrence::Nth(1),
+            strike,
+            seen: 0,
+            struck: 0,
+        }
     }
 
     /// Only calls of this function, which may be named without its stack: `reconcile`.
     #[must_use]
     pub fn of(mut self, function: &str) -> Self {
         self.function = Some(function.to_owned());
+        self
+    }
+
+    /// Only calls whose request, as it is recorded, contains this text.
+    #[must_use]
+    pub fn containing(mut self, text: &str) -> Self {
+        self.text = Some(text.to_owned());
         self
     }
 
@@ -99,7 +115,9 @@ impl Fault {
     }
 
     fn matches(&self, call: &Call) -> bool {
-        matches_any_case(&self.name, &call.name()) && self.function.as_ref().is_none_or(|name| call.is_by(name))
+        matches_any_case(&self.name, &call.name())
+            && self.function.as_ref().is_none_or(|name| call.is_by(name))
+            && self.text.as_ref().is_none_or(|text| call.contains(text))
     }
 
     /// Counts a call that it is about, and strikes if it is the one.

@@ -212,3 +212,12 @@ fn observe_applies_at_once_to_work_under_way() {
     stage.is_clean(3);
     assert!(stage.has(&successor));
 }
+
+#[test]
+fn a_freeze_is_the_first_reason_also_under_an_invalid_policy() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.tag("debounce", "soon");
+    stage.freezes.push(freeze(stage.now, None));
+    let _ = stage.look();
+    assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })), "{:?}", stage.waits_for(1));
+}

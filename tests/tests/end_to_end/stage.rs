@@ -1,0 +1,304 @@
+//! The stage of a scene: a local AWS, a fleet of three, on-call's mailbox; and how a scene must end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use driftless_planner::fact::Verdict;
+use driftless_tests::control::Settings;
+use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, InstanceView};
+use driftless_tests::inbox::{Inbox, Letter};
+use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::proxy::{Call, Mark, listed};
+use driftless_tests::stack::LocalStack;
+use serde_json::Value;
+
+/// The rule on the fleet's list.
+pub(crate) const RULE: &str = "approved-amis";
+/// For what takes a moment, with room for a busy machine.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(15);
+/// For a replacement from its event to its end, with room for a busy machine.
+pub(crate) const REPLACEMENT: Duration = Duration::from_secs(60);
+
+/// The calls that a scene is about.
+pub(crate) const LAUNCH: &str = "autoscaling:LaunchInstances";
+pub(crate) const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+
+/// How long things take in a scene: long enough to be seen, short enough to wait for.
+const PACE: Duration = Duration::from_millis(300);
+
+/// A policy that acts on drift under [`RULE`] at once.
+const ACTING: [(&str, &str); 7] = [
+    ("mode", "act"),
+    ("rules", RULE),
+    ("alarms", "none"),
+    ("approval", "manual"),
+    ("debounce", "0s"),
+    ("launch-deadline", "20m"),
+    ("drain-deadline", "20m"),
+];
+
+/// [`ACTING`], with other values for some keys, and more keys.
+pub(crate) fn acting<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let is_changed = |key: &str| changes.iter().any(|(changed, _)| *changed == key);
+    ACTING.into_iter().filter(|(key, _)| !is_changed(key)).chain(changes.iter().copied()).collect()
+}
+
+/// The fleet of three: a pair that is acted on, behind a load balancer.
+pub(crate) fn fleet_of_three(changes: &[(&str, &str)]) -> FleetSpec {
+    FleetSpec::pair("app").instances(3).policy(&acting(changes))
+}
+
+/// What a scene plays on.
+pub(crate) struct Stage {
+    pub(crate) stack: LocalStack,
+    pub(crate) fleet: Fleet,
+    pub(crate) inbox: Inbox,
+    /// The fleet before anything happened.
+    pub(crate) before: FleetView,
+}
+
+/// What a scene leaves behind on purpose. Nothing by default.
+#[derive(Debug, Default)]
+pub(crate) struct Left<'a> {
+    /// Drifted instances in the record, with their phase.
+    pub(crate) drifted: &'a [(&'a str, &'a str)],
+    /// States that on-call knows of, by their keys.
+    pub(crate) conditions: &'a [&'a str],
+    /// Facts that this version keeps and does not use.
+    pub(crate) facts: usize,
+    /// The output that names the dead-letter queue which is not empty.
+    pub(crate) dead_letters_in: Option<&'a str>,
+}
+
+impl Stage {
+    /// The fleet of three, on a local AWS of its own.
+    pub(crate) async fn set() -> anyhow::Result<Self> {
+        Self::with(&fleet_of_three(&[])).await
+    }
+
+    /// Another fleet.
+    pub(crate) async fn with(spec: &FleetSpec) -> anyhow::Result<Self> {
+        Self::on(LocalStack::start().await?, spec).await
+    }
+
+    /// The fleet of three whose functions have the times of production: a call may be held up for seconds.
+    pub(crate) async fn unhurried(spec: &FleetSpec) -> anyhow::Result<Self> {
+        Self::on(LocalStack::start_with(&[("FunctionTimeoutSeconds", "30")]).await?, spec).await
+    }
+
+    async fn on(stack: LocalStack, spec: &FleetSpec) -> anyhow::Result<Self> {
+        let inbox = stack.inbox("on-call").await?;
+        let at_once = Some(Duration::ZERO);
+        stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await?;
+        let fleet = spec.create(&stack).await?;
+        let before = fleet.wait_until_settled(A_WHILE).await?;
+        let pace = Some(PACE);
+        stack.control().set(&Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() }).await?;
+        let stage = Self { stack, fleet, inbox, before };
+        // Config knows the rule: it holds everything for compliant.
+        stage.stack.control().set_compliance(stage.instance(0)?, RULE, Verdict::Compliant, None).await?;
+        Ok(stage)
+    }
+
+    /// The id of one of the live instances.
+    pub(crate) fn instance(&self, position: usize) -> anyhow::Result<&str> {
+        let instance = self.before.group("blue")?.instances.get(position).context("the fleet has fewer instances")?;
+        Ok(&instance.id)
+    }
+
+    /// The first live instance drifts, and Config reports it.
+    pub(crate) async fn drift(&self) -> anyhow::Result<String> {
+        let id = self.instance(0)?.to_owned();
+        self.stack.find_non_compliant(&id, RULE, "image ami-0 is not approved").await?;
+        Ok(id)
+    }
+
+    /// Waits for a letter of a kind.
+    pub(crate) async fn letter(&mut self, kind: &str) -> anyhow::Result<Letter> {
+        self.inbox.wait_for_kind(self.fleet.name(), kind, REPLACEMENT).await
+    }
+
+    /// The kinds of all letters about the fleet until now.
+    pub(crate) async fn kinds(&mut self) -> anyhow::Result<Vec<String>> {
+        let name = self.fleet.name();
+        let letters = self.inbox.read().await?.iter().filter(|letter| letter.fleet() == Some(name));
+        Ok(letters.filter_map(Letter::kind).map(str::to_owned).collect())
+    }
+
+    /// What was called by a name, by `reconcile`.
+    pub(crate) fn calls(&self, name: &str) -> Vec<Call> {
+        let calls = self.stack.recording().all().into_iter();
+        calls.filter(|call| call.is_by("reconcile") && call.name() == name).collect()
+    }
+
+    /// Waits until a call has arrived that a fault holds up.
+    pub(crate) async fn held_up(&self, mark: Mark, name: &str) -> anyhow::Result<()> {
+        let is_held = |call: &Call| call.name() == name && call.fault.is_some();
+        let held = |calls: &[Call]| calls.iter().any(is_held).then_some(());
+        self.stack.recording().wait_for(mark, &format!("{name} is held up"), A_WHILE, held).await
+    }
+
+    /// The record, as it is stored.
+    pub(crate) async fn record(&self) -> anyhow::Result<Value> {
+        let state = self.stack.table().fleet(self.fleet.name()).await?.state;
+        state.and_then(|mut item| item.get_mut("record").map(Value::take)).context("there is no record yet")
+    }
+
+    /// Waits until a drifted instance is in a phase.
+    pub(crate) async fn wait_for_phase(&self, instance: &str, phase: &str) -> anyhow::Result<()> {
+        wait_until(&format!("{instance} is {phase}"), A_WHILE, async || {
+            let found = self.record().await.map(|record| phases(&record)).unwrap_or_default();
+            let is_there = found.contains(&(instance.to_owned(), phase.to_owned()));
+            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{found:?}")) })
+        })
+        .await
+    }
+
+    /// Lets failed messages of a queue come back after so many seconds.
+    pub(crate) async fn set_visibility(&self, output: &str, seconds: u32) -> anyhow::Result<()> {
+        let queue = self.stack.deployment().output(output)?;
+        let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+        let request = self.stack.clients().sqs.set_queue_attributes().queue_url(queue);
+        request.attributes(name, seconds.to_string()).send().await?;
+        Ok(())
+    }
+
+    /// The bodies of the messages in a queue, which stay there.
+    pub(crate) async fn messages(&self, output: &str) -> anyhow::Result<Vec<String>> {
+        let queue = self.stack.deployment().output(output)?;
+        let request = self.stack.clients().sqs.receive_message().queue_url(queue);
+        let request = request.max_number_of_messages(10).visibility_timeout(0);
+        let messages = request.send().await?.messages.unwrap_or_default();
+        Ok(messages.into_iter().filter_map(|message| message.body).collect())
+    }
+
+    // ---- how a scene ends --------------------------------------------------------------------------------------------
+
+    /// A drifted instance was replaced: one is gone, one came, in its zone, and nothing else is other than before.
+    /// Answers the one that came.
+    pub(crate) async fn assert_replaced(&self, drifted: &str) -> anyhow::Result<InstanceView> {
+        let after = self.fleet.wait_until_settled(A_WHILE).await?;
+        let (was, is) = (self.before.group("blue")?, after.group("blue")?);
+        assert_eq!((is.min, is.max, is.desired, is.serving()), (was.min, was.max, was.desired, was.serving()), "{after}");
+        assert!(after.instance(drifted).is_none(), "{after}");
+        let stayed = was.instances.iter().filter(|instance| instance.id != drifted);
+        for instance in stayed {
+            assert_eq!(after.instance(&instance.id), Some(instance), "{after}");
+        }
+        let came: Vec<_> = is.instances.iter().filter(|instance| self.before.instance(&instance.id).is_none()).collect();
+        let [successor] = came.as_slice() else { anyhow::bail!("not one came: {after}") };
+        assert!(!successor.is_protected, "{after}");
+        assert_eq!(successor.template_version, Some("1".to_owned()), "{after}");
+        let others = |view: &FleetView| view.groups.iter().filter(|group| group.name != is.name).cloned().collect::<Vec<_>>();
+        assert_eq!(others(&after), others(&self.before));
+        self.assert_only_touched(&[drifted, &successor.id])?;
+        assert_eq!(self.terminated(), BTreeSet::from([drifted.to_owned()]));
+        Ok((*successor).clone())
+    }
+
+    /// The fleet is exactly what it was, whatever happened in between.
+    pub(crate) async fn assert_as_before(&self) -> anyhow::Result<()> {
+        let same = |view: &FleetView| (*view == self.before).then_some(());
+        self.fleet.wait_for("it is what it was", A_WHILE, same).await
+    }
+
+    /// The fleet is exactly what it was, and no function has tried to change it.
+    pub(crate) async fn assert_untouched(&self) -> anyhow::Result<()> {
+        assert_eq!(self.fleet.view().await?, self.before);
+        let changes: Vec<Call> = self.stack.recording().all().into_iter().filter(Call::changes_fleets).collect();
+        ensure!(changes.is_empty(), "a function tried to change the fleet:{}", listed(&changes));
+        Ok(())
+    }
+
+    /// The instances whose termination was asked for.
+    pub(crate) fn terminated(&self) -> BTreeSet<String> {
+        self.calls(TERMINATE).iter().filter_map(|call| call.text("InstanceId")).map(str::to_owned).collect()
+    }
+
+    /// The tokens of all launches that were asked for.
+    pub(crate) fn launch_tokens(&self) -> BTreeSet<String> {
+        self.calls(LAUNCH).iter().filter_map(|call| call.text("ClientToken")).map(str::to_owned).collect()
+    }
+
+    /// Every change was asked for at the live group, or at one of these instances.
+    fn assert_only_touched(&self, instances: &[&str]) -> anyhow::Result<()> {
+        let live = &self.before.group("blue")?.name;
+        let changes = self.stack.recording().all().into_iter().filter(Call::changes_fleets);
+        let is_meant = |call: &Call| {
+            let group = call.text("AutoScalingGroupName").is_none_or(|group| group == live);
+            let named = ["InstanceId", "InstanceIds.member.1"].iter().filter_map(|name| call.text(name));
+            group && call.service == "autoscaling" && named.into_iter().all(|instance| instances.contains(&instance))
+        };
+        let strays: Vec<Call> = changes.filter(|call| !is_meant(call)).collect();
+        ensure!(strays.is_empty(), "others were touched:{}", listed(&strays));
+        Ok(())
+    }
+
+    /// The end of every scene: a sweep and a wake change nothing and tell nobody; nothing is remembered but what is left
+    /// on purpose; no function did what its policy forbids; every fault has struck.
+    pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
+        self.assert_fixed_point().await?;
+        self.assert_nothing_open(left).await?;
+        for (name, _) in self.stack.deployment().outputs.iter().filter(|(name, _)| name.ends_with("DeadLetterQueueUrl")) {
+            if left.dead_letters_in != Some(name.as_str()) {
+                assert_eq!(self.messages(name).await?, Vec::<String>::new(), "{name}");
+            }
+        }
+        self.stack.check_permissions().await?;
+        assert_eq!(self.stack.unmet_faults(), Vec::<String>::new());
+        Ok(())
+    }
+
+    async fn assert_fixed_point(&self) -> anyhow::Result<()> {
+        self.stack.wait_until_idle(A_WHILE).await?;
+        let mark = self.stack.recording().mark();
+        self.stack.sweep().await?;
+        self.stack.wait_until_idle(A_WHILE).await?;
+        let woken = self.stack.recording().mark();
+        self.stack.wake(self.fleet.name()).await?;
+        // Only a look at the fleet reads its partition.
+        let partition = format!("FLEET#{}\"", self.fleet.name());
+        let looks = |call: &Call| call.name() == "dynamodb:Query" && call.contains(&partition);
+        let looked = |calls: &[Call]| calls.iter().any(looks).then_some(());
+        self.stack.recording().wait_for(woken, "reconcile looks at the fleet", A_WHILE, looked).await?;
+        self.stack.wait_until_idle(A_WHILE).await?;
+        let is_effect = |call: &Call| call.changes_fleets() || call.name() == "sns:Publish";
+        let effects: Vec<Call> = self.stack.recording().since(mark).into_iter().filter(is_effect).collect();
+        ensure!(effects.is_empty(), "looking again has effects:{}", listed(&effects));
+        Ok(())
+    }
+
+    async fn assert_nothing_open(&self, left: &Left<'_>) -> anyhow::Result<()> {
+        let stored = self.stack.table().fleet(self.fleet.name()).await?;
+        assert_eq!(stored.outbox, Vec::<Value>::new());
+        assert_eq!(stored.facts.len(), left.facts, "{:#?}", stored.facts);
+        let state = stored.state.context("there is no record")?;
+        let record = state.get("record").context("the state has no record")?;
+        let drifted: BTreeSet<_> = left.drifted.iter().map(|(id, phase)| ((*id).to_owned(), (*phase).to_owned())).collect();
+        assert_eq!(phases(record), drifted, "{record:#}");
+        let conditions: BTreeSet<&str> = fields(record, "conditions").map(|(key, _)| key.as_str()).collect();
+        assert_eq!(conditions, left.conditions.iter().copied().collect(), "{record:#}");
+        assert_eq!(record.get("ledger"), Some(&Value::Array(Vec::new())), "{record:#}");
+        let is_open = drifted.iter().any(|(_, phase)| phase != "stopped");
+        assert_eq!(state.get("open_work").is_some(), is_open, "{state:#}");
+        let lock = stored.lock.context("there is no lease item")?;
+        assert_eq!(lock.get("holder"), None, "{lock:#}");
+        Ok(())
+    }
+}
+
+/// The phase of each drifted instance.
+fn phases(record: &Value) -> BTreeSet<(String, String)> {
+    let name = |phase: &Value| match phase {
+        Value::String(name) => name.clone(),
+        Value::Object(variant) => variant.keys().next().cloned().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => String::new(),
+    };
+    let phase = |replacement: &Value| replacement.get("phase").map(name).unwrap_or_default();
+    fields(record, "replacements").map(|(id, replacement)| (id.clone(), phase(replacement))).collect()
+}
+
+fn fields<'a>(record: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    record.get(name).and_then(Value::as_object).into_iter().flatten()
+}
