@@ -32,7 +32,7 @@ lint: ## formatting and clippy, warnings denied
 	cargo clippy $(CARGO_SELECTION) --test end_to_end -- -D warnings
 
 unit: ## tests that need no emulator: planner, loop, adapters, detectors
-	cargo test $(CARGO_SELECTION)
+	cargo test $(CARGO_SELECTION) --no-fail-fast
 
 e2e: $(LOCAL) ## the deployed functions on a local AWS
 	cargo build $(CARGO_SELECTION)

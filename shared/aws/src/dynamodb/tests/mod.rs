@@ -95,7 +95,7 @@ fn full_record() -> Record {
     let policy = serde_json::to_value(policy).unwrap();
     let surge = json!({
         "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "deadline": "2026-11-20T12:20:00Z", "base_desired": 3,
-        "method": "launch-instances", "held_since": null, "policy": policy,
+        "method": "launch-instances", "asked_again": false, "held_since": null, "policy": policy,
     });
     let successor = "i-0000000000000000a";
     let phases = [
