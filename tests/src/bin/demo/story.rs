@@ -130,12 +130,14 @@ impl<'a> Timeline<'a> {
     async fn follow_until_replaced(&mut self) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
+            // Asked before the journal is read: what ended it has been written by then.
+            let is_over = self.is_over().await?;
             let journal = self.stack.table().journal(FLEET).await?;
             for entry in journal.iter().skip(self.journal_shown) {
                 self.show(&told(entry)).await?;
             }
             self.journal_shown = journal.len();
-            if self.is_over().await? {
+            if is_over {
                 return Ok(());
             }
             let now = self.look().await?;
