@@ -4,6 +4,8 @@
 # One selection and one set of features for every build: another one would compile aws-sdk-ec2 again, for minutes.
 CARGO_SELECTION := --workspace --all-targets --locked
 PYTHON ?= python3
+# Each end-to-end test runs a local AWS of its own, of about 400 MB.
+E2E_THREADS ?= 2
 LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 
@@ -29,14 +31,15 @@ fmt: ## formats the code
 
 lint: ## formatting and clippy, warnings denied
 	cargo fmt --all --check
-	cargo clippy $(CARGO_SELECTION) --test end_to_end -- -D warnings
+	cargo clippy $(CARGO_SELECTION) -- -D warnings
+	cargo clippy --workspace --locked --test end_to_end -- -D warnings
 
 unit: ## tests that need no emulator: planner, loop, adapters, detectors
 	cargo test $(CARGO_SELECTION) --no-fail-fast
 
 e2e: $(LOCAL) ## the deployed functions on a local AWS
 	cargo build $(CARGO_SELECTION)
-	cargo test --workspace --locked --test end_to_end
+	cargo test --workspace --locked --test end_to_end -- --test-threads $(E2E_THREADS)
 
 emulators: $(LOCAL) ## what our launchers correct in the emulators
 	.venv/local/bin/python -m unittest discover -s tests/local

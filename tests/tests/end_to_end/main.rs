@@ -1,7 +1,13 @@
 //! The deployed functions on a local AWS, from the event on the bus to the fleet, and back to rest.
 //!
-//! Each test starts a local AWS of its own. They are not among the tests of a plain `cargo test`: they need the emulators
-//! that `make e2e` installs.
+//! Each test starts a local AWS of its own, and ends with [`stage::Stage::assert_at_rest`]. They are not among the tests of
+//! a plain `cargo test`: they need the emulators that `make e2e` installs.
 
+mod crashes;
+mod fleets;
+mod hints;
 mod local_stack;
 mod replacement;
+mod restraint;
+mod second_thoughts;
+mod stage;

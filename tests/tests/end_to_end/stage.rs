@@ -18,7 +18,7 @@ pub(crate) const RULE: &str = "approved-amis";
 /// For what takes a moment, with room for a busy machine.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(15);
 /// For a replacement from its event to its end, with room for a busy machine.
-pub(crate) const REPLACEMENT: Duration = Duration::from_secs(60);
+pub(crate) const REPLACEMENT: Duration = Duration::from_mins(1);
 
 /// The calls that a scene is about.
 pub(crate) const LAUNCH: &str = "autoscaling:LaunchInstances";
@@ -180,17 +180,23 @@ impl Stage {
     pub(crate) async fn assert_replaced(&self, drifted: &str) -> anyhow::Result<InstanceView> {
         let after = self.fleet.wait_until_settled(A_WHILE).await?;
         let (was, is) = (self.before.group("blue")?, after.group("blue")?);
-        assert_eq!((is.min, is.max, is.desired, is.serving()), (was.min, was.max, was.desired, was.serving()), "{after}");
+        assert_eq!(
+            (is.min, is.max, is.desired, is.serving()),
+            (was.min, was.max, was.desired, was.serving()),
+            "{after}"
+        );
         assert!(after.instance(drifted).is_none(), "{after}");
         let stayed = was.instances.iter().filter(|instance| instance.id != drifted);
         for instance in stayed {
             assert_eq!(after.instance(&instance.id), Some(instance), "{after}");
         }
-        let came: Vec<_> = is.instances.iter().filter(|instance| self.before.instance(&instance.id).is_none()).collect();
+        let came: Vec<_> =
+            is.instances.iter().filter(|instance| self.before.instance(&instance.id).is_none()).collect();
         let [successor] = came.as_slice() else { anyhow::bail!("not one came: {after}") };
         assert!(!successor.is_protected, "{after}");
         assert_eq!(successor.template_version, Some("1".to_owned()), "{after}");
-        let others = |view: &FleetView| view.groups.iter().filter(|group| group.name != is.name).cloned().collect::<Vec<_>>();
+        let others =
+            |view: &FleetView| view.groups.iter().filter(|group| group.name != is.name).cloned().collect::<Vec<_>>();
         assert_eq!(others(&after), others(&self.before));
         self.assert_only_touched(&[drifted, &successor.id])?;
         assert_eq!(self.terminated(), BTreeSet::from([drifted.to_owned()]));
@@ -240,7 +246,8 @@ impl Stage {
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
         self.assert_fixed_point().await?;
         self.assert_nothing_open(left).await?;
-        for (name, _) in self.stack.deployment().outputs.iter().filter(|(name, _)| name.ends_with("DeadLetterQueueUrl")) {
+        for (name, _) in self.stack.deployment().outputs.iter().filter(|(name, _)| name.ends_with("DeadLetterQueueUrl"))
+        {
             if left.dead_letters_in != Some(name.as_str()) {
                 assert_eq!(self.messages(name).await?, Vec::<String>::new(), "{name}");
             }
@@ -275,7 +282,8 @@ impl Stage {
         assert_eq!(stored.facts.len(), left.facts, "{:#?}", stored.facts);
         let state = stored.state.context("there is no record")?;
         let record = state.get("record").context("the state has no record")?;
-        let drifted: BTreeSet<_> = left.drifted.iter().map(|(id, phase)| ((*id).to_owned(), (*phase).to_owned())).collect();
+        let drifted: BTreeSet<_> =
+            left.drifted.iter().map(|(id, phase)| ((*id).to_owned(), (*phase).to_owned())).collect();
         assert_eq!(phases(record), drifted, "{record:#}");
         let conditions: BTreeSet<&str> = fields(record, "conditions").map(|(key, _)| key.as_str()).collect();
         assert_eq!(conditions, left.conditions.iter().copied().collect(), "{record:#}");
