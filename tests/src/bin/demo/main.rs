@@ -58,7 +58,7 @@ fn look_around(stack: &LocalStack, screen: Screen) {
         "\
 The local AWS goes on until Ctrl-C. With the AWS CLI in another terminal:
 
-  export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_REGION={region}
+  export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region}
   export AWS_ENDPOINT_URL={other}                # functions, table, queues, topic
   export AWS_ENDPOINT_URL_AUTO_SCALING={fleet}   # the fleet
   aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].Instances'
