@@ -14,6 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A look at a fleet, again and again, until it is finished or dropped.
 #[derive(Debug)]
 pub struct Watch {
+    fleet: Fleet,
     seen: Arc<Mutex<Seen>>,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -57,12 +58,12 @@ impl Fleet {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         });
-        Watch { seen, task }
+        Watch { fleet: self.clone(), seen, task }
     }
 }
 
 impl Watch {
-    /// Stops looking and answers what was seen.
+    /// Looks a last time, stops, and answers what was seen.
     pub async fn finish(mut self) -> anyhow::Result<Seen> {
         self.task.abort();
         match (&mut self.task).await {
@@ -71,8 +72,10 @@ impl Watch {
             Err(stopped) if stopped.is_cancelled() => {}
             Err(panicked) => return Err(panicked.into()),
         }
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        anyhow::ensure!(seen.looks > 0, "the fleet was never looked at");
+        // On a busy machine the time may have been too short for a single look.
+        let last = self.fleet.view().await?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        seen.add(last);
         Ok(seen)
     }
 }
