@@ -14,7 +14,7 @@ use aws_sdk_autoscaling::types::{
     Activity, AutoScalingGroup, Filter, InstanceCollection, InstanceRefreshStatus, RetryStrategy,
     ScalingActivityStatusCode,
 };
-use driftless_planner::decision::{CapacityChange, Protection};
+use driftless_planner::action::{CapacityChange, Protection};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, Zone};
 use driftless_planner::observation::{Group, LaunchFailure};

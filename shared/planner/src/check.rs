@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::decision::{Action, Decision, Role};
+use crate::action::{Action, Role};
+use crate::decision::Decision;
 use crate::record::{Phase, Record, SCHEMA_VERSION};
 
 /// Everything that is wrong with a record, in words. Empty: nothing.
@@ -52,11 +53,9 @@ pub fn decision(decision: &Decision) -> Vec<String> {
     let terminated = decision.actions.iter().filter(|action| matches!(action, Action::Terminate { .. }));
     let mut groups = BTreeSet::new();
     for action in terminated {
-        if !groups.insert(action.group()) {
-            wrong.push(format!(
-                "two instances of {} would be terminated on one reading of its capacity",
-                action.group()
-            ));
+        let Some(group) = action.group() else { continue };
+        if !groups.insert(group) {
+            wrong.push(format!("two instances of {group} would be terminated on one reading of its capacity"));
         }
     }
     let needs_commit = !decision.journal.is_empty() || !decision.notifications.is_empty();

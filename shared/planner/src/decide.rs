@@ -2,13 +2,14 @@
 //!
 //! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the `Plan`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::decision::{Action, ActionResult, Decision, JournalEntry, Outcome, Waiting};
+use crate::action::{Action, ActionResult, Outcome};
+use crate::decision::{Decision, JournalEntry, Waiting};
 use crate::fact::Fact;
-use crate::ids::{FleetName, GroupName, InstanceId};
+use crate::ids::{FleetName, GroupName, InstanceId, RuleName};
 use crate::notification::{Condition, News, Notification, REMIND_AFTER};
 use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
@@ -65,6 +66,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) actions: Vec<Action>,
     pub(crate) waiting: BTreeMap<InstanceId, Waiting>,
     pub(crate) consumed: Vec<String>,
+    pub(crate) begins_to_drift: BTreeSet<RuleName>,
     journal: Vec<JournalEntry>,
     news: Vec<News>,
     conditions: BTreeMap<String, (Condition, ForeignText)>,
@@ -79,6 +81,7 @@ impl<'a> Plan<'a> {
             actions: Vec::new(),
             waiting: BTreeMap::new(),
             consumed: Vec::new(),
+            begins_to_drift: BTreeSet::new(),
             journal: Vec::new(),
             news: Vec::new(),
             conditions: BTreeMap::new(),
@@ -140,13 +143,7 @@ impl<'a> Plan<'a> {
 
     /// What came of the last run's actions for the sake of one drifted instance, newest last.
     pub(crate) fn outcomes_for(&self, instance: &InstanceId) -> impl Iterator<Item = &'a Outcome> {
-        self.input.outcomes.iter().filter(move |outcome| match &outcome.action {
-            Action::Launch { replaces, .. } | Action::SetDesired { replaces, .. } => replaces == instance,
-            Action::Terminate { instance: terminated, .. } | Action::Protect { instance: terminated, .. } => {
-                terminated == instance
-            }
-            Action::SetMaximum { .. } => false,
-        })
+        self.input.outcomes.iter().filter(move |outcome| outcome.action.for_the_sake_of() == Some(instance))
     }
 
     /// What every outcome asks for, whatever it was about: patience, or a person.
@@ -160,7 +157,13 @@ impl<'a> Plan<'a> {
                 }
                 ActionResult::Busy(_) => self.look_again(now + BUSY_RECHECK),
                 // AWS tried: it was allowed.
-                ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone | ActionResult::Failed(_) => {
+                ActionResult::Done
+                | ActionResult::Launched(_)
+                | ActionResult::Written(_)
+                | ActionResult::Started(_)
+                | ActionResult::NoTurn
+                | ActionResult::Gone
+                | ActionResult::Failed(_) => {
                     self.next.denied.remove(name);
                 }
                 ActionResult::Changed | ActionResult::Frozen | ActionResult::Unsupported => {}
@@ -199,12 +202,12 @@ impl<'a> Plan<'a> {
             .iter()
             .filter(makes_room)
             .filter(|action| !self.actions.contains(action))
-            .map(Action::group)
+            .filter_map(Action::group)
             .collect();
         self.actions.retain(|action| {
             let needs_room =
                 matches!(action, Action::Launch { .. } | Action::SetDesired { .. }) && action.is_disruptive();
-            !(needs_room && missing.contains(&action.group()))
+            !(needs_room && action.group().is_some_and(|group| missing.contains(&group)))
         });
     }
 
@@ -265,6 +268,7 @@ impl<'a> Plan<'a> {
             actions: self.actions,
             waiting: self.waiting,
             recheck: self.recheck,
+            begins_to_drift: self.begins_to_drift,
         }
     }
 }

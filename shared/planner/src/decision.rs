@@ -1,10 +1,11 @@
-//! What goes out of a decision, and what comes back from its actions.
+//! What goes out of a decision, apart from its actions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::ids::{GroupName, InstanceId, RuleName, Zone};
 use crate::notification::Notification;
 use crate::observation::Finding;
@@ -33,159 +34,8 @@ pub struct Decision {
     pub waiting: BTreeMap<InstanceId, Waiting>,
     /// When to look again at the latest. None: nothing is waited for.
     pub recheck: Option<Timestamp>,
-}
-
-/// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Raise `MaxSize` to make room.
-    SetMaximum {
-        /// The group.
-        group: GroupName,
-        /// The value it must still have.
-        expected: u32,
-        /// The value to write.
-        maximum: u32,
-    },
-    /// Launch the successor of a drifted instance.
-    Launch {
-        /// The group.
-        group: GroupName,
-        /// Where.
-        zone: Zone,
-        /// The drifted instance.
-        replaces: InstanceId,
-        /// The idempotency token.
-        token: String,
-    },
-    /// Write the desired capacity: one up for a successor, or back down when none came.
-    SetDesired {
-        /// The group.
-        group: GroupName,
-        /// The value it must still have.
-        expected: u32,
-        /// The value to write.
-        desired: u32,
-        /// The drifted instance for whose sake.
-        replaces: InstanceId,
-    },
-    /// Switch scale-in protection of a successor on or off.
-    Protect {
-        /// The group.
-        group: GroupName,
-        /// The successor.
-        instance: InstanceId,
-        /// On or off.
-        protection: Protection,
-    },
-    /// Terminate one instance by its id.
-    Terminate {
-        /// The group.
-        group: GroupName,
-        /// The instance.
-        instance: InstanceId,
-        /// The desired capacity that the group must still have: whether to lower it was decided on it.
-        expected_desired: u32,
-        /// Whether desired capacity goes down with it.
-        capacity: CapacityChange,
-        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a surplus.
-        role: Role,
-    },
-}
-
-/// Scale-in protection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
-    /// Protected.
-    On,
-    /// Not protected.
-    Off,
-}
-
-/// What a termination does to the desired capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CapacityChange {
-    /// It goes down by one: the surge raised it.
-    Decrement,
-    /// It stays: the surge did not raise it, or someone lowered it meanwhile.
-    Keep,
-}
-
-/// What a terminated instance is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The drifted one: its termination is a disruption.
-    Drifted,
-    /// The successor of a surge that is given up: its termination puts things back.
-    Surplus,
-}
-
-impl Action {
-    /// Whether it disrupts, so that a freeze which came after the decision holds it back.
-    pub const fn is_disruptive(&self) -> bool {
-        match self {
-            Self::SetMaximum { expected, maximum, .. } => *maximum > *expected,
-            Self::SetDesired { expected, desired, .. } => *desired > *expected,
-            Self::Launch { .. } => true,
-            Self::Protect { .. } => false,
-            Self::Terminate { role, .. } => matches!(role, Role::Drifted),
-        }
-    }
-
-    /// The group that it changes.
-    pub const fn group(&self) -> &GroupName {
-        match self {
-            Self::SetMaximum { group, .. }
-            | Self::Launch { group, .. }
-            | Self::SetDesired { group, .. }
-            | Self::Protect { group, .. }
-            | Self::Terminate { group, .. } => group,
-        }
-    }
-
-    /// The word for it in logs and messages.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::SetMaximum { .. } => "set-maximum",
-            Self::Launch { .. } => "launch",
-            Self::SetDesired { .. } => "set-desired",
-            Self::Protect { .. } => "protect",
-            Self::Terminate { .. } => "terminate",
-        }
-    }
-}
-
-/// What came of an action. It is input of the next decision of the same run, and lost in a crash: then the action is
-/// derived again, and repeated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// What was to be done.
-    pub action: Action,
-    /// What came of it.
-    pub result: ActionResult,
-}
-
-/// What came of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActionResult {
-    /// Done, or already so.
-    Done,
-    /// Launched, as this instance.
-    Launched(InstanceId),
-    /// What it was to act on is gone.
-    Gone,
-    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.
-    Busy(ForeignText),
-    /// The value that was decided on is no longer the live one. Nothing was written.
-    Changed,
-    /// A freeze came after the decision. Nothing was written.
-    Frozen,
-    /// The endpoint or the group does not offer the call.
-    Unsupported,
-    /// AWS tried and could not, with its message.
-    Failed(ForeignText),
-    /// Our permissions do not allow it, with AWS's message.
-    Denied(ForeignText),
+    /// Rules that an instance began to break in this look: kept with the account, where all fleets see it.
+    pub begins_to_drift: BTreeSet<RuleName>,
 }
 
 /// Why something waits: a guard's verdict, and when it may change.

@@ -233,6 +233,7 @@ fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
             known.findings.clone_from(rules);
             continue;
         }
+        plan.begins_to_drift.extend(rules.keys().cloned());
         let names: Vec<&str> = rules.keys().map(RuleName::as_str).collect();
         plan.journal(Some(id), "", "debouncing", format!("non-compliant under {}", names.join(" and ")));
         let replacement = Replacement {

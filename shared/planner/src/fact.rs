@@ -13,10 +13,74 @@ use crate::text::ForeignText;
 pub enum Fact {
     /// AWS Config evaluated a resource that belongs to an instance.
     Compliance(ComplianceFact),
-    /// A CloudWatch alarm changed its state. Kept for cutovers.
+    /// A CloudWatch alarm changed its state.
     Alarm(AlarmFact),
-    /// An image was published, disabled or deregistered. Kept for cutovers.
+    /// An image was published, disabled or deregistered.
     Image(ImageFact),
+    /// A person, or a pipeline, wants something.
+    Command(CommandFact),
+}
+
+/// What a person, or a pipeline, wants of a fleet. It is answered once, with the resulting state or the reason why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandFact {
+    /// Chosen by the sender: the same request sent twice is one.
+    pub request: String,
+    /// The fleet.
+    pub fleet: FleetName,
+    /// Who.
+    pub actor: ForeignText,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Why, where the sender says so.
+    pub reason: Option<ForeignText>,
+    /// What.
+    pub command: Command,
+}
+
+/// A command. Freezing is none: a freeze is an item of its own, which holds even where no decision can be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Hold the cutover where it is; its clocks stop. Flipping back stays allowed.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Let the cutover that waits for approval take traffic.
+    Approve,
+    /// The verdict of `approval=check` is no: the same as [`Command::Abort`], and evidence against the image.
+    Reject,
+    /// Skip the remaining waits; never health or alarms.
+    Promote,
+    /// End the cutover: before traffic it is undone, after that it is rolled back.
+    Abort,
+    /// Back to the last known-good release.
+    Rollback,
+    /// Try again what was held back or stopped: a refused candidate, a stopped replacement.
+    Retry,
+    /// Replace this instance, through all guards but the debounce.
+    Replace {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Cut over to the release that runs, on fresh instances.
+    Redeploy,
+    /// The image must never take traffic.
+    Veto {
+        /// The image.
+        image: ImageId,
+    },
+    /// It may again.
+    Unveto {
+        /// The image.
+        image: ImageId,
+    },
+    /// A person's word on which color is live, where load balancer and record contradict each other.
+    AcceptLive {
+        /// The live color.
+        color: crate::fleet::Color,
+    },
 }
 
 /// AWS Config's verdict on one instance under one rule.
@@ -166,8 +230,14 @@ pub enum Subject {
     Instance(InstanceId),
     /// A group; its tag names the fleet.
     Group(GroupName),
-    /// Nothing that can be resolved yet: the fact is kept with the account.
-    Account,
+    /// A target group, as CloudWatch writes it: `targetgroup/<name>/<id>`.
+    TargetGroup(String),
+    /// An alarm, known by its name only.
+    Alarm(AlarmName),
+    /// An image; its tag names the fleet.
+    Image(ImageId),
+    /// An Image Builder image, by its ARN; the tag of its AMI names the fleet.
+    ImageBuilder(String),
 }
 
 impl Fact {
@@ -175,12 +245,21 @@ impl Fact {
     pub fn subject(&self) -> Subject {
         match self {
             Self::Compliance(fact) => Subject::Instance(fact.instance.clone()),
-            Self::Alarm(fact) => match (fact.subject.groups.first(), fact.subject.instances.first()) {
-                (Some(group), _) => Subject::Group(group.clone()),
-                (None, Some(instance)) => Subject::Instance(instance.clone()),
-                (None, None) => Subject::Account,
+            Self::Alarm(fact) => {
+                let AlarmSubject { instances, groups, target_groups } = &fact.subject;
+                match (groups.first(), instances.first(), target_groups.first()) {
+                    (Some(group), _, _) => Subject::Group(group.clone()),
+                    (None, Some(instance), _) => Subject::Instance(instance.clone()),
+                    (None, None, Some(target_group)) => Subject::TargetGroup(target_group.clone()),
+                    (None, None, None) => Subject::Alarm(fact.alarm.clone()),
+                }
+            }
+            Self::Image(fact) => match (&fact.fleet, &fact.image) {
+                (Some(fleet), _) => Subject::Fleet(fleet.clone()),
+                (None, ImageReference::Ami(image)) => Subject::Image(image.clone()),
+                (None, ImageReference::ImageBuilder(arn)) => Subject::ImageBuilder(arn.clone()),
             },
-            Self::Image(fact) => fact.fleet.clone().map_or(Subject::Account, Subject::Fleet),
+            Self::Command(fact) => Subject::Fleet(fact.fleet.clone()),
         }
     }
 
@@ -194,6 +273,7 @@ impl Fact {
                 ImageReference::Ami(image) => format!("image#{}#{image}", fact.source.word()),
                 ImageReference::ImageBuilder(arn) => format!("image#{}#{arn}", fact.source.word()),
             },
+            Self::Command(fact) => format!("command#{}", fact.request),
         }
     }
 
@@ -203,14 +283,7 @@ impl Fact {
             Self::Compliance(fact) => fact.observed_at,
             Self::Alarm(fact) => fact.since,
             Self::Image(fact) => fact.at,
-        }
-    }
-
-    /// Whether this version of the engine acts on the fact. The others are kept for the next one, and expire.
-    pub const fn is_used(&self) -> bool {
-        match self {
-            Self::Compliance(_) => true,
-            Self::Alarm(_) | Self::Image(_) => false,
+            Self::Command(fact) => fact.at,
         }
     }
 }

@@ -135,10 +135,7 @@ fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
         // Both attached to one target group: the traffic is split between them.
         return None;
     }
-    let receives = |group: &Group| {
-        let mut weights = group.target_groups.iter().filter_map(|arn| seen.traffic.get(arn)).flatten();
-        weights.any(|weight| *weight > 0)
-    };
+    let receives = |group: &Group| group.target_groups.iter().any(|arn| seen.weights_of(arn).any(|weight| weight > 0));
     match (receives(blue), receives(green)) {
         (true, false) => Some(Color::Blue),
         (false, true) => Some(Color::Green),

@@ -122,7 +122,7 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
             return unfit(format!("{process} is suspended on {}", group.name));
         }
     }
-    if candidate.plan.input.seen.refreshing.contains(&group.name) {
+    if candidate.plan.input.seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
         return unfit(format!("an instance refresh is under way on {}", group.name));
     }
     let release = candidate.plan.next.release.as_ref();

@@ -108,6 +108,21 @@ id!(
     |text| text.starts_with("arn:") && text.contains(":targetgroup/") && is_printable(text, 512)
 );
 id!(
+    /// A listener of a load balancer, by its ARN.
+    ListenerArn, "a listener ARN", "arn:…:listener/…",
+    |text| text.starts_with("arn:") && text.contains(":listener/") && is_printable(text, 512)
+);
+id!(
+    /// A rule of a listener, by its ARN.
+    RuleArn, "a listener rule ARN", "arn:…:listener-rule/…",
+    |text| text.starts_with("arn:") && text.contains(":listener-rule/") && is_printable(text, 512)
+);
+id!(
+    /// An instance refresh.
+    RefreshId, "an instance refresh id", "1 to 64 printable characters",
+    |text| is_printable(text, 64)
+);
+id!(
     /// An AWS account.
     AccountId, "an account id", "12 digits",
     |text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())

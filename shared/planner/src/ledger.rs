@@ -1,8 +1,8 @@
 //! Reversible settings of a group: changed through the record's ledger, and put back where they are still what was
 //! written.
 
+use crate::action::{Action, Protection};
 use crate::decide::Plan;
-use crate::decision::{Action, Protection};
 use crate::ids::{GroupName, InstanceId};
 use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{LedgerEntry, Phase, Setting};

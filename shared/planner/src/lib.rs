@@ -9,7 +9,10 @@
 //! goes out), then [`decide()`] and the one file for each step: [`adopt`], [`drift`], [`guards`], [`replacement`],
 //! [`withdrawal`], [`ledger`].
 
+pub mod action;
 pub mod adopt;
+pub mod alarm;
+pub mod balancer;
 pub mod check;
 pub mod decide;
 pub mod decision;
@@ -18,12 +21,15 @@ pub mod fact;
 pub mod fleet;
 pub mod guards;
 pub mod ids;
+pub mod image;
 pub mod ledger;
+pub mod limits;
 pub mod notification;
 pub mod observation;
 pub mod policy;
 pub mod questions;
 pub mod record;
+pub mod refresh;
 pub mod replacement;
 pub mod sweep;
 pub mod text;

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId, Zone};
+use crate::alarm::Alarm;
+use crate::balancer::{AttachmentApi, Forward, TargetGroupSettings};
+use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId, Zone};
+use crate::image::Image;
+use crate::refresh::Refresh;
 use crate::text::ForeignText;
 
 /// One look at a fleet.
@@ -13,9 +17,10 @@ use crate::text::ForeignText;
 pub struct Observation {
     /// The groups that carry the fleet's tag.
     pub groups: Vec<Group>,
-    /// The weight of each target group in the forward actions that refer to it. A target group that no action refers
-    /// to is absent.
-    pub traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
+    /// The forward actions that name a target group of the fleet.
+    pub forwards: Vec<Forward>,
+    /// Settings of the target groups that were asked for: only a preflight asks.
+    pub target_group_settings: BTreeMap<TargetGroupArn, TargetGroupSettings>,
     /// The health of each target that is an instance.
     pub targets: BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
     /// What Config says now under each rule that was asked for.
@@ -24,8 +29,19 @@ pub struct Observation {
     pub machines: BTreeMap<InstanceId, Machine>,
     /// What each launch template version resolves to.
     pub templates: BTreeMap<TemplateVersion, TemplateContent>,
-    /// Groups in which an instance refresh is under way.
-    pub refreshing: BTreeSet<GroupName>,
+    /// The newest version of each launch template that was asked for.
+    pub newest_templates: BTreeMap<TemplateId, u64>,
+    /// Images of this account that are tagged for the fleet, and those that were asked for by their id. Absent: EC2
+    /// does not know it.
+    pub images: BTreeMap<ImageId, Image>,
+    /// The alarms that were asked for. Absent: CloudWatch does not know it.
+    pub alarms: BTreeMap<AlarmName, Alarm>,
+    /// The newest instance refresh of each group that was asked for, whatever its status.
+    pub refreshes: BTreeMap<GroupName, Refresh>,
+    /// The longest time-out of a group's lifecycle hooks, zero where it has none.
+    pub hook_timeouts: BTreeMap<GroupName, SignedDuration>,
+    /// What the fleets of this account and region share: read with the record.
+    pub account: Account,
     /// AWS's message on the newest failed launch of a group, with its time.
     pub launch_failures: BTreeMap<GroupName, LaunchFailure>,
 }
@@ -49,6 +65,8 @@ pub struct Group {
     pub members: Vec<Member>,
     /// Target groups in which its instances are registered.
     pub target_groups: Vec<TargetGroupArn>,
+    /// With which of its two API families Auto Scaling was told of them.
+    pub attachment_api: AttachmentApi,
     /// Suspended processes, by AWS's names.
     pub suspended: BTreeSet<String>,
     /// How long a new instance must have been healthy before it counts: the group's default warm-up, else its
@@ -63,7 +81,8 @@ pub struct Group {
 }
 
 /// The launch template of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TemplateReference {
     /// A numbered version.
     Numbered(TemplateVersion),
@@ -99,6 +118,11 @@ impl std::fmt::Display for TemplateVersion {
 pub struct TemplateContent {
     /// The image that it names. None: it names none, or one by a parameter (`resolve:ssm:…`).
     pub image: Option<ImageId>,
+    /// The token of the cutover for which Driftless wrote it, from its description. None: someone else did.
+    pub written_for: Option<String>,
+    /// Everything that it says apart from the image, by the name of the setting, each value as a short text or, where
+    /// it could hold a secret (user data), as a digest: two versions differ where these do.
+    pub settings: BTreeMap<String, ForeignText>,
 }
 
 /// An instance of a group.
@@ -114,6 +138,8 @@ pub struct Member {
     pub healthy: bool,
     /// The launch template version that it was launched with.
     pub template: Option<TemplateVersion>,
+    /// The image that it runs where Auto Scaling says that it is not the template's: after a root volume was replaced.
+    pub image_override: Option<ImageId>,
     /// Whether it is protected from scale-in.
     pub protected: bool,
 }
@@ -194,6 +220,15 @@ pub struct LaunchFailure {
     pub message: ForeignText,
 }
 
+/// What the fleets of an account and region share.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Account {
+    /// Fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] turns of a cutover, and since when.
+    pub turns: BTreeMap<FleetName, Timestamp>,
+    /// By rule: the fleets that saw an instance begin to break it, each with the last time that it did.
+    pub drifting: BTreeMap<RuleName, BTreeMap<FleetName, Timestamp>>,
+}
+
 /// The stop switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,6 +275,11 @@ impl Group {
 }
 
 impl Observation {
+    /// The weights that forward actions give to a target group.
+    pub fn weights_of<'s>(&'s self, target_group: &'s TargetGroupArn) -> impl Iterator<Item = u32> + 's {
+        self.forwards.iter().filter_map(|forward| forward.weights.get(target_group).copied())
+    }
+
     /// The group with this name.
     pub fn group(&self, name: &GroupName) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == *name)

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::alarm::AlarmPattern;
 use crate::drift::rules_to_read;
 use crate::fleet::{Color, Layout};
-use crate::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn};
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use crate::observation::{Group, Observation, RuleReading, TemplateReference, TemplateVersion};
 use crate::policy::Defaults;
 use crate::record::{Phase, Record, SurgeMethod};
@@ -18,6 +19,14 @@ pub struct FirstQuestions {
     pub target_groups: BTreeSet<TargetGroupArn>,
     /// Launch template versions that are resolved: only those that no release has settled yet.
     pub templates: BTreeSet<TemplateVersion>,
+    /// Launch templates that are asked for their newest version.
+    pub newest_templates: BTreeSet<TemplateId>,
+    /// Target groups whose settings are read.
+    pub target_group_settings: BTreeSet<TargetGroupArn>,
+    /// Alarms whose state is read.
+    pub alarms: BTreeSet<AlarmPattern>,
+    /// Images that are asked for by their ids, beside those that are tagged for the fleet.
+    pub images: BTreeSet<ImageId>,
 }
 
 /// What can be asked once it is known what has drifted.
@@ -29,6 +38,17 @@ pub struct SecondQuestions {
     pub refreshes: BTreeSet<GroupName>,
     /// Groups that are asked for failed launches.
     pub launch_failures: BTreeSet<GroupName>,
+    /// Groups that are asked for the time-outs of their lifecycle hooks.
+    pub hook_timeouts: BTreeSet<GroupName>,
+    /// Launch template versions that turned out to be of interest.
+    pub templates: BTreeSet<TemplateVersion>,
+}
+
+impl SecondQuestions {
+    /// Whether there is nothing to ask.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The first questions about a fleet.
@@ -43,6 +63,7 @@ pub fn first(fleet: &FleetName, groups: &[Group], record: Option<&Record>, defau
         rules: rules_to_read(policy.as_ref().map(|policy| &policy.rules), record),
         target_groups: groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect(),
         templates: templates.collect(),
+        ..FirstQuestions::default()
     }
 }
 

@@ -6,9 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::action::{Action, ActionResult, CapacityChange, Role};
 use crate::adopt::Standing;
 use crate::decide::Plan;
-use crate::decision::{Action, ActionResult, CapacityChange, Evidence, JournalEntry, Role, Waiting};
+use crate::decision::{Evidence, JournalEntry, Waiting};
 use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
 use crate::ledger::{make_room, protect};
@@ -259,7 +260,8 @@ pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
     let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
     let Phase::Launching(surge) = &replacement.phase else { return };
     let Some(group) = plan.input.seen.group(&replacement.group) else { return };
-    let is_written = |action: &Action| matches!(action, Action::SetDesired { .. }) && *action.group() == group.name;
+    let is_written =
+        |action: &Action| matches!(action, Action::SetDesired { .. }) && action.group() == Some(&group.name);
     match surge.method {
         SurgeMethod::LaunchInstances => {
             make_room(plan, group, surge.base_desired);
@@ -470,8 +472,10 @@ pub(crate) fn terminate(
     role: Role,
 ) -> bool {
     let group = context.group;
-    let is_taken =
-        plan.actions.iter().any(|action| matches!(action, Action::Terminate { .. }) && *action.group() == group.name);
+    let is_taken = plan
+        .actions
+        .iter()
+        .any(|action| matches!(action, Action::Terminate { .. }) && action.group() == Some(&group.name));
     if is_taken {
         plan.look_again(context.now + LOOK_MIN);
         return false;

@@ -14,6 +14,13 @@ pub enum WakeMessage {
     Fact(Box<Fact>),
     /// Look at this fleet.
     Wake(Wake),
+    /// An image that carried no fleet's tag when it was reported: tags may come after the event, so look again.
+    Untagged {
+        /// The report.
+        fact: Box<Fact>,
+        /// How often it was looked at already.
+        attempts: u32,
+    },
 }
 
 /// A reminder to look at a fleet.

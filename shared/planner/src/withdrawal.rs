@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::action::{Action, ActionResult, Role};
 use crate::decide::Plan;
-use crate::decision::{Action, ActionResult, Role};
 use crate::ids::InstanceId;
 use crate::observation::{Lifecycle, Member, TemplateReference};
 use crate::record::{Phase, Replacement, Surge, WithdrawReason, Withdrawing};
@@ -12,11 +12,11 @@ use crate::replacement::{Context, End, Step, floor, terminate};
 pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
     withdrawing.taken_back |= plan.input.outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
-            && match &outcome.action {
-                Action::Terminate { instance, .. } => withdrawing.successor.as_ref() == Some(instance),
-                Action::SetDesired { expected, desired, replaces, .. } => replaces == context.id && desired < expected,
-                Action::SetMaximum { .. } | Action::Launch { .. } | Action::Protect { .. } => false,
-            }
+            && (matches!(&outcome.action, Action::Terminate { instance, .. } if withdrawing.successor.as_ref() == Some(instance))
+                || matches!(
+                    &outcome.action,
+                    Action::SetDesired { expected, desired, replaces, .. } if replaces == context.id && desired < expected
+                ))
     });
     match withdrawing.successor.as_ref().and_then(|id| context.group.member(id)) {
         Some(member) if member.lifecycle == Lifecycle::Terminating => {

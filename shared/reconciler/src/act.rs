@@ -1,14 +1,16 @@
 //! Doing what was decided. No choice is left: before each write the live value is read and compared, and a difference
 //! ends the attempt, because the decision was made on another world.
 
-use driftless_planner::decision::{Action, ActionResult, Outcome, Protection};
-use driftless_planner::ids::FleetName;
-use driftless_planner::observation::{Group, Lifecycle};
+use driftless_planner::action::{Action, ActionResult, Outcome, Protection};
+use driftless_planner::ids::{FleetName, GroupName};
+use driftless_planner::limits::CUTOVERS_MAX;
+use driftless_planner::observation::{Group, Lifecycle, TemplateReference};
 use driftless_planner::text::ForeignText;
 use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::ports::{CallError, CallErrorKind, Called, Launched, Ports};
+use crate::traffic;
 
 /// What came of a list of actions.
 #[derive(Debug)]
@@ -34,11 +36,20 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
             Ok(Live::Frozen) => Ok(ActionResult::Frozen),
             Ok(Live::Gone) => Ok(ActionResult::Gone),
             Ok(Live::Here(group)) => write(ports, &group, action).await,
+            Ok(Live::Nothing) => write_shared(ports, fleet, action).await,
             Err(error) => Err(error),
         };
         let result = result.unwrap_or_else(|error| failed(action, &error));
-        tracing::info!(action = action.name(), group = %action.group(), ?result, detail = ?action, "acted");
-        let is_as_decided = matches!(result, ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone);
+        let group = action.group().map(GroupName::as_str);
+        tracing::info!(action = action.name(), group, ?result, detail = ?action, "acted");
+        let is_as_decided = matches!(
+            result,
+            ActionResult::Done
+                | ActionResult::Launched(_)
+                | ActionResult::Written(_)
+                | ActionResult::Started(_)
+                | ActionResult::Gone
+        );
         outcomes.push(Outcome { action: action.clone(), result });
         if !is_as_decided {
             break;
@@ -52,44 +63,93 @@ enum Live {
     Frozen,
     Gone,
     Here(Box<Group>),
+    /// It is about no group.
+    Nothing,
 }
 
 /// The stop switch is read right before each disruptive write, together with the live values.
 async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<Live> {
-    let (group, is_frozen) = join(ports.group(action.group()), is_frozen(ports, fleet, action)).await;
-    if is_frozen? {
-        return Ok(Live::Frozen);
+    let group = async {
+        match action.group() {
+            Some(name) => Ok(ports.group(name).await?.map_or(Live::Gone, |group| Live::Here(Box::new(group)))),
+            None => Ok(Live::Nothing),
+        }
+    };
+    let (live, is_frozen) = join(group, is_frozen(ports, fleet, action)).await;
+    if is_frozen? { Ok(Live::Frozen) } else { live }
+}
+
+async fn write_shared<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<ActionResult> {
+    match action {
+        Action::TakeTurn if ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await? => Ok(ActionResult::Done),
+        Action::TakeTurn => Ok(ActionResult::NoTurn),
+        Action::GiveTurn => ports.give_turn(fleet).await.map(|()| ActionResult::Done),
+        // Every other action names its group.
+        _ => Ok(ActionResult::Gone),
     }
-    Ok(group?.map_or(Live::Gone, |group| Live::Here(Box::new(group))))
 }
 
 async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<ActionResult> {
+    let name = &group.name;
+    let done = |()| ActionResult::Done;
     match action {
         Action::SetMaximum { expected, maximum, .. } => match group.max {
             live if live == *maximum => Ok(ActionResult::Done),
             live if live != *expected => Ok(ActionResult::Changed),
-            _ => ports.set_maximum(&group.name, *maximum).await.map(|()| ActionResult::Done),
+            _ => ports.set_maximum(name, *maximum).await.map(done),
+        },
+        Action::SetMinimum { expected, minimum, .. } => match group.min {
+            live if live == *minimum => Ok(ActionResult::Done),
+            live if live != *expected => Ok(ActionResult::Changed),
+            _ => ports.set_minimum(name, *minimum).await.map(done),
         },
         Action::SetDesired { expected, desired, .. } => match group.desired {
             live if live != *expected => Ok(ActionResult::Changed),
-            _ => ports.set_desired(&group.name, *desired).await.map(|()| ActionResult::Done),
+            _ => ports.set_desired(name, *desired).await.map(done),
         },
-        Action::Launch { zone, token, .. } => match ports.launch(&group.name, zone, token).await? {
+        Action::Launch { zone, token, .. } => match ports.launch(name, zone, token).await? {
             Launched::Instance(instance) => Ok(ActionResult::Launched(instance)),
             Launched::Failed(message) => Ok(ActionResult::Failed(message)),
         },
         Action::Protect { instance, protection, .. } => match group.member(instance) {
             None => Ok(ActionResult::Gone),
             Some(member) if member.protected == (*protection == Protection::On) => Ok(ActionResult::Done),
-            Some(_) => ports.protect(&group.name, instance, *protection).await.map(|()| ActionResult::Done),
+            Some(_) => ports.protect(name, instance, *protection).await.map(done),
         },
         Action::Terminate { instance, expected_desired, capacity, .. } => {
             match group.member(instance).map(|member| &member.lifecycle) {
                 None | Some(Lifecycle::Terminating) => Ok(ActionResult::Gone),
                 Some(_) if group.desired != *expected_desired => Ok(ActionResult::Changed),
-                Some(_) => ports.terminate(instance, *capacity).await.map(|()| ActionResult::Done),
+                Some(_) => ports.terminate(instance, *capacity).await.map(done),
             }
         }
+        Action::SetAside { instance, expected_desired, capacity, .. } => {
+            match group.member(instance).map(|member| &member.lifecycle) {
+                None | Some(Lifecycle::Terminating) => Ok(ActionResult::Gone),
+                Some(Lifecycle::Standby) => Ok(ActionResult::Done),
+                Some(_) if group.desired != *expected_desired => Ok(ActionResult::Changed),
+                Some(_) => ports.set_aside(name, instance, *capacity).await.map(done),
+            }
+        }
+        Action::WriteTemplate { template, base, image, token, .. } => {
+            ports.write_template(template, base, image, token).await.map(ActionResult::Written)
+        }
+        Action::SetTemplate { expected, template, .. } => match &group.template {
+            TemplateReference::Numbered(live) if live == template => Ok(ActionResult::Done),
+            live if live != expected => Ok(ActionResult::Changed),
+            _ => ports.set_template(name, template).await.map(done),
+        },
+        Action::StartRefresh { plan, .. } => ports.start_refresh(name, plan).await.map(ActionResult::Started),
+        Action::RollBackRefresh { refresh, .. } => match ports.refresh(name).await? {
+            Some(live) if live.id == *refresh && live.status.is_under_way() => {
+                ports.roll_back_refresh(name).await.map(done)
+            }
+            Some(_) | None => Ok(ActionResult::Gone),
+        },
+        Action::Empty { .. } | Action::SetWeights { .. } | Action::Attach { .. } | Action::Detach { .. } => {
+            traffic::write(ports, group, action).await
+        }
+        Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
     }
 }
 
@@ -111,11 +171,10 @@ fn failed(action: &Action, error: &CallError) -> ActionResult {
         CallErrorKind::Unsupported => ActionResult::Unsupported,
         // Refused values: bounds or states moved between our read and the write, or AWS cannot launch as asked.
         CallErrorKind::Refused => match action {
-            Action::Launch { .. } => ActionResult::Failed(message),
-            Action::SetMaximum { .. }
-            | Action::SetDesired { .. }
-            | Action::Protect { .. }
-            | Action::Terminate { .. } => ActionResult::Busy(message),
+            Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. } => {
+                ActionResult::Failed(message)
+            }
+            _ => ActionResult::Busy(message),
         },
         CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable | CallErrorKind::Unreadable => {
             ActionResult::Busy(ForeignText::from(format!("{}: {message}", error.kind).as_str()))

@@ -1,57 +1,97 @@
-//! Filing facts: subject → fleet, by the index, else by AWS; then the fact and the fleet's count of wakes, together.
+//! Filing facts: subject → fleets, by the index, else by AWS; then the fact and the fleet's count of wakes, together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::fact::{Fact, Subject};
-use driftless_planner::ids::{FleetName, GroupName, InstanceId};
+use driftless_planner::fact::{Fact, ImageChange, Subject};
+use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId};
+use driftless_planner::image::Image;
+use driftless_planner::wake::WakeMessage;
+use futures_util::future::try_join_all;
+use jiff::SignedDuration;
 
 use crate::ports::{Called, Ports};
+
+/// The fleets of subjects. A subject without any is absent.
+pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
+
+/// Tags may come after the event of their image. It is looked at again one minute and three minutes after it was
+/// reported; after that the sweep finds it.
+const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(2)];
 
 /// Where a fact went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filed {
-    /// Stored with this fleet, which must be looked at.
-    With(FleetName),
-    /// Kept with the account: no fleet is known for it yet.
-    Kept,
+    /// Stored with these fleets, which must be looked at.
+    With(BTreeSet<FleetName>),
+    /// An image without a fleet's tag: it is looked at again in a while.
+    AskedAgainLater,
     /// What it is about belongs to no fleet, or is gone: nothing to do, and nothing lost.
     NotOurs,
 }
 
-/// Finds the fleets of facts: one read of the index for all, then at most two batched calls to Auto Scaling for those
-/// that it does not know.
-pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<BTreeMap<Subject, FleetName>> {
-    let subjects: BTreeSet<Subject> = facts.iter().map(Fact::subject).collect();
-    let mut asked: BTreeSet<Subject> = BTreeSet::new();
-    let mut found: BTreeMap<Subject, FleetName> = BTreeMap::new();
-    for subject in subjects {
+/// Finds the fleets of facts: one read of the index for all, then batched calls to AWS for those that it does not know.
+pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<FleetsOf> {
+    let mut found = FleetsOf::new();
+    let mut asked = BTreeSet::new();
+    let mut images = BTreeSet::new();
+    for subject in facts.iter().map(Fact::subject) {
         match &subject {
             Subject::Fleet(fleet) => {
-                found.insert(subject.clone(), fleet.clone());
+                found.insert(subject.clone(), BTreeSet::from([fleet.clone()]));
             }
-            Subject::Instance(_) | Subject::Group(_) => {
+            Subject::Instance(_) | Subject::Group(_) | Subject::TargetGroup(_) | Subject::Alarm(_) => {
                 asked.insert(subject);
             }
-            Subject::Account => {}
+            // What an image is for can change with its tag: it is always asked, never remembered.
+            Subject::Image(_) | Subject::ImageBuilder(_) => {
+                images.insert(subject);
+            }
         }
     }
+    found.extend(fleets_of_images(ports, &images).await?);
     if asked.is_empty() {
         return Ok(found);
     }
     let indexed = ports.indexed(&asked).await?;
     let missing: BTreeSet<Subject> = asked.into_iter().filter(|subject| !indexed.contains_key(subject)).collect();
     found.extend(indexed);
-    if !missing.is_empty() {
-        let resolved = ask_auto_scaling(ports, &missing).await?;
-        if !resolved.is_empty() {
-            ports.index(&resolved, ports.now()).await?;
-        }
-        found.extend(resolved);
+    let resolved = ask_auto_scaling(ports, &missing).await?;
+    if !resolved.is_empty() {
+        ports.index(&resolved, ports.now()).await?;
     }
+    found.extend(resolved);
     Ok(found)
 }
 
-async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, FleetName>> {
+async fn fleets_of_images<P: Ports>(ports: &P, subjects: &BTreeSet<Subject>) -> Called<FleetsOf> {
+    let ids: BTreeSet<ImageId> = subjects
+        .iter()
+        .filter_map(|subject| if let Subject::Image(id) = subject { Some(id.clone()) } else { None })
+        .collect();
+    let known = if ids.is_empty() { BTreeMap::new() } else { ports.images(&ids).await? };
+    let built: Vec<&str> = subjects
+        .iter()
+        .filter_map(|subject| if let Subject::ImageBuilder(arn) = subject { Some(arn.as_str()) } else { None })
+        .collect();
+    let built = try_join_all(built.into_iter().map(async |arn| Ok((arn, ports.images_built_as(arn).await?)))).await?;
+    let of_built = built.into_iter().map(|(arn, images)| {
+        let fleets = images.iter().filter_map(fleet_of_image).collect();
+        (Subject::ImageBuilder(arn.to_owned()), fleets)
+    });
+    let of_known = known.values().map(|image| {
+        let fleets = fleet_of_image(image).into_iter().collect();
+        (Subject::Image(image.id.clone()), fleets)
+    });
+    Ok(of_built.chain(of_known).filter(|(_, fleets): &(_, BTreeSet<FleetName>)| !fleets.is_empty()).collect())
+}
+
+/// Only what this account made is believed: anyone may share an image with any tag in its name.
+fn fleet_of_image(image: &Image) -> Option<FleetName> {
+    image.image_for.as_ref().filter(|_| image.is_own).and_then(|fleet| fleet.as_str().parse().ok())
+}
+
+/// Target groups and alarms are found by the index alone: the sweep keeps it.
+async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> Called<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
         .iter()
         .filter_map(|subject| if let Subject::Instance(id) = subject { Some(id.clone()) } else { None })
@@ -63,26 +103,33 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
     let fleet_of = |subject: &Subject| match subject {
         Subject::Instance(id) => groups_of.get(id).and_then(|group| fleets.get(group)),
         Subject::Group(name) => fleets.get(name),
-        Subject::Fleet(_) | Subject::Account => None,
+        Subject::Fleet(_)
+        | Subject::TargetGroup(_)
+        | Subject::Alarm(_)
+        | Subject::Image(_)
+        | Subject::ImageBuilder(_) => None,
     };
-    Ok(missing.iter().filter_map(|subject| Some((subject.clone(), fleet_of(subject)?.clone()))).collect())
+    let found = missing.iter().filter_map(|subject| Some((subject.clone(), fleet_of(subject)?.clone())));
+    Ok(found.map(|(subject, fleet)| (subject, BTreeSet::from([fleet]))).collect())
 }
 
-/// Stores one fact where it belongs.
-pub async fn file<P: Ports>(ports: &P, fact: &Fact, fleets: &BTreeMap<Subject, FleetName>) -> Called<Filed> {
-    let subject = fact.subject();
+/// Stores one fact where it belongs. `attempts`: how often an untagged image was looked at before.
+pub async fn file<P: Ports>(ports: &P, fact: &Fact, fleets: &FleetsOf, attempts: u32) -> Called<Filed> {
     let now = ports.now();
-    match fleets.get(&subject) {
-        Some(fleet) => {
+    if let Some(fleets) = fleets.get(&fact.subject()) {
+        for fleet in fleets {
             ports.file(fleet, fact, now).await?;
-            Ok(Filed::With(fleet.clone()))
         }
-        // Config judges every instance of the account; most belong to nobody's fleet. What the engine cannot place
-        // yet, such as an image without a fleet, is kept.
-        None if fact.is_used() => Ok(Filed::NotOurs),
-        None => {
-            ports.keep(fact, now).await?;
-            Ok(Filed::Kept)
+        return Ok(Filed::With(fleets.clone()));
+    }
+    let again = usize::try_from(attempts).ok().and_then(|attempts| UNTAGGED_AGAIN_AFTER.get(attempts));
+    match (fact, again) {
+        (Fact::Image(image), Some(delay)) if image.change == ImageChange::Available => {
+            let message = WakeMessage::Untagged { fact: Box::new(fact.clone()), attempts: attempts + 1 };
+            ports.send(&message, *delay).await?;
+            Ok(Filed::AskedAgainLater)
         }
+        // Config judges every instance of the account, and EC2 reports every image: most belong to nobody's fleet.
+        _ => Ok(Filed::NotOurs),
     }
 }

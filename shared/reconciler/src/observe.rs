@@ -1,62 +1,115 @@
 //! One look at a fleet: at most three rounds of reads, those of a round made together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::ids::FleetName;
+use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, Observation};
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions;
 use driftless_planner::record::Record;
-use futures_util::future::{join, join3, join4, try_join_all};
+use futures_util::future::{join3, join4, join5, try_join_all};
 
-use crate::ports::{Called, Ports};
+use crate::ports::{Called, Ports, Stored};
 
-/// Reads what a decision needs to know, from the groups on: the first of the three rounds is the caller's.
+/// What the first round answers: what depends on nothing but the fleet's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRound {
+    /// The groups that carry the fleet's tag.
+    pub groups: Vec<Group>,
+    /// The images that are tagged for the fleet.
+    pub images: Vec<Image>,
+    /// Everything that is stored.
+    pub stored: Stored,
+}
+
+/// The first round.
+pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> Called<FirstRound> {
+    let (groups, images, stored) = join3(ports.groups_of(fleet), ports.images_for(fleet), ports.load(fleet)).await;
+    Ok(FirstRound { groups: groups?, images: images?, stored: stored? })
+}
+
+/// Reads what a decision needs to know, from what the first of the three rounds answered on.
 pub async fn observe<P: Ports>(
     ports: &P,
     fleet: &FleetName,
-    groups: Vec<Group>,
-    record: Option<&Record>,
+    first: &FirstRound,
     defaults: &Defaults,
 ) -> Called<Observation> {
-    let asked = questions::first(fleet, &groups, record, defaults);
-    let (traffic, targets, compliance, templates) = join4(
-        ports.weights(&asked.target_groups),
-        try_join_all(asked.target_groups.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?)))),
+    let record = first.stored.record.as_ref();
+    let asked = questions::first(fleet, &first.groups, record, defaults);
+    let ((forwards, settings, targets), compliance, (templates, newest), alarms, images) = join5(
+        join3(
+            ports.forwards(&asked.target_groups),
+            when_asked(&asked.target_group_settings, ports.target_group_settings(&asked.target_group_settings)),
+            try_join_all(
+                asked.target_groups.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?))),
+            ),
+        ),
         try_join_all(asked.rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))),
-        try_join_all(asked.templates.iter().map(async |version| Ok((version.clone(), ports.template(version).await?)))),
+        futures_util::future::join(
+            try_join_all(
+                asked.templates.iter().map(async |version| Ok((version.clone(), ports.template(version).await?))),
+            ),
+            try_join_all(
+                asked
+                    .newest_templates
+                    .iter()
+                    .map(async |template| Ok((template.clone(), ports.newest_template(template).await?))),
+            ),
+        ),
+        when_asked(&asked.alarms, ports.alarms(&asked.alarms)),
+        when_asked(&asked.images, ports.images(&asked.images)),
     )
     .await;
+    let tagged = first.images.iter().map(|image| (image.id.clone(), image.clone()));
     let mut seen = Observation {
-        groups,
-        traffic: traffic?,
+        groups: first.groups.clone(),
+        account: first.stored.account.clone(),
+        forwards: forwards?,
+        target_group_settings: settings?,
         targets: targets?.into_iter().collect(),
         compliance: compliance?.into_iter().collect(),
         templates: present(templates?),
+        newest_templates: present(newest?),
+        alarms: alarms?,
+        images: images?.into_iter().chain(tagged).collect(),
         ..Observation::default()
     };
-    let asked = questions::second(&seen, record);
-    if asked.machines.is_empty() {
-        return Ok(seen);
-    }
-    let (machines, refreshing, failures) = join3(
-        ports.machines(&asked.machines),
-        try_join_all(asked.refreshes.iter().map(async |group| Ok((group.clone(), ports.is_refreshing(group).await?)))),
-        try_join_all(
-            asked.launch_failures.iter().map(async |group| Ok((group.clone(), ports.launch_failure(group).await?))),
-        ),
-    )
-    .await;
-    seen.machines = machines?;
-    seen.refreshing =
-        refreshing?.into_iter().filter(|(_, is_refreshing)| *is_refreshing).map(|(group, _)| group).collect();
-    seen.launch_failures = present(failures?);
+    second_round(ports, record, &mut seen).await?;
     Ok(seen)
 }
 
-/// The first round: the groups, and everything that is stored.
-pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> (Called<Vec<Group>>, Called<crate::ports::Stored>) {
-    join(ports.groups_of(fleet), ports.load(fleet)).await
+async fn second_round<P: Ports>(ports: &P, record: Option<&Record>, seen: &mut Observation) -> Called<()> {
+    let asked = questions::second(seen, record);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let (machines, (refreshes, hooks), failures, templates) = join4(
+        when_asked(&asked.machines, ports.machines(&asked.machines)),
+        futures_util::future::join(
+            try_join_all(asked.refreshes.iter().map(async |group| Ok((group.clone(), ports.refresh(group).await?)))),
+            try_join_all(
+                asked.hook_timeouts.iter().map(async |group| Ok((group.clone(), ports.hook_timeout(group).await?))),
+            ),
+        ),
+        try_join_all(
+            asked.launch_failures.iter().map(async |group| Ok((group.clone(), ports.launch_failure(group).await?))),
+        ),
+        try_join_all(asked.templates.iter().map(async |version| Ok((version.clone(), ports.template(version).await?)))),
+    )
+    .await;
+    seen.machines = machines?;
+    seen.refreshes = present(refreshes?);
+    seen.hook_timeouts = hooks?.into_iter().collect();
+    seen.launch_failures = present(failures?);
+    seen.templates.extend(present(templates?));
+    Ok(())
+}
+
+/// One call for all, and none for nothing.
+async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = Called<V>>) -> Called<V> {
+    if keys.is_empty() { Ok(V::default()) } else { call.await }
 }
 
 fn present<K: Ord, V>(answers: Vec<(K, Option<V>)>) -> BTreeMap<K, V> {

@@ -1,19 +1,26 @@
-//! What the loop needs from the world, in the planner's words. `shared/aws` implements it on AWS; the simulator will
-//! implement it in memory.
+//! What the loop needs from the world, in the planner's words. `shared/aws` implements it on AWS, the simulator in
+//! memory.
 //!
 //! Reads return what AWS says now. Writes can be repeated: what is already so is success.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
-use driftless_planner::decision::{CapacityChange, Decision, Protection};
+use driftless_planner::action::{CapacityChange, Protection, WeightChange};
+use driftless_planner::alarm::{Alarm, AlarmPattern};
+use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
+use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Fact, Subject};
-use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::ids::{
+    AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
+};
+use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Freeze, Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
+    Account, Freeze, Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
 };
 use driftless_planner::record::Record;
+use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
@@ -96,11 +103,15 @@ pub trait Groups: Sync {
         &self,
         ids: &BTreeSet<InstanceId>,
     ) -> impl Future<Output = Called<BTreeMap<InstanceId, GroupName>>> + Send;
-    /// Whether an instance refresh is under way.
-    fn is_refreshing(&self, group: &GroupName) -> impl Future<Output = Called<bool>> + Send;
+    /// The newest instance refresh, whatever its status.
+    fn refresh(&self, group: &GroupName) -> impl Future<Output = Called<Option<Refresh>>> + Send;
+    /// The longest time-out of its lifecycle hooks, zero where it has none.
+    fn hook_timeout(&self, group: &GroupName) -> impl Future<Output = Called<SignedDuration>> + Send;
     /// The newest failed launch.
     fn launch_failure(&self, group: &GroupName) -> impl Future<Output = Called<Option<LaunchFailure>>> + Send;
-    /// Writes `MaxSize`.
+    /// Writes `MinSize`, and nothing else. Above the current size it raises that too, as AWS does it.
+    fn set_minimum(&self, group: &GroupName, minimum: u32) -> impl Future<Output = Called<()>> + Send;
+    /// Writes `MaxSize`, and nothing else.
     fn set_maximum(&self, group: &GroupName, maximum: u32) -> impl Future<Output = Called<()>> + Send;
     /// Writes the desired capacity.
     fn set_desired(&self, group: &GroupName, desired: u32) -> impl Future<Output = Called<()>> + Send;
@@ -115,6 +126,35 @@ pub trait Groups: Sync {
     ) -> impl Future<Output = Called<()>> + Send;
     /// Terminates an instance of a group.
     fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> impl Future<Output = Called<()>> + Send;
+    /// Writes minimum and desired capacity as 0 and `MaxSize` as given, in one call: all its instances go.
+    fn empty(&self, group: &GroupName, maximum: u32) -> impl Future<Output = Called<()>> + Send;
+    /// Sets an instance aside: out of its target groups, still of its group, without health checks.
+    fn set_aside(
+        &self,
+        group: &GroupName,
+        instance: &InstanceId,
+        capacity: CapacityChange,
+    ) -> impl Future<Output = Called<()>> + Send;
+    /// Gives the group a numbered version of the launch template that it already uses.
+    fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> impl Future<Output = Called<()>> + Send;
+    /// Attaches a target group: every instance is registered in it.
+    fn attach(
+        &self,
+        group: &GroupName,
+        target_group: &TargetGroupArn,
+        api: AttachmentApi,
+    ) -> impl Future<Output = Called<()>> + Send;
+    /// Detaches a target group: every instance is deregistered from it, and keeps running.
+    fn detach(
+        &self,
+        group: &GroupName,
+        target_group: &TargetGroupArn,
+        api: AttachmentApi,
+    ) -> impl Future<Output = Called<()>> + Send;
+    /// Starts an instance refresh. `Busy` where one is under way.
+    fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> impl Future<Output = Called<RefreshId>> + Send;
+    /// Sends the instance refresh that is under way back to where it came from. `Gone` where none is.
+    fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = Called<()>> + Send;
 }
 
 /// What a launch answers.
@@ -128,17 +168,21 @@ pub enum Launched {
 
 /// The load balancers.
 pub trait LoadBalancers: Sync {
-    /// The weights that forward actions give to target groups, in listeners and rules. A forward to a single target
-    /// group counts as weight 1. Target groups that no action names are absent.
-    fn weights(
-        &self,
-        target_groups: &BTreeSet<TargetGroupArn>,
-    ) -> impl Future<Output = Called<BTreeMap<TargetGroupArn, Vec<u32>>>> + Send;
+    /// The forward actions, in listeners and rules, that name any of these target groups.
+    fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> impl Future<Output = Called<Vec<Forward>>> + Send;
     /// The health of the instances of a target group.
     fn target_health(
         &self,
         target_group: &TargetGroupArn,
     ) -> impl Future<Output = Called<BTreeMap<InstanceId, TargetHealth>>> + Send;
+    /// The settings of target groups.
+    fn target_group_settings(
+        &self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> impl Future<Output = Called<BTreeMap<TargetGroupArn, TargetGroupSettings>>> + Send;
+    /// Writes the weights of a forward action that is read right before: everything else about it stays as it is.
+    /// `Refused` where the weights or the stickiness that it names as expected are not the live ones.
+    fn set_weights(&self, change: &WeightChange) -> impl Future<Output = Called<()>> + Send;
 }
 
 /// AWS Config.
@@ -156,6 +200,35 @@ pub trait Machines: Sync {
     ) -> impl Future<Output = Called<BTreeMap<InstanceId, Machine>>> + Send;
     /// What a launch template version says. None: it does not exist.
     fn template(&self, version: &TemplateVersion) -> impl Future<Output = Called<Option<TemplateContent>>> + Send;
+    /// The newest version of a launch template. None: there is no such template.
+    fn newest_template(&self, template: &TemplateId) -> impl Future<Output = Called<Option<u64>>> + Send;
+    /// Writes a version: what the base says, with another image. Idempotent by its token, which its description keeps.
+    fn write_template(
+        &self,
+        template: &TemplateId,
+        base: &TemplateVersion,
+        image: &ImageId,
+        token: &str,
+    ) -> impl Future<Output = Called<TemplateVersion>> + Send;
+    /// The images of this account that are tagged for a fleet.
+    fn images_for(&self, fleet: &FleetName) -> impl Future<Output = Called<Vec<Image>>> + Send;
+    /// The images of this account that are tagged for any fleet: for the sweep.
+    fn all_images(&self) -> impl Future<Output = Called<Vec<Image>>> + Send;
+    /// Images by their ids, whoever owns them. Those that EC2 does not know, or does not show us, are absent.
+    fn images(&self, ids: &BTreeSet<ImageId>) -> impl Future<Output = Called<BTreeMap<ImageId, Image>>> + Send;
+    /// The images of this account that an Image Builder image put out.
+    fn images_built_as(&self, arn: &str) -> impl Future<Output = Called<Vec<Image>>> + Send;
+}
+
+/// CloudWatch.
+pub trait Alarms: Sync {
+    /// The alarms that the patterns mean, in all pages. Those that CloudWatch does not know are absent.
+    fn alarms(
+        &self,
+        patterns: &BTreeSet<AlarmPattern>,
+    ) -> impl Future<Output = Called<BTreeMap<AlarmName, Alarm>>> + Send;
+    /// Every alarm of the account and region that is in ALARM: for the sweep.
+    fn ringing(&self) -> impl Future<Output = Called<BTreeMap<AlarmName, Alarm>>> + Send;
 }
 
 /// The wake queue.
@@ -172,18 +245,21 @@ pub trait Alerts: Sync {
 
 /// The table.
 pub trait Store: Sync {
-    /// The fleets of subjects, from the index. Subjects that the index does not know are absent.
+    /// The fleets of subjects, from the index. Subjects that the index does not know are absent. An alarm can guard
+    /// several fleets.
     fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
-    ) -> impl Future<Output = Called<BTreeMap<Subject, FleetName>>> + Send;
+    ) -> impl Future<Output = Called<BTreeMap<Subject, BTreeSet<FleetName>>>> + Send;
     /// Remembers the fleets of subjects.
-    fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> impl Future<Output = Called<()>> + Send;
+    fn index(
+        &self,
+        entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
+        now: Timestamp,
+    ) -> impl Future<Output = Called<()>> + Send;
     /// Stores a fact and counts a wake of its fleet, in one transaction. A fact that is not newer than the stored one
     /// with its key changes nothing.
     fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> impl Future<Output = Called<()>> + Send;
-    /// Keeps a fact that no fleet is known for, with the account, until it expires.
-    fn keep(&self, fact: &Fact, now: Timestamp) -> impl Future<Output = Called<()>> + Send;
     /// Takes the lease of a fleet, if nobody holds it.
     fn acquire(
         &self,
@@ -212,7 +288,12 @@ pub trait Store: Sync {
     ) -> impl Future<Output = Called<Committed>> + Send;
     /// Drops notifications that were sent.
     fn told(&self, fleet: &FleetName, ids: &[String]) -> impl Future<Output = Called<()>> + Send;
-    /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet.
+    /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
+    /// keeps it.
+    fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
+    /// Gives the turn of a fleet back. Without one: nothing.
+    fn give_turn(&self, fleet: &FleetName) -> impl Future<Output = Called<()>> + Send;
+    /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken.
     fn open_fleets(&self) -> impl Future<Output = Called<BTreeSet<FleetName>>> + Send;
     /// The fingerprints of the fleets as they were last looked at.
     fn fingerprints(&self) -> impl Future<Output = Called<BTreeMap<FleetName, String>>> + Send;
@@ -229,6 +310,8 @@ pub struct Stored {
     pub facts: Vec<Fact>,
     /// Freezes of the fleet and of the account, expired ones included.
     pub freezes: Vec<Freeze>,
+    /// What the fleets of this account and region share.
+    pub account: Account,
     /// Notifications that were committed and not sent, oldest first.
     pub outbox: Vec<Notification>,
     /// The fingerprint with which the fleet was last looked at.
@@ -285,6 +368,6 @@ pub enum Committed {
 }
 
 /// Everything that the loop needs.
-pub trait Ports: Clock + Groups + LoadBalancers + Compliance + Machines + Wakes + Alerts + Store {}
+pub trait Ports: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Store {}
 
-impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Wakes + Alerts + Store> Ports for P {}
+impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Store> Ports for P {}

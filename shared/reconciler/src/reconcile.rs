@@ -1,7 +1,8 @@
 //! The run: lease, look, decide, commit, act, notify, release; again while there is news.
 
+use driftless_planner::action::Outcome;
 use driftless_planner::decide::{Input, decide};
-use driftless_planner::decision::{Decision, Outcome};
+use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fingerprint;
@@ -126,11 +127,11 @@ impl<P: Ports> Run<'_, P> {
     /// One look: observe, decide, commit, act, notify.
     async fn look(&mut self, outcomes: &[Outcome]) -> Called<Look> {
         let (ports, fleet) = (self.ports, &self.lease.fleet);
-        let (groups, stored) = first_round(ports, fleet).await;
-        let (groups, stored) = (groups?, stored?);
-        let seen_as = fingerprint(&groups);
+        let first = first_round(ports, fleet).await?;
+        let seen_as = fingerprint(&first.groups);
+        let seen = observe(ports, fleet, &first, self.defaults).await?;
+        let stored = first.stored;
         let record = stored.record.as_ref();
-        let seen = observe(ports, fleet, groups, record, self.defaults).await?;
         let now = ports.now();
         let decision = decide(Input {
             fleet,
@@ -243,7 +244,7 @@ fn report(fleet: &FleetName, decision: &Decision) {
         tracing::info!(%fleet, instance, from = entry.from, to = entry.to, why = %entry.why, "transition");
     }
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();
-    let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::decision::Action::name).collect();
+    let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::action::Action::name).collect();
     tracing::info!(%fleet, ?actions, ?waiting, recheck = ?decision.recheck, changed = decision.changed, "decided");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::decision::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{Phase, Replacement};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! Too many drifted at once: a common cause, and nothing is replaced.
 
-use driftless_planner::decision::{ActionResult, Waiting};
+use driftless_planner::action::ActionResult;
+use driftless_planner::decision::Waiting;
 
 use crate::support::{OTHER_RULE, Stage, id, mins, secs};
 

@@ -1,6 +1,6 @@
 //! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
 
-use driftless_planner::decision::{Action, CapacityChange, Role};
+use driftless_planner::action::{Action, CapacityChange, Role};
 
 use crate::support::{Stage, id, mins};
 

@@ -1,6 +1,6 @@
 //! States that a person should know of: announced when entered, again after a day, and when they are over.
 
-use driftless_planner::decision::ActionResult;
+use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
 use driftless_planner::notification::REMIND_AFTER;
 use driftless_planner::record::Record;

@@ -201,7 +201,7 @@ fn what_is_shown_of_an_instance_goes_with_it() {
     stage.look();
     stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
     stage.look();
-    stage.take(&id(1), driftless_planner::decision::CapacityChange::Keep);
+    stage.take(&id(1), driftless_planner::action::CapacityChange::Keep);
     stage.settle();
     assert!(stage.record().shown.is_empty());
 }

@@ -1,6 +1,7 @@
 //! A successor that does not prove itself.
 
-use driftless_planner::decision::{Action, ActionResult, CapacityChange, Outcome, Waiting};
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
+use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::LaunchFailure;
 use driftless_planner::record::{Phase, StopReason, WithdrawReason};

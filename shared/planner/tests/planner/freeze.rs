@@ -1,6 +1,7 @@
 //! The stop switch, and the switch back to observe.
 
-use driftless_planner::decision::{Action, Role, Waiting};
+use driftless_planner::action::{Action, Role};
+use driftless_planner::decision::Waiting;
 use driftless_planner::record::Phase;
 
 use crate::support::{Stage, around, freeze, id, mins, secs, t0};

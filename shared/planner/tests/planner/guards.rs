@@ -1,6 +1,7 @@
 //! What may not start, and why: each guard with its reason, and that it lets go again.
 
-use driftless_planner::decision::{ActionResult, CapacityChange, Waiting};
+use driftless_planner::action::{ActionResult, CapacityChange};
+use driftless_planner::decision::Waiting;
 use driftless_planner::ids::ImageId;
 use driftless_planner::observation::{Lifecycle, TemplateContent, TemplateReference};
 use driftless_planner::record::{Cutover, CutoverPhase};

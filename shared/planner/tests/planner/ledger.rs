@@ -1,6 +1,6 @@
 //! Settings that were changed are put back, and only where they are still what was written.
 
-use driftless_planner::decision::{Action, ActionResult};
+use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::record::Setting;
 
 use crate::support::{Stage, id, mins, secs};

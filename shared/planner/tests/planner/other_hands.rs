@@ -1,6 +1,6 @@
 //! Others scale the group while a surge is under way: their capacity stays theirs.
 
-use driftless_planner::decision::{ActionResult, CapacityChange};
+use driftless_planner::action::{ActionResult, CapacityChange};
 
 use crate::support::{Stage, id, mins};
 

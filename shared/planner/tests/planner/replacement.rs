@@ -1,6 +1,6 @@
 //! One drifted instance, from its detection to the end.
 
-use driftless_planner::decision::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::ids::InstanceId;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;

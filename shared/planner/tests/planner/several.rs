@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::decision::{Action, ActionResult, Waiting};
+use driftless_planner::action::{Action, ActionResult};
+use driftless_planner::decision::Waiting;
 use driftless_planner::observation::Finding;
 
 use crate::support::{Stage, finding, id, mins, rule, secs, t0};

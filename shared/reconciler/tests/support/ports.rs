@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::decision::{CapacityChange, Protection};
+use driftless_planner::action::{CapacityChange, Protection};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::notification::Notification;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
-use driftless_planner::decision::{Action, ActionResult, Decision, JournalEntry, Outcome, Waiting};
+use driftless_planner::decision::{Decision, JournalEntry, Waiting};
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::{GroupName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::notification::Notification;

@@ -1,6 +1,6 @@
 //! How AWS would do what was decided. Just enough for one scenario: no simulator.
 
-use driftless_planner::decision::{Action, ActionResult, CapacityChange, Outcome, Protection};
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome, Protection};
 use driftless_planner::ids::{InstanceId, Zone};
 use driftless_planner::observation::{Group, Lifecycle, Machine, Member, TargetHealth, TemplateReference};
 

@@ -1,0 +1,371 @@
+//! What is to be done, and what came of it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::balancer::{AttachmentApi, ForwardPlace};
+use crate::ids::{GroupName, ImageId, InstanceId, RefreshId, TargetGroupArn, TemplateId, Zone};
+use crate::observation::{TemplateReference, TemplateVersion};
+use crate::refresh::RefreshPlan;
+use crate::text::ForeignText;
+
+/// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Raise `MaxSize` to make room.
+    SetMaximum {
+        /// The group.
+        group: GroupName,
+        /// The value it must still have.
+        expected: u32,
+        /// The value to write.
+        maximum: u32,
+    },
+    /// Launch the successor of a drifted instance.
+    Launch {
+        /// The group.
+        group: GroupName,
+        /// Where.
+        zone: Zone,
+        /// The drifted instance.
+        replaces: InstanceId,
+        /// The idempotency token.
+        token: String,
+    },
+    /// Write the desired capacity: one up for a successor, or back down when none came.
+    SetDesired {
+        /// The group.
+        group: GroupName,
+        /// The value it must still have.
+        expected: u32,
+        /// The value to write.
+        desired: u32,
+        /// The drifted instance for whose sake.
+        replaces: InstanceId,
+    },
+    /// Switch scale-in protection of a successor on or off.
+    Protect {
+        /// The group.
+        group: GroupName,
+        /// The successor.
+        instance: InstanceId,
+        /// On or off.
+        protection: Protection,
+    },
+    /// Terminate one instance by its id.
+    Terminate {
+        /// The group.
+        group: GroupName,
+        /// The instance.
+        instance: InstanceId,
+        /// The desired capacity that the group must still have: whether to lower it was decided on it.
+        expected_desired: u32,
+        /// Whether desired capacity goes down with it.
+        capacity: CapacityChange,
+        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a surplus.
+        role: Role,
+    },
+    /// Set a drifted instance aside for forensics: out of its target groups, still of its group.
+    SetAside {
+        /// The group.
+        group: GroupName,
+        /// The instance.
+        instance: InstanceId,
+        /// The desired capacity that the group must still have.
+        expected_desired: u32,
+        /// Whether desired capacity goes down with it.
+        capacity: CapacityChange,
+    },
+    /// Take one of the turns that the fleets of this account share, before a cutover begins.
+    TakeTurn,
+    /// Give the turn back.
+    GiveTurn,
+    /// Write `MinSize`: pin it, let it follow, or put it back.
+    SetMinimum {
+        /// The group.
+        group: GroupName,
+        /// The value it must still have.
+        expected: u32,
+        /// The value to write.
+        minimum: u32,
+    },
+    /// Write minimum and desired capacity as 0 and the maximum as given: a color is let go.
+    Empty {
+        /// The group.
+        group: GroupName,
+        /// The bounds that it must still have.
+        expected: Bounds,
+        /// The maximum to write.
+        maximum: u32,
+        /// The target group whose weight must be 0 right before. None: the layout has none of its own.
+        without_traffic: Option<TargetGroupArn>,
+        /// Forward: the old color is let go after a cutover. Back: the new one, after it was undone.
+        direction: Direction,
+    },
+    /// Write a launch template version.
+    WriteTemplate {
+        /// The group that will use it.
+        group: GroupName,
+        /// The template that gets the version.
+        template: TemplateId,
+        /// What it says, but for the image.
+        base: TemplateVersion,
+        /// The image.
+        image: ImageId,
+        /// The idempotency token.
+        token: String,
+    },
+    /// Give a group a launch template version.
+    SetTemplate {
+        /// The group.
+        group: GroupName,
+        /// What it must still use.
+        expected: TemplateReference,
+        /// What to use.
+        template: TemplateVersion,
+    },
+    /// Write the weights of a forward action.
+    SetWeights {
+        /// The group whose traffic grows.
+        group: GroupName,
+        /// What to write.
+        change: WeightChange,
+        /// Healthy targets that must be there right before the write, by target group.
+        gate: BTreeMap<TargetGroupArn, u32>,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Attach a shared target group to a color.
+    Attach {
+        /// The group.
+        group: GroupName,
+        /// The target group.
+        target_group: TargetGroupArn,
+        /// With which API family.
+        api: AttachmentApi,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Detach a shared target group from a color.
+    Detach {
+        /// The group.
+        group: GroupName,
+        /// The target group.
+        target_group: TargetGroupArn,
+        /// With which API family.
+        api: AttachmentApi,
+        /// How many instances of the other color must be healthy in it right before.
+        others_healthy: u32,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Start an instance refresh of a single group.
+    StartRefresh {
+        /// The group.
+        group: GroupName,
+        /// What it is asked for.
+        plan: RefreshPlan,
+    },
+    /// Send an instance refresh back.
+    RollBackRefresh {
+        /// The group.
+        group: GroupName,
+        /// The refresh that must be the one under way.
+        refresh: RefreshId,
+    },
+}
+
+/// `MinSize`, `MaxSize` and the desired capacity of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// `MinSize`.
+    pub min: u32,
+    /// `MaxSize`.
+    pub max: u32,
+    /// `DesiredCapacity`.
+    pub desired: u32,
+}
+
+/// A write of weights: what must still be there, and what takes its place. Everything else about the action stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightChange {
+    /// The forward action.
+    pub place: ForwardPlace,
+    /// The weights that it must still have.
+    pub expected: BTreeMap<TargetGroupArn, u32>,
+    /// The weights to write, for the same target groups.
+    pub weights: BTreeMap<TargetGroupArn, u32>,
+    /// The stickiness that it must still have.
+    pub expected_stickiness: Option<SignedDuration>,
+    /// The stickiness to write with them.
+    pub stickiness: Option<SignedDuration>,
+}
+
+/// Which way traffic moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the new color: a disruption, which a freeze holds back.
+    Forward,
+    /// To the old color: nothing holds it back.
+    Back,
+}
+
+/// Scale-in protection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Protected.
+    On,
+    /// Not protected.
+    Off,
+}
+
+/// What a termination does to the desired capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapacityChange {
+    /// It goes down by one: the surge raised it.
+    Decrement,
+    /// It stays: the surge did not raise it, or someone lowered it meanwhile.
+    Keep,
+}
+
+/// What a terminated instance is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The drifted one: its termination is a disruption.
+    Drifted,
+    /// The successor of a surge that is given up: its termination puts things back.
+    Surplus,
+}
+
+impl Action {
+    /// Whether it disrupts, so that a freeze which came after the decision holds it back.
+    pub const fn is_disruptive(&self) -> bool {
+        match self {
+            Self::SetMaximum { expected, maximum: to, .. }
+            | Self::SetMinimum { expected, minimum: to, .. }
+            | Self::SetDesired { expected, desired: to, .. } => *to > *expected,
+            Self::Launch { .. }
+            | Self::TakeTurn
+            | Self::WriteTemplate { .. }
+            | Self::SetAside { .. }
+            | Self::StartRefresh { .. } => true,
+            Self::Protect { .. } | Self::GiveTurn | Self::SetTemplate { .. } | Self::RollBackRefresh { .. } => false,
+            Self::Terminate { role, .. } => matches!(role, Role::Drifted),
+            Self::Empty { direction, .. }
+            | Self::SetWeights { direction, .. }
+            | Self::Attach { direction, .. }
+            | Self::Detach { direction, .. } => matches!(direction, Direction::Forward),
+        }
+    }
+
+    /// The group that it changes. None: it changes no group.
+    pub const fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::SetMaximum { group, .. }
+            | Self::Launch { group, .. }
+            | Self::SetDesired { group, .. }
+            | Self::Protect { group, .. }
+            | Self::Terminate { group, .. }
+            | Self::SetAside { group, .. }
+            | Self::SetMinimum { group, .. }
+            | Self::Empty { group, .. }
+            | Self::WriteTemplate { group, .. }
+            | Self::SetTemplate { group, .. }
+            | Self::SetWeights { group, .. }
+            | Self::Attach { group, .. }
+            | Self::Detach { group, .. }
+            | Self::StartRefresh { group, .. }
+            | Self::RollBackRefresh { group, .. } => Some(group),
+            Self::TakeTurn | Self::GiveTurn => None,
+        }
+    }
+
+    /// The instance for whose sake it is done: a drifted one, or the one that it acts on. None: it is about a group.
+    pub const fn for_the_sake_of(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Launch { replaces: instance, .. }
+            | Self::SetDesired { replaces: instance, .. }
+            | Self::Terminate { instance, .. }
+            | Self::SetAside { instance, .. }
+            | Self::Protect { instance, .. } => Some(instance),
+            Self::SetMaximum { .. }
+            | Self::TakeTurn
+            | Self::GiveTurn
+            | Self::SetMinimum { .. }
+            | Self::Empty { .. }
+            | Self::WriteTemplate { .. }
+            | Self::SetTemplate { .. }
+            | Self::SetWeights { .. }
+            | Self::Attach { .. }
+            | Self::Detach { .. }
+            | Self::StartRefresh { .. }
+            | Self::RollBackRefresh { .. } => None,
+        }
+    }
+
+    /// The word for it in logs and messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SetMaximum { .. } => "set-maximum",
+            Self::Launch { .. } => "launch",
+            Self::SetDesired { .. } => "set-desired",
+            Self::Protect { .. } => "protect",
+            Self::Terminate { .. } => "terminate",
+            Self::SetAside { .. } => "set-aside",
+            Self::TakeTurn => "take-turn",
+            Self::GiveTurn => "give-turn",
+            Self::SetMinimum { .. } => "set-minimum",
+            Self::Empty { .. } => "empty",
+            Self::WriteTemplate { .. } => "write-template",
+            Self::SetTemplate { .. } => "set-template",
+            Self::SetWeights { .. } => "set-weights",
+            Self::Attach { .. } => "attach",
+            Self::Detach { .. } => "detach",
+            Self::StartRefresh { .. } => "start-refresh",
+            Self::RollBackRefresh { .. } => "roll-back-refresh",
+        }
+    }
+}
+
+/// What came of an action. It is input of the next decision of the same run, and lost in a crash: then the action is
+/// derived again, and repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was to be done.
+    pub action: Action,
+    /// What came of it.
+    pub result: ActionResult,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionResult {
+    /// Done, or already so.
+    Done,
+    /// Launched, as this instance.
+    Launched(InstanceId),
+    /// The launch template version was written, as this number.
+    Written(TemplateVersion),
+    /// The instance refresh was started, as this one.
+    Started(RefreshId),
+    /// All turns are taken by other fleets.
+    NoTurn,
+    /// What it was to act on is gone.
+    Gone,
+    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.
+    Busy(ForeignText),
+    /// The value that was decided on is no longer the live one. Nothing was written.
+    Changed,
+    /// A freeze came after the decision. Nothing was written.
+    Frozen,
+    /// The endpoint or the group does not offer the call.
+    Unsupported,
+    /// AWS tried and could not, with its message.
+    Failed(ForeignText),
+    /// Our permissions do not allow it, with AWS's message.
+    Denied(ForeignText),
+}

@@ -1,0 +1,87 @@
+//! CloudWatch alarms, as CloudWatch tells them now.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::fact::{AlarmState, AlarmSubject};
+use crate::ids::{AlarmName, IdError};
+use crate::text::ForeignText;
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its state.
+    pub state: AlarmState,
+    /// When it entered this state.
+    pub since: Timestamp,
+    /// CloudWatch's reason.
+    pub reason: ForeignText,
+    /// What its dimensions name: they tell whose alarm it is.
+    pub subject: AlarmSubject,
+    /// Period × evaluation periods: how long it takes to ring. None: a composite alarm, which has no period of its own.
+    pub window: Option<SignedDuration>,
+}
+
+/// An entry of `driftless:alarms`: the name of an alarm, or the beginning of names with a `*` at the end, for alarms
+/// that are made with each instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AlarmPattern {
+    /// This alarm.
+    Name(AlarmName),
+    /// Every alarm whose name begins so.
+    Prefix(String),
+}
+
+impl AlarmPattern {
+    /// Whether it means this alarm.
+    pub fn matches(&self, name: &AlarmName) -> bool {
+        match self {
+            Self::Name(own) => own == name,
+            Self::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl FromStr for AlarmPattern {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text.strip_suffix('*') {
+            // A bare `*` would let every alarm of the account stop a cutover, or call an instance drifted.
+            Some("") => Err(IdError {
+                what: "an alarm",
+                rule: "a name, or at least one character before *",
+                value: text.to_owned(),
+            }),
+            Some(prefix) => prefix.parse::<AlarmName>().map(|prefix| Self::Prefix(prefix.into())),
+            None => text.parse().map(Self::Name),
+        }
+    }
+}
+
+impl TryFrom<String> for AlarmPattern {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<AlarmPattern> for String {
+    fn from(pattern: AlarmPattern) -> Self {
+        pattern.to_string()
+    }
+}
+
+impl fmt::Display for AlarmPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(formatter, "{name}"),
+            Self::Prefix(prefix) => write!(formatter, "{prefix}*"),
+        }
+    }
+}

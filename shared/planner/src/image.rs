@@ -1,0 +1,49 @@
+//! Machine images, as EC2 tells them.
+
+use jiff::Timestamp;
+
+use crate::ids::{ImageId, InstanceId};
+use crate::text::ForeignText;
+
+/// The tag that names the fleet that an image is for. It is never propagated to instances: backups inherit their tags.
+pub const IMAGE_FOR_TAG: &str = "driftless:image-for";
+/// The tag that orders the images of a fleet: whole numbers, or dates and times, compared by [`BuildOrder`].
+pub const BUILD_TAG: &str = "driftless:build";
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Whether it can be launched.
+    pub state: ImageState,
+    /// Whether this account owns it. Others' images show no tags.
+    pub is_own: bool,
+    /// The value of [`IMAGE_FOR_TAG`].
+    pub image_for: Option<ForeignText>,
+    /// The value of [`BUILD_TAG`].
+    pub build: Option<ForeignText>,
+    /// The value of the tag `driftless:commit`.
+    pub commit: Option<ForeignText>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// `x86_64`, `arm64` and the like.
+    pub architecture: ForeignText,
+    /// The instance that it is a copy of, where EC2 knows one.
+    pub source_instance: Option<InstanceId>,
+    /// Whether AWS Backup or Data Lifecycle Manager made it.
+    pub is_backup: bool,
+    /// The ARN of the Image Builder image that it belongs to, from the tag `Ec2ImageBuilderArn`.
+    pub image_builder_arn: Option<String>,
+}
+
+/// Whether an image can be launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageState {
+    /// It can.
+    Available,
+    /// Not yet.
+    Pending,
+    /// It cannot: failed, disabled, deregistered, or a state that this version does not know.
+    Unavailable(ForeignText),
+}

@@ -1,0 +1,11 @@
+//! Limits that all fleets of an account and region share.
+
+use jiff::SignedDuration;
+
+/// Cutovers at once. Each doubles a fleet and asks the shared buckets of Auto Scaling and the load balancers; more would
+/// delay each other's rollbacks.
+pub const CUTOVERS_MAX: usize = 3;
+/// Drift under one rule in so many fleets within [`COMMON_CAUSE_WITHIN`] is the rule's doing, not the fleets'.
+pub const COMMON_CAUSE_FLEETS: usize = 3;
+/// How close together that must be.
+pub const COMMON_CAUSE_WITHIN: SignedDuration = SignedDuration::from_mins(15);
