@@ -2,9 +2,9 @@
 
 use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::notification::{Condition, News};
-use driftless_planner::observation::{TemplateContent, TemplateReference};
+use driftless_planner::observation::TemplateReference;
 
-use crate::support::{Stage, group, id, mins, version};
+use crate::support::{Stage, content, group, id, mins, version};
 
 #[test]
 fn its_release_is_what_the_live_group_launches_and_nothing_is_changed() {
@@ -57,7 +57,7 @@ fn what_driftless_does_not_work_with_is_refused() {
 #[test]
 fn a_version_without_an_image_id_is_refused() {
     check("lt-00000000000000001 version 1 names no image by its id", |stage| {
-        stage.templates.insert(version(1), TemplateContent { image: None });
+        stage.templates.insert(version(1), content(None));
     });
     check("lt-00000000000000001 version 1 of app-asg does not exist", |stage| stage.templates.clear());
 }
@@ -88,7 +88,7 @@ fn the_release_follows_the_group_only_while_it_is_observed() {
         stage.tag("mode", mode);
         stage.settle();
         let image = Some("ami-00000000000000002".parse().unwrap());
-        stage.templates.insert(version(2), TemplateContent { image });
+        stage.templates.insert(version(2), content(image));
         stage.group().template = TemplateReference::Numbered(version(2));
         stage.wait(mins(10));
         stage.settle();

@@ -144,6 +144,7 @@ fn what_disrupts_is_what_a_freeze_holds_back() {
             Action::SetMaximum { expected, maximum, .. } => maximum < expected,
             Action::Protect { .. } => true,
             Action::Launch { .. } | Action::SetDesired { .. } | Action::Terminate { .. } => false,
+            other => panic!("no part of a surge: {other:?}"),
         };
         assert_eq!(outcome.action.is_disruptive(), !puts_back, "{:?}", outcome.action);
     }

@@ -3,10 +3,11 @@
 use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::decision::Waiting;
 use driftless_planner::ids::ImageId;
-use driftless_planner::observation::{Lifecycle, TemplateContent, TemplateReference};
+use driftless_planner::observation::{Lifecycle, TemplateReference};
 use driftless_planner::record::{Cutover, CutoverPhase};
+use driftless_planner::refresh::RefreshStatus;
 
-use crate::support::{GROUP, Stage, around, id, mins, secs, version};
+use crate::support::{GROUP, Stage, around, content, id, mins, refresh, secs, version};
 
 /// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
 fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
@@ -58,9 +59,9 @@ fn a_suspended_process_that_does_not_matter() {
 #[test]
 fn an_instance_refresh() {
     let stage = check("group", "an instance refresh is under way", |stage| {
-        stage.refreshing.insert(GROUP.parse().unwrap());
+        stage.refreshes.insert(GROUP.parse().unwrap(), refresh(RefreshStatus::Running));
     });
-    check_lets_go(stage, |stage| stage.refreshing.clear());
+    check_lets_go(stage, |stage| stage.refreshes.clear());
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_template_that_is_not_the_release() {
     let words = "launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1";
     let moved = |stage: &mut Stage, number: u64| {
         let image: ImageId = "ami-00000000000000002".parse().unwrap();
-        stage.templates.insert(version(2), TemplateContent { image: Some(image) });
+        stage.templates.insert(version(2), content(Some(image)));
         stage.group().template = TemplateReference::Numbered(version(number));
     };
     let stage = check("group", words, |stage| moved(stage, 2));

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
-use driftless_planner::ids::{FleetName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::ids::{FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::observation::{
-    Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateReference, TemplateVersion,
+    Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateContent, TemplateReference, TemplateVersion,
 };
+use driftless_planner::refresh::{Refresh, RefreshStatus};
 use jiff::{SignedDuration, Timestamp};
 
 mod stage;
@@ -71,6 +73,7 @@ pub(crate) fn member(number: u32) -> Member {
         lifecycle: Lifecycle::InService,
         healthy: true,
         template: Some(version(1)),
+        image_override: None,
         protected: false,
     }
 }
@@ -92,11 +95,42 @@ pub(crate) fn group(size: u32) -> Group {
         template: TemplateReference::Numbered(version(1)),
         members: (1..=size).map(member).collect(),
         target_groups: vec![target_group("app")],
+        attachment_api: AttachmentApi::TargetGroups,
         suspended: BTreeSet::new(),
         warm_up: mins(1),
         protects_new_instances: false,
         unsupported: Vec::new(),
         deleting: false,
+    }
+}
+
+/// A launch template version that names this image.
+pub(crate) const fn content(image: Option<ImageId>) -> TemplateContent {
+    TemplateContent { image, written_for: None, settings: BTreeMap::new() }
+}
+
+/// The forward action of a listener.
+pub(crate) fn forward(number: usize, weights: BTreeMap<TargetGroupArn, u32>) -> Forward {
+    let listener = format!(
+        "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc52{number:04x}"
+    );
+    Forward {
+        place: ForwardPlace::Listener(listener.parse().unwrap()),
+        weights,
+        stickiness: None,
+        balancer: BalancerKind::Application,
+    }
+}
+
+/// An instance refresh that has just begun.
+pub(crate) fn refresh(status: RefreshStatus) -> Refresh {
+    Refresh {
+        id: "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b".parse().unwrap(),
+        status,
+        template: None,
+        percentage: 0,
+        started_at: t0(),
+        reason: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
+use driftless_planner::balancer::Forward;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
@@ -15,10 +16,13 @@ use driftless_planner::observation::{
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::record::{Phase, Record, Replacement};
+use driftless_planner::refresh::Refresh;
 use driftless_planner::{check, questions};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Compliance, OTHER_RULE, RULE, finding, fleet, group, id, rule, secs, t0, target_group, version};
+use super::{
+    Compliance, OTHER_RULE, RULE, content, finding, fleet, forward, group, id, rule, secs, t0, target_group, version,
+};
 
 /// Everything of one scenario.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ pub(crate) struct Stage {
     pub(crate) unread: BTreeSet<RuleName>,
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     pub(crate) templates: BTreeMap<TemplateVersion, TemplateContent>,
-    pub(crate) refreshing: BTreeSet<GroupName>,
+    pub(crate) refreshes: BTreeMap<GroupName, Refresh>,
     pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) facts: Vec<Fact>,
@@ -87,8 +91,8 @@ impl Stage {
             compliance: [RULE, OTHER_RULE].map(|name| (rule(name), BTreeMap::new())).into(),
             unread: BTreeSet::new(),
             machines: members.map(|member| (member.id.clone(), machine.clone())).collect(),
-            templates: BTreeMap::from([(version(1), TemplateContent { image })]),
-            refreshing: BTreeSet::new(),
+            templates: BTreeMap::from([(version(1), content(image))]),
+            refreshes: BTreeMap::new(),
             launch_failures: BTreeMap::new(),
             freezes: Vec::new(),
             facts: Vec::new(),
@@ -247,10 +251,8 @@ impl Stage {
             let targets =
                 attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
             seen.targets.insert(arn.clone(), targets.collect());
-            if let Some(weights) = self.traffic.get(arn) {
-                seen.traffic.insert(arn.clone(), weights.clone());
-            }
         }
+        seen.forwards = self.forwards();
         for rule in first.rules.iter().filter(|rule| !self.unread.contains(rule)) {
             let reading = self.compliance.get(rule).cloned().map_or(RuleReading::NoSuchRule, RuleReading::NonCompliant);
             seen.compliance.insert(rule.clone(), reading);
@@ -266,10 +268,21 @@ impl Stage {
         let second = questions::second(&seen, self.record.as_ref());
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
         seen.machines = second.machines.iter().filter_map(known).collect();
-        seen.refreshing = self.refreshing.intersection(&second.refreshes).cloned().collect();
+        let asked = self.refreshes.iter().filter(|(group, _)| second.refreshes.contains(*group));
+        seen.refreshes = asked.map(|(group, refresh)| (group.clone(), refresh.clone())).collect();
         let failures = self.launch_failures.iter().filter(|(group, _)| second.launch_failures.contains(*group));
         seen.launch_failures = failures.map(|(group, failure)| (group.clone(), failure.clone())).collect();
         seen
+    }
+
+    /// One forward action for each column of the weights.
+    fn forwards(&self) -> Vec<Forward> {
+        let columns = self.traffic.values().map(Vec::len).max().unwrap_or_default();
+        let weights = |column: usize| {
+            let of_column = |(arn, weights): (&TargetGroupArn, &Vec<u32>)| Some((arn.clone(), *weights.get(column)?));
+            self.traffic.iter().filter_map(of_column).collect()
+        };
+        (0..columns).map(|column| forward(column, weights(column))).collect()
     }
 
     /// Decides, checks, and does nothing about it.

@@ -26,7 +26,7 @@ impl Stage {
     }
 
     fn apply(&mut self, action: &Action) -> ActionResult {
-        let Some(at) = self.groups.iter().position(|group| group.name == *action.group()) else {
+        let Some(at) = self.groups.iter().position(|group| Some(&group.name) == action.group()) else {
             return ActionResult::Gone;
         };
         let group = &mut self.groups[at];
@@ -83,6 +83,18 @@ impl Stage {
                 self.take(instance, *capacity);
                 ActionResult::Done
             }
+            Action::SetAside { .. }
+            | Action::TakeTurn
+            | Action::GiveTurn
+            | Action::SetMinimum { .. }
+            | Action::Empty { .. }
+            | Action::WriteTemplate { .. }
+            | Action::SetTemplate { .. }
+            | Action::SetWeights { .. }
+            | Action::Attach { .. }
+            | Action::Detach { .. }
+            | Action::StartRefresh { .. }
+            | Action::RollBackRefresh { .. } => panic!("not on this stage: {action:?}"),
         }
     }
 
@@ -146,6 +158,7 @@ impl Stage {
             lifecycle: Lifecycle::Pending,
             healthy: true,
             template,
+            image_override: None,
             protected: false,
         });
         instance
