@@ -22,6 +22,7 @@ pub mod fleet;
 pub mod guards;
 pub mod ids;
 pub mod image;
+pub mod launch_fault;
 pub mod ledger;
 pub mod limits;
 pub mod notification;

@@ -1,0 +1,127 @@
+//! Why a launch failed, told from AWS's words: for want of capacity, for what was asked of it, or nobody knows.
+//!
+//! The difference decides who pays. A shortage is nobody's fault and passes: it never speaks against an image, and the
+//! fleet waits. A launch that was asked for wrongly fails again however long one waits.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a launch failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchFault {
+    /// AWS has no room for it, or does not allow us more just now: servers, quotas, addresses, or calls.
+    Capacity,
+    /// What was asked for cannot be launched: image, template, key, role, network, or a missing permission.
+    Configuration,
+    /// AWS's words tell neither.
+    Unknown,
+}
+
+/// What AWS says where something is short: error codes of EC2, and the sentences that Auto Scaling makes of them. In lower
+/// case.
+const SHORTAGES: [&str; 19] = [
+    "insufficientinstancecapacity",
+    "insufficientcapacity",
+    "insufficienthostcapacity",
+    "insufficientreservedinstancecapacity",
+    "reservationcapacityexceeded",
+    "unfulfillablecapacity",
+    "do not have sufficient",
+    "no spot capacity",
+    "there is no capacity",
+    "vcpulimitexceeded",
+    "instancelimitexceeded",
+    "maxspotinstancecountexceeded",
+    "volumelimitexceeded",
+    "your quota allows",
+    "more vcpu capacity than your current",
+    "than your current instance limit",
+    "insufficientfreeaddressesinsubnet",
+    "enough free addresses",
+    "requestlimitexceeded",
+];
+
+/// What AWS says where the launch was asked for wrongly. In lower case.
+const MISTAKES: [&str; 22] = [
+    "invalidamiid",
+    "invalidimageid",
+    "image id",
+    "invalidlaunchtemplate",
+    "launch template",
+    "invalidgroup",
+    "security group",
+    "invalidkeypair",
+    "key pair",
+    "invalidparameter",
+    "invalidsubnet",
+    "invalidsnapshot",
+    "invalidblockdevicemapping",
+    "instance profile",
+    "unauthorizedoperation",
+    "not authorized",
+    "client error on launch",
+    "invalidkmskey",
+    "architecture",
+    "not supported in your requested availability zone",
+    "requested configuration is currently not supported",
+    "optinrequired",
+];
+
+/// Tells the fault from AWS's message. A message that names a shortage is one, whatever else it names: a sentence about
+/// capacity often goes on about instance types and zones.
+pub fn classify(message: &str) -> LaunchFault {
+    let message = message.to_lowercase();
+    let names_one_of = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if names_one_of(&SHORTAGES) {
+        LaunchFault::Capacity
+    } else if names_one_of(&MISTAKES) {
+        LaunchFault::Configuration
+    } else {
+        LaunchFault::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_of_servers_quota_addresses_or_calls_is_a_matter_of_capacity() {
+        for message in [
+            "We currently do not have sufficient m5.large capacity in the Availability Zone you requested (eu-central-1a). \
+             Our system will be working on provisioning additional capacity. Launching EC2 instance failed.",
+            "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no Spot capacity available that \
+             matches your request. Launching EC2 instance failed.",
+            "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested more vCPU capacity than your \
+             current vCPU limit of 32 allows for the instance bucket that the specified instance type belongs to.",
+            "Your quota allows for 0 more running instance(s). You requested at least 1. Launching EC2 instance failed.",
+            "InsufficientFreeAddressesInSubnet: There are not enough free addresses in subnet 'subnet-1' to satisfy the \
+             requested number of instances.",
+            "RequestLimitExceeded: Request limit exceeded.",
+        ] {
+            assert_eq!(classify(message), LaunchFault::Capacity, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_launch_that_was_asked_for_wrongly_is_a_matter_of_configuration() {
+        for message in [
+            "The image id '[ami-00000000000000002]' does not exist. Launching EC2 instance failed.",
+            "The specified launch template, with template ID lt-1, does not exist. Launching EC2 instance failed.",
+            "The security group 'sg-1' does not exist in VPC 'vpc-1'. Launching EC2 instance failed.",
+            "Client.InternalError: Client error on launch.",
+            "You are not authorized to perform this operation. Launching EC2 instance failed.",
+            "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the \
+             specified AMI.",
+        ] {
+            assert_eq!(classify(message), LaunchFault::Configuration, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_tells_neither_is_unknown() {
+        for message in ["", "the maximum is reached", "Server.InternalError: Internal error on launch"] {
+            assert_eq!(classify(message), LaunchFault::Unknown, "{message}");
+        }
+    }
+}
