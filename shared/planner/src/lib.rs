@@ -35,6 +35,7 @@ pub mod replacement;
 pub mod sweep;
 pub mod text;
 pub mod wake;
+pub mod window;
 pub mod withdrawal;
 
 pub use decide::decide;

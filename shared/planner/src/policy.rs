@@ -4,13 +4,20 @@
 //! it invalid: nothing disruptive starts, and on-call hears why.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlarmName, RuleName};
+use crate::alarm::AlarmPattern;
+use crate::ids::RuleName;
+use crate::window::Window;
+use settings::Settings;
+
+mod settings;
+mod values;
+
+pub use values::{Budget, Percent};
 
 /// The prefix of every tag that Driftless reads.
 pub const TAG_PREFIX: &str = "driftless:";
@@ -27,6 +34,12 @@ pub struct Policy {
     /// Config rules that count as drift. Default: none; others are shown only, so that no one who may create a rule
     /// may terminate servers.
     pub rules: BTreeSet<RuleName>,
+    /// The fleet's lower bound, in instances: it travels with the traffic. Default: what the live group had.
+    pub min: Option<u32>,
+    /// The fleet's upper bound, in instances. Default: what the live group had.
+    pub max: Option<u32>,
+    /// An instance older than this is drifted, at least [`MAX_AGE_MIN`]. Default: none is.
+    pub max_age: Option<SignedDuration>,
     /// Replacements at once. Default: 1.
     pub budget: Budget,
     /// More than this share of the group drifted at once, and at least [`BREAKER_INSTANCES_MIN`], has a common cause.
@@ -34,19 +47,44 @@ pub struct Policy {
     pub breaker: Percent,
     /// How long a drift must last. Default: 5 minutes.
     pub debounce: SignedDuration,
+    /// When disruption may start. Default: always.
+    pub window: Window,
+    /// How a drifted instance is replaced. Default: its successor comes first.
+    pub replace: ReplaceBy,
     /// The floor of serving instances, as a share of the desired capacity. Default: 90 %.
     pub min_healthy: Percent,
     /// How long a successor may take to prove itself. Default: 20 minutes.
     pub launch_deadline: SignedDuration,
     /// How long a terminated instance may take to leave. Default: 30 minutes.
     pub drain_deadline: SignedDuration,
-    /// What a cutover asks for. Validated here, used by cutovers.
+    /// What a cutover asks for.
     pub cutover: CutoverPolicy,
 }
 
 /// One drifted instance never is a common cause, whatever the size of its fleet: a share of a small group is coarse
 /// (one of three is 33 %), and replacing a single server is the very job.
 pub const BREAKER_INSTANCES_MIN: usize = 2;
+
+/// Younger instances are never drifted for their age: a limit near the time that a replacement takes would replace for
+/// ever.
+pub const MAX_AGE_MIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// How a drifted instance is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplaceBy {
+    /// The successor comes first; the drifted one is terminated when it has proven itself.
+    Surge,
+    /// The drifted one goes first: for fleets that cannot run one more. Never chosen unless the tag says so.
+    TerminateFirst,
+    /// As a surge, but the drifted one is set aside and kept for forensics, for as long as [`QUARANTINE_FOR`].
+    Quarantine,
+}
+
+/// How long an instance in quarantine is kept.
+pub const QUARANTINE_FOR: SignedDuration = SignedDuration::from_hours(72);
+/// Instances of one fleet in quarantine at once: each costs as much as one that serves.
+pub const QUARANTINE_MAX: usize = 3;
 
 /// The part of a policy that only cutovers read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +102,9 @@ pub struct CutoverPolicy {
     pub keep_warm: SignedDuration,
     /// What must happen before the first traffic. Default: nothing.
     pub approval: Approval,
-    /// Alarms that stop a cutover. None: the tag is absent, which `act` does not accept; empty: a literal `none`.
-    pub alarms: Option<BTreeSet<AlarmName>>,
+    /// Alarms that stop a cutover, and that call an instance drifted which their dimensions name. None: the tag is
+    /// absent, which `act` does not accept; empty: a literal `none`.
+    pub alarms: Option<BTreeSet<AlarmPattern>>,
 }
 
 /// Whether to change anything.
@@ -76,73 +115,6 @@ pub enum Mode {
     Observe,
     /// Do it.
     Act,
-}
-
-/// How many replacements may be under way at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Budget {
-    /// So many.
-    Count(u32),
-    /// A share of the serving instances, rounded down, but at least 1 where at least 2 serve.
-    Share(Percent),
-}
-
-impl Budget {
-    /// The limit in instances, for a group in which `serving` instances serve.
-    pub fn limit(self, serving: u32) -> u32 {
-        match self {
-            Self::Count(count) => count,
-            Self::Share(share) => {
-                let floor = u64::from(serving) * u64::from(share.0) / 100;
-                let at_least = u32::from(serving >= 2);
-                u32::try_from(floor).unwrap_or(u32::MAX).max(at_least)
-            }
-        }
-    }
-}
-
-/// A whole percentage from 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub struct Percent(u8);
-
-impl Percent {
-    /// The number, 0 to 100.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-
-    /// Whether `part` of `whole` is more than this share. Nothing is more than a share of nothing.
-    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
-        // In u128 no product of two sizes overflows.
-        part as u128 * 100 > whole as u128 * u128::from(self.0)
-    }
-
-    /// This share of `whole`, rounded up: a floor must not be undercut by rounding.
-    pub fn of_rounded_up(self, whole: u32) -> u32 {
-        u32::try_from((u64::from(whole) * u64::from(self.0)).div_ceil(100)).unwrap_or(u32::MAX)
-    }
-}
-
-impl TryFrom<u8> for Percent {
-    type Error = String;
-
-    fn try_from(number: u8) -> Result<Self, String> {
-        if number <= 100 { Ok(Self(number)) } else { Err(format!("{number} is more than 100 %")) }
-    }
-}
-
-impl From<Percent> for u8 {
-    fn from(percent: Percent) -> Self {
-        percent.0
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} %", self.0)
-    }
 }
 
 /// Which report of an image starts a cutover.
@@ -186,9 +158,9 @@ pub enum PolicyError {
         /// What it should have been.
         expected: String,
     },
-    /// A key whose behaviour this version does not have. Ignoring it could disrupt what it protects.
-    #[error("driftless:{key} is {value:?}, which this version of Driftless cannot do: {instead}")]
-    NotSupported {
+    /// A key that says nothing where it stands. Ignoring it could disrupt what it was meant to protect.
+    #[error("driftless:{key} is {value:?} on a group: {instead}")]
+    Misplaced {
         /// The key, without the prefix.
         key: String,
         /// The value as it stands.
@@ -225,18 +197,37 @@ impl Policy {
     }
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, PolicyError> {
-        settings.refuse_unsupported()?;
+        settings.refuse_misplaced()?;
         let policy = Self {
             mode: settings.read("mode", "observe", "observe or act", |text| match text {
                 "observe" => Some(Mode::Observe),
                 "act" => Some(Mode::Act),
                 _ => None,
             })?,
-            rules: settings.read("rules", "", "Config rule names, separated by ;", parse_names)?,
-            budget: settings.read("budget", "1", "a count of at least 1 (2) or a percentage (10%)", parse_budget)?,
-            breaker: settings.read("breaker", "25%", "a percentage from 0% to 100%", parse_percent)?,
+            rules: settings.read("rules", "", "Config rule names, separated by ;", settings::names)?,
+            min: settings.optional("min", "a number of instances", |text| text.parse().ok())?,
+            max: settings.optional("max", "a number of instances, at least 1", |text| {
+                text.parse().ok().filter(|max: &u32| *max > 0)
+            })?,
+            max_age: settings.optional("max-age", "a duration of at least 1h, such as 7d, or none", |text| {
+                settings::duration(text).filter(|age| *age >= MAX_AGE_MIN)
+            })?,
+            budget: settings.read(
+                "budget",
+                "1",
+                "a count of at least 1 (2) or a percentage (10%)",
+                settings::budget,
+            )?,
+            breaker: settings.percent("breaker", "25%")?,
             debounce: settings.duration("debounce", "5m")?,
-            min_healthy: settings.read("min-healthy", "90%", "a percentage from 0% to 100%", parse_percent)?,
+            window: settings.window()?,
+            replace: settings.read("replace", "surge", "surge, terminate-first or quarantine", |text| match text {
+                "surge" => Some(ReplaceBy::Surge),
+                "terminate-first" => Some(ReplaceBy::TerminateFirst),
+                "quarantine" => Some(ReplaceBy::Quarantine),
+                _ => None,
+            })?,
+            min_healthy: settings.percent("min-healthy", "90%")?,
             launch_deadline: settings.positive_duration("launch-deadline", "20m")?,
             drain_deadline: settings.positive_duration("drain-deadline", "30m")?,
             cutover: CutoverPolicy::from_settings(settings)?,
@@ -244,8 +235,30 @@ impl Policy {
         policy.contradiction().map_or(Ok(policy), |contradiction| Err(PolicyError::Contradiction(contradiction)))
     }
 
-    /// `act` needs something that stops a bad cutover: an alarm, or a person.
+    /// The alarms that are listed, which are none where the tag is absent.
+    pub fn alarms(&self) -> impl Iterator<Item = &AlarmPattern> {
+        self.cutover.alarms.iter().flatten()
+    }
+
+    /// Two settings that cannot both hold.
     fn contradiction(&self) -> Option<String> {
+        if let (Some(min), Some(max)) = (self.min, self.max)
+            && min > max
+        {
+            return Some(format!("driftless:min={min} is more than driftless:max={max}"));
+        }
+        if self.replace == ReplaceBy::TerminateFirst && self.min_healthy.get() == 100 {
+            return Some(
+                "driftless:replace=terminate-first leaves one fewer serving, and driftless:min-healthy=100% none to \
+                 spare: lower min-healthy, or let the successor come first"
+                    .to_owned(),
+            );
+        }
+        self.stops_nothing()
+    }
+
+    /// `act` needs something that stops a bad cutover: an alarm, or a person.
+    fn stops_nothing(&self) -> Option<String> {
         match (self.mode, &self.cutover.alarms, self.cutover.approval) {
             (Mode::Act, None, _) => Some(
                 "driftless:mode=act needs driftless:alarms: name the alarms that stop a cutover, or say none together \
@@ -268,7 +281,7 @@ impl CutoverPolicy {
                 "event" => Some(ImageSourcePolicy::Event),
                 _ => None,
             })?,
-            traffic: settings.read("traffic", "10,50,100", "rising percentages that end at 100", parse_traffic)?,
+            traffic: settings.read("traffic", "10,50,100", "rising percentages that end at 100", settings::traffic)?,
             step: settings.positive_duration("step", "2m")?,
             bake: settings.duration("bake", "15m")?,
             keep_warm: settings.duration("keep-warm", "60m")?,
@@ -278,18 +291,7 @@ impl CutoverPolicy {
                 "check" => Some(Approval::Check),
                 _ => None,
             })?,
-            alarms: settings
-                .0
-                .get("alarms")
-                .map(|text| {
-                    if text == "none" {
-                        Some(BTreeSet::new())
-                    } else {
-                        parse_names(text).filter(|names| !names.is_empty())
-                    }
-                    .ok_or_else(|| settings.bad("alarms", text, "alarm names, separated by ;, or none"))
-                })
-                .transpose()?,
+            alarms: settings.alarms()?,
         })
     }
 }
@@ -370,87 +372,6 @@ pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, Strin
     }
 }
 
-struct Settings<'a>(&'a BTreeMap<String, String>);
-
-impl Settings<'_> {
-    fn read<T>(
-        &self,
-        key: &str,
-        default: &str,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, PolicyError> {
-        let text = self.0.get(key).map_or(default, String::as_str);
-        parse(text).ok_or_else(|| self.bad(key, text, expected))
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as part of the reader at its calls")]
-    fn bad(&self, key: &str, value: &str, expected: &str) -> PolicyError {
-        PolicyError::BadValue { key: key.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
-    }
-
-    fn duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
-        self.read(key, default, "a duration such as 90s, 5m or 1h", |text| {
-            parse_duration(text).filter(|duration| !duration.is_negative())
-        })
-    }
-
-    fn positive_duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
-        self.read(key, default, "a duration above zero, such as 90s, 5m or 1h", |text| {
-            parse_duration(text).filter(SignedDuration::is_positive)
-        })
-    }
-
-    /// Keys that exist in the design and whose behaviour is not built yet.
-    fn refuse_unsupported(&self) -> Result<(), PolicyError> {
-        type Refusal = (&'static str, fn(&str) -> bool, &'static str);
-        let refusals: [Refusal; 6] = [
-            ("window", |text| text != "always", "leave the tag out: disruption may start at any time"),
-            ("max-age", |text| text != "none", "leave the tag out: no instance is replaced for its age"),
-            ("replace", |text| text != "surge", "say surge: the successor comes first"),
-            ("min", |_| true, "leave the tag out: the group's own bounds hold"),
-            ("max", |_| true, "leave the tag out: the group's own bounds hold"),
-            ("protect", |_| true, "set driftless:protect on an instance, not on a group"),
-        ];
-        for (key, is_refused, instead) in refusals {
-            if let Some(value) = self.0.get(key).filter(|value| is_refused(value)) {
-                return Err(PolicyError::NotSupported { key: key.to_owned(), value: value.clone(), instead });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn parse_names<Name: FromStr + Ord>(text: &str) -> Option<BTreeSet<Name>> {
-    text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(|name| name.parse().ok()).collect()
-}
-
-fn parse_budget(text: &str) -> Option<Budget> {
-    match parse_percent(text) {
-        Some(share) if share.0 > 0 => Some(Budget::Share(share)),
-        Some(_) => None,
-        None => text.parse().ok().filter(|count| *count > 0).map(Budget::Count),
-    }
-}
-
-fn parse_percent(text: &str) -> Option<Percent> {
-    text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()).and_then(|number| number.try_into().ok())
-}
-
-fn parse_duration(text: &str) -> Option<SignedDuration> {
-    text.parse().ok()
-}
-
-fn parse_traffic(text: &str) -> Option<Vec<Percent>> {
-    let steps: Vec<Percent> = text
-        .split(',')
-        .map(|step| step.trim().parse::<u8>().ok().and_then(|number| number.try_into().ok()))
-        .collect::<Option<_>>()?;
-    let is_rising = steps.is_sorted_by(|earlier, later| earlier < later);
-    let starts_above_zero = steps.first().is_some_and(|first| first.0 > 0);
-    (is_rising && starts_above_zero && steps.last() == Some(&Percent(100))).then_some(steps)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,18 +381,22 @@ mod tests {
         Policy::from_tags(&tags, &Defaults::default())
     }
 
+    fn percent(number: u8) -> Percent {
+        number.try_into().unwrap()
+    }
+
     #[test]
     fn a_fleet_that_says_nothing_is_observed_with_the_defaults_of_the_design() {
         let policy = policy(&[("fleet", "app"), ("color", "blue")]).unwrap();
         assert_eq!(policy.mode, Mode::Observe);
         assert!(policy.rules.is_empty());
         assert_eq!(policy.budget, Budget::Count(1));
-        assert_eq!(policy.breaker, Percent(25));
+        assert_eq!(policy.breaker, percent(25));
         assert_eq!(policy.debounce, SignedDuration::from_mins(5));
-        assert_eq!(policy.min_healthy, Percent(90));
+        assert_eq!(policy.min_healthy, percent(90));
         assert_eq!(policy.launch_deadline, SignedDuration::from_mins(20));
         assert_eq!(policy.drain_deadline, SignedDuration::from_mins(30));
-        assert_eq!(policy.cutover.traffic, [Percent(10), Percent(50), Percent(100)]);
+        assert_eq!(policy.cutover.traffic, [percent(10), percent(50), percent(100)]);
         assert_eq!(policy.cutover.keep_warm, SignedDuration::from_mins(60));
     }
 
@@ -491,6 +416,15 @@ mod tests {
             ("traffic", "50,10,100", r#"driftless:traffic is "50,10,100": rising percentages that end at 100"#),
             ("traffic", "10,50", r#"driftless:traffic is "10,50": rising percentages that end at 100"#),
             ("alarms", "", r#"driftless:alarms is "": alarm names, separated by ;, or none"#),
+            ("max", "0", r#"driftless:max is "0": a number of instances, at least 1"#),
+            ("max-age", "1mo", r#"driftless:max-age is "1mo": a duration of at least 1h, such as 7d, or none"#),
+            ("replace", "detach", r#"driftless:replace is "detach": surge, terminate-first or quarantine"#),
+            ("alarms", "*", r#"driftless:alarms is "*": alarm names, separated by ;, or none"#),
+            (
+                "window",
+                "Mon 09:00-16:00",
+                r#"driftless:window is "Mon 09:00-16:00": days, times and a time zone, such as Mon-Fri 09:00-16:00 Europe/Berlin"#,
+            ),
             ("debuonce", "5m", "driftless:debuonce is not a policy key"),
         ] {
             assert_eq!(policy(&[(key, value)]).unwrap_err().to_string(), message);
@@ -498,13 +432,51 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_built_yet_is_refused_and_not_ignored() {
-        for (key, value) in
-            [("window", "Mon-Fri 09:00-16:00 Europe/Berlin"), ("max-age", "7d"), ("replace", "quarantine")]
-        {
-            assert!(matches!(policy(&[(key, value)]), Err(PolicyError::NotSupported { .. })), "{key}");
+    fn what_the_design_names_is_understood() {
+        let said = policy(&[
+            ("window", "Mon-Fri 09:00-16:00 Europe/Berlin; Sat 10:00-12:00 UTC"),
+            ("max-age", "7d"),
+            ("replace", "quarantine"),
+            ("min", "2"),
+            ("max", "2"),
+            ("alarms", "web-5xx; status-check-*"),
+        ])
+        .unwrap();
+        assert_eq!(said.window.to_string(), "Mon-Fri 09:00-16:00 Europe/Berlin; Sat 10:00-12:00 UTC");
+        assert_eq!(said.max_age, Some(SignedDuration::from_hours(7 * 24)));
+        assert_eq!((said.replace, said.min, said.max), (ReplaceBy::Quarantine, Some(2), Some(2)));
+        let alarms: Vec<String> = said.alarms().map(ToString::to_string).collect();
+        assert_eq!(alarms, ["web-5xx", "status-check-*"]);
+        let silent = policy(&[("window", "always"), ("max-age", "none"), ("replace", "surge")]).unwrap();
+        assert_eq!((silent.window, silent.max_age, silent.replace), (Window::always(), None, ReplaceBy::Surge));
+    }
+
+    #[test]
+    fn an_age_limit_is_at_least_an_hour() {
+        for (age, is_valid) in [("59m 59s", false), ("1h", true), ("1h 1s", true), ("1mo", false), ("-1h", false)] {
+            assert_eq!(policy(&[("max-age", age)]).is_ok(), is_valid, "{age}");
         }
-        assert!(policy(&[("window", "always"), ("max-age", "none"), ("replace", "surge")]).is_ok());
+    }
+
+    #[test]
+    fn a_protection_belongs_on_an_instance() {
+        let error = policy(&[("protect", "batch job")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"driftless:protect is "batch job" on a group: set driftless:protect on an instance, not on a group"#
+        );
+    }
+
+    #[test]
+    fn settings_that_cannot_both_hold_are_a_contradiction() {
+        for (min, max, is_valid) in [("1", "2", true), ("2", "2", true), ("3", "2", false), ("0", "1", true)] {
+            assert_eq!(policy(&[("min", min), ("max", max)]).is_ok(), is_valid, "{min} to {max}");
+        }
+        for (share, is_valid) in [("99%", true), ("100%", false)] {
+            let said = policy(&[("replace", "terminate-first"), ("min-healthy", share)]);
+            assert_eq!(said.is_ok(), is_valid, "{share}");
+        }
+        assert!(policy(&[("replace", "surge"), ("min-healthy", "100%")]).is_ok());
     }
 
     #[test]
@@ -514,30 +486,6 @@ mod tests {
         assert!(policy(&[("mode", "act"), ("alarms", "none"), ("approval", "check")]).is_err());
         assert!(policy(&[("mode", "act"), ("alarms", "none"), ("approval", "manual")]).is_ok());
         assert!(policy(&[("mode", "act"), ("alarms", "web-5xx; web-latency")]).is_ok());
-    }
-
-    #[test]
-    fn a_share_of_the_budget_rounds_down_but_allows_one_where_two_serve() {
-        let ten_percent = Budget::Share(Percent(10));
-        for (serving, limit) in [(0, 0), (1, 0), (2, 1), (19, 1), (20, 2), (21, 2), (1000, 100)] {
-            assert_eq!(ten_percent.limit(serving), limit, "{serving}");
-        }
-        assert_eq!(Budget::Count(3).limit(1), 3);
-    }
-
-    #[test]
-    fn a_share_is_exceeded_only_above_it() {
-        let quarter = Percent(25);
-        for (part, whole, is_exceeded) in [(1, 8, false), (2, 8, false), (3, 8, true), (0, 0, false), (1, 0, true)] {
-            assert_eq!(quarter.is_exceeded_by(part, whole), is_exceeded, "{part} of {whole}");
-        }
-    }
-
-    #[test]
-    fn a_floor_is_rounded_up() {
-        for (whole, floor) in [(0, 0), (1, 1), (3, 3), (9, 9), (10, 9), (11, 10), (20, 18)] {
-            assert_eq!(Percent(90).of_rounded_up(whole), floor, "{whole}");
-        }
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! How the settings of a policy are read: one text by its key, or why it cannot be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+use super::{Budget, Percent, PolicyError};
+use crate::alarm::AlarmPattern;
+use crate::window::{Window, WindowError};
+
+/// The settings of a policy, by their keys.
+pub(super) struct Settings<'a>(pub(super) &'a BTreeMap<String, String>);
+
+impl Settings<'_> {
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        default: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, PolicyError> {
+        let text = self.0.get(key).map_or(default, String::as_str);
+        parse(text).ok_or_else(|| bad(key, text, expected))
+    }
+
+    /// A setting that need not be there, or says `none`.
+    pub(super) fn optional<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, PolicyError> {
+        match self.0.get(key).map(String::as_str) {
+            None | Some("none") => Ok(None),
+            Some(text) => parse(text).map(Some).ok_or_else(|| bad(key, text, expected)),
+        }
+    }
+
+    pub(super) fn percent(&self, key: &str, default: &str) -> Result<Percent, PolicyError> {
+        self.read(key, default, "a percentage from 0% to 100%", percent)
+    }
+
+    pub(super) fn duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
+        self.read(key, default, "a duration such as 90s, 5m or 1h", |text| {
+            duration(text).filter(|duration| !duration.is_negative())
+        })
+    }
+
+    pub(super) fn positive_duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
+        self.read(key, default, "a duration above zero, such as 90s, 5m or 1h", |text| {
+            duration(text).filter(SignedDuration::is_positive)
+        })
+    }
+
+    pub(super) fn window(&self) -> Result<Window, PolicyError> {
+        let Some(text) = self.0.get("window") else { return Ok(Window::always()) };
+        text.parse().map_err(|error: WindowError| {
+            // Of several entries only one is wrong.
+            bad("window", &error.entry, error.problem)
+        })
+    }
+
+    pub(super) fn alarms(&self) -> Result<Option<BTreeSet<AlarmPattern>>, PolicyError> {
+        let Some(text) = self.0.get("alarms") else { return Ok(None) };
+        if text == "none" {
+            return Ok(Some(BTreeSet::new()));
+        }
+        let patterns = names(text).filter(|patterns| !patterns.is_empty());
+        patterns.map(Some).ok_or_else(|| bad("alarms", text, "alarm names, separated by ;, or none"))
+    }
+
+    /// Keys that belong elsewhere.
+    pub(super) fn refuse_misplaced(&self) -> Result<(), PolicyError> {
+        match self.0.get("protect") {
+            None => Ok(()),
+            Some(value) => Err(PolicyError::Misplaced {
+                key: "protect".to_owned(),
+                value: value.clone(),
+                instead: "set driftless:protect on an instance, not on a group",
+            }),
+        }
+    }
+}
+
+fn bad(key: &str, value: &str, expected: &str) -> PolicyError {
+    PolicyError::BadValue { key: key.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
+}
+
+pub(super) fn names<Name: FromStr + Ord>(text: &str) -> Option<BTreeSet<Name>> {
+    text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(|name| name.parse().ok()).collect()
+}
+
+pub(super) fn budget(text: &str) -> Option<Budget> {
+    match percent(text) {
+        Some(share) if share.get() > 0 => Some(Budget::Share(share)),
+        Some(_) => None,
+        None => text.parse().ok().filter(|count| *count > 0).map(Budget::Count),
+    }
+}
+
+fn percent(text: &str) -> Option<Percent> {
+    text.strip_suffix('%').and_then(|number| number.parse::<u8>().ok()).and_then(|number| number.try_into().ok())
+}
+
+/// A duration. A day is 24 hours; months and years have no one length.
+pub(super) fn duration(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+pub(super) fn traffic(text: &str) -> Option<Vec<Percent>> {
+    let steps: Vec<Percent> = text
+        .split(',')
+        .map(|step| step.trim().parse::<u8>().ok().and_then(|number| number.try_into().ok()))
+        .collect::<Option<_>>()?;
+    let is_rising = steps.is_sorted_by(|earlier, later| earlier < later);
+    let starts_above_zero = steps.first().is_some_and(|first| first.get() > 0);
+    (is_rising && starts_above_zero && steps.last().is_some_and(|last| last.get() == 100)).then_some(steps)
+}
