@@ -239,6 +239,8 @@ pub enum Role {
     Drifted,
     /// The successor of a surge that is given up: its termination puts things back.
     Surplus,
+    /// Set aside by us, in standby, and kept long enough: it counts in no capacity. A freeze keeps the evidence.
+    Quarantined,
 }
 
 impl Action {
@@ -254,7 +256,7 @@ impl Action {
             | Self::SetAside { .. }
             | Self::StartRefresh { .. } => true,
             Self::Protect { .. } | Self::GiveTurn | Self::SetTemplate { .. } | Self::RollBackRefresh { .. } => false,
-            Self::Terminate { role, .. } => matches!(role, Role::Drifted),
+            Self::Terminate { role, .. } => matches!(role, Role::Drifted | Role::Quarantined),
             Self::Empty { direction, .. }
             | Self::SetWeights { direction, .. }
             | Self::Attach { direction, .. }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::action::{Action, Role};
 use crate::decision::Decision;
+use crate::policy::QUARANTINE_MAX;
 use crate::record::{Phase, Record, SCHEMA_VERSION};
 
 /// Everything that is wrong with a record, in words. Empty: nothing.
@@ -17,7 +18,13 @@ pub fn record(record: &Record) -> Vec<String> {
     if successors.iter().collect::<BTreeSet<_>>().len() != successors.len() {
         wrong.push("two replacements share a successor".to_owned());
     }
+    if record.quarantined.len() > QUARANTINE_MAX {
+        wrong.push(format!("{} instances are kept for forensics", record.quarantined.len()));
+    }
     for (id, replacement) in &record.replacements {
+        if record.quarantined.contains_key(id) {
+            wrong.push(format!("{id} is being replaced and kept for forensics"));
+        }
         if replacement.phase.successor() == Some(id) {
             wrong.push(format!("{id} is its own successor"));
         }
@@ -39,18 +46,34 @@ pub fn decision(decision: &Decision) -> Vec<String> {
     for action in &decision.actions {
         if let Action::Terminate { instance, role, .. } = action {
             let replacement = decision.next.replacements.iter().find(|(id, replacement)| match role {
-                Role::Drifted => *id == instance && matches!(replacement.phase, Phase::Retiring(_)),
+                Role::Drifted => {
+                    *id == instance && matches!(replacement.phase, Phase::Retiring(_) | Phase::Vacating(_))
+                }
+                Role::Quarantined => false,
                 Role::Surplus => {
                     replacement.phase.successor() == Some(instance)
                         && matches!(replacement.phase, Phase::Withdrawing(_))
                 }
             });
-            if replacement.is_none() {
+            let is_kept = *role == Role::Quarantined && decision.next.quarantined.contains_key(instance);
+            if replacement.is_none() && !is_kept {
                 wrong.push(format!("{instance} would be terminated without a committed reason"));
             }
         }
     }
-    let terminated = decision.actions.iter().filter(|action| matches!(action, Action::Terminate { .. }));
+    for action in &decision.actions {
+        if let Action::SetAside { instance, .. } = action
+            && !decision
+                .next
+                .replacements
+                .get(instance)
+                .is_some_and(|replacement| matches!(replacement.phase, Phase::Retiring(_)))
+        {
+            wrong.push(format!("{instance} would be set aside without a committed reason"));
+        }
+    }
+    let takes = |action: &&Action| matches!(action, Action::Terminate { .. } | Action::SetAside { .. });
+    let terminated = decision.actions.iter().filter(takes);
     let mut groups = BTreeSet::new();
     for action in terminated {
         let Some(group) = action.group() else { continue };

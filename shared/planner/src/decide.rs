@@ -15,7 +15,7 @@ use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
 use crate::record::{ConditionSince, Denial, Record};
 use crate::text::ForeignText;
-use crate::{adopt, drift, guards, ledger, replacement};
+use crate::{adopt, capacity, drift, guards, ledger, quarantine, replacement};
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
 /// rollback may need.
@@ -52,7 +52,9 @@ pub fn decide(input: Input<'_>) -> Decision {
     let standing = adopt::stand(&mut plan);
     let findings = drift::detect(&mut plan, &standing);
     replacement::advance_all(&mut plan, &standing, &findings);
+    quarantine::expire(&mut plan, &standing);
     guards::admit(&mut plan, &standing, &findings);
+    capacity::announce(&mut plan);
     ledger::put_back(&mut plan);
     plan.note_outcomes();
     plan.finish()
@@ -93,6 +95,12 @@ impl<'a> Plan<'a> {
     pub(crate) fn freeze(&self) -> Option<&'a Freeze> {
         let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
         freezes.max_by_key(|freeze| freeze.expires_at.unwrap_or(Timestamp::MAX))
+    }
+
+    /// Since when a freeze has stopped this fleet, without interruption as far as is known.
+    pub(crate) fn frozen_since(&self) -> Option<Timestamp> {
+        let freezes = self.input.freezes.iter().filter(|freeze| freeze.holds(self.input.now));
+        freezes.map(|freeze| freeze.since).min()
     }
 
     /// Why work under way stands still: a freeze, or a fleet switched back to observe. Both apply at once.
@@ -139,6 +147,12 @@ impl<'a> Plan<'a> {
     /// Says that the fleet is in a state. It is announced when it was not before.
     pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<ForeignText>) {
         self.conditions.insert(condition.key(), (condition, detail.into()));
+    }
+
+    /// How many states with such a key this look has found that are not on record yet.
+    pub(crate) fn new_conditions(&self, prefix: &str) -> usize {
+        let is_new = |key: &&String| key.starts_with(prefix) && !self.next.conditions.contains_key(*key);
+        self.conditions.keys().filter(is_new).count()
     }
 
     /// What came of the last run's actions for the sake of one drifted instance, newest last.

@@ -58,6 +58,11 @@ pub enum Waiting {
         /// Why.
         problem: ForeignText,
     },
+    /// Disruption may start at other hours only.
+    WindowClosed {
+        /// When the window opens. None: not in the next two weeks.
+        opens_at: Option<Timestamp>,
+    },
     /// A cutover is under way.
     CutoverUnderWay,
     /// The group cannot take a replacement now.
@@ -74,9 +79,21 @@ pub enum Waiting {
         /// The share that is allowed.
         limit: Percent,
     },
-    /// As many replacements as allowed are under way.
+    /// Many fleets drifted at once under this rule: it is the rule's doing.
+    RuleBreakerOpen {
+        /// The rule.
+        rule: RuleName,
+        /// How many fleets.
+        fleets: u32,
+    },
+    /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
+    Lineage {
+        /// The replaced instance.
+        ancestor: InstanceId,
+    },
+    /// As many instances as allowed are being replaced, or do not serve.
     BudgetSpent {
-        /// How many are under way.
+        /// How many are being replaced, or do not serve.
         used: u32,
         /// How many are allowed.
         limit: u32,
@@ -85,6 +102,16 @@ pub enum Waiting {
     BackOff {
         /// Until when.
         until: Timestamp,
+    },
+    /// AWS had no room for the last launch of the fleet; the next one waits.
+    CapacityShort {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// As many instances as allowed are kept for forensics.
+    QuarantineFull {
+        /// When the first of them goes. None: they are on their way there still.
+        until: Option<Timestamp>,
     },
     /// Someone protects the instance.
     Protected {
@@ -119,11 +146,16 @@ impl Waiting {
             Self::Frozen { .. } => "freeze",
             Self::Observed => "mode",
             Self::PolicyInvalid { .. } => "policy",
+            Self::WindowClosed { .. } => "window",
             Self::CutoverUnderWay => "cutover",
             Self::GroupNotFit { .. } => "group",
             Self::BreakerOpen { .. } => "breaker",
+            Self::RuleBreakerOpen { .. } => "rule-breaker",
+            Self::Lineage { .. } => "lineage",
             Self::BudgetSpent { .. } => "budget",
             Self::BackOff { .. } => "back-off",
+            Self::CapacityShort { .. } => "capacity",
+            Self::QuarantineFull { .. } => "quarantine",
             Self::Protected { .. } => "protection",
             Self::NotInService { .. } => "in-service",
             Self::Debounce { .. } => "debounce",
@@ -134,13 +166,18 @@ impl Waiting {
     /// When it may change by itself. None: only an event, a person or the end of other work changes it.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Frozen { until, .. } | Self::Protected { until, .. } => *until,
-            Self::BackOff { until } | Self::Debounce { until } => Some(*until),
+            Self::Frozen { until, .. }
+            | Self::Protected { until, .. }
+            | Self::WindowClosed { opens_at: until }
+            | Self::QuarantineFull { until } => *until,
+            Self::BackOff { until } | Self::Debounce { until } | Self::CapacityShort { until } => Some(*until),
             Self::Observed
             | Self::PolicyInvalid { .. }
             | Self::CutoverUnderWay
             | Self::GroupNotFit { .. }
             | Self::BreakerOpen { .. }
+            | Self::RuleBreakerOpen { .. }
+            | Self::Lineage { .. }
             | Self::BudgetSpent { .. }
             | Self::NotInService { .. }
             | Self::BelowFloor { .. } => None,
@@ -159,13 +196,35 @@ impl std::fmt::Display for Waiting {
                 formatter.write_str("mode is observe: Driftless says what it would do, and changes nothing")
             }
             Self::PolicyInvalid { problem } => write!(formatter, "the policy is invalid: {problem}"),
+            Self::WindowClosed { opens_at: Some(at) } => write!(formatter, "the window is closed until {at:.0}"),
+            Self::WindowClosed { opens_at: None } => {
+                formatter.write_str("the window is closed, and does not open in the next two weeks")
+            }
             Self::CutoverUnderWay => formatter.write_str("a cutover is under way"),
             Self::GroupNotFit { problem } => write!(formatter, "the group cannot take a replacement now: {problem}"),
             Self::BreakerOpen { drifted, members, limit } => {
                 write!(formatter, "the breaker is open: {drifted} of {members} drifted at once, more than {limit}")
             }
+            Self::RuleBreakerOpen { rule, fleets } => {
+                write!(formatter, "the breaker is open for rule {rule}: {fleets} fleets drifted under it at once")
+            }
+            Self::Lineage { ancestor } => {
+                write!(
+                    formatter,
+                    "the successor of {ancestor}, which was replaced for this, drifted for the same reason"
+                )
+            }
             Self::BudgetSpent { used, limit } => {
-                write!(formatter, "the budget is spent: {used} of {limit} replacements under way")
+                write!(formatter, "the budget is spent: {used} being replaced or not serving, and {limit} allowed")
+            }
+            Self::CapacityShort { until } => {
+                write!(formatter, "AWS has no room for the fleet's launches: next one at {until:.0}")
+            }
+            Self::QuarantineFull { until: Some(until) } => {
+                write!(formatter, "as many instances as allowed are kept for forensics; the first goes at {until:.0}")
+            }
+            Self::QuarantineFull { until: None } => {
+                formatter.write_str("as many instances as allowed are on their way to be kept for forensics")
             }
             Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until:.0}"),
             Self::Protected { by, .. } => write!(formatter, "protected by {by}"),
@@ -214,8 +273,8 @@ pub struct Evidence {
     pub machine: Option<crate::observation::Machine>,
     /// When the drift was first seen.
     pub detected_at: Timestamp,
-    /// The instance that took its place.
-    pub successor: InstanceId,
+    /// The instance that took its place. None: it goes first, and none came yet.
+    pub successor: Option<InstanceId>,
     /// What the guards said, in words.
     pub guards: Vec<String>,
 }

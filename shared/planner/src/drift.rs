@@ -1,28 +1,35 @@
-//! What has drifted: rules of the fleet's list, as Config says them now. Events only hint.
+//! What has drifted: rules of the fleet's list, as Config says them now, and what an instance runs, its age, its alarms
+//! and a person's word. Events only hint.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::adopt::Standing;
 use crate::decide::Plan;
-use crate::fact::{ComplianceFact, Fact, Verdict};
 use crate::ids::{InstanceId, RuleName};
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
-use crate::policy::BREAKER_INSTANCES_MIN;
-use crate::record::{LINEAGE_MEMORY, Phase, Record, Replacement};
+use crate::record::{DriftReason, LINEAGE_MEMORY, Phase, Record, Replacement};
+use crate::replacement::Recurrence;
+use crate::text::ForeignText;
+
+mod breaker;
+mod reasons;
+mod report;
+
+pub(crate) use breaker::open_rule_breaker;
+pub use reasons::{alarms_to_read, is_older, runs_other};
 
 /// How long an event that the read does not confirm yet is kept. Config records a result before it sends the event,
 /// so that a read which trails the event does so by seconds; after this the read is believed.
 pub const CONFIRMATION_GRACE: SignedDuration = SignedDuration::from_mins(2);
-const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
 
 /// What is known about drift in this look.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// By instance of the live group: the rules that it breaks.
-    pub(crate) drifted: BTreeMap<InstanceId, BTreeMap<RuleName, Finding>>,
+    /// By instance of the live group: what it is drifted for.
+    pub(crate) drifted: BTreeMap<InstanceId, Drift>,
     /// Set when too many drifted at once: how many, of how many.
     pub(crate) breaker: Option<(usize, usize)>,
     /// Rules that were read in this look. About the others nothing is known, and nothing is concluded.
@@ -31,12 +38,36 @@ pub(crate) struct Findings {
     pub(crate) is_incomplete: bool,
     /// Rules of the list that Config does not know.
     pub(crate) missing: BTreeSet<RuleName>,
+    /// Instances on record whose other reasons cannot be told in this look.
+    untold: BTreeSet<InstanceId>,
+}
+
+/// What one instance is drifted for.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Drift {
+    /// The rules that it breaks.
+    pub(crate) rules: BTreeMap<RuleName, Finding>,
+    /// What else.
+    pub(crate) others: BTreeSet<DriftReason>,
+}
+
+impl Drift {
+    /// Everything that it is drifted for.
+    pub(crate) fn reasons(&self) -> BTreeSet<DriftReason> {
+        self.rules.keys().cloned().map(DriftReason::Rule).chain(self.others.iter().cloned()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.others.is_empty()
+    }
 }
 
 impl Findings {
     /// Whether an instance is known to be free of all that it was found drifted for. Unread is not free.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
-        !self.drifted.contains_key(instance) && replacement.findings.keys().all(|rule| self.read.contains(rule))
+        !self.drifted.contains_key(instance)
+            && !self.untold.contains(instance)
+            && replacement.findings.keys().all(|rule| self.read.contains(rule))
     }
 }
 
@@ -50,8 +81,16 @@ pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record
 pub(crate) fn detect(plan: &mut Plan<'_>, standing: &Standing<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let mut findings = read(plan.input.seen, standing, &listed, &plan.next);
-    weigh_facts(plan, standing, &listed, &mut findings);
+    report::weigh(plan, standing, &listed, &mut findings);
+    for (id, reason) in reasons::read(plan, standing) {
+        findings.drifted.entry(id).or_default().others.insert(reason);
+    }
+    let is_untold = |(id, work): &(&InstanceId, &Replacement)| {
+        work.drift.iter().any(|reason| !reasons::can_be_told(plan, standing, id, reason))
+    };
+    findings.untold = plan.next.replacements.iter().filter(is_untold).map(|(id, _)| id.clone()).collect();
     forget(plan);
+    keep_backlog(plan, &findings);
     if !findings.missing.is_empty() {
         let names: Vec<&str> = findings.missing.iter().map(RuleName::as_str).collect();
         plan.is_in(
@@ -59,8 +98,9 @@ pub(crate) fn detect(plan: &mut Plan<'_>, standing: &Standing<'_>) -> Findings {
             format!("driftless:rules names {}, which AWS Config does not have", names.join(" and ")),
         );
     }
-    judge_breaker(plan, standing, &mut findings);
+    breaker::judge(plan, standing, &mut findings);
     update_record(plan, standing, &findings);
+    breaker::judge_rules(plan, standing, &findings);
     findings
 }
 
@@ -80,6 +120,9 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
                 for (group, member) in
                     seen.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member)))
                 {
+                    if record.quarantined.contains_key(&member.id) {
+                        continue;
+                    }
                     // Off the list, a rule still holds for work that was admitted under it.
                     let known = record.replacements.get(&member.id);
                     let is_under_way = known.is_some_and(|replacement| {
@@ -91,7 +134,8 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
                         continue;
                     }
                     if let Some(finding) = by_instance.get(&member.id) {
-                        findings.drifted.entry(member.id.clone()).or_default().insert(rule.clone(), finding.clone());
+                        let drift = findings.drifted.entry(member.id.clone()).or_default();
+                        drift.rules.insert(rule.clone(), finding.clone());
                     }
                 }
                 findings.read.insert(rule);
@@ -99,73 +143,6 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
         }
     }
     findings
-}
-
-/// A report that would start something is verified by the read. A report that stops something is believed, for as long
-/// as the read may trail it.
-fn weigh_facts(plan: &mut Plan<'_>, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, findings: &mut Findings) {
-    let now = plan.input.now;
-    if plan.input.seen.groups.is_empty() {
-        // Nothing is known about any instance in this look.
-        return;
-    }
-    for fact in plan.input.facts {
-        let Fact::Compliance(report) = fact else { continue };
-        let is_member = plan.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
-        if !is_member {
-            plan.consumed.push(fact.key());
-            continue;
-        }
-        let finding = findings.drifted.get(&report.instance).and_then(|rules| rules.get(&report.rule));
-        // Off the list, a rule still holds for work that was admitted under it.
-        if !listed.contains(&report.rule) && finding.is_none() {
-            if standing.policy.is_ok() {
-                show(plan, report);
-            }
-            plan.consumed.push(fact.key());
-            continue;
-        }
-        let is_confirmed = match (report.verdict, finding) {
-            (Verdict::NonCompliant, Some(_)) | (Verdict::Compliant | Verdict::NotApplicable, None) => true,
-            (Verdict::NonCompliant, None) => false,
-            // Older than the finding: it was true once, and is not any more.
-            (Verdict::Compliant | Verdict::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
-        };
-        if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
-            plan.consumed.push(fact.key());
-        } else {
-            plan.look_again(now + CONFIRMATION_RECHECK);
-            if report.verdict != Verdict::NonCompliant
-                && let Some(rules) = findings.drifted.get_mut(&report.instance)
-            {
-                rules.remove(&report.rule);
-                if rules.is_empty() {
-                    findings.drifted.remove(&report.instance);
-                }
-            }
-        }
-    }
-}
-
-/// Keeps what was reported under a rule that is not on the list: it is shown, and never acted on.
-fn show(plan: &mut Plan<'_>, report: &ComplianceFact) {
-    let known = plan.next.shown.entry(report.instance.clone()).or_default();
-    let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);
-    if !is_newer {
-        return;
-    }
-    match report.verdict {
-        Verdict::NonCompliant => {
-            let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
-            known.insert(report.rule.clone(), finding);
-            let why = format!("rule {} is not on the fleet's list: shown only", report.rule);
-            plan.journal(Some(&report.instance), "", "shown", why);
-        }
-        Verdict::Compliant | Verdict::NotApplicable => {
-            known.remove(&report.rule);
-        }
-    }
-    plan.next.shown.retain(|_, rules| !rules.is_empty());
 }
 
 /// Forgets what concerns instances that are gone, and descent that is too old to matter.
@@ -176,44 +153,29 @@ fn forget(plan: &mut Plan<'_>) {
     // An answer without any group is no proof that every instance is gone.
     if !seen.groups.is_empty() {
         plan.next.shown.retain(|id, _| is_member(id));
+        plan.next.asked_to_replace.retain(|id, _| is_member(id));
         plan.next.lineage.retain(|id, descent| is_member(id) && now < descent.at + LINEAGE_MEMORY);
     }
 }
 
-fn judge_breaker(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
-    let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
-    if findings.is_incomplete {
-        // Known to be open, it is not closed by an answer that is missing.
-        let open = plan.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
-        if let Some(detail) = open {
-            plan.is_in(Condition::BreakerOpen, detail);
-        }
-        return;
+/// What runs another version when a version becomes the release is a backlog, until it is gone.
+fn keep_backlog(plan: &mut Plan<'_>, findings: &Findings) {
+    let released = |record: Option<&Record>| {
+        record.and_then(|record| record.release.as_ref()).map(|release| release.template.clone())
+    };
+    let is_new = released(Some(&plan.next)) != released(plan.input.record);
+    let is_of_other_version =
+        |drift: &Drift| drift.others.iter().any(|reason| matches!(reason, DriftReason::Template { .. }));
+    let others = findings.drifted.iter().filter(|(_, drift)| is_of_other_version(drift)).map(|(id, _)| id.clone());
+    let others: BTreeSet<InstanceId> = others.collect();
+    if is_new {
+        plan.next.backlog = others;
+    } else if !plan.input.seen.groups.is_empty() {
+        plan.next.backlog.retain(|id| others.contains(id));
     }
-    // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
-    let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
-    let surplus: BTreeSet<&InstanceId> = plan
-        .next
-        .replacements
-        .iter()
-        .filter(|(id, _)| is_active(id))
-        .filter_map(|(_, replacement)| replacement.phase.successor())
-        .collect();
-    let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
-    let drifted = members.iter().filter(|id| findings.drifted.contains_key(**id)).count();
-    let members = members.len();
-    if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
-        findings.breaker = Some((drifted, members));
-        let rules: BTreeSet<&str> = findings.drifted.values().flat_map(BTreeMap::keys).map(RuleName::as_str).collect();
-        plan.is_in(
-            Condition::BreakerOpen,
-            format!(
-                "{drifted} of {members} instances of {} drifted at once under {}: more than {} has a common cause",
-                live.name,
-                rules.into_iter().collect::<Vec<_>>().join(" and "),
-                policy.breaker
-            ),
-        );
+    if !plan.next.backlog.is_empty() {
+        let count = plan.next.backlog.len();
+        plan.is_in(Condition::Backlog, format!("{count} instances run another version than the release"));
     }
 }
 
@@ -221,21 +183,22 @@ fn judge_breaker(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Fi
 /// is left to [`crate::replacement`].
 fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
     let now = plan.input.now;
-    for (id, rules) in &findings.drifted {
+    for (id, found) in &findings.drifted {
+        let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
         // Successors that are still on trial are judged by their own replacement.
         if plan.next.successors().any(|successor| successor == id) {
             continue;
         }
-        let drift = rules.keys().cloned().map(crate::record::DriftReason::Rule).collect();
+        let drift = found.reasons();
         if let Some(known) = plan.next.replacements.get_mut(id) {
             known.drift = drift;
             known.findings.clone_from(rules);
             continue;
         }
         plan.begins_to_drift.extend(rules.keys().cloned());
-        let names: Vec<&str> = rules.keys().map(RuleName::as_str).collect();
-        plan.journal(Some(id), "", "debouncing", format!("non-compliant under {}", names.join(" and ")));
+        let names: Vec<String> = drift.iter().map(ToString::to_string).collect();
+        plan.journal(Some(id), "", "debouncing", names.join(", "));
         let replacement = Replacement {
             group: group.name.clone(),
             zone: member.zone.clone(),
@@ -268,10 +231,55 @@ fn leave_if_over(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
     } else if standing.live.is_some() && !standing.is_live(&replacement.group) {
         "its group is no longer the live one"
     } else if standing.policy.is_ok() && findings.is_cleared(id, replacement) {
-        "no rule of the list holds it for drifted any more"
+        "nothing holds it for drifted any more"
     } else {
         return;
     };
     plan.next.replacements.remove(id);
     plan.journal(Some(id), from, "cleared", why);
+}
+
+/// Whether the successor of a replacement drifts for what its ancestor is replaced for, and lastingly so.
+pub(crate) fn recurrence(plan: &Plan<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
+    let Some(surge) = replacement.phase.surge() else { return Recurrence::None };
+    let Some(found) = replacement.phase.successor().and_then(|successor| findings.drifted.get(successor)) else {
+        return Recurrence::None;
+    };
+    let recurs = |reason: &DriftReason| reason.is_inherited() && replacement.drift.contains(reason);
+    if found.others.iter().any(recurs) {
+        return Recurrence::Lasting;
+    }
+    let broken = found.rules.iter().filter(|(rule, _)| recurs(&DriftReason::Rule((*rule).clone())));
+    let lasting_from = broken.map(|(_, finding)| finding.recorded_at + surge.policy.debounce).min();
+    match lasting_from {
+        None => Recurrence::None,
+        Some(at) if plan.input.now >= at => Recurrence::Lasting,
+        Some(at) => Recurrence::Until(at),
+    }
+}
+
+/// A person wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
+pub(crate) fn ask_to_replace(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    instance: &InstanceId,
+    actor: &ForeignText,
+) -> Result<(), ForeignText> {
+    let Some(live) = standing.live else {
+        return Err("nothing says which group of the fleet is live".into());
+    };
+    if live.active().all(|member| member.id != *instance) {
+        return Err(format!("{instance} is no instance of {}, which is live", live.name).into());
+    }
+    if plan.next.replacements.get(instance).is_some_and(|work| work.phase.surge().is_some()) {
+        return Err(format!("{instance} is being replaced already").into());
+    }
+    plan.next.asked_to_replace.insert(instance.clone(), actor.clone());
+    Ok(())
+}
+
+/// When an instance has been drifted long enough: at once where a person asked.
+pub(crate) fn debounced_at(replacement: &Replacement, debounce: SignedDuration) -> Timestamp {
+    let is_asked = replacement.drift.iter().any(|reason| matches!(reason, DriftReason::Operator { .. }));
+    if is_asked { replacement.detected_at } else { replacement.detected_at + debounce }
 }

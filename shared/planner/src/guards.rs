@@ -9,8 +9,12 @@ use crate::drift::Findings;
 use crate::ids::InstanceId;
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
-use crate::policy::{Mode, Policy};
-use crate::record::{DriftReason, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod};
+use crate::policy::{Mode, Policy, ReplaceBy};
+use crate::quarantine;
+use crate::record::{
+    DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod, Vacating,
+};
+use crate::replacement::LOOK_MIN;
 use crate::text::ForeignText;
 
 /// A drifted instance that asks to be replaced, with all that the guards look at.
@@ -28,16 +32,26 @@ struct Candidate<'p, 'a> {
 type Guard = fn(&Candidate<'_, '_>) -> Option<Waiting>;
 
 /// The guards after the freeze, the policy and the mode, which hold for the fleet as a whole.
-const GUARDS: [Guard; 8] = [
+const GUARDS: [Guard; 15] = [
+    window_is_open,
     no_cutover,
     group_is_fit,
     drift_is_read,
     breaker_is_closed,
+    rule_breaker_is_closed,
+    breeds_true,
     budget_is_left,
+    quarantine_has_room,
     back_off_is_over,
+    fleet_has_room,
     is_unprotected,
     is_in_service,
+    floor_leaves_room,
+    group_is_asked,
 ];
+
+/// Would-be replacements of an observed fleet that on-call is told of at once. The rest would say the same.
+const WOULD_REPLACE_MAX: usize = 5;
 
 /// Lets through what may start: the oldest drift first, spread over zones.
 pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
@@ -58,7 +72,7 @@ pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Fin
             slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
         let (_, id) = candidates.remove(next);
         match refusal(plan, standing, findings, &id) {
-            None => start(plan, standing, &id),
+            None => start(plan, standing, findings, &id),
             Some(waiting) => wait(plan, &id, &waiting),
         }
     }
@@ -72,7 +86,7 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         Ok(policy) => policy,
         Err(problem) => return hold.or_else(|| Some(Waiting::PolicyInvalid { problem: problem.clone() })),
     };
-    let until = replacement.detected_at + policy.debounce;
+    let until = crate::drift::debounced_at(&replacement, policy.debounce);
     if plan.input.now < until {
         return Some(Waiting::Debounce { until });
     }
@@ -88,11 +102,24 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         return Some(unknown);
     }
     let refused = GUARDS.iter().find_map(|guard| guard(&candidate));
-    if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() {
+    if group_is_asked(&candidate).is_some() {
+        plan.look_again(plan.input.now + LOOK_MIN);
+    }
+    if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() && is_worth_telling(plan, id) {
         let detail = would_do(&replacement, member, refused.as_ref());
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
     }
     hold.or(refused)
+}
+
+/// A backlog is told of as a whole, and so is what goes beyond a handful.
+fn is_worth_telling(plan: &Plan<'_>, id: &InstanceId) -> bool {
+    let key = |id: &InstanceId| Condition::WouldReplace { instance: id.clone() }.key();
+    let told = |id: &&InstanceId| plan.next.conditions.contains_key(&key(id));
+    let is_told = told(&id);
+    let known = plan.next.replacements.keys().filter(told).count();
+    let is_backlog = plan.next.backlog.contains(id);
+    !is_backlog && (is_told || known + plan.new_conditions("would-replace:") < WOULD_REPLACE_MAX)
 }
 
 fn would_do(replacement: &Replacement, member: &Member, refused: Option<&Waiting>) -> String {
@@ -110,8 +137,20 @@ fn rules_exist(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     })
 }
 
+fn window_is_open(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let (window, now) = (&candidate.policy.window, candidate.plan.input.now);
+    (!window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
+}
+
 fn no_cutover(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     candidate.plan.next.cutover.as_ref().map(|_| Waiting::CutoverUnderWay)
+}
+
+/// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted
+/// before, or looked so.
+fn group_is_asked(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let is_asked = candidate.plan.input.seen.hook_timeouts.contains_key(&candidate.group.name);
+    (!is_asked).then(|| Waiting::GroupNotFit { problem: "its hooks and refreshes are read at the next look".into() })
 }
 
 fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -166,17 +205,77 @@ fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     Some(Waiting::BreakerOpen { drifted: count(drifted), members: count(members), limit: candidate.policy.breaker })
 }
 
+fn rule_breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let (rule, fleets) = crate::drift::open_rule_breaker(&candidate.plan.next, &candidate.replacement.drift)?;
+    Some(Waiting::RuleBreakerOpen { rule, fleets })
+}
+
+/// What was replaced for the same reasons and had a successor that drifted for them shows that the next one would too.
+fn breeds_true(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let is_held = |reason: &DriftReason, stopped: &Replacement| reason.is_inherited() && stopped.drift.contains(reason);
+    candidate.plan.next.replacements.iter().find_map(|(id, stopped)| {
+        let Phase::Stopped(Stopped { why, .. }) = &stopped.phase else { return None };
+        let ancestor = match why {
+            StopReason::Lineage { ancestor, .. } => ancestor,
+            StopReason::Recurrence { .. } => id,
+            StopReason::Failures | StopReason::NotRefilled => return None,
+        };
+        let all_held = candidate.replacement.drift.iter().all(|reason| is_held(reason, stopped));
+        all_held.then(|| Waiting::Lineage { ancestor: ancestor.clone() })
+    })
+}
+
 fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let group = candidate.group;
     let seen = candidate.plan.input.seen;
     // A successor is no member yet: a share must not grow by what it has started.
     let is_successor = |member: &Member| candidate.plan.next.successors().any(|successor| *successor == member.id);
-    let serving = group.members.iter().filter(|member| seen.is_serving(group, member) && !is_successor(member)).count();
-    let limit = candidate.policy.budget.limit(u32::try_from(serving).unwrap_or(u32::MAX));
+    let in_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let members: Vec<&Member> = group.active().filter(|member| !is_successor(member)).collect();
+    let serving = members.iter().filter(|member| seen.is_serving(group, member)).count();
+    let limit = candidate.policy.budget.limit(in_u32(members.len()), in_u32(serving));
     // Without an idempotent launch the successor is told by its launch time, so that surges go one by one.
-    let limit = if candidate.plan.next.launches_by_desired { limit.min(1) } else { limit };
-    let used = u32::try_from(candidate.plan.next.slots_used(&group.name)).unwrap_or(u32::MAX);
+    let limit = if launches_by_desired(candidate.plan) { limit.min(1) } else { limit };
+    // What does not serve, whoever's doing it is, disrupts as much as a replacement does.
+    let has_slot = |id: &InstanceId| {
+        candidate.plan.next.replacements.get(id).is_some_and(|replacement| replacement.phase.surge().is_some())
+    };
+    let idle = group.active().filter(|member| {
+        !seen.is_serving(group, member) && !is_successor(member) && !has_slot(&member.id) && member.id != *candidate.id
+    });
+    // Nothing is lost by replacing what does not serve: others that do not serve must not keep it here for ever.
+    let is_serving = group.member(candidate.id).is_some_and(|member| seen.is_serving(group, member));
+    let idle = if is_serving { idle.count() } else { 0 };
+    let used = candidate.plan.next.slots_used(&group.name) + idle;
+    let used = in_u32(used);
     (used >= limit).then_some(Waiting::BudgetSpent { used, limit })
+}
+
+/// Whether surges raise the desired capacity, since `LaunchInstances` was refused not long ago.
+fn launches_by_desired(plan: &Plan<'_>) -> bool {
+    plan.next.launches_by_desired_since.is_some_and(|since| plan.input.now < since + LAUNCH_BY_DESIRED_FOR)
+}
+
+fn quarantine_has_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let record = &candidate.plan.next;
+    let is_full = candidate.policy.replace == ReplaceBy::Quarantine && quarantine::is_full(record);
+    let until = record.quarantined.values().map(|kept| kept.until).min();
+    is_full.then_some(Waiting::QuarantineFull { until })
+}
+
+fn fleet_has_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let until = candidate.plan.next.back_off.as_ref()?.until;
+    (candidate.plan.input.now < until).then_some(Waiting::CapacityShort { until })
+}
+
+/// Where the drifted instance goes first, the floor must hold without it.
+fn floor_leaves_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    if candidate.policy.replace != ReplaceBy::TerminateFirst {
+        return None;
+    }
+    let serving = crate::replacement::serving_after(candidate.plan, candidate.group, candidate.id);
+    let floor = candidate.policy.min_healthy.of_rounded_up(candidate.group.desired);
+    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
 }
 
 fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -187,7 +286,7 @@ fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 fn is_unprotected(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let tag = candidate.plan.input.seen.machines.get(candidate.id).and_then(|machine| machine.protect.as_ref());
     if let Some(reason) = tag {
-        let until = expiry(reason);
+        let until = protection_expiry(reason);
         if until.is_none_or(|until| candidate.plan.input.now < until) {
             return Some(Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until });
         }
@@ -225,7 +324,7 @@ fn lifecycle_word(member: &Member) -> ForeignText {
 
 /// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
 /// protection that someone meant must not be lost to a typing error.
-fn expiry(reason: &ForeignText) -> Option<Timestamp> {
+pub(crate) fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }
 
@@ -252,7 +351,7 @@ fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: &Waiting) {
     }
 }
 
-fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, id: &InstanceId) {
+fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
     let now = plan.input.now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
     // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
@@ -267,37 +366,66 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, id: &InstanceId) {
         .chain([group.desired])
         .min()
         .unwrap_or_default();
-    let by_desired = plan.next.launches_by_desired;
+    let method = match policy.replace {
+        ReplaceBy::TerminateFirst => SurgeMethod::Refill,
+        ReplaceBy::Surge | ReplaceBy::Quarantine if launches_by_desired(plan) => SurgeMethod::RaiseDesired,
+        ReplaceBy::Surge | ReplaceBy::Quarantine => SurgeMethod::LaunchInstances,
+    };
+    let policy = with_patience_for_hooks(plan, policy, group);
+    let goes_first = policy.replace == ReplaceBy::TerminateFirst;
+    let is_retry_for_room = plan.next.back_off.is_some();
     let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
     let from = replacement.phase.name();
     let attempt = replacement.failures.len() + 1;
     let deadline = now + policy.launch_deadline;
-    replacement.phase = Phase::Launching(Surge {
+    let surge = Surge {
         token: format!("driftless-{id}-{attempt}-{}", now.as_second()),
         admitted_at: now,
         deadline,
         base_desired: base,
-        method: if by_desired { SurgeMethod::RaiseDesired } else { SurgeMethod::LaunchInstances },
+        method,
         asked_again: false,
         held_since: None,
-        policy: Box::new(policy.clone()),
-    });
+        policy: Box::new(policy),
+    };
+    replacement.phase =
+        if goes_first { Phase::Vacating(Vacating { surge, terminated: false }) } else { Phase::Launching(surge) };
     let replacement = replacement.clone();
-    plan.journal(Some(id), from, "launching", format!("all guards agree; attempt {attempt}"));
-    plan.tell(News::ReplacementStarted {
-        instance: id.clone(),
-        group: replacement.group.clone(),
-        zone: replacement.zone.clone(),
-        drift: replacement.drift.iter().cloned().collect(),
-        remarks: replacement.findings.values().filter_map(|finding| finding.annotation.clone()).collect(),
-        deadline,
-    });
-    crate::replacement::launch(plan, id);
+    let to = replacement.phase.name();
+    plan.journal(Some(id), from, to, format!("all guards agree; attempt {attempt}"));
+    // Tried again for want of room it is no news: on-call knows of the shortage.
+    if !is_retry_for_room {
+        plan.tell(News::ReplacementStarted {
+            instance: id.clone(),
+            group: replacement.group.clone(),
+            zone: replacement.zone.clone(),
+            drift: replacement.drift.iter().cloned().collect(),
+            remarks: replacement.findings.values().filter_map(|finding| finding.annotation.clone()).collect(),
+            deadline,
+            goes_first,
+        });
+    }
+    if goes_first {
+        crate::replacement::begin_vacating(plan, standing, findings, id);
+    } else {
+        crate::replacement::launch(plan, id);
+    }
+}
+
+/// No deadline is shorter than the group's own hooks may take: they are how it boots and how it drains.
+fn with_patience_for_hooks(plan: &Plan<'_>, policy: &Policy, group: &Group) -> Policy {
+    let mut policy = policy.clone();
+    if let Some(hooks) = plan.input.seen.hook_timeouts.get(&group.name) {
+        policy.launch_deadline = policy.launch_deadline.max(*hooks + group.warm_up);
+        policy.drain_deadline = policy.drain_deadline.max(*hooks);
+    }
+    policy
 }
 
 /// A successor that fails for what its ancestor was replaced for is no drift: the image or the rule is wrong, and a
 /// further successor would be the next link of an endless chain. Stops at the first recurrence.
 fn stop_born_drifted(plan: &mut Plan<'_>) {
+    let image = plan.next.release.as_ref().map(|release| release.image.clone());
     let born_drifted: Vec<(InstanceId, InstanceId)> = plan
         .next
         .replacements
@@ -305,14 +433,14 @@ fn stop_born_drifted(plan: &mut Plan<'_>) {
         .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
         .filter_map(|(id, replacement)| {
             let descent = plan.next.lineage.get(id)?;
-            let recurs = replacement.drift.iter().any(|reason| descent.drift.contains(reason));
+            let recurs = replacement.drift.iter().any(|reason| reason.is_inherited() && descent.drift.contains(reason));
             recurs.then(|| (id.clone(), descent.ancestor.clone()))
         })
         .collect();
     for (id, ancestor) in born_drifted {
         let Some(replacement) = plan.next.replacements.get_mut(&id) else { continue };
         let from = replacement.phase.name();
-        let why = StopReason::Lineage { ancestor: ancestor.clone() };
+        let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
         replacement.phase = Phase::Stopped(Stopped { at: plan.input.now, why: why.clone() });
         let drift: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
         let reason = format!("it replaced {ancestor} and fails for the same reason");

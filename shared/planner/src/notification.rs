@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FleetName, GroupName, InstanceId, Zone};
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::record::{DriftReason, Failure, Release, StopReason, WithdrawReason};
 use crate::text::{ForeignText, shell_quoted};
 
@@ -70,6 +70,8 @@ pub enum News {
         remarks: Vec<ForeignText>,
         /// When the successor must have proven itself.
         deadline: Timestamp,
+        /// Whether the drifted instance goes before its successor comes.
+        goes_first: bool,
     },
     /// A drifted instance has been replaced.
     Replaced {
@@ -81,6 +83,15 @@ pub enum News {
         drift: Vec<DriftReason>,
         /// From detection to the end.
         took: SignedDuration,
+        /// Until when it is kept for forensics, out of traffic. None: it is gone.
+        kept_until: Option<Timestamp>,
+    },
+    /// A surplus could not be taken back, since the group is below its floor: it stays.
+    SurplusKept {
+        /// The surplus.
+        instance: InstanceId,
+        /// Why.
+        why: ForeignText,
     },
     /// A surge was given up and its surplus is gone.
     Withdrawn {
@@ -139,6 +150,15 @@ pub enum Condition {
     PolicyInvalid,
     /// Too many drifted at once.
     BreakerOpen,
+    /// Many fleets drifted at once under one rule.
+    RuleBreakerOpen {
+        /// The rule.
+        rule: RuleName,
+    },
+    /// AWS has no room for its launches.
+    CapacityShort,
+    /// Instances run another version since before the release became the release.
+    Backlog,
     /// It is only observed, and an instance would be replaced.
     WouldReplace {
         /// The instance.
@@ -164,6 +184,9 @@ impl Condition {
             Self::NotAdoptable => "not-adoptable".to_owned(),
             Self::PolicyInvalid => "policy-invalid".to_owned(),
             Self::BreakerOpen => "breaker-open".to_owned(),
+            Self::RuleBreakerOpen { rule } => format!("rule-breaker-open:{rule}"),
+            Self::CapacityShort => "capacity-short".to_owned(),
+            Self::Backlog => "backlog".to_owned(),
             Self::WouldReplace { instance } => format!("would-replace:{instance}"),
             Self::PermissionDenied { action } => format!("permission-denied:{action}"),
             Self::DrainOverdue { instance } => format!("drain-overdue:{instance}"),
@@ -172,7 +195,12 @@ impl Condition {
 
     const fn severity(&self) -> Severity {
         match self {
-            Self::BreakerOpen | Self::PermissionDenied { .. } | Self::PolicyInvalid => Severity::Page,
+            Self::BreakerOpen
+            | Self::RuleBreakerOpen { .. }
+            | Self::CapacityShort
+            | Self::PermissionDenied { .. }
+            | Self::PolicyInvalid => Severity::Page,
+            Self::Backlog => Severity::Info,
             Self::Misconfigured | Self::NotAdoptable | Self::WouldReplace { .. } | Self::DrainOverdue { .. } => {
                 Severity::Notify
             }
@@ -185,6 +213,9 @@ impl Condition {
             Self::NotAdoptable => "cannot be adopted as it is".to_owned(),
             Self::PolicyInvalid => "its policy is invalid".to_owned(),
             Self::BreakerOpen => "breaker open, nothing is replaced".to_owned(),
+            Self::RuleBreakerOpen { rule } => format!("breaker open for rule {rule} in all fleets"),
+            Self::CapacityShort => "AWS has no room for its launches".to_owned(),
+            Self::Backlog => "runs other versions beside its release".to_owned(),
             Self::WouldReplace { instance } => format!("would replace {instance} (observe)"),
             Self::PermissionDenied { action } => format!("AWS denies {action}"),
             Self::DrainOverdue { instance } => format!("{instance} does not leave"),
@@ -202,6 +233,18 @@ impl Condition {
             Self::BreakerOpen => {
                 "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
                  instances; the breaker closes by itself when fewer are drifted."
+            }
+            Self::RuleBreakerOpen { .. } => {
+                "Nothing is replaced for this rule alone, in any fleet. Look at what changed in the rule; the breaker \
+                 closes by itself when fewer are drifted under it, and at once with driftless retry."
+            }
+            Self::CapacityShort => {
+                "What serves is not touched. The launch is tried again with growing pauses, an hour at most; other \
+                 fleets go on. Other instance types or zones in the group would help sooner."
+            }
+            Self::Backlog => {
+                "In act mode they are replaced one after the other, within the budget and the window. They are no sign \
+                 of a common cause, so the breaker does not count them."
             }
             Self::WouldReplace { .. } => {
                 "Nothing is changed: the fleet is in observe mode. To let Driftless act, set driftless:mode=act."
@@ -243,8 +286,15 @@ impl Notification {
             }
             News::Withdrawn { because, .. } => match because {
                 WithdrawReason::Failed(_) => Severity::Notify,
-                WithdrawReason::Cleared | WithdrawReason::DriftedGone | WithdrawReason::BreakerOpen => Severity::Info,
+                WithdrawReason::Cleared
+                | WithdrawReason::DriftedGone
+                | WithdrawReason::BreakerOpen
+                | WithdrawReason::RuleBreakerOpen(_)
+                | WithdrawReason::NoCapacity(_)
+                | WithdrawReason::BornDrifted { .. }
+                | WithdrawReason::WindowClosed => Severity::Info,
             },
+            News::SurplusKept { .. } => Severity::Notify,
             News::Stopped { .. } => Severity::Page,
             News::Entered { condition, .. } | News::Lasts { condition, .. } => condition.severity(),
         }
@@ -257,6 +307,7 @@ impl Notification {
             News::ReplacementStarted { .. } => "replacement-started",
             News::Replaced { .. } => "replaced",
             News::Withdrawn { .. } => "withdrawn",
+            News::SurplusKept { .. } => "surplus-kept",
             News::Stopped { .. } => "stopped",
             News::Entered { .. } => "entered",
             News::Lasts { .. } => "lasts",
@@ -299,18 +350,43 @@ impl Notification {
                 why: format!("its live group runs {} from {}", release.image, release.template),
                 next: "Nothing was changed. Drift is reported from now on; in act mode it is repaired.".to_owned(),
             },
-            News::ReplacementStarted { instance, group, zone, drift, remarks, deadline } => Wording {
+            News::ReplacementStarted { instance, group, drift, remarks, goes_first: true, .. } => Wording {
                 what: format!("replacing {instance}"),
                 why: format!("{}{}", listed(drift), remarks_of(remarks)),
                 next: format!(
-                    "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor \
-                     has proven itself, until {deadline:.0} at the latest; else the successor goes."
+                    "{instance} is terminated first, as driftless:replace says; Auto Scaling launches its successor in \
+                     {group}. No other goes before that one has proven itself."
                 ),
             },
-            News::Replaced { instance, successor, drift, took } => Wording {
+            News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: false } => {
+                Wording {
+                    what: format!("replacing {instance}"),
+                    why: format!("{}{}", listed(drift), remarks_of(remarks)),
+                    next: format!(
+                        "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor \
+                     has proven itself, until {deadline:.0} at the latest; else the successor goes."
+                    ),
+                }
+            }
+            News::Replaced { instance, successor, drift, took, kept_until } => Wording {
                 what: format!("replaced {instance} by {successor}"),
                 why: listed(drift),
-                next: format!("Nothing: it is done. From detection to the end it took {}.", in_seconds(*took)),
+                next: kept_until.map_or_else(
+                    || format!("Nothing: it is done. From detection to the end it took {}.", in_seconds(*took)),
+                    |until| {
+                        format!(
+                            "{instance} is out of traffic, in standby, and kept until {until:.0}; the tag \
+                             driftless:protect on it keeps it longer."
+                        )
+                    },
+                ),
+            },
+            News::SurplusKept { instance, why } => Wording {
+                what: format!("kept the surplus instance {instance}"),
+                why: why.to_string(),
+                next: "It serves, and desired capacity stays one higher. Look at why the others do not serve; what \
+                       scales the group may take it back."
+                    .to_owned(),
             },
             News::Withdrawn { instance, because, next_attempt } => Wording {
                 what: format!("withdrew the replacement of {instance}"),
@@ -344,6 +420,7 @@ impl Notification {
             News::Withdrawn { next_attempt, .. } => next_attempt.is_some(),
             News::Adopted { .. }
             | News::Replaced { .. }
+            | News::SurplusKept { .. }
             | News::Stopped { .. }
             | News::Entered { .. }
             | News::Lasts { .. }
@@ -406,7 +483,23 @@ fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopReason, failu
             ),
             next: format!("{instance} stays and serves. Nothing more is done about it until it is compliant or gone."),
         },
-        StopReason::Lineage { ancestor } => Wording {
+        StopReason::NotRefilled => Wording {
+            what: format!("nothing took the place of {instance}"),
+            why: format!("{}; it went first, and no successor proved itself in time", listed(drift)),
+            next: "Nothing else of the group goes while one is missing. Look at the group's scaling activities: it is \
+                   Auto Scaling that launches."
+                .to_owned(),
+        },
+        StopReason::Recurrence { successor, image } => Wording {
+            what: format!("the successor of {instance} was born drifted"),
+            why: format!("{successor} was to replace {instance} and fails for the same reason, {}", listed(drift)),
+            next: format!(
+                "{successor} is gone again, {instance} stays and serves, and no other is replaced for this. Check the \
+                 rule, or build an image that passes it{}.",
+                proposed_veto(image.as_ref())
+            ),
+        },
+        StopReason::Lineage { ancestor, image } => Wording {
             what: format!("{instance} was born drifted"),
             why: format!(
                 "{instance} replaced {ancestor} and fails for the same reason, {}: the image or the rule is wrong",
@@ -414,10 +507,15 @@ fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopReason, failu
             ),
             next: format!(
                 "{instance} stays and serves. No further successor is launched for it: check the rule, or build an \
-                 image that passes it."
+                 image that passes it{}.",
+                proposed_veto(image.as_ref())
             ),
         },
     }
+}
+
+fn proposed_veto(image: Option<&ImageId>) -> String {
+    image.map_or_else(String::new, |image| format!("; to keep this one from other cutovers: driftless veto {image}"))
 }
 
 fn listed(drift: &[DriftReason]) -> String {

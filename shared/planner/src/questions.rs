@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::alarm::AlarmPattern;
-use crate::drift::rules_to_read;
+use crate::drift::{alarms_to_read, rules_to_read};
 use crate::fleet::{Color, Layout};
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
-use crate::observation::{Group, Observation, RuleReading, TemplateReference, TemplateVersion};
-use crate::policy::Defaults;
+use crate::observation::{Group, Member, Observation, RuleReading, TemplateReference, TemplateVersion};
+use crate::policy::{Defaults, Policy};
 use crate::record::{Phase, Record, SurgeMethod};
 
 /// What can be asked as soon as the groups are known. The answers do not depend on each other: ask together.
@@ -63,6 +63,7 @@ pub fn first(fleet: &FleetName, groups: &[Group], record: Option<&Record>, defau
         rules: rules_to_read(policy.as_ref().map(|policy| &policy.rules), record),
         target_groups: groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect(),
         templates: templates.collect(),
+        alarms: alarms_to_read(policy.iter().flat_map(Policy::alarms), record).collect(),
         ..FirstQuestions::default()
     }
 }
@@ -79,11 +80,16 @@ fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Rec
 }
 
 /// The second questions, from what was seen so far.
-pub fn second(seen: &Observation, record: Option<&Record>) -> SecondQuestions {
+pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, defaults: &Defaults) -> SecondQuestions {
     let mut questions = SecondQuestions::default();
+    let policy = Layout::of(fleet, &seen.groups).ok().and_then(|layout| layout.policy(defaults).ok());
+    let is_limited_in_age = policy.is_some_and(|policy| policy.max_age.is_some());
     for group in &seen.groups {
-        let drifted = group.members.iter().filter(|member| is_drifted(seen, &member.id)).map(|member| &member.id);
-        questions.machines.extend(drifted.cloned());
+        if is_limited_in_age {
+            questions.machines.extend(group.active().map(|member| member.id.clone()));
+        }
+        let is_drifted = |member: &&Member| is_drifted(seen, record, group, member);
+        questions.machines.extend(group.members.iter().filter(is_drifted).map(|member| member.id.clone()));
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         questions.machines.insert(id.clone());
@@ -94,28 +100,47 @@ pub fn second(seen: &Observation, record: Option<&Record>) -> SecondQuestions {
             Phase::Launching(surge) => surge.method == SurgeMethod::RaiseDesired,
             Phase::Proving(proving) => !is_there(&proving.successor),
             Phase::Withdrawing(withdrawing) => !withdrawing.successor.as_ref().is_some_and(is_there),
-            Phase::Debouncing | Phase::Blocked(_) | Phase::Retiring(_) | Phase::Stopped(_) => false,
+            Phase::Refilling(refilling) => !refilling.successor.as_ref().is_some_and(is_there),
+            Phase::Debouncing | Phase::Blocked(_) | Phase::Retiring(_) | Phase::Vacating(_) | Phase::Stopped(_) => {
+                false
+            }
         };
         if tells_by_launch_time {
             questions.machines.extend(group.active().map(|member| member.id.clone()));
             questions.launch_failures.insert(group.name.clone());
         }
     }
-    // Only an admission asks for a refresh under way.
+    // A person may have set a protection on what is kept for forensics.
+    questions.machines.extend(record.into_iter().flat_map(|record| record.quarantined.keys().cloned()));
+    // Only an admission asks for a refresh under way, and for the hooks that a deadline must not undercut.
     let may_start = |id: &InstanceId| {
         let known = record.and_then(|record| record.replacements.get(id));
         known.is_none_or(|replacement| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
     };
     let asks = |group: &&Group| {
-        group.members.iter().any(|member| questions.machines.contains(&member.id) && may_start(&member.id))
+        let is_candidate = |member: &Member| is_drifted(seen, record, group, member) && may_start(&member.id);
+        // Age, and a person's word, are known to the record alone.
+        group.members.iter().any(|member| is_candidate(member) || is_waiting(record, &member.id))
     };
     questions.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
+    questions.hook_timeouts.clone_from(&questions.refreshes);
     questions
 }
 
-fn is_drifted(seen: &Observation, id: &InstanceId) -> bool {
-    seen.compliance.values().any(|reading| match reading {
-        RuleReading::NonCompliant(instances) => instances.contains_key(id),
+/// Whether an instance is on record and may start at any look.
+fn is_waiting(record: Option<&Record>, id: &InstanceId) -> bool {
+    let known = record.and_then(|record| record.replacements.get(id));
+    known.is_some_and(|replacement| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+}
+
+/// Whether an instance looks drifted, as far as the first answers tell.
+fn is_drifted(seen: &Observation, record: Option<&Record>, group: &Group, member: &Member) -> bool {
+    let breaks_a_rule = seen.compliance.values().any(|reading| match reading {
+        RuleReading::NonCompliant(instances) => instances.contains_key(&member.id),
         RuleReading::NoSuchRule => false,
-    })
+    });
+    let release = record.and_then(|record| record.release.as_ref());
+    breaks_a_rule
+        || release.is_some_and(|release| crate::drift::runs_other(group, member, release).is_some())
+        || seen.alarms.values().any(|alarm| alarm.subject.instances == [member.id.clone()])
 }

@@ -6,15 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Waiting;
 use crate::fleet::Color;
-use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::observation::{Finding, TemplateVersion};
-use crate::policy::Policy;
 use crate::text::ForeignText;
 
+mod replacement;
+
+pub use replacement::{
+    BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Replacement, Retiring, RuleBreaker,
+    StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
+};
+
 /// The shape of the stored record. A record of another version is refused, never guessed at.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A fleet's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +47,20 @@ pub struct Record {
     pub conditions: BTreeMap<String, ConditionSince>,
     /// The cutover under way. Always none in this version; its presence blocks replacements.
     pub cutover: Option<Cutover>,
-    /// Whether `LaunchInstances` was refused as unknown, so that a surge raises the desired capacity instead.
-    pub launches_by_desired: bool,
+    /// When `LaunchInstances` was last refused as unknown: for [`LAUNCH_BY_DESIRED_FOR`] a surge raises the desired
+    /// capacity instead.
+    pub launches_by_desired_since: Option<Timestamp>,
+    /// Instances that ran another version than the release when it became the release: replaced within the budget,
+    /// and no sign of a common cause.
+    pub backlog: BTreeSet<InstanceId>,
+    /// Instances that a person wants to have replaced, with who said so.
+    pub asked_to_replace: BTreeMap<InstanceId, ForeignText>,
+    /// Instances that are kept for forensics.
+    pub quarantined: BTreeMap<InstanceId, Quarantined>,
+    /// Set while AWS has no room for a launch.
+    pub back_off: Option<BackOff>,
+    /// Rules under which many fleets drifted at once.
+    pub rule_breakers: BTreeMap<RuleName, RuleBreaker>,
     /// Actions that AWS last denied, by name, and when: they are not tried again at every look.
     pub denied: BTreeMap<String, Denial>,
 }
@@ -62,6 +79,9 @@ pub struct Denial {
 /// born drifted has been found by then; a later failure is a drift of its own.
 pub const LINEAGE_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long a surge does without `LaunchInstances` after it was refused as unknown. Endpoints and groups change.
+pub const LAUNCH_BY_DESIRED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// What a color runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,192 +92,6 @@ pub struct Release {
     pub image: ImageId,
     /// When it became the release.
     pub since: Timestamp,
-}
-
-/// A drifted instance and what is being done about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replacement {
-    /// The group that the instance belongs to.
-    pub group: GroupName,
-    /// Where it runs; its successor goes there too.
-    pub zone: Zone,
-    /// Why it is not what its release made it.
-    pub drift: BTreeSet<DriftReason>,
-    /// What Config said, by rule: evidence that outlives the instance.
-    pub findings: BTreeMap<RuleName, Finding>,
-    /// When the drift was first seen. The debounce counts from here.
-    pub detected_at: Timestamp,
-    /// Where the replacement is.
-    pub phase: Phase,
-    /// Attempts that failed, oldest first.
-    pub failures: Vec<Failure>,
-}
-
-/// Why an instance is not what its release made it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DriftReason {
-    /// A rule of the fleet's list says so.
-    Rule(RuleName),
-}
-
-/// Where a replacement is. `replaced` and `cleared` are no phases: such a replacement leaves the record, and the
-/// journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Phase {
-    /// The drift has not lasted long enough yet.
-    Debouncing,
-    /// A guard says no.
-    Blocked(Waiting),
-    /// A successor is being launched.
-    Launching(Surge),
-    /// The successor must be in service, with a healthy target for the warm-up.
-    Proving(Proving),
-    /// The drifted instance is being terminated.
-    Retiring(Retiring),
-    /// The surge is given up: its surplus is being terminated, and the drifted instance stays.
-    Withdrawing(Withdrawing),
-    /// Given up for good. A person must look.
-    Stopped(Stopped),
-}
-
-/// An attempt to put a successor beside a drifted instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Surge {
-    /// The idempotency token of the launch: derived from the instance, the attempt and the time of admission.
-    pub token: String,
-    /// When the guards let it through.
-    pub admitted_at: Timestamp,
-    /// When the successor must have proven itself. Moves by the time that a freeze holds it.
-    pub deadline: Timestamp,
-    /// The group's desired capacity at admission: what it must have again at the end, unless someone else changes it.
-    pub base_desired: u32,
-    /// How the successor comes.
-    pub method: SurgeMethod,
-    /// Whether the launch was asked for more than once: then an earlier one may have succeeded without an answer.
-    pub asked_again: bool,
-    /// Since when a freeze holds it.
-    pub held_since: Option<Timestamp>,
-    /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
-    pub policy: Box<Policy>,
-}
-
-/// How a successor comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SurgeMethod {
-    /// `LaunchInstances`, idempotent, which answers the id.
-    LaunchInstances,
-    /// Desired capacity raised by one, where the group or the endpoint does not offer the other. The successor is
-    /// the instance of the release that was launched after the admission.
-    RaiseDesired,
-}
-
-/// The proof of a successor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Proving {
-    /// The attempt.
-    pub surge: Surge,
-    /// The instance that must prove itself.
-    pub successor: InstanceId,
-    /// Since when it has been in service with a healthy target, without interruption.
-    pub healthy_since: Option<Timestamp>,
-}
-
-/// The end of a drifted instance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retiring {
-    /// The attempt.
-    pub surge: Surge,
-    /// The instance that has proven itself.
-    pub successor: InstanceId,
-    /// When the drifted instance must be gone.
-    pub deadline: Timestamp,
-    /// The desired capacity on which the termination was decided.
-    pub desired_before: u32,
-    /// Whether AWS accepted the termination. After a crash it can be false although it did.
-    pub terminated: bool,
-}
-
-/// The end of a surge without a replacement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Withdrawing {
-    /// The attempt.
-    pub surge: Surge,
-    /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
-    pub successor: Option<InstanceId>,
-    /// Why.
-    pub because: WithdrawReason,
-    /// The desired capacity on which taking the surplus back was decided. None: not decided yet.
-    pub desired_before: Option<u32>,
-    /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
-    pub taken_back: bool,
-}
-
-/// Why a surge is given up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WithdrawReason {
-    /// The drift is over: there is nothing to replace.
-    Cleared,
-    /// The drifted instance is gone without our doing.
-    DriftedGone,
-    /// Many drifted at once: a common cause.
-    BreakerOpen,
-    /// The successor did not prove itself.
-    Failed(ForeignText),
-}
-
-/// Why a replacement is given up for good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stopped {
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub why: StopReason,
-}
-
-/// What ends a replacement without success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StopReason {
-    /// [`crate::replacement::ATTEMPTS_MAX`] attempts failed.
-    Failures,
-    /// The instance is itself a successor and fails the rule that its ancestor was replaced for: the image or the rule
-    /// is wrong.
-    Lineage {
-        /// The replaced instance.
-        ancestor: InstanceId,
-    },
-}
-
-/// An attempt that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failure {
-    /// When.
-    pub at: Timestamp,
-    /// Why, in AWS's own words where it said something.
-    pub why: ForeignText,
-}
-
-/// What a successor descends from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Descent {
-    /// The instance that it replaced.
-    pub ancestor: InstanceId,
-    /// What the ancestor was replaced for.
-    pub drift: BTreeSet<DriftReason>,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// A reversible setting that Driftless has changed on a group.
@@ -357,7 +191,12 @@ impl Record {
             ledger: Vec::new(),
             conditions: BTreeMap::new(),
             cutover: None,
-            launches_by_desired: false,
+            launches_by_desired_since: None,
+            backlog: BTreeSet::new(),
+            asked_to_replace: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            back_off: None,
+            rule_breakers: BTreeMap::new(),
             denied: BTreeMap::new(),
         }
     }
@@ -379,65 +218,5 @@ impl Record {
     /// Every instance that is a successor under proof, or has proven itself and waits for its predecessor to leave.
     pub fn successors(&self) -> impl Iterator<Item = &InstanceId> {
         self.replacements.values().filter_map(|replacement| replacement.phase.successor())
-    }
-}
-
-impl Phase {
-    /// The attempt that is under way.
-    pub const fn surge(&self) -> Option<&Surge> {
-        match self {
-            Self::Launching(surge) => Some(surge),
-            Self::Proving(proving) => Some(&proving.surge),
-            Self::Retiring(retiring) => Some(&retiring.surge),
-            Self::Withdrawing(withdrawing) => Some(&withdrawing.surge),
-            Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
-        }
-    }
-
-    /// The successor, once it is known.
-    pub const fn successor(&self) -> Option<&InstanceId> {
-        match self {
-            Self::Proving(proving) => Some(&proving.successor),
-            Self::Retiring(retiring) => Some(&retiring.successor),
-            Self::Withdrawing(withdrawing) => withdrawing.successor.as_ref(),
-            Self::Launching(_) | Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
-        }
-    }
-
-    /// Whether nothing more will be done without a person.
-    pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Stopped(_))
-    }
-
-    /// The word for it in messages, the journal and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Debouncing => "debouncing",
-            Self::Blocked(_) => "blocked",
-            Self::Launching(_) => "launching",
-            Self::Proving(_) => "proving",
-            Self::Retiring(_) => "retiring",
-            Self::Withdrawing(_) => "withdrawing",
-            Self::Stopped(_) => "stopped",
-        }
-    }
-}
-
-impl std::fmt::Display for DriftReason {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rule(rule) => write!(formatter, "rule {rule}"),
-        }
-    }
-}
-
-impl std::fmt::Display for WithdrawReason {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Cleared => formatter.write_str("the drift is over"),
-            Self::DriftedGone => formatter.write_str("the drifted instance is gone without our doing"),
-            Self::BreakerOpen => formatter.write_str("the breaker opened"),
-            Self::Failed(why) => write!(formatter, "the successor failed: {why}"),
-        }
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::action::{Action, ActionResult, Role};
 use crate::decide::Plan;
 use crate::ids::InstanceId;
+use crate::notification::News;
 use crate::observation::{Lifecycle, Member, TemplateReference};
 use crate::record::{Phase, Replacement, Surge, WithdrawReason, Withdrawing};
 use crate::replacement::{Context, End, Step, floor, terminate};
@@ -24,8 +25,10 @@ pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withd
             withdrawing.taken_back |= is_lowered(context, &withdrawing);
             Step::Stay(Phase::Withdrawing(withdrawing))
         }
-        // Accepted, and the describe trails.
-        Some(_) if withdrawing.taken_back => Step::Stay(Phase::Withdrawing(withdrawing)),
+        // Accepted, and the describe trails. It does so by seconds: what is still there at the deadline never went.
+        Some(_) if withdrawing.taken_back && context.now < withdrawing.deadline => {
+            Step::Stay(Phase::Withdrawing(withdrawing))
+        }
         Some(member) => withdraw_surplus(plan, context, withdrawing, member),
         None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
         None => withdraw_capacity(plan, context, withdrawing),
@@ -39,13 +42,29 @@ fn withdraw_surplus(
     surplus: &Member,
 ) -> Step {
     let is_serving = plan.input.seen.is_serving(context.group, surplus);
-    let has_failed = matches!(withdrawing.because, WithdrawReason::Failed(_)) && !is_serving;
-    if has_no_surplus(context, &withdrawing.surge) && !has_failed {
+    let is_unwanted = match &withdrawing.because {
+        WithdrawReason::Failed(_) => !is_serving,
+        // Serving or not, it has the same fault as what it was to replace.
+        WithdrawReason::BornDrifted { .. } => true,
+        WithdrawReason::Cleared
+        | WithdrawReason::DriftedGone
+        | WithdrawReason::BreakerOpen
+        | WithdrawReason::RuleBreakerOpen(_)
+        | WithdrawReason::NoCapacity(_)
+        | WithdrawReason::WindowClosed => false,
+    };
+    if has_no_surplus(context, &withdrawing.surge) && !is_unwanted {
         // Someone else has taken the group back to its size: the successor is simply a member now.
         return Step::End(End::Withdrawn(withdrawing.because));
     }
     // Where the drifted one is gone, its successor serves until another one does.
     if is_serving && let Some(waiting) = floor(plan, context, &withdrawing.surge, &surplus.id) {
+        if context.now >= withdrawing.deadline {
+            plan.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());
+            plan.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
+            return Step::End(End::Withdrawn(withdrawing.because));
+        }
+        plan.look_again(withdrawing.deadline);
         plan.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }

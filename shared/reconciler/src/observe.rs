@@ -76,12 +76,18 @@ pub async fn observe<P: Ports>(
         images: images?.into_iter().chain(tagged).collect(),
         ..Observation::default()
     };
-    second_round(ports, record, &mut seen).await?;
+    second_round(ports, fleet, record, defaults, &mut seen).await?;
     Ok(seen)
 }
 
-async fn second_round<P: Ports>(ports: &P, record: Option<&Record>, seen: &mut Observation) -> Called<()> {
-    let asked = questions::second(seen, record);
+async fn second_round<P: Ports>(
+    ports: &P,
+    fleet: &FleetName,
+    record: Option<&Record>,
+    defaults: &Defaults,
+    seen: &mut Observation,
+) -> Called<()> {
+    let asked = questions::second(fleet, seen, record, defaults);
     if asked.is_empty() {
         return Ok(());
     }

@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 pub enum Budget {
     /// So many.
     Count(u32),
-    /// A share of the serving instances, rounded down, but at least 1 where at least 2 serve.
+    /// A share of the instances, rounded down, but at least 1 where at least 2 serve.
     Share(Percent),
 }
 
 impl Budget {
-    /// The limit in instances, for a group in which `serving` instances serve.
-    pub fn limit(self, serving: u32) -> u32 {
+    /// The limit in instances, for a group of so many `members` of which `serving` serve. What does not serve takes its
+    /// place in the budget.
+    pub fn limit(self, members: u32, serving: u32) -> u32 {
         match self {
             Self::Count(count) => count,
             Self::Share(share) => {
-                let floor = u64::from(serving) * u64::from(share.0) / 100;
+                let floor = u64::from(members) * u64::from(share.0) / 100;
                 let at_least = u32::from(serving >= 2);
                 u32::try_from(floor).unwrap_or(u32::MAX).max(at_least)
             }
@@ -78,10 +79,13 @@ mod tests {
     #[test]
     fn a_share_of_the_budget_rounds_down_but_allows_one_where_two_serve() {
         let ten_percent = Budget::Share(Percent(10));
-        for (serving, limit) in [(0, 0), (1, 0), (2, 1), (19, 1), (20, 2), (21, 2), (1000, 100)] {
-            assert_eq!(ten_percent.limit(serving), limit, "{serving}");
+        for (members, limit) in [(0, 0), (1, 0), (2, 1), (19, 1), (20, 2), (21, 2), (1000, 100)] {
+            assert_eq!(ten_percent.limit(members, members), limit, "{members}");
         }
-        assert_eq!(Budget::Count(3).limit(1), 3);
+        for (serving, limit) in [(1, 0), (2, 1), (3, 1)] {
+            assert_eq!(ten_percent.limit(5, serving), limit, "{serving} of 5 serve");
+        }
+        assert_eq!(Budget::Count(3).limit(1, 1), 3);
     }
 
     #[test]

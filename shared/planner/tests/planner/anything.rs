@@ -7,7 +7,7 @@ use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{Phase, Replacement};
 use proptest::prelude::*;
 
-use crate::support::{Stage, fleet, freeze, id, mins, secs};
+use crate::support::{Stage, fleet, freeze, id, mins, secs, t0};
 
 /// One small thing that happens.
 #[derive(Debug, Clone)]
@@ -85,8 +85,10 @@ fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
         terminations += 1;
         let is_allowed = match role {
             Role::Drifted => {
-                matches!(record.replacements.get(instance).map(|known| &known.phase), Some(Phase::Retiring(_)))
+                let known = record.replacements.get(instance).map(|known| &known.phase);
+                matches!(known, Some(Phase::Retiring(_) | Phase::Vacating(_)))
             }
+            Role::Quarantined => record.quarantined.contains_key(instance),
             Role::Surplus => record
                 .replacements
                 .values()
@@ -219,7 +221,7 @@ proptest! {
         let mut stage = Stage::drifted(size, &[1]);
         stage.tag("breaker", "50%");
         stage.tag("budget", "2");
-        stage.record.as_mut().unwrap().launches_by_desired = !offered;
+        stage.record.as_mut().unwrap().launches_by_desired_since = (!offered).then(t0);
         let (maximum, desired) = (stage.group().max, stage.desired());
         for step in &steps {
             happen(&mut stage, step, 2);

@@ -38,7 +38,7 @@ fn a_launch_without_an_answer_ends_at_the_deadline() {
 #[test]
 fn after_a_failure_the_next_attempt_waits_for_two_and_then_for_four_minutes() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity".into()));
+    stage.scripted.insert("launch", ActionResult::Failed("The security group 'sg-1' does not exist".into()));
     for (attempt, back_off) in [(1, mins(2)), (2, mins(4))] {
         stage.look();
         stage.look();
@@ -63,7 +63,7 @@ fn after_a_failure_the_next_attempt_waits_for_two_and_then_for_four_minutes() {
 #[test]
 fn three_failures_stop_and_page_with_the_words_of_aws() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.scripted.insert("launch", ActionResult::Failed("We currently do not have sufficient capacity".into()));
+    stage.scripted.insert("launch", ActionResult::Failed("The image id '[ami-1]' does not exist".into()));
     for _ in 0..60 {
         stage.look();
         stage.wait(secs(30));
@@ -75,7 +75,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     let page = stage.told.last().unwrap();
     let News::Stopped { why: StopReason::Failures, failures, .. } = &page.news else { panic!("{page:?}") };
     assert_eq!(failures.len(), 3);
-    assert!(page.message().unwrap().text.contains("We currently do not have sufficient capacity"));
+    assert!(page.message().unwrap().text.contains("The image id '[ami-1]' does not exist"));
     // It stays stopped, until it is compliant or gone.
     stage.scripted.clear();
     stage.settle();
@@ -166,13 +166,13 @@ fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
     stage.look();
     assert_eq!(stage.desired(), 4);
     stage.wait(secs(30));
-    let failure = LaunchFailure { at: stage.now, message: "Your quota allows for 0 more".into() };
+    let failure = LaunchFailure { at: stage.now, message: "The key pair 'ops' does not exist".into() };
     stage.launch_failures.insert(GROUP.parse().unwrap(), failure);
     stage.look();
     assert_eq!(stage.desired(), 3, "taken back while nothing fills it");
     stage.look();
     let replacement = stage.replacement(1).unwrap();
-    assert_eq!(replacement.failures[0].why.as_str(), "Your quota allows for 0 more");
+    assert_eq!(replacement.failures[0].why.as_str(), "The key pair 'ops' does not exist");
     assert_eq!(stage.phase(1), "blocked");
     // The old message is not taken for one about the next attempt.
     stage.launches = true;

@@ -1,10 +1,12 @@
 //! A successor that fails for what its ancestor was replaced for is no drift.
 
+use driftless_planner::decision::Waiting;
 use driftless_planner::notification::{News, Severity};
+use driftless_planner::observation::Finding;
 use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
 use jiff::SignedDuration;
 
-use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins};
+use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, rule};
 
 /// Instance 1 of 8 was replaced by instance 101, which fails this rule so long after.
 fn recurs(name: &str, after: SignedDuration) -> Stage {
@@ -25,7 +27,9 @@ fn the_first_recurrence_stops_and_pages_with_the_chain() {
     assert_eq!(stage.phase(101), "stopped");
     let [page] = &stage.told[..] else { panic!("{:?}", stage.told) };
     assert_eq!(page.severity(), Severity::Page);
-    assert!(matches!(&page.news, News::Stopped { why: StopReason::Lineage { ancestor }, .. } if *ancestor == id(1)));
+    assert!(
+        matches!(&page.news, News::Stopped { why: StopReason::Lineage { ancestor, .. }, .. } if *ancestor == id(1))
+    );
     let text = page.message().unwrap().text;
     assert!(text.contains(id(1).as_str()) && text.contains(id(101).as_str()), "{text}");
     stage.wait(mins(60));
@@ -54,15 +58,55 @@ fn after_a_day_it_is_a_drift_of_its_own() {
 
 #[test]
 fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
-    // The successor fails while it is still on trial: it takes the place, and the chain ends with it.
+    // The successor fails while it is still on trial: it goes again, and what it was to replace stays.
     let (mut stage, successor) = Stage::proving(3);
     stage.drift_under(successor.clone(), RULE);
     stage.settle();
-    assert!(!stage.has(&id(1)) && stage.has(&successor));
-    assert_eq!(stage.phase(101), "stopped");
+    assert!(stage.has(&id(1)) && !stage.has(&successor));
+    assert_eq!(stage.phase(1), "stopped");
     assert_eq!(stage.launched.len(), 1);
-    assert_eq!(stage.kinds().last().unwrap(), "stopped");
+    let page = stage.told.last().unwrap();
+    let News::Stopped { why: StopReason::Recurrence { successor: named, .. }, .. } = &page.news else {
+        panic!("{page:?}")
+    };
+    assert_eq!((named, page.severity()), (&successor, Severity::Page));
+    let text = page.message().unwrap().text;
+    assert!(text.contains("driftless veto ami-00000000000000001"), "{text}");
     assert_eq!(stage.desired(), 3);
+}
+
+#[test]
+fn what_drifts_like_a_stopped_one_waits_for_a_person() {
+    let (mut stage, successor) = Stage::proving(8);
+    stage.drift_under(successor, RULE);
+    stage.settle();
+    assert_eq!(stage.phase(1), "stopped");
+    stage.drift(2);
+    stage.look();
+    stage.wait(mins(5));
+    stage.settle();
+    assert_eq!(stage.waits_for(2), Some(&Waiting::Lineage { ancestor: id(1) }));
+    assert_eq!(stage.launched.len(), 1);
+    // Once the first one complies, the rule has shown that it can be kept.
+    stage.comply(1);
+    stage.drift(2);
+    stage.settle();
+    assert!(!stage.has(&id(2)));
+}
+
+#[test]
+fn a_successor_that_fails_for_less_than_the_debounce_is_waited_for() {
+    for (lasts, phase) in around(mins(5)).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
+        let (mut stage, successor) = Stage::proving(3);
+        stage.arrive();
+        let found = Finding { recorded_at: stage.now, annotation: None };
+        stage.compliance.get_mut(&rule(RULE)).unwrap().insert(successor, found);
+        stage.look();
+        stage.wait(lasts);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{lasts:?}");
+        assert!(stage.has(&id(1)));
+    }
 }
 
 #[test]
@@ -78,7 +122,7 @@ fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
     for is_offered in [true, false] {
         let mut stage = Stage::drifted(8, &[1]);
         stage.tag("budget", "2");
-        stage.record.as_mut().unwrap().launches_by_desired = !is_offered;
+        stage.record.as_mut().unwrap().launches_by_desired_since = (!is_offered).then_some(stage.now);
         stage.look();
         // Config is quicker than the next look.
         stage.drift_under(id(101), RULE);
@@ -86,8 +130,8 @@ fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
         stage.look();
         assert_eq!((stage.phase(1), stage.phase(101)), ("proving", "-"), "offered: {is_offered}");
         stage.settle();
-        assert_eq!(stage.phase(101), "stopped");
-        assert_eq!(stage.terminated(), [id(1)]);
+        assert_eq!(stage.phase(1), "stopped");
+        assert_eq!(stage.terminated(), [id(101)]);
         assert_eq!(stage.desired(), 8);
     }
 }

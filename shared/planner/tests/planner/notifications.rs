@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::notification::{Condition, News, Notification, SUBJECT_LENGTH_MAX};
+use driftless_planner::policy::QUARANTINE_FOR;
 use driftless_planner::record::{DriftReason, Failure, Release, StopReason, WithdrawReason};
 use jiff::SignedDuration;
 
@@ -26,7 +27,16 @@ fn started(remark: &str) -> News {
         drift: drift(),
         remarks: vec![remark.into()],
         deadline: t0() + mins(20),
+        goes_first: false,
     }
+}
+
+fn goes_first() -> News {
+    let News::ReplacementStarted { instance, group, zone, remarks, deadline, .. } = started("port 22 is open") else {
+        unreachable!()
+    };
+    let drift = vec![DriftReason::Template { found: version(3) }];
+    News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: true }
 }
 
 fn conditions() -> Vec<Condition> {
@@ -36,6 +46,9 @@ fn conditions() -> Vec<Condition> {
         Condition::NotAdoptable,
         Condition::PolicyInvalid,
         Condition::BreakerOpen,
+        Condition::RuleBreakerOpen { rule: rule(RULE) },
+        Condition::CapacityShort,
+        Condition::Backlog,
         Condition::WouldReplace { instance: instance.clone() },
         Condition::PermissionDenied { action: "launch".to_owned() },
         Condition::DrainOverdue { instance },
@@ -43,7 +56,8 @@ fn conditions() -> Vec<Condition> {
 }
 
 fn news() -> Vec<(String, News)> {
-    let failure = Failure { at: t0(), why: "InsufficientInstanceCapacity".into() };
+    let image = Some("ami-00000000000000001".parse().unwrap());
+    let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
     let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
     let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
     let mut all = vec![
@@ -61,14 +75,35 @@ fn news() -> Vec<(String, News)> {
                 successor: id(101),
                 drift: drift(),
                 took: SignedDuration::from_secs(754),
+                kept_until: None,
             },
+        ),
+        (
+            "replaced-kept".to_owned(),
+            News::Replaced {
+                instance: id(1),
+                successor: id(101),
+                drift: vec![DriftReason::Age, DriftReason::Operator { actor: "ana".into() }],
+                took: SignedDuration::from_secs(754),
+                kept_until: Some(t0() + QUARANTINE_FOR),
+            },
+        ),
+        ("replacement-goes-first".to_owned(), goes_first()),
+        (
+            "surplus-kept".to_owned(),
+            News::SurplusKept { instance: id(101), why: "only 2 would serve, and the floor is 3".into() },
         ),
         ("withdrawn-cleared".to_owned(), withdrawn(WithdrawReason::Cleared, None)),
         ("withdrawn-gone".to_owned(), withdrawn(WithdrawReason::DriftedGone, None)),
         ("withdrawn-breaker".to_owned(), withdrawn(WithdrawReason::BreakerOpen, None)),
         ("withdrawn-failed".to_owned(), withdrawn(WithdrawReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
-        ("stopped-lineage".to_owned(), stopped(StopReason::Lineage { ancestor: id(9) }, Vec::new())),
+        (
+            "stopped-lineage".to_owned(),
+            stopped(StopReason::Lineage { ancestor: id(9), image: image.clone() }, Vec::new()),
+        ),
+        ("stopped-recurrence".to_owned(), stopped(StopReason::Recurrence { successor: id(101), image }, Vec::new())),
+        ("stopped-not-refilled".to_owned(), stopped(StopReason::NotRefilled, Vec::new())),
     ];
     for condition in conditions() {
         let key = condition.key().split(':').next().unwrap().to_owned();
@@ -97,7 +132,17 @@ fn each_message_reads_as_agreed() {
 #[test]
 fn the_catalogue_is_complete() {
     let kinds: BTreeSet<&str> = news().into_iter().map(|(_, news)| notification(news, &[]).kind()).collect();
-    let all = ["adopted", "ended", "entered", "lasts", "replaced", "replacement-started", "stopped", "withdrawn"];
+    let all = [
+        "adopted",
+        "ended",
+        "entered",
+        "lasts",
+        "replaced",
+        "replacement-started",
+        "stopped",
+        "surplus-kept",
+        "withdrawn",
+    ];
     assert_eq!(kinds, all.into());
     for condition in conditions() {
         // A new state must be added above: this match is exhaustive.
@@ -106,6 +151,9 @@ fn the_catalogue_is_complete() {
             | Condition::NotAdoptable
             | Condition::PolicyInvalid
             | Condition::BreakerOpen
+            | Condition::RuleBreakerOpen { .. }
+            | Condition::CapacityShort
+            | Condition::Backlog
             | Condition::WouldReplace { .. }
             | Condition::PermissionDenied { .. }
             | Condition::DrainOverdue { .. } => {}
@@ -221,7 +269,8 @@ fn only_what_acts_or_will_act_suggests_how_to_stop_it() {
     for (name, news) in news() {
         let json = notification(news, &["app-blue"]).message().unwrap().json;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        let is_stoppable = ["replacement-started", "withdrawn-failed"].contains(&name.as_str());
+        let is_stoppable =
+            ["replacement-started", "replacement-goes-first", "withdrawn-failed"].contains(&name.as_str());
         assert_eq!(json["stopCommand"].is_string(), is_stoppable, "{name}");
     }
 }

@@ -168,7 +168,7 @@ fn the_evidence_is_committed_before_the_termination() {
     let entry = decision.journal.iter().find(|entry| entry.evidence.is_some()).expect("evidence");
     assert_eq!(entry.instance, Some(id(1)));
     let evidence = entry.evidence.as_ref().unwrap();
-    assert_eq!(evidence.successor, successor);
+    assert_eq!(evidence.successor, Some(successor));
     assert_eq!(evidence.drift, [DriftReason::Rule(rule(RULE))]);
     assert_eq!(evidence.findings.values().next().unwrap().annotation, Some("port 22 is open".into()));
     assert_eq!(evidence.machine.as_ref().unwrap().image.as_str(), "ami-00000000000000001");
@@ -229,7 +229,7 @@ fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
         decision.actions,
         [Action::SetDesired { group: GROUP.parse().unwrap(), expected: 3, desired: 4, replaces: id(1) }]
     );
-    assert!(decision.next.launches_by_desired);
+    assert_eq!(decision.next.launches_by_desired_since, Some(stage.now));
     assert!(stage.decide().actions.is_empty(), "raised once");
     stage.look();
     assert_eq!(stage.successor(1), id(101), "told by its launch time");

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
+use driftless_planner::alarm::Alarm;
 use driftless_planner::balancer::Forward;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
 use driftless_planner::fact::Fact;
-use driftless_planner::ids::{GroupName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::ids::{AlarmName, GroupName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TemplateContent, TemplateVersion,
+    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TemplateContent,
+    TemplateVersion,
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::record::{Phase, Record, Replacement};
@@ -36,6 +38,9 @@ pub(crate) struct Stage {
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     pub(crate) templates: BTreeMap<TemplateVersion, TemplateContent>,
     pub(crate) refreshes: BTreeMap<GroupName, Refresh>,
+    pub(crate) hook_timeout: SignedDuration,
+    pub(crate) account: Account,
+    pub(crate) alarms: BTreeMap<AlarmName, Alarm>,
     pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) facts: Vec<Fact>,
@@ -93,6 +98,9 @@ impl Stage {
             machines: members.map(|member| (member.id.clone(), machine.clone())).collect(),
             templates: BTreeMap::from([(version(1), content(image))]),
             refreshes: BTreeMap::new(),
+            hook_timeout: SignedDuration::ZERO,
+            account: Account::default(),
+            alarms: BTreeMap::new(),
             launch_failures: BTreeMap::new(),
             freezes: Vec::new(),
             facts: Vec::new(),
@@ -222,6 +230,7 @@ impl Stage {
             | News::ReplacementStarted { .. }
             | News::Replaced { .. }
             | News::Withdrawn { .. }
+            | News::SurplusKept { .. }
             | News::Stopped { .. } => told.kind().to_owned(),
         };
         self.told.iter().map(kind).collect()
@@ -265,11 +274,17 @@ impl Stage {
             .filter(|(version, _)| asked(version))
             .map(|(version, content)| (version.clone(), content))
             .collect();
-        let second = questions::second(&seen, self.record.as_ref());
+        let second = questions::second(&fleet(), &seen, self.record.as_ref(), &self.defaults);
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
         seen.machines = second.machines.iter().filter_map(known).collect();
         let asked = self.refreshes.iter().filter(|(group, _)| second.refreshes.contains(*group));
         seen.refreshes = asked.map(|(group, refresh)| (group.clone(), refresh.clone())).collect();
+        let hooks = second.hook_timeouts.iter();
+        seen.hook_timeouts = hooks.map(|group| (group.clone(), self.hook_timeout)).collect();
+        seen.account = self.account.clone();
+        let is_asked = |name: &AlarmName| first.alarms.iter().any(|pattern| pattern.matches(name));
+        let alarms = self.alarms.iter().filter(|(name, _)| is_asked(name));
+        seen.alarms = alarms.map(|(name, alarm)| (name.clone(), alarm.clone())).collect();
         let failures = self.launch_failures.iter().filter(|(group, _)| second.launch_failures.contains(*group));
         seen.launch_failures = failures.map(|(group, failure)| (group.clone(), failure.clone())).collect();
         seen

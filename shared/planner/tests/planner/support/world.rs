@@ -83,8 +83,23 @@ impl Stage {
                 self.take(instance, *capacity);
                 ActionResult::Done
             }
-            Action::SetAside { .. }
-            | Action::TakeTurn
+            Action::SetAside { instance, expected_desired, capacity, .. } => {
+                match group.member(instance).map(|member| &member.lifecycle) {
+                    None | Some(Lifecycle::Terminating) => return ActionResult::Gone,
+                    Some(Lifecycle::Standby) => return ActionResult::Done,
+                    Some(_) if group.desired != *expected_desired => return ActionResult::Changed,
+                    Some(_) => {}
+                }
+                if *capacity == CapacityChange::Decrement {
+                    assert!(group.desired > group.min, "refused: it must decrement the minimum");
+                    group.desired -= 1;
+                }
+                let member = group.members.iter_mut().find(|member| member.id == *instance).unwrap();
+                member.lifecycle = Lifecycle::Standby;
+                self.balance(at);
+                ActionResult::Done
+            }
+            Action::TakeTurn
             | Action::GiveTurn
             | Action::SetMinimum { .. }
             | Action::Empty { .. }

@@ -1,0 +1,65 @@
+//! Where AWS has no room: the whole fleet waits, and no attempt counts against an instance.
+//!
+//! A shortage is of the zone and the instance type, so that the next drifted instance of the fleet would meet it too. Other
+//! fleets are not touched. On-call hears of it once, when it begins, and not at every try.
+
+use jiff::SignedDuration;
+
+use crate::decide::Plan;
+use crate::launch_fault::{LaunchFault, classify};
+use crate::notification::Condition;
+use crate::record::{BackOff, WithdrawReason};
+use crate::text::ForeignText;
+
+/// The first pause; each further one doubles. Most shortages pass in minutes.
+const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
+/// The longest pause: an hour after AWS has room again the fleet has noticed.
+const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why a surge is given up whose launch failed with this message.
+pub(crate) fn reason_of(message: &ForeignText) -> WithdrawReason {
+    match classify(message.as_str()) {
+        LaunchFault::Capacity => WithdrawReason::NoCapacity(message.clone()),
+        LaunchFault::Configuration | LaunchFault::Unknown => WithdrawReason::Failed(message.clone()),
+    }
+}
+
+/// Notes that a launch found no room. Several of one look are one.
+pub(crate) fn back_off(plan: &mut Plan<'_>, message: ForeignText) {
+    let now = plan.input.now;
+    let known = plan.next.back_off.take();
+    if let Some(known) = known.clone().filter(|known| now < known.until) {
+        plan.next.back_off = Some(known);
+        return;
+    }
+    let (since, tries) = known.map_or((now, 1), |known| (known.since, known.tries.saturating_add(1)));
+    let pause = (PAUSE_MIN * 2_i32.pow(tries.saturating_sub(1).min(8))).min(PAUSE_MAX);
+    plan.next.back_off = Some(BackOff { since, until: now + pause, tries, message });
+}
+
+/// Says that there is no room for as long as that is so. It is over when a launch succeeded, or when nothing asks for
+/// one any more.
+pub(crate) fn announce(plan: &mut Plan<'_>) {
+    let Some(back_off) = plan.next.back_off.clone() else { return };
+    let is_wanted = plan.next.replacements.values().any(|replacement| !replacement.phase.is_final());
+    if is_wanted {
+        plan.is_in(Condition::CapacityShort, back_off.message);
+    } else if plan.input.now >= back_off.until {
+        plan.next.back_off = None;
+        return;
+    }
+    plan.look_again(back_off.until);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_shortage_spares_the_instance() {
+        let short: ForeignText = "InsufficientInstanceCapacity".into();
+        assert_eq!(reason_of(&short), WithdrawReason::NoCapacity(short.clone()));
+        let wrong: ForeignText = "The image id '[ami-1]' does not exist".into();
+        assert_eq!(reason_of(&wrong), WithdrawReason::Failed(wrong.clone()));
+    }
+}

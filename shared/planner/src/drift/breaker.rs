@@ -1,0 +1,154 @@
+//! Common causes: many instances of one fleet, or many fleets under one rule, at once.
+
+use std::collections::BTreeSet;
+
+use super::Findings;
+use crate::adopt::Standing;
+use crate::decide::Plan;
+use crate::ids::{InstanceId, RuleName};
+use crate::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
+use crate::notification::Condition;
+use crate::policy::BREAKER_INSTANCES_MIN;
+use crate::record::{DriftReason, Record, RuleBreaker};
+
+/// Whether too many of the live group drifted at once.
+pub(super) fn judge(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
+    let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
+    if findings.is_incomplete {
+        // Known to be open, it is not closed by an answer that is missing.
+        let open = plan.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
+        if let Some(detail) = open {
+            plan.is_in(Condition::BreakerOpen, detail);
+        }
+        return;
+    }
+    // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
+    let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
+    let surplus: BTreeSet<&InstanceId> = plan
+        .next
+        .replacements
+        .iter()
+        .filter(|(id, _)| is_active(id))
+        .filter_map(|(_, replacement)| replacement.phase.successor())
+        .collect();
+    let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
+    let drifted = members.iter().filter(|id| counts(plan, findings, id)).count();
+    let members = members.len();
+    if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
+        findings.breaker = Some((drifted, members));
+        plan.is_in(
+            Condition::BreakerOpen,
+            format!(
+                "{drifted} of {members} instances of {} drifted at once under {}: more than {} has a common cause",
+                live.name,
+                causes(findings),
+                policy.breaker
+            ),
+        );
+    }
+}
+
+/// Whether an instance speaks for a common cause. What ran another version from the beginning does not, nor does age or a
+/// person's word.
+fn counts(plan: &Plan<'_>, findings: &Findings, id: &InstanceId) -> bool {
+    let is_backlog = plan.next.backlog.contains(id);
+    findings.drifted.get(id).is_some_and(|drift| {
+        drift
+            .reasons()
+            .iter()
+            .any(|reason| reason.may_be_common() && !(is_backlog && matches!(reason, DriftReason::Template { .. })))
+    })
+}
+
+/// What the drift is about, in words, each once.
+fn causes(findings: &Findings) -> String {
+    let named: BTreeSet<String> = findings
+        .drifted
+        .values()
+        .flat_map(super::Drift::reasons)
+        .filter(DriftReason::may_be_common)
+        .map(|reason| match reason {
+            DriftReason::Rule(rule) => rule.to_string(),
+            DriftReason::Template { found } => found.to_string(),
+            DriftReason::Image { found } => found.to_string(),
+            DriftReason::Alarm(alarm) => alarm.to_string(),
+            DriftReason::Age => "age".to_owned(),
+            DriftReason::Operator { actor } => actor.to_string(),
+        })
+        .collect();
+    named.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+/// Whether many fleets drifted under one rule at once. Open, it holds here what drifted under that rule alone.
+///
+/// It closes when no three fleets have begun to drift under the rule within the last quarter of an hour, and fewer
+/// instances of this fleet are drifted under it than while it was open: then somebody has mended something. A person may
+/// close it too (`driftless retry`).
+pub(super) fn judge_rules(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
+    let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
+    let known: BTreeSet<RuleName> = plan.next.rule_breakers.keys().cloned().chain(listed).collect();
+    for rule in known {
+        let fleets = fleets_drifting(plan, &rule);
+        let by_rule = findings.drifted.values().filter(|drift| drift.rules.contains_key(&rule)).count();
+        let (fleets_seen, drifted) = (in_u32(fleets), in_u32(by_rule));
+        let is_common = fleets >= COMMON_CAUSE_FLEETS;
+        match plan.next.rule_breakers.get_mut(&rule) {
+            None if is_common && drifted > 0 => {
+                let breaker = RuleBreaker { since: plan.input.now, fleets: fleets_seen, drifted };
+                plan.next.rule_breakers.insert(rule.clone(), breaker);
+                plan.journal(None, "", "rule breaker open", format!("{fleets} fleets drifted under {rule} at once"));
+            }
+            None => continue,
+            Some(breaker) => {
+                let is_mended = drifted == 0 || drifted < breaker.drifted;
+                breaker.fleets = breaker.fleets.max(fleets_seen);
+                breaker.drifted = breaker.drifted.max(drifted);
+                // An answer that is missing closes nothing.
+                if !is_common && is_mended && findings.read.contains(&rule) {
+                    plan.next.rule_breakers.remove(&rule);
+                    plan.journal(None, "rule breaker open", "closed", format!("fewer are drifted under {rule}"));
+                    continue;
+                }
+            }
+        }
+        if let Some(breaker) = plan.next.rule_breakers.get(&rule) {
+            let detail = format!(
+                "{} fleets of this account began to drift under {rule} within {COMMON_CAUSE_WITHIN:#}: it is the rule's doing",
+                breaker.fleets
+            );
+            if !is_common {
+                let next = plan.input.now + COMMON_CAUSE_WITHIN;
+                plan.look_again(next);
+            }
+            plan.is_in(Condition::RuleBreakerOpen { rule: rule.clone() }, detail);
+        }
+    }
+}
+
+/// How many fleets have just begun to drift under a rule, this one included.
+fn fleets_drifting(plan: &Plan<'_>, rule: &RuleName) -> usize {
+    let now = plan.input.now;
+    let known = plan.input.seen.account.drifting.get(rule);
+    let recent = known.into_iter().flatten().filter(|(_, at)| now.duration_since(**at) <= COMMON_CAUSE_WITHIN);
+    let mut fleets: BTreeSet<_> = recent.map(|(fleet, _)| fleet).collect();
+    if plan.begins_to_drift.contains(rule) {
+        fleets.insert(plan.input.fleet);
+    }
+    fleets.len()
+}
+
+/// The rule whose breaker holds an instance with this drift, and the number of fleets: where all that it is drifted for
+/// are such rules.
+pub(crate) fn open_rule_breaker(record: &Record, drift: &BTreeSet<DriftReason>) -> Option<(RuleName, u32)> {
+    let mut held = None;
+    for reason in drift {
+        let DriftReason::Rule(rule) = reason else { return None };
+        let breaker = record.rule_breakers.get(rule)?;
+        held = held.or_else(|| Some((rule.clone(), breaker.fleets)));
+    }
+    held
+}
+
+fn in_u32(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

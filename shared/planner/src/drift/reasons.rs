@@ -1,0 +1,108 @@
+//! What makes an instance drifted apart from the rules: what it runs, its age, an alarm of its own, a person's word.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::adopt::Standing;
+use crate::alarm::{Alarm, AlarmPattern};
+use crate::decide::Plan;
+use crate::fact::AlarmState;
+use crate::ids::{AlarmName, InstanceId};
+use crate::observation::{Group, Machine, Member, Observation, TemplateReference};
+use crate::policy::Policy;
+use crate::record::{DriftReason, Record, Release, Replacement};
+
+/// All reasons of the members of the live group, and of those that are being replaced.
+pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
+    let (seen, record) = (plan.input.seen, &plan.next);
+    let policy = standing.policy.as_ref().ok();
+    let mut found = Vec::new();
+    for (group, member) in seen.groups.iter().flat_map(|group| group.active().map(move |member| (group, member))) {
+        let under_way = record.replacements.get(&member.id).filter(|work| work.phase.surge().is_some());
+        if record.quarantined.contains_key(&member.id) || !(standing.is_live(&group.name) || under_way.is_some()) {
+            continue;
+        }
+        let mut note = |reason: DriftReason| found.push((member.id.clone(), reason));
+        if let Some(release) = &record.release
+            && let Some(reason) = runs_other(group, member, release)
+        {
+            note(reason);
+        }
+        // Work ends under the policy that it was admitted with.
+        let admitted = under_way.and_then(|work| work.phase.surge()).map(|surge| &surge.policy);
+        let max_age = admitted.map_or_else(|| policy.and_then(|policy| policy.max_age), |policy| policy.max_age);
+        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, plan.input.now)) {
+            note(DriftReason::Age);
+        }
+        let patterns = policy.into_iter().flat_map(Policy::alarms);
+        for name in ringing_for(seen, &member.id, patterns, under_way) {
+            note(DriftReason::Alarm(name.clone()));
+        }
+        if let Some(actor) = record.asked_to_replace.get(&member.id) {
+            note(DriftReason::Operator { actor: actor.clone() });
+        }
+    }
+    found
+}
+
+/// Whether all of these could be told in this look for an instance that is drifted for them.
+pub(super) fn can_be_told(plan: &Plan<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
+    match reason {
+        DriftReason::Template { .. } | DriftReason::Image { .. } => {
+            standing.live.is_some() && plan.next.release.is_some()
+        }
+        DriftReason::Age => plan.input.seen.machines.contains_key(id),
+        // Rules are asked about one by one, and the other two are on record.
+        DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
+    }
+}
+
+/// What a member runs, where it is not its release. What the group launches now is no drift of the instance: its
+/// successor would run the same, and why the group launches another release is a question of its own. An instance
+/// without a known version was attached by hand: nothing is known against it.
+pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<DriftReason> {
+    let found = member.template.as_ref()?;
+    if *found != release.template {
+        let is_what_it_launches = matches!(&group.template, TemplateReference::Numbered(version) if version == found);
+        return (!is_what_it_launches).then(|| DriftReason::Template { found: found.clone() });
+    }
+    let image = member.image_override.as_ref().filter(|image| **image != release.image)?;
+    Some(DriftReason::Image { found: image.clone() })
+}
+
+/// Whether an instance has reached the age at which it is replaced. Unknown to EC2 it has none.
+pub fn is_older(machine: Option<&Machine>, max_age: SignedDuration, now: Timestamp) -> bool {
+    machine.is_some_and(|machine| now.duration_since(machine.launched_at) >= max_age)
+}
+
+/// The alarms that ring and name this instance, and no other.
+fn ringing_for<'s>(
+    seen: &'s Observation,
+    id: &InstanceId,
+    patterns: impl Iterator<Item = &'s AlarmPattern>,
+    under_way: Option<&Replacement>,
+) -> Vec<&'s AlarmName> {
+    let patterns: Vec<&AlarmPattern> = patterns.collect();
+    let is_listed = |name: &AlarmName| {
+        patterns.iter().any(|pattern| pattern.matches(name))
+            || under_way.is_some_and(|work| work.drift.contains(&DriftReason::Alarm(name.clone())))
+    };
+    let rings = |alarm: &Alarm| alarm.state == AlarmState::Alarm && alarm.subject.instances == [id.clone()];
+    seen.alarms.iter().filter(|(name, alarm)| rings(alarm) && is_listed(name)).map(|(name, _)| name).collect()
+}
+
+/// The alarms that are asked about: those of the list, and those for which an instance is on record.
+pub fn alarms_to_read<'r>(
+    listed: impl Iterator<Item = &'r AlarmPattern>,
+    record: Option<&'r Record>,
+) -> impl Iterator<Item = AlarmPattern> {
+    let drift = record.into_iter().flat_map(|record| record.replacements.values()).flat_map(|work| &work.drift);
+    let known = drift.filter_map(|reason| match reason {
+        DriftReason::Alarm(name) => Some(AlarmPattern::Name(name.clone())),
+        DriftReason::Rule(_)
+        | DriftReason::Template { .. }
+        | DriftReason::Image { .. }
+        | DriftReason::Age
+        | DriftReason::Operator { .. } => None,
+    });
+    listed.cloned().chain(known)
+}

@@ -1,0 +1,86 @@
+//! What Config reported, weighed against what it says now.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::{CONFIRMATION_GRACE, Findings};
+use crate::adopt::Standing;
+use crate::decide::Plan;
+use crate::fact::{ComplianceFact, Fact, Verdict};
+use crate::ids::RuleName;
+use crate::observation::Finding;
+
+const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
+
+/// A report that would start something is verified by the read. A report that stops something is believed, for as long
+/// as the read may trail it.
+pub(super) fn weigh(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    listed: &BTreeSet<RuleName>,
+    findings: &mut Findings,
+) {
+    let now = plan.input.now;
+    if plan.input.seen.groups.is_empty() {
+        // Nothing is known about any instance in this look.
+        return;
+    }
+    for fact in plan.input.facts {
+        let Fact::Compliance(report) = fact else { continue };
+        let is_member = plan.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
+        if !is_member {
+            plan.consumed.push(fact.key());
+            continue;
+        }
+        let finding = findings.drifted.get(&report.instance).and_then(|drift| drift.rules.get(&report.rule));
+        // Off the list, a rule still holds for work that was admitted under it.
+        if !listed.contains(&report.rule) && finding.is_none() {
+            if standing.policy.is_ok() {
+                show(plan, report);
+            }
+            plan.consumed.push(fact.key());
+            continue;
+        }
+        let is_confirmed = match (report.verdict, finding) {
+            (Verdict::NonCompliant, Some(_)) | (Verdict::Compliant | Verdict::NotApplicable, None) => true,
+            (Verdict::NonCompliant, None) => false,
+            // Older than the finding: it was true once, and is not any more.
+            (Verdict::Compliant | Verdict::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
+        };
+        if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
+            plan.consumed.push(fact.key());
+        } else {
+            plan.look_again(now + CONFIRMATION_RECHECK);
+            if report.verdict != Verdict::NonCompliant
+                && let Some(drift) = findings.drifted.get_mut(&report.instance)
+            {
+                drift.rules.remove(&report.rule);
+                if drift.is_empty() {
+                    findings.drifted.remove(&report.instance);
+                }
+            }
+        }
+    }
+}
+
+/// Keeps what was reported under a rule that is not on the list: it is shown, and never acted on.
+fn show(plan: &mut Plan<'_>, report: &ComplianceFact) {
+    let known = plan.next.shown.entry(report.instance.clone()).or_default();
+    let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);
+    if !is_newer {
+        return;
+    }
+    match report.verdict {
+        Verdict::NonCompliant => {
+            let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
+            known.insert(report.rule.clone(), finding);
+            let why = format!("rule {} is not on the fleet's list: shown only", report.rule);
+            plan.journal(Some(&report.instance), "", "shown", why);
+        }
+        Verdict::Compliant | Verdict::NotApplicable => {
+            known.remove(&report.rule);
+        }
+    }
+    plan.next.shown.retain(|_, rules| !rules.is_empty());
+}

@@ -1,0 +1,420 @@
+//! A drifted instance, and what is being done about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Waiting;
+use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
+use crate::observation::{Finding, TemplateVersion};
+use crate::policy::{Policy, ReplaceBy};
+use crate::text::ForeignText;
+
+/// A drifted instance and what is being done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// The group that the instance belongs to.
+    pub group: GroupName,
+    /// Where it runs; its successor goes there too.
+    pub zone: Zone,
+    /// Why it is not what its release made it.
+    pub drift: BTreeSet<DriftReason>,
+    /// What Config said, by rule: evidence that outlives the instance.
+    pub findings: BTreeMap<RuleName, Finding>,
+    /// When the drift was first seen. The debounce counts from here.
+    pub detected_at: Timestamp,
+    /// Where the replacement is.
+    pub phase: Phase,
+    /// Attempts that failed, oldest first.
+    pub failures: Vec<Failure>,
+}
+
+/// Why an instance is not what its release made it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriftReason {
+    /// A rule of the fleet's list says so.
+    Rule(RuleName),
+    /// It was launched with another version of the launch template than the release's.
+    Template {
+        /// The version that it runs.
+        found: TemplateVersion,
+    },
+    /// It runs another image than the release's: its root volume was replaced.
+    Image {
+        /// The image that it runs.
+        found: ImageId,
+    },
+    /// It is older than the fleet allows.
+    Age,
+    /// An alarm of the fleet's list that names this instance, and no other, rings.
+    Alarm(AlarmName),
+    /// A person said so.
+    Operator {
+        /// Who.
+        actor: ForeignText,
+    },
+}
+
+impl DriftReason {
+    /// Whether a common cause can bring it about. Age does not: a fleet that was cut over as one grows old as one. Nor
+    /// does a person's word.
+    pub const fn may_be_common(&self) -> bool {
+        match self {
+            Self::Rule(_) | Self::Template { .. } | Self::Image { .. } | Self::Alarm(_) => true,
+            Self::Age | Self::Operator { .. } => false,
+        }
+    }
+
+    /// Whether a successor that drifts for it too was born with it: then the image, the template or the rule is wrong.
+    pub const fn is_inherited(&self) -> bool {
+        self.may_be_common()
+    }
+}
+
+/// Where a replacement is. `replaced` and `cleared` are no phases: such a replacement leaves the record, and the
+/// journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Phase {
+    /// The drift has not lasted long enough yet.
+    Debouncing,
+    /// A guard says no.
+    Blocked(Waiting),
+    /// A successor is being launched.
+    Launching(Surge),
+    /// The successor must be in service, with a healthy target for the warm-up.
+    Proving(Proving),
+    /// The drifted instance is being terminated, or set aside.
+    Retiring(Retiring),
+    /// The drifted instance goes first: it is being terminated.
+    Vacating(Vacating),
+    /// The drifted instance is gone or on its way; what Auto Scaling launches in its place must prove itself.
+    Refilling(Refilling),
+    /// The surge is given up: its surplus is being terminated, and the drifted instance stays.
+    Withdrawing(Withdrawing),
+    /// Given up for good. A person must look.
+    Stopped(Stopped),
+}
+
+/// An attempt to put a successor in the place of a drifted instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surge {
+    /// The idempotency token of the launch: derived from the instance, the attempt and the time of admission.
+    pub token: String,
+    /// When the guards let it through.
+    pub admitted_at: Timestamp,
+    /// When the successor must have proven itself. Moves by the time that a freeze holds it.
+    pub deadline: Timestamp,
+    /// The group's desired capacity at admission: what it must have again at the end, unless someone else changes it.
+    pub base_desired: u32,
+    /// How the successor comes.
+    pub method: SurgeMethod,
+    /// Whether the launch was asked for more than once: then an earlier one may have succeeded without an answer.
+    pub asked_again: bool,
+    /// Since when a freeze holds it.
+    pub held_since: Option<Timestamp>,
+    /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
+    pub policy: Box<Policy>,
+}
+
+/// How a successor comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SurgeMethod {
+    /// `LaunchInstances`, idempotent, which answers the id.
+    LaunchInstances,
+    /// Desired capacity raised by one, where the group or the endpoint does not offer the other. The successor is
+    /// the instance of the release that was launched after the admission.
+    RaiseDesired,
+    /// Auto Scaling launches it by itself: the drifted one goes first, and its place stays.
+    Refill,
+}
+
+/// The proof of a successor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proving {
+    /// The attempt.
+    pub surge: Surge,
+    /// The instance that must prove itself.
+    pub successor: InstanceId,
+    /// Since when it has been in service with a healthy target, without interruption.
+    pub healthy_since: Option<Timestamp>,
+}
+
+/// The end of a drifted instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retiring {
+    /// The attempt.
+    pub surge: Surge,
+    /// The instance that has proven itself.
+    pub successor: InstanceId,
+    /// When the drifted instance must be gone.
+    pub deadline: Timestamp,
+    /// The desired capacity on which the termination was decided.
+    pub desired_before: u32,
+    /// Whether AWS accepted the termination. After a crash it can be false although it did.
+    pub terminated: bool,
+}
+
+/// The end of a drifted instance that goes before its successor comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vacating {
+    /// The attempt.
+    pub surge: Surge,
+    /// Whether AWS accepted the termination. After a crash it can be false although it did.
+    pub terminated: bool,
+}
+
+/// The proof of an instance that comes into a place that was vacated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refilling {
+    /// The attempt.
+    pub surge: Surge,
+    /// When the successor must have proven itself.
+    pub deadline: Timestamp,
+    /// The instance that must prove itself. None: not launched yet.
+    pub successor: Option<InstanceId>,
+    /// Since when it has been in service with a healthy target, without interruption.
+    pub healthy_since: Option<Timestamp>,
+}
+
+/// The end of a surge without a replacement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawing {
+    /// The attempt.
+    pub surge: Surge,
+    /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
+    pub successor: Option<InstanceId>,
+    /// Why.
+    pub because: WithdrawReason,
+    /// When it must be over: a surplus that the floor still holds then stays for good.
+    pub deadline: Timestamp,
+    /// The desired capacity on which taking the surplus back was decided. None: not decided yet.
+    pub desired_before: Option<u32>,
+    /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
+    pub taken_back: bool,
+}
+
+/// Why a surge is given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithdrawReason {
+    /// The drift is over: there is nothing to replace.
+    Cleared,
+    /// The drifted instance is gone without our doing.
+    DriftedGone,
+    /// Many drifted at once: a common cause.
+    BreakerOpen,
+    /// Many fleets drifted at once under this rule: it is the rule's doing.
+    RuleBreakerOpen(RuleName),
+    /// AWS has no room for the successor, in its own words.
+    NoCapacity(ForeignText),
+    /// The successor drifts for the same reason as what it was to replace.
+    BornDrifted {
+        /// The successor.
+        successor: InstanceId,
+    },
+    /// The window closed before the drifted instance, which was to go first, was terminated.
+    WindowClosed,
+    /// The successor did not prove itself.
+    Failed(ForeignText),
+}
+
+/// Why a replacement is given up for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stopped {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: StopReason,
+}
+
+/// What ends a replacement without success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// [`crate::replacement::ATTEMPTS_MAX`] attempts failed.
+    Failures,
+    /// The instance is itself a successor and fails the rule that its ancestor was replaced for: the image or the rule
+    /// is wrong.
+    Lineage {
+        /// The replaced instance.
+        ancestor: InstanceId,
+        /// The image that both run, as far as the release tells: the veto that is proposed.
+        image: Option<ImageId>,
+    },
+    /// Its successor failed the same rule while it was still on trial: the image or the rule is wrong.
+    Recurrence {
+        /// The successor, which is gone again.
+        successor: InstanceId,
+        /// The image of the release: the veto that is proposed.
+        image: Option<ImageId>,
+    },
+    /// It went first, and no successor proved itself in its place in time.
+    NotRefilled,
+}
+
+/// An instance that is kept for forensics: out of its target groups, still of its group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantined {
+    /// Its group.
+    pub group: GroupName,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is terminated, unless someone took it out before.
+    pub until: Timestamp,
+    /// What it was replaced for.
+    pub drift: BTreeSet<DriftReason>,
+}
+
+/// A fleet that AWS has no room for: its launches wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackOff {
+    /// Since when.
+    pub since: Timestamp,
+    /// When the next launch may be tried.
+    pub until: Timestamp,
+    /// How many launches in a row found no room.
+    pub tries: u32,
+    /// AWS's last words.
+    pub message: ForeignText,
+}
+
+/// A rule under which many fleets drifted at once, as this fleet knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleBreaker {
+    /// Since when it is open.
+    pub since: Timestamp,
+    /// The most fleets that were seen to drift at once.
+    pub fleets: u32,
+    /// The most instances of this fleet that were drifted under it meanwhile.
+    pub drifted: u32,
+}
+
+impl StopReason {
+    /// The image that a veto is proposed for, where the evidence speaks against one.
+    pub const fn suspect(&self) -> Option<&ImageId> {
+        match self {
+            Self::Lineage { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
+            Self::Failures | Self::NotRefilled => None,
+        }
+    }
+}
+
+impl Surge {
+    /// How the drifted instance is replaced, by the policy that the attempt was admitted with.
+    pub const fn replace_by(&self) -> ReplaceBy {
+        self.policy.replace
+    }
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// Why, in AWS's own words where it said something.
+    pub why: ForeignText,
+}
+
+/// What a successor descends from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descent {
+    /// The instance that it replaced.
+    pub ancestor: InstanceId,
+    /// What the ancestor was replaced for.
+    pub drift: BTreeSet<DriftReason>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Phase {
+    /// The attempt that is under way.
+    pub const fn surge(&self) -> Option<&Surge> {
+        match self {
+            Self::Launching(surge) => Some(surge),
+            Self::Proving(proving) => Some(&proving.surge),
+            Self::Retiring(retiring) => Some(&retiring.surge),
+            Self::Withdrawing(withdrawing) => Some(&withdrawing.surge),
+            Self::Vacating(vacating) => Some(&vacating.surge),
+            Self::Refilling(refilling) => Some(&refilling.surge),
+            Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
+        }
+    }
+
+    /// The successor, once it is known.
+    pub const fn successor(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Proving(proving) => Some(&proving.successor),
+            Self::Retiring(retiring) => Some(&retiring.successor),
+            Self::Withdrawing(withdrawing) => withdrawing.successor.as_ref(),
+            Self::Refilling(refilling) => refilling.successor.as_ref(),
+            Self::Launching(_) | Self::Vacating(_) | Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
+        }
+    }
+
+    /// Whether nothing more will be done without a person.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Stopped(_))
+    }
+
+    /// The word for it in messages, the journal and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Debouncing => "debouncing",
+            Self::Blocked(_) => "blocked",
+            Self::Launching(_) => "launching",
+            Self::Proving(_) => "proving",
+            Self::Retiring(_) => "retiring",
+            Self::Withdrawing(_) => "withdrawing",
+            Self::Vacating(_) => "vacating",
+            Self::Refilling(_) => "refilling",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+}
+
+impl std::fmt::Display for DriftReason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rule(rule) => write!(formatter, "rule {rule}"),
+            Self::Template { found } => write!(formatter, "runs {found}, which is not the release"),
+            Self::Image { found } => write!(formatter, "runs {found}, which is not the release's image"),
+            Self::Age => formatter.write_str("older than driftless:max-age"),
+            Self::Alarm(alarm) => write!(formatter, "alarm {alarm}"),
+            Self::Operator { actor } => write!(formatter, "asked for by {actor}"),
+        }
+    }
+}
+
+impl std::fmt::Display for WithdrawReason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cleared => formatter.write_str("the drift is over"),
+            Self::DriftedGone => formatter.write_str("the drifted instance is gone without our doing"),
+            Self::BreakerOpen => formatter.write_str("the breaker opened"),
+            Self::RuleBreakerOpen(rule) => write!(formatter, "the breaker opened for rule {rule} in all fleets"),
+            Self::NoCapacity(message) => write!(formatter, "AWS has no room for the successor: {message}"),
+            Self::BornDrifted { successor } => {
+                write!(formatter, "its successor {successor} drifted for the same reason")
+            }
+            Self::WindowClosed => formatter.write_str("the window closed before it was terminated"),
+            Self::Failed(why) => write!(formatter, "the successor failed: {why}"),
+        }
+    }
+}

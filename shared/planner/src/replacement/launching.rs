@@ -1,0 +1,121 @@
+//! The launch of a successor.
+
+use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused, set_phase};
+use crate::action::{Action, ActionResult};
+use crate::capacity;
+use crate::decide::Plan;
+use crate::ids::InstanceId;
+use crate::ledger::make_room;
+use crate::record::{Phase, Proving, Surge, SurgeMethod, WithdrawReason};
+use crate::withdrawal::{has_no_surplus, newest_since};
+
+pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
+    let outcomes: Vec<_> = plan.outcomes_for(context.id).cloned().collect();
+    for outcome in &outcomes {
+        match (&outcome.action, &outcome.result) {
+            (Action::Launch { .. }, ActionResult::Launched(successor)) => {
+                let why = format!("launched {successor}");
+                let proving = Proving { surge, successor: successor.clone(), healthy_since: None };
+                return Step::To(Phase::Proving(proving), why);
+            }
+            (Action::Launch { .. }, ActionResult::Unsupported) => {
+                plan.next.launches_by_desired_since = Some(context.now);
+                surge.method = SurgeMethod::RaiseDesired;
+            }
+            // Someone else changed desired capacity, and ours was not written: theirs is the new base.
+            (Action::SetDesired { .. }, ActionResult::Changed) => {
+                surge.base_desired = context.group.desired.saturating_sub(context.others_launched);
+            }
+            (Action::Launch { .. } | Action::SetDesired { .. }, ActionResult::Failed(message)) => {
+                return refused(context, surge, capacity::reason_of(message));
+            }
+            (Action::Launch { .. } | Action::SetDesired { .. }, ActionResult::Gone) => {
+                let why = format!("{} is gone", context.group.name);
+                return refused(context, surge, WithdrawReason::Failed(why.as_str().into()));
+            }
+            _ => {}
+        }
+    }
+    if let Some(successor) = newcomer(plan, context, &surge) {
+        let why = format!("{successor} was launched");
+        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+    }
+    if let Some(failure) = plan.input.seen.launch_failures.get(&context.group.name)
+        && surge.method == SurgeMethod::RaiseDesired
+        && failure.at >= surge.admitted_at
+    {
+        return give_up(context, surge, None, capacity::reason_of(&failure.message));
+    }
+    if let Some(step) = pointless(context, &surge, None) {
+        // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
+        // tells the id of what is to be withdrawn.
+        if is_known(context, &surge) {
+            return step;
+        }
+    }
+    match hold_or_expire(context, &mut surge) {
+        Clock::Held(waiting) => {
+            plan.waiting.insert(context.id.clone(), waiting);
+            return Step::Stay(Phase::Launching(surge));
+        }
+        Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
+            let why = format!("no successor within {:#}", surge.policy.launch_deadline);
+            return give_up(context, surge, None, WithdrawReason::Failed(why.as_str().into()));
+        }
+        // What came since may be this launch, whose answer was lost, or someone else's scale-out. Only the token tells.
+        Clock::Expired | Clock::Running => {}
+    }
+    surge.asked_again = true;
+    set_phase(plan, context.id, Phase::Launching(surge.clone()));
+    launch(plan, context.id);
+    Step::Stay(Phase::Launching(surge))
+}
+
+/// Whether it is known what this launch has come to, so that it can be given up: nothing came, or whatever came is
+/// told by its launch time anyway.
+fn is_known(context: &Context<'_, '_>, surge: &Surge) -> bool {
+    has_no_surplus(context, surge) || surge.method == SurgeMethod::RaiseDesired
+}
+
+/// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
+pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
+    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
+    let Phase::Launching(surge) = &replacement.phase else { return };
+    let Some(group) = plan.input.seen.group(&replacement.group) else { return };
+    let is_written =
+        |action: &Action| matches!(action, Action::SetDesired { .. }) && action.group() == Some(&group.name);
+    match surge.method {
+        SurgeMethod::LaunchInstances => {
+            make_room(plan, group, surge.base_desired);
+            plan.actions.push(Action::Launch {
+                group: group.name.clone(),
+                zone: replacement.zone.clone(),
+                replaces: id.clone(),
+                token: surge.token.clone(),
+            });
+        }
+        // One raise at a time: the next one starts from what this one leaves.
+        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !plan.actions.iter().any(is_written) => {
+            make_room(plan, group, surge.base_desired);
+            plan.actions.push(Action::SetDesired {
+                group: group.name.clone(),
+                expected: group.desired,
+                desired: group.desired + 1,
+                replaces: id.clone(),
+            });
+        }
+        // Raised already, or never lowered: Auto Scaling is launching.
+        SurgeMethod::RaiseDesired | SurgeMethod::Refill => {}
+    }
+    look_at_work_again(plan, &replacement);
+}
+
+/// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
+/// is nobody's successor yet.
+fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+    // Before desired capacity is up, a new instance is Auto Scaling's own business.
+    if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
+        return None;
+    }
+    newest_since(plan, context, surge.admitted_at)
+}

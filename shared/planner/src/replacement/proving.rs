@@ -1,0 +1,119 @@
+//! The proof of a successor: in service, with a healthy target for the warm-up, and free of what its ancestor is
+//! replaced for.
+
+use super::{Clock, Context, Recurrence, Step, give_up, hold_or_expire, pointless};
+use crate::decide::Plan;
+use crate::decision::{Evidence, JournalEntry, Waiting};
+use crate::ids::InstanceId;
+use crate::ledger::protect;
+use crate::observation::{Lifecycle, Member};
+use crate::record::{Phase, Proving, Replacement, Retiring, Setting, Surge, WithdrawReason};
+
+pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
+    let successor = context.group.member(&proving.successor);
+    let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
+    if successor.is_some_and(is_leaving) {
+        let why = "Auto Scaling took the successor away before it had proven itself";
+        return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
+    }
+    if successor.is_none() && was_listed(plan, &proving) {
+        let why = "the successor is gone, and had not proven itself";
+        return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
+    }
+    if let Some(step) = pointless(context, &proving.surge, Some(&proving.successor)) {
+        return step;
+    }
+    // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
+    let is_serving = successor.is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+    proving.healthy_since = is_serving.then(|| proving.healthy_since.unwrap_or(context.now));
+    match hold_or_expire(context, &mut proving.surge) {
+        Clock::Held(waiting) => {
+            plan.waiting.insert(context.id.clone(), waiting);
+            return Step::Stay(Phase::Proving(proving));
+        }
+        Clock::Expired => {
+            let why = format!("not proven within {:#}", proving.surge.policy.launch_deadline);
+            let because = WithdrawReason::Failed(why.as_str().into());
+            return give_up(context, proving.surge, Some(proving.successor), because);
+        }
+        Clock::Running => {}
+    }
+    // Just launched, and not listed yet: describes trail.
+    let Some(successor) = successor else { return Step::Stay(Phase::Proving(proving)) };
+    protect(plan, context.group, successor);
+    let Some(healthy_since) = proving.healthy_since else { return Step::Stay(Phase::Proving(proving)) };
+    let proven_at = healthy_since + context.group.warm_up;
+    if context.now < proven_at {
+        plan.look_again(proven_at);
+        return Step::Stay(Phase::Proving(proving));
+    }
+    match &context.recurrence {
+        // Once it lasts, it is no drift but a birth defect: its ancestor stays, and so does everything like it.
+        Recurrence::Lasting => {
+            let because = WithdrawReason::BornDrifted { successor: proving.successor.clone() };
+            return give_up(context, proving.surge, Some(proving.successor), because);
+        }
+        Recurrence::Until(until) => {
+            plan.look_again(*until);
+            return Step::Stay(Phase::Proving(proving));
+        }
+        Recurrence::None => {}
+    }
+    if let Some(waiting) = floor(plan, context, &proving.surge, context.id) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Proving(proving));
+    }
+    let why = format!("{} has been healthy for {:#}", proving.successor, context.group.warm_up);
+    let deadline = context.now + proving.surge.policy.drain_deadline;
+    keep_evidence(plan, context, Some(&proving.successor));
+    let Proving { surge, successor, .. } = proving;
+    let desired_before = context.group.desired;
+    Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
+}
+
+/// Whether a successor was seen in its group before: then it is not just the describe that trails.
+fn was_listed(plan: &Plan<'_>, proving: &Proving) -> bool {
+    let protects =
+        |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
+    proving.healthy_since.is_some() || plan.next.ledger.iter().any(|entry| protects(&entry.setting))
+}
+
+pub(crate) fn floor(
+    plan: &Plan<'_>,
+    context: &Context<'_, '_>,
+    surge: &Surge,
+    leaving: &InstanceId,
+) -> Option<Waiting> {
+    let serving = plan.input.seen.serving_without(context.group, leaving);
+    let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
+    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+}
+
+pub(super) fn keep_evidence(plan: &mut Plan<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {
+    let Some(replacement) = plan.next.replacements.get(context.id).cloned() else { return };
+    plan.journal_entry(JournalEntry {
+        at: context.now,
+        instance: Some(context.id.clone()),
+        from: replacement.phase.name().to_owned(),
+        to: "evidence".to_owned(),
+        why: "kept before the instance goes".into(),
+        actor: "driftless".to_owned(),
+        evidence: Some(Evidence {
+            drift: replacement.drift.iter().cloned().collect(),
+            findings: replacement.findings.clone(),
+            group: replacement.group.clone(),
+            zone: replacement.zone.clone(),
+            machine: plan.input.seen.machines.get(context.id).cloned(),
+            detected_at: replacement.detected_at,
+            successor: successor.cloned(),
+            guards: vec![
+                format!("{} serve without it", plan.input.seen.serving_without(context.group, context.id)),
+                format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
+            ],
+        }),
+    });
+}
+
+fn base_of(replacement: &Replacement) -> u32 {
+    replacement.phase.surge().map_or(0, |surge| surge.base_desired)
+}

@@ -1,0 +1,153 @@
+//! The end of a drifted instance whose successor has proven itself.
+
+use super::{Clock, Context, End, LOOK_MIN, Recurrence, Step, floor, give_up, hold_or_expire, pointless};
+use crate::action::{Action, ActionResult, CapacityChange, Role};
+use crate::decide::Plan;
+use crate::ids::InstanceId;
+use crate::notification::Condition;
+use crate::observation::Lifecycle;
+use crate::policy::ReplaceBy;
+use crate::record::{Phase, Proving, Retiring, Surge, SurgeMethod, WithdrawReason};
+
+pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+    retiring.terminated |= plan.outcomes_for(context.id).any(|outcome| {
+        matches!(outcome.action, Action::Terminate { .. } | Action::SetAside { .. })
+            && outcome.result == ActionResult::Done
+    });
+    let is_set_aside = is_quarantine(&retiring.surge)
+        && context.drifted.is_some_and(|drifted| drifted.lifecycle == Lifecycle::Standby);
+    if (context.drifted.is_none() || is_set_aside) && was_taken_by_others(context, &retiring) {
+        let Retiring { surge, successor, .. } = retiring;
+        return give_up(context, surge, Some(successor), WithdrawReason::DriftedGone);
+    }
+    let Some(drifted) = context.group.member(context.id).filter(|_| !is_set_aside) else {
+        return Step::End(End::Replaced { successor: retiring.successor, surge: retiring.surge });
+    };
+    if drifted.lifecycle == Lifecycle::Terminating {
+        if context.now >= retiring.deadline {
+            let detail = format!("terminating since before {:.0}", retiring.deadline);
+            plan.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
+        }
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    if retiring.terminated && context.now < retiring.deadline {
+        // Accepted, and the describe trails.
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
+    if let Some(step) = pointless(context, &retiring.surge, Some(&retiring.successor)) {
+        return step;
+    }
+    let held_since = retiring.surge.held_since;
+    if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    if let Some(held_since) = held_since {
+        retiring.deadline += context.now.duration_since(held_since);
+    }
+    if context.now >= retiring.deadline && !retiring.terminated {
+        let why =
+            format!("the drifted instance could not be terminated within {:#}", retiring.surge.policy.drain_deadline);
+        let Retiring { surge, successor, .. } = retiring;
+        return give_up(context, surge, Some(successor), WithdrawReason::Failed(why.into()));
+    }
+    end_drifted(plan, context, retiring)
+}
+
+/// Ends the drifted instance, if its successor still serves and the floor holds without it.
+fn end_drifted(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+    let is_proven = context
+        .group
+        .member(&retiring.successor)
+        .is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+    let why = match &context.recurrence {
+        Recurrence::None if is_proven => None,
+        Recurrence::None => Some("does not serve any more"),
+        Recurrence::Until(_) | Recurrence::Lasting => Some("drifted for the same reason"),
+    };
+    if let Some(why) = why {
+        let why = format!("{} {why}", retiring.successor);
+        let Retiring { surge, successor, .. } = retiring;
+        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+    }
+    if let Some(waiting) = floor(plan, context, &retiring.surge, context.id) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Retiring(retiring));
+    }
+    retiring.desired_before = context.group.desired;
+    if is_quarantine(&retiring.surge) {
+        set_aside(plan, context, &retiring.surge);
+    } else {
+        terminate(plan, context, context.id, &retiring.surge, Role::Drifted);
+    }
+    Step::Stay(Phase::Retiring(retiring))
+}
+
+const fn is_quarantine(surge: &Surge) -> bool {
+    matches!(surge.replace_by(), ReplaceBy::Quarantine)
+}
+
+/// Whether the drifted instance went without our doing, so that the group is still one too large: nobody took its
+/// place off the desired capacity.
+fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
+    let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
+    !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
+}
+
+/// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
+pub(crate) fn terminate(
+    plan: &mut Plan<'_>,
+    context: &Context<'_, '_>,
+    instance: &InstanceId,
+    surge: &Surge,
+    role: Role,
+) -> bool {
+    if is_taken(plan, context) {
+        return false;
+    }
+    plan.actions.push(Action::Terminate {
+        group: context.group.name.clone(),
+        instance: instance.clone(),
+        expected_desired: context.group.desired,
+        capacity: capacity_change(context, surge),
+        role,
+    });
+    true
+}
+
+/// Sets the drifted instance aside: its successor has taken its place, and it is kept for forensics.
+fn set_aside(plan: &mut Plan<'_>, context: &Context<'_, '_>, surge: &Surge) {
+    if is_taken(plan, context) {
+        return;
+    }
+    plan.actions.push(Action::SetAside {
+        group: context.group.name.clone(),
+        instance: context.id.clone(),
+        expected_desired: context.group.desired,
+        capacity: capacity_change(context, surge),
+    });
+}
+
+/// Whether this decision takes an instance out of the group already.
+pub(crate) fn is_taken(plan: &mut Plan<'_>, context: &Context<'_, '_>) -> bool {
+    let takes = |action: &Action| {
+        matches!(action, Action::Terminate { .. } | Action::SetAside { .. })
+            && action.group() == Some(&context.group.name)
+    };
+    let is_taken = plan.actions.iter().any(takes);
+    if is_taken {
+        plan.look_again(context.now + LOOK_MIN);
+    }
+    is_taken
+}
+
+/// At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
+fn capacity_change(context: &Context<'_, '_>, surge: &Surge) -> CapacityChange {
+    let group = context.group;
+    if surge.method != SurgeMethod::Refill && group.desired > surge.base_desired && group.desired > group.min {
+        CapacityChange::Decrement
+    } else {
+        CapacityChange::Keep
+    }
+}

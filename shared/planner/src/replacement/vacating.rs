@@ -1,0 +1,164 @@
+//! Where the tag says so: the drifted instance goes first, and what Auto Scaling launches in its place must prove
+//! itself. The place in the budget is held until it has.
+
+use super::proving::keep_evidence;
+use super::retiring::terminate;
+use super::{Clock, Context, End, Step, context_of, hold_or_expire};
+use crate::action::{Action, ActionResult, Role};
+use crate::adopt::Standing;
+use crate::capacity;
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::drift::Findings;
+use crate::ids::InstanceId;
+use crate::launch_fault::{LaunchFault, classify};
+use crate::observation::{Group, Lifecycle};
+use crate::record::{Phase, Refilling, Surge, Vacating, WithdrawReason};
+use crate::withdrawal::newest_since;
+
+/// Terminates the drifted instance, unless something has come in between.
+pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacating: Vacating) -> Step {
+    vacating.terminated |= plan
+        .outcomes_for(context.id)
+        .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
+    let Some(drifted) = context.drifted else {
+        let why = "the drifted instance is on its way out";
+        return Step::To(Phase::Refilling(refilling(context, vacating)), why.to_owned());
+    };
+    if vacating.terminated && context.now < vacating.surge.deadline {
+        // Accepted, and the describe trails.
+        return Step::Stay(Phase::Vacating(vacating));
+    }
+    vacating.terminated = false;
+    if let Some(because) = context.reason_to_stop() {
+        return Step::End(End::Withdrawn(because));
+    }
+    if !vacating.surge.policy.window.is_open(context.now) {
+        return Step::End(End::Withdrawn(WithdrawReason::WindowClosed));
+    }
+    match hold_or_expire(context, &mut vacating.surge) {
+        Clock::Held(waiting) => {
+            plan.waiting.insert(context.id.clone(), waiting);
+            return Step::Stay(Phase::Vacating(vacating));
+        }
+        Clock::Expired => {
+            let why = format!("could not be terminated within {:#}", vacating.surge.policy.launch_deadline);
+            return Step::End(End::Withdrawn(WithdrawReason::Failed(why.as_str().into())));
+        }
+        Clock::Running => {}
+    }
+    if drifted.lifecycle != Lifecycle::InService {
+        // A person, or Auto Scaling, has it.
+        return Step::End(End::Withdrawn(WithdrawReason::DriftedGone));
+    }
+    if let Some(waiting) = floor_after(plan, context, &vacating.surge) {
+        plan.waiting.insert(context.id.clone(), waiting);
+        return Step::Stay(Phase::Vacating(vacating));
+    }
+    terminate(plan, context, context.id, &vacating.surge, Role::Drifted);
+    Step::Stay(Phase::Vacating(vacating))
+}
+
+/// Keeps what is known of an instance that is about to go first.
+pub(super) fn keep_evidence_of(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
+    let Some(group) = plan.input.seen.group(&replacement.group) else { return };
+    let context = context_of(plan, standing, findings, id, &replacement, group);
+    keep_evidence(plan, &context, None);
+}
+
+/// How many serve once this instance is gone, and with it everything else of its group that goes before its successor
+/// comes: a describe that trails still shows what was terminated a moment ago.
+pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> u32 {
+    let is_going = |other: &InstanceId| {
+        other == id
+            || plan.next.replacements.get(other).is_some_and(|work| match &work.phase {
+                Phase::Refilling(_) => true,
+                // Of two that have not gone yet, one goes first.
+                Phase::Vacating(vacating) => vacating.terminated || other < id,
+                Phase::Launching(_)
+                | Phase::Proving(_)
+                | Phase::Retiring(_)
+                | Phase::Withdrawing(_)
+                | Phase::Debouncing
+                | Phase::Blocked(_)
+                | Phase::Stopped(_) => false,
+            })
+    };
+    let seen = plan.input.seen;
+    let serving = group.members.iter().filter(|member| seen.is_serving(group, member) && !is_going(&member.id));
+    u32::try_from(serving.count()).unwrap_or(u32::MAX)
+}
+
+/// The floor, where the tag says that the drifted instance goes first.
+fn floor_after(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
+    let serving = serving_after(plan, context.group, context.id);
+    let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
+    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+}
+
+fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {
+    let Vacating { surge, .. } = vacating;
+    // Draining comes first: only then Auto Scaling may have room for the next one.
+    let deadline = context.now + surge.policy.drain_deadline + surge.policy.launch_deadline;
+    Refilling { surge, deadline, successor: None, healthy_since: None }
+}
+
+/// Waits for the newcomer in the vacated place, and for its proof.
+pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilling: Refilling) -> Step {
+    let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
+    if refilling.successor.as_ref().and_then(member).is_none() {
+        refilling.healthy_since = None;
+        refilling.successor = newest_since(plan, context, refilling.surge.admitted_at);
+        if refilling.successor.is_some() {
+            plan.next.back_off = None;
+        }
+    }
+    let Some(successor) = refilling.successor.as_ref().and_then(member) else {
+        note_shortage(plan, context, &refilling);
+        return if is_complete_without(plan, context, &refilling) {
+            Step::End(End::Withdrawn(WithdrawReason::DriftedGone))
+        } else {
+            stay_or_stop(context, refilling)
+        };
+    };
+    let is_serving = plan.input.seen.is_serving(context.group, successor);
+    refilling.healthy_since = is_serving.then(|| refilling.healthy_since.unwrap_or(context.now));
+    match refilling.healthy_since.map(|since| since + context.group.warm_up) {
+        Some(proven_at) if context.now >= proven_at => {
+            let successor = successor.id.clone();
+            Step::End(End::Replaced { successor, surge: refilling.surge })
+        }
+        Some(proven_at) => {
+            plan.look_again(proven_at);
+            stay_or_stop(context, refilling)
+        }
+        None => stay_or_stop(context, refilling),
+    }
+}
+
+/// Whether nothing will come into the place: someone made the group smaller meanwhile.
+fn is_complete_without(plan: &Plan<'_>, context: &Context<'_, '_>, refilling: &Refilling) -> bool {
+    let group = context.group;
+    let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
+    let is_smaller = group.desired < refilling.surge.base_desired && active >= group.desired;
+    is_smaller && group.active().all(|member| plan.input.seen.machines.contains_key(&member.id))
+}
+
+/// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
+fn note_shortage(plan: &mut Plan<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
+    let failure = plan.input.seen.launch_failures.get(&context.group.name);
+    if let Some(failure) = failure.filter(|failure| failure.at >= refilling.surge.admitted_at)
+        && classify(failure.message.as_str()) == LaunchFault::Capacity
+    {
+        capacity::back_off(plan, failure.message.clone());
+    }
+}
+
+/// The drifted one is gone: there is nothing to go back to, only a person to call.
+fn stay_or_stop(context: &Context<'_, '_>, refilling: Refilling) -> Step {
+    if context.now >= refilling.deadline {
+        return Step::End(End::NotRefilled);
+    }
+    Step::Stay(Phase::Refilling(refilling))
+}
