@@ -43,11 +43,16 @@ pub(crate) fn stand<'a>(plan: &mut Plan<'a>) -> Standing<'a> {
     if let Err(problem) = &policy {
         plan.is_in(Condition::PolicyInvalid, problem.clone());
     }
-    let (live, color) = match layout.live(seen, plan.next.live) {
+    // While a cutover moves the traffic, the record says which color is live: the load balancer may be a write ahead.
+    let moving = plan.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
+    let found = if moving { layout.recorded(plan.next.live) } else { layout.live(seen, plan.next.live) };
+    let (live, color) = match found {
         Ok(found) => found,
         Err(problem) => return misconfigured(plan, &problem.to_string(), policy),
     };
-    let obstacles = obstacles(layout, live, seen, plan.next.release.as_ref());
+    let coming = plan.next.cutover.as_ref().and_then(|cutover| cutover.template.as_ref());
+    let released = plan.next.release.as_ref().map(|release| &release.template);
+    let obstacles = obstacles(layout, live, seen, &[released, coming]);
     if obstacles.is_empty() {
         plan.next.live = color;
         follow_release(plan, live, policy.as_ref().ok());
@@ -63,9 +68,13 @@ pub(crate) fn stand<'a>(plan: &mut Plan<'a>) -> Standing<'a> {
 /// release follows the group, so that switching to `observe` and back is how a person accepts a template that was
 /// changed by hand.
 fn follow_release(plan: &mut Plan<'_>, live: &Group, policy: Option<&Policy>) {
+    if plan.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
+        return;
+    }
     let TemplateReference::Numbered(template) = &live.template else { return };
     let Some(image) = plan.input.seen.templates.get(template).and_then(|content| content.image.clone()) else { return };
-    let found = Release { template: template.clone(), image, since: plan.input.now };
+    let build = plan.input.seen.images.get(&image).and_then(|image| image.build.clone());
+    let found = Release { template: template.clone(), image, since: plan.input.now, build };
     let (from, is_first) = match &plan.next.release {
         None => (String::new(), true),
         Some(release) if release.template == found.template => return,

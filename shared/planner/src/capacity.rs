@@ -6,9 +6,10 @@
 use jiff::SignedDuration;
 
 use crate::decide::Plan;
+use crate::decision::Waiting;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::notification::Condition;
-use crate::record::{BackOff, WithdrawReason};
+use crate::record::{BackOff, Phase, WithdrawReason};
 use crate::text::ForeignText;
 
 /// The first pause; each further one doubles. Most shortages pass in minutes.
@@ -41,7 +42,17 @@ pub(crate) fn back_off(plan: &mut Plan<'_>, message: ForeignText) {
 /// one any more.
 pub(crate) fn announce(plan: &mut Plan<'_>) {
     let Some(back_off) = plan.next.back_off.clone() else { return };
-    let is_wanted = plan.next.replacements.values().any(|replacement| !replacement.phase.is_final());
+    let is_wanted = plan.next.replacements.values().any(|replacement| match &replacement.phase {
+        Phase::Launching(_) | Phase::Refilling(_) | Phase::Blocked(Waiting::CapacityShort { .. }) => true,
+        // Whatever else holds it asks for no launch.
+        Phase::Blocked(_)
+        | Phase::Debouncing
+        | Phase::Proving(_)
+        | Phase::Retiring(_)
+        | Phase::Vacating(_)
+        | Phase::Withdrawing(_)
+        | Phase::Stopped(_) => false,
+    });
     if is_wanted {
         plan.is_in(Condition::CapacityShort, back_off.message);
     } else if plan.input.now >= back_off.until {

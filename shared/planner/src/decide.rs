@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, ActionResult, Outcome};
+use crate::cutover::Step;
 use crate::decision::{Decision, JournalEntry, Waiting};
 use crate::fact::Fact;
 use crate::ids::{FleetName, GroupName, InstanceId, RuleName};
 use crate::notification::{Condition, News, Notification, REMIND_AFTER};
 use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
-use crate::record::{ConditionSince, Denial, Record};
+use crate::record::{ConditionSince, Denial, HeldBack, Record, Release};
 use crate::text::ForeignText;
-use crate::{adopt, capacity, drift, guards, ledger, quarantine, replacement};
+use crate::{adopt, capacity, commands, cutover, drift, guards, images, ledger, quarantine, replacement};
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
 /// rollback may need.
@@ -49,8 +50,12 @@ pub struct Input<'a> {
 /// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut plan = Plan::new(input);
+    commands::accept_live(&mut plan);
     let standing = adopt::stand(&mut plan);
     let findings = drift::detect(&mut plan, &standing);
+    images::take_note(&mut plan);
+    commands::follow(&mut plan, &standing);
+    cutover::advance(&mut plan, &standing);
     replacement::advance_all(&mut plan, &standing, &findings);
     quarantine::expire(&mut plan, &standing);
     guards::admit(&mut plan, &standing, &findings);
@@ -69,6 +74,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) waiting: BTreeMap<InstanceId, Waiting>,
     pub(crate) consumed: Vec<String>,
     pub(crate) begins_to_drift: BTreeSet<RuleName>,
+    pub(crate) cutover_waits: Option<Waiting>,
+    /// Set where a command ends the cutover.
+    pub(crate) turn_back: Option<Step>,
     journal: Vec<JournalEntry>,
     news: Vec<News>,
     conditions: BTreeMap<String, (Condition, ForeignText)>,
@@ -84,6 +92,8 @@ impl<'a> Plan<'a> {
             waiting: BTreeMap::new(),
             consumed: Vec::new(),
             begins_to_drift: BTreeSet::new(),
+            cutover_waits: None,
+            turn_back: None,
             journal: Vec::new(),
             news: Vec::new(),
             conditions: BTreeMap::new(),
@@ -119,6 +129,12 @@ impl<'a> Plan<'a> {
     pub(crate) fn look_again(&mut self, at: Timestamp) {
         let at = at.max(self.input.now);
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// What runs now is not cut over to again by itself.
+    pub(crate) fn hold_back_release(&mut self, release: &Release, why: &str) {
+        let held_back = HeldBack { why: why.into(), until: None, tries: 0 };
+        self.next.memory.held_back.insert(release.image.to_string(), held_back);
     }
 
     /// Writes a transition into the journal.
@@ -283,6 +299,7 @@ impl<'a> Plan<'a> {
             waiting: self.waiting,
             recheck: self.recheck,
             begins_to_drift: self.begins_to_drift,
+            cutover_waits: self.cutover_waits,
         }
     }
 }

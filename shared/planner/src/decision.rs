@@ -13,6 +13,8 @@ use crate::policy::Percent;
 use crate::record::{DriftReason, Record};
 use crate::text::ForeignText;
 
+mod words;
+
 /// The planner's answer. It fixes everything: acting on it needs no further choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a decision that is not committed and acted on is lost"]
@@ -32,6 +34,8 @@ pub struct Decision {
     pub actions: Vec<Action>,
     /// Why each drifted instance waits.
     pub waiting: BTreeMap<InstanceId, Waiting>,
+    /// Why the cutover under way waits. None: it does not, or none is under way.
+    pub cutover_waits: Option<Waiting>,
     /// When to look again at the latest. None: nothing is waited for.
     pub recheck: Option<Timestamp>,
     /// Rules that an instance began to break in this look: kept with the account, where all fleets see it.
@@ -137,6 +141,65 @@ pub enum Waiting {
         /// How many must.
         floor: u32,
     },
+    /// As many fleets of the account as allowed are cutting over.
+    NoTurn {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// A check before the first change does not hold.
+    PreflightFailed {
+        /// Which one.
+        problem: ForeignText,
+    },
+    /// Instances of the fleet are being replaced: that ends first.
+    ReplacementsUnderWay {
+        /// How many.
+        surges: u32,
+    },
+    /// A person paused it.
+    Paused {
+        /// Who.
+        actor: ForeignText,
+    },
+    /// A person or a pipeline must approve it.
+    AwaitingApproval {
+        /// Until when: then it is given up.
+        until: Timestamp,
+    },
+    /// Alarms of both colors ring: no fault of the new release.
+    BothColorsAlarm {
+        /// Which.
+        detail: ForeignText,
+    },
+    /// An alarm that guards it does not exist.
+    GuardAlarmMissing {
+        /// Which.
+        alarm: ForeignText,
+    },
+    /// Another hand moved the traffic.
+    TrafficChangedByOthers {
+        /// What is there.
+        detail: ForeignText,
+    },
+    /// Too few of the new color serve to give it traffic, or more of it.
+    ColorBelowFloor {
+        /// How many serve.
+        serving: u32,
+        /// How many must.
+        floor: u32,
+    },
+    /// Too few of the old color serve to take the traffic back.
+    RollbackBelowFloor {
+        /// How many serve.
+        serving: u32,
+        /// How many must.
+        floor: u32,
+    },
+    /// Only a person can say how it goes on.
+    NeedsOperator {
+        /// Why.
+        why: ForeignText,
+    },
 }
 
 impl Waiting {
@@ -160,6 +223,17 @@ impl Waiting {
             Self::NotInService { .. } => "in-service",
             Self::Debounce { .. } => "debounce",
             Self::BelowFloor { .. } => "floor",
+            Self::NoTurn { .. } => "turn",
+            Self::PreflightFailed { .. } => "preflight",
+            Self::ReplacementsUnderWay { .. } => "replacements",
+            Self::Paused { .. } => "pause",
+            Self::AwaitingApproval { .. } => "approval",
+            Self::BothColorsAlarm { .. } => "both-colors-alarm",
+            Self::GuardAlarmMissing { .. } => "guard-alarm",
+            Self::TrafficChangedByOthers { .. } => "traffic",
+            Self::ColorBelowFloor { .. } => "color-floor",
+            Self::RollbackBelowFloor { .. } => "rollback-floor",
+            Self::NeedsOperator { .. } => "operator",
         }
     }
 
@@ -170,7 +244,10 @@ impl Waiting {
             | Self::Protected { until, .. }
             | Self::WindowClosed { opens_at: until }
             | Self::QuarantineFull { until } => *until,
-            Self::BackOff { until } | Self::Debounce { until } | Self::CapacityShort { until } => Some(*until),
+            Self::BackOff { until }
+            | Self::Debounce { until }
+            | Self::CapacityShort { until }
+            | Self::AwaitingApproval { until } => Some(*until),
             Self::Observed
             | Self::PolicyInvalid { .. }
             | Self::CutoverUnderWay
@@ -180,59 +257,17 @@ impl Waiting {
             | Self::Lineage { .. }
             | Self::BudgetSpent { .. }
             | Self::NotInService { .. }
-            | Self::BelowFloor { .. } => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Waiting {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Frozen { reason, owner, until: Some(until) } => {
-                write!(formatter, "frozen by {owner} until {until:.0}: {reason}")
-            }
-            Self::Frozen { reason, owner, until: None } => write!(formatter, "frozen by {owner}: {reason}"),
-            Self::Observed => {
-                formatter.write_str("mode is observe: Driftless says what it would do, and changes nothing")
-            }
-            Self::PolicyInvalid { problem } => write!(formatter, "the policy is invalid: {problem}"),
-            Self::WindowClosed { opens_at: Some(at) } => write!(formatter, "the window is closed until {at:.0}"),
-            Self::WindowClosed { opens_at: None } => {
-                formatter.write_str("the window is closed, and does not open in the next two weeks")
-            }
-            Self::CutoverUnderWay => formatter.write_str("a cutover is under way"),
-            Self::GroupNotFit { problem } => write!(formatter, "the group cannot take a replacement now: {problem}"),
-            Self::BreakerOpen { drifted, members, limit } => {
-                write!(formatter, "the breaker is open: {drifted} of {members} drifted at once, more than {limit}")
-            }
-            Self::RuleBreakerOpen { rule, fleets } => {
-                write!(formatter, "the breaker is open for rule {rule}: {fleets} fleets drifted under it at once")
-            }
-            Self::Lineage { ancestor } => {
-                write!(
-                    formatter,
-                    "the successor of {ancestor}, which was replaced for this, drifted for the same reason"
-                )
-            }
-            Self::BudgetSpent { used, limit } => {
-                write!(formatter, "the budget is spent: {used} being replaced or not serving, and {limit} allowed")
-            }
-            Self::CapacityShort { until } => {
-                write!(formatter, "AWS has no room for the fleet's launches: next one at {until:.0}")
-            }
-            Self::QuarantineFull { until: Some(until) } => {
-                write!(formatter, "as many instances as allowed are kept for forensics; the first goes at {until:.0}")
-            }
-            Self::QuarantineFull { until: None } => {
-                formatter.write_str("as many instances as allowed are on their way to be kept for forensics")
-            }
-            Self::BackOff { until } => write!(formatter, "the last attempt failed: next one at {until:.0}"),
-            Self::Protected { by, .. } => write!(formatter, "protected by {by}"),
-            Self::NotInService { state } => write!(formatter, "not in service ({state}): Auto Scaling has it"),
-            Self::Debounce { until } => write!(formatter, "the drift must last until {until:.0}"),
-            Self::BelowFloor { serving, floor } => {
-                write!(formatter, "only {serving} would serve, and the floor is {floor}")
-            }
+            | Self::BelowFloor { .. }
+            | Self::NoTurn { .. }
+            | Self::PreflightFailed { .. }
+            | Self::ReplacementsUnderWay { .. }
+            | Self::Paused { .. }
+            | Self::BothColorsAlarm { .. }
+            | Self::GuardAlarmMissing { .. }
+            | Self::TrafficChangedByOthers { .. }
+            | Self::ColorBelowFloor { .. }
+            | Self::RollbackBelowFloor { .. }
+            | Self::NeedsOperator { .. } => None,
         }
     }
 }

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::FleetName;
-use crate::observation::{Group, Observation, TemplateReference};
+use crate::observation::{Group, Observation, TemplateReference, TemplateVersion};
 use crate::policy::{self, Defaults, Policy, PolicyError};
-use crate::record::Release;
 
 /// The tag that makes a group part of a fleet.
 pub const FLEET_TAG: &str = "driftless:fleet";
@@ -20,6 +19,17 @@ pub enum Color {
     Blue,
     /// The other.
     Green,
+}
+
+impl Color {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Blue => Self::Green,
+            Self::Green => Self::Blue,
+        }
+    }
 }
 
 /// What the groups form.
@@ -91,6 +101,18 @@ impl<'a> Layout<'a> {
         }
     }
 
+    /// The group of the color that the record says is live.
+    pub fn recorded(self, recorded: Option<Color>) -> Result<(&'a Group, Option<Color>), Misconfigured> {
+        match (self, recorded) {
+            (Self::Single(group), _) => Ok((group, None)),
+            (Self::Pair { blue, .. }, Some(Color::Blue)) => Ok((blue, Some(Color::Blue))),
+            (Self::Pair { green, .. }, Some(Color::Green)) => Ok((green, Some(Color::Green))),
+            (Self::Pair { .. }, None) => Err(Misconfigured::LiveUnknown(
+                "a cutover of a single group is under way, and its groups form a pair by now".to_owned(),
+            )),
+        }
+    }
+
     /// The group that receives the traffic, with its color. The load balancer says it; where it cannot, the committed
     /// record does; where the two contradict each other, a person must.
     pub fn live(
@@ -144,8 +166,13 @@ fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
 }
 
 /// Everything about the groups that Driftless does not work with, in words. Empty: the fleet can be adopted. What the
-/// known release settled is not asked again.
-pub fn obstacles(layout: Layout<'_>, live: &Group, seen: &Observation, known: Option<&Release>) -> Vec<String> {
+/// known release settled, and what a cutover wrote itself, is not asked again.
+pub fn obstacles(
+    layout: Layout<'_>,
+    live: &Group,
+    seen: &Observation,
+    known: &[Option<&TemplateVersion>],
+) -> Vec<String> {
     let mut obstacles = Vec::new();
     for group in layout.groups() {
         obstacles.extend(group.unsupported.iter().map(|what| format!("{} has {what}", group.name)));
@@ -160,7 +187,7 @@ pub fn obstacles(layout: Layout<'_>, live: &Group, seen: &Observation, known: Op
         obstacles.push(format!("both colors use launch template {one}: each needs its own"));
     }
     match &live.template {
-        TemplateReference::Numbered(version) if known.is_some_and(|release| release.template == *version) => {}
+        TemplateReference::Numbered(version) if known.contains(&Some(version)) => {}
         TemplateReference::Numbered(version) => match seen.templates.get(version) {
             Some(content) if content.image.is_some() => {}
             Some(_) => obstacles.push(format!(

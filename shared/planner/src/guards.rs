@@ -143,7 +143,8 @@ fn window_is_open(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 }
 
 fn no_cutover(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    candidate.plan.next.cutover.as_ref().map(|_| Waiting::CutoverUnderWay)
+    let cutover = candidate.plan.next.cutover.as_ref();
+    cutover.filter(|cutover| cutover.stops_replacements()).map(|_| Waiting::CutoverUnderWay)
 }
 
 /// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted

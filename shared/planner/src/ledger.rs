@@ -1,12 +1,16 @@
 //! Reversible settings of a group: changed through the record's ledger, and put back where they are still what was
 //! written.
 
+mod held;
+
 use crate::action::{Action, Protection};
 use crate::decide::Plan;
 use crate::ids::{GroupName, InstanceId};
 use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{LedgerEntry, Phase, Setting};
 use crate::replacement::{LOOK_MAX, LOOK_MIN};
+
+pub(crate) use held::{hold_maximum, hold_minimum, hold_template, maximum_before, note, restore, strike_held, travel};
 
 /// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
 pub(crate) fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
@@ -47,7 +51,7 @@ fn note_raise(plan: &mut Plan<'_>, group: &Group, needed: u32) {
         if group.max != *wrote {
             // What someone else wrote meanwhile is what must be there again.
             let is_other =
-                |entry: &LedgerEntry| entry.group != group.name || matches!(entry.setting, Setting::Protection { .. });
+                |entry: &LedgerEntry| entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. });
             plan.next.ledger.retain(is_other);
         }
     }
@@ -97,6 +101,16 @@ pub(crate) fn put_back(plan: &mut Plan<'_>) {
                 }
             }
             Setting::Protection { instance } => put_back_protection(plan, &entry, group, instance),
+            // A cutover puts them back itself; what one left behind that is over is put back below.
+            Setting::HeldMinimum { .. }
+            | Setting::HeldMaximum { .. }
+            | Setting::Template { .. }
+            | Setting::Stickiness { .. } => {}
+        }
+    }
+    if plan.next.cutover.is_none() {
+        for group in &seen.groups {
+            restore(plan, group);
         }
     }
 }
@@ -149,8 +163,13 @@ fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, 
 fn strike(plan: &mut Plan<'_>, entry: &LedgerEntry, why: &str) {
     plan.next.ledger.retain(|known| known != entry);
     let (instance, setting) = match &entry.setting {
-        Setting::Maximum { had, .. } => (None, format!("ledger: MaxSize of {} (had {had})", entry.group)),
+        Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => {
+            (None, format!("ledger: MaxSize of {} (had {had})", entry.group))
+        }
         Setting::Protection { instance } => (Some(instance), "ledger: scale-in protection".to_owned()),
+        Setting::HeldMinimum { had, .. } => (None, format!("ledger: MinSize of {} (had {had})", entry.group)),
+        Setting::Template { had, .. } => (None, format!("ledger: launch template of {} (had {had})", entry.group)),
+        Setting::Stickiness { place, had } => (None, format!("ledger: stickiness of {place} (had {had:#})")),
     };
     plan.journal(instance, &setting, "settled", why);
 }

@@ -8,9 +8,15 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
-use crate::record::{DriftReason, Failure, Release, StopReason, WithdrawReason};
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
+use crate::record::{Candidate, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason};
 use crate::text::{ForeignText, shell_quoted};
+
+mod condition;
+mod cutover;
+
+pub use condition::Condition;
+pub(crate) use cutover::reason;
 
 /// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
 /// learns to ignore it.
@@ -113,6 +119,59 @@ pub enum News {
         /// The attempts that failed.
         failures: Vec<Failure>,
     },
+    /// A cutover has passed its preflight and begins.
+    CutoverStarted {
+        /// What is to take the traffic.
+        candidate: Candidate,
+        /// What has it now.
+        from: Release,
+        /// How many instances come up.
+        instances: u32,
+        /// How long traffic is watched, from its first step to the end of the bake.
+        watched: SignedDuration,
+        /// How long the fleet has twice its size.
+        doubled: SignedDuration,
+    },
+    /// Traffic goes back to the old color.
+    RollingBack {
+        /// What had taken it.
+        candidate: Candidate,
+        /// Why.
+        why: ForeignText,
+    },
+    /// A cutover is over.
+    CutoverEnded {
+        /// What was to take the traffic.
+        candidate: Candidate,
+        /// How.
+        outcome: CutoverOutcome,
+        /// Why.
+        why: ForeignText,
+        /// From its beginning to its end.
+        took: SignedDuration,
+    },
+    /// An image must not take traffic any more.
+    Vetoed {
+        /// The image.
+        image: ImageId,
+        /// Who said so.
+        by: ForeignText,
+        /// What speaks against it.
+        evidence: Vec<ForeignText>,
+    },
+    /// What became of what a person, or a pipeline, wanted.
+    CommandAnswered {
+        /// The request.
+        request: String,
+        /// Who.
+        actor: ForeignText,
+        /// What, in words.
+        command: String,
+        /// Whether it was done.
+        is_done: bool,
+        /// The state it led to, or why not.
+        answer: ForeignText,
+    },
     /// A state was entered.
     Entered {
         /// The state.
@@ -136,130 +195,6 @@ pub enum News {
         /// Since when it had lasted.
         since: Timestamp,
     },
-}
-
-/// A state of a fleet that a person should know of for as long as it lasts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "condition", rename_all = "kebab-case")]
-pub enum Condition {
-    /// Its groups do not form a fleet.
-    Misconfigured,
-    /// Something stands in the way of adopting it.
-    NotAdoptable,
-    /// Its policy is invalid.
-    PolicyInvalid,
-    /// Too many drifted at once.
-    BreakerOpen,
-    /// Many fleets drifted at once under one rule.
-    RuleBreakerOpen {
-        /// The rule.
-        rule: RuleName,
-    },
-    /// AWS has no room for its launches.
-    CapacityShort,
-    /// Instances run another version since before the release became the release.
-    Backlog,
-    /// It is only observed, and an instance would be replaced.
-    WouldReplace {
-        /// The instance.
-        instance: InstanceId,
-    },
-    /// AWS refused a call for want of a permission.
-    PermissionDenied {
-        /// The action, by its name.
-        action: String,
-    },
-    /// A terminated instance does not leave.
-    DrainOverdue {
-        /// The instance.
-        instance: InstanceId,
-    },
-}
-
-impl Condition {
-    /// What tells it from other states of the same fleet.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Misconfigured => "misconfigured".to_owned(),
-            Self::NotAdoptable => "not-adoptable".to_owned(),
-            Self::PolicyInvalid => "policy-invalid".to_owned(),
-            Self::BreakerOpen => "breaker-open".to_owned(),
-            Self::RuleBreakerOpen { rule } => format!("rule-breaker-open:{rule}"),
-            Self::CapacityShort => "capacity-short".to_owned(),
-            Self::Backlog => "backlog".to_owned(),
-            Self::WouldReplace { instance } => format!("would-replace:{instance}"),
-            Self::PermissionDenied { action } => format!("permission-denied:{action}"),
-            Self::DrainOverdue { instance } => format!("drain-overdue:{instance}"),
-        }
-    }
-
-    const fn severity(&self) -> Severity {
-        match self {
-            Self::BreakerOpen
-            | Self::RuleBreakerOpen { .. }
-            | Self::CapacityShort
-            | Self::PermissionDenied { .. }
-            | Self::PolicyInvalid => Severity::Page,
-            Self::Backlog => Severity::Info,
-            Self::Misconfigured | Self::NotAdoptable | Self::WouldReplace { .. } | Self::DrainOverdue { .. } => {
-                Severity::Notify
-            }
-        }
-    }
-
-    fn headline(&self) -> String {
-        match self {
-            Self::Misconfigured => "its groups do not form a fleet".to_owned(),
-            Self::NotAdoptable => "cannot be adopted as it is".to_owned(),
-            Self::PolicyInvalid => "its policy is invalid".to_owned(),
-            Self::BreakerOpen => "breaker open, nothing is replaced".to_owned(),
-            Self::RuleBreakerOpen { rule } => format!("breaker open for rule {rule} in all fleets"),
-            Self::CapacityShort => "AWS has no room for its launches".to_owned(),
-            Self::Backlog => "runs other versions beside its release".to_owned(),
-            Self::WouldReplace { instance } => format!("would replace {instance} (observe)"),
-            Self::PermissionDenied { action } => format!("AWS denies {action}"),
-            Self::DrainOverdue { instance } => format!("{instance} does not leave"),
-        }
-    }
-
-    fn next(&self) -> String {
-        match self {
-            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep.",
-            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep.",
-            Self::PolicyInvalid => {
-                "Nothing disruptive starts until the tags are right. What is under way ends under the policy it was \
-                 admitted with."
-            }
-            Self::BreakerOpen => {
-                "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
-                 instances; the breaker closes by itself when fewer are drifted."
-            }
-            Self::RuleBreakerOpen { .. } => {
-                "Nothing is replaced for this rule alone, in any fleet. Look at what changed in the rule; the breaker \
-                 closes by itself when fewer are drifted under it, and at once with driftless retry."
-            }
-            Self::CapacityShort => {
-                "What serves is not touched. The launch is tried again with growing pauses, an hour at most; other \
-                 fleets go on. Other instance types or zones in the group would help sooner."
-            }
-            Self::Backlog => {
-                "In act mode they are replaced one after the other, within the budget and the window. They are no sign \
-                 of a common cause, so the breaker does not count them."
-            }
-            Self::WouldReplace { .. } => {
-                "Nothing is changed: the fleet is in observe mode. To let Driftless act, set driftless:mode=act."
-            }
-            Self::PermissionDenied { .. } => {
-                "The work waits and is tried again every 5 minutes. Compare the function's role with template.yaml, \
-                 and FleetRoleArns with the fleet's instance profile."
-            }
-            Self::DrainOverdue { .. } => {
-                "Its successor serves. Look at the group's termination lifecycle hooks and the target group's \
-                 deregistration delay."
-            }
-        }
-        .to_owned()
-    }
 }
 
 /// A message as it is sent.
@@ -294,8 +229,13 @@ impl Notification {
                 | WithdrawReason::BornDrifted { .. }
                 | WithdrawReason::WindowClosed => Severity::Info,
             },
-            News::SurplusKept { .. } => Severity::Notify,
-            News::Stopped { .. } => Severity::Page,
+            News::SurplusKept { .. } | News::Vetoed { .. } => Severity::Notify,
+            News::Stopped { .. } | News::RollingBack { .. } => Severity::Page,
+            News::CutoverStarted { .. } | News::CommandAnswered { .. } => Severity::Info,
+            News::CutoverEnded { outcome, .. } => match outcome {
+                CutoverOutcome::Done | CutoverOutcome::Superseded => Severity::Info,
+                CutoverOutcome::Aborted | CutoverOutcome::RolledBack => Severity::Notify,
+            },
             News::Entered { condition, .. } | News::Lasts { condition, .. } => condition.severity(),
         }
     }
@@ -309,6 +249,11 @@ impl Notification {
             News::Withdrawn { .. } => "withdrawn",
             News::SurplusKept { .. } => "surplus-kept",
             News::Stopped { .. } => "stopped",
+            News::CutoverStarted { .. } => "cutover-started",
+            News::RollingBack { .. } => "rolling-back",
+            News::CutoverEnded { .. } => "cutover-ended",
+            News::Vetoed { .. } => "vetoed",
+            News::CommandAnswered { .. } => "command-answered",
             News::Entered { .. } => "entered",
             News::Lasts { .. } => "lasts",
             News::Ended { .. } => "ended",
@@ -343,6 +288,7 @@ impl Notification {
         Ok(Message { subject, text, json: serde_json::to_string(&body)?, severity: self.severity(), kind: self.kind() })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one wording for each kind of news")]
     fn wording(&self) -> Wording {
         match &self.news {
             News::Adopted { release } => Wording {
@@ -397,6 +343,15 @@ impl Notification {
                 ),
             },
             News::Stopped { instance, drift, why, failures } => stopped(instance, drift, why, failures),
+            News::CutoverStarted { candidate, from, instances, watched, doubled } => {
+                cutover::started(candidate, from, *instances, *watched, *doubled)
+            }
+            News::RollingBack { candidate, why } => cutover::rolling_back(candidate, why),
+            News::CutoverEnded { candidate, outcome, why, took } => cutover::ended(candidate, *outcome, why, *took),
+            News::Vetoed { image, by, evidence } => cutover::vetoed(image, by, evidence),
+            News::CommandAnswered { actor, command, is_done, answer, .. } => {
+                cutover::answered(actor, command, *is_done, answer)
+            }
             News::Entered { condition, detail } => {
                 Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
             }
@@ -416,12 +371,16 @@ impl Notification {
     /// The command that makes Driftless hands off this fleet at once: where it is doing something, or would again.
     fn stop_command(&self) -> Option<String> {
         let is_stoppable = match &self.news {
-            News::ReplacementStarted { .. } => true,
+            News::ReplacementStarted { .. } | News::CutoverStarted { .. } => true,
             News::Withdrawn { next_attempt, .. } => next_attempt.is_some(),
             News::Adopted { .. }
             | News::Replaced { .. }
             | News::SurplusKept { .. }
             | News::Stopped { .. }
+            | News::RollingBack { .. }
+            | News::CutoverEnded { .. }
+            | News::Vetoed { .. }
+            | News::CommandAnswered { .. }
             | News::Entered { .. }
             | News::Lasts { .. }
             | News::Ended { .. } => false,

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::alarm::AlarmPattern;
+use crate::candidate;
 use crate::drift::{alarms_to_read, rules_to_read};
 use crate::fleet::{Color, Layout};
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
+use crate::image::Image;
 use crate::observation::{Group, Member, Observation, RuleReading, TemplateReference, TemplateVersion};
 use crate::policy::{Defaults, Policy};
-use crate::record::{Phase, Record, SurgeMethod};
+use crate::record::{Cutover, CutoverPhase, Phase, Record, Route, SurgeMethod};
 
 /// What can be asked as soon as the groups are known. The answers do not depend on each other: ask together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,20 +54,67 @@ impl SecondQuestions {
 }
 
 /// The first questions about a fleet.
-pub fn first(fleet: &FleetName, groups: &[Group], record: Option<&Record>, defaults: &Defaults) -> FirstQuestions {
+pub fn first(
+    fleet: &FleetName,
+    groups: &[Group],
+    tagged: &[Image],
+    record: Option<&Record>,
+    defaults: &Defaults,
+) -> FirstQuestions {
     let policy = Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok());
     let released = record.and_then(|record| record.release.as_ref()).map(|release| &release.template);
     let templates = possibly_live(fleet, groups, record).into_iter().filter_map(|group| match &group.template {
         TemplateReference::Numbered(version) if Some(version) != released => Some(version.clone()),
         TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => None,
     });
+    let cutover = record.and_then(|record| record.cutover.as_ref());
+    let admitted = cutover.map(|cutover| cutover.policy.as_ref());
+    let mut rules = rules_to_read(policy.as_ref().map(|policy| &policy.rules), record);
+    rules.extend(admitted.into_iter().flat_map(|policy| policy.rules.iter().cloned()));
+    let target_groups = target_groups(groups, cutover);
+    let is_untouched = cutover.is_some_and(Cutover::is_untouched);
     FirstQuestions {
-        rules: rules_to_read(policy.as_ref().map(|policy| &policy.rules), record),
-        target_groups: groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect(),
+        rules,
         templates: templates.collect(),
-        alarms: alarms_to_read(policy.iter().flat_map(Policy::alarms), record).collect(),
-        ..FirstQuestions::default()
+        newest_templates: live_templates(fleet, groups, record),
+        target_group_settings: if is_untouched { target_groups.clone() } else { BTreeSet::new() },
+        target_groups,
+        alarms: alarms_to_read(policy.iter().chain(admitted).flat_map(Policy::alarms), record).collect(),
+        images: images_to_read(tagged, record),
     }
+}
+
+/// Those of the groups, and those that a cutover has detached for a while.
+fn target_groups(groups: &[Group], cutover: Option<&Cutover>) -> BTreeSet<TargetGroupArn> {
+    let moved = match cutover.map(|cutover| &cutover.route) {
+        Some(Route::Weighted { old, new, .. }) => vec![old.clone(), new.clone()],
+        Some(Route::Shared { target_group, .. }) => vec![target_group.clone()],
+        Some(Route::None | Route::Rolling) | None => Vec::new(),
+    };
+    groups.iter().flat_map(|group| group.target_groups.iter().cloned()).chain(moved).collect()
+}
+
+/// The launch templates of which a newer version would be a candidate: the release's.
+fn live_templates(fleet: &FleetName, groups: &[Group], record: Option<&Record>) -> BTreeSet<TemplateId> {
+    let Some(release) = record.and_then(|record| record.release.as_ref()) else { return BTreeSet::new() };
+    let live = possibly_live(fleet, groups, record);
+    live.into_iter().filter_map(|group| candidate::live_template(group, release)).cloned().collect()
+}
+
+/// The images that a candidate is compared with, and those that the pipeline announced, where their tags do not show them
+/// already. Without anything to compare: none.
+fn images_to_read(tagged: &[Image], record: Option<&Record>) -> BTreeSet<ImageId> {
+    let Some(record) = record else { return BTreeSet::new() };
+    let released = record.release.as_ref().map(|release| &release.image);
+    let is_other = |image: &Image| Some(&image.id) != released;
+    let memory = &record.memory;
+    let is_asked = memory.requested.is_some() || record.cutover.is_some();
+    if !is_asked && memory.published.is_empty() && !tagged.iter().any(is_other) {
+        return BTreeSet::new();
+    }
+    let moving = record.cutover.iter().flat_map(|cutover| [&cutover.rollback_to.image, &cutover.candidate.image]);
+    let wanted = released.into_iter().chain(memory.published.keys()).chain(moving);
+    wanted.filter(|id| tagged.iter().all(|image| image.id != **id)).cloned().collect()
 }
 
 /// The groups whose template may turn out to be the release: the live one, and before it is known each.
@@ -124,7 +173,40 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, de
     };
     questions.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
     questions.hook_timeouts.clone_from(&questions.refreshes);
+    ask_for_cutover(&mut questions, fleet, seen, record);
     questions
+}
+
+/// What a cutover, or its candidate, needs to know.
+fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Observation, record: Option<&Record>) {
+    let Some(record) = record else { return };
+    let live = possibly_live(fleet, &seen.groups, Some(record));
+    if let Some(release) = &record.release {
+        let newer = live.into_iter().filter_map(|group| {
+            let template = candidate::live_template(group, release)?;
+            let version = *seen.newest_templates.get(template)?;
+            (version > release.template.version).then(|| TemplateVersion { template: template.clone(), version })
+        });
+        let newer: Vec<TemplateVersion> = newer.collect();
+        if !newer.is_empty() {
+            questions.templates.insert(release.template.clone());
+        }
+        questions.templates.extend(newer);
+    }
+    let Some(cutover) = &record.cutover else { return };
+    let groups = [&cutover.old_group, &cutover.new_group];
+    if cutover.is_untouched() {
+        questions.hook_timeouts.extend(groups.into_iter().cloned());
+        questions.templates.insert(cutover.rollback_to.template.clone());
+    }
+    if cutover.is_untouched() || cutover.route == Route::Rolling {
+        questions.refreshes.extend(groups.into_iter().cloned());
+    }
+    if matches!(cutover.phase, CutoverPhase::Preparing | CutoverPhase::Scaling | CutoverPhase::Verifying { .. }) {
+        questions.launch_failures.insert(cutover.new_group.clone());
+    }
+    let is_known = |version: &TemplateVersion| seen.templates.contains_key(version);
+    questions.templates.retain(|version| !is_known(version));
 }
 
 /// Whether an instance is on record and may start at any look.
@@ -142,5 +224,6 @@ fn is_drifted(seen: &Observation, record: Option<&Record>, group: &Group, member
     let release = record.and_then(|record| record.release.as_ref());
     breaks_a_rule
         || release.is_some_and(|release| crate::drift::runs_other(group, member, release).is_some())
+        || record.is_some_and(|record| record.asked_to_replace.contains_key(&member.id))
         || seen.alarms.values().any(|alarm| alarm.subject.instances == [member.id.clone()])
 }

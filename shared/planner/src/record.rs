@@ -11,8 +11,15 @@ use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::observation::{Finding, TemplateVersion};
 use crate::text::ForeignText;
 
+mod cutover;
+mod ledger;
 mod replacement;
 
+pub use cutover::{
+    Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, GOOD_RELEASES_MAX, HeldBack,
+    Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, Route, Shifting, VETOES_MAX, Veto,
+};
+pub use ledger::{LedgerEntry, Setting};
 pub use replacement::{
     BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Replacement, Retiring, RuleBreaker,
     StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
@@ -45,8 +52,10 @@ pub struct Record {
     pub ledger: Vec<LedgerEntry>,
     /// States of the fleet that on-call has been told of, until they end.
     pub conditions: BTreeMap<String, ConditionSince>,
-    /// The cutover under way. Always none in this version; its presence blocks replacements.
+    /// The cutover under way.
     pub cutover: Option<Cutover>,
+    /// What is known of images and candidates.
+    pub memory: Memory,
     /// When `LaunchInstances` was last refused as unknown: for [`LAUNCH_BY_DESIRED_FOR`] a surge raises the desired
     /// capacity instead.
     pub launches_by_desired_since: Option<Timestamp>,
@@ -92,36 +101,8 @@ pub struct Release {
     pub image: ImageId,
     /// When it became the release.
     pub since: Timestamp,
-}
-
-/// A reversible setting that Driftless has changed on a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LedgerEntry {
-    /// The group.
-    pub group: GroupName,
-    /// The setting, with the value it had and the value written.
-    pub setting: Setting,
-    /// When the change was decided.
-    pub since: Timestamp,
-}
-
-/// A setting, with the value it had and the value written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Setting {
-    /// `MaxSize`, raised to make room for successors.
-    Maximum {
-        /// Before us.
-        had: u32,
-        /// By us.
-        wrote: u32,
-    },
-    /// Scale-in protection of a successor, which had none.
-    Protection {
-        /// The successor.
-        instance: InstanceId,
-    },
+    /// Its build, where its image has one: what newer images are compared with.
+    pub build: Option<ForeignText>,
 }
 
 /// Since when on-call knows of a state.
@@ -134,46 +115,6 @@ pub struct ConditionSince {
     pub announced_at: Timestamp,
     /// What it said when it was last announced.
     pub detail: ForeignText,
-}
-
-/// A cutover under way. Its phases are those of the design; nothing starts one in this version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cutover {
-    /// The image that takes the traffic.
-    pub image: ImageId,
-    /// Where it is.
-    pub phase: CutoverPhase,
-    /// Since when it has been there.
-    pub since: Timestamp,
-}
-
-/// Where a cutover is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CutoverPhase {
-    /// Waits for its turn.
-    Queued,
-    /// Checked without changing anything.
-    Preflight,
-    /// A launch template version is written.
-    Preparing,
-    /// The idle color comes up.
-    Scaling,
-    /// Its targets prove themselves.
-    Verifying,
-    /// Waits for a person or a pipeline.
-    AwaitingApproval,
-    /// Traffic moves, step by step.
-    Shifting,
-    /// Watched at 100 %.
-    Baking,
-    /// The old color rests at full size.
-    Warm,
-    /// The old color goes.
-    Retiring,
-    /// Traffic moves back.
-    RollingBack,
 }
 
 impl Record {
@@ -191,6 +132,7 @@ impl Record {
             ledger: Vec::new(),
             conditions: BTreeMap::new(),
             cutover: None,
+            memory: Memory::new(),
             launches_by_desired_since: None,
             backlog: BTreeSet::new(),
             asked_to_replace: BTreeMap::new(),
@@ -201,10 +143,13 @@ impl Record {
         }
     }
 
-    /// Since when there has been unsettled work: a replacement that is not given up, or a setting to put back.
+    /// Since when there has been unsettled work: a replacement that is not given up, a cutover, or a setting to put
+    /// back.
     pub fn open_since(&self) -> Option<Timestamp> {
         let unsettled = self.replacements.values().filter(|replacement| !replacement.phase.is_final());
-        unsettled.map(|replacement| replacement.detected_at).chain(self.ledger.iter().map(|entry| entry.since)).min()
+        let unsettled = unsettled.map(|replacement| replacement.detected_at);
+        let settings = self.ledger.iter().map(|entry| entry.since);
+        unsettled.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
     /// Replacements that hold a slot of the budget, in one group.

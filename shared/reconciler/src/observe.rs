@@ -37,7 +37,7 @@ pub async fn observe<P: Ports>(
     defaults: &Defaults,
 ) -> Called<Observation> {
     let record = first.stored.record.as_ref();
-    let asked = questions::first(fleet, &first.groups, record, defaults);
+    let asked = questions::first(fleet, &first.groups, &first.images, record, defaults);
     let ((forwards, settings, targets), compliance, (templates, newest), alarms, images) = join5(
         join3(
             ports.forwards(&asked.target_groups),

@@ -9,12 +9,13 @@ use crate::fact::AlarmState;
 use crate::ids::{AlarmName, InstanceId};
 use crate::observation::{Group, Machine, Member, Observation, TemplateReference};
 use crate::policy::Policy;
-use crate::record::{DriftReason, Record, Release, Replacement};
+use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 
 /// All reasons of the members of the live group, and of those that are being replaced.
 pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
     let (seen, record) = (plan.input.seen, &plan.next);
     let policy = standing.policy.as_ref().ok();
+    let is_moving = is_moving(record);
     let mut found = Vec::new();
     for (group, member) in seen.groups.iter().flat_map(|group| group.active().map(move |member| (group, member))) {
         let under_way = record.replacements.get(&member.id).filter(|work| work.phase.surge().is_some());
@@ -22,7 +23,8 @@ pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId,
             continue;
         }
         let mut note = |reason: DriftReason| found.push((member.id.clone(), reason));
-        if let Some(release) = &record.release
+        // A group that an instance refresh rolls runs both releases by design.
+        if let Some(release) = record.release.as_ref().filter(|_| !is_moving)
             && let Some(reason) = runs_other(group, member, release)
         {
             note(reason);
@@ -44,11 +46,16 @@ pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId,
     found
 }
 
+/// Whether a cutover changes which release the groups run.
+fn is_moving(record: &Record) -> bool {
+    record.cutover.as_ref().is_some_and(Cutover::stops_replacements)
+}
+
 /// Whether all of these could be told in this look for an instance that is drifted for them.
 pub(super) fn can_be_told(plan: &Plan<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
-            standing.live.is_some() && plan.next.release.is_some()
+            standing.live.is_some() && plan.next.release.is_some() && !is_moving(&plan.next)
         }
         DriftReason::Age => plan.input.seen.machines.contains_key(id),
         // Rules are asked about one by one, and the other two are on record.

@@ -35,6 +35,9 @@ impl Budget {
 pub struct Percent(pub(super) u8);
 
 impl Percent {
+    /// All of it.
+    pub const ALL: Self = Self(100);
+
     /// The number, 0 to 100.
     pub const fn get(self) -> u8 {
         self.0

@@ -178,7 +178,11 @@ fn comes_to_rest(stage: &mut Stage) {
     // What desired capacity does not fit under stays raised, until it does.
     let fits = |entry: &driftless_planner::record::LedgerEntry| match entry.setting {
         driftless_planner::record::Setting::Maximum { had, .. } => stage.desired() <= had,
-        driftless_planner::record::Setting::Protection { .. } => true,
+        driftless_planner::record::Setting::Protection { .. }
+        | driftless_planner::record::Setting::HeldMinimum { .. }
+        | driftless_planner::record::Setting::HeldMaximum { .. }
+        | driftless_planner::record::Setting::Template { .. }
+        | driftless_planner::record::Setting::Stickiness { .. } => true,
     };
     let left: Vec<_> = record.ledger.iter().filter(|entry| fits(entry)).collect();
     assert!(left.is_empty(), "{left:#?}");

@@ -160,15 +160,21 @@ fn a_report_about_an_instance_that_is_no_member_is_consumed() {
 }
 
 #[test]
-fn what_this_version_does_not_use_is_kept() {
+fn a_report_of_an_image_is_used_at_once() {
     let mut stage = Stage::new(3);
     stage.look();
-    for fact in [alarm(), image()] {
-        assert!(!is_consumed(&stage, &fact));
-        stage.facts.push(fact);
+    assert!(is_consumed(&stage, &image()));
+}
+
+#[test]
+fn an_alarm_that_the_read_does_not_show_ringing_yet_is_kept_for_two_minutes() {
+    for (waited, is_used) in around(mins(2)).into_iter().zip([false, true, true]) {
+        let mut stage = Stage::new(3);
+        stage.look();
+        let fact = alarm();
+        stage.now = fact.observed_at() + waited;
+        assert_eq!(is_consumed(&stage, &fact), is_used, "{waited:?}");
     }
-    stage.settle();
-    assert_eq!(stage.facts.len(), 2);
 }
 
 #[test]

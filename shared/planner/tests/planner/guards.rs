@@ -4,7 +4,6 @@ use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::decision::Waiting;
 use driftless_planner::ids::ImageId;
 use driftless_planner::observation::{Lifecycle, TemplateReference};
-use driftless_planner::record::{Cutover, CutoverPhase};
 use driftless_planner::refresh::RefreshStatus;
 
 use crate::support::{GROUP, Stage, around, content, id, mins, refresh, secs, version};
@@ -102,19 +101,6 @@ fn a_template_that_is_not_the_release() {
         stage.tag("mode", "act");
         assert_eq!(stage.record().release.as_ref().unwrap().template, version(2));
     });
-}
-
-#[test]
-fn a_cutover() {
-    let mut stage = check("cutover", "a cutover is under way", |stage| {
-        stage.record.as_mut().unwrap().cutover = Some(Cutover {
-            image: "ami-00000000000000002".parse().unwrap(),
-            phase: CutoverPhase::Shifting,
-            since: stage.now,
-        });
-    });
-    stage.record.as_mut().unwrap().cutover = None;
-    check_lets_go(stage, |_| {});
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod cancelled;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod cutover;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod failures;

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::notification::{Condition, News, Notification, SUBJECT_LENGTH_MAX};
 use driftless_planner::policy::QUARANTINE_FOR;
-use driftless_planner::record::{DriftReason, Failure, Release, StopReason, WithdrawReason};
+use driftless_planner::record::{
+    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason,
+};
+use driftless_planner::text::ForeignText;
 use jiff::SignedDuration;
 
-use crate::support::{RULE, fleet, id, mins, rule, t0, version};
+use crate::support::{RULE, fleet, id, image_id, mins, rule, t0, version};
 
 fn drift() -> Vec<DriftReason> {
     vec![DriftReason::Rule(rule(RULE))]
@@ -52,7 +55,50 @@ fn conditions() -> Vec<Condition> {
         Condition::WouldReplace { instance: instance.clone() },
         Condition::PermissionDenied { action: "launch".to_owned() },
         Condition::DrainOverdue { instance },
+        Condition::WouldCutOver { image: image_id(2) },
+        Condition::CutoverWaits,
+        Condition::AwaitingApproval,
+        Condition::BothColorsAlarm,
+        Condition::GuardAlarmMissing,
+        Condition::TrafficChanged,
+        Condition::RollbackBelowFloor,
+        Condition::RollbackOverdue,
+        Condition::RestoreOverdue,
+        Condition::RetireOverdue,
+        Condition::NeedsOperator,
     ]
+}
+
+/// The news of a cutover.
+fn of_cutovers() -> Vec<(String, News)> {
+    let candidate =
+        Candidate { image: image_id(2), base: version(7), build: Some("42".into()), why: CandidateReason::Image };
+    let from = Release { template: version(7), image: image_id(1), since: t0(), build: Some("41".into()) };
+    let started =
+        News::CutoverStarted { candidate: candidate.clone(), from, instances: 3, watched: mins(21), doubled: mins(82) };
+    let why: ForeignText = "the alarm web-5xx rings: 12 of 100".into();
+    let mut all = vec![
+        ("cutover-started".to_owned(), started),
+        ("rolling-back".to_owned(), News::RollingBack { candidate: candidate.clone(), why: why.clone() }),
+        ("vetoed".to_owned(), News::Vetoed { image: image_id(2), by: "driftless".into(), evidence: vec![why.clone()] }),
+        (
+            "command-answered".to_owned(),
+            News::CommandAnswered {
+                request: "r-1".to_owned(),
+                actor: "ana".into(),
+                command: "rollback".to_owned(),
+                is_done: false,
+                answer: "no earlier release has proven itself: there is nothing to go back to".into(),
+            },
+        ),
+    ];
+    for outcome in
+        [CutoverOutcome::Done, CutoverOutcome::Aborted, CutoverOutcome::Superseded, CutoverOutcome::RolledBack]
+    {
+        let ended = News::CutoverEnded { candidate: candidate.clone(), outcome, why: why.clone(), took: mins(90) };
+        all.push((format!("cutover-{}", outcome.name()), ended));
+    }
+    all
 }
 
 fn news() -> Vec<(String, News)> {
@@ -64,7 +110,12 @@ fn news() -> Vec<(String, News)> {
         (
             "adopted".to_owned(),
             News::Adopted {
-                release: Release { template: version(7), image: "ami-00000000000000001".parse().unwrap(), since: t0() },
+                release: Release {
+                    template: version(7),
+                    image: "ami-00000000000000001".parse().unwrap(),
+                    since: t0(),
+                    build: None,
+                },
             },
         ),
         ("replacement-started".to_owned(), started("port 22 is open")),
@@ -111,6 +162,7 @@ fn news() -> Vec<(String, News)> {
         all.push((format!("entered-{key}"), News::Entered { condition, detail: detail.into() }));
     }
     let lasts = News::Lasts { condition: Condition::BreakerOpen, detail: "3 of 8".into(), since: t0() - mins(1440) };
+    all.extend(of_cutovers());
     all.push(("lasts".to_owned(), lasts));
     all.push(("ended".to_owned(), News::Ended { condition: Condition::BreakerOpen.key(), since: t0() - mins(30) }));
     all
@@ -134,13 +186,18 @@ fn the_catalogue_is_complete() {
     let kinds: BTreeSet<&str> = news().into_iter().map(|(_, news)| notification(news, &[]).kind()).collect();
     let all = [
         "adopted",
+        "command-answered",
+        "cutover-ended",
+        "cutover-started",
         "ended",
         "entered",
         "lasts",
         "replaced",
         "replacement-started",
+        "rolling-back",
         "stopped",
         "surplus-kept",
+        "vetoed",
         "withdrawn",
     ];
     assert_eq!(kinds, all.into());
@@ -156,6 +213,17 @@ fn the_catalogue_is_complete() {
             | Condition::Backlog
             | Condition::WouldReplace { .. }
             | Condition::PermissionDenied { .. }
+            | Condition::WouldCutOver { .. }
+            | Condition::CutoverWaits
+            | Condition::AwaitingApproval
+            | Condition::BothColorsAlarm
+            | Condition::GuardAlarmMissing
+            | Condition::TrafficChanged
+            | Condition::RollbackBelowFloor
+            | Condition::RollbackOverdue
+            | Condition::RestoreOverdue
+            | Condition::RetireOverdue
+            | Condition::NeedsOperator
             | Condition::DrainOverdue { .. } => {}
         }
     }
@@ -269,8 +337,8 @@ fn only_what_acts_or_will_act_suggests_how_to_stop_it() {
     for (name, news) in news() {
         let json = notification(news, &["app-blue"]).message().unwrap().json;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        let is_stoppable =
-            ["replacement-started", "replacement-goes-first", "withdrawn-failed"].contains(&name.as_str());
+        let is_stoppable = ["replacement-started", "replacement-goes-first", "withdrawn-failed", "cutover-started"]
+            .contains(&name.as_str());
         assert_eq!(json["stopCommand"].is_string(), is_stoppable, "{name}");
     }
 }

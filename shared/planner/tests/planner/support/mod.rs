@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::alarm::Alarm;
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
-use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{AlarmState, AlarmSubject, ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
     Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateContent, TemplateReference, TemplateVersion,
 };
 use driftless_planner::refresh::{Refresh, RefreshStatus};
 use jiff::{SignedDuration, Timestamp};
 
+mod moving;
 mod stage;
 mod world;
 
@@ -107,6 +110,38 @@ pub(crate) fn group(size: u32) -> Group {
 /// A launch template version that names this image.
 pub(crate) const fn content(image: Option<ImageId>) -> TemplateContent {
     TemplateContent { image, written_for: None, settings: BTreeMap::new() }
+}
+
+/// The image with this number, tagged for the fleet: the higher its number, the newer it is.
+pub(crate) fn image(number: u32) -> Image {
+    Image {
+        id: image_id(number),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: Some("app".into()),
+        build: Some(format!("{number}").as_str().into()),
+        commit: None,
+        created_at: t0() - SignedDuration::from_hours(100) + SignedDuration::from_hours(i64::from(number)),
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}
+
+pub(crate) fn image_id(number: u32) -> ImageId {
+    format!("ami-{number:017x}").parse().unwrap()
+}
+
+/// An alarm that does not ring, and names nothing: a composite one.
+pub(crate) fn quiet_alarm() -> Alarm {
+    Alarm {
+        state: AlarmState::Ok,
+        since: t0() - SignedDuration::from_hours(1),
+        reason: "threshold not crossed".into(),
+        subject: AlarmSubject::default(),
+        window: None,
+    }
 }
 
 /// The forward action of a listener.

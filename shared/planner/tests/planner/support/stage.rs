@@ -5,12 +5,13 @@ use std::ops::Deref;
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
-use driftless_planner::balancer::Forward;
+use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
 use driftless_planner::fact::Fact;
-use driftless_planner::ids::{AlarmName, GroupName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
+use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
     Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TemplateContent,
@@ -23,7 +24,8 @@ use driftless_planner::{check, questions};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Compliance, OTHER_RULE, RULE, content, finding, fleet, forward, group, id, rule, secs, t0, target_group, version,
+    Compliance, OTHER_RULE, RULE, content, finding, fleet, forward, group, id, quiet_alarm, rule, secs, t0,
+    target_group, version,
 };
 
 /// Everything of one scenario.
@@ -41,6 +43,10 @@ pub(crate) struct Stage {
     pub(crate) hook_timeout: SignedDuration,
     pub(crate) account: Account,
     pub(crate) alarms: BTreeMap<AlarmName, Alarm>,
+    /// Images that EC2 knows.
+    pub(crate) images: Vec<Image>,
+    /// The stickiness of every forward action.
+    pub(crate) stickiness: Option<SignedDuration>,
     pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) facts: Vec<Fact>,
@@ -49,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) outcomes: Vec<Outcome>,
     /// Instances that fail their target health checks.
     pub(crate) sick: BTreeSet<InstanceId>,
+    /// Images whose instances fail their target health checks.
+    pub(crate) broken: BTreeSet<ImageId>,
     /// Instances that do not come into service.
     pub(crate) held_back: BTreeSet<InstanceId>,
     /// What AWS answers to an action of this name instead of doing it.
@@ -100,7 +108,9 @@ impl Stage {
             refreshes: BTreeMap::new(),
             hook_timeout: SignedDuration::ZERO,
             account: Account::default(),
-            alarms: BTreeMap::new(),
+            alarms: BTreeMap::from(["web-5xx", "api-5xx"].map(|name| (name.parse().unwrap(), quiet_alarm()))),
+            images: vec![super::image(1)],
+            stickiness: None,
             launch_failures: BTreeMap::new(),
             freezes: Vec::new(),
             facts: Vec::new(),
@@ -108,6 +118,7 @@ impl Stage {
             record: None,
             outcomes: Vec::new(),
             sick: BTreeSet::new(),
+            broken: BTreeSet::new(),
             held_back: BTreeSet::new(),
             scripted: BTreeMap::new(),
             launches: true,
@@ -231,7 +242,12 @@ impl Stage {
             | News::Replaced { .. }
             | News::Withdrawn { .. }
             | News::SurplusKept { .. }
-            | News::Stopped { .. } => told.kind().to_owned(),
+            | News::Stopped { .. }
+            | News::RollingBack { .. }
+            | News::CutoverStarted { .. }
+            | News::CutoverEnded { .. }
+            | News::Vetoed { .. }
+            | News::CommandAnswered { .. } => told.kind().to_owned(),
         };
         self.told.iter().map(kind).collect()
     }
@@ -251,9 +267,16 @@ impl Stage {
 
     // ---- looking -----------------------------------------------------------------------------------------------------
 
+    /// The images that are tagged for the fleet: they are read without being asked for.
+    fn tagged(&self) -> Vec<Image> {
+        let is_tagged =
+            |image: &&Image| image.is_own && image.image_for.as_ref().is_some_and(|fleet| fleet.as_str() == "app");
+        self.images.iter().filter(is_tagged).cloned().collect()
+    }
+
     /// What the reconciler would have read: only what the planner asks for.
     fn observation(&self) -> Observation {
-        let first = questions::first(&fleet(), &self.groups, self.record.as_ref(), &self.defaults);
+        let first = questions::first(&fleet(), &self.groups, &self.tagged(), self.record.as_ref(), &self.defaults);
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
         for arn in &first.target_groups {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
@@ -274,7 +297,24 @@ impl Stage {
             .filter(|(version, _)| asked(version))
             .map(|(version, content)| (version.clone(), content))
             .collect();
+        let is_asked = |image: &&Image| first.images.contains(&image.id);
+        let images = self.tagged().into_iter().chain(self.images.iter().filter(is_asked).cloned());
+        seen.images = images.map(|image| (image.id.clone(), image)).collect();
+        let newest = |template: &TemplateId| {
+            let versions = self.templates.keys().filter(|version| version.template == *template);
+            versions.map(|version| version.version).max()
+        };
+        let newest = first.newest_templates.iter().filter_map(|template| Some((template.clone(), newest(template)?)));
+        seen.newest_templates = newest.collect();
+        let settings = TargetGroupSettings {
+            stickiness: self.stickiness,
+            deregistration_delay: super::mins(5),
+            slow_start: SignedDuration::ZERO,
+        };
+        seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
         let second = questions::second(&fleet(), &seen, self.record.as_ref(), &self.defaults);
+        let more = self.templates.iter().filter(|(version, _)| second.templates.contains(*version));
+        seen.templates.extend(more.map(|(version, content)| (version.clone(), content.clone())));
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
         seen.machines = second.machines.iter().filter_map(known).collect();
         let asked = self.refreshes.iter().filter(|(group, _)| second.refreshes.contains(*group));
@@ -297,7 +337,8 @@ impl Stage {
             let of_column = |(arn, weights): (&TargetGroupArn, &Vec<u32>)| Some((arn.clone(), *weights.get(column)?));
             self.traffic.iter().filter_map(of_column).collect()
         };
-        (0..columns).map(|column| forward(column, weights(column))).collect()
+        let forwards = (0..columns).map(|column| forward(column, weights(column)));
+        forwards.map(|forward| Forward { stickiness: self.stickiness, ..forward }).collect()
     }
 
     /// Decides, checks, and does nothing about it.

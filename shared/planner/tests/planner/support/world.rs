@@ -15,7 +15,14 @@ impl Stage {
                 Some(result) => result.clone(),
                 None => self.apply(action),
             };
-            let is_as_decided = matches!(result, ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone);
+            let is_as_decided = matches!(
+                result,
+                ActionResult::Done
+                    | ActionResult::Launched(_)
+                    | ActionResult::Written(_)
+                    | ActionResult::Started(_)
+                    | ActionResult::Gone
+            );
             outcomes.push(Outcome { action: action.clone(), result });
             if !is_as_decided {
                 break;
@@ -26,6 +33,9 @@ impl Stage {
     }
 
     fn apply(&mut self, action: &Action) -> ActionResult {
+        if matches!(action, Action::TakeTurn | Action::GiveTurn) {
+            return self.turn(action);
+        }
         let Some(at) = self.groups.iter().position(|group| Some(&group.name) == action.group()) else {
             return ActionResult::Gone;
         };
@@ -71,34 +81,7 @@ impl Stage {
                 member.protected = *protection == Protection::On;
                 ActionResult::Done
             }
-            Action::Terminate { instance, expected_desired, capacity, .. } => {
-                match group.member(instance).map(|member| &member.lifecycle) {
-                    None | Some(Lifecycle::Terminating) => return ActionResult::Gone,
-                    Some(_) if group.desired != *expected_desired => return ActionResult::Changed,
-                    Some(_) => {}
-                }
-                if *capacity == CapacityChange::Decrement {
-                    assert!(group.desired > group.min, "refused: desired equals the minimum");
-                }
-                self.take(instance, *capacity);
-                ActionResult::Done
-            }
-            Action::SetAside { instance, expected_desired, capacity, .. } => {
-                match group.member(instance).map(|member| &member.lifecycle) {
-                    None | Some(Lifecycle::Terminating) => return ActionResult::Gone,
-                    Some(Lifecycle::Standby) => return ActionResult::Done,
-                    Some(_) if group.desired != *expected_desired => return ActionResult::Changed,
-                    Some(_) => {}
-                }
-                if *capacity == CapacityChange::Decrement {
-                    assert!(group.desired > group.min, "refused: it must decrement the minimum");
-                    group.desired -= 1;
-                }
-                let member = group.members.iter_mut().find(|member| member.id == *instance).unwrap();
-                member.lifecycle = Lifecycle::Standby;
-                self.balance(at);
-                ActionResult::Done
-            }
+            Action::Terminate { .. } | Action::SetAside { .. } => self.take_out(at, action),
             Action::TakeTurn
             | Action::GiveTurn
             | Action::SetMinimum { .. }
@@ -109,8 +92,36 @@ impl Stage {
             | Action::Attach { .. }
             | Action::Detach { .. }
             | Action::StartRefresh { .. }
-            | Action::RollBackRefresh { .. } => panic!("not on this stage: {action:?}"),
+            | Action::RollBackRefresh { .. } => self.move_traffic(at, action),
         }
+    }
+
+    /// Takes one instance out of service, for good or to keep it.
+    fn take_out(&mut self, at: usize, action: &Action) -> ActionResult {
+        let (Action::Terminate { instance, expected_desired, capacity, .. }
+        | Action::SetAside { instance, expected_desired, capacity, .. }) = action
+        else {
+            panic!("takes nothing out: {action:?}")
+        };
+        let keeps = matches!(action, Action::SetAside { .. });
+        let group = &mut self.groups[at];
+        match group.member(instance).map(|member| &member.lifecycle) {
+            None | Some(Lifecycle::Terminating) => return ActionResult::Gone,
+            Some(Lifecycle::Standby) if keeps => return ActionResult::Done,
+            Some(_) if group.desired != *expected_desired => return ActionResult::Changed,
+            Some(_) => {}
+        }
+        if *capacity == CapacityChange::Decrement {
+            assert!(group.desired > group.min, "refused: desired equals the minimum");
+        }
+        if !keeps {
+            self.take(instance, *capacity);
+            return ActionResult::Done;
+        }
+        group.desired -= u32::from(*capacity == CapacityChange::Decrement);
+        group.members.iter_mut().find(|member| member.id == *instance).unwrap().lifecycle = Lifecycle::Standby;
+        self.balance(at);
+        ActionResult::Done
     }
 
     /// Terminates an instance, as AWS, a person or a policy would.
@@ -135,7 +146,7 @@ impl Stage {
     }
 
     /// Auto Scaling launches what is missing, and takes the oldest unprotected instance of what is too many.
-    fn balance(&mut self, at: usize) {
+    pub(crate) fn balance(&mut self, at: usize) {
         let active = |group: &Group| u32::try_from(group.active().count()).unwrap();
         while self.launches && active(&self.groups[at]) < self.groups[at].desired {
             self.spawn(at, "eu-central-1b".parse().unwrap());
@@ -158,14 +169,14 @@ impl Stage {
             TemplateReference::Numbered(version) => Some(version.clone()),
             TemplateReference::Floating { .. } | TemplateReference::None => None,
         };
+        let content = template.as_ref().and_then(|version| self.templates.get(version));
+        let image = content.and_then(|content| content.image.clone()).unwrap_or_else(|| super::image_id(1));
+        if self.broken.contains(&image) {
+            self.sick.insert(instance.clone());
+        }
         self.machines.insert(
             instance.clone(),
-            Machine {
-                image: "ami-00000000000000001".parse().unwrap(),
-                template: template.clone(),
-                launched_at: self.now,
-                protect: None,
-            },
+            Machine { image, template: template.clone(), launched_at: self.now, protect: None },
         );
         group.members.push(Member {
             id: instance.clone(),

@@ -1,0 +1,261 @@
+//! What may take the traffic: chosen from what is read at every look, never from an event.
+
+use std::cmp::Ordering;
+
+use crate::decide::Plan;
+use crate::ids::{ImageId, TemplateId};
+use crate::image::{Image, ImageState};
+use crate::observation::{Group, TemplateReference, TemplateVersion};
+use crate::policy::{ImageSourcePolicy, Policy};
+use crate::record::{Candidate, CandidateReason, Release};
+use crate::text::ForeignText;
+
+/// The candidate of this look, if there is one. Why each newer image is none is remembered, and said once.
+pub(crate) fn choose(plan: &mut Plan<'_>, policy: &Policy, live: &Group, release: &Release) -> Option<Candidate> {
+    if let Some(requested) = requested(plan, release) {
+        return Some(requested);
+    }
+    let image = newest_image(plan, policy, release);
+    let base = newer_template(plan, live, release);
+    let candidate = match (image, base) {
+        (None, None) => return None,
+        (Some((image, build)), None) => {
+            Candidate { image, base: release.template.clone(), build, why: CandidateReason::Image }
+        }
+        (image, Some((base, differs_in))) => {
+            let (image, build) = image.unwrap_or_else(|| (release.image.clone(), release.build.clone()));
+            Candidate { image, base, build, why: CandidateReason::Template { differs_in } }
+        }
+    };
+    let held_back = &plan.next.memory.held_back;
+    let is_new = candidate.image != release.image;
+    let of_image = held_back.get(&candidate.image.to_string()).filter(|_| is_new);
+    match held_back.get(&candidate.key()).or(of_image).cloned() {
+        None => Some(candidate),
+        Some(held_back) => {
+            let until = held_back.until?;
+            plan.look_again(until);
+            (plan.input.now >= until).then_some(candidate)
+        }
+    }
+}
+
+/// What a person asked for comes first.
+fn requested(plan: &mut Plan<'_>, release: &Release) -> Option<Candidate> {
+    let why = plan.next.memory.requested.clone()?;
+    let target = match &why {
+        CandidateReason::Redeploy { .. } => Some(release.clone()),
+        CandidateReason::Rollback { .. } => last_good(plan, release),
+        CandidateReason::Image | CandidateReason::Template { .. } => None,
+    };
+    let Some(target) = target else {
+        plan.next.memory.requested = None;
+        return None;
+    };
+    Some(Candidate { image: target.image, base: target.template, build: target.build, why })
+}
+
+/// The last release that has proven itself, other than the one that runs. Never simply "the previous one".
+pub(crate) fn last_good(plan: &Plan<'_>, release: &Release) -> Option<Release> {
+    let memory = &plan.next.memory;
+    let is_other = |good: &&Release| good.image != release.image || good.template != release.template;
+    let is_allowed = |good: &&Release| !memory.vetoes.contains_key(&good.image);
+    memory.good.iter().rev().filter(is_other).find(is_allowed).cloned()
+}
+
+fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Option<(ImageId, Option<ForeignText>)> {
+    let seen = plan.input.seen;
+    let own = seen.images.get(&release.image);
+    let mut newest: Option<(&Image, Option<ForeignText>)> = None;
+    let mut refused = std::collections::BTreeMap::new();
+    for image in seen.images.values().filter(|image| image.id != release.image) {
+        let announced = plan.next.memory.published.get(&image.id);
+        let is_for_us =
+            image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(plan.input.fleet.as_str());
+        if !is_for_us && announced.is_none() {
+            continue;
+        }
+        let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
+        // What is older was turned away long ago, and is no news.
+        match is_newer(image, build.as_ref(), release, own) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(problem) => {
+                refused.insert(image.id.clone(), ForeignText::from(problem));
+                continue;
+            }
+        }
+        if let Some(problem) = refusal(plan, policy, image, announced.is_some(), own) {
+            refused.insert(image.id.clone(), ForeignText::from(problem));
+            continue;
+        }
+        let is_newest = newest.as_ref().is_none_or(|(known, known_build)| {
+            order(build.as_ref(), image, known_build.as_ref(), known) == Ordering::Greater
+        });
+        if is_newest {
+            newest = Some((image, build));
+        }
+    }
+    let chosen = newest.map(|(image, build)| (image.id.clone(), build));
+    note_refused(plan, refused);
+    chosen
+}
+
+fn note_refused(plan: &mut Plan<'_>, refused: std::collections::BTreeMap<ImageId, ForeignText>) {
+    for (image, why) in &refused {
+        if plan.next.memory.refused.get(image) != Some(why) {
+            plan.journal(None, &image.to_string(), "refused", why.clone());
+        }
+    }
+    plan.next.memory.refused = refused;
+}
+
+/// Why an image is no candidate, in words. None: it may be one.
+fn refusal(plan: &Plan<'_>, policy: &Policy, image: &Image, is_announced: bool, own: Option<&Image>) -> Option<String> {
+    let seen = plan.input.seen;
+    if let Some(veto) = plan.next.memory.vetoes.get(&image.id) {
+        return Some(format!("vetoed by {}", veto.by));
+    }
+    if image.is_backup {
+        return Some("it is a backup: backups inherit the tags of what they are made of".to_owned());
+    }
+    let is_member = |id: &crate::ids::InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
+    if image.source_instance.as_ref().is_some_and(is_member) {
+        return Some("it is a copy of one of the fleet's own instances".to_owned());
+    }
+    match &image.state {
+        ImageState::Available => {}
+        ImageState::Pending => return Some("it is not available yet".to_owned()),
+        ImageState::Unavailable(state) => return Some(format!("it is {state}")),
+    }
+    match own {
+        Some(own) if own.architecture == image.architecture => {}
+        Some(own) => {
+            return Some(format!(
+                "its architecture is {}, and the release's is {}",
+                image.architecture, own.architecture
+            ));
+        }
+        None => return Some("the release's own image is unknown, so that they cannot be compared".to_owned()),
+    }
+    match policy.cutover.image_source {
+        ImageSourcePolicy::Event if !is_announced => {
+            Some("driftless:image-source is event: only image.published starts a cutover, a tag proposes".to_owned())
+        }
+        ImageSourcePolicy::Event | ImageSourcePolicy::Tag => None,
+    }
+}
+
+/// Whether an image is newer than the release. Without builds on both sides their dates tell.
+fn is_newer(
+    image: &Image,
+    build: Option<&ForeignText>,
+    release: &Release,
+    own: Option<&Image>,
+) -> Result<bool, String> {
+    match (build, &release.build) {
+        (Some(build), Some(known)) => Ok(compare_builds(build.as_str(), known.as_str()) == Ordering::Greater),
+        (None, Some(_)) => Err("it has no tag driftless:build, so that nothing says whether it is newer".to_owned()),
+        (_, None) => match own {
+            Some(own) => Ok(image.created_at > own.created_at),
+            None => Err("the release's own image is unknown, so that they cannot be compared".to_owned()),
+        },
+    }
+}
+
+fn order(build: Option<&ForeignText>, image: &Image, other_build: Option<&ForeignText>, other: &Image) -> Ordering {
+    let by_build = match (build, other_build) {
+        (Some(build), Some(other)) => compare_builds(build.as_str(), other.as_str()),
+        (Some(_), None) => Ordering::Greater,
+        (None, Some(_)) => Ordering::Less,
+        (None, None) => Ordering::Equal,
+    };
+    by_build.then(image.created_at.cmp(&other.created_at)).then(image.id.cmp(&other.id))
+}
+
+/// Builds in the order that people mean: runs of digits by their number, everything else by its letters. `9` comes
+/// before `10`, `1.9.0` before `1.10.0`, and dates in the order of the calendar.
+pub(crate) fn compare_builds(one: &str, other: &str) -> Ordering {
+    let (one, other) = (chunks(one), chunks(other));
+    for (left, right) in one.iter().zip(&other) {
+        let order = match (is_number(left), is_number(right)) {
+            (true, true) => {
+                let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
+                left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+            }
+            (true | false, false) | (false, true) => left.cmp(right),
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    one.len().cmp(&other.len())
+}
+
+fn chunks(text: &str) -> Vec<String> {
+    let mut chunks: Vec<String> = Vec::new();
+    for character in text.chars() {
+        match chunks.last_mut() {
+            Some(last) if is_number(last) == character.is_ascii_digit() => last.push(character),
+            Some(_) | None => chunks.push(character.to_string()),
+        }
+    }
+    chunks
+}
+
+fn is_number(chunk: &str) -> bool {
+    chunk.starts_with(|character: char| character.is_ascii_digit())
+}
+
+/// The launch template of a group, where it is the release's: newer versions of it are candidates.
+pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'g TemplateId> {
+    match &live.template {
+        TemplateReference::Numbered(version) if version.template == release.template.template => {
+            Some(&version.template)
+        }
+        TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => None,
+    }
+}
+
+/// A version that someone else wrote after the release's: Terraform changed user data, say. With what differs.
+fn newer_template(plan: &Plan<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
+    let seen = plan.input.seen;
+    let template = live_template(live, release)?;
+    let newest = *seen.newest_templates.get(template)?;
+    if newest <= release.template.version {
+        return None;
+    }
+    let version = TemplateVersion { template: template.clone(), version: newest };
+    let content = seen.templates.get(&version)?;
+    if content.written_for.is_some() {
+        return None;
+    }
+    let before = seen.templates.get(&release.template)?;
+    let names = content.settings.keys().chain(before.settings.keys());
+    let mut differs_in: Vec<String> =
+        names.filter(|name| content.settings.get(*name) != before.settings.get(*name)).cloned().collect();
+    differs_in.sort();
+    differs_in.dedup();
+    (!differs_in.is_empty()).then_some((version, differs_in))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_are_ordered_as_people_mean_them() {
+        for (earlier, later) in [
+            ("9", "10"),
+            ("1.9.0", "1.10.0"),
+            ("2026-09-30", "2026-10-01"),
+            ("20261120T090000Z", "20261120T100000Z"),
+            ("build-7", "build-7.1"),
+            ("007", "8"),
+        ] {
+            assert_eq!(compare_builds(earlier, later), Ordering::Less, "{earlier} {later}");
+            assert_eq!(compare_builds(later, earlier), Ordering::Greater, "{later} {earlier}");
+        }
+        assert_eq!(compare_builds("007", "7"), Ordering::Equal);
+    }
+}

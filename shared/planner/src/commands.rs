@@ -1,0 +1,280 @@
+//! What people and pipelines want: each command is used once, journaled with its actor, and answered with the state that it
+//! led to, or with the reason why not.
+
+use crate::adopt::Standing;
+use crate::candidate;
+use crate::cutover::{hold_back, undo};
+use crate::decide::Plan;
+use crate::decision::JournalEntry;
+use crate::drift;
+use crate::fact::{Command, CommandFact, Fact};
+use crate::ids::ImageId;
+use crate::notification::News;
+use crate::record::{CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
+use crate::text::ForeignText;
+use crate::verdict;
+
+/// The answer to a command. Err: it was not done, and why.
+type Answer = Result<String, String>;
+
+/// Follows the commands that were filed, in the order in which they were sent.
+pub(crate) fn follow(plan: &mut Plan<'_>, standing: &Standing<'_>) {
+    for fact in filed(plan) {
+        if matches!(fact.command, Command::AcceptLive { .. }) {
+            continue;
+        }
+        let answer = command(plan, standing, fact);
+        reply(plan, fact, answer);
+    }
+}
+
+/// A person's word on which color is live comes before anything is told from the groups.
+pub(crate) fn accept_live(plan: &mut Plan<'_>) {
+    for fact in filed(plan) {
+        let Command::AcceptLive { color } = &fact.command else { continue };
+        let answer = match &plan.next.cutover {
+            Some(cutover) if !cutover.is_untouched() => {
+                Err("a cutover is under way, and says which color is live: roll it back first".to_owned())
+            }
+            Some(_) | None => {
+                plan.next.live = Some(*color);
+                Ok(format!("{color:?} counts as live from now on"))
+            }
+        };
+        reply(plan, fact, answer);
+    }
+}
+
+fn filed<'a>(plan: &Plan<'a>) -> Vec<&'a CommandFact> {
+    let commands = plan.input.facts.iter().filter_map(|fact| match fact {
+        Fact::Command(command) => Some(command),
+        Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
+    });
+    let mut commands: Vec<&CommandFact> = commands.collect();
+    commands.sort_by(|one, other| (one.at, &one.request).cmp(&(other.at, &other.request)));
+    commands
+}
+
+fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
+    let command = words(&fact.command);
+    let (is_done, answer) = match answer {
+        Ok(answer) => (true, answer),
+        Err(answer) => (false, answer),
+    };
+    let reason = fact.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    plan.journal_entry(JournalEntry {
+        at: plan.input.now,
+        instance: None,
+        from: command.clone(),
+        to: if is_done { "done" } else { "not-done" }.to_owned(),
+        why: format!("{answer}{reason}").as_str().into(),
+        actor: fact.actor.to_string(),
+        evidence: None,
+    });
+    plan.tell(News::CommandAnswered {
+        request: fact.request.clone(),
+        actor: fact.actor.clone(),
+        command,
+        is_done,
+        answer: answer.as_str().into(),
+    });
+    plan.consumed.push(Fact::Command(fact.clone()).key());
+}
+
+fn words(command: &Command) -> String {
+    match command {
+        Command::Pause => "pause".to_owned(),
+        Command::Resume => "resume".to_owned(),
+        Command::Approve => "approve".to_owned(),
+        Command::Reject => "reject".to_owned(),
+        Command::Promote => "promote".to_owned(),
+        Command::Abort => "abort".to_owned(),
+        Command::Rollback => "rollback".to_owned(),
+        Command::Retry => "retry".to_owned(),
+        Command::Replace { instance } => format!("replace {instance}"),
+        Command::Redeploy => "redeploy".to_owned(),
+        Command::Veto { image } => format!("veto {image}"),
+        Command::Unveto { image } => format!("unveto {image}"),
+        Command::AcceptLive { color } => format!("accept-live {color:?}").to_lowercase(),
+    }
+}
+
+fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> Answer {
+    match &fact.command {
+        Command::Pause => with_cutover(plan, |_, cutover| pause(cutover, &fact.actor)),
+        Command::Resume => with_cutover(plan, |_, cutover| resume(cutover)),
+        Command::Approve => with_cutover(plan, |_, cutover| approve(cutover, &fact.actor)),
+        Command::Promote => with_cutover(plan, |_, cutover| promote(cutover)),
+        Command::Reject => with_cutover(plan, |plan, cutover| reject(plan, cutover, fact)),
+        Command::Abort => with_cutover(plan, |plan, cutover| abort(plan, cutover, fact)),
+        Command::Rollback if plan.next.cutover.is_some() => {
+            with_cutover(plan, |plan, cutover| abort(plan, cutover, fact))
+        }
+        Command::Rollback => roll_back(plan, fact),
+        Command::Retry => retry(plan),
+        Command::Replace { instance } => {
+            drift::ask_to_replace(plan, standing, instance, &fact.actor).map_err(|why| why.to_string())?;
+            Ok(format!("{instance} counts as drifted from now on; the guards decide when"))
+        }
+        Command::Redeploy => redeploy(plan, fact),
+        Command::Veto { image } => veto(plan, image, fact),
+        Command::Unveto { image } => {
+            let was_vetoed = verdict::lift(plan, image, &format!("{} says so", fact.actor));
+            was_vetoed.then(|| format!("{image} may take traffic again")).ok_or_else(|| "it is not vetoed".to_owned())
+        }
+        Command::AcceptLive { .. } => Err("it is followed before anything else".to_owned()),
+    }
+}
+
+fn with_cutover(plan: &mut Plan<'_>, change: impl FnOnce(&mut Plan<'_>, &mut Cutover) -> Answer) -> Answer {
+    let Some(mut cutover) = plan.next.cutover.take() else {
+        return Err("no cutover is under way".to_owned());
+    };
+    let answer = change(plan, &mut cutover);
+    plan.next.cutover = Some(cutover);
+    answer
+}
+
+fn pause(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
+    if cutover.is_going_back() {
+        return Err("it is on its way back, which nothing holds".to_owned());
+    }
+    cutover.paused = Some(actor.clone());
+    Ok(format!("it stands still in {}; its clocks stop", cutover.phase.name()))
+}
+
+fn resume(cutover: &mut Cutover) -> Answer {
+    if let CutoverPhase::NeedsOperator { .. } = cutover.phase {
+        cutover.phase = CutoverPhase::Shifting(Shifting::next(cutover.first_step()));
+        cutover.deadline = jiff::Timestamp::MAX;
+        cutover.paused = None;
+        return Ok("it goes on from the weights that are there".to_owned());
+    }
+    match cutover.paused.take() {
+        Some(_) => Ok(format!("it goes on in {}", cutover.phase.name())),
+        None => Err("it is not paused".to_owned()),
+    }
+}
+
+fn approve(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
+    if cutover.has_traffic() || cutover.is_going_back() {
+        return Err(format!("it is {} already", cutover.phase.name()));
+    }
+    cutover.approved = Some(actor.clone());
+    Ok(format!("approved; it is {} now", cutover.phase.name()))
+}
+
+fn promote(cutover: &mut Cutover) -> Answer {
+    if cutover.is_going_back() {
+        return Err(format!("it is {}", cutover.phase.name()));
+    }
+    cutover.is_expedited = true;
+    Ok(format!("the waits are skipped from here ({}); health and alarms are not", cutover.phase.name()))
+}
+
+fn reject(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+    if cutover.is_going_back() {
+        return Err(format!("it is {} already", cutover.phase.name()));
+    }
+    let why = format!("rejected by {}{}", fact.actor, because(fact));
+    super::cutover::condemn(plan, cutover, &why.as_str().into());
+    Ok(turn_back(plan, cutover, &why))
+}
+
+fn abort(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+    if cutover.is_going_back() {
+        return Err(format!("it is {} already", cutover.phase.name()));
+    }
+    if matches!(cutover.phase, CutoverPhase::Retiring) {
+        return Err("the old color is being let go: roll back when it is gone, which is a new cutover".to_owned());
+    }
+    let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
+    hold_back(plan, cutover, &why.as_str().into(), false);
+    Ok(turn_back(plan, cutover, &why))
+}
+
+fn because(fact: &CommandFact) -> String {
+    fact.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// The cutover is undone, from wherever it is.
+fn turn_back(plan: &mut Plan<'_>, cutover: &mut Cutover, why: &str) -> String {
+    plan.turn_back = Some(undo(cutover, why));
+    cutover.paused = None;
+    if cutover.has_traffic() { "traffic goes back, and then it is undone" } else { "it is undone" }.to_owned()
+}
+
+fn roll_back(plan: &mut Plan<'_>, fact: &CommandFact) -> Answer {
+    let Some(release) = plan.next.release.clone() else {
+        return Err("the fleet is not adopted yet".to_owned());
+    };
+    let Some(good) = candidate::last_good(plan, &release) else {
+        return Err("no earlier release has proven itself: there is nothing to go back to".to_owned());
+    };
+    // What runs now must not come back by itself.
+    let why = format!("rolled back by {}{}", fact.actor, because(fact));
+    plan.hold_back_release(&release, &why);
+    plan.next.memory.requested = Some(CandidateReason::Rollback { actor: fact.actor.clone() });
+    Ok(format!("a cutover back to {} begins, without the waits", good.image))
+}
+
+fn redeploy(plan: &mut Plan<'_>, fact: &CommandFact) -> Answer {
+    if plan.next.cutover.is_some() {
+        return Err("a cutover is under way".to_owned());
+    }
+    let Some(release) = &plan.next.release else {
+        return Err("the fleet is not adopted yet".to_owned());
+    };
+    let answer = format!("a cutover to {} on fresh instances begins", release.image);
+    plan.next.memory.requested = Some(CandidateReason::Redeploy { actor: fact.actor.clone() });
+    Ok(answer)
+}
+
+fn veto(plan: &mut Plan<'_>, image: &ImageId, fact: &CommandFact) -> Answer {
+    if plan.next.memory.vetoes.contains_key(image) {
+        return Err("it is vetoed already".to_owned());
+    }
+    let why = fact.reason.clone().unwrap_or_else(|| "no reason given".into());
+    verdict::veto(plan, image, fact.actor.as_str(), vec![why]);
+    let is_coming = plan.next.cutover.as_ref().is_some_and(|cutover| cutover.candidate.image == *image);
+    if !is_coming {
+        return Ok(format!("{image} takes no traffic"));
+    }
+    with_cutover(plan, |plan, cutover| {
+        if matches!(cutover.phase, CutoverPhase::Retiring) {
+            return Ok(format!("{image} is vetoed; it has the traffic: driftless rollback takes it back"));
+        }
+        if cutover.is_going_back() {
+            return Ok(format!("{image} is vetoed, and on its way back"));
+        }
+        Ok(turn_back(plan, cutover, &format!("vetoed by {}", fact.actor)))
+    })
+}
+
+fn retry(plan: &mut Plan<'_>) -> Answer {
+    let stopped: Vec<_> = plan
+        .next
+        .replacements
+        .iter()
+        .filter(|(_, work)| matches!(work.phase, Phase::Stopped(_)))
+        .map(|(id, _)| id.clone())
+        .collect();
+    let held_back = plan.next.memory.held_back.len();
+    let breakers = plan.next.rule_breakers.len();
+    let is_short = plan.next.back_off.is_some();
+    plan.next.memory.held_back.clear();
+    plan.next.rule_breakers.clear();
+    plan.next.back_off = None;
+    for id in &stopped {
+        plan.next.replacements.remove(id);
+        plan.journal(Some(id), "stopped", "cleared", "a person wants it tried again");
+    }
+    if stopped.is_empty() && held_back == 0 && breakers == 0 && !is_short {
+        return Err("nothing is stopped or held back".to_owned());
+    }
+    Ok(format!(
+        "tried again: {} stopped replacements, {held_back} candidates, {breakers} rules{}",
+        stopped.len(),
+        if is_short { ", launches" } else { "" }
+    ))
+}

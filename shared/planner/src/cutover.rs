@@ -1,0 +1,399 @@
+//! One release taking the traffic from another: the machine, phase by phase.
+//!
+//! Before the first traffic everything is undone by letting the new color go. After it, traffic goes back first, and
+//! everything else later. What was changed on a group stands in the ledger until it is put back or has travelled.
+
+mod alarms;
+mod grow;
+mod retire;
+mod rolling;
+mod shift;
+mod start;
+mod undo;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::adopt::Standing;
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::notification::{Condition, News};
+use crate::observation::{Group, Observation};
+use crate::policy::Percent;
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, PAST_MAX, PastCutover, Release, Route};
+use crate::replacement::{LOOK_MAX, LOOK_MIN};
+use crate::text::ForeignText;
+
+/// How long a checked cutover waits for what stands in its way before it is given up.
+const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
+/// How long a cutover at double size waits for a person. A day: whoever is to approve has been at work once.
+const APPROVAL_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+/// How long traffic may take to be back, and what else is undone with it, before a person is asked.
+const ROLLBACK_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
+/// A candidate that AWS had no room for is tried again after this long: shortages pass within the hour.
+const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// After so many tries without room a person must say how it goes on.
+const SHORTAGE_TRIES_MAX: u32 = 3;
+
+/// What a phase is judged by.
+pub(crate) struct Sight<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) seen: &'a Observation,
+    pub(crate) old: &'a Group,
+    pub(crate) new: &'a Group,
+    pub(crate) hold: Option<Waiting>,
+}
+
+/// What becomes of a phase in one look.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It stays, perhaps with its data brought up to date.
+    Stay(CutoverPhase),
+    /// It stays, and this is what it waits for.
+    Wait(CutoverPhase, Waiting),
+    /// It becomes another one.
+    To(CutoverPhase, String),
+    /// The cutover is over.
+    End(CutoverOutcome, String),
+}
+
+/// Brings the cutover one look further, or begins one.
+pub(crate) fn advance(plan: &mut Plan<'_>, standing: &Standing<'_>) {
+    if plan.next.cutover.is_none() {
+        start::consider(plan, standing);
+    }
+    let Some(mut cutover) = plan.next.cutover.take() else {
+        start::give_turn(plan);
+        return;
+    };
+    let seen = plan.input.seen;
+    let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
+        // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
+        lost(plan, cutover);
+        return;
+    };
+    let sight = Sight { now: plan.input.now, seen, old, new, hold: hold(plan, standing, &cutover) };
+    // Each phase may lead to the next one in the same look; no cutover has more phases than this.
+    for _ in 0..16 {
+        let step = phase(plan, standing, &sight, &mut cutover);
+        match step {
+            Step::Stay(phase) => {
+                cutover.phase = phase;
+                break;
+            }
+            Step::Wait(phase, waiting) => {
+                if let Some(at) = waiting.may_change_at() {
+                    plan.look_again(at);
+                }
+                cutover.phase = phase;
+                plan.cutover_waits = Some(waiting);
+                break;
+            }
+            Step::To(phase, why) => enter(plan, &sight, &mut cutover, phase, &why),
+            Step::End(outcome, why) => {
+                end(plan, cutover, outcome, &why);
+                return;
+            }
+        }
+    }
+    note_waiting(plan, &mut cutover);
+    look_again(plan, &cutover);
+    plan.next.cutover = Some(cutover);
+}
+
+/// What it waits for is journaled when it changes.
+fn note_waiting(plan: &mut Plan<'_>, cutover: &mut Cutover) {
+    let guard = |waiting: &Option<Waiting>| waiting.as_ref().map(Waiting::guard);
+    if guard(&cutover.waits) != guard(&plan.cutover_waits)
+        && let Some(waiting) = &plan.cutover_waits
+    {
+        plan.journal(None, cutover.phase.name(), "waiting", waiting.to_string());
+    }
+    cutover.waits.clone_from(&plan.cutover_waits);
+}
+
+fn phase(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    if let Some(step) = plan.turn_back.take() {
+        return step;
+    }
+    if let Some(step) = alarms::flip_back(plan, sight, cutover) {
+        return step;
+    }
+    if let Some(step) = clock(plan, sight, cutover) {
+        return step;
+    }
+    match cutover.phase.clone() {
+        CutoverPhase::Queued => start::queued(plan, standing, sight, cutover),
+        CutoverPhase::Preflight => start::preflight(plan, standing, sight, cutover),
+        CutoverPhase::Preparing => grow::prepare(plan, standing, sight, cutover),
+        CutoverPhase::Scaling => grow::scale(plan, standing, sight, cutover),
+        CutoverPhase::Verifying { healthy_since } => grow::verify(plan, standing, sight, cutover, healthy_since),
+        CutoverPhase::AwaitingApproval => shift::await_approval(plan, standing, sight, cutover),
+        CutoverPhase::Shifting(shifting) => match cutover.route {
+            Route::Rolling => rolling::shift(plan, sight, cutover, shifting),
+            Route::Weighted { .. } | Route::Shared { .. } | Route::None => shift::shift(plan, sight, cutover, shifting),
+        },
+        CutoverPhase::Baking { until } => shift::bake(plan, sight, cutover, until),
+        CutoverPhase::Warm { until } => shift::keep_warm(plan, sight, cutover, until),
+        CutoverPhase::Retiring => retire::retire(plan, sight, cutover),
+        CutoverPhase::Aborting { outcome, why } => undo::abort(plan, sight, cutover, outcome, &why),
+        CutoverPhase::RollingBack { why, back_since } => undo::roll_back(plan, sight, cutover, &why, back_since),
+        CutoverPhase::NeedsOperator { why } => {
+            plan.is_in(Condition::NeedsOperator, why.clone());
+            Step::Wait(CutoverPhase::NeedsOperator { why: why.clone() }, Waiting::NeedsOperator { why })
+        }
+    }
+}
+
+/// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
+fn hold(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
+    let paused = cutover.paused.clone().map(|actor| Waiting::Paused { actor });
+    plan.hold(standing.mode()).or(paused)
+}
+
+/// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit.
+fn clock(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+    let goes_back = matches!(
+        cutover.phase,
+        CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
+    );
+    if goes_back || matches!(cutover.phase, CutoverPhase::Queued) {
+        cutover.held_since = None;
+        return None;
+    }
+    if let Some(waiting) = &sight.hold {
+        cutover.held_since.get_or_insert(since_when(plan, sight.now));
+        return Some(Step::Wait(cutover.phase.clone(), waiting.clone()));
+    }
+    if let Some(held_since) = cutover.held_since.take() {
+        let lasted = sight.now.duration_since(held_since.max(cutover.since));
+        cutover.deadline += lasted;
+        match &mut cutover.phase {
+            CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until += lasted,
+            // What was not watched while it was held is watched again from the beginning.
+            CutoverPhase::Shifting(shifting) => shifting.effective_since = None,
+            CutoverPhase::Verifying { .. }
+            | CutoverPhase::Queued
+            | CutoverPhase::Preflight
+            | CutoverPhase::Preparing
+            | CutoverPhase::Scaling
+            | CutoverPhase::AwaitingApproval
+            | CutoverPhase::Retiring
+            | CutoverPhase::Aborting { .. }
+            | CutoverPhase::RollingBack { .. }
+            | CutoverPhase::NeedsOperator { .. } => {}
+        }
+    }
+    if sight.now >= cutover.deadline { expired(plan, sight, cutover) } else { None }
+}
+
+/// A freeze holds from when it was said, not from when it was first seen.
+fn since_when(plan: &Plan<'_>, now: Timestamp) -> Timestamp {
+    plan.freeze().map_or(now, |freeze| freeze.since.min(now))
+}
+
+/// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
+fn expired(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+    let why = format!("{} took longer than it may", cutover.phase.name());
+    let words = ForeignText::from(why.as_str());
+    match &cutover.phase {
+        CutoverPhase::Preflight | CutoverPhase::Preparing => {
+            hold_back(plan, cutover, &words, true);
+            Some(abort(CutoverOutcome::Aborted, why))
+        }
+        CutoverPhase::Scaling => {
+            if grow::shortage(sight, cutover).is_some() || cutover.launched.is_empty() {
+                hold_back(plan, cutover, &words, true);
+            } else {
+                condemn(plan, cutover, &"its instances do not come to serve in time".into());
+            }
+            Some(abort(CutoverOutcome::Aborted, why))
+        }
+        CutoverPhase::Verifying { .. } => {
+            condemn(plan, cutover, &"its instances do not stay healthy for the warm-up".into());
+            Some(abort(CutoverOutcome::Aborted, why))
+        }
+        CutoverPhase::AwaitingApproval => {
+            hold_back(plan, cutover, &"nobody approved it".into(), false);
+            Some(abort(CutoverOutcome::Aborted, why))
+        }
+        CutoverPhase::Shifting(_) => {
+            match grow::below_floor(sight, cutover) {
+                Some(waiting) => condemn(plan, cutover, &waiting.to_string().as_str().into()),
+                None => hold_back(plan, cutover, &words, false),
+            }
+            Some(roll_back(why))
+        }
+        CutoverPhase::Baking { .. } => grow::below_floor(sight, cutover).map(|waiting| {
+            condemn(plan, cutover, &waiting.to_string().as_str().into());
+            roll_back(why)
+        }),
+        CutoverPhase::Queued
+        | CutoverPhase::Warm { .. }
+        | CutoverPhase::Retiring
+        | CutoverPhase::Aborting { .. }
+        | CutoverPhase::RollingBack { .. }
+        | CutoverPhase::NeedsOperator { .. } => None,
+    }
+}
+
+/// How long a phase may take, from entering it.
+fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Timestamp {
+    let policy = &cutover.policy;
+    let steps = i32::try_from(policy.cutover.traffic.len()).unwrap_or(i32::MAX);
+    let launch = policy.launch_deadline.max(cutover.hook_timeout + sight.new.warm_up);
+    let span = match phase {
+        CutoverPhase::Queued => SignedDuration::MAX,
+        CutoverPhase::Preflight => PREFLIGHT_DEADLINE,
+        CutoverPhase::Preparing => policy.launch_deadline,
+        // The first ring, and then the rest.
+        CutoverPhase::Scaling => launch + launch,
+        CutoverPhase::Verifying { .. } => launch,
+        CutoverPhase::AwaitingApproval => APPROVAL_DEADLINE,
+        CutoverPhase::Shifting(_) if cutover.route == Route::Rolling => SignedDuration::from_hours(12),
+        CutoverPhase::Shifting(_) => (alarms::step_time(sight, cutover) + policy.launch_deadline) * steps,
+        // Auto Scaling may still bring it to its floor, for as long as one launch may take.
+        CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => {
+            return until.saturating_add(launch).unwrap_or(Timestamp::MAX);
+        }
+        CutoverPhase::Retiring | CutoverPhase::Aborting { .. } => policy.drain_deadline.max(cutover.hook_timeout),
+        CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => ROLLBACK_DEADLINE,
+    };
+    sight.now.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+fn enter(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, phase: CutoverPhase, why: &str) {
+    plan.journal(None, cutover.phase.name(), phase.name(), why.to_owned());
+    cutover.deadline = deadline(cutover, &phase, sight);
+    cutover.since = sight.now;
+    if let CutoverPhase::RollingBack { why, .. } = &phase {
+        plan.tell(News::RollingBack { candidate: cutover.candidate.clone(), why: why.clone() });
+    }
+    cutover.phase = phase;
+    cutover.held_since = None;
+}
+
+/// The step that undoes a cutover which has had no traffic.
+pub(crate) fn abort(outcome: CutoverOutcome, why: impl Into<String>) -> Step {
+    let why = why.into();
+    Step::To(CutoverPhase::Aborting { outcome, why: why.as_str().into() }, why)
+}
+
+/// The step that takes traffic back.
+pub(crate) fn roll_back(why: impl Into<String>) -> Step {
+    let why = why.into();
+    Step::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
+}
+
+/// The step that undoes a cutover, wherever it is.
+pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Step {
+    if cutover.has_traffic() { roll_back(why) } else { abort(CutoverOutcome::Aborted, why) }
+}
+
+fn look_again(plan: &mut Plan<'_>, cutover: &Cutover) {
+    let now = plan.input.now;
+    let at = match &cutover.phase {
+        // Woken by the sweep, by facts, and by what it waits for.
+        CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
+            now + SignedDuration::from_mins(5)
+        }
+        CutoverPhase::Preflight | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } => now + LOOK_MAX,
+        CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Retiring
+        | CutoverPhase::Aborting { .. }
+        | CutoverPhase::RollingBack { .. } => now + (now.duration_since(cutover.since) / 10).clamp(LOOK_MIN, LOOK_MAX),
+    };
+    plan.look_again(at);
+    if cutover.deadline > now && cutover.held_since.is_none() {
+        plan.look_again(cutover.deadline);
+    }
+}
+
+/// A group of a cutover is gone: nothing can be put back on it, and a person took it away.
+fn lost(plan: &mut Plan<'_>, cutover: Cutover) {
+    if plan.input.seen.groups.is_empty() {
+        plan.look_again(plan.input.now + LOOK_MAX);
+        plan.next.cutover = Some(cutover);
+        return;
+    }
+    let why = "a group of the cutover no longer belongs to the fleet";
+    let outcome = if cutover.has_traffic() { CutoverOutcome::RolledBack } else { CutoverOutcome::Aborted };
+    end(plan, cutover, outcome, why);
+}
+
+/// The cutover is over: what it leaves behind is remembered and told.
+fn end(plan: &mut Plan<'_>, cutover: Cutover, outcome: CutoverOutcome, why: &str) {
+    let now = plan.input.now;
+    plan.journal(None, cutover.phase.name(), outcome.name(), why.to_owned());
+    let memory = &mut plan.next.memory;
+    memory.past.push(PastCutover {
+        id: cutover.id.clone(),
+        candidate: cutover.candidate.clone(),
+        started_at: cutover.started_at,
+        ended_at: now,
+        outcome,
+        why: why.into(),
+    });
+    let surplus = memory.past.len().saturating_sub(PAST_MAX);
+    memory.past.drain(..surplus);
+    plan.tell(News::CutoverEnded {
+        candidate: cutover.candidate,
+        outcome,
+        why: why.into(),
+        took: now.duration_since(cutover.started_at),
+    });
+    start::give_turn(plan);
+    plan.look_again(now + LOOK_MIN);
+}
+
+/// A release has proven itself.
+pub(crate) fn remember_good(plan: &mut Plan<'_>, release: Release) {
+    let good = &mut plan.next.memory.good;
+    good.retain(|known| known.template != release.template || known.image != release.image);
+    good.push(release);
+    let surplus = good.len().saturating_sub(crate::record::GOOD_RELEASES_MAX);
+    good.drain(..surplus);
+}
+
+/// The candidate is not tried again until a person says so, or until then.
+pub(crate) fn hold_back(plan: &mut Plan<'_>, cutover: &Cutover, why: &ForeignText, shortage: bool) {
+    let key = cutover.candidate.key();
+    let tries = plan.next.memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
+    let again = shortage && tries < SHORTAGE_TRIES_MAX;
+    let until = again.then(|| plan.input.now + SHORTAGE_PAUSE);
+    plan.next.memory.held_back.insert(key, HeldBack { why: why.clone(), until, tries });
+}
+
+/// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.
+pub(crate) fn condemn(plan: &mut Plan<'_>, cutover: &Cutover, why: &ForeignText) {
+    hold_back(plan, cutover, why, false);
+    if cutover.candidate.image == cutover.rollback_to.image {
+        return;
+    }
+    let mut evidence = cutover.evidence.clone();
+    evidence.push(why.clone());
+    crate::verdict::veto(plan, &cutover.candidate.image, "driftless", evidence);
+}
+
+/// How many instances of a group serve: in service, healthy to Auto Scaling, and healthy in its target groups, which a
+/// color that rests detached has not.
+pub(crate) fn serving(seen: &Observation, group: &Group) -> u32 {
+    let serving = group.members.iter().filter(|member| seen.is_serving(group, member));
+    u32::try_from(serving.count()).unwrap_or(u32::MAX)
+}
+
+/// The floor of a color that has, or is to have, traffic.
+pub(crate) fn floor(cutover: &Cutover) -> u32 {
+    cutover.policy.min_healthy.of_rounded_up(cutover.size).max(1)
+}
+
+/// The last step of traffic is all of it.
+pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
+    let all = Percent::ALL;
+    match cutover.route {
+        Route::Weighted { .. } => cutover.policy.cutover.traffic.get(step).copied().unwrap_or(all),
+        Route::Shared { .. } | Route::None | Route::Rolling => all,
+    }
+}

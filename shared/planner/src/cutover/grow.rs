@@ -1,0 +1,224 @@
+//! The new color comes up: its template, its capacity, and the proof that it serves.
+
+use std::collections::BTreeSet;
+
+use crate::action::{Action, ActionResult};
+use crate::adopt::Standing;
+use crate::cutover::{Sight, Step, abort, condemn, floor, hold_back, serving, start};
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::ids::{InstanceId, RuleName};
+use crate::launch_fault::{LaunchFault, classify};
+use crate::ledger;
+use crate::notification::Condition;
+use crate::observation::{Group, LaunchFailure, Observation, RuleReading, TemplateReference};
+use crate::policy::Approval;
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Shifting};
+
+/// So many instances come first. A broken image is seen on two as well as on two hundred.
+const FIRST_RING: u32 = 2;
+/// So many launched instances gone are the release's doing, not bad luck.
+const LOST_MAX: usize = 3;
+
+/// Writes the template version of the new release, and gives it to the new color.
+pub(crate) fn prepare(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+        return step;
+    }
+    let TemplateReference::Numbered(own) = &sight.new.template else {
+        return abort(
+            CutoverOutcome::Aborted,
+            format!("{} uses no numbered template version any more", sight.new.name),
+        );
+    };
+    for outcome in plan.input.outcomes {
+        match (&outcome.action, &outcome.result) {
+            (Action::WriteTemplate { token, .. }, ActionResult::Written(version)) if *token == cutover.token() => {
+                cutover.template = Some(version.clone());
+            }
+            (Action::WriteTemplate { .. }, ActionResult::Failed(message)) => {
+                let why = format!("AWS refuses the launch template version: {message}");
+                hold_back(plan, cutover, &why.as_str().into(), false);
+                return abort(CutoverOutcome::Aborted, why);
+            }
+            _ => {}
+        }
+    }
+    let Some(template) = cutover.template.clone() else {
+        plan.actions.push(Action::WriteTemplate {
+            group: sight.new.name.clone(),
+            template: own.template.clone(),
+            base: cutover.candidate.base.clone(),
+            image: cutover.candidate.image.clone(),
+            token: cutover.token(),
+        });
+        return Step::Stay(CutoverPhase::Preparing);
+    };
+    if cutover.route == Route::Rolling {
+        return approve_or_shift(cutover, "the launch template version is written");
+    }
+    if *own == template {
+        return Step::To(CutoverPhase::Scaling, format!("{} launches {template}", sight.new.name));
+    }
+    ledger::hold_template(plan, sight.new, own, &template);
+    Step::Stay(CutoverPhase::Preparing)
+}
+
+/// Raises the minimum of the new color, the first ring alone before the rest.
+pub(crate) fn scale(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+        return step;
+    }
+    if let Some(step) = failing(plan, sight, cutover) {
+        return step;
+    }
+    note_launched(sight, cutover);
+    let serving = serving(sight.seen, sight.new);
+    cutover.size = cutover.size.max(sight.old.desired);
+    let ring = cutover.size.min(FIRST_RING);
+    let is_past_ring = serving >= ring || sight.new.min > ring;
+    let wanted = if is_past_ring { cutover.size } else { ring };
+    ledger::hold_minimum(plan, sight.old, cutover.size);
+    ledger::hold_maximum(plan, sight.new, cutover.bounds.max.max(cutover.size));
+    ledger::hold_minimum(plan, sight.new, wanted);
+    if serving >= cutover.size && sight.new.min >= cutover.size && sight.old.min >= cutover.size {
+        return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances serve"));
+    }
+    if let Some(failure) = shortage(sight, cutover) {
+        plan.is_in(Condition::CapacityShort, failure.message.clone());
+    }
+    Step::Stay(CutoverPhase::Scaling)
+}
+
+/// All of them must have served for the warm-up without interruption.
+pub(crate) fn verify(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+    healthy_since: Option<jiff::Timestamp>,
+) -> Step {
+    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+        return step;
+    }
+    if let Some(step) = failing(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+        return step;
+    }
+    note_launched(sight, cutover);
+    keep_sizes(plan, sight, cutover, sight.old.desired);
+    let serving = serving(sight.seen, sight.new);
+    if serving < cutover.size {
+        let waiting = Waiting::ColorBelowFloor { serving, floor: cutover.size };
+        return Step::Wait(CutoverPhase::Verifying { healthy_since: None }, waiting);
+    }
+    let since = healthy_since.unwrap_or(sight.now);
+    let proven_at = since + sight.new.warm_up;
+    if sight.now < proven_at {
+        plan.look_again(proven_at);
+        return Step::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
+    }
+    approve_or_shift(cutover, &format!("{serving} instances have served for {:#}", sight.new.warm_up))
+}
+
+/// The step after the proof: traffic, or a person's word first.
+fn approve_or_shift(cutover: &Cutover, why: &str) -> Step {
+    let is_approved = cutover.is_expedited || cutover.approved.is_some();
+    match cutover.policy.cutover.approval {
+        Approval::Manual | Approval::Check if !is_approved => Step::To(CutoverPhase::AwaitingApproval, why.to_owned()),
+        Approval::Manual | Approval::Check | Approval::Auto => {
+            Step::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why.to_owned())
+        }
+    }
+}
+
+/// Holds both colors at the size of the live one, which they follow upward.
+pub(crate) fn keep_sizes(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, live_desired: u32) {
+    if cutover.route == Route::Rolling {
+        return;
+    }
+    cutover.size = cutover.size.max(live_desired);
+    for group in [sight.old, sight.new] {
+        ledger::hold_minimum(plan, group, cutover.size);
+    }
+}
+
+/// The instances of the new color, so that those which vanish are counted.
+fn note_launched(sight: &Sight<'_>, cutover: &mut Cutover) {
+    let is_of_release =
+        |template: &Option<crate::observation::TemplateVersion>| template.is_some() && *template == cutover.template;
+    let launched: Vec<InstanceId> = sight
+        .new
+        .members
+        .iter()
+        .filter(|member| is_of_release(&member.template))
+        .map(|member| member.id.clone())
+        .collect();
+    cutover.launched.extend(launched);
+}
+
+/// Launched instances that are gone: Auto Scaling gave them up.
+pub(crate) fn lost(sight: &Sight<'_>, cutover: &Cutover) -> usize {
+    let is_there = |id: &&InstanceId| sight.new.active().any(|member| member.id == **id);
+    cutover.launched.iter().filter(|id| !is_there(id)).count()
+}
+
+/// A failed launch of the new color since it began to come up.
+fn launch_failure<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
+    sight.seen.launch_failures.get(&sight.new.name).filter(|failure| failure.at >= cutover.since)
+}
+
+/// The newest failed launch, where AWS had no room for it.
+pub(crate) fn shortage<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
+    launch_failure(sight, cutover).filter(|failure| classify(failure.message.as_str()) == LaunchFault::Capacity)
+}
+
+/// Evidence that waiting does not help: instances that do not stay, or a launch that AWS says can never succeed.
+fn failing(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+    let lost = lost(sight, cutover);
+    let why = if lost >= LOST_MAX {
+        format!("{lost} of its instances were launched and did not stay")
+    } else {
+        let failure = launch_failure(sight, cutover)?;
+        if classify(failure.message.as_str()) != LaunchFault::Configuration {
+            return None;
+        }
+        format!("its launches fail: {}", failure.message)
+    };
+    condemn(plan, cutover, &why.as_str().into());
+    Some(abort(CutoverOutcome::Aborted, why))
+}
+
+/// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
+/// that both break is the rule's fault.
+pub(crate) fn breaks_rules(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+    let broken = newly_broken(sight, cutover);
+    let rule = broken.iter().next()?;
+    let why = format!("its instances break the rule {rule}, and those of the old color do not");
+    condemn(plan, cutover, &why.as_str().into());
+    cutover.evidence.push(why.as_str().into());
+    Some(super::undo(cutover, why))
+}
+
+fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
+    if cutover.route == Route::Rolling {
+        return BTreeSet::new();
+    }
+    let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {
+        Some(RuleReading::NonCompliant(instances)) => group.members.iter().any(|member| {
+            instances
+                .get(&member.id)
+                .is_some_and(|finding| !lasting || sight.now >= finding.recorded_at + cutover.policy.debounce)
+        }),
+        Some(RuleReading::NoSuchRule) | None => false,
+    };
+    let rules = cutover.policy.rules.iter();
+    let is_new =
+        |rule: &&RuleName| breaks(sight.seen, sight.new, rule, true) && !breaks(sight.seen, sight.old, rule, false);
+    rules.filter(is_new).cloned().collect()
+}
+
+/// What a color at work must have, and has not.
+pub(crate) fn below_floor(sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
+    let (serving, floor) = (serving(sight.seen, sight.new), floor(cutover));
+    (serving < floor).then_some(Waiting::ColorBelowFloor { serving, floor })
+}

@@ -1,0 +1,112 @@
+//! A single group: Auto Scaling rolls it by itself, with an instance refresh that goes back when an alarm rings.
+
+use jiff::SignedDuration;
+
+use crate::action::{Action, ActionResult};
+use crate::alarm::AlarmPattern;
+use crate::cutover::{Sight, Step, abort, hold_back, roll_back};
+use crate::decide::Plan;
+use crate::observation::{TemplateReference, TemplateVersion};
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
+use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
+
+/// Auto Scaling takes at most so many alarms for an instance refresh.
+const ALARMS_MAX: usize = 10;
+
+/// The refresh that rolls out this template version, which was started for this cutover.
+fn refresh_to<'a>(sight: &Sight<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
+    let newest = sight.seen.refreshes.get(&sight.new.name)?;
+    // A describe may show its start a moment before our clock says so.
+    let is_of_this = newest.started_at + SignedDuration::from_mins(5) >= cutover.started_at;
+    (is_of_this && newest.template.as_ref() == Some(template)).then_some(newest)
+}
+
+fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
+    let names = cutover.policy.alarms().filter_map(|pattern| match pattern {
+        AlarmPattern::Name(name) => Some(name.clone()),
+        AlarmPattern::Prefix(_) => None,
+    });
+    RefreshPlan {
+        template: template.clone(),
+        min_healthy: cutover.policy.min_healthy,
+        alarms: names.take(ALARMS_MAX).collect(),
+        bake: cutover.policy.cutover.bake,
+    }
+}
+
+/// One look at the refresh.
+pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: Shifting) -> Step {
+    let Some(template) = cutover.template.clone() else {
+        return abort(CutoverOutcome::Aborted, "its launch template version is not on record");
+    };
+    for outcome in plan.input.outcomes {
+        if let (Action::StartRefresh { .. }, ActionResult::Failed(message)) = (&outcome.action, &outcome.result) {
+            let why = format!("AWS refuses the instance refresh: {message}");
+            hold_back(plan, cutover, &why.as_str().into(), false);
+            return abort(CutoverOutcome::Aborted, why);
+        }
+    }
+    match refresh_to(sight, cutover, &template) {
+        None => {
+            plan.actions
+                .push(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, &template) });
+            Step::Stay(CutoverPhase::Shifting(shifting))
+        }
+        Some(refresh) => match refresh.status {
+            RefreshStatus::Running | RefreshStatus::Baking => Step::Stay(CutoverPhase::Shifting(shifting)),
+            // It was watched by Auto Scaling itself.
+            RefreshStatus::Successful => {
+                Step::To(CutoverPhase::Baking { until: sight.now }, "the instance refresh is over".to_owned())
+            }
+            RefreshStatus::Stopped
+            | RefreshStatus::GoingBack
+            | RefreshStatus::WentBack
+            | RefreshStatus::CouldNotGoBack => {
+                let why = refresh.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
+                let why = format!("the instance refresh did not succeed: {why}");
+                hold_back(plan, cutover, &why.as_str().into(), false);
+                roll_back(why)
+            }
+        },
+    }
+}
+
+/// How far a refresh is on its way back.
+pub(crate) enum GoingBack {
+    UnderWay,
+    There,
+    Lost(String),
+}
+
+/// Sends the refresh back, or rolls to the old release where it can no longer go back.
+pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+    let old = &cutover.rollback_to.template;
+    let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
+    if let Some(back) = refresh_to(sight, cutover, old) {
+        return match back.status {
+            RefreshStatus::Running | RefreshStatus::Baking | RefreshStatus::GoingBack => GoingBack::UnderWay,
+            RefreshStatus::Successful => GoingBack::There,
+            RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack => {
+                GoingBack::Lost("the instance refresh to the old release did not succeed".to_owned())
+            }
+        };
+    }
+    let forward = cutover.template.as_ref().and_then(|template| refresh_to(sight, cutover, template));
+    match forward.map(|refresh| (refresh.status, refresh.id.clone())) {
+        None if is_old(&sight.new.template) => GoingBack::There,
+        Some((RefreshStatus::Running | RefreshStatus::Baking, refresh)) => {
+            plan.actions.push(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
+            GoingBack::UnderWay
+        }
+        Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
+        Some((RefreshStatus::WentBack, _)) => GoingBack::There,
+        Some((RefreshStatus::CouldNotGoBack, _)) => {
+            GoingBack::Lost("the instance refresh could not go back".to_owned())
+        }
+        // It stands where it stopped, or it succeeded: the way back is a roll of its own.
+        Some((RefreshStatus::Stopped | RefreshStatus::Successful, _)) | None => {
+            plan.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, old) });
+            GoingBack::UnderWay
+        }
+    }
+}

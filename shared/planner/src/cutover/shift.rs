@@ -1,0 +1,316 @@
+//! Traffic moves to the new color, step by step, and is watched.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::action::{Action, Direction, WeightChange};
+use crate::adopt::Standing;
+use crate::balancer::{Forward, ForwardPlace};
+use crate::cutover::grow::{below_floor, breaks_rules, keep_sizes};
+use crate::cutover::{Sight, Step, alarms, condemn, floor, remember_good, roll_back, serving, share, start};
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::ids::TargetGroupArn;
+use crate::notification::Condition;
+use crate::record::{Cutover, CutoverPhase, Route, Shifting};
+
+/// How long weights of another hand are waited out before a person must say which ones are right.
+const DISTURBED_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
+
+/// Waits for a person or a pipeline.
+pub(crate) fn await_approval(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+) -> Step {
+    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+        return step;
+    }
+    if let Some(step) = breaks_rules(plan, sight, cutover) {
+        return step;
+    }
+    keep_sizes(plan, sight, cutover, sight.old.desired);
+    if let Some(actor) = &cutover.approved {
+        let why = format!("approved by {actor}");
+        return Step::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why);
+    }
+    plan.is_in(Condition::AwaitingApproval, format!("{} is up and serves", cutover.candidate.image));
+    Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline })
+}
+
+/// One look at a step.
+pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, mut shifting: Shifting) -> Step {
+    if let Some(step) = suffering(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+        return step;
+    }
+    keep_sizes(plan, sight, cutover, sight.old.desired);
+    let moved = match &cutover.route {
+        Route::Weighted { place, old, new } => {
+            let weights = Weights { place, old, new };
+            weighted(plan, sight, cutover, &mut shifting, &weights)
+        }
+        Route::Shared { target_group, api } => {
+            let (target_group, api) = (target_group.clone(), *api);
+            shared(plan, sight, cutover, &mut shifting, &target_group, api)
+        }
+        Route::None | Route::Rolling => Moved::There,
+    };
+    match moved {
+        Moved::NotYet => Step::Stay(CutoverPhase::Shifting(shifting)),
+        Moved::Waits(waiting) => {
+            shifting.effective_since = None;
+            Step::Wait(CutoverPhase::Shifting(shifting), waiting)
+        }
+        Moved::Lost(why) => Step::To(CutoverPhase::NeedsOperator { why: why.as_str().into() }, why),
+        Moved::There => {
+            let since = *shifting.effective_since.get_or_insert(sight.now);
+            watch(plan, sight, cutover, shifting, since)
+        }
+    }
+}
+
+/// The step's traffic is where it should be: its clock counts.
+fn watch(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, shifting: Shifting, since: Timestamp) -> Step {
+    let share = share(cutover, shifting.step);
+    if share.get() == 100 {
+        // At all of the traffic the watch is the bake, and the new color is the live one.
+        plan.next.live = cutover.new_color();
+        let bake = alarms::step_time(sight, cutover).max(cutover.policy.cutover.bake);
+        let until = if cutover.is_expedited { sight.now } else { sight.now + bake };
+        return Step::To(CutoverPhase::Baking { until }, "the new color has all of the traffic".to_owned());
+    }
+    let until = since + alarms::step_time(sight, cutover);
+    if sight.now < until && !cutover.is_expedited {
+        plan.look_again(until);
+        return Step::Stay(CutoverPhase::Shifting(shifting));
+    }
+    let next = if cutover.is_expedited { cutover.last_step() } else { shifting.step + 1 };
+    Step::To(CutoverPhase::Shifting(Shifting::next(next)), format!("well at {share}"))
+}
+
+/// What came of moving the traffic of one step.
+enum Moved {
+    /// It is on its way.
+    NotYet,
+    /// This must change first.
+    Waits(Waiting),
+    /// Only a person can tell how it goes on.
+    Lost(String),
+    /// It is read back.
+    There,
+}
+
+/// The forward action of a cutover and the target groups of its colors.
+pub(crate) struct Weights<'c> {
+    pub(crate) place: &'c ForwardPlace,
+    pub(crate) old: &'c TargetGroupArn,
+    pub(crate) new: &'c TargetGroupArn,
+}
+
+impl Weights<'_> {
+    /// The action as it is now.
+    pub(crate) fn forward<'s>(&self, sight: &Sight<'s>) -> Option<&'s Forward> {
+        sight.seen.forwards.iter().find(|forward| forward.place == *self.place)
+    }
+
+    /// The weights that give the new color so many of a hundred.
+    pub(crate) fn at(&self, percent: u32) -> BTreeMap<TargetGroupArn, u32> {
+        BTreeMap::from([(self.old.clone(), 100 - percent.min(100)), (self.new.clone(), percent.min(100))])
+    }
+
+    /// Whether weights give the new color exactly so many of a hundred.
+    pub(crate) fn give(&self, weights: &BTreeMap<TargetGroupArn, u32>, percent: u32) -> bool {
+        let of_new = weights.get(self.new).copied().unwrap_or(0);
+        let all: u32 = weights.values().sum();
+        // Two actions of the same share need not have the same numbers.
+        all > 0 && u64::from(of_new) * 100 == u64::from(percent) * u64::from(all)
+    }
+}
+
+fn weighted(
+    plan: &mut Plan<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+    shifting: &mut Shifting,
+    weights: &Weights<'_>,
+) -> Moved {
+    let Some(live) = weights.forward(sight) else {
+        return disturbed(plan, sight, shifting, "the forward action is gone");
+    };
+    let percent = u32::from(share(cutover, shifting.step).get());
+    let is_there = weights.give(&live.weights, percent);
+    let before = shifting.before.get_or_insert_with(|| live.weights.clone());
+    if !is_there && live.weights != *before {
+        let detail = format!("another hand wrote the weights of {}", live.place);
+        return disturbed(plan, sight, shifting, &detail);
+    }
+    if shifting.is_first && !is_there && !weights.give(&live.weights, 0) {
+        let detail = format!("the new color has traffic already, by another hand, at {}", live.place);
+        shifting.before = None;
+        return disturbed(plan, sight, shifting, &detail);
+    }
+    shifting.disturbed_since = None;
+    if let Some(waiting) = below_floor(sight, cutover) {
+        return Moved::Waits(waiting);
+    }
+    if is_there {
+        return Moved::There;
+    }
+    plan.actions.push(Action::SetWeights {
+        group: sight.new.name.clone(),
+        change: WeightChange {
+            place: live.place.clone(),
+            expected: live.weights.clone(),
+            weights: weights.at(percent),
+            expected_stickiness: live.stickiness,
+            stickiness: live.stickiness,
+        },
+        gate: BTreeMap::from([(weights.new.clone(), floor(cutover))]),
+        direction: Direction::Forward,
+    });
+    Moved::NotYet
+}
+
+/// What another hand wrote is theirs: traffic stays, on-call is told, and in the end a person says how it goes on.
+fn disturbed(plan: &mut Plan<'_>, sight: &Sight<'_>, shifting: &mut Shifting, detail: &str) -> Moved {
+    let since = *shifting.disturbed_since.get_or_insert(sight.now);
+    if sight.now >= since + DISTURBED_MAX {
+        return Moved::Lost(format!("{detail}, and it stays so"));
+    }
+    plan.look_again(since + DISTURBED_MAX);
+    plan.is_in(Condition::TrafficChanged, detail);
+    Moved::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() })
+}
+
+/// One target group for both: the new color comes in, proves itself there, and the old one goes out.
+fn shared(
+    plan: &mut Plan<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+    shifting: &mut Shifting,
+    target_group: &TargetGroupArn,
+    api: crate::balancer::AttachmentApi,
+) -> Moved {
+    let is_attached = |group: &crate::observation::Group| group.target_groups.contains(target_group);
+    if let Some(waiting) = below_floor(sight, cutover) {
+        return Moved::Waits(waiting);
+    }
+    let serving = serving(sight.seen, sight.new);
+    if !is_attached(sight.new) {
+        plan.actions.push(Action::Attach {
+            group: sight.new.name.clone(),
+            target_group: target_group.clone(),
+            api,
+            direction: Direction::Forward,
+        });
+        return Moved::NotYet;
+    }
+    if !is_attached(sight.old) {
+        return Moved::There;
+    }
+    if serving < cutover.size {
+        return Moved::Waits(Waiting::ColorBelowFloor { serving, floor: cutover.size });
+    }
+    let since = *shifting.effective_since.get_or_insert(sight.now);
+    if sight.now < since + sight.new.warm_up {
+        plan.look_again(since + sight.new.warm_up);
+        return Moved::NotYet;
+    }
+    plan.actions.push(Action::Detach {
+        group: sight.old.name.clone(),
+        target_group: target_group.clone(),
+        api,
+        others_healthy: floor(cutover),
+        direction: Direction::Forward,
+    });
+    Moved::NotYet
+}
+
+/// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
+fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+    let has_some = match &cutover.route {
+        Route::Weighted { place, old, new } => {
+            let weights = Weights { place, old, new };
+            weights.forward(sight).is_some_and(|live| !weights.give(&live.weights, 0))
+        }
+        Route::Shared { target_group, .. } => sight.new.target_groups.contains(target_group),
+        Route::None | Route::Rolling => false,
+    };
+    let serving = serving(sight.seen, sight.new);
+    // Freshly attached targets are still being judged; their deadline is the step's.
+    let is_shared = matches!(cutover.route, Route::Shared { .. });
+    let is_judged = !is_shared || matches!(cutover.phase, CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
+    if !has_some || !is_judged || u64::from(serving) * 2 >= u64::from(cutover.size) {
+        return None;
+    }
+    let why = format!("only {serving} of its {} instances serve", cutover.size);
+    condemn(plan, cutover, &why.as_str().into());
+    cutover.evidence.push(why.as_str().into());
+    Some(roll_back(why))
+}
+
+/// Watched at all of the traffic.
+pub(crate) fn bake(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+    if let Some(step) = suffering(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+        return step;
+    }
+    keep_sizes(plan, sight, cutover, sight.new.desired);
+    let until = if cutover.is_expedited { sight.now } else { until };
+    if let Some(waiting) = taken(plan, sight, cutover).or_else(|| below_floor(sight, cutover)) {
+        return Step::Wait(CutoverPhase::Baking { until }, waiting);
+    }
+    if sight.now < until {
+        plan.look_again(until);
+        return Step::Stay(CutoverPhase::Baking { until });
+    }
+    if let Some(release) = cutover.release(sight.now) {
+        remember_good(plan, cutover.rollback_to.clone());
+        remember_good(plan, release.clone());
+        plan.next.release = Some(release);
+    }
+    let warm = cutover.policy.cutover.keep_warm;
+    let until = if cutover.is_expedited { sight.now } else { sight.now + warm };
+    Step::To(CutoverPhase::Warm { until }, "it has been watched for long enough".to_owned())
+}
+
+/// The old color rests at full size.
+pub(crate) fn keep_warm(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+    if let Some(step) = suffering(plan, sight, cutover) {
+        return step;
+    }
+    keep_sizes(plan, sight, cutover, sight.new.desired);
+    let until = if cutover.is_expedited { sight.now } else { until };
+    if let Some(waiting) = taken(plan, sight, cutover) {
+        return Step::Wait(CutoverPhase::Warm { until }, waiting);
+    }
+    if sight.now < until {
+        plan.look_again(until);
+        return Step::Stay(CutoverPhase::Warm { until });
+    }
+    Step::To(CutoverPhase::Retiring, "nobody wants the old color back".to_owned())
+}
+
+/// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.
+pub(crate) fn taken(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
+    let detail = match &cutover.route {
+        Route::Weighted { place, old, new } => {
+            let weights = Weights { place, old, new };
+            match weights.forward(sight) {
+                None => "the forward action is gone".to_owned(),
+                Some(live) if weights.give(&live.weights, 100) => return None,
+                Some(live) => format!("another hand wrote the weights of {}", live.place),
+            }
+        }
+        Route::Shared { target_group, .. } if sight.old.target_groups.contains(target_group) => {
+            format!("another hand attached {} again", sight.old.name)
+        }
+        Route::Shared { target_group, .. } if !sight.new.target_groups.contains(target_group) => {
+            format!("another hand detached {}", sight.new.name)
+        }
+        Route::Shared { .. } | Route::None | Route::Rolling => return None,
+    };
+    plan.is_in(Condition::TrafficChanged, detail.clone());
+    Some(Waiting::TrafficChangedByOthers { detail: detail.into() })
+}

@@ -1,0 +1,361 @@
+//! What may begin, and why the rest may not: the queue and the preflight, which change nothing.
+
+use jiff::SignedDuration;
+
+use crate::action::{Action, ActionResult};
+use crate::adopt::Standing;
+use crate::balancer::BalancerKind;
+use crate::candidate;
+use crate::cutover::{Sight, Step, abort, alarms};
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::fleet::{Color, Layout};
+use crate::image::ImageState;
+use crate::limits::CUTOVERS_MAX;
+use crate::notification::{Condition, News, reason};
+use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
+use crate::policy::{Mode, Policy};
+use crate::record::{Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route};
+use crate::replacement::LOOK_MIN;
+
+/// Begins a cutover where there is something newer than the release.
+pub(crate) fn consider(plan: &mut Plan<'_>, standing: &Standing<'_>) {
+    let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
+    let Some(release) = plan.next.release.clone() else { return };
+    let Ok(layout) = Layout::of(plan.input.fleet, &plan.input.seen.groups) else { return };
+    let Some(candidate) = candidate::choose(plan, policy, live, &release) else { return };
+    if policy.mode == Mode::Observe {
+        let detail = format!("{}: {}", candidate.image, reason(&candidate));
+        plan.is_in(Condition::WouldCutOver { image: candidate.image }, detail);
+        return;
+    }
+    let (old, new) = colors(layout, live, plan.next.live);
+    let route = match route_of(layout, plan.input.seen, old, new) {
+        Ok(route) => route,
+        Err(problem) => {
+            plan.is_in(Condition::CutoverWaits, problem);
+            return;
+        }
+    };
+    begin(plan, policy, candidate, release, live, new, route);
+}
+
+fn begin(
+    plan: &mut Plan<'_>,
+    policy: &Policy,
+    candidate: Candidate,
+    release: Release,
+    live: &Group,
+    new: &Group,
+    route: Route,
+) {
+    let now = plan.input.now;
+    let why = reason(&candidate);
+    plan.journal(None, "", "queued", format!("{}: {why}", candidate.image));
+    plan.next.memory.requested = None;
+    plan.next.cutover = Some(Cutover {
+        id: format!("{}-{}", plan.input.fleet, now.as_second()),
+        is_expedited: matches!(candidate.why, CandidateReason::Rollback { .. }),
+        candidate,
+        old: plan.next.live,
+        old_group: live.name.clone(),
+        new_group: new.name.clone(),
+        route,
+        rollback_to: release,
+        phase: CutoverPhase::Queued,
+        since: now,
+        deadline: jiff::Timestamp::MAX,
+        held_since: None,
+        paused: None,
+        approved: None,
+        started_at: now,
+        bounds: FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) },
+        hook_timeout: SignedDuration::ZERO,
+        template: None,
+        size: live.desired,
+        launched: std::collections::BTreeSet::new(),
+        evidence: Vec::new(),
+        waits: None,
+        policy: Box::new(policy.clone()),
+    });
+}
+
+/// The group that has the traffic, and the one that is to take it.
+fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a Group, &'a Group) {
+    match (layout, color) {
+        (Layout::Pair { blue, green }, Some(Color::Blue)) => (blue, green),
+        (Layout::Pair { blue, green }, Some(Color::Green)) => (green, blue),
+        (Layout::Pair { .. }, None) | (Layout::Single(_), _) => (live, live),
+    }
+}
+
+/// How traffic moves between two groups, as the load balancer is set up.
+fn route_of(layout: Layout<'_>, seen: &Observation, old: &Group, new: &Group) -> Result<Route, String> {
+    if matches!(layout, Layout::Single(_)) {
+        return Ok(Route::Rolling);
+    }
+    match (old.target_groups.as_slice(), new.target_groups.as_slice()) {
+        ([], []) => Ok(Route::None),
+        ([target_group], []) => Ok(Route::Shared { target_group: target_group.clone(), api: old.attachment_api }),
+        ([of_old], [of_new]) if of_old != of_new => {
+            let naming: Vec<_> = seen
+                .forwards
+                .iter()
+                .filter(|forward| forward.weights.contains_key(of_old) || forward.weights.contains_key(of_new))
+                .collect();
+            match naming.as_slice() {
+                [one] if one.weights.len() > 2 => {
+                    Err(format!("{} names other target groups too: their share would be lost", one.place))
+                }
+                [one] if one.balancer != BalancerKind::Application => {
+                    Err("only application load balancers weigh target groups".to_owned())
+                }
+                [one] if one.weights.contains_key(of_old) && one.weights.contains_key(of_new) => {
+                    Ok(Route::Weighted { place: one.place.clone(), old: of_old.clone(), new: of_new.clone() })
+                }
+                [] => Err("no listener or rule forwards to the target groups of either color".to_owned()),
+                [_] => Err("the forward action names only one of the two target groups: name both, the idle one with \
+                            weight 0"
+                    .to_owned()),
+                several => {
+                    Err(format!("{} forward actions name the target groups: exactly one must name both", several.len()))
+                }
+            }
+        }
+        ([_], [_]) => Err("both colors are attached to one target group: detach the idle one".to_owned()),
+        (of_old, of_new) => Err(format!(
+            "the colors have {} and {} target groups: one each, one for both, or none",
+            of_old.len(),
+            of_new.len()
+        )),
+    }
+}
+
+/// Waits for its turn, and takes whatever is newest by then.
+pub(crate) fn queued(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    let stay = CutoverPhase::Queued;
+    if let (Ok(policy), Some(live)) = (&standing.policy, standing.live) {
+        *cutover.policy = policy.clone();
+        cutover.bounds = FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) };
+        if !cutover.candidate.is_asked() {
+            let rollback_to = cutover.rollback_to.clone();
+            match candidate::choose(plan, policy, live, &rollback_to) {
+                None => return Step::End(CutoverOutcome::Aborted, "it is no candidate any more".to_owned()),
+                Some(newest) if newest.key() != cutover.candidate.key() => {
+                    plan.journal(None, "queued", "queued", format!("{}: {}", newest.image, reason(&newest)));
+                    cutover.candidate = newest;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    if let Some(waiting) = may_not_begin(plan, standing, sight, cutover) {
+        return Step::Wait(stay, waiting);
+    }
+    if sight.seen.account.turns.contains_key(plan.input.fleet) {
+        return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
+    }
+    let is_refused = plan.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
+    if is_refused || sight.seen.account.turns.len() >= CUTOVERS_MAX {
+        plan.look_again(sight.now + crate::replacement::LOOK_MAX);
+        return Step::Wait(stay, Waiting::NoTurn { limit: CUTOVERS_MAX });
+    }
+    plan.actions.push(Action::TakeTurn);
+    plan.look_again(sight.now + LOOK_MIN);
+    Step::Stay(stay)
+}
+
+fn may_not_begin(plan: &Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
+    if let Some(waiting) = &sight.hold {
+        return Some(waiting.clone());
+    }
+    let policy = match &standing.policy {
+        Ok(policy) => policy,
+        Err(problem) => return Some(Waiting::PolicyInvalid { problem: problem.clone() }),
+    };
+    if !cutover.is_expedited && !policy.window.is_open(sight.now) {
+        return Some(Waiting::WindowClosed { opens_at: policy.window.next_opening(sight.now) });
+    }
+    if let Some(problem) = &standing.obstacle {
+        return Some(Waiting::GroupNotFit { problem: problem.clone() });
+    }
+    let surges = plan.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
+    if surges > 0 {
+        let surges = u32::try_from(surges).unwrap_or(u32::MAX);
+        return Some(Waiting::ReplacementsUnderWay { surges });
+    }
+    None
+}
+
+/// Gives the turn back where no cutover needs it.
+pub(crate) fn give_turn(plan: &mut Plan<'_>) {
+    if plan.input.seen.account.turns.contains_key(plan.input.fleet) {
+        plan.actions.push(Action::GiveTurn);
+        plan.look_again(plan.input.now + LOOK_MIN);
+    }
+}
+
+/// Everything that can be known beforehand is asked before anything is changed.
+pub(crate) fn preflight(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+) -> Step {
+    if let (Ok(policy), Some(live)) = (&standing.policy, standing.live)
+        && !cutover.candidate.is_asked()
+    {
+        let rollback_to = cutover.rollback_to.clone();
+        let newest = candidate::choose(plan, policy, live, &rollback_to);
+        if newest.as_ref().map(Candidate::key) != Some(cutover.candidate.key()) {
+            return Step::To(CutoverPhase::Queued, "something else is the newest by now".to_owned());
+        }
+    }
+    if let Some(waiting) = may_not_begin(plan, standing, sight, cutover) {
+        return Step::To(CutoverPhase::Queued, waiting.to_string());
+    }
+    let Some(hook_timeout) = asked(sight, cutover) else {
+        plan.look_again(sight.now + LOOK_MIN);
+        return Step::Stay(CutoverPhase::Preflight);
+    };
+    cutover.hook_timeout = hook_timeout;
+    if let Some(problem) = problem(plan, sight, cutover) {
+        plan.is_in(Condition::CutoverWaits, problem.clone());
+        return Step::Wait(CutoverPhase::Preflight, Waiting::PreflightFailed { problem: problem.into() });
+    }
+    let steps = i32::try_from(cutover.policy.cutover.traffic.len()).unwrap_or(1);
+    let watched = alarms::step_time(sight, cutover) * steps + cutover.policy.cutover.bake;
+    let doubled = watched + cutover.policy.cutover.keep_warm + sight.new.warm_up;
+    plan.tell(News::CutoverStarted {
+        candidate: cutover.candidate.clone(),
+        from: cutover.rollback_to.clone(),
+        instances: sight.old.desired,
+        watched,
+        doubled,
+    });
+    Step::To(CutoverPhase::Preparing, "every check of the preflight holds".to_owned())
+}
+
+/// The longest hook time-out of both groups. None: this look has not asked yet what the checks must know.
+fn asked(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+    let settings = &sight.seen.target_group_settings;
+    let are_known = match &cutover.route {
+        Route::Weighted { old, new, .. } => settings.contains_key(old) && settings.contains_key(new),
+        Route::Shared { target_group, .. } => settings.contains_key(target_group),
+        Route::None | Route::Rolling => true,
+    };
+    let hook_timeouts = &sight.seen.hook_timeouts;
+    let longest = hook_timeouts.get(&sight.old.name)?.max(hook_timeouts.get(&sight.new.name)?);
+    are_known.then_some(*longest)
+}
+
+/// The first thing that stands in the way, in words.
+fn problem(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    fit(sight.old, sight.seen)
+        .or_else(|| fit(sight.new, sight.seen))
+        .or_else(|| is_idle_empty(sight, cutover))
+        .or_else(|| alarms::preflight(sight, cutover))
+        .or_else(|| rollback_is_launchable(sight, cutover))
+        .or_else(|| stickiness_fits(sight, cutover))
+        .or_else(|| has_room(plan, sight, cutover))
+}
+
+fn fit(group: &Group, seen: &Observation) -> Option<String> {
+    for process in ["Launch", "Terminate", "AddToLoadBalancer"] {
+        if group.suspended.contains(process) {
+            return Some(format!("{process} is suspended on {}", group.name));
+        }
+    }
+    if seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
+        return Some(format!("an instance refresh is under way on {}", group.name));
+    }
+    let moving = group
+        .members
+        .iter()
+        .find(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching));
+    moving.map(|member| format!("another activity is under way on {}: {} comes or goes", group.name, member.id))
+}
+
+fn is_idle_empty(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    let new = sight.new;
+    if cutover.route == Route::Rolling {
+        return None;
+    }
+    if !matches!(new.template, TemplateReference::Numbered(_)) {
+        return Some(format!("{} uses no numbered launch template version", new.name));
+    }
+    let is_empty = new.members.is_empty() && new.desired == 0 && new.min == 0;
+    (!is_empty).then(|| {
+        format!(
+            "{} is to be empty: it wants {} instances, at least {}, and has {}",
+            new.name,
+            new.desired,
+            new.min,
+            new.members.len()
+        )
+    })
+}
+
+fn rollback_is_launchable(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    let release = &cutover.rollback_to;
+    match sight.seen.images.get(&release.image).map(|image| &image.state) {
+        Some(ImageState::Available) => {}
+        Some(ImageState::Pending) => {
+            return Some(format!("the way back is not launchable: {} is pending", release.image));
+        }
+        Some(ImageState::Unavailable(state)) => {
+            return Some(format!("the way back is not launchable: {} is {state}", release.image));
+        }
+        None => return Some(format!("the way back is not launchable: {} does not exist", release.image)),
+    }
+    let is_known = sight.seen.templates.contains_key(&release.template);
+    (!is_known).then(|| format!("the way back is not launchable: {} does not exist", release.template))
+}
+
+fn stickiness_fits(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    let Route::Weighted { place, new, old } = &cutover.route else { return None };
+    let watched = cutover.policy.cutover.bake + cutover.policy.cutover.keep_warm;
+    let of_action = sight.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
+    let of_targets = [new, old].map(|arn| sight.seen.target_group_settings.get(arn).and_then(|known| known.stickiness));
+    let longest = of_targets.into_iter().chain([of_action]).flatten().max()?;
+    (longest > watched).then(|| {
+        format!(
+            "clients stick to their target group for {longest:#}, longer than driftless:bake and keep-warm together \
+             ({watched:#}): some would still be sent to the old color when it goes"
+        )
+    })
+}
+
+fn has_room(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    let FleetBounds { min, max } = cutover.bounds;
+    if sight.old.desired > max {
+        return Some(format!(
+            "{} wants {} instances, and the fleet's maximum is {max}",
+            sight.old.name, sight.old.desired
+        ));
+    }
+    if sight.old.desired == 0 && cutover.route != Route::Rolling {
+        return Some(format!("{} wants no instance: there is nothing to size the new color by", sight.old.name));
+    }
+    if min > max {
+        return Some(format!("the fleet's minimum {min} is above its maximum {max}"));
+    }
+    let is_ours = |entry: &crate::record::LedgerEntry| entry.group == sight.new.name || entry.group == sight.old.name;
+    plan.next.ledger.iter().any(is_ours).then(|| "settings of earlier work are still to be put back".to_owned())
+}
+
+/// Before traffic a newer candidate takes the place of this one.
+pub(crate) fn superseded(
+    plan: &mut Plan<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+) -> Option<Step> {
+    let Ok(policy) = &standing.policy else { return None };
+    if cutover.candidate.is_asked() {
+        return None;
+    }
+    let newest = candidate::choose(plan, policy, sight.old, &cutover.rollback_to)?;
+    (newest.key() != cutover.candidate.key())
+        .then(|| abort(CutoverOutcome::Superseded, format!("{} is newer", newest.image)))
+}

@@ -1,0 +1,244 @@
+//! The way back: traffic first, and everything else later. Nothing holds it: no freeze, no window, no pause.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::action::{Action, Direction, WeightChange};
+use crate::cutover::retire::empty;
+use crate::cutover::shift::Weights;
+use crate::cutover::{Sight, Step, floor, rolling, serving};
+use crate::decide::Plan;
+use crate::decision::Waiting;
+use crate::ids::TargetGroupArn;
+use crate::ledger;
+use crate::notification::Condition;
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
+use crate::text::ForeignText;
+
+/// Undoes what has had no traffic.
+pub(crate) fn abort(
+    plan: &mut Plan<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+    outcome: CutoverOutcome,
+    why: &ForeignText,
+) -> Step {
+    let stay = CutoverPhase::Aborting { outcome, why: why.clone() };
+    if let Some(detail) = has_traffic_already(sight, cutover) {
+        plan.is_in(Condition::TrafficChanged, detail.clone());
+        return Step::Wait(stay, Waiting::TrafficChangedByOthers { detail: detail.into() });
+    }
+    if let_go(plan, sight, cutover) {
+        return Step::End(outcome, why.to_string());
+    }
+    overdue(plan, sight, cutover);
+    Step::Stay(stay)
+}
+
+/// Traffic that another hand gave to the new color: emptying it would drop requests.
+fn has_traffic_already(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    match &cutover.route {
+        Route::Weighted { place, old, new } => {
+            let weights = Weights { place, old, new };
+            let live = weights.forward(sight)?;
+            (live.weights.get(new).is_some_and(|weight| *weight > 0))
+                .then(|| format!("another hand gave traffic to {}, at {}", sight.new.name, live.place))
+        }
+        Route::Shared { target_group, .. } => {
+            sight.new.target_groups.contains(target_group).then(|| format!("another hand attached {}", sight.new.name))
+        }
+        Route::None | Route::Rolling => None,
+    }
+}
+
+/// Empties the new color and puts everything back. True: it is done.
+fn let_go(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> bool {
+    if cutover.route == Route::Rolling {
+        return true;
+    }
+    let without_traffic = match &cutover.route {
+        Route::Weighted { new, .. } => Some(new.clone()),
+        Route::Shared { .. } | Route::None | Route::Rolling => None,
+    };
+    let maximum = ledger::maximum_before(plan, sight.new);
+    let is_empty = empty(plan, sight.new, maximum, without_traffic, Direction::Back);
+    let is_restored = ledger::restore(plan, sight.old);
+    is_empty && ledger::restore(plan, sight.new) && is_restored
+}
+
+fn overdue(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+    if sight.now >= cutover.deadline {
+        let left = sight.new.members.len();
+        let detail = format!("{left} instances of {} are still there, or a setting is not put back", sight.new.name);
+        plan.is_in(Condition::RestoreOverdue, detail);
+    }
+}
+
+/// Takes traffic back to the old color, then undoes the rest.
+pub(crate) fn roll_back(
+    plan: &mut Plan<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+    why: &ForeignText,
+    back_since: Option<Timestamp>,
+) -> Step {
+    let stay = |back_since| CutoverPhase::RollingBack { why: why.clone(), back_since };
+    let back = match &cutover.route {
+        Route::Weighted { place, old, new } => weighted(plan, sight, cutover, &Weights { place, old, new }),
+        Route::Shared { target_group, api } => shared(plan, sight, cutover, target_group, *api),
+        Route::None => Back::There,
+        Route::Rolling => match rolling::go_back(plan, sight, cutover) {
+            rolling::GoingBack::UnderWay => Back::NotYet,
+            rolling::GoingBack::There => Back::There,
+            rolling::GoingBack::Lost(why) => {
+                return Step::To(CutoverPhase::NeedsOperator { why: why.as_str().into() }, why);
+            }
+        },
+    };
+    match back {
+        Back::NotYet => {
+            page_when_overdue(plan, sight, cutover);
+            Step::Stay(stay(None))
+        }
+        Back::Waits(waiting) => {
+            page_when_overdue(plan, sight, cutover);
+            Step::Wait(stay(None), waiting)
+        }
+        Back::There => {
+            plan.next.live = cutover.old;
+            plan.next.release = Some(cutover.rollback_to.clone());
+            let since = back_since.unwrap_or(sight.now);
+            if let_go(plan, sight, cutover) {
+                return Step::End(CutoverOutcome::RolledBack, why.to_string());
+            }
+            overdue(plan, sight, cutover);
+            Step::Stay(stay(Some(since)))
+        }
+    }
+}
+
+fn page_when_overdue(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+    if sight.now >= cutover.deadline {
+        plan.is_in(Condition::RollbackOverdue, format!("{} still has traffic", sight.new.name));
+    }
+}
+
+/// How far the traffic is back.
+enum Back {
+    NotYet,
+    Waits(Waiting),
+    There,
+}
+
+/// What the old color can take, by the health of both.
+enum Gate {
+    /// All of it.
+    All {
+        /// So many must be healthy right before the write.
+        healthy: u32,
+    },
+    /// Its share by healthy capacity: this much stays with the new color.
+    Part { stays_percent: u32 },
+    /// Nothing: none of it is healthy.
+    None,
+}
+
+/// Back at once if the old color has at least one healthy target and more than the new one. Below that, in proportion to
+/// healthy capacity.
+fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
+    let (old, new) = (serving(sight.seen, sight.old), serving(sight.seen, sight.new));
+    if old >= floor(cutover) {
+        Gate::All { healthy: floor(cutover) }
+    } else if old > new {
+        Gate::All { healthy: new + 1 }
+    } else if old > 0 {
+        let stays = u64::from(new) * 100 / (u64::from(new) + u64::from(old));
+        Gate::Part { stays_percent: u32::try_from(stays).unwrap_or(100) }
+    } else {
+        Gate::None
+    }
+}
+
+/// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
+fn strengthen(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
+    let (serving, floor) = (serving(sight.seen, sight.old), floor(cutover));
+    ledger::hold_minimum(plan, sight.old, cutover.size);
+    let detail = format!("{serving} of {} serve in {}, and the floor is {floor}", cutover.size, sight.old.name);
+    plan.is_in(Condition::RollbackBelowFloor, detail);
+    Waiting::RollbackBelowFloor { serving, floor }
+}
+
+fn weighted(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
+    let Some(live) = weights.forward(sight) else {
+        let detail = "the forward action is gone".to_owned();
+        plan.is_in(Condition::TrafficChanged, detail.clone());
+        return Back::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() });
+    };
+    if weights.give(&live.weights, 0) {
+        return Back::There;
+    }
+    let (percent, healthy) = match gate(sight, cutover) {
+        Gate::All { healthy } => (0, healthy),
+        Gate::Part { stays_percent } => (stays_percent, 1),
+        Gate::None => return Back::Waits(strengthen(plan, sight, cutover)),
+    };
+    let waiting = (serving(sight.seen, sight.old) < floor(cutover)).then(|| strengthen(plan, sight, cutover));
+    let of_new = live.weights.get(weights.new).copied().unwrap_or(0);
+    let all: u32 = live.weights.values().sum();
+    let is_less = u64::from(percent) * u64::from(all) < u64::from(of_new) * 100;
+    if is_less {
+        if let Some(had) = live.stickiness {
+            let setting = Setting::Stickiness { place: live.place.clone(), had };
+            ledger::note(plan, &sight.old.name, setting);
+        }
+        plan.actions.push(Action::SetWeights {
+            group: sight.old.name.clone(),
+            change: WeightChange {
+                place: live.place.clone(),
+                expected: live.weights.clone(),
+                weights: weights.at(percent),
+                expected_stickiness: live.stickiness,
+                stickiness: None,
+            },
+            gate: BTreeMap::from([(weights.old.clone(), healthy)]),
+            direction: Direction::Back,
+        });
+    }
+    waiting.map_or(Back::NotYet, Back::Waits)
+}
+
+/// One target group for both: the old color comes back in before the new one goes out.
+fn shared(
+    plan: &mut Plan<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+    target_group: &TargetGroupArn,
+    api: crate::balancer::AttachmentApi,
+) -> Back {
+    let is_attached = |group: &crate::observation::Group| group.target_groups.contains(target_group);
+    if !is_attached(sight.old) {
+        plan.actions.push(Action::Attach {
+            group: sight.old.name.clone(),
+            target_group: target_group.clone(),
+            api,
+            direction: Direction::Back,
+        });
+        return Back::NotYet;
+    }
+    if !is_attached(sight.new) {
+        return Back::There;
+    }
+    let healthy = match gate(sight, cutover) {
+        Gate::All { healthy } => healthy,
+        Gate::Part { .. } | Gate::None => return Back::Waits(strengthen(plan, sight, cutover)),
+    };
+    plan.actions.push(Action::Detach {
+        group: sight.new.name.clone(),
+        target_group: target_group.clone(),
+        api,
+        others_healthy: healthy,
+        direction: Direction::Back,
+    });
+    Back::NotYet
+}

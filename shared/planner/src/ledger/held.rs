@@ -1,0 +1,219 @@
+//! Settings that a cutover holds: they follow what is live, travel with the traffic, or are put back.
+
+use std::collections::BTreeSet;
+
+use super::strike;
+use crate::action::{Action, Direction, WeightChange};
+use crate::decide::Plan;
+use crate::ids::GroupName;
+use crate::observation::{Group, TemplateReference, TemplateVersion};
+use crate::record::{FleetBounds, LedgerEntry, Setting};
+use crate::replacement::{LOOK_MAX, LOOK_MIN};
+
+/// Notes a setting before it is changed.
+pub(crate) fn note(plan: &mut Plan<'_>, group: &GroupName, setting: Setting) {
+    let entry = LedgerEntry { group: group.clone(), setting, since: plan.input.now };
+    if !plan.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        plan.next.ledger.push(entry);
+    }
+}
+
+/// Raises the minimum to what is wanted, as far as the maximum leaves room. Never lowers it.
+pub(crate) fn hold_minimum(plan: &mut Plan<'_>, group: &Group, minimum: u32) {
+    let minimum = minimum.min(group.max);
+    if group.min >= minimum {
+        return;
+    }
+    let of_group = plan.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let known = of_group
+        .map(|entry| &mut entry.setting)
+        .find_map(|setting| if let Setting::HeldMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
+    match known {
+        Some((had, wrote)) => follow(had, wrote, group.min, minimum),
+        None => {
+            note(plan, &group.name, Setting::HeldMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
+        }
+    }
+    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
+}
+
+/// Raises the maximum to what is wanted. Never lowers it.
+pub(crate) fn hold_maximum(plan: &mut Plan<'_>, group: &Group, maximum: u32) {
+    if group.max >= maximum {
+        return;
+    }
+    let of_group = plan.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let known = of_group
+        .map(|entry| &mut entry.setting)
+        .find_map(|setting| if let Setting::HeldMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
+    match known {
+        Some((had, wrote)) => follow(had, wrote, group.max, maximum),
+        None => {
+            note(plan, &group.name, Setting::HeldMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
+        }
+    }
+    plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
+}
+
+/// What someone else wrote meanwhile is what must be there again at the end.
+fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
+    if live != *had && !wrote.contains(&live) {
+        *had = live;
+        wrote.clear();
+    }
+    wrote.insert(next);
+}
+
+/// Gives a group the launch template version of a cutover.
+pub(crate) fn hold_template(plan: &mut Plan<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
+    plan.next.ledger.retain(|entry| entry.group != group.name || !matches!(entry.setting, Setting::Template { .. }));
+    note(plan, &group.name, Setting::Template { had: live.clone(), wrote: wanted.clone() });
+    plan.actions.push(Action::SetTemplate {
+        group: group.name.clone(),
+        expected: group.template.clone(),
+        template: wanted.clone(),
+    });
+}
+
+/// The maximum that a group had before a cutover held it.
+pub(crate) fn maximum_before(plan: &Plan<'_>, group: &Group) -> u32 {
+    let before = plan.next.ledger.iter().find_map(|entry| match &entry.setting {
+        Setting::HeldMaximum { had, wrote } if entry.group == group.name && wrote.contains(&group.max) => Some(*had),
+        Setting::HeldMaximum { .. }
+        | Setting::HeldMinimum { .. }
+        | Setting::Maximum { .. }
+        | Setting::Protection { .. }
+        | Setting::Template { .. }
+        | Setting::Stickiness { .. } => None,
+    });
+    before.unwrap_or(group.max)
+}
+
+/// The settings of a group that a cutover holds.
+fn held(plan: &Plan<'_>, group: &GroupName) -> Vec<LedgerEntry> {
+    let is_held = |entry: &&LedgerEntry| entry.group == *group && entry.setting.is_of_cutover();
+    plan.next.ledger.iter().filter(is_held).cloned().collect()
+}
+
+/// Puts back what a cutover holds on a group. True: nothing is left.
+pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
+    for entry in held(plan, &group.name) {
+        match &entry.setting {
+            Setting::HeldMinimum { had, wrote } => match group.min {
+                live if live == *had => strike(plan, &entry, "put back"),
+                live if !wrote.contains(&live) => strike_for_others(plan, &entry, &format!("MinSize is {live}")),
+                live => {
+                    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
+                }
+            },
+            Setting::HeldMaximum { had, wrote } => match group.max {
+                live if live == *had => strike(plan, &entry, "put back"),
+                live if !wrote.contains(&live) => strike_for_others(plan, &entry, &format!("MaxSize is {live}")),
+                // What does not fit under the old maximum is not cut off.
+                live if group.desired <= *had && group.min <= *had => {
+                    plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
+                }
+                _ => plan.look_again(plan.input.now + LOOK_MAX),
+            },
+            Setting::Template { had, wrote } => restore_template(plan, group, &entry, had, wrote),
+            Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
+            Setting::Maximum { .. } | Setting::Protection { .. } => {}
+        }
+    }
+    let is_done = held(plan, &group.name).is_empty();
+    if !is_done {
+        plan.look_again(plan.input.now + LOOK_MIN);
+    }
+    is_done
+}
+
+fn restore_template(
+    plan: &mut Plan<'_>,
+    group: &Group,
+    entry: &LedgerEntry,
+    had: &TemplateVersion,
+    wrote: &TemplateVersion,
+) {
+    match &group.template {
+        TemplateReference::Numbered(live) if live == had => strike(plan, entry, "put back"),
+        TemplateReference::Numbered(live) if live == wrote => plan.actions.push(Action::SetTemplate {
+            group: group.name.clone(),
+            expected: group.template.clone(),
+            template: had.clone(),
+        }),
+        TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => {
+            strike_for_others(plan, entry, "the launch template is another one");
+        }
+    }
+}
+
+fn restore_stickiness(plan: &mut Plan<'_>, group: &Group, entry: &LedgerEntry) {
+    let Setting::Stickiness { place, had } = &entry.setting else { return };
+    let Some(live) = plan.input.seen.forwards.iter().find(|forward| forward.place == *place) else {
+        return strike_for_others(plan, entry, "the forward action is gone");
+    };
+    match live.stickiness {
+        Some(live) if live == *had => strike(plan, entry, "put back"),
+        Some(_) => strike_for_others(plan, entry, "the stickiness is another one"),
+        None => plan.actions.push(Action::SetWeights {
+            group: group.name.clone(),
+            change: WeightChange {
+                place: place.clone(),
+                expected: live.weights.clone(),
+                weights: live.weights.clone(),
+                expected_stickiness: None,
+                stickiness: Some(*had),
+            },
+            gate: std::collections::BTreeMap::new(),
+            direction: Direction::Back,
+        }),
+    }
+}
+
+fn strike_for_others(plan: &mut Plan<'_>, entry: &LedgerEntry, what: &str) {
+    strike(plan, entry, &format!("{what} by another hand, and stays"));
+}
+
+/// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are.
+pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) -> bool {
+    for entry in held(plan, &group.name) {
+        match &entry.setting {
+            Setting::HeldMinimum { had, wrote } => match group.min {
+                live if live == bounds.min => strike(plan, &entry, "travelled with the traffic"),
+                live if live != *had && !wrote.contains(&live) => {
+                    strike_for_others(plan, &entry, &format!("MinSize is {live}"));
+                }
+                live => {
+                    let minimum = bounds.min.min(group.max);
+                    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
+                }
+            },
+            Setting::HeldMaximum { had, wrote } => match group.max {
+                live if live == bounds.max => strike(plan, &entry, "travelled with the traffic"),
+                live if live != *had && !wrote.contains(&live) => {
+                    strike_for_others(plan, &entry, &format!("MaxSize is {live}"));
+                }
+                live if group.desired <= bounds.max => {
+                    plan.actions.push(Action::SetMaximum {
+                        group: group.name.clone(),
+                        expected: live,
+                        maximum: bounds.max,
+                    });
+                }
+                // A maximum is lowered only when what is wanted fits under it.
+                _ => plan.look_again(plan.input.now + LOOK_MAX),
+            },
+            Setting::Template { .. } => strike(plan, &entry, "it is the release by now"),
+            Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
+            Setting::Maximum { .. } | Setting::Protection { .. } => {}
+        }
+    }
+    held(plan, &group.name).is_empty()
+}
+
+/// What a cutover held on a group is of no use any more.
+pub(crate) fn strike_held(plan: &mut Plan<'_>, group: &GroupName, why: &str) {
+    for entry in held(plan, group) {
+        strike(plan, &entry, why);
+    }
+}

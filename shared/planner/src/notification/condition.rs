@@ -1,0 +1,226 @@
+//! States of a fleet that last.
+
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+use crate::ids::{ImageId, InstanceId, RuleName};
+
+/// A state of a fleet that a person should know of for as long as it lasts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "condition", rename_all = "kebab-case")]
+pub enum Condition {
+    /// Its groups do not form a fleet.
+    Misconfigured,
+    /// Something stands in the way of adopting it.
+    NotAdoptable,
+    /// Its policy is invalid.
+    PolicyInvalid,
+    /// Too many drifted at once.
+    BreakerOpen,
+    /// Many fleets drifted at once under one rule.
+    RuleBreakerOpen {
+        /// The rule.
+        rule: RuleName,
+    },
+    /// AWS has no room for its launches.
+    CapacityShort,
+    /// Instances run another version since before the release became the release.
+    Backlog,
+    /// It is only observed, and an instance would be replaced.
+    WouldReplace {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// AWS refused a call for want of a permission.
+    PermissionDenied {
+        /// The action, by its name.
+        action: String,
+    },
+    /// A terminated instance does not leave.
+    DrainOverdue {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// It is only observed, and would be cut over.
+    WouldCutOver {
+        /// To this image.
+        image: ImageId,
+    },
+    /// There is something newer, and what stands in the way of a cutover does not go by itself.
+    CutoverWaits,
+    /// A cutover waits for approval.
+    AwaitingApproval,
+    /// Alarms of both colors ring.
+    BothColorsAlarm,
+    /// An alarm that guards a cutover is gone.
+    GuardAlarmMissing,
+    /// Another hand moved traffic while a cutover did.
+    TrafficChanged,
+    /// The color that is to take the traffic back is too weak for it.
+    RollbackBelowFloor,
+    /// Traffic is not back in time.
+    RollbackOverdue,
+    /// What a cutover changed is not put back in time.
+    RestoreOverdue,
+    /// A color that was let go does not go.
+    RetireOverdue,
+    /// A cutover stands where only a person can say how it goes on.
+    NeedsOperator,
+}
+
+impl Condition {
+    /// What tells it from other states of the same fleet.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Misconfigured => "misconfigured".to_owned(),
+            Self::NotAdoptable => "not-adoptable".to_owned(),
+            Self::PolicyInvalid => "policy-invalid".to_owned(),
+            Self::BreakerOpen => "breaker-open".to_owned(),
+            Self::RuleBreakerOpen { rule } => format!("rule-breaker-open:{rule}"),
+            Self::CapacityShort => "capacity-short".to_owned(),
+            Self::Backlog => "backlog".to_owned(),
+            Self::WouldReplace { instance } => format!("would-replace:{instance}"),
+            Self::PermissionDenied { action } => format!("permission-denied:{action}"),
+            Self::DrainOverdue { instance } => format!("drain-overdue:{instance}"),
+            Self::WouldCutOver { image } => format!("would-cut-over:{image}"),
+            Self::CutoverWaits => "cutover-waits".to_owned(),
+            Self::AwaitingApproval => "awaiting-approval".to_owned(),
+            Self::BothColorsAlarm => "both-colors-alarm".to_owned(),
+            Self::GuardAlarmMissing => "guard-alarm-missing".to_owned(),
+            Self::TrafficChanged => "traffic-changed".to_owned(),
+            Self::RollbackBelowFloor => "rollback-below-floor".to_owned(),
+            Self::RollbackOverdue => "rollback-overdue".to_owned(),
+            Self::RestoreOverdue => "restore-overdue".to_owned(),
+            Self::RetireOverdue => "retire-overdue".to_owned(),
+            Self::NeedsOperator => "needs-operator".to_owned(),
+        }
+    }
+
+    pub(super) const fn severity(&self) -> Severity {
+        match self {
+            Self::BreakerOpen
+            | Self::RuleBreakerOpen { .. }
+            | Self::CapacityShort
+            | Self::PermissionDenied { .. }
+            | Self::BothColorsAlarm
+            | Self::GuardAlarmMissing
+            | Self::TrafficChanged
+            | Self::RollbackBelowFloor
+            | Self::RollbackOverdue
+            | Self::NeedsOperator
+            | Self::PolicyInvalid => Severity::Page,
+            Self::Backlog => Severity::Info,
+            Self::Misconfigured
+            | Self::NotAdoptable
+            | Self::WouldReplace { .. }
+            | Self::WouldCutOver { .. }
+            | Self::CutoverWaits
+            | Self::AwaitingApproval
+            | Self::RestoreOverdue
+            | Self::RetireOverdue
+            | Self::DrainOverdue { .. } => Severity::Notify,
+        }
+    }
+
+    pub(super) fn headline(&self) -> String {
+        match self {
+            Self::Misconfigured => "its groups do not form a fleet".to_owned(),
+            Self::NotAdoptable => "cannot be adopted as it is".to_owned(),
+            Self::PolicyInvalid => "its policy is invalid".to_owned(),
+            Self::BreakerOpen => "breaker open, nothing is replaced".to_owned(),
+            Self::RuleBreakerOpen { rule } => format!("breaker open for rule {rule} in all fleets"),
+            Self::CapacityShort => "AWS has no room for its launches".to_owned(),
+            Self::Backlog => "runs other versions beside its release".to_owned(),
+            Self::WouldReplace { instance } => format!("would replace {instance} (observe)"),
+            Self::PermissionDenied { action } => format!("AWS denies {action}"),
+            Self::DrainOverdue { instance } => format!("{instance} does not leave"),
+            Self::WouldCutOver { image } => format!("would cut over to {image} (observe)"),
+            Self::CutoverWaits => "a cutover cannot begin".to_owned(),
+            Self::AwaitingApproval => "a cutover waits for approval".to_owned(),
+            Self::BothColorsAlarm => "alarms of both colors ring, the cutover stands still".to_owned(),
+            Self::GuardAlarmMissing => "an alarm that guards the cutover is gone".to_owned(),
+            Self::TrafficChanged => "another hand moved its traffic".to_owned(),
+            Self::RollbackBelowFloor => "too weak to take all traffic back".to_owned(),
+            Self::RollbackOverdue => "traffic is not back yet".to_owned(),
+            Self::RestoreOverdue => "not everything is put back yet".to_owned(),
+            Self::RetireOverdue => "the old color does not go".to_owned(),
+            Self::NeedsOperator => "a cutover needs a person".to_owned(),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one sentence for each state")]
+    pub(super) fn next(&self) -> String {
+        match self {
+            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep.",
+            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep.",
+            Self::PolicyInvalid => {
+                "Nothing disruptive starts until the tags are right. What is under way ends under the policy it was \
+                 admitted with."
+            }
+            Self::BreakerOpen => {
+                "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
+                 instances; the breaker closes by itself when fewer are drifted."
+            }
+            Self::RuleBreakerOpen { .. } => {
+                "Nothing is replaced for this rule alone, in any fleet. Look at what changed in the rule; the breaker \
+                 closes by itself when fewer are drifted under it, and at once with driftless retry."
+            }
+            Self::CapacityShort => {
+                "What serves is not touched. The launch is tried again with growing pauses, an hour at most; other \
+                 fleets go on. Other instance types or zones in the group would help sooner."
+            }
+            Self::Backlog => {
+                "In act mode they are replaced one after the other, within the budget and the window. They are no sign \
+                 of a common cause, so the breaker does not count them."
+            }
+            Self::WouldReplace { .. } | Self::WouldCutOver { .. } => {
+                "Nothing is changed: the fleet is in observe mode. To let Driftless act, set driftless:mode=act."
+            }
+            Self::PermissionDenied { .. } => {
+                "The work waits and is tried again every 5 minutes. Compare the function's role with template.yaml, \
+                 and FleetRoleArns with the fleet's instance profile."
+            }
+            Self::CutoverWaits => {
+                "Nothing was changed. It is checked again at every look, and given up for half an hour when it lasts."
+            }
+            Self::AwaitingApproval => {
+                "The new color is up, without traffic. Say driftless approve or driftless abort; after a day it is \
+                 given up."
+            }
+            Self::BothColorsAlarm => {
+                "Traffic stays where it is: what both depend on suffers, and no release is to blame. The cutover goes \
+                 on when one of them is well again; driftless rollback takes the traffic back now."
+            }
+            Self::GuardAlarmMissing => {
+                "Traffic stays where it is. The cutover goes on when the alarm is there again; driftless rollback \
+                 takes the traffic back now."
+            }
+            Self::TrafficChanged => {
+                "What another hand wrote stays. Put the weights back, or say driftless rollback; a person is asked \
+                 when it lasts for half an hour."
+            }
+            Self::RollbackBelowFloor => {
+                "As much traffic as its healthy instances can take goes back; its minimum is raised. Look at why they \
+                 do not serve."
+            }
+            Self::RollbackOverdue => {
+                "It is tried on at every look. Look at the target groups' health and at Driftless's permissions."
+            }
+            Self::RestoreOverdue => {
+                "It is tried on at every look. Look at the group's scale-in protection, hooks and suspended processes."
+            }
+            Self::RetireOverdue => {
+                "The new release has the traffic. Look at the group's scale-in protection, termination hooks and \
+                 suspended processes."
+            }
+            Self::NeedsOperator => {
+                "Traffic stays where it is. Say driftless resume to go on from here, or driftless rollback to go back."
+            }
+            Self::DrainOverdue { .. } => {
+                "Its successor serves. Look at the group's termination lifecycle hooks and the target group's \
+                 deregistration delay."
+            }
+        }
+        .to_owned()
+    }
+}

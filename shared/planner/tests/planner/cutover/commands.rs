@@ -1,0 +1,190 @@
+//! What people say, and what becomes of it.
+
+use driftless_planner::fact::Command;
+use driftless_planner::fleet::Color;
+use driftless_planner::record::CutoverOutcome;
+
+use super::{answer, is_as_before, is_at_rest, say, step, until_over, until_phase, weighted_fleet};
+use crate::support::{id, image_id, mins, secs};
+
+#[test]
+fn manual_approval_is_waited_for_and_a_day_is_enough() {
+    let mut stage = weighted_fleet(3);
+    stage.tag("approval", "manual");
+    stage.publish(2);
+    until_phase(&mut stage, "awaiting-approval");
+    let since = stage.record().cutover.as_ref().unwrap().since;
+    let mut late = stage.clone();
+    late.now = since + mins(24 * 60);
+    late.look();
+    assert_eq!(late.cutover_phase(), Some("aborting"));
+    assert_eq!(until_over(&mut late), CutoverOutcome::Aborted);
+    is_as_before(&late, 3);
+    say(&mut stage, Command::Approve);
+    step(&mut stage, secs(1));
+    assert_eq!(stage.cutover_phase(), Some("shifting"));
+    assert!(answer(&stage).0);
+}
+
+#[test]
+fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
+    for phase in ["queued", "preflight", "preparing", "scaling", "verifying"] {
+        let mut stage = weighted_fleet(3);
+        stage.publish(2);
+        if ["queued", "preflight"].contains(&phase) {
+            for other in ["one", "two", "three"] {
+                stage.account.turns.insert(other.parse().unwrap(), stage.now);
+            }
+            step(&mut stage, secs(15));
+            step(&mut stage, secs(15));
+        } else {
+            until_phase(&mut stage, phase);
+        }
+        say(&mut stage, Command::Abort);
+        stage.look();
+        stage.account.turns.retain(|name, _| name.as_str() == "app");
+        assert!(answer(&stage).0, "{phase}: {:?}", answer(&stage));
+        assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted, "{phase}");
+        is_as_before(&stage, 3);
+        for _ in 0..5 {
+            step(&mut stage, mins(60));
+        }
+        assert_eq!(stage.record().cutover, None, "{phase}: held back");
+        say(&mut stage, Command::Retry);
+        stage.look();
+        until_phase(&mut stage, "scaling");
+    }
+}
+
+#[test]
+fn rollback_while_warm_is_one_write() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "warm");
+    say(&mut stage, Command::Rollback);
+    let writes = stage.acted.len();
+    stage.look();
+    assert_eq!(stage.weight("green"), 0);
+    assert_eq!(stage.acted[writes].action.name(), "set-weights");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 3);
+}
+
+#[test]
+fn rollback_after_retiring_is_a_cutover_without_the_waits() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    let done_at = stage.now;
+    say(&mut stage, Command::Rollback);
+    stage.look();
+    assert!(answer(&stage).0, "{:?}", answer(&stage));
+    until_phase(&mut stage, "scaling");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert!(stage.now < done_at + mins(30), "no step, bake or warm time is waited for");
+    is_at_rest(&stage, Color::Blue, 3, (1, 8), (0, 0));
+    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
+    for _ in 0..5 {
+        step(&mut stage, mins(60));
+    }
+    assert_eq!(stage.record().cutover, None, "what was rolled back does not come back by itself");
+}
+
+#[test]
+fn a_rollback_that_would_change_nothing_says_so() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Rollback);
+    stage.look();
+    let (is_done, words) = answer(&stage);
+    assert!(!is_done && words.contains("nothing to go back to"), "{words}");
+    assert!(stage.facts.is_empty(), "it is answered once");
+}
+
+#[test]
+fn a_pause_stops_the_clocks_until_resume() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    say(&mut stage, Command::Pause);
+    for _ in 0..10 {
+        step(&mut stage, mins(30));
+    }
+    assert_eq!(stage.cutover_phase(), Some("baking"));
+    say(&mut stage, Command::Resume);
+    step(&mut stage, secs(15));
+    assert_eq!(stage.cutover_phase(), Some("baking"), "its clock goes on from where it stood");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+#[test]
+fn promote_skips_the_waits_and_never_health() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    let begun = stage.now;
+    say(&mut stage, Command::Promote);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert!(stage.now < begun + mins(10));
+}
+
+#[test]
+fn a_reject_is_evidence_against_the_image() {
+    let mut stage = weighted_fleet(3);
+    stage.tag("approval", "check");
+    stage.publish(2);
+    until_phase(&mut stage, "awaiting-approval");
+    say(&mut stage, Command::Reject);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+    assert!(stage.record().memory.vetoes.contains_key(&image_id(2)));
+    say(&mut stage, Command::Unveto { image: image_id(2) });
+    stage.look();
+    assert!(answer(&stage).0);
+    until_phase(&mut stage, "awaiting-approval");
+}
+
+#[test]
+fn a_veto_of_what_has_traffic_takes_it_back() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    say(&mut stage, Command::Veto { image: image_id(2) });
+    stage.look();
+    assert_eq!(stage.weight("green"), 0);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+}
+
+#[test]
+fn redeploy_runs_the_release_on_fresh_instances() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Redeploy);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
+    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
+}
+
+#[test]
+fn a_person_may_have_an_instance_replaced_without_the_debounce() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Replace { instance: id(1) });
+    stage.look();
+    assert!(answer(&stage).0);
+    stage.look();
+    assert_eq!(stage.phase(1), "launching");
+    say(&mut stage, Command::Replace { instance: id(77) });
+    stage.look();
+    assert!(!answer(&stage).0);
+}
+
+#[test]
+fn accept_live_settles_what_load_balancer_and_record_disagree_on() {
+    let mut stage = weighted_fleet(3);
+    stage.traffic.insert(crate::support::target_group("blue"), vec![0]);
+    stage.traffic.insert(crate::support::target_group("green"), vec![100]);
+    stage.look();
+    assert!(stage.record().conditions.contains_key("misconfigured"));
+    say(&mut stage, Command::AcceptLive { color: Color::Green });
+    stage.look();
+    assert!(answer(&stage).0);
+    assert!(!stage.record().conditions.contains_key("misconfigured"));
+    assert_eq!(stage.record().live, Some(Color::Green));
+}

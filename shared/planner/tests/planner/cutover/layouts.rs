@@ -1,0 +1,114 @@
+//! The layouts other than two target groups.
+
+use driftless_planner::fleet::Color;
+use driftless_planner::record::CutoverOutcome;
+use driftless_planner::refresh::RefreshStatus;
+
+use super::{adopted, color, is_as_before, is_at_rest, pair, ring, step, until_over, until_phase};
+use crate::support::{Stage, image_id, secs, target_group};
+
+fn shared_fleet(size: u32) -> Stage {
+    let mut groups = pair(size);
+    groups[0].target_groups = vec![target_group("app")];
+    groups[1].target_groups = Vec::new();
+    adopted(groups, &[("app", 100)])
+}
+
+fn bare_fleet(size: u32) -> Stage {
+    let mut groups = pair(size);
+    for group in &mut groups {
+        group.target_groups = Vec::new();
+    }
+    adopted(groups, &[])
+}
+
+#[test]
+fn with_one_target_group_the_new_color_comes_in_before_the_old_one_goes_out() {
+    let mut stage = shared_fleet(3);
+    stage.publish(2);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
+    assert_eq!(color(&stage, Color::Green).target_groups, [target_group("app")]);
+    assert_eq!(color(&stage, Color::Blue).target_groups, []);
+    let order: Vec<_> = stage.done().into_iter().filter(|name| ["attach", "detach"].contains(name)).collect();
+    assert_eq!(order, ["attach", "detach"]);
+}
+
+#[test]
+fn with_one_target_group_the_way_back_attaches_before_it_detaches() {
+    let mut stage = shared_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    ring(&mut stage, "web-5xx", None);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    let order: Vec<_> = stage.done().into_iter().filter(|name| ["attach", "detach"].contains(name)).collect();
+    assert_eq!(order, ["attach", "detach", "attach", "detach"]);
+    is_as_before(&stage, 3);
+    assert_eq!(color(&stage, Color::Blue).target_groups, [target_group("app")]);
+}
+
+#[test]
+fn without_a_load_balancer_capacity_moves() {
+    let mut stage = bare_fleet(3);
+    stage.publish(2);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
+}
+
+#[test]
+fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
+    let mut stage = bare_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    ring(&mut stage, "web-5xx", None);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 3);
+}
+
+fn single_fleet() -> Stage {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.told.clear();
+    stage
+}
+
+#[test]
+fn a_single_group_is_rolled_by_an_instance_refresh() {
+    let mut stage = single_fleet();
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    for _ in 0..4 {
+        step(&mut stage, secs(15));
+    }
+    assert_eq!(stage.done().iter().filter(|name| **name == "start-refresh").count(), 1);
+    let name = stage.groups[0].name.clone();
+    let refresh = stage.refreshes.get_mut(&name).unwrap();
+    refresh.status = RefreshStatus::Successful;
+    let rolled = refresh.template.clone().unwrap();
+    stage.groups[0].template = driftless_planner::observation::TemplateReference::Numbered(rolled.clone());
+    for member in &mut stage.groups[0].members {
+        member.template = Some(rolled.clone());
+    }
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(2));
+    stage.settle();
+    stage.is_clean(3);
+}
+
+#[test]
+fn an_alarm_sends_an_instance_refresh_back() {
+    let mut stage = single_fleet();
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    for _ in 0..4 {
+        step(&mut stage, secs(15));
+    }
+    ring(&mut stage, "web-5xx", None);
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    let name = stage.groups[0].name.clone();
+    assert_eq!(stage.refreshes[&name].status, RefreshStatus::GoingBack);
+    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::WentBack;
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
+}

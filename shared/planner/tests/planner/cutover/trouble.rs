@@ -1,0 +1,194 @@
+//! What goes wrong, and what becomes of it.
+
+use driftless_planner::decision::Waiting;
+use driftless_planner::fleet::Color;
+use driftless_planner::observation::LaunchFailure;
+use driftless_planner::record::CutoverOutcome;
+
+use super::{
+    color, color_mut, is_as_before, phases, quiet, ring, sicken, step, until_over, until_phase, weighted_fleet,
+};
+use crate::support::{Stage, freeze, image_id, mins, secs, target_group};
+
+fn waits(stage: &Stage) -> Option<&Waiting> {
+    stage.record().cutover.as_ref().and_then(|cutover| cutover.waits.as_ref())
+}
+
+#[test]
+fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
+    let mut stage = weighted_fleet(4);
+    stage.tag("alarms", "web-5xx;api-5xx");
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    ring(&mut stage, "web-5xx", Some(Color::Green));
+    ring(&mut stage, "api-5xx", Some(Color::Blue));
+    for _ in 0..20 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(waits(&stage).map(Waiting::guard), Some("both-colors-alarm"));
+    assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
+    assert!(stage.record().memory.vetoes.is_empty());
+    quiet(&mut stage, "web-5xx");
+    quiet(&mut stage, "api-5xx");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+#[test]
+fn an_alarm_of_the_old_color_alone_does_not_stop_the_way_to_the_new_one() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    ring(&mut stage, "web-5xx", Some(Color::Blue));
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+#[test]
+fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
+    let mut stage = weighted_fleet(4);
+    stage.launches = false;
+    stage.publish(2);
+    until_phase(&mut stage, "scaling");
+    stage.wait(secs(30));
+    let failure = LaunchFailure { at: stage.now, message: "InsufficientInstanceCapacity: no room".into() };
+    stage.launch_failures.insert("app-green".parse().unwrap(), failure);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+    is_as_before(&stage, 4);
+    assert!(stage.record().memory.vetoes.is_empty());
+    stage.launches = true;
+    stage.launch_failures.clear();
+    assert_eq!(stage.cutover_phase(), None);
+    until_phase(&mut stage, "warm");
+}
+
+#[test]
+fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
+    let mut stage = weighted_fleet(4);
+    stage.launches = false;
+    stage.publish(2);
+    until_phase(&mut stage, "scaling");
+    stage.wait(secs(30));
+    let failure = LaunchFailure { at: stage.now, message: "The image id '[ami-2]' does not exist".into() };
+    stage.launch_failures.insert("app-green".parse().unwrap(), failure);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+    assert!(stage.record().memory.vetoes.contains_key(&image_id(2)));
+    stage.launches = true;
+    is_as_before(&stage, 4);
+}
+
+#[test]
+fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    while stage.weight("green") != 10 {
+        step(&mut stage, secs(15));
+    }
+    stage.traffic.insert(target_group("green"), vec![33]);
+    step(&mut stage, mins(29));
+    step(&mut stage, secs(59));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some("traffic"));
+    stage.look();
+    assert_eq!(stage.cutover_phase(), Some("shifting"));
+    stage.wait(secs(2));
+    stage.look();
+    assert_eq!(stage.cutover_phase(), Some("needs-operator"));
+    assert_eq!(stage.weight("green"), 33);
+}
+
+#[test]
+fn a_freeze_stops_the_clocks_and_never_the_way_back() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    while stage.weight("green") != 10 {
+        step(&mut stage, secs(15));
+    }
+    stage.freezes.push(freeze(stage.now, None));
+    for _ in 0..30 {
+        step(&mut stage, mins(20));
+    }
+    assert_eq!((stage.weight("green"), stage.cutover_phase()), (10, Some("shifting")));
+    ring(&mut stage, "web-5xx", Some(Color::Green));
+    step(&mut stage, secs(15));
+    assert_eq!(stage.weight("green"), 0);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 4);
+}
+
+#[test]
+fn a_new_color_of_which_fewer_than_half_serve_loses_its_traffic_at_once() {
+    for (sick, phase) in [(2, "shifting"), (3, "rolling-back")] {
+        let mut stage = weighted_fleet(4);
+        stage.publish(2);
+        until_phase(&mut stage, "shifting");
+        while stage.weight("green") != 10 {
+            step(&mut stage, secs(15));
+        }
+        sicken(&mut stage, Color::Green, sick);
+        step(&mut stage, secs(1));
+        assert_eq!(stage.cutover_phase(), Some(phase), "{sick}");
+    }
+}
+
+#[test]
+fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_proportion() {
+    for (sick_old, sick_new, left) in [(0, 4, 0), (1, 3, 0), (3, 3, 50), (3, 4, 0), (4, 3, 100)] {
+        let mut stage = weighted_fleet(4);
+        stage.publish(2);
+        until_phase(&mut stage, "warm");
+        sicken(&mut stage, Color::Blue, sick_old);
+        sicken(&mut stage, Color::Green, sick_new);
+        stage.look();
+        assert_eq!(stage.cutover_phase(), Some("rolling-back"));
+        assert_eq!(stage.weight("green"), left, "{sick_old} of 4 old and {sick_new} of 4 new are sick");
+        let is_short = 4 - sick_old < 4;
+        assert_eq!(stage.record().conditions.contains_key("rollback-below-floor"), is_short);
+        stage.sick.clear();
+        assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+        is_as_before(&stage, 4);
+    }
+}
+
+#[test]
+fn a_minimum_that_another_hand_wrote_stays_when_all_is_put_back() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    color_mut(&mut stage, Color::Blue).min = 3;
+    ring(&mut stage, "web-5xx", Some(Color::Green));
+    stage.look();
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    assert_eq!(color(&stage, Color::Blue).min, 3);
+    assert_eq!(stage.record().ledger, []);
+}
+
+#[test]
+fn all_turns_taken_it_waits_for_one() {
+    let mut stage = weighted_fleet(3);
+    for other in ["one", "two", "three"] {
+        stage.account.turns.insert(other.parse().unwrap(), stage.now);
+    }
+    stage.publish(2);
+    for _ in 0..5 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(stage.cutover_phase(), Some("queued"));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some("turn"));
+    stage.account.turns.remove(&"two".parse().unwrap());
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert!(phases(&stage).contains(&"preflight"));
+}
+
+#[test]
+fn an_alarm_that_rings_already_stops_the_preflight() {
+    let mut stage = weighted_fleet(3);
+    ring(&mut stage, "web-5xx", None);
+    stage.publish(2);
+    for _ in 0..5 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(waits(&stage).map(Waiting::guard), Some("preflight"));
+    assert_eq!(stage.acted.iter().filter(|outcome| outcome.action.group().is_some()).count(), 0);
+    quiet(&mut stage, "web-5xx");
+    until_phase(&mut stage, "scaling");
+}
