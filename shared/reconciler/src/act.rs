@@ -36,7 +36,7 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
             Ok(Live::Frozen) => Ok(ActionResult::Frozen),
             Ok(Live::Gone) => Ok(ActionResult::Gone),
             Ok(Live::Here(group)) => write(ports, &group, action).await,
-            Ok(Live::Nothing) => write_shared(ports, fleet, action).await,
+            Ok(Live::Turn(turn)) => write_turn(ports, fleet, turn).await,
             Err(error) => Err(error),
         };
         let result = result.unwrap_or_else(|error| failed(action, &error));
@@ -63,8 +63,13 @@ enum Live {
     Frozen,
     Gone,
     Here(Box<Group>),
-    /// It is about no group.
-    Nothing,
+    /// It is about no group, but about the turns that all fleets share.
+    Turn(Turn),
+}
+
+enum Turn {
+    Take,
+    Give,
 }
 
 /// The stop switch is read right before each disruptive write, together with the live values.
@@ -72,20 +77,19 @@ async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called
     let group = async {
         match action.group() {
             Some(name) => Ok(ports.group(name).await?.map_or(Live::Gone, |group| Live::Here(Box::new(group)))),
-            None => Ok(Live::Nothing),
+            None if *action == Action::TakeTurn => Ok(Live::Turn(Turn::Take)),
+            None => Ok(Live::Turn(Turn::Give)),
         }
     };
     let (live, is_frozen) = join(group, is_frozen(ports, fleet, action)).await;
     if is_frozen? { Ok(Live::Frozen) } else { live }
 }
 
-async fn write_shared<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<ActionResult> {
-    match action {
-        Action::TakeTurn if ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await? => Ok(ActionResult::Done),
-        Action::TakeTurn => Ok(ActionResult::NoTurn),
-        Action::GiveTurn => ports.give_turn(fleet).await.map(|()| ActionResult::Done),
-        // Every other action names its group.
-        _ => Ok(ActionResult::Gone),
+async fn write_turn<P: Ports>(ports: &P, fleet: &FleetName, turn: Turn) -> Called<ActionResult> {
+    match turn {
+        Turn::Take if ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await? => Ok(ActionResult::Done),
+        Turn::Take => Ok(ActionResult::NoTurn),
+        Turn::Give => ports.give_turn(fleet).await.map(|()| ActionResult::Done),
     }
 }
 
@@ -134,11 +138,11 @@ async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<Ac
         Action::WriteTemplate { template, base, image, token, .. } => {
             ports.write_template(template, base, image, token).await.map(ActionResult::Written)
         }
-        Action::SetTemplate { expected, template, .. } => match &group.template {
-            TemplateReference::Numbered(live) if live == template => Ok(ActionResult::Done),
-            live if live != expected => Ok(ActionResult::Changed),
-            _ => ports.set_template(name, template).await.map(done),
-        },
+        Action::SetTemplate { template, .. } if group.template == TemplateReference::Numbered(template.clone()) => {
+            Ok(ActionResult::Done)
+        }
+        Action::SetTemplate { expected, .. } if group.template != *expected => Ok(ActionResult::Changed),
+        Action::SetTemplate { template, .. } => ports.set_template(name, template).await.map(done),
         Action::StartRefresh { plan, .. } => ports.start_refresh(name, plan).await.map(ActionResult::Started),
         Action::RollBackRefresh { refresh, .. } => match ports.refresh(name).await? {
             Some(live) if live.id == *refresh && live.status.is_under_way() => {
@@ -146,9 +150,17 @@ async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<Ac
             }
             Some(_) | None => Ok(ActionResult::Gone),
         },
-        Action::Empty { .. } | Action::SetWeights { .. } | Action::Attach { .. } | Action::Detach { .. } => {
-            traffic::write(ports, group, action).await
+        Action::Empty { expected, maximum, without_traffic, .. } => {
+            traffic::empty(ports, group, *expected, *maximum, without_traffic.as_ref()).await
         }
+        Action::SetWeights { change, gate, .. } => traffic::set_weights(ports, change, gate).await,
+        Action::Attach { target_group, .. } if group.target_groups.contains(target_group) => Ok(ActionResult::Done),
+        Action::Attach { target_group, api, .. } => ports.attach(name, target_group, *api).await.map(done),
+        Action::Detach { target_group, .. } if !group.target_groups.contains(target_group) => Ok(ActionResult::Done),
+        Action::Detach { target_group, api, others_healthy, .. } => {
+            traffic::detach(ports, group, target_group, *api, *others_healthy).await
+        }
+        // They are about no group, and were not read with one.
         Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
     }
 }
@@ -170,14 +182,15 @@ fn failed(action: &Action, error: &CallError) -> ActionResult {
         CallErrorKind::Denied => ActionResult::Denied(message),
         CallErrorKind::Unsupported => ActionResult::Unsupported,
         // Refused values: bounds or states moved between our read and the write, or AWS cannot launch as asked.
-        CallErrorKind::Refused => match action {
-            Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. } => {
-                ActionResult::Failed(message)
-            }
-            _ => ActionResult::Busy(message),
-        },
+        CallErrorKind::Refused if creates(action) => ActionResult::Failed(message),
+        CallErrorKind::Refused => ActionResult::Busy(message),
         CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable | CallErrorKind::Unreadable => {
             ActionResult::Busy(ForeignText::from(format!("{}: {message}", error.kind).as_str()))
         }
     }
+}
+
+/// Whether it asks AWS for something new: refused once, it is refused again.
+const fn creates(action: &Action) -> bool {
+    matches!(action, Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. })
 }

@@ -3,40 +3,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::action::{Action, ActionResult, Bounds, WeightChange};
+use driftless_planner::action::{ActionResult, Bounds, WeightChange};
+use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::{InstanceId, TargetGroupArn};
 use driftless_planner::observation::{Group, TargetHealth};
 use futures_util::future::try_join_all;
 
 use crate::ports::{Called, Ports};
 
-/// Does one of the actions that this file knows.
-pub(crate) async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<ActionResult> {
-    match action {
-        Action::SetWeights { change, gate, .. } => set_weights(ports, change, gate).await,
-        Action::Attach { target_group, .. } if group.target_groups.contains(target_group) => Ok(ActionResult::Done),
-        Action::Attach { target_group, api, .. } => {
-            ports.attach(&group.name, target_group, *api).await.map(|()| ActionResult::Done)
-        }
-        Action::Detach { target_group, .. } if !group.target_groups.contains(target_group) => Ok(ActionResult::Done),
-        Action::Detach { target_group, api, others_healthy, .. } => {
-            let targets = ports.target_health(target_group).await?;
-            let of_others = |id: &InstanceId| group.member(id).is_none();
-            let healthy = targets.iter().filter(|(id, health)| of_others(id) && **health == TargetHealth::Healthy);
-            if healthy.count() < usize::try_from(*others_healthy).unwrap_or(usize::MAX) {
-                return Ok(ActionResult::Changed);
-            }
-            ports.detach(&group.name, target_group, *api).await.map(|()| ActionResult::Done)
-        }
-        Action::Empty { expected, maximum, without_traffic, .. } => {
-            empty(ports, group, *expected, *maximum, without_traffic.as_ref()).await
-        }
-        // The caller knows every other action itself.
-        _ => Ok(ActionResult::Gone),
+/// Detaches a color from the target group that both share, unless too few of the other one are healthy in it.
+pub(crate) async fn detach<P: Ports>(
+    ports: &P,
+    group: &Group,
+    target_group: &TargetGroupArn,
+    api: AttachmentApi,
+    others_healthy: u32,
+) -> Called<ActionResult> {
+    let targets = ports.target_health(target_group).await?;
+    let of_others = |id: &InstanceId| group.member(id).is_none();
+    let healthy = targets.iter().filter(|(id, health)| of_others(id) && **health == TargetHealth::Healthy).count();
+    if is_fewer(healthy, others_healthy) {
+        return Ok(ActionResult::Changed);
     }
+    ports.detach(&group.name, target_group, api).await.map(|()| ActionResult::Done)
 }
 
-async fn set_weights<P: Ports>(
+/// Whether fewer are healthy than must be.
+fn is_fewer(healthy: usize, needed: u32) -> bool {
+    u32::try_from(healthy).is_ok_and(|healthy| healthy < needed)
+}
+
+/// Writes weights, unless the live ones are others than decided on, or too few targets are healthy.
+pub(crate) async fn set_weights<P: Ports>(
     ports: &P,
     change: &WeightChange,
     gate: &BTreeMap<TargetGroupArn, u32>,
@@ -58,14 +56,15 @@ async fn set_weights<P: Ports>(
     }
     for (needed, targets) in targets? {
         let healthy = targets.values().filter(|health| **health == TargetHealth::Healthy).count();
-        if healthy < usize::try_from(*needed).unwrap_or(usize::MAX) {
+        if is_fewer(healthy, *needed) {
             return Ok(ActionResult::Changed);
         }
     }
     ports.set_weights(change).await.map(|()| ActionResult::Done)
 }
 
-async fn empty<P: Ports>(
+/// Lets a color go, unless it has traffic or other bounds than decided on.
+pub(crate) async fn empty<P: Ports>(
     ports: &P,
     group: &Group,
     expected: Bounds,

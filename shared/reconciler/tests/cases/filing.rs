@@ -1,16 +1,19 @@
 //! Filing: subject → fleet, by the index, else by Auto Scaling in one batch.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use driftless_planner::fact::{
     ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, Verdict,
 };
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::file::{Filed, file, fleets_of};
+use driftless_planner::image::{Image, ImageState};
+use driftless_reconciler::file::{Filed, FleetsOf, file, fleets_of};
+
+use jiff::SignedDuration;
 
 use crate::support::{World, app, block_on, fact, fleet_name, instance, rule, start};
 
-fn found(world: &World, facts: &[Fact]) -> BTreeMap<Subject, FleetName> {
+fn found(world: &World, facts: &[Fact]) -> FleetsOf {
     block_on(fleets_of(world, facts)).unwrap()
 }
 
@@ -42,7 +45,7 @@ fn what_the_index_knows_asks_no_auto_scaling() {
     let world = app();
     let facts: Vec<Fact> = (0..4).map(|number| fact(&world, number, Verdict::NonCompliant)).collect();
     for number in 0..4 {
-        world.lock().index.insert(Subject::Instance(instance(number)), fleet_name());
+        world.lock().index.insert(Subject::Instance(instance(number)), BTreeSet::from([fleet_name()]));
     }
     assert_eq!(found(&world, &facts).len(), 4);
     assert_eq!(world.names_since(0), ["indexed"]);
@@ -63,18 +66,44 @@ fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_writes_nothing() {
     let world = app();
     let fact = stranger(&world);
     let fleets = found(&world, std::slice::from_ref(&fact));
-    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::NotOurs);
+    assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::NotOurs);
     assert_eq!(world.names_since(0), ["indexed", "groups_of_instances"]);
 }
 
 #[test]
-fn an_image_without_a_fleet_is_kept_with_the_account() {
+fn an_untagged_image_is_looked_at_again_after_one_and_three_minutes_and_then_left_to_the_sweep() {
     let world = app();
     let fact = image(None);
-    let fleets = found(&world, std::slice::from_ref(&fact));
-    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::Kept);
-    assert_eq!(world.names_since(0), ["keep"], "there is nothing to look up");
-    assert_eq!(world.lock().kept, [fact]);
+    world.report(&fact);
+    assert_eq!(world.deliver_all(), 3);
+    assert_eq!(world.lock().delays, [SignedDuration::from_mins(1), SignedDuration::from_mins(2)]);
+    assert_eq!(world.names_since(0), ["images", "send", "images", "send", "images"]);
+}
+
+#[test]
+fn an_image_that_is_tagged_a_minute_late_is_found() {
+    let world = app();
+    let fact = image(None);
+    world.report(&fact);
+    assert!(world.deliver().is_some());
+    let Fact::Image(report) = &fact else { unreachable!() };
+    let ImageReference::Ami(id) = &report.image else { unreachable!() };
+    let tagged = Image {
+        id: id.clone(),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: Some("app".into()),
+        build: None,
+        commit: None,
+        created_at: start(),
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    };
+    world.lock().images.insert(id.clone(), tagged);
+    let ran = world.deliver().unwrap().unwrap();
+    assert!(ran.is_some(), "its fleet is looked at");
 }
 
 #[test]
@@ -82,9 +111,9 @@ fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
     let world = app();
     let fact = image(Some(fleet_name()));
     let fleets = found(&world, std::slice::from_ref(&fact));
-    assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::With(fleet_name()));
+    assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::With(BTreeSet::from([fleet_name()])));
     assert_eq!(world.names_since(0), ["file"]);
-    // No engine uses it yet: it must not keep the fleet awake.
+    // It is a hint: a look uses it up.
     block_on(world.look(&fleet_name(), None)).unwrap();
     assert!(world.lock().queue.is_empty());
 }
@@ -95,7 +124,7 @@ fn a_fact_that_is_not_newer_than_the_stored_one_counts_no_wake() {
     let fact = fact(&world, 1, Verdict::NonCompliant);
     let fleets = found(&world, std::slice::from_ref(&fact));
     for _ in 0..3 {
-        assert_eq!(block_on(file(&world, &fact, &fleets)).unwrap(), Filed::With(fleet_name()));
+        assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::With(BTreeSet::from([fleet_name()])));
     }
     assert_eq!(world.row(&fleet_name(), |row| row.lock.wakes), 1);
 }

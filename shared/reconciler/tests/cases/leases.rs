@@ -56,7 +56,7 @@ fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
         drifted(world, 1);
         assert_eq!(block_on(world.handle(&world.receive().unwrap())).unwrap(), Some(Ran::Busy));
     });
-    world.fault("weights", 0..1, Fault::CrashBefore);
+    world.fault("forwards", 0..1, Fault::CrashBefore);
     assert!(block_on(world.look(&fleet_name(), None)).is_err());
     assert!(world.revive());
     world.deliver_all();
@@ -113,7 +113,7 @@ fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
 
 #[test]
 fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
-    for read in ["groups_of", "load", "weights", "target_health", "non_compliant", "machines", "is_refreshing"] {
+    for read in ["groups_of", "load", "forwards", "target_health", "non_compliant", "machines", "refresh"] {
         let world = about_to_launch();
         let nth = world.count(read);
         world.fault(read, nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
@@ -127,12 +127,12 @@ fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
 #[test]
 fn a_run_that_fails_gives_the_lease_back_although_a_fact_came_meanwhile() {
     let world = about_to_launch();
-    world.hook("weights", 0, |world| {
+    world.hook("forwards", 0, |world| {
         let reported = fact(world, 1, Verdict::NonCompliant);
         world.lock().file(&fleet_name(), &reported);
     });
-    let nth = world.count("weights");
-    world.fault("weights", nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
+    let nth = world.count("forwards");
+    world.fault("forwards", nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
     assert!(block_on(world.look(&fleet_name(), None)).is_err());
     assert!(is_free(&world));
 }

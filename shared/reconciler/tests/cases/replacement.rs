@@ -175,6 +175,8 @@ fn may_plan(world: &World, write: &str) -> bool {
             Phase::Blocked(_)
             | Phase::Launching(_)
             | Phase::Retiring(_)
+            | Phase::Vacating(_)
+            | Phase::Refilling(_)
             | Phase::Withdrawing(_)
             | Phase::Stopped(_) => false,
         })

@@ -64,13 +64,22 @@ impl World {
     pub(crate) async fn handle(&self, message: &WakeMessage) -> Delivered {
         match message {
             WakeMessage::Wake(wake) => self.look(&wake.fleet, wake.due).await.map(Some),
-            WakeMessage::Fact(fact) => {
-                let fleets = fleets_of(self, std::slice::from_ref(&**fact)).await?;
-                match file(self, fact, &fleets).await? {
-                    Filed::With(fleet) => self.look(&fleet, None).await.map(Some),
-                    Filed::Kept | Filed::NotOurs => Ok(None),
+            WakeMessage::Fact(fact) => self.handle_fact(fact, 0).await,
+            WakeMessage::Untagged { fact, attempts } => self.handle_fact(fact, *attempts).await,
+        }
+    }
+
+    async fn handle_fact(&self, fact: &Fact, attempts: u32) -> Delivered {
+        let fleets = fleets_of(self, std::slice::from_ref(fact)).await?;
+        match file(self, fact, &fleets, attempts).await? {
+            Filed::With(fleets) => {
+                let mut ran = None;
+                for fleet in fleets {
+                    ran = Some(self.look(&fleet, None).await?);
                 }
+                Ok(ran)
             }
+            Filed::AskedAgainLater | Filed::NotOurs => Ok(None),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::observation::{
@@ -38,6 +39,18 @@ fn target_group() -> TargetGroupArn {
     "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/app/73e2d6bc24d8a067".parse().unwrap()
 }
 
+/// A listener that sends everything to the target group.
+fn forward() -> Forward {
+    let listener =
+        "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
+    Forward {
+        place: ForwardPlace::Listener(listener.parse().unwrap()),
+        weights: BTreeMap::from([(target_group(), 1)]),
+        stickiness: None,
+        balancer: BalancerKind::Application,
+    }
+}
+
 /// The world with the fleet in it, looked at once: adopted, and settled.
 pub(crate) fn app() -> World {
     let world = fresh(&[]);
@@ -67,8 +80,8 @@ pub(crate) fn unseen(tags: &[(&str, &str)]) -> World {
     };
     let template = TemplateVersion { template: "lt-0123456789".parse().unwrap(), version: 7 };
     let image = Some("ami-0123456789".parse().unwrap());
-    state.templates.insert(template.clone(), TemplateContent { image });
-    state.weights.insert(target_group(), vec![1]);
+    state.templates.insert(template.clone(), TemplateContent { image, written_for: None, settings: BTreeMap::new() });
+    state.forwards.push(forward());
     state.compliance.insert(rule(), RuleReading::NonCompliant(BTreeMap::new()));
     let mut all = BTreeMap::from(
         [("fleet", "app"), ("mode", "act"), ("rules", "no-public-ip"), ("alarms", "web-5xx")]
@@ -86,6 +99,7 @@ pub(crate) fn unseen(tags: &[(&str, &str)]) -> World {
             template: TemplateReference::Numbered(template),
             members: Vec::new(),
             target_groups: vec![target_group()],
+            attachment_api: AttachmentApi::TargetGroups,
             suspended: BTreeSet::new(),
             warm_up: SignedDuration::from_secs(30),
             protects_new_instances: false,

@@ -2,16 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::action::{CapacityChange, Protection};
+use driftless_planner::action::{CapacityChange, Protection, WeightChange};
+use driftless_planner::alarm::{Alarm, AlarmPattern};
+use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
+use driftless_planner::fact::AlarmState;
 use driftless_planner::fleet::FLEET_TAG;
-use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::ids::{
+    AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
+};
+use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Group, LaunchFailure, Lifecycle, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
+    Group, LaunchFailure, Lifecycle, Machine, RuleReading, TargetHealth, TemplateContent, TemplateReference,
+    TemplateVersion,
 };
+use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Alerts, CallErrorKind, Called, Clock, Compliance, Groups, Launched, LoadBalancers, Machines, Wakes,
+    Alarms, Alerts, CallErrorKind, Called, Clock, Compliance, Groups, Launched, LoadBalancers, Machines, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -63,8 +72,12 @@ impl Groups for World {
         .await
     }
 
-    async fn is_refreshing(&self, group: &GroupName) -> Called<bool> {
-        self.call("is_refreshing", group, |state| Ok(state.refreshing.contains(group))).await
+    async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
+        self.call("refresh", group, |state| Ok(state.refreshes.get(group).cloned())).await
+    }
+
+    async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
+        self.call("hook_timeout", group, |state| Ok(state.hook_timeouts.get(group).copied().unwrap_or_default())).await
     }
 
     async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
@@ -140,13 +153,146 @@ impl Groups for World {
         })
         .await
     }
+
+    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> Called<()> {
+        self.call("set_minimum", (group, minimum), |state| {
+            let found = group_mut(state, group, "set_minimum")?;
+            if minimum > found.max {
+                return Err(failure("set_minimum", CallErrorKind::Refused, "a minimum above the maximum"));
+            }
+            found.min = minimum;
+            found.desired = found.desired.max(minimum);
+            state.settle();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn empty(&self, group: &GroupName, maximum: u32) -> Called<()> {
+        self.call("empty", (group, maximum), |state| {
+            let found = group_mut(state, group, "empty")?;
+            (found.min, found.max, found.desired) = (0, maximum, 0);
+            state.settle();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        self.call("set_aside", (group, instance, capacity), |state| {
+            let found = group_mut(state, group, "set_aside")?;
+            let member = found.members.iter_mut().find(|member| member.id == *instance);
+            let member = member.ok_or_else(|| failure("set_aside", CallErrorKind::Gone, "no such instance"))?;
+            member.lifecycle = Lifecycle::Standby;
+            if capacity == CapacityChange::Decrement {
+                found.desired -= 1;
+            }
+            for targets in state.targets.values_mut() {
+                targets.remove(instance);
+            }
+            state.settle();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+        self.call("set_template", (group, template), |state| {
+            group_mut(state, group, "set_template")?.template = TemplateReference::Numbered(template.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        self.call("attach", (group, target_group, api), |state| {
+            let found = group_mut(state, group, "attach")?;
+            found.target_groups.push(target_group.clone());
+            let in_service = found.members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
+            let registered: Vec<InstanceId> = in_service.map(|member| member.id.clone()).collect();
+            let targets = state.targets.entry(target_group.clone()).or_default();
+            targets.extend(registered.into_iter().map(|id| (id, TargetHealth::Healthy)));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        self.call("detach", (group, target_group, api), |state| {
+            let found = group_mut(state, group, "detach")?;
+            found.target_groups.retain(|arn| arn != target_group);
+            let leaving: Vec<InstanceId> = found.members.iter().map(|member| member.id.clone()).collect();
+            state.targets.entry(target_group.clone()).or_default().retain(|id, _| !leaving.contains(id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+        self.call("start_refresh", (group, plan), |state| {
+            if state.refreshes.get(group).is_some_and(|refresh| refresh.status.is_under_way()) {
+                return Err(failure("start_refresh", CallErrorKind::Busy, "InstanceRefreshInProgress"));
+            }
+            let id: RefreshId = "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b".parse().unwrap();
+            let refresh = Refresh {
+                id: id.clone(),
+                status: RefreshStatus::Running,
+                template: Some(plan.template.clone()),
+                percentage: 0,
+                started_at: state.now,
+                reason: None,
+            };
+            state.refreshes.insert(group.clone(), refresh);
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn roll_back_refresh(&self, group: &GroupName) -> Called<()> {
+        self.call("roll_back_refresh", group, |state| {
+            let refresh = state.refreshes.get_mut(group).filter(|refresh| refresh.status.is_under_way());
+            let none = || failure("roll_back_refresh", CallErrorKind::Gone, "ActiveInstanceRefreshNotFound");
+            refresh.ok_or_else(none)?.status = RefreshStatus::GoingBack;
+            Ok(())
+        })
+        .await
+    }
 }
 
 impl LoadBalancers for World {
-    async fn weights(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<BTreeMap<TargetGroupArn, Vec<u32>>> {
-        self.call("weights", target_groups, |state| {
-            let asked = state.weights.iter().filter(|(arn, _)| target_groups.contains(arn));
-            Ok(asked.map(|(arn, weights)| (arn.clone(), weights.clone())).collect())
+    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+        self.call("forwards", target_groups, |state| {
+            let names = |forward: &&Forward| forward.weights.keys().any(|arn| target_groups.contains(arn));
+            Ok(state.forwards.iter().filter(names).cloned().collect())
+        })
+        .await
+    }
+
+    async fn target_group_settings(
+        &self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+        self.call("target_group_settings", target_groups, |_| {
+            let settings = TargetGroupSettings {
+                stickiness: None,
+                deregistration_delay: SignedDuration::from_mins(5),
+                slow_start: SignedDuration::ZERO,
+            };
+            Ok(target_groups.iter().map(|arn| (arn.clone(), settings)).collect())
+        })
+        .await
+    }
+
+    async fn set_weights(&self, change: &WeightChange) -> Called<()> {
+        self.call("set_weights", change, |state| {
+            let forward = state.forwards.iter_mut().find(|forward| forward.place == change.place);
+            let forward = forward.ok_or_else(|| failure("set_weights", CallErrorKind::Gone, "no such rule"))?;
+            if forward.weights != change.expected || forward.stickiness != change.expected_stickiness {
+                return Err(failure("set_weights", CallErrorKind::Refused, "other weights than expected"));
+            }
+            forward.weights.clone_from(&change.weights);
+            forward.stickiness = change.stickiness;
+            Ok(())
         })
         .await
     }
@@ -179,6 +325,91 @@ impl Machines for World {
 
     async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
         self.call("template", version, |state| Ok(state.templates.get(version).cloned())).await
+    }
+
+    async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
+        self.call("newest_template", template, |state| Ok(newest(state, template))).await
+    }
+
+    async fn write_template(
+        &self,
+        template: &TemplateId,
+        base: &TemplateVersion,
+        image: &ImageId,
+        token: &str,
+    ) -> Called<TemplateVersion> {
+        self.call("write_template", (template, base, image, token), |state| {
+            let is_known = |content: &TemplateContent| content.written_for.as_deref() == Some(token);
+            if let Some((known, _)) = state.templates.iter().find(|(_, content)| is_known(content)) {
+                return Ok(known.clone());
+            }
+            let none = || failure("write_template", CallErrorKind::Refused, "no such version");
+            let settings = state.templates.get(base).ok_or_else(none)?.settings.clone();
+            let content = TemplateContent { image: Some(image.clone()), written_for: Some(token.to_owned()), settings };
+            let number = newest(state, template).unwrap_or_default() + 1;
+            let version = TemplateVersion { template: template.clone(), version: number };
+            state.templates.insert(version.clone(), content);
+            Ok(version)
+        })
+        .await
+    }
+
+    async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
+        self.call("images_for", fleet, |state| {
+            let is_tagged = |image: &&Image| {
+                image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(fleet.as_str())
+            };
+            Ok(state.images.values().filter(is_tagged).cloned().collect())
+        })
+        .await
+    }
+
+    async fn all_images(&self) -> Called<Vec<Image>> {
+        self.call("all_images", (), |state| {
+            let is_tagged = |image: &&Image| image.is_own && image.image_for.is_some();
+            Ok(state.images.values().filter(is_tagged).cloned().collect())
+        })
+        .await
+    }
+
+    async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+        self.call("images", ids, |state| {
+            let asked = state.images.iter().filter(|(id, _)| ids.contains(id));
+            Ok(asked.map(|(id, image)| (id.clone(), image.clone())).collect())
+        })
+        .await
+    }
+
+    async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
+        self.call("images_built_as", arn, |state| {
+            let is_built = |image: &&Image| image.image_builder_arn.as_deref() == Some(arn);
+            Ok(state.images.values().filter(is_built).cloned().collect())
+        })
+        .await
+    }
+}
+
+fn newest(state: &State, template: &TemplateId) -> Option<u64> {
+    let versions = state.templates.keys().filter(|version| version.template == *template);
+    versions.map(|version| version.version).max()
+}
+
+impl Alarms for World {
+    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+        self.call("alarms", patterns, |state| {
+            let is_meant = |name: &AlarmName| patterns.iter().any(|pattern| pattern.matches(name));
+            let meant = state.alarms.iter().filter(|(name, _)| is_meant(name));
+            Ok(meant.map(|(name, alarm)| (name.clone(), alarm.clone())).collect())
+        })
+        .await
+    }
+
+    async fn ringing(&self) -> Called<BTreeMap<AlarmName, Alarm>> {
+        self.call("ringing", (), |state| {
+            let rings = state.alarms.iter().filter(|(_, alarm)| alarm.state == AlarmState::Alarm);
+            Ok(rings.map(|(name, alarm)| (name.clone(), alarm.clone())).collect())
+        })
+        .await
     }
 }
 

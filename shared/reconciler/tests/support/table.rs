@@ -29,15 +29,15 @@ fn is_held_by(lock: &Lock, lease: &Lease) -> bool {
 }
 
 impl Store for World {
-    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, FleetName>> {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
         self.call("indexed", subjects, |state| {
             let asked = state.index.iter().filter(|(subject, _)| subjects.contains(subject));
-            Ok(asked.map(|(subject, fleet)| (subject.clone(), fleet.clone())).collect())
+            Ok(asked.map(|(subject, fleets)| (subject.clone(), fleets.clone())).collect())
         })
         .await
     }
 
-    async fn index(&self, entries: &BTreeMap<Subject, FleetName>, _: Timestamp) -> Called<()> {
+    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, _: Timestamp) -> Called<()> {
         self.call("index", entries, |state| {
             state.index.extend(entries.clone());
             Ok(())
@@ -48,14 +48,6 @@ impl Store for World {
     async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<()> {
         self.call("file", (fleet, fact.key()), |state| {
             state.file(fleet, fact);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn keep(&self, fact: &Fact, _: Timestamp) -> Called<()> {
-        self.call("keep", fact.key(), |state| {
-            state.kept.push(fact.clone());
             Ok(())
         })
         .await
@@ -113,8 +105,10 @@ impl Store for World {
     async fn load(&self, fleet: &FleetName) -> Called<Stored> {
         self.call("load", fleet, |state| {
             let freezes = freezes(state, fleet);
+            let account = state.account.clone();
             let row = row(state, fleet);
             Ok(Stored {
+                account,
                 record: row.record.clone(),
                 facts: row.facts.values().cloned().collect(),
                 freezes,
@@ -134,7 +128,7 @@ impl Store for World {
         lease: &Lease,
         read_version: Option<u64>,
         decision: &Decision,
-        _: Timestamp,
+        now: Timestamp,
     ) -> Called<Committed> {
         self.call("commit", (&lease.holder, &decision.actions), |state| {
             assert_eq!(check::decision(decision), Vec::<String>::new());
@@ -149,6 +143,9 @@ impl Store for World {
             row.journal.extend(decision.journal.clone());
             row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
             row.outbox.extend(decision.notifications.clone());
+            for rule in &decision.begins_to_drift {
+                state.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), now);
+            }
             Ok(Committed::Yes)
         })
         .await
@@ -162,14 +159,35 @@ impl Store for World {
         .await
     }
 
+    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+        self.call("take_turn", (fleet, limit), |state| {
+            let turns = &mut state.account.turns;
+            if turns.len() >= limit && !turns.contains_key(fleet) {
+                return Ok(false);
+            }
+            turns.entry(fleet.clone()).or_insert(now);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+        self.call("give_turn", fleet, |state| {
+            state.account.turns.remove(fleet);
+            Ok(())
+        })
+        .await
+    }
+
     async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
         self.call("open_fleets", (), |state| {
             let is_open = |row: &Row| {
                 row.record.as_ref().is_some_and(|record| record.open_since().is_some())
-                    || row.facts.values().any(Fact::is_used)
+                    || !row.facts.is_empty()
                     || !row.outbox.is_empty()
             };
-            Ok(state.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone()).collect())
+            let open = state.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone());
+            Ok(open.chain(state.account.turns.keys().cloned()).collect())
         })
         .await
     }

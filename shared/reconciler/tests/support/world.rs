@@ -5,15 +5,19 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
+use driftless_planner::alarm::Alarm;
+use driftless_planner::balancer::Forward;
 use driftless_planner::decision::JournalEntry;
 use driftless_planner::fact::{Fact, Subject};
-use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, RuleReading, TargetHealth, TemplateContent,
+    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, RuleReading, TargetHealth, TemplateContent,
     TemplateReference, TemplateVersion,
 };
 use driftless_planner::record::Record;
+use driftless_planner::refresh::Refresh;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 use jiff::{SignedDuration, Timestamp};
@@ -81,17 +85,20 @@ pub(crate) struct State {
     pub(crate) boot: SignedDuration,
     pub(crate) drain: SignedDuration,
     pub(crate) groups: BTreeMap<GroupName, Group>,
-    pub(crate) weights: BTreeMap<TargetGroupArn, Vec<u32>>,
+    pub(crate) forwards: Vec<Forward>,
+    pub(crate) images: BTreeMap<ImageId, Image>,
+    pub(crate) alarms: BTreeMap<AlarmName, Alarm>,
+    pub(crate) hook_timeouts: BTreeMap<GroupName, SignedDuration>,
+    pub(crate) account: Account,
     pub(crate) targets: BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
     pub(crate) compliance: BTreeMap<RuleName, RuleReading>,
     pub(crate) machines: BTreeMap<InstanceId, Machine>,
     pub(crate) templates: BTreeMap<TemplateVersion, TemplateContent>,
-    pub(crate) refreshing: BTreeSet<GroupName>,
+    pub(crate) refreshes: BTreeMap<GroupName, Refresh>,
     pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) rows: BTreeMap<FleetName, Row>,
-    pub(crate) index: BTreeMap<Subject, FleetName>,
-    pub(crate) kept: Vec<Fact>,
+    pub(crate) index: BTreeMap<Subject, BTreeSet<FleetName>>,
     pub(crate) queue: Vec<Message>,
     /// The delays that the loop asked for.
     pub(crate) delays: Vec<SignedDuration>,
@@ -293,6 +300,7 @@ impl State {
             lifecycle: Lifecycle::Pending,
             healthy: true,
             template: template.clone(),
+            image_override: None,
             protected: false,
         });
         let image = "ami-0123456789".parse().unwrap();
