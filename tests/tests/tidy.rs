@@ -140,7 +140,8 @@ fn every_reason_to_wait_and_every_action_appears_in_a_test() {
     let root = root();
     let tests: String = files(&root.join("shared/planner/tests"), ".rs").iter().map(|path| text(path)).collect();
     let decision = text(&root.join("shared/planner/src/decision.rs"));
-    for variant in variants(&decision, "Action") {
+    let action = text(&root.join("shared/planner/src/action.rs"));
+    for variant in variants(&action, "Action") {
         assert!(tests.contains(&format!("Action::{variant}")), "Action::{variant} appears in no test of the planner");
     }
     for variant in variants(&decision, "Waiting") {

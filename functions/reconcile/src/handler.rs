@@ -58,12 +58,13 @@ pub(crate) struct Run<'a> {
 /// own sake or its fleet's; the rest of the batch is done.
 pub(crate) async fn wakes<P: Ports>(ports: &P, messages: Vec<SqsMessage>, run: Run<'_>) -> SqsBatchResponse {
     let mut failed: Vec<String> = Vec::new();
-    let mut facts: Vec<(String, Fact)> = Vec::new();
+    let mut facts: Vec<Reported> = Vec::new();
     let mut fleets: BTreeMap<FleetName, Concerned> = BTreeMap::new();
     for message in messages {
         let id = message.message_id.unwrap_or_default();
         match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-            Ok(WakeMessage::Fact(fact)) => facts.push((id, *fact)),
+            Ok(WakeMessage::Fact(fact)) => facts.push(Reported { id, fact: *fact, attempts: 0 }),
+            Ok(WakeMessage::Untagged { fact, attempts }) => facts.push(Reported { id, fact: *fact, attempts }),
             Ok(WakeMessage::Wake(wake)) => {
                 let concerned = fleets.entry(wake.fleet).or_default();
                 concerned.due = concerned.due.max(wake.due);
@@ -105,29 +106,45 @@ struct Concerned {
     due: Option<Timestamp>,
 }
 
+/// A fact, with the message that brought it.
+struct Reported {
+    id: String,
+    fact: Fact,
+    /// How often an untagged image was looked at before.
+    attempts: u32,
+}
+
 /// Files facts; answers the messages of those that could not be filed.
 async fn file_all<P: Ports>(
     ports: &P,
-    facts: Vec<(String, Fact)>,
+    facts: Vec<Reported>,
     fleets: &mut BTreeMap<FleetName, Concerned>,
 ) -> Vec<String> {
     if facts.is_empty() {
         return Vec::new();
     }
-    let reported: Vec<Fact> = facts.iter().map(|(_, fact)| fact.clone()).collect();
+    let reported: Vec<Fact> = facts.iter().map(|reported| reported.fact.clone()).collect();
     let known = match fleets_of(ports, &reported).await {
         Ok(known) => known,
         Err(error) => {
             report(&error, "the fleets of the facts could not be found");
-            return facts.into_iter().map(|(id, _)| id).collect();
+            return facts.into_iter().map(|reported| reported.id).collect();
         }
     };
-    let filings = facts.iter().map(async |(id, fact)| (id, fact, file(ports, fact, &known).await));
+    let filings = facts
+        .iter()
+        .map(async |Reported { id, fact, attempts }| (id, fact, file(ports, fact, &known, *attempts).await));
     let mut failed = Vec::new();
     for (id, fact, filed) in join_all(filings).await {
         match filed {
-            Ok(Filed::With(fleet)) => fleets.entry(fleet).or_default().messages.push(id.clone()),
-            Ok(Filed::Kept) => tracing::info!(fact = fact.key(), "kept: no fleet is known for it yet"),
+            Ok(Filed::With(named)) => {
+                for fleet in named {
+                    fleets.entry(fleet).or_default().messages.push(id.clone());
+                }
+            }
+            Ok(Filed::AskedAgainLater) => {
+                tracing::info!(fact = fact.key(), "no fleet is known for it yet: asked again")
+            }
             Ok(Filed::NotOurs) => tracing::info!(fact = fact.key(), "not about an instance of a fleet"),
             Err(error) => {
                 report(&error, "a fact could not be filed");

@@ -1,6 +1,8 @@
 //! Auto Scaling: the groups, and every write to them.
 
 mod group;
+mod refresh;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +13,19 @@ use aws_sdk_autoscaling::config::retry::RetryConfig;
 use aws_sdk_autoscaling::config::timeout::TimeoutConfig;
 use aws_sdk_autoscaling::operation::launch_instances::LaunchInstancesOutput;
 use aws_sdk_autoscaling::types::{
-    Activity, AutoScalingGroup, Filter, InstanceCollection, InstanceRefreshStatus, RetryStrategy,
-    ScalingActivityStatusCode,
+    Activity, AutoScalingGroup, Filter, InstanceCollection, LifecycleHook, RetryStrategy, ScalingActivityStatusCode,
+    TrafficSourceIdentifier,
 };
 use driftless_planner::action::{CapacityChange, Protection};
+use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::fleet::FLEET_TAG;
-use driftless_planner::ids::{FleetName, GroupName, InstanceId, Zone};
-use driftless_planner::observation::{Group, LaunchFailure};
+use driftless_planner::ids::{FleetName, GroupName, InstanceId, RefreshId, TargetGroupArn, Zone};
+use driftless_planner::observation::{Group, LaunchFailure, TemplateVersion};
+use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{Called, Groups, Launched};
 use futures_util::future::try_join_all;
+use jiff::SignedDuration;
 
 use crate::aws::Aws;
 use crate::error::{call_error, parsed, refused, required, unreadable};
@@ -28,20 +33,23 @@ use crate::time::timestamp;
 
 const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 const DESCRIBE_INSTANCES: &str = "autoscaling:DescribeAutoScalingInstances";
-const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+const DESCRIBE_HOOKS: &str = "autoscaling:DescribeLifecycleHooks";
 const DESCRIBE_ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
 const UPDATE_GROUP: &str = "autoscaling:UpdateAutoScalingGroup";
 const SET_DESIRED: &str = "autoscaling:SetDesiredCapacity";
 const LAUNCH: &str = "autoscaling:LaunchInstances";
 const PROTECT: &str = "autoscaling:SetInstanceProtection";
 const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+const ENTER_STANDBY: &str = "autoscaling:EnterStandby";
+const ATTACH_TARGET_GROUPS: &str = "autoscaling:AttachLoadBalancerTargetGroups";
+const DETACH_TARGET_GROUPS: &str = "autoscaling:DetachLoadBalancerTargetGroups";
+const ATTACH_SOURCES: &str = "autoscaling:AttachTrafficSources";
+const DETACH_SOURCES: &str = "autoscaling:DetachTrafficSources";
 
 /// The largest page of groups: all calls to Auto Scaling share one bucket, so fewer and larger ones are kinder.
 const GROUPS_PAGE: i32 = 100;
 /// The API takes this many names, or ids, in one call.
 const NAMES_MAX: usize = 50;
-/// Refreshes come newest first and only one runs at a time, so it is among the first few.
-const REFRESHES_PAGE: i32 = 10;
 /// Activities come newest first. A launch that failed longer ago than this many activities explains nothing of today.
 const ACTIVITIES_PAGE: i32 = 50;
 
@@ -56,9 +64,7 @@ impl Groups for Aws {
     }
 
     async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
-        let request = self.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
-        let answer = request.send().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
-        answer.auto_scaling_groups().first().map(|raw| group::group(DESCRIBE_GROUPS, raw)).transpose()
+        raw_group(self, name).await?.map(|raw| group::group(DESCRIBE_GROUPS, &raw)).transpose()
     }
 
     async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
@@ -82,11 +88,15 @@ impl Groups for Aws {
         Ok(chunks.into_iter().flatten().collect())
     }
 
-    async fn is_refreshing(&self, group: &GroupName) -> Called<bool> {
-        let request = self.autoscaling().describe_instance_refreshes().auto_scaling_group_name(group.as_str());
-        let answer = request.max_records(REFRESHES_PAGE).send().await;
-        let answer = answer.map_err(|error| call_error(DESCRIBE_REFRESHES, error))?;
-        Ok(answer.instance_refreshes().iter().filter_map(|refresh| refresh.status()).any(is_under_way))
+    async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
+        refresh::newest(self, group).await
+    }
+
+    async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
+        let request = self.autoscaling().describe_lifecycle_hooks().auto_scaling_group_name(group.as_str());
+        let answer = request.send().await.map_err(|error| call_error(DESCRIBE_HOOKS, error))?;
+        let timeouts = answer.lifecycle_hooks().iter().map(hook_timeout).collect::<Called<Vec<_>>>()?;
+        Ok(timeouts.into_iter().max().unwrap_or_default())
     }
 
     async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
@@ -98,11 +108,17 @@ impl Groups for Aws {
         Ok(failures.into_iter().max_by_key(|failure| failure.at))
     }
 
+    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> Called<()> {
+        let minimum = capacity(UPDATE_GROUP, minimum)?;
+        let request = self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
+        let answer = request.min_size(minimum).customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
+    }
+
     async fn set_maximum(&self, group: &GroupName, maximum: u32) -> Called<()> {
         let maximum = capacity(UPDATE_GROUP, maximum)?;
-        let request =
-            self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str()).max_size(maximum);
-        let answer = request.customize().config_override(once()).send().await;
+        let request = self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
+        let answer = request.max_size(maximum).customize().config_override(once()).send().await;
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
@@ -152,6 +168,73 @@ impl Groups for Aws {
         let answer = request.customize().config_override(once()).send().await;
         answer.map(|_| ()).map_err(|error| call_error(TERMINATE, error))
     }
+
+    async fn empty(&self, group: &GroupName, maximum: u32) -> Called<()> {
+        let request = self
+            .autoscaling()
+            .update_auto_scaling_group()
+            .auto_scaling_group_name(group.as_str())
+            .min_size(0)
+            .desired_capacity(0)
+            .max_size(capacity(UPDATE_GROUP, maximum)?);
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
+    }
+
+    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let request = self
+            .autoscaling()
+            .enter_standby()
+            .auto_scaling_group_name(group.as_str())
+            .instance_ids(instance.as_str())
+            .should_decrement_desired_capacity(capacity == CapacityChange::Decrement);
+        let answer = request.customize().config_override(once()).send().await;
+        answer.map(|_| ()).map_err(|error| call_error(ENTER_STANDBY, error))
+    }
+
+    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+        template::set(self, group, template).await
+    }
+
+    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        let (group, arn) = (group.as_str(), target_group.as_str());
+        match api {
+            AttachmentApi::TargetGroups => {
+                let request = self.autoscaling().attach_load_balancer_target_groups().auto_scaling_group_name(group);
+                let answer = request.target_group_arns(arn).send().await;
+                answer.map(|_| ()).map_err(|error| call_error(ATTACH_TARGET_GROUPS, error))
+            }
+            AttachmentApi::TrafficSources => {
+                let request = self.autoscaling().attach_traffic_sources().auto_scaling_group_name(group);
+                let answer = request.traffic_sources(source(arn)).send().await;
+                answer.map(|_| ()).map_err(|error| call_error(ATTACH_SOURCES, error))
+            }
+        }
+    }
+
+    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        let (group, arn) = (group.as_str(), target_group.as_str());
+        match api {
+            AttachmentApi::TargetGroups => {
+                let request = self.autoscaling().detach_load_balancer_target_groups().auto_scaling_group_name(group);
+                let answer = request.target_group_arns(arn).send().await;
+                answer.map(|_| ()).map_err(|error| call_error(DETACH_TARGET_GROUPS, error))
+            }
+            AttachmentApi::TrafficSources => {
+                let request = self.autoscaling().detach_traffic_sources().auto_scaling_group_name(group);
+                let answer = request.traffic_sources(source(arn)).send().await;
+                answer.map(|_| ()).map_err(|error| call_error(DETACH_SOURCES, error))
+            }
+        }
+    }
+
+    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+        refresh::start(self, group, plan).await
+    }
+
+    async fn roll_back_refresh(&self, group: &GroupName) -> Called<()> {
+        refresh::roll_back(self, group).await
+    }
 }
 
 /// For writes that depend on what was just read: no attempt after the first. If the first was done and only its answer
@@ -180,6 +263,13 @@ async fn described(aws: &Aws, filter: Filter) -> Called<Vec<Group>> {
     raw.iter().map(|raw| group::group(DESCRIBE_GROUPS, raw)).collect()
 }
 
+/// A group as Auto Scaling describes it. None: it is gone.
+async fn raw_group(aws: &Aws, name: &GroupName) -> Called<Option<AutoScalingGroup>> {
+    let request = aws.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
+    let answer = request.send().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
+    Ok(answer.auto_scaling_groups.unwrap_or_default().into_iter().next())
+}
+
 async fn named(aws: &Aws, names: &[&GroupName]) -> Called<Vec<AutoScalingGroup>> {
     let names = names.iter().map(|name| name.as_str().to_owned()).collect();
     let request = aws.autoscaling().describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
@@ -201,16 +291,15 @@ async fn members(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Grou
     raw.iter().map(pair).collect()
 }
 
-/// The SDK's enums are open: a state that is new has not ended.
-const fn is_under_way(status: &InstanceRefreshStatus) -> bool {
-    !matches!(
-        status,
-        InstanceRefreshStatus::Successful
-            | InstanceRefreshStatus::Failed
-            | InstanceRefreshStatus::Cancelled
-            | InstanceRefreshStatus::RollbackFailed
-            | InstanceRefreshStatus::RollbackSuccessful
-    )
+/// How long an instance may wait for this hook. Its global limit, 100 times as long, bounds how often someone may prolong
+/// that, and nobody plans with it.
+fn hook_timeout(hook: &LifecycleHook) -> Called<SignedDuration> {
+    let seconds = required(DESCRIBE_HOOKS, "HeartbeatTimeout", hook.heartbeat_timeout())?;
+    Ok(SignedDuration::from_secs(seconds.into()))
+}
+
+fn source(target_group: &str) -> TrafficSourceIdentifier {
+    TrafficSourceIdentifier::builder().identifier(target_group).r#type("elbv2").build()
 }
 
 fn is_failed_launch(activity: &Activity) -> bool {

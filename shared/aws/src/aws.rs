@@ -25,6 +25,7 @@ pub struct Aws {
     pub(crate) config: SdkConfig,
     pub(crate) names: Names,
     autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
+    cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     compliance: OnceLock<aws_sdk_config::Client>,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
@@ -40,6 +41,7 @@ impl Aws {
             config,
             names,
             autoscaling: OnceLock::new(),
+            cloudwatch: OnceLock::new(),
             compliance: OnceLock::new(),
             dynamodb: OnceLock::new(),
             ec2: OnceLock::new(),
@@ -51,6 +53,10 @@ impl Aws {
 
     pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
         self.autoscaling.get_or_init(|| aws_sdk_autoscaling::Client::new(&self.config))
+    }
+
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config))
     }
 
     pub(crate) fn compliance(&self) -> &aws_sdk_config::Client {
@@ -125,6 +131,10 @@ pub(crate) mod testing {
 
     pub(crate) fn with_elbv2(client: aws_sdk_elasticloadbalancingv2::Client) -> Aws {
         with(|aws| &aws.elbv2, client)
+    }
+
+    pub(crate) fn with_cloudwatch(client: aws_sdk_cloudwatch::Client) -> Aws {
+        with(|aws| &aws.cloudwatch, client)
     }
 
     pub(crate) fn with_compliance(client: aws_sdk_config::Client) -> Aws {

@@ -13,6 +13,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod token;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +28,7 @@ use driftless_reconciler::ports::{Acquired, CallErrorKind, Called, Clock, Commit
 use jiff::Timestamp;
 
 use crate::aws::Aws;
-use crate::dynamodb::token::fnv1a;
+pub(crate) use crate::dynamodb::token::fnv1a;
 
 /// The table, with the client that reaches it.
 #[derive(Debug, Clone)]
@@ -94,20 +95,16 @@ impl Aws {
 }
 
 impl Store for Aws {
-    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, FleetName>> {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
         self.table().indexed(subjects, self.now()).await
     }
 
-    async fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> Called<()> {
+    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, now: Timestamp) -> Called<()> {
         self.table().index(entries, now).await
     }
 
     async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<()> {
         self.table().file(fleet, fact, now).await
-    }
-
-    async fn keep(&self, fact: &Fact, now: Timestamp) -> Called<()> {
-        self.table().keep(fact, now).await
     }
 
     async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
@@ -142,6 +139,14 @@ impl Store for Aws {
 
     async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         self.table().told(fleet, ids).await
+    }
+
+    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+        self.table().take_turn(fleet, limit, now).await
+    }
+
+    async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+        self.table().give_turn(fleet).await
     }
 
     async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {

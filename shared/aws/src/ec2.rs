@@ -1,12 +1,16 @@
-//! EC2: what instances run, and what template versions say.
+//! EC2: what instances run, what template versions say, and which images there are.
+
+mod image;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{Filter, Instance, Reservation};
-use driftless_planner::ids::InstanceId;
+use driftless_planner::ids::{FleetName, ImageId, InstanceId, TemplateId};
+use driftless_planner::image::Image;
 use driftless_planner::observation::{Machine, TemplateContent, TemplateVersion};
 use driftless_planner::policy::TAG_PREFIX;
-use driftless_reconciler::ports::{CallErrorKind, Called, Machines};
+use driftless_reconciler::ports::{Called, Machines};
 use futures_util::future::try_join_all;
 
 use crate::aws::Aws;
@@ -14,7 +18,6 @@ use crate::error::{call_error, parsed};
 use crate::time::timestamp;
 
 const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
-const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
 
 /// EC2 takes this many values in one filter.
 const FILTER_VALUES_MAX: usize = 200;
@@ -31,20 +34,37 @@ impl Machines for Aws {
     }
 
     async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
-        let request = self
-            .ec2()
-            .describe_launch_template_versions()
-            .launch_template_id(version.template.as_str())
-            .versions(version.version.to_string());
-        let answer = match request.send().await.map_err(|error| call_error(DESCRIBE_VERSIONS, error)) {
-            Ok(answer) => answer,
-            Err(error) if error.kind == CallErrorKind::Gone => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Some(found) = answer.launch_template_versions().first() else { return Ok(None) };
-        let image = found.launch_template_data().and_then(|data| data.image_id());
-        // `resolve:ssm:…` is no image: what it means can change behind everyone's back.
-        Ok(Some(TemplateContent { image: image.and_then(|image| image.parse().ok()) }))
+        template::content(self, version).await
+    }
+
+    async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
+        template::newest(self, template).await
+    }
+
+    async fn write_template(
+        &self,
+        template: &TemplateId,
+        base: &TemplateVersion,
+        image: &ImageId,
+        token: &str,
+    ) -> Called<TemplateVersion> {
+        template::write(self, template, base, image, token).await
+    }
+
+    async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
+        image::for_fleet(self, fleet).await
+    }
+
+    async fn all_images(&self) -> Called<Vec<Image>> {
+        image::for_any_fleet(self).await
+    }
+
+    async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+        image::by_ids(self, ids).await
+    }
+
+    async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
+        image::built_as(self, arn).await
     }
 }
 
@@ -88,6 +108,7 @@ mod tests {
     use aws_sdk_ec2::types::{LaunchTemplateVersion, ResponseLaunchTemplateData, Tag};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use aws_smithy_types::DateTime;
+    use driftless_reconciler::ports::CallErrorKind;
 
     use super::*;
     use crate::aws::testing::{on, with_ec2};

@@ -1,18 +1,23 @@
 //! The load balancers: who gets the traffic, and who is healthy.
 
+mod settings;
+mod weights;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ForwardActionConfig, Listener, Rule, TargetGroup, TargetHealth as RawHealth, TargetHealthDescription,
-    TargetHealthReasonEnum, TargetHealthStateEnum,
+    Listener, Rule, TargetGroup, TargetHealth as RawHealth, TargetHealthDescription, TargetHealthReasonEnum,
+    TargetHealthStateEnum,
 };
+use driftless_planner::action::WeightChange;
+use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::ids::{InstanceId, TargetGroupArn};
 use driftless_planner::observation::TargetHealth;
 use driftless_reconciler::ports::{Called, LoadBalancers};
 use futures_util::future::try_join_all;
 
 use crate::aws::Aws;
-use crate::error::{call_error, parsed, required, unreadable};
+use crate::error::{call_error, parsed, required};
 
 const DESCRIBE_TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
@@ -25,23 +30,30 @@ const PAGE: i32 = 400;
 const ARNS_MAX: usize = 20;
 
 impl LoadBalancers for Aws {
-    async fn weights(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<BTreeMap<TargetGroupArn, Vec<u32>>> {
+    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
         let arns: Vec<&TargetGroupArn> = target_groups.iter().collect();
         let balancers = try_join_all(arns.chunks(ARNS_MAX).map(|chunk| balancers(self, chunk))).await?;
         let balancers: BTreeSet<String> = balancers.into_iter().flatten().collect();
         let listeners = try_join_all(balancers.iter().map(|arn| listeners(self, arn))).await?;
         let listeners: BTreeSet<String> = listeners.into_iter().flatten().collect();
-        // A listener's default action is among its rules, as the rule `default`.
-        let rules = try_join_all(listeners.iter().map(|arn| rules(self, arn))).await?;
-        let mut weights: BTreeMap<TargetGroupArn, Vec<u32>> = BTreeMap::new();
-        for action in rules.iter().flatten().flat_map(Rule::actions) {
-            for (arn, weight) in forwards(action)? {
-                if let Some(asked) = target_groups.iter().find(|asked| asked.as_str() == arn) {
-                    weights.entry(asked.clone()).or_default().push(weight);
-                }
-            }
-        }
-        Ok(weights)
+        let found = try_join_all(listeners.iter().map(async |listener| {
+            let rules = rules(self, listener).await?;
+            weights::forwards(listener, &rules)
+        }));
+        let names = |forward: &Forward| forward.weights.keys().any(|arn| target_groups.contains(arn));
+        Ok(found.await?.into_iter().flatten().filter(names).collect())
+    }
+
+    async fn target_group_settings(
+        &self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+        let read = target_groups.iter().map(async |arn| Ok((arn.clone(), settings::read(self, arn).await?)));
+        Ok(try_join_all(read).await?.into_iter().collect())
+    }
+
+    async fn set_weights(&self, change: &WeightChange) -> Called<()> {
+        weights::write(self, change).await
     }
 
     async fn target_health(&self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
@@ -81,26 +93,6 @@ async fn rules(aws: &Aws, listener: &str) -> Called<Vec<Rule>> {
     let request = aws.elbv2().describe_rules().listener_arn(listener).page_size(PAGE);
     let pages = request.into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_RULES, error))
-}
-
-/// What an action forwards, and with which weights. AWS writes a single target group in two places at once, and its
-/// weight means nothing: it gets everything.
-fn forwards(action: &Action) -> Called<Vec<(&str, u32)>> {
-    let several = action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default();
-    match several {
-        [] => Ok(action.target_group_arn().map(|arn| (arn, 1)).into_iter().collect()),
-        [one] => Ok(one.target_group_arn().map(|arn| (arn, 1)).into_iter().collect()),
-        several => several
-            .iter()
-            .map(|one| {
-                let arn = required(DESCRIBE_RULES, "TargetGroupArn", one.target_group_arn())?;
-                let weight = required(DESCRIBE_RULES, "Weight", one.weight())?;
-                let weight = u32::try_from(weight)
-                    .map_err(|_negative| unreadable(DESCRIBE_RULES, format!("Weight is {weight}")))?;
-                Ok((arn, weight))
-            })
-            .collect(),
-    }
 }
 
 /// None for targets that are no instances: addresses, functions.
@@ -145,10 +137,16 @@ mod tests {
     use aws_sdk_elasticloadbalancingv2::Client;
     use aws_sdk_elasticloadbalancingv2::operation::describe_listeners::DescribeListenersOutput;
     use aws_sdk_elasticloadbalancingv2::operation::describe_rules::DescribeRulesOutput;
+    use aws_sdk_elasticloadbalancingv2::operation::describe_target_group_attributes::DescribeTargetGroupAttributesOutput;
     use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeTargetGroupsOutput;
     use aws_sdk_elasticloadbalancingv2::operation::describe_target_health::DescribeTargetHealthOutput;
-    use aws_sdk_elasticloadbalancingv2::types::{ActionTypeEnum, TargetDescription, TargetGroupTuple};
+    use aws_sdk_elasticloadbalancingv2::operation::modify_rule::ModifyRuleOutput;
+    use aws_sdk_elasticloadbalancingv2::types::{
+        Action, ActionTypeEnum, AuthenticateOidcActionConfig, ForwardActionConfig, TargetDescription,
+        TargetGroupAttribute, TargetGroupStickinessConfig, TargetGroupTuple,
+    };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use driftless_planner::balancer::{BalancerKind, ForwardPlace};
     use driftless_reconciler::ports::CallErrorKind;
 
     use super::*;
@@ -180,8 +178,15 @@ mod tests {
             .build()
     }
 
+    const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/";
+    const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+
+    fn listener(name: &str) -> String {
+        format!("{LISTENER}{name}")
+    }
+
     #[tokio::test]
-    async fn weights_are_collected_over_all_listeners_and_pages_of_rules() {
+    async fn forwards_are_collected_over_all_listeners_and_pages_of_rules() {
         let target_groups = mock!(Client::describe_target_groups)
             .match_requests(|request| request.target_group_arns().len() == 2)
             .then_output(|| {
@@ -194,42 +199,150 @@ mod tests {
         let listeners = mock!(Client::describe_listeners)
             .match_requests(|request| request.load_balancer_arn() == Some("lb"))
             .then_output(|| {
-                let listener = |arn: &str| Listener::builder().listener_arn(arn).build();
-                DescribeListenersOutput::builder().listeners(listener("http")).listeners(listener("https")).build()
+                let listener = |name: &str| Listener::builder().listener_arn(listener(name)).build();
+                DescribeListenersOutput::builder()
+                    .listeners(listener("f2f7dc8efc522ab1"))
+                    .listeners(listener("f2f7dc8efc522ab2"))
+                    .build()
             });
         let rules = mock!(Client::describe_rules).then_compute_output(|request| {
-            let rule = |actions: Vec<Action>| Rule::builder().set_actions(Some(actions)).build();
+            let rule = |actions: Vec<Action>| Rule::builder().set_actions(Some(actions)).rule_arn(RULE);
             let answer = DescribeRulesOutput::builder();
-            match (request.listener_arn(), request.marker()) {
-                (Some("https"), None) => {
-                    answer.rules(rule(vec![forward(&[("blue", 90), ("green", 10)])])).next_marker("more").build()
+            let is_second = request.listener_arn().is_some_and(|arn| arn.ends_with('2'));
+            match (is_second, request.marker()) {
+                (true, None) => {
+                    let weighted = rule(vec![forward(&[("blue", 90), ("green", 10)])]).build();
+                    answer.rules(weighted).next_marker("more").build()
                 }
-                (Some("https"), Some("more")) => {
-                    answer.rules(rule(vec![single("blue")])).rules(rule(vec![single("other")])).build()
-                }
-                (Some("http"), None) => {
-                    answer.rules(rule(vec![Action::builder().r#type(ActionTypeEnum::Redirect).build()])).build()
+                (true, Some("more")) => answer
+                    .rules(rule(vec![single("blue")]).is_default(true).build())
+                    .rules(rule(vec![single("other")]).build())
+                    .build(),
+                (false, None) => {
+                    let redirect = Action::builder().r#type(ActionTypeEnum::Redirect).build();
+                    answer.rules(rule(vec![redirect]).build()).build()
                 }
                 other => panic!("{other:?}"),
             }
         });
         let client =
             mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&target_groups, &listeners, &rules]);
-        let weights = with_elbv2(client).weights(&[arn("blue"), arn("green")].into()).await.unwrap();
-        assert_eq!(weights, BTreeMap::from([(arn("blue"), vec![90, 1]), (arn("green"), vec![10])]));
+        let found = with_elbv2(client).forwards(&[arn("blue"), arn("green")].into()).await.unwrap();
+        let expected = |place, weights: &[(&str, u32)]| Forward {
+            place,
+            weights: weights.iter().map(|(name, weight)| (arn(name), *weight)).collect(),
+            stickiness: None,
+            balancer: BalancerKind::Application,
+        };
+        assert_eq!(
+            found,
+            [
+                expected(ForwardPlace::Rule(RULE.parse().unwrap()), &[("blue", 90), ("green", 10)]),
+                expected(ForwardPlace::Listener(listener("f2f7dc8efc522ab2").parse().unwrap()), &[("blue", 1)]),
+            ]
+        );
         assert_eq!((listeners.num_calls(), rules.num_calls()), (1, 3));
     }
 
     #[tokio::test]
-    async fn a_target_group_that_no_load_balancer_has_is_absent() {
+    async fn a_target_group_that_no_load_balancer_has_is_forwarded_to_by_nothing() {
         let rule = mock!(Client::describe_target_groups).then_output(|| {
             DescribeTargetGroupsOutput::builder().target_groups(TargetGroup::builder().build()).build()
         });
         let client = mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&rule]);
         let aws = with_elbv2(client);
-        assert_eq!(aws.weights(&[arn("idle")].into()).await.unwrap(), BTreeMap::new());
-        assert_eq!(aws.weights(&BTreeSet::new()).await.unwrap(), BTreeMap::new());
+        assert_eq!(aws.forwards(&[arn("idle")].into()).await.unwrap(), []);
+        assert_eq!(aws.forwards(&BTreeSet::new()).await.unwrap(), []);
         assert_eq!(rule.num_calls(), 1);
+    }
+
+    fn change(from: u32, to: u32) -> WeightChange {
+        let weights = |green: u32| BTreeMap::from([(arn("blue"), 100 - green), (arn("green"), green)]);
+        WeightChange {
+            place: ForwardPlace::Rule(RULE.parse().unwrap()),
+            expected: weights(from),
+            weights: weights(to),
+            expected_stickiness: Some(jiff::SignedDuration::from_mins(10)),
+            stickiness: None,
+        }
+    }
+
+    fn sticky(mut action: Action) -> Action {
+        let config = action.forward_config.as_mut().unwrap();
+        let stickiness = TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(600).build();
+        config.target_group_stickiness_config = Some(stickiness);
+        action
+    }
+
+    fn rule_with(weights: &'static [(&'static str, i32)]) -> aws_smithy_mocks::Rule {
+        mock!(Client::describe_rules).match_requests(|request| request.rule_arns() == [RULE]).then_output(|| {
+            let oidc = AuthenticateOidcActionConfig::builder()
+                .issuer("https://login.example.com")
+                .authorization_endpoint("https://login.example.com/a")
+                .token_endpoint("https://login.example.com/t")
+                .user_info_endpoint("https://login.example.com/u")
+                .client_id("web")
+                .build();
+            let login =
+                Action::builder().r#type(ActionTypeEnum::AuthenticateOidc).order(1).authenticate_oidc_config(oidc);
+            let mut forward = sticky(forward(weights));
+            forward.order = Some(2);
+            let rule = Rule::builder().rule_arn(RULE).actions(login.build()).actions(forward).build();
+            DescribeRulesOutput::builder().rules(rule).build()
+        })
+    }
+
+    #[tokio::test]
+    async fn weights_are_written_without_touching_the_actions_beside_them() {
+        let read = rule_with(&[("blue", 90), ("green", 10)]);
+        let write = mock!(Client::modify_rule)
+            .match_requests(|request| {
+                let [login, forward] = request.actions() else { return false };
+                let weights: Vec<_> =
+                    forward.forward_config().unwrap().target_groups().iter().map(|tuple| tuple.weight()).collect();
+                let stickiness = forward.forward_config().unwrap().target_group_stickiness_config().unwrap();
+                login.order() == Some(1)
+                    && login.authenticate_oidc_config().unwrap().client_id() == Some("web")
+                    && login.authenticate_oidc_config().unwrap().use_existing_client_secret() == Some(true)
+                    && forward.order() == Some(2)
+                    && forward.target_group_arn().is_none()
+                    && weights == [Some(100), Some(0)]
+                    && stickiness.enabled() == Some(false)
+            })
+            .then_output(|| ModifyRuleOutput::builder().build());
+        let client = mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&read, &write]);
+        with_elbv2(client).set_weights(&change(10, 0)).await.unwrap();
+        assert_eq!(write.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn weights_that_another_hand_wrote_are_not_overwritten() {
+        let read = rule_with(&[("blue", 50), ("green", 50)]);
+        let client = mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&read]);
+        let error = with_elbv2(client).set_weights(&change(10, 0)).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Refused, "{error}");
+    }
+
+    #[tokio::test]
+    async fn settings_of_a_target_group_are_read_from_its_attributes() {
+        let rule = mock!(Client::describe_target_group_attributes).then_output(|| {
+            let attribute = |key: &str, value: &str| TargetGroupAttribute::builder().key(key).value(value).build();
+            DescribeTargetGroupAttributesOutput::builder()
+                .attributes(attribute("deregistration_delay.timeout_seconds", "300"))
+                .attributes(attribute("stickiness.enabled", "true"))
+                .attributes(attribute("stickiness.type", "lb_cookie"))
+                .attributes(attribute("stickiness.lb_cookie.duration_seconds", "86400"))
+                .attributes(attribute("slow_start.duration_seconds", "30"))
+                .build()
+        });
+        let client = mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&rule]);
+        let settings = with_elbv2(client).target_group_settings(&[arn("blue")].into()).await.unwrap();
+        let expected = TargetGroupSettings {
+            stickiness: Some(jiff::SignedDuration::from_hours(24)),
+            deregistration_delay: jiff::SignedDuration::from_mins(5),
+            slow_start: jiff::SignedDuration::from_secs(30),
+        };
+        assert_eq!(settings, BTreeMap::from([(arn("blue"), expected)]));
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ const BUSY: [&str; 10] = [
 
 /// Codes by which AWS says that the thing itself does not exist. A missing queue, topic or table is not among them:
 /// that is our own installation, and never "gone, so all is well".
-const GONE: [&str; 7] = [
+const GONE: [&str; 9] = [
     "InvalidInstanceID.NotFound",
     "InvalidAMIID.NotFound",
     "TargetGroupNotFound",
@@ -55,6 +55,8 @@ const GONE: [&str; 7] = [
     "ListenerNotFound",
     "RuleNotFound",
     "NoSuchConfigRuleException",
+    "ActiveInstanceRefreshNotFound",
+    "ActiveInstanceRefreshNotFoundFault",
 ];
 
 /// What Auto Scaling writes, under the code `ValidationError`, about something that does not exist (any more). The last

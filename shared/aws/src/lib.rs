@@ -17,6 +17,8 @@ mod autoscaling;
 #[cfg(feature = "fleet")]
 mod aws;
 #[cfg(feature = "fleet")]
+mod cloudwatch;
+#[cfg(feature = "fleet")]
 mod config_rules;
 #[cfg(feature = "fleet")]
 mod dynamodb;

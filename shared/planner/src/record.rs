@@ -26,7 +26,7 @@ pub use replacement::{
 };
 
 /// The shape of the stored record. A record of another version is refused, never guessed at.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// A fleet's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

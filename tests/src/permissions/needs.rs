@@ -29,6 +29,7 @@ pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BT
         "ec2" | "autoscaling" | "elasticloadbalancing" if call.action.starts_with("Describe") => {
             Ok(one(call.name(), "*".to_owned()))
         }
+        "cloudwatch" => Ok(one(call.name(), arn("cloudwatch", "alarm:any"))),
         "autoscaling" => Ok(one(call.name(), group_arn(call, groups)?)),
         "elasticloadbalancing" => {
             let names = ["RuleArn", "ListenerArn", "TargetGroupArn", "LoadBalancerArn"];

@@ -64,17 +64,19 @@ async fn without_launch_instances_desired_capacity_is_raised_and_put_back() -> a
 }
 
 #[tokio::test]
-async fn without_capacity_the_attempt_is_withdrawn_and_the_next_one_announced() -> anyhow::Result<()> {
+async fn without_capacity_the_fleet_backs_off_and_no_attempt_counts() -> anyhow::Result<()> {
     let mut stage = Stage::with(&fleet_of_three(&[]).max(3)).await?;
     offer(&stage, LaunchInstances::NoCapacity).await?;
     let drifted = stage.drift().await?;
-    let letter = stage.letter("withdrawn").await?;
+    let letter = stage.letter("entered").await?;
+    assert_eq!(letter.attributes["severity"], "page");
     assert!(letter.text.contains("sufficient t4g.small capacity"), "{}", letter.text);
-    assert!(letter.text.contains("The next attempt may start at"), "{}", letter.text);
-    stage.stack.wait_until_idle(A_WHILE).await?;
+    stage.wait_for_phase(&drifted, "blocked").await?;
+    let replacement = stage.record().await?["replacements"][&drifted].clone();
+    assert_eq!(replacement["phase"]["blocked"]["guard"], "capacity-short");
+    assert_eq!(replacement["failures"], serde_json::json!([]), "a shortage is no fault of the instance");
     stage.assert_as_before().await?;
-    stage.assert_at_rest(&Left { drifted: &[(&drifted, "blocked")], ..Left::default() }).await?;
     assert_eq!((stage.calls(LAUNCH).len(), stage.calls(TERMINATE).len()), (1, 0));
-    assert_eq!(stage.kinds().await?, ["adopted", "replacement-started", "withdrawn"]);
+    assert_eq!(stage.kinds().await?, ["adopted", "replacement-started", "entered"]);
     Ok(())
 }

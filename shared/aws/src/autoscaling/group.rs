@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, Instance, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy,
 };
+use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::observation::{Group, Lifecycle, Member, TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
@@ -18,6 +19,7 @@ pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<G
     let mut unsupported = unsupported(raw);
     let template = template(operation, raw, &mut unsupported)?;
     let target_groups = target_groups(operation, raw, &mut unsupported)?;
+    let attachment_api = attachment_api(raw, &target_groups, &mut unsupported);
     let tags =
         raw.tags().iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())));
     Ok(Group {
@@ -29,6 +31,7 @@ pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<G
         template,
         members: raw.instances().iter().map(|instance| member(operation, instance)).collect::<Called<_>>()?,
         target_groups,
+        attachment_api,
         suspended: raw
             .suspended_processes()
             .iter()
@@ -127,6 +130,25 @@ fn target_groups(
     arns.into_iter().map(|arn| parsed(operation, "TargetGroupARNs", Some(arn))).collect()
 }
 
+/// Target groups that `AttachLoadBalancerTargetGroups` attached stand in `TargetGroupARNs` and among the traffic sources;
+/// those that `AttachTrafficSources` attached, among the traffic sources alone. Only the family that attached one
+/// detaches it. A group without any takes either, so it gets the older one, which every tool knows.
+fn attachment_api(
+    raw: &AutoScalingGroup,
+    target_groups: &[TargetGroupArn],
+    unsupported: &mut Vec<String>,
+) -> AttachmentApi {
+    let by_older = target_groups.iter().filter(|arn| raw.target_group_arns().iter().any(|own| own == arn.as_str()));
+    match (target_groups.len(), by_older.count()) {
+        (all, older) if all == older => AttachmentApi::TargetGroups,
+        (_, 0) => AttachmentApi::TrafficSources,
+        _ => {
+            unsupported.push("target groups attached in two ways".to_owned());
+            AttachmentApi::TargetGroups
+        }
+    }
+}
+
 fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
     let state = required(operation, "LifecycleState", raw.lifecycle_state())?;
     Ok(Member {
@@ -136,12 +158,13 @@ fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
         // `Healthy` in one call, `HEALTHY` in another.
         healthy: raw.health_status().is_some_and(|status| status.eq_ignore_ascii_case("healthy")),
         template: raw.launch_template().and_then(version),
+        image_override: raw.image_id().map(|image| parsed(operation, "ImageId", Some(image))).transpose()?,
         protected: raw.protected_from_scale_in().unwrap_or_default(),
     })
 }
 
 /// The version that an instance was launched with: only a number says which.
-fn version(specification: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
+pub(crate) fn version(specification: &LaunchTemplateSpecification) -> Option<TemplateVersion> {
     let template = specification.launch_template_id()?.parse().ok()?;
     Some(TemplateVersion { template, version: specification.version()?.parse().ok()? })
 }

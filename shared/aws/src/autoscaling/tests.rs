@@ -7,13 +7,14 @@ use aws_sdk_autoscaling::operation::describe_instance_refreshes::DescribeInstanc
 use aws_sdk_autoscaling::operation::describe_scaling_activities::DescribeScalingActivitiesOutput;
 use aws_sdk_autoscaling::types::builders::AutoScalingGroupBuilder;
 use aws_sdk_autoscaling::types::{
-    AutoScalingInstanceDetails, Instance, InstanceRefresh, LaunchTemplate, LaunchTemplateOverrides,
-    LaunchTemplateSpecification, LifecycleState, MixedInstancesPolicy, SuspendedProcess, TagDescription,
-    TrafficSourceIdentifier, WarmPoolConfiguration,
+    AutoScalingInstanceDetails, DesiredConfiguration, Instance, InstanceRefresh, InstanceRefreshStatus, LaunchTemplate,
+    LaunchTemplateOverrides, LaunchTemplateSpecification, LifecycleState, MixedInstancesPolicy, SuspendedProcess,
+    TagDescription, TrafficSourceIdentifier, WarmPoolConfiguration,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::DateTime;
 use driftless_planner::observation::{Lifecycle, TemplateReference, TemplateVersion};
+use driftless_planner::refresh::RefreshStatus;
 use driftless_reconciler::ports::CallErrorKind;
 use jiff::SignedDuration;
 
@@ -268,26 +269,60 @@ async fn groups_without_a_fleets_name_belong_to_none() {
 }
 
 #[tokio::test]
-async fn a_refresh_is_under_way_until_it_has_ended() {
+async fn the_newest_refresh_is_told_with_its_status_and_its_template() {
     for (status, expected) in [
-        ("Pending", true),
-        ("InProgress", true),
-        ("Cancelling", true),
-        ("RollbackInProgress", true),
-        ("Baking", true),
-        ("Successful", false),
-        ("Failed", false),
-        ("Cancelled", false),
-        ("RollbackFailed", false),
-        ("RollbackSuccessful", false),
-        ("Pondering", true),
+        ("Pending", RefreshStatus::Running),
+        ("InProgress", RefreshStatus::Running),
+        ("Cancelling", RefreshStatus::GoingBack),
+        ("RollbackInProgress", RefreshStatus::GoingBack),
+        ("Baking", RefreshStatus::Baking),
+        ("Successful", RefreshStatus::Successful),
+        ("Failed", RefreshStatus::Stopped),
+        ("Cancelled", RefreshStatus::Stopped),
+        ("RollbackFailed", RefreshStatus::CouldNotGoBack),
+        ("RollbackSuccessful", RefreshStatus::WentBack),
+        ("Pondering", RefreshStatus::Running),
     ] {
         let rule = mock!(Client::describe_instance_refreshes).then_output(move || {
-            let refresh = InstanceRefresh::builder().status(InstanceRefreshStatus::from(status)).build();
+            let template =
+                LaunchTemplateSpecification::builder().launch_template_id("lt-0123456789abcdef0").version("7");
+            let desired = DesiredConfiguration::builder().launch_template(template.build()).build();
+            let refresh = InstanceRefresh::builder()
+                .instance_refresh_id("08b91cf7-8fa6-48af-b6a6-d227f40f1b9b")
+                .status(InstanceRefreshStatus::from(status))
+                .start_time(DateTime::from_secs(60))
+                .desired_configuration(desired)
+                .build();
             DescribeInstanceRefreshesOutput::builder().instance_refreshes(refresh).build()
         });
-        assert_eq!(client(&[&rule]).is_refreshing(&id("app-blue")).await.unwrap(), expected, "{status}");
+        let refresh = client(&[&rule]).refresh(&id("app-blue")).await.unwrap().unwrap();
+        assert_eq!((refresh.status, refresh.started_at.as_second()), (expected, 60), "{status}");
+        assert_eq!(refresh.template.unwrap().version, 7);
     }
+}
+
+#[tokio::test]
+async fn a_minimum_a_maximum_and_emptying_are_written_alone_and_once() {
+    let canned = (0..3).fold(Canned::default(), |canned, _| {
+        canned.on("UpdateAutoScalingGroup", 200, "<UpdateAutoScalingGroupResponse/>")
+    });
+    let aws = on(&canned);
+    aws.set_minimum(&id("app-blue"), 3).await.unwrap();
+    aws.set_maximum(&id("app-blue"), 9).await.unwrap();
+    aws.empty(&id("app-blue"), 5).await.unwrap();
+    let sizes: Vec<Vec<String>> = canned
+        .sent()
+        .iter()
+        .map(|sent| {
+            sent.fields().into_iter().filter(|field| field.contains("Size=") || field.contains("Capacity=")).collect()
+        })
+        .collect();
+    assert_eq!(sizes[0], ["MinSize=3"]);
+    assert_eq!(sizes[1], ["MaxSize=9"]);
+    assert_eq!(
+        sizes[2].iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+        ["DesiredCapacity=0", "MaxSize=5", "MinSize=0"].into()
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, cancelled, delete, has_failed, number, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, key, milliseconds, outbox_key, to_item,
+    DriftingRow, FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, key, milliseconds, outbox_key,
+    to_item,
 };
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
@@ -123,6 +124,11 @@ impl Table<'_> {
             if let Some(row) = OutboxRow::of(fleet, version, position, now, chunk) {
                 parts.push(self.put(&row)?);
             }
+        }
+        // One that finds no room is told of by the next instance that begins to drift.
+        let room = PARTS_MAX.saturating_sub(parts.len());
+        for rule in decision.begins_to_drift.iter().take(room) {
+            parts.push(self.put(&DriftingRow::of(fleet, rule, now))?);
         }
         if facts == Facts::Drop {
             // Those for which there is no room are consumed again by the next decision.

@@ -1,6 +1,5 @@
 //! Filing facts.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use driftless_planner::fact::Fact;
@@ -14,7 +13,6 @@ use crate::dynamodb::rows::{FactRow, LOCK, SCHEMA_VERSION, fleet_key, key, to_it
 use crate::error::{call_error, refused};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
-const PUT: &str = "dynamodb:PutItem";
 
 /// Facts are ordered by their reporter's clock: what arrives late, or twice, changes nothing.
 const IS_NEWER: &str = "attribute_not_exists(pk) OR observed_at_ms < :new";
@@ -25,7 +23,7 @@ const FACT_PART: usize = 0;
 impl Table<'_> {
     /// Stores a fact and counts a wake, together: a run that gives its lease back has seen the fact, or is told of it.
     pub(crate) async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<()> {
-        let row = FactRow::of_fleet(fleet, fact, now);
+        let row = FactRow::of(fleet, fact, now);
         self.patiently(&row.sk, || self.try_file(fleet, &row)).await
     }
 
@@ -60,25 +58,6 @@ impl Table<'_> {
                     if has_failed(reasons, FACT_PART) { Ok(()) } else { Err(cancelled(TRANSACT, reasons)) }
                 }
                 Some(_) | None => Err(call_error(TRANSACT, error)),
-            },
-        }
-    }
-
-    /// Keeps a fact with the account.
-    pub(crate) async fn keep(&self, fact: &Fact, now: Timestamp) -> Called<()> {
-        let row = FactRow::of_account(fact, now);
-        let request = self
-            .client
-            .put_item()
-            .table_name(self.name)
-            .set_item(Some(to_item(PUT, &row)?))
-            .condition_expression(IS_NEWER)
-            .expression_attribute_values(":new", observed_at(&row));
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                Some(_) | None => Err(call_error(PUT, error)),
             },
         }
     }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use driftless_planner::fact::Subject;
 use driftless_planner::ids::FleetName;
 use driftless_reconciler::ports::Called;
+use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
@@ -30,7 +31,7 @@ impl Table<'_> {
         &self,
         subjects: &BTreeSet<Subject>,
         now: Timestamp,
-    ) -> Called<BTreeMap<Subject, FleetName>> {
+    ) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
         let by_key: BTreeMap<String, &Subject> =
             subjects.iter().filter_map(|subject| Some((index_key(subject)?, subject))).collect();
         let keys = by_key.keys().map(|sk| key(ACCOUNT, sk.clone())).collect();
@@ -40,19 +41,19 @@ impl Table<'_> {
             if row.expires_at > now.as_second()
                 && let Some(subject) = by_key.get(&row.sk)
             {
-                fleets.insert((*subject).clone(), row.fleet);
+                fleets.insert((*subject).clone(), row.fleets);
             }
         }
         Ok(fleets)
     }
 
-    pub(crate) async fn index(&self, entries: &BTreeMap<Subject, FleetName>, now: Timestamp) -> Called<()> {
-        let rows = entries.iter().filter_map(|(subject, fleet)| IndexRow::of(subject, fleet, now));
+    pub(crate) async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, now: Timestamp) -> Called<()> {
+        let rows = entries.iter().filter_map(|(subject, fleets)| IndexRow::of(subject, fleets, now));
         let writes = rows.map(|row| put(BATCH_WRITE, to_item(BATCH_WRITE, &row)?)).collect::<Called<Vec<_>>>()?;
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index. It is eventually consistent: what was written a moment ago has its own
+    /// Fleets with an item in the sparse index, or with a turn. It is eventually consistent: what was written a moment ago has its own
     /// wake on the way.
     pub(crate) async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
         let request = self
@@ -63,8 +64,11 @@ impl Table<'_> {
             .key_condition_expression("open_work = :open")
             .expression_attribute_values(":open", AttributeValue::S(OPEN.to_owned()));
         let pages = request.into_paginator().items().send();
-        let items = pages.collect::<Result<Vec<Item>, _>>().await.map_err(|error| call_error(QUERY, error))?;
-        Ok(items.iter().filter_map(|item| fleet_of(text(item, "pk"))).collect())
+        let items = pages.collect::<Result<Vec<Item>, _>>();
+        let (items, turns) = join(items, self.turns(Freshness::Eventual)).await;
+        let items = items.map_err(|error| call_error(QUERY, error))?;
+        let open = items.iter().filter_map(|item| fleet_of(text(item, "pk")));
+        Ok(open.chain(turns?.turns_ms.into_keys()).collect())
     }
 
     /// Eventually consistent too: an old fingerprint costs one look too many.

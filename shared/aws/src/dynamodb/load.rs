@@ -3,14 +3,15 @@
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::Freeze;
 use driftless_reconciler::ports::{Called, Stored};
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
 use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
-    ACCOUNT, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION,
-    STATE, fleet_key, from_item, key, record, sort_key,
+    ACCOUNT, DRIFTING_PREFIX, DriftingRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, Item,
+    OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow, fleet_key, from_item, from_milliseconds, key,
+    record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";
@@ -20,10 +21,14 @@ impl Table<'_> {
     /// The fleet's partition and the account's items about it, read at once and strongly consistent.
     pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> Called<Stored> {
         let partition = fleet_key(fleet);
-        let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, partition.clone())];
-        let (items, of_account) =
-            try_join(self.query(&partition, "", Freshness::Strong), self.get_all(of_account, Freshness::Strong))
-                .await?;
+        let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, TURNS), key(ACCOUNT, partition.clone())];
+        let (items, of_account, drifting) = try_join3(
+            self.query(&partition, "", Freshness::Strong),
+            self.get_all(of_account, Freshness::Strong),
+            // A moment late it opens a breaker a moment later.
+            self.query(ACCOUNT, DRIFTING_PREFIX, Freshness::Eventual),
+        )
+        .await?;
         let mut stored = Stored::default();
         let mut outbox: Vec<OutboxRow> = Vec::new();
         for item in items {
@@ -43,11 +48,25 @@ impl Table<'_> {
             }
         }
         for item in of_account {
-            if sort_key(&item) == FREEZE {
-                stored.freezes.push(freeze(BATCH_GET, item)?);
-            } else {
-                let row: FingerprintRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
-                stored.fingerprint = Some(row.fingerprint);
+            match sort_key(&item) {
+                FREEZE => stored.freezes.push(freeze(BATCH_GET, item)?),
+                TURNS => {
+                    let row: TurnsRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                    for (fleet, since) in row.turns_ms {
+                        stored.account.turns.insert(fleet, from_milliseconds(BATCH_GET, "turns_ms", since)?);
+                    }
+                }
+                _ => {
+                    let row: FingerprintRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                    stored.fingerprint = Some(row.fingerprint);
+                }
+            }
+        }
+        for item in drifting {
+            let row: DriftingRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+            if row.expires_at > now.as_second() {
+                let at = from_milliseconds(QUERY, "at_ms", row.at_ms)?;
+                stored.account.drifting.entry(row.rule).or_default().insert(row.fleet, at);
             }
         }
         outbox.sort_by_key(|row| (row.version, row.position));

@@ -1,12 +1,13 @@
 //! The rows of the table, each a serde struct with the version of its shape. A row of another version, or one that does
 //! not fit its struct, is refused with the item's name: never a guess.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use driftless_planner::decision::JournalEntry;
 use driftless_planner::fact::{Fact, Subject};
-use driftless_planner::ids::FleetName;
+use driftless_planner::ids::{FleetName, RuleName};
+use driftless_planner::limits::COMMON_CAUSE_WITHIN;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{self, Record};
@@ -87,10 +88,8 @@ pub(crate) struct FactRow {
     pub(crate) schema_version: u32,
     pub(crate) observed_at_ms: i64,
     pub(crate) expires_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) open_work: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) open_since: Option<String>,
+    pub(crate) open_work: String,
+    pub(crate) open_since: String,
     pub(crate) fact: Fact,
 }
 
@@ -126,14 +125,14 @@ pub(crate) struct OutboxRow {
     pub(crate) more: Vec<Notification>,
 }
 
-/// The fleet of an instance or a group.
+/// The fleets of an instance, a group, a target group or an alarm.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    pub(crate) fleet: FleetName,
+    pub(crate) fleets: BTreeSet<FleetName>,
     pub(crate) expires_at: i64,
 }
 
@@ -147,10 +146,38 @@ pub(crate) struct FingerprintRow {
     pub(crate) fingerprint: String,
 }
 
+/// The turns of cutovers that are taken.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TurnsRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    /// Counts writes; a write names the version that it replaces.
+    pub(crate) version: u64,
+    /// By fleet: since when it has its turn.
+    pub(crate) turns_ms: BTreeMap<FleetName, i64>,
+}
+
+/// When instances of a fleet last began to break a rule.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriftingRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) rule: RuleName,
+    pub(crate) fleet: FleetName,
+    pub(crate) at_ms: i64,
+    pub(crate) expires_at: i64,
+}
+
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
 pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const FREEZE: &str = "FREEZE";
+pub(crate) const TURNS: &str = "TURNS";
+pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
@@ -165,7 +192,10 @@ pub(crate) fn index_key(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Instance(id) => Some(format!("INDEX#instance#{id}")),
         Subject::Group(name) => Some(format!("INDEX#group#{name}")),
-        Subject::Fleet(_) | Subject::Account => None,
+        Subject::TargetGroup(dimension) => Some(format!("INDEX#target-group#{dimension}")),
+        Subject::Alarm(name) => Some(format!("INDEX#alarm#{name}")),
+        // A fleet is itself; what an image is for can change with its tag.
+        Subject::Fleet(_) | Subject::Image(_) | Subject::ImageBuilder(_) => None,
     }
 }
 
@@ -203,28 +233,31 @@ impl StateRow {
 }
 
 impl FactRow {
-    /// Under a fleet, a fact is open work until it is consumed, if this version acts on it at all.
-    pub(crate) fn of_fleet(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
-        let open_since = fact.is_used().then(|| sortable(now));
-        let open_work = open_since.as_ref().map(|_| OPEN.to_owned());
-        Self { open_work, open_since, ..Self::kept(fleet_key(fleet), fact, now) }
-    }
-
-    /// With the account, a fact is nobody's work yet.
-    pub(crate) fn of_account(fact: &Fact, now: Timestamp) -> Self {
-        Self::kept(ACCOUNT.to_owned(), fact, now)
-    }
-
-    fn kept(pk: String, fact: &Fact, now: Timestamp) -> Self {
+    /// A fact is open work of its fleet until it is consumed.
+    pub(crate) fn of(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
         Self {
-            pk,
+            pk: fleet_key(fleet),
             sk: format!("{FACT_PREFIX}{}", fact.key()),
             schema_version: SCHEMA_VERSION,
             observed_at_ms: fact.observed_at().as_millisecond(),
             expires_at: (now + FACT_KEPT).as_second(),
-            open_work: None,
-            open_since: None,
+            open_work: OPEN.to_owned(),
+            open_since: sortable(now),
             fact: fact.clone(),
+        }
+    }
+}
+
+impl DriftingRow {
+    pub(crate) fn of(fleet: &FleetName, rule: &RuleName, now: Timestamp) -> Self {
+        Self {
+            pk: ACCOUNT.to_owned(),
+            sk: format!("{DRIFTING_PREFIX}{rule}#{fleet}"),
+            schema_version: SCHEMA_VERSION,
+            rule: rule.clone(),
+            fleet: fleet.clone(),
+            at_ms: now.as_millisecond(),
+            expires_at: (now + COMMON_CAUSE_WITHIN).as_second() + 1,
         }
     }
 }
@@ -276,12 +309,12 @@ impl OutboxRow {
 }
 
 impl IndexRow {
-    pub(crate) fn of(subject: &Subject, fleet: &FleetName, now: Timestamp) -> Option<Self> {
+    pub(crate) fn of(subject: &Subject, fleets: &BTreeSet<FleetName>, now: Timestamp) -> Option<Self> {
         Some(Self {
             pk: ACCOUNT.to_owned(),
             sk: index_key(subject)?,
             schema_version: SCHEMA_VERSION,
-            fleet: fleet.clone(),
+            fleets: fleets.clone(),
             expires_at: (now + INDEX_KEPT).as_second(),
         })
     }

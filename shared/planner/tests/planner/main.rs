@@ -11,6 +11,8 @@ mod breaker;
 #[cfg(test)]
 mod cancelled;
 #[cfg(test)]
+mod common_cause;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod cutover;
@@ -40,3 +42,7 @@ mod several;
 mod support;
 #[cfg(test)]
 mod sweep;
+#[cfg(test)]
+mod ways;
+#[cfg(test)]
+mod windows;

@@ -55,16 +55,3 @@ async fn a_cancelled_fact_says_why() {
         assert_eq!((error.kind, error.message.as_str()), (kind, format!("{code}: because").as_str()));
     }
 }
-
-#[tokio::test]
-async fn a_fact_without_a_fleet_is_kept_with_the_account() {
-    let canned = Canned::default().on("PutItem", 200, "{}");
-    on(&canned).keep(&report(at(1_500)), at(2_000)).await.unwrap();
-    let sent = canned.only().json();
-    assert_eq!(sent["Item"]["pk"], json!({"S": "ACCOUNT"}));
-    assert_eq!(sent["Item"]["expires_at"], json!({"N": (2 + 14 * 24 * 3600).to_string()}));
-    assert_eq!(sent["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
-    let older = crate::canned::json_error("ConditionalCheckFailedException", "no");
-    let canned = Canned::default().on("PutItem", 400, older);
-    on(&canned).keep(&report(at(1_500)), at(2_000)).await.unwrap();
-}

@@ -12,7 +12,7 @@ fn instance(number: u32) -> Subject {
 
 fn index_item(sk: &str, expires_at: i64) -> Value {
     json!({
-        "pk": {"S": "ACCOUNT"}, "sk": {"S": sk}, "schema_version": {"N": "1"}, "fleet": {"S": "app"},
+        "pk": {"S": "ACCOUNT"}, "sk": {"S": sk}, "schema_version": {"N": "1"}, "fleets": {"L": [{"S": "app"}]},
         "expires_at": {"N": expires_at.to_string()},
     })
 }
@@ -29,9 +29,9 @@ async fn subjects_are_looked_up_together_and_old_entries_are_misses() {
     let canned =
         Canned::default().on("BatchGetItem", 200, answer.to_string()).on("BatchGetItem", 200, rest.to_string());
     let group = Subject::Group(parsed("app-blue"));
-    let subjects = BTreeSet::from([instance(1), instance(2), group.clone(), Subject::Account, Subject::Fleet(app())]);
+    let subjects = BTreeSet::from([instance(1), instance(2), group.clone(), Subject::Fleet(app())]);
     let fleets = on(&canned).indexed(&subjects).await.unwrap();
-    assert_eq!(fleets, BTreeMap::from([(instance(1), app()), (group, app())]));
+    assert_eq!(fleets, BTreeMap::from([(instance(1), BTreeSet::from([app()])), (group, BTreeSet::from([app()]))]));
     let first = canned.sent()[0].json()["RequestItems"]["driftless"].clone();
     assert_eq!(first["Keys"].as_array().unwrap().len(), 3);
     assert_eq!(first["ConsistentRead"], false);
@@ -51,7 +51,8 @@ async fn keys_that_are_never_processed_are_throttled() {
 
 #[tokio::test]
 async fn entries_are_written_by_25() {
-    let entries: BTreeMap<Subject, FleetName> = (0..26).map(|number| (instance(number), app())).collect();
+    let entries: BTreeMap<Subject, BTreeSet<FleetName>> =
+        (0..26).map(|number| (instance(number), BTreeSet::from([app()]))).collect();
     let canned = Canned::default().on("BatchWriteItem", 200, "{}").on("BatchWriteItem", 200, "{}");
     on(&canned).index(&entries, at(1_000)).await.unwrap();
     let sizes: Vec<usize> =
@@ -74,8 +75,16 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         200,
         second.to_string(),
     );
-    assert_eq!(on(&canned).open_fleets().await.unwrap(), BTreeSet::from([app(), parsed("web")]));
-    let sent = canned.sent()[0].json();
+    let turns = json!({
+        "pk": {"S": "ACCOUNT"}, "sk": {"S": "TURNS"}, "schema_version": {"N": "1"}, "version": {"N": "1"},
+        "turns_ms": {"M": {"idle": {"N": "0"}}},
+    });
+    let turns = json!({"Responses": {"driftless": [turns]}});
+    let canned = canned.on("BatchGetItem", 200, turns.to_string());
+    let fleets = on(&canned).open_fleets().await.unwrap();
+    assert_eq!(fleets, BTreeSet::from([app(), parsed("idle"), parsed("web")]), "a turn without work is open work too");
+    let sent = canned.sent().into_iter().map(|sent| sent.json());
+    let sent = sent.into_iter().find(|sent| sent["IndexName"].is_string()).unwrap();
     assert_eq!(
         (&sent["IndexName"], &sent["KeyConditionExpression"]),
         (&json!("open-work"), &json!("open_work = :open"))
@@ -92,4 +101,37 @@ async fn fingerprints_are_remembered_with_the_account() {
     let sent = canned.only().json();
     assert_eq!(sent["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :sk)");
     assert_eq!(sent["ExpressionAttributeValues"], json!({":pk": {"S": "ACCOUNT"}, ":sk": {"S": "FLEET#"}}));
+}
+
+#[tokio::test]
+async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
+    let row = |fleets: &[&str], version: u32| {
+        let turns: serde_json::Map<String, Value> =
+            fleets.iter().map(|fleet| ((*fleet).to_owned(), json!({"N": "0"}))).collect();
+        let item = json!({
+            "pk": {"S": "ACCOUNT"}, "sk": {"S": "TURNS"}, "schema_version": {"N": "1"},
+            "version": {"N": version.to_string()}, "turns_ms": {"M": turns},
+        });
+        json!({"Responses": {"driftless": [item]}}).to_string()
+    };
+    let full = Canned::default().on("BatchGetItem", 200, row(&["one", "two"], 3));
+    assert!(!on(&full).take_turn(&app(), 2, at(5)).await.unwrap());
+    let mine = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
+    assert!(on(&mine).take_turn(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
+    // Someone wrote in between: it is read again.
+    let raced = crate::canned::json_error("ConditionalCheckFailedException", "no");
+    let free = Canned::default()
+        .on("BatchGetItem", 200, row(&["one"], 3))
+        .on("PutItem", 400, raced)
+        .on("BatchGetItem", 200, row(&["one"], 4))
+        .on("PutItem", 200, "{}");
+    assert!(on(&free).take_turn(&app(), 2, at(5)).await.unwrap());
+    let written = free.sent().last().unwrap().json();
+    assert_eq!(written["ConditionExpression"], "attribute_not_exists(pk) OR #version = :read");
+    assert_eq!(written["Item"]["version"], json!({"N": "5"}));
+    let back = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
+    on(&back).give_turn(&app()).await.unwrap();
+    assert_eq!(back.sent()[1].json()["Item"]["turns_ms"], json!({"M": {"two": {"N": "0"}}}));
+    let none = Canned::default().on("BatchGetItem", 200, "{}");
+    on(&none).give_turn(&app()).await.unwrap();
 }

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
+
+use driftless_planner::ids::RuleName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Store as _, Stored};
 
 use super::*;
 use crate::aws::testing::on;
-use crate::dynamodb::rows::{FactRow, StateRow};
+use crate::dynamodb::rows::{DriftingRow, FactRow, StateRow};
 
 /// A row as DynamoDB would send it.
 fn wire<R: serde::Serialize>(row: &R) -> Value {
@@ -33,8 +36,8 @@ fn numbered(id: &str) -> Notification {
 
 #[tokio::test]
 async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
-    let fact = FactRow::of_fleet(&app(), &report(at(1_500)), Timestamp::now());
-    let over = FactRow::of_fleet(&app(), &report(at(1_500)), at(0));
+    let fact = FactRow::of(&app(), &report(at(1_500)), Timestamp::now());
+    let over = FactRow::of(&app(), &report(at(1_500)), at(0));
     let first = json!({
         "Items": [wire(&fact), wire(&FactRow { sk: "FACT#over".to_owned(), ..over }),
                   freeze_item("FLEET#app", FreezeScope::Fleet(app())), lock_item("run-1", 1, 0, 1),
@@ -47,8 +50,13 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
         wire(&StateRow::of(&full_record()))]});
     let account = json!({"Responses": {"driftless": [
         wire(&json!({"pk": "ACCOUNT", "sk": "FLEET#app", "schema_version": 1, "fingerprint": "f"})),
+        wire(&json!({"pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {"other": 1500}})),
         freeze_item("ACCOUNT", FreezeScope::Account)]}});
+    let drifting = json!({"Items": [
+        wire(&DriftingRow::of(&app(), &parsed("approved-amis"), Timestamp::now())),
+        wire(&DriftingRow::of(&app(), &parsed("long-ago"), at(0)))]});
     let canned = Canned::default()
+        .on("DRIFTING#", 200, drifting.to_string())
         .on("DynamoDB_20120810.Query", 200, first.to_string())
         .on("DynamoDB_20120810.Query", 200, second.to_string())
         .on("BatchGetItem", 200, account.to_string());
@@ -59,7 +67,10 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
     let outbox: Vec<&str> = stored.outbox.iter().map(|notification| notification.id.as_str()).collect();
     assert_eq!(outbox, ["app-9-0", "app-9-1", "app-10-0", "app-10-1"], "oldest first");
     assert_eq!(stored.fingerprint.as_deref(), Some("f"));
-    for sent in canned.sent() {
+    assert_eq!(stored.account.turns, BTreeMap::from([(parsed("other"), at(1_500))]));
+    let rules: Vec<&str> = stored.account.drifting.keys().map(RuleName::as_str).collect();
+    assert_eq!(rules, ["approved-amis"], "what is too old for a common cause is gone");
+    for sent in canned.sent().into_iter().filter(|sent| !sent.json().to_string().contains("DRIFTING#")) {
         let body = sent.json();
         let request = body.get("RequestItems").map_or(&body, |tables| &tables["driftless"]);
         assert_eq!(request["ConsistentRead"], true, "{body}");
@@ -68,7 +79,10 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
 
 #[tokio::test]
 async fn a_fleet_that_was_never_seen_has_nothing() {
-    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#).on("BatchGetItem", 200, "{}");
+    let canned = Canned::default()
+        .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
+        .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
+        .on("BatchGetItem", 200, "{}");
     assert_eq!(on(&canned).load(&app()).await.unwrap(), Stored::default());
 }
 
@@ -76,11 +90,10 @@ async fn a_fleet_that_was_never_seen_has_nothing() {
 async fn a_row_that_cannot_be_read_stops_the_load() {
     let mut row = wire(&StateRow::of(&full_record()));
     row["schema_version"] = json!({"N": "2"});
-    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, json!({"Items": [row]}).to_string()).on(
-        "BatchGetItem",
-        200,
-        "{}",
-    );
+    let canned = Canned::default()
+        .on("DRIFTING#", 200, r#"{"Items":[]}"#)
+        .on("DynamoDB_20120810.Query", 200, json!({"Items": [row]}).to_string())
+        .on("BatchGetItem", 200, "{}");
     let error = on(&canned).load(&app()).await.unwrap_err();
     let expected = "item FLEET#app/STATE: schema_version is 2, this code reads 1";
     assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));

@@ -85,6 +85,8 @@ fn decision() -> Decision {
         notifications: Vec::new(),
         actions: Vec::new(),
         waiting: std::collections::BTreeMap::new(),
+        begins_to_drift: std::collections::BTreeSet::new(),
+        cutover_waits: None,
         recheck: None,
     }
 }
@@ -105,9 +107,13 @@ fn full_record() -> Record {
         json!({"proving": {"surge": surge, "successor": successor, "healthy_since": "2026-11-20T12:01:00.25Z"}}),
         json!({"retiring": {"surge": surge, "successor": successor, "deadline": "2026-11-20T12:30:00Z",
                "desired_before": 4, "terminated": true}}),
+        json!({"vacating": {"surge": surge, "terminated": true}}),
+        json!({"refilling": {"surge": surge, "deadline": "2026-11-20T12:30:00Z", "successor": null,
+               "healthy_since": null}}),
         json!({"withdrawing": {"surge": surge, "successor": null, "because": {"failed": "it never came"},
-               "desired_before": 4, "taken_back": false}}),
-        json!({"stopped": {"at": "2026-11-20T12:00:00Z", "why": {"lineage": {"ancestor": successor}}}}),
+               "deadline": "2026-11-20T12:30:00Z", "desired_before": 4, "taken_back": false}}),
+        json!({"stopped": {"at": "2026-11-20T12:00:00Z",
+               "why": {"lineage": {"ancestor": successor, "image": "ami-0123456789abcdef0"}}}}),
     ];
     let finding = json!({"recorded_at": "2026-11-20T11:59:59Z", "annotation": null});
     let replacement = |phase: Value| {
@@ -125,7 +131,7 @@ fn full_record() -> Record {
     serde_json::from_value(json!({
         "schema_version": 1, "version": 7, "fleet": "app",
         "release": {"template": {"template": "lt-0123456789abcdef0", "version": 7}, "image": "ami-0123456789abcdef0",
-                    "since": "2026-11-01T00:00:00Z"},
+                    "since": "2026-11-01T00:00:00Z", "build": "41"},
         "live": "blue",
         "replacements": replacements,
         "lineage": {successor: {"ancestor": "i-0000000000000000b", "drift": [{"rule": "approved-amis"}],
@@ -134,14 +140,51 @@ fn full_record() -> Record {
         "ledger": [
             {"group": "app-blue", "setting": {"maximum": {"had": 3, "wrote": 4}}, "since": "2026-11-20T10:30:00Z"},
             {"group": "app-blue", "setting": {"protection": {"instance": successor}}, "since": "2026-11-20T10:45:00Z"},
+            {"group": "app-green", "setting": {"held-minimum": {"had": 0, "wrote": [2, 4]}},
+             "since": "2026-11-20T10:45:00Z"},
         ],
         "conditions": {"breaker-open": {"since": "2026-11-20T11:00:00Z", "announced_at": "2026-11-20T11:00:00Z",
                                         "detail": "3 of 4"}},
-        "cutover": {"image": "ami-0123456789abcdef0", "phase": "queued", "since": "2026-11-20T11:00:00Z"},
-        "launches_by_desired": true,
+        "cutover": cutover(&policy),
+        "memory": {
+            "good": [], "vetoes": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "by": "ana", "evidence": ["bad"]}},
+            "held_back": {"ami-0123456789abcdef0": {"why": "no room", "until": "2026-11-20T11:30:00Z", "tries": 1}},
+            "published": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "build": "42"}},
+            "past": [], "requested": {"redeploy": {"actor": "ana"}}, "refused": {"ami-0123456789abcdef0": "vetoed"},
+        },
+        "launches_by_desired_since": "2026-11-20T11:00:00Z",
+        "backlog": [successor],
+        "asked_to_replace": {successor: "ana"},
+        "quarantined": {"i-0000000000000000c": {"group": "app-blue", "since": "2026-11-20T11:00:00Z",
+                        "until": "2026-11-23T11:00:00Z", "drift": [{"rule": "approved-amis"}]}},
+        "back_off": {"since": "2026-11-20T11:00:00Z", "until": "2026-11-20T11:02:00Z", "tries": 1, "message": "no room"},
+        "rule_breakers": {"approved-amis": {"since": "2026-11-20T11:00:00Z", "fleets": 3, "drifted": 5}},
         "denied": {"launch": {"at": "2026-11-20T11:00:00Z", "message": "not authorized"}},
     }))
     .unwrap()
+}
+
+/// A cutover in the middle of its traffic.
+fn cutover(policy: &Value) -> Value {
+    let target_group =
+        |name: &str| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
+    let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+    json!({
+        "id": "app-1795172400",
+        "candidate": {"image": "ami-0123456789abcdef1", "base": {"template": "lt-0123456789abcdef0", "version": 7},
+                      "build": "42", "why": "image"},
+        "old": "blue", "old_group": "app-blue", "new_group": "app-green",
+        "route": {"weighted": {"place": {"rule": rule}, "old": target_group("blue"), "new": target_group("green")}},
+        "rollback_to": {"template": {"template": "lt-0123456789abcdef0", "version": 7}, "image": "ami-0123456789abcdef0",
+                        "since": "2026-11-01T00:00:00Z", "build": null},
+        "phase": {"shifting": {"step": 1, "before": {target_group("blue"): 90, target_group("green"): 10},
+                  "effective_since": null, "disturbed_since": null, "is_first": false}},
+        "since": "2026-11-20T11:00:00Z", "deadline": "2026-11-20T12:00:00Z", "held_since": null, "paused": null,
+        "approved": null, "is_expedited": false, "started_at": "2026-11-20T10:30:00Z", "bounds": {"min": 1, "max": 9},
+        "hook_timeout": "PT0S", "template": {"template": "lt-0123456789abcdef1", "version": 3}, "size": 4,
+        "launched": ["i-0000000000000000d"], "evidence": [],
+        "waits": {"guard": "paused", "actor": "ana"}, "policy": policy,
+    })
 }
 
 /// The parts of the only transaction that went out.

@@ -13,7 +13,7 @@ fn number(value: &str) -> aws_sdk_dynamodb::types::AttributeValue {
 
 #[test]
 fn a_full_record_survives_the_table() {
-    assert_eq!(full_record().replacements.len(), 7, "a replacement in each phase");
+    assert_eq!(full_record().replacements.len(), 9, "a replacement in each phase");
     assert_eq!(read_record("get", state_item()).unwrap(), full_record());
 }
 
@@ -77,24 +77,10 @@ fn an_unknown_phase_or_field_is_refused_with_its_name() {
 #[test]
 fn facts_survive_the_table_and_expire() {
     let fact = report(at(1_500));
-    let item = to_item("put", &FactRow::of_fleet(&app(), &fact, at(2_000))).unwrap();
+    let item = to_item("put", &FactRow::of(&app(), &fact, at(2_000))).unwrap();
     assert_eq!(item["sk"].as_s().unwrap(), "FACT#compliance#i-0aa11bb22cc33dd44#approved-amis");
     assert_eq!(item["expires_at"], number(&(2 + 14 * 24 * 3600).to_string()));
     assert_eq!(item["open_since"].as_s().unwrap(), "1970-01-01T00:00:02.000Z");
     let row: FactRow = from_item("get", item, 1).unwrap();
     assert_eq!(row.fact, fact);
-}
-
-#[test]
-fn only_facts_that_are_acted_on_are_open_work() {
-    let image: Fact = serde_json::from_value(json!({
-        "kind": "image", "image": {"ami": "ami-0123456789abcdef0"}, "change": "available", "source": "ec2",
-        "at": "2026-11-20T12:00:00Z", "fleet": "app", "commit": null, "build": null, "url": null,
-    }))
-    .unwrap();
-    let unused = to_item("put", &FactRow::of_fleet(&app(), &image, at(0))).unwrap();
-    let of_account = to_item("put", &FactRow::of_account(&report(at(0)), at(0))).unwrap();
-    assert!(!unused.contains_key("open_work") && !of_account.contains_key("open_work"));
-    assert_eq!(of_account["pk"].as_s().unwrap(), "ACCOUNT");
-    assert_eq!(from_item::<FactRow>("get", unused, 1).unwrap().fact, image);
 }

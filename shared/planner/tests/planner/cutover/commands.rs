@@ -1,5 +1,6 @@
 //! What people say, and what becomes of it.
 
+use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::CutoverOutcome;
@@ -110,6 +111,8 @@ fn a_pause_stops_the_clocks_until_resume() {
         step(&mut stage, mins(30));
     }
     assert_eq!(stage.cutover_phase(), Some("baking"));
+    let waits = stage.record().cutover.as_ref().unwrap().waits.clone();
+    assert_eq!(waits, Some(Waiting::Paused { actor: "ana".into() }));
     say(&mut stage, Command::Resume);
     step(&mut stage, secs(15));
     assert_eq!(stage.cutover_phase(), Some("baking"), "its clock goes on from where it stood");

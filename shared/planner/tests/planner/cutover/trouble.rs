@@ -192,3 +192,74 @@ fn an_alarm_that_rings_already_stops_the_preflight() {
     quiet(&mut stage, "web-5xx");
     until_phase(&mut stage, "scaling");
 }
+
+#[test]
+fn no_replacement_starts_from_preparing_to_baking() {
+    for phase in ["preparing", "scaling", "verifying", "shifting", "baking"] {
+        let mut stage = weighted_fleet(4);
+        stage.publish(2);
+        until_phase(&mut stage, phase);
+        let of_live = if phase == "baking" { Color::Green } else { Color::Blue };
+        let drifted = color(&stage, of_live).members[0].id.clone();
+        stage.drift_under(drifted.clone(), crate::support::RULE);
+        // Both colors break it: no evidence against the release.
+        let other = color(&stage, of_live.other()).members.first().map(|member| member.id.clone());
+        if let Some(other) = other {
+            stage.drift_under(other, crate::support::RULE);
+        }
+        step(&mut stage, secs(1));
+        let known = stage.record().replacements.get(&drifted).map(|work| work.phase.clone());
+        if stage.cutover_phase() == Some(phase) {
+            stage.wait(mins(5));
+            let decision = stage.decide();
+            let waiting = decision.waiting.get(&drifted);
+            assert_eq!(waiting, Some(&Waiting::CutoverUnderWay), "{phase}: {known:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cutover_waits_for_the_replacements_under_way() {
+    let mut stage = weighted_fleet(4);
+    stage.drift(1);
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    assert_eq!(stage.phase(1), "launching");
+    stage.publish(2);
+    step(&mut stage, secs(1));
+    assert_eq!(waits(&stage), Some(&Waiting::ReplacementsUnderWay { surges: 1 }));
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+#[test]
+fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    let alarm = stage.alarms.remove(&"web-5xx".parse().unwrap()).unwrap();
+    for _ in 0..30 {
+        step(&mut stage, mins(1));
+    }
+    assert!(matches!(waits(&stage), Some(Waiting::GuardAlarmMissing { .. })));
+    assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
+    stage.alarms.insert("web-5xx".parse().unwrap(), alarm);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+#[test]
+fn what_too_few_serve_for_is_said() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    while stage.weight("green") != 10 {
+        step(&mut stage, secs(15));
+    }
+    sicken(&mut stage, Color::Green, 1);
+    step(&mut stage, secs(1));
+    assert_eq!(waits(&stage), Some(&Waiting::ColorBelowFloor { serving: 3, floor: 4 }));
+    sicken(&mut stage, Color::Green, 4);
+    sicken(&mut stage, Color::Blue, 4);
+    step(&mut stage, secs(1));
+    assert_eq!(waits(&stage), Some(&Waiting::RollbackBelowFloor { serving: 0, floor: 4 }));
+}

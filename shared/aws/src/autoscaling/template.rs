@@ -1,0 +1,63 @@
+//! Which launch template version a group uses, and how a write names one.
+
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy};
+use driftless_planner::ids::GroupName;
+use driftless_planner::observation::TemplateVersion;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+
+use crate::autoscaling::{UPDATE_GROUP, once, raw_group};
+use crate::aws::Aws;
+use crate::error::call_error;
+
+/// Where a group keeps its launch template.
+pub(crate) enum Holder {
+    /// In a field of its own.
+    Group(LaunchTemplateSpecification),
+    /// In a mixed instances policy, which is written as a whole: all else in it is as it was read.
+    Policy(Box<MixedInstancesPolicy>),
+}
+
+/// Writes the template version where the group keeps its template.
+pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+    let request = aws.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
+    let request = match held(aws, UPDATE_GROUP, group, template).await? {
+        Holder::Group(specification) => request.launch_template(specification),
+        Holder::Policy(policy) => request.mixed_instances_policy(*policy),
+    };
+    let answer = request.customize().config_override(once()).send().await;
+    answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
+}
+
+/// What `operation` must write so that the group uses the version, as the group is right before.
+pub(crate) async fn held(
+    aws: &Aws,
+    operation: &'static str,
+    group: &GroupName,
+    template: &TemplateVersion,
+) -> Called<Holder> {
+    let Some(raw) = raw_group(aws, group).await? else {
+        let message = ForeignText::from(format!("the group {group} is gone"));
+        return Err(CallError { operation, kind: CallErrorKind::Gone, message, source: None });
+    };
+    Ok(holder(&raw, template))
+}
+
+fn holder(raw: &AutoScalingGroup, version: &TemplateVersion) -> Holder {
+    let specification = LaunchTemplateSpecification::builder()
+        // By its id alone: AWS takes either id or name, and a name can be given to another template.
+        .launch_template_id(version.template.as_str())
+        .version(version.version.to_string())
+        .build();
+    let Some(policy) = raw.mixed_instances_policy() else { return Holder::Group(specification) };
+    let template = policy.launch_template();
+    let template = LaunchTemplate::builder()
+        .launch_template_specification(specification)
+        .set_overrides(template.and_then(|template| template.overrides.clone()))
+        .build();
+    let policy = MixedInstancesPolicy::builder()
+        .launch_template(template)
+        .set_instances_distribution(policy.instances_distribution.clone())
+        .build();
+    Holder::Policy(Box::new(policy))
+}

@@ -1,0 +1,87 @@
+//! The turns of cutovers, which the fleets of an account and region share.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use driftless_planner::ids::FleetName;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use jiff::Timestamp;
+
+use crate::dynamodb::Table;
+use crate::dynamodb::items::{Freshness, number};
+use crate::dynamodb::rows::{ACCOUNT, SCHEMA_VERSION, TURNS, TurnsRow, from_item, key, to_item};
+use crate::error::call_error;
+
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const PUT: &str = "dynamodb:PutItem";
+
+impl Table<'_> {
+    /// The turns that are taken.
+    pub(crate) async fn turns(&self, freshness: Freshness) -> Called<TurnsRow> {
+        let items = self.get_all(vec![key(ACCOUNT, TURNS)], freshness).await?;
+        items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
+    }
+
+    /// Takes a turn. False: all are taken. Whoever has one keeps it.
+    pub(crate) async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+        self.patiently(fleet.as_str(), || async {
+            let mut row = self.turns(Freshness::Strong).await?;
+            if row.turns_ms.contains_key(fleet) {
+                return Ok(true);
+            }
+            if row.turns_ms.len() >= limit {
+                return Ok(false);
+            }
+            row.turns_ms.insert(fleet.clone(), now.as_millisecond());
+            self.replace_turns(row).await.map(|()| true)
+        })
+        .await
+    }
+
+    /// Gives a turn back.
+    pub(crate) async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+        self.patiently(fleet.as_str(), || async {
+            let mut row = self.turns(Freshness::Strong).await?;
+            if row.turns_ms.remove(fleet).is_none() {
+                return Ok(());
+            }
+            self.replace_turns(row).await
+        })
+        .await
+    }
+
+    /// Writes the turns in place of those that were read. Busy: someone else wrote in between.
+    async fn replace_turns(&self, row: TurnsRow) -> Called<()> {
+        let read = row.version;
+        let item = to_item(PUT, &TurnsRow { version: read + 1, ..row })?;
+        let request = self
+            .client
+            .put_item()
+            .table_name(self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR #version = :read")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":read", number(read));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(CallError {
+                    operation: PUT,
+                    kind: CallErrorKind::Busy,
+                    message: ForeignText::from("the turns of cutovers were written in between"),
+                    source: None,
+                }),
+                Some(_) | None => Err(call_error(PUT, error)),
+            },
+        }
+    }
+}
+
+fn none() -> TurnsRow {
+    TurnsRow {
+        pk: ACCOUNT.to_owned(),
+        sk: TURNS.to_owned(),
+        schema_version: SCHEMA_VERSION,
+        version: 0,
+        turns_ms: std::collections::BTreeMap::new(),
+    }
+}

@@ -1,0 +1,105 @@
+//! Machine images: those that are tagged for a fleet, and those that are asked for by their ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
+use aws_sdk_ec2::types::{Filter, Image as RawImage, ImageState as RawState};
+use driftless_planner::ids::{FleetName, ImageId};
+use driftless_planner::image::{BUILD_TAG, IMAGE_FOR_TAG, Image, ImageState};
+use driftless_planner::policy::TAG_PREFIX;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::Called;
+use futures_util::future::{try_join, try_join_all};
+use jiff::Timestamp;
+
+use crate::aws::Aws;
+use crate::ec2::FILTER_VALUES_MAX;
+use crate::error::{call_error, parsed, required, unreadable};
+
+const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
+
+/// The tag that Image Builder puts on what it makes, with the ARN of its own image.
+const IMAGE_BUILDER_TAG: &str = "Ec2ImageBuilderArn";
+/// What AWS Backup and Data Lifecycle Manager put on theirs. `aws:` is reserved: nobody else can.
+const BACKUP_TAGS: [&str; 2] = ["aws:backup:", "aws:dlm:"];
+
+/// Images with a tag, of this account.
+pub(crate) async fn tagged(aws: &Aws, tag: &str, value: &str) -> Called<Vec<Image>> {
+    let filter = Filter::builder().name(format!("tag:{tag}")).values(value).build();
+    read(aws.ec2().describe_images().owners("self").filters(filter), true).await
+}
+
+/// Images of this account that are tagged for a fleet.
+pub(crate) async fn for_fleet(aws: &Aws, fleet: &FleetName) -> Called<Vec<Image>> {
+    tagged(aws, IMAGE_FOR_TAG, fleet.as_str()).await
+}
+
+/// Images of this account that are tagged for any fleet.
+pub(crate) async fn for_any_fleet(aws: &Aws) -> Called<Vec<Image>> {
+    let filter = Filter::builder().name("tag-key").values(IMAGE_FOR_TAG).build();
+    read(aws.ec2().describe_images().owners("self").filters(filter), true).await
+}
+
+/// Images of this account that Image Builder made as this one.
+pub(crate) async fn built_as(aws: &Aws, arn: &str) -> Called<Vec<Image>> {
+    tagged(aws, IMAGE_BUILDER_TAG, arn).await
+}
+
+/// Images by their ids. Whose they are is asked beside: an answer names the owner, and not whether that is us.
+pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let of_all = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk), false));
+    let own = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk).owners("self"), true));
+    let (of_all, own) = try_join(try_join_all(of_all), try_join_all(own)).await?;
+    // Ours come last, and take the place of what was read of them as if they were a stranger's.
+    let images = of_all.into_iter().flatten().chain(own.into_iter().flatten());
+    Ok(images.map(|image| (image.id.clone(), image)).collect())
+}
+
+/// By filter and not by ids: one id that EC2 does not know would fail the whole call.
+fn with_ids(aws: &Aws, ids: &[String]) -> DescribeImagesFluentBuilder {
+    let filter = Filter::builder().name("image-id").set_values(Some(ids.to_vec())).build();
+    aws.ec2().describe_images().filters(filter)
+}
+
+async fn read(request: DescribeImagesFluentBuilder, is_own: bool) -> Called<Vec<Image>> {
+    // EC2 leaves out disabled images unless it is told not to; they are there, and cannot be launched.
+    let pages = request.include_disabled(true).into_paginator().items().send();
+    let raw = pages.collect::<Result<Vec<RawImage>, _>>().await;
+    let raw = raw.map_err(|error| call_error(DESCRIBE_IMAGES, error))?;
+    raw.iter().map(|raw| image(raw, is_own)).collect()
+}
+
+fn image(raw: &RawImage, is_own: bool) -> Called<Image> {
+    let tag = |key: &str| raw.tags().iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value());
+    let keys = raw.tags().iter().filter_map(|tag| tag.key());
+    let is_backup = keys.into_iter().any(|key| BACKUP_TAGS.iter().any(|prefix| key.starts_with(prefix)));
+    Ok(Image {
+        id: parsed(DESCRIBE_IMAGES, "ImageId", raw.image_id())?,
+        state: state(raw)?,
+        is_own,
+        image_for: tag(IMAGE_FOR_TAG).map(Into::into),
+        build: tag(BUILD_TAG).map(Into::into),
+        commit: tag(&format!("{TAG_PREFIX}commit")).map(Into::into),
+        created_at: created_at(raw)?,
+        architecture: required(DESCRIBE_IMAGES, "Architecture", raw.architecture())?.as_str().into(),
+        source_instance: raw.source_instance_id().and_then(|id| id.parse().ok()),
+        is_backup,
+        image_builder_arn: tag(IMAGE_BUILDER_TAG).map(str::to_owned),
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are open; a new state cannot be launched from")]
+fn state(raw: &RawImage) -> Called<ImageState> {
+    Ok(match required(DESCRIBE_IMAGES, "State", raw.state())? {
+        RawState::Available => ImageState::Available,
+        RawState::Pending | RawState::Transient => ImageState::Pending,
+        other => ImageState::Unavailable(ForeignText::from(other.as_str())),
+    })
+}
+
+/// EC2 writes it as a text.
+fn created_at(raw: &RawImage) -> Called<Timestamp> {
+    let text = required(DESCRIBE_IMAGES, "CreationDate", raw.creation_date())?;
+    text.parse().map_err(|error| unreadable(DESCRIBE_IMAGES, format!("CreationDate is {text:?}: {error}")))
+}

@@ -1,0 +1,191 @@
+//! Launch template versions: what they say, and writing one.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use aws_sdk_ec2::types::{LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData};
+use driftless_planner::ids::{ImageId, TemplateId};
+use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallErrorKind, Called};
+
+use crate::aws::Aws;
+use crate::dynamodb::fnv1a;
+use crate::error::{call_error, refused, required, unreadable};
+
+const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
+const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
+const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
+
+/// What the versions that Driftless writes begin their description with, before the token.
+const WRITTEN_FOR: &str = "driftless ";
+/// Longer values are told by a digest alone.
+const SHORT: usize = 60;
+
+/// What a version says. None: it does not exist.
+pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+    Ok(described(aws, version).await?.as_ref().map(told))
+}
+
+async fn described(aws: &Aws, version: &TemplateVersion) -> Called<Option<LaunchTemplateVersion>> {
+    let request = aws
+        .ec2()
+        .describe_launch_template_versions()
+        .launch_template_id(version.template.as_str())
+        .versions(version.version.to_string());
+    match request.send().await.map_err(|error| call_error(DESCRIBE_VERSIONS, error)) {
+        Ok(answer) => Ok(answer.launch_template_versions.unwrap_or_default().into_iter().next()),
+        Err(error) if error.kind == CallErrorKind::Gone => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn told(raw: &LaunchTemplateVersion) -> TemplateContent {
+    let data = raw.launch_template_data();
+    TemplateContent {
+        // `resolve:ssm:…` is no image: what it means can change behind everyone's back.
+        image: data.and_then(|data| data.image_id()).and_then(|image| image.parse().ok()),
+        written_for: token_of(raw).map(str::to_owned),
+        settings: data.map(settings).unwrap_or_default(),
+    }
+}
+
+fn token_of(raw: &LaunchTemplateVersion) -> Option<&str> {
+    raw.version_description().and_then(|description| description.strip_prefix(WRITTEN_FOR))
+}
+
+/// The newest version of a template. None: there is no such template.
+pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> Called<Option<u64>> {
+    let request = aws.ec2().describe_launch_templates().launch_template_ids(template.as_str());
+    let answer = match request.send().await.map_err(|error| call_error(DESCRIBE_TEMPLATES, error)) {
+        Ok(answer) => answer,
+        Err(error) if error.kind == CallErrorKind::Gone => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(found) = answer.launch_templates().first() else { return Ok(None) };
+    let number = required(DESCRIBE_TEMPLATES, "LatestVersionNumber", found.latest_version_number())?;
+    u64::try_from(number)
+        .map(Some)
+        .map_err(|_negative| unreadable(DESCRIBE_TEMPLATES, format!("LatestVersionNumber is {number}")))
+}
+
+/// Writes a version: the base with another image. AWS copies the base itself, so that nothing of it is lost.
+///
+/// The base must be a version of the template, or say exactly what one of them says: the two colors of a pair have a
+/// template each, and what describes the fleet writes to both.
+pub(crate) async fn write(
+    aws: &Aws,
+    template: &TemplateId,
+    base: &TemplateVersion,
+    image: &ImageId,
+    token: &str,
+) -> Called<TemplateVersion> {
+    let source = if base.template == *template { base.version } else { equal_version(aws, template, base).await? };
+    let data = RequestLaunchTemplateData::builder().image_id(image.as_str()).build();
+    let request = aws
+        .ec2()
+        .create_launch_template_version()
+        .launch_template_id(template.as_str())
+        .source_version(source.to_string())
+        .launch_template_data(data)
+        .version_description(format!("{WRITTEN_FOR}{token}"))
+        .client_token(token);
+    let answer = request.send().await.map_err(|error| call_error(CREATE_VERSION, error))?;
+    let written = required(CREATE_VERSION, "LaunchTemplateVersion", answer.launch_template_version())?;
+    Ok(TemplateVersion { template: template.clone(), version: number(CREATE_VERSION, written)? })
+}
+
+/// The newest version of a template that says what the base says, apart from the image.
+async fn equal_version(aws: &Aws, template: &TemplateId, base: &TemplateVersion) -> Called<u64> {
+    let wanted =
+        described(aws, base).await?.ok_or_else(|| refused(CREATE_VERSION, format!("{base} does not exist")))?;
+    let wanted = told(&wanted).settings;
+    let request = aws.ec2().describe_launch_template_versions().launch_template_id(template.as_str());
+    let pages = request.into_paginator().items().send();
+    let versions = pages.collect::<Result<Vec<LaunchTemplateVersion>, _>>().await;
+    let versions = versions.map_err(|error| call_error(DESCRIBE_VERSIONS, error))?;
+    let equal = versions.iter().filter(|version| told(version).settings == wanted);
+    let numbers = equal.map(|version| number(DESCRIBE_VERSIONS, version)).collect::<Called<Vec<u64>>>()?;
+    numbers.into_iter().max().ok_or_else(|| {
+        let why =
+            format!("no version of {template} says what {base} says: write the same to the templates of both colors");
+        refused(CREATE_VERSION, why)
+    })
+}
+
+fn number(operation: &'static str, raw: &LaunchTemplateVersion) -> Called<u64> {
+    let number = required(operation, "VersionNumber", raw.version_number())?;
+    u64::try_from(number).map_err(|_negative| unreadable(operation, format!("VersionNumber is {number}")))
+}
+
+/// Everything that a version says apart from the image. User data can hold a secret, and is told by a digest.
+fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, ForeignText> {
+    let all = [
+        ("block device mappings", several(data.block_device_mappings())),
+        ("capacity reservation", one(data.capacity_reservation_specification())),
+        ("cpu options", one(data.cpu_options())),
+        ("credit specification", one(data.credit_specification())),
+        ("API stop protection", one(data.disable_api_stop())),
+        ("API termination protection", one(data.disable_api_termination())),
+        ("EBS optimization", one(data.ebs_optimized())),
+        ("enclave options", one(data.enclave_options())),
+        ("hibernation options", one(data.hibernation_options())),
+        ("instance profile", one(data.iam_instance_profile())),
+        ("shutdown behavior", one(data.instance_initiated_shutdown_behavior())),
+        ("instance market options", one(data.instance_market_options())),
+        ("instance requirements", one(data.instance_requirements())),
+        ("instance type", one(data.instance_type())),
+        ("kernel", one(data.kernel_id())),
+        ("key name", one(data.key_name())),
+        ("licenses", several(data.license_specifications())),
+        ("maintenance options", one(data.maintenance_options())),
+        ("metadata options", one(data.metadata_options())),
+        ("monitoring", one(data.monitoring())),
+        ("network interfaces", several(data.network_interfaces())),
+        ("placement", one(data.placement())),
+        ("private DNS name options", one(data.private_dns_name_options())),
+        ("RAM disk", one(data.ram_disk_id())),
+        ("security groups", several(data.security_group_ids())),
+        ("security group names", several(data.security_groups())),
+        ("tags", several(data.tag_specifications())),
+        ("user data", data.user_data().map(digest)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), ForeignText::from(value?.as_str())))).collect()
+}
+
+fn one<T: Debug>(value: Option<T>) -> Option<String> {
+    value.map(|value| shortened(&format!("{value:?}")))
+}
+
+fn several<T: Debug>(values: &[T]) -> Option<String> {
+    (!values.is_empty()).then(|| shortened(&format!("{values:?}")))
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= SHORT { text.to_owned() } else { digest(text) }
+}
+
+fn digest(text: &str) -> String {
+    format!("{:016x}", fnv1a(&[text.as_bytes()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::LaunchTemplateInstanceMetadataOptions;
+
+    use super::*;
+
+    #[test]
+    fn two_versions_differ_where_their_settings_do_and_user_data_is_not_told() {
+        let with = |user_data: &str, profile: i32| {
+            let options = LaunchTemplateInstanceMetadataOptions::builder().http_put_response_hop_limit(profile).build();
+            let data = ResponseLaunchTemplateData::builder().user_data(user_data).metadata_options(options);
+            settings(&data.image_id("ami-0123456789abcdef0").build())
+        };
+        let (one, same, other) = (with("c2VjcmV0", 1), with("c2VjcmV0", 1), with("b3RoZXI=", 2));
+        assert_eq!(one, same);
+        let differs: Vec<&String> = one.keys().filter(|name| one.get(*name) != other.get(*name)).collect();
+        assert_eq!(differs, ["metadata options", "user data"]);
+        assert!(one.values().all(|value| !value.as_str().contains("c2VjcmV0")));
+    }
+}

@@ -1,0 +1,161 @@
+//! Forward actions: reading them, and writing their weights without touching anything else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, ForwardActionConfig, Rule, TargetGroupStickinessConfig, TargetGroupTuple,
+};
+use driftless_planner::action::WeightChange;
+use driftless_planner::balancer::{BalancerKind, Forward, ForwardPlace};
+use driftless_planner::ids::TargetGroupArn;
+use driftless_reconciler::ports::Called;
+use jiff::SignedDuration;
+
+use crate::aws::Aws;
+use crate::error::{call_error, parsed, refused, required, unreadable};
+
+const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
+const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
+const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
+const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
+
+/// The forward actions of a listener's rules. Its default action is among them, as the rule `default`.
+pub(super) fn forwards(listener: &str, rules: &[Rule]) -> Called<Vec<Forward>> {
+    let mut found = Vec::new();
+    for rule in rules {
+        let place = if rule.is_default().unwrap_or_default() {
+            ForwardPlace::Listener(parsed(DESCRIBE_LISTENERS, "ListenerArn", Some(listener))?)
+        } else {
+            ForwardPlace::Rule(parsed(DESCRIBE_RULES, "RuleArn", rule.rule_arn())?)
+        };
+        for action in rule.actions() {
+            found.extend(forward(&place, listener, action)?);
+        }
+    }
+    Ok(found)
+}
+
+/// None: it does not forward to target groups.
+fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> Called<Option<Forward>> {
+    let weights = weights(action)?;
+    if weights.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Forward {
+        place: place.clone(),
+        weights,
+        stickiness: stickiness(action)?,
+        balancer: balancer_of(listener),
+    }))
+}
+
+/// The kind stands in the ARN: `listener/app/…`.
+fn balancer_of(listener: &str) -> BalancerKind {
+    if listener.contains(":listener/app/") { BalancerKind::Application } else { BalancerKind::Other }
+}
+
+/// What an action forwards, and with which weights. AWS writes a single target group in two places at once, and its
+/// weight means nothing: it gets everything.
+fn weights(action: &Action) -> Called<BTreeMap<TargetGroupArn, u32>> {
+    let arn = |text: Option<&str>| parsed(DESCRIBE_RULES, "TargetGroupArn", text);
+    match action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default() {
+        [] => action.target_group_arn().map(|text| Ok((arn(Some(text))?, 1))).into_iter().collect(),
+        [one] => Ok(BTreeMap::from([(arn(one.target_group_arn())?, 1)])),
+        several => several
+            .iter()
+            .map(|one| {
+                let weight = required(DESCRIBE_RULES, "Weight", one.weight())?;
+                let weight = u32::try_from(weight)
+                    .map_err(|_negative| unreadable(DESCRIBE_RULES, format!("Weight is {weight}")))?;
+                Ok((arn(one.target_group_arn())?, weight))
+            })
+            .collect(),
+    }
+}
+
+fn stickiness(action: &Action) -> Called<Option<SignedDuration>> {
+    let config = action.forward_config().and_then(ForwardActionConfig::target_group_stickiness_config);
+    let Some(config) = config.filter(|config| config.enabled().unwrap_or_default()) else { return Ok(None) };
+    let seconds = required(DESCRIBE_RULES, "DurationSeconds", config.duration_seconds())?;
+    Ok(Some(SignedDuration::from_secs(seconds.into())))
+}
+
+/// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read right
+/// before, compared, and written as they were but for the weights.
+pub(super) async fn write(aws: &Aws, change: &WeightChange) -> Called<()> {
+    match &change.place {
+        ForwardPlace::Listener(listener) => {
+            let request = aws.elbv2().describe_listeners().listener_arns(listener.as_str());
+            let answer = request.send().await.map_err(|error| call_error(DESCRIBE_LISTENERS, error))?;
+            let found = required(DESCRIBE_LISTENERS, "Listeners", answer.listeners().first())?;
+            let actions = changed(MODIFY_LISTENER, found.default_actions(), change)?;
+            let request = aws.elbv2().modify_listener().listener_arn(listener.as_str());
+            let answer = request.set_default_actions(Some(actions)).send().await;
+            answer.map(|_| ()).map_err(|error| call_error(MODIFY_LISTENER, error))
+        }
+        ForwardPlace::Rule(rule) => {
+            let request = aws.elbv2().describe_rules().rule_arns(rule.as_str());
+            let answer = request.send().await.map_err(|error| call_error(DESCRIBE_RULES, error))?;
+            let found = required(DESCRIBE_RULES, "Rules", answer.rules().first())?;
+            let actions = changed(MODIFY_RULE, found.actions(), change)?;
+            let request = aws.elbv2().modify_rule().rule_arn(rule.as_str()).set_actions(Some(actions));
+            request.send().await.map(|_| ()).map_err(|error| call_error(MODIFY_RULE, error))
+        }
+    }
+}
+
+/// The actions with other weights in the one that forwards. Refused where they are not what was decided on.
+fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> Called<Vec<Action>> {
+    let mut is_found = false;
+    let mut written = Vec::new();
+    for action in actions {
+        let live = weights(action)?;
+        if live.is_empty() {
+            written.push(kept(action));
+            continue;
+        }
+        let named: BTreeSet<&TargetGroupArn> = live.keys().collect();
+        if live != change.expected || stickiness(action)? != change.expected_stickiness {
+            return Err(refused(operation, "the weights are not those that were decided on"));
+        }
+        if named != change.weights.keys().collect() {
+            return Err(refused(operation, "the weights to write name other target groups than the action does"));
+        }
+        is_found = true;
+        written.push(weighted(operation, action, change)?);
+    }
+    if is_found { Ok(written) } else { Err(refused(operation, "there is no forward action any more")) }
+}
+
+/// An action as it was read, in the form in which it can be written: a client secret is never read, and stays.
+fn kept(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Some(config) = &mut action.authenticate_oidc_config {
+        config.use_existing_client_secret = Some(true);
+    }
+    action
+}
+
+fn weighted(operation: &'static str, action: &Action, change: &WeightChange) -> Called<Action> {
+    let tuple = |(arn, weight): (&TargetGroupArn, &u32)| {
+        let weight = i32::try_from(*weight).map_err(|_large| refused(operation, format!("{weight} is no weight")))?;
+        Ok(TargetGroupTuple::builder().target_group_arn(arn.as_str()).weight(weight).build())
+    };
+    let target_groups = change.weights.iter().map(tuple).collect::<Called<Vec<_>>>()?;
+    let stickiness = match change.stickiness {
+        Some(duration) => {
+            let seconds = i32::try_from(duration.as_secs());
+            let seconds = seconds.map_err(|_long| refused(operation, format!("{duration:#} is no stickiness")))?;
+            TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(seconds)
+        }
+        None => TargetGroupStickinessConfig::builder().enabled(false),
+    };
+    let config = ForwardActionConfig::builder()
+        .set_target_groups(Some(target_groups))
+        .target_group_stickiness_config(stickiness.build());
+    Ok(Action::builder()
+        .r#type(ActionTypeEnum::Forward)
+        .set_order(action.order())
+        .forward_config(config.build())
+        .build())
+}
