@@ -276,7 +276,8 @@ fn floor_leaves_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     }
     let serving = crate::replacement::serving_after(candidate.plan, candidate.group, candidate.id);
     let floor = candidate.policy.min_healthy.of_rounded_up(candidate.group.desired);
-    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+    let costs_nothing = crate::replacement::serves_nobody(candidate.plan, candidate.group, candidate.id);
+    (serving < floor && !costs_nothing).then_some(Waiting::BelowFloor { serving, floor })
 }
 
 fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {

@@ -24,7 +24,7 @@ mod retiring;
 mod vacating;
 
 pub(crate) use launching::launch;
-pub(crate) use proving::floor;
+pub(crate) use proving::{floor, serves_nobody};
 pub(crate) use retiring::terminate;
 pub(crate) use vacating::serving_after;
 

@@ -6,7 +6,7 @@ use crate::decide::Plan;
 use crate::decision::{Evidence, JournalEntry, Waiting};
 use crate::ids::InstanceId;
 use crate::ledger::protect;
-use crate::observation::{Lifecycle, Member};
+use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::record::{Phase, Proving, Replacement, Retiring, Setting, Surge, WithdrawReason};
 
 pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
@@ -78,6 +78,7 @@ fn was_listed(plan: &Plan<'_>, proving: &Proving) -> bool {
     proving.healthy_since.is_some() || plan.next.ledger.iter().any(|entry| protects(&entry.setting))
 }
 
+/// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.
 pub(crate) fn floor(
     plan: &Plan<'_>,
     context: &Context<'_, '_>,
@@ -86,7 +87,23 @@ pub(crate) fn floor(
 ) -> Option<Waiting> {
     let serving = plan.input.seen.serving_without(context.group, leaving);
     let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
-    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+    (serving < floor && !serves_nobody(plan, context.group, leaving)).then_some(Waiting::BelowFloor { serving, floor })
+}
+
+/// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
+/// serve, and where no target is healthy it sends traffic to all of them.
+pub(crate) fn serves_nobody(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> bool {
+    let seen = plan.input.seen;
+    let Some(member) = group.member(id) else { return true };
+    let gets_nothing =
+        group.target_groups.iter().any(|arn| match seen.targets.get(arn).and_then(|targets| targets.get(id)) {
+            Some(
+                TargetHealth::Initial | TargetHealth::Unhealthy(_) | TargetHealth::Draining | TargetHealth::Unused,
+            ) => true,
+            Some(TargetHealth::Healthy | TargetHealth::Unavailable) | None => false,
+        });
+    let is_idle = member.lifecycle != Lifecycle::InService || gets_nothing;
+    is_idle && seen.serving_without(group, id) > 0
 }
 
 pub(super) fn keep_evidence(plan: &mut Plan<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {

@@ -1,7 +1,7 @@
 //! Where the tag says so: the drifted instance goes first, and what Auto Scaling launches in its place must prove
 //! itself. The place in the budget is held until it has.
 
-use super::proving::keep_evidence;
+use super::proving::{keep_evidence, serves_nobody};
 use super::retiring::terminate;
 use super::{Clock, Context, End, Step, context_of, hold_or_expire};
 use crate::action::{Action, ActionResult, Role};
@@ -94,7 +94,8 @@ pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
 fn floor_after(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
     let serving = serving_after(plan, context.group, context.id);
     let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
-    (serving < floor).then_some(Waiting::BelowFloor { serving, floor })
+    (serving < floor && !serves_nobody(plan, context.group, context.id))
+        .then_some(Waiting::BelowFloor { serving, floor })
 }
 
 fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {

@@ -35,6 +35,8 @@ mod other_hands;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod quarantine;
+#[cfg(test)]
 mod replacement;
 #[cfg(test)]
 mod several;
@@ -43,6 +45,6 @@ mod support;
 #[cfg(test)]
 mod sweep;
 #[cfg(test)]
-mod ways;
+mod terminate_first;
 #[cfg(test)]
 mod windows;

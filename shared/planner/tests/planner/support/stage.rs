@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) outcomes: Vec<Outcome>,
     /// Instances that fail their target health checks.
     pub(crate) sick: BTreeSet<InstanceId>,
+    /// Instances that the load balancer does not judge.
+    pub(crate) unjudged: BTreeSet<InstanceId>,
     /// Images whose instances fail their target health checks.
     pub(crate) broken: BTreeSet<ImageId>,
     /// Instances that do not come into service.
@@ -118,6 +120,7 @@ impl Stage {
             record: None,
             outcomes: Vec::new(),
             sick: BTreeSet::new(),
+            unjudged: BTreeSet::new(),
             broken: BTreeSet::new(),
             held_back: BTreeSet::new(),
             scripted: BTreeMap::new(),

@@ -216,8 +216,14 @@ impl Stage {
         }
     }
 
+    /// Whether it is in service and its targets are healthy.
+    pub(crate) fn is_serving(&self, member: &Member) -> bool {
+        self.health(member) == TargetHealth::Healthy
+    }
+
     pub(crate) fn health(&self, member: &Member) -> TargetHealth {
         match &member.lifecycle {
+            Lifecycle::InService if self.unjudged.contains(&member.id) => TargetHealth::Initial,
             Lifecycle::InService if self.sick.contains(&member.id) => TargetHealth::Unhealthy("timeout".into()),
             Lifecycle::InService => TargetHealth::Healthy,
             Lifecycle::Pending => TargetHealth::Initial,

@@ -1,0 +1,220 @@
+//! Instances that are set aside for forensics: out of traffic, still there, and not for ever.
+
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::decision::Waiting;
+use driftless_planner::notification::News;
+use driftless_planner::observation::Lifecycle;
+use driftless_planner::policy::{QUARANTINE_FOR, QUARANTINE_MAX};
+use jiff::SignedDuration;
+
+use crate::support::{RULE, Stage, around, freeze, id, mins};
+
+fn drifted(size: u32, numbers: &[u32]) -> Stage {
+    let mut stage = Stage::drifted(size, numbers);
+    stage.tag("replace", "quarantine");
+    stage
+}
+
+/// Instance 1 is kept for forensics, and the fleet is at rest.
+fn kept() -> Stage {
+    let mut stage = drifted(8, &[1]);
+    stage.settle();
+    assert!(stage.record().quarantined.contains_key(&id(1)));
+    stage.acted.clear();
+    stage.told.clear();
+    stage
+}
+
+fn lifecycle(stage: &Stage, number: u32) -> Option<Lifecycle> {
+    stage.groups[0].member(&id(number)).map(|member| member.lifecycle.clone())
+}
+
+#[test]
+fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
+    let mut stage = drifted(3, &[1]);
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.done(), ["launch", "protect", "set-aside", "protect"]);
+    assert_eq!(lifecycle(&stage, 1), Some(Lifecycle::Standby));
+    let kept = &stage.record().quarantined[&id(1)];
+    assert_eq!(kept.until, kept.since + QUARANTINE_FOR);
+    let told = stage.told.last().unwrap();
+    let News::Replaced { kept_until, .. } = &told.news else { panic!("{told:?}") };
+    assert_eq!(*kept_until, Some(kept.until));
+}
+
+#[test]
+fn it_is_never_counted_and_never_replaced() {
+    let mut stage = kept();
+    assert!(stage.compliance[&RULE.parse().unwrap()].contains_key(&id(1)), "it is still drifted");
+    stage.wait(mins(60));
+    stage.settle();
+    assert!(stage.acted.is_empty(), "{:?}", stage.acted);
+    assert!(stage.record().replacements.is_empty());
+    // Two of eight are the share; with the one that is kept they would be more.
+    stage.drift(2);
+    stage.drift(3);
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    assert!(!stage.record().conditions.contains_key("breaker-open"), "{:?}", stage.kinds());
+}
+
+#[test]
+fn there_is_room_for_so_many_and_those_on_their_way_count() {
+    let mut stage = drifted(20, &[1, 2, 3, 4]);
+    stage.tag("budget", "10");
+    stage.look();
+    let under_way = stage.record().replacements.values().filter(|work| work.phase.surge().is_some()).count();
+    assert_eq!(under_way, QUARANTINE_MAX);
+    assert_eq!(stage.waits_for(4), Some(&Waiting::QuarantineFull { until: None }));
+    stage.settle();
+    assert_eq!(stage.record().quarantined.len(), QUARANTINE_MAX);
+    let first = stage.record().quarantined.values().map(|kept| kept.until).min();
+    assert_eq!(stage.waits_for(4), Some(&Waiting::QuarantineFull { until: first }));
+    // It makes room when the first one has been kept long enough.
+    stage.now = first.unwrap();
+    stage.settle();
+    assert!(!stage.has(&id(4)) || lifecycle(&stage, 4) == Some(Lifecycle::Standby));
+    assert_eq!(stage.groups[0].active().count(), 20);
+}
+
+#[test]
+fn it_goes_when_it_has_been_kept_long_enough_and_takes_no_capacity_with_it() {
+    let until = kept().record().quarantined[&id(1)].until;
+    for (waited, goes) in around(SignedDuration::ZERO).into_iter().zip([false, true, true]) {
+        let mut stage = kept();
+        stage.now = until + waited;
+        let decision = stage.look();
+        let expected = Action::Terminate {
+            group: stage.groups[0].name.clone(),
+            instance: id(1),
+            expected_desired: 8,
+            capacity: CapacityChange::Keep,
+            role: Role::Quarantined,
+        };
+        assert_eq!(decision.actions, if goes { vec![expected] } else { Vec::new() }, "{waited:?}");
+        if goes {
+            stage.settle();
+            assert_eq!(lifecycle(&stage, 1), None);
+            assert!(stage.record().quarantined.is_empty());
+        }
+        stage.is_clean(8);
+    }
+}
+
+#[test]
+fn two_that_expire_at_once_go_one_after_the_other() {
+    let mut stage = drifted(8, &[1, 2]);
+    stage.tag("budget", "2");
+    stage.settle();
+    stage.wait(QUARANTINE_FOR);
+    assert_eq!(stage.look().actions.len(), 1);
+    stage.settle();
+    stage.is_clean(8);
+    assert_eq!((lifecycle(&stage, 1), lifecycle(&stage, 2)), (None, None));
+}
+
+#[test]
+fn what_a_person_put_back_into_service_is_a_drifted_instance_again() {
+    for (waited, is_kept) in around(mins(2)).into_iter().zip([true, false, false]) {
+        let mut stage = drifted(8, &[1]);
+        while !stage.record().quarantined.contains_key(&id(1)) {
+            stage.look();
+            stage.arrive();
+            stage.wait(mins(1));
+        }
+        let since = stage.record().quarantined[&id(1)].since;
+        stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().lifecycle = Lifecycle::InService;
+        stage.group().desired += 1;
+        stage.now = since + waited;
+        stage.look();
+        assert_eq!(stage.record().quarantined.contains_key(&id(1)), is_kept, "{waited:?}");
+        if !is_kept {
+            stage.settle();
+            stage.wait(mins(5));
+            stage.settle();
+            assert_eq!(stage.launched.len(), 2, "replaced through all guards, as any other");
+            stage.is_clean(9);
+        }
+    }
+}
+
+#[test]
+fn what_a_person_ended_is_kept_no_longer() {
+    let mut stage = kept();
+    stage.group().members.retain(|member| member.id != id(1));
+    stage.settle();
+    assert!(stage.record().quarantined.is_empty());
+    stage.is_clean(8);
+    assert!(stage.journal.iter().any(|entry| entry.why.as_str() == "the instance is gone"));
+}
+
+#[test]
+fn an_answer_without_groups_ends_no_quarantine() {
+    let mut stage = kept();
+    let groups = std::mem::take(&mut stage.groups);
+    stage.look();
+    assert!(stage.record().quarantined.contains_key(&id(1)));
+    stage.groups = groups;
+    stage.settle();
+    assert!(stage.record().quarantined.contains_key(&id(1)));
+}
+
+#[test]
+fn a_protection_keeps_it_longer() {
+    let mut stage = kept();
+    let until = stage.record().quarantined[&id(1)].until;
+    let protected_until = until + mins(60);
+    let reason = format!("forensics until {protected_until}");
+    stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.as_str().into());
+    stage.now = until;
+    for (waited, goes) in around(mins(60)).into_iter().zip([false, true, true]) {
+        let mut stage = stage.clone();
+        stage.wait(waited);
+        assert_eq!(!stage.look().actions.is_empty(), goes, "{waited:?}");
+    }
+}
+
+#[test]
+fn a_freeze_keeps_the_evidence() {
+    let mut stage = kept();
+    stage.freezes.push(freeze(stage.now, None));
+    stage.wait(QUARANTINE_FOR);
+    stage.look();
+    stage.wait(mins(60));
+    assert!(stage.look().actions.is_empty());
+    stage.freezes.clear();
+    stage.settle();
+    assert!(stage.record().quarantined.is_empty());
+    stage.is_clean(8);
+}
+
+#[test]
+fn a_crash_after_it_was_set_aside_keeps_it_all_the_same() {
+    let mut stage = drifted(3, &[1]);
+    stage.look();
+    stage.look();
+    stage.arrive();
+    stage.look();
+    stage.wait(mins(1));
+    stage.look();
+    assert_eq!(lifecycle(&stage, 1), Some(Lifecycle::Standby));
+    stage.outcomes.clear();
+    stage.settle();
+    stage.is_clean(3);
+    assert!(stage.record().quarantined.contains_key(&id(1)));
+}
+
+#[test]
+fn where_it_may_not_be_set_aside_it_stays_and_a_person_is_called() {
+    let mut stage = drifted(3, &[1]);
+    stage.scripted.insert("set-aside", ActionResult::Denied("autoscaling:EnterStandby".into()));
+    for _ in 0..40 {
+        stage.look();
+        stage.arrive();
+        stage.wait(mins(1));
+    }
+    assert!(stage.has(&id(1)));
+    assert!(stage.kinds().contains(&"entered permission-denied:set-aside".to_owned()), "{:?}", stage.kinds());
+}

@@ -1,0 +1,251 @@
+//! Where the tag says so, the drifted instance goes before its successor comes.
+
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::decision::Waiting;
+use driftless_planner::notification::News;
+use driftless_planner::observation::LaunchFailure;
+use driftless_planner::record::{Phase, StopReason};
+
+use crate::support::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
+
+/// So many, some of them drifted and debounced, where the drifted one goes first over this floor.
+fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
+    let mut stage = Stage::drifted(size, numbers);
+    stage.tag("replace", "terminate-first");
+    stage.tag("min-healthy", min_healthy);
+    stage
+}
+
+/// The drifted instance is gone, and nothing has come into its place.
+fn refilling(size: u32, numbers: &[u32]) -> Stage {
+    let mut stage = drifted(size, numbers, "50%");
+    stage.launches = false;
+    stage.look();
+    stage.look();
+    stage.leave();
+    assert_eq!(stage.phase(numbers[0]), "refilling");
+    stage
+}
+
+#[test]
+fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
+    let mut stage = drifted(3, &[1], "60%");
+    stage.group().max = 3;
+    let start = stage.look();
+    let [
+        Action::Terminate {
+            instance, expected_desired: 3, capacity: CapacityChange::Keep, role: Role::Drifted, ..
+        },
+    ] = &start.actions[..]
+    else {
+        panic!("{:?}", start.actions)
+    };
+    assert_eq!(*instance, id(1));
+    assert_eq!(stage.phase(1), "vacating");
+    let News::ReplacementStarted { goes_first: true, .. } = &stage.told[0].news else { panic!("{:?}", stage.told) };
+    stage.look();
+    assert_eq!(stage.phase(1), "refilling");
+    stage.arrive();
+    stage.leave();
+    stage.look();
+    for (waited, phase) in around(mins(1)).into_iter().zip(["refilling", "-", "-"]) {
+        let mut stage = stage.clone();
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+    }
+    stage.settle();
+    stage.is_clean(3);
+    assert_eq!(stage.done(), ["terminate"], "desired capacity and maximum are not touched");
+    assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
+}
+
+#[test]
+fn its_evidence_is_committed_with_the_decision_to_terminate_it() {
+    let mut stage = drifted(3, &[1], "60%");
+    let decision = stage.decide();
+    assert!(!decision.actions.is_empty());
+    let evidence = decision.journal.iter().find_map(|entry| entry.evidence.as_ref()).unwrap();
+    assert!(evidence.findings.contains_key(&RULE.parse().unwrap()));
+    assert_eq!(evidence.machine, Some(stage.machines[&id(1)].clone()));
+    stage.settle();
+}
+
+#[test]
+fn the_floor_must_hold_without_it() {
+    // 80 % of ten are eight.
+    for (sick, starts) in [(0, true), (1, true), (2, false)] {
+        let mut stage = drifted(10, &[1], "80%");
+        stage.tag("budget", "5");
+        stage.sick = (0..sick).map(|offset| id(10 - offset)).collect();
+        let decision = stage.look();
+        assert_eq!(!decision.actions.is_empty(), starts, "{sick}");
+        let below = Waiting::BelowFloor { serving: 7, floor: 8 };
+        assert_eq!(stage.waits_for(1), (!starts).then_some(&below), "{sick}");
+    }
+}
+
+#[test]
+fn two_that_go_at_once_leave_the_floor() {
+    for (min_healthy, fewest_serving) in [("90%", 9), ("80%", 8), ("70%", 8)] {
+        let mut stage = drifted(10, &[1, 2], min_healthy);
+        stage.tag("budget", "2");
+        let mut fewest = 10;
+        for look in 1..=120 {
+            stage.look();
+            fewest = fewest.min(stage.groups[0].members.iter().filter(|member| stage.is_serving(member)).count());
+            // Coming takes longer than a look.
+            if look % 4 == 0 {
+                stage.arrive();
+                stage.leave();
+            }
+            stage.wait(secs(15));
+        }
+        stage.is_clean(10);
+        assert_eq!(fewest, fewest_serving, "{min_healthy}");
+    }
+}
+
+#[test]
+fn what_does_not_serve_may_go_below_the_floor() {
+    let mut stage = drifted(4, &[1, 2], "75%");
+    stage.tag("breaker", "100%");
+    stage.unjudged.extend([id(1), id(2)]);
+    stage.settle();
+    stage.is_clean(4);
+    assert_eq!(stage.terminated().len(), 2, "no one serves less without them");
+}
+
+#[test]
+fn what_is_terminated_is_not_terminated_again_while_the_describe_trails() {
+    let mut stage = drifted(3, &[1], "60%");
+    stage.scripted.insert("terminate", ActionResult::Done);
+    stage.look();
+    stage.wait(secs(2));
+    let again = stage.look();
+    assert!(again.actions.is_empty(), "{:?}", again.actions);
+    assert_eq!(stage.phase(1), "vacating");
+}
+
+#[test]
+fn drift_that_is_over_before_it_went_keeps_it() {
+    let mut stage = drifted(3, &[1], "60%");
+    stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
+    stage.look();
+    stage.comply(1);
+    stage.scripted.clear();
+    stage.outcomes.clear();
+    stage.settle();
+    stage.is_clean(3);
+    assert!(stage.has(&id(1)));
+    assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
+}
+
+#[test]
+fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
+    let mut stage = drifted(3, &[1], "60%");
+    stage.scripted.insert("terminate", ActionResult::Frozen);
+    stage.look();
+    stage.scripted.clear();
+    stage.freezes.push(freeze(stage.now, None));
+    stage.wait(mins(60));
+    let held = stage.look();
+    assert!(held.actions.is_empty());
+    assert_eq!(stage.phase(1), "vacating");
+    stage.freezes.clear();
+    stage.settle();
+    stage.is_clean(3);
+    assert!(!stage.has(&id(1)));
+}
+
+#[test]
+fn where_nothing_comes_into_the_place_a_person_is_called() {
+    // The drain deadline and the launch deadline together: 30 and 20 minutes.
+    for (waited, phase) in around(mins(50)).into_iter().zip(["refilling", "stopped", "stopped"]) {
+        let mut stage = refilling(3, &[1]);
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+        let is_told = matches!(stage.told.last().unwrap().news, News::Stopped { why: StopReason::NotRefilled, .. });
+        assert_eq!(is_told, phase == "stopped", "{waited:?}");
+    }
+}
+
+#[test]
+fn a_newcomer_that_never_serves_is_no_refill() {
+    let mut stage = refilling(3, &[1]);
+    stage.launches = true;
+    stage.arrive();
+    stage.arrive();
+    stage.sick.insert(id(stage.last_id));
+    for _ in 0..110 {
+        stage.look();
+        stage.wait(secs(30));
+    }
+    assert_eq!(stage.kinds(), ["replacement-started", "stopped"]);
+}
+
+#[test]
+fn a_place_that_someone_took_away_needs_no_refill() {
+    let mut stage = refilling(3, &[1]);
+    stage.scale_to(2);
+    stage.settle();
+    stage.is_clean(2);
+    assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
+}
+
+#[test]
+fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
+    let mut stage = refilling(8, &[1, 2]);
+    stage.tag("budget", "2");
+    let message = "We currently do not have sufficient m5.large capacity (InsufficientInstanceCapacity)";
+    let failure = LaunchFailure { at: stage.now, message: message.into() };
+    stage.launch_failures.insert(GROUP.parse().unwrap(), failure);
+    let before = stage.terminated().len();
+    stage.look();
+    stage.wait(secs(30));
+    stage.look();
+    let waits = stage.waits_for(2);
+    assert!(matches!(waits, Some(Waiting::CapacityShort { .. } | Waiting::GroupNotFit { .. })), "{waits:?}");
+    assert_eq!(stage.terminated().len(), before);
+    assert!(stage.kinds().contains(&"entered capacity-short".to_owned()), "{:?}", stage.kinds());
+    stage.launch_failures.clear();
+    stage.launches = true;
+    stage.settle();
+    stage.is_clean(8);
+    assert_eq!(stage.terminated().len(), 2);
+}
+
+#[test]
+fn a_successor_that_drifts_as_its_ancestor_did_ends_the_chain() {
+    let mut stage = drifted(3, &[1], "60%");
+    stage.look();
+    stage.look();
+    stage.arrive();
+    stage.leave();
+    stage.look();
+    let successor = stage.successor(1);
+    stage.drift_under(successor.clone(), RULE);
+    stage.settle();
+    stage.wait(mins(10));
+    stage.settle();
+    assert_eq!(stage.terminated(), [id(1)]);
+    let Phase::Stopped(stopped) = &stage.record().replacements[&successor].phase else { panic!() };
+    assert!(matches!(&stopped.why, StopReason::Lineage { ancestor, .. } if *ancestor == id(1)), "{stopped:?}");
+}
+
+#[test]
+fn while_nothing_takes_its_place_no_other_goes() {
+    let mut stage = Stage::drifted(6, &[1, 2]);
+    stage.tag("replace", "terminate-first");
+    stage.tag("min-healthy", "50%");
+    stage.tag("breaker", "50%");
+    stage.launches = false;
+    for _ in 0..90 {
+        stage.look();
+        stage.leave();
+        stage.wait(mins(1));
+    }
+    assert_eq!(stage.terminated().len(), 1);
+    assert!(stage.kinds().contains(&"stopped".to_owned()), "{:?}", stage.kinds());
+}
