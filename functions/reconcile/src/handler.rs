@@ -143,7 +143,7 @@ async fn file_all<P: Ports>(
                 }
             }
             Ok(Filed::AskedAgainLater) => {
-                tracing::info!(fact = fact.key(), "no fleet is known for it yet: asked again")
+                tracing::info!(fact = fact.key(), "no fleet is known for it yet: asked again");
             }
             Ok(Filed::NotOurs) => tracing::info!(fact = fact.key(), "not about an instance of a fleet"),
             Err(error) => {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
-use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, Dimension, MetricAlarm, StateValue};
+use aws_sdk_cloudwatch::types::{
+    AlarmType, CompositeAlarm, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, StateValue,
+};
 use aws_smithy_types::DateTime;
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::fact::{AlarmState, AlarmSubject};
@@ -67,11 +69,11 @@ async fn read(request: DescribeAlarmsFluentBuilder) -> Called<BTreeMap<AlarmName
 
 fn of_metrics(raw: &MetricAlarm) -> Called<Alarm> {
     let of_metrics = raw.metrics().iter().filter_map(|query| query.metric_stat());
-    let dimensions = of_metrics.clone().filter_map(|stat| stat.metric()).flat_map(|metric| metric.dimensions());
+    let dimensions = of_metrics.clone().filter_map(|stat| stat.metric()).flat_map(Metric::dimensions);
     let subject = subject(raw.dimensions().iter().chain(dimensions));
     // An expression over several metrics has no period of its own: the longest of theirs.
-    let periods = raw.metrics().iter().filter_map(|query| query.period());
-    let period = raw.period().or_else(|| of_metrics.filter_map(|stat| stat.period()).chain(periods).max());
+    let periods = raw.metrics().iter().filter_map(MetricDataQuery::period);
+    let period = raw.period().or_else(|| of_metrics.filter_map(MetricStat::period).chain(periods).max());
     let evaluated = required(DESCRIBE_ALARMS, "EvaluationPeriods", raw.evaluation_periods())?;
     let window = period.map(|seconds| SignedDuration::from_secs(i64::from(seconds) * i64::from(evaluated)));
     let since = raw.state_transitioned_timestamp().or(raw.state_updated_timestamp());
@@ -135,7 +137,6 @@ fn subject<'d>(dimensions: impl Iterator<Item = &'d Dimension>) -> AlarmSubject 
 mod tests {
     use aws_sdk_cloudwatch::Client;
     use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
-    use aws_sdk_cloudwatch::types::{Metric, MetricDataQuery, MetricStat};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;

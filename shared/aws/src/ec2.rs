@@ -182,7 +182,7 @@ mod tests {
                 });
             let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, [&rule]);
             let content = with_ec2(client).template(&version()).await.unwrap().unwrap();
-            assert_eq!(content.image.as_ref().map(driftless_planner::ids::ImageId::as_str), expected);
+            assert_eq!(content.image.as_ref().map(ImageId::as_str), expected);
         }
     }
 

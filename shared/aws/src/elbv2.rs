@@ -299,7 +299,7 @@ mod tests {
             .match_requests(|request| {
                 let [login, forward] = request.actions() else { return false };
                 let weights: Vec<_> =
-                    forward.forward_config().unwrap().target_groups().iter().map(|tuple| tuple.weight()).collect();
+                    forward.forward_config().unwrap().target_groups().iter().map(TargetGroupTuple::weight).collect();
                 let stickiness = forward.forward_config().unwrap().target_group_stickiness_config().unwrap();
                 login.order() == Some(1)
                     && login.authenticate_oidc_config().unwrap().client_id() == Some("web")

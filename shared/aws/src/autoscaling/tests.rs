@@ -320,7 +320,7 @@ async fn a_minimum_a_maximum_and_emptying_are_written_alone_and_once() {
     assert_eq!(sizes[0], ["MinSize=3"]);
     assert_eq!(sizes[1], ["MaxSize=9"]);
     assert_eq!(
-        sizes[2].iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+        sizes[2].iter().map(String::as_str).collect::<BTreeSet<_>>(),
         ["DesiredCapacity=0", "MaxSize=5", "MinSize=0"].into()
     );
 }
