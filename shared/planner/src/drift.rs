@@ -11,7 +11,7 @@ use crate::ids::{InstanceId, RuleName};
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::record::{DriftReason, LINEAGE_MEMORY, Phase, Record, Replacement};
-use crate::replacement::Recurrence;
+use crate::replacement::{LOOK_MIN, Recurrence};
 use crate::text::ForeignText;
 
 mod breaker;
@@ -275,6 +275,8 @@ pub(crate) fn ask_to_replace(
         return Err(format!("{instance} is being replaced already").into());
     }
     plan.next.asked_to_replace.insert(instance.clone(), actor.clone());
+    // What has drifted was found before the command was read.
+    plan.look_again(plan.input.now + LOOK_MIN);
     Ok(())
 }
 

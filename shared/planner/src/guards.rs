@@ -32,10 +32,11 @@ struct Candidate<'p, 'a> {
 type Guard = fn(&Candidate<'_, '_>) -> Option<Waiting>;
 
 /// The guards after the freeze, the policy and the mode, which hold for the fleet as a whole.
-const GUARDS: [Guard; 15] = [
+const GUARDS: [Guard; 16] = [
     window_is_open,
     no_cutover,
     group_is_fit,
+    is_no_newcomer,
     drift_is_read,
     breaker_is_closed,
     rule_breaker_is_closed,
@@ -192,6 +193,31 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
         return unfit(format!("{} wants {} instances and has {active}", group.name, group.desired));
     }
     None
+}
+
+/// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
+fn is_no_newcomer(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
+    let launched_at = candidate.plan.input.seen.machines.get(candidate.id).map(|machine| machine.launched_at);
+    let awaits_it = |replacement: &Replacement| match &replacement.phase {
+        // EC2 tells launch times in whole seconds.
+        Phase::Launching(surge) => launched_at.is_none_or(|at| at.as_second() >= surge.admitted_at.as_second()),
+        Phase::Proving(_)
+        | Phase::Retiring(_)
+        | Phase::Vacating(_)
+        | Phase::Refilling(_)
+        | Phase::Withdrawing(_)
+        | Phase::Debouncing
+        | Phase::Blocked(_)
+        | Phase::Stopped(_) => false,
+    };
+    let (ancestor, _) = candidate
+        .plan
+        .next
+        .replacements
+        .iter()
+        .find(|(_, replacement)| replacement.group == candidate.group.name && awaits_it(replacement))?;
+    let problem = format!("it may be the successor of {ancestor}, whose launch has not answered yet");
+    Some(Waiting::GroupNotFit { problem: problem.into() })
 }
 
 /// What starts something is verified by the read of this very look, and so is the breaker.

@@ -3,7 +3,7 @@
 
 use super::proving::{keep_evidence, serves_nobody};
 use super::retiring::terminate;
-use super::{Clock, Context, End, Step, context_of, hold_or_expire};
+use super::{Clock, Context, End, Step, context_of, hold_or_expire, is_on_trial};
 use crate::action::{Action, ActionResult, Role};
 use crate::adopt::Standing;
 use crate::capacity;
@@ -113,6 +113,7 @@ pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilli
         refilling.successor = newest_since(plan, context, refilling.surge.admitted_at);
         if refilling.successor.is_some() {
             plan.next.back_off = None;
+            is_on_trial(plan, refilling.successor.as_ref());
         }
     }
     let Some(successor) = refilling.successor.as_ref().and_then(member) else {

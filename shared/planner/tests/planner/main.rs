@@ -7,6 +7,8 @@ mod adoption;
 #[cfg(test)]
 mod anything;
 #[cfg(test)]
+mod backlog;
+#[cfg(test)]
 mod breaker;
 #[cfg(test)]
 mod cancelled;
@@ -17,6 +19,8 @@ mod conditions;
 #[cfg(test)]
 mod cutover;
 #[cfg(test)]
+mod drift_reasons;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod failures;
@@ -24,6 +28,8 @@ mod failures;
 mod freeze;
 #[cfg(test)]
 mod guards;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

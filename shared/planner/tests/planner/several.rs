@@ -196,3 +196,25 @@ fn what_does_not_serve_but_has_not_drifted_does_not_keep_a_drifted_one_that_does
     stage.is_clean(8);
     assert!(!stage.has(&id(1)));
 }
+
+#[test]
+fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answered() {
+    let mut stage = Stage::drifted(8, &[1]);
+    stage.tag("budget", "2");
+    stage.look();
+    // The answer is lost, and so are those to the same question later on. Meanwhile the newcomer drifts.
+    stage.outcomes.clear();
+    stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
+    stage.arrive();
+    stage.drift_under(id(101), "sg-closed");
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    stage.look();
+    assert_eq!(launching(&stage), [1]);
+    assert_eq!(stage.phase(101), "blocked");
+    stage.scripted.clear();
+    stage.settle();
+    assert_eq!((stage.desired(), stage.groups[0].active().count()), (8, 8));
+    assert_eq!(stage.terminated(), [id(101)]);
+}

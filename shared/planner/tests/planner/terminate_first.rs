@@ -249,3 +249,25 @@ fn while_nothing_takes_its_place_no_other_goes() {
     assert_eq!(stage.terminated().len(), 1);
     assert!(stage.kinds().contains(&"stopped".to_owned()), "{:?}", stage.kinds());
 }
+
+#[test]
+fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replaced_itself() {
+    let mut stage = refilling(3, &[1]);
+    stage.launches = true;
+    stage.arrive();
+    stage.arrive();
+    let newcomer = id(stage.last_id);
+    stage.tag("budget", "2");
+    stage.tag("breaker", "100%");
+    stage.unjudged.insert(newcomer.clone());
+    stage.drift_under(newcomer.clone(), RULE);
+    stage.look();
+    assert_eq!(stage.successor(1), newcomer);
+    stage.wait(mins(5));
+    stage.look();
+    stage.unjudged.clear();
+    stage.settle();
+    assert_eq!(stage.terminated(), [id(1)]);
+    assert!(matches!(stage.record().replacements[&newcomer].phase, Phase::Stopped(_)));
+    assert_eq!((stage.desired(), stage.groups[0].active().count()), (3, 3));
+}

@@ -9,7 +9,7 @@ use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
-use driftless_planner::fact::Fact;
+use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
@@ -207,6 +207,26 @@ impl Stage {
     pub(crate) fn has(&self, instance: &InstanceId) -> bool {
         let member = self.groups.iter().find_map(|group| group.member(instance));
         member.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
+    }
+
+    /// A person gives a command.
+    pub(crate) fn say(&mut self, command: Command) {
+        let request = format!("r-{}", self.journal.len() + self.facts.len());
+        self.facts.push(Fact::Command(CommandFact {
+            request,
+            fleet: fleet(),
+            actor: "ana".into(),
+            at: self.now,
+            reason: None,
+            command,
+        }));
+    }
+
+    /// An alarm that names these instances is in this state.
+    pub(crate) fn alarm(&mut self, name: &str, state: AlarmState, instances: &[u32]) {
+        let instances = instances.iter().map(|number| id(*number)).collect();
+        let subject = AlarmSubject { instances, ..AlarmSubject::default() };
+        self.alarms.insert(name.parse().unwrap(), Alarm { state, since: self.now, subject, ..quiet_alarm() });
     }
 
     // ---- what is remembered ------------------------------------------------------------------------------------------

@@ -1,0 +1,48 @@
+//! Lifecycle hooks: how a group boots and drains. No deadline is shorter than they may take.
+
+use jiff::SignedDuration;
+
+use crate::support::{Stage, around, id, mins};
+
+/// The phase of a surge whose successor does not serve, after so long. The warm-up is one minute.
+fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.hook_timeout = hooks;
+    stage.look();
+    let admitted_at = stage.now;
+    stage.look();
+    stage.held_back.insert(stage.successor(1));
+    stage.now = admitted_at + waited;
+    stage.look();
+    stage.phase(1)
+}
+
+#[test]
+fn a_successor_may_take_as_long_as_the_hooks_and_the_warm_up() {
+    for (hooks, deadline) in [(mins(18), mins(20)), (mins(19), mins(20)), (mins(20), mins(21)), (mins(60), mins(61))] {
+        for (waited, phase) in around(deadline).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
+            assert_eq!(after(hooks, waited), phase, "{hooks:?} {waited:?}");
+        }
+    }
+}
+
+#[test]
+fn a_drain_may_take_as_long_as_the_hooks() {
+    for (hooks, deadline) in [(mins(29), mins(30)), (mins(30), mins(30)), (mins(31), mins(31))] {
+        for (waited, is_overdue) in around(deadline).into_iter().zip([false, true, true]) {
+            let mut stage = Stage::drifted(3, &[1]);
+            stage.hook_timeout = hooks;
+            stage.look();
+            stage.look();
+            stage.arrive();
+            stage.look();
+            stage.wait(mins(1));
+            stage.look();
+            assert_eq!(stage.phase(1), "retiring");
+            stage.wait(waited);
+            stage.look();
+            let overdue = format!("drain-overdue:{}", id(1));
+            assert_eq!(stage.record().conditions.contains_key(&overdue), is_overdue, "{hooks:?} {waited:?}");
+        }
+    }
+}
