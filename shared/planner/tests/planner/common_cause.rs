@@ -2,10 +2,11 @@
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
+use driftless_planner::fact::Command;
 use driftless_planner::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
 use jiff::Timestamp;
 
-use crate::support::{RULE, Stage, around, mins, rule, secs};
+use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 
 /// Other fleets that began to drift under the rule so long ago.
 fn others(stage: &mut Stage, count: usize, at: Timestamp) {
@@ -72,4 +73,129 @@ fn without_room_the_fleet_waits_with_growing_pauses_and_no_attempt_counts() {
     stage.settle();
     stage.is_clean(4);
     assert_eq!(stage.record().back_off, None);
+}
+
+/// A fleet with an instance drifted under the rule, whose breaker is open in all fleets.
+fn opened() -> Stage {
+    let mut stage = Stage::new(8);
+    stage.look();
+    let now = stage.now;
+    others(&mut stage, COMMON_CAUSE_FLEETS, now);
+    stage.drift(1);
+    stage.look();
+    assert!(stage.record().rule_breakers.contains_key(&rule(RULE)));
+    stage.told.clear();
+    stage
+}
+
+#[test]
+fn the_fleets_own_drift_counts_once_and_fleets_that_do_not_drift_open_nothing() {
+    // Known to the account by its own name it is still one fleet.
+    let mut stage = Stage::new(8);
+    stage.look();
+    let now = stage.now;
+    others(&mut stage, COMMON_CAUSE_FLEETS - 2, now);
+    stage.account.drifting.entry(rule(RULE)).or_default().insert("app".parse().unwrap(), now);
+    stage.drift(1);
+    stage.look();
+    assert!(stage.record().rule_breakers.is_empty());
+    // A fleet without drift under the rule has nothing to hold.
+    let mut stage = Stage::new(8);
+    stage.look();
+    others(&mut stage, COMMON_CAUSE_FLEETS, now);
+    stage.look();
+    assert!(stage.record().rule_breakers.is_empty());
+}
+
+#[test]
+fn drift_under_another_rule_too_is_not_held_by_the_breaker_of_one() {
+    let mut stage = opened();
+    stage.tag("rules", "sg-closed;imds-v2");
+    stage.drift_under(id(1), OTHER_RULE);
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    assert_eq!(stage.phase(1), "launching", "what it breaks beside has no common cause");
+}
+
+#[test]
+fn an_open_rule_breaker_takes_back_what_is_under_way_under_that_rule() {
+    let (mut stage, successor) = Stage::proving(8);
+    stage.arrive();
+    stage.look();
+    let now = stage.now;
+    others(&mut stage, COMMON_CAUSE_FLEETS, now);
+    stage.look();
+    stage.look();
+    assert_eq!(stage.terminated(), [successor]);
+    stage.leave();
+    stage.look();
+    assert!(stage.has(&id(1)));
+    assert!(matches!(stage.waits_for(1), Some(Waiting::RuleBreakerOpen { .. })), "{:?}", stage.waits_for(1));
+    assert!(stage.replacement(1).unwrap().failures.is_empty());
+}
+
+#[test]
+fn it_stays_open_until_fewer_are_drifted_and_no_three_fleets_begin_to_drift() {
+    for (waited, is_open) in around(COMMON_CAUSE_WITHIN).into_iter().zip([true, true, false]) {
+        let mut stage = opened();
+        stage.comply(1);
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.record().rule_breakers.contains_key(&rule(RULE)), is_open, "{waited:?}");
+    }
+    let mut stage = opened();
+    stage.wait(COMMON_CAUSE_WITHIN * 100);
+    stage.look();
+    assert!(stage.record().rule_breakers.contains_key(&rule(RULE)), "time alone mends nothing");
+    stage.unread.insert(rule(RULE));
+    stage.comply(1);
+    stage.look();
+    assert!(stage.record().rule_breakers.contains_key(&rule(RULE)), "an answer that is missing closes nothing");
+    stage.unread.clear();
+    stage.settle();
+    assert!(stage.record().rule_breakers.is_empty());
+    stage.is_clean(8);
+}
+
+#[test]
+fn a_person_may_close_it() {
+    let mut stage = opened();
+    stage.wait(COMMON_CAUSE_WITHIN + secs(1));
+    stage.say(Command::Retry);
+    stage.look();
+    stage.settle();
+    assert!(stage.record().rule_breakers.is_empty());
+    stage.is_clean(8);
+    assert!(!stage.has(&id(1)));
+}
+
+#[test]
+fn a_shortage_holds_every_instance_of_the_fleet_and_is_one() {
+    let mut stage = Stage::drifted(8, &[1, 2]);
+    stage.tag("budget", "2");
+    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
+    for _ in 0..4 {
+        stage.look();
+        stage.wait(secs(2));
+    }
+    for number in [1, 2] {
+        assert!(matches!(stage.waits_for(number), Some(Waiting::CapacityShort { .. })), "{number}");
+    }
+    assert_eq!(
+        stage.record().back_off.as_ref().unwrap().tries,
+        1,
+        "those that were under way when it was found are one"
+    );
+}
+
+#[test]
+fn a_mistake_is_no_shortage_and_counts_against_the_instance_alone() {
+    let mut stage = Stage::drifted(8, &[1, 2]);
+    stage.scripted.insert("launch", ActionResult::Failed("The image id '[ami-1]' does not exist".into()));
+    stage.look();
+    stage.look();
+    assert_eq!(stage.record().back_off, None);
+    assert_eq!(stage.replacement(1).unwrap().failures.len(), 1);
+    assert!(stage.replacement(2).unwrap().failures.is_empty());
 }
