@@ -17,6 +17,10 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
     let is_set_aside = is_quarantine(&retiring.surge)
         && context.drifted.is_some_and(|drifted| drifted.lifecycle == Lifecycle::Standby);
     if (context.drifted.is_none() || is_set_aside) && was_taken_by_others(context, &retiring) {
+        if is_launching_beside(plan, context) {
+            // What holds desired capacity up may be that launch. It answers by its token, or ends.
+            return Step::Stay(Phase::Retiring(retiring));
+        }
         let Retiring { surge, successor, .. } = retiring;
         return give_up(context, surge, Some(successor), WithdrawReason::DriftedGone);
     }
@@ -93,6 +97,13 @@ const fn is_quarantine(surge: &Surge) -> bool {
 fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
     let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
     !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
+}
+
+/// Whether another surge of the group has asked for a successor and does not know yet what came of it.
+fn is_launching_beside(plan: &Plan<'_>, context: &Context<'_, '_>) -> bool {
+    let mut beside =
+        plan.next.replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
+    beside.any(|(_, work)| matches!(work.phase, Phase::Launching(_)))
 }
 
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.

