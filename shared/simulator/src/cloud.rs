@@ -1,0 +1,170 @@
+//! The simulated AWS of one account and region: EC2, launch templates, Auto Scaling, load balancers, Config, alarms and
+//! images. Everything is synchronous; whoever drives it decides when a call takes effect, and lets time pass in between.
+//!
+//! What it does like AWS, with the section of our notes on AWS in brackets, stands beside the code that does it.
+
+mod agenda;
+mod alarms;
+mod balance;
+mod balancers;
+mod calls;
+mod instances;
+mod people;
+mod refreshes;
+mod rules;
+mod state;
+mod templates;
+mod traffic;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::balancer::ForwardPlace;
+use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::image::Image;
+use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use jiff::Timestamp;
+
+use crate::dice::Dice;
+use agenda::{Agenda, Due};
+
+pub use state::{
+    Actor, AlarmState, Build, CloudEvent, Ending, ForwardState, GroupState, Instance, Life, RefreshState, RuleState,
+    Target, TargetGroupState,
+};
+pub use traffic::{FailureCause, Traffic};
+
+/// AWS, as far as a fleet can tell.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    now: Timestamp,
+    dice: Dice,
+    agenda: Agenda,
+    /// How long ago describes tell of: zero, or the lag of an eventually consistent read (4.2).
+    pub lag: jiff::SignedDuration,
+    groups: BTreeMap<GroupName, GroupState>,
+    instances: BTreeMap<InstanceId, Instance>,
+    templates: BTreeMap<TemplateVersion, TemplateContent>,
+    images: BTreeMap<ImageId, Image>,
+    builds: BTreeMap<ImageId, Build>,
+    target_groups: BTreeMap<TargetGroupArn, TargetGroupState>,
+    forwards: BTreeMap<ForwardPlace, ForwardState>,
+    rules: BTreeMap<RuleName, RuleState>,
+    alarms: BTreeMap<AlarmName, AlarmState>,
+    short: BTreeSet<Zone>,
+    launch_tokens: BTreeMap<String, InstanceId>,
+    endings: Vec<Ending>,
+    events: Vec<CloudEvent>,
+    traffic: Traffic,
+    launched: u64,
+}
+
+impl Cloud {
+    /// An empty account.
+    pub fn new(dice: Dice, start: Timestamp) -> Self {
+        Self {
+            now: start,
+            dice,
+            agenda: Agenda::default(),
+            lag: jiff::SignedDuration::ZERO,
+            groups: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            images: BTreeMap::new(),
+            builds: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
+            forwards: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            short: BTreeSet::new(),
+            launch_tokens: BTreeMap::new(),
+            endings: Vec::new(),
+            events: Vec::new(),
+            traffic: Traffic::default(),
+            launched: 0,
+        }
+    }
+
+    /// Its time.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// When it next does something by itself.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.agenda.next()
+    }
+
+    /// Lets time pass, and does in order what is due meanwhile.
+    pub fn advance(&mut self, at: Timestamp) {
+        while let Some((due_at, due)) = self.agenda.take(at) {
+            self.pass(due_at);
+            self.happens(due);
+        }
+        self.pass(at);
+    }
+
+    /// Time passes without an event: requests are served all the while.
+    fn pass(&mut self, at: Timestamp) {
+        if at > self.now {
+            self.serve_until(at);
+            self.now = at;
+        }
+    }
+
+    fn happens(&mut self, due: Due) {
+        match due {
+            Due::Boots(id) => self.boots(&id),
+            Due::HookEnds(id) => self.hook_ends(&id),
+            Due::Drained(id) => self.drained(&id),
+            Due::Leaves(id) => self.leaves(&id),
+            Due::TargetJudged(arn, id) => self.judge_target(&arn, &id),
+            Due::TurnsBad(id) => self.turns_bad(&id),
+            Due::Balances(group) => self.balance(&group),
+            Due::Evaluates(rule, id) => self.evaluate(&rule, &id),
+            Due::AlarmChecks(alarm) => self.check_alarm(&alarm),
+            Due::RefreshSteps(group) => self.step_refresh(&group),
+        }
+    }
+
+    /// What Auto Scaling, Config, EC2 and CloudWatch have reported since the last call, in order.
+    pub fn drain_events(&mut self) -> Vec<CloudEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    // ---- what judges may know -----------------------------------------------------------------------------------------
+
+    /// The groups as they are, without any lag.
+    pub const fn groups(&self) -> &BTreeMap<GroupName, GroupState> {
+        &self.groups
+    }
+
+    /// The instances as they are, those that are gone included.
+    pub const fn instances(&self) -> &BTreeMap<InstanceId, Instance> {
+        &self.instances
+    }
+
+    /// The forward actions as they are.
+    pub const fn forwards_now(&self) -> &BTreeMap<ForwardPlace, ForwardState> {
+        &self.forwards
+    }
+
+    /// The target groups as they are.
+    pub const fn target_groups(&self) -> &BTreeMap<TargetGroupArn, TargetGroupState> {
+        &self.target_groups
+    }
+
+    /// Every instance that ended, in order, with who ended it.
+    pub fn endings(&self) -> &[Ending] {
+        &self.endings
+    }
+
+    /// The requests that were served, and those that were not.
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// The templates as they are.
+    pub const fn templates(&self) -> &BTreeMap<TemplateVersion, TemplateContent> {
+        &self.templates
+    }
+}

@@ -1,0 +1,130 @@
+//! What Auto Scaling does by itself: it keeps the desired capacity, and replaces what is not healthy.
+
+use driftless_planner::ids::{GroupName, InstanceId, Zone};
+use driftless_planner::observation::LaunchFailure;
+use jiff::SignedDuration;
+
+use super::Cloud;
+use super::agenda::Due;
+use super::state::{Actor, Instance, Life};
+
+/// How soon Auto Scaling follows a change of the desired capacity.
+const FOLLOWS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
+/// A failed launch is tried again after this long, then after twice as long, up to [`RETRY_MAX`] (3.3).
+const RETRY_MIN: SignedDuration = SignedDuration::from_secs(60);
+const RETRY_MAX: SignedDuration = SignedDuration::from_mins(16);
+
+impl Cloud {
+    /// Auto Scaling will look at a group within seconds.
+    pub(super) fn balances_soon(&mut self, group: &GroupName) {
+        let wait = self.dice.duration(FOLLOWS.0, FOLLOWS.1);
+        self.agenda.plan(self.now + wait, Due::Balances(group.clone()));
+    }
+
+    /// One look of Auto Scaling at a group.
+    pub(super) fn balance(&mut self, name: &GroupName) {
+        self.give_up_unhealthy(name);
+        let Some(group) = self.groups.get(name) else { return };
+        let (desired, suspended) = (group.desired, group.suspended.clone());
+        let active = u32::try_from(self.active(name).count()).unwrap_or(u32::MAX);
+        if active < desired && !suspended.contains("Launch") {
+            self.launch_missing(name, desired - active);
+        }
+        if active > desired && !suspended.contains("Terminate") {
+            for _ in 0..active - desired {
+                let Some(victim) = self.victim(name) else { break };
+                self.end(&victim, Actor::AutoScaling);
+            }
+        }
+    }
+
+    /// After the grace period an instance that EC2, or where it counts the load balancer, calls unhealthy is replaced,
+    /// protected or not (3.1).
+    fn give_up_unhealthy(&mut self, name: &GroupName) {
+        let Some(group) = self.groups.get(name) else { return };
+        if group.suspended.contains("HealthCheck") || group.suspended.contains("ReplaceUnhealthy") {
+            return;
+        }
+        let (now, grace, elb) = (self.now, group.grace, group.elb_health && !group.target_groups.is_empty());
+        let is_over = |instance: &Instance| instance.in_service_since.is_some_and(|since| now >= since + grace);
+        let unhealthy: Vec<InstanceId> = self
+            .members(name)
+            .filter(|instance| instance.life == Life::InService && is_over(instance))
+            .filter(|instance| !instance.is_up || (elb && !self.is_serving(&instance.id)))
+            .map(|instance| instance.id.clone())
+            .collect();
+        for id in unhealthy {
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.healthy = false;
+            }
+            self.end(&id, Actor::AutoScaling);
+        }
+    }
+
+    fn launch_missing(&mut self, name: &GroupName, missing: u32) {
+        let Some(again_at) = self.groups.get(name).map(|group| group.launches_again_at) else { return };
+        if self.now < again_at {
+            self.agenda.plan(again_at, Due::Balances(name.clone()));
+            return;
+        }
+        for _ in 0..missing {
+            let zone = self.emptiest_zone(name);
+            let failure = self.launch_fault(name, zone.as_ref());
+            match (zone, failure) {
+                (Some(zone), None) => {
+                    self.spawn(name, &zone);
+                    if let Some(group) = self.groups.get_mut(name) {
+                        group.launches_failed = 0;
+                    }
+                }
+                (_, failure) => {
+                    let message = failure.unwrap_or_else(|| "the group has no zone".to_owned());
+                    self.launch_failed(name, &message);
+                    break;
+                }
+            }
+        }
+        self.touch(name);
+    }
+
+    /// Why a launch fails now, in AWS's words. None: it does not.
+    pub(super) fn launch_fault(&self, name: &GroupName, zone: Option<&Zone>) -> Option<String> {
+        if self.launches(name).is_none() {
+            return Some("The image id '[ami-0]' does not exist. Launching EC2 instance failed.".to_owned());
+        }
+        let zone = zone?;
+        self.short.contains(zone).then(|| {
+            format!(
+                "We currently do not have sufficient t4g.small capacity in the Availability Zone you requested ({zone}). \
+                 Launching EC2 instance failed."
+            )
+        })
+    }
+
+    pub(super) fn launch_failed(&mut self, name: &GroupName, message: &str) {
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(name) else { return };
+        group.launch_failure = Some(LaunchFailure { at: now, message: message.into() });
+        let doubled = RETRY_MIN * (1 << group.launches_failed.min(5));
+        group.launches_failed += 1;
+        group.launches_again_at = now + doubled.min(RETRY_MAX);
+        let again_at = group.launches_again_at;
+        self.agenda.plan(again_at, Due::Balances(name.clone()));
+    }
+
+    /// The zone with the fewest instances that has room, if any has; else any (AZ balance is best effort, 3.1).
+    fn emptiest_zone(&self, name: &GroupName) -> Option<Zone> {
+        let zones = &self.groups.get(name)?.zones;
+        let count = |zone: &Zone| self.active(name).filter(|instance| instance.zone == *zone).count();
+        let with_room = zones.iter().filter(|zone| !self.short.contains(*zone)).min_by_key(|zone| count(zone));
+        with_room.or_else(|| zones.first()).cloned()
+    }
+
+    /// Whom scale-in takes: unprotected, of another version first, then the oldest.
+    pub(super) fn victim(&self, name: &GroupName) -> Option<InstanceId> {
+        let current = self.launches(name).map(|(version, _)| version);
+        let candidates = self.active(name).filter(|instance| !instance.protected);
+        let victim = candidates.min_by_key(|instance| (instance.template == current, instance.launched_at));
+        victim.map(|instance| instance.id.clone())
+    }
+}

@@ -1,0 +1,74 @@
+//! Target groups: registration, health, draining.
+
+use driftless_planner::ids::{InstanceId, TargetGroupArn};
+use driftless_planner::observation::TargetHealth;
+use jiff::SignedDuration;
+
+use super::Cloud;
+use super::agenda::Due;
+use super::state::{Life, Target};
+
+impl Cloud {
+    /// Registers a target: it is judged after a few checks.
+    pub(super) fn register(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
+        let is_used = self.is_used(arn);
+        let Some(target_group) = self.target_groups.get_mut(arn) else { return };
+        let health = if is_used { TargetHealth::Initial } else { TargetHealth::Unused };
+        target_group.targets.insert(id.clone(), Target { health });
+        let judging = target_group.judging;
+        self.agenda.plan(self.now + judging, Due::TargetJudged(arn.clone(), id.clone()));
+    }
+
+    /// Whether a forward action names the target group. Weight 0 is enough (4.4).
+    fn is_used(&self, arn: &TargetGroupArn) -> bool {
+        self.forwards.values().any(|forward| forward.weights.contains_key(arn))
+    }
+
+    pub(super) fn judge_target(&mut self, arn: &TargetGroupArn, id: &InstanceId) {
+        let is_used = self.is_used(arn);
+        let Some(instance) = self.instances.get(id) else { return };
+        let (answers, group) = (instance.answers && instance.is_up, instance.group.clone());
+        let Some(target) = self.target_groups.get_mut(arn).and_then(|known| known.targets.get_mut(id)) else { return };
+        if target.health == TargetHealth::Draining {
+            return;
+        }
+        target.health = match (is_used, answers) {
+            (false, _) => TargetHealth::Unused,
+            (true, true) => TargetHealth::Healthy,
+            (true, false) => TargetHealth::Unhealthy("Target.FailedHealthChecks".into()),
+        };
+        if !answers {
+            self.agenda.plan(self.now, Due::Balances(group));
+        }
+        self.watch_alarms();
+    }
+
+    /// Takes an instance out of all its target groups, and answers how long its requests may take.
+    pub(super) fn deregister_everywhere(&mut self, id: &InstanceId) -> SignedDuration {
+        let mut longest = SignedDuration::ZERO;
+        for target_group in self.target_groups.values_mut() {
+            let delay = target_group.settings.deregistration_delay;
+            if let Some(target) = target_group.targets.get_mut(id) {
+                target.health = TargetHealth::Draining;
+                longest = longest.max(delay);
+            }
+        }
+        longest
+    }
+
+    /// Registers or deregisters all instances of a group.
+    pub(super) fn attach_members(&mut self, group: &driftless_planner::ids::GroupName, arn: &TargetGroupArn) {
+        let members = self.members(group).filter(|instance| instance.life == Life::InService);
+        let members: Vec<InstanceId> = members.map(|instance| instance.id.clone()).collect();
+        for id in members {
+            self.register(arn, &id);
+        }
+    }
+
+    pub(super) fn detach_members(&mut self, group: &driftless_planner::ids::GroupName, arn: &TargetGroupArn) {
+        let members: Vec<InstanceId> = self.members(group).map(|instance| instance.id.clone()).collect();
+        if let Some(target_group) = self.target_groups.get_mut(arn) {
+            target_group.targets.retain(|id, _| !members.contains(id));
+        }
+    }
+}

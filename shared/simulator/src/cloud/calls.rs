@@ -1,0 +1,6 @@
+//! What each call does, and how it fails: one method for each method of the ports, in the order of the ports.
+
+mod groups;
+mod reads;
+mod refused;
+mod traffic;

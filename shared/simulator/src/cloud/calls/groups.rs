@@ -1,0 +1,242 @@
+//! Writes to groups.
+
+use driftless_planner::action::{CapacityChange, Protection};
+use driftless_planner::balancer::AttachmentApi;
+use driftless_planner::ids::{GroupName, InstanceId, RefreshId, TargetGroupArn, Zone};
+use driftless_planner::observation::{TemplateReference, TemplateVersion};
+use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
+
+use super::refused::{busy, error, gone, refused};
+use crate::cloud::Cloud;
+use crate::cloud::state::{Actor, GroupState, Life, RefreshState};
+
+const UPDATE: &str = "autoscaling:UpdateAutoScalingGroup";
+const DESIRED: &str = "autoscaling:SetDesiredCapacity";
+const LAUNCH: &str = "autoscaling:LaunchInstances";
+const PROTECT: &str = "autoscaling:SetInstanceProtection";
+const TERMINATE: &str = "autoscaling:TerminateInstanceInAutoScalingGroup";
+const STANDBY: &str = "autoscaling:EnterStandby";
+const ATTACH: &str = "autoscaling:AttachLoadBalancerTargetGroups";
+const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
+const START: &str = "autoscaling:StartInstanceRefresh";
+const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
+
+impl Cloud {
+    fn known(&mut self, operation: &'static str, group: &GroupName) -> Called<&mut GroupState> {
+        self.groups.get_mut(group).ok_or_else(|| gone(operation))
+    }
+
+    /// Writes the bounds as one: a minimum above the size raises it, a maximum below it lowers it (3.2).
+    fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> Called<()> {
+        let group = self.known(UPDATE, name)?;
+        if min > max {
+            return Err(refused(
+                UPDATE,
+                format!("Max bound, {max}, must be greater than or equal to min bound, {min}"),
+            ));
+        }
+        if desired.is_some_and(|desired| desired < min || desired > max) {
+            return Err(refused(UPDATE, "Desired capacity must be between the specified min size and max size"));
+        }
+        (group.min, group.max) = (min, max);
+        group.desired = desired.unwrap_or(group.desired).clamp(min, max);
+        self.balances_soon(name);
+        self.touch(name);
+        Ok(())
+    }
+
+    /// Writes `MinSize`.
+    pub fn set_minimum(&mut self, group: &GroupName, minimum: u32) -> Called<()> {
+        let max = self.known(UPDATE, group)?.max;
+        self.bound(group, minimum, max, None)
+    }
+
+    /// Writes `MaxSize`.
+    pub fn set_maximum(&mut self, group: &GroupName, maximum: u32) -> Called<()> {
+        let min = self.known(UPDATE, group)?.min;
+        self.bound(group, min, maximum, None)
+    }
+
+    /// Writes the desired capacity.
+    pub fn set_desired(&mut self, group: &GroupName, desired: u32) -> Called<()> {
+        let known = self.known(DESIRED, group)?;
+        if desired < known.min || desired > known.max {
+            let text = format!("New SetDesiredCapacity value {desired} is outside of {} and {}", known.min, known.max);
+            return Err(refused(DESIRED, text));
+        }
+        known.desired = desired;
+        self.balances_soon(group);
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Launches one instance at once, idempotent by its token for eight hours, which no day here exceeds (3.4).
+    pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+        if let Some(known) = self.launch_tokens.get(token) {
+            return Ok(Launched::Instance(known.clone()));
+        }
+        let known = self.known(LAUNCH, group)?;
+        if !known.offers_launch {
+            return Err(error(LAUNCH, CallErrorKind::Unsupported, "InvalidAction: LaunchInstances"));
+        }
+        if known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way()) {
+            return Err(busy(LAUNCH, "InstanceRefreshInProgress: an instance refresh is under way"));
+        }
+        if known.desired >= known.max {
+            return Err(refused(LAUNCH, "the requested capacity exceeds the maximum size of the group"));
+        }
+        if let Some(message) = self.launch_fault(group, Some(zone)) {
+            return Ok(Launched::Failed(ForeignText::from(message.as_str())));
+        }
+        let Some(id) = self.spawn(group, zone) else { return Err(refused(LAUNCH, "the launch template is invalid")) };
+        if let Some(known) = self.groups.get_mut(group) {
+            known.desired += 1;
+        }
+        self.launch_tokens.insert(token.to_owned(), id.clone());
+        self.touch(group);
+        Ok(Launched::Instance(id))
+    }
+
+    /// Switches scale-in protection: of instances in service only (3.1).
+    pub fn protect(&mut self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+        let Some(known) = self.instances.get_mut(instance).filter(|known| known.life != Life::Gone) else {
+            return Err(error(PROTECT, CallErrorKind::Gone, "ValidationError: instance id not found"));
+        };
+        if known.life != Life::InService {
+            return Err(refused(PROTECT, format!("the instance {instance} is not in InService")));
+        }
+        known.protected = protection == Protection::On;
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Terminates an instance, protected or not.
+    pub fn terminate(&mut self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let none =
+            || error(TERMINATE, CallErrorKind::Gone, "ValidationError: no managed instance found for instance ID");
+        let known = self.instances.get(instance).ok_or_else(none)?;
+        if matches!(known.life, Life::Terminating | Life::Gone) {
+            return if known.life == Life::Gone { Err(none()) } else { Ok(()) };
+        }
+        let (name, is_counted) = (known.group.clone(), known.life != Life::Standby);
+        if capacity == CapacityChange::Decrement && is_counted {
+            let group = self.known(TERMINATE, &name)?;
+            if group.desired <= group.min {
+                return Err(refused(
+                    TERMINATE,
+                    "currently, desiredSize equals minSize. Terminating instance without \
+                                               replacement will violate group's min size constraint",
+                ));
+            }
+            group.desired -= 1;
+        }
+        self.end(instance, Actor::Driftless);
+        self.balances_soon(&name);
+        Ok(())
+    }
+
+    /// Empties a group.
+    pub fn empty(&mut self, group: &GroupName, maximum: u32) -> Called<()> {
+        self.known(UPDATE, group)?;
+        self.bound(group, 0, maximum, Some(0))
+    }
+
+    /// Sets an instance aside.
+    pub fn set_aside(&mut self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let life = self.instances.get(instance).map(|known| known.life);
+        match life {
+            Some(Life::InService) => {}
+            Some(Life::Standby) => return Ok(()),
+            Some(Life::Pending | Life::Terminating) => {
+                return Err(refused(STANDBY, format!("the instance {instance} is not in InService")));
+            }
+            Some(Life::Gone) | None => {
+                return Err(error(STANDBY, CallErrorKind::Gone, "ValidationError: instance id not found"));
+            }
+        }
+        let known = self.known(STANDBY, group)?;
+        if capacity == CapacityChange::Decrement {
+            if known.desired <= known.min {
+                return Err(refused(STANDBY, "the group's size would be below its minimum"));
+            }
+            known.desired -= 1;
+        }
+        self.deregister_everywhere(instance);
+        if let Some(known) = self.instances.get_mut(instance) {
+            known.life = Life::Standby;
+        }
+        self.balances_soon(group);
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Gives a group a numbered template version.
+    pub fn set_template(&mut self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+        if !self.templates.contains_key(template) {
+            return Err(refused(UPDATE, "You must use a valid fully-formed launch template."));
+        }
+        self.known(UPDATE, group)?.template = TemplateReference::Numbered(template.clone());
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Attaches a target group: its instances are registered.
+    pub fn attach(&mut self, group: &GroupName, target_group: &TargetGroupArn, _: AttachmentApi) -> Called<()> {
+        let known = self.known(ATTACH, group)?;
+        if !known.target_groups.contains(target_group) {
+            known.target_groups.push(target_group.clone());
+            self.attach_members(group, target_group);
+        }
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Detaches a target group: its instances are deregistered, and keep running.
+    pub fn detach(&mut self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        let known = self.known(DETACH, group)?;
+        if known.attachment_api != api {
+            return Err(refused(DETACH, "the target group was attached as a traffic source, or the other way round"));
+        }
+        known.target_groups.retain(|arn| arn != target_group);
+        self.detach_members(group, target_group);
+        self.touch(group);
+        Ok(())
+    }
+
+    /// Starts an instance refresh.
+    pub fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+        let (now, number) = (self.now, self.launched);
+        let known = self.known(START, group)?;
+        if known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way()) {
+            return Err(busy(START, "InstanceRefreshInProgress: an instance refresh is under way"));
+        }
+        let text = format!("08b91cf7-8fa6-48af-b6a6-{:012x}", number + now.as_second().unsigned_abs());
+        let id: RefreshId = text.parse().map_err(|_never| refused(START, "no id"))?;
+        let told = Refresh {
+            id: id.clone(),
+            status: RefreshStatus::Running,
+            template: Some(plan.template.clone()),
+            percentage: 0,
+            started_at: now,
+            reason: None,
+        };
+        let from = known.template.clone();
+        known.refresh =
+            Some(RefreshState { told, from, alarms: plan.alarms.clone(), bake: plan.bake, all_since: None });
+        self.roll_to(group, TemplateReference::Numbered(plan.template.clone()));
+        Ok(id)
+    }
+
+    /// Sends an instance refresh back.
+    pub fn roll_back_refresh(&mut self, group: &GroupName) -> Called<()> {
+        let known = self.known(ROLL_BACK, group)?;
+        let is_under_way = known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way());
+        if !is_under_way {
+            return Err(error(ROLL_BACK, CallErrorKind::Gone, "ActiveInstanceRefreshNotFound"));
+        }
+        self.send_back(group);
+        Ok(())
+    }
+}

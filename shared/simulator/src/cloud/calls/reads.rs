@@ -1,0 +1,170 @@
+//! Reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::alarm::{Alarm, AlarmPattern};
+use driftless_planner::fact::AlarmState as Ringing;
+use driftless_planner::fleet::FLEET_TAG;
+use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId};
+use driftless_planner::image::Image;
+use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TemplateContent, TemplateVersion};
+use driftless_planner::refresh::Refresh;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::Called;
+use jiff::SignedDuration;
+
+use super::refused::{gone, refused};
+use crate::cloud::Cloud;
+use crate::cloud::state::{AlarmState, Life};
+
+const ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
+const REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+const HOOKS: &str = "autoscaling:DescribeLifecycleHooks";
+
+impl Cloud {
+    fn fleet_of(&self, group: &GroupName) -> Option<FleetName> {
+        self.groups.get(group)?.tags.get(FLEET_TAG)?.parse().ok()
+    }
+
+    /// The groups of a fleet.
+    pub fn groups_of(&mut self, fleet: &FleetName) -> Called<Vec<Group>> {
+        let names = self.groups.keys().filter(|name| self.fleet_of(name).as_ref() == Some(fleet));
+        Ok(names.filter_map(|name| self.seen(name)).collect())
+    }
+
+    /// Every group with the fleet tag.
+    pub fn all_groups(&mut self) -> Called<Vec<Group>> {
+        let names = self.groups.keys().filter(|name| self.fleet_of(name).is_some());
+        Ok(names.filter_map(|name| self.seen(name)).collect())
+    }
+
+    /// One group, as it is.
+    pub fn group(&mut self, name: &GroupName) -> Called<Option<Group>> {
+        Ok(self.described(name))
+    }
+
+    /// The fleets of groups.
+    pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+        Ok(names.iter().filter_map(|name| Some((name.clone(), self.fleet_of(name)?))).collect())
+    }
+
+    /// The groups of instances.
+    pub fn groups_of_instances(&mut self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+        let known = ids.iter().filter_map(|id| self.instances.get(id)).filter(|known| known.life != Life::Gone);
+        Ok(known.map(|known| (known.id.clone(), known.group.clone())).collect())
+    }
+
+    /// The newest instance refresh.
+    pub fn refresh(&mut self, group: &GroupName) -> Called<Option<Refresh>> {
+        let known = self.groups.get(group).ok_or_else(|| gone(REFRESHES))?;
+        Ok(known.refresh.as_ref().map(|refresh| refresh.told.clone()))
+    }
+
+    /// The longest hook time-out.
+    pub fn hook_timeout(&mut self, group: &GroupName) -> Called<SignedDuration> {
+        let known = self.groups.get(group).ok_or_else(|| gone(HOOKS))?;
+        Ok(known.launch_hook.max(known.end_hook).unwrap_or_default())
+    }
+
+    /// The newest failed launch.
+    pub fn launch_failure(&mut self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+        Ok(self.groups.get(group).ok_or_else(|| gone(ACTIVITIES))?.launch_failure.clone())
+    }
+
+    /// What Config says.
+    pub fn non_compliant(&mut self, rule: &RuleName) -> Called<RuleReading> {
+        if !self.rules.contains_key(rule) {
+            return Ok(RuleReading::NoSuchRule);
+        }
+        let alive = self.instances.values().filter(|known| known.life != Life::Gone);
+        let found = alive.filter_map(|known| Some((known.id.clone(), known.breaks.get(rule)?.clone())));
+        Ok(RuleReading::NonCompliant(found.collect()))
+    }
+
+    /// What EC2 says of instances: those that are gone too, for an hour.
+    pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+        let known = ids.iter().filter_map(|id| self.instances.get(id));
+        Ok(known
+            .map(|known| {
+                let machine = Machine {
+                    image: known.image.clone(),
+                    template: known.template.clone(),
+                    launched_at: known.launched_at,
+                    protect: known.protect.as_deref().map(ForeignText::from),
+                };
+                (known.id.clone(), machine)
+            })
+            .collect())
+    }
+
+    /// What a template version says.
+    pub fn template(&mut self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+        Ok(self.templates.get(version).cloned())
+    }
+
+    /// The newest version of a template.
+    pub fn newest_template(&mut self, template: &TemplateId) -> Called<Option<u64>> {
+        Ok(self.newest(template))
+    }
+
+    /// Writes a version.
+    pub fn write_template(
+        &mut self,
+        template: &TemplateId,
+        base: &TemplateVersion,
+        image: &ImageId,
+        token: &str,
+    ) -> Called<TemplateVersion> {
+        let written = self.write_version(template, base, image, token);
+        written.ok_or_else(|| refused("ec2:CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.VersionNotFound"))
+    }
+
+    fn is_tagged(image: &Image) -> bool {
+        image.is_own && image.image_for.is_some()
+    }
+
+    /// The images of a fleet.
+    pub fn images_for(&mut self, fleet: &FleetName) -> Called<Vec<Image>> {
+        let is_of = |image: &&Image| image.image_for.as_ref().map(ForeignText::as_str) == Some(fleet.as_str());
+        Ok(self.images.values().filter(|image| Self::is_tagged(image)).filter(is_of).cloned().collect())
+    }
+
+    /// The images of any fleet.
+    pub fn all_images(&mut self) -> Called<Vec<Image>> {
+        Ok(self.images.values().filter(|image| Self::is_tagged(image)).cloned().collect())
+    }
+
+    /// Images by their ids.
+    pub fn images(&mut self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+        Ok(ids.iter().filter_map(|id| Some((id.clone(), self.images.get(id)?.clone()))).collect())
+    }
+
+    /// Images that Image Builder made.
+    pub fn images_built_as(&mut self, arn: &str) -> Called<Vec<Image>> {
+        let is_built = |image: &&Image| image.image_builder_arn.as_deref() == Some(arn);
+        Ok(self.images.values().filter(is_built).cloned().collect())
+    }
+
+    /// Alarms by patterns.
+    pub fn alarms(&mut self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+        let is_meant = |name: &AlarmName| patterns.iter().any(|pattern| pattern.matches(name));
+        let meant = self.alarms.iter().filter(|(name, _)| is_meant(name));
+        Ok(meant.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
+    }
+
+    /// Alarms that ring.
+    pub fn ringing(&mut self) -> Called<BTreeMap<AlarmName, Alarm>> {
+        let ringing = self.alarms.iter().filter(|(_, alarm)| alarm.state == Ringing::Alarm);
+        Ok(ringing.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
+    }
+}
+
+fn told(alarm: &AlarmState) -> Alarm {
+    Alarm {
+        state: alarm.state,
+        since: alarm.since,
+        reason: "as simulated".into(),
+        subject: alarm.subject.clone(),
+        window: Some(alarm.window),
+    }
+}

@@ -1,0 +1,64 @@
+//! Load balancers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::WeightChange;
+use driftless_planner::balancer::{BalancerKind, Forward, TargetGroupSettings};
+use driftless_planner::ids::{InstanceId, TargetGroupArn};
+use driftless_planner::observation::TargetHealth;
+use driftless_reconciler::ports::{CallErrorKind, Called};
+
+use super::refused::{error, refused};
+use crate::cloud::Cloud;
+
+const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
+const ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+const MODIFY: &str = "elasticloadbalancing:ModifyRule";
+
+impl Cloud {
+    /// The forward actions that name any of these target groups.
+    pub fn forwards(&mut self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+        let names =
+            self.forwards.iter().filter(|(_, known)| known.weights.keys().any(|arn| target_groups.contains(arn)));
+        let told = names.map(|(place, known)| Forward {
+            place: place.clone(),
+            weights: known.weights.clone(),
+            stickiness: known.stickiness,
+            balancer: BalancerKind::Application,
+        });
+        Ok(told.collect())
+    }
+
+    /// The health of targets.
+    pub fn target_health(&mut self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
+        let known = self.target_groups.get(target_group);
+        let known = known.ok_or_else(|| error(HEALTH, CallErrorKind::Gone, "TargetGroupNotFound"))?;
+        Ok(known.targets.iter().map(|(id, target)| (id.clone(), target.health.clone())).collect())
+    }
+
+    /// Settings of target groups.
+    pub fn target_group_settings(
+        &mut self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+        let settings = |arn: &TargetGroupArn| {
+            let known = self.target_groups.get(arn).map(|known| (arn.clone(), known.settings));
+            known.ok_or_else(|| error(ATTRIBUTES, CallErrorKind::Gone, "TargetGroupNotFound"))
+        };
+        target_groups.iter().map(settings).collect()
+    }
+
+    /// Writes weights.
+    pub fn set_weights(&mut self, change: &WeightChange) -> Called<()> {
+        let known = self.forwards.get_mut(&change.place);
+        let known = known.ok_or_else(|| error(MODIFY, CallErrorKind::Gone, "RuleNotFound"))?;
+        if known.weights != change.expected || known.stickiness != change.expected_stickiness {
+            return Err(refused(MODIFY, "the weights are not those that were decided on"));
+        }
+        known.weights.clone_from(&change.weights);
+        known.stickiness = change.stickiness;
+        self.load_shifts();
+        self.watch_alarms();
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! The life of an instance: it boots, passes its hook, serves, drains and is gone.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::ids::{GroupName, ImageId, InstanceId, Zone};
+use driftless_planner::observation::{TargetHealth, TemplateReference, TemplateVersion};
+use jiff::SignedDuration;
+
+use super::agenda::Due;
+use super::state::{Actor, Build, Ending, Instance, Life};
+use super::{Cloud, CloudEvent};
+use driftless_planner::fact::Verdict;
+
+/// From the launch to the first heartbeat: an ordinary Linux image.
+const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), SignedDuration::from_secs(100));
+/// From the end of draining until EC2 has shut it down.
+const SHUTDOWN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_secs(40));
+
+impl Cloud {
+    /// A new instance of a group, pending. The group has launched it, for whatever reason.
+    pub(super) fn spawn(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
+        let (template, image) = self.launches(group)?;
+        self.launched += 1;
+        let id: InstanceId = format!("i-{:017x}", self.launched).parse().ok()?;
+        let instance = Instance {
+            id: id.clone(),
+            group: group.clone(),
+            zone: zone.clone(),
+            life: Life::Pending,
+            image,
+            template: Some(template),
+            launched_at: self.now,
+            in_service_since: None,
+            is_up: true,
+            answers: true,
+            healthy: true,
+            protected: false,
+            protect: None,
+            breaks: BTreeMap::new(),
+        };
+        self.instances.insert(id.clone(), instance);
+        let boot = self.dice.duration(BOOT.0, BOOT.1);
+        self.agenda.plan(self.now + boot, Due::Boots(id.clone()));
+        Some(id)
+    }
+
+    /// What a group launches now. None: its template or its image is gone.
+    pub(super) fn launches(&self, group: &GroupName) -> Option<(TemplateVersion, ImageId)> {
+        let TemplateReference::Numbered(version) = &self.groups.get(group)?.template else { return None };
+        let image = self.templates.get(version)?.image.clone()?;
+        self.images.contains_key(&image).then(|| (version.clone(), image))
+    }
+
+    pub(super) fn boots(&mut self, id: &InstanceId) {
+        let Some(instance) = self.instances.get_mut(id).filter(|instance| instance.life == Life::Pending) else {
+            return;
+        };
+        match self.builds.get(&instance.image).copied().unwrap_or(Build::Good) {
+            Build::NeverBoots => {
+                instance.is_up = false;
+                instance.answers = false;
+            }
+            Build::Sick => instance.answers = false,
+            Build::Good | Build::FailsUnderLoad(_) | Build::Drifted => {}
+        }
+        let hook = self.groups.get(&instance.group).and_then(|group| group.launch_hook);
+        match hook {
+            // Whoever waits at the hook lets it go on well before its time is up.
+            Some(timeout) => {
+                let wait = self.dice.duration(SignedDuration::from_secs(5), timeout / 2);
+                self.agenda.plan(self.now + wait, Due::HookEnds(id.clone()));
+            }
+            None => self.enter_service(id),
+        }
+    }
+
+    pub(super) fn hook_ends(&mut self, id: &InstanceId) {
+        match self.instances.get(id).map(|instance| instance.life) {
+            Some(Life::Pending) => self.enter_service(id),
+            Some(Life::Terminating) => self.shut_down(id),
+            Some(Life::InService | Life::Standby | Life::Gone) | None => {}
+        }
+    }
+
+    fn enter_service(&mut self, id: &InstanceId) {
+        let now = self.now;
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.life = Life::InService;
+        instance.in_service_since = Some(now);
+        let name = instance.group.clone();
+        let Some(group) = self.groups.get(&name) else { return };
+        let (is_adding, grace) = (!group.suspended.contains("AddToLoadBalancer"), group.grace);
+        if is_adding {
+            for arn in group.target_groups.clone() {
+                self.register(&arn, id);
+            }
+        }
+        // Auto Scaling looks at its health when the grace period is over.
+        self.agenda.plan(now + grace, Due::Balances(name.clone()));
+        self.evaluates_soon(id);
+        self.touch(&name);
+    }
+
+    /// An instance begins to leave: out of its target groups first, which let it finish its requests.
+    pub(super) fn end(&mut self, id: &InstanceId, by: Actor) {
+        let Some(instance) = self.instances.get(id).filter(|instance| is_alive(instance.life)) else { return };
+        let name = instance.group.clone();
+        let served = self.is_serving(id);
+        let serving_before = self.serving_in(&name);
+        self.endings.push(Ending {
+            at: self.now,
+            instance: id.clone(),
+            group: name.clone(),
+            by,
+            serving_before,
+            served,
+        });
+        let delay = self.deregister_everywhere(id);
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.life = Life::Terminating;
+        }
+        self.agenda.plan(self.now + delay, Due::Drained(id.clone()));
+        self.touch(&name);
+    }
+
+    pub(super) fn drained(&mut self, id: &InstanceId) {
+        let Some(instance) = self.instances.get(id).filter(|instance| instance.life == Life::Terminating) else {
+            return;
+        };
+        match self.groups.get(&instance.group).and_then(|group| group.end_hook) {
+            Some(timeout) => {
+                let wait = self.dice.duration(SignedDuration::from_secs(5), timeout / 2);
+                self.agenda.plan(self.now + wait, Due::HookEnds(id.clone()));
+            }
+            None => self.shut_down(id),
+        }
+    }
+
+    fn shut_down(&mut self, id: &InstanceId) {
+        let takes = self.dice.duration(SHUTDOWN.0, SHUTDOWN.1);
+        self.agenda.plan(self.now + takes, Due::Leaves(id.clone()));
+    }
+
+    pub(super) fn leaves(&mut self, id: &InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.life = Life::Gone;
+        let (group, at) = (instance.group.clone(), self.now);
+        for (rule, _) in std::mem::take(&mut instance.breaks) {
+            let verdict = Verdict::NotApplicable;
+            self.events.push(CloudEvent::Compliance { instance: id.clone(), rule, verdict, at });
+        }
+        for target_group in self.target_groups.values_mut() {
+            target_group.targets.remove(id);
+        }
+        self.touch(&group);
+        self.agenda.plan(at, Due::Balances(group));
+    }
+
+    pub(super) fn turns_bad(&mut self, id: &InstanceId) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.answers = false;
+        }
+        let registered: Vec<_> = self
+            .target_groups
+            .iter()
+            .filter(|(_, target_group)| target_group.targets.contains_key(id))
+            .map(|(arn, target_group)| (arn.clone(), target_group.judging))
+            .collect();
+        for (arn, judging) in registered {
+            self.agenda.plan(self.now + judging, Due::TargetJudged(arn, id.clone()));
+        }
+    }
+
+    /// Whether an instance serves: in service, up, and healthy in each target group of its group.
+    pub fn is_serving(&self, id: &InstanceId) -> bool {
+        let Some(instance) = self.instances.get(id) else { return false };
+        let Some(group) = self.groups.get(&instance.group) else { return false };
+        let is_healthy_in = |arn| {
+            let target = self.target_groups.get(arn).and_then(|known: &super::TargetGroupState| known.targets.get(id));
+            target.is_some_and(|target| target.health == TargetHealth::Healthy)
+        };
+        instance.life == Life::InService && instance.healthy && group.target_groups.iter().all(is_healthy_in)
+    }
+
+    /// How many instances of a group serve.
+    pub fn serving_in(&self, group: &GroupName) -> u32 {
+        let serving = self.members(group).filter(|instance| self.is_serving(&instance.id));
+        u32::try_from(serving.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The instances of a group that are not gone, in the order of their launch.
+    pub fn members<'c>(&'c self, group: &'c GroupName) -> impl Iterator<Item = &'c Instance> {
+        self.instances.values().filter(move |instance| instance.group == *group && instance.life != Life::Gone)
+    }
+
+    /// Those that desired capacity counts.
+    pub(super) fn active<'c>(&'c self, group: &'c GroupName) -> impl Iterator<Item = &'c Instance> {
+        self.members(group).filter(|instance| matches!(instance.life, Life::Pending | Life::InService))
+    }
+}
+
+/// Whether it can still be ended.
+const fn is_alive(life: Life) -> bool {
+    matches!(life, Life::Pending | Life::InService | Life::Standby)
+}

@@ -1,0 +1,203 @@
+//! What people and their tools do, and what happens to them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use driftless_planner::balancer::{AttachmentApi, ForwardPlace, TargetGroupSettings};
+use driftless_planner::fact::{AlarmState as Ringing, AlarmSubject, Verdict};
+use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::image::Image;
+use driftless_planner::observation::{TemplateContent, TemplateReference, TemplateVersion};
+use jiff::{SignedDuration, Timestamp};
+
+use super::agenda::Due;
+use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Life, RuleState, TargetGroupState};
+use super::{Cloud, CloudEvent};
+
+impl Cloud {
+    // ---- setting up ---------------------------------------------------------------------------------------------------
+
+    /// A group, filled to its desired capacity within minutes.
+    pub fn add_group(
+        &mut self,
+        name: &GroupName,
+        tags: BTreeMap<String, String>,
+        template: TemplateVersion,
+        zones: Vec<Zone>,
+    ) {
+        let group = GroupState {
+            name: name.clone(),
+            tags,
+            min: 0,
+            max: 0,
+            desired: 0,
+            template: TemplateReference::Numbered(template),
+            target_groups: Vec::new(),
+            attachment_api: AttachmentApi::TargetGroups,
+            suspended: BTreeSet::new(),
+            warm_up: SignedDuration::from_secs(60),
+            grace: SignedDuration::from_secs(180),
+            elb_health: true,
+            zones,
+            launch_hook: None,
+            end_hook: None,
+            launch_failure: None,
+            launches_failed: 0,
+            launches_again_at: Timestamp::UNIX_EPOCH,
+            refresh: None,
+            past: VecDeque::new(),
+            offers_launch: true,
+        };
+        self.groups.insert(name.clone(), group);
+        self.touch(name);
+    }
+
+    /// Changes anything about a group, as a person or Terraform would.
+    pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut GroupState)) {
+        if let Some(group) = self.groups.get_mut(name) {
+            edit(group);
+            group.max = group.max.max(group.min);
+            group.desired = group.desired.clamp(group.min, group.max);
+        }
+        self.balances_soon(name);
+        self.touch(name);
+    }
+
+    /// A target group.
+    pub fn add_target_group(&mut self, arn: &TargetGroupArn, settings: TargetGroupSettings, judging: SignedDuration) {
+        self.target_groups.insert(arn.clone(), TargetGroupState { settings, judging, targets: BTreeMap::new() });
+    }
+
+    /// A forward action with so many requests per second.
+    pub fn add_forward(&mut self, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>, rate: u64) {
+        self.forwards.insert(place.clone(), ForwardState { weights, stickiness: None, rate });
+    }
+
+    /// A person writes weights.
+    pub fn edit_forward(&mut self, place: &ForwardPlace, edit: impl FnOnce(&mut ForwardState)) {
+        if let Some(forward) = self.forwards.get_mut(place) {
+            edit(forward);
+        }
+        self.load_shifts();
+        self.watch_alarms();
+    }
+
+    /// A launch template version that someone else wrote.
+    pub fn add_template(&mut self, version: &TemplateVersion, content: TemplateContent) {
+        self.templates.insert(version.clone(), content);
+    }
+
+    /// An image, with how its instances behave. EC2 says that it is available.
+    pub fn add_image(&mut self, image: Image, build: Build) {
+        let id = image.id.clone();
+        self.builds.insert(id.clone(), build);
+        self.images.insert(id.clone(), image);
+        self.events.push(CloudEvent::Image { image: id, at: self.now });
+    }
+
+    /// An image is deregistered.
+    pub fn remove_image(&mut self, image: &ImageId) {
+        self.images.remove(image);
+    }
+
+    /// A Config rule.
+    pub fn add_rule(&mut self, rule: &RuleName, delay: SignedDuration) {
+        self.rules.insert(rule.clone(), RuleState { delay, is_bad: false });
+    }
+
+    /// An alarm on target groups.
+    pub fn add_alarm(&mut self, name: &AlarmName, subject: AlarmSubject, window: SignedDuration) {
+        let alarm =
+            AlarmState { subject, state: Ringing::Ok, since: self.now, window, bad_since: None, is_forced: false };
+        self.alarms.insert(name.clone(), alarm);
+    }
+
+    /// An alarm is deleted.
+    pub fn remove_alarm(&mut self, name: &AlarmName) {
+        self.alarms.remove(name);
+    }
+
+    // ---- what happens ---------------------------------------------------------------------------------------------------
+
+    /// An instance breaks a rule, or keeps it again.
+    pub fn judge(&mut self, rule: &RuleName, instance: &InstanceId, verdict: Verdict) {
+        self.find(rule, instance, verdict);
+    }
+
+    /// A rule is edited so that every so-manieth instance breaks it at once; or it is mended, and nobody does.
+    pub fn edit_rule(&mut self, rule: &RuleName, percent: u32) {
+        let alive: Vec<InstanceId> =
+            self.instances.values().filter(|known| known.life != Life::Gone).map(|known| known.id.clone()).collect();
+        if let Some(state) = self.rules.get_mut(rule) {
+            state.is_bad = percent == 100;
+        }
+        for id in alive {
+            let breaks = self.dice.below(100) < u64::from(percent);
+            let verdict = if breaks { Verdict::NonCompliant } else { Verdict::Compliant };
+            self.find(rule, &id, verdict);
+        }
+    }
+
+    /// EC2 runs out of room in a zone, or has room again.
+    pub fn set_short(&mut self, zone: &Zone, is_short: bool) {
+        if is_short {
+            self.short.insert(zone.clone());
+        } else {
+            self.short.remove(zone);
+        }
+    }
+
+    /// An instance fails: EC2 loses it, or it stops to answer.
+    pub fn break_instance(&mut self, instance: &InstanceId, is_lost: bool) {
+        if let Some(known) = self.instances.get_mut(instance) {
+            known.is_up = known.is_up && !is_lost;
+            known.answers = false;
+            let group = known.group.clone();
+            self.turns_bad(instance);
+            self.agenda.plan(self.now + SignedDuration::from_mins(2), Due::Balances(group));
+        }
+    }
+
+    /// A person terminates an instance, past everyone.
+    pub fn kill(&mut self, instance: &InstanceId) {
+        let group = self.instances.get(instance).map(|known| known.group.clone());
+        self.end(instance, Actor::Person);
+        if let Some(group) = group {
+            self.balances_soon(&group);
+        }
+    }
+
+    /// An alarm is made to ring, to be quiet, or is left to its metrics again.
+    pub fn force_alarm(&mut self, name: &AlarmName, state: Option<Ringing>) {
+        if let Some(alarm) = self.alarms.get_mut(name) {
+            alarm.is_forced = state.is_some();
+        }
+        self.alarm_turns(name, state.unwrap_or(Ringing::Ok));
+        if state.is_none() {
+            self.watch_alarms();
+        }
+    }
+
+    /// Instances of an image that fails under load begin to fail when their color has enough of it.
+    pub(super) fn load_shifts(&mut self) {
+        let mut failing = Vec::new();
+        for forward in self.forwards.values() {
+            let all: u32 = forward.weights.values().sum();
+            for (arn, weight) in &forward.weights {
+                let share = (weight * 100).checked_div(all).unwrap_or(0);
+                let targets = self.target_groups.get(arn).into_iter().flat_map(|known| known.targets.keys());
+                for id in targets {
+                    let build = self.instances.get(id).and_then(|known| self.builds.get(&known.image));
+                    if let Some(Build::FailsUnderLoad(limit)) = build
+                        && share >= *limit
+                    {
+                        failing.push(id.clone());
+                    }
+                }
+            }
+        }
+        for id in failing {
+            let wait = self.dice.duration(SignedDuration::from_secs(1), SignedDuration::from_secs(60));
+            self.agenda.plan(self.now + wait, Due::TurnsBad(id));
+        }
+    }
+}

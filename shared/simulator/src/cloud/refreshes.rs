@@ -1,0 +1,85 @@
+//! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm rings.
+
+use driftless_planner::fact::AlarmState as Ringing;
+use driftless_planner::ids::{AlarmName, GroupName, InstanceId};
+use driftless_planner::observation::TemplateReference;
+use driftless_planner::refresh::RefreshStatus;
+use jiff::SignedDuration;
+
+use super::Cloud;
+use super::agenda::Due;
+use super::state::{Actor, Life};
+
+/// How often an instance refresh looks at what it has done.
+const STEP: SignedDuration = SignedDuration::from_secs(30);
+
+impl Cloud {
+    pub(super) fn step_refresh(&mut self, name: &GroupName) {
+        let Some(refresh) = self.groups.get(name).and_then(|group| group.refresh.clone()) else { return };
+        if !refresh.told.status.is_under_way() {
+            return;
+        }
+        let rings = |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == Ringing::Alarm);
+        let goes_back = refresh.told.status == RefreshStatus::GoingBack;
+        if !goes_back && refresh.alarms.iter().any(rings) {
+            self.send_back(name);
+        } else if self.replace_next(name) {
+            self.conclude(name);
+        }
+        self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
+    }
+
+    /// The refresh turns round: what it replaced is replaced again.
+    pub(super) fn send_back(&mut self, name: &GroupName) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        let Some(refresh) = &mut group.refresh else { return };
+        refresh.told.status = RefreshStatus::GoingBack;
+        refresh.all_since = None;
+        group.template = refresh.from.clone();
+        self.touch(name);
+    }
+
+    /// Replaces one more instance that runs another version. True: none does, and all serve.
+    fn replace_next(&mut self, name: &GroupName) -> bool {
+        let Some(wanted) = self.launches(name).map(|(version, _)| version) else { return false };
+        let Some(desired) = self.groups.get(name).map(|group| group.desired) else { return false };
+        let others: Vec<InstanceId> = self
+            .active(name)
+            .filter(|instance| instance.template.as_ref() != Some(&wanted))
+            .map(|instance| instance.id.clone())
+            .collect();
+        let is_whole = self.serving_in(name) >= desired;
+        let is_moving = self.members(name).any(|instance| matches!(instance.life, Life::Pending | Life::Terminating));
+        match others.first() {
+            Some(next) if is_whole && !is_moving => {
+                self.end(next, Actor::AutoScaling);
+                self.balances_soon(name);
+                false
+            }
+            Some(_) => false,
+            None => is_whole,
+        }
+    }
+
+    fn conclude(&mut self, name: &GroupName) {
+        let now = self.now;
+        let Some(refresh) = self.groups.get_mut(name).and_then(|group| group.refresh.as_mut()) else { return };
+        if refresh.told.status == RefreshStatus::GoingBack {
+            refresh.told.status = RefreshStatus::WentBack;
+            return;
+        }
+        refresh.told.percentage = 100;
+        let since = *refresh.all_since.get_or_insert(now);
+        refresh.told.status =
+            if now >= since + refresh.bake { RefreshStatus::Successful } else { RefreshStatus::Baking };
+    }
+
+    /// What a group launches while a refresh rolls it out, before it is the group's own template.
+    pub(super) fn roll_to(&mut self, name: &GroupName, template: TemplateReference) {
+        if let Some(group) = self.groups.get_mut(name) {
+            group.template = template;
+        }
+        self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
+        self.touch(name);
+    }
+}

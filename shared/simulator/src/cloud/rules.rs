@@ -1,0 +1,44 @@
+//! AWS Config: it evaluates what is new, and whatever a rule's change concerns.
+
+use driftless_planner::fact::Verdict;
+use driftless_planner::ids::{InstanceId, RuleName};
+use driftless_planner::observation::Finding;
+
+use super::agenda::Due;
+use super::state::{Build, Life};
+use super::{Cloud, CloudEvent};
+
+impl Cloud {
+    /// Config evaluates a new instance after a while.
+    pub(super) fn evaluates_soon(&mut self, id: &InstanceId) {
+        let rules: Vec<_> = self.rules.iter().map(|(rule, state)| (rule.clone(), state.delay)).collect();
+        for (rule, delay) in rules {
+            self.agenda.plan(self.now + delay, Due::Evaluates(rule, id.clone()));
+        }
+    }
+
+    pub(super) fn evaluate(&mut self, rule: &RuleName, id: &InstanceId) {
+        let Some(state) = self.rules.get(rule) else { return };
+        let Some(instance) = self.instances.get(id).filter(|instance| instance.life != Life::Gone) else { return };
+        let is_bad = state.is_bad || self.builds.get(&instance.image) == Some(&Build::Drifted);
+        if is_bad {
+            self.find(rule, id, Verdict::NonCompliant);
+        }
+    }
+
+    /// Config changes its verdict, and says so.
+    pub(super) fn find(&mut self, rule: &RuleName, id: &InstanceId, verdict: Verdict) {
+        let at = self.now;
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let changed = match verdict {
+            Verdict::NonCompliant => {
+                let finding = Finding { recorded_at: at, annotation: Some("as simulated".into()) };
+                instance.breaks.insert(rule.clone(), finding).is_none()
+            }
+            Verdict::Compliant | Verdict::NotApplicable => instance.breaks.remove(rule).is_some(),
+        };
+        if changed {
+            self.events.push(CloudEvent::Compliance { instance: id.clone(), rule: rule.clone(), verdict, at });
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Chance, all of it from one seed: the same seed throws the same dice on every machine.
+
+use jiff::SignedDuration;
+
+/// A stream of draws (`SplitMix64`: a counter and a good mixer, so that neighbouring seeds have nothing in common).
+#[derive(Debug, Clone)]
+pub struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    /// The stream of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// A stream of its own for one purpose: more draws for one do not shift those of another.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        Self::new(self.draw())
+    }
+
+    /// The next 64 bits.
+    pub const fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`; 0 where `end` is 0.
+    pub const fn below(&mut self, end: u64) -> u64 {
+        let drawn = self.draw();
+        if end == 0 { 0 } else { drawn % end }
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high.saturating_sub(low).saturating_add(1))
+    }
+
+    /// True this often in a million.
+    pub const fn happens(&mut self, per_million: u32) -> bool {
+        self.below(1_000_000) < per_million as u64
+    }
+
+    /// A duration from `low` to `high`, in whole milliseconds.
+    pub fn duration(&mut self, low: SignedDuration, high: SignedDuration) -> SignedDuration {
+        let milliseconds = |duration: SignedDuration| u64::try_from(duration.as_millis()).unwrap_or(0);
+        let drawn = self.between(milliseconds(low), milliseconds(high));
+        SignedDuration::from_millis(i64::try_from(drawn).unwrap_or(i64::MAX))
+    }
+
+    /// One of several. None: there are none.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+        let position = self.below(u64::try_from(of.len()).unwrap_or(0));
+        of.get(usize::try_from(position).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_seed_throws_the_same_dice_and_its_neighbour_others() {
+        let throw = |seed| {
+            std::iter::repeat_with({
+                let mut dice = Dice::new(seed);
+                move || dice.below(6)
+            })
+            .take(20)
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(throw(7), throw(7));
+        assert_ne!(throw(7), throw(8));
+    }
+
+    #[test]
+    fn what_never_happens_does_not_and_what_always_happens_does() {
+        let mut dice = Dice::new(1);
+        assert!((0..1_000).all(|_| !dice.happens(0)));
+        assert!((0..1_000).all(|_| dice.happens(1_000_000)));
+    }
+
+    #[test]
+    fn a_range_includes_both_its_ends() {
+        let mut dice = Dice::new(1);
+        let drawn: std::collections::BTreeSet<u64> = (0..1_000).map(|_| dice.between(3, 5)).collect();
+        assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [3, 4, 5]);
+    }
+}

@@ -1,0 +1,4 @@
+//! The simulator, seen from outside. Each other file is one suite of facts.
+
+#[cfg(test)]
+mod cloud;
