@@ -10,7 +10,7 @@ LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build setup unit e2e emulators template lint fmt clean
+.PHONY: help demo test build setup unit mutants e2e emulators template lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,9 @@ lint: ## formatting and clippy, warnings denied
 
 unit: ## tests that need no emulator: planner, loop, adapters, detectors
 	cargo test $(CARGO_SELECTION) --no-fail-fast
+
+mutants: ## deliberate faults in planner and loop, each of which a test must catch (ROTATE=n: only n, others every day)
+	$(PYTHON) tests/mutants/run.py $(if $(ROTATE),--rotate $(ROTATE))
 
 e2e: $(LOCAL) ## the deployed functions on a local AWS
 	cargo build $(CARGO_SELECTION)

@@ -3,7 +3,7 @@
 use driftless_tests::control::{LaunchInstances, Settings};
 use driftless_tests::fleet::FleetSpec;
 
-use crate::stage::{A_WHILE, LAUNCH, Left, Stage, TERMINATE, acting, fleet_of_three};
+use crate::stage::{LAUNCH, Left, Stage, TERMINATE, acting, fleet_of_three};
 
 async fn offer(stage: &Stage, launches: LaunchInstances) -> anyhow::Result<()> {
     stage.stack.control().set(&Settings { launch_instances: Some(launches), ..Settings::default() }).await

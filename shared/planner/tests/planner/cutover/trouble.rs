@@ -1,12 +1,13 @@
 //! What goes wrong, and what becomes of it.
 
 use driftless_planner::decision::Waiting;
+use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::LaunchFailure;
 use driftless_planner::record::CutoverOutcome;
 
 use super::{
-    color, color_mut, is_as_before, phases, quiet, ring, sicken, step, until_over, until_phase, weighted_fleet,
+    color, color_mut, is_as_before, phases, quiet, ring, say, sicken, step, until_over, until_phase, weighted_fleet,
 };
 use crate::support::{Stage, freeze, image_id, mins, secs, target_group};
 
@@ -92,7 +93,10 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     stage.wait(secs(2));
     stage.look();
     assert_eq!(stage.cutover_phase(), Some("needs-operator"));
+    assert!(matches!(waits(&stage), Some(Waiting::NeedsOperator { .. })));
     assert_eq!(stage.weight("green"), 33);
+    say(&mut stage, Command::Resume);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "it goes on from the weights that are there");
 }
 
 #[test]
