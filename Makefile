@@ -10,13 +10,16 @@ LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build setup unit mutants e2e emulators template lint fmt clean
+.PHONY: help demo sim test build setup unit mutants e2e emulators template lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(LOCAL) ## a drifted server is replaced, on a local AWS (KEEP=1 leaves it running)
 	@scripts/demo.sh $(if $(KEEP),--keep)
+
+sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
+	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
 
 test: ## everything, with the time of each stage
 	@scripts/test.sh

@@ -1,0 +1,164 @@
+//! What Driftless did to AWS: each write, noted and judged right before its effect, against the world as it truly is.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::action::{CapacityChange, WeightChange};
+use driftless_planner::ids::{GroupName, ImageId, InstanceId, TargetGroupArn, Zone};
+use jiff::Timestamp;
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// `MinSize` was written.
+    Minimum {
+        /// The group.
+        group: GroupName,
+        /// The value.
+        minimum: u32,
+    },
+    /// `MaxSize` was written.
+    Maximum {
+        /// The group.
+        group: GroupName,
+        /// The value.
+        maximum: u32,
+    },
+    /// The desired capacity was written.
+    Desired {
+        /// The group.
+        group: GroupName,
+        /// The value.
+        desired: u32,
+    },
+    /// An instance was launched.
+    Launch {
+        /// The group.
+        group: GroupName,
+        /// Where.
+        zone: Zone,
+    },
+    /// An instance was terminated.
+    Terminate {
+        /// The instance.
+        instance: InstanceId,
+        /// Whether the group shrinks by it.
+        capacity: CapacityChange,
+    },
+    /// An instance was set aside.
+    SetAside {
+        /// The group.
+        group: GroupName,
+        /// The instance.
+        instance: InstanceId,
+        /// Whether the group shrinks by it.
+        capacity: CapacityChange,
+    },
+    /// Protection was switched.
+    Protect {
+        /// The group.
+        group: GroupName,
+        /// The instance.
+        instance: InstanceId,
+        /// On or off.
+        on: bool,
+    },
+    /// A group was emptied.
+    Empty {
+        /// The group.
+        group: GroupName,
+    },
+    /// A group got a launch template version.
+    Template {
+        /// The group.
+        group: GroupName,
+    },
+    /// A launch template version was written.
+    WriteTemplate {
+        /// Its image.
+        image: ImageId,
+    },
+    /// A target group was attached.
+    Attach {
+        /// The group.
+        group: GroupName,
+        /// The target group.
+        target_group: TargetGroupArn,
+    },
+    /// A target group was detached.
+    Detach {
+        /// The group.
+        group: GroupName,
+        /// The target group.
+        target_group: TargetGroupArn,
+    },
+    /// Weights were written.
+    Weights(WeightChange),
+    /// An instance refresh was started.
+    StartRefresh {
+        /// The group.
+        group: GroupName,
+    },
+    /// An instance refresh was sent back.
+    RollBackRefresh {
+        /// The group.
+        group: GroupName,
+    },
+}
+
+/// What Driftless did so far.
+#[derive(Debug, Clone, Default)]
+pub struct Deeds {
+    /// Instances that it launched, and when.
+    pub launched: BTreeMap<InstanceId, Timestamp>,
+    /// Instances that it terminated, and when.
+    pub terminated: BTreeMap<InstanceId, Timestamp>,
+    /// Instances that it set aside, and when.
+    pub set_aside: BTreeMap<InstanceId, Timestamp>,
+    /// How many writes it made, by kind.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Deed {
+    /// Its name in counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Minimum { .. } => "minimum",
+            Self::Maximum { .. } => "maximum",
+            Self::Desired { .. } => "desired",
+            Self::Launch { .. } => "launch",
+            Self::Terminate { .. } => "terminate",
+            Self::SetAside { .. } => "set aside",
+            Self::Protect { .. } => "protect",
+            Self::Empty { .. } => "empty",
+            Self::Template { .. } => "template",
+            Self::WriteTemplate { .. } => "write template",
+            Self::Attach { .. } => "attach",
+            Self::Detach { .. } => "detach",
+            Self::Weights(_) => "weights",
+            Self::StartRefresh { .. } => "start refresh",
+            Self::RollBackRefresh { .. } => "roll back refresh",
+        }
+    }
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Minimum { group, minimum } => write!(formatter, "MinSize of {group} := {minimum}"),
+            Self::Maximum { group, maximum } => write!(formatter, "MaxSize of {group} := {maximum}"),
+            Self::Desired { group, desired } => write!(formatter, "DesiredCapacity of {group} := {desired}"),
+            Self::Launch { group, zone } => write!(formatter, "launch into {group} in {zone}"),
+            Self::Terminate { instance, capacity } => write!(formatter, "terminate {instance} ({capacity:?})"),
+            Self::SetAside { group, instance, .. } => write!(formatter, "set {instance} of {group} aside"),
+            Self::Protect { instance, on, .. } => write!(formatter, "protection of {instance} := {on}"),
+            Self::Empty { group } => write!(formatter, "empty {group}"),
+            Self::Template { group } => write!(formatter, "template of {group}"),
+            Self::WriteTemplate { image } => write!(formatter, "write a template version with {image}"),
+            Self::Attach { group, target_group } => write!(formatter, "attach {target_group} to {group}"),
+            Self::Detach { group, target_group } => write!(formatter, "detach {target_group} from {group}"),
+            Self::Weights(change) => write!(formatter, "weights := {:?}", change.weights),
+            Self::StartRefresh { group } => write!(formatter, "start a refresh of {group}"),
+            Self::RollBackRefresh { group } => write!(formatter, "send the refresh of {group} back"),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Virtual time: runs functions on the world, one step after the other, always in the same order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use driftless_planner::policy::Defaults;
+use driftless_reconciler::sweep::sweep;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::function::Function;
+use crate::invocation::{FUNCTION_TIMEOUT, handle};
+use crate::world::{Happening, Shared, World};
+
+/// Functions that the wake queue starts at once.
+const CONCURRENCY_MAX: usize = 5;
+/// The schedule of the sweep.
+const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// A function that the fault "asleep" meets may outlive its time-out by this: its sandbox was frozen with it.
+const FROZEN_MAX: SignedDuration = SignedDuration::from_secs(150);
+
+type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// What a function leaves behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Messages that were handled.
+    pub(crate) handled: Vec<u64>,
+}
+
+/// Functions that can go on, in the order in which they can.
+#[derive(Debug, Default)]
+struct Ready(Mutex<VecDeque<u64>>);
+
+/// Wakes one function.
+struct Bell {
+    id: u64,
+    ready: Arc<Ready>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&self.id) {
+            ready.push_back(self.id);
+        }
+    }
+}
+
+/// A simulation under way.
+pub struct Simulation {
+    shared: Shared,
+    defaults: Arc<Defaults>,
+    running: BTreeMap<u64, (Running, Waker)>,
+    ready: Arc<Ready>,
+    functions: u64,
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Simulation").field("running", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+impl Simulation {
+    /// Starts the clock of a world, and its schedule.
+    pub fn new(mut world: World, defaults: Defaults) -> Self {
+        let first = world.dice.duration(SignedDuration::ZERO, SWEEP_EVERY);
+        world.at(world.now + first, Happening::Sweep);
+        Self {
+            shared: Shared::new(world),
+            defaults: Arc::new(defaults),
+            running: BTreeMap::new(),
+            ready: Arc::default(),
+            functions: 0,
+        }
+    }
+
+    /// A hand on the world.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Lets everything happen that happens until a time. After each change the judge is asked; its verdict ends the
+    /// simulation.
+    ///
+    /// # Errors
+    /// What the judge says.
+    pub fn run_until<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
+        loop {
+            self.poll_ready();
+            self.bury();
+            let mut world = self.shared.lock();
+            let next = world.next_at().into_iter().chain(world.cloud.next_at()).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                world.now = end;
+                return Ok(());
+            };
+            world.now = world.now.max(next);
+            world.advance_cloud();
+            let due = world.take_due();
+            drop(world);
+            if let Some(due) = due {
+                self.happen(due);
+            }
+            judge(&self.shared.lock())?;
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake(waker) => waker.wake(),
+            Happening::Change(change) => change(&mut self.shared.lock()),
+            Happening::Kill(id) => self.kill(id),
+            Happening::Sweep => self.start_sweep(),
+            Happening::Poll => self.receive(),
+        }
+    }
+
+    fn kill(&mut self, id: u64) {
+        if self.running.remove(&id).is_some() {
+            let mut world = self.shared.lock();
+            world.counts.fault("killed by its time-out");
+            world.note(|| format!("f{id} is killed by its time-out"));
+            drop(world);
+            self.receive();
+        }
+    }
+
+    fn start_sweep(&mut self) {
+        self.shared.lock().after(SWEEP_EVERY, Happening::Sweep);
+        let function = self.function();
+        let defaults = Arc::clone(&self.defaults);
+        let id = function.id;
+        self.start(id, async move {
+            // A sweep that fails is followed by another one.
+            let _ = sweep(&function, &defaults).await;
+            Ended { handled: Vec::new() }
+        });
+    }
+
+    /// A new invocation.
+    fn function(&mut self) -> Function {
+        self.functions += 1;
+        let id = self.functions;
+        let mut world = self.shared.lock();
+        world.counts.functions += 1;
+        let skew = SignedDuration::from_millis(world.dice.between(0, 1_000).cast_signed() - 500);
+        let spared = if world.rates.asleep > 0 { FROZEN_MAX } else { SignedDuration::ZERO };
+        world.after(FUNCTION_TIMEOUT + spared, Happening::Kill(id));
+        drop(world);
+        Function::new(self.shared.clone(), id, skew)
+    }
+
+    fn start(&mut self, id: u64, future: impl Future<Output = Ended> + Send + 'static) {
+        let waker = Waker::from(Arc::new(Bell { id, ready: Arc::clone(&self.ready) }));
+        waker.wake_by_ref();
+        self.running.insert(id, (Box::pin(future), waker));
+    }
+
+    /// The wake queue starts functions for what is visible.
+    fn receive(&mut self) {
+        while self.running.len() < CONCURRENCY_MAX {
+            let mut world = self.shared.lock();
+            let now = world.now;
+            let batch = world.queue.receive(now);
+            if batch.is_empty() {
+                return;
+            }
+            // What is not deleted is seen again.
+            world.after(crate::queue::VISIBILITY, Happening::Poll);
+            drop(world);
+            let function = self.function();
+            let defaults = Arc::clone(&self.defaults);
+            let id = function.id;
+            self.start(id, async move { handle(&function, batch, &defaults).await });
+        }
+    }
+
+    fn poll_ready(&mut self) {
+        loop {
+            let next = self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(id) = next else { return };
+            let Some((future, waker)) = self.running.get_mut(&id) else { continue };
+            let waker = waker.clone();
+            if let Poll::Ready(ended) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.running.remove(&id);
+                let mut world = self.shared.lock();
+                for message in ended.handled {
+                    world.queue.delete(message);
+                }
+                world.after(SignedDuration::ZERO, Happening::Poll);
+            }
+        }
+    }
+
+    /// Drops the functions that died.
+    fn bury(&mut self) {
+        let dead = std::mem::take(&mut self.shared.lock().crashed);
+        for id in dead {
+            if self.running.remove(&id).is_some() {
+                let mut world = self.shared.lock();
+                world.after(SignedDuration::ZERO, Happening::Poll);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What goes wrong between the loop and the world, drawn for each call.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::dice::Dice;
+
+/// A client gives up on a call after this long.
+pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(4);
+
+/// How often each fault happens, in a million calls (events, functions).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// The request never arrives.
+    pub request_lost: u32,
+    /// It is done, and the answer never arrives.
+    pub reply_lost: u32,
+    /// The function dies before the request leaves.
+    pub crash_before: u32,
+    /// The function dies while the call is under way: it is done all the same.
+    pub crash_after: u32,
+    /// AWS refuses the call for its number.
+    pub throttled: u32,
+    /// The answer takes seconds.
+    pub slow: u32,
+    /// A describe tells of a moment ago.
+    pub stale: u32,
+    /// The function sleeps for longer than its lease after a call.
+    pub asleep: u32,
+    /// An event never arrives.
+    pub event_lost: u32,
+    /// An event or a message arrives twice.
+    pub duplicated: u32,
+    /// An event arrives minutes late.
+    pub event_late: u32,
+}
+
+impl Rates {
+    /// Nothing goes wrong.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The rates of one day: many days are calm in most respects, and a few are bad in one.
+    pub fn drawn(dice: &mut Dice) -> Self {
+        let mut rate = |worst: u64| {
+            let ceiling = [0, worst / 20, worst / 4, worst];
+            let ceiling = dice.pick(&ceiling).copied().unwrap_or(0);
+            u32::try_from(dice.below(ceiling + 1)).unwrap_or(0)
+        };
+        Self {
+            request_lost: rate(10_000),
+            reply_lost: rate(10_000),
+            crash_before: rate(5_000),
+            crash_after: rate(5_000),
+            throttled: rate(20_000),
+            slow: rate(50_000),
+            stale: rate(100_000),
+            asleep: rate(2_000),
+            event_lost: rate(500_000),
+            duplicated: rate(200_000),
+            event_late: rate(300_000),
+        }
+    }
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is done and answered.
+    Fine,
+    /// It never arrives.
+    RequestLost,
+    /// It is done and not answered.
+    ReplyLost,
+    /// The function dies first.
+    CrashBefore,
+    /// The function dies after it was sent.
+    CrashAfter,
+    /// It is refused.
+    Throttled,
+}
+
+impl Fate {
+    /// Its name in traces and counts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::RequestLost => "request lost",
+            Self::ReplyLost => "reply lost",
+            Self::CrashBefore => "crash before a call",
+            Self::CrashAfter => "crash after a call",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+/// One call as it will go.
+#[derive(Debug, Clone, Copy)]
+pub struct Course {
+    /// What becomes of it.
+    pub fate: Fate,
+    /// From its sending to its effect.
+    pub request: SignedDuration,
+    /// From its effect to its answer.
+    pub reply: SignedDuration,
+    /// How long the function sleeps after the answer.
+    pub sleep: SignedDuration,
+}
+
+/// Draws the course of a call.
+pub fn course(dice: &mut Dice, rates: &Rates) -> Course {
+    let ladder = [
+        (rates.request_lost, Fate::RequestLost),
+        (rates.reply_lost, Fate::ReplyLost),
+        (rates.crash_before, Fate::CrashBefore),
+        (rates.crash_after, Fate::CrashAfter),
+        (rates.throttled, Fate::Throttled),
+    ];
+    let fate = ladder.into_iter().find(|(rate, _)| dice.happens(*rate)).map_or(Fate::Fine, |(_, fate)| fate);
+    let longest = if dice.happens(rates.slow) { 1_900 } else { 60 };
+    let mut leg = || dice.duration(SignedDuration::from_millis(2), SignedDuration::from_millis(longest));
+    let (request, reply) = (leg(), leg());
+    let sleep = if dice.happens(rates.asleep) {
+        dice.duration(SignedDuration::from_secs(20), SignedDuration::from_secs(120))
+    } else {
+        SignedDuration::ZERO
+    };
+    Course { fate, request, reply, sleep }
+}
+
+/// The one bucket that all calls to EC2 and Auto Scaling share.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    tokens: i64,
+    filled_at: Timestamp,
+}
+
+/// Calls that the bucket holds.
+const BURST: i64 = 100;
+/// Calls that it gains in a second.
+const PER_SECOND: i64 = 20;
+
+impl Bucket {
+    /// A full bucket.
+    pub const fn new(now: Timestamp) -> Self {
+        Self { tokens: BURST, filled_at: now }
+    }
+
+    /// Takes a call out of it: false if it is empty.
+    pub fn take(&mut self, now: Timestamp) -> bool {
+        let seconds = now.duration_since(self.filled_at).as_secs();
+        if seconds > 0 {
+            self.tokens = (self.tokens + seconds.saturating_mul(PER_SECOND)).min(BURST);
+            self.filled_at = now;
+        }
+        let has_one = self.tokens > 0;
+        self.tokens -= i64::from(has_one);
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_empty_after_its_burst_and_fills_with_time() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut bucket = Bucket::new(start);
+        assert!((0..BURST).all(|_| bucket.take(start)));
+        assert!(!bucket.take(start));
+        assert!(bucket.take(start + SignedDuration::from_secs(1)));
+    }
+
+    #[test]
+    fn without_faults_every_call_is_fine() {
+        let mut dice = Dice::new(3);
+        assert!((0..1_000).all(|_| course(&mut dice, &Rates::none()).fate == Fate::Fine));
+    }
+}

@@ -1,0 +1,170 @@
+//! A running Lambda function: the production loop's hand on the world. Each call takes time, and can go wrong.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::deeds::Deed;
+use crate::faults::{CALL_TIMEOUT, Course, Fate, course};
+use crate::judges::safety;
+use crate::world::{Happening, Shared, World};
+
+mod cloud_ports;
+mod store_ports;
+
+/// One invocation.
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub(crate) shared: Shared,
+    /// Its number, in the order of invocations.
+    pub(crate) id: u64,
+    /// How far its clock is ahead of the true one.
+    pub(crate) skew: SignedDuration,
+}
+
+/// What a call is charged against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// EC2 and Auto Scaling: one bucket for all of them.
+    Bucketed,
+    /// Everything else.
+    Roomy,
+}
+
+/// A call that did not do what it should.
+pub(crate) fn failure(operation: &'static str, kind: CallErrorKind, message: &str) -> CallError {
+    CallError { operation, kind, message: ForeignText::from(message), source: None }
+}
+
+impl Function {
+    /// An invocation with its own clock.
+    pub const fn new(shared: Shared, id: u64, skew: SignedDuration) -> Self {
+        Self { shared, id, skew }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn sleep(&self, duration: SignedDuration) -> Sleep {
+        let until = self.shared.lock().now + duration;
+        Sleep { shared: self.shared.clone(), until, waker: None }
+    }
+
+    /// One call: its effect and its answer come at times of their own, and the effect comes even where the function
+    /// does not live to see it.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        api: Api,
+        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
+    ) -> Called<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let course = self.begin(operation, api);
+        if course.fate == Fate::CrashBefore {
+            return self.die().await;
+        }
+        if course.fate == Fate::Throttled {
+            self.sleep(course.request + course.reply).await;
+            return Err(failure(operation, CallErrorKind::Throttled, "Rate exceeded"));
+        }
+        if course.fate != Fate::RequestLost {
+            let slot = Arc::clone(&answer);
+            let mut world = self.shared.lock();
+            let arrives = world.now + course.request;
+            world.change_at(arrives, move |world| {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(effect(world));
+            });
+        }
+        if course.fate == Fate::CrashAfter {
+            return self.die().await;
+        }
+        let is_lost = matches!(course.fate, Fate::RequestLost | Fate::ReplyLost);
+        self.sleep(if is_lost { CALL_TIMEOUT } else { course.request + course.reply }).await;
+        if course.sleep > SignedDuration::ZERO {
+            self.sleep(course.sleep).await;
+        }
+        let taken = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.filter(|_| !is_lost).unwrap_or_else(|| Err(failure(operation, CallErrorKind::Unavailable, "no answer")))
+    }
+
+    /// A write: judged right before its effect, and noted after it.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        api: Api,
+        deed: Deed,
+        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
+    ) -> Called<T> {
+        let id = self.id;
+        self.call(operation, api, move |world| {
+            let verdict = safety::before(world, &deed);
+            let answer = effect(world);
+            world.note(|| match &answer {
+                Ok(_) => format!("f{id} {deed}"),
+                Err(error) => format!("f{id} {deed}: {error}"),
+            });
+            if answer.is_ok() {
+                world.done(&deed);
+                if let Err(violation) = verdict {
+                    world.violations.push(violation);
+                }
+            }
+            answer
+        })
+        .await
+    }
+
+    /// Draws what becomes of a call, and counts it.
+    fn begin(&self, operation: &'static str, api: Api) -> Course {
+        let mut guard = self.shared.lock();
+        let world = &mut *guard;
+        let mut course = course(&mut world.dice, &world.rates);
+        let now = world.now;
+        if api == Api::Bucketed && !world.bucket.take(now) {
+            course.fate = Fate::Throttled;
+        }
+        *world.counts.calls.entry(operation).or_default() += 1;
+        if course.fate != Fate::Fine {
+            world.counts.fault(course.fate.name());
+            world.trace.note(now, || format!("f{} {operation}: {}", self.id, course.fate.name()));
+        }
+        if course.sleep > SignedDuration::ZERO {
+            world.counts.fault("asleep");
+            world.trace.note(now, || format!("f{} sleeps for {} after {operation}", self.id, course.sleep));
+        }
+        course
+    }
+
+    async fn die<T>(&self) -> Called<T> {
+        self.shared.lock().crashed.push(self.id);
+        std::future::pending().await
+    }
+}
+
+/// Ends at a time.
+#[derive(Debug)]
+pub(crate) struct Sleep {
+    shared: Shared,
+    until: Timestamp,
+    waker: Option<Waker>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut world = self.shared.lock();
+        if world.now >= self.until {
+            return Poll::Ready(());
+        }
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(context.waker())) {
+            world.at(self.until, Happening::Wake(context.waker().clone()));
+            drop(world);
+            self.waker = Some(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,328 @@
+//! AWS: each port is one call, answered by the simulated cloud at the time when it arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::{CapacityChange, Protection, WeightChange};
+use driftless_planner::alarm::{Alarm, AlarmPattern};
+use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
+use driftless_planner::ids::{
+    AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
+};
+use driftless_planner::image::Image;
+use driftless_planner::observation::{
+    Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
+};
+use driftless_planner::refresh::{Refresh, RefreshPlan};
+use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, LoadBalancers, Machines};
+use jiff::SignedDuration;
+
+use super::{Api, Function};
+use crate::deeds::Deed;
+
+impl Groups for Function {
+    async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
+        let fleet = fleet.clone();
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.groups_of(&fleet))
+            .await
+    }
+
+    async fn all_groups(&self) -> Called<Vec<Group>> {
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.all_groups()).await
+    }
+
+    async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
+        let name = name.clone();
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.group(&name)).await
+    }
+
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+        let names = names.clone();
+        self.call("autoscaling:DescribeTags", Api::Bucketed, move |world| world.cloud.fleets_of_groups(&names)).await
+    }
+
+    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+        let ids = ids.clone();
+        self.call("autoscaling:DescribeAutoScalingInstances", Api::Bucketed, move |world| {
+            world.cloud.groups_of_instances(&ids)
+        })
+        .await
+    }
+
+    async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
+        let group = group.clone();
+        self.call("autoscaling:DescribeInstanceRefreshes", Api::Bucketed, move |world| world.cloud.refresh(&group))
+            .await
+    }
+
+    async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
+        let group = group.clone();
+        self.call("autoscaling:DescribeLifecycleHooks", Api::Bucketed, move |world| world.cloud.hook_timeout(&group))
+            .await
+    }
+
+    async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+        let group = group.clone();
+        self.call("autoscaling:DescribeScalingActivities", Api::Bucketed, move |world| {
+            world.cloud.launch_failure(&group)
+        })
+        .await
+    }
+
+    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> Called<()> {
+        let group = group.clone();
+        self.write(
+            "autoscaling:UpdateAutoScalingGroup (minimum)",
+            Api::Bucketed,
+            Deed::Minimum { group: group.clone(), minimum },
+            move |world| world.cloud.set_minimum(&group, minimum),
+        )
+        .await
+    }
+
+    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> Called<()> {
+        let group = group.clone();
+        self.write(
+            "autoscaling:UpdateAutoScalingGroup (maximum)",
+            Api::Bucketed,
+            Deed::Maximum { group: group.clone(), maximum },
+            move |world| world.cloud.set_maximum(&group, maximum),
+        )
+        .await
+    }
+
+    async fn set_desired(&self, group: &GroupName, desired: u32) -> Called<()> {
+        let group = group.clone();
+        self.write(
+            "autoscaling:SetDesiredCapacity",
+            Api::Bucketed,
+            Deed::Desired { group: group.clone(), desired },
+            move |world| world.cloud.set_desired(&group, desired),
+        )
+        .await
+    }
+
+    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+        let (group, zone, token) = (group.clone(), zone.clone(), token.to_owned());
+        self.write(
+            "autoscaling:LaunchInstances",
+            Api::Bucketed,
+            Deed::Launch { group: group.clone(), zone: zone.clone() },
+            move |world| {
+                let launched = world.cloud.launch(&group, &zone, &token)?;
+                if let Launched::Instance(instance) = &launched {
+                    world.deeds.launched.insert(instance.clone(), world.now);
+                }
+                Ok(launched)
+            },
+        )
+        .await
+    }
+
+    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+        let (group, instance) = (group.clone(), instance.clone());
+        self.write(
+            "autoscaling:SetInstanceProtection",
+            Api::Bucketed,
+            Deed::Protect { group: group.clone(), instance: instance.clone(), on: protection == Protection::On },
+            move |world| world.cloud.protect(&group, &instance, protection),
+        )
+        .await
+    }
+
+    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let instance = instance.clone();
+        self.write(
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+            Api::Bucketed,
+            Deed::Terminate { instance: instance.clone(), capacity },
+            move |world| world.cloud.terminate(&instance, capacity),
+        )
+        .await
+    }
+
+    async fn empty(&self, group: &GroupName, maximum: u32) -> Called<()> {
+        let group = group.clone();
+        self.write(
+            "autoscaling:UpdateAutoScalingGroup (empty)",
+            Api::Bucketed,
+            Deed::Empty { group: group.clone() },
+            move |world| world.cloud.empty(&group, maximum),
+        )
+        .await
+    }
+
+    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+        let (group, instance) = (group.clone(), instance.clone());
+        self.write(
+            "autoscaling:EnterStandby",
+            Api::Bucketed,
+            Deed::SetAside { group: group.clone(), instance: instance.clone(), capacity },
+            move |world| world.cloud.set_aside(&group, &instance, capacity),
+        )
+        .await
+    }
+
+    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+        let (group, template) = (group.clone(), template.clone());
+        self.write(
+            "autoscaling:UpdateAutoScalingGroup (template)",
+            Api::Bucketed,
+            Deed::Template { group: group.clone() },
+            move |world| world.cloud.set_template(&group, &template),
+        )
+        .await
+    }
+
+    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        let (group, target_group) = (group.clone(), target_group.clone());
+        self.write(
+            "autoscaling:AttachTrafficSources",
+            Api::Bucketed,
+            Deed::Attach { group: group.clone(), target_group: target_group.clone() },
+            move |world| world.cloud.attach(&group, &target_group, api),
+        )
+        .await
+    }
+
+    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+        let (group, target_group) = (group.clone(), target_group.clone());
+        self.write(
+            "autoscaling:DetachTrafficSources",
+            Api::Bucketed,
+            Deed::Detach { group: group.clone(), target_group: target_group.clone() },
+            move |world| world.cloud.detach(&group, &target_group, api),
+        )
+        .await
+    }
+
+    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+        let (group, plan) = (group.clone(), plan.clone());
+        self.write(
+            "autoscaling:StartInstanceRefresh",
+            Api::Bucketed,
+            Deed::StartRefresh { group: group.clone() },
+            move |world| world.cloud.start_refresh(&group, &plan),
+        )
+        .await
+    }
+
+    async fn roll_back_refresh(&self, group: &GroupName) -> Called<()> {
+        let group = group.clone();
+        self.write(
+            "autoscaling:RollbackInstanceRefresh",
+            Api::Bucketed,
+            Deed::RollBackRefresh { group: group.clone() },
+            move |world| world.cloud.roll_back_refresh(&group),
+        )
+        .await
+    }
+}
+
+impl LoadBalancers for Function {
+    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+        let target_groups = target_groups.clone();
+        self.call("elasticloadbalancing:DescribeRules", Api::Roomy, move |world| world.cloud.forwards(&target_groups))
+            .await
+    }
+
+    async fn target_health(&self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
+        let target_group = target_group.clone();
+        self.call("elasticloadbalancing:DescribeTargetHealth", Api::Roomy, move |world| {
+            world.cloud.target_health(&target_group)
+        })
+        .await
+    }
+
+    async fn target_group_settings(
+        &self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+        let target_groups = target_groups.clone();
+        self.call("elasticloadbalancing:DescribeTargetGroupAttributes", Api::Roomy, move |world| {
+            world.cloud.target_group_settings(&target_groups)
+        })
+        .await
+    }
+
+    async fn set_weights(&self, change: &WeightChange) -> Called<()> {
+        let change = change.clone();
+        self.write("elasticloadbalancing:ModifyRule", Api::Roomy, Deed::Weights(change.clone()), move |world| {
+            world.cloud.set_weights(&change)
+        })
+        .await
+    }
+}
+
+impl Compliance for Function {
+    async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
+        let rule = rule.clone();
+        self.call("config:GetComplianceDetailsByConfigRule", Api::Roomy, move |world| world.cloud.non_compliant(&rule))
+            .await
+    }
+}
+
+impl Machines for Function {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+        let ids = ids.clone();
+        self.call("ec2:DescribeInstances", Api::Bucketed, move |world| world.cloud.machines(&ids)).await
+    }
+
+    async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+        let version = version.clone();
+        self.call("ec2:DescribeLaunchTemplateVersions", Api::Bucketed, move |world| world.cloud.template(&version))
+            .await
+    }
+
+    async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
+        let template = template.clone();
+        self.call("ec2:DescribeLaunchTemplates", Api::Bucketed, move |world| world.cloud.newest_template(&template))
+            .await
+    }
+
+    async fn write_template(
+        &self,
+        template: &TemplateId,
+        base: &TemplateVersion,
+        image: &ImageId,
+        token: &str,
+    ) -> Called<TemplateVersion> {
+        let (template, base, image, token) = (template.clone(), base.clone(), image.clone(), token.to_owned());
+        self.write(
+            "ec2:CreateLaunchTemplateVersion",
+            Api::Bucketed,
+            Deed::WriteTemplate { image: image.clone() },
+            move |world| world.cloud.write_template(&template, &base, &image, &token),
+        )
+        .await
+    }
+
+    async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
+        let fleet = fleet.clone();
+        self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.images_for(&fleet)).await
+    }
+
+    async fn all_images(&self) -> Called<Vec<Image>> {
+        self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.all_images()).await
+    }
+
+    async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+        let ids = ids.clone();
+        self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.images(&ids)).await
+    }
+
+    async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
+        let arn = arn.to_owned();
+        self.call("imagebuilder:GetImage", Api::Bucketed, move |world| world.cloud.images_built_as(&arn)).await
+    }
+}
+
+impl Alarms for Function {
+    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+        let patterns = patterns.clone();
+        self.call("cloudwatch:DescribeAlarms", Api::Roomy, move |world| world.cloud.alarms(&patterns)).await
+    }
+
+    async fn ringing(&self) -> Called<BTreeMap<AlarmName, Alarm>> {
+        self.call("cloudwatch:DescribeAlarms (ringing)", Api::Roomy, move |world| world.cloud.ringing()).await
+    }
+}

@@ -1,0 +1,171 @@
+//! Table, queue, topic and clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::Action;
+use driftless_planner::decision::Decision;
+use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::ids::FleetName;
+use driftless_planner::notification::Notification;
+use driftless_planner::observation::Freeze;
+use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::{Acquired, Alerts, Called, Clock, Committed, Lease, Released, Store, Stored, Wakes};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Api, Function};
+use crate::world::World;
+
+impl Clock for Function {
+    fn now(&self) -> Timestamp {
+        self.shared.lock().now + self.skew
+    }
+}
+
+impl Wakes for Function {
+    async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+        let message = message.clone();
+        self.call("sqs:SendMessage", Api::Roomy, move |world| {
+            world.send(message.clone(), world.now + delay);
+            if world.dice.happens(world.rates.duplicated) {
+                world.counts.fault("message twice");
+                world.send(message, world.now + delay);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Alerts for Function {
+    async fn publish(&self, notification: &Notification) -> Called<()> {
+        let notification = notification.clone();
+        self.call("sns:Publish", Api::Roomy, move |world| {
+            world.note(|| format!("told: {}", notification.id));
+            world.topic.sent.push((world.now, notification));
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Store for Function {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
+        let subjects = subjects.clone();
+        self.call("dynamodb:BatchGetItem", Api::Roomy, move |world| Ok(world.table.indexed(&subjects))).await
+    }
+
+    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, _: Timestamp) -> Called<()> {
+        let entries = entries.clone();
+        self.store("index", move |world| world.table.index(&entries)).await
+    }
+
+    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<()> {
+        let (fleet, fact) = (fleet.clone(), fact.clone());
+        self.store("file", move |world| {
+            world.note(|| format!("filed: {}", fact.key()));
+            world.table.file(&fleet, &fact);
+        })
+        .await
+    }
+
+    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
+        let (fleet, holder) = (fleet.clone(), holder.to_owned());
+        self.store("acquire", move |world| world.table.acquire(&fleet, &holder, now, until)).await
+    }
+
+    async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+        let lease = lease.clone();
+        self.store("release", move |world| world.table.release(&lease, next_wake)).await
+    }
+
+    async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+        let fleet = fleet.clone();
+        self.store("claim_wake", move |world| world.table.claim_wake(&fleet, at, now)).await
+    }
+
+    async fn load(&self, fleet: &FleetName) -> Called<Stored> {
+        let fleet = fleet.clone();
+        self.store("load", move |world| world.table.load(&fleet)).await
+    }
+
+    async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+        let fleet = fleet.clone();
+        self.store("freezes", move |world| world.table.freezes(&fleet)).await
+    }
+
+    async fn commit(
+        &self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Called<Committed> {
+        let (lease, decision, id) = (lease.clone(), decision.clone(), self.id);
+        self.store("commit", move |world| {
+            let committed = world.table.commit(&lease, read_version, &decision, now);
+            note_commit(world, id, &decision, committed);
+            committed
+        })
+        .await
+    }
+
+    async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
+        let (fleet, ids) = (fleet.clone(), ids.to_vec());
+        self.store("told", move |world| world.table.told(&fleet, &ids)).await
+    }
+
+    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+        let fleet = fleet.clone();
+        self.store("take_turn", move |world| world.table.take_turn(&fleet, limit, now)).await
+    }
+
+    async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+        let fleet = fleet.clone();
+        self.store("give_turn", move |world| world.table.give_turn(&fleet)).await
+    }
+
+    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+        self.store("open_fleets", |world| world.table.open_fleets()).await
+    }
+
+    async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+        self.store("fingerprints", |world| world.table.fingerprints()).await
+    }
+
+    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+        let (fleet, fingerprint) = (fleet.clone(), fingerprint.to_owned());
+        self.store("remember", move |world| world.table.remember(&fleet, &fingerprint)).await
+    }
+}
+
+impl Function {
+    async fn store<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        effect: impl FnOnce(&mut World) -> T + Send + 'static,
+    ) -> Called<T> {
+        self.call(operation, Api::Roomy, move |world| Ok(effect(world))).await
+    }
+}
+
+/// Counts what a commit reached, and tells of it.
+fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Committed) {
+    if committed == Committed::Conflict {
+        world.note(|| format!("f{id} commit: conflict"));
+        return;
+    }
+    for replacement in decision.next.replacements.values() {
+        world.counts.reach(format!("phase {}", replacement.phase.name()));
+    }
+    for waiting in decision.waiting.values().chain(&decision.cutover_waits) {
+        world.counts.reach(format!("waiting {}", waiting.guard()));
+    }
+    for entry in &decision.journal {
+        let what = entry.instance.as_ref().map_or_else(String::new, ToString::to_string);
+        world.note(|| format!("f{id} {what} {} -> {}: {}", entry.from, entry.to, entry.why));
+    }
+    let actions: Vec<&str> = decision.actions.iter().map(Action::name).collect();
+    if !actions.is_empty() {
+        world.note(|| format!("f{id} will: {}", actions.join(", ")));
+    }
+}

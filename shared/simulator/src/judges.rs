@@ -1,0 +1,57 @@
+//! Who judges what Driftless did. Nothing here asks the code under test: the judges read the world, the tags that
+//! people wrote, and what people and AWS are known to have done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::ids::{GroupName, ImageId, InstanceId};
+use jiff::Timestamp;
+
+use crate::world::World;
+
+pub mod liveness;
+pub mod reachability;
+pub mod safety;
+
+/// Something that must never happen, and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// When.
+    pub at: Timestamp,
+    /// Which rule was broken.
+    pub rule: &'static str,
+    /// How.
+    pub what: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.rule, self.what)
+    }
+}
+
+/// What people and AWS did, as far as the judges must know it.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Instances that ever gave a reason to be replaced, and when they first did.
+    pub drifted: BTreeMap<InstanceId, Timestamp>,
+    /// When an instance was last seen serving.
+    pub served_at: BTreeMap<InstanceId, Timestamp>,
+    /// Images that a person said no to, and when.
+    pub vetoed: BTreeMap<ImageId, Timestamp>,
+    /// Groups whose capacity Driftless raised, and when it last did: what came since may be its own.
+    pub raised: BTreeMap<GroupName, Timestamp>,
+}
+
+/// The members of a group that serve.
+pub(crate) fn serving(world: &World, group: &GroupName) -> BTreeSet<InstanceId> {
+    let members = world.cloud.members(group).map(|member| &member.id);
+    members.filter(|id| world.cloud.is_serving(id)).cloned().collect()
+}
+
+/// Looks at the world after each change of it.
+///
+/// # Errors
+/// The first violation, if there is one.
+pub fn at_each_step(world: &World) -> Result<(), Violation> {
+    world.violations.first().map_or(Ok(()), |violation| Err(violation.clone()))
+}

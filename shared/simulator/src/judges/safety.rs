@@ -1,0 +1,151 @@
+//! Judged right before the effect of each write.
+
+use driftless_planner::action::CapacityChange;
+use driftless_planner::ids::{GroupName, InstanceId};
+use driftless_planner::record::LedgerEntry;
+use jiff::SignedDuration;
+
+use super::{Violation, serving};
+use crate::cloud::{GroupState, Life};
+use crate::deeds::Deed;
+use crate::faults::CALL_TIMEOUT;
+use crate::world::World;
+
+/// What changed less than this long ago could not be known to a write that is already on its way: one read, and one
+/// call.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
+
+/// Whether this may be done to the world as it is.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn before(world: &World, deed: &Deed) -> Result<(), Violation> {
+    match deed {
+        Deed::Terminate { instance, capacity } | Deed::SetAside { instance, capacity, .. } => {
+            may_go(world, instance, *capacity)
+        }
+        Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
+            is_in_ledger(world, group, deed)
+        }
+        Deed::Weights(_)
+        | Deed::Desired { .. }
+        | Deed::Launch { .. }
+        | Deed::Empty { .. }
+        | Deed::Template { .. }
+        | Deed::WriteTemplate { .. }
+        | Deed::Attach { .. }
+        | Deed::Detach { .. }
+        | Deed::StartRefresh { .. }
+        | Deed::RollBackRefresh { .. } => Ok(()),
+    }
+}
+
+fn violated(world: &World, rule: &'static str, what: String) -> Violation {
+    Violation { at: world.now, rule, what }
+}
+
+/// An instance may go for a reason only, and never so that too few are left.
+fn may_go(world: &World, instance: &InstanceId, capacity: CapacityChange) -> Result<(), Violation> {
+    let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
+    let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
+    let raised_at = world.history.raised.get(&group.name);
+    let launched_after_raise = raised_at.is_some_and(|raised| known.launched_at >= *raised);
+    let is_ours = world.deeds.launched.contains_key(instance) || world.deeds.set_aside.contains_key(instance);
+    let is_drifted = world.history.drifted.contains_key(instance);
+    if !is_ours && !is_drifted && !launched_after_raise {
+        return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
+    }
+    keeps_floor(world, group, instance, capacity)?;
+    if is_ours || (launched_after_raise && !is_drifted) {
+        return Ok(());
+    }
+    respects_freeze(world, group, instance)?;
+    respects_budget(world, group, instance)
+}
+
+fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
+    let tag = group.tags.get(key).map(|text| text.trim_end_matches('%'));
+    tag.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn keeps_floor(
+    world: &World,
+    group: &GroupState,
+    instance: &InstanceId,
+    capacity: CapacityChange,
+) -> Result<(), Violation> {
+    let serving = serving(world, &group.name);
+    if !serving.contains(instance) {
+        return Ok(());
+    }
+    let shrinks = u32::from(capacity == CapacityChange::Decrement);
+    // A successor that does not serve yet is one more than people asked for.
+    let is_coming = |id: &InstanceId| world.deeds.launched.contains_key(id) && !serving.contains(id) && id != instance;
+    let coming = world
+        .cloud
+        .members(&group.name)
+        .filter(|member| member.life != Life::Terminating && is_coming(&member.id))
+        .count();
+    let coming = u32::try_from(coming).unwrap_or(u32::MAX);
+    let stays = group.desired.saturating_sub(shrinks).saturating_sub(coming);
+    let floor = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
+    let just_now = |member: &InstanceId| {
+        world.history.served_at.get(member).is_some_and(|at| world.now.duration_since(*at) <= ON_ITS_WAY)
+    };
+    let left = world
+        .cloud
+        .members(&group.name)
+        .filter(|member| member.id != *instance && (serving.contains(&member.id) || just_now(&member.id)));
+    let left = u32::try_from(left.count()).unwrap_or(u32::MAX);
+    if left < floor {
+        let what = format!("{left} of {stays} serve without {instance}, and the floor is {floor}");
+        return Err(violated(world, "healthy capacity stays at the floor", what));
+    }
+    Ok(())
+}
+
+fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
+    let Some(fleet) = group.tags.get("driftless:fleet").and_then(|name| name.parse().ok()) else { return Ok(()) };
+    let holds = world.table.freezes(&fleet).into_iter().find(|freeze| {
+        let is_known = world.now.duration_since(freeze.since) > ON_ITS_WAY;
+        // A clock that is ahead lets go of it a moment early.
+        let is_over = freeze.expires_at.is_some_and(|end| end <= world.now + SignedDuration::from_secs(1));
+        is_known && !is_over
+    });
+    match holds {
+        Some(freeze) => {
+            let what = format!("{instance} goes in spite of {}", freeze.reason);
+            Err(violated(world, "a freeze stops everything", what))
+        }
+        None => Ok(()),
+    }
+}
+
+fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
+    let budget = group.tags.get("driftless:budget").map_or("1", String::as_str);
+    let allowed: u32 = match budget.strip_suffix('%') {
+        Some(share) => (group.desired * share.parse().unwrap_or(0) / 100).max(1),
+        None => budget.parse().unwrap_or(1),
+    };
+    let is_going = |id: &InstanceId| {
+        world.deeds.terminated.contains_key(id) && !world.deeds.launched.contains_key(id) && id != instance
+    };
+    let going =
+        world.cloud.members(&group.name).filter(|member| member.life == Life::Terminating && is_going(&member.id));
+    let at_once = u32::try_from(going.count()).unwrap_or(u32::MAX).saturating_add(1);
+    if at_once > allowed {
+        let what = format!("{instance} is number {at_once} at once, and the budget is {budget}");
+        return Err(violated(world, "never more than the budget at once", what));
+    }
+    Ok(())
+}
+
+/// What can be put back is changed only after it stands in the ledger.
+fn is_in_ledger(world: &World, group: &GroupName, deed: &Deed) -> Result<(), Violation> {
+    let mut entries =
+        world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.ledger);
+    if entries.any(|entry: &LedgerEntry| entry.group == *group) {
+        return Ok(());
+    }
+    Err(violated(world, "nothing reversible is changed outside the ledger", deed.to_string()))
+}

@@ -1,0 +1,122 @@
+//! The wake queue: delays, at least once, in no order; and the topic, which keeps what on-call was told.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::notification::Notification;
+use driftless_planner::wake::WakeMessage;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a received message is hidden from others.
+pub const VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
+/// So often a message is received before it goes to the dead letters.
+pub const RECEIVES_MAX: u32 = 5;
+/// Messages of one batch.
+pub const BATCH_MAX: usize = 10;
+
+/// The wake queue.
+#[derive(Debug, Clone, Default)]
+pub struct Queue {
+    messages: BTreeMap<u64, Message>,
+    sent: u64,
+    /// Messages that were given up.
+    pub dead: Vec<WakeMessage>,
+}
+
+/// A message on the queue.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// What it says.
+    pub body: WakeMessage,
+    /// When it can be received.
+    pub visible_at: Timestamp,
+    /// How often it was received.
+    pub receives: u32,
+}
+
+impl Queue {
+    /// Puts a message on the queue.
+    pub fn send(&mut self, body: WakeMessage, visible_at: Timestamp) {
+        self.sent += 1;
+        self.messages.insert(self.sent, Message { body, visible_at, receives: 0 });
+    }
+
+    /// Hands out what is visible, and hides it for a while.
+    pub fn receive(&mut self, now: Timestamp) -> Vec<(u64, WakeMessage)> {
+        let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
+        for (id, message) in self.messages.iter_mut().filter(|(_, message)| message.visible_at <= now) {
+            if message.receives >= RECEIVES_MAX {
+                worn_out.push(*id);
+                continue;
+            }
+            if batch.len() == BATCH_MAX {
+                break;
+            }
+            message.receives += 1;
+            message.visible_at = now + VISIBILITY;
+            batch.push((*id, message.body.clone()));
+        }
+        let dead = worn_out.iter().filter_map(|id| self.messages.remove(id));
+        self.dead.extend(dead.map(|message| message.body));
+        batch
+    }
+
+    /// Forgets a message that was handled.
+    pub fn delete(&mut self, id: u64) {
+        self.messages.remove(&id);
+    }
+
+    /// When the next message can be received.
+    pub fn next_visible(&self) -> Option<Timestamp> {
+        self.messages.values().map(|message| message.visible_at).min()
+    }
+
+    /// How many messages are on it.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+}
+
+/// The alert topic.
+#[derive(Debug, Clone, Default)]
+pub struct Topic {
+    /// What was sent, in order, with its time.
+    pub sent: Vec<(Timestamp, Notification)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use driftless_planner::wake::Wake;
+
+    fn wake() -> WakeMessage {
+        WakeMessage::Wake(Wake { fleet: "app".parse().unwrap(), due: None })
+    }
+
+    #[test]
+    fn a_message_comes_when_its_delay_is_over_and_not_before() {
+        let mut queue = Queue::default();
+        let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10);
+        queue.send(wake(), at);
+        assert!(queue.receive(at - SignedDuration::from_millis(1)).is_empty());
+        assert_eq!(queue.receive(at).len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_is_not_deleted_comes_again_five_times_in_all() {
+        let mut queue = Queue::default();
+        queue.send(wake(), Timestamp::UNIX_EPOCH);
+        let mut now = Timestamp::UNIX_EPOCH;
+        for _ in 0..RECEIVES_MAX {
+            assert_eq!(queue.receive(now).len(), 1);
+            assert!(queue.receive(now).is_empty(), "hidden from others");
+            now += VISIBILITY;
+        }
+        assert!(queue.receive(now).is_empty());
+        assert_eq!((queue.dead.len(), queue.len()), (1, 0));
+    }
+}

@@ -1,0 +1,298 @@
+//! The DynamoDB table, in memory. Each write is one transaction: all of it or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::ids::FleetName;
+use driftless_planner::notification::Notification;
+use driftless_planner::observation::{Account, Freeze, FreezeScope};
+use driftless_planner::record::Record;
+use driftless_reconciler::ports::{Acquired, Committed, Lease, Released, Stored};
+use jiff::Timestamp;
+
+/// What is stored.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    rows: BTreeMap<FleetName, Row>,
+    index: BTreeMap<Subject, BTreeSet<FleetName>>,
+    freezes: Vec<Freeze>,
+    account: Account,
+}
+
+/// The items of one fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// Its lease.
+    pub lock: Lock,
+    /// Its record.
+    pub record: Option<Record>,
+    /// What was filed and not consumed, by key.
+    pub facts: BTreeMap<String, Fact>,
+    /// What was committed and not sent, oldest first.
+    pub outbox: Vec<Notification>,
+    /// What it was last seen as.
+    pub fingerprint: Option<String>,
+    /// Transitions of its whole life.
+    pub journal: Vec<JournalEntry>,
+    /// The ids of all notifications that were ever committed.
+    pub announced: BTreeSet<String>,
+}
+
+/// The lease item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// Who holds it. None: it is free.
+    pub holder: Option<String>,
+    /// Until when.
+    pub until: Timestamp,
+    /// Rises with every holder.
+    pub fence: u64,
+    /// Rises with every fact.
+    pub wakes: u64,
+    /// The delayed wake on its way.
+    pub next_wake: Option<Timestamp>,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { holder: None, until: Timestamp::UNIX_EPOCH, fence: 0, wakes: 0, next_wake: None }
+    }
+}
+
+/// The table keeps milliseconds.
+fn stored(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+impl Lock {
+    fn is_held_by(&self, lease: &Lease) -> bool {
+        self.holder.as_ref() == Some(&lease.holder) && self.fence == lease.fence
+    }
+
+    fn lease(&self, fleet: &FleetName, holder: &str) -> Lease {
+        Lease {
+            fleet: fleet.clone(),
+            holder: holder.to_owned(),
+            fence: self.fence,
+            wakes: self.wakes,
+            next_wake: self.next_wake,
+            until: self.until,
+        }
+    }
+}
+
+impl Table {
+    fn row_mut(&mut self, fleet: &FleetName) -> &mut Row {
+        self.rows.entry(fleet.clone()).or_default()
+    }
+
+    /// The items of a fleet.
+    pub fn row(&self, fleet: &FleetName) -> Option<&Row> {
+        self.rows.get(fleet)
+    }
+
+    /// The items of all fleets.
+    pub const fn rows(&self) -> &BTreeMap<FleetName, Row> {
+        &self.rows
+    }
+
+    /// What the fleets share.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The fleets of subjects, where known.
+    pub fn indexed(&self, subjects: &BTreeSet<Subject>) -> BTreeMap<Subject, BTreeSet<FleetName>> {
+        let known = |subject: &Subject| Some((subject.clone(), self.index.get(subject)?.clone()));
+        subjects.iter().filter_map(known).collect()
+    }
+
+    /// Remembers the fleets of subjects.
+    pub fn index(&mut self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>) {
+        self.index.extend(entries.iter().map(|(subject, fleets)| (subject.clone(), fleets.clone())));
+    }
+
+    /// Stores a fact that is newer than the one with its key, and counts a wake.
+    pub fn file(&mut self, fleet: &FleetName, fact: &Fact) {
+        let row = self.row_mut(fleet);
+        let milliseconds = |fact: &Fact| fact.observed_at().as_millisecond();
+        if row.facts.get(&fact.key()).is_none_or(|known| milliseconds(known) < milliseconds(fact)) {
+            row.facts.insert(fact.key(), fact.clone());
+            row.lock.wakes += 1;
+        }
+    }
+
+    /// Takes the lease if it is free, over, or the holder's own.
+    pub fn acquire(&mut self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Acquired {
+        let lock = &mut self.row_mut(fleet).lock;
+        let is_others = lock.holder.as_deref().is_some_and(|other| other != holder);
+        if is_others && lock.until > stored(now) {
+            return Acquired::Busy { until: lock.until };
+        }
+        lock.holder = Some(holder.to_owned());
+        lock.until = stored(until);
+        lock.fence += 1;
+        Acquired::Held(lock.lease(fleet, holder))
+    }
+
+    /// Gives the lease back, unless wakes came since it was read.
+    pub fn release(&mut self, lease: &Lease, next_wake: Option<Timestamp>) -> Released {
+        let lock = &mut self.row_mut(&lease.fleet).lock;
+        if !lock.is_held_by(lease) {
+            return Released::Lost;
+        }
+        if lock.wakes != lease.wakes {
+            return Released::Woken(lock.lease(&lease.fleet, &lease.holder));
+        }
+        lock.holder = None;
+        lock.next_wake = next_wake.map(stored);
+        Released::Free
+    }
+
+    /// Claims a delayed wake, unless an earlier one is on its way.
+    pub fn claim_wake(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
+        let lock = &mut self.row_mut(fleet).lock;
+        if lock.next_wake.is_some_and(|next| next > stored(now) && next <= stored(at)) {
+            return false;
+        }
+        lock.next_wake = Some(stored(at));
+        true
+    }
+
+    /// Everything of a fleet.
+    pub fn load(&self, fleet: &FleetName) -> Stored {
+        let (freezes, account) = (self.freezes(fleet), self.account.clone());
+        let Some(row) = self.rows.get(fleet) else { return Stored { freezes, account, ..Stored::default() } };
+        Stored {
+            record: row.record.clone(),
+            facts: row.facts.values().cloned().collect(),
+            freezes,
+            account,
+            outbox: row.outbox.clone(),
+            fingerprint: row.fingerprint.clone(),
+        }
+    }
+
+    /// The freezes that concern a fleet.
+    pub fn freezes(&self, fleet: &FleetName) -> Vec<Freeze> {
+        let concerns = |freeze: &&Freeze| match &freeze.scope {
+            FreezeScope::Account => true,
+            FreezeScope::Fleet(frozen) => frozen == fleet,
+        };
+        self.freezes.iter().filter(concerns).cloned().collect()
+    }
+
+    /// A person stops the fleets of a scope.
+    pub fn freeze(&mut self, freeze: Freeze) {
+        self.lift(&freeze.scope);
+        self.freezes.push(freeze);
+    }
+
+    /// A person lifts the freeze of a scope.
+    pub fn lift(&mut self, scope: &FreezeScope) {
+        self.freezes.retain(|freeze| freeze.scope != *scope);
+    }
+
+    /// The commit, if lease and record are what was read.
+    pub fn commit(
+        &mut self,
+        lease: &Lease,
+        read_version: Option<u64>,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Committed {
+        let row = self.row_mut(&lease.fleet);
+        let is_held = row.lock.is_held_by(lease) && row.lock.until > stored(now);
+        if !is_held || row.record.as_ref().map(|record| record.version) != read_version {
+            return Committed::Conflict;
+        }
+        row.record = Some(decision.next.clone());
+        // Facts that came since may bear the key of one that was read: then all stay, and are consumed by the next.
+        if row.lock.wakes == lease.wakes {
+            row.facts.retain(|key, _| !decision.consumed.contains(key));
+        }
+        row.journal.extend(decision.journal.iter().cloned());
+        row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
+        row.outbox.extend(decision.notifications.iter().cloned());
+        for rule in &decision.begins_to_drift {
+            self.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), now);
+        }
+        Committed::Yes
+    }
+
+    /// Drops what was sent.
+    pub fn told(&mut self, fleet: &FleetName, ids: &[String]) {
+        self.row_mut(fleet).outbox.retain(|notification| !ids.contains(&notification.id));
+    }
+
+    /// Takes a turn, if one is left or held already.
+    pub fn take_turn(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
+        if self.account.turns.len() >= limit && !self.account.turns.contains_key(fleet) {
+            return false;
+        }
+        self.account.turns.entry(fleet.clone()).or_insert(now);
+        true
+    }
+
+    /// Gives the turn back.
+    pub fn give_turn(&mut self, fleet: &FleetName) {
+        self.account.turns.remove(fleet);
+    }
+
+    /// Fleets with open work.
+    pub fn open_fleets(&self) -> BTreeSet<FleetName> {
+        let is_open = |row: &Row| {
+            row.record.as_ref().is_some_and(|record| record.open_since().is_some())
+                || !row.facts.is_empty()
+                || !row.outbox.is_empty()
+        };
+        let open = self.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone());
+        open.chain(self.account.turns.keys().cloned()).collect()
+    }
+
+    /// What the fleets were last seen as.
+    pub fn fingerprints(&self) -> BTreeMap<FleetName, String> {
+        self.rows.iter().filter_map(|(fleet, row)| Some((fleet.clone(), row.fingerprint.clone()?))).collect()
+    }
+
+    /// Remembers what a fleet was seen as.
+    pub fn remember(&mut self, fleet: &FleetName, fingerprint: &str) {
+        self.row_mut(fleet).fingerprint = Some(fingerprint.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn fleet() -> FleetName {
+        "app".parse().unwrap()
+    }
+
+    fn held(acquired: Acquired) -> Lease {
+        match acquired {
+            Acquired::Held(lease) => lease,
+            Acquired::Busy { until } => panic!("busy until {until}"),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_free_at_its_end_and_not_before() {
+        let (mut table, start) = (Table::default(), Timestamp::UNIX_EPOCH);
+        let end = start + SignedDuration::from_secs(40);
+        held(table.acquire(&fleet(), "a", start, end));
+        let moment = SignedDuration::from_millis(1);
+        assert!(matches!(table.acquire(&fleet(), "b", end - moment, end), Acquired::Busy { until } if until == end));
+        assert_eq!(held(table.acquire(&fleet(), "b", end, end + moment)).fence, 2);
+    }
+
+    #[test]
+    fn a_lease_that_went_to_another_is_lost() {
+        let (mut table, start) = (Table::default(), Timestamp::UNIX_EPOCH);
+        let first = held(table.acquire(&fleet(), "a", start, start));
+        held(table.acquire(&fleet(), "b", start, start));
+        assert_eq!(table.release(&first, None), Released::Lost);
+    }
+}

@@ -1,0 +1,292 @@
+//! Everything that there is at one moment, and the list of what happens next.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use driftless_planner::fact::{
+    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+};
+use driftless_planner::wake::WakeMessage;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloud::{Cloud, CloudEvent};
+use crate::deeds::{Deed, Deeds};
+use crate::dice::Dice;
+use crate::faults::{Bucket, Rates};
+use crate::judges::{History, Violation, serving};
+use crate::queue::{Queue, Topic};
+use crate::table::Table;
+use crate::trace::Trace;
+
+/// The world. One lock around all of it: nothing happens at the same time as anything else.
+#[derive(Debug)]
+pub struct World {
+    /// Now, by the true clock.
+    pub now: Timestamp,
+    /// AWS.
+    pub cloud: Cloud,
+    /// The table.
+    pub table: Table,
+    /// The wake queue.
+    pub queue: Queue,
+    /// The alert topic.
+    pub topic: Topic,
+    /// The bucket of all calls to EC2 and Auto Scaling.
+    pub bucket: Bucket,
+    /// Chance.
+    pub dice: Dice,
+    /// How often what goes wrong.
+    pub rates: Rates,
+    /// What was counted.
+    pub counts: Counts,
+    /// What was seen.
+    pub trace: Trace,
+    /// What Driftless did.
+    pub deeds: Deeds,
+    /// What people and AWS did that the judges must know.
+    pub history: History,
+    /// What it should not have done.
+    pub violations: Vec<Violation>,
+    /// Functions that died by a fault, to be dropped.
+    pub crashed: Vec<u64>,
+    agenda: BTreeMap<(Timestamp, u64), Happening>,
+    entries: u64,
+}
+
+/// What is counted over a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls to ports, by name.
+    pub calls: BTreeMap<&'static str, u64>,
+    /// Faults, by name.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Functions that ran.
+    pub functions: u64,
+    /// Phases, waits and exits that occurred.
+    pub reached: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Counts a fault.
+    pub fn fault(&mut self, name: &'static str) {
+        *self.faults.entry(name).or_default() += 1;
+    }
+
+    /// Counts something that a day came by.
+    pub fn reach(&mut self, name: impl Into<String>) {
+        *self.reached.entry(name.into()).or_default() += 1;
+    }
+
+    /// Adds another day's.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.calls, &other.calls), (&mut self.faults, &other.faults)] {
+            for (name, count) in theirs {
+                *mine.entry(name).or_default() += count;
+            }
+        }
+        for (name, count) in &other.reached {
+            *self.reached.entry(name.clone()).or_default() += count;
+        }
+        self.functions += other.functions;
+    }
+}
+
+/// Something that will happen.
+pub enum Happening {
+    /// A future goes on.
+    Wake(Waker),
+    /// The world changes: a call arrives, a person does something.
+    Change(Box<dyn FnOnce(&mut World) + Send>),
+    /// Lambda kills a function.
+    Kill(u64),
+    /// The schedule starts the sweep.
+    Sweep,
+    /// Nothing but a look at the queue.
+    Poll,
+}
+
+impl fmt::Debug for Happening {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Wake(_) => "Wake",
+            Self::Change(_) => "Change",
+            Self::Kill(_) => "Kill",
+            Self::Sweep => "Sweep",
+            Self::Poll => "Poll",
+        })
+    }
+}
+
+impl World {
+    /// A world around an AWS, with an empty table.
+    pub fn new(now: Timestamp, cloud: Cloud, mut dice: Dice, rates: Rates) -> Self {
+        Self {
+            now,
+            cloud,
+            table: Table::default(),
+            queue: Queue::default(),
+            topic: Topic::default(),
+            bucket: Bucket::new(now),
+            dice: dice.split(),
+            rates,
+            counts: Counts::default(),
+            trace: Trace::default(),
+            deeds: Deeds::default(),
+            history: History::default(),
+            violations: Vec::new(),
+            crashed: Vec::new(),
+            agenda: BTreeMap::new(),
+            entries: 0,
+        }
+    }
+
+    /// Puts something on the agenda. What is already past happens next.
+    pub fn at(&mut self, when: Timestamp, what: Happening) {
+        self.entries += 1;
+        self.agenda.insert((when.max(self.now), self.entries), what);
+    }
+
+    /// Puts something on the agenda, for a while from now.
+    pub fn after(&mut self, delay: SignedDuration, what: Happening) {
+        self.at(self.now + delay, what);
+    }
+
+    /// Notes something in the trace.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        self.trace.note(self.now, what);
+    }
+
+    /// Puts a change of the world on the agenda.
+    pub fn change_at(&mut self, when: Timestamp, change: impl FnOnce(&mut Self) + Send + 'static) {
+        self.at(when, Happening::Change(Box::new(change)));
+    }
+
+    /// When the agenda goes on.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.agenda.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Takes what is due now off the agenda.
+    pub fn take_due(&mut self) -> Option<Happening> {
+        let entry = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.now)?;
+        Some(entry.remove())
+    }
+
+    /// Notes what Driftless did.
+    pub fn done(&mut self, deed: &Deed) {
+        *self.deeds.counts.entry(deed.name()).or_default() += 1;
+        match deed {
+            Deed::Terminate { instance, .. } => {
+                self.deeds.terminated.entry(instance.clone()).or_insert(self.now);
+            }
+            Deed::SetAside { instance, .. } => {
+                self.deeds.set_aside.entry(instance.clone()).or_insert(self.now);
+            }
+            // What Auto Scaling launches in the place of a successor that it took away is a surplus as well.
+            Deed::Desired { group, .. } | Deed::Launch { group, .. } => {
+                self.history.raised.insert(group.clone(), self.now);
+            }
+            Deed::Minimum { .. }
+            | Deed::Maximum { .. }
+            | Deed::Protect { .. }
+            | Deed::Empty { .. }
+            | Deed::Template { .. }
+            | Deed::WriteTemplate { .. }
+            | Deed::Attach { .. }
+            | Deed::Detach { .. }
+            | Deed::Weights(_)
+            | Deed::StartRefresh { .. }
+            | Deed::RollBackRefresh { .. } => {}
+        }
+    }
+
+    /// Lets AWS go on to now, and reports what it has to report.
+    pub fn advance_cloud(&mut self) {
+        if self.cloud.next_at().is_some_and(|next| next <= self.now) {
+            // Who serves up to this moment: what stops now could not be known to a write that is on its way.
+            let serving: Vec<_> = self.cloud.groups().keys().flat_map(|group| serving(self, group)).collect();
+            let now = self.now;
+            self.history.served_at.extend(serving.into_iter().map(|instance| (instance, now)));
+        }
+        self.cloud.advance(self.now);
+        for event in self.cloud.drain_events() {
+            let fact = self.detected(event);
+            self.report(&fact);
+        }
+    }
+
+    /// What a detector makes of an event.
+    fn detected(&mut self, event: CloudEvent) -> Fact {
+        match event {
+            CloudEvent::Compliance { instance, rule, verdict, at } => {
+                if verdict == Verdict::NonCompliant {
+                    self.history.drifted.entry(instance.clone()).or_insert(at);
+                }
+                self.note(|| format!("Config: {instance} is {verdict:?} under {rule}"));
+                Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None })
+            }
+            CloudEvent::Alarm { alarm, state, subject, at } => {
+                self.note(|| format!("CloudWatch: {alarm} is {state:?}"));
+                let reason = "a threshold".into();
+                Fact::Alarm(AlarmFact { alarm, state, since: at, reason, subject, muted: false })
+            }
+            CloudEvent::Image { image, at } => Fact::Image(ImageFact {
+                image: ImageReference::Ami(image),
+                change: ImageChange::Available,
+                source: ImageSource::Ec2,
+                at,
+                fleet: None,
+                commit: None,
+                build: None,
+                url: None,
+            }),
+        }
+    }
+
+    /// `EventBridge`: an event, as a detector turns it into a fact, on its way to the wake queue.
+    pub fn report(&mut self, fact: &Fact) {
+        if self.dice.happens(self.rates.event_lost) {
+            self.counts.fault("event lost");
+            self.note(|| format!("lost event {}", fact.key()));
+            return;
+        }
+        let copies = if self.dice.happens(self.rates.duplicated) { 2 } else { 1 };
+        if copies == 2 {
+            self.counts.fault("event twice");
+        }
+        for _ in 0..copies {
+            let usual = self.dice.duration(SignedDuration::from_millis(200), SignedDuration::from_secs(8));
+            let late = if self.dice.happens(self.rates.event_late) {
+                self.counts.fault("event late");
+                self.dice.duration(SignedDuration::ZERO, SignedDuration::from_mins(20))
+            } else {
+                SignedDuration::ZERO
+            };
+            self.send(WakeMessage::Fact(Box::new(fact.clone())), self.now + usual + late);
+        }
+    }
+
+    /// Puts a message on the wake queue.
+    pub fn send(&mut self, message: WakeMessage, at: Timestamp) {
+        self.queue.send(message, at);
+        self.at(at, Happening::Poll);
+    }
+}
+
+/// A hand on the world.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    /// Shares a world.
+    pub fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    /// The world, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
