@@ -95,7 +95,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     let end = dawn() + BUSY;
     let judged = simulation.run_until(end, at_each_step).and_then(|()| {
         calm(&simulation);
-        simulation.run_until(end + QUIET, at_each_step)
+        simulation.run_to_rest(end + QUIET, at_each_step)
     });
     let verdict = judged.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
     let world = simulation.shared().lock();

@@ -110,6 +110,21 @@ impl Simulation {
         }
     }
 
+    /// Lets everything happen until a time, and then on until no function runs: what one of them holds just then is not
+    /// left over.
+    ///
+    /// # Errors
+    /// What the judge says.
+    pub fn run_to_rest<V>(&mut self, end: Timestamp, mut judge: impl FnMut(&World) -> Result<(), V>) -> Result<(), V> {
+        self.run_until(end, &mut judge)?;
+        let mut at = end;
+        while !self.running.is_empty() {
+            at += SignedDuration::from_secs(1);
+            self.run_until(at, &mut judge)?;
+        }
+        Ok(())
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Wake(waker) => waker.wake(),

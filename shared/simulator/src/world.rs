@@ -185,9 +185,14 @@ impl World {
                 self.deeds.set_aside.entry(instance.clone()).or_insert(self.now);
             }
             // What Auto Scaling launches in the place of a successor that it took away is a surplus as well.
-            Deed::Desired { group, .. } | Deed::Launch { group, .. } => {
+            Deed::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
+            // Asked again with a token that AWS knows, it launches nothing.
+            Deed::Launch { group, .. } if self.cloud.members(group).any(|member| member.launched_at == self.now) => {
+                self.history.raised.insert(group.clone(), self.now);
+            }
+            Deed::Launch { .. } => {}
             Deed::Minimum { .. }
             | Deed::Maximum { .. }
             | Deed::Protect { .. }

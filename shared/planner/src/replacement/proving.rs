@@ -86,7 +86,10 @@ pub(crate) fn floor(
     leaving: &InstanceId,
 ) -> Option<Waiting> {
     let serving = plan.input.seen.serving_without(context.group, leaving);
-    let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
+    // Who scales out wants more than there was when this began, and what is on its way does not serve yet.
+    let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
+    let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
+    let floor = surge.policy.min_healthy.of_rounded_up(wanted);
     (serving < floor && !serves_nobody(plan, context.group, leaving)).then_some(Waiting::BelowFloor { serving, floor })
 }
 

@@ -2,7 +2,9 @@
 
 use driftless_planner::action::{ActionResult, CapacityChange};
 
-use crate::support::{Stage, id, mins};
+use driftless_planner::observation::Lifecycle;
+
+use crate::support::{Stage, id, mins, secs};
 
 #[test]
 fn a_scale_out_during_a_surge_is_preserved() {
@@ -133,4 +135,33 @@ fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
     stage.settle();
     stage.is_clean(5);
     assert_eq!(stage.terminated(), [id(1)]);
+}
+
+#[test]
+fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.group().max = 20;
+    stage.look();
+    stage.look();
+    stage.arrive();
+    stage.look();
+    // People want six, and the three that are missing do not serve yet.
+    stage.scale_to(7);
+    let coming: Vec<_> = stage.groups[0]
+        .members
+        .iter()
+        .filter(|member| member.lifecycle == Lifecycle::Pending)
+        .map(|m| m.id.clone())
+        .collect();
+    stage.held_back.extend(coming);
+    stage.wait(mins(2));
+    for _ in 0..10 {
+        stage.look();
+        stage.wait(secs(15));
+    }
+    assert!(stage.has(&id(1)) && stage.terminated().is_empty(), "{}", stage.phase(1));
+    stage.held_back.clear();
+    stage.settle();
+    stage.is_clean(6);
+    assert!(!stage.has(&id(1)));
 }

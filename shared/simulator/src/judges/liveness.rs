@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use driftless_planner::decision::Waiting;
 use driftless_planner::record::Phase;
 
 use super::Violation;
@@ -35,6 +36,8 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
         // What is only observed may wait for ever.
         let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase {
             Phase::Stopped(_) => false,
+            // A share of a group of one is none, as the policy says and as is told.
+            Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
             Phase::Blocked(_) => !is_observed(&replacement.group),
             Phase::Debouncing
             | Phase::Launching(_)

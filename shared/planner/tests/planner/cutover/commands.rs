@@ -157,6 +157,21 @@ fn a_veto_of_what_has_traffic_takes_it_back() {
 }
 
 #[test]
+fn an_image_that_a_person_vetoed_before_it_came_is_no_candidate() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Veto { image: image_id(2) });
+    stage.look();
+    stage.publish(2);
+    for _ in 0..5 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(stage.record().cutover, None);
+    say(&mut stage, Command::Unveto { image: image_id(2) });
+    step(&mut stage, secs(1));
+    assert!(stage.record().cutover.is_some());
+}
+
+#[test]
 fn redeploy_runs_the_release_on_fresh_instances() {
     let mut stage = weighted_fleet(3);
     say(&mut stage, Command::Redeploy);
