@@ -15,11 +15,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Always the same folder: what was built in another one would not be built again, and look for its files there.
+COPY = ROOT / "target" / "mutants-workspace"
 LIST = pathlib.Path(__file__).with_name("mutants.toml")
 # What a copy of the workspace does not need. `target` alone is gigabytes.
 LEFT_OUT = shutil.ignore_patterns("target", ".git", ".venv", "__pycache__", "node_modules")
@@ -94,28 +95,27 @@ def main():
         mutated((ROOT / mutant["file"]).read_text(), mutant)
     suites = [PLANNER, RECONCILER]
     survivors = []
-    with tempfile.TemporaryDirectory(prefix="driftless-mutants-") as folder:
-        copy = pathlib.Path(folder) / "workspace"
-        shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
-        for name, command in suites:
-            verdict, output = run(command, copy)
-            if verdict:
-                sys.exit(f"{name} does not pass without any mutant:\n{output}")
-        for mutant in chosen(mutants, arguments):
-            started = time.monotonic()
-            path = copy / mutant["file"]
-            original = path.read_text()
-            path.write_text(mutated(original, mutant))
-            try:
-                by = caught_by(copy, suites)
-            except DoesNotCompile as error:
-                print(f"{mutant['name']} does not compile:\n{error}", flush=True)
-                by = None
-            path.write_text(original)
-            if by is None:
-                survivors.append(mutant["name"])
-            seconds = time.monotonic() - started
-            print(f"{'SURVIVED' if by is None else 'caught by ' + by:20} {seconds:5.0f} s  {mutant['name']}", flush=True)
+    shutil.rmtree(COPY, ignore_errors=True)
+    shutil.copytree(ROOT, COPY, ignore=LEFT_OUT, symlinks=True)
+    for name, command in suites:
+        verdict, output = run(command, COPY)
+        if verdict:
+            sys.exit(f"{name} does not pass without any mutant:\n{output}")
+    for mutant in chosen(mutants, arguments):
+        started = time.monotonic()
+        path = COPY / mutant["file"]
+        original = path.read_text()
+        path.write_text(mutated(original, mutant))
+        try:
+            by = caught_by(COPY, suites)
+        except DoesNotCompile as error:
+            print(f"{mutant['name']} does not compile:\n{error}", flush=True)
+            by = None
+        path.write_text(original)
+        if by is None:
+            survivors.append(mutant["name"])
+        seconds = time.monotonic() - started
+        print(f"{'SURVIVED' if by is None else 'caught by ' + by:20} {seconds:5.0f} s  {mutant['name']}", flush=True)
     print(f"{len(survivors)} survived" + (": " + ", ".join(survivors) if survivors else ""))
     sys.exit(1 if survivors else 0)
 

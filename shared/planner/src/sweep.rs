@@ -3,10 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
+use crate::alarm::{Alarm, AlarmPattern};
+use crate::fact::Subject;
 use crate::fleet::{FLEET_TAG, Layout};
-use crate::ids::{FleetName, InstanceId, RuleName};
+use crate::ids::{AlarmName, FleetName, InstanceId, RuleName};
+use crate::image::Image;
 use crate::observation::{Group, RuleReading};
-use crate::policy::{Defaults, own_tags};
+use crate::policy::{Defaults, Policy, own_tags};
 
 /// What the sweep found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,9 +43,10 @@ pub fn rules(fleets: &BTreeMap<FleetName, Vec<Group>>, defaults: &Defaults) -> B
     fleets.iter().flat_map(|(fleet, groups)| listed_rules(fleet, groups, defaults)).collect()
 }
 
-/// A short text that changes whenever what the groups are, or how they want to be treated, does. A fleet whose text is
-/// not the one that was last looked at is looked at.
-pub fn fingerprint(groups: &[Group]) -> String {
+/// A short text that changes whenever what the groups are, how they want to be treated, or the images for the fleet do, and
+/// once an hour, at a minute of the fleet's own: age and versions make drift without any event. A fleet whose text is not
+/// the one that was last looked at is looked at. `images`: those that are tagged for the fleet.
+pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: Timestamp) -> String {
     let mut described: Vec<String> = groups
         .iter()
         .map(|group| {
@@ -48,29 +54,50 @@ pub fn fingerprint(groups: &[Group]) -> String {
             let color = group.tags.get(crate::fleet::COLOR_TAG).map_or("-", String::as_str);
             format!("{} {color} {:?} {} {:?}", group.name, group.template, tags.join(","), group.unsupported)
         })
+        .chain(images.iter().map(|image| format!("{} {:?} {:?}", image.id, image.state, image.build)))
         .collect();
     described.sort();
+    described.push(format!("hour {}", hour_of(fleet, now)));
     format!("{:016x}", fnv1a(described.join("\n").as_bytes()))
 }
 
+/// Counts hours that begin at a minute of the fleet's own, so that not all fleets are looked at in one sweep.
+fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
+    let offset = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % 3600).unwrap_or(0);
+    now.as_second().saturating_add(offset).div_euclid(3600)
+}
+
+/// What the sweep has read, over all fleets.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'r> {
+    /// What Config says under each rule that any fleet lists. Absent: it could not be read.
+    pub compliance: &'r BTreeMap<RuleName, RuleReading>,
+    /// The alarms that ring.
+    pub ringing: &'r BTreeMap<AlarmName, Alarm>,
+    /// The images that are tagged for any fleet. None: they could not be read, and nothing is concluded.
+    pub images: Option<&'r [Image]>,
+    /// Fleets with open work.
+    pub open: &'r BTreeSet<FleetName>,
+    /// The fingerprints as the fleets were last looked at.
+    pub known: &'r BTreeMap<FleetName, String>,
+    /// The time.
+    pub now: Timestamp,
+}
+
 /// Whom to wake, and what to publish.
-pub fn sweep(
-    fleets: &BTreeMap<FleetName, Vec<Group>>,
-    compliance: &BTreeMap<RuleName, RuleReading>,
-    open: &BTreeSet<FleetName>,
-    known: &BTreeMap<FleetName, String>,
-    defaults: &Defaults,
-) -> Swept {
+pub fn sweep(fleets: &BTreeMap<FleetName, Vec<Group>>, read: Read<'_>, defaults: &Defaults) -> Swept {
     let mut swept = Swept::default();
     for (fleet, groups) in fleets {
-        let drifted = drifted(fleet, groups, compliance, defaults);
+        let drifted = drifted(fleet, groups, read.compliance, defaults);
         swept.non_compliant.insert(fleet.clone(), drifted.len());
-        let reason = if open.contains(fleet) {
+        let reason = if read.open.contains(fleet) {
             Some("work is open")
         } else if !drifted.is_empty() {
             Some("an instance breaks a rule of the list")
-        } else if known.get(fleet) != Some(&fingerprint(groups)) {
-            Some("the groups or their policy changed")
+        } else if read.ringing.keys().any(|name| lists_alarm(fleet, groups, name, defaults)) {
+            Some("an alarm of its policy rings")
+        } else if read.images.is_some_and(|images| is_changed(fleet, groups, images, read)) {
+            Some("its groups, its policy or its images changed, or an hour has passed")
         } else {
             None
         };
@@ -79,10 +106,58 @@ pub fn sweep(
         }
     }
     // Work of a fleet whose groups are gone must end too.
-    for fleet in open.iter().filter(|fleet| !fleets.contains_key(*fleet)) {
+    for fleet in read.open.iter().filter(|fleet| !fleets.contains_key(*fleet)) {
         swept.wakes.insert(fleet.clone(), "work is open, and its groups are gone");
     }
     swept
+}
+
+fn is_changed(fleet: &FleetName, groups: &[Group], images: &[Image], read: Read<'_>) -> bool {
+    let is_for = |image: &&Image| image.image_for.as_ref().is_some_and(|tag| tag.as_str() == fleet.as_str());
+    let images: Vec<Image> = images.iter().filter(is_for).cloned().collect();
+    read.known.get(fleet) != Some(&fingerprint(fleet, groups, &images, read.now))
+}
+
+fn lists_alarm(fleet: &FleetName, groups: &[Group], name: &AlarmName, defaults: &Defaults) -> bool {
+    policy_of(fleet, groups, defaults).is_some_and(|policy| policy.alarms().any(|pattern| pattern.matches(name)))
+}
+
+/// The beginnings of alarm names that fleets list: which alarms they mean must be asked.
+pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Vec<Group>>, defaults: &Defaults) -> BTreeSet<AlarmPattern> {
+    let policies = fleets.iter().filter_map(|(fleet, groups)| policy_of(fleet, groups, defaults));
+    let patterns = policies.flat_map(|policy| policy.alarms().cloned().collect::<Vec<_>>());
+    patterns.filter(|pattern| matches!(pattern, AlarmPattern::Prefix(_))).collect()
+}
+
+/// The fleets of target groups and alarms, for what CloudWatch reports: everything that concerns a fleet which is woken, so
+/// that the index is written about as often as something about it may have changed. `prefixed`: the alarms that
+/// [`alarm_prefixes`] mean.
+pub fn index(
+    fleets: &BTreeMap<FleetName, Vec<Group>>,
+    prefixed: &BTreeSet<AlarmName>,
+    swept: &Swept,
+    defaults: &Defaults,
+) -> BTreeMap<Subject, BTreeSet<FleetName>> {
+    let mut index: BTreeMap<Subject, BTreeSet<FleetName>> = BTreeMap::new();
+    for (fleet, groups) in fleets {
+        let target_groups = groups.iter().flat_map(|group| &group.target_groups);
+        let mut subjects: Vec<Subject> =
+            target_groups.map(|arn| Subject::TargetGroup(arn.dimension().to_owned())).collect();
+        for pattern in policy_of(fleet, groups, defaults).iter().flat_map(Policy::alarms) {
+            match pattern {
+                AlarmPattern::Name(name) => subjects.push(Subject::Alarm(name.clone())),
+                AlarmPattern::Prefix(_) => {
+                    let meant = prefixed.iter().filter(|name| pattern.matches(name));
+                    subjects.extend(meant.cloned().map(Subject::Alarm));
+                }
+            }
+        }
+        for subject in subjects {
+            index.entry(subject).or_default().insert(fleet.clone());
+        }
+    }
+    index.retain(|_, named| named.iter().any(|fleet| swept.wakes.contains_key(fleet)));
+    index
 }
 
 fn drifted(
@@ -103,12 +178,12 @@ fn drifted(
 }
 
 fn listed_rules(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> BTreeSet<RuleName> {
-    // An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
-    Layout::of(fleet, groups)
-        .ok()
-        .and_then(|layout| layout.policy(defaults).ok())
-        .map(|policy| policy.rules)
-        .unwrap_or_default()
+    policy_of(fleet, groups, defaults).map(|policy| policy.rules).unwrap_or_default()
+}
+
+/// An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
+fn policy_of(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Option<Policy> {
+    Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
 }
 
 /// FNV-1a: short, stable across versions and machines, and enough to notice a change. It guards nothing.

@@ -128,7 +128,7 @@ impl<P: Ports> Run<'_, P> {
     async fn look(&mut self, outcomes: &[Outcome]) -> Called<Look> {
         let (ports, fleet) = (self.ports, &self.lease.fleet);
         let first = first_round(ports, fleet).await?;
-        let seen_as = fingerprint(&first.groups);
+        let seen_as = fingerprint(&self.lease.fleet, &first.groups, &first.images, self.ports.now());
         let seen = observe(ports, fleet, &first, self.defaults).await?;
         let stored = first.stored;
         let record = stored.record.as_ref();

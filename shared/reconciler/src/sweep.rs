@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::FleetName;
+use driftless_planner::observation::Group;
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Swept, fleets, rules, sweep as judge};
+use driftless_planner::sweep::{Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
 use driftless_planner::wake::{Wake, WakeMessage};
-use futures_util::future::{join_all, join3, try_join_all};
+use futures_util::future::{join_all, join5, try_join_all};
 use jiff::SignedDuration;
 
-use crate::ports::{Called, Ports};
+use crate::ports::{CallError, Called, Ports};
 
 /// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
 /// one bucket, at one moment. Well within the 5 minutes to the next sweep.
@@ -17,24 +18,31 @@ const SPREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Finds what events have lost, and wakes whom it concerns.
 pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
-    let (groups, open, known) = join3(ports.all_groups(), ports.open_fleets(), ports.fingerprints()).await;
+    let (groups, open, known, images, ringing) =
+        join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.ringing()).await;
     let (fleets, misnamed) = fleets(groups?);
     let rules = rules(&fleets, defaults);
-    let mut compliance = BTreeMap::new();
+    // What cannot be read must not keep the sweep from the fleets that need nothing of it.
     let mut unread = None;
+    let mut compliance = BTreeMap::new();
     for (rule, reading) in join_all(rules.iter().map(async |rule| (rule, ports.non_compliant(rule).await))).await {
-        match reading {
-            Ok(reading) => {
-                compliance.insert(rule.clone(), reading);
-            }
-            // One rule that cannot be read must not keep the sweep from the fleets of the others.
-            Err(error) => {
-                tracing::error!(error_type = "Retryable", %rule, %error, "a rule could not be read by the sweep");
-                unread.get_or_insert(error);
-            }
+        if let Some(reading) = read(reading, &mut unread, "a rule") {
+            compliance.insert(rule.clone(), reading);
         }
     }
-    let mut swept = judge(&fleets, &compliance, &open?, &known?, defaults);
+    let images = read(images, &mut unread, "the images");
+    let ringing = read(ringing, &mut unread, "the alarms").unwrap_or_default();
+    let (open, known) = (open?, known?);
+    let everything = Read {
+        compliance: &compliance,
+        ringing: &ringing,
+        images: images.as_deref(),
+        open: &open,
+        known: &known,
+        now: ports.now(),
+    };
+    let mut swept = judge(&fleets, everything, defaults);
+    remember_subjects(ports, &fleets, &swept, defaults, &mut unread).await;
     swept.misnamed = misnamed;
     for group in &swept.misnamed {
         tracing::error!(
@@ -54,6 +62,35 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
     .await?;
     // What is not known of all must not be published as if it were: the sweep fails, after it has woken whom it could.
     unread.map_or(Ok(swept), Err)
+}
+
+/// What was read. None: it could not be, which the sweep says at its end.
+fn read<T>(answer: Called<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            tracing::error!(error_type = "Retryable", what, %error, "something could not be read by the sweep");
+            unread.get_or_insert(error);
+            None
+        }
+    }
+}
+
+/// Events of CloudWatch name alarms and target groups: the index tells whose they are.
+async fn remember_subjects<P: Ports>(
+    ports: &P,
+    fleets: &BTreeMap<FleetName, Vec<Group>>,
+    swept: &Swept,
+    defaults: &Defaults,
+    unread: &mut Option<CallError>,
+) {
+    let prefixes = alarm_prefixes(fleets, defaults);
+    let answer = if prefixes.is_empty() { Ok(BTreeMap::new()) } else { ports.alarms(&prefixes).await };
+    let Some(alarms) = read(answer, unread, "the alarms that policies name by their beginnings") else { return };
+    let entries = index(fleets, &alarms.into_keys().collect(), swept, defaults);
+    if !entries.is_empty() {
+        read(ports.index(&entries, ports.now()).await, unread, "the index, which was to be written");
+    }
 }
 
 async fn send<P: Ports>(ports: &P, fleet: &FleetName, delay: SignedDuration) -> Called<()> {

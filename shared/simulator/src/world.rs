@@ -188,12 +188,12 @@ impl World {
             Deed::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
-            // Asked again with a token that AWS knows, it launches nothing.
+            // Asked again with a token that AWS knows, it launches nothing, as all that follows.
             Deed::Launch { group, .. } if self.cloud.members(group).any(|member| member.launched_at == self.now) => {
                 self.history.raised.insert(group.clone(), self.now);
             }
-            Deed::Launch { .. } => {}
-            Deed::Minimum { .. }
+            Deed::Launch { .. }
+            | Deed::Minimum { .. }
             | Deed::Maximum { .. }
             | Deed::Protect { .. }
             | Deed::Empty { .. }

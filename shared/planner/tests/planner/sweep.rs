@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::ids::{FleetName, RuleName};
+use driftless_planner::alarm::Alarm;
+use driftless_planner::fact::Subject;
+use driftless_planner::ids::{AlarmName, FleetName, RuleName};
+use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, RuleReading, TemplateReference};
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Swept, fingerprint, fleets, rules, sweep};
+use driftless_planner::sweep::{Read, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{RULE, finding, fleet, group, id, rule, version};
+use crate::support::{RULE, finding, fleet, group, id, image, quiet_alarm, rule, t0, target_group, version};
 
 fn named(name: &str) -> Group {
     let mut group = group(3);
@@ -21,9 +25,86 @@ fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept 
     let by_instance = drifted.iter().map(|number| (id(*number), finding())).collect();
     let compliance = BTreeMap::from([(rule(RULE), RuleReading::NonCompliant(by_instance))]);
     let open: BTreeSet<FleetName> = open.iter().map(|name| name.parse().unwrap()).collect();
-    let known = BTreeMap::from([(fleet(), fingerprint(std::slice::from_ref(known)))]);
+    let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(known), &[], t0()))]);
     let (fleets, _) = fleets(vec![group.clone()]);
-    sweep(&fleets, &compliance, &open, &known, &Defaults::default())
+    let read = Read { compliance: &compliance, open: &open, known: &known, ..nothing() };
+    sweep(&fleets, Read { now: t0(), ..read }, &Defaults::default())
+}
+
+/// Everything was read, and there is nothing.
+const fn nothing() -> Read<'static> {
+    const COMPLIANCE: &BTreeMap<RuleName, RuleReading> = &BTreeMap::new();
+    const RINGING: &BTreeMap<AlarmName, Alarm> = &BTreeMap::new();
+    const OPEN: &BTreeSet<FleetName> = &BTreeSet::new();
+    const KNOWN: &BTreeMap<FleetName, String> = &BTreeMap::new();
+    Read {
+        compliance: COMPLIANCE,
+        ringing: RINGING,
+        images: Some(&[]),
+        open: OPEN,
+        known: KNOWN,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// The sweep over one fleet that was looked at as it is, at t0.
+fn swept_at(now: Timestamp, images: Option<&[Image]>, ringing: &[&str]) -> Swept {
+    let group = group(3);
+    let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(&group), &[], t0()))]);
+    let ringing = ringing.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
+    let (fleets, _) = fleets(vec![group]);
+    let read = Read { known: &known, ringing: &ringing, images, now, ..nothing() };
+    sweep(&fleets, read, &Defaults::default())
+}
+
+#[test]
+fn an_image_for_the_fleet_wakes_it_and_another_one_does_not() {
+    let of_other = Image { image_for: Some("other".into()), ..image(2) };
+    assert!(swept_at(t0(), Some(&[of_other]), &[]).wakes.is_empty());
+    assert!(swept_at(t0(), Some(&[image(2)]), &[]).wakes.contains_key(&fleet()));
+    assert!(swept_at(t0(), None, &[]).wakes.is_empty(), "unread images say nothing");
+}
+
+#[test]
+fn an_alarm_of_its_policy_that_rings_wakes_the_fleet() {
+    assert!(swept_at(t0(), Some(&[]), &["web-5xx"]).wakes.contains_key(&fleet()));
+    assert!(swept_at(t0(), Some(&[]), &["somebody-elses"]).wakes.is_empty());
+}
+
+#[test]
+fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
+    let wakes = |minutes: i64| {
+        let at = t0() + SignedDuration::from_mins(minutes);
+        swept_at(at, Some(&[]), &[]).wakes.contains_key(&fleet())
+    };
+    let first = (0..61).find(|minutes| wakes(*minutes)).expect("within the hour");
+    assert!((first..first + 60).all(wakes), "until it was looked at again");
+    let minute_of = |name: &str| {
+        let name: FleetName = name.parse().unwrap();
+        let print = |minutes: i64| fingerprint(&name, &[], &[], t0() + SignedDuration::from_mins(minutes));
+        (0..61).find(|minutes| print(*minutes) != print(0))
+    };
+    let minutes: BTreeSet<_> = (0..40).map(|number| minute_of(&format!("fleet-{number}"))).collect();
+    assert!(minutes.len() > 15, "spread over the hour: {minutes:?}");
+}
+
+#[test]
+fn target_groups_and_alarms_of_a_woken_fleet_are_indexed_with_all_their_fleets() {
+    let (mut one, mut two) = (named("one"), named("two"));
+    one.tags.insert("driftless:alarms".to_owned(), "web-5xx;cpu-*".to_owned());
+    two.tags.insert("driftless:alarms".to_owned(), "web-5xx".to_owned());
+    two.target_groups = vec![target_group("two")];
+    let (fleets, _) = fleets(vec![one, two]);
+    assert_eq!(alarm_prefixes(&fleets, &Defaults::default()), BTreeSet::from(["cpu-*".parse().unwrap()]));
+    let mut swept = Swept::default();
+    swept.wakes.insert("one".parse().unwrap(), "something");
+    let prefixed = BTreeSet::from(["cpu-1".parse().unwrap()]);
+    let index = index(&fleets, &prefixed, &swept, &Defaults::default());
+    let named = |subject: &Subject| index[subject].iter().map(FleetName::as_str).collect::<Vec<_>>();
+    assert_eq!(named(&Subject::Alarm("web-5xx".parse().unwrap())), ["one", "two"], "an alarm can guard both");
+    assert_eq!(named(&Subject::Alarm("cpu-1".parse().unwrap())), ["one"]);
+    assert_eq!(named(&Subject::TargetGroup(target_group("app").dimension().to_owned())), ["one"]);
+    assert!(!index.contains_key(&Subject::TargetGroup(target_group("two").dimension().to_owned())));
 }
 
 #[test]
@@ -31,7 +112,7 @@ fn the_fingerprint_changes_with_tags_and_template_and_not_with_capacity() {
     let print = |change: &dyn Fn(&mut Group)| {
         let mut group = group(3);
         change(&mut group);
-        fingerprint(&[group])
+        fingerprint(&fleet(), &[group], &[], t0())
     };
     let before = print(&|_| {});
     let changes: [&dyn Fn(&mut Group); 5] = [
@@ -56,7 +137,8 @@ fn the_fingerprint_changes_with_tags_and_template_and_not_with_capacity() {
 #[test]
 fn the_fingerprint_does_not_depend_on_the_order_of_the_answer() {
     let (one, other) = (named("one"), named("other"));
-    assert_eq!(fingerprint(&[one.clone(), other.clone()]), fingerprint(&[other, one]));
+    let print = |groups: &[Group]| fingerprint(&fleet(), groups, &[], t0());
+    assert_eq!(print(&[one.clone(), other.clone()]), print(&[other, one]));
 }
 
 #[test]
@@ -68,7 +150,7 @@ fn a_fleet_with_something_to_do_is_woken_and_no_other() {
         (&same, &[2], &[], Some("an instance breaks a rule of the list")),
         (&same, &[77], &[], None),
         (&same, &[], &["app"], Some("work is open")),
-        (&tagged, &[], &[], Some("the groups or their policy changed")),
+        (&tagged, &[], &[], Some("its groups, its policy or its images changed, or an hour has passed")),
     ] {
         let swept = swept(group, drifted, open, &same);
         assert_eq!(swept.wakes.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
@@ -78,7 +160,7 @@ fn a_fleet_with_something_to_do_is_woken_and_no_other() {
 #[test]
 fn a_fleet_that_was_never_looked_at_is_woken() {
     let (fleets, _) = fleets(vec![group(3)]);
-    let swept = sweep(&fleets, &BTreeMap::new(), &BTreeSet::new(), &BTreeMap::new(), &Defaults::default());
+    let swept = sweep(&fleets, nothing(), &Defaults::default());
     assert!(swept.wakes.contains_key(&fleet()));
 }
 

@@ -6,7 +6,6 @@ use driftless_planner::fact::{
     ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, Verdict,
 };
 use driftless_planner::ids::FleetName;
-use driftless_planner::image::{Image, ImageState};
 use driftless_reconciler::file::{Filed, FleetsOf, file, fleets_of};
 
 use jiff::SignedDuration;
@@ -88,19 +87,7 @@ fn an_image_that_is_tagged_a_minute_late_is_found() {
     assert!(world.deliver().is_some());
     let Fact::Image(report) = &fact else { unreachable!() };
     let ImageReference::Ami(id) = &report.image else { unreachable!() };
-    let tagged = Image {
-        id: id.clone(),
-        state: ImageState::Available,
-        is_own: true,
-        image_for: Some("app".into()),
-        build: None,
-        commit: None,
-        created_at: start(),
-        architecture: "x86_64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
-    };
+    let tagged = crate::support::image(id.as_str());
     world.lock().images.insert(id.clone(), tagged);
     let ran = world.deliver().unwrap().unwrap();
     assert!(ran.is_some(), "its fleet is looked at");

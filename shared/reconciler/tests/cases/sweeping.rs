@@ -1,8 +1,8 @@
 //! The sweep finds what events have lost, and wakes nobody for nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::{Subject, Verdict};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::observation::Group;
@@ -36,7 +36,8 @@ fn a_settled_fleet_is_not_woken_and_its_count_is_published_all_the_same() {
     let swept = swept(&world);
     assert!(swept.wakes.is_empty());
     assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
-    assert_eq!(world.names_since(0), ["all_groups", "open_fleets", "fingerprints", "non_compliant"]);
+    let calls = world.names_since(0);
+    assert_eq!(calls, ["all_groups", "open_fleets", "fingerprints", "all_images", "ringing", "non_compliant"]);
 }
 
 #[test]
@@ -136,4 +137,35 @@ fn a_rule_that_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
     let error = block_on(sweep(&world, &Defaults::default())).unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Throttled);
     assert_eq!(world.lock().queue.len(), 3);
+}
+
+#[test]
+fn what_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
+    for call in ["all_images", "ringing", "index"] {
+        let world = unseen(&[]);
+        world.row(&fleet_name(), |row| row.facts.insert("x".to_owned(), crate::support::fact_of(1)));
+        world.fault(call, 0..1, Fault::Fails(CallErrorKind::Throttled));
+        let error = block_on(sweep(&world, &Defaults::default())).unwrap_err();
+        assert_eq!((error.operation, error.kind), (call, CallErrorKind::Throttled));
+        assert_eq!(world.lock().queue.len(), 1, "{call}");
+    }
+}
+
+#[test]
+fn an_alarm_is_known_by_the_index_once_the_sweep_has_woken_its_fleet() {
+    let world = unseen(&[]);
+    swept(&world);
+    let known = world.lock().index.get(&Subject::Alarm("web-5xx".parse().unwrap())).cloned();
+    assert_eq!(known, Some(BTreeSet::from([fleet_name()])));
+}
+
+#[test]
+fn an_image_whose_event_was_lost_is_found_once() {
+    let world = app();
+    let image = crate::support::image("ami-0fedcba9876543210");
+    world.lock().images.insert(image.id.clone(), image);
+    assert_eq!(swept(&world).wakes.len(), 1);
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    let seen = world.row(&fleet_name(), |row| row.record.clone()).unwrap();
+    assert!(seen.cutover.is_some() || !seen.memory.refused.is_empty() || !seen.conditions.is_empty());
 }

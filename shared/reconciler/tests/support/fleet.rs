@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
     Finding, Group, Lifecycle, RuleReading, TemplateContent, TemplateReference, TemplateVersion,
 };
@@ -170,4 +171,32 @@ impl World {
         let sent: BTreeSet<String> = state.alerts.iter().map(|notification| notification.id.clone()).collect();
         assert_eq!(announced.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "{told}: never sent");
     }
+}
+
+/// An image that is tagged for the fleet.
+pub(crate) fn image(id: &str) -> Image {
+    Image {
+        id: id.parse().unwrap(),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: Some("app".into()),
+        build: None,
+        commit: None,
+        created_at: start(),
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}
+
+/// A report of Config about an instance, as of the start.
+pub(crate) fn fact_of(number: usize) -> Fact {
+    Fact::Compliance(ComplianceFact {
+        instance: instance(number),
+        rule: rule(),
+        verdict: Verdict::NonCompliant,
+        observed_at: start(),
+        annotation: None,
+    })
 }

@@ -7,5 +7,7 @@ mod table;
 pub(crate) mod world;
 
 pub(crate) use driver::{LEASE, block_on, count_turns, times};
-pub(crate) use fleet::{app, drifted, fact, fleet_name, fresh, group_name, instance, judge, rule, start, unseen};
+pub(crate) use fleet::{
+    app, drifted, fact, fact_of, fleet_name, fresh, group_name, image, instance, judge, rule, start, unseen,
+};
 pub(crate) use world::{Fault, World};
