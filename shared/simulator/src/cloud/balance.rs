@@ -1,12 +1,12 @@
 //! What Auto Scaling does by itself: it keeps the desired capacity, and replaces what is not healthy.
 
 use driftless_planner::ids::{GroupName, InstanceId, Zone};
-use driftless_planner::observation::LaunchFailure;
+use driftless_planner::observation::{LaunchFailure, TargetHealth};
 use jiff::SignedDuration;
 
 use super::Cloud;
 use super::agenda::Due;
-use super::state::{Actor, Instance, Life};
+use super::state::{Actor, GroupState, Instance, Life};
 
 /// How soon Auto Scaling follows a change of the desired capacity.
 const FOLLOWS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
@@ -25,7 +25,7 @@ impl Cloud {
     pub(super) fn balance(&mut self, name: &GroupName) {
         self.give_up_unhealthy(name);
         let Some(group) = self.groups.get(name) else { return };
-        let (desired, suspended) = (group.desired, group.suspended.clone());
+        let (desired, suspended, by) = (group.desired, group.suspended.clone(), group.shrunk_by);
         let active = u32::try_from(self.active(name).count()).unwrap_or(u32::MAX);
         if active < desired && !suspended.contains("Launch") {
             self.launch_missing(name, desired - active);
@@ -33,8 +33,12 @@ impl Cloud {
         if active > desired && !suspended.contains("Terminate") {
             for _ in 0..active - desired {
                 let Some(victim) = self.victim(name) else { break };
-                self.end(&victim, Actor::AutoScaling);
+                self.end(&victim, by);
             }
+        } else if active <= desired
+            && let Some(group) = self.groups.get_mut(name)
+        {
+            group.shrunk_by = Actor::AutoScaling;
         }
     }
 
@@ -45,20 +49,29 @@ impl Cloud {
         if group.suspended.contains("HealthCheck") || group.suspended.contains("ReplaceUnhealthy") {
             return;
         }
-        let (now, grace, elb) = (self.now, group.grace, group.elb_health && !group.target_groups.is_empty());
+        let ends = !group.suspended.contains("Terminate");
+        let (now, grace) = (self.now, group.grace);
         let is_over = |instance: &Instance| instance.in_service_since.is_some_and(|since| now >= since + grace);
         let unhealthy: Vec<InstanceId> = self
             .members(name)
             .filter(|instance| instance.life == Life::InService && is_over(instance))
-            .filter(|instance| !instance.is_up || (elb && !self.is_serving(&instance.id)))
+            .filter(|instance| !instance.is_up || (group.elb_health && self.is_failing(group, &instance.id)))
             .map(|instance| instance.id.clone())
             .collect();
         for id in unhealthy {
             if let Some(instance) = self.instances.get_mut(&id) {
                 instance.healthy = false;
             }
-            self.end(&id, Actor::AutoScaling);
+            if ends {
+                self.end(&id, Actor::AutoScaling);
+            }
         }
+    }
+
+    /// Whether a load balancer calls an instance unhealthy. What it has not judged, or does not check, it does not.
+    fn is_failing(&self, group: &GroupState, id: &InstanceId) -> bool {
+        let target = |arn| self.target_groups.get(arn).and_then(|known| known.targets.get(id));
+        group.target_groups.iter().filter_map(target).any(|target| matches!(target.health, TargetHealth::Unhealthy(_)))
     }
 
     fn launch_missing(&mut self, name: &GroupName, missing: u32) {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::Cloud;
 use super::agenda::Due;
-use super::state::{Life, Target};
+use super::state::{Build, Instance, Life, Target};
 
 impl Cloud {
     /// Registers a target: it is judged after a few checks.
@@ -40,7 +40,56 @@ impl Cloud {
         if !answers {
             self.agenda.plan(self.now, Due::Balances(group));
         }
+        self.load_shifts();
         self.watch_alarms();
+    }
+
+    /// Weights are others, or a forward names other target groups: what nobody checked is checked, or the other way round.
+    pub(super) fn forwards_changed(&mut self) {
+        let arns: Vec<TargetGroupArn> = self.target_groups.keys().cloned().collect();
+        for arn in arns {
+            let is_used = self.is_used(&arn);
+            let Some(target_group) = self.target_groups.get_mut(&arn) else { continue };
+            let judged_at = self.now + target_group.judging;
+            for (id, target) in &mut target_group.targets {
+                match (&target.health, is_used) {
+                    (TargetHealth::Unused, true) => {
+                        target.health = TargetHealth::Initial;
+                        self.agenda.plan(judged_at, Due::TargetJudged(arn.clone(), id.clone()));
+                    }
+                    (TargetHealth::Draining, _) | (_, true) => {}
+                    (_, false) => target.health = TargetHealth::Unused,
+                }
+            }
+        }
+        self.load_shifts();
+        self.watch_alarms();
+    }
+
+    /// Instances of an image that fails under load begin to fail when its targets have enough of the traffic.
+    pub(super) fn load_shifts(&mut self) {
+        let mut failing = Vec::new();
+        for forward in self.forwards.values() {
+            let all: u32 = forward.weights.values().sum();
+            for (arn, weight) in forward.weights.iter().filter(|(_, weight)| **weight > 0) {
+                let Some(target_group) = self.target_groups.get(arn) else { continue };
+                let served = target_group.targets.iter().filter(|(_, target)| target.health == TargetHealth::Healthy);
+                let served: Vec<&Instance> = served.filter_map(|(id, _)| self.instances.get(id)).collect();
+                for known in served.iter().filter(|known| known.answers) {
+                    let Some(Build::FailsUnderLoad(limit)) = self.builds.get(&known.image) else { continue };
+                    let same = served.iter().filter(|other| other.image == known.image).count();
+                    // Of its target group's share of the requests, the share of its image's targets.
+                    let (share, whole) = (u64::from(*weight) * 100 * count(same), u64::from(all) * count(served.len()));
+                    if share >= whole * u64::from(*limit) {
+                        failing.push(known.id.clone());
+                    }
+                }
+            }
+        }
+        for id in failing {
+            let wait = self.dice.duration(SignedDuration::from_secs(1), SignedDuration::from_secs(60));
+            self.agenda.plan(self.now + wait, Due::TurnsBad(id));
+        }
     }
 
     /// Takes an instance out of all its target groups, and answers how long its requests may take.
@@ -53,6 +102,7 @@ impl Cloud {
                 longest = longest.max(delay);
             }
         }
+        self.load_shifts();
         longest
     }
 
@@ -70,5 +120,10 @@ impl Cloud {
         if let Some(target_group) = self.target_groups.get_mut(arn) {
             target_group.targets.retain(|id, _| !members.contains(id));
         }
+        self.load_shifts();
     }
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }

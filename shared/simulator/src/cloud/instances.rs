@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, Zone};
 use driftless_planner::observation::{TargetHealth, TemplateReference, TemplateVersion};
+use driftless_planner::refresh::RefreshStatus;
 use jiff::SignedDuration;
 
 use super::agenda::Due;
@@ -46,7 +47,14 @@ impl Cloud {
 
     /// What a group launches now. None: its template or its image is gone.
     pub(super) fn launches(&self, group: &GroupName) -> Option<(TemplateVersion, ImageId)> {
-        let TemplateReference::Numbered(version) = &self.groups.get(group)?.template else { return None };
+        let group = self.groups.get(group)?;
+        // An instance refresh launches what it was asked for, and on its way back what the group has (3.5).
+        let rolls = group.refresh.as_ref().map(|refresh| &refresh.told);
+        let rolled = rolls.filter(|told| matches!(told.status, RefreshStatus::Running | RefreshStatus::Baking));
+        let version = match (rolled.and_then(|told| told.template.as_ref()), &group.template) {
+            (Some(version), _) | (None, TemplateReference::Numbered(version)) => version,
+            (None, TemplateReference::Floating { .. } | TemplateReference::None) => return None,
+        };
         let image = self.templates.get(version)?.image.clone()?;
         self.images.contains_key(&image).then(|| (version.clone(), image))
     }

@@ -30,6 +30,7 @@ impl Cloud {
             min: 0,
             max: 0,
             desired: 0,
+            shrunk_by: Actor::AutoScaling,
             template: TemplateReference::Numbered(template),
             target_groups: Vec::new(),
             attachment_api: AttachmentApi::TargetGroups,
@@ -54,9 +55,13 @@ impl Cloud {
     /// Changes anything about a group, as a person or Terraform would.
     pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut GroupState)) {
         if let Some(group) = self.groups.get_mut(name) {
+            let before = group.desired;
             edit(group);
             group.max = group.max.max(group.min);
             group.desired = group.desired.clamp(group.min, group.max);
+            if group.desired < before {
+                group.shrunk_by = Actor::Person;
+            }
         }
         self.balances_soon(name);
         self.touch(name);
@@ -70,6 +75,7 @@ impl Cloud {
     /// A forward action with so many requests per second.
     pub fn add_forward(&mut self, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>, rate: u64) {
         self.forwards.insert(place.clone(), ForwardState { weights, stickiness: None, rate });
+        self.forwards_changed();
     }
 
     /// A person writes weights.
@@ -77,8 +83,7 @@ impl Cloud {
         if let Some(forward) = self.forwards.get_mut(place) {
             edit(forward);
         }
-        self.load_shifts();
-        self.watch_alarms();
+        self.forwards_changed();
     }
 
     /// A launch template version that someone else wrote.
@@ -174,30 +179,6 @@ impl Cloud {
         self.alarm_turns(name, state.unwrap_or(Ringing::Ok));
         if state.is_none() {
             self.watch_alarms();
-        }
-    }
-
-    /// Instances of an image that fails under load begin to fail when their color has enough of it.
-    pub(super) fn load_shifts(&mut self) {
-        let mut failing = Vec::new();
-        for forward in self.forwards.values() {
-            let all: u32 = forward.weights.values().sum();
-            for (arn, weight) in &forward.weights {
-                let share = (weight * 100).checked_div(all).unwrap_or(0);
-                let targets = self.target_groups.get(arn).into_iter().flat_map(|known| known.targets.keys());
-                for id in targets {
-                    let build = self.instances.get(id).and_then(|known| self.builds.get(&known.image));
-                    if let Some(Build::FailsUnderLoad(limit)) = build
-                        && share >= *limit
-                    {
-                        failing.push(id.clone());
-                    }
-                }
-            }
-        }
-        for id in failing {
-            let wait = self.dice.duration(SignedDuration::from_secs(1), SignedDuration::from_secs(60));
-            self.agenda.plan(self.now + wait, Due::TurnsBad(id));
         }
     }
 }

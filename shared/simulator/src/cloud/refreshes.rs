@@ -35,7 +35,6 @@ impl Cloud {
         let Some(refresh) = &mut group.refresh else { return };
         refresh.told.status = RefreshStatus::GoingBack;
         refresh.all_since = None;
-        group.template = refresh.from.clone();
         self.touch(name);
     }
 
@@ -70,15 +69,21 @@ impl Cloud {
         }
         refresh.told.percentage = 100;
         let since = *refresh.all_since.get_or_insert(now);
-        refresh.told.status =
-            if now >= since + refresh.bake { RefreshStatus::Successful } else { RefreshStatus::Baking };
+        if now < since + refresh.bake {
+            refresh.told.status = RefreshStatus::Baking;
+            return;
+        }
+        // Only now it is the group's own template (3.5).
+        refresh.told.status = RefreshStatus::Successful;
+        let template = refresh.told.template.clone();
+        if let (Some(group), Some(template)) = (self.groups.get_mut(name), template) {
+            group.template = TemplateReference::Numbered(template);
+        }
+        self.touch(name);
     }
 
-    /// What a group launches while a refresh rolls it out, before it is the group's own template.
-    pub(super) fn roll_to(&mut self, name: &GroupName, template: TemplateReference) {
-        if let Some(group) = self.groups.get_mut(name) {
-            group.template = template;
-        }
+    /// A refresh takes its first look soon.
+    pub(super) fn begin_refresh(&mut self, name: &GroupName) {
         self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
         self.touch(name);
     }

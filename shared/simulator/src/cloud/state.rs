@@ -100,6 +100,8 @@ pub struct GroupState {
     pub max: u32,
     /// `DesiredCapacity`.
     pub desired: u32,
+    /// Who made it smaller, for as long as there are more instances than it says.
+    pub shrunk_by: Actor,
     /// Its launch template.
     pub template: TemplateReference,
     /// Target groups that it is attached to.
@@ -139,8 +141,6 @@ pub struct GroupState {
 pub struct RefreshState {
     /// As it is told.
     pub told: Refresh,
-    /// What the group launched before.
-    pub from: TemplateReference,
     /// Alarms that send it back.
     pub alarms: Vec<AlarmName>,
     /// How long it is watched at the end.

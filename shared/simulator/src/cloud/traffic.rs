@@ -18,6 +18,8 @@ pub enum FailureCause {
     NoTarget(TargetGroupArn),
     /// It was sent to a target that does not answer.
     Unanswered(TargetGroupArn),
+    /// No target group has any weight: 503.
+    NoWeight,
 }
 
 /// What became of the requests.
@@ -57,11 +59,14 @@ impl Cloud {
     /// The shares of requests that fail now: each as part of a whole.
     fn failing_shares(&self, forward: &ForwardState) -> Vec<(FailureCause, (u128, u128))> {
         let all: u128 = forward.weights.values().map(|weight| u128::from(*weight)).sum();
+        if all == 0 {
+            return vec![(FailureCause::NoWeight, (1, 1))];
+        }
         let mut failing = Vec::new();
         for (arn, weight) in &forward.weights {
             let weight = u128::from(*weight);
             let (bad, targets) = self.bad_of(arn);
-            if weight == 0 || all == 0 {
+            if weight == 0 {
                 continue;
             }
             if targets == 0 {

@@ -14,19 +14,19 @@ use driftless_simulator::cloud::{Actor, Build, Cloud, CloudEvent, Life};
 use driftless_simulator::dice::Dice;
 use jiff::{SignedDuration, Timestamp};
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     "2026-11-20T12:00:00Z".parse().unwrap()
 }
 
-fn mins(minutes: i64) -> SignedDuration {
+pub(crate) fn mins(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-fn zone(letter: char) -> Zone {
+pub(crate) fn zone(letter: char) -> Zone {
     format!("eu-central-1{letter}").parse().unwrap()
 }
 
-fn image(number: u32) -> Image {
+pub(crate) fn image(number: u32) -> Image {
     Image {
         id: image_id(number),
         state: ImageState::Available,
@@ -42,36 +42,36 @@ fn image(number: u32) -> Image {
     }
 }
 
-fn image_id(number: u32) -> ImageId {
+pub(crate) fn image_id(number: u32) -> ImageId {
     format!("ami-{number:017x}").parse().unwrap()
 }
 
-fn version(number: u64) -> TemplateVersion {
+pub(crate) fn version(number: u64) -> TemplateVersion {
     TemplateVersion { template: "lt-00000000000000001".parse().unwrap(), version: number }
 }
 
-fn target_group(name: &str) -> TargetGroupArn {
+pub(crate) fn target_group(name: &str) -> TargetGroupArn {
     format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067")
         .parse()
         .unwrap()
 }
 
-fn listener() -> ForwardPlace {
+pub(crate) fn listener() -> ForwardPlace {
     let arn =
         "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
     ForwardPlace::Listener(arn.parse().unwrap())
 }
 
-fn group() -> GroupName {
+pub(crate) fn group() -> GroupName {
     "app-blue".parse().unwrap()
 }
 
-fn rule() -> RuleName {
+pub(crate) fn rule() -> RuleName {
     "sg-closed".parse().unwrap()
 }
 
 /// A group of so many behind a target group with all of the traffic, up and serving.
-fn cloud(size: u32) -> Cloud {
+pub(crate) fn cloud(size: u32) -> Cloud {
     let mut cloud = Cloud::new(Dice::new(7), start());
     cloud.add_image(image(1), Build::Good);
     let content = TemplateContent { image: Some(image_id(1)), written_for: None, settings: BTreeMap::new() };
@@ -99,12 +99,12 @@ fn cloud(size: u32) -> Cloud {
     cloud
 }
 
-fn after(cloud: &mut Cloud, span: SignedDuration) {
+pub(crate) fn after(cloud: &mut Cloud, span: SignedDuration) {
     let at = cloud.now() + span;
     cloud.advance(at);
 }
 
-fn members(cloud: &Cloud) -> Vec<InstanceId> {
+pub(crate) fn members(cloud: &Cloud) -> Vec<InstanceId> {
     cloud.members(&group()).map(|member| member.id.clone()).collect()
 }
 

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod cloud;
+#[cfg(test)]
+mod cloud_rules;

@@ -23,6 +23,16 @@ const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
 const START: &str = "autoscaling:StartInstanceRefresh";
 const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
+impl GroupState {
+    /// Writes the desired capacity: what is too much by then, Driftless takes.
+    const fn sized(&mut self, desired: u32) {
+        if desired < self.desired {
+            self.shrunk_by = Actor::Driftless;
+        }
+        self.desired = desired;
+    }
+}
+
 impl Cloud {
     fn known(&mut self, operation: &'static str, group: &GroupName) -> Called<&mut GroupState> {
         self.groups.get_mut(group).ok_or_else(|| gone(operation))
@@ -41,7 +51,7 @@ impl Cloud {
             return Err(refused(UPDATE, "Desired capacity must be between the specified min size and max size"));
         }
         (group.min, group.max) = (min, max);
-        group.desired = desired.unwrap_or(group.desired).clamp(min, max);
+        group.sized(desired.unwrap_or(group.desired).clamp(min, max));
         self.balances_soon(name);
         self.touch(name);
         Ok(())
@@ -66,7 +76,7 @@ impl Cloud {
             let text = format!("New SetDesiredCapacity value {desired} is outside of {} and {}", known.min, known.max);
             return Err(refused(DESIRED, text));
         }
-        known.desired = desired;
+        known.sized(desired);
         self.balances_soon(group);
         self.touch(group);
         Ok(())
@@ -130,7 +140,7 @@ impl Cloud {
                                                replacement will violate group's min size constraint",
                 ));
             }
-            group.desired -= 1;
+            group.sized(group.desired - 1);
         }
         self.end(instance, Actor::Driftless);
         self.balances_soon(&name);
@@ -161,7 +171,7 @@ impl Cloud {
             if known.desired <= known.min {
                 return Err(refused(STANDBY, "the group's size would be below its minimum"));
             }
-            known.desired -= 1;
+            known.sized(known.desired - 1);
         }
         self.deregister_everywhere(instance);
         if let Some(known) = self.instances.get_mut(instance) {
@@ -222,10 +232,8 @@ impl Cloud {
             started_at: now,
             reason: None,
         };
-        let from = known.template.clone();
-        known.refresh =
-            Some(RefreshState { told, from, alarms: plan.alarms.clone(), bake: plan.bake, all_since: None });
-        self.roll_to(group, TemplateReference::Numbered(plan.template.clone()));
+        known.refresh = Some(RefreshState { told, alarms: plan.alarms.clone(), bake: plan.bake, all_since: None });
+        self.begin_refresh(group);
         Ok(id)
     }
 

@@ -57,8 +57,7 @@ impl Cloud {
         }
         known.weights.clone_from(&change.weights);
         known.stickiness = change.stickiness;
-        self.load_shifts();
-        self.watch_alarms();
+        self.forwards_changed();
         Ok(())
     }
 }
