@@ -163,6 +163,11 @@ impl Cloud {
         &self.traffic
     }
 
+    /// The images that are registered.
+    pub fn image_ids(&self) -> impl Iterator<Item = &ImageId> {
+        self.images.keys()
+    }
+
     /// The templates as they are.
     pub const fn templates(&self) -> &BTreeMap<TemplateVersion, TemplateContent> {
         &self.templates

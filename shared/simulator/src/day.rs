@@ -1,22 +1,27 @@
 //! A day, drawn from its seed: a fleet, what people and AWS do, what goes wrong; then a quiet time, and the verdict.
 
+mod cutovers;
+mod events;
+mod fleet;
+
 use std::collections::BTreeMap;
 
-use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::{Command, CommandFact, Fact, Verdict};
-use driftless_planner::ids::{FleetName, GroupName, IdError, InstanceId, RuleName, TargetGroupArn, Zone};
-use driftless_planner::image::{Image, ImageState};
-use driftless_planner::observation::{Freeze, FreezeScope, TemplateContent, TemplateVersion};
+use driftless_planner::fact::{Command, Verdict};
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{GroupName, IdError};
+use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
+use driftless_planner::record::CutoverPhase;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cloud::{Build, Cloud};
 use crate::dice::Dice;
 use crate::executor::Simulation;
 use crate::faults::Rates;
 use crate::judges::{Violation, at_each_step, liveness};
 use crate::trace::Trace;
 use crate::world::{Counts, World};
+use events::{drifted, plan};
+use fleet::{Layout, Names, account, zones};
 
 /// Things happen for so long.
 pub const BUSY: SignedDuration = SignedDuration::from_hours(12);
@@ -43,29 +48,6 @@ fn dawn() -> Timestamp {
     Timestamp::from_millisecond(1_795_158_000_250).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The names of the fleet and what belongs to it.
-#[derive(Debug, Clone)]
-struct Names {
-    fleet: FleetName,
-    group: GroupName,
-    rule: RuleName,
-    target_group: TargetGroupArn,
-    template: TemplateVersion,
-}
-
-impl Names {
-    fn new() -> Result<Self, IdError> {
-        Ok(Self {
-            fleet: "app".parse()?,
-            group: "app-asg".parse()?,
-            rule: "no-public-ip".parse()?,
-            target_group: "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/app/73e2d6bc24d8a067"
-                .parse()?,
-            template: TemplateVersion { template: "lt-0123456789".parse()?, version: 7 },
-        })
-    }
-}
-
 /// Lives through the day of a seed.
 ///
 /// # Errors
@@ -80,21 +62,23 @@ pub fn live(seed: u64, is_told: bool) -> Result<Outcome, IdError> {
 /// A name that the planner's types refuse: the plan itself is wrong.
 pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outcome, IdError> {
     let mut dice = Dice::new(seed);
-    let names = Names::new()?;
-    let cloud = account(&names, &mut dice)?;
     let drawn = Rates::drawn(&mut dice);
-    let rates = rates.unwrap_or(drawn);
-    let mut world = World::new(dawn(), cloud, dice.split(), rates);
+    let is_calm = rates.as_ref().is_some_and(|rates| *rates == Rates::none());
+    let layout = if is_calm { Layout::Single } else { Layout::drawn(&mut dice) };
+    let names = Names::of(layout)?;
+    let cloud = account(&names, &mut dice)?;
+    let mut world = World::new(dawn(), cloud, dice.split(), rates.unwrap_or(drawn));
+    world.history.home = names.colors.first().map(|color| color.group.clone());
     if is_told {
         world.trace = Trace::on();
     }
-    let is_calm = world.rates == Rates::none();
-    world.note(|| format!("seed {seed}"));
+    world.counts.reach(format!("layout {layout:?}"));
+    world.note(|| format!("seed {seed}: {layout:?}"));
     plan(&mut world, &names, &mut dice, is_calm);
     let mut simulation = Simulation::new(world, Defaults::default());
     let end = dawn() + BUSY;
     let judged = simulation.run_until(end, at_each_step).and_then(|()| {
-        calm(&simulation);
+        calm(&simulation, &names);
         simulation.run_to_rest(end + QUIET, at_each_step)
     });
     let verdict = judged.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
@@ -115,21 +99,66 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
 }
 
 /// From here on nothing goes wrong, and nobody stands in the way.
-fn calm(simulation: &Simulation) {
+fn calm(simulation: &Simulation, names: &Names) {
     let mut world = simulation.shared().lock();
     world.rates = Rates::none();
     for zone in zones() {
         world.cloud.set_short(&zone, false);
     }
+    for color in &names.colors {
+        world.cloud.force_alarm(&color.alarm, None);
+    }
     world.table.lift(&FreezeScope::Account);
     world.note(|| "quiet".to_owned());
+    for hours in [1, 3, 6] {
+        let names = names.clone();
+        let later = world.now + SignedDuration::from_hours(hours);
+        world.change_at(later, move |world| people_answer(world, &names));
+    }
     let later = world.now + SignedDuration::from_hours(6);
     world.change_at(later, people_mend);
 }
 
-/// What only people can mend, they mend: the drift of a fleet that is only observed, and that of many at once. One
-/// instance alone is Driftless's own to replace.
+/// What waits for a person's word gets it.
+fn people_answer(world: &mut World, names: &Names) {
+    let record = world.table.rows().get(&names.fleet).and_then(|row| row.record.clone());
+    let Some(record) = record else { return };
+    let commands = match record.cutover.map(|cutover| (cutover.phase, cutover.paused)) {
+        Some((CutoverPhase::NeedsOperator { .. }, _)) => vec![Command::Rollback],
+        Some((CutoverPhase::AwaitingApproval, paused)) => {
+            let resume = paused.map(|_| Command::Resume);
+            resume.into_iter().chain([Command::Approve]).collect()
+        }
+        Some((_, Some(_))) => vec![Command::Resume],
+        Some((_, None)) => Vec::new(),
+        None => live_color(world, names).map(|color| Command::AcceptLive { color }).into_iter().collect(),
+    };
+    for command in commands {
+        cutovers::tell(world, names, command);
+    }
+}
+
+/// The color that has the traffic, or where nothing says so the capacity. None: a single group, or nobody can tell.
+fn live_color(world: &World, names: &Names) -> Option<Color> {
+    let [blue, green] = names.colors.as_slice() else { return None };
+    let weight = |color: &fleet::ColorNames| {
+        let forwards = world.cloud.forwards_now().values();
+        let arns = world.cloud.groups().get(&color.group).map(|group| group.target_groups.clone()).unwrap_or_default();
+        forwards.flat_map(|forward| arns.iter().filter_map(|arn| forward.weights.get(arn))).sum::<u32>()
+    };
+    let desired = |color: &fleet::ColorNames| world.cloud.groups().get(&color.group).map_or(0, |group| group.desired);
+    let told = |blue: u32, green: u32| match (blue > 0, green > 0) {
+        (true, false) => Some(Color::Blue),
+        (false, true) => Some(Color::Green),
+        (true, true) | (false, false) => None,
+    };
+    told(weight(blue), weight(green)).or_else(|| told(desired(blue), desired(green)))
+}
+
+/// What only people can mend, they mend: the drift of a fleet that is only observed, that of many at once, and that which
+/// an image brings with it. One instance alone is Driftless's own to replace.
 fn people_mend(world: &mut World) {
+    world.cloud.mend_images();
     let names: Vec<GroupName> = world.cloud.groups().keys().cloned().collect();
     for name in names {
         let mode = world.cloud.groups().get(&name).and_then(|group| group.tags.get("driftless:mode"));
@@ -145,178 +174,6 @@ fn people_mend(world: &mut World) {
         }
     }
     world.note(|| "people mend what is left to them".to_owned());
-}
-
-/// The account at dawn: one fleet, settled.
-fn account(names: &Names, dice: &mut Dice) -> Result<Cloud, IdError> {
-    let mut cloud = Cloud::new(dice.split(), dawn() - SignedDuration::from_hours(1));
-    cloud.add_image(image()?, Build::Good);
-    let content = TemplateContent { image: Some(image()?.id), written_for: None, settings: BTreeMap::new() };
-    cloud.add_template(&names.template, content);
-    let settings = TargetGroupSettings {
-        stickiness: None,
-        deregistration_delay: dice.duration(SignedDuration::from_secs(10), SignedDuration::from_mins(5)),
-        slow_start: SignedDuration::ZERO,
-    };
-    cloud.add_target_group(&names.target_group, settings, SignedDuration::from_secs(20));
-    let listener =
-        "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
-    let place = ForwardPlace::Listener(listener.parse()?);
-    cloud.add_forward(&place, BTreeMap::from([(names.target_group.clone(), 1)]), 0);
-    cloud.add_rule(&names.rule, SignedDuration::from_mins(3));
-    cloud.add_group(&names.group, tags(dice), names.template.clone(), zones());
-    let desired = u32::try_from(dice.between(2, 12)).unwrap_or(4);
-    let room = u32::try_from(dice.below(4)).unwrap_or(0);
-    let warm_up = dice.duration(SignedDuration::ZERO, SignedDuration::from_mins(3));
-    cloud.edit_group(&names.group, |group| {
-        (group.min, group.max, group.desired) = (desired / 2, desired + room, desired);
-        group.target_groups = vec![names.target_group.clone()];
-        group.warm_up = warm_up;
-    });
-    cloud.advance(dawn());
-    cloud.drain_events();
-    cloud.edit_forward(&place, |forward| forward.rate = 10);
-    Ok(cloud)
-}
-
-/// The image that the fleet runs.
-fn image() -> Result<Image, IdError> {
-    Ok(Image {
-        id: "ami-00000000000000001".parse()?,
-        state: ImageState::Available,
-        is_own: true,
-        image_for: None,
-        build: None,
-        commit: None,
-        created_at: dawn() - SignedDuration::from_hours(24),
-        architecture: "x86_64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
-    })
-}
-
-fn zones() -> Vec<Zone> {
-    ["eu-central-1a", "eu-central-1b"].iter().filter_map(|zone| zone.parse().ok()).collect()
-}
-
-fn tags(dice: &mut Dice) -> BTreeMap<String, String> {
-    let mut tags = vec![("fleet", "app"), ("rules", "no-public-ip"), ("alarms", "web-5xx")];
-    let mut choose = |key: &'static str, values: &[&'static str]| {
-        if let Some(value) = dice.pick(values).filter(|value| !value.is_empty()) {
-            tags.push((key, value));
-        }
-    };
-    choose("mode", &["act", "act", "act", "act", "act", "observe"]);
-    choose("budget", &["", "", "1", "2", "3", "25%"]);
-    choose("breaker", &["", "", "10%", "50%", "100%"]);
-    choose("debounce", &["", "0s", "1m", "10m"]);
-    choose("min-healthy", &["", "", "50%", "75%", "100%"]);
-    tags.into_iter().map(|(key, value)| (format!("driftless:{key}"), value.to_owned())).collect()
-}
-
-/// Writes the day's events on the agenda.
-fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: bool) {
-    let events = if is_calm { 1 } else { dice.between(1, 25) };
-    for number in 0..events {
-        let at = dawn() + dice.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
-        let kind = if is_calm { 0 } else { dice.below(100) };
-        let (names, mut dice) = (names.clone(), dice.split());
-        world.change_at(at, move |world| match kind {
-            0..50 => drift(world, &names, &mut dice),
-            50..55 => drift_many(world, &names),
-            55..65 => clear(world, &names, &mut dice),
-            65..75 => resize(world, &names, &mut dice),
-            75..82 => freeze(world, &mut dice),
-            82..88 => fail(world, &names, &mut dice),
-            88..94 => shortage(world, &mut dice),
-            _ => command(world, &names, &mut dice, number),
-        });
-    }
-}
-
-fn some_member(world: &World, names: &Names, dice: &mut Dice) -> Option<InstanceId> {
-    let members: Vec<InstanceId> = world.cloud.members(&names.group).map(|member| member.id.clone()).collect();
-    dice.pick(&members).cloned()
-}
-
-fn drift(world: &mut World, names: &Names, dice: &mut Dice) {
-    if let Some(instance) = some_member(world, names, dice) {
-        world.cloud.judge(&names.rule, &instance, Verdict::NonCompliant);
-    }
-}
-
-/// A rule was edited: most of the fleet drifts at once.
-fn drift_many(world: &mut World, names: &Names) {
-    world.cloud.edit_rule(&names.rule, 60);
-}
-
-fn clear(world: &mut World, names: &Names, dice: &mut Dice) {
-    let drifted = drifted(world, &names.group);
-    if let Some(instance) = dice.pick(&drifted).cloned() {
-        world.cloud.judge(&names.rule, &instance, Verdict::Compliant);
-    }
-}
-
-/// What breaks a rule now.
-fn drifted(world: &World, group: &GroupName) -> Vec<InstanceId> {
-    let drifted = world.cloud.members(group).filter(|member| !member.breaks.is_empty());
-    drifted.map(|member| member.id.clone()).collect()
-}
-
-/// A person, Terraform or a scaling policy writes the desired capacity.
-fn resize(world: &mut World, names: &Names, dice: &mut Dice) {
-    let share = dice.below(1_000);
-    world.cloud.edit_group(&names.group, |group| {
-        let low = group.min.max(1);
-        let span = u64::from(group.max.saturating_sub(low));
-        group.desired = low + u32::try_from(span * share / 999).unwrap_or(0);
-    });
-    world.note(|| "a person: writes DesiredCapacity".to_owned());
-}
-
-fn freeze(world: &mut World, dice: &mut Dice) {
-    let expires_at = Some(world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(3)));
-    world.note(|| format!("a person: freeze until {expires_at:?}"));
-    let (since, scope) = (world.now, FreezeScope::Account);
-    world.table.freeze(Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope });
-}
-
-/// A zone has no room for new instances.
-fn shortage(world: &mut World, dice: &mut Dice) {
-    let end = world.now + dice.duration(SignedDuration::from_mins(5), SignedDuration::from_hours(1));
-    if let Some(zone) = dice.pick(&zones()).cloned() {
-        world.note(|| format!("EC2: no room in {zone} until {end}"));
-        world.cloud.set_short(&zone, true);
-        world.change_at(end, move |world| world.cloud.set_short(&zone, false));
-    }
-}
-
-/// An instance stops to answer, or EC2 loses it.
-fn fail(world: &mut World, names: &Names, dice: &mut Dice) {
-    if let Some(instance) = some_member(world, names, dice) {
-        world.note(|| format!("EC2: {instance} fails"));
-        world.cloud.break_instance(&instance, dice.happens(500_000));
-    }
-}
-
-fn command(world: &mut World, names: &Names, dice: &mut Dice, number: u64) {
-    let Some(instance) = some_member(world, names, dice) else { return };
-    let command = if dice.happens(500_000) {
-        world.history.drifted.entry(instance.clone()).or_insert(world.now);
-        Command::Replace { instance }
-    } else {
-        Command::Retry
-    };
-    world.note(|| format!("a person: {command:?}"));
-    world.report(&Fact::Command(CommandFact {
-        request: format!("request-{number}"),
-        fleet: names.fleet.clone(),
-        actor: "ana".into(),
-        at: world.now,
-        reason: None,
-        command,
-    }));
 }
 
 #[cfg(test)]

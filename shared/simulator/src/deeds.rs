@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::action::{CapacityChange, WeightChange};
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, TargetGroupArn, Zone};
+use driftless_planner::observation::TemplateVersion;
 use jiff::Timestamp;
 
 /// One write.
@@ -97,6 +98,8 @@ pub enum Deed {
     StartRefresh {
         /// The group.
         group: GroupName,
+        /// What it rolls out.
+        template: TemplateVersion,
     },
     /// An instance refresh was sent back.
     RollBackRefresh {
@@ -157,7 +160,7 @@ impl std::fmt::Display for Deed {
             Self::Attach { group, target_group } => write!(formatter, "attach {target_group} to {group}"),
             Self::Detach { group, target_group } => write!(formatter, "detach {target_group} from {group}"),
             Self::Weights(change) => write!(formatter, "weights := {:?}", change.weights),
-            Self::StartRefresh { group } => write!(formatter, "start a refresh of {group}"),
+            Self::StartRefresh { group, template } => write!(formatter, "start a refresh of {group} to {template}"),
             Self::RollBackRefresh { group } => write!(formatter, "send the refresh of {group} back"),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::ids::{GroupName, ImageId, InstanceId};
+use driftless_planner::ids::{GroupName, InstanceId};
 use jiff::Timestamp;
 
 use crate::world::World;
@@ -11,6 +11,7 @@ use crate::world::World;
 pub mod liveness;
 pub mod reachability;
 pub mod safety;
+pub mod traffic;
 
 /// Something that must never happen, and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,12 @@ pub struct History {
     pub drifted: BTreeMap<InstanceId, Timestamp>,
     /// When an instance was last seen serving.
     pub served_at: BTreeMap<InstanceId, Timestamp>,
-    /// Images that a person said no to, and when.
-    pub vetoed: BTreeMap<ImageId, Timestamp>,
+    /// The group that had the traffic when the other color was last empty.
+    pub home: Option<GroupName>,
+    /// When a person last wrote weights.
+    pub people_weighed_at: Option<Timestamp>,
+    /// How many commands people gave.
+    pub commands: u64,
     /// Groups whose capacity Driftless raised, and when it last did: what came since may be its own.
     pub raised: BTreeMap<GroupName, Timestamp>,
 }

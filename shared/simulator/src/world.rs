@@ -188,6 +188,9 @@ impl World {
             Deed::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
+            Deed::Empty { group } => {
+                self.history.home = self.cloud.groups().keys().find(|other| *other != group).cloned();
+            }
             // Asked again with a token that AWS knows, it launches nothing, as all that follows.
             Deed::Launch { group, .. } if self.cloud.members(group).any(|member| member.launched_at == self.now) => {
                 self.history.raised.insert(group.clone(), self.now);
@@ -196,7 +199,6 @@ impl World {
             | Deed::Minimum { .. }
             | Deed::Maximum { .. }
             | Deed::Protect { .. }
-            | Deed::Empty { .. }
             | Deed::Template { .. }
             | Deed::WriteTemplate { .. }
             | Deed::Attach { .. }

@@ -99,6 +99,13 @@ impl Cloud {
         self.events.push(CloudEvent::Image { image: id, at: self.now });
     }
 
+    /// People make peace between the rules and the images that break them.
+    pub fn mend_images(&mut self) {
+        for build in self.builds.values_mut().filter(|build| **build == Build::Drifted) {
+            *build = Build::Good;
+        }
+    }
+
     /// An image is deregistered.
     pub fn remove_image(&mut self, image: &ImageId) {
         self.images.remove(image);

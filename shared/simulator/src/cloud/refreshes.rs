@@ -13,16 +13,22 @@ use super::state::{Actor, Life};
 /// How often an instance refresh looks at what it has done.
 const STEP: SignedDuration = SignedDuration::from_secs(30);
 
+/// Auto Scaling gives a refresh up that comes no further for so long (3.5).
+const STUCK: SignedDuration = SignedDuration::from_hours(1);
+
 impl Cloud {
     pub(super) fn step_refresh(&mut self, name: &GroupName) {
         let Some(refresh) = self.groups.get(name).and_then(|group| group.refresh.clone()) else { return };
         if !refresh.told.status.is_under_way() {
             return;
         }
+        let is_stuck = self.is_stuck(name);
         let rings = |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == Ringing::Alarm);
         let goes_back = refresh.told.status == RefreshStatus::GoingBack;
-        if !goes_back && refresh.alarms.iter().any(rings) {
+        if !goes_back && (is_stuck || refresh.alarms.iter().any(rings)) {
             self.send_back(name);
+        } else if is_stuck {
+            self.settle(name, RefreshStatus::CouldNotGoBack);
         } else if self.replace_next(name) {
             self.conclude(name);
         }
@@ -31,10 +37,12 @@ impl Cloud {
 
     /// The refresh turns round: what it replaced is replaced again.
     pub(super) fn send_back(&mut self, name: &GroupName) {
+        let now = self.now;
         let Some(group) = self.groups.get_mut(name) else { return };
         let Some(refresh) = &mut group.refresh else { return };
         refresh.told.status = RefreshStatus::GoingBack;
         refresh.all_since = None;
+        refresh.done = (0, now);
         self.touch(name);
     }
 
@@ -57,6 +65,25 @@ impl Cloud {
             }
             Some(_) => false,
             None => is_whole,
+        }
+    }
+
+    /// Whether a refresh has come no further for as long as Auto Scaling waits for that.
+    fn is_stuck(&mut self, name: &GroupName) -> bool {
+        let Some((wanted, _)) = self.launches(name) else { return false };
+        let done = self.active(name).filter(|known| known.template.as_ref() == Some(&wanted));
+        let done = done.filter(|known| self.is_serving(&known.id)).count();
+        let now = self.now;
+        let Some(refresh) = self.groups.get_mut(name).and_then(|group| group.refresh.as_mut()) else { return false };
+        if refresh.done.0 != done {
+            refresh.done = (done, now);
+        }
+        refresh.told.status != RefreshStatus::Baking && now >= refresh.done.1 + STUCK
+    }
+
+    fn settle(&mut self, name: &GroupName, status: RefreshStatus) {
+        if let Some(refresh) = self.groups.get_mut(name).and_then(|group| group.refresh.as_mut()) {
+            refresh.told.status = status;
         }
     }
 

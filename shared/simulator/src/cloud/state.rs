@@ -147,6 +147,8 @@ pub struct RefreshState {
     pub bake: SignedDuration,
     /// Since when all are replaced.
     pub all_since: Option<Timestamp>,
+    /// How many are replaced and serve, and since when it is so many.
+    pub done: (usize, Timestamp),
 }
 
 /// Where an instance is in its life.

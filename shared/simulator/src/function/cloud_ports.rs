@@ -200,7 +200,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:StartInstanceRefresh",
             Api::Bucketed,
-            Deed::StartRefresh { group: group.clone() },
+            Deed::StartRefresh { group: group.clone(), template: plan.template.clone() },
             move |world| world.cloud.start_refresh(&group, &plan),
         )
         .await

@@ -8,11 +8,13 @@ use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::Freeze;
+use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{Acquired, Alerts, Called, Clock, Committed, Lease, Released, Store, Stored, Wakes};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Function};
+use crate::judges::traffic;
 use crate::world::World;
 
 impl Clock for Function {
@@ -102,8 +104,12 @@ impl Store for Function {
     ) -> Called<Committed> {
         let (lease, decision, id) = (lease.clone(), decision.clone(), self.id);
         self.store("commit", move |world| {
+            let before = world.table.rows().get(&lease.fleet).and_then(|row| row.record.clone());
             let committed = world.table.commit(&lease, read_version, &decision, now);
             note_commit(world, id, &decision, committed);
+            if committed == Committed::Yes {
+                note_cutover(world, before.as_ref(), &decision.next);
+            }
             committed
         })
         .await
@@ -167,5 +173,26 @@ fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Commi
     let actions: Vec<&str> = decision.actions.iter().map(Action::name).collect();
     if !actions.is_empty() {
         world.note(|| format!("f{id} will: {}", actions.join(", ")));
+    }
+}
+
+/// Counts where a cutover is and how it ended, and judges that there is only one.
+fn note_cutover(world: &mut World, before: Option<&Record>, next: &Record) {
+    if let Some(cutover) = &next.cutover {
+        let route = match cutover.route {
+            Route::Weighted { .. } => "weighted",
+            Route::Shared { .. } => "shared",
+            Route::None => "none",
+            Route::Rolling => "rolling",
+        };
+        world.counts.reach(format!("cutover {}", cutover.phase.name()));
+        world.counts.reach(format!("route {route}"));
+    }
+    let known = |id: &str| before.is_some_and(|record| record.memory.past.iter().any(|past| past.id == id));
+    for past in next.memory.past.iter().filter(|past| !known(&past.id)) {
+        world.counts.reach(format!("outcome {}", past.outcome.name()));
+    }
+    if let Err(violation) = traffic::one_cutover(world, before.and_then(|record| record.cutover.as_ref()), next) {
+        world.violations.push(violation);
     }
 }

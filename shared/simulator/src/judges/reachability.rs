@@ -4,7 +4,7 @@
 use crate::world::Counts;
 
 /// What every batch of thousands must come by.
-pub const MUST_REACH: [&str; 13] = [
+pub const MUST_REACH: [&str; 38] = [
     "phase debouncing",
     "phase launching",
     "phase proving",
@@ -18,6 +18,31 @@ pub const MUST_REACH: [&str; 13] = [
     "waiting back-off",
     "waiting debounce",
     "waiting floor",
+    "layout Single",
+    "layout Weighted",
+    "layout Shared",
+    "layout Bare",
+    "route rolling",
+    "route weighted",
+    "route shared",
+    "route none",
+    "cutover queued",
+    "cutover preflight",
+    "cutover preparing",
+    "cutover scaling",
+    "cutover verifying",
+    "cutover awaiting-approval",
+    "cutover shifting",
+    "cutover baking",
+    "cutover warm",
+    "cutover retiring-old",
+    "cutover aborting",
+    "cutover rolling-back",
+    "cutover needs-operator",
+    "outcome done",
+    "outcome aborted",
+    "outcome superseded",
+    "outcome rolled-back",
 ];
 
 /// A batch of at least so many days must have come by everything.

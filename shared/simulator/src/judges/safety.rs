@@ -5,7 +5,7 @@ use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::record::LedgerEntry;
 use jiff::SignedDuration;
 
-use super::{Violation, serving};
+use super::{Violation, serving, traffic};
 use crate::cloud::{GroupState, Life};
 use crate::deeds::Deed;
 use crate::faults::CALL_TIMEOUT;
@@ -13,7 +13,7 @@ use crate::world::World;
 
 /// What changed less than this long ago could not be known to a write that is already on its way: one read, and one
 /// call.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
+pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
 
 /// Whether this may be done to the world as it is.
 ///
@@ -27,20 +27,20 @@ pub fn before(world: &World, deed: &Deed) -> Result<(), Violation> {
         Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
             is_in_ledger(world, group, deed)
         }
-        Deed::Weights(_)
-        | Deed::Desired { .. }
+        Deed::Weights(change) => traffic::weights(world, change),
+        Deed::Attach { group, .. } => traffic::attach(world, group),
+        Deed::Detach { group, target_group } => traffic::detach(world, group, target_group),
+        Deed::Empty { group } => traffic::empty(world, group),
+        Deed::StartRefresh { group, template } => traffic::refresh(world, group, template),
+        Deed::Desired { .. }
         | Deed::Launch { .. }
-        | Deed::Empty { .. }
         | Deed::Template { .. }
         | Deed::WriteTemplate { .. }
-        | Deed::Attach { .. }
-        | Deed::Detach { .. }
-        | Deed::StartRefresh { .. }
         | Deed::RollBackRefresh { .. } => Ok(()),
     }
 }
 
-fn violated(world: &World, rule: &'static str, what: String) -> Violation {
+pub(super) fn violated(world: &World, rule: &'static str, what: String) -> Violation {
     Violation { at: world.now, rule, what }
 }
 
@@ -63,7 +63,7 @@ fn may_go(world: &World, instance: &InstanceId, capacity: CapacityChange) -> Res
     respects_budget(world, group, instance)
 }
 
-fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
+pub(super) fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
     let tag = group.tags.get(key).map(|text| text.trim_end_matches('%'));
     tag.and_then(|text| text.parse().ok()).unwrap_or(default)
 }

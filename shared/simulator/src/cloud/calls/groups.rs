@@ -232,7 +232,8 @@ impl Cloud {
             started_at: now,
             reason: None,
         };
-        known.refresh = Some(RefreshState { told, alarms: plan.alarms.clone(), bake: plan.bake, all_since: None });
+        known.refresh =
+            Some(RefreshState { told, alarms: plan.alarms.clone(), bake: plan.bake, all_since: None, done: (0, now) });
         self.begin_refresh(group);
         Ok(id)
     }

@@ -1,0 +1,150 @@
+//! Judged right before each write that moves traffic, or takes away what carries it.
+
+use driftless_planner::action::WeightChange;
+use driftless_planner::ids::{GroupName, ImageId, TargetGroupArn};
+use driftless_planner::observation::TemplateVersion;
+use driftless_planner::record::{Cutover, CutoverPhase, Record};
+use jiff::SignedDuration;
+
+use super::safety::{ON_ITS_WAY, percent, violated};
+use super::{Violation, serving};
+use crate::world::World;
+
+/// A decision that was made before a veto may still be carried out for so long.
+const VETO_IS_KNOWN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Weights go to a color only where enough of it serve; back to the old one wherever anyone does.
+pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violation> {
+    let Some(forward) = world.cloud.forwards_now().get(&change.place) else { return Ok(()) };
+    let all = |weights: &std::collections::BTreeMap<TargetGroupArn, u32>| {
+        weights.values().map(|weight| u64::from(*weight)).sum::<u64>()
+    };
+    let (all_before, all_after) = (all(&forward.weights), all(&change.weights));
+    for (arn, weight) in &change.weights {
+        let before = forward.weights.get(arn).map_or(0, |weight| u64::from(*weight));
+        if u64::from(*weight) * all_before.max(1) <= before * all_after.max(1) {
+            continue;
+        }
+        let attached = world.cloud.groups().values().find(|group| group.target_groups.contains(arn));
+        let Some(group) = attached.map(|group| &group.name) else {
+            return Err(violated(world, "no request fails by our doing", format!("nobody is behind {arn}")));
+        };
+        gets_traffic(world, group)?;
+    }
+    Ok(())
+}
+
+/// A target group of a color is attached: it gets traffic as soon as its targets are healthy.
+pub(super) fn attach(world: &World, group: &GroupName) -> Result<(), Violation> {
+    if world.history.home.as_ref() == Some(group) { Ok(()) } else { gets_traffic(world, group) }
+}
+
+fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
+    let serve = serving_or_just_now(world, group);
+    if serve == 0 {
+        return Err(violated(world, "no request fails by our doing", format!("nobody serves in {group}")));
+    }
+    if world.history.home.as_ref() == Some(group) {
+        return Ok(());
+    }
+    let floor = floor(world, group);
+    if serve < floor {
+        let what = format!("{serve} serve in {group}, and the floor is {floor}");
+        return Err(violated(world, "traffic goes only to a color at its floor", what));
+    }
+    let mut images = world.cloud.members(group).map(|member| &member.image);
+    images.try_for_each(|image| is_not_vetoed(world, group, image))
+}
+
+/// An image that was said no to gets no more traffic.
+fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<(), Violation> {
+    let Some(record) = record(world, group) else { return Ok(()) };
+    match record.memory.vetoes.get(image) {
+        Some(veto) if world.now.duration_since(veto.at) > VETO_IS_KNOWN => {
+            let what = format!("{image} in {group} was vetoed by {}", veto.by);
+            Err(violated(world, "a vetoed image gets no more traffic", what))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A refresh rolls out no vetoed image, but where it goes back.
+pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersion) -> Result<(), Violation> {
+    let phase = record(world, group).and_then(|record| record.cutover.as_ref()).map(|cutover| &cutover.phase);
+    if matches!(phase, Some(CutoverPhase::RollingBack { .. })) {
+        return Ok(());
+    }
+    let content = world.cloud.templates().get(template);
+    content.and_then(|content| content.image.as_ref()).map_or(Ok(()), |image| is_not_vetoed(world, group, image))
+}
+
+/// A color leaves a shared target group only where others carry on.
+pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGroupArn) -> Result<(), Violation> {
+    let others = world.cloud.groups().values().filter(|other| other.name != *group);
+    let others = others.filter(|other| other.target_groups.contains(target_group)).map(|other| &other.name);
+    let (serve, floor) = others
+        .map(|other| (serving_or_just_now(world, other), floor(world, other)))
+        .fold((0, 0), |(serve, floor), (more, one)| (serve + more, floor.max(one)));
+    let goes_back = world.history.home.as_ref().is_some_and(|home| home != group);
+    let needed = if goes_back { 1 } else { floor.max(1) };
+    if serve < needed {
+        let what = format!("{serve} others serve when {group} is detached, and {needed} are needed");
+        return Err(violated(world, "a color is detached only when others are healthy", what));
+    }
+    Ok(())
+}
+
+/// A color is let go only without traffic, and not as the last that serves.
+pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
+    let Some(known) = world.cloud.groups().get(group) else { return Ok(()) };
+    let weighed_just_now = world.history.people_weighed_at.is_some_and(|at| world.now.duration_since(at) <= ON_ITS_WAY);
+    let has_traffic =
+        world.cloud.forwards_now().values().any(|forward| {
+            forward.weights.iter().any(|(arn, weight)| *weight > 0 && known.target_groups.contains(arn))
+        });
+    if has_traffic && !weighed_just_now {
+        return Err(violated(world, "a color with traffic is not let go", group.to_string()));
+    }
+    let others = world.cloud.groups().keys().filter(|other| *other != group);
+    let left: u32 = others.map(|other| serving_or_just_now(world, other)).sum();
+    if left == 0 && !serving(world, group).is_empty() {
+        return Err(violated(world, "the last that serve are not let go", group.to_string()));
+    }
+    Ok(())
+}
+
+/// A cutover begins when the one before has ended.
+///
+/// # Errors
+/// There would be two.
+pub fn one_cutover(world: &World, before: Option<&Cutover>, next: &Record) -> Result<(), Violation> {
+    let (Some(before), Some(after)) = (before, &next.cutover) else { return Ok(()) };
+    if before.id == after.id || next.memory.past.iter().any(|past| past.id == before.id) {
+        return Ok(());
+    }
+    Err(violated(world, "one cutover at a time", format!("{} began while {} was under way", after.id, before.id)))
+}
+
+fn record<'w>(world: &'w World, group: &GroupName) -> Option<&'w Record> {
+    let fleet = world.cloud.groups().get(group)?.tags.get("driftless:fleet")?.parse().ok()?;
+    world.table.rows().get(&fleet)?.record.as_ref()
+}
+
+fn serving_or_just_now(world: &World, group: &GroupName) -> u32 {
+    let serving = serving(world, group);
+    let just_now = |id| world.history.served_at.get(id).is_some_and(|at| world.now.duration_since(*at) <= ON_ITS_WAY);
+    let count =
+        world.cloud.members(group).filter(|member| serving.contains(&member.id) || just_now(&member.id)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// What a color needs that is to carry the fleet: a share of what the old color wants, and wanted a moment ago.
+fn floor(world: &World, group: &GroupName) -> u32 {
+    let Some(home) = world.history.home.as_ref().and_then(|home| world.cloud.groups().get(home)) else { return 1 };
+    let Some(known) = world.cloud.groups().get(group) else { return 1 };
+    let recent = home.past.iter().rev().find(|(at, _)| world.now.duration_since(*at) > ON_ITS_WAY * 2);
+    let since = recent.map_or(world.now, |(at, _)| *at);
+    let was = home.past.iter().filter(|(at, _)| *at >= since).map(|(_, described)| described.desired).min();
+    let wanted = home.desired.min(was.unwrap_or(home.desired));
+    (wanted * percent(known, "driftless:min-healthy", 90)).div_ceil(100).max(1)
+}
