@@ -23,7 +23,10 @@ pub(crate) fn choose(plan: &mut Plan<'_>, policy: &Policy, live: &Group, release
             Candidate { image, base: release.template.clone(), build, why: CandidateReason::Image }
         }
         (image, Some((base, differs_in))) => {
-            let (image, build) = image.unwrap_or_else(|| (release.image.clone(), release.build.clone()));
+            // What the release runs was vetoed since: on fresh instances it would get traffic once more.
+            let is_vetoed = plan.next.memory.vetoes.contains_key(&release.image);
+            let of_release = (!is_vetoed).then(|| (release.image.clone(), release.build.clone()));
+            let (image, build) = image.or(of_release)?;
             Candidate { image, base, build, why: CandidateReason::Template { differs_in } }
         }
     };
@@ -48,7 +51,8 @@ fn requested(plan: &mut Plan<'_>, release: &Release) -> Option<Candidate> {
         CandidateReason::Rollback { .. } => last_good(plan, release),
         CandidateReason::Image | CandidateReason::Template { .. } => None,
     };
-    let Some(target) = target else {
+    let is_allowed = |target: &Release| !plan.next.memory.vetoes.contains_key(&target.image);
+    let Some(target) = target.filter(is_allowed) else {
         plan.next.memory.requested = None;
         return None;
     };

@@ -172,9 +172,15 @@ fn promote(cutover: &mut Cutover) -> Answer {
     Ok(format!("the waits are skipped from here ({}); health and alarms are not", cutover.phase.name()))
 }
 
+/// Why nothing turns a cutover back at its very end.
+const LET_GO: &str = "the old color is being let go: roll back when it is gone, which is a new cutover";
+
 fn reject(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
     if cutover.is_going_back() {
         return Err(format!("it is {} already", cutover.phase.name()));
+    }
+    if matches!(cutover.phase, CutoverPhase::Retiring) {
+        return Err(LET_GO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
     super::cutover::condemn(plan, cutover, &why.as_str().into());
@@ -186,7 +192,7 @@ fn abort(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answ
         return Err(format!("it is {} already", cutover.phase.name()));
     }
     if matches!(cutover.phase, CutoverPhase::Retiring) {
-        return Err("the old color is being let go: roll back when it is gone, which is a new cutover".to_owned());
+        return Err(LET_GO.to_owned());
     }
     let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
     hold_back(plan, cutover, &why.as_str().into(), false);
@@ -225,6 +231,9 @@ fn redeploy(plan: &mut Plan<'_>, fact: &CommandFact) -> Answer {
     let Some(release) = &plan.next.release else {
         return Err("the fleet is not adopted yet".to_owned());
     };
+    if plan.next.memory.vetoes.contains_key(&release.image) {
+        return Err(format!("{} is vetoed: driftless unveto first, or publish another image", release.image));
+    }
     let answer = format!("a cutover to {} on fresh instances begins", release.image);
     plan.next.memory.requested = Some(CandidateReason::Redeploy { actor: fact.actor.clone() });
     Ok(answer)

@@ -198,7 +198,7 @@ fn expired(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<
     match &cutover.phase {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
             hold_back(plan, cutover, &words, true);
-            Some(abort(CutoverOutcome::Aborted, why))
+            Some(undo(cutover, why))
         }
         CutoverPhase::Scaling => {
             if grow::shortage(sight, cutover).is_some() || cutover.launched.is_empty() {
@@ -284,9 +284,16 @@ pub(crate) fn roll_back(why: impl Into<String>) -> Step {
     Step::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
 }
 
-/// The step that undoes a cutover, wherever it is.
+/// The step that undoes a cutover, wherever it is. Where nothing was changed there is nothing to let go: what is in the
+/// other color by then is someone else's.
 pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Step {
-    if cutover.has_traffic() { roll_back(why) } else { abort(CutoverOutcome::Aborted, why) }
+    if cutover.has_traffic() {
+        roll_back(why)
+    } else if cutover.is_untouched() {
+        Step::End(CutoverOutcome::Aborted, why.into())
+    } else {
+        abort(CutoverOutcome::Aborted, why)
+    }
 }
 
 fn look_again(plan: &mut Plan<'_>, cutover: &Cutover) {

@@ -12,12 +12,13 @@ use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
 
 /// Auto Scaling takes at most so many alarms for an instance refresh.
 const ALARMS_MAX: usize = 10;
+/// A describe may show the start of a refresh so long before our clock says so.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// The refresh that rolls out this template version, which was started for this cutover.
 fn refresh_to<'a>(sight: &Sight<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
     let newest = sight.seen.refreshes.get(&sight.new.name)?;
-    // A describe may show its start a moment before our clock says so.
-    let is_of_this = newest.started_at + SignedDuration::from_mins(5) >= cutover.started_at;
+    let is_of_this = newest.started_at + CLOCKS_DIFFER >= cutover.started_at;
     (is_of_this && newest.template.as_ref() == Some(template)).then_some(newest)
 }
 
@@ -82,10 +83,17 @@ pub(crate) enum GoingBack {
 pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
+    // The way back as a roll of its own.
     if let Some(back) = refresh_to(sight, cutover, old) {
         return match back.status {
             RefreshStatus::Running | RefreshStatus::Baking | RefreshStatus::GoingBack => GoingBack::UnderWay,
             RefreshStatus::Successful => GoingBack::There,
+            // What failed before a person sent it back once more is not asked again.
+            RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
+                if back.started_at + CLOCKS_DIFFER < cutover.since =>
+            {
+                roll_to_old(plan, sight, cutover)
+            }
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack => {
                 GoingBack::Lost("the instance refresh to the old release did not succeed".to_owned())
             }
@@ -100,13 +108,15 @@ pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover)
         }
         Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
         Some((RefreshStatus::WentBack, _)) => GoingBack::There,
-        Some((RefreshStatus::CouldNotGoBack, _)) => {
-            GoingBack::Lost("the instance refresh could not go back".to_owned())
-        }
-        // It stands where it stopped, or it succeeded: the way back is a roll of its own.
-        Some((RefreshStatus::Stopped | RefreshStatus::Successful, _)) | None => {
-            plan.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, old) });
-            GoingBack::UnderWay
+        // It stands where it stopped, or it succeeded.
+        Some((RefreshStatus::Stopped | RefreshStatus::CouldNotGoBack | RefreshStatus::Successful, _)) | None => {
+            roll_to_old(plan, sight, cutover)
         }
     }
+}
+
+fn roll_to_old(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+    let back = refresh_plan(cutover, &cutover.rollback_to.template);
+    plan.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
+    GoingBack::UnderWay
 }

@@ -280,7 +280,9 @@ pub(crate) fn keep_warm(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cu
     if let Some(step) = suffering(plan, sight, cutover) {
         return step;
     }
-    keep_sizes(plan, sight, cutover, sight.new.desired);
+    // The surplus of a surge goes again: it is no growth of the fleet.
+    let surges = u32::try_from(plan.next.slots_used(&sight.new.name)).unwrap_or(u32::MAX);
+    keep_sizes(plan, sight, cutover, sight.new.desired.saturating_sub(surges));
     let until = if cutover.is_expedited { sight.now } else { until };
     if let Some(waiting) = taken(plan, sight, cutover) {
         return Step::Wait(CutoverPhase::Warm { until }, waiting);

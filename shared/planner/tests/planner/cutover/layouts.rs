@@ -65,7 +65,7 @@ fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
     is_as_before(&stage, 3);
 }
 
-fn single_fleet() -> Stage {
+pub(super) fn single_fleet() -> Stage {
     let mut stage = Stage::new(3);
     stage.look();
     stage.told.clear();

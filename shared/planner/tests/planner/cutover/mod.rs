@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use crate::support::{Stage, fleet, group, image_id, member, secs, target_group, version};
 
 mod commands;
+mod days;
 mod layouts;
 mod trouble;
 mod weighted;

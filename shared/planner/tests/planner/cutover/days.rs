@@ -1,0 +1,135 @@
+//! What days of faults and people brought to light.
+
+use driftless_planner::action::Action;
+use driftless_planner::fact::Command;
+use driftless_planner::fleet::Color;
+use driftless_planner::observation::{TemplateReference, TemplateVersion};
+use driftless_planner::record::CutoverOutcome;
+use driftless_planner::refresh::RefreshStatus;
+
+use super::layouts::single_fleet;
+use super::{answer, color, color_mut, is_at_rest, ring, say, step, until_over, until_phase, weighted_fleet};
+use crate::support::{RULE, Stage, image_id, member, mins, secs};
+
+fn touched(stage: &Stage) -> Vec<&str> {
+    let of_groups = stage.acted.iter().filter(|outcome| outcome.action.group().is_some());
+    of_groups.map(|outcome| outcome.action.name()).collect()
+}
+
+/// Somebody uses green for something else, so that the preflight of a cutover waits.
+fn green_in_use() -> Stage {
+    let mut stage = weighted_fleet(3);
+    let green = color_mut(&mut stage, Color::Green);
+    (green.max, green.desired) = (2, 2);
+    green.members = vec![member(90), member(91)];
+    stage.publish(2);
+    until_phase(&mut stage, "preflight");
+    stage
+}
+
+#[test]
+fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
+    let mut stage = green_in_use();
+    for _ in 0..62 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(stage.record().cutover, None);
+    assert_eq!(stage.record().memory.past.last().map(|past| past.outcome), Some(CutoverOutcome::Aborted));
+    assert_eq!((color(&stage, Color::Green).desired, touched(&stage)), (2, vec![]));
+}
+
+#[test]
+fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
+    for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
+        let mut stage = green_in_use();
+        say(&mut stage, command.clone());
+        step(&mut stage, secs(1));
+        step(&mut stage, secs(15));
+        assert!(answer(&stage).0);
+        assert_eq!(stage.record().cutover, None, "{command:?}");
+        assert_eq!((color(&stage, Color::Green).desired, touched(&stage)), (2, vec![]), "{command:?}");
+    }
+}
+
+#[test]
+fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
+    for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
+        let mut stage = weighted_fleet(3);
+        stage.publish(2);
+        until_phase(&mut stage, "retiring-old");
+        say(&mut stage, command.clone());
+        assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{command:?}");
+    }
+}
+
+#[test]
+fn a_vetoed_release_is_not_put_on_fresh_instances() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Veto { image: image_id(1) });
+    stage.look();
+    say(&mut stage, Command::Redeploy);
+    stage.look();
+    assert!(!answer(&stage).0, "{}", answer(&stage).1);
+    let TemplateReference::Numbered(own) = color(&stage, Color::Blue).template.clone() else { panic!() };
+    let mut content = stage.templates[&own].clone();
+    content.settings.insert("user_data".to_owned(), "sha256:2".into());
+    stage.templates.insert(TemplateVersion { version: 2, ..own }, content);
+    for _ in 0..5 {
+        step(&mut stage, mins(1));
+    }
+    assert_eq!(stage.record().cutover, None);
+    stage.publish(2);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(2));
+}
+
+#[test]
+fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "warm");
+    let drifted = color(&stage, Color::Green).members[0].id.clone();
+    stage.drift_under(drifted.clone(), RULE);
+    // The old color breaks the rule as well: it is no evidence against the release.
+    let other = color(&stage, Color::Blue).members[0].id.clone();
+    stage.drift_under(other, RULE);
+    let mut surged = false;
+    for _ in 0..40 {
+        step(&mut stage, secs(15));
+        surged |= color(&stage, Color::Green).desired > 3;
+        assert_eq!(color(&stage, Color::Green).min, 3);
+    }
+    assert!(surged, "{:?}", stage.record().replacements);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
+}
+
+#[test]
+fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
+    let mut stage = single_fleet();
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    let name = stage.groups[0].name.clone();
+    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
+    ring(&mut stage, "web-5xx", None);
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    // The way back is a roll of its own, and fails.
+    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
+    until_phase(&mut stage, "needs-operator");
+    stage.wait(mins(30));
+    let starts = |stage: &Stage| {
+        let starts = stage.acted.iter().filter(|outcome| matches!(outcome.action, Action::StartRefresh { .. }));
+        starts.count()
+    };
+    let before = starts(&stage);
+    say(&mut stage, Command::Rollback);
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    assert_eq!(stage.cutover_phase(), Some("rolling-back"));
+    assert_eq!(starts(&stage), before + 1);
+    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Successful;
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+}
