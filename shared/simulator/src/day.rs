@@ -25,7 +25,7 @@ use fleet::{Layout, Names, account, zones};
 
 /// Things happen for so long.
 pub const BUSY: SignedDuration = SignedDuration::from_hours(12);
-/// Then nothing does, for so long: longer than every deadline together.
+/// Then nothing does, for so long; and where something is left over, for so long again: longer than every deadline.
 pub const QUIET: SignedDuration = SignedDuration::from_hours(12);
 
 /// What came of a day.
@@ -81,7 +81,13 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
         calm(&simulation, &names);
         simulation.run_to_rest(end + QUIET, at_each_step)
     });
-    let verdict = judged.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
+    let verdict = judged.and_then(|()| {
+        let is_at_rest = liveness::after_quiet(&simulation.shared().lock()).is_ok();
+        // A refresh that does not end has a deadline of twelve hours, and its way back takes time as well.
+        let more = if is_at_rest { SignedDuration::ZERO } else { QUIET };
+        simulation.run_until(end + QUIET + more, at_each_step)
+    });
+    let verdict = verdict.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
     let world = simulation.shared().lock();
     let mut story: Vec<String> = world.trace.lines(dawn()).collect();
     if let Err(violation) = &verdict

@@ -51,6 +51,9 @@ pub(super) fn ring(world: &mut World, names: &Names, dice: &mut Dice) {
     }
 }
 
+/// Weights of people add up to this, and those of nobody else.
+const THEIRS: u32 = 300;
+
 /// A person writes weights, and puts back what was there, unless it was changed meanwhile.
 pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
     let Some(before) = world.cloud.forwards_now().get(&names.place).map(|forward| forward.weights.clone()) else {
@@ -61,9 +64,12 @@ pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
     if one == other {
         return;
     }
+    if before.values().sum::<u32>() == THEIRS {
+        // One hand at a time: whoever came second would put back what the first one wrote.
+        return;
+    }
     let share = u32::try_from(dice.below(101)).unwrap_or(0);
-    // Numbers that nobody else writes.
-    let theirs = BTreeMap::from([(one.clone(), 3 * share), (other.clone(), 300 - 3 * share)]);
+    let theirs = BTreeMap::from([(one.clone(), 3 * share), (other.clone(), THEIRS - 3 * share)]);
     let end = world.now + dice.duration(SignedDuration::from_secs(20), SignedDuration::from_mins(45));
     world.note(|| format!("a person: weights := {theirs:?} until {end}"));
     let written = theirs.clone();
@@ -84,7 +90,7 @@ pub(super) fn write_template(world: &mut World, names: &Names, dice: &mut Dice) 
     let Some(group) = dice.pick(&names.colors).and_then(|color| world.cloud.groups().get(&color.group)) else { return };
     let TemplateReference::Numbered(own) = group.template.clone() else { return };
     let Some(content) = world.cloud.templates().get(&own).cloned() else { return };
-    let newest = world.cloud.templates().keys().filter(|version| version.template == own.template).next_back();
+    let newest = world.cloud.templates().keys().rfind(|version| version.template == own.template);
     let number = newest.map_or(1, |version| version.version + 1);
     let version = TemplateVersion { template: own.template, version: number };
     let settings = BTreeMap::from([("user_data".to_owned(), format!("sha256:{number}").as_str().into())]);

@@ -29,6 +29,10 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
             return left_over("everything is announced", format!("{silent} of {fleet} never was"));
         }
         let Some(record) = &row.record else { continue };
+        if let Some(cutover) = &record.cutover {
+            let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);
+            return left_over("every cutover ends", what);
+        }
         let is_observed = |name| {
             let group = world.cloud.groups().get(name);
             group.and_then(|group| group.tags.get("driftless:mode")).is_some_and(|mode| mode == "observe")
@@ -53,9 +57,6 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
         }
         if let Some(entry) = record.ledger.first() {
             return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
-        }
-        if let Some(cutover) = &record.cutover {
-            return left_over("every cutover ends", format!("{cutover:?} of {fleet}"));
         }
     }
     Ok(())

@@ -4,3 +4,5 @@
 mod cloud;
 #[cfg(test)]
 mod cloud_rules;
+#[cfg(test)]
+mod judges;

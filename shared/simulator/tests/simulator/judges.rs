@@ -1,0 +1,108 @@
+//! The judges themselves: each says no to what it is there for, and yes to what is right.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::action::WeightChange;
+use driftless_planner::ids::GroupName;
+use driftless_simulator::deeds::Deed;
+use driftless_simulator::dice::Dice;
+use driftless_simulator::faults::Rates;
+use driftless_simulator::judges::safety::before;
+use driftless_simulator::world::World;
+use jiff::SignedDuration;
+
+use crate::cloud::{after, cloud, group, listener, mins, target_group, version, zone};
+
+fn green() -> GroupName {
+    "app-green".parse().unwrap()
+}
+
+/// Blue with three that have the traffic, and green with so many; blue was there first.
+fn world(size: u32) -> World {
+    let mut cloud = cloud(3);
+    let tags = BTreeMap::from([("driftless:fleet".to_owned(), "app".to_owned())]);
+    cloud.add_group(&green(), tags, version(1), vec![zone('a')]);
+    cloud.edit_group(&green(), |group| {
+        (group.max, group.desired) = (size, size);
+        group.target_groups = vec![target_group("green")];
+    });
+    after(&mut cloud, mins(10));
+    let mut world = World::new(cloud.now(), cloud, Dice::new(1), Rates::none());
+    world.history.home = Some(group());
+    world
+}
+
+fn weights(world: &World, blue: u32, green: u32) -> Deed {
+    let forward = &world.cloud.forwards_now()[&listener()];
+    Deed::Weights(WeightChange {
+        place: listener(),
+        expected: forward.weights.clone(),
+        weights: BTreeMap::from([(target_group("blue"), blue), (target_group("green"), green)]),
+        expected_stickiness: None,
+        stickiness: None,
+    })
+}
+
+fn rule(world: &World, deed: &Deed) -> Option<&'static str> {
+    before(world, deed).err().map(|violation| violation.rule)
+}
+
+#[test]
+fn weight_goes_to_a_color_at_its_floor_and_not_just_under_it() {
+    for (size, broken) in [
+        (0, Some("no request fails by our doing")),
+        (2, Some("traffic goes only to a color at its floor")),
+        (3, None),
+        (4, None),
+    ] {
+        let world = world(size);
+        assert_eq!(rule(&world, &weights(&world, 90, 10)), broken, "{size}");
+    }
+}
+
+#[test]
+fn weight_goes_back_to_the_old_color_as_long_as_one_of_it_serves() {
+    let mut world = world(3);
+    world.cloud.edit_forward(&listener(), |forward| {
+        forward.weights = BTreeMap::from([(target_group("blue"), 0), (target_group("green"), 100)]);
+    });
+    let ids: Vec<_> = world.cloud.members(&group()).map(|member| member.id.clone()).collect();
+    world.cloud.edit_group(&group(), |group| group.elb_health = false);
+    for (broken, id) in ids.iter().enumerate() {
+        assert_eq!(rule(&world, &weights(&world, 100, 0)), None, "{broken} broken");
+        world.cloud.break_instance(id, false);
+        world.now += SignedDuration::from_secs(60);
+        let now = world.now;
+        world.cloud.advance(now);
+    }
+    assert_eq!(rule(&world, &weights(&world, 100, 0)), Some("no request fails by our doing"));
+}
+
+#[test]
+fn a_color_with_traffic_is_not_let_go_and_nor_is_the_last_that_serves() {
+    let alone = world(0);
+    assert_eq!(rule(&alone, &Deed::Empty { group: group() }), Some("a color with traffic is not let go"));
+    assert_eq!(rule(&alone, &Deed::Empty { group: green() }), None);
+    let mut bare = world(0);
+    bare.cloud.edit_forward(&listener(), |forward| forward.weights.clear());
+    bare.cloud.edit_group(&group(), |group| group.target_groups.clear());
+    assert_eq!(rule(&bare, &Deed::Empty { group: group() }), Some("the last that serve are not let go"));
+}
+
+#[test]
+fn a_color_is_detached_only_from_a_target_group_that_others_carry() {
+    let detach = |name: &GroupName| Deed::Detach { group: name.clone(), target_group: target_group("blue") };
+    let mut shared = world(0);
+    let broken = Some("a color is detached only when others are healthy");
+    assert_eq!(rule(&shared, &detach(&group())), broken);
+    shared.cloud.edit_group(&green(), |group| {
+        (group.max, group.desired) = (3, 3);
+        group.target_groups = vec![target_group("blue")];
+    });
+    assert_eq!(rule(&shared, &detach(&group())), broken, "they are not up yet");
+    shared.now += mins(10);
+    let now = shared.now;
+    shared.cloud.advance(now);
+    assert_eq!(rule(&shared, &detach(&group())), None);
+    assert_eq!(rule(&shared, &detach(&green())), None);
+}
