@@ -88,7 +88,9 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
         simulation.run_until(end + QUIET + more, at_each_step)
     });
     let verdict = verdict.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
-    let world = simulation.shared().lock();
+    let mut world = simulation.shared().lock();
+    let traffic = world.cloud.traffic();
+    world.counts.requests = (traffic.total_thousandths, traffic.failed_thousandths.values().sum());
     let mut story: Vec<String> = world.trace.lines(dawn()).collect();
     if let Err(violation) = &verdict
         && is_told
@@ -116,7 +118,8 @@ fn calm(simulation: &Simulation, names: &Names) {
     }
     world.table.lift(&FreezeScope::Account);
     world.note(|| "quiet".to_owned());
-    for hours in [1, 3, 6] {
+    // Somebody looks every other hour, for as long as the quiet may last.
+    for hours in (1..2 * QUIET.as_hours()).step_by(2) {
         let names = names.clone();
         let later = world.now + SignedDuration::from_hours(hours);
         world.change_at(later, move |world| people_answer(world, &names));

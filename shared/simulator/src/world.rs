@@ -64,6 +64,8 @@ pub struct Counts {
     pub faults: BTreeMap<&'static str, u64>,
     /// Functions that ran.
     pub functions: u64,
+    /// Requests that came, and those that failed for whatever reason, in thousandths.
+    pub requests: (u128, u128),
     /// Phases, waits and exits that occurred.
     pub reached: BTreeMap<String, u64>,
 }
@@ -90,6 +92,7 @@ impl Counts {
             *self.reached.entry(name.clone()).or_default() += count;
         }
         self.functions += other.functions;
+        self.requests = (self.requests.0 + other.requests.0, self.requests.1 + other.requests.1);
     }
 }
 

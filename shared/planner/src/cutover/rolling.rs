@@ -115,8 +115,10 @@ pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover)
     }
 }
 
+/// The alarms that ring for the new release must not send the way back to it, and what has proven itself needs no watch.
 fn roll_to_old(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
-    let back = refresh_plan(cutover, &cutover.rollback_to.template);
+    let forward = refresh_plan(cutover, &cutover.rollback_to.template);
+    let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };
     plan.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
     GoingBack::UnderWay
 }

@@ -135,6 +135,8 @@ fn report(batch: &Batch, seconds: f64) -> ExitCode {
         batch.counts.functions,
         batch.failed.len()
     );
+    let (came, failed) = batch.counts.requests;
+    println!("{} requests, {} not answered, for whatever reason", came / 1_000, failed / 1_000);
     let missing = if batch.lived >= BATCH_MIN { missing(&batch.counts) } else { Vec::new() };
     for name in &missing {
         println!("NOT REACHED {name}");

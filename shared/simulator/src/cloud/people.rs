@@ -99,10 +99,12 @@ impl Cloud {
         self.events.push(CloudEvent::Image { image: id, at: self.now });
     }
 
-    /// People make peace between the rules and the images that break them.
+    /// People make peace between the rules and the images that break them, and give what fails under load what it needs.
     pub fn mend_images(&mut self) {
-        for build in self.builds.values_mut().filter(|build| **build == Build::Drifted) {
-            *build = Build::Good;
+        for build in self.builds.values_mut() {
+            if matches!(build, Build::Drifted | Build::FailsUnderLoad(_)) {
+                *build = Build::Good;
+            }
         }
     }
 

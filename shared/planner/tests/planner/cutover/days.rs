@@ -133,3 +133,24 @@ fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Successful;
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
 }
+
+#[test]
+fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_it() {
+    let mut stage = single_fleet();
+    stage.publish(2);
+    until_phase(&mut stage, "shifting");
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    let name = stage.groups[0].name.clone();
+    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::CouldNotGoBack;
+    ring(&mut stage, "web-5xx", None);
+    step(&mut stage, secs(15));
+    step(&mut stage, secs(15));
+    let plans = stage.acted.iter().filter_map(|outcome| match &outcome.action {
+        Action::StartRefresh { plan, .. } => Some((plan.template.version, plan.alarms.len(), plan.bake)),
+        _ => None,
+    });
+    let plans: Vec<_> = plans.collect();
+    assert_eq!((plans[0].0, plans[0].1), (2, 1));
+    assert_eq!(plans[1], (1, 0, secs(0)));
+}
