@@ -75,7 +75,8 @@ fn resize(world: &mut World, names: &Names, dice: &mut Dice) {
         let span = u64::from(group.max.saturating_sub(low));
         group.desired = low + u32::try_from(span * share / 999).unwrap_or(0);
     });
-    world.note(|| format!("a person: writes DesiredCapacity of {group}"));
+    let desired = world.cloud.groups().get(&group).map_or(0, |known| known.desired);
+    world.note(|| format!("a person: writes DesiredCapacity of {group}: {desired}"));
 }
 
 fn freeze(world: &mut World, dice: &mut Dice) {
