@@ -81,13 +81,14 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
         calm(&simulation, &names);
         simulation.run_to_rest(end + QUIET, at_each_step)
     });
+    let judge_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
     let verdict = judged.and_then(|()| {
-        let is_at_rest = liveness::after_quiet(&simulation.shared().lock()).is_ok();
-        // A refresh that does not end has a deadline of twelve hours, and its way back takes time as well.
-        let more = if is_at_rest { SignedDuration::ZERO } else { QUIET };
-        simulation.run_until(end + QUIET + more, at_each_step)
+        judge_rest(&simulation).or_else(|_| {
+            // A refresh that does not end has a deadline of twelve hours, and its way back takes time as well.
+            simulation.run_to_rest(end + QUIET + QUIET, at_each_step)?;
+            judge_rest(&simulation)
+        })
     });
-    let verdict = verdict.and_then(|()| liveness::after_quiet(&simulation.shared().lock()));
     let mut world = simulation.shared().lock();
     let traffic = world.cloud.traffic();
     world.counts.requests = (traffic.total_thousandths, traffic.failed_thousandths.values().sum());
