@@ -146,9 +146,9 @@ fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_
     ring(&mut stage, "web-5xx", None);
     step(&mut stage, secs(15));
     step(&mut stage, secs(15));
-    let plans = stage.acted.iter().filter_map(|outcome| match &outcome.action {
-        Action::StartRefresh { plan, .. } => Some((plan.template.version, plan.alarms.len(), plan.bake)),
-        _ => None,
+    let plans = stage.acted.iter().filter_map(|outcome| {
+        let Action::StartRefresh { plan, .. } = &outcome.action else { return None };
+        Some((plan.template.version, plan.alarms.len(), plan.bake))
     });
     let plans: Vec<_> = plans.collect();
     assert_eq!((plans[0].0, plans[0].1), (2, 1));
