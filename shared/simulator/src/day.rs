@@ -140,8 +140,11 @@ fn people_answer(world: &mut World, names: &Names) {
             resume.into_iter().chain([Command::Approve]).collect()
         }
         Some((_, Some(_))) => vec![Command::Resume],
+        // What has not begun may wait for a word on which color is live.
+        Some((CutoverPhase::Queued | CutoverPhase::Preflight, None)) | None => {
+            live_color(world, names).map(|color| Command::AcceptLive { color }).into_iter().collect()
+        }
         Some((_, None)) => Vec::new(),
-        None => live_color(world, names).map(|color| Command::AcceptLive { color }).into_iter().collect(),
     };
     for command in commands {
         cutovers::tell(world, names, command);
