@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::action::{Action, Role};
 use crate::decision::Decision;
+use crate::machine;
 use crate::policy::QUARANTINE_MAX;
 use crate::record::{Phase, Record, SCHEMA_VERSION};
 
@@ -80,6 +81,9 @@ pub fn decision(decision: &Decision) -> Vec<String> {
         if !groups.insert(group) {
             wrong.push(format!("two instances of {group} would be terminated on one reading of its capacity"));
         }
+    }
+    for entry in decision.journal.iter().filter(|entry| machine::is_unknown(entry)) {
+        wrong.push(format!("no machine goes from {:?} to {:?}: {}", entry.from, entry.to, entry.why));
     }
     let needs_commit = !decision.journal.is_empty() || !decision.notifications.is_empty();
     if needs_commit && !decision.changed {

@@ -30,6 +30,7 @@ mod images;
 pub mod launch_fault;
 pub mod ledger;
 pub mod limits;
+pub mod machine;
 pub mod notification;
 pub mod observation;
 pub mod policy;

@@ -35,6 +35,8 @@ mod ledger;
 #[cfg(test)]
 mod lineage;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod notifications;
 #[cfg(test)]
 mod other_hands;
