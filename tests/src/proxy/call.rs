@@ -127,7 +127,11 @@ fn header<'a>(head: &'a Parts, name: &str) -> &'a str {
 /// The service of the credential's scope: `Credential=<key>/<day>/<region>/<service>/aws4_request`.
 fn service_of(head: &Parts) -> String {
     let scope = header(head, "authorization").split_once("Credential=").map_or("", |(_, scope)| scope);
-    scope.split('/').nth(3).unwrap_or("unknown").to_owned()
+    match scope.split('/').nth(3).unwrap_or("unknown") {
+        // CloudWatch signs for the name that it had before it had one.
+        "monitoring" => "cloudwatch".to_owned(),
+        service => service.to_owned(),
+    }
 }
 
 fn action_of(head: &Parts, request: &Value) -> String {
@@ -136,7 +140,11 @@ fn action_of(head: &Parts, request: &Value) -> String {
     }
     match request.get("Action").and_then(Value::as_str) {
         Some(action) => action.to_owned(),
-        None => format!("{} {}", head.method, head.uri.path()),
+        // Where the body is no text, the path names the operation: `/service/<service>/operation/<operation>`.
+        None => match head.uri.path().rsplit_once("/operation/") {
+            Some((_, operation)) => operation.to_owned(),
+            None => format!("{} {}", head.method, head.uri.path()),
+        },
     }
 }
 
