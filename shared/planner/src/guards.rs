@@ -1,5 +1,7 @@
 //! What may start, and why the rest may not: the guards, in their order, each with a typed reason.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::adopt::Standing;
@@ -379,6 +381,13 @@ fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: &Waiting) {
     }
 }
 
+/// The members that are not known to have been launched before this second.
+fn recently_launched(plan: &Plan<'_>, group: &Group) -> BTreeSet<InstanceId> {
+    let launched_at = |id: &InstanceId| plan.input.seen.machines.get(id).map(|machine| machine.launched_at);
+    let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= plan.input.now.as_second());
+    group.members.iter().map(|member| &member.id).filter(is_recent).cloned().collect()
+}
+
 fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
     let now = plan.input.now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
@@ -402,6 +411,7 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: 
     let policy = with_patience_for_hooks(plan, policy, group);
     let goes_first = policy.replace == ReplaceBy::TerminateFirst;
     let is_retry_for_room = plan.next.back_off.is_some();
+    let there_before = recently_launched(plan, group);
     let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
     let from = replacement.phase.name();
     let attempt = replacement.failures.len() + 1;
@@ -409,6 +419,7 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: 
     let surge = Surge {
         token: format!("driftless-{id}-{attempt}-{}", now.as_second()),
         admitted_at: now,
+        there_before,
         deadline,
         base_desired: base,
         method,

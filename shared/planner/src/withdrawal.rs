@@ -1,7 +1,5 @@
 //! The end of a surge without a replacement: its surplus goes, once, and what others made of the group stays.
 
-use jiff::Timestamp;
-
 use crate::action::{Action, ActionResult, Role};
 use crate::decide::Plan;
 use crate::ids::InstanceId;
@@ -83,7 +81,7 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if let Some(newest) = newest_since(plan, context, withdrawing.surge.admitted_at) {
+    if let Some(newest) = newest_since(plan, context, &withdrawing.surge) {
         withdrawing.successor = Some(newest.clone());
         if terminate(plan, context, &newest, &withdrawing.surge, Role::Surplus) {
             withdrawing.desired_before = Some(group.desired);
@@ -128,12 +126,13 @@ pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
     context.group.desired <= expected && active <= expected
 }
 
-/// The newest active instance of the release that was launched since then and is nobody's successor yet.
-pub(crate) fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, admitted_at: Timestamp) -> Option<InstanceId> {
+/// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet.
+pub(crate) fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
         let machine = plan.input.seen.machines.get(&member.id)?;
         // EC2 tells launch times in whole seconds.
-        let is_new = machine.launched_at.as_second() >= admitted_at.as_second();
+        let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
+            && !surge.there_before.contains(&member.id);
         let is_release = match &context.group.template {
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
             TemplateReference::Floating { .. } | TemplateReference::None => false,

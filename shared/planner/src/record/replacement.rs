@@ -107,6 +107,9 @@ pub struct Surge {
     pub token: String,
     /// When the guards let it through.
     pub admitted_at: Timestamp,
+    /// What was in the group at the admission, and was launched in that very second or is not known to be older. EC2
+    /// tells launch times in whole seconds, so only this list tells them from what came after.
+    pub there_before: BTreeSet<InstanceId>,
     /// When the successor must have proven itself. Moves by the time that a freeze holds it.
     pub deadline: Timestamp,
     /// The group's desired capacity at admission: what it must have again at the end, unless someone else changes it.

@@ -284,6 +284,27 @@ fn an_instance_that_was_not_asked_for_is_not_taken_for_the_successor() {
 }
 
 #[test]
+fn what_was_launched_in_the_second_of_the_admission_and_seen_at_it_is_not_the_successor() {
+    for (seconds_before, is_known) in [(1, true), (0, true), (-1, true), (0, false)] {
+        let mut stage = without_launch_instances(8);
+        let launched_at = stage.now - secs(seconds_before);
+        let machine = stage.machines.get_mut(&id(3)).unwrap();
+        machine.launched_at = launched_at;
+        let machine = machine.clone();
+        if !is_known {
+            stage.machines.remove(&id(3));
+        }
+        stage.look();
+        stage.machines.insert(id(3), machine);
+        // The raise is written, and what it launches is not listed yet.
+        stage.group().desired = 4;
+        stage.outcomes.clear();
+        stage.look();
+        assert_eq!(stage.phase(1), "launching", "{seconds_before} s before");
+    }
+}
+
+#[test]
 fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
     for is_offered in [true, false] {
         let mut stage = without_launch_instances(3);

@@ -96,7 +96,7 @@ fn full_record() -> Record {
     let policy = Policy::from_tags(&std::collections::BTreeMap::new(), &Defaults::default()).unwrap();
     let policy = serde_json::to_value(policy).unwrap();
     let surge = json!({
-        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "deadline": "2026-11-20T12:20:00Z", "base_desired": 3,
+        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "there_before": ["i-0000000000000000b"], "deadline": "2026-11-20T12:20:00Z", "base_desired": 3,
         "method": "launch-instances", "asked_again": false, "held_since": null, "policy": policy,
     });
     let successor = "i-0000000000000000a";
