@@ -2,9 +2,10 @@
 //! ends the attempt, because the decision was made on another world.
 
 use driftless_planner::action::{Action, ActionResult, Outcome, Protection};
-use driftless_planner::ids::{FleetName, GroupName};
+use driftless_planner::ids::{FleetName, GroupName, RefreshId};
 use driftless_planner::limits::CUTOVERS_MAX;
 use driftless_planner::observation::{Group, Lifecycle, TemplateReference};
+use driftless_planner::refresh::RefreshStatus;
 use driftless_planner::text::ForeignText;
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -144,12 +145,7 @@ async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<Ac
         Action::SetTemplate { expected, .. } if group.template != *expected => Ok(ActionResult::Changed),
         Action::SetTemplate { template, .. } => ports.set_template(name, template).await.map(done),
         Action::StartRefresh { plan, .. } => ports.start_refresh(name, plan).await.map(ActionResult::Started),
-        Action::RollBackRefresh { refresh, .. } => match ports.refresh(name).await? {
-            Some(live) if live.id == *refresh && live.status.is_under_way() => {
-                ports.roll_back_refresh(name).await.map(done)
-            }
-            Some(_) | None => Ok(ActionResult::Gone),
-        },
+        Action::RollBackRefresh { refresh, .. } => roll_back_refresh(ports, name, refresh).await,
         Action::Empty { expected, maximum, without_traffic, .. } => {
             traffic::empty(ports, group, *expected, *maximum, without_traffic.as_ref()).await
         }
@@ -162,6 +158,15 @@ async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<Ac
         }
         // They are about no group, and were not read with one.
         Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
+    }
+}
+
+async fn roll_back_refresh<P: Ports>(ports: &P, group: &GroupName, decided: &RefreshId) -> Called<ActionResult> {
+    match ports.refresh(group).await? {
+        Some(live) if live.id != *decided || !live.status.is_under_way() => Ok(ActionResult::Gone),
+        Some(live) if live.status == RefreshStatus::GoingBack => Ok(ActionResult::Done),
+        Some(_) => ports.roll_back_refresh(group).await.map(|()| ActionResult::Done),
+        None => Ok(ActionResult::Gone),
     }
 }
 

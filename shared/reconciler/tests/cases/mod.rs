@@ -1,3 +1,4 @@
+mod acting;
 mod crashes;
 mod faults;
 mod filing;

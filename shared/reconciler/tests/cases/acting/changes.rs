@@ -1,0 +1,355 @@
+//! What each action does where the world is not what was decided on: someone else's hand, or too little health.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::{Action, ActionResult, Bounds, CapacityChange, Direction, Protection, Role};
+use driftless_planner::observation::{Lifecycle, TargetHealth, TemplateReference};
+use driftless_planner::refresh::RefreshStatus;
+use jiff::SignedDuration;
+
+use super::stage::{
+    actions, detach, empty, green, launch, one, refresh_id, set_weights, stage, target_group, template, terminate,
+    weights, write_of, writes,
+};
+use crate::support::{World, group_name, instance};
+
+/// What someone does to the world.
+type Hand = fn(&World);
+
+/// What someone else does right before the write. None: there is no value that it was decided on.
+fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
+    let mut state = world.lock();
+    let name = action.group().cloned()?;
+    match action {
+        Action::SetMaximum { .. } => state.groups.get_mut(&name)?.max += 3,
+        Action::SetMinimum { .. } => state.groups.get_mut(&name)?.min += 1,
+        Action::SetDesired { .. } | Action::Terminate { .. } | Action::SetAside { .. } | Action::Empty { .. } => {
+            state.groups.get_mut(&name)?.desired += 1;
+        }
+        Action::SetTemplate { .. } => {
+            state.groups.get_mut(&name)?.template = TemplateReference::Numbered(template(6));
+        }
+        Action::SetWeights { .. } => state.forwards[0].weights = weights(50, 50),
+        Action::Detach { target_group, .. } => {
+            let green: BTreeSet<_> = state.groups[&green()].members.iter().map(|member| member.id.clone()).collect();
+            state.targets.get_mut(target_group)?.retain(|id, _| !green.contains(id));
+        }
+        Action::RollBackRefresh { .. } => {
+            let other = "4d0c3f1e-93a1-4d8d-8a3b-1f7f0f1e2d3c".parse().unwrap();
+            state.refreshes.get_mut(&name)?.id = other;
+            return Some(ActionResult::Gone);
+        }
+        Action::Launch { .. }
+        | Action::Protect { .. }
+        | Action::WriteTemplate { .. }
+        | Action::Attach { .. }
+        | Action::StartRefresh { .. }
+        | Action::TakeTurn
+        | Action::GiveTurn => return None,
+    }
+    Some(ActionResult::Changed)
+}
+
+#[test]
+fn what_someone_else_changed_is_left_to_them() {
+    let mut compared = 0;
+    for action in actions() {
+        let world = stage();
+        let Some(expected) = other_hand(&world, &action) else { continue };
+        compared += 1;
+        assert_eq!(one(&world, &action), expected, "{action:?}");
+        assert_eq!(writes(&world), 0, "{action:?}");
+    }
+    assert_eq!(compared, 10);
+}
+
+#[test]
+fn what_someone_else_already_wrote_as_we_would_is_done() {
+    let arrange: [(&str, Hand); 8] = [
+        ("set-maximum", |world| world.lock().groups.get_mut(&group_name()).unwrap().max = 7),
+        ("set-minimum", |world| world.lock().groups.get_mut(&group_name()).unwrap().min = 4),
+        ("protect", |world| member(world, 2, |member| member.protected = true)),
+        ("set-aside", |world| member(world, 1, |member| member.lifecycle = Lifecycle::Standby)),
+        ("set-template", |world| {
+            world.lock().groups.get_mut(&green()).unwrap().template = TemplateReference::Numbered(template(8));
+        }),
+        ("set-weights", |world| world.lock().forwards[0].weights = weights(90, 10)),
+        ("attach", |world| {
+            world.lock().groups.get_mut(&green()).unwrap().target_groups.push(target_group("later"));
+        }),
+        ("detach", |world| {
+            let mut state = world.lock();
+            state.groups.get_mut(&group_name()).unwrap().target_groups.retain(|arn| *arn != target_group("shared"));
+        }),
+    ];
+    for (name, arrange) in arrange {
+        let world = stage();
+        arrange(&world);
+        let action = actions().into_iter().find(|action| action.name() == name).unwrap();
+        assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Done, 0), "{name}");
+    }
+}
+
+fn member(world: &World, number: usize, change: impl FnOnce(&mut driftless_planner::observation::Member)) {
+    let mut state = world.lock();
+    let members = &mut state.groups.get_mut(&group_name()).unwrap().members;
+    change(members.iter_mut().find(|member| member.id == instance(number)).unwrap());
+}
+
+#[test]
+fn an_instance_on_its_way_out_or_out_is_gone_whatever_the_desired_capacity_says() {
+    let set_aside = |expected_desired| Action::SetAside {
+        group: group_name(),
+        instance: instance(1),
+        expected_desired,
+        capacity: CapacityChange::Keep,
+    };
+    let terminate = |desired| terminate(desired, CapacityChange::Keep, Role::Drifted);
+    for action in [set_aside(4), set_aside(9), terminate(4), terminate(9)] {
+        let world = stage();
+        member(&world, 1, |member| member.lifecycle = Lifecycle::Terminating);
+        assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0), "{action:?}");
+        let world = stage();
+        world.lock().groups.get_mut(&group_name()).unwrap().members.retain(|member| member.id != instance(1));
+        assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0), "{action:?}");
+    }
+}
+
+#[test]
+fn the_protection_of_an_instance_that_left_is_gone_too() {
+    for protection in [Protection::On, Protection::Off] {
+        let world = stage();
+        let action = Action::Protect { group: group_name(), instance: instance(9), protection };
+        assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0));
+    }
+}
+
+#[test]
+fn a_termination_says_whether_the_desired_capacity_goes_down_with_it() {
+    for (capacity, desired) in [(CapacityChange::Keep, 4), (CapacityChange::Decrement, 3)] {
+        let world = stage();
+        assert_eq!(one(&world, &terminate(4, capacity, Role::Drifted)), ActionResult::Done);
+        assert_eq!(world.details("terminate"), [format!("{:?}", (instance(1), capacity))]);
+        assert_eq!(world.lock().groups[&group_name()].desired, desired, "{capacity:?}");
+    }
+}
+
+#[test]
+fn a_frozen_fleet_still_loses_its_surplus_and_keeps_its_drifted_and_its_evidence() {
+    for (role, result) in [
+        (Role::Drifted, ActionResult::Frozen),
+        (Role::Quarantined, ActionResult::Frozen),
+        (Role::Surplus, ActionResult::Done),
+    ] {
+        let world = stage();
+        crate::cases::replacement::freeze(&world, None);
+        assert_eq!(one(&world, &terminate(4, CapacityChange::Decrement, role)), result, "{role:?}");
+    }
+}
+
+#[test]
+fn a_launch_goes_where_it_was_decided_and_a_failed_one_tells_why() {
+    let world = stage();
+    let ActionResult::Launched(successor) = one(&world, &launch()) else { panic!() };
+    let state = world.lock();
+    let member = state.groups[&group_name()].member(&successor).unwrap();
+    assert_eq!(member.zone.as_str(), "eu-central-1b");
+    drop(state);
+    // No room under the maximum: asked again, AWS says the same.
+    let world = stage();
+    world.lock().groups.get_mut(&group_name()).unwrap().max = 4;
+    assert_eq!(one(&world, &launch()), ActionResult::Failed("no room under the maximum".into()));
+}
+
+#[test]
+fn weights_go_to_a_color_with_as_many_healthy_targets_as_the_gate_asks_for_and_not_with_one_fewer() {
+    for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
+        let world = stage();
+        let action = set_weights(&BTreeMap::from([(target_group("green"), needed), (target_group("app"), 0)]));
+        assert_eq!(one(&world, &action), result, "{needed}");
+        assert_eq!(world.count("set_weights"), usize::from(result == ActionResult::Done), "{needed}");
+    }
+}
+
+#[test]
+fn every_gate_of_a_weight_write_must_be_open() {
+    for short in ["app", "green"] {
+        let world = stage();
+        let gate = |name| (target_group(name), if name == short { 5 } else { 1 });
+        let action = set_weights(&BTreeMap::from([gate("app"), gate("green")]));
+        assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Changed, 0), "{short}");
+    }
+}
+
+#[test]
+fn only_a_healthy_target_opens_a_gate() {
+    let why = || "Target.Timeout".into();
+    for (health, result) in [
+        (TargetHealth::Healthy, ActionResult::Done),
+        (TargetHealth::Initial, ActionResult::Changed),
+        (TargetHealth::Unhealthy(why()), ActionResult::Changed),
+        (TargetHealth::Draining, ActionResult::Changed),
+        (TargetHealth::Unused, ActionResult::Changed),
+        (TargetHealth::Unavailable, ActionResult::Changed),
+    ] {
+        for (action, arn) in
+            [(set_weights(&BTreeMap::from([(target_group("green"), 2)])), "green"), (detach(2), "shared")]
+        {
+            let world = stage();
+            let mut state = world.lock();
+            let of_green = state.groups[&green()].members[0].id.clone();
+            state.targets.get_mut(&target_group(arn)).unwrap().insert(of_green, health.clone());
+            drop(state);
+            assert_eq!(one(&world, &action), result, "{health:?} for {action:?}");
+        }
+    }
+}
+
+#[test]
+fn the_stickiness_of_a_forward_action_is_compared_and_written_with_its_weights() {
+    let day = SignedDuration::from_hours(24);
+    let sticky = |expected, wanted| {
+        let Action::SetWeights { group, mut change, gate, direction } = set_weights(&BTreeMap::new()) else { panic!() };
+        (change.expected_stickiness, change.stickiness) = (expected, wanted);
+        Action::SetWeights { group, change, gate, direction }
+    };
+    for (live, expected, wanted, result) in [
+        (Some(day), Some(day), None, ActionResult::Done),
+        (Some(day), None, None, ActionResult::Changed),
+        (None, Some(day), None, ActionResult::Changed),
+        (None, None, Some(day), ActionResult::Done),
+    ] {
+        let world = stage();
+        world.lock().forwards[0].stickiness = live;
+        assert_eq!(one(&world, &sticky(expected, wanted)), result, "{live:?} {expected:?}");
+        let written = if result == ActionResult::Done { wanted } else { live };
+        assert_eq!(world.lock().forwards[0].stickiness, written);
+    }
+    // The weights alone do not make it done.
+    let world = stage();
+    world.lock().forwards[0].weights = weights(90, 10);
+    world.lock().forwards[0].stickiness = Some(day);
+    assert_eq!(one(&world, &sticky(Some(day), None)), ActionResult::Changed);
+}
+
+#[test]
+fn a_forward_action_that_is_gone_has_no_weights_to_write() {
+    let world = stage();
+    world.lock().forwards.clear();
+    assert_eq!((one(&world, &set_weights(&BTreeMap::new())), writes(&world)), (ActionResult::Gone, 0));
+}
+
+#[test]
+fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_way_back() {
+    for (direction, is_held) in [(Direction::Forward, true), (Direction::Back, false)] {
+        for action in actions() {
+            let Some(action) = towards(action, direction) else { continue };
+            let world = stage();
+            crate::cases::replacement::freeze(&world, None);
+            let result = one(&world, &action);
+            assert_eq!(result == ActionResult::Frozen, is_held, "{direction:?} {action:?}");
+            assert_eq!(world.count(write_of(&action)), usize::from(!is_held), "{direction:?} {action:?}");
+        }
+    }
+}
+
+/// The same the other way. None: it has no direction.
+fn towards(action: Action, to: Direction) -> Option<Action> {
+    let mut action = action;
+    if let Action::Empty { direction, .. }
+    | Action::SetWeights { direction, .. }
+    | Action::Attach { direction, .. }
+    | Action::Detach { direction, .. } = &mut action
+    {
+        *direction = to;
+        return Some(action);
+    }
+    None
+}
+
+#[test]
+fn a_shared_target_group_is_let_go_only_while_enough_of_the_other_color_are_healthy_in_it() {
+    for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
+        let world = stage();
+        assert_eq!(one(&world, &detach(needed)), result, "{needed}, of two");
+        let attached = world.lock().groups[&group_name()].target_groups.contains(&target_group("shared"));
+        assert_eq!(attached, result == ActionResult::Changed, "{needed}");
+    }
+}
+
+#[test]
+fn attachments_use_the_family_that_was_decided() {
+    let world = stage();
+    for action in actions() {
+        if matches!(action, Action::Attach { .. } | Action::Detach { .. }) {
+            one(&world, &action);
+        }
+    }
+    assert!(world.details("attach")[0].contains("TrafficSources"), "{:?}", world.details("attach"));
+    assert!(world.details("detach")[0].contains("TargetGroups"), "{:?}", world.details("detach"));
+}
+
+#[test]
+fn a_color_with_any_traffic_is_not_let_go() {
+    for (live, result) in [(0, ActionResult::Done), (1, ActionResult::Changed), (100, ActionResult::Changed)] {
+        let world = stage();
+        world.lock().forwards[0].weights = weights(100, live);
+        assert_eq!(one(&world, &empty(Some(target_group("green")))), result, "a weight of {live}");
+        assert_eq!(world.count("empty"), usize::from(result == ActionResult::Done));
+    }
+    // One forward action is enough, wherever it stands.
+    let world = stage();
+    let mut second = world.lock().forwards[0].clone();
+    second.weights = BTreeMap::from([(target_group("green"), 1)]);
+    world.lock().forwards.push(second);
+    assert_eq!(one(&world, &empty(Some(target_group("green")))), ActionResult::Changed);
+    // A layout without a target group of its own has no weight to ask for.
+    let world = stage();
+    assert_eq!(one(&world, &empty(None)), ActionResult::Done);
+    assert_eq!(world.count("forwards"), 0);
+}
+
+#[test]
+fn a_color_is_let_go_only_with_the_bounds_that_were_decided_on() {
+    let decided = Bounds { min: 0, max: 4, desired: 2 };
+    for (live, result) in [
+        (decided, ActionResult::Done),
+        (Bounds { min: 1, ..decided }, ActionResult::Changed),
+        (Bounds { max: 5, ..decided }, ActionResult::Changed),
+        (Bounds { desired: 3, ..decided }, ActionResult::Changed),
+    ] {
+        let world = stage();
+        let mut state = world.lock();
+        let group = state.groups.get_mut(&green()).unwrap();
+        (group.min, group.max, group.desired) = (live.min, live.max, live.desired);
+        drop(state);
+        assert_eq!(one(&world, &empty(None)), result, "{live:?}");
+        let state = world.lock();
+        let group = &state.groups[&green()];
+        let after = Bounds { min: group.min, max: group.max, desired: group.desired };
+        let emptied = Bounds { min: 0, max: 3, desired: 0 };
+        assert_eq!(after, if result == ActionResult::Done { emptied } else { live });
+    }
+}
+
+#[test]
+fn only_the_refresh_that_was_decided_on_and_is_under_way_is_sent_back() {
+    for (status, result, calls) in [
+        (RefreshStatus::Running, ActionResult::Done, 1),
+        (RefreshStatus::Baking, ActionResult::Done, 1),
+        (RefreshStatus::GoingBack, ActionResult::Done, 0),
+        (RefreshStatus::Successful, ActionResult::Gone, 0),
+        (RefreshStatus::Stopped, ActionResult::Gone, 0),
+        (RefreshStatus::WentBack, ActionResult::Gone, 0),
+        (RefreshStatus::CouldNotGoBack, ActionResult::Gone, 0),
+    ] {
+        let world = stage();
+        world.lock().refreshes.get_mut(&green()).unwrap().status = status;
+        let action = Action::RollBackRefresh { group: green(), refresh: refresh_id() };
+        assert_eq!((one(&world, &action), writes(&world)), (result, calls), "{status:?}");
+    }
+    let world = stage();
+    world.lock().refreshes.clear();
+    let action = Action::RollBackRefresh { group: green(), refresh: refresh_id() };
+    assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0));
+}

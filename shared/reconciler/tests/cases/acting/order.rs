@@ -1,0 +1,126 @@
+//! A list of actions: in order, as far as everything comes out as decided and there is time. And turns.
+
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::limits::CUTOVERS_MAX;
+use driftless_reconciler::act::act;
+use driftless_reconciler::ports::CallErrorKind;
+use jiff::SignedDuration;
+
+use super::stage::{all, launch, one, stage, terminate, turns_of_others, writes};
+use crate::support::{Fault, World, block_on, fleet_name, group_name};
+
+fn set_maximum(expected: u32, maximum: u32) -> Action {
+    Action::SetMaximum { group: group_name(), expected, maximum }
+}
+
+fn results(world: &World, actions: &[Action]) -> Vec<ActionResult> {
+    all(world, actions).outcomes.into_iter().map(|outcome| outcome.result).collect()
+}
+
+#[test]
+fn actions_are_done_in_their_order_each_on_what_the_one_before_left() {
+    let world = stage();
+    let actions = [set_maximum(6, 7), set_maximum(7, 8), set_maximum(8, 6)];
+    assert_eq!(results(&world, &actions), [ActionResult::Done, ActionResult::Done, ActionResult::Done]);
+    assert_eq!(world.lock().groups[&group_name()].max, 6);
+    assert_eq!(world.names_since(0).iter().filter(|name| **name == "group").count(), 3, "read again before each");
+}
+
+#[test]
+fn after_an_action_that_does_not_come_out_as_decided_none_follows() {
+    for kind in [
+        CallErrorKind::Busy,
+        CallErrorKind::Throttled,
+        CallErrorKind::Denied,
+        CallErrorKind::Unsupported,
+        CallErrorKind::Refused,
+        CallErrorKind::Unavailable,
+    ] {
+        let world = stage();
+        world.fault("launch", 0..1, Fault::Fails(kind));
+        assert_eq!(results(&world, &[launch(), set_maximum(6, 7)]).len(), 1, "{kind}");
+        assert_eq!(world.count("set_maximum"), 0, "{kind}");
+    }
+    let world = stage();
+    assert_eq!(results(&world, &[set_maximum(5, 7), launch()]), [ActionResult::Changed]);
+    assert_eq!(writes(&world), 0);
+}
+
+#[test]
+fn what_is_gone_holds_up_nothing_that_follows() {
+    let world = stage();
+    world.lock().leave(&crate::support::instance(1));
+    let gone = terminate(4, CapacityChange::Keep, Role::Drifted);
+    assert_eq!(results(&world, &[gone, set_maximum(6, 7)]), [ActionResult::Gone, ActionResult::Done]);
+}
+
+#[test]
+fn no_action_begins_when_the_time_is_up_and_the_rest_is_left() {
+    // A read and a write take 7 ms each: as many are written as were read before the time was up, not at it.
+    for (left, written) in [(0, 0), (7, 0), (8, 1), (14, 1), (21, 1), (22, 2)] {
+        let world = stage();
+        let until = world.lock().now + SignedDuration::from_millis(left);
+        let acted = block_on(act(&world, &fleet_name(), &[set_maximum(6, 5), set_maximum(5, 4)], until));
+        assert_eq!((acted.outcomes.len(), writes(&world)), (written, written), "{left} ms");
+        assert_eq!(acted.is_out_of_time, written < 2, "{left} ms");
+    }
+}
+
+#[test]
+fn nothing_to_do_is_nothing_done() {
+    let world = stage();
+    let acted = all(&world, &[]);
+    assert!(acted.outcomes.is_empty() && !acted.is_out_of_time);
+    assert_eq!(world.names_since(0), Vec::<&str>::new());
+}
+
+#[test]
+fn a_turn_is_taken_while_one_is_left_and_never_one_more() {
+    for (taken, result) in [
+        (CUTOVERS_MAX - 1, ActionResult::Done),
+        (CUTOVERS_MAX, ActionResult::NoTurn),
+        (CUTOVERS_MAX + 1, ActionResult::NoTurn),
+    ] {
+        let world = stage();
+        turns_of_others(&world, taken);
+        assert_eq!(one(&world, &Action::TakeTurn), result, "{taken} taken");
+        let holds = world.lock().account.turns.contains_key(&fleet_name());
+        assert_eq!(holds, result == ActionResult::Done, "{taken} taken");
+    }
+}
+
+#[test]
+fn nothing_follows_where_no_turn_was_left() {
+    let world = stage();
+    turns_of_others(&world, CUTOVERS_MAX);
+    assert_eq!(results(&world, &[Action::TakeTurn, set_maximum(6, 7)]), [ActionResult::NoTurn]);
+    assert_eq!(world.count("set_maximum"), 0);
+}
+
+#[test]
+fn a_fleet_keeps_the_turn_that_it_has_however_many_others_took_one() {
+    let world = stage();
+    assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
+    let since = world.lock().account.turns[&fleet_name()];
+    turns_of_others(&world, CUTOVERS_MAX - 1);
+    world.lock().account.turns.insert(fleet_name(), since);
+    assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
+    assert_eq!(world.lock().account.turns.len(), CUTOVERS_MAX);
+}
+
+#[test]
+fn a_turn_that_is_given_back_is_free_for_another_fleet() {
+    let world = stage();
+    turns_of_others(&world, CUTOVERS_MAX - 1);
+    let both = [Action::TakeTurn, Action::GiveTurn];
+    assert_eq!(results(&world, &both), [ActionResult::Done, ActionResult::Done]);
+    assert_eq!(world.lock().account.turns.len(), CUTOVERS_MAX - 1);
+    assert_eq!(one(&world, &Action::GiveTurn), ActionResult::Done, "without one there is nothing to give");
+}
+
+#[test]
+fn turns_are_about_no_group() {
+    let world = stage();
+    results(&world, &[Action::TakeTurn, Action::GiveTurn]);
+    assert_eq!(world.count("group"), 0);
+}
