@@ -57,11 +57,12 @@ fn what_is_gone_holds_up_nothing_that_follows() {
 #[test]
 fn no_action_begins_when_the_time_is_up_and_the_rest_is_left() {
     // A read and a write take 7 ms each: as many are written as were read before the time was up, not at it.
-    for (left, written) in [(0, 0), (7, 0), (8, 1), (14, 1), (21, 1), (22, 2)] {
+    for (left, read, written) in [(0, 0, 0), (7, 1, 0), (8, 1, 1), (14, 1, 1), (21, 2, 1), (22, 2, 2)] {
         let world = stage();
         let until = world.lock().now + SignedDuration::from_millis(left);
         let acted = block_on(act(&world, &fleet_name(), &[set_maximum(6, 5), set_maximum(5, 4)], until));
         assert_eq!((acted.outcomes.len(), writes(&world)), (written, written), "{left} ms");
+        assert_eq!(world.count("group"), read, "{left} ms");
         assert_eq!(acted.is_out_of_time, written < 2, "{left} ms");
     }
 }
