@@ -186,14 +186,14 @@ pub enum PolicyError {
 impl Policy {
     /// The policy that the tags of a group say, over the stack's defaults. Tags without our prefix are not looked at.
     pub fn from_tags(tags: &BTreeMap<String, String>, defaults: &Defaults) -> Result<Self, PolicyError> {
-        let mut settings = defaults.0.clone();
+        let mut settings = texts(&defaults.0);
         for (key, value) in own_tags(tags) {
             if !KEYS.contains(&key) {
                 return Err(PolicyError::UnknownKey { key: key.to_owned() });
             }
-            settings.insert(key.to_owned(), value.to_owned());
+            settings.insert(key, value);
         }
-        Self::from_settings(&Settings(&settings))
+        Self::from_settings(&Settings(settings))
     }
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, PolicyError> {
@@ -343,11 +343,15 @@ impl FromStr for Defaults {
             settings.insert(key.to_owned(), value.to_owned());
         }
         // `mode=act` as a default is fine without alarms: each fleet must name its own.
-        let mut alone = settings.clone();
+        let mut alone = texts(&settings);
         alone.remove("mode");
-        Policy::from_settings(&Settings(&alone))?;
+        Policy::from_settings(&Settings(alone))?;
         Ok(Self(settings))
     }
+}
+
+fn texts(settings: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 /// The policy tags of a group, without prefix and without the tags that say what the group is.

@@ -53,15 +53,19 @@ impl SecondQuestions {
     }
 }
 
+/// The policy that decides what is asked. None where it cannot be read: the decision says why.
+pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Option<Policy> {
+    Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
+}
+
 /// The first questions about a fleet.
 pub fn first(
     fleet: &FleetName,
     groups: &[Group],
     tagged: &[Image],
     record: Option<&Record>,
-    defaults: &Defaults,
+    policy: Option<&Policy>,
 ) -> FirstQuestions {
-    let policy = Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok());
     let released = record.and_then(|record| record.release.as_ref()).map(|release| &release.template);
     let templates = possibly_live(fleet, groups, record).into_iter().filter_map(|group| match &group.template {
         TemplateReference::Numbered(version) if Some(version) != released => Some(version.clone()),
@@ -69,7 +73,7 @@ pub fn first(
     });
     let cutover = record.and_then(|record| record.cutover.as_ref());
     let admitted = cutover.map(|cutover| cutover.policy.as_ref());
-    let mut rules = rules_to_read(policy.as_ref().map(|policy| &policy.rules), record);
+    let mut rules = rules_to_read(policy.map(|policy| &policy.rules), record);
     rules.extend(admitted.into_iter().flat_map(|policy| policy.rules.iter().cloned()));
     let target_groups = target_groups(groups, cutover);
     let is_untouched = cutover.is_some_and(Cutover::is_untouched);
@@ -79,7 +83,7 @@ pub fn first(
         newest_templates: live_templates(fleet, groups, record),
         target_group_settings: if is_untouched { target_groups.clone() } else { BTreeSet::new() },
         target_groups,
-        alarms: alarms_to_read(policy.iter().chain(admitted).flat_map(Policy::alarms), record).collect(),
+        alarms: alarms_to_read(policy.into_iter().chain(admitted).flat_map(Policy::alarms), record).collect(),
         images: images_to_read(tagged, record),
     }
 }
@@ -129,9 +133,13 @@ fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Rec
 }
 
 /// The second questions, from what was seen so far.
-pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, defaults: &Defaults) -> SecondQuestions {
+pub fn second(
+    fleet: &FleetName,
+    seen: &Observation,
+    record: Option<&Record>,
+    policy: Option<&Policy>,
+) -> SecondQuestions {
     let mut questions = SecondQuestions::default();
-    let policy = Layout::of(fleet, &seen.groups).ok().and_then(|layout| layout.policy(defaults).ok());
     let is_limited_in_age = policy.is_some_and(|policy| policy.max_age.is_some());
     for group in &seen.groups {
         if is_limited_in_age {
@@ -173,6 +181,9 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, de
     };
     questions.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
     questions.hook_timeouts.clone_from(&questions.refreshes);
+    // And what is there before it is told from its successor by launch times.
+    let admitting = seen.groups.iter().filter(asks).flat_map(Group::active);
+    questions.machines.extend(admitting.map(|member| member.id.clone()));
     ask_for_cutover(&mut questions, fleet, seen, record);
     questions
 }

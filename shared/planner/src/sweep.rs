@@ -24,8 +24,17 @@ pub struct Swept {
     pub misnamed: Vec<String>,
 }
 
-/// The fleets among the groups of an account and region.
-pub fn fleets(groups: Vec<Group>) -> (BTreeMap<FleetName, Vec<Group>>, Vec<String>) {
+/// The groups of one fleet, as the sweep reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fleet {
+    /// Its groups.
+    pub groups: Vec<Group>,
+    /// What they say. An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
+    pub policy: Option<Policy>,
+}
+
+/// The fleets among the groups of an account and region, and the tags that name none.
+pub fn fleets(groups: Vec<Group>, defaults: &Defaults) -> (BTreeMap<FleetName, Fleet>, Vec<String>) {
     let mut fleets: BTreeMap<FleetName, Vec<Group>> = BTreeMap::new();
     let mut misnamed = Vec::new();
     for group in groups {
@@ -35,12 +44,20 @@ pub fn fleets(groups: Vec<Group>) -> (BTreeMap<FleetName, Vec<Group>>, Vec<Strin
             Err(error) => misnamed.push(format!("{}: {error}", group.name)),
         }
     }
-    (fleets, misnamed)
+    let with_policy = |(name, groups): (FleetName, Vec<Group>)| {
+        let policy = Layout::of(&name, &groups).ok().and_then(|layout| layout.policy(defaults).ok());
+        (name, Fleet { groups, policy })
+    };
+    (fleets.into_iter().map(with_policy).collect(), misnamed)
 }
 
 /// The rules that any fleet lists, each of which is read once.
-pub fn rules(fleets: &BTreeMap<FleetName, Vec<Group>>, defaults: &Defaults) -> BTreeSet<RuleName> {
-    fleets.iter().flat_map(|(fleet, groups)| listed_rules(fleet, groups, defaults)).collect()
+pub fn rules(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<RuleName> {
+    policies(fleets).flat_map(|policy| policy.rules.iter().cloned()).collect()
+}
+
+fn policies(fleets: &BTreeMap<FleetName, Fleet>) -> impl Iterator<Item = &Policy> {
+    fleets.values().filter_map(|fleet| fleet.policy.as_ref())
 }
 
 /// A short text that changes whenever what the groups are, how they want to be treated, or the images for the fleet do, and
@@ -85,24 +102,24 @@ pub struct Read<'r> {
 }
 
 /// Whom to wake, and what to publish.
-pub fn sweep(fleets: &BTreeMap<FleetName, Vec<Group>>, read: Read<'_>, defaults: &Defaults) -> Swept {
+pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     let mut swept = Swept::default();
-    for (fleet, groups) in fleets {
-        let drifted = drifted(fleet, groups, read.compliance, defaults);
-        swept.non_compliant.insert(fleet.clone(), drifted.len());
-        let reason = if read.open.contains(fleet) {
+    for (name, fleet) in fleets {
+        let drifted = drifted(fleet, read.compliance);
+        swept.non_compliant.insert(name.clone(), drifted.len());
+        let reason = if read.open.contains(name) {
             Some("work is open")
         } else if !drifted.is_empty() {
             Some("an instance breaks a rule of the list")
-        } else if read.ringing.keys().any(|name| lists_alarm(fleet, groups, name, defaults)) {
+        } else if read.ringing.keys().any(|alarm| lists_alarm(fleet, alarm)) {
             Some("an alarm of its policy rings")
-        } else if read.images.is_some_and(|images| is_changed(fleet, groups, images, read)) {
+        } else if read.images.is_some_and(|images| is_changed(name, &fleet.groups, images, read)) {
             Some("its groups, its policy or its images changed, or an hour has passed")
         } else {
             None
         };
         if let Some(reason) = reason {
-            swept.wakes.insert(fleet.clone(), reason);
+            swept.wakes.insert(name.clone(), reason);
         }
     }
     // Work of a fleet whose groups are gone must end too.
@@ -118,72 +135,56 @@ fn is_changed(fleet: &FleetName, groups: &[Group], images: &[Image], read: Read<
     read.known.get(fleet) != Some(&fingerprint(fleet, groups, &images, read.now))
 }
 
-fn lists_alarm(fleet: &FleetName, groups: &[Group], name: &AlarmName, defaults: &Defaults) -> bool {
-    policy_of(fleet, groups, defaults).is_some_and(|policy| policy.alarms().any(|pattern| pattern.matches(name)))
+fn lists_alarm(fleet: &Fleet, alarm: &AlarmName) -> bool {
+    fleet.policy.iter().flat_map(Policy::alarms).any(|pattern| pattern.matches(alarm))
 }
 
 /// The beginnings of alarm names that fleets list: which alarms they mean must be asked.
-pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Vec<Group>>, defaults: &Defaults) -> BTreeSet<AlarmPattern> {
-    let policies = fleets.iter().filter_map(|(fleet, groups)| policy_of(fleet, groups, defaults));
-    let patterns = policies.flat_map(|policy| policy.alarms().cloned().collect::<Vec<_>>());
-    patterns.filter(|pattern| matches!(pattern, AlarmPattern::Prefix(_))).collect()
+pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<AlarmPattern> {
+    let patterns = policies(fleets).flat_map(Policy::alarms);
+    patterns.filter(|pattern| matches!(pattern, AlarmPattern::Prefix(_))).cloned().collect()
 }
 
 /// The fleets of target groups and alarms, for what CloudWatch reports: everything that concerns a fleet which is woken, so
 /// that the index is written about as often as something about it may have changed. `prefixed`: the alarms that
 /// [`alarm_prefixes`] mean.
 pub fn index(
-    fleets: &BTreeMap<FleetName, Vec<Group>>,
+    fleets: &BTreeMap<FleetName, Fleet>,
     prefixed: &BTreeSet<AlarmName>,
     swept: &Swept,
-    defaults: &Defaults,
 ) -> BTreeMap<Subject, BTreeSet<FleetName>> {
     let mut index: BTreeMap<Subject, BTreeSet<FleetName>> = BTreeMap::new();
-    for (fleet, groups) in fleets {
-        let target_groups = groups.iter().flat_map(|group| &group.target_groups);
+    for (name, fleet) in fleets {
+        let target_groups = fleet.groups.iter().flat_map(|group| &group.target_groups);
         let mut subjects: Vec<Subject> =
             target_groups.map(|arn| Subject::TargetGroup(arn.dimension().to_owned())).collect();
-        for pattern in policy_of(fleet, groups, defaults).iter().flat_map(Policy::alarms) {
+        for pattern in fleet.policy.iter().flat_map(Policy::alarms) {
             match pattern {
-                AlarmPattern::Name(name) => subjects.push(Subject::Alarm(name.clone())),
+                AlarmPattern::Name(alarm) => subjects.push(Subject::Alarm(alarm.clone())),
                 AlarmPattern::Prefix(_) => {
-                    let meant = prefixed.iter().filter(|name| pattern.matches(name));
+                    let meant = prefixed.iter().filter(|alarm| pattern.matches(alarm));
                     subjects.extend(meant.cloned().map(Subject::Alarm));
                 }
             }
         }
         for subject in subjects {
-            index.entry(subject).or_default().insert(fleet.clone());
+            index.entry(subject).or_default().insert(name.clone());
         }
     }
     index.retain(|_, named| named.iter().any(|fleet| swept.wakes.contains_key(fleet)));
     index
 }
 
-fn drifted(
-    fleet: &FleetName,
-    groups: &[Group],
-    compliance: &BTreeMap<RuleName, RuleReading>,
-    defaults: &Defaults,
-) -> BTreeSet<InstanceId> {
+fn drifted(fleet: &Fleet, compliance: &BTreeMap<RuleName, RuleReading>) -> BTreeSet<InstanceId> {
     let members: BTreeSet<&InstanceId> =
-        groups.iter().flat_map(|group| &group.members).map(|member| &member.id).collect();
+        fleet.groups.iter().flat_map(|group| &group.members).map(|member| &member.id).collect();
     let mut drifted = BTreeSet::new();
-    for rule in listed_rules(fleet, groups, defaults) {
-        if let Some(RuleReading::NonCompliant(instances)) = compliance.get(&rule) {
+    for rule in fleet.policy.iter().flat_map(|policy| &policy.rules) {
+        if let Some(RuleReading::NonCompliant(instances)) = compliance.get(rule) {
             drifted.extend(instances.keys().filter(|id| members.contains(id)).cloned());
         }
     }
     drifted
-}
-
-fn listed_rules(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> BTreeSet<RuleName> {
-    policy_of(fleet, groups, defaults).map(|policy| policy.rules).unwrap_or_default()
-}
-
-/// An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
-fn policy_of(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Option<Policy> {
-    Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
 }
 
 /// FNV-1a: short, stable across versions and machines, and enough to notice a change. It guards nothing.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::ids::FleetName;
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, Observation};
-use driftless_planner::policy::Defaults;
+use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::questions;
 use driftless_planner::record::Record;
 use futures_util::future::{join3, join4, join5, try_join_all};
@@ -37,7 +37,8 @@ pub async fn observe<P: Ports>(
     defaults: &Defaults,
 ) -> Called<Observation> {
     let record = first.stored.record.as_ref();
-    let asked = questions::first(fleet, &first.groups, &first.images, record, defaults);
+    let policy = questions::policy(fleet, &first.groups, defaults);
+    let asked = questions::first(fleet, &first.groups, &first.images, record, policy.as_ref());
     let ((forwards, settings, targets), compliance, (templates, newest), alarms, images) = join5(
         join3(
             ports.forwards(&asked.target_groups),
@@ -76,7 +77,7 @@ pub async fn observe<P: Ports>(
         images: images?.into_iter().chain(tagged).collect(),
         ..Observation::default()
     };
-    second_round(ports, fleet, record, defaults, &mut seen).await?;
+    second_round(ports, fleet, record, policy.as_ref(), &mut seen).await?;
     Ok(seen)
 }
 
@@ -84,10 +85,10 @@ async fn second_round<P: Ports>(
     ports: &P,
     fleet: &FleetName,
     record: Option<&Record>,
-    defaults: &Defaults,
+    policy: Option<&Policy>,
     seen: &mut Observation,
 ) -> Called<()> {
-    let asked = questions::second(fleet, seen, record, defaults);
+    let asked = questions::second(fleet, seen, record, policy);
     if asked.is_empty() {
         return Ok(());
     }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::FleetName;
-use driftless_planner::observation::Group;
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
+use driftless_planner::sweep::{Fleet, Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
 use driftless_planner::wake::{Wake, WakeMessage};
 use futures_util::future::{join_all, join5, try_join_all};
 use jiff::SignedDuration;
@@ -20,8 +19,8 @@ const SPREAD: SignedDuration = SignedDuration::from_secs(60);
 pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
     let (groups, open, known, images, ringing) =
         join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.ringing()).await;
-    let (fleets, misnamed) = fleets(groups?);
-    let rules = rules(&fleets, defaults);
+    let (fleets, misnamed) = fleets(groups?, defaults);
+    let rules = rules(&fleets);
     // What cannot be read must not keep the sweep from the fleets that need nothing of it.
     let mut unread = None;
     let mut compliance = BTreeMap::new();
@@ -41,8 +40,8 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
         known: &known,
         now: ports.now(),
     };
-    let mut swept = judge(&fleets, everything, defaults);
-    remember_subjects(ports, &fleets, &swept, defaults, &mut unread).await;
+    let mut swept = judge(&fleets, everything);
+    remember_subjects(ports, &fleets, &swept, &mut unread).await;
     swept.misnamed = misnamed;
     for group in &swept.misnamed {
         tracing::error!(
@@ -79,15 +78,14 @@ fn read<T>(answer: Called<T>, unread: &mut Option<CallError>, what: &'static str
 /// Events of CloudWatch name alarms and target groups: the index tells whose they are.
 async fn remember_subjects<P: Ports>(
     ports: &P,
-    fleets: &BTreeMap<FleetName, Vec<Group>>,
+    fleets: &BTreeMap<FleetName, Fleet>,
     swept: &Swept,
-    defaults: &Defaults,
     unread: &mut Option<CallError>,
 ) {
-    let prefixes = alarm_prefixes(fleets, defaults);
+    let prefixes = alarm_prefixes(fleets);
     let answer = if prefixes.is_empty() { Ok(BTreeMap::new()) } else { ports.alarms(&prefixes).await };
     let Some(alarms) = read(answer, unread, "the alarms that policies name by their beginnings") else { return };
-    let entries = index(fleets, &alarms.into_keys().collect(), swept, defaults);
+    let entries = index(fleets, &alarms.into_keys().collect(), swept);
     if !entries.is_empty() {
         read(ports.index(&entries, ports.now()).await, unread, "the index, which was to be written");
     }

@@ -10,7 +10,7 @@ use crate::alarm::AlarmPattern;
 use crate::window::{Window, WindowError};
 
 /// The settings of a policy, by their keys.
-pub(super) struct Settings<'a>(pub(super) &'a BTreeMap<String, String>);
+pub(super) struct Settings<'a>(pub(super) BTreeMap<&'a str, &'a str>);
 
 impl Settings<'_> {
     pub(super) fn read<T>(
@@ -20,7 +20,7 @@ impl Settings<'_> {
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, PolicyError> {
-        let text = self.0.get(key).map_or(default, String::as_str);
+        let text = self.0.get(key).copied().unwrap_or(default);
         parse(text).ok_or_else(|| bad(key, text, expected))
     }
 
@@ -31,7 +31,7 @@ impl Settings<'_> {
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, PolicyError> {
-        match self.0.get(key).map(String::as_str) {
+        match self.0.get(key).copied() {
             None | Some("none") => Ok(None),
             Some(text) => parse(text).map(Some).ok_or_else(|| bad(key, text, expected)),
         }
@@ -54,7 +54,7 @@ impl Settings<'_> {
     }
 
     pub(super) fn window(&self) -> Result<Window, PolicyError> {
-        let Some(text) = self.0.get("window") else { return Ok(Window::always()) };
+        let Some(text) = self.0.get("window").copied() else { return Ok(Window::always()) };
         text.parse().map_err(|error: WindowError| {
             // Of several entries only one is wrong.
             bad("window", &error.entry, error.problem)
@@ -62,7 +62,7 @@ impl Settings<'_> {
     }
 
     pub(super) fn alarms(&self) -> Result<Option<BTreeSet<AlarmPattern>>, PolicyError> {
-        let Some(text) = self.0.get("alarms") else { return Ok(None) };
+        let Some(text) = self.0.get("alarms").copied() else { return Ok(None) };
         if text == "none" {
             return Ok(Some(BTreeSet::new()));
         }
@@ -76,7 +76,7 @@ impl Settings<'_> {
             None => Ok(()),
             Some(value) => Err(PolicyError::Misplaced {
                 key: "protect".to_owned(),
-                value: value.clone(),
+                value: (*value).to_owned(),
                 instead: "set driftless:protect on an instance, not on a group",
             }),
         }

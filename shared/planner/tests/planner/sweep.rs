@@ -26,9 +26,9 @@ fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept 
     let compliance = BTreeMap::from([(rule(RULE), RuleReading::NonCompliant(by_instance))]);
     let open: BTreeSet<FleetName> = open.iter().map(|name| name.parse().unwrap()).collect();
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(known), &[], t0()))]);
-    let (fleets, _) = fleets(vec![group.clone()]);
+    let (fleets, _) = fleets(vec![group.clone()], &Defaults::default());
     let read = Read { compliance: &compliance, open: &open, known: &known, ..nothing() };
-    sweep(&fleets, Read { now: t0(), ..read }, &Defaults::default())
+    sweep(&fleets, Read { now: t0(), ..read })
 }
 
 /// Everything was read, and there is nothing.
@@ -52,9 +52,9 @@ fn swept_at(now: Timestamp, images: Option<&[Image]>, ringing: &[&str]) -> Swept
     let group = group(3);
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(&group), &[], t0()))]);
     let ringing = ringing.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
-    let (fleets, _) = fleets(vec![group]);
+    let (fleets, _) = fleets(vec![group], &Defaults::default());
     let read = Read { known: &known, ringing: &ringing, images, now, ..nothing() };
-    sweep(&fleets, read, &Defaults::default())
+    sweep(&fleets, read)
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn target_groups_and_alarms_of_a_woken_fleet_are_indexed_with_all_their_fleets()
     one.tags.insert("driftless:alarms".to_owned(), "web-5xx;cpu-*".to_owned());
     two.tags.insert("driftless:alarms".to_owned(), "web-5xx".to_owned());
     two.target_groups = vec![target_group("two")];
-    let (fleets, _) = fleets(vec![one, two]);
-    assert_eq!(alarm_prefixes(&fleets, &Defaults::default()), BTreeSet::from(["cpu-*".parse().unwrap()]));
+    let (fleets, _) = fleets(vec![one, two], &Defaults::default());
+    assert_eq!(alarm_prefixes(&fleets), BTreeSet::from(["cpu-*".parse().unwrap()]));
     let mut swept = Swept::default();
     swept.wakes.insert("one".parse().unwrap(), "something");
     let prefixed = BTreeSet::from(["cpu-1".parse().unwrap()]);
-    let index = index(&fleets, &prefixed, &swept, &Defaults::default());
+    let index = index(&fleets, &prefixed, &swept);
     let named = |subject: &Subject| index[subject].iter().map(FleetName::as_str).collect::<Vec<_>>();
     assert_eq!(named(&Subject::Alarm("web-5xx".parse().unwrap())), ["one", "two"], "an alarm can guard both");
     assert_eq!(named(&Subject::Alarm("cpu-1".parse().unwrap())), ["one"]);
@@ -159,8 +159,8 @@ fn a_fleet_with_something_to_do_is_woken_and_no_other() {
 
 #[test]
 fn a_fleet_that_was_never_looked_at_is_woken() {
-    let (fleets, _) = fleets(vec![group(3)]);
-    let swept = sweep(&fleets, nothing(), &Defaults::default());
+    let (fleets, _) = fleets(vec![group(3)], &Defaults::default());
+    let swept = sweep(&fleets, nothing());
     assert!(swept.wakes.contains_key(&fleet()));
 }
 
@@ -201,6 +201,7 @@ fn a_tag_that_is_no_fleet_name_is_reported_and_the_rest_goes_on() {
                 group
             })
             .collect(),
+        &Defaults::default(),
     );
     assert_eq!(fleets.keys().map(FleetName::as_str).collect::<Vec<_>>(), ["app"]);
     assert_eq!(misnamed, [r#"odd-asg: "App!" is not a fleet name: 1 to 40 of a-z, 0-9 and -"#]);
@@ -213,7 +214,7 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
     other.tags.insert("driftless:rules".to_owned(), "b;c".to_owned());
     invalid.tags.insert("driftless:rules".to_owned(), "d".to_owned());
     invalid.tags.insert("driftless:debounce".to_owned(), "soon".to_owned());
-    let (fleets, _) = fleets(vec![one, other, invalid]);
-    let read = rules(&fleets, &Defaults::default());
+    let (fleets, _) = fleets(vec![one, other, invalid], &Defaults::default());
+    let read = rules(&fleets);
     assert_eq!(read.iter().map(RuleName::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
 }

@@ -11,6 +11,9 @@ use driftless_simulator::day::{BUSY, Outcome, QUIET, live};
 use driftless_simulator::judges::reachability::{BATCH_MIN, missing};
 use driftless_simulator::world::Counts;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Puts the production loop through days of faults, each drawn from its seed.
 #[derive(Debug, Parser)]
 struct Arguments {

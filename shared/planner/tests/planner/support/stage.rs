@@ -299,7 +299,9 @@ impl Stage {
 
     /// What the reconciler would have read: only what the planner asks for.
     fn observation(&self) -> Observation {
-        let first = questions::first(&fleet(), &self.groups, &self.tagged(), self.record.as_ref(), &self.defaults);
+        let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
+        let policy = policy.as_ref();
+        let first = questions::first(&fleet(), &self.groups, &self.tagged(), self.record.as_ref(), policy);
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
         for arn in &first.target_groups {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
@@ -335,7 +337,7 @@ impl Stage {
             slow_start: SignedDuration::ZERO,
         };
         seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
-        let second = questions::second(&fleet(), &seen, self.record.as_ref(), &self.defaults);
+        let second = questions::second(&fleet(), &seen, self.record.as_ref(), policy);
         let more = self.templates.iter().filter(|(version, _)| second.templates.contains(*version));
         seen.templates.extend(more.map(|(version, content)| (version.clone(), content.clone())));
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
