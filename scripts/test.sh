@@ -36,7 +36,7 @@ stage setup make --no-print-directory setup
 stage format cargo fmt --all --check
 stage build make --no-print-directory build
 stage unit make --no-print-directory unit
-stage simulator make --no-print-directory sim SEEDS=1500
+stage simulator make --no-print-directory sim SEEDS=5000
 stage mutants make --no-print-directory mutants ROTATE=2
 stage end-to-end make --no-print-directory e2e
 stage emulators make --no-print-directory emulators
