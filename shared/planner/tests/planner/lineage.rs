@@ -6,7 +6,7 @@ use driftless_planner::observation::Finding;
 use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
 use jiff::SignedDuration;
 
-use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, rule};
+use crate::support::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 
 /// Instance 1 of 8 was replaced by instance 101, which fails this rule so long after.
 fn recurs(name: &str, after: SignedDuration) -> Stage {
@@ -36,6 +36,18 @@ fn the_first_recurrence_stops_and_pages_with_the_chain() {
     stage.settle();
     assert_eq!(stage.kinds(), ["stopped"]);
     assert_eq!(stage.launched.len(), 1, "no further successor");
+}
+
+#[test]
+fn what_is_held_up_for_another_rule_stops_as_well() {
+    let mut stage = recurs(OTHER_RULE, mins(10));
+    stage.freezes = vec![freeze(stage.now, None)];
+    stage.wait(mins(5));
+    stage.look();
+    assert_eq!(stage.phase(101), "blocked");
+    stage.drift_under(id(101), RULE);
+    stage.look();
+    assert_eq!(stage.phase(101), "stopped");
 }
 
 #[test]
