@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::function::Function;
 use crate::invocation::{FUNCTION_TIMEOUT, handle};
+use crate::judges::messages;
 use crate::world::{Happening, Shared, World};
 
 /// Functions that the wake queue starts at once.
@@ -29,6 +30,8 @@ type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 pub(crate) struct Ended {
     /// Messages that were handled.
     pub(crate) handled: Vec<u64>,
+    /// Messages that were not, and come again.
+    pub(crate) failed: Vec<u64>,
 }
 
 /// Functions that can go on, in the order in which they can.
@@ -139,6 +142,8 @@ impl Simulation {
         if self.running.remove(&id).is_some() {
             let mut world = self.shared.lock();
             world.counts.fault("killed by its time-out");
+            let verdict = messages::killed(&world, id);
+            world.violations.extend(verdict.err());
             world.note(|| format!("f{id} is killed by its time-out"));
             drop(world);
             self.receive();
@@ -153,7 +158,7 @@ impl Simulation {
         self.start(id, async move {
             // A sweep that fails is followed by another one.
             let _ = sweep(&function, &defaults).await;
-            Ended { handled: Vec::new() }
+            Ended { handled: Vec::new(), failed: Vec::new() }
         });
     }
 
@@ -204,6 +209,8 @@ impl Simulation {
             if let Poll::Ready(ended) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.running.remove(&id);
                 let mut world = self.shared.lock();
+                let verdict = messages::ended(&world, id, &ended.failed);
+                world.violations.extend(verdict.err());
                 for message in ended.handled {
                     world.queue.delete(message);
                 }

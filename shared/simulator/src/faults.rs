@@ -7,6 +7,9 @@ use crate::dice::Dice;
 /// A client gives up on a call after this long.
 pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(4);
 
+/// An answer that takes no longer is nothing to speak of.
+pub const QUICK: SignedDuration = SignedDuration::from_millis(120);
+
 /// How often each fault happens, in a million calls (events, functions).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rates {

@@ -10,7 +10,7 @@ use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::deeds::Deed;
-use crate::faults::{CALL_TIMEOUT, Course, Fate, course};
+use crate::faults::{CALL_TIMEOUT, Course, Fate, QUICK, course};
 use crate::judges::safety;
 use crate::world::{Happening, Shared, World};
 
@@ -127,6 +127,12 @@ impl Function {
             course.fate = Fate::Throttled;
         }
         *world.counts.calls.entry(operation).or_default() += 1;
+        if course.request + course.reply > QUICK {
+            world.history.slowed.insert(self.id);
+        }
+        if course.fate != Fate::Fine || course.sleep > SignedDuration::ZERO {
+            world.history.faulted.insert(self.id);
+        }
         if course.fate != Fate::Fine {
             world.counts.fault(course.fate.name());
             world.trace.note(now, || format!("f{} {operation}: {}", self.id, course.fate.name()));

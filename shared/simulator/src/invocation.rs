@@ -34,6 +34,7 @@ struct Concerned {
 pub(crate) async fn handle(function: &Function, batch: Vec<(u64, WakeMessage)>, defaults: &Defaults) -> Ended {
     let times = Times { lease: LEASE, deadline: function.now() + FUNCTION_TIMEOUT, margin: MARGIN };
     let mut handled: BTreeSet<u64> = batch.iter().map(|(id, _)| *id).collect();
+    let received = handled.clone();
     let mut facts = Vec::new();
     let mut fleets: BTreeMap<FleetName, Concerned> = BTreeMap::new();
     for (id, message) in batch {
@@ -60,7 +61,8 @@ pub(crate) async fn handle(function: &Function, batch: Vec<(u64, WakeMessage)>, 
     for failed in failed.into_iter().flatten() {
         handled.remove(&failed);
     }
-    Ended { handled: handled.into_iter().collect() }
+    let failed = received.difference(&handled).copied().collect();
+    Ended { handled: handled.into_iter().collect(), failed }
 }
 
 async fn file_all(

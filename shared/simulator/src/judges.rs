@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::ids::{GroupName, InstanceId};
+use driftless_planner::ids::{FleetName, GroupName, InstanceId};
 use jiff::Timestamp;
 
 use crate::world::World;
 
+pub mod admission;
 pub mod liveness;
+pub mod messages;
 pub mod reachability;
 pub mod safety;
 pub mod traffic;
@@ -45,6 +47,26 @@ pub struct History {
     pub commands: u64,
     /// Groups whose capacity Driftless raised, and when it last did: what came since may be its own.
     pub raised: BTreeMap<GroupName, Timestamp>,
+    /// The newest look of each function at each fleet.
+    pub looks: BTreeMap<(u64, FleetName), admission::Look>,
+    /// Functions that met a fault.
+    pub faulted: BTreeSet<u64>,
+    /// Functions that waited long for an answer.
+    pub slowed: BTreeSet<u64>,
+}
+
+impl History {
+    /// A function reads the groups of a fleet as they were at that time.
+    pub fn looks_at_groups(&mut self, function: u64, fleet: &FleetName, as_of: Timestamp) {
+        let look = admission::Look { groups: as_of, table: as_of };
+        self.looks.entry((function, fleet.clone())).or_insert(look).groups = as_of;
+    }
+
+    /// A function reads what stands in the table about a fleet.
+    pub fn looks_at_table(&mut self, function: u64, fleet: &FleetName, at: Timestamp) {
+        let look = admission::Look { groups: at, table: at };
+        self.looks.entry((function, fleet.clone())).or_insert(look).table = at;
+    }
 }
 
 /// The members of a group that serve.

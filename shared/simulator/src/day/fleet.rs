@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use super::dawn;
 use crate::cloud::{Build, Cloud};
 use crate::dice::Dice;
+use crate::judges::admission::WINDOWS;
 
 /// How a fleet is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,6 +207,8 @@ fn tags(names: &Names, dice: &mut Dice) -> BTreeMap<String, String> {
     choose("step", &["1m", "2m"]);
     choose("bake", &["0s", "1m", "5m"]);
     choose("keep-warm", &["0s", "5m", "20m"]);
+    let windows: Vec<&str> = WINDOWS.iter().map(|(text, _)| *text).collect();
+    choose("window", &[&["", "", "", "", "", "", ""], windows.as_slice()].concat());
     choose("approval", &["", "", "", "manual", "check"]);
     choose("launch-deadline", &["8m", "20m"]);
     choose("drain-deadline", &["10m", ""]);

@@ -21,9 +21,12 @@ use crate::deeds::Deed;
 
 impl Groups for Function {
     async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
-        let fleet = fleet.clone();
-        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.groups_of(&fleet))
-            .await
+        let (fleet, id) = (fleet.clone(), self.id);
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
+            world.history.looks_at_groups(id, &fleet, world.now - world.cloud.lag);
+            world.cloud.groups_of(&fleet)
+        })
+        .await
     }
 
     async fn all_groups(&self) -> Called<Vec<Group>> {

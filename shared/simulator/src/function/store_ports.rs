@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::Action;
+use driftless_planner::check;
 use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
@@ -14,7 +15,7 @@ use driftless_reconciler::ports::{Acquired, Alerts, Called, Clock, Committed, Le
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Function};
-use crate::judges::traffic;
+use crate::judges::{Violation, admission, traffic};
 use crate::world::World;
 
 impl Clock for Function {
@@ -86,8 +87,12 @@ impl Store for Function {
     }
 
     async fn load(&self, fleet: &FleetName) -> Called<Stored> {
-        let fleet = fleet.clone();
-        self.store("load", move |world| world.table.load(&fleet)).await
+        let (fleet, id) = (fleet.clone(), self.id);
+        self.store("load", move |world| {
+            world.history.looks_at_table(id, &fleet, world.now);
+            world.table.load(&fleet)
+        })
+        .await
     }
 
     async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
@@ -109,6 +114,7 @@ impl Store for Function {
             note_commit(world, id, &decision, committed);
             if committed == Committed::Yes {
                 note_cutover(world, before.as_ref(), &decision.next);
+                judge_commit(world, id, &lease.fleet, before.as_ref(), &decision, now);
             }
             committed
         })
@@ -174,6 +180,22 @@ fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Commi
     if !actions.is_empty() {
         world.note(|| format!("f{id} will: {}", actions.join(", ")));
     }
+}
+
+/// Judges what a commit begins, and what can be told to be wrong of any decision.
+fn judge_commit(
+    world: &mut World,
+    id: u64,
+    fleet: &FleetName,
+    before: Option<&Record>,
+    decision: &Decision,
+    decided_at: Timestamp,
+) {
+    let Some(look) = world.history.looks.get(&(id, fleet.clone())).copied() else { return };
+    let verdict = admission::at_commit(world, &admission::Commit { fleet, before, decision, decided_at, look });
+    world.violations.extend(verdict.err());
+    let wrong = check::decision(decision).into_iter();
+    world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));
 }
 
 /// Counts where a cutover is and how it ended, and judges that there is only one.

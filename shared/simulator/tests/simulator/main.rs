@@ -1,6 +1,8 @@
 //! The simulator, seen from outside. Each other file is one suite of facts.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_rules;

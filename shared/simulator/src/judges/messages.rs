@@ -1,0 +1,29 @@
+//! Judged when a function ends: a message fails, and so may end among the dead letters, only where a fault explains it.
+
+use super::Violation;
+use super::safety::violated;
+use crate::world::World;
+
+/// Whether a function that has come to its end may leave these messages to be received again.
+///
+/// # Errors
+/// It met no fault.
+pub fn ended(world: &World, function: u64, failed: &[u64]) -> Result<(), Violation> {
+    if failed.is_empty() || world.history.faulted.contains(&function) {
+        return Ok(());
+    }
+    let what = format!("f{function} met no fault, and fails for {} of its messages", failed.len());
+    Err(violated(world, "a message fails only where a fault explains it", what))
+}
+
+/// Whether a function may have been killed by its time-out.
+///
+/// # Errors
+/// Nothing kept it waiting.
+pub fn killed(world: &World, function: u64) -> Result<(), Violation> {
+    if world.history.faulted.contains(&function) || world.history.slowed.contains(&function) {
+        return Ok(());
+    }
+    let what = format!("f{function} met no fault, and comes to no end");
+    Err(violated(world, "a function ends in its time", what))
+}
