@@ -42,7 +42,7 @@ pub const CUTOVER: &[Transition] = &[
     step("shifting", &["shifting", "baking", "aborting", "rolling-back", "needs-operator", "rolled-back"]),
     step("baking", &["warm", "rolling-back", "rolled-back"]),
     step("warm", &["retiring-old", "rolling-back", "rolled-back"]),
-    step("retiring-old", &["done", "rolled-back"]),
+    step("retiring-old", &["done", "rolling-back", "rolled-back"]),
     step("aborting", &["aborted", "superseded"]),
     step("rolling-back", &["rolled-back", "needs-operator"]),
     step("needs-operator", &["shifting", "rolling-back", "rolled-back"]),

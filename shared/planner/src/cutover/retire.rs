@@ -1,8 +1,9 @@
 //! The bounds travel with the traffic, and the old color is let go.
 
-use crate::action::{Action, Bounds, Direction};
-use crate::cutover::shift::taken;
-use crate::cutover::{Sight, Step};
+use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
+use crate::cutover::grow::below_floor;
+use crate::cutover::shift::{suffering, taken};
+use crate::cutover::{Sight, Step, condemn, roll_back};
 use crate::decide::Plan;
 use crate::decision::Waiting;
 use crate::ids::TargetGroupArn;
@@ -12,7 +13,7 @@ use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
 
 /// One look at it.
-pub(crate) fn retire(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
+pub(crate) fn retire(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
     let done =
         || Step::End(CutoverOutcome::Done, "the new release has the traffic, and the old color is gone".to_owned());
     if cutover.route == Route::Rolling {
@@ -21,31 +22,56 @@ pub(crate) fn retire(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) 
     if let Some(waiting) = taken(plan, sight, cutover) {
         return Step::Wait(CutoverPhase::Retiring, waiting);
     }
+    if !is_let_go(plan, sight.old)
+        && let Some(step) = too_few_serve(plan, sight, cutover)
+    {
+        return step;
+    }
     let surges = plan.next.slots_used(&sight.new.name);
     if surges > 0 {
         // The bounds of a group with a surge under way are the surge's.
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
         return Step::Wait(CutoverPhase::Retiring, Waiting::ReplacementsUnderWay { surges });
     }
-    let is_at_bounds = ledger::travel(plan, sight.new, cutover.bounds);
-    if !is_at_bounds {
-        return Step::Stay(CutoverPhase::Retiring);
-    }
     let without_traffic = match &cutover.route {
         Route::Weighted { old, .. } => Some(old.clone()),
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
     let is_empty = empty(plan, sight.old, 0, without_traffic, Direction::Forward);
-    if is_empty {
+    // For as long as the old color is there, what is held on the new one can be put back.
+    if is_empty && ledger::travel(plan, sight.new, cutover.bounds) {
         ledger::strike_held(plan, &sight.old.name, "the color is let go");
         return done();
     }
-    if sight.now >= cutover.deadline {
+    if !is_empty && sight.now >= cutover.deadline {
         let left = sight.old.members.len();
         let detail = format!("{left} instances of {} are still there", sight.old.name);
         plan.is_in(Condition::RetireOverdue, detail);
     }
     Step::Stay(CutoverPhase::Retiring)
+}
+
+/// Whether a color was told to go: from then on nobody gives it traffic.
+fn is_let_go(plan: &Plan<'_>, group: &Group) -> bool {
+    let goes = |outcome: &Outcome| {
+        matches!(outcome.action, Action::Empty { .. })
+            && outcome.action.group() == Some(&group.name)
+            && outcome.result == ActionResult::Done
+    };
+    (group.min, group.max, group.desired) == (0, 0, 0) || plan.input.outcomes.iter().any(goes)
+}
+
+/// The old color is let go only while the new one can do without it, and until then takes the traffic back.
+fn too_few_serve(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+    if let Some(step) = suffering(plan, sight, cutover) {
+        return Some(step);
+    }
+    let waiting = below_floor(sight, cutover)?;
+    if sight.now < cutover.deadline {
+        return Some(Step::Wait(CutoverPhase::Retiring, waiting));
+    }
+    condemn(plan, cutover, &waiting.to_string().as_str().into());
+    Some(roll_back("too few of the new color serve to let the old one go"))
 }
 
 /// Lets a color go. True: it is gone.

@@ -229,7 +229,7 @@ fn shared(
 }
 
 /// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
-fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
     let has_some = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -241,7 +241,8 @@ fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> O
     let serving = serving(sight.seen, sight.new);
     // Freshly attached targets are still being judged; their deadline is the step's.
     let is_shared = matches!(cutover.route, Route::Shared { .. });
-    let is_judged = !is_shared || matches!(cutover.phase, CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
+    let is_judged = !is_shared
+        || matches!(cutover.phase, CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } | CutoverPhase::Retiring);
     if !has_some || !is_judged || u64::from(serving) * 2 >= u64::from(cutover.size) {
         return None;
     }

@@ -176,6 +176,12 @@ fn strike_for_others(plan: &mut Plan<'_>, entry: &LedgerEntry, what: &str) {
 
 /// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are.
 pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) -> bool {
+    let raises = |action: &Action| matches!(action, Action::SetMinimum { .. } | Action::SetMaximum { .. });
+    if plan.actions.iter().any(|action| raises(action) && action.group() == Some(&group.name)) {
+        // What this very look still holds is there at the next one.
+        plan.look_again(plan.input.now + LOOK_MIN);
+        return false;
+    }
     for entry in held(plan, &group.name) {
         match &entry.setting {
             Setting::HeldMinimum { had, wrote } => match group.min {

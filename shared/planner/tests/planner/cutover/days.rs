@@ -8,7 +8,10 @@ use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
 
 use super::layouts::single_fleet;
-use super::{answer, color, color_mut, is_at_rest, ring, say, step, until_over, until_phase, weighted_fleet};
+use super::{
+    answer, color, color_mut, is_as_before, is_at_rest, ring, say, sicken, step, until_over, until_phase,
+    weighted_fleet,
+};
 use crate::support::{RULE, Stage, image_id, member, mins, secs};
 
 fn touched(stage: &Stage) -> Vec<&str> {
@@ -60,6 +63,61 @@ fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
         say(&mut stage, command.clone());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{command:?}");
     }
+}
+
+/// Four of blue at full size, all traffic on green of which so many do not serve, and nobody wants to wait any longer.
+fn promoted_with(sick: usize) -> Stage {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    until_phase(&mut stage, "warm");
+    say(&mut stage, Command::Promote);
+    sicken(&mut stage, Color::Green, sick);
+    stage.look();
+    stage
+}
+
+#[test]
+fn the_old_color_is_not_let_go_while_too_few_of_the_new_one_serve() {
+    let mut stage = promoted_with(1);
+    for _ in 0..10 {
+        assert_eq!(stage.cutover_phase(), Some("retiring-old"));
+        assert_eq!(color(&stage, Color::Blue).desired, 4);
+        step(&mut stage, secs(15));
+    }
+    stage.sick.clear();
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 4, (1, 9), (0, 0));
+}
+
+#[test]
+fn as_long_as_the_old_color_is_there_it_takes_the_traffic_back() {
+    let mut stage = promoted_with(1);
+    sicken(&mut stage, Color::Green, 4);
+    step(&mut stage, secs(1));
+    assert_eq!(stage.weight("green"), 0);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 4);
+}
+
+#[test]
+fn a_new_color_that_stays_under_its_floor_loses_the_traffic_when_the_time_is_up() {
+    let mut stage = promoted_with(1);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 4);
+}
+
+#[test]
+fn what_is_pinned_in_the_last_look_of_the_warm_time_is_put_back() {
+    let mut stage = weighted_fleet(3);
+    for group in &mut stage.groups {
+        group.tags.insert("driftless:min".to_owned(), "3".to_owned());
+    }
+    stage.publish(2);
+    until_phase(&mut stage, "warm");
+    color_mut(&mut stage, Color::Green).desired = 4;
+    say(&mut stage, Command::Promote);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    is_at_rest(&stage, Color::Green, 4, (3, 8), (0, 0));
 }
 
 #[test]
