@@ -35,7 +35,7 @@ fmt: ## formats the code
 lint: ## formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy $(CARGO_SELECTION) -- -D warnings
-	cargo clippy --workspace --locked --test end_to_end -- -D warnings
+	cargo clippy --workspace --locked --test end_to_end --test contract -- -D warnings
 
 unit: ## tests that need no emulator: planner, loop, adapters, detectors
 	cargo test $(CARGO_SELECTION) --no-fail-fast
@@ -45,7 +45,7 @@ mutants: ## deliberate faults in planner and loop, each of which a test must cat
 
 e2e: $(LOCAL) ## the deployed functions on a local AWS
 	cargo build $(CARGO_SELECTION)
-	cargo test --workspace --locked --test end_to_end -- --test-threads $(E2E_THREADS)
+	cargo test --workspace --locked --test end_to_end --test contract -- --test-threads $(E2E_THREADS)
 
 emulators: $(LOCAL) ## what our launchers correct in the emulators
 	.venv/local/bin/python -m unittest discover -s tests/local

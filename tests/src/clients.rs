@@ -18,6 +18,8 @@ pub struct Clients {
     pub autoscaling: aws_sdk_autoscaling::Client,
     /// Elastic Load Balancing.
     pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
+    /// CloudWatch.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SNS.
@@ -34,6 +36,7 @@ impl Clients {
             ec2: aws_sdk_ec2::Client::new(&moto),
             autoscaling: aws_sdk_autoscaling::Client::new(&moto),
             load_balancing: aws_sdk_elasticloadbalancingv2::Client::new(&moto),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&ministack),
             dynamodb: aws_sdk_dynamodb::Client::new(&ministack),
             sns: aws_sdk_sns::Client::new(&ministack),
             sqs: aws_sdk_sqs::Client::new(&ministack),

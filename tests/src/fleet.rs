@@ -50,6 +50,11 @@ impl Fleet {
         &self.image
     }
 
+    /// Its listener, where it has a load balancer.
+    pub fn listener(&self) -> Option<&str> {
+        self.listener.as_deref()
+    }
+
     /// The names of its groups, the live one first.
     pub fn group_names(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|group| group.name.as_str())

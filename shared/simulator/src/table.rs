@@ -216,7 +216,7 @@ impl Table {
         row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
         row.outbox.extend(decision.notifications.iter().cloned());
         for rule in &decision.begins_to_drift {
-            self.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), now);
+            self.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), stored(now));
         }
         Committed::Yes
     }
@@ -231,7 +231,7 @@ impl Table {
         if self.account.turns.len() >= limit && !self.account.turns.contains_key(fleet) {
             return false;
         }
-        self.account.turns.entry(fleet.clone()).or_insert(now);
+        self.account.turns.entry(fleet.clone()).or_insert(stored(now));
         true
     }
 

@@ -132,6 +132,9 @@ impl Cloud {
     }
 
     pub(super) fn drained(&mut self, id: &InstanceId) {
+        if self.instances.get(id).is_some_and(|instance| instance.life == Life::Standby) {
+            self.leave_targets(id);
+        }
         let Some(instance) = self.instances.get(id).filter(|instance| instance.life == Life::Terminating) else {
             return;
         };
@@ -157,11 +160,15 @@ impl Cloud {
             let verdict = Verdict::NotApplicable;
             self.events.push(CloudEvent::Compliance { instance: id.clone(), rule, verdict, at });
         }
+        self.leave_targets(id);
+        self.touch(&group);
+        self.agenda.plan(at, Due::Balances(group));
+    }
+
+    fn leave_targets(&mut self, id: &InstanceId) {
         for target_group in self.target_groups.values_mut() {
             target_group.targets.remove(id);
         }
-        self.touch(&group);
-        self.agenda.plan(at, Due::Balances(group));
     }
 
     pub(super) fn turns_bad(&mut self, id: &InstanceId) {

@@ -10,7 +10,8 @@ use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
 
 use super::refused::{busy, error, gone, refused};
 use crate::cloud::Cloud;
-use crate::cloud::state::{Actor, GroupState, Life, RefreshState};
+use crate::cloud::agenda::Due;
+use crate::cloud::state::{Actor, GroupState, Instance, Life, RefreshState};
 
 const UPDATE: &str = "autoscaling:UpdateAutoScalingGroup";
 const DESIRED: &str = "autoscaling:SetDesiredCapacity";
@@ -111,8 +112,11 @@ impl Cloud {
 
     /// Switches scale-in protection: of instances in service only (3.1).
     pub fn protect(&mut self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
-        let Some(known) = self.instances.get_mut(instance).filter(|known| known.life != Life::Gone) else {
-            return Err(error(PROTECT, CallErrorKind::Gone, "ValidationError: instance id not found"));
+        self.known(PROTECT, group)?;
+        let is_member = |known: &&mut Instance| known.life != Life::Gone && known.group == *group;
+        let Some(known) = self.instances.get_mut(instance).filter(is_member) else {
+            let text = format!("ValidationError: The instance {instance} is not part of Auto Scaling group {group}.");
+            return Err(error(PROTECT, CallErrorKind::Gone, text));
         };
         if known.life != Life::InService {
             return Err(refused(PROTECT, format!("the instance {instance} is not in InService")));
@@ -173,7 +177,8 @@ impl Cloud {
             }
             known.sized(known.desired - 1);
         }
-        self.deregister_everywhere(instance);
+        let drained_at = self.now + self.deregister_everywhere(instance);
+        self.agenda.plan(drained_at, Due::Drained(instance.clone()));
         if let Some(known) = self.instances.get_mut(instance) {
             known.life = Life::Standby;
         }

@@ -10,10 +10,10 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TemplateContent, TemplateVersion};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::Called;
-use jiff::SignedDuration;
+use driftless_reconciler::ports::{CallErrorKind, Called};
+use jiff::{SignedDuration, Timestamp};
 
-use super::refused::{gone, refused};
+use super::refused::{error, gone};
 use crate::cloud::Cloud;
 use crate::cloud::state::{AlarmState, Life};
 
@@ -89,7 +89,7 @@ impl Cloud {
                 let machine = Machine {
                     image: known.image.clone(),
                     template: known.template.clone(),
-                    launched_at: known.launched_at,
+                    launched_at: whole_seconds(known.launched_at),
                     protect: known.protect.as_deref().map(ForeignText::from),
                 };
                 (known.id.clone(), machine)
@@ -116,7 +116,10 @@ impl Cloud {
         token: &str,
     ) -> Called<TemplateVersion> {
         let written = self.write_version(template, base, image, token);
-        written.ok_or_else(|| refused("ec2:CreateLaunchTemplateVersion", "InvalidLaunchTemplateId.VersionNotFound"))
+        // A base of its own template that is missing is gone; whatever the other color's template lacks, the adapter refuses.
+        let is_own = base.template == *template;
+        let kind = if is_own { CallErrorKind::Gone } else { CallErrorKind::Refused };
+        written.ok_or_else(|| error("ec2:CreateLaunchTemplateVersion", kind, "InvalidLaunchTemplateId.VersionNotFound"))
     }
 
     fn is_tagged(image: &Image) -> bool {
@@ -157,6 +160,11 @@ impl Cloud {
         let ringing = self.alarms.iter().filter(|(_, alarm)| alarm.state == Ringing::Alarm);
         Ok(ringing.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }
+}
+
+/// EC2 tells launch times so.
+fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn told(alarm: &AlarmState) -> Alarm {

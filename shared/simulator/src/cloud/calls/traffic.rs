@@ -11,6 +11,7 @@ use driftless_reconciler::ports::{CallErrorKind, Called};
 use super::refused::{error, refused};
 use crate::cloud::Cloud;
 
+const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
 const ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 const MODIFY: &str = "elasticloadbalancing:ModifyRule";
@@ -18,6 +19,9 @@ const MODIFY: &str = "elasticloadbalancing:ModifyRule";
 impl Cloud {
     /// The forward actions that name any of these target groups.
     pub fn forwards(&mut self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+        if !target_groups.iter().all(|arn| self.target_groups.contains_key(arn)) {
+            return Err(error(TARGET_GROUPS, CallErrorKind::Gone, "TargetGroupNotFound"));
+        }
         let names =
             self.forwards.iter().filter(|(_, known)| known.weights.keys().any(|arn| target_groups.contains(arn)));
         let told = names.map(|(place, known)| Forward {

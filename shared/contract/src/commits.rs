@@ -1,0 +1,197 @@
+//! The commit: record, journal and outbox at once, if record and lease are what was read; else nothing.
+
+use anyhow::{bail, ensure};
+use driftless_planner::decision::Decision;
+use driftless_planner::ids::FleetName;
+use driftless_planner::notification::{News, Notification};
+use driftless_planner::observation::TemplateVersion;
+use driftless_planner::record::{LedgerEntry, Release, Setting};
+use driftless_reconciler::ports::{Acquired, Clock as _, Committed, Store as _};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::World;
+use crate::support::{LEASE, STEP, decision, fleet, lease, stored};
+
+fn release(since: Timestamp) -> anyhow::Result<Release> {
+    let template = TemplateVersion { template: "lt-0123456789abcdef0".parse()?, version: 7 };
+    Ok(Release { template, image: "ami-0123456789abcdef0".parse()?, since, build: Some("7".into()) })
+}
+
+fn notification(fleet: &FleetName, id: &str, at: Timestamp) -> anyhow::Result<Notification> {
+    let news = News::Adopted { release: release(at)? };
+    Ok(Notification { id: id.to_owned(), fleet: fleet.clone(), groups: vec!["app-blue".parse()?], at, news })
+}
+
+/// A decision with something in every part of the record that can hold a time, a map or a choice.
+fn full(fleet: &FleetName, version: u64, at: Timestamp) -> anyhow::Result<Decision> {
+    let mut decided = decision(fleet, version);
+    let next = &mut decided.next;
+    next.release = Some(release(at)?);
+    next.asked_to_replace.insert("i-0123456789abcdef0".parse()?, "ana".into());
+    next.backlog.insert("i-0123456789abcdef1".parse()?);
+    for setting in [
+        Setting::Maximum { had: 4, wrote: 5 },
+        Setting::HeldMinimum { had: 0, wrote: [3, 4].into() },
+        Setting::Protection { instance: "i-0123456789abcdef2".parse()? },
+    ] {
+        next.ledger.push(LedgerEntry { group: "app-blue".parse()?, setting, since: at });
+    }
+    decided.notifications = vec![notification(fleet, &format!("{fleet}-{version}-a"), at)?];
+    Ok(decided)
+}
+
+pub(crate) async fn the_first_record_is_committed_where_none_is_and_read_back_as_it_was<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-first")?);
+    let held = lease(ports, &fleet, "first").await?;
+    ensure!(ports.load(&fleet).await?.record.is_none());
+    let now = ports.now();
+    ensure!(ports.commit(&held, Some(1), &decision(&fleet, 2), now).await? == Committed::Conflict, "there is none yet");
+    let first = full(&fleet, 1, now)?;
+    ensure!(ports.commit(&held, None, &first, now).await? == Committed::Yes);
+    let stored = ports.load(&fleet).await?;
+    ensure!(stored.record.as_ref() == Some(&first.next), "{:?}\nfor {:?}", stored.record, first.next);
+    ensure!(stored.outbox == first.notifications, "{:?}", stored.outbox);
+    // In the same hold, on what was just written.
+    ensure!(ports.commit(&held, Some(1), &decision(&fleet, 2), now).await? == Committed::Yes);
+    ensure!(ports.load(&fleet).await?.record == Some(decision(&fleet, 2).next));
+    Ok(())
+}
+
+pub(crate) async fn a_record_that_is_not_the_one_that_was_read_is_not_replaced<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-version")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let first = full(&fleet, 5, now)?;
+    ensure!(ports.commit(&held, None, &first, now).await? == Committed::Yes);
+    let before = ports.load(&fleet).await?;
+    for read in [None, Some(4), Some(6)] {
+        let answer = ports.commit(&held, read, &full(&fleet, 7, now)?, now).await?;
+        ensure!(answer == Committed::Conflict, "read as {read:?}");
+        ensure!(ports.load(&fleet).await? == before, "nothing of it was written");
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_commit_needs_the_lease_until_its_very_end<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-lease")?);
+    let held = lease(ports, &fleet, "first").await?;
+    for at in [held.until, held.until + STEP] {
+        let answer = ports.commit(&held, None, &decision(&fleet, 1), at).await?;
+        ensure!(answer == Committed::Conflict, "at {at}, the lease ending at {}", held.until);
+    }
+    ensure!(ports.load(&fleet).await?.record.is_none());
+    let answer = ports.commit(&held, None, &decision(&fleet, 1), held.until - STEP).await?;
+    ensure!(answer == Committed::Yes, "a moment before its end");
+    ports.release(&held, None).await?;
+    let answer = ports.commit(&held, Some(1), &decision(&fleet, 2), held.until - STEP).await?;
+    ensure!(answer == Committed::Conflict, "given back");
+    Ok(())
+}
+
+pub(crate) async fn a_commit_with_an_older_fence_changes_nothing<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-fence")?);
+    let late = lease(ports, &fleet, "late").await?;
+    let now = late.until;
+    let Acquired::Held(held) = ports.acquire(&fleet, "first", now, now + LEASE).await? else { bail!("not free") };
+    ensure!(ports.commit(&held, None, &full(&fleet, 1, now)?, now).await? == Committed::Yes);
+    let before = ports.load(&fleet).await?;
+    for at in [late.until - STEP, now] {
+        let answer = ports.commit(&late, Some(1), &full(&fleet, 2, now)?, at).await?;
+        ensure!(answer == Committed::Conflict, "whoever wakes up late, at {at}");
+    }
+    // The same holder, from before: a function that was thought dead.
+    let again = lease_again(world, &fleet, now).await?;
+    ensure!(again.fence > held.fence);
+    let answer = ports.commit(&held, Some(1), &full(&fleet, 2, now)?, now).await?;
+    ensure!(answer == Committed::Conflict, "the fence has moved on");
+    ensure!(ports.load(&fleet).await? == before);
+    Ok(())
+}
+
+async fn lease_again<W: World>(
+    world: &W,
+    fleet: &FleetName,
+    now: Timestamp,
+) -> anyhow::Result<driftless_reconciler::ports::Lease> {
+    match world.ports().acquire(fleet, "first", now, now + LEASE).await? {
+        Acquired::Held(lease) => Ok(lease),
+        Acquired::Busy { until } => bail!("the holder itself is kept out until {until}"),
+    }
+}
+
+pub(crate) async fn a_commit_that_is_repeated_is_a_conflict_and_changes_nothing<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-twice")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let decided = full(&fleet, 1, now)?;
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    let before = ports.load(&fleet).await?;
+    let later = now + SignedDuration::from_secs(1);
+    let again = ports.commit(&held, None, &decided, later).await?;
+    ensure!(again == Committed::Conflict);
+    ensure!(ports.load(&fleet).await? == before);
+    Ok(())
+}
+
+pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_are_told<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-outbox")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let mut ids = Vec::new();
+    // More than ten: the order is not that of texts.
+    for version in 1..=12_u64 {
+        let mut decided = decision(&fleet, version);
+        // Not in the order of the alphabet either.
+        for letter in ["b", "a"] {
+            let id = format!("{fleet}-{letter}-{version}");
+            decided.notifications.push(notification(&fleet, &id, now)?);
+            ids.push(id);
+        }
+        let read = (version > 1).then(|| version - 1);
+        ensure!(ports.commit(&held, read, &decided, now).await? == Committed::Yes, "version {version}");
+    }
+    let waiting = |stored: &driftless_reconciler::ports::Stored| -> Vec<String> {
+        stored.outbox.iter().map(|notification| notification.id.clone()).collect()
+    };
+    let found = waiting(&ports.load(&fleet).await?);
+    ensure!(found == ids, "{found:?}");
+    let told: Vec<String> = ids.iter().take(3).cloned().collect();
+    for _ in 0..2 {
+        ports.told(&fleet, &told).await?;
+        let found = waiting(&ports.load(&fleet).await?);
+        ensure!(found.iter().eq(ids.iter().skip(3)), "{found:?}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn rules_that_an_instance_began_to_break_are_known_to_every_fleet<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, one, other) = (world.ports(), fleet("commit-drift")?, fleet("commit-other")?);
+    let held = lease(ports, &one, "first").await?;
+    let now = stored(ports.now())? + SignedDuration::from_micros(300);
+    let rule: driftless_planner::ids::RuleName = "contract-rule".parse()?;
+    let mut decided = decision(&one, 1);
+    decided.begins_to_drift.insert(rule.clone());
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    for fleet in [&one, &other] {
+        let account = ports.load(fleet).await?.account;
+        let known = account.drifting.get(&rule).and_then(|fleets| fleets.get(&one));
+        ensure!(known == Some(&stored(now)?), "{fleet} knows {:?}", account.drifting);
+    }
+    // The last time counts.
+    let later = now + SignedDuration::from_secs(7);
+    decided.next.version = 2;
+    ensure!(ports.commit(&held, Some(1), &decided, later).await? == Committed::Yes);
+    let account = ports.load(&other).await?.account;
+    ensure!(account.drifting.get(&rule).and_then(|fleets| fleets.get(&one)) == Some(&stored(later)?));
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Facts: stored once, the newest one of a key, and consumed by the decision that saw them.
+
+use anyhow::ensure;
+use driftless_planner::fact::Fact;
+use driftless_planner::ids::FleetName;
+use driftless_reconciler::ports::{Clock as _, Committed, Ports, Released, Store as _};
+
+use crate::World;
+use crate::support::{STEP, decision, fact, fleet, lease, stored};
+
+async fn facts(ports: &impl Ports, fleet: &FleetName) -> anyhow::Result<Vec<Fact>> {
+    Ok(ports.load(fleet).await?.facts)
+}
+
+pub(crate) async fn a_fact_is_stored_with_its_key_and_only_a_newer_one_takes_its_place<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-key")?);
+    let now = stored(ports.now())?;
+    ensure!(facts(ports, &fleet).await?.is_empty());
+    let told = |at| fact(&fleet, "one", at);
+    for (at, stands) in [(now, now), (now, now), (now - STEP, now), (now + STEP, now + STEP)] {
+        ports.file(&fleet, &told(at), now).await?;
+        let found = facts(ports, &fleet).await?;
+        ensure!(found == [told(stands)], "after {at}: {found:?}");
+    }
+    ports.file(&fleet, &fact(&fleet, "two", now - STEP), now).await?;
+    let found = facts(ports, &fleet).await?;
+    ensure!(found == [told(now + STEP), fact(&fleet, "two", now - STEP)], "another key is another fact: {found:?}");
+    Ok(())
+}
+
+pub(crate) async fn only_a_fact_that_is_stored_counts_a_wake<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-wakes")?);
+    let now = stored(ports.now())?;
+    let mut wakes = lease(ports, &fleet, "first").await?.wakes;
+    for (at, counts) in [(now, 1), (now, 0), (now - STEP, 0), (now + STEP, 1)] {
+        ports.file(&fleet, &fact(&fleet, "one", at), now).await?;
+        let counted = lease(ports, &fleet, "first").await?.wakes;
+        ensure!(counted == wakes + counts, "{counted} after {wakes}, for a fact of {at}");
+        wakes = counted;
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-once")?);
+    let now = stored(ports.now())?;
+    let (one, two) = (fact(&fleet, "one", now), fact(&fleet, "two", now));
+    ports.file(&fleet, &one, now).await?;
+    ports.file(&fleet, &two, now).await?;
+    let held = lease(ports, &fleet, "first").await?;
+    let mut decided = decision(&fleet, 1);
+    // What is not there, or is named twice, is consumed as well.
+    decided.consumed = vec![one.key(), one.key(), "command#never-sent".to_owned()];
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    let found = facts(ports, &fleet).await?;
+    ensure!(found == [two.clone()], "{found:?}");
+    ensure!(ports.release(&held, None).await? == Released::Free, "consuming counts no wake");
+    // Sent again it is a fact again: nothing remembers what was consumed.
+    ports.file(&fleet, &one, now).await?;
+    let found = facts(ports, &fleet).await?;
+    ensure!(found == [one, two], "{found:?}");
+    Ok(())
+}
+
+pub(crate) async fn a_fact_that_came_since_the_lease_was_read_is_not_dropped_unread<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-late")?);
+    let now = stored(ports.now())?;
+    let (old, new) = (fact(&fleet, "one", now), fact(&fleet, "one", now + STEP));
+    ports.file(&fleet, &old, now).await?;
+    let held = lease(ports, &fleet, "first").await?;
+    ports.file(&fleet, &new, now).await?;
+    let mut decided = decision(&fleet, 1);
+    decided.consumed = vec![old.key()];
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes, "what was decided stands all the same");
+    let found = facts(ports, &fleet).await?;
+    ensure!(found == [new], "{found:?}");
+    ensure!(matches!(ports.release(&held, None).await?, Released::Woken(_)), "and the newer one is looked at");
+    Ok(())
+}

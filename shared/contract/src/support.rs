@@ -1,0 +1,80 @@
+//! Words that contracts share.
+
+use anyhow::{Context as _, bail};
+use driftless_planner::decision::Decision;
+use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::ids::FleetName;
+use driftless_planner::record::Record;
+use driftless_reconciler::ports::{Acquired, Lease, Ports};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::World;
+
+/// How long a lease lasts.
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
+/// The smallest step of a stored time.
+pub(crate) const STEP: SignedDuration = SignedDuration::from_millis(1);
+
+/// A fleet that only the table knows.
+pub(crate) fn fleet(name: &str) -> anyhow::Result<FleetName> {
+    name.parse().context("a fleet name")
+}
+
+/// Takes the lease, now.
+pub(crate) async fn lease(ports: &impl Ports, fleet: &FleetName, holder: &str) -> anyhow::Result<Lease> {
+    let now = ports.now();
+    match ports.acquire(fleet, holder, now, now + LEASE).await? {
+        Acquired::Held(lease) => Ok(lease),
+        Acquired::Busy { until } => bail!("the lease of {fleet} is another one's until {until}"),
+    }
+}
+
+/// A command that someone sent.
+pub(crate) fn fact(fleet: &FleetName, request: &str, at: Timestamp) -> Fact {
+    Fact::Command(CommandFact {
+        request: request.to_owned(),
+        fleet: fleet.clone(),
+        actor: "ana".into(),
+        at,
+        reason: None,
+        command: Command::Retry,
+    })
+}
+
+/// A decision that changes nothing but the version.
+pub(crate) fn decision(fleet: &FleetName, version: u64) -> Decision {
+    let mut next = Record::new(fleet.clone());
+    next.version = version;
+    Decision {
+        next,
+        changed: true,
+        consumed: Vec::new(),
+        journal: Vec::new(),
+        notifications: Vec::new(),
+        actions: Vec::new(),
+        waiting: std::collections::BTreeMap::new(),
+        cutover_waits: None,
+        recheck: None,
+        begins_to_drift: std::collections::BTreeSet::new(),
+    }
+}
+
+/// Looks until it is as awaited. None: not yet.
+pub(crate) async fn eventually<W: World, T>(
+    world: &W,
+    awaited: &str,
+    mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    for _ in 0..world.patience() {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        world.moment().await;
+    }
+    bail!("waited in vain: {awaited}")
+}
+
+/// What is stored at this time.
+pub(crate) fn stored(at: Timestamp) -> anyhow::Result<Timestamp> {
+    Ok(Timestamp::from_millisecond(at.as_millisecond())?)
+}

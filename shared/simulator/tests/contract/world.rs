@@ -1,0 +1,267 @@
+//! The simulated AWS without faults, and a hand that sets it up.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use driftless_contract::{Color, Fleet, FleetSpec, World};
+use driftless_planner::action::Bounds;
+use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
+use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
+use driftless_planner::fleet::FLEET_TAG;
+use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::observation::{Freeze, FreezeScope, TemplateContent, TemplateVersion};
+use driftless_simulator::cloud::{Build, Cloud};
+use driftless_simulator::dice::Dice;
+use driftless_simulator::faults::Rates;
+use driftless_simulator::function::Function;
+use driftless_simulator::world::{Happening, Shared, World as Simulation};
+use jiff::{SignedDuration, Timestamp};
+
+const MOMENT: SignedDuration = SignedDuration::from_secs(10);
+/// An hour: more than anything here takes.
+const PATIENCE: usize = 360;
+
+/// A simulated account.
+pub(crate) struct Simulated {
+    shared: Shared,
+    function: Function,
+}
+
+impl Simulated {
+    pub(crate) fn new() -> Self {
+        let start: Timestamp = "2026-11-20T12:00:00.25Z".parse().unwrap();
+        let mut dice = Dice::new(11);
+        let cloud = Cloud::new(dice.split(), start);
+        let shared = Shared::new(Simulation::new(start, cloud, dice, Rates::none()));
+        let function = Function::new(shared.clone(), 1, SignedDuration::ZERO);
+        Self { shared, function }
+    }
+
+    /// Lets everything happen that happens, until it is ready.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            let mut world = self.shared.lock();
+            let next = world.next_at().into_iter().chain(world.cloud.next_at()).min().expect("something is awaited");
+            world.now = world.now.max(next);
+            world.advance_cloud();
+            if let Some(Happening::Change(change)) = world.take_due() {
+                change(&mut world);
+            }
+        }
+    }
+}
+
+/// Ends at a time.
+struct Until<'w> {
+    shared: &'w Shared,
+    at: Timestamp,
+}
+
+impl Future for Until<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut world = self.shared.lock();
+        if world.now >= self.at {
+            return Poll::Ready(());
+        }
+        world.at(self.at, Happening::Wake(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+/// How long a load balancer takes to judge a target.
+const JUDGING: SignedDuration = SignedDuration::from_secs(10);
+
+/// What AWS gives a target group.
+const fn settings() -> TargetGroupSettings {
+    TargetGroupSettings {
+        stickiness: None,
+        deregistration_delay: SignedDuration::from_mins(5),
+        slow_start: SignedDuration::ZERO,
+    }
+}
+
+fn zones() -> Vec<Zone> {
+    ["us-east-1a", "us-east-1b"].map(|zone| zone.parse().unwrap()).into()
+}
+
+fn image(number: u128) -> Image {
+    Image {
+        id: format!("ami-{number:017x}").parse().unwrap(),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: None,
+        build: None,
+        commit: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        architecture: "arm64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}
+
+/// A number that tells the things of one name from those of all others.
+fn number_of(name: &str) -> u128 {
+    name.bytes().fold(7_u128, |number, byte| (number * 31 + u128::from(byte)) % (1 << 60))
+}
+
+fn color(spec: &FleetSpec, name: &str, letter: u8) -> Color {
+    let group: GroupName = format!("{}-{name}", spec.name).parse().unwrap();
+    let number = number_of(group.as_str());
+    let template = TemplateVersion { template: format!("lt-{number:017x}").parse().unwrap(), version: 1 };
+    let arn =
+        format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{}-{letter}/{number:016x}", spec.name);
+    Color { group, template, target_group: arn.parse().unwrap() }
+}
+
+impl Simulated {
+    fn make(&self, spec: &FleetSpec) -> Fleet {
+        let (blue, green) = (color(spec, "blue", 1), color(spec, "green", 2));
+        let of_image = image(number_of(spec.name.as_str()));
+        let id: ImageId = of_image.id.clone();
+        self.shared.lock().cloud.add_image(of_image, Build::Good);
+        let place = format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/{}/50dc6c495c0c9188/f2f7dc8efc522ab2",
+            spec.name
+        );
+        let place = ForwardPlace::Listener(place.parse().unwrap());
+        let mut world = self.shared.lock();
+        let weights: BTreeMap<TargetGroupArn, u32> =
+            [(blue.target_group.clone(), 100), (green.target_group.clone(), 0)].into();
+        for (color, bounds) in [(&blue, spec.blue), (&green, spec.green)] {
+            let settings_of_template = [("instance type".to_owned(), "t4g.small".into())].into();
+            let content =
+                TemplateContent { image: Some(id.clone()), written_for: None, settings: settings_of_template };
+            world.cloud.add_template(&color.template, content);
+            world.cloud.add_target_group(&color.target_group, settings(), JUDGING);
+            let mut tags = spec.tags.clone();
+            tags.insert(FLEET_TAG.to_owned(), spec.name.to_string());
+            world.cloud.add_group(&color.group, tags, color.template.clone(), zones());
+            let Bounds { min, max, desired } = bounds;
+            world.cloud.edit_group(&color.group, |group| {
+                (group.min, group.max, group.desired) = (min, max, desired);
+                group.target_groups = vec![color.target_group.clone()];
+            });
+        }
+        world.cloud.add_forward(&place, weights, 0);
+        Fleet { name: spec.name.clone(), image: id, blue, green, place }
+    }
+
+    fn is_up(&self, spec: &FleetSpec, fleet: &Fleet) -> bool {
+        let world = self.shared.lock();
+        world.cloud.serving_in(&fleet.blue.group) == spec.blue.desired
+            && world.cloud.serving_in(&fleet.green.group) == spec.green.desired
+    }
+}
+
+impl World for Simulated {
+    type Ports = Function;
+
+    fn ports(&self) -> &Function {
+        &self.function
+    }
+
+    fn differs(&self, _: &str) -> Option<&'static str> {
+        None
+    }
+
+    async fn moment(&self) {
+        let at = self.shared.lock().now + MOMENT;
+        Until { shared: &self.shared, at }.await;
+    }
+
+    fn patience(&self) -> usize {
+        PATIENCE
+    }
+
+    async fn fleet(&self, spec: &FleetSpec) -> anyhow::Result<Fleet> {
+        let fleet = self.make(spec);
+        for _ in 0..PATIENCE {
+            if self.is_up(spec, &fleet) {
+                return Ok(fleet);
+            }
+            self.moment().await;
+        }
+        anyhow::bail!("{} does not come up", spec.name)
+    }
+
+    async fn room(&self, has_room: bool) -> anyhow::Result<()> {
+        for zone in zones() {
+            self.shared.lock().cloud.set_short(&zone, !has_room);
+        }
+        Ok(())
+    }
+
+    async fn health(&self, instance: &InstanceId, passes: bool) -> anyhow::Result<()> {
+        // What fails here is replaced, and its successor is healthy.
+        if !passes {
+            self.shared.lock().cloud.break_instance(instance, false);
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: Verdict) -> anyhow::Result<()> {
+        let mut world = self.shared.lock();
+        world.cloud.add_rule(rule, SignedDuration::from_mins(1));
+        world.cloud.judge(rule, instance, verdict);
+        Ok(())
+    }
+
+    async fn alarm(&self, name: &AlarmName, target_group: &TargetGroupArn, state: AlarmState) -> anyhow::Result<()> {
+        let target_groups = vec![target_group.dimension().to_owned()];
+        let subject = AlarmSubject { target_groups, ..AlarmSubject::default() };
+        let mut world = self.shared.lock();
+        world.cloud.add_alarm(name, subject, SignedDuration::from_mins(3));
+        world.cloud.force_alarm(name, Some(state));
+        Ok(())
+    }
+
+    async fn image(&self, fleet: Option<&FleetName>, build: Option<&str>) -> anyhow::Result<ImageId> {
+        let name = format!("{fleet:?}{build:?}{}", self.shared.lock().now);
+        let image = Image {
+            image_for: fleet.map(|fleet| fleet.as_str().into()),
+            build: build.map(Into::into),
+            ..image(number_of(&name))
+        };
+        let id = image.id.clone();
+        self.shared.lock().cloud.add_image(image, Build::Good);
+        Ok(id)
+    }
+
+    async fn rule(&self, fleet: &Fleet) -> anyhow::Result<ForwardPlace> {
+        let arn = format!(
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/{}/50dc6c495c0c9188/f2f7dc8efc522ab2/1",
+            fleet.name
+        );
+        let place = ForwardPlace::Rule(arn.parse()?);
+        self.shared.lock().cloud.add_forward(&place, [(fleet.blue.target_group.clone(), 1)].into(), 0);
+        Ok(place)
+    }
+
+    async fn target_group(&self, name: &str) -> anyhow::Result<TargetGroupArn> {
+        let arn = format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
+        let arn = arn.parse()?;
+        self.shared.lock().cloud.add_target_group(&arn, settings(), JUDGING);
+        Ok(arn)
+    }
+
+    async fn freeze(&self, freeze: &Freeze) -> anyhow::Result<()> {
+        self.shared.lock().table.freeze(freeze.clone());
+        Ok(())
+    }
+
+    async fn thaw(&self, scope: &FreezeScope) -> anyhow::Result<()> {
+        self.shared.lock().table.lift(scope);
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! The production adapters on the local stack, held to what the loop relies on of the world. The simulator is held to
+//! the same: `shared/simulator/tests/contract`.
+
+#![expect(clippy::print_stdout, reason = "what the emulators do otherwise is told, never passed over")]
+
+mod world;
+
+use world::Local;
+
+#[tokio::test]
+async fn the_adapters_keep_every_contract_on_the_local_stack() -> anyhow::Result<()> {
+    let world = Local::start().await?;
+    let verdicts = driftless_contract::hold(&world).await;
+    for verdict in &verdicts {
+        println!("{verdict}");
+    }
+    let broken = verdicts.iter().filter(|verdict| !verdict.is_fine()).count();
+    anyhow::ensure!(broken == 0, "{broken} of {} contracts", verdicts.len());
+    anyhow::ensure!(verdicts.len() == driftless_contract::NAMES.len());
+    Ok(())
+}
