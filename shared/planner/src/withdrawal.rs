@@ -81,12 +81,13 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if let Some(newest) = newest_since(plan, context, &withdrawing.surge) {
-        withdrawing.successor = Some(newest.clone());
-        if terminate(plan, context, &newest, &withdrawing.surge, Role::Surplus) {
-            withdrawing.desired_before = Some(group.desired);
-        }
-    } else if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
+    if let Some(newest) = newest_since(plan, context, &withdrawing.surge)
+        && let Some(surplus) = group.member(&newest)
+    {
+        withdrawing.successor = Some(newest);
+        return withdraw_surplus(plan, context, withdrawing, surplus);
+    }
+    if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
         withdrawing.desired_before = Some(group.desired);
         plan.actions.push(Action::SetDesired {
             group: group.name.clone(),

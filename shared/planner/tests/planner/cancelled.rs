@@ -149,3 +149,24 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
     stage.is_clean(3);
     assert_eq!(stage.terminated(), [successor]);
 }
+
+#[test]
+fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
+    let mut stage = Stage::drifted(2, &[1]);
+    let launched = stage.decide();
+    stage.commit(&launched);
+    // It was launched, the answer was lost, and nobody looked until it was too late.
+    stage.act(&launched.actions);
+    stage.arrive();
+    stage.sick.insert(id(1));
+    stage.wait(mins(20 + 30));
+    stage.look();
+    assert_eq!(stage.phase(1), "withdrawing");
+    let decision = stage.look();
+    assert!(decision.actions.iter().all(|action| !matches!(action, Action::Terminate { .. })), "{:?}", decision.actions);
+    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    stage.sick.clear();
+    let decision = stage.look();
+    assert!(decision.actions.iter().any(|action| matches!(action, Action::Terminate { role: Role::Surplus, .. })));
+    stage.settle();
+}
