@@ -61,6 +61,18 @@ fn another_rule_is_a_drift_of_its_own() {
 }
 
 #[test]
+fn what_waits_for_another_reason_stops_as_soon_as_it_recurs() {
+    let mut stage = recurs(OTHER_RULE, mins(10));
+    stage.group().suspended.insert("Launch".to_owned());
+    stage.wait(mins(5));
+    stage.look();
+    assert_eq!(stage.phase(101), "blocked");
+    stage.drift_under(id(101), RULE);
+    stage.look();
+    assert_eq!(stage.phase(101), "stopped");
+}
+
+#[test]
 fn after_a_day_it_is_a_drift_of_its_own() {
     assert_eq!(LINEAGE_MEMORY, SignedDuration::from_hours(24));
     for (after, phase) in around(LINEAGE_MEMORY).into_iter().zip(["stopped", "debouncing", "debouncing"]) {
