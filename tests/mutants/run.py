@@ -3,6 +3,7 @@
     python3 tests/mutants/run.py                 every mutant, by the first test that catches it
     python3 tests/mutants/run.py --rotate 2      two of them, others every day
     python3 tests/mutants/run.py --only NAME     one
+    python3 tests/mutants/run.py --judges        each by the simulator's judges alone: what the tests would let through
 
 A mutant is a text in a file that is replaced by another one. A text that is not found exactly once is an error: then the
 code has moved on, and the list must follow. The workspace is copied, so that the one you work in is never changed.
@@ -29,6 +30,13 @@ TIMEOUT_SECONDS = 600
 
 PLANNER = ("planner", ["cargo", "test", "--locked", "--quiet", "-p", "driftless-planner"])
 RECONCILER = ("reconciler", ["cargo", "test", "--locked", "--quiet", "-p", "driftless-reconciler"])
+# As many days as `make test` lives through; the first failed seed ends it.
+DAYS = 5000
+JUDGES = (
+    "judges",
+    ["cargo", "run", "--locked", "--quiet", "--profile", "sim", "-p", "driftless-simulator", "--bin", "sim", "--"]
+    + ["--seeds", str(DAYS)],
+)
 
 
 def load():
@@ -88,12 +96,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rotate", type=int, metavar="N", help="only N, others every day")
     parser.add_argument("--only", metavar="NAME", help="only this one")
+    parser.add_argument("--judges", action="store_true", help="by the judges of the simulator alone")
     arguments = parser.parse_args()
     mutants = load()
     for mutant in mutants:
         # All are checked against the code, also those that do not run today.
         mutated((ROOT / mutant["file"]).read_text(), mutant)
-    suites = [PLANNER, RECONCILER]
+    suites = [JUDGES] if arguments.judges else [PLANNER, RECONCILER]
     survivors = []
     shutil.rmtree(COPY, ignore_errors=True)
     shutil.copytree(ROOT, COPY, ignore=LEFT_OUT, symlinks=True)

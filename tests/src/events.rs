@@ -30,6 +30,14 @@ impl Event {
             .with("/detail/state/value", state.into())
     }
 
+    /// An alarm on a target group changed its state, just now. The target group by the end of its ARN.
+    pub fn target_group_alarm(alarm: &str, target_group: &str, state: &str) -> anyhow::Result<Self> {
+        Self::from_template(include_str!("../events/alarm-target-group.json"))?
+            .replacing("web-green-5xx", alarm)
+            .replacing("targetgroup/green/73e2d6bc24d8a067", target_group)
+            .with("/detail/state/value", state.into())
+    }
+
     /// An image can be launched, just now.
     pub fn image_available(image: &str) -> anyhow::Result<Self> {
         Ok(Self::from_template(include_str!("../events/ami-available.json"))?.replacing("ami-0123456789abcdef0", image))

@@ -9,6 +9,7 @@
 //!
 //! It promises nothing about AWS itself: where the emulators differ from it is written down in `tests/local`.
 
+pub mod alarm;
 pub mod clients;
 pub mod control;
 pub mod events;

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::wake::{Wake, WakeMessage};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use deployment::{Deployment, Resource};
@@ -172,6 +174,24 @@ impl LocalStack {
     /// Lets reconcile look at a fleet.
     pub async fn wake(&self, fleet: &str) -> anyhow::Result<()> {
         let message = WakeMessage::Wake(Wake { fleet: fleet.parse()?, due: None });
+        let queue = self.deployment.output("WakeQueueUrl")?;
+        let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
+        sending.send().await?;
+        Ok(())
+    }
+
+    /// A person, or a pipeline, gives a command.
+    pub async fn say(&self, fleet: &str, actor: &str, command: Command) -> anyhow::Result<()> {
+        let at = Timestamp::now();
+        let fact = CommandFact {
+            request: format!("{actor}-{}", at.as_nanosecond()),
+            fleet: fleet.parse()?,
+            actor: actor.into(),
+            at,
+            reason: None,
+            command,
+        };
+        let message = WakeMessage::Fact(Box::new(Fact::Command(fact)));
         let queue = self.deployment.output("WakeQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;

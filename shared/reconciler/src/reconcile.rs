@@ -245,7 +245,9 @@ fn report(fleet: &FleetName, decision: &Decision) {
     }
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();
     let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::action::Action::name).collect();
-    tracing::info!(%fleet, ?actions, ?waiting, recheck = ?decision.recheck, changed = decision.changed, "decided");
+    let cutover_waits = decision.cutover_waits.as_ref().map(ToString::to_string);
+    let (recheck, changed) = (decision.recheck, decision.changed);
+    tracing::info!(%fleet, ?actions, ?waiting, cutover_waits, ?recheck, changed, "decided");
 }
 
 /// A remembered wake, unless it has arrived: its time has come, or it is the one that led here, perhaps a moment early.

@@ -4,10 +4,12 @@
 //! a plain `cargo test`: they need the emulators that `make e2e` installs.
 
 mod crashes;
+mod cutover;
 mod fleets;
 mod hints;
 mod local_stack;
 mod replacement;
 mod restraint;
+mod rollout;
 mod second_thoughts;
 mod stage;

@@ -1,0 +1,163 @@
+//! The stage of a cutover: a pair with an alarm, and images that are published for it.
+
+use std::time::Duration;
+
+use driftless_planner::fact::Command;
+use driftless_tests::alarm::Alarm;
+use driftless_tests::events::Event;
+use driftless_tests::fleet::{FleetSpec, FleetView};
+use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::proxy::Call;
+use serde_json::Value;
+
+use crate::stage::{Left, Stage, acting};
+
+/// For a cutover from its image to its end, with room for a busy machine.
+pub(crate) const CUTOVER: Duration = Duration::from_mins(2);
+
+/// The call that moves traffic.
+pub(crate) const WEIGHTS: &str = "elasticloadbalancing:ModifyListener";
+
+/// The alarm on the policy's list that watches green.
+const ALARM: &str = "app-green-5xx";
+
+/// A policy that cuts over in seconds, step by step.
+const ROLLING_OUT: [(&str, &str); 7] = [
+    ("alarms", ALARM),
+    ("approval", "auto"),
+    ("image-source", "tag"),
+    ("traffic", "10,50,100"),
+    ("step", "1s"),
+    ("bake", "1s"),
+    ("keep-warm", "2s"),
+];
+
+/// What a scene of a cutover plays on.
+pub(crate) struct Rollout {
+    pub(crate) stage: Stage,
+    /// Watches green.
+    pub(crate) alarm: Alarm,
+}
+
+impl Rollout {
+    /// A pair of three, and its alarm.
+    pub(crate) async fn set() -> anyhow::Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// The pair of three, with other values for some keys of the policy.
+    pub(crate) async fn with(changes: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::of(&pair_of_three(changes)).await
+    }
+
+    /// Another fleet.
+    pub(crate) async fn of(spec: &FleetSpec) -> anyhow::Result<Self> {
+        let stage = Stage::with(spec).await?;
+        let target_group = stage.fleet.target_group_of("app-green").unwrap_or("none:targetgroup/green/0").to_owned();
+        let alarm = stage.stack.create_alarm(ALARM, &target_group).await?;
+        // Seen once as it is, so that what is published from now on is newer than the release.
+        let mut rollout = Self { stage, alarm };
+        rollout.stage.stack.sweep().await?;
+        rollout.stage.letter("adopted").await?;
+        rollout.stage.stack.wait_until_idle(CUTOVER).await?;
+        Ok(rollout)
+    }
+
+    /// Registers an image for the fleet and lets EC2 report it.
+    pub(crate) async fn publish(&self, build: &str) -> anyhow::Result<String> {
+        let tags = [("driftless:image-for", self.stage.fleet.name()), ("driftless:build", build)];
+        let image = self.stage.stack.register_image(&format!("app-{build}"), &tags).await?;
+        self.stage.stack.put(&Event::image_available(&image)?).await?;
+        Ok(image)
+    }
+
+    /// A person says something.
+    pub(crate) async fn say(&self, command: Command) -> anyhow::Result<()> {
+        self.stage.stack.say(self.stage.fleet.name(), "ana", command).await
+    }
+
+    /// Waits until the cutover is in a phase.
+    pub(crate) async fn wait_for_cutover(&self, phase: &str) -> anyhow::Result<()> {
+        wait_until(&format!("the cutover is {phase}"), CUTOVER, async || {
+            let found = self.phase().await?;
+            let is_there = found.as_deref() == Some(phase);
+            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{found:?}")) })
+        })
+        .await
+    }
+
+    /// Waits until the listener gives a color this weight.
+    pub(crate) async fn wait_for_weight(&self, group: &str, weight: i32) -> anyhow::Result<()> {
+        wait_until(&format!("{group} has weight {weight}"), CUTOVER, async || {
+            let weights = self.stage.fleet.weights().await?;
+            let is_there = weights.get(group) == Some(&weight);
+            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{weights:?}")) })
+        })
+        .await
+    }
+
+    /// The phase of the cutover under way.
+    pub(crate) async fn phase(&self) -> anyhow::Result<Option<String>> {
+        let record = self.stage.record().await?;
+        Ok(match record.pointer("/cutover/phase") {
+            Some(Value::String(name)) => Some(name.clone()),
+            Some(Value::Object(variant)) => variant.keys().next().cloned(),
+            _ => None,
+        })
+    }
+
+    /// Whether an image must not take traffic any more.
+    pub(crate) async fn is_vetoed(&self, image: &str) -> anyhow::Result<bool> {
+        let record = self.stage.record().await?;
+        Ok(record.pointer(&format!("/memory/vetoes/{image}")).is_some())
+    }
+
+    /// Waits until the cutover has ended, and answers how.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<String> {
+        let fleet = self.stage.fleet.name().to_owned();
+        let letter = self.stage.inbox.wait_for_kind(&fleet, "cutover-ended", CUTOVER).await?;
+        let body = letter.json().unwrap_or_default();
+        Ok(body.pointer("/news/outcome").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// What green got of the traffic, write by write.
+    pub(crate) fn steps(&self) -> Vec<i32> {
+        let green = self.stage.fleet.target_group_of("app-green").unwrap_or_default().to_owned();
+        self.stage.calls(WEIGHTS).iter().filter_map(|call| weight_of(call, &green)).collect()
+    }
+
+    /// One color has all the traffic, and three servers of an image; the other one is empty. The bounds are with it.
+    pub(crate) async fn assert_live(&self, color: &str, image: &str) -> anyhow::Result<FleetView> {
+        let after = self.stage.fleet.wait_until_settled(CUTOVER).await?;
+        let other = if color == "green" { "blue" } else { "green" };
+        let (live, idle) = (after.group(color)?, after.group(other)?);
+        let was = self.stage.before.group("blue")?;
+        assert_eq!((live.min, live.max, live.desired, live.serving()), (was.min, was.max, was.desired, 3), "{after}");
+        assert_eq!((idle.min, idle.desired, idle.instances.len()), (0, 0, 0), "{after}");
+        assert!(live.instances.iter().all(|instance| instance.image.as_deref() == Some(image)), "{after}");
+        let weights = self.stage.fleet.weights().await?;
+        assert_eq!(weights.get(&live.name), Some(&100), "{weights:?}");
+        assert_eq!(weights.get(&idle.name), Some(&0), "{weights:?}");
+        Ok(after)
+    }
+
+    /// As every scene ends.
+    pub(crate) async fn assert_at_rest(&self) -> anyhow::Result<()> {
+        self.stage.assert_at_rest(&Left::default()).await
+    }
+}
+
+/// The pair of three that is cut over, with other values for some keys of its policy.
+pub(crate) fn pair_of_three(changes: &[(&str, &str)]) -> FleetSpec {
+    let is_changed = |key: &str| changes.iter().any(|(changed, _)| *changed == key);
+    let policy: Vec<_> =
+        ROLLING_OUT.into_iter().filter(|(key, _)| !is_changed(key)).chain(changes.iter().copied()).collect();
+    FleetSpec::pair("app").instances(3).policy(&acting(&policy))
+}
+
+fn weight_of(call: &Call, target_group: &str) -> Option<i32> {
+    let prefix = "DefaultActions.member.1.ForwardConfig.TargetGroups.member";
+    let is_meant = |position: &&i32| call.text(&format!("{prefix}.{position}.TargetGroupArn")) == Some(target_group);
+    let position = [1, 2].iter().find(is_meant)?;
+    call.text(&format!("{prefix}.{position}.Weight"))?.parse().ok()
+}
