@@ -96,6 +96,8 @@ pub struct CutoverPolicy {
     pub traffic: Vec<Percent>,
     /// How long each step is watched. Default: 2 minutes.
     pub step: SignedDuration,
+    /// How late the metrics behind the alarms may come. Default: 2 minutes, as those of a load balancer.
+    pub metrics_trail: SignedDuration,
     /// How long the new color is watched at 100 %. Default: 15 minutes.
     pub bake: SignedDuration,
     /// How long the old color stays at full size, out of traffic. Default: 60 minutes.
@@ -285,6 +287,7 @@ impl CutoverPolicy {
             step: settings.positive_duration("step", "2m")?,
             bake: settings.duration("bake", "15m")?,
             keep_warm: settings.duration("keep-warm", "60m")?,
+            metrics_trail: settings.duration("metrics-trail", "2m")?,
             approval: settings.read("approval", "auto", "auto, manual or check", |text| match text {
                 "auto" => Some(Approval::Auto),
                 "manual" => Some(Approval::Manual),
@@ -297,7 +300,7 @@ impl CutoverPolicy {
 }
 
 /// Every key of a policy.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "mode",
     "rules",
     "min",
@@ -313,6 +316,7 @@ const KEYS: [&str; 21] = [
     "step",
     "bake",
     "keep-warm",
+    "metrics-trail",
     "approval",
     "alarms",
     "min-healthy",
@@ -402,6 +406,7 @@ mod tests {
         assert_eq!(policy.drain_deadline, SignedDuration::from_mins(30));
         assert_eq!(policy.cutover.traffic, [percent(10), percent(50), percent(100)]);
         assert_eq!(policy.cutover.keep_warm, SignedDuration::from_mins(60));
+        assert_eq!(policy.cutover.metrics_trail, SignedDuration::from_mins(2));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) const WEIGHTS: &str = "elasticloadbalancing:ModifyListener";
 const ALARM: &str = "app-green-5xx";
 
 /// A policy that cuts over in seconds, step by step.
-const ROLLING_OUT: [(&str, &str); 7] = [
+const ROLLING_OUT: [(&str, &str); 8] = [
     ("alarms", ALARM),
     ("approval", "auto"),
     ("image-source", "tag"),
@@ -30,6 +30,7 @@ const ROLLING_OUT: [(&str, &str); 7] = [
     ("step", "1s"),
     ("bake", "1s"),
     ("keep-warm", "2s"),
+    ("metrics-trail", "0s"),
 ];
 
 /// What a scene of a cutover plays on.

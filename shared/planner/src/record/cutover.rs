@@ -423,14 +423,11 @@ impl Cutover {
         Some(Release { template, image: self.candidate.image.clone(), since, build: self.candidate.build.clone() })
     }
 
-    /// How long a step is watched: at least as long as its slowest alarm needs to ring, and the time in which metrics come.
+    /// How long a step is watched: at least as long as its slowest alarm needs to ring after its metrics have come.
     pub fn step_time(&self, slowest_alarm: SignedDuration) -> SignedDuration {
-        self.policy.cutover.step.max(slowest_alarm + METRICS_TRAIL)
+        self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_trail)
     }
 }
-
-/// Metrics of a load balancer come up to two minutes late.
-pub(super) const METRICS_TRAIL: SignedDuration = SignedDuration::from_mins(2);
 
 impl CutoverPhase {
     /// The word for it in messages, the journal and metrics.
