@@ -51,6 +51,10 @@ pub struct Cloud {
     rules: BTreeMap<RuleName, RuleState>,
     alarms: BTreeMap<AlarmName, AlarmState>,
     short: BTreeSet<Zone>,
+    /// Groups whose launches fail, with AWS's words.
+    refused: BTreeMap<GroupName, String>,
+    /// Whether describes of groups answer an empty list.
+    pub is_blind: bool,
     launch_tokens: BTreeMap<String, InstanceId>,
     endings: Vec<Ending>,
     events: Vec<CloudEvent>,
@@ -76,6 +80,8 @@ impl Cloud {
             rules: BTreeMap::new(),
             alarms: BTreeMap::new(),
             short: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            is_blind: false,
             launch_tokens: BTreeMap::new(),
             endings: Vec::new(),
             events: Vec::new(),
@@ -161,6 +167,11 @@ impl Cloud {
     /// The requests that were served, and those that were not.
     pub const fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// The alarms as they are.
+    pub const fn alarms_now(&self) -> &BTreeMap<AlarmName, AlarmState> {
+        &self.alarms
     }
 
     /// The images that are registered.

@@ -17,11 +17,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::dice::Dice;
 use crate::executor::Simulation;
 use crate::faults::Rates;
+use crate::fleet::{ColorNames, Layout, zones};
 use crate::judges::{Violation, at_each_step, liveness};
+use crate::people;
 use crate::trace::Trace;
 use crate::world::{Counts, World};
 use events::{drifted, plan};
-use fleet::{Layout, Names, account, zones};
+use fleet::{Names, account};
 
 /// Things happen for so long.
 pub const BUSY: SignedDuration = SignedDuration::from_hours(12);
@@ -68,7 +70,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     let names = Names::of(layout)?;
     let cloud = account(&names, &mut dice)?;
     let mut world = World::new(dawn(), cloud, dice.split(), rates.unwrap_or(drawn));
-    world.history.home = names.colors.first().map(|color| color.group.clone());
+    world.history.homes.extend(names.fleet.colors.first().map(|color| color.group.clone()));
     if is_told {
         world.trace = Trace::on();
     }
@@ -114,8 +116,8 @@ fn calm(simulation: &Simulation, names: &Names) {
     for zone in zones() {
         world.cloud.set_short(&zone, false);
     }
-    for color in &names.colors {
-        world.cloud.force_alarm(&color.alarm, None);
+    for alarm in &names.alarms {
+        world.cloud.force_alarm(alarm, None);
     }
     world.table.lift(&FreezeScope::Account);
     world.note(|| "quiet".to_owned());
@@ -131,7 +133,7 @@ fn calm(simulation: &Simulation, names: &Names) {
 
 /// What waits for a person's word gets it.
 fn people_answer(world: &mut World, names: &Names) {
-    let record = world.table.rows().get(&names.fleet).and_then(|row| row.record.clone());
+    let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };
     let commands = match record.cutover.map(|cutover| (cutover.phase, cutover.paused)) {
         Some((CutoverPhase::NeedsOperator { .. }, _)) => vec![Command::Rollback],
@@ -147,19 +149,19 @@ fn people_answer(world: &mut World, names: &Names) {
         Some((_, None)) => Vec::new(),
     };
     for command in commands {
-        cutovers::tell(world, names, command);
+        people::tell(world, &names.fleet.fleet, command);
     }
 }
 
 /// The color that has the traffic, or where nothing says so the capacity. None: a single group, or nobody can tell.
 fn live_color(world: &World, names: &Names) -> Option<Color> {
-    let [blue, green] = names.colors.as_slice() else { return None };
-    let weight = |color: &fleet::ColorNames| {
+    let [blue, green] = names.fleet.colors.as_slice() else { return None };
+    let weight = |color: &ColorNames| {
         let forwards = world.cloud.forwards_now().values();
         let arns = world.cloud.groups().get(&color.group).map(|group| group.target_groups.clone()).unwrap_or_default();
         forwards.flat_map(|forward| arns.iter().filter_map(|arn| forward.weights.get(arn))).sum::<u32>()
     };
-    let desired = |color: &fleet::ColorNames| world.cloud.groups().get(&color.group).map_or(0, |group| group.desired);
+    let desired = |color: &ColorNames| world.cloud.groups().get(&color.group).map_or(0, |group| group.desired);
     let told = |blue: u32, green: u32| match (blue > 0, green > 0) {
         (true, false) => Some(Color::Blue),
         (false, true) => Some(Color::Green),

@@ -119,6 +119,8 @@ pub struct Deeds {
     pub set_aside: BTreeMap<InstanceId, Timestamp>,
     /// How many writes it made, by kind.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Each of them, in order, where someone wants to be told.
+    pub told: Vec<(Timestamp, Deed)>,
 }
 
 impl Deed {

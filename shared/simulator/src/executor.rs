@@ -72,6 +72,11 @@ impl Simulation {
     /// Starts the clock of a world, and its schedule.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
         let first = world.dice.duration(SignedDuration::ZERO, SWEEP_EVERY);
+        Self::swept_after(first, world, defaults)
+    }
+
+    /// The same, with the first sweep after a certain while.
+    pub fn swept_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
         world.at(world.now + first, Happening::Sweep);
         Self {
             shared: Shared::new(world),
@@ -169,7 +174,7 @@ impl Simulation {
         let mut world = self.shared.lock();
         world.counts.functions += 1;
         let skew = SignedDuration::from_millis(world.dice.between(0, 1_000).cast_signed() - 500);
-        let spared = if world.rates.asleep > 0 { FROZEN_MAX } else { SignedDuration::ZERO };
+        let spared = if world.rates.asleep > 0 || world.mishaps.freezes() { FROZEN_MAX } else { SignedDuration::ZERO };
         world.after(FUNCTION_TIMEOUT + spared, Happening::Kill(id));
         drop(world);
         Function::new(self.shared.clone(), id, skew)

@@ -75,6 +75,9 @@ impl Function {
             let mut world = self.shared.lock();
             let arrives = world.now + course.request;
             world.change_at(arrives, move |world| {
+                if let Some(change) = world.mishaps.take_before(operation) {
+                    change(world);
+                }
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(effect(world));
             });
         }
@@ -126,6 +129,7 @@ impl Function {
         if api == Api::Bucketed && !world.bucket.take(now) {
             course.fate = Fate::Throttled;
         }
+        world.mishaps.bend(now, operation, api == Api::Bucketed, &mut course);
         *world.counts.calls.entry(operation).or_default() += 1;
         if course.request + course.reply > QUICK {
             world.history.slowed.insert(self.id);

@@ -39,8 +39,8 @@ pub struct History {
     pub drifted: BTreeMap<InstanceId, Timestamp>,
     /// When an instance was last seen serving.
     pub served_at: BTreeMap<InstanceId, Timestamp>,
-    /// The group that had the traffic when the other color was last empty.
-    pub home: Option<GroupName>,
+    /// Of each fleet the group that had the traffic when the other color was last empty.
+    pub homes: BTreeSet<GroupName>,
     /// When a person last wrote weights.
     pub people_weighed_at: Option<Timestamp>,
     /// How many commands people gave.
@@ -67,6 +67,18 @@ impl History {
         let look = admission::Look { groups: at, table: at };
         self.looks.entry((function, fleet.clone())).or_insert(look).table = at;
     }
+}
+
+/// The groups of the fleet of a group, itself included.
+pub(crate) fn of_its_fleet<'w>(world: &'w World, group: &GroupName) -> impl Iterator<Item = &'w GroupName> {
+    let fleet = |known: &'w crate::cloud::GroupState| known.tags.get("driftless:fleet");
+    let its = world.cloud.groups().get(group).and_then(fleet);
+    world.cloud.groups().values().filter(move |known| fleet(known) == its).map(|known| &known.name)
+}
+
+/// The group of the same fleet that had the traffic when the other color was last empty.
+pub(crate) fn home_of<'w>(world: &'w World, group: &GroupName) -> Option<&'w GroupName> {
+    of_its_fleet(world, group).find(|member| world.history.homes.contains(*member))
 }
 
 /// The members of a group that serve.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use driftless_planner::fact::{
-    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+    AlarmFact, AlarmState, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
 };
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
@@ -15,10 +15,14 @@ use crate::cloud::{Cloud, CloudEvent};
 use crate::deeds::{Deed, Deeds};
 use crate::dice::Dice;
 use crate::faults::{Bucket, Rates};
-use crate::judges::{History, Violation, serving};
+use crate::judges::{History, Violation, of_its_fleet, serving};
+use crate::mishaps::Mishaps;
 use crate::queue::{Queue, Topic};
 use crate::table::Table;
 use crate::trace::Trace;
+
+/// Events that come at one moment leave in their order.
+const SPACING: SignedDuration = SignedDuration::from_millis(1);
 
 /// The world. One lock around all of it: nothing happens at the same time as anything else.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct World {
     pub dice: Dice,
     /// How often what goes wrong.
     pub rates: Rates,
+    /// What goes wrong by plan.
+    pub mishaps: Mishaps,
     /// What was counted.
     pub counts: Counts,
     /// What was seen.
@@ -134,6 +140,7 @@ impl World {
             bucket: Bucket::new(now),
             dice: dice.split(),
             rates,
+            mishaps: Mishaps::default(),
             counts: Counts::default(),
             trace: Trace::default(),
             deeds: Deeds::default(),
@@ -180,6 +187,9 @@ impl World {
     /// Notes what Driftless did.
     pub fn done(&mut self, deed: &Deed) {
         *self.deeds.counts.entry(deed.name()).or_default() += 1;
+        if self.trace.is_on() {
+            self.deeds.told.push((self.now, deed.clone()));
+        }
         match deed {
             Deed::Terminate { instance, .. } => {
                 self.deeds.terminated.entry(instance.clone()).or_insert(self.now);
@@ -192,7 +202,9 @@ impl World {
                 self.history.raised.insert(group.clone(), self.now);
             }
             Deed::Empty { group } => {
-                self.history.home = self.cloud.groups().keys().find(|other| *other != group).cloned();
+                let other = of_its_fleet(self, group).find(|other| *other != group).cloned();
+                self.history.homes.remove(group);
+                self.history.homes.extend(other);
             }
             // Asked again with a token that AWS knows, it launches nothing, as all that follows.
             Deed::Launch { group, .. } if self.cloud.members(group).any(|member| member.launched_at == self.now) => {
@@ -238,6 +250,10 @@ impl World {
                 Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None })
             }
             CloudEvent::Alarm { alarm, state, subject, at } => {
+                // What watches one server alone speaks against that server.
+                for instance in subject.instances.iter().filter(|_| state == AlarmState::Alarm) {
+                    self.history.drifted.entry(instance.clone()).or_insert(at);
+                }
                 self.note(|| format!("CloudWatch: {alarm} is {state:?}"));
                 let reason = "a threshold".into();
                 Fact::Alarm(AlarmFact { alarm, state, since: at, reason, subject, muted: false })
@@ -266,7 +282,8 @@ impl World {
         if copies == 2 {
             self.counts.fault("event twice");
         }
-        for _ in 0..copies {
+        let (facts, planned) = self.mishaps.deliver(self.now, fact);
+        for (fact, place) in facts.iter().zip(0..).flat_map(|sent| std::iter::repeat_n(sent, copies)) {
             let usual = self.dice.duration(SignedDuration::from_millis(200), SignedDuration::from_secs(8));
             let late = if self.dice.happens(self.rates.event_late) {
                 self.counts.fault("event late");
@@ -274,7 +291,7 @@ impl World {
             } else {
                 SignedDuration::ZERO
             };
-            self.send(WakeMessage::Fact(Box::new(fact.clone())), self.now + usual + late);
+            self.send(WakeMessage::Fact(Box::new(fact.clone())), self.now + usual + late + planned + SPACING * place);
         }
     }
 

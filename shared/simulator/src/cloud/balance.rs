@@ -105,6 +105,9 @@ impl Cloud {
         if self.launches(name).is_none() {
             return Some("The image id '[ami-0]' does not exist. Launching EC2 instance failed.".to_owned());
         }
+        if let Some(message) = self.refused.get(name) {
+            return Some(message.clone());
+        }
         let zone = zone?;
         self.short.contains(zone).then(|| {
             format!(

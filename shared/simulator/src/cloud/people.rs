@@ -10,7 +10,7 @@ use driftless_planner::observation::{TemplateContent, TemplateReference, Templat
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
-use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Life, RuleState, TargetGroupState};
+use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, TargetGroupState};
 use super::{Cloud, CloudEvent};
 
 impl Cloud {
@@ -108,6 +108,18 @@ impl Cloud {
         }
     }
 
+    /// Changes anything about an image, as a person would.
+    pub fn edit_image(&mut self, id: &ImageId, edit: impl FnOnce(&mut Image)) {
+        if let Some(image) = self.images.get_mut(id) {
+            edit(image);
+        }
+    }
+
+    /// From now on the instances of an image behave so.
+    pub fn set_build(&mut self, id: &ImageId, build: Build) {
+        self.builds.insert(id.clone(), build);
+    }
+
     /// An image is deregistered.
     pub fn remove_image(&mut self, image: &ImageId) {
         self.images.remove(image);
@@ -157,6 +169,23 @@ impl Cloud {
             self.short.insert(zone.clone());
         } else {
             self.short.remove(zone);
+        }
+    }
+
+    /// EC2 refuses the launches of a group with these words, or refuses them no more.
+    pub fn set_refused(&mut self, group: &GroupName, message: Option<&str>) {
+        match message {
+            Some(message) => self.refused.insert(group.clone(), message.to_owned()),
+            None => self.refused.remove(group),
+        };
+    }
+
+    /// Changes anything about an instance, as a person would.
+    pub fn edit_instance(&mut self, id: &InstanceId, edit: impl FnOnce(&mut Instance)) {
+        if let Some(instance) = self.instances.get_mut(id) {
+            edit(instance);
+            let group = instance.group.clone();
+            self.touch(&group);
         }
     }
 

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::fact::{AlarmState, Command, CommandFact, Fact};
+use driftless_planner::fact::{AlarmState, Command};
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::ImageId;
-use driftless_planner::observation::{TemplateContent, TemplateReference, TemplateVersion};
-use driftless_planner::wake::WakeMessage;
 use jiff::SignedDuration;
 
 use super::events::some_member;
 use super::fleet::{self, Names};
 use crate::cloud::Build;
 use crate::dice::Dice;
+use crate::people;
 use crate::world::World;
 
 /// A pipeline makes an image for the fleet: most are newer than all before, and some are not good.
@@ -21,7 +20,7 @@ pub(super) fn publish(world: &mut World, names: &Names, dice: &mut Dice) {
     let number = world.cloud.image_ids().count() + 1;
     let Ok(id) = format!("ami-{number:017x}").parse() else { return };
     image.id = id;
-    image.image_for = Some(names.fleet.as_str().into());
+    image.image_for = Some(names.fleet.fleet.as_str().into());
     image.created_at = world.now;
     image.build = Some(if dice.happens(100_000) { "1".into() } else { number.to_string().as_str().into() });
     let build = match dice.below(100) {
@@ -37,7 +36,7 @@ pub(super) fn publish(world: &mut World, names: &Names, dice: &mut Dice) {
 
 /// An alarm rings, is unsure, or flaps for reasons of its own.
 pub(super) fn ring(world: &mut World, names: &Names, dice: &mut Dice) {
-    let Some(alarm) = dice.pick(&names.colors).map(|color| color.alarm.clone()) else { return };
+    let Some(alarm) = dice.pick(&names.alarms).cloned() else { return };
     let times = if dice.happens(300_000) { dice.between(2, 6) } else { 1 };
     let mut at = world.now;
     for _ in 0..times {
@@ -56,10 +55,10 @@ const THEIRS: u32 = 300;
 
 /// A person writes weights, and puts back what was there, unless it was changed meanwhile.
 pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
-    let Some(before) = world.cloud.forwards_now().get(&names.place).map(|forward| forward.weights.clone()) else {
+    let Some(before) = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone()) else {
         return;
     };
-    let [one, other] = names.colors.as_slice() else { return };
+    let [one, other] = names.fleet.colors.as_slice() else { return };
     let (Some(one), Some(other)) = (&one.target_group, &other.target_group) else { return };
     if one == other {
         return;
@@ -71,32 +70,20 @@ pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
     let share = u32::try_from(dice.below(101)).unwrap_or(0);
     let theirs = BTreeMap::from([(one.clone(), 3 * share), (other.clone(), THEIRS - 3 * share)]);
     let end = world.now + dice.duration(SignedDuration::from_secs(20), SignedDuration::from_mins(45));
-    world.note(|| format!("a person: weights := {theirs:?} until {end}"));
-    let written = theirs.clone();
-    world.cloud.edit_forward(&names.place, |forward| forward.weights = written);
-    world.history.people_weighed_at = Some(world.now);
-    let place = names.place.clone();
+    people::write_weights(world, &names.fleet.place, theirs.clone());
+    let place = names.fleet.place.clone();
     world.change_at(end, move |world| {
         if world.cloud.forwards_now().get(&place).is_some_and(|forward| forward.weights == theirs) {
-            world.note(|| format!("a person: weights := {before:?} again"));
-            world.cloud.edit_forward(&place, |forward| forward.weights = before);
-            world.history.people_weighed_at = Some(world.now);
+            people::write_weights(world, &place, before);
         }
     });
 }
 
 /// Terraform writes a launch template version with other user data.
 pub(super) fn write_template(world: &mut World, names: &Names, dice: &mut Dice) {
-    let Some(group) = dice.pick(&names.colors).and_then(|color| world.cloud.groups().get(&color.group)) else { return };
-    let TemplateReference::Numbered(own) = group.template.clone() else { return };
-    let Some(content) = world.cloud.templates().get(&own).cloned() else { return };
-    let newest = world.cloud.templates().keys().rfind(|version| version.template == own.template);
-    let number = newest.map_or(1, |version| version.version + 1);
-    let version = TemplateVersion { template: own.template, version: number };
-    let settings = BTreeMap::from([("user_data".to_owned(), format!("sha256:{number}").as_str().into())]);
-    let content = TemplateContent { written_for: None, settings, ..content };
-    world.note(|| format!("Terraform: writes {version}"));
-    world.cloud.add_template(&version, content);
+    if let Some(color) = dice.pick(&names.fleet.colors) {
+        people::write_template(world, &color.group);
+    }
 }
 
 /// An operator says something: anything, at any moment.
@@ -116,29 +103,10 @@ pub(super) fn command(world: &mut World, names: &Names, dice: &mut Dice) {
         (10, Some(image)) => Command::Unveto { image },
         (11, _) => Command::AcceptLive { color: if dice.happens(500_000) { Color::Blue } else { Color::Green } },
         (12, _) => match some_member(world, names, dice) {
-            Some(instance) => {
-                world.history.drifted.entry(instance.clone()).or_insert(world.now);
-                Command::Replace { instance }
-            }
+            Some(instance) => Command::Replace { instance },
             None => Command::Retry,
         },
         _ => Command::Retry,
     };
-    tell(world, names, command);
-}
-
-/// A command reaches the wake queue: whoever gave it knows that it did.
-pub(super) fn tell(world: &mut World, names: &Names, command: Command) {
-    world.note(|| format!("a person: {command:?}"));
-    world.history.commands += 1;
-    let fact = Fact::Command(CommandFact {
-        request: format!("request-{}", world.history.commands),
-        fleet: names.fleet.clone(),
-        actor: "ana".into(),
-        at: world.now,
-        reason: None,
-        command,
-    });
-    let at = world.now + SignedDuration::from_millis(300);
-    world.send(WakeMessage::Fact(Box::new(fact)), at);
+    people::tell(world, &names.fleet.fleet, command);
 }

@@ -2,12 +2,14 @@
 
 use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{GroupName, InstanceId};
-use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::observation::FreezeScope;
 use jiff::SignedDuration;
 
-use super::fleet::{Names, zones};
+use super::fleet::Names;
 use super::{BUSY, cutovers, dawn};
 use crate::dice::Dice;
+use crate::fleet::zones;
+use crate::people;
 use crate::world::World;
 
 /// Writes the day's events on the agenda.
@@ -35,7 +37,7 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
 }
 
 pub(super) fn some_member(world: &World, names: &Names, dice: &mut Dice) -> Option<InstanceId> {
-    let members = names.colors.iter().flat_map(|color| world.cloud.members(&color.group));
+    let members = names.fleet.colors.iter().flat_map(|color| world.cloud.members(&color.group));
     let members: Vec<InstanceId> = members.map(|member| member.id.clone()).collect();
     dice.pick(&members).cloned()
 }
@@ -52,7 +54,7 @@ fn drift_many(world: &mut World, names: &Names) {
 }
 
 fn clear(world: &mut World, names: &Names, dice: &mut Dice) {
-    let drifted: Vec<_> = names.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
+    let drifted: Vec<_> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
     if let Some(instance) = dice.pick(&drifted).cloned() {
         world.cloud.judge(&names.rule, &instance, Verdict::Compliant);
     }
@@ -68,7 +70,7 @@ pub(super) fn drifted(world: &World, group: &GroupName) -> Vec<InstanceId> {
 fn resize(world: &mut World, names: &Names, dice: &mut Dice) {
     let share = dice.below(1_000);
     let is_open = |group: &&GroupName| world.cloud.groups().get(group).is_some_and(|known| known.max > 0);
-    let open: Vec<GroupName> = names.colors.iter().map(|color| &color.group).filter(is_open).cloned().collect();
+    let open: Vec<GroupName> = names.fleet.colors.iter().map(|color| &color.group).filter(is_open).cloned().collect();
     let Some(group) = dice.pick(&open).cloned() else { return };
     world.cloud.edit_group(&group, |group| {
         let low = group.min.max(1);
@@ -81,9 +83,7 @@ fn resize(world: &mut World, names: &Names, dice: &mut Dice) {
 
 fn freeze(world: &mut World, dice: &mut Dice) {
     let expires_at = Some(world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(3)));
-    world.note(|| format!("a person: freeze until {expires_at:?}"));
-    let (since, scope) = (world.now, FreezeScope::Account);
-    world.table.freeze(Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope });
+    people::freeze(world, FreezeScope::Account, "incident", expires_at);
 }
 
 /// A zone, or every one, has no room for new instances.

@@ -1,30 +1,26 @@
-//! The fleet of a day: its layout, its groups, its load balancer, its policy.
+//! The fleet of a day: its layout, its size, its policy.
 
 use std::collections::BTreeMap;
 
-use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::AlarmSubject;
-use driftless_planner::ids::{AlarmName, FleetName, GroupName, IdError, RuleName, TargetGroupArn, Zone};
-use driftless_planner::image::{Image, ImageState};
-use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use driftless_planner::balancer::TargetGroupSettings;
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{AlarmName, IdError, RuleName};
+use driftless_planner::image::Image;
 use jiff::SignedDuration;
 
 use super::dawn;
 use crate::cloud::{Build, Cloud};
 use crate::dice::Dice;
+use crate::fleet::{self, FleetNames, FleetPlan, Layout};
 use crate::judges::admission::WINDOWS;
 
-/// How a fleet is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// One group.
-    Single,
-    /// Two colors, each with its target group in one forward action.
-    Weighted,
-    /// Two colors that take turns in one target group.
-    Shared,
-    /// Two colors without a load balancer.
-    Bare,
+/// The names of the day.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    pub(super) fleet: FleetNames,
+    pub(super) rule: RuleName,
+    /// One for each group.
+    pub(super) alarms: Vec<AlarmName>,
 }
 
 impl Layout {
@@ -38,68 +34,19 @@ impl Layout {
     }
 }
 
-/// The names of one color, or of the only group.
-#[derive(Debug, Clone)]
-pub(super) struct ColorNames {
-    pub(super) group: GroupName,
-    /// What it receives traffic through while it is the live one. None: there is no load balancer.
-    pub(super) target_group: Option<TargetGroupArn>,
-    pub(super) template: TemplateVersion,
-    pub(super) alarm: AlarmName,
-    color: Option<&'static str>,
-}
-
-/// The names of the fleet and what belongs to it.
-#[derive(Debug, Clone)]
-pub(super) struct Names {
-    pub(super) layout: Layout,
-    pub(super) fleet: FleetName,
-    pub(super) rule: RuleName,
-    pub(super) place: ForwardPlace,
-    /// The live color of the morning first.
-    pub(super) colors: Vec<ColorNames>,
-}
-
-fn target_group(name: &str) -> Result<TargetGroupArn, IdError> {
-    format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067").parse()
-}
-
 impl Names {
     pub(super) fn of(layout: Layout) -> Result<Self, IdError> {
-        let listener = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/\
-                        f2f7dc8efc522ab2";
-        let color = |name: &'static str, target_group, color| -> Result<ColorNames, IdError> {
-            let number = if name == "green" { 2 } else { 1 };
-            Ok(ColorNames {
-                group: format!("app-{name}").parse()?,
-                target_group,
-                template: TemplateVersion { template: format!("lt-012345678{number}").parse()?, version: 7 },
-                alarm: format!("app-{name}-5xx").parse()?,
-                color,
-            })
-        };
-        let colors = match layout {
-            Layout::Single => vec![color("asg", Some(target_group("app")?), None)?],
-            Layout::Weighted => vec![
-                color("blue", Some(target_group("blue")?), Some("blue"))?,
-                color("green", Some(target_group("green")?), Some("green"))?,
-            ],
-            Layout::Shared => vec![
-                color("blue", Some(target_group("app")?), Some("blue"))?,
-                color("green", Some(target_group("app")?), Some("green"))?,
-            ],
-            Layout::Bare => vec![color("blue", None, Some("blue"))?, color("green", None, Some("green"))?],
-        };
-        let place = ForwardPlace::Listener(listener.parse()?);
-        Ok(Self { layout, fleet: "app".parse()?, rule: "no-public-ip".parse()?, place, colors })
+        let fleet = FleetNames::of(layout, "app".parse()?, Color::Blue, 0)?;
+        let alarms = fleet.colors.iter().map(|color| format!("{}-5xx", color.group).parse());
+        let alarms = alarms.collect::<Result<_, _>>()?;
+        Ok(Self { fleet, rule: "no-public-ip".parse()?, alarms })
     }
 }
 
 /// The account at dawn: one fleet, settled.
 pub(super) fn account(names: &Names, dice: &mut Dice) -> Result<Cloud, IdError> {
     let mut cloud = Cloud::new(dice.split(), dawn() - SignedDuration::from_hours(1));
-    cloud.add_image(image()?, Build::Good);
-    cloud.add_rule(&names.rule, SignedDuration::from_mins(3));
+    let image = image()?;
     let tags = tags(names, dice);
     let sizes = Sizes::drawn(dice);
     let settings = TargetGroupSettings {
@@ -107,37 +54,26 @@ pub(super) fn account(names: &Names, dice: &mut Dice) -> Result<Cloud, IdError> 
         deregistration_delay: dice.duration(SignedDuration::from_secs(10), SignedDuration::from_mins(5)),
         slow_start: SignedDuration::ZERO,
     };
-    let mut weights = BTreeMap::new();
-    for (position, color) in names.colors.iter().enumerate() {
-        let is_live = position == 0;
-        if let Some(arn) = &color.target_group {
-            cloud.add_target_group(arn, settings, SignedDuration::from_secs(20));
-            weights.entry(arn.clone()).or_insert(if is_live { 100 } else { 0 });
-        }
+    let plan = FleetPlan {
+        names: names.fleet.clone(),
+        tags,
+        settings,
+        image: image.id.clone(),
+        min: sizes.desired / 2,
+        max: sizes.desired + sizes.room,
+        desired: sizes.desired,
+        warm_up: sizes.warm_up,
+    };
+    cloud.add_image(image, Build::Good);
+    cloud.add_rule(&names.rule, SignedDuration::from_mins(3));
+    for (color, alarm) in names.fleet.colors.iter().zip(&names.alarms) {
         let window = dice.duration(SignedDuration::from_secs(60), SignedDuration::from_mins(3));
-        cloud.add_alarm(&color.alarm, subject(color), window);
-        let content = TemplateContent { image: Some(image()?.id), written_for: None, settings: BTreeMap::new() };
-        cloud.add_template(&color.template, content);
-        let colored = color.color.map(|color| ("driftless:color".to_owned(), color.to_owned()));
-        let tags = tags.clone().into_iter().chain(colored).collect();
-        cloud.add_group(&color.group, tags, color.template.clone(), zones());
-        // In a shared target group the idle color rests detached.
-        let is_attached = is_live || names.layout == Layout::Weighted;
-        let attached = color.target_group.clone().filter(|_| is_attached);
-        cloud.edit_group(&color.group, |group| {
-            group.target_groups = attached.into_iter().collect();
-            group.warm_up = sizes.warm_up;
-            if is_live {
-                (group.min, group.max, group.desired) = (sizes.desired / 2, sizes.desired + sizes.room, sizes.desired);
-            }
-        });
+        cloud.add_alarm(alarm, fleet::subject(color), window);
     }
-    if !weights.is_empty() {
-        cloud.add_forward(&names.place, weights, 0);
-    }
+    fleet::add_fleet(&mut cloud, &plan);
     cloud.advance(dawn());
     cloud.drain_events();
-    cloud.edit_forward(&names.place, |forward| forward.rate = 10);
+    cloud.edit_forward(&names.fleet.place, |forward| forward.rate = 10);
     Ok(cloud)
 }
 
@@ -158,35 +94,13 @@ impl Sizes {
     }
 }
 
-fn subject(color: &ColorNames) -> AlarmSubject {
-    let target_groups: Vec<String> = color.target_group.iter().map(|arn| arn.dimension().to_owned()).collect();
-    let groups = if target_groups.is_empty() { vec![color.group.clone()] } else { Vec::new() };
-    AlarmSubject { instances: Vec::new(), groups, target_groups }
-}
-
 /// The image that the fleet runs.
 pub(super) fn image() -> Result<Image, IdError> {
-    Ok(Image {
-        id: "ami-00000000000000001".parse()?,
-        state: ImageState::Available,
-        is_own: true,
-        image_for: None,
-        build: None,
-        commit: None,
-        created_at: dawn() - SignedDuration::from_hours(24),
-        architecture: "x86_64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
-    })
-}
-
-pub(super) fn zones() -> Vec<Zone> {
-    ["eu-central-1a", "eu-central-1b"].iter().filter_map(|zone| zone.parse().ok()).collect()
+    Ok(fleet::image("ami-00000000000000001".parse()?, dawn() - SignedDuration::from_hours(24)))
 }
 
 fn tags(names: &Names, dice: &mut Dice) -> BTreeMap<String, String> {
-    let alarms: Vec<&str> = names.colors.iter().map(|color| color.alarm.as_str()).collect();
+    let alarms: Vec<&str> = names.alarms.iter().map(AlarmName::as_str).collect();
     let mut tags: BTreeMap<String, String> =
         [("fleet", "app"), ("rules", "no-public-ip"), ("alarms", alarms.join(";").as_str())]
             .into_iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Waiting;
+use driftless_planner::ids::FleetName;
 use driftless_planner::record::Phase;
 
 use super::Violation;
@@ -13,51 +14,58 @@ use crate::world::World;
 /// # Errors
 /// The first thing that is left over.
 pub fn after_quiet(world: &World) -> Result<(), Violation> {
+    world.table.rows().keys().try_for_each(|fleet| left_over(world, fleet))
+}
+
+/// Whether all work on one fleet has come to an end.
+///
+/// # Errors
+/// The first thing that is left over.
+pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     let left_over = |rule, what: String| Err(Violation { at: world.now, rule, what });
+    let Some(row) = world.table.row(fleet) else { return Ok(()) };
     let sent: BTreeSet<&str> = world.topic.sent.iter().map(|(_, notification)| notification.id.as_str()).collect();
-    for (fleet, row) in world.table.rows() {
-        if let Some(holder) = row.lock.holder.as_ref().filter(|_| row.lock.until > world.now) {
-            return left_over("every lease is given back", format!("{holder} holds {fleet}"));
-        }
-        if let Some(fact) = row.facts.keys().next() {
-            return left_over("every fact is used", format!("{fact} of {fleet} is not"));
-        }
-        if let Some(notification) = row.outbox.first() {
-            return left_over("everything is announced", format!("{} of {fleet} is not", notification.id));
-        }
-        if let Some(silent) = row.announced.iter().find(|id| !sent.contains(id.as_str())) {
-            return left_over("everything is announced", format!("{silent} of {fleet} never was"));
-        }
-        let Some(record) = &row.record else { continue };
-        if let Some(cutover) = &record.cutover {
-            let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);
-            return left_over("every cutover ends", what);
-        }
-        let is_observed = |name| {
-            let group = world.cloud.groups().get(name);
-            group.and_then(|group| group.tags.get("driftless:mode")).is_some_and(|mode| mode == "observe")
-        };
-        // What is only observed may wait for ever.
-        let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase {
-            Phase::Stopped(_) => false,
-            // A share of a group of one is none, as the policy says and as is told.
-            Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
-            Phase::Blocked(_) => !is_observed(&replacement.group),
-            Phase::Debouncing
-            | Phase::Launching(_)
-            | Phase::Proving(_)
-            | Phase::Retiring(_)
-            | Phase::Vacating(_)
-            | Phase::Refilling(_)
-            | Phase::Withdrawing(_) => true,
-        });
-        if let Some((instance, replacement)) = open {
-            let what = format!("{instance} of {fleet} is {}", replacement.phase.name());
-            return left_over("every replacement ends", what);
-        }
-        if let Some(entry) = record.ledger.first() {
-            return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
-        }
+    if let Some(holder) = row.lock.holder.as_ref().filter(|_| row.lock.until > world.now) {
+        return left_over("every lease is given back", format!("{holder} holds {fleet}"));
+    }
+    if let Some(fact) = row.facts.keys().next() {
+        return left_over("every fact is used", format!("{fact} of {fleet} is not"));
+    }
+    if let Some(notification) = row.outbox.first() {
+        return left_over("everything is announced", format!("{} of {fleet} is not", notification.id));
+    }
+    if let Some(silent) = row.announced.iter().find(|id| !sent.contains(id.as_str())) {
+        return left_over("everything is announced", format!("{silent} of {fleet} never was"));
+    }
+    let Some(record) = &row.record else { return Ok(()) };
+    if let Some(cutover) = &record.cutover {
+        let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);
+        return left_over("every cutover ends", what);
+    }
+    let is_observed = |name| {
+        let group = world.cloud.groups().get(name);
+        group.and_then(|group| group.tags.get("driftless:mode")).is_some_and(|mode| mode == "observe")
+    };
+    // What is only observed may wait for ever.
+    let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase {
+        Phase::Stopped(_) => false,
+        // A share of a group of one is none, as the policy says and as is told.
+        Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
+        Phase::Blocked(_) => !is_observed(&replacement.group),
+        Phase::Debouncing
+        | Phase::Launching(_)
+        | Phase::Proving(_)
+        | Phase::Retiring(_)
+        | Phase::Vacating(_)
+        | Phase::Refilling(_)
+        | Phase::Withdrawing(_) => true,
+    });
+    if let Some((instance, replacement)) = open {
+        let what = format!("{instance} of {fleet} is {}", replacement.phase.name());
+        return left_over("every replacement ends", what);
+    }
+    if let Some(entry) = record.ledger.first() {
+        return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
     }
     Ok(())
 }

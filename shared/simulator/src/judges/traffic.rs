@@ -7,7 +7,7 @@ use driftless_planner::record::{Cutover, CutoverPhase, Record};
 use jiff::SignedDuration;
 
 use super::safety::{ON_ITS_WAY, percent, violated};
-use super::{Violation, serving};
+use super::{Violation, home_of, of_its_fleet, serving};
 use crate::world::World;
 
 /// A decision that was made before a veto may still be carried out for so long.
@@ -36,7 +36,7 @@ pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violat
 
 /// A target group of a color is attached: it gets traffic as soon as its targets are healthy.
 pub(super) fn attach(world: &World, group: &GroupName) -> Result<(), Violation> {
-    if world.history.home.as_ref() == Some(group) { Ok(()) } else { gets_traffic(world, group) }
+    if world.history.homes.contains(group) { Ok(()) } else { gets_traffic(world, group) }
 }
 
 fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
@@ -44,7 +44,7 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
     if serve == 0 {
         return Err(violated(world, "no request fails by our doing", format!("nobody serves in {group}")));
     }
-    if world.history.home.as_ref() == Some(group) {
+    if world.history.homes.contains(group) {
         return Ok(());
     }
     let floor = floor(world, group);
@@ -85,7 +85,7 @@ pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGrou
     let (serve, floor) = others
         .map(|other| (serving_or_just_now(world, other), floor(world, other)))
         .fold((0, 0), |(serve, floor), (more, one)| (serve + more, floor.max(one)));
-    let goes_back = world.history.home.as_ref().is_some_and(|home| home != group);
+    let goes_back = home_of(world, group).is_some_and(|home| home != group);
     let needed = if goes_back { 1 } else { floor.max(1) };
     if serve < needed {
         let what = format!("{serve} others serve when {group} is detached, and {needed} are needed");
@@ -105,7 +105,7 @@ pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     if has_traffic && !weighed_just_now {
         return Err(violated(world, "a color with traffic is not let go", group.to_string()));
     }
-    let others = world.cloud.groups().keys().filter(|other| *other != group);
+    let others = of_its_fleet(world, group).filter(|other| *other != group);
     let left: u32 = others.map(|other| serving_or_just_now(world, other)).sum();
     if left == 0 && !serving(world, group).is_empty() {
         return Err(violated(world, "the last that serve are not let go", group.to_string()));
@@ -140,7 +140,7 @@ fn serving_or_just_now(world: &World, group: &GroupName) -> u32 {
 
 /// What a color needs that is to carry the fleet: a share of what the old color wants, and wanted a moment ago.
 fn floor(world: &World, group: &GroupName) -> u32 {
-    let Some(home) = world.history.home.as_ref().and_then(|home| world.cloud.groups().get(home)) else { return 1 };
+    let Some(home) = home_of(world, group).and_then(|home| world.cloud.groups().get(home)) else { return 1 };
     let Some(known) = world.cloud.groups().get(group) else { return 1 };
     let recent = home.past.iter().rev().find(|(at, _)| world.now.duration_since(*at) > ON_ITS_WAY * 2);
     let since = recent.map_or(world.now, |(at, _)| *at);

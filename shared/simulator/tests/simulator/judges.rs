@@ -28,7 +28,7 @@ fn world(size: u32) -> World {
     });
     after(&mut cloud, mins(10));
     let mut world = World::new(cloud.now(), cloud, Dice::new(1), Rates::none());
-    world.history.home = Some(group());
+    world.history.homes.insert(group());
     world
 }
 

@@ -1,0 +1,170 @@
+//! How a fleet stands in the account: its groups, its load balancer, its template and its tags. Days draw one, scenarios
+//! describe several.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
+use driftless_planner::fact::AlarmSubject;
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{FleetName, GroupName, IdError, ImageId, TargetGroupArn, Zone};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloud::Cloud;
+
+/// How a fleet is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One group.
+    Single,
+    /// Two colors, each with its target group in one forward action.
+    Weighted,
+    /// Two colors that take turns in one target group.
+    Shared,
+    /// Two colors without a load balancer.
+    Bare,
+}
+
+/// The names of one color, or of the only group.
+#[derive(Debug, Clone)]
+pub(crate) struct ColorNames {
+    pub(crate) group: GroupName,
+    /// What it receives traffic through while it is the live one. None: there is no load balancer.
+    pub(crate) target_group: Option<TargetGroupArn>,
+    pub(crate) template: TemplateVersion,
+    /// None: the only group.
+    pub(crate) color: Option<Color>,
+}
+
+/// The names of a fleet and what belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetNames {
+    pub(crate) layout: Layout,
+    pub(crate) fleet: FleetName,
+    pub(crate) place: ForwardPlace,
+    /// The live color of the beginning first.
+    pub(crate) colors: Vec<ColorNames>,
+}
+
+/// A settled fleet as it is set up.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetPlan {
+    pub(crate) names: FleetNames,
+    /// All tags but the color.
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) settings: TargetGroupSettings,
+    pub(crate) image: ImageId,
+    /// Of the live group. The other one is empty.
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    pub(crate) desired: u32,
+    pub(crate) warm_up: SignedDuration,
+}
+
+/// How long a load balancer takes to judge a target.
+const JUDGING: SignedDuration = SignedDuration::from_secs(20);
+
+fn target_group(name: &str) -> Result<TargetGroupArn, IdError> {
+    format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067").parse()
+}
+
+impl FleetNames {
+    /// The names of the `number`-th fleet.
+    pub(crate) fn of(layout: Layout, fleet: FleetName, live: Color, number: usize) -> Result<Self, IdError> {
+        let listener = format!(
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/\
+             f2f7dc8efc522ab{number:x}"
+        );
+        let color = |color: Option<Color>| -> Result<ColorNames, IdError> {
+            let group = color.map_or_else(|| fleet.to_string(), |color| format!("{fleet}-{}", word(color)));
+            let target_group = match layout {
+                Layout::Single | Layout::Shared => Some(target_group(fleet.as_str())?),
+                Layout::Weighted => Some(target_group(&group)?),
+                Layout::Bare => None,
+            };
+            let position = if color == Some(Color::Green) { 2 } else { 1 };
+            let template = format!("lt-{number:08x}{position}").parse()?;
+            Ok(ColorNames {
+                group: group.parse()?,
+                target_group,
+                template: TemplateVersion { template, version: 7 },
+                color,
+            })
+        };
+        let colors = match layout {
+            Layout::Single => vec![color(None)?],
+            Layout::Weighted | Layout::Shared | Layout::Bare => vec![color(Some(live))?, color(Some(live.other()))?],
+        };
+        let place = ForwardPlace::Listener(listener.parse()?);
+        Ok(Self { layout, fleet, place, colors })
+    }
+}
+
+/// Sets a fleet up. Its instances come up within minutes, and nobody sends requests yet.
+pub(crate) fn add_fleet(cloud: &mut Cloud, plan: &FleetPlan) {
+    let names = &plan.names;
+    let mut weights = BTreeMap::new();
+    for (position, color) in names.colors.iter().enumerate() {
+        let is_live = position == 0;
+        if let Some(arn) = &color.target_group {
+            cloud.add_target_group(arn, plan.settings, JUDGING);
+            weights.entry(arn.clone()).or_insert(if is_live { 100 } else { 0 });
+        }
+        let content = TemplateContent { image: Some(plan.image.clone()), written_for: None, settings: BTreeMap::new() };
+        cloud.add_template(&color.template, content);
+        let colored = color.color.map(|color| ("driftless:color".to_owned(), word(color).to_owned()));
+        let tags = plan.tags.clone().into_iter().chain(colored).collect();
+        cloud.add_group(&color.group, tags, color.template.clone(), zones());
+        // In a shared target group the idle color rests detached.
+        let is_attached = is_live || names.layout == Layout::Weighted;
+        let attached = color.target_group.clone().filter(|_| is_attached);
+        cloud.edit_group(&color.group, |group| {
+            group.target_groups = attached.into_iter().collect();
+            group.warm_up = plan.warm_up;
+            if is_live {
+                (group.min, group.max, group.desired) = (plan.min, plan.max, plan.desired);
+            }
+        });
+    }
+    if !weights.is_empty() {
+        cloud.add_forward(&names.place, weights, 0);
+    }
+}
+
+/// What the alarm of a color watches.
+pub(crate) fn subject(color: &ColorNames) -> AlarmSubject {
+    let target_groups: Vec<String> = color.target_group.iter().map(|arn| arn.dimension().to_owned()).collect();
+    let groups = if target_groups.is_empty() { vec![color.group.clone()] } else { Vec::new() };
+    AlarmSubject { instances: Vec::new(), groups, target_groups }
+}
+
+/// The word for a color.
+pub(crate) const fn word(color: Color) -> &'static str {
+    match color {
+        Color::Blue => "blue",
+        Color::Green => "green",
+    }
+}
+
+/// An image of this account that is for no fleet in particular.
+pub(crate) fn image(id: ImageId, created_at: Timestamp) -> Image {
+    Image {
+        id,
+        state: ImageState::Available,
+        is_own: true,
+        image_for: None,
+        build: None,
+        commit: None,
+        created_at,
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}
+
+/// The zones of every group.
+pub(crate) fn zones() -> Vec<Zone> {
+    ["eu-central-1a", "eu-central-1b"].iter().filter_map(|zone| zone.parse().ok()).collect()
+}

@@ -1,0 +1,402 @@
+//! Expectations: what a scenario says that must be so.
+
+use driftless_planner::ids::FleetName;
+
+use super::model::{GroupRef, InstanceRef};
+use super::names::{self, GROUP, INSTANCE, Known};
+use super::words::{Line, Need, ScenarioError, Word};
+
+/// One thing that must be so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Term {
+    /// A number, compared with another.
+    Number { what: Quantity, comparison: Comparison, value: u64 },
+    /// A word, or one of several.
+    Word { what: Property, is: bool, value: String },
+    /// Whether on-call was told. None of a fleet: by any; no text: anything at all.
+    Told { fleet: Option<FleetName>, only_pages: bool, containing: Option<String>, is: bool },
+    /// Nothing is left to do.
+    Settled { fleet: FleetName },
+}
+
+/// What is counted or measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// The group's share of the traffic, in percent.
+    Weight(GroupRef),
+    /// `DesiredCapacity`.
+    Size(GroupRef),
+    Min(GroupRef),
+    Max(GroupRef),
+    /// Instances in service.
+    Running(GroupRef),
+    /// Instances in service and healthy.
+    Serving(GroupRef),
+    /// Instances that were replaced.
+    Replaced(FleetName),
+    /// Instances that were launched, by whomever, since the beginning.
+    Launched(FleetName),
+    /// Instances that Driftless asked to terminate.
+    Terminated(FleetName),
+    /// Reversible settings that are not put back yet.
+    Ledger(FleetName),
+    /// Messages that wake someone.
+    Pages(Option<FleetName>),
+    /// Messages of any kind.
+    Messages(Option<FleetName>),
+    /// Calls of Driftless by their name.
+    Calls(String),
+    DeadLetters,
+    /// Requests that got no answer, whoever is to blame.
+    FailedRequests,
+}
+
+/// What has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Property {
+    /// The phase of the cutover under way, or none.
+    Cutover(FleetName),
+    /// How the last cutover ended, or none.
+    Ended(FleetName),
+    Live(FleetName),
+    /// The image of the release.
+    Image(FleetName),
+    /// Images that must not take traffic.
+    Vetoed(FleetName),
+    /// States of the fleet that on-call knows of.
+    Condition(FleetName),
+    /// The guard that holds an instance back.
+    Waiting(InstanceRef),
+    /// Where the replacement of an instance is.
+    Replacement(InstanceRef),
+    /// Whether the cutover is paused.
+    Paused(FleetName),
+}
+
+/// How two numbers compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Comparison {
+    /// Longer ones first: `<=` begins with `<`.
+    const ALL: [(&'static str, Self); 6] = [
+        ("<=", Self::AtMost),
+        (">=", Self::AtLeast),
+        ("!=", Self::NotEqual),
+        ("=", Self::Equal),
+        ("<", Self::Less),
+        (">", Self::More),
+    ];
+
+    pub(crate) const fn holds(self, found: u64, value: u64) -> bool {
+        match self {
+            Self::Equal => found == value,
+            Self::NotEqual => found != value,
+            Self::Less => found < value,
+            Self::AtMost => found <= value,
+            Self::More => found > value,
+            Self::AtLeast => found >= value,
+        }
+    }
+}
+
+const TERM: Need = Need {
+    what: "cutover=, ended=, live=, image=, vetoed=, condition=, paused=, weight, size, min, max, running, serving <group>=, \
+           waiting or replacement <instance>=, calls <name>=, replaced=, launched=, terminated=, ledger=, pages=, messages=, \
+           dead-letters=, failed-requests=, page \"…\", message \"…\", no page, no message, or settled",
+    example: "by 12m expect web cutover=shifting weight green=50",
+};
+const NUMBER: Need = Need { what: "a number; `empty` and `none` are 0", example: "expect ledger=empty replaced=1" };
+const TEXT: Need = Need { what: "a part of its subject between quotes", example: "expect page \"rolled back\"" };
+/// The calls that change something, by the names of the ports.
+pub(crate) const CALLS: [&str; 17] = [
+    "set-minimum",
+    "set-maximum",
+    "set-desired",
+    "launch",
+    "protect",
+    "terminate",
+    "empty",
+    "set-aside",
+    "set-template",
+    "attach",
+    "detach",
+    "start-refresh",
+    "roll-back-refresh",
+    "set-weights",
+    "write-template",
+    "commit",
+    "publish",
+];
+const CALL: Need =
+    Need { what: "the name of a call that changes something, and a number", example: "expect calls terminate=0" };
+/// The phases of a cutover by their words, and none.
+const PHASES: [&str; 14] = [
+    "none",
+    "queued",
+    "preflight",
+    "preparing",
+    "scaling",
+    "verifying",
+    "awaiting-approval",
+    "shifting",
+    "baking",
+    "warm",
+    "retiring-old",
+    "aborting",
+    "rolling-back",
+    "needs-operator",
+];
+const PHASE: Need = Need {
+    what: "none, queued, preflight, preparing, scaling, verifying, awaiting-approval, shifting, baking, warm, retiring-old, \
+           aborting, rolling-back, or needs-operator",
+    example: "by 12m expect web cutover=shifting",
+};
+
+/// Reads everything that a line expects.
+pub(crate) fn terms(line: &mut Line<'_>, known: &Known) -> Result<Vec<Term>, ScenarioError> {
+    let mut reader = Reader { known, fleet: None };
+    let mut terms = Vec::new();
+    loop {
+        reader.fleet = known.named_fleet(line).or(reader.fleet);
+        reader.term(line, &mut terms)?;
+        if line.is_over() {
+            return Ok(terms);
+        }
+    }
+}
+
+struct Reader<'a> {
+    known: &'a Known,
+    /// The fleet that the line has named.
+    fleet: Option<FleetName>,
+}
+
+impl Reader<'_> {
+    fn fleet(&self, line: &Line<'_>) -> Result<FleetName, ScenarioError> {
+        self.fleet.clone().map_or_else(|| self.known.only_fleet(line), Ok)
+    }
+
+    fn term(&self, line: &mut Line<'_>, terms: &mut Vec<Term>) -> Result<(), ScenarioError> {
+        let word = line.need(TERM)?;
+        match word.text.as_str() {
+            "page" | "message" => {
+                let text = line.need(TEXT)?;
+                if !text.is_quoted {
+                    return Err(line.wrong(&text, TEXT));
+                }
+                terms.push(self.told(word.text == "page", Some(text.text), true));
+            }
+            "no" => {
+                let only_pages = line.takes("page") || line.takes("pages");
+                if !only_pages && !line.takes("message") && !line.takes("messages") {
+                    return Err(line.missing(TERM));
+                }
+                let text = line.peek().filter(|next| next.is_quoted).cloned();
+                if text.is_some() {
+                    line.take();
+                }
+                terms.push(self.told(only_pages, text.map(|text| text.text), false));
+            }
+            "settled" => terms.push(Term::Settled { fleet: self.fleet(line)? }),
+            "weight" | "size" | "min" | "max" | "running" | "serving" => self.of_groups(line, &word, terms)?,
+            "waiting" | "replacement" => self.of_instances(line, &word, terms)?,
+            "calls" => terms.push(calls(line)?),
+            _ => terms.push(self.equation(line, &word)?),
+        }
+        Ok(())
+    }
+
+    fn told(&self, only_pages: bool, containing: Option<String>, is: bool) -> Term {
+        Term::Told { fleet: self.fleet.clone(), only_pages, containing, is }
+    }
+
+    /// The group of a pair `green=50`: by its whole name, or a color of the fleet that the line has named.
+    fn group(&self, text: &str) -> Option<GroupRef> {
+        let of_fleet = |fleet: &FleetName| {
+            let color = names::color(text)?;
+            let fleet = self.known.fleet(fleet.as_str())?;
+            names::groups_of(fleet).into_iter().find(|group| group.color == Some(color))
+        };
+        self.fleet.as_ref().and_then(of_fleet).or_else(|| self.known.group(text))
+    }
+
+    fn of_groups(&self, line: &mut Line<'_>, what: &Word, terms: &mut Vec<Term>) -> Result<(), ScenarioError> {
+        let mut is_first = true;
+        while is_first || self.next_names(line, |text| self.group(text).is_some()) {
+            is_first = false;
+            let word = line.need(GROUP)?;
+            let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(&word, GROUP))?;
+            let group = self.group(name).ok_or_else(|| line.wrong(&word, GROUP))?;
+            let what = match what.text.as_str() {
+                "weight" => Quantity::Weight(group),
+                "size" => Quantity::Size(group),
+                "min" => Quantity::Min(group),
+                "max" => Quantity::Max(group),
+                "running" => Quantity::Running(group),
+                _ => Quantity::Serving(group),
+            };
+            terms.push(Term::Number { what, comparison, value: number(line, &word, value)? });
+        }
+        Ok(())
+    }
+
+    fn of_instances(&self, line: &mut Line<'_>, what: &Word, terms: &mut Vec<Term>) -> Result<(), ScenarioError> {
+        let instance = |text: &str| {
+            let (group, ordinal) = text.split_once('/')?;
+            Some(InstanceRef { group: self.group(group)?, ordinal: ordinal.parse().ok()? })
+        };
+        let mut is_first = true;
+        while is_first || self.next_names(line, |text| instance(text).is_some()) {
+            is_first = false;
+            let word = line.need(INSTANCE)?;
+            let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(&word, INSTANCE))?;
+            let instance = instance(name).ok_or_else(|| line.wrong(&word, INSTANCE))?;
+            let property =
+                if what.text == "waiting" { Property::Waiting(instance) } else { Property::Replacement(instance) };
+            terms.push(word_term(line, &word, property, comparison, value)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the next word is another pair of the same list.
+    #[expect(clippy::unused_self, reason = "reads as part of the reader at its calls")]
+    fn next_names(&self, line: &Line<'_>, is_name: impl Fn(&str) -> bool) -> bool {
+        let next = line.peek().filter(|word| !word.is_quoted).and_then(|word| split(&word.text));
+        next.is_some_and(|(name, _, _)| is_name(name))
+    }
+
+    /// `ledger=empty`, `cutover=shifting`, `replaced>=2`.
+    fn equation(&self, line: &Line<'_>, word: &Word) -> Result<Term, ScenarioError> {
+        let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(word, TERM))?;
+        let fleet = || self.fleet(line);
+        let what = match name {
+            "replaced" => Quantity::Replaced(fleet()?),
+            "launched" => Quantity::Launched(fleet()?),
+            "terminated" => Quantity::Terminated(fleet()?),
+            "ledger" => Quantity::Ledger(fleet()?),
+            "pages" => Quantity::Pages(self.fleet.clone()),
+            "messages" => Quantity::Messages(self.fleet.clone()),
+            "dead-letters" => Quantity::DeadLetters,
+            "failed-requests" => Quantity::FailedRequests,
+            _ => {
+                let what = match name {
+                    "cutover" if !PHASES.contains(&value) => return Err(line.wrong(word, PHASE)),
+                    "cutover" => Property::Cutover(fleet()?),
+                    "ended" => Property::Ended(fleet()?),
+                    "live" => Property::Live(fleet()?),
+                    "image" => Property::Image(fleet()?),
+                    "vetoed" => Property::Vetoed(fleet()?),
+                    "condition" => Property::Condition(fleet()?),
+                    "paused" => Property::Paused(fleet()?),
+                    _ => return Err(line.wrong(word, TERM)),
+                };
+                return word_term(line, word, what, comparison, value);
+            }
+        };
+        Ok(Term::Number { what, comparison, value: number(line, word, value)? })
+    }
+}
+
+fn calls(line: &mut Line<'_>) -> Result<Term, ScenarioError> {
+    let word = line.need(CALL)?;
+    let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(&word, CALL))?;
+    if !CALLS.contains(&name) {
+        return Err(line.about(&word, format!("there is no call {name:?}"), CALL));
+    }
+    let value = number(line, &word, value)?;
+    Ok(Term::Number { what: Quantity::Calls(name.to_owned()), comparison, value })
+}
+
+fn word_term(
+    line: &Line<'_>,
+    word: &Word,
+    what: Property,
+    comparison: Comparison,
+    value: &str,
+) -> Result<Term, ScenarioError> {
+    let is = match comparison {
+        Comparison::Equal => true,
+        Comparison::NotEqual => false,
+        Comparison::Less | Comparison::AtMost | Comparison::More | Comparison::AtLeast => {
+            return Err(line.about(word, "words are compared with = or != only".to_owned(), TERM));
+        }
+    };
+    if value.is_empty() {
+        return Err(line.about(word, "its value is missing".to_owned(), TERM));
+    }
+    Ok(Term::Word { what, is, value: value.to_owned() })
+}
+
+fn number(line: &Line<'_>, word: &Word, text: &str) -> Result<u64, ScenarioError> {
+    match text {
+        "empty" | "none" => Ok(0),
+        _ => text.parse().map_err(|_| line.wrong(word, NUMBER)),
+    }
+}
+
+/// Splits `green>=50`.
+fn split(text: &str) -> Option<(&str, Comparison, &str)> {
+    let at = text.find(['<', '>', '!', '='])?;
+    let (name, rest) = text.split_at_checked(at)?;
+    let (comparison, value) =
+        Comparison::ALL.iter().find_map(|(sign, comparison)| Some((*comparison, rest.strip_prefix(sign)?)))?;
+    Some((name, comparison, value))
+}
+
+impl std::fmt::Display for Quantity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, of): (&str, Option<&dyn std::fmt::Display>) = match self {
+            Self::Weight(group) => ("weight", Some(group)),
+            Self::Size(group) => ("size", Some(group)),
+            Self::Min(group) => ("min", Some(group)),
+            Self::Max(group) => ("max", Some(group)),
+            Self::Running(group) => ("running", Some(group)),
+            Self::Serving(group) => ("serving", Some(group)),
+            Self::Replaced(fleet) => ("replaced", Some(fleet)),
+            Self::Launched(fleet) => ("launched", Some(fleet)),
+            Self::Terminated(fleet) => ("terminated", Some(fleet)),
+            Self::Ledger(fleet) => ("ledger", Some(fleet)),
+            Self::Pages(Some(fleet)) => ("pages", Some(fleet)),
+            Self::Pages(None) => ("pages", None),
+            Self::Messages(Some(fleet)) => ("messages", Some(fleet)),
+            Self::Messages(None) => ("messages", None),
+            Self::Calls(call) => ("calls", Some(call)),
+            Self::DeadLetters => ("dead-letters", None),
+            Self::FailedRequests => ("failed-requests", None),
+        };
+        said(formatter, what, of)
+    }
+}
+
+impl std::fmt::Display for Property {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, of): (&str, &dyn std::fmt::Display) = match self {
+            Self::Cutover(fleet) => ("cutover", fleet),
+            Self::Ended(fleet) => ("ended", fleet),
+            Self::Live(fleet) => ("live", fleet),
+            Self::Image(fleet) => ("image", fleet),
+            Self::Vetoed(fleet) => ("vetoed", fleet),
+            Self::Condition(fleet) => ("condition", fleet),
+            Self::Waiting(instance) => ("waiting", instance),
+            Self::Replacement(instance) => ("replacement", instance),
+            Self::Paused(fleet) => ("paused", fleet),
+        };
+        said(formatter, what, Some(of))
+    }
+}
+
+/// What is measured, of whom.
+fn said(formatter: &mut std::fmt::Formatter<'_>, what: &str, of: Option<&dyn std::fmt::Display>) -> std::fmt::Result {
+    match of {
+        Some(of) => write!(formatter, "{what} of {of}"),
+        None => formatter.write_str(what),
+    }
+}

@@ -1,0 +1,216 @@
+//! Whether what a scenario expects is so, in the world as it is at a moment.
+
+use std::fmt;
+
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{FleetName, InstanceId};
+use driftless_planner::record::{Phase, Record};
+
+use super::check::{Property, Quantity, Term};
+use super::model::{GroupRef, InstanceRef};
+use super::stage::{Cast, instances};
+use super::timeline::Letter;
+use crate::cloud::Life;
+use crate::fleet::word;
+use crate::judges::liveness;
+use crate::mishaps::operation_of;
+use crate::world::World;
+
+/// A world that is looked at.
+pub(super) struct Look<'w> {
+    pub(super) world: &'w World,
+    pub(super) cast: &'w Cast,
+    /// What on-call was told so far, each once however often it was sent.
+    pub(super) letters: &'w [Letter],
+}
+
+/// What was found where something else was expected.
+struct Found(String);
+
+impl fmt::Display for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Look<'_> {
+    /// What is not as a line expects it, in words. Empty: all is.
+    pub(super) fn missing(&self, terms: &[Term]) -> Vec<String> {
+        terms.iter().filter_map(|term| self.contradicts(term)).map(|found| found.to_string()).collect()
+    }
+
+    /// Whether all of it is so.
+    pub(super) fn holds(&self, terms: &[Term]) -> bool {
+        terms.iter().all(|term| self.contradicts(term).is_none())
+    }
+
+    fn contradicts(&self, term: &Term) -> Option<Found> {
+        match term {
+            Term::Number { what, comparison, value } => {
+                let found = self.number(what);
+                (!comparison.holds(found, *value)).then(|| Found(format!("{what} is {found}")))
+            }
+            Term::Word { what, is, value } => {
+                let found = self.words(what);
+                (found.contains(value) != *is).then(|| {
+                    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+                    Found(format!("{what} is {}", found.join(", ")))
+                })
+            }
+            Term::Told { fleet, only_pages, containing, is } => {
+                self.told(fleet.as_ref(), *only_pages, containing.as_deref(), *is)
+            }
+            Term::Settled { fleet } => liveness::left_over(self.world, fleet)
+                .err()
+                .map(|left| Found(format!("{fleet} is not settled: {left}"))),
+        }
+    }
+
+    fn record(&self, fleet: &FleetName) -> Option<&Record> {
+        self.world.table.row(fleet)?.record.as_ref()
+    }
+
+    fn told(&self, fleet: Option<&FleetName>, only_pages: bool, part: Option<&str>, is: bool) -> Option<Found> {
+        let mut subjects = self.letters(fleet, only_pages).map(|letter| letter.subject.as_str());
+        let fitting = subjects.clone().find(|subject| part.is_none_or(|part| subject.contains(part)));
+        match (fitting, is) {
+            (Some(_), true) | (None, false) => None,
+            (Some(subject), false) => Some(Found(format!("on-call was told {subject:?}"))),
+            (None, true) if subjects.next().is_none() => Some(Found("on-call was told nothing".to_owned())),
+            (None, true) => {
+                let told: Vec<&str> = self.letters(fleet, only_pages).map(|letter| letter.subject.as_str()).collect();
+                Some(Found(format!("on-call was told only {told:?}")))
+            }
+        }
+    }
+
+    fn letters(&self, fleet: Option<&FleetName>, only_pages: bool) -> impl Iterator<Item = &Letter> + Clone {
+        let (fleet, letters) = (fleet.cloned(), self.letters);
+        letters.iter().filter(move |letter| {
+            fleet.as_ref().is_none_or(|fleet| letter.fleet == *fleet) && (!only_pages || letter.is_page)
+        })
+    }
+
+    fn number(&self, what: &Quantity) -> u64 {
+        let cloud = &self.world.cloud;
+        let group = |group: &GroupRef| self.cast.group(group).and_then(|name| cloud.groups().get(name));
+        match what {
+            Quantity::Weight(of) => self.weight(of),
+            Quantity::Size(of) => group(of).map_or(0, |known| known.desired.into()),
+            Quantity::Min(of) => group(of).map_or(0, |known| known.min.into()),
+            Quantity::Max(of) => group(of).map_or(0, |known| known.max.into()),
+            Quantity::Running(of) => {
+                let members = self.cast.group(of).into_iter().flat_map(|name| cloud.members(name));
+                count(members.filter(|member| member.life == Life::InService).count())
+            }
+            Quantity::Serving(of) => self.cast.group(of).map_or(0, |name| cloud.serving_in(name).into()),
+            Quantity::Replaced(fleet) => {
+                let row = self.world.table.row(fleet);
+                count(row.map_or(0, |row| row.journal.iter().filter(|entry| entry.to == "replaced").count()))
+            }
+            Quantity::Launched(fleet) => {
+                let had = self.cast.had.get(fleet).copied().unwrap_or(0);
+                count(self.instances(fleet).count().saturating_sub(had))
+            }
+            Quantity::Terminated(fleet) => {
+                let terminated = &self.world.deeds.terminated;
+                count(self.instances(fleet).filter(|id| terminated.contains_key(*id)).count())
+            }
+            Quantity::Ledger(fleet) => count(self.record(fleet).map_or(0, |record| record.ledger.len())),
+            Quantity::Pages(fleet) => count(self.letters(fleet.as_ref(), true).count()),
+            Quantity::Messages(fleet) => count(self.letters(fleet.as_ref(), false).count()),
+            Quantity::Calls(call) => {
+                let calls = &self.world.counts.calls;
+                operation_of(call).and_then(|operation| calls.get(operation)).copied().unwrap_or(0)
+            }
+            Quantity::DeadLetters => count(self.world.queue.dead.len()),
+            // Whole ones: what is left of one is none that anyone had.
+            Quantity::FailedRequests => u64::try_from(cloud.traffic().failed()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn instances(&self, fleet: &FleetName) -> impl Iterator<Item = &InstanceId> {
+        self.cast.fleet(fleet).into_iter().flat_map(|names| instances(self.world, names))
+    }
+
+    /// The group's share of the traffic, in percent: its target group's share of the weights, while it is attached.
+    fn weight(&self, of: &GroupRef) -> u64 {
+        let Some(names) = self.cast.fleet(&of.fleet) else { return 0 };
+        let Some(color) = self.cast.color(of) else { return 0 };
+        let Some(group) = self.world.cloud.groups().get(&color.group) else { return 0 };
+        let Some(forward) = self.world.cloud.forwards_now().get(&names.place) else { return 0 };
+        let all: u64 = forward.weights.values().map(|weight| u64::from(*weight)).sum();
+        let its = group.target_groups.iter().filter_map(|arn| forward.weights.get(arn));
+        let its: u64 = its.map(|weight| u64::from(*weight)).sum();
+        (its * 100).checked_div(all).unwrap_or(0)
+    }
+
+    /// The words for something: one, or several where there may be several.
+    fn words(&self, what: &Property) -> Vec<String> {
+        let color = |color: Option<Color>| color.map(|color| word(color).to_owned());
+        let found: Vec<String> = match what {
+            Property::Cutover(fleet) => self
+                .record(fleet)
+                .and_then(|record| record.cutover.as_ref())
+                .map(|cutover| cutover.phase.name().to_owned())
+                .into_iter()
+                .collect(),
+            Property::Ended(fleet) => self
+                .record(fleet)
+                .and_then(|record| record.memory.past.last())
+                .map(|past| past.outcome.name().to_owned())
+                .into_iter()
+                .collect(),
+            Property::Live(fleet) => self.record(fleet).and_then(|record| color(record.live)).into_iter().collect(),
+            Property::Image(fleet) => {
+                let release = self.record(fleet).and_then(|record| record.release.as_ref());
+                let readable = |image: &str| self.cast.readable(&self.world.cloud, image);
+                release.map(|release| readable(release.image.as_str())).into_iter().collect()
+            }
+            Property::Vetoed(fleet) => {
+                let vetoes = self.record(fleet).map(|record| &record.memory.vetoes);
+                let images = vetoes.into_iter().flat_map(|vetoes| vetoes.keys());
+                images.map(|image| self.cast.readable(&self.world.cloud, image.as_str())).collect()
+            }
+            Property::Condition(fleet) => {
+                let conditions = self.record(fleet).map(|record| &record.conditions);
+                let names = conditions.into_iter().flat_map(|conditions| conditions.keys());
+                names.filter_map(|key| Some(key.split(':').next()?.to_owned())).collect()
+            }
+            Property::Waiting(instance) => self.waiting(instance).into_iter().collect(),
+            Property::Replacement(instance) => {
+                self.replacement(instance).map(|phase| phase.name().to_owned()).into_iter().collect()
+            }
+            Property::Paused(fleet) => {
+                let cutover = self.record(fleet).and_then(|record| record.cutover.as_ref());
+                let is_paused = cutover.is_some_and(|cutover| cutover.paused.is_some());
+                vec![if is_paused { "yes" } else { "no" }.to_owned()]
+            }
+        };
+        if found.is_empty() { vec!["none".to_owned()] } else { found }
+    }
+
+    fn replacement(&self, instance: &InstanceRef) -> Option<&Phase> {
+        let id = self.cast.instance(&self.world.cloud, instance)?;
+        Some(&self.record(&instance.group.fleet)?.replacements.get(id)?.phase)
+    }
+
+    /// The guard that holds an instance back.
+    fn waiting(&self, instance: &InstanceRef) -> Option<String> {
+        match self.replacement(instance)? {
+            Phase::Blocked(waiting) => Some(waiting.guard().to_owned()),
+            Phase::Debouncing => Some("debounce".to_owned()),
+            Phase::Launching(_)
+            | Phase::Proving(_)
+            | Phase::Retiring(_)
+            | Phase::Vacating(_)
+            | Phase::Refilling(_)
+            | Phase::Withdrawing(_)
+            | Phase::Stopped(_) => None,
+        }
+    }
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
+}

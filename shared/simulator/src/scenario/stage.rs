@@ -1,0 +1,295 @@
+//! The world of a scenario before anything happens, and the names of what stands in it.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::balancer::TargetGroupSettings;
+use driftless_planner::fact::AlarmSubject;
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{AlarmName, FleetName, GroupName, IdError, ImageId, InstanceId, RuleName};
+use driftless_planner::image::Image;
+use jiff::{SignedDuration, Timestamp};
+
+use super::model::{
+    AlarmSpec, AlarmTarget, Character, Event, FleetSpec, GroupRef, ImageNumber, ImageSpec, InstanceRef, LayoutSpec,
+    Scenario, What,
+};
+use crate::cloud::{Build, Cloud, Life};
+use crate::dice::Dice;
+use crate::faults::Rates;
+use crate::fleet::{self, ColorNames, FleetNames, FleetPlan, Layout};
+use crate::world::World;
+
+/// The world of a scenario, settled.
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) cast: Cast,
+}
+
+/// The names of what stands in it.
+#[derive(Debug, Clone)]
+pub(super) struct Cast {
+    pub(super) start: Timestamp,
+    pub(super) fleets: Vec<FleetNames>,
+    /// How many instances each fleet had at the beginning.
+    pub(super) had: BTreeMap<FleetName, usize>,
+}
+
+/// Config's time to evaluate a new instance.
+const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
+/// The requests of each fleet, per second.
+const LOAD: u64 = 10;
+/// Before a scenario begins its fleets come up for so long.
+const COMES_UP: SignedDuration = SignedDuration::from_hours(1);
+
+impl Stage {
+    /// Sets the world of a scenario up.
+    ///
+    /// # Errors
+    /// A name that the planner's types refuse.
+    pub(super) fn new(scenario: &Scenario, seed: Option<u64>) -> Result<Self, IdError> {
+        let mut dice = seed.or(scenario.seed).map_or_else(Dice::fixed, Dice::new);
+        let age = scenario.fleets.iter().filter_map(|fleet| fleet.age).max().unwrap_or(SignedDuration::ZERO);
+        let born = scenario.start - age.max(COMES_UP);
+        let mut cloud = Cloud::new(dice.split(), born);
+        for rule in rules(scenario) {
+            cloud.add_rule(&rule, EVALUATION);
+        }
+        let mut fleets = Vec::new();
+        // Every fleet runs `ami-1` at the beginning.
+        let own = image_id(1)?;
+        cloud.add_image(image(own.clone(), None, &ImageSpec::default(), born), Build::Good);
+        for (number, spec) in scenario.fleets.iter().enumerate() {
+            let plan = plan(spec, number, own.clone())?;
+            fleet::add_fleet(&mut cloud, &plan);
+            fleets.push(plan.names);
+        }
+        let cast = Cast { start: scenario.start, fleets, had: BTreeMap::new() };
+        leave_in_standby(scenario, &mut cloud, &cast);
+        cloud.advance(scenario.start);
+        settle(scenario, &mut cloud, &cast)?;
+        let mut world = World::new(scenario.start, cloud, dice.split(), Rates::none());
+        world.history.homes =
+            cast.fleets.iter().filter_map(|fleet| Some(fleet.colors.first()?.group.clone())).collect();
+        // Those of the beginning are as old as the file says.
+        let aging =
+            scenario.fleets.iter().filter(|fleet| fleet.age.is_some()).filter_map(|spec| cast.fleet(&spec.name));
+        let aged: Vec<InstanceId> = aging.flat_map(|fleet| instances(&world, fleet)).cloned().collect();
+        world.history.drifted.extend(aged.into_iter().map(|id| (id, scenario.start)));
+        let had = cast.fleets.iter().map(|fleet| (fleet.fleet.clone(), instances(&world, fleet).count())).collect();
+        Ok(Self { world, cast: Cast { had, ..cast } })
+    }
+}
+
+/// What someone once set aside in idle groups, and forgot.
+fn leave_in_standby(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) {
+    let idle = cast.fleets.iter().zip(&scenario.fleets).filter(|(_, spec)| spec.standby > 0);
+    let idle: Vec<(GroupName, u32)> =
+        idle.filter_map(|(fleet, spec)| Some((fleet.colors.last()?.group.clone(), spec.standby))).collect();
+    for (group, count) in &idle {
+        cloud.edit_group(group, |group| (group.max, group.desired) = (*count, *count));
+    }
+    cloud.advance(scenario.start - COMES_UP / 2);
+    for (group, _) in &idle {
+        let members: Vec<InstanceId> = cloud.members(group).map(|member| member.id.clone()).collect();
+        for member in members {
+            cloud.edit_instance(&member, |instance| instance.life = Life::Standby);
+        }
+        cloud.edit_group(group, |group| (group.max, group.desired) = (0, 0));
+    }
+}
+
+/// What is so when the scenario begins, beside the fleets that have come up.
+fn settle(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) -> Result<(), IdError> {
+    for (number, spec) in &scenario.images {
+        let known = image_id(*number)?;
+        // What fleets run already gets its word on the build, and its character, only now that they are up.
+        if let Some(build) = &spec.build {
+            let fleet = scenario.fleets.first().map(|fleet| fleet.name.as_str().into());
+            cloud.edit_image(&known, |image| (image.build, image.image_for) = (Some(build.as_str().into()), fleet));
+        }
+        if cloud.image_ids().any(|id| *id == known) {
+            cloud.set_build(&known, build_of(spec));
+        }
+    }
+    for (name, spec) in alarms(scenario) {
+        cloud.add_alarm(&name, cast.subject(cloud, spec.on.as_ref()), spec.window);
+        if spec.state != driftless_planner::fact::AlarmState::Ok {
+            cloud.force_alarm(&name, Some(spec.state));
+        }
+    }
+    for (fleet, spec) in cast.fleets.iter().zip(&scenario.fleets) {
+        cloud.edit_forward(&fleet.place, |forward| {
+            forward.rate = LOAD;
+            forward.stickiness = spec.stickiness;
+        });
+        if let [live, ..] = fleet.colors.as_slice() {
+            cloud.edit_group(&live.group, |group| group.offers_launch = !spec.launches_by_desired);
+        }
+    }
+    cloud.drain_events();
+    Ok(())
+}
+
+fn plan(spec: &FleetSpec, number: usize, image: ImageId) -> Result<FleetPlan, IdError> {
+    let layout = match spec.layout {
+        LayoutSpec::Weighted => Layout::Weighted,
+        LayoutSpec::Shared => Layout::Shared,
+        LayoutSpec::Unbalanced => Layout::Bare,
+        LayoutSpec::Single => Layout::Single,
+    };
+    let names = FleetNames::of(layout, spec.name.clone(), spec.live, number)?;
+    let policy = spec.policy.iter().map(|(key, value)| (format!("driftless:{key}"), value.clone()));
+    let fleet = ("driftless:fleet".to_owned(), spec.name.to_string());
+    Ok(FleetPlan {
+        names,
+        tags: policy.chain([fleet]).collect(),
+        settings: TargetGroupSettings {
+            stickiness: None,
+            deregistration_delay: spec.deregistration_delay.unwrap_or(SignedDuration::from_mins(1)),
+            slow_start: spec.slow_start.unwrap_or(SignedDuration::ZERO),
+        },
+        image,
+        min: spec.min.unwrap_or(spec.instances),
+        max: spec.max.unwrap_or(spec.instances),
+        desired: spec.instances,
+        warm_up: spec.warm_up.unwrap_or(SignedDuration::from_mins(1)),
+    })
+}
+
+/// `ami-7` as AWS writes it.
+pub(super) fn image_id(number: ImageNumber) -> Result<ImageId, IdError> {
+    format!("ami-{number:017}").parse()
+}
+
+/// An image as the scenario describes it.
+pub(super) fn image(id: ImageId, fleet: Option<&FleetName>, spec: &ImageSpec, at: Timestamp) -> Image {
+    let mut image = fleet::image(id, at);
+    image.build = spec.build.as_deref().map(Into::into);
+    image.is_backup = spec.is_backup;
+    image.is_own = !spec.is_foreign;
+    image.image_for = fleet.filter(|_| image.is_own).map(|fleet| fleet.as_str().into());
+    if let Some(architecture) = &spec.architecture {
+        image.architecture = architecture.as_str().into();
+    }
+    image
+}
+
+/// How the instances of an image behave.
+pub(super) const fn build_of(spec: &ImageSpec) -> Build {
+    match spec.character {
+        Character::Good => Build::Good,
+        Character::NeverBoots => Build::NeverBoots,
+        Character::NeverHealthy => Build::Sick,
+        Character::TurnsBadAt(share) => Build::FailsUnderLoad(share as u32),
+        Character::BornDrifted => Build::Drifted,
+    }
+}
+
+/// Every rule that a policy or a line names.
+fn rules(scenario: &Scenario) -> Vec<RuleName> {
+    let of_policies = scenario.fleets.iter().filter_map(|fleet| fleet.policy.get("rules"));
+    let listed = of_policies.flat_map(|rules| rules.split(';')).filter_map(|rule| rule.trim().parse().ok());
+    let events = scenario.steps.iter().filter_map(|step| match &step.what {
+        What::Event(Event::Drift { rule, .. } | Event::Clear { rule, .. }) => Some(rule.clone()),
+        What::Event(_) | What::Expect(_) => None,
+    });
+    listed.chain(events).collect()
+}
+
+/// The alarms that the file describes, and those that a policy names: these watch nothing of the simulated world, and
+/// change only where the file says so.
+fn alarms(scenario: &Scenario) -> BTreeMap<AlarmName, AlarmSpec> {
+    let of_policies = scenario.fleets.iter().filter_map(|fleet| fleet.policy.get("alarms"));
+    let named = of_policies.flat_map(|alarms| alarms.split(';')).map(str::trim);
+    let named = named.filter(|alarm| *alarm != "none" && !alarm.contains('*'));
+    let mut alarms: BTreeMap<AlarmName, AlarmSpec> =
+        named.filter_map(|alarm| Some((alarm.parse().ok()?, AlarmSpec::quiet()))).collect();
+    alarms.extend(scenario.alarms.iter().map(|(name, spec)| (name.clone(), spec.clone())));
+    alarms
+}
+
+/// Every instance that a fleet ever had.
+pub(super) fn instances<'w>(world: &'w World, fleet: &'w FleetNames) -> impl Iterator<Item = &'w InstanceId> {
+    let is_of = |group: &GroupName| fleet.colors.iter().any(|color| color.group == *group);
+    world.cloud.instances().values().filter(move |known| is_of(&known.group)).map(|known| &known.id)
+}
+
+impl Cast {
+    /// The names of a fleet.
+    pub(super) fn fleet(&self, name: &FleetName) -> Option<&FleetNames> {
+        self.fleets.iter().find(|fleet| fleet.fleet == *name)
+    }
+
+    /// The names of a group.
+    pub(super) fn color(&self, group: &GroupRef) -> Option<&ColorNames> {
+        self.fleet(&group.fleet)?.colors.iter().find(|color| color.color == group.color)
+    }
+
+    /// A group's name in AWS.
+    pub(super) fn group(&self, group: &GroupRef) -> Option<&GroupName> {
+        self.color(group).map(|color| &color.group)
+    }
+
+    /// The n-th instance that a group ever had.
+    pub(super) fn instance<'c>(&self, cloud: &'c Cloud, instance: &InstanceRef) -> Option<&'c InstanceId> {
+        let group = self.group(&instance.group)?;
+        let mut all = cloud.instances().values().filter(|known| known.group == *group).map(|known| &known.id);
+        all.nth(instance.ordinal.checked_sub(1)?)
+    }
+
+    fn subject(&self, cloud: &Cloud, target: Option<&AlarmTarget>) -> AlarmSubject {
+        match target {
+            None => AlarmSubject::default(),
+            Some(AlarmTarget::Group(group)) => self.color(group).map(fleet::subject).unwrap_or_default(),
+            Some(AlarmTarget::Instance(instance)) => AlarmSubject {
+                instances: self.instance(cloud, instance).into_iter().cloned().collect(),
+                ..AlarmSubject::default()
+            },
+        }
+    }
+
+    /// A text as on-call reads it in a scenario: `blue/5` for `i-00000000000000005`, `ami-2` for its long name.
+    pub(super) fn readable(&self, cloud: &Cloud, text: &str) -> String {
+        let mut readable = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((at, kind)) = next_id(rest) {
+            let (before, id_and_after) = rest.split_at(at);
+            let digits = id_and_after.bytes().skip(kind.len()).take_while(u8::is_ascii_hexdigit).count();
+            let (id, after) = id_and_after.split_at(kind.len() + digits);
+            readable.push_str(before);
+            readable.push_str(&self.short(cloud, id).unwrap_or_else(|| id.to_owned()));
+            rest = after;
+        }
+        readable.push_str(rest);
+        readable
+    }
+
+    /// What a scenario calls an id.
+    fn short(&self, cloud: &Cloud, id: &str) -> Option<String> {
+        if let Some(number) = id.strip_prefix("ami-") {
+            return Some(format!("ami-{}", number.parse::<u64>().ok()?));
+        }
+        let names = self.fleets.iter().flat_map(|fleet| fleet.colors.iter().map(move |color| (fleet, color)));
+        if id.starts_with("lt-") {
+            let (_, color) = names.into_iter().find(|(_, color)| color.template.template.as_str() == id)?;
+            return Some(format!("template of {}", color.group));
+        }
+        let id: InstanceId = id.parse().ok()?;
+        let group = &cloud.instances().get(&id)?.group;
+        let of_group = cloud.instances().values().filter(|known| known.group == *group);
+        let ordinal = of_group.take_while(|known| known.id != id).count() + 1;
+        let (_, color) = names.into_iter().find(|(_, color)| color.group == *group)?;
+        let short = match (self.fleets.as_slice(), color.color) {
+            ([_], Some(Color::Blue)) => "blue",
+            ([_], Some(Color::Green)) => "green",
+            _ => group.as_str(),
+        };
+        Some(format!("{short}/{ordinal}"))
+    }
+}
+
+/// The first id in a text: where it begins, and how.
+fn next_id(text: &str) -> Option<(usize, &'static str)> {
+    let first = |kind: &'static str| text.find(&format!("{kind}0")).map(|at| (at, kind));
+    ["i-", "ami-", "lt-"].into_iter().filter_map(first).min()
+}

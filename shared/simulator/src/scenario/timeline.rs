@@ -1,0 +1,174 @@
+//! What on-call would want to know of a run, gathered by looking at the world after each change of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::decision::JournalEntry;
+use driftless_planner::fact::AlarmState;
+use driftless_planner::ids::{AlarmName, FleetName, InstanceId};
+use driftless_planner::notification::Severity;
+use jiff::Timestamp;
+
+use super::report::Moment;
+use super::stage::Cast;
+use crate::cloud::{Actor, Life};
+use crate::deeds::Deed;
+use crate::fleet::word;
+use crate::world::World;
+
+/// Something that on-call was told.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    pub(super) fleet: FleetName,
+    pub(super) is_page: bool,
+    /// With the names that the scenario uses.
+    pub(super) subject: String,
+}
+
+/// Whoever looks at a world, and remembers what it has seen.
+#[derive(Debug, Default)]
+pub(super) struct Watcher {
+    pub(super) timeline: Vec<Moment>,
+    pub(super) letters: Vec<Letter>,
+    told: BTreeSet<String>,
+    sent: usize,
+    deeds: usize,
+    endings: usize,
+    mishaps: usize,
+    journaled: BTreeMap<FleetName, usize>,
+    lives: BTreeMap<InstanceId, Life>,
+    alarms: BTreeMap<AlarmName, AlarmState>,
+}
+
+impl Watcher {
+    /// A watcher who knows the world as it is.
+    pub(super) fn of(world: &World) -> Self {
+        let lives = world.cloud.instances().values().map(|known| (known.id.clone(), known.life)).collect();
+        let alarms = world.cloud.alarms_now().iter().map(|(name, alarm)| (name.clone(), alarm.state)).collect();
+        Self { lives, alarms, endings: world.cloud.endings().len(), ..Self::default() }
+    }
+
+    /// Notes something.
+    pub(super) fn note(&mut self, cast: &Cast, at: Timestamp, who: &'static str, what: String) {
+        self.timeline.push(Moment { at: at.duration_since(cast.start), who, what });
+    }
+
+    /// Notes what is new.
+    pub(super) fn look(&mut self, world: &World, cast: &Cast) {
+        if world.trace.is_on() {
+            self.tell(world, cast);
+        }
+        self.see_letters(world, cast);
+    }
+
+    fn tell(&mut self, world: &World, cast: &Cast) {
+        for (at, what) in world.mishaps.came.iter().skip(self.mishaps) {
+            let what = cast.readable(&world.cloud, what);
+            self.note(cast, *at, "mishap", what);
+        }
+        self.mishaps = world.mishaps.came.len();
+        self.see_lives(world, cast);
+        self.see_alarms(world, cast);
+        for (fleet, row) in world.table.rows() {
+            let known = self.journaled.get(fleet).copied().unwrap_or(0);
+            for entry in row.journal.iter().skip(known) {
+                let what = cast.readable(&world.cloud, &decided(cast, fleet, entry));
+                self.note(cast, world.now, "decides", what);
+            }
+            self.journaled.insert(fleet.clone(), row.journal.len());
+        }
+        for (at, deed) in world.deeds.told.iter().skip(self.deeds) {
+            let what = cast.readable(&world.cloud, &done(cast, deed));
+            self.note(cast, *at, "does", what);
+        }
+        self.deeds = world.deeds.told.len();
+    }
+
+    fn see_letters(&mut self, world: &World, cast: &Cast) {
+        for (at, letter) in world.topic.sent.iter().skip(self.sent) {
+            let Ok(message) = letter.message() else { continue };
+            let subject = cast.readable(&world.cloud, &message.subject);
+            self.note(cast, *at, "tells", subject.clone());
+            if self.told.insert(letter.id.clone()) {
+                let is_page = letter.severity() == Severity::Page;
+                self.letters.push(Letter { fleet: letter.fleet.clone(), is_page, subject });
+            }
+        }
+        self.sent = world.topic.sent.len();
+    }
+
+    /// Instances that came into service, leave, and are gone.
+    fn see_lives(&mut self, world: &World, cast: &Cast) {
+        let mut news: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        let ended = world.cloud.endings();
+        for known in world.cloud.instances().values() {
+            if self.lives.get(&known.id) == Some(&known.life) {
+                continue;
+            }
+            self.lives.insert(known.id.clone(), known.life);
+            let by = ended.iter().skip(self.endings).find(|ending| ending.instance == known.id).map(|ending| ending.by);
+            let what = match known.life {
+                Life::Pending => "launched",
+                Life::InService => "in service",
+                Life::Standby => "in standby",
+                Life::Terminating => match by {
+                    Some(Actor::AutoScaling) => "terminated by Auto Scaling",
+                    Some(Actor::Person) => "terminated by a person",
+                    Some(Actor::Driftless) | None => "draining",
+                },
+                Life::Gone => "gone",
+            };
+            news.entry(what).or_default().push(cast.readable(&world.cloud, known.id.as_str()));
+        }
+        self.endings = ended.len();
+        for (what, who) in news {
+            self.note(cast, world.now, "AWS", format!("{}: {what}", who.join(" ")));
+        }
+    }
+
+    /// Alarms that ring by themselves, and stop.
+    fn see_alarms(&mut self, world: &World, cast: &Cast) {
+        for (name, alarm) in world.cloud.alarms_now() {
+            if self.alarms.insert(name.clone(), alarm.state) == Some(alarm.state) || alarm.is_forced {
+                continue;
+            }
+            let what = match alarm.state {
+                AlarmState::Ok => "stops",
+                AlarmState::Alarm => "rings",
+                AlarmState::InsufficientData => "lacks data",
+            };
+            self.note(cast, alarm.since, "AWS", format!("alarm {name} {what}"));
+        }
+    }
+}
+
+/// A line of the journal: of whom, and where there are several fleets of which one.
+fn decided(cast: &Cast, fleet: &FleetName, entry: &JournalEntry) -> String {
+    let mut said = String::new();
+    match (&entry.instance, cast.fleets.as_slice()) {
+        (Some(instance), _) => said.push_str(instance.as_str()),
+        (None, [_]) => {}
+        (None, _) => said.push_str(fleet.as_str()),
+    }
+    for part in [entry.from.as_str(), "->", entry.to.as_str()].into_iter().filter(|part| !part.is_empty()) {
+        if !said.is_empty() {
+            said.push(' ');
+        }
+        said.push_str(part);
+    }
+    if entry.why.as_str().is_empty() { said } else { format!("{said}: {}", entry.why) }
+}
+
+/// A write, in words.
+fn done(cast: &Cast, deed: &Deed) -> String {
+    let Deed::Weights(change) = deed else { return deed.to_string() };
+    let name = |arn| {
+        let color =
+            cast.fleets.iter().flat_map(|fleet| &fleet.colors).find(|color| color.target_group.as_ref() == Some(arn));
+        match color {
+            Some(color) => color.color.map_or_else(|| color.group.to_string(), |color| word(color).to_owned()),
+            None => arn.to_string(),
+        }
+    };
+    let weights: Vec<String> = change.weights.iter().map(|(arn, weight)| format!("{}={weight}", name(arn))).collect();
+    format!("weights := {}", weights.join(" "))
+}

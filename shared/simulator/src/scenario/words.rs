@@ -1,0 +1,308 @@
+//! A line as words. A parser crate would be overkill: a line is a handful of words, and what matters is what the error
+//! says.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+
+/// Why a scenario cannot be read: which line, what was expected there, and a line that would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ScenarioError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The line itself.
+    pub text: String,
+    /// Where in it, from 0, in characters.
+    pub column: usize,
+    /// How many characters are wrong.
+    pub length: usize,
+    /// What is wrong.
+    pub problem: String,
+    /// What was expected.
+    pub expected: String,
+    /// A line, or the part of one, that would be right.
+    pub example: &'static str,
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, text, column, length, problem, expected, example } = self;
+        writeln!(formatter, "line {line}: {problem}")?;
+        writeln!(formatter, "    {text}")?;
+        writeln!(formatter, "    {}{}", " ".repeat(*column), "^".repeat((*length).max(1)))?;
+        writeln!(formatter, "  expected: {expected}")?;
+        write!(formatter, "  example:  {example}")
+    }
+}
+
+/// What should have been there, and how it looks when it is right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    pub(crate) what: &'static str,
+    pub(crate) example: &'static str,
+}
+
+/// A word, or several between quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) text: String,
+    /// Where it begins, in characters.
+    pub(crate) column: usize,
+    /// Whether it began with a quote.
+    pub(crate) is_quoted: bool,
+    /// Whether a comma or colon followed it: the end of a clause.
+    pub(crate) ends_clause: bool,
+}
+
+/// A line that is read from left to right.
+#[derive(Debug, Clone)]
+pub(crate) struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    words: Vec<Word>,
+    next: usize,
+}
+
+impl<'a> Line<'a> {
+    /// Splits a line into words. What follows a `#` is a comment.
+    pub(crate) fn new(number: usize, text: &'a str) -> Result<Self, ScenarioError> {
+        let mut line = Self { number, text, words: Vec::new(), next: 0 };
+        let mut word: Option<Word> = None;
+        let mut quote = None;
+        for (column, character) in text.chars().enumerate() {
+            if quote.is_some() || (character == '"') {
+                let open = word.get_or_insert_with(|| Word {
+                    text: String::new(),
+                    column,
+                    is_quoted: true,
+                    ends_clause: false,
+                });
+                if character == '"' {
+                    quote = if quote.is_some() { None } else { Some(column) };
+                } else {
+                    open.text.push(character);
+                }
+            } else if character.is_whitespace() {
+                line.words.extend(word.take().map(without_separator));
+            } else if character == '#' && word.is_none() {
+                break;
+            } else {
+                let open = word.get_or_insert_with(|| Word {
+                    text: String::new(),
+                    column,
+                    is_quoted: false,
+                    ends_clause: false,
+                });
+                open.text.push(character);
+            }
+        }
+        if let Some(column) = quote {
+            let need = Need { what: "a second \" that ends the text", example: "expect page \"rolled back\"" };
+            return Err(line.error(column, text.chars().count() - column, "this text has no end".to_owned(), need));
+        }
+        line.words.extend(word.take().map(without_separator));
+        Ok(line)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.next >= self.words.len()
+    }
+
+    /// The next word, which stays.
+    pub(crate) fn peek(&self) -> Option<&Word> {
+        self.words.get(self.next)
+    }
+
+    /// The next word.
+    pub(crate) fn take(&mut self) -> Option<Word> {
+        let word = self.words.get(self.next).cloned();
+        self.next += usize::from(word.is_some());
+        word
+    }
+
+    /// Puts the last word back.
+    pub(crate) fn back(&mut self) {
+        self.next = self.next.saturating_sub(1);
+    }
+
+    /// Takes the next word if it is this one.
+    pub(crate) fn takes(&mut self, text: &str) -> bool {
+        let is_next = self.peek().is_some_and(|word| !word.is_quoted && word.text == text);
+        self.next += usize::from(is_next);
+        is_next
+    }
+
+    /// Takes the next words if they are these.
+    pub(crate) fn takes_all(&mut self, texts: &[&str]) -> bool {
+        let start = self.next;
+        let is_next = texts.iter().all(|text| self.takes(text));
+        if !is_next {
+            self.next = start;
+        }
+        is_next
+    }
+
+    /// The next word, which must be there.
+    pub(crate) fn need(&mut self, need: Need) -> Result<Word, ScenarioError> {
+        self.take().ok_or_else(|| self.missing(need))
+    }
+
+    /// The next word, which must be this one.
+    pub(crate) fn need_word(&mut self, text: &str, need: Need) -> Result<(), ScenarioError> {
+        let word = self.need(need)?;
+        if word.text == text { Ok(()) } else { Err(self.wrong(&word, need)) }
+    }
+
+    /// The next word, as what it must be.
+    pub(crate) fn need_as<T>(&mut self, need: Need, read: impl FnOnce(&str) -> Option<T>) -> Result<T, ScenarioError> {
+        let word = self.need(need)?;
+        read(&word.text).ok_or_else(|| self.wrong(&word, need))
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn end(&mut self, need: Need) -> Result<(), ScenarioError> {
+        match self.take() {
+            None => Ok(()),
+            Some(word) => {
+                let problem = format!("{:?} is one word too many", word.text);
+                Err(self.error(word.column, word.text.chars().count(), problem, need))
+            }
+        }
+    }
+
+    /// The line ends where something must follow.
+    pub(crate) fn missing(&self, need: Need) -> ScenarioError {
+        let column = self.text.trim_end().chars().count() + 1;
+        self.error(column, 1, "something is missing at the end".to_owned(), need)
+    }
+
+    /// A word that is not what it must be.
+    pub(crate) fn wrong(&self, word: &Word, need: Need) -> ScenarioError {
+        self.about(word, format!("{:?} is not understood", word.text), need)
+    }
+
+    /// Something else that is wrong with a word.
+    pub(crate) fn about(&self, word: &Word, problem: String, need: Need) -> ScenarioError {
+        self.error(word.column, word.text.chars().count(), problem, need)
+    }
+
+    /// Something that is wrong with the line as a whole.
+    pub(crate) fn whole(&self, problem: String, need: Need) -> ScenarioError {
+        let column = self.text.chars().take_while(|character| character.is_whitespace()).count();
+        self.error(column, self.text.trim().chars().count(), problem, need)
+    }
+
+    fn error(&self, column: usize, length: usize, problem: String, need: Need) -> ScenarioError {
+        ScenarioError {
+            line: self.number,
+            text: self.text.trim_end().to_owned(),
+            column,
+            length,
+            problem,
+            expected: need.what.to_owned(),
+            example: need.example,
+        }
+    }
+}
+
+/// A comma or colon at the end of a word belongs to the sentence, and not to the word.
+fn without_separator(mut word: Word) -> Word {
+    if word.text.ends_with([',', ':']) {
+        word.text.pop();
+        word.ends_clause = true;
+    }
+    word
+}
+
+/// A duration as people write it: `90s`, `5m`, `1h30m`, `2d`.
+pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+    let mut seconds: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at_checked(digits)?;
+        let (unit, after) = after.split_at_checked(1)?;
+        let factor = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        seconds = number.parse::<i64>().ok()?.checked_mul(factor)?.checked_add(seconds)?;
+        rest = after;
+    }
+    (!text.is_empty()).then(|| SignedDuration::from_secs(seconds))
+}
+
+/// A duration as people read it: `1h30m`.
+pub(crate) fn spoken(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds % 3600 / 60, "m"), (seconds % 60, "s")];
+    let said: Vec<String> = parts.iter().filter(|(n, _)| *n != 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if said.is_empty() { "0s".to_owned() } else { said.concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        Line::new(1, line).unwrap().words.into_iter().map(|word| word.text).collect()
+    }
+
+    #[test]
+    fn words_end_at_spaces_and_keep_what_stands_between_quotes() {
+        assert_eq!(texts(r#"expect  page "rolled back""#), ["expect", "page", "rolled back"]);
+        assert_eq!(
+            texts(r#"window="Mon-Fri 09:00-16:00 Europe/Berlin""#),
+            ["window=Mon-Fri 09:00-16:00 Europe/Berlin"]
+        );
+        assert_eq!(texts("fleet web: weighted, 4"), ["fleet", "web", "weighted", "4"]);
+        assert_eq!(texts("traffic=10,50,100"), ["traffic=10,50,100"]);
+    }
+
+    #[test]
+    fn a_comment_ends_the_line_and_a_hash_within_a_text_is_none() {
+        assert_eq!(texts("at 5m  # a comment"), ["at", "5m"]);
+        assert_eq!(texts(r#"page "incident #7""#), ["page", "incident #7"]);
+        assert!(texts("# only this").is_empty());
+    }
+
+    #[test]
+    fn a_text_without_an_end_is_refused_where_it_begins() {
+        let error = Line::new(3, r#"expect page "rolled"#).unwrap_err();
+        assert_eq!((error.line, error.column), (3, 12));
+        assert_eq!(
+            error.to_string(),
+            "line 3: this text has no end\n    expect page \"rolled\n                ^^^^^^^\n  expected: a second \" that \
+             ends the text\n  example:  expect page \"rolled back\""
+        );
+    }
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        for (text, seconds) in [
+            ("0s", Some(0)),
+            ("90s", Some(90)),
+            ("1h30m", Some(5400)),
+            ("2d", Some(172_800)),
+            ("", None),
+            ("5", None),
+            ("m", None),
+            ("5x", None),
+            ("-5m", None),
+            ("99999999999999999d", None),
+        ] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs()), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_told_as_it_is_written() {
+        for text in ["0s", "30s", "5m", "1h", "1h30m", "26h1m1s"] {
+            assert_eq!(spoken(duration(text).unwrap()), text);
+        }
+    }
+}
