@@ -7,6 +7,7 @@ mod crashes;
 mod cutover;
 mod fleets;
 mod hints;
+mod images;
 mod local_stack;
 mod replacement;
 mod restraint;

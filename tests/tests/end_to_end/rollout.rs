@@ -6,6 +6,7 @@ use driftless_planner::fact::Command;
 use driftless_tests::alarm::Alarm;
 use driftless_tests::events::Event;
 use driftless_tests::fleet::{FleetSpec, FleetView};
+use driftless_tests::inbox::Letter;
 use driftless_tests::patience::{Look, wait_until};
 use driftless_tests::proxy::Call;
 use serde_json::Value;
@@ -32,6 +33,9 @@ const ROLLING_OUT: [(&str, &str); 8] = [
     ("keep-warm", "2s"),
     ("metrics-trail", "0s"),
 ];
+
+/// What makes a scene short: no alarm that a step would have to wait for, so that a person must say yes.
+pub(crate) const UNWATCHED: [(&str, &str); 2] = [("alarms", "none"), ("approval", "manual")];
 
 /// What a scene of a cutover plays on.
 pub(crate) struct Rollout {
@@ -70,6 +74,19 @@ impl Rollout {
         let image = self.stage.stack.register_image(&format!("app-{build}"), &tags).await?;
         self.stage.stack.put(&Event::image_available(&image)?).await?;
         Ok(image)
+    }
+
+    /// Publishes an image and lets a person approve it once it is up.
+    pub(crate) async fn publish_and_approve(&self, build: &str) -> anyhow::Result<String> {
+        let image = self.publish(build).await?;
+        self.approve().await?;
+        Ok(image)
+    }
+
+    /// Waits until a cutover asks for approval, and gives it.
+    pub(crate) async fn approve(&self) -> anyhow::Result<()> {
+        self.wait_for_cutover("awaiting-approval").await?;
+        self.say(Command::Approve).await
     }
 
     /// A person says something.
@@ -115,10 +132,20 @@ impl Rollout {
 
     /// Waits until the cutover has ended, and answers how.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<String> {
-        let fleet = self.stage.fleet.name().to_owned();
-        let letter = self.stage.inbox.wait_for_kind(&fleet, "cutover-ended", CUTOVER).await?;
-        let body = letter.json().unwrap_or_default();
-        Ok(body.pointer("/news/outcome").and_then(Value::as_str).unwrap_or_default().to_owned())
+        Ok(self.outcomes(1).await?.concat())
+    }
+
+    /// Waits until so many cutovers have ended, and answers how each did.
+    pub(crate) async fn outcomes(&mut self, count: usize) -> anyhow::Result<Vec<String>> {
+        let outcome = |letter: &Letter| {
+            let body = letter.json().filter(|_| letter.kind() == Some("cutover-ended"))?;
+            body.pointer("/news/outcome").and_then(Value::as_str).map(str::to_owned)
+        };
+        let enough = |letters: &[Letter]| {
+            let outcomes: Vec<String> = letters.iter().filter_map(outcome).collect();
+            (outcomes.len() >= count).then_some(outcomes)
+        };
+        self.stage.inbox.wait_for(&format!("{count} cutovers have ended"), CUTOVER, enough).await
     }
 
     /// What green got of the traffic, write by write.
