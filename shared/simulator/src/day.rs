@@ -135,6 +135,7 @@ fn calm(simulation: &Simulation, names: &Names) {
 fn people_answer(world: &mut World, names: &Names) {
     let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };
+    let live = record.live;
     let commands = match record.cutover.map(|cutover| (cutover.phase, cutover.paused)) {
         Some((CutoverPhase::NeedsOperator { .. }, _)) => vec![Command::Rollback],
         Some((CutoverPhase::AwaitingApproval, paused)) => {
@@ -146,10 +147,26 @@ fn people_answer(world: &mut World, names: &Names) {
         Some((CutoverPhase::Queued | CutoverPhase::Preflight, None)) | None => {
             live_color(world, names).map(|color| Command::AcceptLive { color }).into_iter().collect()
         }
+        // Whoever gave it traffic that nobody wants there takes it back.
+        Some((CutoverPhase::Aborting { .. }, None)) => {
+            live.into_iter().for_each(|live| give_back(world, names, live));
+            Vec::new()
+        }
         Some((_, None)) => Vec::new(),
     };
     for command in commands {
         people::tell(world, &names.fleet.fleet, command);
+    }
+}
+
+/// Gives all of the traffic to a color, unless it has it.
+fn give_back(world: &mut World, names: &Names, live: Color) {
+    let [blue, green] = names.fleet.colors.as_slice() else { return };
+    let (live, other) = if live == Color::Blue { (blue, green) } else { (green, blue) };
+    let (Some(live), Some(other)) = (&live.target_group, &other.target_group) else { return };
+    let weights = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone());
+    if weights.is_some_and(|weights| weights.get(other).is_some_and(|weight| *weight > 0)) {
+        people::write_weights(world, &names.fleet.place, BTreeMap::from([(live.clone(), 100), (other.clone(), 0)]));
     }
 }
 
