@@ -314,18 +314,30 @@ fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 }
 
 fn is_unprotected(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let tag = candidate.plan.input.seen.machines.get(candidate.id).and_then(|machine| machine.protect.as_ref());
-    if let Some(reason) = tag {
-        let until = protection_expiry(reason);
-        if until.is_none_or(|until| candidate.plan.input.now < until) {
-            return Some(Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until });
-        }
+    protection(candidate.plan, candidate.group, candidate.member)
+}
+
+/// What protects an instance from us: the word of a person, at the admission and until it goes.
+pub(crate) fn protection(plan: &Plan<'_>, group: &Group, member: &Member) -> Option<Waiting> {
+    if let Some(waiting) = protected_by_tag(plan, &member.id) {
+        return Some(waiting);
     }
-    // A group that protects all its instances protects none from us: it is how people keep scale-in away.
-    let protects_all =
-        candidate.group.protects_new_instances || candidate.group.members.iter().all(|member| member.protected);
-    (candidate.member.protected && !protects_all)
+    // A group that protects all its instances protects none from us: it is how people keep scale-in away. What we have
+    // just launched ourselves is not protected yet, and what is pending cannot be.
+    let is_successor = |member: &Member| plan.next.successors().any(|successor| *successor == member.id);
+    let is_spared =
+        |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
+    let protects_all = group.protects_new_instances || group.members.iter().all(is_spared);
+    (member.protected && !protects_all)
         .then(|| Waiting::Protected { by: "its own scale-in protection".into(), until: None })
+}
+
+/// A person's tag on an instance, until its expiry.
+pub(crate) fn protected_by_tag(plan: &Plan<'_>, id: &InstanceId) -> Option<Waiting> {
+    let reason = plan.input.seen.machines.get(id)?.protect.as_ref()?;
+    let until = protection_expiry(reason);
+    let holds = until.is_none_or(|until| plan.input.now < until);
+    holds.then(|| Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until })
 }
 
 fn is_in_service(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -354,7 +366,7 @@ fn lifecycle_word(member: &Member) -> ForeignText {
 
 /// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
 /// protection that someone meant must not be lost to a typing error.
-pub(crate) fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
+fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }
 

@@ -227,6 +227,7 @@ impl Notification {
                 | WithdrawReason::RuleBreakerOpen(_)
                 | WithdrawReason::NoCapacity(_)
                 | WithdrawReason::BornDrifted { .. }
+                | WithdrawReason::Protected { .. }
                 | WithdrawReason::WindowClosed => Severity::Info,
             },
             News::SurplusKept { .. } | News::Vetoed { .. } => Severity::Notify,
@@ -330,15 +331,29 @@ impl Notification {
             News::SurplusKept { instance, why } => Wording {
                 what: format!("kept the surplus instance {instance}"),
                 why: why.to_string(),
-                next: "It serves, and desired capacity stays one higher. Look at why the others do not serve; what \
-                       scales the group may take it back."
-                    .to_owned(),
+                next:
+                    "It stays, and desired capacity stays one higher. What scales the group, or a person, may take it \
+                       back."
+                        .to_owned(),
             },
             News::Withdrawn { instance, because, next_attempt } => Wording {
                 what: format!("withdrew the replacement of {instance}"),
                 why: because.to_string(),
                 next: next_attempt.map_or_else(
-                    || "The group has its own size again. Nothing more is done.".to_owned(),
+                    || {
+                        let rest = match because {
+                            WithdrawReason::Protected { .. } => "It is replaced when nobody protects it any more.",
+                            WithdrawReason::Cleared
+                            | WithdrawReason::DriftedGone
+                            | WithdrawReason::BreakerOpen
+                            | WithdrawReason::RuleBreakerOpen(_)
+                            | WithdrawReason::NoCapacity(_)
+                            | WithdrawReason::BornDrifted { .. }
+                            | WithdrawReason::WindowClosed
+                            | WithdrawReason::Failed(_) => "Nothing more is done.",
+                        };
+                        format!("The group has its own size again. {rest}")
+                    },
                     |at| format!("The group has its own size again. The next attempt may start at {at:.0}."),
                 ),
             },

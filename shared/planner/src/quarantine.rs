@@ -53,17 +53,12 @@ pub(crate) fn expire(plan: &mut Plan<'_>, standing: &Standing<'_>) {
             }
         }
         plan.look_again(kept.until);
-        if plan.input.now >= kept.until && !is_held && !is_protected(plan, &id) {
+        // A protection that someone set on it keeps the evidence longer.
+        let is_protected = crate::guards::protected_by_tag(plan, &id).is_some();
+        if plan.input.now >= kept.until && !is_held && !is_protected {
             terminate(plan, group, member);
         }
     }
-}
-
-/// A protection that someone set on it keeps the evidence longer.
-fn is_protected(plan: &Plan<'_>, id: &InstanceId) -> bool {
-    let machine = plan.input.seen.machines.get(id);
-    let reason = machine.and_then(|machine| machine.protect.as_ref());
-    reason.is_some_and(|reason| crate::guards::protection_expiry(reason).is_none_or(|until| plan.input.now < until))
 }
 
 /// In standby it counts in no capacity: terminating it changes none.

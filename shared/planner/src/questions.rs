@@ -150,6 +150,8 @@ pub fn second(
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         questions.machines.insert(id.clone());
+        // A person may want to look at what would be taken back.
+        questions.machines.extend(replacement.phase.successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
         // Without a successor in sight it is told by its launch time, among all.

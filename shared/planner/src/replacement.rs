@@ -288,7 +288,7 @@ fn withdrawn(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacemen
             plan.next.replacements.remove(id);
             plan.journal(Some(id), from, "cleared", because.to_string());
         }
-        WithdrawReason::BreakerOpen | WithdrawReason::RuleBreakerOpen(_) => {
+        WithdrawReason::BreakerOpen | WithdrawReason::RuleBreakerOpen(_) | WithdrawReason::Protected { .. } => {
             replacement.phase = Phase::Debouncing;
             plan.journal(Some(id), from, "debouncing", because.to_string());
         }
@@ -359,21 +359,28 @@ fn hold_or_expire(context: &Context<'_, '_>, surge: &mut Surge) -> Clock {
 
 impl Context<'_, '_> {
     /// Why there is nothing to replace any more, or must not be.
-    fn reason_to_stop(&self) -> Option<WithdrawReason> {
-        if self.drifted.is_none() {
-            Some(WithdrawReason::DriftedGone)
-        } else if self.is_cleared {
+    fn reason_to_stop(&self, plan: &Plan<'_>) -> Option<WithdrawReason> {
+        let Some(drifted) = self.drifted else { return Some(WithdrawReason::DriftedGone) };
+        if self.is_cleared {
             Some(WithdrawReason::Cleared)
         } else if self.breaker_open {
             Some(WithdrawReason::BreakerOpen)
+        } else if let Some(rule) = &self.rule_breaker {
+            Some(WithdrawReason::RuleBreakerOpen(rule.clone()))
         } else {
-            self.rule_breaker.clone().map(WithdrawReason::RuleBreakerOpen)
+            let protection = crate::guards::protection(plan, self.group, drifted)?;
+            Some(WithdrawReason::Protected { by: protection.to_string().as_str().into() })
         }
     }
 }
 
-fn pointless(context: &Context<'_, '_>, surge: &Surge, successor: Option<&InstanceId>) -> Option<Step> {
-    let because = context.reason_to_stop()?;
+fn pointless(
+    plan: &Plan<'_>,
+    context: &Context<'_, '_>,
+    surge: &Surge,
+    successor: Option<&InstanceId>,
+) -> Option<Step> {
+    let because = context.reason_to_stop(plan)?;
     Some(give_up(context, surge.clone(), successor.cloned(), because))
 }
 

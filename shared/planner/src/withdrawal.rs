@@ -49,14 +49,16 @@ fn withdraw_surplus(
         | WithdrawReason::BreakerOpen
         | WithdrawReason::RuleBreakerOpen(_)
         | WithdrawReason::NoCapacity(_)
+        | WithdrawReason::Protected { .. }
         | WithdrawReason::WindowClosed => false,
     };
     if has_no_surplus(context, &withdrawing.surge) && !is_unwanted {
         // Someone else has taken the group back to its size: the successor is simply a member now.
         return Step::End(End::Withdrawn(withdrawing.because));
     }
-    // Where the drifted one is gone, its successor serves until another one does.
-    if is_serving && let Some(waiting) = floor(plan, context, &withdrawing.surge, &surplus.id) {
+    // Where the drifted one is gone, its successor serves until another one does; and a person may want to look at it.
+    let floor = || is_serving.then(|| floor(plan, context, &withdrawing.surge, &surplus.id)).flatten();
+    if let Some(waiting) = crate::guards::protected_by_tag(plan, &surplus.id).or_else(floor) {
         if context.now >= withdrawing.deadline {
             plan.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());
             plan.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });

@@ -226,6 +226,11 @@ pub enum WithdrawReason {
         /// The successor.
         successor: InstanceId,
     },
+    /// Someone protects the drifted instance by now.
+    Protected {
+        /// By what, in words.
+        by: ForeignText,
+    },
     /// The window closed before the drifted instance, which was to go first, was terminated.
     WindowClosed,
     /// The successor did not prove itself.
@@ -416,6 +421,7 @@ impl std::fmt::Display for WithdrawReason {
             Self::BornDrifted { successor } => {
                 write!(formatter, "its successor {successor} drifted for the same reason")
             }
+            Self::Protected { by } => write!(formatter, "the drifted instance is {by}"),
             Self::WindowClosed => formatter.write_str("the window closed before it was terminated"),
             Self::Failed(why) => write!(formatter, "the successor failed: {why}"),
         }

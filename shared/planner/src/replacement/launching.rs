@@ -46,7 +46,7 @@ pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surg
     {
         return give_up(context, surge, None, capacity::reason_of(&failure.message));
     }
-    if let Some(step) = pointless(context, &surge, None) {
+    if let Some(step) = pointless(plan, context, &surge, None) {
         // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
         // tells the id of what is to be withdrawn.
         if is_known(context, &surge) {

@@ -20,7 +20,7 @@ pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving:
         let why = "the successor is gone, and had not proven itself";
         return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
     }
-    if let Some(step) = pointless(context, &proving.surge, Some(&proving.successor)) {
+    if let Some(step) = pointless(plan, context, &proving.surge, Some(&proving.successor)) {
         return step;
     }
     // Its health is followed through a hold too: what failed in between has not been healthy without interruption.

@@ -39,7 +39,7 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
         return Step::Stay(Phase::Retiring(retiring));
     }
     // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
-    if let Some(step) = pointless(context, &retiring.surge, Some(&retiring.successor)) {
+    if let Some(step) = pointless(plan, context, &retiring.surge, Some(&retiring.successor)) {
         return step;
     }
     let held_since = retiring.surge.held_since;

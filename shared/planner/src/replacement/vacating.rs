@@ -30,7 +30,7 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
         return Step::Stay(Phase::Vacating(vacating));
     }
     vacating.terminated = false;
-    if let Some(because) = context.reason_to_stop() {
+    if let Some(because) = context.reason_to_stop(plan) {
         return Step::End(End::Withdrawn(because));
     }
     if !vacating.surge.policy.window.is_open(context.now) {

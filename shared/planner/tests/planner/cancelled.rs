@@ -1,6 +1,7 @@
 //! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
 
 use driftless_planner::action::{Action, CapacityChange, Role};
+use driftless_planner::decision::Waiting;
 
 use crate::support::{Stage, id, mins};
 
@@ -78,6 +79,74 @@ fn compliant_while_retiring_and_not_terminated_yet() {
     stage.comply(1);
     stage.settle();
     assert_eq!(stage.terminated(), [successor]);
+}
+
+/// A person protects the drifted instance, by its tag or from scale-in.
+fn protect(stage: &mut Stage, by_tag: bool) {
+    if by_tag {
+        stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
+    } else {
+        stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().protected = true;
+    }
+}
+
+#[test]
+fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_of_it() {
+    let mut launching = Stage::drifted(4, &[1]);
+    let decision = launching.decide();
+    launching.commit(&decision);
+    let mut launched = launching.clone();
+    launched.act(&decision.actions);
+    for stage in [launching, launched, Stage::proving(4).0, Stage::retiring(4).0] {
+        for by_tag in [true, false] {
+            let mut stage = stage.clone();
+            let phase = stage.phase(1);
+            protect(&mut stage, by_tag);
+            stage.settle();
+            assert!(stage.has(&id(1)), "{phase}");
+            assert_eq!(stage.waits_for(1).map(Waiting::guard), Some("protection"), "{phase}");
+            assert_eq!((stage.desired(), stage.record().ledger.len()), (4, 0), "{phase}: nothing is left of the surge");
+            assert!(stage.replacement(1).unwrap().failures.is_empty(), "{phase}: it is no failure");
+            stage.machines.get_mut(&id(1)).unwrap().protect = None;
+            stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().protected = false;
+            stage.settle();
+            stage.is_clean(4);
+            assert!(!stage.has(&id(1)), "{phase}");
+        }
+    }
+}
+
+#[test]
+fn a_group_that_protects_all_its_instances_does_not_stop_its_surges() {
+    let mut stage = Stage::drifted(4, &[1]);
+    for member in &mut stage.group().members {
+        member.protected = true;
+    }
+    stage.look();
+    stage.look();
+    assert_eq!(stage.phase(1), "proving");
+    stage.settle();
+    assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
+    assert!(!stage.has(&id(1)) && stage.desired() == 4);
+    assert_eq!(stage.launched.len(), 1);
+}
+
+#[test]
+fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is_theirs_then() {
+    let (mut stage, successor) = Stage::proving(4);
+    stage.arrive();
+    stage.look();
+    stage.comply(1);
+    stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
+    stage.look();
+    stage.look();
+    assert_eq!(stage.phase(1), "withdrawing");
+    assert!(stage.has(&successor));
+    stage.wait(mins(30));
+    stage.settle();
+    assert!(stage.has(&successor) && stage.has(&id(1)));
+    assert!(stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
+    stage.is_clean(5);
 }
 
 /// The drifted instance goes by another hand: with its capacity, or so that Auto Scaling launches another one.

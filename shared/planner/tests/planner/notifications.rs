@@ -147,6 +147,13 @@ fn news() -> Vec<(String, News)> {
         ("withdrawn-cleared".to_owned(), withdrawn(WithdrawReason::Cleared, None)),
         ("withdrawn-gone".to_owned(), withdrawn(WithdrawReason::DriftedGone, None)),
         ("withdrawn-breaker".to_owned(), withdrawn(WithdrawReason::BreakerOpen, None)),
+        (
+            "withdrawn-protected".to_owned(),
+            withdrawn(
+                WithdrawReason::Protected { by: "protected by the tag driftless:protect: debugging".into() },
+                None,
+            ),
+        ),
         ("withdrawn-failed".to_owned(), withdrawn(WithdrawReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (

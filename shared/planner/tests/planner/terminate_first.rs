@@ -61,6 +61,18 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
 }
 
 #[test]
+fn what_a_person_protects_before_it_goes_stays() {
+    let mut stage = drifted(3, &[1], "60%");
+    let decision = stage.decide();
+    stage.commit(&decision);
+    assert_eq!(stage.phase(1), "vacating");
+    stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
+    stage.settle();
+    assert!(stage.has(&id(1)));
+    assert_eq!(stage.waits_for(1).map(Waiting::guard), Some("protection"));
+}
+
+#[test]
 fn its_evidence_is_committed_with_the_decision_to_terminate_it() {
     let mut stage = drifted(3, &[1], "60%");
     let decision = stage.decide();
