@@ -3,6 +3,7 @@
 mod cutovers;
 mod events;
 mod fleet;
+mod others;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +121,7 @@ fn calm(simulation: &Simulation, names: &Names) {
         world.cloud.force_alarm(alarm, None);
     }
     world.table.lift(&FreezeScope::Account);
+    others::let_go_of_all(&mut world);
     world.note(|| "quiet".to_owned());
     // Somebody looks every other hour, for as long as the quiet may last.
     for hours in (1..2 * QUIET.as_hours()).step_by(2) {

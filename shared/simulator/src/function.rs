@@ -103,7 +103,7 @@ impl Function {
     ) -> Called<T> {
         let id = self.id;
         self.call(operation, api, move |world| {
-            let verdict = safety::before(world, &deed);
+            let verdict = safety::before(world, id, &deed);
             let answer = effect(world);
             world.note(|| match &answer {
                 Ok(_) => format!("f{id} {deed}"),

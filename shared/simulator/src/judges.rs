@@ -49,13 +49,31 @@ pub struct History {
     pub raised: BTreeMap<GroupName, Timestamp>,
     /// The newest look of each function at each fleet.
     pub looks: BTreeMap<(u64, FleetName), admission::Look>,
+    /// Instances that people protect.
+    pub protected: BTreeMap<InstanceId, Protected>,
     /// Functions that met a fault.
     pub faulted: BTreeSet<u64>,
     /// Functions that waited long for an answer.
     pub slowed: BTreeSet<u64>,
 }
 
+/// What a person protects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protected {
+    /// Since when.
+    pub since: Timestamp,
+    /// From scale-in. Otherwise by its tag.
+    pub from_scale_in: bool,
+}
+
 impl History {
+    /// What happened up to this moment can be known to a write of a function.
+    pub(crate) fn known_up_to(&self, function: u64, fleet: &str, now: Timestamp) -> Timestamp {
+        let fleet = fleet.parse().ok();
+        let look = fleet.and_then(|fleet: FleetName| self.looks.get(&(function, fleet)));
+        look.map_or(now - safety::ON_ITS_WAY, |look| look.groups)
+    }
+
     /// A function reads the groups of a fleet as they were at that time.
     pub fn looks_at_groups(&mut self, function: u64, fleet: &FleetName, as_of: Timestamp) {
         let look = admission::Look { groups: as_of, table: as_of };

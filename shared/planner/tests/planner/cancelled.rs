@@ -232,7 +232,11 @@ fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     stage.look();
     assert_eq!(stage.phase(1), "withdrawing");
     let decision = stage.look();
-    assert!(decision.actions.iter().all(|action| !matches!(action, Action::Terminate { .. })), "{:?}", decision.actions);
+    assert!(
+        decision.actions.iter().all(|action| !matches!(action, Action::Terminate { .. })),
+        "{:?}",
+        decision.actions
+    );
     assert_eq!(decision.waiting[&id(1)].guard(), "floor");
     stage.sick.clear();
     let decision = stage.look();

@@ -105,6 +105,7 @@ fn news() -> Vec<(String, News)> {
     let image = Some("ami-00000000000000001".parse().unwrap());
     let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
     let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
+    let debugging = "protected by the tag driftless:protect: debugging".into();
     let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
     let mut all = vec![
         (
@@ -147,13 +148,7 @@ fn news() -> Vec<(String, News)> {
         ("withdrawn-cleared".to_owned(), withdrawn(WithdrawReason::Cleared, None)),
         ("withdrawn-gone".to_owned(), withdrawn(WithdrawReason::DriftedGone, None)),
         ("withdrawn-breaker".to_owned(), withdrawn(WithdrawReason::BreakerOpen, None)),
-        (
-            "withdrawn-protected".to_owned(),
-            withdrawn(
-                WithdrawReason::Protected { by: "protected by the tag driftless:protect: debugging".into() },
-                None,
-            ),
-        ),
+        ("withdrawn-protected".to_owned(), withdrawn(WithdrawReason::Protected { by: debugging }, None)),
         ("withdrawn-failed".to_owned(), withdrawn(WithdrawReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (

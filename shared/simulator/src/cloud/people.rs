@@ -200,6 +200,24 @@ impl Cloud {
         }
     }
 
+    /// A person puts the tag `driftless:protect` on an instance, or takes it off.
+    pub fn tag_protected(&mut self, instance: &InstanceId, reason: Option<&str>) {
+        if let Some(known) = self.instances.get_mut(instance) {
+            known.protect = reason.map(ToOwned::to_owned);
+        }
+    }
+
+    /// A person protects an instance from scale-in, or lets go of it.
+    pub fn spare(&mut self, instance: &InstanceId, is_spared: bool) {
+        let Some(known) = self.instances.get_mut(instance).filter(|known| known.life == Life::InService) else {
+            return;
+        };
+        known.protected = is_spared;
+        let group = known.group.clone();
+        self.touch(&group);
+        self.balances_soon(&group);
+    }
+
     /// A person terminates an instance, past everyone.
     pub fn kill(&mut self, instance: &InstanceId) {
         let group = self.instances.get(instance).map(|known| known.group.clone());

@@ -6,7 +6,7 @@ use driftless_planner::observation::FreezeScope;
 use jiff::SignedDuration;
 
 use super::fleet::Names;
-use super::{BUSY, cutovers, dawn};
+use super::{BUSY, cutovers, dawn, others};
 use crate::dice::Dice;
 use crate::fleet::zones;
 use crate::people;
@@ -17,7 +17,7 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
     let events = if is_calm { 1 } else { dice.between(1, 30) };
     for _ in 0..events {
         let at = dawn() + dice.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
-        let kind = if is_calm { 0 } else { dice.below(100) };
+        let kind = if is_calm { 0 } else { dice.below(105) };
         let (names, mut dice) = (names.clone(), dice.split());
         world.change_at(at, move |world| match kind {
             0..25 => drift(world, &names, &mut dice),
@@ -31,6 +31,7 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
             75..80 => cutovers::ring(world, &names, &mut dice),
             80..84 => cutovers::write_weights(world, &names, &mut dice),
             84..88 => cutovers::write_template(world, &names, &mut dice),
+            100..105 => others::protect(world, &names, &mut dice),
             _ => cutovers::command(world, &names, &mut dice),
         });
     }

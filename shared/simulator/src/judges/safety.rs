@@ -2,10 +2,10 @@
 
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
-use driftless_planner::record::LedgerEntry;
+use driftless_planner::record::{LedgerEntry, Replacement};
 use jiff::SignedDuration;
 
-use super::{Violation, serving, traffic};
+use super::{Protected, Violation, serving, traffic};
 use crate::cloud::{GroupState, Life};
 use crate::deeds::Deed;
 use crate::faults::CALL_TIMEOUT;
@@ -15,13 +15,14 @@ use crate::world::World;
 /// call.
 pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL_TIMEOUT.as_secs());
 
-/// Whether this may be done to the world as it is.
+/// Whether this may be done by a function to the world as it is.
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn before(world: &World, deed: &Deed) -> Result<(), Violation> {
+pub fn before(world: &World, function: u64, deed: &Deed) -> Result<(), Violation> {
     match deed {
         Deed::Terminate { instance, capacity } | Deed::SetAside { instance, capacity, .. } => {
+            is_unprotected(world, function, instance)?;
             may_go(world, instance, *capacity)
         }
         Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
@@ -63,6 +64,39 @@ fn may_go(world: &World, instance: &InstanceId, capacity: CapacityChange) -> Res
     respects_budget(world, group, instance)
 }
 
+/// All replacements that stand in the table.
+fn works(world: &World) -> impl Iterator<Item = (&InstanceId, &Replacement)> {
+    world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.replacements)
+}
+
+/// What people protect is not ours to end: by its tag until its expiry, or from scale-in, unless they do so to all of a
+/// group.
+fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result<(), Violation> {
+    let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
+    let Some(Protected { since, from_scale_in }) = world.history.protected.get(instance).copied() else {
+        return Ok(());
+    };
+    let fleet = world.cloud.groups().get(&known.group).and_then(|group| group.tags.get("driftless:fleet"));
+    if fleet.is_none_or(|fleet| since > world.history.known_up_to(function, fleet, world.now)) {
+        return Ok(());
+    }
+    let is_tagged = known.protect.as_ref().is_some_and(|tag| {
+        let until = tag.rsplit_once(" until ").and_then(|(_, time)| time.parse::<jiff::Timestamp>().ok());
+        // A clock that is ahead lets go of it a moment early.
+        until.is_none_or(|until| until > world.now + SignedDuration::from_secs(1))
+    });
+    // Scale-in protection of a successor on trial may be Driftless's own.
+    let is_ours = works(world).any(|(_, work)| work.phase.successor() == Some(instance));
+    let mut others = world.cloud.members(&known.group).filter(|other| other.id != *instance);
+    let some_are_not = others.any(|other| other.life == Life::InService && !other.protected);
+    let is_spared = from_scale_in && known.protected && !is_ours && some_are_not;
+    if is_tagged || is_spared {
+        let what = format!("{instance} goes, and is protected since {since}");
+        return Err(violated(world, "what people protect stays", what));
+    }
+    Ok(())
+}
+
 pub(super) fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
     let tag = group.tags.get(key).map(|text| text.trim_end_matches('%'));
     tag.and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -79,15 +113,23 @@ fn keeps_floor(
         return Ok(());
     }
     let shrinks = u32::from(capacity == CapacityChange::Decrement);
-    // A successor that does not serve yet is one more than people asked for.
-    let is_coming = |id: &InstanceId| world.deeds.launched.contains_key(id) && !serving.contains(id) && id != instance;
-    let coming = world
+    // A successor that does not serve yet is one more than people asked for, and so is one beside what it replaces.
+    let is_coming = |id: &InstanceId| world.deeds.launched.contains_key(id) && !serving.contains(id);
+    let is_there = |id: &InstanceId| {
+        world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
+    };
+    let is_beside = |id: &InstanceId| {
+        works(world)
+            .any(|(replaced, work)| work.phase.successor() == Some(id) && replaced != instance && is_there(replaced))
+    };
+    let surplus = world
         .cloud
         .members(&group.name)
-        .filter(|member| member.life != Life::Terminating && is_coming(&member.id))
+        .filter(|member| member.life != Life::Terminating && member.id != *instance)
+        .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
-    let coming = u32::try_from(coming).unwrap_or(u32::MAX);
-    let stays = group.desired.saturating_sub(shrinks).saturating_sub(coming);
+    let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
+    let stays = group.desired.saturating_sub(shrinks).saturating_sub(surplus);
     let floor = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
     let just_now = |member: &InstanceId| {
         world.history.served_at.get(member).is_some_and(|at| world.now.duration_since(*at) <= ON_ITS_WAY)

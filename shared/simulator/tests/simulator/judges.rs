@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::action::WeightChange;
-use driftless_planner::ids::GroupName;
+use driftless_planner::action::{CapacityChange, WeightChange};
+use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_simulator::deeds::Deed;
 use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;
+use driftless_simulator::judges::Protected;
+use driftless_simulator::judges::admission::Look;
 use driftless_simulator::judges::safety::before;
 use driftless_simulator::world::World;
 use jiff::SignedDuration;
 
-use crate::cloud::{after, cloud, group, listener, mins, target_group, version, zone};
+use crate::cloud::{after, cloud, group, listener, members, mins, target_group, version, zone};
 
 fn green() -> GroupName {
     "app-green".parse().unwrap()
@@ -32,6 +34,52 @@ fn world(size: u32) -> World {
     world
 }
 
+#[test]
+fn what_people_protect_stays_until_they_let_go_of_it() {
+    let mut world = world(0);
+    let [drifted, other, third] = &members(&world.cloud)[..] else { panic!() };
+    world.history.drifted.insert(drifted.clone(), world.now);
+    world.deeds.launched.insert(third.clone(), world.now);
+    world.cloud.edit_group(&group(), |group| {
+        group.tags.insert("driftless:min-healthy".to_owned(), "50%".to_owned());
+    });
+    let terminate = |instance: &InstanceId| {
+        let (instance, capacity) = (instance.clone(), CapacityChange::Keep);
+        Deed::Terminate { instance, capacity }
+    };
+    assert_eq!(rule(&world, &terminate(drifted)), None);
+    let broken = Some("what people protect stays");
+    let protected_at = world.now;
+    let protect = |world: &mut World, instance: &InstanceId, from_scale_in: bool| {
+        let protected = Protected { since: protected_at, from_scale_in };
+        world.history.protected.insert(instance.clone(), protected);
+    };
+    protect(&mut world, drifted, true);
+    world.cloud.spare(drifted, true);
+    assert_eq!(rule(&world, &terminate(drifted)), None, "it came just now");
+    world.now = protected_at + SignedDuration::from_secs(8);
+    assert_eq!(rule(&world, &terminate(drifted)), broken);
+    world.cloud.spare(third, true);
+    assert_eq!(rule(&world, &terminate(third)), None, "what Driftless protects itself");
+    let look = Look { groups: protected_at - SignedDuration::from_millis(1), table: world.now };
+    world.history.looks.insert((1, "app".parse().unwrap()), look);
+    assert_eq!(rule(&world, &terminate(drifted)), None, "it came after the look");
+    world.history.looks.clear();
+    world.cloud.spare(other, true);
+    assert_eq!(rule(&world, &terminate(drifted)), None, "all of the group are protected");
+    for (tag, verdict) in [
+        ("debugging".to_owned(), broken),
+        (format!("debugging until {}", world.now + SignedDuration::from_secs(2)), broken),
+        (format!("debugging until {}", world.now), None),
+    ] {
+        for instance in [drifted, third] {
+            protect(&mut world, instance, false);
+            world.cloud.tag_protected(instance, Some(&tag));
+            assert_eq!(rule(&world, &terminate(instance)), verdict, "{tag}");
+        }
+    }
+}
+
 fn weights(world: &World, blue: u32, green: u32) -> Deed {
     let forward = &world.cloud.forwards_now()[&listener()];
     Deed::Weights(WeightChange {
@@ -44,7 +92,7 @@ fn weights(world: &World, blue: u32, green: u32) -> Deed {
 }
 
 fn rule(world: &World, deed: &Deed) -> Option<&'static str> {
-    before(world, deed).err().map(|violation| violation.rule)
+    before(world, 1, deed).err().map(|violation| violation.rule)
 }
 
 #[test]
