@@ -53,6 +53,8 @@ pub struct Cloud {
     short: BTreeSet<Zone>,
     /// Groups whose launches fail, with AWS's words.
     refused: BTreeMap<GroupName, String>,
+    /// Groups that have one more than they want, until it serves: their zones are evened out.
+    evening_out: BTreeMap<GroupName, Timestamp>,
     /// Whether describes of groups answer an empty list.
     pub is_blind: bool,
     launch_tokens: BTreeMap<String, InstanceId>,
@@ -81,6 +83,7 @@ impl Cloud {
             alarms: BTreeMap::new(),
             short: BTreeSet::new(),
             refused: BTreeMap::new(),
+            evening_out: BTreeMap::new(),
             is_blind: false,
             launch_tokens: BTreeMap::new(),
             endings: Vec::new(),

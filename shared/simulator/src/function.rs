@@ -129,7 +129,7 @@ impl Function {
         if api == Api::Bucketed && !world.bucket.take(now) {
             course.fate = Fate::Throttled;
         }
-        world.mishaps.bend(now, operation, api == Api::Bucketed, &mut course);
+        world.mishaps.bend(now, self.id, operation, &mut course);
         *world.counts.calls.entry(operation).or_default() += 1;
         if course.request + course.reply > QUICK {
             world.history.slowed.insert(self.id);

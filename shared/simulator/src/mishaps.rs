@@ -22,13 +22,15 @@ pub struct Mishaps {
     /// What happens right before calls.
     before: Vec<Before>,
     /// The number of a write, from 1, around which a function dies.
-    around: Option<(u64, Side)>,
-    /// So many calls of each kind that change something were begun.
-    writes: u64,
+    around: Option<(usize, Side)>,
+    /// The function behind each call that changes something, in the order in which they were begun.
+    writers: Vec<u64>,
     /// Until when AWS refuses every call to EC2 and Auto Scaling.
     throttled_until: Option<Timestamp>,
     /// The next commit is sent, and arrives so much later.
     late_commit: Option<SignedDuration>,
+    /// So many weights are still taken and have no effect.
+    ignored_weights: u32,
     /// What went wrong, when: in order, for whoever tells of it.
     pub(crate) came: Vec<(Timestamp, String)>,
 }
@@ -131,13 +133,20 @@ impl Mishaps {
     }
 
     /// A function dies at the `number`-th write of all, from 1.
-    pub(crate) const fn crash_around(&mut self, number: u64, side: Side) {
+    pub(crate) const fn crash_around(&mut self, number: usize, side: Side) {
         self.around = Some((number, side));
     }
 
-    /// How many writes were begun.
-    pub(crate) const fn writes(&self) -> u64 {
-        self.writes
+    /// Where a function can die around its writes: after each, and before its first one. Before a later one it is where
+    /// it was after the one before.
+    pub(crate) fn crash_sites(&self) -> impl Iterator<Item = (usize, Side)> {
+        let is_first = |place: usize| {
+            place.checked_sub(1).is_none_or(|before| self.writers.get(before) != self.writers.get(place))
+        };
+        (0..self.writers.len()).flat_map(move |place| {
+            let before = is_first(place).then_some((place + 1, Side::Before));
+            before.into_iter().chain([(place + 1, Side::After)])
+        })
     }
 
     /// Something happens right before the next call of this kind takes effect.
@@ -155,18 +164,34 @@ impl Mishaps {
         self.late_commit = Some(by);
     }
 
+    /// The load balancer takes the next weights, and has others all the same.
+    pub(crate) const fn ignore_weights(&mut self, count: u32) {
+        self.ignored_weights = count;
+    }
+
+    /// Whether the weights that come now have no effect.
+    pub(crate) fn ignores_weights(&mut self, now: Timestamp) -> bool {
+        let ignores = self.ignored_weights > 0;
+        if ignores {
+            self.ignored_weights -= 1;
+            self.came.push((now, "the load balancer takes the weights, and has others".to_owned()));
+        }
+        ignores
+    }
+
     /// Whether a function may outlive its time-out, since its sandbox is frozen with it.
     pub(crate) const fn freezes(&self) -> bool {
         self.late_commit.is_some()
     }
 
     /// Changes the course of a call as planned.
-    pub(crate) fn bend(&mut self, now: Timestamp, operation: &'static str, is_bucketed: bool, course: &mut Course) {
+    pub(crate) fn bend(&mut self, now: Timestamp, function: u64, operation: &'static str, course: &mut Course) {
+        let is_bucketed = operation.starts_with("autoscaling:") || operation.starts_with("ec2:");
         if is_bucketed && self.throttled_until.is_some_and(|until| now < until) {
             course.fate = Fate::Throttled;
         }
         let Some(call) = call_of(operation) else { return };
-        self.writes += 1;
+        self.writers.push(function);
         if call == "commit"
             && let Some(by) = self.late_commit.take()
         {
@@ -175,7 +200,7 @@ impl Mishaps {
         }
         let planned = self.crashes.iter().position(|crash| crash.call == call);
         let planned = planned.map(|position| self.crashes.remove(position).side);
-        let around = self.around.filter(|(number, _)| *number == self.writes).map(|(_, side)| side);
+        let around = self.around.filter(|(number, _)| *number == self.writers.len()).map(|(_, side)| side);
         if let Some(side) = planned.or(around) {
             course.fate = match side {
                 Side::Before => Fate::CrashBefore,

@@ -13,6 +13,8 @@ const FOLLOWS: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2),
 /// A failed launch is tried again after this long, then after twice as long, up to [`RETRY_MAX`] (3.3).
 const RETRY_MIN: SignedDuration = SignedDuration::from_secs(60);
 const RETRY_MAX: SignedDuration = SignedDuration::from_mins(16);
+/// How long a rebalance waits for the new instance.
+const EVENS_OUT: SignedDuration = SignedDuration::from_mins(2);
 
 impl Cloud {
     /// Auto Scaling will look at a group within seconds.
@@ -30,7 +32,8 @@ impl Cloud {
         if active < desired && !suspended.contains("Launch") {
             self.launch_missing(name, desired - active);
         }
-        if active > desired && !suspended.contains("Terminate") {
+        let is_evening_out = self.evening_out.get(name).is_some_and(|until| self.now < *until);
+        if active > desired && !suspended.contains("Terminate") && !is_evening_out {
             for _ in 0..active - desired {
                 let Some(victim) = self.victim(name) else { break };
                 self.end(&victim, by);
@@ -98,6 +101,23 @@ impl Cloud {
             }
         }
         self.touch(name);
+    }
+
+    /// Auto Scaling evens its zones out: it launches in the emptiest one first, above the desired capacity if need be,
+    /// and terminates what is too much once the new one serves (3.1).
+    pub fn rebalance(&mut self, name: &GroupName) {
+        if self.groups.get(name).is_none_or(|group| group.suspended.contains("AZRebalance")) {
+            return;
+        }
+        if let Some(zone) = self.emptiest_zone(name)
+            && self.launch_fault(name, Some(&zone)).is_none()
+        {
+            self.spawn(name, &zone);
+            self.touch(name);
+            let end = self.now + EVENS_OUT;
+            self.evening_out.insert(name.clone(), end);
+            self.agenda.plan(end, Due::Balances(name.clone()));
+        }
     }
 
     /// Why a launch fails now, in AWS's words. None: it does not.

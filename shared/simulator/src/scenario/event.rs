@@ -16,7 +16,7 @@ use crate::mishaps::{Crash, MessageFault, Side};
 /// Every verb: what an unknown one should have been.
 const VERB: Need = Need {
     what: "publish, tag, deregister, drift, clear, alarm, person, terraform, freeze, thaw, command, before, shortage, fail, \
-           lose, duplicate, reverse, delay, crash, stale, empty, throttle, hold, overlap, upgrade, or \
+           lose, duplicate, reverse, delay, crash, stale, empty, throttle, hold, ignore, overlap, rebalance, upgrade, or \
            expect",
     example: "at 5m drift blue/1 under approved",
 };
@@ -65,6 +65,7 @@ const BEFORE: Need = Need {
     example: "at 5m before terminate: person sets blue desired=7",
 };
 const STALE: Need = Need { what: "reads for how long", example: "at 5m stale reads for 30s" };
+const IGNORE: Need = Need { what: "next, a number, and set-weights", example: "at 5m ignore next 1 set-weights" };
 const HOLD: Need = Need { what: "lease for how long", example: "at 5m hold lease for 2m" };
 
 /// Reads a verb with what belongs to it.
@@ -92,6 +93,7 @@ pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, Scenari
         "thaw" => Event::Thaw { fleet: fleet_or_everything(line, known, THAW)? },
         "command" => command(line, known)?,
         "shortage" => Event::Mishap(shortage(line, known)?),
+        "rebalance" => Event::Mishap(Mishap::Rebalance { group: known.need_group(line)? }),
         "fail" => Event::Mishap(failing_launches(line, known)?),
         "before" => {
             let call = line.need_as(BEFORE, |text| CALLS.contains(&text).then(|| text.to_owned()))?;
@@ -337,6 +339,12 @@ fn mishap(line: &mut Line<'_>, verb: &Word) -> Result<Mishap, ScenarioError> {
             Mishap::HoldLease { length: line.need_as(HOLD, super::words::duration)? }
         }
         "upgrade" => Mishap::Upgrade,
+        "ignore" => {
+            line.need_word("next", IGNORE)?;
+            let count = need_count(line)?;
+            line.need_word("set-weights", IGNORE)?;
+            Mishap::IgnoredWeights { count }
+        }
         "overlap" => Mishap::Overlap { count: line.need_as(COUNT, |text| text.parse().ok())? },
         _ => return Err(line.about(verb, format!("{:?} is not an event", verb.text), VERB)),
     };

@@ -252,6 +252,8 @@ pub(crate) enum Mishap {
     Throttle { length: SignedDuration },
     HoldLease { length: SignedDuration },
     Overlap { count: u32 },
+    Rebalance { group: GroupRef },
+    IgnoredWeights { count: u32 },
     Upgrade,
 }
 

@@ -301,6 +301,12 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
                 }
             }
         }
+        Mishap::Rebalance { group } => {
+            if let Some(group) = cast.group(group) {
+                world.cloud.rebalance(group);
+            }
+        }
+        Mishap::IgnoredWeights { count } => world.mishaps.ignore_weights(*count),
         Mishap::Upgrade => {
             for fleet in &cast.fleets {
                 world.table.remember(&fleet.fleet, "as another version of Driftless saw it");

@@ -29,11 +29,11 @@ impl Scenario {
     }
 
     fn tell(&self, seed: Option<u64>) -> Result<Report, IdError> {
-        let (mut report, writes) = Telling::begin(self, seed, None, Trace::on())?.tell_all();
+        let (mut report, sites) = Telling::begin(self, seed, None, Trace::on())?.tell_all();
         if !self.crashes_everywhere || !report.failures.is_empty() {
             return Ok(report);
         }
-        for crash in (1..=writes).flat_map(|number| [(number, Side::Before), (number, Side::After)]) {
+        for crash in sites {
             report.runs += 1;
             let (silent, _) = Telling::begin(self, seed, Some(crash), Trace::default())?.tell_all();
             if !silent.failures.is_empty() {
@@ -72,7 +72,7 @@ impl<'s> Telling<'s> {
     fn begin(
         scenario: &'s Scenario,
         seed: Option<u64>,
-        crash: Option<(u64, Side)>,
+        crash: Option<(usize, Side)>,
         trace: Trace,
     ) -> Result<Self, IdError> {
         let Stage { mut world, cast } = Stage::new(scenario, seed)?;
@@ -92,8 +92,8 @@ impl<'s> Telling<'s> {
         Ok(Self { scenario, cast, simulation, watching })
     }
 
-    /// Tells all lines in their order. Answers how many writes there were as well.
-    fn tell_all(mut self) -> (Report, u64) {
+    /// Tells all lines in their order. Answers as well where functions could have died.
+    fn tell_all(mut self) -> (Report, Vec<(usize, Side)>) {
         let scenario = self.scenario;
         let mut line_above = self.cast.start;
         for step in &scenario.steps {
@@ -188,7 +188,7 @@ impl<'s> Telling<'s> {
         }
     }
 
-    fn report(self) -> (Report, u64) {
+    fn report(self) -> (Report, Vec<(usize, Side)>) {
         let world = self.simulation.shared().lock();
         let report = Report {
             story: self.scenario.story.clone(),
@@ -197,7 +197,7 @@ impl<'s> Telling<'s> {
             trace: world.trace.lines(self.cast.start).map(|line| self.cast.readable(&world.cloud, &line)).collect(),
             runs: 1,
         };
-        (report, world.mishaps.writes())
+        (report, world.mishaps.crash_sites().collect())
     }
 }
 
