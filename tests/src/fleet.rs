@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_ec2::types::{ArchitectureValues, Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActionConfig, TargetGroupTuple};
 
 pub use create::FleetSpec;
 pub use view::{FleetView, GroupView, InstanceView};
@@ -99,6 +100,37 @@ impl Fleet {
             })
         });
         self.clients.autoscaling.create_or_update_tags().set_tags(Some(tags.collect())).send().await?;
+        Ok(())
+    }
+}
+
+/// What people and their tools do to a fleet past Driftless.
+impl Fleet {
+    /// A person writes the weights of the listener: so much to each group, by the groups' names.
+    pub async fn write_weights(&self, weights: &[(&str, i32)]) -> anyhow::Result<()> {
+        let listener = self.listener.as_deref().context("the fleet has no listener")?;
+        let tuple = |(group, weight): &(&str, i32)| {
+            let arn = self.target_group_of(group).map(str::to_owned);
+            TargetGroupTuple::builder().set_target_group_arn(arn).weight(*weight).build()
+        };
+        let forward = ForwardActionConfig::builder().set_target_groups(Some(weights.iter().map(tuple).collect()));
+        let action = Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward.build()).build();
+        let request = self.clients.load_balancing.modify_listener().listener_arn(listener).default_actions(action);
+        request.send().await?;
+        Ok(())
+    }
+
+    /// A person writes the desired capacity of a group.
+    pub async fn write_desired(&self, group: &str, desired: i32) -> anyhow::Result<()> {
+        let request = self.clients.autoscaling.set_desired_capacity().auto_scaling_group_name(group);
+        request.desired_capacity(desired).send().await?;
+        Ok(())
+    }
+
+    /// Terraform writes a bound of a group.
+    pub async fn write_maximum(&self, group: &str, maximum: i32) -> anyhow::Result<()> {
+        let request = self.clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(group);
+        request.max_size(maximum).send().await?;
         Ok(())
     }
 }

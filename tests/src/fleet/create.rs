@@ -19,6 +19,7 @@ pub struct FleetSpec {
     instances: i32,
     max: i32,
     is_balanced: bool,
+    shares_target_group: bool,
     grace_seconds: i32,
     warmup_seconds: i32,
     template_version: &'static str,
@@ -34,6 +35,7 @@ impl FleetSpec {
             instances: 1,
             max: 10,
             is_balanced: true,
+            shares_target_group: false,
             grace_seconds: 0,
             warmup_seconds: 0,
             template_version: "1",
@@ -50,6 +52,13 @@ impl FleetSpec {
     #[must_use]
     pub const fn unbalanced(mut self) -> Self {
         self.is_balanced = false;
+        self
+    }
+
+    /// One target group for both colors; the idle one rests detached from it.
+    #[must_use]
+    pub const fn sharing_a_target_group(mut self) -> Self {
+        self.shares_target_group = true;
         self
     }
 
@@ -107,7 +116,8 @@ impl FleetSpec {
         let mut groups = Vec::new();
         for color in &self.colors {
             let name = if color.is_empty() { self.name.clone() } else { format!("{}-{color}", self.name) };
-            let target_group = if self.is_balanced { Some(create_target_group(clients, &name).await?) } else { None };
+            let is_attached = self.is_balanced && !(self.shares_target_group && !groups.is_empty());
+            let target_group = if is_attached { Some(create_target_group(clients, &name).await?) } else { None };
             let template = create_template(clients, &name, &self.name, &image).await?;
             groups.push(GroupName { name, template, target_group });
         }
@@ -200,7 +210,8 @@ async fn create_listener(
     let mut made = request.send().await?.load_balancers.unwrap_or_default();
     let balancer =
         made.pop().and_then(|balancer| balancer.load_balancer_arn).context("the load balancer has no ARN")?;
-    let weighted = groups.iter().enumerate().map(|(position, group)| {
+    let attached = groups.iter().filter(|group| group.target_group.is_some());
+    let weighted = attached.enumerate().map(|(position, group)| {
         let weight = if position == 0 { 100 } else { 0 };
         TargetGroupTuple::builder().set_target_group_arn(group.target_group.clone()).weight(weight).build()
     });

@@ -5,12 +5,15 @@
 
 mod crashes;
 mod cutover;
+mod disturbances;
 mod fleets;
 mod hints;
 mod images;
+mod layouts;
 mod local_stack;
 mod replacement;
 mod restraint;
 mod rollout;
 mod second_thoughts;
 mod stage;
+mod switch;

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use driftless_aws::{Aws, Endpoints, Keys, Names, Roots, Settings, sdk_config};
 use driftless_planner::fact::Verdict;
-use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::observation::FreezeScope;
 use driftless_tests::events::Event;
 use driftless_tests::fleet::FleetView;
 use driftless_tests::proxy::{Fault, Strike};
-use driftless_tests::stack::{LocalStack, REGION};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::{A_WHILE, LAUNCH, Left, RULE, Stage, TERMINATE, fleet_of_three};
+use crate::switch::{freeze, switch};
 
 #[tokio::test]
 async fn observe_says_once_what_it_would_do_and_changes_nothing() -> anyhow::Result<()> {
@@ -158,28 +156,4 @@ async fn report_all(stage: &Stage, ids: &[String], verdict: Verdict) -> anyhow::
         events.push(Event::compliance(id, RULE, verdict)?);
     }
     stage.stack.put_all(&events).await
-}
-
-/// The stop switch, as the operator's command will throw it.
-fn switch(stack: &LocalStack) -> anyhow::Result<Aws> {
-    let settings = Settings {
-        region: REGION.to_owned(),
-        keys: Keys { access_key_id: "test".to_owned(), secret_access_key: "secret".to_owned(), session_token: None },
-        endpoints: Endpoints::from_variables([("AWS_ENDPOINT_URL".to_owned(), stack.endpoint().to_owned())]),
-        app_name: "end-to-end".to_owned(),
-        attempt_timeout: SignedDuration::from_secs(5),
-        operation_timeout: SignedDuration::from_secs(10),
-        roots: Roots::Amazon,
-    };
-    let output = |name| stack.deployment().output(name).map(str::to_owned);
-    let names = Names {
-        table: output("TableName")?,
-        wake_queue_url: output("WakeQueueUrl")?,
-        alert_topic_arn: output("AlertTopicArn")?,
-    };
-    Ok(Aws::new(sdk_config(&settings)?, names))
-}
-
-fn freeze(scope: FreezeScope) -> Freeze {
-    Freeze { reason: "incident 7".into(), owner: "ana".into(), since: Timestamp::now(), expires_at: None, scope }
 }

@@ -156,16 +156,24 @@ impl Rollout {
 
     /// One color has all the traffic, and three servers of an image; the other one is empty. The bounds are with it.
     pub(crate) async fn assert_live(&self, color: &str, image: &str) -> anyhow::Result<FleetView> {
+        let after = self.assert_sizes(color, image, 3).await?;
+        let weights = self.stage.fleet.weights().await?;
+        let was = |group: &str| if group.ends_with(color) { 100 } else { 0 };
+        assert!(weights.iter().all(|(group, weight)| *weight == was(group)), "{weights:?}");
+        assert_eq!(weights.len(), 2);
+        Ok(after)
+    }
+
+    /// One color has so many servers of an image, all of which serve, and the bounds; the other one is empty.
+    pub(crate) async fn assert_sizes(&self, color: &str, image: &str, size: i32) -> anyhow::Result<FleetView> {
         let after = self.stage.fleet.wait_until_settled(CUTOVER).await?;
         let other = if color == "green" { "blue" } else { "green" };
         let (live, idle) = (after.group(color)?, after.group(other)?);
         let was = self.stage.before.group("blue")?;
-        assert_eq!((live.min, live.max, live.desired, live.serving()), (was.min, was.max, was.desired, 3), "{after}");
+        let serving = i32::try_from(live.serving())?;
+        assert_eq!((live.min, live.max, live.desired, serving), (was.min, was.max, size, size), "{after}");
         assert_eq!((idle.min, idle.desired, idle.instances.len()), (0, 0, 0), "{after}");
         assert!(live.instances.iter().all(|instance| instance.image.as_deref() == Some(image)), "{after}");
-        let weights = self.stage.fleet.weights().await?;
-        assert_eq!(weights.get(&live.name), Some(&100), "{weights:?}");
-        assert_eq!(weights.get(&idle.name), Some(&0), "{weights:?}");
         Ok(after)
     }
 

@@ -1,0 +1,42 @@
+//! Cutovers of fleets of other shapes.
+
+use crate::rollout::{Rollout, UNWATCHED, pair_of_three};
+
+const ATTACH: &str = "autoscaling:AttachLoadBalancerTargetGroups";
+const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
+
+#[tokio::test]
+async fn colors_that_share_a_target_group_are_swapped_as_a_whole() -> anyhow::Result<()> {
+    let spec = pair_of_three(&[("alarms", "none"), ("approval", "manual"), ("traffic", "100")]);
+    let mut rollout = Rollout::of(&spec.sharing_a_target_group()).await?;
+    let watch = rollout.stage.fleet.watch();
+    let image = rollout.publish_and_approve("2").await?;
+    assert_eq!(rollout.ended().await?, "done");
+    let after = rollout.assert_sizes("green", &image, 3).await?;
+    assert!(after.group("green")?.instances.iter().all(|instance| instance.target.as_deref() == Some("healthy")));
+    assert!(watch.finish().await?.fewest_serving() >= 3);
+    let of = |name: &str| rollout.stage.calls(name).iter().map(|call| call.at).collect::<Vec<_>>();
+    let (attached, detached) = (of(ATTACH), of(DETACH));
+    assert_eq!((attached.len(), detached.len()), (1, 1));
+    assert!(attached < detached, "the new color serves before the old one stops");
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn without_a_load_balancer_capacity_alone_is_cut_over() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).unbalanced().warmup_seconds(1)).await?;
+    let image = rollout.publish_and_approve("2").await?;
+    assert_eq!(rollout.ended().await?, "done");
+    rollout.assert_sizes("green", &image, 3).await?;
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn a_fleet_at_its_maximum_is_cut_over_and_its_bounds_travel() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).max(3)).await?;
+    let image = rollout.publish_and_approve("2").await?;
+    assert_eq!(rollout.ended().await?, "done");
+    let after = rollout.assert_live("green", &image).await?;
+    assert_eq!((after.group("green")?.max, after.group("blue")?.max), (3, 0), "{after}");
+    rollout.assert_at_rest().await
+}
