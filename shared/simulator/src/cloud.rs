@@ -7,6 +7,7 @@ mod agenda;
 mod alarms;
 mod balance;
 mod balancers;
+mod blame;
 mod calls;
 mod instances;
 mod people;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 use crate::dice::Dice;
 use agenda::{Agenda, Due};
 
+pub use blame::Blame;
 pub use state::{
     Actor, AlarmState, Build, CloudEvent, Ending, ForwardState, GroupState, Instance, Life, RefreshState, RuleState,
     Target, TargetGroupState,
@@ -61,6 +63,7 @@ pub struct Cloud {
     endings: Vec<Ending>,
     events: Vec<CloudEvent>,
     traffic: Traffic,
+    silence: blame::Silence,
     launched: u64,
 }
 
@@ -89,6 +92,7 @@ impl Cloud {
             endings: Vec::new(),
             events: Vec::new(),
             traffic: Traffic::default(),
+            silence: blame::Silence::default(),
             launched: 0,
         }
     }

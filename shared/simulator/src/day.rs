@@ -94,7 +94,9 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     });
     let mut world = simulation.shared().lock();
     let traffic = world.cloud.traffic();
+    let failed_by = traffic.failed_by.iter().map(|(blame, thousandths)| (blame.name(), *thousandths)).collect();
     world.counts.requests = (traffic.total_thousandths, traffic.failed_thousandths.values().sum());
+    world.counts.failed_by = failed_by;
     let mut story: Vec<String> = world.trace.lines(dawn()).collect();
     if let Err(violation) = &verdict
         && is_told

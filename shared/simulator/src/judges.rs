@@ -110,5 +110,8 @@ pub(crate) fn serving(world: &World, group: &GroupName) -> BTreeSet<InstanceId> 
 /// # Errors
 /// The first violation, if there is one.
 pub fn at_each_step(world: &World) -> Result<(), Violation> {
-    world.violations.first().map_or(Ok(()), |violation| Err(violation.clone()))
+    if let Some(violation) = world.violations.first() {
+        return Err(violation.clone());
+    }
+    traffic::requests(world)
 }

@@ -72,6 +72,8 @@ pub struct Counts {
     pub functions: u64,
     /// Requests that came, and those that failed for whatever reason, in thousandths.
     pub requests: (u128, u128),
+    /// Requests that failed, in thousandths, by whose doing.
+    pub failed_by: BTreeMap<&'static str, u128>,
     /// Phases, waits and exits that occurred.
     pub reached: BTreeMap<String, u64>,
 }
@@ -96,6 +98,9 @@ impl Counts {
         }
         for (name, count) in &other.reached {
             *self.reached.entry(name.clone()).or_default() += count;
+        }
+        for (name, count) in &other.failed_by {
+            *self.failed_by.entry(name).or_default() += count;
         }
         self.functions += other.functions;
         self.requests = (self.requests.0 + other.requests.0, self.requests.1 + other.requests.1);

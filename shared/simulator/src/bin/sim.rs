@@ -139,7 +139,10 @@ fn report(batch: &Batch, seconds: f64) -> ExitCode {
         batch.failed.len()
     );
     let (came, failed) = batch.counts.requests;
-    println!("{} requests, {} not answered, for whatever reason", came / 1_000, failed / 1_000);
+    println!("{} requests, {} not answered", came / 1_000, failed / 1_000);
+    for (name, thousandths) in &batch.counts.failed_by {
+        println!("  by {name:<25}{:>10}", thousandths / 1_000);
+    }
     let missing = if batch.lived >= BATCH_MIN { missing(&batch.counts) } else { Vec::new() };
     for name in &missing {
         println!("NOT REACHED {name}");

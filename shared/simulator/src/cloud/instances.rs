@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::agenda::Due;
 use super::state::{Actor, Build, Ending, Instance, Life};
-use super::{Cloud, CloudEvent};
+use super::{Blame, Cloud, CloudEvent};
 use driftless_planner::fact::Verdict;
 
 /// From the launch to the first heartbeat: an ordinary Linux image.
@@ -123,10 +123,12 @@ impl Cloud {
             serving_before,
             served,
         });
+        let answered = self.answered();
         let delay = self.deregister_everywhere(id);
         if let Some(instance) = self.instances.get_mut(id) {
             instance.life = Life::Terminating;
         }
+        self.note_silence(answered, by.into());
         self.agenda.plan(self.now + delay, Due::Drained(id.clone()));
         self.touch(&name);
     }
@@ -172,6 +174,7 @@ impl Cloud {
     }
 
     pub(super) fn turns_bad(&mut self, id: &InstanceId) {
+        let answered = self.answered();
         if let Some(instance) = self.instances.get_mut(id) {
             instance.answers = false;
         }
@@ -181,7 +184,9 @@ impl Cloud {
             .filter(|(_, target_group)| target_group.targets.contains_key(id))
             .map(|(arn, target_group)| (arn.clone(), target_group.judging))
             .collect();
+        self.note_silence(answered, Blame::Fault);
         for (arn, judging) in registered {
+            self.note_break(arn.clone());
             self.agenda.plan(self.now + judging, Due::TargetJudged(arn, id.clone()));
         }
     }

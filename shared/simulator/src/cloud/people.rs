@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
 use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, TargetGroupState};
-use super::{Cloud, CloudEvent};
+use super::{Blame, Cloud, CloudEvent};
 
 impl Cloud {
     // ---- setting up ---------------------------------------------------------------------------------------------------
@@ -81,7 +81,9 @@ impl Cloud {
     /// A person writes weights.
     pub fn edit_forward(&mut self, place: &ForwardPlace, edit: impl FnOnce(&mut ForwardState)) {
         if let Some(forward) = self.forwards.get_mut(place) {
+            let before = forward.weights.clone();
             edit(forward);
+            self.note_weights(place, &before, Blame::Person);
         }
         self.forwards_changed();
     }
@@ -191,11 +193,10 @@ impl Cloud {
 
     /// An instance fails: EC2 loses it, or it stops to answer.
     pub fn break_instance(&mut self, instance: &InstanceId, is_lost: bool) {
+        self.turns_bad(instance);
         if let Some(known) = self.instances.get_mut(instance) {
             known.is_up = known.is_up && !is_lost;
-            known.answers = false;
             let group = known.group.clone();
-            self.turns_bad(instance);
             self.agenda.plan(self.now + SignedDuration::from_mins(2), Due::Balances(group));
         }
     }

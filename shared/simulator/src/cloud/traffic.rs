@@ -8,8 +8,8 @@ use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::observation::TargetHealth;
 use jiff::Timestamp;
 
-use super::Cloud;
 use super::state::{ForwardState, Life};
+use super::{Blame, Cloud};
 
 /// Why a request was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,8 @@ pub struct Traffic {
     pub total_thousandths: u128,
     /// Thousandths that failed, by forward action and cause.
     pub failed_thousandths: BTreeMap<(ForwardPlace, FailureCause), u128>,
+    /// The same by whose doing it was.
+    pub failed_by: BTreeMap<Blame, u128>,
 }
 
 impl Traffic {
@@ -52,6 +54,16 @@ impl Cloud {
                 .extend(shares.into_iter().map(|(cause, (part, whole))| ((place.clone(), cause), came * part / whole)));
         }
         for (key, thousandths) in failed {
+            let blame = match &key {
+                (place, FailureCause::NoWeight) => self.silence.of_no_weight(place),
+                (_, FailureCause::NoTarget(arn)) => self.silence.of(arn),
+                (_, FailureCause::Unanswered(arn)) => {
+                    // Where others answer, it is that target's own fault.
+                    let (bad, targets) = self.bad_of(arn);
+                    if bad < targets { Blame::Fault } else { self.silence.of(arn) }
+                }
+            };
+            *self.traffic.failed_by.entry(blame).or_default() += thousandths;
             *self.traffic.failed_thousandths.entry(key).or_default() += thousandths;
         }
     }

@@ -8,10 +8,22 @@ use jiff::SignedDuration;
 
 use super::safety::{ON_ITS_WAY, percent, violated};
 use super::{Violation, home_of, of_its_fleet, serving};
+use crate::cloud::Blame;
 use crate::world::World;
 
 /// A decision that was made before a veto may still be carried out for so long.
 const VETO_IS_KNOWN: SignedDuration = SignedDuration::from_secs(30);
+
+/// No request fails by our doing.
+pub(super) fn requests(world: &World) -> Result<(), Violation> {
+    match world.cloud.traffic().failed_by.get(&Blame::Driftless) {
+        Some(thousandths) if *thousandths > 0 => {
+            let what = format!("{thousandths} thousandths of requests were not answered");
+            Err(violated(world, "no request fails by our doing", what))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// Weights go to a color only where enough of it serve; back to the old one wherever anyone does.
 pub(super) fn weights(world: &World, change: &WeightChange) -> Result<(), Violation> {

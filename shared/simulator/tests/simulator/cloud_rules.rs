@@ -7,7 +7,7 @@ use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::observation::{TargetHealth, TemplateContent, TemplateReference};
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
-use driftless_simulator::cloud::{Actor, Build, Cloud, FailureCause, Life};
+use driftless_simulator::cloud::{Actor, Blame, Build, Cloud, FailureCause, Life};
 use jiff::SignedDuration;
 
 use crate::cloud::{after, cloud, group, image, image_id, listener, members, mins, target_group, version, zone};
@@ -150,4 +150,60 @@ fn a_group_has_the_template_of_a_refresh_only_when_it_has_succeeded() {
     }
     assert_eq!(template(&mut cloud), TemplateReference::Numbered(version(2)));
     assert!(cloud.members(&group()).all(|member| member.image == image_id(2)));
+}
+
+/// What was not answered, in whole requests, by whose doing.
+fn failed_by(cloud: &Cloud, blame: Blame) -> u128 {
+    cloud.traffic().failed_by.get(&blame).copied().unwrap_or(0) / 1_000
+}
+
+#[test]
+fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
+    let mut cloud = cloud(2);
+    cloud.edit_group(&group(), |group| (group.min, group.max) = (0, 4));
+    let [one, other] = &members(&cloud)[..] else { panic!() };
+    cloud.terminate(one, CapacityChange::Decrement).unwrap();
+    after(&mut cloud, SignedDuration::from_secs(30));
+    assert_eq!(cloud.traffic().failed(), 0);
+    cloud.terminate(other, CapacityChange::Decrement).unwrap();
+    after(&mut cloud, SignedDuration::from_secs(30));
+    assert_eq!((failed_by(&cloud, Blame::Driftless), cloud.traffic().failed()), (300, 300));
+}
+
+#[test]
+fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_moment() {
+    for (later, by_driftless) in [(7, false), (8, true)] {
+        let mut cloud = cloud(2);
+        cloud.edit_group(&group(), |group| group.elb_health = false);
+        let [one, other] = &members(&cloud)[..] else { panic!() };
+        cloud.break_instance(one, false);
+        after(&mut cloud, SignedDuration::from_secs(later));
+        cloud.terminate(other, CapacityChange::Keep).unwrap();
+        after(&mut cloud, SignedDuration::from_secs(30));
+        assert_eq!(failed_by(&cloud, Blame::Driftless) > 0, by_driftless, "{later} s later");
+        assert!(failed_by(&cloud, Blame::Fault) > 0);
+    }
+}
+
+#[test]
+fn who_gives_traffic_to_nobody_answers_for_what_fails() {
+    let weights = BTreeMap::from([(target_group("blue"), 50), (target_group("green"), 50)]);
+    let mut by_person = cloud(2);
+    by_person.edit_forward(&listener(), |forward| forward.weights.clone_from(&weights));
+    let mut by_us = cloud(2);
+    let expected = by_us.forwards_now()[&listener()].weights.clone();
+    let change = WeightChange { place: listener(), expected, weights, expected_stickiness: None, stickiness: None };
+    by_us.set_weights(&change).unwrap();
+    for (mut cloud, blame) in [(by_person, Blame::Person), (by_us, Blame::Driftless)] {
+        after(&mut cloud, SignedDuration::from_secs(30));
+        assert_eq!((failed_by(&cloud, blame), cloud.traffic().failed()), (150, 150));
+    }
+}
+
+#[test]
+fn who_takes_all_weights_away_answers_for_what_fails() {
+    let mut cloud = cloud(2);
+    cloud.edit_forward(&listener(), |forward| forward.weights.values_mut().for_each(|weight| *weight = 0));
+    after(&mut cloud, SignedDuration::from_secs(30));
+    assert_eq!((failed_by(&cloud, Blame::Person), cloud.traffic().failed()), (300, 300));
 }

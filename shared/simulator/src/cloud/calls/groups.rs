@@ -9,9 +9,9 @@ use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
 
 use super::refused::{busy, error, gone, refused};
-use crate::cloud::Cloud;
 use crate::cloud::agenda::Due;
 use crate::cloud::state::{Actor, GroupState, Instance, Life, RefreshState};
+use crate::cloud::{Blame, Cloud};
 
 const UPDATE: &str = "autoscaling:UpdateAutoScalingGroup";
 const DESIRED: &str = "autoscaling:SetDesiredCapacity";
@@ -177,11 +177,13 @@ impl Cloud {
             }
             known.sized(known.desired - 1);
         }
+        let answered = self.answered();
         let drained_at = self.now + self.deregister_everywhere(instance);
         self.agenda.plan(drained_at, Due::Drained(instance.clone()));
         if let Some(known) = self.instances.get_mut(instance) {
             known.life = Life::Standby;
         }
+        self.note_silence(answered, Blame::Driftless);
         self.balances_soon(group);
         self.touch(group);
         Ok(())
@@ -215,7 +217,9 @@ impl Cloud {
             return Err(refused(DETACH, "the target group was attached as a traffic source, or the other way round"));
         }
         known.target_groups.retain(|arn| arn != target_group);
+        let answered = self.answered();
         self.detach_members(group, target_group);
+        self.note_silence(answered, Blame::Driftless);
         self.touch(group);
         Ok(())
     }

@@ -9,7 +9,7 @@ use driftless_planner::observation::TargetHealth;
 use driftless_reconciler::ports::{CallErrorKind, Called};
 
 use super::refused::{error, refused};
-use crate::cloud::Cloud;
+use crate::cloud::{Blame, Cloud};
 
 const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
@@ -61,6 +61,7 @@ impl Cloud {
         }
         known.weights.clone_from(&change.weights);
         known.stickiness = change.stickiness;
+        self.note_weights(&change.place, &change.expected, Blame::Driftless);
         self.forwards_changed();
         Ok(())
     }
