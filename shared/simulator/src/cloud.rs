@@ -16,6 +16,7 @@ mod rules;
 mod state;
 mod templates;
 mod traffic;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,9 @@ pub use state::{
     Actor, AlarmState, Build, CloudEvent, Ending, ForwardState, GroupState, Instance, Life, RefreshState, RuleState,
     Target, TargetGroupState,
 };
+use traffic::Served;
+use watched::Watched;
+
 pub use traffic::{FailureCause, Traffic};
 
 /// AWS, as far as a fleet can tell.
@@ -44,12 +48,12 @@ pub struct Cloud {
     /// How long ago describes tell of: zero, or the lag of an eventually consistent read (4.2).
     pub lag: jiff::SignedDuration,
     groups: BTreeMap<GroupName, GroupState>,
-    instances: BTreeMap<InstanceId, Instance>,
+    instances: Watched<BTreeMap<InstanceId, Instance>>,
     templates: BTreeMap<TemplateVersion, TemplateContent>,
     images: BTreeMap<ImageId, Image>,
     builds: BTreeMap<ImageId, Build>,
-    target_groups: BTreeMap<TargetGroupArn, TargetGroupState>,
-    forwards: BTreeMap<ForwardPlace, ForwardState>,
+    target_groups: Watched<BTreeMap<TargetGroupArn, TargetGroupState>>,
+    forwards: Watched<BTreeMap<ForwardPlace, ForwardState>>,
     rules: BTreeMap<RuleName, RuleState>,
     alarms: BTreeMap<AlarmName, AlarmState>,
     short: BTreeSet<Zone>,
@@ -63,6 +67,8 @@ pub struct Cloud {
     endings: Vec<Ending>,
     events: Vec<CloudEvent>,
     traffic: Traffic,
+    /// What becomes of requests while nothing changes.
+    served: BTreeMap<ForwardPlace, Served>,
     silence: blame::Silence,
     launched: u64,
 }
@@ -76,12 +82,12 @@ impl Cloud {
             agenda: Agenda::default(),
             lag: jiff::SignedDuration::ZERO,
             groups: BTreeMap::new(),
-            instances: BTreeMap::new(),
+            instances: Watched::default(),
             templates: BTreeMap::new(),
             images: BTreeMap::new(),
             builds: BTreeMap::new(),
-            target_groups: BTreeMap::new(),
-            forwards: BTreeMap::new(),
+            target_groups: Watched::default(),
+            forwards: Watched::default(),
             rules: BTreeMap::new(),
             alarms: BTreeMap::new(),
             short: BTreeSet::new(),
@@ -92,6 +98,7 @@ impl Cloud {
             endings: Vec::new(),
             events: Vec::new(),
             traffic: Traffic::default(),
+            served: BTreeMap::new(),
             silence: blame::Silence::default(),
             launched: 0,
         }
@@ -152,17 +159,17 @@ impl Cloud {
     }
 
     /// The instances as they are, those that are gone included.
-    pub const fn instances(&self) -> &BTreeMap<InstanceId, Instance> {
+    pub fn instances(&self) -> &BTreeMap<InstanceId, Instance> {
         &self.instances
     }
 
     /// The forward actions as they are.
-    pub const fn forwards_now(&self) -> &BTreeMap<ForwardPlace, ForwardState> {
+    pub fn forwards_now(&self) -> &BTreeMap<ForwardPlace, ForwardState> {
         &self.forwards
     }
 
     /// The target groups as they are.
-    pub const fn target_groups(&self) -> &BTreeMap<TargetGroupArn, TargetGroupState> {
+    pub fn target_groups(&self) -> &BTreeMap<TargetGroupArn, TargetGroupState> {
         &self.target_groups
     }
 

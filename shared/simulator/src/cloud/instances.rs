@@ -210,7 +210,7 @@ impl Cloud {
 
     /// The instances of a group that are not gone, in the order of their launch.
     pub fn members<'c>(&'c self, group: &'c GroupName) -> impl Iterator<Item = &'c Instance> {
-        self.instances.values().filter(move |instance| instance.group == *group && instance.life != Life::Gone)
+        self.instances.values().filter(move |instance| instance.life != Life::Gone && instance.group == *group)
     }
 
     /// Those that desired capacity counts.

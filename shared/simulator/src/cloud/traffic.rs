@@ -33,6 +33,23 @@ pub struct Traffic {
     pub failed_by: BTreeMap<Blame, u128>,
 }
 
+/// What becomes of the requests to a forward action, as things are.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    /// Requests per second.
+    rate: u64,
+    failing: Vec<Failing>,
+}
+
+/// A share of requests that fails: so many of so many.
+#[derive(Debug, Clone)]
+struct Failing {
+    cause: FailureCause,
+    part: u128,
+    whole: u128,
+    others_answer: bool,
+}
+
 impl Traffic {
     /// Requests that failed, in whole ones.
     pub fn failed(&self) -> u128 {
@@ -43,48 +60,57 @@ impl Traffic {
 impl Cloud {
     /// Serves what comes until then, in the state of now.
     pub(super) fn serve_until(&mut self, at: Timestamp) {
+        self.see_changes();
         let milliseconds = u128::try_from(at.duration_since(self.now).as_millis()).unwrap_or(0);
-        let mut failed: Vec<((ForwardPlace, FailureCause), u128)> = Vec::new();
-        for (place, forward) in &self.forwards {
+        for (place, served) in &self.served {
             // Requests per second times milliseconds are thousandths of requests.
-            let came = u128::from(forward.rate) * milliseconds;
+            let came = u128::from(served.rate) * milliseconds;
             self.traffic.total_thousandths += came;
-            let shares = self.failing_shares(forward);
-            failed
-                .extend(shares.into_iter().map(|(cause, (part, whole))| ((place.clone(), cause), came * part / whole)));
-        }
-        for (key, thousandths) in failed {
-            let blame = match &key {
-                (place, FailureCause::NoWeight) => self.silence.of_no_weight(place),
-                (_, FailureCause::NoTarget(arn)) => self.silence.of(arn),
-                (_, FailureCause::Unanswered(arn)) => {
+            for failing in &served.failing {
+                let blame = match &failing.cause {
+                    FailureCause::NoWeight => self.silence.of_no_weight(place),
+                    FailureCause::NoTarget(arn) => self.silence.of(arn),
                     // Where others answer, it is that target's own fault.
-                    let (bad, targets) = self.bad_of(arn);
-                    if bad < targets { Blame::Fault } else { self.silence.of(arn) }
-                }
-            };
-            *self.traffic.failed_by.entry(blame).or_default() += thousandths;
-            *self.traffic.failed_thousandths.entry(key).or_default() += thousandths;
+                    FailureCause::Unanswered(_) if failing.others_answer => Blame::Fault,
+                    FailureCause::Unanswered(arn) => self.silence.of(arn),
+                };
+                let failed = came * failing.part / failing.whole;
+                *self.traffic.failed_by.entry(blame).or_default() += failed;
+                let key = (place.clone(), failing.cause.clone());
+                *self.traffic.failed_thousandths.entry(key).or_default() += failed;
+            }
         }
     }
 
-    /// The shares of requests that fail now: each as part of a whole.
-    fn failing_shares(&self, forward: &ForwardState) -> Vec<(FailureCause, (u128, u128))> {
+    /// What becomes of requests depends on who answers, on targets and on weights: only then it is worked out again.
+    fn see_changes(&mut self) {
+        let is_changed =
+            [self.instances.take_changed(), self.target_groups.take_changed(), self.forwards.take_changed()];
+        if is_changed.contains(&true) {
+            let served = |forward: &ForwardState| Served { rate: forward.rate, failing: self.failing(forward) };
+            self.served = self.forwards.iter().map(|(place, forward)| (place.clone(), served(forward))).collect();
+        }
+    }
+
+    /// The shares of requests that fail now.
+    fn failing(&self, forward: &ForwardState) -> Vec<Failing> {
         let all: u128 = forward.weights.values().map(|weight| u128::from(*weight)).sum();
         if all == 0 {
-            return vec![(FailureCause::NoWeight, (1, 1))];
+            return vec![Failing { cause: FailureCause::NoWeight, part: 1, whole: 1, others_answer: false }];
         }
         let mut failing = Vec::new();
         for (arn, weight) in &forward.weights {
-            let weight = u128::from(*weight);
-            let (bad, targets) = self.bad_of(arn);
-            if weight == 0 {
+            let part = u128::from(*weight);
+            if part == 0 {
                 continue;
             }
+            let (bad, targets) = self.bad_of(arn);
             if targets == 0 {
-                failing.push((FailureCause::NoTarget(arn.clone()), (weight, all)));
+                let cause = FailureCause::NoTarget(arn.clone());
+                failing.push(Failing { cause, part, whole: all, others_answer: false });
             } else if bad > 0 {
-                failing.push((FailureCause::Unanswered(arn.clone()), (weight * bad, all * targets)));
+                let cause = FailureCause::Unanswered(arn.clone());
+                failing.push(Failing { cause, part: part * bad, whole: all * targets, others_answer: bad < targets });
             }
         }
         failing
