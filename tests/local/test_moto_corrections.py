@@ -75,6 +75,26 @@ class FleetTest(unittest.TestCase):
     def ids(self) -> list[str]:
         return [i["InstanceId"] for i in self.group()["Instances"] if i["LifecycleState"] != "Terminating"]
 
+    def new_version(self) -> str:
+        answer = self.ec2.create_launch_template_version(
+            LaunchTemplateId=self.template, SourceVersion="1", LaunchTemplateData={"ImageId": "ami-2"}
+        )
+        return str(answer["LaunchTemplateVersion"]["VersionNumber"])
+
+    def refresh(self, version: str, **preferences: Any) -> None:
+        wanted = {"LaunchTemplate": {"LaunchTemplateId": self.template, "Version": version}}
+        self.asg.start_instance_refresh(
+            AutoScalingGroupName="web", DesiredConfiguration=wanted, Preferences={"SkipMatching": True, **preferences}
+        )
+
+    def refreshes(self) -> list[dict[str, Any]]:
+        return self.asg.describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), end, "waited in vain")
+
     def health(self, target_group: str) -> list[tuple[str, str | None]]:
         answer = self.elb.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
         return sorted((t["TargetHealth"]["State"], t["TargetHealth"].get("Reason")) for t in answer)
@@ -412,8 +432,31 @@ class FleetTest(unittest.TestCase):
 
     def test_a_group_has_no_instance_refreshes(self) -> None:
         self.create_group(desired=1)
-        answer = self.asg.describe_instance_refreshes(AutoScalingGroupName="web")
-        self.assertEqual(answer["InstanceRefreshes"], [])
+        self.assertEqual(self.refreshes(), [])
+
+    def test_an_instance_refresh_rolls_one_at_a_time_and_then_gives_the_group_its_template(self) -> None:
+        self.create_group(desired=2)
+        before = self.ids()
+        self.refresh(self.new_version())
+        with self.assertRaisesRegex(ClientError, "InstanceRefreshInProgress"):
+            self.refresh("1")
+        self.assertEqual(self.group()["LaunchTemplate"]["Version"], "1")
+        self.until(lambda: self.refreshes()[0]["Status"] == "Successful")
+        self.assertEqual(self.group()["LaunchTemplate"]["Version"], "2")
+        self.assertEqual(set(self.ids()) & set(before), set())
+        self.assertEqual({i["LaunchTemplate"]["Version"] for i in self.group()["Instances"]}, {"2"})
+        self.assertEqual(self.refreshes()[0]["PercentageComplete"], 100)
+
+    def test_an_instance_refresh_goes_back_when_it_is_told_to(self) -> None:
+        self.create_group(desired=2)
+        with self.assertRaisesRegex(ClientError, "ActiveInstanceRefreshNotFound"):
+            self.asg.rollback_instance_refresh(AutoScalingGroupName="web")
+        self.refresh(self.new_version(), BakeTime=60)
+        self.until(lambda: self.refreshes()[0]["Status"] == "Baking")
+        self.asg.rollback_instance_refresh(AutoScalingGroupName="web")
+        self.until(lambda: self.refreshes()[0]["Status"] == "RollbackSuccessful")
+        self.assertEqual(self.group()["LaunchTemplate"]["Version"], "1")
+        self.assertEqual({i["LaunchTemplate"]["Version"] for i in self.group()["Instances"]}, {"1"})
 
     def test_activities_are_listed_newest_first(self) -> None:
         self.create_group(desired=1)

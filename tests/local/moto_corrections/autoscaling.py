@@ -10,7 +10,7 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, In
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from . import fleet
+from . import fleet, refresh
 from .fleet import Place
 from .settings import current as settings
 
@@ -290,12 +290,8 @@ def group_settings_round_trip() -> None:
 
 
 def histories_can_be_read() -> None:
-    """AWS: answers the instance refreshes and scaling activities of a group. moto: 500, and always none. So there are no
-    refreshes (nothing here starts one), and the activities that really happened, newest first."""
-
-    def describe_instance_refreshes(self: AutoScalingResponse) -> ActionResult:
-        _group(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
-        return ActionResult({"InstanceRefreshes": []})
+    """AWS: answers the scaling activities of a group. moto: always none. So those that really happened are answered,
+    newest first."""
 
     def describe_scaling_activities(self: AutoScalingResponse) -> ActionResult:
         name, wanted = self._get_param("AutoScalingGroupName"), self._get_param("ActivityIds", [])
@@ -306,8 +302,32 @@ def histories_can_be_read() -> None:
         page, next_token = _page(self, newest_first, 100)
         return ActionResult({"Activities": [activity.as_response() for activity in page], "NextToken": next_token})
 
-    AutoScalingResponse.describe_instance_refreshes = describe_instance_refreshes
     AutoScalingResponse.describe_scaling_activities = describe_scaling_activities
+
+
+def instance_refreshes_roll_a_group() -> None:
+    """AWS: StartInstanceRefresh rolls a group to another template version, and back when it is told to. moto: 500 for all
+    of it. So it is built in `refresh`. Alarms live elsewhere, and send nothing back by themselves."""
+
+    def start_instance_refresh(self: AutoScalingResponse) -> ActionResult:
+        group = _group(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        wanted, preferences = self._get_param("DesiredConfiguration"), self._get_param("Preferences", {})
+        started = refresh.start(group, wanted, preferences)
+        return ActionResult({"InstanceRefreshId": started.refresh_id})
+
+    def rollback_instance_refresh(self: AutoScalingResponse) -> ActionResult:
+        group = _group(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        return ActionResult({"InstanceRefreshId": refresh.roll_back(group).refresh_id})
+
+    def describe_instance_refreshes(self: AutoScalingResponse) -> ActionResult:
+        group = _group(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
+        _settle_all(self.autoscaling_backend)
+        page, next_token = _page(self, list(reversed(refresh.history(group))), 100)
+        return ActionResult({"InstanceRefreshes": [one.as_response() for one in page], "NextToken": next_token})
+
+    AutoScalingResponse.start_instance_refresh = start_instance_refresh
+    AutoScalingResponse.rollback_instance_refresh = rollback_instance_refresh
+    AutoScalingResponse.describe_instance_refreshes = describe_instance_refreshes
 
 
 def launch_instances_is_offered() -> None:
@@ -414,6 +434,7 @@ def _replace_unhealthy(group: FakeAutoScalingGroup, state: InstanceState) -> Non
 
 def _settle_all(backend: AutoScalingBackend) -> None:
     for group in list(backend.autoscaling_groups.values()):
+        refresh.go_on(group)
         fleet.settle(group)
 
 
@@ -469,5 +490,6 @@ CORRECTIONS = (
     processes_of_unknown_groups_cannot_be_suspended,
     group_settings_round_trip,
     histories_can_be_read,
+    instance_refreshes_roll_a_group,
     launch_instances_is_offered,
 )

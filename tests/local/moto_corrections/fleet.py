@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -88,8 +90,37 @@ def least_used_place(group: FakeAutoScalingGroup) -> Place:
     return min(places(group), key=lambda place: (by_zone[place.zone], used[(place.zone, place.subnet)]))
 
 
+def roll_to(group: FakeAutoScalingGroup, template_id: str, version: str) -> None:
+    """From now on the group launches this version, though it is not its own yet."""
+    group.__dict__["rolled_to"] = (template_id, version)
+
+
+def roll_to_own(group: FakeAutoScalingGroup) -> None:
+    """The group launches its own template again."""
+    group.__dict__.pop("rolled_to", None)
+
+
+@contextmanager
+def rolled(group: FakeAutoScalingGroup) -> Iterator[None]:
+    """The group with the template that it launches now."""
+    own = (group.ec2_launch_template, group.launch_template_version)
+    if "rolled_to" in group.__dict__:
+        template_id, version = group.__dict__["rolled_to"]
+        group.ec2_launch_template = group.ec2_backend.get_launch_template(template_id)
+        group.launch_template_version = version
+    try:
+        yield
+    finally:
+        group.ec2_launch_template, group.launch_template_version = own
+
+
 def launch(group: FakeAutoScalingGroup, place: Place, cause: str) -> InstanceState:
-    """Launches one instance from the group's template as it resolves at this moment."""
+    """Launches one instance from the template as it resolves at this moment."""
+    with rolled(group):
+        return _launch(group, place, cause)
+
+
+def _launch(group: FakeAutoScalingGroup, place: Place, cause: str) -> InstanceState:
     instance = group.ec2_backend.run_instances(
         group.image_id,
         1,

@@ -1,6 +1,10 @@
 //! Cutovers of fleets of other shapes.
 
+use driftless_planner::fact::Command;
+use driftless_tests::fleet::FleetSpec;
+
 use crate::rollout::{Rollout, UNWATCHED, pair_of_three};
+use crate::stage::acting;
 
 const ATTACH: &str = "autoscaling:AttachLoadBalancerTargetGroups";
 const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
@@ -38,5 +42,40 @@ async fn a_fleet_at_its_maximum_is_cut_over_and_its_bounds_travel() -> anyhow::R
     assert_eq!(rollout.ended().await?, "done");
     let after = rollout.assert_live("green", &image).await?;
     assert_eq!((after.group("green")?.max, after.group("blue")?.max), (3, 0), "{after}");
+    rollout.assert_at_rest().await
+}
+
+/// A single group of three that is rolled without a pause.
+fn single_group() -> FleetSpec {
+    FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("image-source", "tag")]))
+}
+
+#[tokio::test]
+async fn a_single_group_is_rolled_by_an_instance_refresh() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&single_group()).await?;
+    let watch = rollout.stage.fleet.watch();
+    let image = rollout.publish_and_approve("2").await?;
+    assert_eq!(rollout.ended().await?, "done");
+    rollout.assert_rolled(&image).await?;
+    assert!(watch.finish().await?.fewest_serving() >= 2, "one at a time");
+    assert_eq!(rollout.stage.calls("autoscaling:StartInstanceRefresh").len(), 1);
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn a_single_group_goes_back_when_a_person_says_so() -> anyhow::Result<()> {
+    let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "10m"), ("image-source", "tag")]));
+    let mut rollout = Rollout::of(&spec).await?;
+    rollout.publish_and_approve("2").await?;
+    let newcomers = |view: &driftless_tests::fleet::FleetView| {
+        let group = view.group("").ok()?;
+        let newer = group.instances.iter().filter(|instance| instance.template_version.as_deref() == Some("2"));
+        (newer.count() > 0).then_some(())
+    };
+    rollout.stage.fleet.wait_for("one is replaced", crate::rollout::CUTOVER, newcomers).await?;
+    rollout.say(Command::Rollback).await?;
+    assert_eq!(rollout.ended().await?, "rolled-back");
+    let good = rollout.stage.fleet.image().to_owned();
+    rollout.assert_rolled(&good).await?;
     rollout.assert_at_rest().await
 }

@@ -177,6 +177,15 @@ impl Rollout {
         Ok(after)
     }
 
+    /// The single group is as large as before, and all of it runs an image.
+    pub(crate) async fn assert_rolled(&self, image: &str) -> anyhow::Result<()> {
+        let after = self.stage.fleet.wait_until_settled(CUTOVER).await?;
+        let (is, was) = (after.group("")?, self.stage.before.group("")?);
+        assert_eq!((is.min, is.max, is.desired), (was.min, was.max, was.desired), "{after}");
+        assert!(is.instances.iter().all(|instance| instance.image.as_deref() == Some(image)), "{after}");
+        Ok(())
+    }
+
     /// As every scene ends.
     pub(crate) async fn assert_at_rest(&self) -> anyhow::Result<()> {
         self.stage.assert_at_rest(&Left::default()).await
