@@ -47,7 +47,7 @@ async fn a_fleet_at_its_maximum_is_cut_over_and_its_bounds_travel() -> anyhow::R
 
 /// A single group of three that is rolled without a pause.
 fn single_group() -> FleetSpec {
-    FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("image-source", "tag")]))
+    FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("keep-warm", "1s")]))
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_single_group_is_rolled_by_an_instance_refresh() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn a_single_group_goes_back_when_a_person_says_so() -> anyhow::Result<()> {
-    let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "10m"), ("image-source", "tag")]));
+    let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "10m"), ("keep-warm", "1s")]));
     let mut rollout = Rollout::of(&spec).await?;
     rollout.publish_and_approve("2").await?;
     let newcomers = |view: &driftless_tests::fleet::FleetView| {

@@ -36,7 +36,13 @@ pub(crate) fn await_approval(
         let why = format!("approved by {actor}");
         return Step::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why);
     }
-    plan.is_in(Condition::AwaitingApproval, format!("{} is up and serves", cutover.candidate.image));
+    let image = &cutover.candidate.image;
+    let detail = match cutover.route {
+        Route::Weighted { .. } | Route::Shared { .. } | Route::None => format!("{image} is up and serves"),
+        // A roll has no color that comes up beside the live one.
+        Route::Rolling => format!("{image} is ready to be rolled out"),
+    };
+    plan.is_in(Condition::AwaitingApproval, detail);
     Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline })
 }
 

@@ -4,7 +4,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
 
-use super::{adopted, color, is_as_before, is_at_rest, pair, ring, step, until_over, until_phase};
+use super::{adopted, color, is_as_before, is_at_rest, pair, ring, step, until_over, until_phase, weighted_fleet};
 use crate::support::{Stage, image_id, secs, target_group};
 
 fn shared_fleet(size: u32) -> Stage {
@@ -111,4 +111,14 @@ fn an_alarm_sends_an_instance_refresh_back() {
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::WentBack;
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
+}
+
+#[test]
+fn what_waits_for_approval_says_whether_it_serves_already() {
+    for (mut stage, words) in [(weighted_fleet(3), "is up and serves"), (single_fleet(), "is ready to be rolled out")] {
+        stage.tag("approval", "manual");
+        stage.publish(2);
+        until_phase(&mut stage, "awaiting-approval");
+        assert!(format!("{:?}", stage.told).contains(&format!("{} {words}", image_id(2))), "{:?}", stage.told);
+    }
 }
