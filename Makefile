@@ -10,7 +10,7 @@ LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim test build setup unit mutants e2e emulators template lint fmt clean
+.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +20,9 @@ demo: $(LOCAL) ## a drifted server is replaced, on a local AWS (KEEP=1 leaves it
 
 sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
+
+exhaustive: ## every state that small worlds can reach (QUICK=1: those of make test; WORLD=name: only this one)
+	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(QUICK),--quick) $(if $(WORLD),--world $(WORLD))
 
 test: ## everything, with the time of each stage
 	@scripts/test.sh

@@ -1,0 +1,476 @@
+//! Explores every state that a model can reach, breadth first, until there is no new one.
+//!
+//! What is kept of a state is its fingerprint, where it was first reached from, and where it leads to. A shortest way to any
+//! state is told by walking back and living the way again. Because all edges are known at the end, liveness is judged on
+//! the whole graph, cycles included: a state is well when *every* path of calm moves from it ends at rest.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::{Display, Write as _};
+use std::num::NonZero;
+use std::thread;
+
+/// How many states are expanded before their successors are merged: bounds the memory of what is not merged yet.
+const BATCH: usize = 16_384;
+/// Of so many states that are found again on another way, one is expanded too: it must lead to the same.
+const DOUBTED_EVERY: usize = 64;
+/// How many of those at most: each is kept until the end.
+const DOUBTED_MAX: usize = 20_000;
+/// The mark of an edge that is calm.
+const CALM: u32 = 1 << 31;
+
+/// A world with everything that may happen in it.
+pub trait Model: Sync {
+    /// Everything that what comes depends on.
+    type State: Clone + std::fmt::Debug + Send + Sync;
+    /// One thing that happens.
+    type Move: Clone + std::fmt::Debug + Display + Send;
+
+    /// Where it begins.
+    fn initial(&self) -> Self::State;
+
+    /// The same for two states from which the same can happen, and for no others.
+    fn fingerprint(&self, state: &Self::State) -> u128;
+
+    /// Everything that may happen in a state, and what it leads to.
+    fn expand(&self, state: &Self::State, tally: &mut Tally) -> Expansion<Self>
+    where
+        Self: Sized;
+
+    /// A state in words, for a story.
+    fn describe(&self, state: &Self::State) -> String;
+}
+
+/// What may happen in a state.
+#[derive(Debug)]
+pub struct Expansion<M: Model> {
+    /// Everything that may happen.
+    pub steps: Vec<Step<M>>,
+    /// Whether all work has come to its end, so that nothing more needs to happen.
+    pub is_at_rest: bool,
+    /// What this state breaks, if it breaks anything.
+    pub broken: Option<Broken>,
+}
+
+/// One thing that may happen.
+#[derive(Debug)]
+pub struct Step<M: Model> {
+    /// What happens.
+    pub what: M::Move,
+    /// What it leads to. Err: it must never happen.
+    pub leads_to: Result<M::State, Broken>,
+    /// Whether it happens without anybody doing anything wrong, and in its time: the moves that liveness is judged by.
+    pub is_calm: bool,
+}
+
+/// A property that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Which.
+    pub property: &'static str,
+    /// How.
+    pub how: String,
+}
+
+/// What was counted on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often each property was judged.
+    pub judged: BTreeMap<&'static str, u64>,
+    /// What was seen to happen at least once.
+    pub seen: BTreeSet<String>,
+}
+
+impl Tally {
+    /// A property was judged once more.
+    pub fn judge(&mut self, property: &'static str) {
+        *self.judged.entry(property).or_default() += 1;
+    }
+
+    /// Something happened.
+    pub fn saw(&mut self, what: &str) {
+        if !self.seen.contains(what) {
+            self.seen.insert(what.to_owned());
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        for (property, count) in other.judged {
+            *self.judged.entry(property).or_default() += count;
+        }
+        self.seen.extend(other.seen);
+    }
+}
+
+/// What the exploration came to.
+#[derive(Debug)]
+pub struct Explored {
+    /// How many states there are.
+    pub states: usize,
+    /// How many transitions lead from one to another.
+    pub transitions: usize,
+    /// How many moves at most lie between the beginning and any state.
+    pub depth: usize,
+    /// How many states are at rest.
+    pub at_rest: usize,
+    /// How many calm moves at most lie between any state and rest.
+    pub calm_moves_max: usize,
+    /// How many states were expanded once more, as they were found on another way, and led to the same.
+    pub doubted: usize,
+    /// What was counted.
+    pub tally: Tally,
+}
+
+/// Why the exploration did not come to its end.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// A property does not hold.
+    Counterexample {
+        /// Which, and how.
+        broken: Broken,
+        /// A shortest way to it, one move a line, and the state at its end.
+        story: String,
+        /// How many states had been found.
+        states: usize,
+    },
+    /// There are more states than were allowed for.
+    TooMany {
+        /// How many were found.
+        states: usize,
+    },
+}
+
+impl Display for Unfinished {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Counterexample { broken, story, states } => {
+                write!(formatter, "{}: {}\n{story}({states} states had been found)", broken.property, broken.how)
+            }
+            Self::TooMany { states } => write!(formatter, "more than {states} states: this world is not small"),
+        }
+    }
+}
+
+/// Explores a model to its end. `progress` is told the depth and the number of states found so far.
+///
+/// # Errors
+/// A property does not hold, or there are more states than `states_max`.
+pub fn explore<M: Model>(
+    model: &M,
+    states_max: usize,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Explored, Unfinished> {
+    let mut graph: Graph<M> = Graph::new(model);
+    let mut frontier = vec![(0_u32, model.initial())];
+    let mut depth = 0;
+    while !frontier.is_empty() {
+        frontier = graph.next_level(model, &frontier, states_max)?;
+        depth += usize::from(!frontier.is_empty());
+        progress(depth, graph.parents.len());
+    }
+    graph.judge_sameness(model)?;
+    let calm_moves_max = graph.judge_liveness(model)?;
+    Ok(Explored {
+        states: graph.parents.len(),
+        transitions: graph.targets.len(),
+        depth,
+        at_rest: graph.is_at_rest.iter().filter(|is_at_rest| **is_at_rest).count(),
+        calm_moves_max,
+        doubted: graph.doubted.len(),
+        tally: graph.tally,
+    })
+}
+
+/// What is known of all states found so far. A state's number is its place.
+#[derive(Debug)]
+struct Graph<M: Model> {
+    numbers: HashMap<u128, u32>,
+    prints: Vec<u128>,
+    parents: Vec<u32>,
+    is_at_rest: Vec<bool>,
+    /// The edges of all states, one after the other.
+    targets: Vec<u32>,
+    /// Where the edges of each state end. Those of the first begin at 0.
+    ends: Vec<usize>,
+    tally: Tally,
+    found_again: usize,
+    /// States that were found again, as they were then.
+    doubted: Vec<(u32, M::State)>,
+}
+
+/// What one worker found out about one state.
+struct Expanded<M: Model> {
+    from: u32,
+    is_at_rest: bool,
+    broken: Option<(Option<M::Move>, Broken)>,
+    found: Vec<(u128, bool, M::State)>,
+}
+
+impl<M: Model> Graph<M> {
+    fn new(model: &M) -> Self {
+        let print = model.fingerprint(&model.initial());
+        Self {
+            numbers: HashMap::from([(print, 0)]),
+            prints: vec![print],
+            parents: vec![0],
+            is_at_rest: Vec::new(),
+            targets: Vec::new(),
+            ends: Vec::new(),
+            tally: Tally::default(),
+            found_again: 0,
+            doubted: Vec::new(),
+        }
+    }
+
+    fn next_level(
+        &mut self,
+        model: &M,
+        frontier: &[(u32, M::State)],
+        states_max: usize,
+    ) -> Result<Vec<(u32, M::State)>, Unfinished> {
+        let mut next = Vec::new();
+        for batch in frontier.chunks(BATCH) {
+            for expanded in self.expand(model, batch) {
+                if let Some((last, broken)) = expanded.broken {
+                    return Err(self.counterexample(model, expanded.from, last.as_ref(), broken));
+                }
+                self.is_at_rest.push(expanded.is_at_rest);
+                for (print, is_calm, state) in expanded.found {
+                    let number = if let Some(number) = self.numbers.get(&print).copied() {
+                        self.doubt(number, state);
+                        number
+                    } else {
+                        let number = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);
+                        self.numbers.insert(print, number);
+                        self.prints.push(print);
+                        self.parents.push(expanded.from);
+                        next.push((number, state));
+                        number
+                    };
+                    self.targets.push(number | if is_calm { CALM } else { 0 });
+                }
+                self.ends.push(self.targets.len());
+            }
+            if self.parents.len() > states_max {
+                return Err(Unfinished::TooMany { states: self.parents.len() });
+            }
+        }
+        Ok(next)
+    }
+
+    /// Keeps one of many states that were found again.
+    fn doubt(&mut self, number: u32, state: M::State) {
+        self.found_again += 1;
+        if self.found_again.is_multiple_of(DOUBTED_EVERY) && self.doubted.len() < DOUBTED_MAX {
+            self.doubted.push((number, state));
+        }
+    }
+
+    /// What counts as one state must lead to the same, whichever way it was reached on: else the fingerprint hides
+    /// something that matters, and what was explored is less than there is.
+    fn judge_sameness(&self, model: &M) -> Result<(), Unfinished> {
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = self.doubted.len().div_ceil(workers).max(1);
+        let is_other = |(number, state): &&(u32, M::State)| !self.leads_to_the_same(model, *number as usize, state);
+        let found = thread::scope(|scope| {
+            let running: Vec<_> =
+                self.doubted.chunks(share).map(|part| scope.spawn(move || part.iter().find(is_other))).collect();
+            let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            running.into_iter().map(join).collect::<Vec<_>>()
+        });
+        let Some((number, state)) = found.into_iter().flatten().next() else { return Ok(()) };
+        let how =
+            format!("this one does not, and counts as the one at the end of the story\n{}", model.describe(state));
+        let broken = Broken { property: "what counts as one state leads to the same", how };
+        Err(self.counterexample(model, *number, None, broken))
+    }
+
+    fn leads_to_the_same(&self, model: &M, number: usize, state: &M::State) -> bool {
+        let found = found_from(model, number, state);
+        found.into_iter().map(|(edge, _)| edge).collect::<BTreeSet<_>>() == self.known_from(number)
+    }
+
+    fn known_from(&self, number: usize) -> BTreeSet<(u128, bool)> {
+        let print = |edge: &u32| self.prints.get((edge & !CALM) as usize).copied().unwrap_or_default();
+        let edges = self.edges(number).iter().map(|edge| (print(edge), edge & CALM != 0));
+        let rest = self.is_at_rest.get(number).copied().unwrap_or_default();
+        edges.chain([(0, rest)]).collect()
+    }
+
+    /// Expands a batch on all processors, in the order of its states.
+    fn expand(&mut self, model: &M, batch: &[(u32, M::State)]) -> Vec<Expanded<M>> {
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = batch.len().div_ceil(workers).max(1);
+        let done: Vec<(Vec<Expanded<M>>, Tally)> = thread::scope(|scope| {
+            let work = |part: &[(u32, M::State)]| {
+                let mut tally = Tally::default();
+                (part.iter().map(|(from, state)| expand_one(model, *from, state, &mut tally)).collect(), tally)
+            };
+            let running: Vec<_> = batch.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
+            let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            running.into_iter().map(join).collect()
+        });
+        let mut all = Vec::with_capacity(batch.len());
+        for (expanded, tally) in done {
+            all.extend(expanded);
+            self.tally.add(tally);
+        }
+        all
+    }
+
+    fn edges(&self, number: usize) -> &[u32] {
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(number).copied().unwrap_or(start);
+        self.targets.get(start..end).unwrap_or_default()
+    }
+
+    /// From every state every path of calm moves must end at rest. Returns the most moves that it takes.
+    ///
+    /// Backward from rest: a state is well when all its calm moves lead to states that are. What is not well in the end is
+    /// on a cycle that nothing leaves, or stands still before its work is done.
+    fn judge_liveness(&self, model: &M) -> Result<usize, Unfinished> {
+        let states = self.parents.len();
+        let calm = |number: usize| self.edges(number).iter().filter(|edge| *edge & CALM != 0).map(|edge| edge & !CALM);
+        let mut open: Vec<u32> = vec![0; states];
+        let mut before: Vec<Vec<u32>> = vec![Vec::new(); states];
+        for number in (0..states).filter(|number| !self.is_at_rest.get(*number).copied().unwrap_or_default()) {
+            for target in calm(number) {
+                if let (Some(count), Some(list)) = (open.get_mut(number), before.get_mut(target as usize)) {
+                    *count += 1;
+                    list.push(u32::try_from(number).unwrap_or(u32::MAX));
+                }
+            }
+        }
+        let mut moves: Vec<Option<usize>> = vec![None; states];
+        let mut well: Vec<usize> =
+            (0..states).filter(|number| self.is_at_rest.get(*number).copied().unwrap_or_default()).collect();
+        for number in &well {
+            if let Some(known) = moves.get_mut(*number) {
+                *known = Some(0);
+            }
+        }
+        while let Some(number) = well.pop() {
+            for source in before.get(number).into_iter().flatten().map(|source| *source as usize) {
+                let Some(count) = open.get_mut(source) else { continue };
+                *count -= 1;
+                if *count == 0 {
+                    let longest = calm(source).filter_map(|target| moves.get(target as usize).copied().flatten()).max();
+                    if let Some(known) = moves.get_mut(source) {
+                        *known = longest.map(|longest| longest + 1);
+                    }
+                    well.push(source);
+                }
+            }
+        }
+        let Some(stuck) = moves.iter().position(Option::is_none) else {
+            return Ok(moves.into_iter().flatten().max().unwrap_or_default());
+        };
+        Err(self.never_at_rest(model, stuck, &moves))
+    }
+
+    /// Tells how a state goes on for ever, or stands still.
+    fn never_at_rest(&self, model: &M, stuck: usize, moves: &[Option<usize>]) -> Unfinished {
+        let mut path = self.path_to(stuck);
+        let calm_from = path.len();
+        let mut at = stuck;
+        let mut how = "nothing happens any more".to_owned();
+        let is_ill = |target: &usize| moves.get(*target).copied().flatten().is_none();
+        loop {
+            let calm = self.edges(at).iter().filter(|edge| *edge & CALM != 0).map(|edge| (edge & !CALM) as usize);
+            let Some(next) = calm.filter(is_ill).min() else { break };
+            let is_known = path.get(calm_from - 1..).unwrap_or_default().contains(&next);
+            path.push(next);
+            if is_known {
+                how = String::from("it comes back to where it was, without an end");
+                break;
+            }
+            at = next;
+        }
+        let (story, _) = self.live(model, &path, calm_from);
+        let broken = Broken { property: "every path ends at rest once faults stop", how };
+        Unfinished::Counterexample { broken, story, states: self.parents.len() }
+    }
+
+    fn path_to(&self, number: usize) -> Vec<usize> {
+        let mut path = vec![number];
+        let mut at = number;
+        while at != 0 {
+            at = self.parents.get(at).map_or(0, |parent| *parent as usize);
+            path.push(at);
+        }
+        path.reverse();
+        path
+    }
+
+    fn counterexample(&self, model: &M, from: u32, last: Option<&M::Move>, broken: Broken) -> Unfinished {
+        let path = self.path_to(from as usize);
+        let (mut story, _) = self.live(model, &path, usize::MAX);
+        if let Some(last) = last {
+            let _ = writeln!(story, "{:>4}. {last}   <-- here", path.len());
+        }
+        Unfinished::Counterexample { broken, story, states: self.parents.len() }
+    }
+
+    /// Lives a path again, and tells it.
+    fn live(&self, model: &M, path: &[usize], calm_from: usize) -> (String, M::State) {
+        let mut state = model.initial();
+        let mut story = String::new();
+        for (count, number) in path.iter().enumerate().skip(1) {
+            let wanted = self.prints.get(*number).copied();
+            let expansion = model.expand(&state, &mut Tally::default());
+            let mut steps = expansion.steps.into_iter().filter(|step| count < calm_from || step.is_calm);
+            let found = steps.find_map(|step| {
+                let next = step.leads_to.ok()?;
+                (Some(model.fingerprint(&next)) == wanted).then_some((step.what, next))
+            });
+            let Some((what, next)) = found else {
+                let _ =
+                    writeln!(story, "{count:>4}. (a state that is not reached again: the fingerprint hides something)");
+                break;
+            };
+            if count == calm_from {
+                let _ = writeln!(story, "      faults stop");
+            }
+            let _ = writeln!(story, "{count:>4}. {what}");
+            state = next;
+        }
+        let _ = writeln!(story, "{}", model.describe(&state));
+        (story, state)
+    }
+}
+
+fn expand_one<M: Model>(model: &M, from: u32, state: &M::State, tally: &mut Tally) -> Expanded<M> {
+    let expansion = model.expand(state, tally);
+    let mut expanded = Expanded {
+        from,
+        is_at_rest: expansion.is_at_rest,
+        broken: expansion.broken.map(|broken| (None, broken)),
+        found: Vec::with_capacity(expansion.steps.len()),
+    };
+    for step in expansion.steps {
+        match step.leads_to {
+            Ok(state) => expanded.found.push((model.fingerprint(&state), step.is_calm, state)),
+            Err(broken) => {
+                expanded.broken.get_or_insert((Some(step.what), broken));
+            }
+        }
+    }
+    expanded
+}
+
+/// Where a state leads to, with what happens; whether it is at rest counts as an edge to nowhere.
+fn found_from<M: Model>(model: &M, number: usize, state: &M::State) -> Vec<((u128, bool), String)> {
+    let expansion = model.expand(state, &mut Tally::default());
+    let mut found = vec![((0, expansion.is_at_rest), "whether it is at rest".to_owned())];
+    for step in expansion.steps {
+        let print = step.leads_to.map_or(u128::MAX, |next| model.fingerprint(&next));
+        found.push(((print, step.is_calm), step.what.to_string()));
+    }
+    if expansion.broken.is_some() {
+        found.push(((u128::MAX, false), format!("it breaks a property, as {number} does not")));
+    }
+    found
+}

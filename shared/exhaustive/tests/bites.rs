@@ -1,0 +1,168 @@
+//! Wrong planners: each of them must be found out, by the property that it breaks.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
+
+use driftless_exhaustive::explore::{Unfinished, explore};
+use driftless_exhaustive::setups::{self, Setup};
+use driftless_exhaustive::small::{Planner, Small};
+use driftless_planner::action::Action;
+use driftless_planner::decide::Input;
+use driftless_planner::decision::Decision;
+use driftless_planner::observation::TargetHealth;
+
+/// More states than a wrong planner needs to be found out.
+const STATES_MAX: usize = 60_000;
+
+/// The property that this planner breaks, and the story of it.
+fn found_out(setup: Setup, planner: Planner) -> (&'static str, String) {
+    let model = Small::new(setup, planner).unwrap();
+    match explore(&model, STATES_MAX, |_, _| {}) {
+        Err(Unfinished::Counterexample { broken, story, .. }) => (broken.property, story),
+        Err(Unfinished::TooMany { states }) => panic!("not found out within {states} states"),
+        Ok(explored) => panic!("not found out in all of {} states", explored.states),
+    }
+}
+
+fn forgets_the_ledger(input: Input<'_>) -> Decision {
+    let mut decision = driftless_planner::decide(input);
+    decision.next.ledger.clear();
+    decision
+}
+
+#[test]
+fn who_forgets_a_ledger_entry_is_found_out() {
+    let (property, story) = found_out(setups::drift(), forgets_the_ledger);
+    assert_eq!(property, "nothing reversible is changed outside the ledger");
+    assert!(story.contains("drifts") && story.contains("2m go by"), "{story}");
+}
+
+fn never_lets_go(input: Input<'_>) -> Decision {
+    let mut decision = driftless_planner::decide(input);
+    decision.actions.retain(|action| !matches!(action, Action::Empty { .. }));
+    decision
+}
+
+#[test]
+fn who_never_lets_the_old_color_go_is_found_out() {
+    let (property, story) = found_out(setups::cutover("cutover", "", &[], 0), never_lets_go);
+    assert_eq!(property, "every path ends at rest once faults stop");
+    assert!(story.contains("faults stop"), "{story}");
+}
+
+fn takes_all_for_healthy(input: Input<'_>) -> Decision {
+    let mut seen = input.seen.clone();
+    for health in seen.targets.values_mut().flat_map(|targets| targets.values_mut()) {
+        *health = TargetHealth::Healthy;
+    }
+    for member in seen.groups.iter_mut().flat_map(|group| &mut group.members) {
+        if member.lifecycle == driftless_planner::observation::Lifecycle::Pending {
+            member.lifecycle = driftless_planner::observation::Lifecycle::InService;
+        }
+    }
+    driftless_planner::decide(Input { seen: &seen, ..input })
+}
+
+#[test]
+fn who_terminates_before_the_successor_serves_is_found_out() {
+    let (property, _) = found_out(setups::drift(), takes_all_for_healthy);
+    assert_eq!(property, "what serves stays at the floor");
+}
+
+fn asks_for_no_look(input: Input<'_>) -> Decision {
+    Decision { recheck: None, ..driftless_planner::decide(input) }
+}
+
+#[test]
+fn who_asks_for_no_further_look_is_found_out() {
+    let (property, _) = found_out(setups::drift(), asks_for_no_look);
+    assert_eq!(property, "who waits asks to be looked at again");
+}
+
+fn ignores_freezes(input: Input<'_>) -> Decision {
+    driftless_planner::decide(Input { freezes: &[], ..input })
+}
+
+#[test]
+fn who_ignores_a_freeze_is_found_out() {
+    let (property, _) = found_out(setups::anything("anything", "", 1, 1), ignores_freezes);
+    assert_eq!(property, "a freeze stops what disrupts");
+}
+
+fn launches_with_a_new_token_each_time(input: Input<'_>) -> Decision {
+    let now = input.now;
+    let mut decision = driftless_planner::decide(input);
+    let version = decision.next.version;
+    for action in &mut decision.actions {
+        if let Action::Launch { token, .. } = action {
+            *token = format!("{token}-{}-{version}", now.as_second());
+        }
+    }
+    decision
+}
+
+#[test]
+fn who_launches_with_a_new_token_after_a_lost_reply_is_found_out() {
+    let (property, _) = found_out(setups::anything("anything", "", 1, 1), launches_with_a_new_token_each_time);
+    assert_eq!(property, "no more is launched than the budget allows");
+}
+
+fn terminates_whatever_is_blocked(input: Input<'_>) -> Decision {
+    let seen = input.seen;
+    let mut decision = driftless_planner::decide(input);
+    if let (Some(id), Some(group)) = (decision.waiting.keys().next(), seen.groups.first()) {
+        decision.actions.push(Action::Terminate {
+            group: group.name.clone(),
+            instance: id.clone(),
+            expected_desired: group.desired,
+            capacity: driftless_planner::action::CapacityChange::Keep,
+            role: driftless_planner::action::Role::Drifted,
+        });
+    }
+    decision
+}
+
+#[test]
+fn who_terminates_without_a_committed_reason_is_found_out() {
+    let (property, _) = found_out(setups::drift(), terminates_whatever_is_blocked);
+    assert_eq!(property, "a decision is well formed");
+}
+
+fn more_than_the_budget() -> Setup {
+    let mut setup = setups::drift();
+    setup.policy.extend([("budget", "2"), ("breaker", "100%")]);
+    Setup { drifted_max: 2, ..setup }
+}
+
+#[test]
+fn who_takes_more_than_the_budget_is_found_out() {
+    let (property, _) = found_out(more_than_the_budget(), driftless_planner::decide);
+    assert_eq!(property, "never more than the budget at once");
+}
+
+fn moves_traffic_before_health(input: Input<'_>) -> Decision {
+    let mut decision = takes_all_for_healthy(input);
+    for action in &mut decision.actions {
+        if let Action::SetWeights { gate, .. } = action {
+            gate.clear();
+        }
+    }
+    decision
+}
+
+#[test]
+fn who_moves_traffic_before_health_is_found_out() {
+    let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), moves_traffic_before_health);
+    assert_eq!(property, "traffic goes only to a color at its floor, or back to one that serves");
+}
+
+fn keeps_its_turn(input: Input<'_>) -> Decision {
+    let mut decision = driftless_planner::decide(input);
+    decision.actions.retain(|action| *action != Action::GiveTurn);
+    decision
+}
+
+#[test]
+fn who_keeps_its_turn_is_found_out() {
+    let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), keeps_its_turn);
+    assert_eq!(property, "at rest the live color has all of the traffic, and the turn is given back");
+}
