@@ -133,6 +133,10 @@ pub fn quick() -> Vec<Setup> {
         ),
         two_actors("two-actors", "one drift; a second reconcile reads, decides and commits in between, for ever", 1),
         cutover("cutover", "two colors of two, one image, and nothing goes wrong", &[], 0),
+        Setup {
+            images: 2,
+            ..cutover("cutover-2-images", "two colors of two, two images, and nothing goes wrong", &[], 0)
+        },
         cutover("cutover-1", "two colors of two, one image, and one thing of any kind goes wrong", &OF_CUTOVERS, 1),
         anything("anything", "one drift, and one thing of any kind goes wrong, at any moment", 1, 1),
     ]
@@ -168,10 +172,6 @@ pub fn long() -> Vec<Setup> {
         with("refused", "as drift, and AWS cannot launch, for ever", &[Trouble::BadLaunch]),
         with("retries", "as drift, and a person wants what was stopped tried again, for ever", &[Trouble::Retry]),
         with("bounds", "as drift, and somebody writes the maximum, for ever", &[Trouble::MaximumByOthers]),
-        Setup {
-            images: 2,
-            ..cutover("cutover-2-images", "two colors of two, two images, and nothing goes wrong", &[], 0)
-        },
         cutover("cutover-2", "two colors of two, one image, and two things of any kind go wrong", &OF_CUTOVERS, 2),
         two_actors("two-actors-2", "two drifts; a second reconcile reads, decides and commits in between, for ever", 2),
         anything("anything-2-1", "two drifts, and one thing of any kind goes wrong, at any moment", 2, 1),
