@@ -140,6 +140,9 @@ fn people_answer(world: &mut World, names: &Names) {
     let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };
     let live = record.live;
+    if !record.rule_breakers.is_empty() {
+        people::tell(world, &names.fleet.fleet, Command::Retry);
+    }
     let commands = match record.cutover.map(|cutover| (cutover.phase, cutover.paused)) {
         Some((CutoverPhase::NeedsOperator { .. }, _)) => vec![Command::Rollback],
         Some((CutoverPhase::AwaitingApproval, paused)) => {
@@ -153,7 +156,9 @@ fn people_answer(world: &mut World, names: &Names) {
         }
         // Whoever gave it traffic that nobody wants there takes it back.
         Some((CutoverPhase::Aborting { .. }, None)) => {
-            live.into_iter().for_each(|live| give_back(world, names, live));
+            if let Some(live) = live {
+                give_back(world, names, live);
+            }
             Vec::new()
         }
         Some((_, None)) => Vec::new(),

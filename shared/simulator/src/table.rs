@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::{Decision, JournalEntry};
 use driftless_planner::fact::{Fact, Subject};
-use driftless_planner::ids::FleetName;
+use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Account, Freeze, FreezeScope};
 use driftless_planner::record::Record;
@@ -233,6 +233,11 @@ impl Table {
         }
         self.account.turns.entry(fleet.clone()).or_insert(stored(now));
         true
+    }
+
+    /// Another fleet began to drift under a rule.
+    pub fn drifts_elsewhere(&mut self, rule: &RuleName, fleet: &FleetName, now: Timestamp) {
+        self.account.drifting.entry(rule.clone()).or_default().insert(fleet.clone(), stored(now));
     }
 
     /// Gives the turn back.

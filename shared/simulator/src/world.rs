@@ -229,6 +229,15 @@ impl World {
         }
     }
 
+    /// How far back a describe tells of just now: reads are consistent in the end only.
+    pub fn trail(&mut self) -> SignedDuration {
+        if self.rates.stale == 0 || !self.dice.happens(self.rates.stale) {
+            return self.cloud.lag;
+        }
+        self.counts.fault("stale read");
+        self.dice.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
+    }
+
     /// Lets AWS go on to now, and reports what it has to report.
     pub fn advance_cloud(&mut self) {
         if self.cloud.next_at().is_some_and(|next| next <= self.now) {

@@ -2,6 +2,7 @@
 
 use driftless_planner::ids::{GroupName, ImageId, TemplateId};
 use driftless_planner::observation::{Group, Lifecycle, Member, TemplateContent, TemplateVersion};
+use jiff::SignedDuration;
 
 use super::Cloud;
 use super::state::{Instance, Life};
@@ -67,6 +68,14 @@ impl Cloud {
                 group.past.pop_front();
             }
         }
+    }
+
+    /// One read that lags.
+    pub(crate) fn trailing<T>(&mut self, lag: SignedDuration, read: impl FnOnce(&mut Self) -> T) -> T {
+        let usual = std::mem::replace(&mut self.lag, lag);
+        let answer = read(self);
+        self.lag = usual;
+        answer
     }
 
     /// A group as a describe shows it that lags.

@@ -69,10 +69,9 @@ impl Cloud {
             for failing in &served.failing {
                 let blame = match &failing.cause {
                     FailureCause::NoWeight => self.silence.of_no_weight(place),
-                    FailureCause::NoTarget(arn) => self.silence.of(arn),
                     // Where others answer, it is that target's own fault.
                     FailureCause::Unanswered(_) if failing.others_answer => Blame::Fault,
-                    FailureCause::Unanswered(arn) => self.silence.of(arn),
+                    FailureCause::NoTarget(arn) | FailureCause::Unanswered(arn) => self.silence.of(arn),
                 };
                 let failed = came * failing.part / failing.whole;
                 *self.traffic.failed_by.entry(blame).or_default() += failed;

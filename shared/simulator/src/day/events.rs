@@ -17,7 +17,7 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
     let events = if is_calm { 1 } else { dice.between(1, 30) };
     for _ in 0..events {
         let at = dawn() + dice.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
-        let kind = if is_calm { 0 } else { dice.below(105) };
+        let kind = if is_calm { 0 } else { dice.below(119) };
         let (names, mut dice) = (names.clone(), dice.split());
         world.change_at(at, move |world| match kind {
             0..25 => drift(world, &names, &mut dice),
@@ -32,6 +32,12 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
             80..84 => cutovers::write_weights(world, &names, &mut dice),
             84..88 => cutovers::write_template(world, &names, &mut dice),
             100..105 => others::protect(world, &names, &mut dice),
+            105..107 => others::mistype(world, &names, &mut dice),
+            107..110 => others::ring_all(world, &names, &mut dice),
+            110..112 => others::delete_alarm(world, &names, &mut dice),
+            112..114 => others::take_turns(world, &mut dice),
+            114..116 => others::drift_elsewhere(world, &names),
+            116..119 => others::drift_and_fail(world, &names, &mut dice),
             _ => cutovers::command(world, &names, &mut dice),
         });
     }

@@ -1,6 +1,8 @@
 //! What else people do on a day.
 
-use driftless_planner::ids::InstanceId;
+use driftless_planner::fact::{AlarmState, Verdict};
+use driftless_planner::ids::{FleetName, GroupName, InstanceId};
+use driftless_planner::limits::CUTOVERS_MAX;
 use jiff::SignedDuration;
 
 use super::events::{drifted, some_member};
@@ -47,4 +49,111 @@ pub(super) fn let_go_of_all(world: &mut World) {
     for instance in protected {
         let_go(world, &instance);
     }
+}
+
+/// A person mistypes a policy tag, and mends it later.
+pub(super) fn mistype(world: &mut World, names: &Names, dice: &mut Dice) {
+    let groups: Vec<GroupName> = names.fleet.colors.iter().map(|color| color.group.clone()).collect();
+    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+    world.note(|| format!("a person: writes a tag that says nothing, until {end}"));
+    for group in &groups {
+        world.cloud.edit_group(group, |group| {
+            group.tags.insert("driftless:bugdet".to_owned(), "2".to_owned());
+        });
+    }
+    world.change_at(end, move |world| {
+        for group in &groups {
+            world.cloud.edit_group(group, |group| {
+                group.tags.remove("driftless:bugdet");
+            });
+        }
+    });
+}
+
+/// What all colors depend on fails: all alarms ring.
+pub(super) fn ring_all(world: &mut World, names: &Names, dice: &mut Dice) {
+    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+    let alarms = names.alarms.clone();
+    for alarm in &alarms {
+        world.cloud.force_alarm(alarm, Some(AlarmState::Alarm));
+    }
+    world.change_at(end, move |world| {
+        for alarm in &alarms {
+            world.cloud.force_alarm(alarm, None);
+        }
+    });
+}
+
+/// A person deletes an alarm, and makes it again.
+pub(super) fn delete_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
+    let Some(name) = dice.pick(&names.alarms).cloned() else { return };
+    let Some(known) = world.cloud.alarms_now().get(&name).cloned() else { return };
+    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+    world.note(|| format!("a person: deletes {name}, until {end}"));
+    world.cloud.remove_alarm(&name);
+    world.change_at(end, move |world| world.cloud.add_alarm(&name, known.subject, known.window));
+}
+
+fn other_fleets() -> impl Iterator<Item = FleetName> {
+    ["api", "batch", "web"].into_iter().filter_map(|name| name.parse().ok())
+}
+
+/// Other fleets of the account cut over, as many as may.
+pub(super) fn take_turns(world: &mut World, dice: &mut Dice) {
+    world.note(|| "other fleets take their turns".to_owned());
+    // Their sweeps would find no such fleet and give them back.
+    let minutes = i64::try_from(dice.between(2, 40)).unwrap_or(2);
+    for minute in 0..minutes {
+        let at = world.now + SignedDuration::from_mins(minute);
+        world.change_at(at, |world| {
+            let now = world.now;
+            for fleet in other_fleets() {
+                world.table.take_turn(&fleet, CUTOVERS_MAX, now);
+            }
+        });
+    }
+    let end = world.now + SignedDuration::from_mins(minutes);
+    world.change_at(end, |world| {
+        for fleet in other_fleets() {
+            world.table.give_turn(&fleet);
+        }
+    });
+}
+
+/// A rule was edited: it is found broken in other fleets, and in this one.
+pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
+    let now = world.now;
+    for fleet in other_fleets() {
+        world.table.drifts_elsewhere(&names.rule, &fleet, now);
+    }
+    world.note(|| "other fleets drift".to_owned());
+    world.cloud.edit_rule(&names.rule, 20);
+}
+
+/// An instance drifts and fails at once: it is Auto Scaling's, which a person may just have told to leave it alone.
+pub(super) fn drift_and_fail(world: &mut World, names: &Names, dice: &mut Dice) {
+    if let Some(instance) = some_member(world, names, dice) {
+        world.note(|| format!("EC2: {instance} fails, and drifts"));
+        let group = world.cloud.instances().get(&instance).map(|known| known.group.clone());
+        if let Some(group) = group.filter(|_| dice.happens(500_000)) {
+            suspend(world, &group, "ReplaceUnhealthy", dice);
+        }
+        world.cloud.judge(&names.rule, &instance, Verdict::NonCompliant);
+        world.cloud.break_instance(&instance, dice.happens(500_000));
+    }
+}
+
+/// A person suspends a process of a group, and resumes it.
+fn suspend(world: &mut World, group: &GroupName, process: &'static str, dice: &mut Dice) {
+    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+    world.note(|| format!("a person: suspends {process} of {group} until {end}"));
+    world.cloud.edit_group(group, |group| {
+        group.suspended.insert(process.to_owned());
+    });
+    let group = group.clone();
+    world.change_at(end, move |world| {
+        world.cloud.edit_group(&group, |group| {
+            group.suspended.remove(process);
+        });
+    });
 }

@@ -17,20 +17,26 @@ use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, 
 use jiff::SignedDuration;
 
 use super::{Api, Function};
+use crate::cloud::Cloud;
 use crate::deeds::Deed;
 
 impl Groups for Function {
     async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
         let (fleet, id) = (fleet.clone(), self.id);
         self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
-            world.history.looks_at_groups(id, &fleet, world.now - world.cloud.lag);
-            world.cloud.groups_of(&fleet)
+            let lag = world.trail();
+            world.history.looks_at_groups(id, &fleet, world.now - lag);
+            world.cloud.trailing(lag, |cloud| cloud.groups_of(&fleet))
         })
         .await
     }
 
     async fn all_groups(&self) -> Called<Vec<Group>> {
-        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.all_groups()).await
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
+            let lag = world.trail();
+            world.cloud.trailing(lag, Cloud::all_groups)
+        })
+        .await
     }
 
     async fn group(&self, name: &GroupName) -> Called<Option<Group>> {

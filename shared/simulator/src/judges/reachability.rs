@@ -4,8 +4,9 @@
 use crate::world::Counts;
 
 /// What every batch of thousands must come by.
-pub const MUST_REACH: [&str; 38] = [
+pub const MUST_REACH: [&str; 59] = [
     "phase debouncing",
+    "phase blocked",
     "phase launching",
     "phase proving",
     "phase retiring",
@@ -13,11 +14,31 @@ pub const MUST_REACH: [&str; 38] = [
     "phase stopped",
     "waiting freeze",
     "waiting mode",
+    "waiting policy",
+    "waiting window",
+    "waiting cutover",
+    "waiting group",
     "waiting breaker",
+    "waiting rule-breaker",
+    "waiting lineage",
     "waiting budget",
     "waiting back-off",
+    "waiting capacity",
+    "waiting protection",
+    "waiting in-service",
     "waiting debounce",
     "waiting floor",
+    "waiting turn",
+    "waiting preflight",
+    "waiting replacements",
+    "waiting pause",
+    "waiting approval",
+    "waiting both-colors-alarm",
+    "waiting guard-alarm",
+    "waiting traffic",
+    "waiting color-floor",
+    "waiting rollback-floor",
+    "waiting operator",
     "layout Single",
     "layout Weighted",
     "layout Shared",
@@ -51,4 +72,19 @@ pub const BATCH_MIN: u64 = 5_000;
 /// What a batch did not come by.
 pub fn missing(counts: &Counts) -> Vec<&'static str> {
     MUST_REACH.into_iter().filter(|name| !counts.reached.contains_key(*name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_come_by_is_named_and_what_was_is_not() {
+        let mut counts = Counts::default();
+        assert_eq!(missing(&counts), MUST_REACH);
+        for name in MUST_REACH.iter().filter(|name| **name != "waiting rule-breaker") {
+            counts.reach(*name);
+        }
+        assert_eq!(missing(&counts), ["waiting rule-breaker"]);
+    }
 }
