@@ -102,7 +102,9 @@ fn only_shared_aws_names_the_sdk_and_the_tests_play_the_world() {
 fn only_shared_lambda_reads_the_environment() {
     for what in ["env::var(", "env::vars(", "env::var_os("] {
         for path in naming(what) {
-            assert!(path.starts_with("shared/lambda/") || path.starts_with("tests/"), "{path} reads the environment");
+            // What is not shipped may: a test that writes its goldens anew when it is told to.
+            let is_test = path.starts_with("tests/") || path.contains("/tests/");
+            assert!(path.starts_with("shared/lambda/") || is_test, "{path} reads the environment");
         }
     }
 }

@@ -26,13 +26,12 @@ const UP: Duration = Duration::from_secs(15);
 const PACE: Duration = Duration::from_millis(200);
 
 /// Where the emulators are not like AWS, and why nobody made them.
-const DIFFERENCES: [(&str, &str); 3] = [
+const DIFFERENCES: [(&str, &str); 2] = [
     ("a_group_that_is_not_there_is_gone_to_attachments_too", "moto answers 500 where AWS says ValidationError"),
     (
         "nothing_is_set_aside_that_would_leave_less_than_the_minimum",
         "moto's EnterStandby knows no minimum; AWS refuses to go below it",
     ),
-    ("an_instance_refresh_is_started_once_and_sent_back_once", "moto has no instance refreshes: it answers 500"),
 ];
 
 /// A local stack with the adapters on it.

@@ -200,7 +200,8 @@ pub(crate) fn breaks_rules(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut
 }
 
 fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
-    if cutover.route == Route::Rolling {
+    // Without anyone left to compare with, nothing tells whose fault it is.
+    if cutover.route == Route::Rolling || sight.old.active().next().is_none() {
         return BTreeSet::new();
     }
     let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {

@@ -27,7 +27,8 @@ impl Cloud {
     pub(super) fn balance(&mut self, name: &GroupName) {
         self.give_up_unhealthy(name);
         let Some(group) = self.groups.get(name) else { return };
-        let (desired, suspended, by) = (group.desired, group.suspended.clone(), group.shrunk_by);
+        let (desired, suspended) = (group.desired, group.suspended.clone());
+        let (by, shrunk_at) = (group.shrunk_by, group.shrunk_at);
         let active = u32::try_from(self.active(name).count()).unwrap_or(u32::MAX);
         if active < desired && !suspended.contains("Launch") {
             self.launch_missing(name, desired - active);
@@ -36,12 +37,12 @@ impl Cloud {
         if active > desired && !suspended.contains("Terminate") && !is_evening_out {
             for _ in 0..active - desired {
                 let Some(victim) = self.victim(name) else { break };
-                self.end(&victim, by);
+                self.end(&victim, by, shrunk_at);
             }
         } else if active <= desired
             && let Some(group) = self.groups.get_mut(name)
         {
-            group.shrunk_by = Actor::AutoScaling;
+            (group.shrunk_by, group.shrunk_at) = (Actor::AutoScaling, self.now);
         }
     }
 
@@ -66,7 +67,7 @@ impl Cloud {
                 instance.healthy = false;
             }
             if ends {
-                self.end(&id, Actor::AutoScaling);
+                self.end(&id, Actor::AutoScaling, self.now);
             }
         }
     }

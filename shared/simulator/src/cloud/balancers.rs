@@ -38,6 +38,8 @@ impl Cloud {
             (true, false) => TargetHealth::Unhealthy("Target.FailedHealthChecks".into()),
         };
         if !answers {
+            // From now on it can be known.
+            self.note_break(arn.clone());
             self.agenda.plan(self.now, Due::Balances(group));
         }
         self.load_shifts();

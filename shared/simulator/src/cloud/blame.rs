@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::ids::TargetGroupArn;
+use driftless_planner::observation::TargetHealth;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Cloud;
@@ -55,6 +56,8 @@ pub(super) struct Silence {
     target_groups: BTreeMap<TargetGroupArn, (Timestamp, Blame)>,
     /// When a target of a target group last stopped to answer by itself.
     broke_at: BTreeMap<TargetGroupArn, Timestamp>,
+    /// When a person last gave a target group more of the traffic.
+    given_at: BTreeMap<TargetGroupArn, Timestamp>,
     weightless: BTreeMap<ForwardPlace, Blame>,
 }
 
@@ -82,17 +85,29 @@ impl Cloud {
         self.target_groups.keys().filter(|arn| self.is_answered(arn)).cloned().collect()
     }
 
-    /// What somebody did has silenced some of these target groups.
-    pub(super) fn note_silence(&mut self, answered_before: Vec<TargetGroupArn>, blame: Blame) {
-        let now = self.now;
+    /// What somebody wrote at a time has silenced some of these target groups, now.
+    pub(super) fn note_silence(&mut self, answered_before: Vec<TargetGroupArn>, blame: Blame, written_at: Timestamp) {
+        let is_news = |at: Option<&Timestamp>| at.is_some_and(|at| written_at < *at + UNKNOWN_FOR);
         for arn in answered_before {
             if self.is_answered(&arn) {
                 continue;
             }
-            let broke_just_now = self.silence.broke_at.get(&arn).is_some_and(|at| now < *at + UNKNOWN_FOR);
-            let blame = if broke_just_now { Blame::Fault } else { blame };
-            self.silence.target_groups.insert(arn, (now, blame));
+            let blame = match blame {
+                Blame::Driftless if self.seems_answered(&arn) || is_news(self.silence.broke_at.get(&arn)) => {
+                    Blame::Fault
+                }
+                // It had no traffic when it was let go, and somebody gave it some.
+                Blame::Driftless if is_news(self.silence.given_at.get(&arn)) => Blame::Person,
+                Blame::Driftless | Blame::Person | Blame::AutoScaling | Blame::Fault => blame,
+            };
+            self.silence.target_groups.insert(arn, (self.now, blame));
         }
+    }
+
+    /// Whether the load balancer calls any target healthy: that it does not answer cannot be known yet.
+    fn seems_answered(&self, arn: &TargetGroupArn) -> bool {
+        let known = self.target_groups.get(arn);
+        known.is_some_and(|known| known.targets.values().any(|target| target.health == TargetHealth::Healthy))
     }
 
     /// A target stops to answer by itself.
@@ -112,11 +127,16 @@ impl Cloud {
             u64::from(weights.get(arn).copied().unwrap_or(0))
         };
         let gains = |arn: &&TargetGroupArn| of(&forward.weights, arn) * all_before.max(1) > of(before, arn) * all_after;
-        let silent: Vec<TargetGroupArn> =
-            forward.weights.keys().filter(gains).filter(|arn| !self.is_answered(arn)).cloned().collect();
-        for arn in silent {
+        let gaining: Vec<TargetGroupArn> = forward.weights.keys().filter(gains).cloned().collect();
+        for arn in gaining {
+            let is_silent = !self.is_answered(&arn);
+            if blame == Blame::Person {
+                self.silence.given_at.insert(arn.clone(), self.now);
+            }
             let known = self.silence.target_groups.get(&arn);
-            if known.is_none_or(|(since, _)| self.now >= *since + UNKNOWN_FOR) {
+            let could_be_known =
+                known.is_none_or(|(since, _)| self.now >= *since + UNKNOWN_FOR) && !self.seems_answered(&arn);
+            if is_silent && (blame == Blame::Person || could_be_known) {
                 self.silence.target_groups.insert(arn, (self.now, blame));
             }
         }

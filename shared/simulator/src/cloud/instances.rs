@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, Zone};
 use driftless_planner::observation::{TargetHealth, TemplateReference, TemplateVersion};
 use driftless_planner::refresh::RefreshStatus;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
 use super::state::{Actor, Build, Ending, Instance, Life};
@@ -109,8 +109,9 @@ impl Cloud {
         self.touch(&name);
     }
 
-    /// An instance begins to leave: out of its target groups first, which let it finish its requests.
-    pub(super) fn end(&mut self, id: &InstanceId, by: Actor) {
+    /// An instance begins to leave, as somebody wrote at a time: out of its target groups first, which let it finish its
+    /// requests.
+    pub(super) fn end(&mut self, id: &InstanceId, by: Actor, written_at: Timestamp) {
         let Some(instance) = self.instances.get(id).filter(|instance| is_alive(instance.life)) else { return };
         let name = instance.group.clone();
         let served = self.is_serving(id);
@@ -128,7 +129,7 @@ impl Cloud {
         if let Some(instance) = self.instances.get_mut(id) {
             instance.life = Life::Terminating;
         }
-        self.note_silence(answered, by.into());
+        self.note_silence(answered, by.into(), written_at);
         self.agenda.plan(self.now + delay, Due::Drained(id.clone()));
         self.touch(&name);
     }
@@ -184,7 +185,7 @@ impl Cloud {
             .filter(|(_, target_group)| target_group.targets.contains_key(id))
             .map(|(arn, target_group)| (arn.clone(), target_group.judging))
             .collect();
-        self.note_silence(answered, Blame::Fault);
+        self.note_silence(answered, Blame::Fault, self.now);
         for (arn, judging) in registered {
             self.note_break(arn.clone());
             self.agenda.plan(self.now + judging, Due::TargetJudged(arn, id.clone()));

@@ -31,6 +31,7 @@ impl Cloud {
             max: 0,
             desired: 0,
             shrunk_by: Actor::AutoScaling,
+            shrunk_at: self.now,
             template: TemplateReference::Numbered(template),
             target_groups: Vec::new(),
             attachment_api: AttachmentApi::TargetGroups,
@@ -61,6 +62,7 @@ impl Cloud {
             group.desired = group.desired.clamp(group.min, group.max);
             if group.desired < before {
                 group.shrunk_by = Actor::Person;
+                group.shrunk_at = self.now;
             }
         }
         self.balances_soon(name);
@@ -222,7 +224,7 @@ impl Cloud {
     /// A person terminates an instance, past everyone.
     pub fn kill(&mut self, instance: &InstanceId) {
         let group = self.instances.get(instance).map(|known| known.group.clone());
-        self.end(instance, Actor::Person);
+        self.end(instance, Actor::Person, self.now);
         if let Some(group) = group {
             self.balances_soon(&group);
         }

@@ -59,7 +59,7 @@ impl Cloud {
         let is_moving = self.members(name).any(|instance| matches!(instance.life, Life::Pending | Life::Terminating));
         match others.first() {
             Some(next) if is_whole && !is_moving => {
-                self.end(next, Actor::AutoScaling);
+                self.end(next, Actor::AutoScaling, self.now);
                 self.balances_soon(name);
                 false
             }

@@ -102,6 +102,8 @@ pub struct GroupState {
     pub desired: u32,
     /// Who made it smaller, for as long as there are more instances than it says.
     pub shrunk_by: Actor,
+    /// When they did.
+    pub shrunk_at: Timestamp,
     /// Its launch template.
     pub template: TemplateReference,
     /// Target groups that it is attached to.

@@ -223,6 +223,24 @@ fn no_replacement_starts_from_preparing_to_baking() {
 }
 
 #[test]
+fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
+    for (old_is_there, phase) in [(true, Some("aborting")), (false, Some("shifting"))] {
+        let mut stage = weighted_fleet(1);
+        stage.publish(2);
+        until_phase(&mut stage, "verifying");
+        let of_new = color(&stage, Color::Green).members[0].id.clone();
+        stage.drift_under(of_new, crate::support::RULE);
+        stage.now += mins(6);
+        if !old_is_there {
+            let old = color(&stage, Color::Blue).name.clone();
+            stage.groups.iter_mut().find(|group| group.name == old).unwrap().members.clear();
+        }
+        stage.look();
+        assert_eq!(stage.cutover_phase(), phase);
+    }
+}
+
+#[test]
 fn a_cutover_waits_for_the_replacements_under_way() {
     let mut stage = weighted_fleet(4);
     stage.drift(1);

@@ -7,6 +7,7 @@ use driftless_planner::observation::{TemplateReference, TemplateVersion};
 use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
+use jiff::Timestamp;
 
 use super::refused::{busy, error, gone, refused};
 use crate::cloud::agenda::Due;
@@ -26,8 +27,9 @@ const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
 impl GroupState {
     /// Writes the desired capacity: what is too much by then, Driftless takes.
-    const fn sized(&mut self, desired: u32) {
+    const fn sized(&mut self, desired: u32, now: Timestamp) {
         if desired < self.desired {
+            self.shrunk_at = now;
             self.shrunk_by = Actor::Driftless;
         }
         self.desired = desired;
@@ -41,6 +43,7 @@ impl Cloud {
 
     /// Writes the bounds as one: a minimum above the size raises it, a maximum below it lowers it (3.2).
     fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> Called<()> {
+        let now = self.now;
         let group = self.known(UPDATE, name)?;
         if min > max {
             return Err(refused(
@@ -52,7 +55,7 @@ impl Cloud {
             return Err(refused(UPDATE, "Desired capacity must be between the specified min size and max size"));
         }
         (group.min, group.max) = (min, max);
-        group.sized(desired.unwrap_or(group.desired).clamp(min, max));
+        group.sized(desired.unwrap_or(group.desired).clamp(min, max), now);
         self.balances_soon(name);
         self.touch(name);
         Ok(())
@@ -72,12 +75,13 @@ impl Cloud {
 
     /// Writes the desired capacity.
     pub fn set_desired(&mut self, group: &GroupName, desired: u32) -> Called<()> {
+        let now = self.now;
         let known = self.known(DESIRED, group)?;
         if desired < known.min || desired > known.max {
             let text = format!("New SetDesiredCapacity value {desired} is outside of {} and {}", known.min, known.max);
             return Err(refused(DESIRED, text));
         }
-        known.sized(desired);
+        known.sized(desired, now);
         self.balances_soon(group);
         self.touch(group);
         Ok(())
@@ -136,6 +140,7 @@ impl Cloud {
         }
         let (name, is_counted) = (known.group.clone(), known.life != Life::Standby);
         if capacity == CapacityChange::Decrement && is_counted {
+            let now = self.now;
             let group = self.known(TERMINATE, &name)?;
             if group.desired <= group.min {
                 return Err(refused(
@@ -144,9 +149,9 @@ impl Cloud {
                                                replacement will violate group's min size constraint",
                 ));
             }
-            group.sized(group.desired - 1);
+            group.sized(group.desired - 1, now);
         }
-        self.end(instance, Actor::Driftless);
+        self.end(instance, Actor::Driftless, self.now);
         self.balances_soon(&name);
         Ok(())
     }
@@ -170,12 +175,13 @@ impl Cloud {
                 return Err(error(STANDBY, CallErrorKind::Gone, "ValidationError: instance id not found"));
             }
         }
+        let now = self.now;
         let known = self.known(STANDBY, group)?;
         if capacity == CapacityChange::Decrement {
             if known.desired <= known.min {
                 return Err(refused(STANDBY, "the group's size would be below its minimum"));
             }
-            known.sized(known.desired - 1);
+            known.sized(known.desired - 1, now);
         }
         let answered = self.answered();
         let drained_at = self.now + self.deregister_everywhere(instance);
@@ -183,7 +189,7 @@ impl Cloud {
         if let Some(known) = self.instances.get_mut(instance) {
             known.life = Life::Standby;
         }
-        self.note_silence(answered, Blame::Driftless);
+        self.note_silence(answered, Blame::Driftless, self.now);
         self.balances_soon(group);
         self.touch(group);
         Ok(())
@@ -219,7 +225,7 @@ impl Cloud {
         known.target_groups.retain(|arn| arn != target_group);
         let answered = self.answered();
         self.detach_members(group, target_group);
-        self.note_silence(answered, Blame::Driftless);
+        self.note_silence(answered, Blame::Driftless, self.now);
         self.touch(group);
         Ok(())
     }
