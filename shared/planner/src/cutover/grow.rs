@@ -200,8 +200,8 @@ pub(crate) fn breaks_rules(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut
 }
 
 fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
-    // Without anyone left to compare with, nothing tells whose fault it is.
-    if cutover.route == Route::Rolling || sight.old.active().next().is_none() {
+    // Without anyone left to compare with, nothing tells whose fault it is. What comes up is not judged by any rule yet.
+    if cutover.route == Route::Rolling || serving(sight.seen, sight.old) == 0 {
         return BTreeSet::new();
     }
     let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {

@@ -3,7 +3,7 @@
 use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::LaunchFailure;
+use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
 
 use super::{
@@ -224,17 +224,20 @@ fn no_replacement_starts_from_preparing_to_baking() {
 
 #[test]
 fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
-    for (old_is_there, phase) in [(true, Some("aborting")), (false, Some("shifting"))] {
+    for (old, phase) in [
+        (Lifecycle::InService, Some("aborting")),
+        (Lifecycle::Pending, Some("shifting")),
+        (Lifecycle::Terminating, Some("shifting")),
+    ] {
         let mut stage = weighted_fleet(1);
         stage.publish(2);
         until_phase(&mut stage, "verifying");
         let of_new = color(&stage, Color::Green).members[0].id.clone();
         stage.drift_under(of_new, crate::support::RULE);
         stage.now += mins(6);
-        if !old_is_there {
-            let old = color(&stage, Color::Blue).name.clone();
-            stage.groups.iter_mut().find(|group| group.name == old).unwrap().members.clear();
-        }
+        let blue = color(&stage, Color::Blue).name.clone();
+        let blue = stage.groups.iter_mut().find(|group| group.name == blue).unwrap();
+        blue.members[0].lifecycle = old;
         stage.look();
         assert_eq!(stage.cutover_phase(), phase);
     }
