@@ -1,7 +1,7 @@
 //! Every scenario of `tests/scenarios` is told, and holds; and its timeline is the one that stands beside it.
 //!
 //! `BLESS=1 cargo test -p driftless-simulator --test scenarios` writes the timelines anew: read the difference before you
-//! commit it.
+//! commit it. `ONLY=10-` tells those whose names begin so.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
@@ -54,7 +54,10 @@ fn told(path: &Path) -> Option<String> {
 
 #[test]
 fn every_scenario_holds_and_is_told_as_it_was() {
-    let files = files("scenario");
+    let mut files = files("scenario");
+    if let Ok(only) = env::var("ONLY") {
+        files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(&only));
+    }
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let teller = || {
         while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
