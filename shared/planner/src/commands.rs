@@ -1,6 +1,8 @@
 //! What people and pipelines want: each command is used once, journaled with its actor, and answered with the state that it
 //! led to, or with the reason why not.
 
+use std::collections::BTreeMap;
+
 use crate::adopt::Standing;
 use crate::candidate;
 use crate::cutover::{hold_back, undo};
@@ -28,6 +30,18 @@ pub(crate) fn follow(plan: &mut Plan<'_>, standing: &Standing<'_>) {
     }
 }
 
+/// What was followed already is not followed again, however long it stays on file.
+pub(crate) fn drop_answered(plan: &mut Plan<'_>) {
+    let filed = plan.input.facts.iter().filter_map(|fact| match fact {
+        Fact::Command(command) => Some((command.request.as_str(), fact)),
+        Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
+    });
+    let filed: BTreeMap<&str, &Fact> = filed.collect();
+    plan.next.answered.retain(|request| filed.contains_key(request.as_str()));
+    let answered = plan.next.answered.iter().filter_map(|request| filed.get(request.as_str()));
+    plan.consumed.extend(answered.map(|fact| fact.key()));
+}
+
 /// A person's word on which color is live comes before anything is told from the groups.
 pub(crate) fn accept_live(plan: &mut Plan<'_>) {
     for fact in filed(plan) {
@@ -47,7 +61,7 @@ pub(crate) fn accept_live(plan: &mut Plan<'_>) {
 
 fn filed<'a>(plan: &Plan<'a>) -> Vec<&'a CommandFact> {
     let commands = plan.input.facts.iter().filter_map(|fact| match fact {
-        Fact::Command(command) => Some(command),
+        Fact::Command(command) => Some(command).filter(|fact| !plan.next.answered.contains(&fact.request)),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let mut commands: Vec<&CommandFact> = commands.collect();
@@ -79,6 +93,7 @@ fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
         answer: answer.as_str().into(),
     });
     plan.consumed.push(Fact::Command(fact.clone()).key());
+    plan.next.answered.insert(fact.request.clone());
 }
 
 fn words(command: &Command) -> String {

@@ -50,6 +50,7 @@ pub struct Input<'a> {
 /// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut plan = Plan::new(input);
+    commands::drop_answered(&mut plan);
     commands::accept_live(&mut plan);
     let standing = adopt::stand(&mut plan);
     let findings = drift::detect(&mut plan, &standing);

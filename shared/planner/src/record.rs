@@ -64,6 +64,10 @@ pub struct Record {
     pub backlog: BTreeSet<InstanceId>,
     /// Instances that a person wants to have replaced, with who said so.
     pub asked_to_replace: BTreeMap<InstanceId, ForeignText>,
+    /// Requests that were followed and may still be on file: a fact that comes while a run holds the lease stays there
+    /// after the commit that used it. They are not followed again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub answered: BTreeSet<String>,
     /// Instances that are kept for forensics.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
     /// Set while AWS has no room for a launch.
@@ -136,6 +140,7 @@ impl Record {
             launches_by_desired_since: None,
             backlog: BTreeSet::new(),
             asked_to_replace: BTreeMap::new(),
+            answered: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             back_off: None,
             rule_breakers: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
+use driftless_planner::notification::News;
 use driftless_planner::record::CutoverOutcome;
 
 use super::{answer, is_as_before, is_at_rest, say, step, until_over, until_phase, weighted_fleet};
@@ -89,6 +90,27 @@ fn rollback_after_retiring_is_a_cutover_without_the_waits() {
         step(&mut stage, mins(60));
     }
     assert_eq!(stage.record().cutover, None, "what was rolled back does not come back by itself");
+}
+
+#[test]
+fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
+    let mut stage = weighted_fleet(3);
+    stage.publish(2);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    say(&mut stage, Command::Rollback);
+    let filed = stage.facts.clone();
+    let told = stage.told.len();
+    for _ in 0..3 {
+        // It was filed while the run held the lease: what is consumed stays until the next lease.
+        stage.facts.clone_from(&filed);
+        stage.look();
+    }
+    assert!(stage.record().cutover.is_some(), "a second rollback would have undone the first one");
+    let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
+    assert_eq!(answers, 1);
+    assert!(stage.facts.is_empty(), "it is consumed at each look all the same");
+    stage.look();
+    assert!(stage.record().answered.is_empty(), "what is no longer on file needs no remembering");
 }
 
 #[test]
