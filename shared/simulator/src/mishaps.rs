@@ -27,8 +27,8 @@ pub struct Mishaps {
     writers: Vec<u64>,
     /// Until when AWS refuses every call to EC2 and Auto Scaling.
     throttled_until: Option<Timestamp>,
-    /// The next commit is sent, and arrives so much later.
-    late_commit: Option<SignedDuration>,
+    /// The next run that reads its fleet's record falls asleep over it, for so long.
+    sleeps: Option<SignedDuration>,
     /// So many weights are still taken and have no effect.
     ignored_weights: u32,
     /// What went wrong, when: in order, for whoever tells of it.
@@ -159,9 +159,9 @@ impl Mishaps {
         self.throttled_until = Some(until);
     }
 
-    /// The next commit arrives so much later: its function is frozen meanwhile, and wakes up after its lease.
-    pub(crate) const fn delay_commit(&mut self, by: SignedDuration) {
-        self.late_commit = Some(by);
+    /// The next run that has read its fleet's record sleeps for so long before it decides: it wakes up after its lease.
+    pub(crate) const fn sleep(&mut self, length: SignedDuration) {
+        self.sleeps = Some(length);
     }
 
     /// The load balancer takes the next weights, and has others all the same.
@@ -181,7 +181,7 @@ impl Mishaps {
 
     /// Whether a function may outlive its time-out, since its sandbox is frozen with it.
     pub(crate) const fn freezes(&self) -> bool {
-        self.late_commit.is_some()
+        self.sleeps.is_some()
     }
 
     /// Changes the course of a call as planned.
@@ -190,14 +190,14 @@ impl Mishaps {
         if is_bucketed && self.throttled_until.is_some_and(|until| now < until) {
             course.fate = Fate::Throttled;
         }
+        if operation == "load"
+            && let Some(length) = self.sleeps.take()
+        {
+            course.sleep += length;
+            self.came.push((now, format!("a run falls asleep before it decides, for {length:#}")));
+        }
         let Some(call) = call_of(operation) else { return };
         self.writers.push(function);
-        if call == "commit"
-            && let Some(by) = self.late_commit.take()
-        {
-            course.request += by;
-            self.came.push((now, format!("a run falls asleep before its commit, for {by:#}")));
-        }
         let planned = self.crashes.iter().position(|crash| crash.call == call);
         let planned = planned.map(|position| self.crashes.remove(position).side);
         let around = self.around.filter(|(number, _)| *number == self.writers.len()).map(|(_, side)| side);

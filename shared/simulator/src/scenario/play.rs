@@ -292,7 +292,7 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
             let end = world.now + *length;
             world.mishaps.throttle(end);
         }
-        Mishap::HoldLease { length } => world.mishaps.delay_commit(*length),
+        Mishap::HoldLease { length } => world.mishaps.sleep(*length),
         Mishap::Overlap { count } => {
             for fleet in &cast.fleets {
                 for place in 0..i64::from(*count) {
