@@ -7,6 +7,7 @@ use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::TemplateVersion;
 use driftless_planner::record::{LedgerEntry, Release, Setting};
 use driftless_reconciler::ports::{Acquired, Clock as _, Committed, Store as _};
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::World;
@@ -136,6 +137,34 @@ pub(crate) async fn a_commit_that_is_repeated_is_a_conflict_and_changes_nothing<
     let again = ports.commit(&held, None, &decided, later).await?;
     ensure!(again == Committed::Conflict);
     ensure!(ports.load(&fleet).await? == before);
+    Ok(())
+}
+
+pub(crate) async fn of_several_commits_at_once_one_stands<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-race")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let mut read = None;
+    for version in 1..=3_u64 {
+        let mut decided = Vec::new();
+        for number in 0..4_u64 {
+            let mut one = full(&fleet, version, now)?;
+            one.next.ledger.clear();
+            one.next.launches_by_desired_since = Some(stored(now)? + SignedDuration::from_secs(number.cast_signed()));
+            decided.push(one);
+        }
+        // Each at a time of its own: a repetition of one commit is another contract.
+        let commits = decided.iter().zip(0..).map(|(one, step)| ports.commit(&held, read, one, now + STEP * step));
+        let answers = try_join_all(commits).await?;
+        let stands: Vec<_> =
+            answers.iter().zip(&decided).filter(|(answer, _)| **answer == Committed::Yes).map(|(_, one)| one).collect();
+        let [one] = stands[..] else { bail!("{answers:?}") };
+        let found = ports.load(&fleet).await?;
+        ensure!(found.record.as_ref() == Some(&one.next), "{:?}", found.record);
+        let told = usize::try_from(version)?;
+        ensure!(found.outbox.len() == told, "what does not stand tells nothing: {:?}", found.outbox);
+        read = Some(version);
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use anyhow::ensure;
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::FleetName;
 use driftless_reconciler::ports::{Clock as _, Committed, Ports, Released, Store as _};
+use futures_util::future::try_join_all;
 
 use crate::World;
 use crate::support::{STEP, decision, fact, fleet, lease, stored};
@@ -79,5 +80,19 @@ pub(crate) async fn a_fact_that_came_since_the_lease_was_read_is_not_dropped_unr
     let found = facts(ports, &fleet).await?;
     ensure!(found == [new], "{found:?}");
     ensure!(matches!(ports.release(&held, None).await?, Released::Woken(_)), "and the newer one is looked at");
+    Ok(())
+}
+
+pub(crate) async fn facts_that_come_at_once_are_all_stored_and_all_counted<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-race")?);
+    let now = stored(ports.now())?;
+    let before = lease(ports, &fleet, "first").await?.wakes;
+    let told: Vec<Fact> = (0..6).map(|number| fact(&fleet, &format!("at-once-{number}"), now)).collect();
+    // Each twice: the second one is the same fact.
+    try_join_all(told.iter().chain(&told).map(|fact| ports.file(&fleet, fact, now))).await?;
+    let found = facts(ports, &fleet).await?;
+    ensure!(found == told, "{found:?}");
+    let counted = lease(ports, &fleet, "first").await?.wakes - before;
+    ensure!(counted == 6, "{counted} wakes");
     Ok(())
 }

@@ -13,7 +13,7 @@ use driftless_reconciler::ports::{
 use crate::sizes::{bounds, group, refusal, settled};
 use crate::support::eventually;
 use crate::world::spec;
-use crate::{Fleet, World};
+use crate::{Fleet, Launches, World};
 
 fn first(group: &Group) -> anyhow::Result<&Member> {
     group.members.first().context("the group is empty")
@@ -73,15 +73,80 @@ pub(crate) async fn a_launch_without_room_fails_with_the_reason_and_leaves_the_s
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch-room", Bounds { min: 1, max: 4, desired: 1 })?).await?;
     let before = settled(world, &blue.group, 1).await?;
-    world.room(false).await?;
+    world.launches(Launches::FindNoRoom).await?;
     let answer = ports.launch(&blue.group, &first(&before)?.zone, "contract-room-1").await;
-    world.room(true).await?;
+    world.launches(Launches::Succeed).await?;
     let Launched::Failed(message) = answer? else { bail!("there was room") };
     ensure!(message.as_str().to_lowercase().contains("capacity"), "{message}");
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
     // What failed by a token is tried anew by another one.
     launched(ports, &blue.group, first(&before)?, "contract-room-2").await?;
     settled(world, &blue.group, 2).await.map(drop)
+}
+
+pub(crate) async fn a_launch_that_the_endpoint_does_not_offer_is_unsupported<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, .. } = world.fleet(&spec("launch-absent", Bounds { min: 1, max: 4, desired: 1 })?).await?;
+    let before = settled(world, &blue.group, 1).await?;
+    world.launches(Launches::AreNotOffered).await?;
+    let answer = ports.launch(&blue.group, &first(&before)?.zone, "contract-absent-1").await;
+    world.launches(Launches::Succeed).await?;
+    let kind = refusal(answer)?;
+    ensure!(kind == CallErrorKind::Unsupported, "{kind}");
+    ensure!(bounds(ports, &blue.group).await?.desired == 1);
+    Ok(())
+}
+
+pub(crate) async fn a_token_of_a_launch_is_good_for_no_other_launch<W: World>(world: &W) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, .. } = world.fleet(&spec("launch-token", Bounds { min: 1, max: 4, desired: 2 })?).await?;
+    let before = settled(world, &blue.group, 2).await?;
+    let [one, other] = &before.members[..] else { bail!("{before:?}") };
+    ensure!(one.zone != other.zone, "in two zones");
+    launched(ports, &blue.group, one, "contract-token-1").await?;
+    let kind = refusal(ports.launch(&blue.group, &other.zone, "contract-token-1").await)?;
+    ensure!(kind == CallErrorKind::Refused, "{kind}");
+    ensure!(bounds(ports, &blue.group).await?.desired == 3);
+    Ok(())
+}
+
+pub(crate) async fn while_launches_are_suspended_the_size_is_not_reached<W: World>(world: &W) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, .. } = world.fleet(&spec("suspended", Bounds { min: 0, max: 4, desired: 1 })?).await?;
+    settled(world, &blue.group, 1).await?;
+    world.suspend(&blue.group, "Launch", true).await?;
+    let found = group(ports, &blue.group).await?;
+    ensure!(found.suspended == ["Launch".to_owned()].into(), "{:?}", found.suspended);
+    ports.set_desired(&blue.group, 2).await?;
+    for _ in 0..5 {
+        world.moment().await;
+        let found = group(ports, &blue.group).await?;
+        ensure!(found.desired == 2 && found.members.len() == 1, "{found:?}");
+    }
+    world.suspend(&blue.group, "Launch", false).await?;
+    let found = settled(world, &blue.group, 2).await?;
+    ensure!(found.suspended.is_empty(), "{:?}", found.suspended);
+    Ok(())
+}
+
+pub(crate) async fn what_a_person_terminates_is_made_up_for<W: World>(world: &W) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, .. } = world.fleet(&spec("killed", Bounds { min: 0, max: 4, desired: 2 })?).await?;
+    let before = settled(world, &blue.group, 2).await?;
+    let lost = &first(&before)?.id;
+    world.kill(lost).await?;
+    eventually(world, "another one takes its place", async || {
+        let found = group(ports, &blue.group).await?;
+        let is_settled = found.members.iter().all(|member| member.lifecycle == Lifecycle::InService);
+        Ok((is_settled && found.member(lost).is_none() && found.members.len() == 2).then_some(()))
+    })
+    .await?;
+    ensure!(bounds(ports, &blue.group).await?.desired == 2);
+    let kind = refusal(ports.terminate(lost, CapacityChange::Keep).await)?;
+    ensure!(kind == CallErrorKind::Gone, "{kind}");
+    Ok(())
 }
 
 pub(crate) async fn a_termination_lowers_the_size_or_is_made_up_for<W: World>(world: &W) -> anyhow::Result<()> {
@@ -265,5 +330,18 @@ pub(crate) async fn ec2_knows_an_instance_by_its_image_template_and_launch_and_f
     settled(world, &blue.group, 0).await?;
     let after = ports.machines(&asked).await?;
     ensure!(after.get(id).is_some_and(|gone| gone.image == image && gone.launched_at == machine.launched_at));
+    Ok(())
+}
+
+pub(crate) async fn a_person_protects_an_instance_by_its_tag<W: World>(world: &W) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, .. } = world.fleet(&spec("tagged", Bounds { min: 0, max: 4, desired: 2 })?).await?;
+    let before = settled(world, &blue.group, 2).await?;
+    let id = &first(&before)?.id;
+    world.protect(id, "forensics, until Friday").await?;
+    let machines = ports.machines(&ids(&before)).await?;
+    let protected: Vec<_> =
+        machines.iter().filter_map(|(id, known)| Some((id, known.protect.as_ref()?.as_str()))).collect();
+    ensure!(protected == [(id, "forensics, until Friday")], "{machines:?}");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{bail, ensure};
 use driftless_reconciler::ports::{Acquired, Clock as _, Released, Store as _};
+use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
 use crate::World;
@@ -107,5 +108,18 @@ pub(crate) async fn times_are_kept_in_milliseconds<W: World>(world: &W) -> anyho
     ensure!(ports.release(&lease, Some(at)).await? == Released::Free);
     let again = crate::support::lease(ports, &fleet, "second").await?;
     ensure!(again.next_wake == Some(stored(at)?), "{:?} for {at}", again.next_wake);
+    Ok(())
+}
+
+pub(crate) async fn of_several_that_ask_at_once_one_gets_the_lease<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("lease-race")?);
+    let holders: Vec<String> = (0..6).map(|number| format!("holder-{number}")).collect();
+    for round in 0..3 {
+        let now = ports.now() + LEASE * round;
+        let asked = holders.iter().map(|holder| ports.acquire(&fleet, holder, now, now + LEASE));
+        let answers = try_join_all(asked).await?;
+        let held = answers.iter().filter(|answer| matches!(answer, Acquired::Held(_))).count();
+        ensure!(held == 1, "{held} hold it: {answers:?}");
+    }
     Ok(())
 }

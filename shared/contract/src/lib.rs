@@ -21,7 +21,7 @@ mod world;
 
 use std::fmt;
 
-pub use world::{Color, Fleet, FleetSpec, World};
+pub use world::{Color, Fleet, FleetSpec, Launches, World};
 
 /// What became of a contract.
 #[derive(Debug)]
@@ -98,22 +98,26 @@ contracts! {
         a_lease_that_is_over_and_that_nobody_took_can_be_given_back,
         a_wake_that_came_since_the_lease_was_read_keeps_it_from_being_given_back,
         the_next_wake_is_remembered_and_only_an_earlier_one_is_claimed,
-        times_are_kept_in_milliseconds;
+        times_are_kept_in_milliseconds,
+        of_several_that_ask_at_once_one_gets_the_lease;
     facts:
         a_fact_is_stored_with_its_key_and_only_a_newer_one_takes_its_place,
         only_a_fact_that_is_stored_counts_a_wake,
         a_fact_is_consumed_once_and_others_stay,
-        a_fact_that_came_since_the_lease_was_read_is_not_dropped_unread;
+        a_fact_that_came_since_the_lease_was_read_is_not_dropped_unread,
+        facts_that_come_at_once_are_all_stored_and_all_counted;
     commits:
         the_first_record_is_committed_where_none_is_and_read_back_as_it_was,
         a_record_that_is_not_the_one_that_was_read_is_not_replaced,
         a_commit_needs_the_lease_until_its_very_end,
         a_commit_with_an_older_fence_changes_nothing,
         a_commit_that_is_repeated_is_a_conflict_and_changes_nothing,
+        of_several_commits_at_once_one_stands,
         notifications_wait_in_the_outbox_in_their_order_until_they_are_told,
         rules_that_an_instance_began_to_break_are_known_to_every_fleet;
     shared:
         turns_are_taken_up_to_the_limit_kept_and_given_back,
+        turns_taken_at_once_are_not_more_than_the_limit,
         a_freeze_concerns_its_fleet_or_all_of_them,
         the_index_knows_what_it_was_told_and_nothing_else,
         a_fingerprint_is_remembered_until_the_next_one,
@@ -131,6 +135,10 @@ contracts! {
         a_launch_adds_one_instance_where_it_was_asked_for_and_once_for_a_token,
         a_launch_beyond_the_maximum_is_refused_and_launches_nothing,
         a_launch_without_room_fails_with_the_reason_and_leaves_the_size,
+        a_launch_that_the_endpoint_does_not_offer_is_unsupported,
+        a_token_of_a_launch_is_good_for_no_other_launch,
+        while_launches_are_suspended_the_size_is_not_reached,
+        what_a_person_terminates_is_made_up_for,
         a_termination_lowers_the_size_or_is_made_up_for,
         a_termination_that_would_go_below_the_minimum_is_refused,
         a_termination_is_done_once_and_what_is_gone_is_gone,
@@ -139,12 +147,15 @@ contracts! {
         what_is_set_aside_leaves_its_target_group_and_the_size_and_can_be_terminated,
         what_is_set_aside_and_kept_in_the_size_is_made_up_for,
         nothing_is_set_aside_that_would_leave_less_than_the_minimum,
-        ec2_knows_an_instance_by_its_image_template_and_launch_and_for_a_while_after_its_end;
+        ec2_knows_an_instance_by_its_image_template_and_launch_and_for_a_while_after_its_end,
+        a_person_protects_an_instance_by_its_tag;
     templates:
         a_template_version_is_written_once_for_a_token_and_says_what_its_base_says_but_for_the_image,
         a_version_of_one_color_is_written_on_the_base_of_the_other_where_both_say_the_same,
+        what_a_person_writes_to_one_color_alone_is_no_base_for_the_other,
         a_group_takes_a_version_and_its_new_instances_run_it,
         template_versions_that_do_not_exist_are_absent_and_no_base,
+        a_token_of_a_template_version_is_good_for_no_other_version,
         images_are_found_by_their_tag_and_by_their_id,
         an_instance_refresh_is_started_once_and_sent_back_once;
     balancers:

@@ -9,6 +9,7 @@ use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{Freeze, FreezeScope, TemplateVersion};
 use driftless_planner::record::{LedgerEntry, Release, Setting};
 use driftless_reconciler::ports::{Clock as _, Committed, Ports, Store as _};
+use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
 use crate::World;
@@ -37,6 +38,21 @@ pub(crate) async fn turns_are_taken_up_to_the_limit_kept_and_given_back<W: World
     }
     let turns = ports.load(&late).await?.account.turns;
     ensure!(turns.is_empty(), "{turns:?}");
+    Ok(())
+}
+
+pub(crate) async fn turns_taken_at_once_are_not_more_than_the_limit<W: World>(world: &W) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let fleets = (0..5).map(|number| fleet(&format!("turn-race-{number}"))).collect::<Result<Vec<FleetName>, _>>()?;
+    let now = ports.now();
+    let taken = try_join_all(fleets.iter().map(|fleet| ports.take_turn(fleet, 3, now))).await?;
+    let turns = ports.load(&fleet("turn-race")?).await?.account.turns;
+    try_join_all(fleets.iter().map(|fleet| ports.give_turn(fleet))).await?;
+    let holders: Vec<&FleetName> =
+        fleets.iter().zip(&taken).filter(|(_, is_taken)| **is_taken).map(|(fleet, _)| fleet).collect();
+    ensure!(holders.len() == 3, "{taken:?}");
+    ensure!(turns.keys().eq(holders), "whoever was told so has one: {turns:?} for {taken:?}");
+    ensure!(ports.load(&fleet("turn-race")?).await?.account.turns.is_empty(), "all were given back");
     Ok(())
 }
 

@@ -58,6 +58,37 @@ pub(crate) async fn a_version_of_one_color_is_written_on_the_base_of_the_other_w
         content.map(|content| content.settings).context("a version does not exist")
     };
     ensure!(settings(one)? == settings(other)?);
+    // Whoever lost the answer asks again, and by then the other color has two versions that say the same.
+    let again = ports.write_template(&green.template.template, &blue.template, &image, "contract-pair-1").await?;
+    ensure!(again == written, "written twice: {again}");
+    ensure!(ports.newest_template(&green.template.template).await? == Some(2));
+    Ok(())
+}
+
+pub(crate) async fn what_a_person_writes_to_one_color_alone_is_no_base_for_the_other<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { blue, green, image, .. } = world.fleet(&spec("template-person", ONE)?).await?;
+    let edited = world.template(&blue.template).await?;
+    ensure!(ports.newest_template(&blue.template.template).await? == Some(edited.version));
+    let (before, after) = (ports.template(&blue.template).await?, ports.template(&edited).await?);
+    let (before, after) = (before.context("no version")?, after.context("what was written does not exist")?);
+    ensure!(after.written_for.is_none() && after.image == before.image, "{after:?}");
+    let differ: Vec<_> = before
+        .settings
+        .iter()
+        .filter(|(name, value)| after.settings.get(*name) != Some(value))
+        .map(|(name, _)| name)
+        .collect();
+    ensure!(differ == ["instance type"] && before.settings.len() == after.settings.len(), "{after:?} for {before:?}");
+    let kind = refusal(ports.write_template(&green.template.template, &edited, &image, "contract-person-1").await)?;
+    ensure!(kind == CallErrorKind::Refused, "{kind}");
+    ensure!(ports.newest_template(&green.template.template).await? == Some(1), "nothing was written");
+    // For its own color it is a base like any other.
+    let written = ports.write_template(&blue.template.template, &edited, &image, "contract-person-2").await?;
+    let content = ports.template(&written).await?.context("what was written does not exist")?;
+    ensure!(content.settings == after.settings, "{content:?}");
     Ok(())
 }
 
@@ -99,6 +130,20 @@ pub(crate) async fn template_versions_that_do_not_exist_are_absent_and_no_base<W
     let kind = refusal(ports.write_template(&unknown.template, &unknown, &image, "contract-none-2").await)?;
     ensure!(kind == CallErrorKind::Gone, "{kind} for a template that does not exist");
     ensure!(ports.newest_template(&blue.template.template).await? == Some(1), "nothing was written");
+    Ok(())
+}
+
+pub(crate) async fn a_token_of_a_template_version_is_good_for_no_other_version<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let ports = world.ports();
+    let Fleet { name, blue, image, .. } = world.fleet(&spec("template-token", ONE)?).await?;
+    let golden = world.image(Some(&name), Some("2")).await?;
+    let template = &blue.template.template;
+    ports.write_template(template, &blue.template, &golden, "contract-token-2").await?;
+    let kind = refusal(ports.write_template(template, &blue.template, &image, "contract-token-2").await)?;
+    ensure!(kind == CallErrorKind::Refused, "{kind} for another image");
+    ensure!(ports.newest_template(template).await? == Some(2));
     Ok(())
 }
 

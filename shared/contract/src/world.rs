@@ -30,8 +30,18 @@ pub trait World: Sync {
     /// A person makes a fleet: a pair behind one load balancer that weighs blue 100 and green 0, up and serving.
     fn fleet(&self, spec: &FleetSpec) -> impl Future<Output = anyhow::Result<Fleet>>;
 
-    /// EC2 runs out of room everywhere, or has room again.
-    fn room(&self, has_room: bool) -> impl Future<Output = anyhow::Result<()>>;
+    /// What becomes of launches by `LaunchInstances` from now on.
+    fn launches(&self, launches: Launches) -> impl Future<Output = anyhow::Result<()>>;
+
+    /// A person suspends a process of a group, or resumes it.
+    fn suspend(&self, group: &GroupName, process: &str, is_suspended: bool)
+    -> impl Future<Output = anyhow::Result<()>>;
+
+    /// A person terminates an instance in EC2, past Auto Scaling.
+    fn kill(&self, instance: &InstanceId) -> impl Future<Output = anyhow::Result<()>>;
+
+    /// A person protects an instance by the tag `driftless:protect`.
+    fn protect(&self, instance: &InstanceId, reason: &str) -> impl Future<Output = anyhow::Result<()>>;
 
     /// The health checks of an instance pass, or fail, from now on.
     fn health(&self, instance: &InstanceId, passes: bool) -> impl Future<Output = anyhow::Result<()>>;
@@ -55,6 +65,9 @@ pub trait World: Sync {
     /// A build registers an image of this account, for a fleet and with a build where they are given.
     fn image(&self, fleet: Option<&FleetName>, build: Option<&str>) -> impl Future<Output = anyhow::Result<ImageId>>;
 
+    /// A person writes a launch template version: what this one says, but for the instance type.
+    fn template(&self, base: &TemplateVersion) -> impl Future<Output = anyhow::Result<TemplateVersion>>;
+
     /// A person adds a rule to the fleet's load balancer that forwards to blue alone.
     fn rule(&self, fleet: &Fleet) -> impl Future<Output = anyhow::Result<ForwardPlace>>;
 
@@ -66,6 +79,17 @@ pub trait World: Sync {
 
     /// A person lifts a freeze.
     fn thaw(&self, scope: &FreezeScope) -> impl Future<Output = anyhow::Result<()>>;
+}
+
+/// What becomes of launches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launches {
+    /// They succeed.
+    Succeed,
+    /// EC2 has no room anywhere.
+    FindNoRoom,
+    /// The endpoint does not know the call.
+    AreNotOffered,
 }
 
 /// A fleet to be made.

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, StateValue, Statistic};
+use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, Tag};
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum, RuleCondition, TargetTypeEnum};
 use driftless_aws::{Aws, Endpoints, Keys, Names, Roots, sdk_config};
-use driftless_contract::{Color, Fleet, FleetSpec, World};
+use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
 use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::fact::{AlarmState, Verdict};
-use driftless_planner::ids::{AlarmName, FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::observation::{Freeze, FreezeScope, TemplateVersion};
 use driftless_tests::control::{LaunchInstances, Settings, Targets};
 use driftless_tests::fleet::FleetSpec as MadeSpec;
 use driftless_tests::stack::{LocalStack, REGION};
 use jiff::SignedDuration;
 
-const MOMENT: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(50);
 /// Half a minute: more than anything here takes.
-const PATIENCE: usize = 300;
+const PATIENCE: usize = 600;
 /// Until a fleet is up.
 const UP: Duration = Duration::from_secs(15);
 /// How long things take: long enough to be seen, short enough to wait for.
@@ -120,10 +121,36 @@ impl World for Local {
         Ok(Fleet { name: spec.name.clone(), image, blue, green, place: ForwardPlace::Listener(listener.parse()?) })
     }
 
-    async fn room(&self, has_room: bool) -> anyhow::Result<()> {
-        let launch_instances = if has_room { LaunchInstances::Available } else { LaunchInstances::NoCapacity };
-        let settings = Settings { launch_instances: Some(launch_instances), ..Settings::default() };
-        self.stack.control().set(&settings).await
+    async fn launches(&self, launches: Launches) -> anyhow::Result<()> {
+        let launch_instances = Some(match launches {
+            Launches::Succeed => LaunchInstances::Available,
+            Launches::FindNoRoom => LaunchInstances::NoCapacity,
+            Launches::AreNotOffered => LaunchInstances::Absent,
+        });
+        self.stack.control().set(&Settings { launch_instances, ..Settings::default() }).await
+    }
+
+    async fn suspend(&self, group: &GroupName, process: &str, is_suspended: bool) -> anyhow::Result<()> {
+        let client = &self.stack.clients().autoscaling;
+        if is_suspended {
+            let request = client.suspend_processes().auto_scaling_group_name(group.as_str());
+            request.scaling_processes(process).send().await?;
+        } else {
+            let request = client.resume_processes().auto_scaling_group_name(group.as_str());
+            request.scaling_processes(process).send().await?;
+        }
+        Ok(())
+    }
+
+    async fn kill(&self, instance: &InstanceId) -> anyhow::Result<()> {
+        self.stack.clients().ec2.terminate_instances().instance_ids(instance.as_str()).send().await?;
+        Ok(())
+    }
+
+    async fn protect(&self, instance: &InstanceId, reason: &str) -> anyhow::Result<()> {
+        let tag = Tag::builder().key("driftless:protect").value(reason).build();
+        self.stack.clients().ec2.create_tags().resources(instance.as_str()).tags(tag).send().await?;
+        Ok(())
     }
 
     async fn health(&self, instance: &InstanceId, passes: bool) -> anyhow::Result<()> {
@@ -161,6 +188,16 @@ impl World for Local {
         let fleet = fleet.map(|fleet| ("driftless:image-for", fleet.as_str()));
         let tags: Vec<_> = fleet.into_iter().chain(build.map(|build| ("driftless:build", build))).collect();
         Ok(self.stack.register_image(&name, &tags).await?.parse()?)
+    }
+
+    async fn template(&self, base: &TemplateVersion) -> anyhow::Result<TemplateVersion> {
+        let data = RequestLaunchTemplateData::builder().instance_type(InstanceType::T4gMedium).build();
+        let request = self.stack.clients().ec2.create_launch_template_version();
+        let request = request.launch_template_id(base.template.as_str()).source_version(base.version.to_string());
+        let made = request.launch_template_data(data).send().await?;
+        let number = made.launch_template_version().and_then(|version| version.version_number());
+        let version = u64::try_from(number.context("it has no number")?)?;
+        Ok(TemplateVersion { version, ..base.clone() })
     }
 
     async fn rule(&self, fleet: &Fleet) -> anyhow::Result<ForwardPlace> {

@@ -80,7 +80,14 @@ pub(crate) async fn write(
     image: &ImageId,
     token: &str,
 ) -> Called<TemplateVersion> {
-    let source = if base.template == *template { base.version } else { equal_version(aws, template, base).await? };
+    let source = if base.template == *template {
+        base.version
+    } else {
+        match source_of(aws, template, base, token).await? {
+            Source::Written(version) => return Ok(version),
+            Source::Equal(number) => number,
+        }
+    };
     let data = RequestLaunchTemplateData::builder().image_id(image.as_str()).build();
     let request = aws
         .ec2()
@@ -95,8 +102,15 @@ pub(crate) async fn write(
     Ok(TemplateVersion { template: template.clone(), version: number(CREATE_VERSION, written)? })
 }
 
-/// The newest version of a template that says what the base says, apart from the image.
-async fn equal_version(aws: &Aws, template: &TemplateId, base: &TemplateVersion) -> Called<u64> {
+/// What a version is written on in a template that is not its base's own.
+enum Source {
+    /// The newest version of the template that says what the base says, apart from the image.
+    Equal(u64),
+    /// It is written already: asked again, EC2 would find another source, and refuse the token.
+    Written(TemplateVersion),
+}
+
+async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, token: &str) -> Called<Source> {
     let wanted =
         described(aws, base).await?.ok_or_else(|| refused(CREATE_VERSION, format!("{base} does not exist")))?;
     let wanted = told(&wanted).settings;
@@ -104,9 +118,13 @@ async fn equal_version(aws: &Aws, template: &TemplateId, base: &TemplateVersion)
     let pages = request.into_paginator().items().send();
     let versions = pages.collect::<Result<Vec<LaunchTemplateVersion>, _>>().await;
     let versions = versions.map_err(|error| call_error(DESCRIBE_VERSIONS, error))?;
+    if let Some(written) = versions.iter().find(|version| token_of(version) == Some(token)) {
+        let version = number(DESCRIBE_VERSIONS, written)?;
+        return Ok(Source::Written(TemplateVersion { template: template.clone(), version }));
+    }
     let equal = versions.iter().filter(|version| told(version).settings == wanted);
     let numbers = equal.map(|version| number(DESCRIBE_VERSIONS, version)).collect::<Called<Vec<u64>>>()?;
-    numbers.into_iter().max().ok_or_else(|| {
+    numbers.into_iter().max().map(Source::Equal).ok_or_else(|| {
         let why =
             format!("no version of {template} says what {base} says: write the same to the templates of both colors");
         refused(CREATE_VERSION, why)
@@ -171,9 +189,77 @@ fn digest(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_ec2::types::LaunchTemplateInstanceMetadataOptions;
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::create_launch_template_version::CreateLaunchTemplateVersionOutput;
+    use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
+    use aws_sdk_ec2::types::{InstanceType, LaunchTemplateInstanceMetadataOptions};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+    use driftless_reconciler::ports::Machines as _;
 
     use super::*;
+    use crate::aws::testing::with_ec2;
+
+    const BLUE: &str = "lt-0000000000000b1ee";
+    const GREEN: &str = "lt-000000000000065ee";
+
+    fn version(number: i64, description: Option<&str>, instance_type: InstanceType) -> LaunchTemplateVersion {
+        let data = ResponseLaunchTemplateData::builder().image_id("ami-0123456789abcdef0").instance_type(instance_type);
+        let version = LaunchTemplateVersion::builder().version_number(number).launch_template_data(data.build());
+        version.set_version_description(description.map(str::to_owned)).build()
+    }
+
+    /// What the templates of both colors hold.
+    fn versions(template: &'static str, all: fn() -> Vec<LaunchTemplateVersion>) -> Rule {
+        mock!(Client::describe_launch_template_versions)
+            .match_requests(move |request| request.launch_template_id() == Some(template))
+            .then_output(move || {
+                DescribeLaunchTemplateVersionsOutput::builder().set_launch_template_versions(Some(all())).build()
+            })
+    }
+
+    async fn written(rules: &[&Rule]) -> TemplateVersion {
+        let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, rules);
+        let base = TemplateVersion { template: BLUE.parse().unwrap(), version: 7 };
+        let image = "ami-0fedcba9876543210".parse().unwrap();
+        with_ec2(client).write_template(&GREEN.parse().unwrap(), &base, &image, "slot").await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_version_for_the_other_color_is_written_on_its_newest_one_that_says_the_same() {
+        let blue = versions(BLUE, || vec![version(7, None, InstanceType::T4gSmall)]);
+        let green = versions(GREEN, || {
+            vec![
+                version(4, None, InstanceType::T4gLarge),
+                version(3, Some("driftless earlier"), InstanceType::T4gSmall),
+                version(2, None, InstanceType::T4gSmall),
+            ]
+        });
+        let create = mock!(Client::create_launch_template_version)
+            .match_requests(|request| {
+                request.source_version() == Some("3")
+                    && request.client_token() == Some("slot")
+                    && request.version_description() == Some("driftless slot")
+            })
+            .then_output(|| {
+                let made = version(5, Some("driftless slot"), InstanceType::T4gSmall);
+                CreateLaunchTemplateVersionOutput::builder().launch_template_version(made).build()
+            });
+        assert_eq!(written(&[&blue, &green, &create]).await.version, 5);
+    }
+
+    #[tokio::test]
+    async fn a_version_that_was_written_for_the_token_is_not_written_again_on_itself() {
+        let blue = versions(BLUE, || vec![version(7, None, InstanceType::T4gSmall)]);
+        let green = versions(GREEN, || {
+            vec![
+                version(6, None, InstanceType::T4gSmall),
+                version(5, Some("driftless slot"), InstanceType::T4gSmall),
+                version(3, None, InstanceType::T4gSmall),
+            ]
+        });
+        // No call that would create one is expected.
+        assert_eq!(written(&[&blue, &green]).await, TemplateVersion { template: GREEN.parse().unwrap(), version: 5 });
+    }
 
     #[test]
     fn two_versions_differ_where_their_settings_do_and_user_data_is_not_told() {

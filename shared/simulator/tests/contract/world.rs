@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
-use driftless_contract::{Color, Fleet, FleetSpec, World};
+use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
 use driftless_planner::action::Bounds;
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
@@ -43,19 +45,33 @@ impl Simulated {
     /// Lets everything happen that happens, until it is ready.
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        let mut context = Context::from_waker(Waker::noop());
+        let bell = Arc::new(Bell(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&bell));
         loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            if bell.0.swap(false, Ordering::Relaxed)
+                && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
+            {
                 return output;
             }
             let mut world = self.shared.lock();
             let next = world.next_at().into_iter().chain(world.cloud.next_at()).min().expect("something is awaited");
             world.now = world.now.max(next);
             world.advance_cloud();
-            if let Some(Happening::Change(change)) = world.take_due() {
-                change(&mut world);
+            match world.take_due() {
+                Some(Happening::Wake(waker)) => waker.wake(),
+                Some(Happening::Change(change)) => change(&mut world),
+                Some(Happening::Kill(_) | Happening::Sweep | Happening::Poll) | None => {}
             }
         }
+    }
+}
+
+/// Rings when the future can go on.
+struct Bell(AtomicBool);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -63,17 +79,22 @@ impl Simulated {
 struct Until<'w> {
     shared: &'w Shared,
     at: Timestamp,
+    is_planned: bool,
 }
 
 impl Future for Until<'_> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut world = self.shared.lock();
         if world.now >= self.at {
             return Poll::Ready(());
         }
-        world.at(self.at, Happening::Wake(context.waker().clone()));
+        if !self.is_planned {
+            world.at(self.at, Happening::Wake(context.waker().clone()));
+            drop(world);
+            self.is_planned = true;
+        }
         Poll::Pending
     }
 }
@@ -177,7 +198,7 @@ impl World for Simulated {
 
     async fn moment(&self) {
         let at = self.shared.lock().now + MOMENT;
-        Until { shared: &self.shared, at }.await;
+        Until { shared: &self.shared, at, is_planned: false }.await;
     }
 
     fn patience(&self) -> usize {
@@ -195,10 +216,36 @@ impl World for Simulated {
         anyhow::bail!("{} does not come up", spec.name)
     }
 
-    async fn room(&self, has_room: bool) -> anyhow::Result<()> {
+    async fn launches(&self, launches: Launches) -> anyhow::Result<()> {
+        let mut world = self.shared.lock();
         for zone in zones() {
-            self.shared.lock().cloud.set_short(&zone, !has_room);
+            world.cloud.set_short(&zone, launches == Launches::FindNoRoom);
         }
+        let groups: Vec<GroupName> = world.cloud.groups().keys().cloned().collect();
+        for group in groups {
+            world.cloud.edit_group(&group, |group| group.offers_launch = launches != Launches::AreNotOffered);
+        }
+        Ok(())
+    }
+
+    async fn suspend(&self, group: &GroupName, process: &str, is_suspended: bool) -> anyhow::Result<()> {
+        self.shared.lock().cloud.edit_group(group, |group| {
+            if is_suspended {
+                group.suspended.insert(process.to_owned());
+            } else {
+                group.suspended.remove(process);
+            }
+        });
+        Ok(())
+    }
+
+    async fn kill(&self, instance: &InstanceId) -> anyhow::Result<()> {
+        self.shared.lock().cloud.kill(instance);
+        Ok(())
+    }
+
+    async fn protect(&self, instance: &InstanceId, reason: &str) -> anyhow::Result<()> {
+        self.shared.lock().cloud.tag_protected(instance, Some(reason));
         Ok(())
     }
 
@@ -236,6 +283,15 @@ impl World for Simulated {
         let id = image.id.clone();
         self.shared.lock().cloud.add_image(image, Build::Good);
         Ok(id)
+    }
+
+    async fn template(&self, base: &TemplateVersion) -> anyhow::Result<TemplateVersion> {
+        let mut world = self.shared.lock();
+        let mut content = world.cloud.templates()[base].clone();
+        content.settings.insert("instance type".to_owned(), "t4g.medium".into());
+        let version = TemplateVersion { version: base.version + 1, ..base.clone() };
+        world.cloud.add_template(&version, content);
+        Ok(version)
     }
 
     async fn rule(&self, fleet: &Fleet) -> anyhow::Result<ForwardPlace> {

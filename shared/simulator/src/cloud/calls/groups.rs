@@ -90,6 +90,10 @@ impl Cloud {
     /// Launches one instance at once, idempotent by its token for eight hours, which no day here exceeds (3.4).
     pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
         if let Some(known) = self.launch_tokens.get(token) {
+            let is_same = |instance: &Instance| instance.group == *group && instance.zone == *zone;
+            if !self.instances.get(known).is_some_and(is_same) {
+                return Err(refused(LAUNCH, "IdempotentParameterMismatch: the token was used for another launch"));
+            }
             return Ok(Launched::Instance(known.clone()));
         }
         let known = self.known(LAUNCH, group)?;

@@ -19,6 +19,7 @@ use crate::cloud::state::{AlarmState, Life};
 
 const ACTIVITIES: &str = "autoscaling:DescribeScalingActivities";
 const REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 const HOOKS: &str = "autoscaling:DescribeLifecycleHooks";
 
 impl Cloud {
@@ -121,11 +122,20 @@ impl Cloud {
         image: &ImageId,
         token: &str,
     ) -> Called<TemplateVersion> {
+        let is_of_token =
+            |(_, content): &(&TemplateVersion, &TemplateContent)| content.written_for.as_deref() == Some(token);
+        let is_other = |(version, content): (&TemplateVersion, &TemplateContent)| {
+            version.template != *template || content.image.as_ref() != Some(image)
+        };
+        if self.templates.iter().find(is_of_token).is_some_and(is_other) {
+            let text = "IdempotentParameterMismatch: the token was used for another version";
+            return Err(error(CREATE_VERSION, CallErrorKind::Refused, text));
+        }
         let written = self.write_version(template, base, image, token);
         // A base of its own template that is missing is gone; whatever the other color's template lacks, the adapter refuses.
         let is_own = base.template == *template;
         let kind = if is_own { CallErrorKind::Gone } else { CallErrorKind::Refused };
-        written.ok_or_else(|| error("ec2:CreateLaunchTemplateVersion", kind, "InvalidLaunchTemplateId.VersionNotFound"))
+        written.ok_or_else(|| error(CREATE_VERSION, kind, "InvalidLaunchTemplateId.VersionNotFound"))
     }
 
     fn is_tagged(image: &Image) -> bool {
