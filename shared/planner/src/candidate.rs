@@ -157,7 +157,9 @@ fn is_newer(
     release: &Release,
     own: Option<&Image>,
 ) -> Result<bool, String> {
-    match (build, &release.build) {
+    // The release may have been adopted before its image was asked for.
+    let known = release.build.as_ref().or_else(|| own.and_then(|own| own.build.as_ref()));
+    match (build, known) {
         (Some(build), Some(known)) => Ok(compare_builds(build.as_str(), known.as_str()) == Ordering::Greater),
         (None, Some(_)) => Err("it has no tag driftless:build, so that nothing says whether it is newer".to_owned()),
         (_, None) => match own {

@@ -62,6 +62,18 @@ fn the_same_older_or_vetoed_image_changes_nothing() {
 }
 
 #[test]
+fn what_the_release_runs_tells_its_build_even_where_the_record_does_not() {
+    for (build, begins) in [(4, false), (5, false), (6, true)] {
+        let mut stage = weighted_fleet(3);
+        stage.images[0].build = Some("5".into());
+        stage.record.as_mut().unwrap().release.as_mut().unwrap().build = None;
+        stage.publish(build);
+        step(&mut stage, secs(60));
+        assert_eq!(stage.record().cutover.is_some(), begins, "build {build}");
+    }
+}
+
+#[test]
 fn weight_never_goes_to_a_color_below_its_floor() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
