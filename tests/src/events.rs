@@ -35,6 +35,9 @@ impl Event {
         Self::from_template(include_str!("../events/alarm-target-group.json"))?
             .replacing("web-green-5xx", alarm)
             .replacing("targetgroup/green/73e2d6bc24d8a067", target_group)
+            .with("/detail/previousState/value", if state == "OK" { "ALARM" } else { "OK" }.into())?
+            // In the template the state is a second younger than the event.
+            .with("/detail/state/timestamp", format!("{:.3}", Timestamp::now()).replace('Z', "+0000").into())?
             .with("/detail/state/value", state.into())
     }
 
