@@ -372,7 +372,8 @@ impl Moves<'_> {
 
     fn fact(&self, command: &Command) -> Fact {
         Fact::Command(CommandFact {
-            request: "r".to_owned(),
+            // Another command is another request: one that was followed already is not followed again.
+            request: format!("{command:?}"),
             fleet: self.small.names.fleet.clone(),
             actor: "ana".into(),
             at: self.state.world.now,

@@ -116,7 +116,7 @@ impl FleetSpec {
         let mut groups = Vec::new();
         for color in &self.colors {
             let name = if color.is_empty() { self.name.clone() } else { format!("{}-{color}", self.name) };
-            let is_attached = self.is_balanced && !(self.shares_target_group && !groups.is_empty());
+            let is_attached = self.is_balanced && (groups.is_empty() || !self.shares_target_group);
             let target_group = if is_attached { Some(create_target_group(clients, &name).await?) } else { None };
             let template = create_template(clients, &name, &self.name, &image).await?;
             groups.push(GroupName { name, template, target_group });
