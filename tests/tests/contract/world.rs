@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, StateValue, Statistic};
-use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, Tag};
+use aws_sdk_ec2::types::{InstanceType, LaunchTemplateVersion, RequestLaunchTemplateData, Tag};
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum, RuleCondition, TargetTypeEnum};
 use driftless_aws::{Aws, Endpoints, Keys, Names, Roots, sdk_config};
 use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
@@ -195,7 +195,7 @@ impl World for Local {
         let request = self.stack.clients().ec2.create_launch_template_version();
         let request = request.launch_template_id(base.template.as_str()).source_version(base.version.to_string());
         let made = request.launch_template_data(data).send().await?;
-        let number = made.launch_template_version().and_then(|version| version.version_number());
+        let number = made.launch_template_version().and_then(LaunchTemplateVersion::version_number);
         let version = u64::try_from(number.context("it has no number")?)?;
         Ok(TemplateVersion { version, ..base.clone() })
     }
