@@ -285,6 +285,7 @@ pub fn is_settled(world: &World, record: &Record) -> bool {
                 | Waiting::TrafficChangedByOthers { .. }
                 | Waiting::ColorBelowFloor { .. }
                 | Waiting::RollbackBelowFloor { .. }
+                | Waiting::OldColorDown { .. }
                 | Waiting::NeedsOperator { .. } => false,
             },
             Phase::Debouncing

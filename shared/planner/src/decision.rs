@@ -195,6 +195,11 @@ pub enum Waiting {
         /// How many must.
         floor: u32,
     },
+    /// Nobody of the old color serves: the new one is not let go before somebody does.
+    OldColorDown {
+        /// How many of the new color serve.
+        left: u32,
+    },
     /// Only a person can say how it goes on.
     NeedsOperator {
         /// Why.
@@ -233,6 +238,7 @@ impl Waiting {
             Self::TrafficChangedByOthers { .. } => "traffic",
             Self::ColorBelowFloor { .. } => "color-floor",
             Self::RollbackBelowFloor { .. } => "rollback-floor",
+            Self::OldColorDown { .. } => "old-color",
             Self::NeedsOperator { .. } => "operator",
         }
     }
@@ -267,6 +273,7 @@ impl Waiting {
             | Self::TrafficChangedByOthers { .. }
             | Self::ColorBelowFloor { .. }
             | Self::RollbackBelowFloor { .. }
+            | Self::OldColorDown { .. }
             | Self::NeedsOperator { .. } => None,
         }
     }

@@ -257,12 +257,14 @@ fn breeds_true(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let group = candidate.group;
     let seen = candidate.plan.input.seen;
-    // A successor is no member yet: a share must not grow by what it has started.
+    // A successor is no member yet: a share must not grow by what it has started. Nor by a launch that did not answer,
+    // whose instance nobody knows for a successor: so a share is never of more than the base of the surges under way.
     let is_successor = |member: &Member| candidate.plan.next.successors().any(|successor| *successor == member.id);
     let in_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let members: Vec<&Member> = group.active().filter(|member| !is_successor(member)).collect();
     let serving = members.iter().filter(|member| seen.is_serving(group, member)).count();
-    let limit = candidate.policy.budget.limit(in_u32(members.len()), in_u32(serving));
+    let size = bases(candidate.plan, group).chain([in_u32(members.len())]).min().unwrap_or_default();
+    let limit = candidate.policy.budget.limit(size, in_u32(serving));
     // Without an idempotent launch the successor is told by its launch time, so that surges go one by one.
     let limit = if launches_by_desired(candidate.plan) { limit.min(1) } else { limit };
     // What does not serve, whoever's doing it is, disrupts as much as a replacement does.
@@ -278,6 +280,12 @@ fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let used = candidate.plan.next.slots_used(&group.name) + idle;
     let used = in_u32(used);
     (used >= limit).then_some(Waiting::BudgetSpent { used, limit })
+}
+
+/// The desired capacities that a group had before each of its surges.
+fn bases(plan: &Plan<'_>, group: &Group) -> impl Iterator<Item = u32> {
+    let works = plan.next.replacements.values().filter(|work| work.group == group.name);
+    works.filter_map(|work| work.phase.surge()).map(|surge| surge.base_desired)
 }
 
 /// Whether surges raise the desired capacity, since `LaunchInstances` was refused not long ago.
@@ -405,16 +413,7 @@ fn start(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: 
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
     // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
     // took it below that since.
-    let base = plan
-        .next
-        .replacements
-        .values()
-        .filter(|other| other.group == group.name)
-        .filter_map(|other| other.phase.surge())
-        .map(|surge| surge.base_desired)
-        .chain([group.desired])
-        .min()
-        .unwrap_or_default();
+    let base = bases(plan, group).chain([group.desired]).min().unwrap_or_default();
     let method = match policy.replace {
         ReplaceBy::TerminateFirst => SurgeMethod::Refill,
         ReplaceBy::Surge | ReplaceBy::Quarantine if launches_by_desired(plan) => SurgeMethod::RaiseDesired,

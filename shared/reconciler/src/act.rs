@@ -5,13 +5,13 @@ use driftless_planner::action::{Action, ActionResult, Outcome, Protection};
 use driftless_planner::ids::{FleetName, GroupName, RefreshId};
 use driftless_planner::limits::CUTOVERS_MAX;
 use driftless_planner::observation::{Group, Lifecycle, TemplateReference};
-use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::refresh::{Refresh, RefreshStatus};
 use driftless_planner::text::ForeignText;
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use jiff::Timestamp;
 
 use crate::ports::{CallError, CallErrorKind, Called, Launched, Ports};
-use crate::traffic;
+use crate::traffic::{self, Traffic};
 
 /// What came of a list of actions.
 #[derive(Debug)]
@@ -28,7 +28,8 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
     let mut outcomes = Vec::new();
     for action in actions {
         let live = if ports.now() < until { Some(read(ports, fleet, action).await) } else { None };
-        // Reading takes time too, and a write that outlives the lease could meet another holder's.
+        // Reading takes time too, and a write that outlives the lease could meet another holder's. That is why nothing is
+        // read between here and the write.
         let Some(live) = live.filter(|_| ports.now() < until) else {
             tracing::info!(action = action.name(), "out of time, left for the next run");
             return Acted { outcomes, is_out_of_time: true };
@@ -36,7 +37,7 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
         let result = match live {
             Ok(Live::Frozen) => Ok(ActionResult::Frozen),
             Ok(Live::Gone) => Ok(ActionResult::Gone),
-            Ok(Live::Here(group)) => write(ports, &group, action).await,
+            Ok(Live::Here(here)) => write(ports, &here, action).await,
             Ok(Live::Turn(turn)) => write_turn(ports, fleet, turn).await,
             Err(error) => Err(error),
         };
@@ -63,9 +64,17 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
 enum Live {
     Frozen,
     Gone,
-    Here(Box<Group>),
+    Here(Box<Here>),
     /// It is about no group, but about the turns that all fleets share.
     Turn(Turn),
+}
+
+/// Everything that an action about a group compares with what was decided on.
+struct Here {
+    group: Group,
+    traffic: Traffic,
+    /// The newest instance refresh, where the action is about one.
+    refresh: Option<Refresh>,
 }
 
 enum Turn {
@@ -75,15 +84,19 @@ enum Turn {
 
 /// The stop switch is read right before each disruptive write, together with the live values.
 async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<Live> {
-    let group = async {
-        match action.group() {
-            Some(name) => Ok(ports.group(name).await?.map_or(Live::Gone, |group| Live::Here(Box::new(group)))),
-            None if *action == Action::TakeTurn => Ok(Live::Turn(Turn::Take)),
-            None => Ok(Live::Turn(Turn::Give)),
-        }
-    };
-    let (live, is_frozen) = join(group, is_frozen(ports, fleet, action)).await;
+    let (live, is_frozen) = join(read_live(ports, action), is_frozen(ports, fleet, action)).await;
     if is_frozen? { Ok(Live::Frozen) } else { live }
+}
+
+async fn read_live<P: Ports>(ports: &P, action: &Action) -> Called<Live> {
+    let Some(name) = action.group() else {
+        return Ok(Live::Turn(if *action == Action::TakeTurn { Turn::Take } else { Turn::Give }));
+    };
+    let refresh =
+        async { if matches!(action, Action::RollBackRefresh { .. }) { ports.refresh(name).await } else { Ok(None) } };
+    let (group, traffic, refresh) = join3(ports.group(name), traffic::read(ports, action), refresh).await;
+    let Some(group) = group? else { return Ok(Live::Gone) };
+    Ok(Live::Here(Box::new(Here { group, traffic: traffic?, refresh: refresh? })))
 }
 
 async fn write_turn<P: Ports>(ports: &P, fleet: &FleetName, turn: Turn) -> Called<ActionResult> {
@@ -94,7 +107,8 @@ async fn write_turn<P: Ports>(ports: &P, fleet: &FleetName, turn: Turn) -> Calle
     }
 }
 
-async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<ActionResult> {
+async fn write<P: Ports>(ports: &P, here: &Here, action: &Action) -> Called<ActionResult> {
+    let Here { group, traffic, refresh } = here;
     let name = &group.name;
     let done = |()| ActionResult::Done;
     match action {
@@ -145,24 +159,31 @@ async fn write<P: Ports>(ports: &P, group: &Group, action: &Action) -> Called<Ac
         Action::SetTemplate { expected, .. } if group.template != *expected => Ok(ActionResult::Changed),
         Action::SetTemplate { template, .. } => ports.set_template(name, template).await.map(done),
         Action::StartRefresh { plan, .. } => ports.start_refresh(name, plan).await.map(ActionResult::Started),
-        Action::RollBackRefresh { refresh, .. } => roll_back_refresh(ports, name, refresh).await,
-        Action::Empty { expected, maximum, without_traffic, .. } => {
-            traffic::empty(ports, group, *expected, *maximum, without_traffic.as_ref()).await
+        Action::RollBackRefresh { refresh: decided, .. } => {
+            roll_back_refresh(ports, name, refresh.as_ref(), decided).await
         }
-        Action::SetWeights { change, gate, .. } => traffic::set_weights(ports, change, gate).await,
+        Action::Empty { expected, maximum, without_traffic, .. } => {
+            traffic::empty(ports, group, traffic, *expected, *maximum, without_traffic.as_ref()).await
+        }
+        Action::SetWeights { change, gate, .. } => traffic::set_weights(ports, traffic, change, gate).await,
         Action::Attach { target_group, .. } if group.target_groups.contains(target_group) => Ok(ActionResult::Done),
         Action::Attach { target_group, api, .. } => ports.attach(name, target_group, *api).await.map(done),
         Action::Detach { target_group, .. } if !group.target_groups.contains(target_group) => Ok(ActionResult::Done),
         Action::Detach { target_group, api, others_healthy, .. } => {
-            traffic::detach(ports, group, target_group, *api, *others_healthy).await
+            traffic::detach(ports, group, traffic, target_group, *api, *others_healthy).await
         }
         // They are about no group, and were not read with one.
         Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
     }
 }
 
-async fn roll_back_refresh<P: Ports>(ports: &P, group: &GroupName, decided: &RefreshId) -> Called<ActionResult> {
-    match ports.refresh(group).await? {
+async fn roll_back_refresh<P: Ports>(
+    ports: &P,
+    group: &GroupName,
+    live: Option<&Refresh>,
+    decided: &RefreshId,
+) -> Called<ActionResult> {
+    match live {
         Some(live) if live.id != *decided || !live.status.is_under_way() => Ok(ActionResult::Gone),
         Some(live) if live.status == RefreshStatus::GoingBack => Ok(ActionResult::Done),
         Some(_) => ports.roll_back_refresh(group).await.map(|()| ActionResult::Done),

@@ -29,11 +29,11 @@ pub(crate) fn abort(
         plan.is_in(Condition::TrafficChanged, detail.clone());
         return Step::Wait(stay, Waiting::TrafficChangedByOthers { detail: detail.into() });
     }
-    if let_go(plan, sight, cutover) {
-        return Step::End(outcome, why.to_string());
+    match let_go(plan, sight, cutover) {
+        LettingGo::Done => Step::End(outcome, why.to_string()),
+        LettingGo::UnderWay => Step::Stay(stay),
+        LettingGo::Waits(waiting) => Step::Wait(stay, waiting),
     }
-    overdue(plan, sight, cutover);
-    Step::Stay(stay)
 }
 
 /// Traffic that another hand gave to the new color: emptying it would drop requests.
@@ -52,10 +52,21 @@ fn has_traffic_already(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     }
 }
 
-/// Empties the new color and puts everything back. True: it is done.
-fn let_go(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> bool {
+/// How far the new color has gone.
+enum LettingGo {
+    UnderWay,
+    Waits(Waiting),
+    Done,
+}
+
+/// Empties the new color and puts everything back.
+fn let_go(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> LettingGo {
     if cutover.route == Route::Rolling {
-        return true;
+        return LettingGo::Done;
+    }
+    let left = serving(sight.seen, sight.new);
+    if left > 0 && sight.old.desired > 0 && serving(sight.seen, sight.old) == 0 {
+        return LettingGo::Waits(keep_the_last(plan, sight, cutover, left));
     }
     let without_traffic = match &cutover.route {
         Route::Weighted { new, .. } => Some(new.clone()),
@@ -64,15 +75,25 @@ fn let_go(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> bool {
     let maximum = ledger::maximum_before(plan, sight.new);
     let is_empty = empty(plan, sight.new, maximum, without_traffic, Direction::Back);
     let is_restored = ledger::restore(plan, sight.old);
-    is_empty && ledger::restore(plan, sight.new) && is_restored
-}
-
-fn overdue(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+    if is_empty && ledger::restore(plan, sight.new) && is_restored {
+        return LettingGo::Done;
+    }
     if sight.now >= cutover.deadline {
         let left = sight.new.members.len();
         let detail = format!("{left} instances of {} are still there, or a setting is not put back", sight.new.name);
         plan.is_in(Condition::RestoreOverdue, detail);
     }
+    LettingGo::UnderWay
+}
+
+/// While nobody of the old color serves, those of the new one are all that a person could turn to, whatever is held
+/// against them. The old color grows, and on-call is told.
+fn keep_the_last(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, left: u32) -> Waiting {
+    ledger::hold_minimum(plan, sight.old, cutover.size);
+    let detail =
+        format!("nobody serves in {}, and {left} do in {}, which stays until then", sight.old.name, sight.new.name);
+    plan.is_in(Condition::OldColorDown, detail);
+    Waiting::OldColorDown { left }
 }
 
 /// Takes traffic back to the old color, then undoes the rest.
@@ -109,11 +130,11 @@ pub(crate) fn roll_back(
             plan.next.live = cutover.old;
             plan.next.release = Some(cutover.rollback_to.clone());
             let since = back_since.unwrap_or(sight.now);
-            if let_go(plan, sight, cutover) {
-                return Step::End(CutoverOutcome::RolledBack, why.to_string());
+            match let_go(plan, sight, cutover) {
+                LettingGo::Done => Step::End(CutoverOutcome::RolledBack, why.to_string()),
+                LettingGo::UnderWay => Step::Stay(stay(Some(since))),
+                LettingGo::Waits(waiting) => Step::Wait(stay(Some(since)), waiting),
             }
-            overdue(plan, sight, cutover);
-            Step::Stay(stay(Some(since)))
         }
     }
 }

@@ -60,6 +60,7 @@ impl std::fmt::Display for Waiting {
             | Self::TrafficChangedByOthers { .. }
             | Self::ColorBelowFloor { .. }
             | Self::RollbackBelowFloor { .. }
+            | Self::OldColorDown { .. }
             | Self::NeedsOperator { .. } => formatter.write_str(&self.of_cutover()),
         }
     }
@@ -83,6 +84,9 @@ impl Waiting {
             }
             Self::RollbackBelowFloor { serving, floor } => {
                 format!("only {serving} of the old color serve, and {floor} must to take the traffic back")
+            }
+            Self::OldColorDown { left } => {
+                format!("nobody of the old color serves, and {left} of the new one do: they stay until somebody does")
             }
             Self::NeedsOperator { why } => format!("a person must say how it goes on: {why}"),
             Self::Frozen { .. }

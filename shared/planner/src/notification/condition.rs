@@ -58,6 +58,8 @@ pub enum Condition {
     TrafficChanged,
     /// The color that is to take the traffic back is too weak for it.
     RollbackBelowFloor,
+    /// A color is to be let go, and nobody of the one that stays serves.
+    OldColorDown,
     /// Traffic is not back in time.
     RollbackOverdue,
     /// What a cutover changed is not put back in time.
@@ -89,6 +91,7 @@ impl Condition {
             Self::GuardAlarmMissing => "guard-alarm-missing".to_owned(),
             Self::TrafficChanged => "traffic-changed".to_owned(),
             Self::RollbackBelowFloor => "rollback-below-floor".to_owned(),
+            Self::OldColorDown => "old-color-down".to_owned(),
             Self::RollbackOverdue => "rollback-overdue".to_owned(),
             Self::RestoreOverdue => "restore-overdue".to_owned(),
             Self::RetireOverdue => "retire-overdue".to_owned(),
@@ -106,6 +109,7 @@ impl Condition {
             | Self::GuardAlarmMissing
             | Self::TrafficChanged
             | Self::RollbackBelowFloor
+            | Self::OldColorDown
             | Self::RollbackOverdue
             | Self::NeedsOperator
             | Self::PolicyInvalid => Severity::Page,
@@ -141,6 +145,7 @@ impl Condition {
             Self::GuardAlarmMissing => "an alarm that guards the cutover is gone".to_owned(),
             Self::TrafficChanged => "another hand moved its traffic".to_owned(),
             Self::RollbackBelowFloor => "too weak to take all traffic back".to_owned(),
+            Self::OldColorDown => "nobody of the old color serves".to_owned(),
             Self::RollbackOverdue => "traffic is not back yet".to_owned(),
             Self::RestoreOverdue => "not everything is put back yet".to_owned(),
             Self::RetireOverdue => "the old color does not go".to_owned(),
@@ -202,6 +207,10 @@ impl Condition {
             Self::RollbackBelowFloor => {
                 "As much traffic as its healthy instances can take goes back; its minimum is raised. Look at why they \
                  do not serve."
+            }
+            Self::OldColorDown => {
+                "The new color is kept until somebody of the old one serves; the old one's minimum is raised. Look at \
+                 why its instances do not serve."
             }
             Self::RollbackOverdue => {
                 "It is tried on at every look. Look at the target groups' health and at Driftless's permissions."

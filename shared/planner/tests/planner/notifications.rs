@@ -62,6 +62,7 @@ fn conditions() -> Vec<Condition> {
         Condition::GuardAlarmMissing,
         Condition::TrafficChanged,
         Condition::RollbackBelowFloor,
+        Condition::OldColorDown,
         Condition::RollbackOverdue,
         Condition::RestoreOverdue,
         Condition::RetireOverdue,
@@ -222,6 +223,7 @@ fn the_catalogue_is_complete() {
             | Condition::GuardAlarmMissing
             | Condition::TrafficChanged
             | Condition::RollbackBelowFloor
+            | Condition::OldColorDown
             | Condition::RollbackOverdue
             | Condition::RestoreOverdue
             | Condition::RetireOverdue

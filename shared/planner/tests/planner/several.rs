@@ -62,6 +62,21 @@ fn a_serving_successor_does_not_raise_the_share() {
 }
 
 #[test]
+fn a_successor_whose_launch_did_not_answer_does_not_raise_the_share_either() {
+    let mut stage = Stage::new(19);
+    stage.tag("budget", "10%");
+    stage.drift(1);
+    stage.drift(2);
+    stage.look();
+    stage.wait(mins(5));
+    stage.look();
+    stage.outcomes.clear();
+    stage.arrive();
+    stage.look();
+    assert_eq!(launching(&stage), [1], "10 % of 19 is one, and nobody knows yet what the twentieth is");
+}
+
+#[test]
 fn all_drifted_instances_are_replaced_within_the_budget_and_capacity_returns() {
     for budget in ["1", "2", "10%"] {
         for is_offered in [true, false] {

@@ -2,7 +2,7 @@
 
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
-use driftless_planner::record::{LedgerEntry, Replacement};
+use driftless_planner::record::{LedgerEntry, Phase, Replacement};
 use jiff::SignedDuration;
 
 use super::{Protected, Violation, serving, traffic};
@@ -113,14 +113,17 @@ fn keeps_floor(
         return Ok(());
     }
     let shrinks = u32::from(capacity == CapacityChange::Decrement);
-    // A successor that does not serve yet is one more than people asked for, and so is one beside what it replaces.
+    // A successor that does not serve yet is one more than people asked for, and so is one beside what it replaces, and
+    // one that is to go again because that went by itself: it holds desired capacity up until it is taken back.
     let is_coming = |id: &InstanceId| world.deeds.launched.contains_key(id) && !serving.contains(id);
     let is_there = |id: &InstanceId| {
         world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
     };
     let is_beside = |id: &InstanceId| {
-        works(world)
-            .any(|(replaced, work)| work.phase.successor() == Some(id) && replaced != instance && is_there(replaced))
+        let is_withdrawn = |work: &Replacement| matches!(work.phase, Phase::Withdrawing(_));
+        works(world).any(|(replaced, work)| {
+            work.phase.successor() == Some(id) && replaced != instance && (is_there(replaced) || is_withdrawn(work))
+        })
     };
     let surplus = world
         .cloud

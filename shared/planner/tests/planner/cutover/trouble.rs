@@ -288,3 +288,40 @@ fn what_too_few_serve_for_is_said() {
     step(&mut stage, secs(1));
     assert_eq!(waits(&stage), Some(&Waiting::RollbackBelowFloor { serving: 0, floor: 4 }));
 }
+
+#[test]
+fn the_last_that_serve_are_not_let_go_however_bad_their_image() {
+    for (serving_of_old, phase) in [(0, Some("aborting")), (1, None), (2, None)] {
+        let mut stage = weighted_fleet(4);
+        stage.tag("approval", "manual");
+        stage.publish(2);
+        until_phase(&mut stage, "awaiting-approval");
+        sicken(&mut stage, Color::Blue, 4 - serving_of_old);
+        say(&mut stage, Command::Abort);
+        for _ in 0..20 {
+            step(&mut stage, secs(15));
+        }
+        assert_eq!(stage.cutover_phase(), phase, "{serving_of_old} of the old color serve");
+        if serving_of_old == 0 {
+            let new = color(&stage, Color::Green).members.len();
+            assert_eq!((waits(&stage), new), (Some(&Waiting::OldColorDown { left: 4 }), 4));
+            assert!(stage.kinds().contains(&"entered old-color-down".to_owned()), "{:?}", stage.kinds());
+            stage.sick.clear();
+        }
+        assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+        assert_eq!(color(&stage, Color::Green).members.len(), 0);
+    }
+}
+
+#[test]
+fn a_fleet_that_wants_nobody_waits_for_nobody() {
+    let mut stage = weighted_fleet(4);
+    stage.tag("approval", "manual");
+    stage.publish(2);
+    until_phase(&mut stage, "awaiting-approval");
+    let blue = color_mut(&mut stage, Color::Blue);
+    (blue.min, blue.desired) = (0, 0);
+    blue.members.clear();
+    say(&mut stage, Command::Abort);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+}

@@ -6,7 +6,7 @@ use driftless_reconciler::act::act;
 use driftless_reconciler::ports::CallErrorKind;
 use jiff::SignedDuration;
 
-use super::stage::{all, launch, one, stage, terminate, turns_of_others, writes};
+use super::stage::{actions, all, launch, one, stage, terminate, turns_of_others, write_of, writes};
 use crate::support::{Fault, World, block_on, fleet_name, group_name};
 
 fn set_maximum(expected: u32, maximum: u32) -> Action {
@@ -64,6 +64,24 @@ fn no_action_begins_when_the_time_is_up_and_the_rest_is_left() {
         assert_eq!((acted.outcomes.len(), writes(&world)), (written, written), "{left} ms");
         assert_eq!(world.count("group"), read, "{left} ms");
         assert_eq!(acted.is_out_of_time, written < 2, "{left} ms");
+    }
+}
+
+#[test]
+fn no_write_begins_once_its_own_reads_have_used_up_the_time() {
+    for action in actions() {
+        let world = stage();
+        one(&world, &action);
+        let names = world.names_since(0);
+        let reads = names.iter().position(|name| *name == write_of(&action)).unwrap();
+        // Each call takes 7 ms.
+        let read_in = 7 * i64::try_from(reads).unwrap();
+        for (left, written) in [(read_in - 1, 0), (read_in, 0), (read_in + 1, 1)] {
+            let world = stage();
+            let until = world.lock().now + SignedDuration::from_millis(left);
+            let acted = block_on(act(&world, &fleet_name(), std::slice::from_ref(&action), until));
+            assert_eq!((writes(&world), acted.is_out_of_time), (written, written == 0), "{action:?}: {left} ms");
+        }
     }
 }
 
