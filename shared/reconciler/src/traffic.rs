@@ -50,10 +50,10 @@ pub(crate) async fn read<P: Ports>(ports: &P, action: &Action) -> Called<Traffic
         | Action::GiveTurn => (BTreeSet::new(), BTreeSet::new()),
     };
     let forwards = async {
-        match forwarded.is_empty() {
-            true => Ok(Vec::new()),
-            false => ports.forwards(&forwarded.into_iter().cloned().collect()).await,
+        if forwarded.is_empty() {
+            return Ok(Vec::new());
         }
+        ports.forwards(&forwarded.into_iter().cloned().collect()).await
     };
     let health_of = async |arn: &TargetGroupArn| Ok((arn.clone(), ports.target_health(arn).await?));
     let (forwards, targets) = join(forwards, try_join_all(counted.into_iter().map(health_of))).await;
