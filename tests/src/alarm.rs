@@ -1,16 +1,39 @@
 //! Alarms of the load balancer, whose state a test sets.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, StateValue, Statistic};
 
 use crate::events::Event;
 use crate::stack::LocalStack;
 
+/// How long errors are counted.
+pub const PERIOD: Duration = Duration::from_secs(10);
+/// How many errors within the period are no reason to ring yet.
+pub const ERRORS_MAX: u64 = 5;
+
+/// Why an alarm is as it is where a test sets it.
+const BY_HAND: &str = "set by a test";
+
 /// An alarm on errors of a target group.
 #[derive(Debug, Clone)]
 pub struct Alarm {
     name: String,
     dimension: String,
+}
+
+impl Alarm {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One that no CloudWatch knows.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), dimension: String::new() }
+    }
 }
 
 impl LocalStack {
@@ -27,33 +50,39 @@ impl LocalStack {
             .metric_name("errors")
             .dimensions(of_target_group)
             .statistic(Statistic::Sum)
-            .period(10)
+            .period(i32::try_from(PERIOD.as_secs())?)
             .evaluation_periods(1)
-            .threshold(5.0)
+            .threshold(f64::from(u32::try_from(ERRORS_MAX)?))
             .comparison_operator(ComparisonOperator::GreaterThanThreshold)
             .treat_missing_data("notBreaching")
             .send()
             .await?;
         let alarm = Alarm { name: name.to_owned(), dimension: dimension.to_owned() };
-        self.set_state(&alarm, StateValue::Ok).await?;
+        self.set_state(&alarm, StateValue::Ok, BY_HAND).await?;
         Ok(alarm)
     }
 
     /// The alarm rings: so CloudWatch says when asked, and so it reports.
     pub async fn ring(&self, alarm: &Alarm) -> anyhow::Result<()> {
-        self.set_state(alarm, StateValue::Alarm).await?;
-        self.put(&Event::target_group_alarm(&alarm.name, &alarm.dimension, "ALARM")?).await
+        self.set_alarm(alarm, true, BY_HAND).await
     }
 
     /// The alarm is quiet again.
     pub async fn quiet(&self, alarm: &Alarm) -> anyhow::Result<()> {
-        self.set_state(alarm, StateValue::Ok).await?;
-        self.put(&Event::target_group_alarm(&alarm.name, &alarm.dimension, "OK")?).await
+        self.set_alarm(alarm, false, BY_HAND).await
     }
 
-    async fn set_state(&self, alarm: &Alarm, state: StateValue) -> anyhow::Result<()> {
+    /// The alarm rings, or is quiet again, for a reason.
+    pub(crate) async fn set_alarm(&self, alarm: &Alarm, rings: bool, reason: &str) -> anyhow::Result<()> {
+        let state = if rings { StateValue::Alarm } else { StateValue::Ok };
+        self.set_state(alarm, state.clone(), reason).await?;
+        let event = Event::target_group_alarm(&alarm.name, &alarm.dimension, state.as_str())?;
+        self.put(&event.with("/detail/state/reason", reason.into())?).await
+    }
+
+    async fn set_state(&self, alarm: &Alarm, state: StateValue, reason: &str) -> anyhow::Result<()> {
         let request = self.clients().cloudwatch.set_alarm_state().alarm_name(&alarm.name);
-        request.state_value(state).state_reason("set by a test").send().await?;
+        request.state_value(state).state_reason(reason).send().await?;
         Ok(())
     }
 }

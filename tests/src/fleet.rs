@@ -1,6 +1,7 @@
 //! Fleets: made as the Terraform module would, and read back as AWS shows them.
 
 mod create;
+mod routes;
 mod view;
 mod watch;
 
@@ -12,6 +13,7 @@ use aws_sdk_ec2::types::{ArchitectureValues, Filter, ResourceType, Tag, TagSpeci
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActionConfig, TargetGroupTuple};
 
 pub use create::FleetSpec;
+pub use routes::{Routes, Target, TargetGroup};
 pub use view::{FleetView, GroupView, InstanceView};
 pub use watch::{Seen, Watch};
 
@@ -141,17 +143,30 @@ impl LocalStack {
         register_image(self.clients(), name, tags).await
     }
 
+    /// Registers the image of a build for a fleet, as its pipeline does. Nobody is told of it yet.
+    pub async fn register_build(&self, fleet: &str, build: &str) -> anyhow::Result<String> {
+        register_build(self.clients(), fleet, build).await
+    }
+
     /// The group of each instance that any group has launched, those that are gone included.
     pub async fn groups_of_instances(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let instances = managed_instances(self.clients()).await?;
-        Ok(instances
-            .into_iter()
-            .filter_map(|instance| {
-                let group = instance.tags().iter().find(|tag| tag.key() == Some(GROUP_TAG))?.value()?.to_owned();
-                Some((instance.instance_id?, group))
-            })
-            .collect())
+        let with_group = |instance: aws_sdk_ec2::types::Instance| {
+            let group = group_of(&instance)?;
+            Some((instance.instance_id?, group))
+        };
+        Ok(instances.into_iter().filter_map(with_group).collect())
     }
+}
+
+/// The group that has launched an instance.
+pub(crate) fn group_of(instance: &aws_sdk_ec2::types::Instance) -> Option<String> {
+    instance.tags().iter().find(|tag| tag.key() == Some(GROUP_TAG))?.value().map(str::to_owned)
+}
+
+async fn register_build(clients: &Clients, fleet: &str, build: &str) -> anyhow::Result<String> {
+    let tags = [("driftless:image-for", fleet), ("driftless:build", build)];
+    register_image(clients, &format!("{fleet}-{build}"), &tags).await
 }
 
 async fn register_image(clients: &Clients, name: &str, tags: &[(&str, &str)]) -> anyhow::Result<String> {
@@ -165,7 +180,7 @@ async fn register_image(clients: &Clients, name: &str, tags: &[(&str, &str)]) ->
 }
 
 /// Every instance that a group has launched, those that are gone included.
-async fn managed_instances(clients: &Clients) -> anyhow::Result<Vec<aws_sdk_ec2::types::Instance>> {
+pub(crate) async fn managed_instances(clients: &Clients) -> anyhow::Result<Vec<aws_sdk_ec2::types::Instance>> {
     let filter = Filter::builder().name("tag-key").values(GROUP_TAG).build();
     let pages = clients.ec2.describe_instances().filters(filter).into_paginator().items().send();
     let reservations = pages.collect::<Result<Vec<_>, _>>().await?;

@@ -5,6 +5,7 @@
 //! - [`proxy`] records every call of a function and can make it fail, hang or kill its caller.
 //! - [`fleet`] makes fleets and reads them back; [`events`] reports what AWS would report about them.
 //! - [`inbox`] is on-call's mailbox, [`table`] reads what Driftless remembers.
+//! - [`load`] sends requests through it: a process for each instance, and a forwarder with the fleet's weights.
 //! - [`permissions`] checks every recorded call against the policy that the template gives its function.
 //!
 //! It promises nothing about AWS itself: where the emulators differ from it is written down in `tests/local`.
@@ -16,6 +17,7 @@ pub mod events;
 pub mod fleet;
 mod http;
 pub mod inbox;
+pub mod load;
 pub mod patience;
 mod pattern;
 pub mod permissions;

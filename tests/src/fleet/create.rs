@@ -111,8 +111,7 @@ impl FleetSpec {
 
     async fn create_with(&self, clients: &Clients) -> anyhow::Result<Fleet> {
         let subnets = two_subnets(clients).await?;
-        let tags = [("driftless:image-for", self.name.as_str()), ("driftless:build", "1")];
-        let image = super::register_image(clients, &format!("{}-1", self.name), &tags).await?;
+        let image = super::register_build(clients, &self.name, "1").await?;
         let mut groups = Vec::new();
         for color in &self.colors {
             let name = if color.is_empty() { self.name.clone() } else { format!("{}-{color}", self.name) };

@@ -148,16 +148,12 @@ impl Fleet {
 
     /// The weight that the listener gives to each group, by the group's name.
     pub async fn weights(&self) -> anyhow::Result<BTreeMap<String, i32>> {
-        let Some(listener) = &self.listener else { return Ok(BTreeMap::new()) };
-        let request = self.clients.load_balancing.describe_listeners().listener_arns(listener);
-        let listeners = request.send().await?.listeners.unwrap_or_default();
-        let actions = listeners.iter().flat_map(aws_sdk_elasticloadbalancingv2::types::Listener::default_actions);
-        let forwards = actions.filter_map(|action| action.forward_config.as_ref());
-        let tuples = forwards.flat_map(aws_sdk_elasticloadbalancingv2::types::ForwardActionConfig::target_groups);
-        let name = |arn: Option<&str>| self.groups.iter().find(|group| group.target_group.as_deref() == arn);
-        Ok(tuples
-            .filter_map(|tuple| Some((name(tuple.target_group_arn())?.name.clone(), tuple.weight.unwrap_or(1))))
-            .collect())
+        if self.listener.is_none() {
+            return Ok(BTreeMap::new());
+        }
+        let name = |arn: &str| self.groups.iter().find(|group| group.target_group.as_deref() == Some(arn));
+        let forwards = self.forwards().await?.into_iter();
+        Ok(forwards.filter_map(|(arn, weight)| Some((name(&arn)?.name.clone(), weight))).collect())
     }
 
     /// The image of each instance of the fleet, by the instance's id.
@@ -168,14 +164,10 @@ impl Fleet {
 
     /// The health of the targets of a group, by instance. None: the group has no load balancer.
     async fn targets(&self, target_groups: &[String]) -> anyhow::Result<Option<BTreeMap<String, String>>> {
-        let Some(arn) = target_groups.first() else { return Ok(None) };
-        let request = self.clients.load_balancing.describe_target_health().target_group_arn(arn);
-        let described = request.send().await?.target_health_descriptions.unwrap_or_default();
-        let health = described.into_iter().filter_map(|description| {
-            let state = description.target_health?.state?.as_str().to_owned();
-            Some((description.target?.id?, state))
-        });
-        Ok(Some(health.collect()))
+        match target_groups.first() {
+            Some(arn) => self.health_of_targets(arn).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

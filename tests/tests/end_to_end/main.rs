@@ -15,5 +15,6 @@ mod replacement;
 mod restraint;
 mod rollout;
 mod second_thoughts;
+mod served;
 mod stage;
 mod switch;

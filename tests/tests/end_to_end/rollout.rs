@@ -70,8 +70,7 @@ impl Rollout {
 
     /// Registers an image for the fleet and lets EC2 report it.
     pub(crate) async fn publish(&self, build: &str) -> anyhow::Result<String> {
-        let tags = [("driftless:image-for", self.stage.fleet.name()), ("driftless:build", build)];
-        let image = self.stage.stack.register_image(&format!("app-{build}"), &tags).await?;
+        let image = self.stage.stack.register_build(self.stage.fleet.name(), build).await?;
         self.stage.stack.put(&Event::image_available(&image)?).await?;
         Ok(image)
     }

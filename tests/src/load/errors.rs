@@ -1,0 +1,102 @@
+//! An alarm that follows the errors of a group: what CloudWatch makes of what a load balancer counts.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::{Load, Tally};
+use crate::alarm::{Alarm, ERRORS_MAX, PERIOD};
+use crate::stack::LocalStack;
+
+/// An alarm that rings when the servers of a group have answered too many errors within its period, and is quiet when
+/// they have not.
+#[derive(Debug)]
+pub struct ErrorAlarm {
+    alarm: Alarm,
+    group: String,
+    /// How many errors there had been at each look of the last period, oldest first.
+    looks: VecDeque<(Instant, u64)>,
+    is_ringing: bool,
+}
+
+impl ErrorAlarm {
+    /// Lets a quiet alarm follow the errors of a group, given by its name.
+    pub fn new(alarm: Alarm, group: &str) -> Self {
+        Self { alarm, group: group.to_owned(), looks: VecDeque::new(), is_ringing: false }
+    }
+
+    /// The name of the alarm.
+    pub fn name(&self) -> &str {
+        self.alarm.name()
+    }
+
+    /// Whether it rings.
+    pub const fn is_ringing(&self) -> bool {
+        self.is_ringing
+    }
+
+    /// Looks at the errors. Some: with them the state has changed, to this reason.
+    pub async fn look(&mut self, stack: &LocalStack, load: &Load) -> anyhow::Result<Option<String>> {
+        let errors = self.errors_at(Instant::now(), &load.tally());
+        let is_too_many = errors > ERRORS_MAX;
+        if is_too_many == self.is_ringing {
+            return Ok(None);
+        }
+        self.is_ringing = is_too_many;
+        let how = if is_too_many { "greater than" } else { "not greater than" };
+        let reason = format!("Threshold Crossed: 1 datapoint [{errors}.0] was {how} the threshold ({ERRORS_MAX}.0).");
+        stack.set_alarm(&self.alarm, is_too_many, &reason).await?;
+        Ok(Some(reason))
+    }
+
+    /// The errors of the period that ends now.
+    fn errors_at(&mut self, now: Instant, tally: &Tally) -> u64 {
+        let errors = tally.answers_of(|server| server.group == self.group).errors;
+        self.looks.push_back((now, errors));
+        // The newest look that is a whole period old is where the period begins.
+        while self.looks.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= PERIOD) {
+            self.looks.pop_front();
+        }
+        self.looks.front().map_or(0, |(_, before)| errors.saturating_sub(*before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::Server;
+    use crate::load::tally::Ended;
+
+    fn tally(group: &str, errors: u64) -> Tally {
+        let server = Server { group: group.to_owned(), image: "ami-1".to_owned(), instance: "i-1".to_owned() };
+        let mut tally = Tally::default();
+        for _ in 0..errors {
+            tally.add(Ended::Error(server.clone()));
+        }
+        tally
+    }
+
+    fn alarm() -> ErrorAlarm {
+        ErrorAlarm::new(Alarm::named("green-errors"), "green")
+    }
+
+    #[test]
+    fn errors_count_until_they_are_a_period_old() {
+        let (start, just_under) = (Instant::now(), PERIOD.saturating_sub(Duration::from_millis(1)));
+        for (age, counted) in [(just_under, 4), (PERIOD, 0), (PERIOD + Duration::from_millis(1), 0)] {
+            let mut alarm = alarm();
+            assert_eq!(alarm.errors_at(start, &tally("green", 3)), 0, "what was before it began does not count");
+            let at = start + Duration::from_secs(1);
+            assert_eq!(alarm.errors_at(at, &tally("green", 7)), 4);
+            assert_eq!(alarm.errors_at(at + age, &tally("green", 7)), counted, "{age:?}");
+        }
+    }
+
+    #[test]
+    fn errors_of_another_group_do_not_count() {
+        let mut alarm = alarm();
+        alarm.errors_at(Instant::now(), &Tally::default());
+        assert_eq!(alarm.errors_at(Instant::now(), &tally("blue", 9)), 0);
+    }
+}
