@@ -3,14 +3,21 @@
 
 mod held;
 
+use jiff::SignedDuration;
+
 use crate::action::{Action, Protection};
 use crate::decide::Plan;
 use crate::ids::{GroupName, InstanceId};
+use crate::notification::Condition;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{LedgerEntry, Phase, Setting};
 use crate::replacement::{LOOK_MAX, LOOK_MIN};
 
 pub(crate) use held::{hold_maximum, hold_minimum, hold_template, maximum_before, note, restore, strike_held, travel};
+
+/// A maximum that is up for this long is no matter of a surge any more. Replacements that follow each other keep it up
+/// for as long as they last, and none lasts an hour with the deadlines that a policy has by default.
+const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
 pub(crate) fn make_room(plan: &mut Plan<'_>, group: &Group, base: u32) {
@@ -132,9 +139,24 @@ fn put_back_maximum(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, had
         plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
         plan.look_again(plan.input.now + LOOK_MIN);
     } else {
-        // Desired capacity does not fit under the old maximum yet.
-        plan.look_again(plan.input.now + LOOK_MAX);
+        does_not_fit(plan, entry, group, had);
     }
+}
+
+/// Desired capacity does not fit under the old maximum. A scaling policy lets go of it again; a person who wrote it must
+/// be told that only our raise made it possible.
+fn does_not_fit(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, had: u32) {
+    let overdue_at = entry.since + RAISED_FOR_LONG;
+    if plan.input.now < overdue_at {
+        plan.look_again(overdue_at.min(plan.input.now + LOOK_MAX));
+        return;
+    }
+    let Group { name, desired, max, .. } = group;
+    let detail = format!(
+        "MaxSize of {name} is {max} by Driftless and was {had}, and {desired} instances are wanted by now: lower desired \
+         capacity to {had}, or write the maximum that you want"
+    );
+    plan.is_in(Condition::RestoreOverdue, detail);
 }
 
 fn put_back_protection(plan: &mut Plan<'_>, entry: &LedgerEntry, group: &Group, instance: &InstanceId) {

@@ -12,7 +12,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::ids::{GroupName, IdError};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
-use driftless_planner::record::CutoverPhase;
+use driftless_planner::record::{CutoverPhase, Setting};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::dice::Dice;
@@ -197,7 +197,8 @@ fn live_color(world: &World, names: &Names) -> Option<Color> {
 }
 
 /// What only people can mend, they mend: the drift of a fleet that is only observed, that of many at once, and that which
-/// an image brings with it. One instance alone is Driftless's own to replace.
+/// an image brings with it; and a desired capacity that they wrote into room which was only lent. One instance alone is
+/// Driftless's own to replace.
 fn people_mend(world: &mut World) {
     world.cloud.mend_images();
     let names: Vec<GroupName> = world.cloud.groups().keys().cloned().collect();
@@ -214,7 +215,27 @@ fn people_mend(world: &mut World) {
             }
         }
     }
+    give_back_room(world);
     world.note(|| "people mend what is left to them".to_owned());
+}
+
+/// Lowers what was scaled above the maximum that people gave their group, as on-call is asked to.
+fn give_back_room(world: &mut World) {
+    let entries = world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.ledger);
+    let lent: Vec<(GroupName, u32)> = entries
+        .filter_map(|entry| match entry.setting {
+            Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => Some((entry.group.clone(), had)),
+            Setting::Protection { .. }
+            | Setting::HeldMinimum { .. }
+            | Setting::Template { .. }
+            | Setting::Stickiness { .. } => None,
+        })
+        .collect();
+    for (group, had) in lent {
+        if world.cloud.groups().get(&group).is_some_and(|group| group.desired > had) {
+            people::write_desired(world, &group, had);
+        }
+    }
 }
 
 #[cfg(test)]

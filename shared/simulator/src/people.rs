@@ -37,6 +37,12 @@ pub(crate) fn freeze(world: &mut World, scope: FreezeScope, reason: &str, expire
     world.table.freeze(Freeze { reason: reason.into(), owner: "ana".into(), since, expires_at, scope });
 }
 
+/// Writes the desired capacity of a group: a person, Terraform or a scaling policy.
+pub(crate) fn write_desired(world: &mut World, group: &GroupName, desired: u32) {
+    world.note(|| format!("a person: writes DesiredCapacity of {group}: {desired}"));
+    world.cloud.edit_group(group, |group| group.desired = desired);
+}
+
 /// Writes the weights of a forward action.
 pub(crate) fn write_weights(world: &mut World, place: &ForwardPlace, weights: BTreeMap<TargetGroupArn, u32>) {
     world.note(|| format!("a person: weights := {weights:?}"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::strike;
+use super::{does_not_fit, strike};
 use crate::action::{Action, Direction, WeightChange};
 use crate::decide::Plan;
 use crate::ids::GroupName;
@@ -113,7 +113,9 @@ pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
                 live if group.desired <= *had && group.min <= *had => {
                     plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
                 }
-                _ => plan.look_again(plan.input.now + LOOK_MAX),
+                // A cutover that is under way tells of it by its own deadline.
+                _ if plan.next.cutover.is_some() => plan.look_again(plan.input.now + LOOK_MAX),
+                _ => does_not_fit(plan, &entry, group, *had),
             },
             Setting::Template { had, wrote } => restore_template(plan, group, &entry, had, wrote),
             Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
@@ -207,7 +209,9 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
                     });
                 }
                 // A maximum is lowered only when what is wanted fits under it.
-                _ => plan.look_again(plan.input.now + LOOK_MAX),
+                // A cutover that is under way tells of it by its own deadline.
+                _ if plan.next.cutover.is_some() => plan.look_again(plan.input.now + LOOK_MAX),
+                _ => does_not_fit(plan, &entry, group, *had),
             },
             Setting::Template { .. } => strike(plan, &entry, "it is the release by now"),
             Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),

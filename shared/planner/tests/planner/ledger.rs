@@ -61,6 +61,30 @@ fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
 }
 
 #[test]
+fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
+    for (offset, is_told) in [(-1, false), (0, true), (1, true)] {
+        let mut stage = raised();
+        let raised_at = stage.record().ledger[0].since;
+        while !stage.terminated().contains(&id(1)) {
+            stage.look();
+            stage.arrive();
+            stage.wait(secs(15));
+        }
+        stage.scale_to(4);
+        stage.settle();
+        stage.now = raised_at + mins(60) + secs(offset);
+        let looked = stage.look();
+        assert_eq!(stage.kinds().contains(&"entered restore-overdue".to_owned()), is_told, "{offset}");
+        let looks_again_soon = looked.recheck.is_some_and(|at| at <= stage.now + mins(1));
+        assert_eq!(looks_again_soon, !is_told, "from then on the sweep looks, and what changes the group");
+        stage.scale_to(3);
+        stage.settle();
+        stage.is_clean(3);
+        assert_eq!(stage.kinds().contains(&"ended restore-overdue".to_owned()), is_told);
+    }
+}
+
+#[test]
 fn a_second_raise_keeps_the_first_value() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;

@@ -79,13 +79,10 @@ fn resize(world: &mut World, names: &Names, dice: &mut Dice) {
     let is_open = |group: &&GroupName| world.cloud.groups().get(group).is_some_and(|known| known.max > 0);
     let open: Vec<GroupName> = names.fleet.colors.iter().map(|color| &color.group).filter(is_open).cloned().collect();
     let Some(group) = dice.pick(&open).cloned() else { return };
-    world.cloud.edit_group(&group, |group| {
-        let low = group.min.max(1);
-        let span = u64::from(group.max.saturating_sub(low));
-        group.desired = low + u32::try_from(span * share / 999).unwrap_or(0);
-    });
-    let desired = world.cloud.groups().get(&group).map_or(0, |known| known.desired);
-    world.note(|| format!("a person: writes DesiredCapacity of {group}: {desired}"));
+    let Some(known) = world.cloud.groups().get(&group) else { return };
+    let low = known.min.max(1);
+    let span = u64::from(known.max.saturating_sub(low));
+    people::write_desired(world, &group, low + u32::try_from(span * share / 999).unwrap_or(0));
 }
 
 fn freeze(world: &mut World, dice: &mut Dice) {

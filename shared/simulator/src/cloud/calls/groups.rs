@@ -131,6 +131,8 @@ impl Cloud {
         }
         known.protected = protection == Protection::On;
         self.touch(group);
+        // A scale-in that found everyone protected goes on with whom it may take now.
+        self.balances_soon(group);
         Ok(())
     }
 
