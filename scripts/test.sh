@@ -42,6 +42,7 @@ stage mutants make --no-print-directory mutants ROTATE=2
 stage end-to-end make --no-print-directory e2e
 stage emulators make --no-print-directory emulators
 stage template make --no-print-directory template
+stage infra make --no-print-directory infra
 stage tls one_tls_stack
 stage clippy make --no-print-directory lint
 
