@@ -45,18 +45,7 @@ pub(crate) fn fact(fleet: &FleetName, request: &str, at: Timestamp) -> Fact {
 pub(crate) fn decision(fleet: &FleetName, version: u64) -> Decision {
     let mut next = Record::new(fleet.clone());
     next.version = version;
-    Decision {
-        next,
-        changed: true,
-        consumed: Vec::new(),
-        journal: Vec::new(),
-        notifications: Vec::new(),
-        actions: Vec::new(),
-        waiting: std::collections::BTreeMap::new(),
-        cutover_waits: None,
-        recheck: None,
-        begins_to_drift: std::collections::BTreeSet::new(),
-    }
+    Decision::keeping(next)
 }
 
 /// Looks until it is as awaited. None: not yet.

@@ -42,6 +42,24 @@ pub struct Decision {
     pub begins_to_drift: BTreeSet<RuleName>,
 }
 
+impl Decision {
+    /// A decision that commits this record and does nothing else.
+    pub const fn keeping(next: Record) -> Self {
+        Self {
+            next,
+            changed: true,
+            consumed: Vec::new(),
+            journal: Vec::new(),
+            notifications: Vec::new(),
+            actions: Vec::new(),
+            waiting: BTreeMap::new(),
+            cutover_waits: None,
+            recheck: None,
+            begins_to_drift: BTreeSet::new(),
+        }
+    }
+}
+
 /// Why something waits: a guard's verdict, and when it may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "guard", rename_all = "kebab-case")]

@@ -48,6 +48,11 @@ pub const CUTOVER: &[Transition] = &[
     step("needs-operator", &["shifting", "rolling-back", "rolled-back"]),
 ];
 
+/// The phases of a cutover, by their words.
+pub fn cutover_phases() -> impl Iterator<Item = &'static str> {
+    CUTOVER.iter().map(|known| known.from).filter(|from| !from.is_empty())
+}
+
 /// Whether a line of the journal tells of a step that no machine takes.
 pub fn is_unknown(entry: &JournalEntry) -> bool {
     let machine = if entry.instance.is_some() { REPLACEMENT } else { CUTOVER };

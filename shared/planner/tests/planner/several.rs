@@ -46,8 +46,8 @@ fn the_budget_is_a_count_or_a_share_of_those_that_serve() {
     }
 }
 
-#[test]
-fn a_serving_successor_does_not_raise_the_share() {
+/// Two of 19 have drifted, 10 % may go at once, and a launch has been asked for.
+fn two_of_nineteen() -> Stage {
     let mut stage = Stage::new(19);
     stage.tag("budget", "10%");
     stage.drift(1);
@@ -55,6 +55,12 @@ fn a_serving_successor_does_not_raise_the_share() {
     stage.look();
     stage.wait(mins(5));
     stage.look();
+    stage
+}
+
+#[test]
+fn a_serving_successor_does_not_raise_the_share() {
+    let mut stage = two_of_nineteen();
     stage.look();
     stage.arrive();
     stage.look();
@@ -63,13 +69,7 @@ fn a_serving_successor_does_not_raise_the_share() {
 
 #[test]
 fn a_successor_whose_launch_did_not_answer_does_not_raise_the_share_either() {
-    let mut stage = Stage::new(19);
-    stage.tag("budget", "10%");
-    stage.drift(1);
-    stage.drift(2);
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    let mut stage = two_of_nineteen();
     stage.outcomes.clear();
     stage.arrive();
     stage.look();

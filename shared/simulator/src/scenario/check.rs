@@ -1,6 +1,7 @@
 //! Expectations: what a scenario says that must be so.
 
 use driftless_planner::ids::FleetName;
+use driftless_planner::machine;
 
 use super::model::{GroupRef, InstanceRef};
 use super::names::{self, GROUP, INSTANCE, Known};
@@ -137,28 +138,16 @@ pub(crate) const CALLS: [&str; 17] = [
 ];
 const CALL: Need =
     Need { what: "the name of a call that changes something, and a number", example: "expect calls terminate=0" };
-/// The phases of a cutover by their words, and none.
-const PHASES: [&str; 14] = [
-    "none",
-    "queued",
-    "preflight",
-    "preparing",
-    "scaling",
-    "verifying",
-    "awaiting-approval",
-    "shifting",
-    "baking",
-    "warm",
-    "retiring-old",
-    "aborting",
-    "rolling-back",
-    "needs-operator",
-];
 const PHASE: Need = Need {
     what: "none, queued, preflight, preparing, scaling, verifying, awaiting-approval, shifting, baking, warm, retiring-old, \
            aborting, rolling-back, or needs-operator",
     example: "by 12m expect web cutover=shifting",
 };
+
+/// Whether it is the word for a phase of a cutover, or for none.
+fn is_phase(word: &str) -> bool {
+    word == "none" || machine::cutover_phases().any(|phase| phase == word)
+}
 
 /// Reads everything that a line expects.
 pub(crate) fn terms(line: &mut Line<'_>, known: &Known) -> Result<Vec<Term>, ScenarioError> {
@@ -288,7 +277,7 @@ impl Reader<'_> {
             "failed-requests" => Quantity::FailedRequests,
             _ => {
                 let what = match name {
-                    "cutover" if !PHASES.contains(&value) => return Err(line.wrong(word, PHASE)),
+                    "cutover" if !is_phase(value) => return Err(line.wrong(word, PHASE)),
                     "cutover" => Property::Cutover(fleet()?),
                     "ended" => Property::Ended(fleet()?),
                     "live" => Property::Live(fleet()?),

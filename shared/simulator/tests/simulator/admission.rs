@@ -63,18 +63,7 @@ fn begins(world: &World, count: usize) -> Decision {
     for id in members(&world.cloud).into_iter().take(count) {
         next.replacements.insert(id, at_work(world));
     }
-    Decision {
-        next,
-        changed: true,
-        consumed: Vec::new(),
-        journal: Vec::new(),
-        notifications: Vec::new(),
-        actions: Vec::new(),
-        waiting: BTreeMap::new(),
-        cutover_waits: None,
-        recheck: None,
-        begins_to_drift: BTreeSet::new(),
-    }
+    Decision::keeping(next)
 }
 
 fn broken(world: &World, count: usize, before: Option<&Record>, look: Look) -> Option<&'static str> {

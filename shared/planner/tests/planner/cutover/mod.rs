@@ -3,6 +3,7 @@
 use driftless_planner::action::Action;
 use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
 use driftless_planner::fleet::Color;
+use driftless_planner::machine;
 use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
 use driftless_planner::record::CutoverOutcome;
 use jiff::SignedDuration;
@@ -89,26 +90,8 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
 /// The phases that it went through, by the journal.
 fn phases(stage: &Stage) -> Vec<&str> {
     let moved = stage.journal.iter().filter(|entry| entry.instance.is_none() && entry.from != entry.to);
-    let named = [
-        "queued",
-        "preflight",
-        "preparing",
-        "scaling",
-        "verifying",
-        "awaiting-approval",
-        "shifting",
-        "baking",
-        "warm",
-        "retiring-old",
-        "aborting",
-        "rolling-back",
-        "needs-operator",
-        "done",
-        "aborted",
-        "superseded",
-        "rolled-back",
-    ];
-    moved.map(|entry| entry.to.as_str()).filter(|to| named.contains(to)).collect()
+    let is_named = |to: &&str| machine::CUTOVER.iter().any(|step| step.to.contains(to));
+    moved.map(|entry| entry.to.as_str()).filter(is_named).collect()
 }
 
 fn color(stage: &Stage, color: Color) -> &Group {
