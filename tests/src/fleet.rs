@@ -2,6 +2,7 @@
 
 mod create;
 mod routes;
+mod rules;
 mod view;
 mod watch;
 
@@ -21,6 +22,8 @@ use crate::clients::Clients;
 use crate::patience::{Look, wait_until};
 use crate::stack::LocalStack;
 
+/// The tag that says to which fleet something belongs.
+const FLEET_TAG: &str = "driftless:fleet";
 /// The tag that Auto Scaling puts on its instances.
 const GROUP_TAG: &str = "aws:autoscaling:groupName";
 
@@ -31,6 +34,8 @@ pub struct Fleet {
     image: String,
     groups: Vec<GroupName>,
     listener: Option<String>,
+    /// The rule of the listener that shares the traffic out. None: the listener's default action does.
+    rule: Option<String>,
     clients: Clients,
 }
 
@@ -129,10 +134,10 @@ impl Fleet {
         Ok(())
     }
 
-    /// Terraform writes a bound of a group.
-    pub async fn write_maximum(&self, group: &str, maximum: i32) -> anyhow::Result<()> {
+    /// Terraform writes the bounds of a group.
+    pub async fn write_bounds(&self, group: &str, minimum: i32, maximum: i32) -> anyhow::Result<()> {
         let request = self.clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(group);
-        request.max_size(maximum).send().await?;
+        request.min_size(minimum).max_size(maximum).send().await?;
         Ok(())
     }
 }
@@ -146,6 +151,13 @@ impl LocalStack {
     /// Registers the image of a build for a fleet, as its pipeline does. Nobody is told of it yet.
     pub async fn register_build(&self, fleet: &str, build: &str) -> anyhow::Result<String> {
         register_build(self.clients(), fleet, build).await
+    }
+
+    /// Puts tags on an image that has none yet, or not these.
+    pub async fn tag_image(&self, image: &str, tags: &[(&str, &str)]) -> anyhow::Result<()> {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
+        self.clients().ec2.create_tags().resources(image).set_tags(Some(tags)).send().await?;
+        Ok(())
     }
 
     /// The group of each instance that any group has launched, those that are gone included.

@@ -115,6 +115,11 @@ impl LocalStack {
         self.proxy.inject(fault);
     }
 
+    /// Lets no fault strike any more.
+    pub fn lift_faults(&self) {
+        self.proxy.clear_faults();
+    }
+
     /// Faults that have not struck yet.
     pub fn unmet_faults(&self) -> Vec<String> {
         self.proxy.unmet_faults()
@@ -223,7 +228,7 @@ impl LocalStack {
     /// An empty account for the next scene: no fleets, no messages, no memory, no faults, default settings. The recording
     /// goes on, as do inboxes.
     pub async fn reset(&self) -> anyhow::Result<()> {
-        self.proxy.clear_faults();
+        self.lift_faults();
         self.purge_queues().await?;
         self.wait_until_idle(Duration::from_secs(15)).await.context("the scene before does not end")?;
         // What the last function sent before it ended.

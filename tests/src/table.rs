@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
@@ -77,6 +78,24 @@ impl Table {
         let query = query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned()));
         let pages = query.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
         pages.into_iter().map(|item| serde_dynamo::from_item(item).context("an item is no JSON")).collect()
+    }
+
+    /// Ends the lease of a fleet, if somebody holds it, as the clock would some seconds later.
+    pub async fn end_lease(&self, fleet: &str) -> anyhow::Result<()> {
+        let key = |name: &str, value: String| (name.to_owned(), AttributeValue::S(value));
+        let update = self.client.update_item().table_name(&self.name).update_expression("SET until_ms = :past");
+        let key = [key("pk", format!("FLEET#{fleet}")), key("sk", "LOCK".to_owned())].into();
+        let update = update.set_key(Some(key)).condition_expression("attribute_exists(holder)");
+        let update = update.expression_attribute_values(":past", AttributeValue::N("0".to_owned()));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Deletes every item.

@@ -4,10 +4,11 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_autoscaling::types::{LaunchTemplateSpecification, Tag};
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, TagSpecification};
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetGroupTuple, TargetTypeEnum,
+    Action, ActionTypeEnum, AuthenticateCognitoActionConfig, FixedResponseActionConfig, ForwardActionConfig,
+    ProtocolEnum, RuleCondition, TargetGroupStickinessConfig, TargetGroupTuple, TargetTypeEnum,
 };
 
-use super::{Fleet, GroupName};
+use super::{FLEET_TAG, Fleet, GroupName};
 use crate::clients::Clients;
 use crate::stack::LocalStack;
 
@@ -20,6 +21,7 @@ pub struct FleetSpec {
     max: i32,
     is_balanced: bool,
     shares_target_group: bool,
+    is_behind_a_rule: bool,
     grace_seconds: i32,
     warmup_seconds: i32,
     template_version: &'static str,
@@ -36,6 +38,7 @@ impl FleetSpec {
             max: 10,
             is_balanced: true,
             shares_target_group: false,
+            is_behind_a_rule: false,
             grace_seconds: 0,
             warmup_seconds: 0,
             template_version: "1",
@@ -59,6 +62,13 @@ impl FleetSpec {
     #[must_use]
     pub const fn sharing_a_target_group(mut self) -> Self {
         self.shares_target_group = true;
+        self
+    }
+
+    /// Traffic comes through a rule of a listener that has others, after people have signed in, and clients stick.
+    #[must_use]
+    pub const fn behind_a_rule(mut self) -> Self {
+        self.is_behind_a_rule = true;
         self
     }
 
@@ -120,13 +130,14 @@ impl FleetSpec {
             let template = create_template(clients, &name, &self.name, &image).await?;
             groups.push(GroupName { name, template, target_group });
         }
-        let listener =
-            if self.is_balanced { Some(create_listener(clients, &self.name, &subnets, &groups).await?) } else { None };
+        let balanced =
+            if self.is_balanced { Some(self.create_balancer(clients, &subnets, &groups).await?) } else { None };
+        let (listener, rule) = balanced.unzip();
         for (position, (group, color)) in groups.iter().zip(&self.colors).enumerate() {
             let size = if position == 0 { self.instances } else { 0 };
             self.create_group(clients, group, color, &subnets, size).await?;
         }
-        Ok(Fleet { name: self.name.clone(), image, groups, listener, clients: clients.clone() })
+        Ok(Fleet { name: self.name.clone(), image, groups, listener, rule: rule.flatten(), clients: clients.clone() })
     }
 
     async fn create_group(
@@ -158,6 +169,34 @@ impl FleetSpec {
         Ok(())
     }
 
+    /// A load balancer with a listener that sends everything to the first group, or one of whose rules does: both.
+    async fn create_balancer(
+        &self,
+        clients: &Clients,
+        subnets: &[String],
+        groups: &[GroupName],
+    ) -> anyhow::Result<(String, Option<String>)> {
+        let request = clients.load_balancing.create_load_balancer().name(&self.name);
+        let mut made = request.set_subnets(Some(subnets.to_vec())).send().await?.load_balancers.unwrap_or_default();
+        let balancer = made.pop().and_then(|balancer| balancer.load_balancer_arn);
+        let action = if self.is_behind_a_rule {
+            Action::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(not_here("404"))
+        } else {
+            Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward(groups))
+        };
+        let request =
+            clients.load_balancing.create_listener().default_actions(action.build()).tags(fleet_tag(&self.name));
+        let request = request.load_balancer_arn(balancer.context("the load balancer has no ARN")?);
+        let mut made = request.protocol(ProtocolEnum::Http).port(80).send().await?.listeners.unwrap_or_default();
+        let listener = made.pop().and_then(|listener| listener.listener_arn).context("the listener has no ARN")?;
+        let rule = if self.is_behind_a_rule {
+            Some(create_rules(clients, &listener, &self.name, forward(groups)).await?)
+        } else {
+            None
+        };
+        Ok((listener, rule))
+    }
+
     fn tags(&self, group: &GroupName, color: &str) -> Vec<Tag> {
         let identity =
             [("fleet", self.name.as_str()), ("color", color)].into_iter().filter(|(_, value)| !value.is_empty());
@@ -182,7 +221,7 @@ async fn two_subnets(clients: &Clients) -> anyhow::Result<Vec<String>> {
 
 async fn create_template(clients: &Clients, name: &str, fleet: &str, image: &str) -> anyhow::Result<String> {
     let data = RequestLaunchTemplateData::builder().image_id(image).instance_type(InstanceType::T4gSmall).build();
-    let tag = aws_sdk_ec2::types::Tag::builder().key("driftless:fleet").value(fleet).build();
+    let tag = aws_sdk_ec2::types::Tag::builder().key(FLEET_TAG).value(fleet).build();
     let tags = TagSpecification::builder().resource_type(ResourceType::LaunchTemplate).tags(tag).build();
     let request = clients.ec2.create_launch_template().launch_template_name(name).launch_template_data(data);
     let template = request.tag_specifications(tags).send().await?.launch_template;
@@ -198,25 +237,47 @@ async fn create_target_group(clients: &Clients, name: &str) -> anyhow::Result<St
     made.pop().and_then(|group| group.target_group_arn).context("the target group has no ARN")
 }
 
-/// A load balancer with a listener that sends everything to the first group.
-async fn create_listener(
-    clients: &Clients,
-    name: &str,
-    subnets: &[String],
-    groups: &[GroupName],
-) -> anyhow::Result<String> {
-    let request = clients.load_balancing.create_load_balancer().name(name).set_subnets(Some(subnets.to_vec()));
-    let mut made = request.send().await?.load_balancers.unwrap_or_default();
-    let balancer =
-        made.pop().and_then(|balancer| balancer.load_balancer_arn).context("the load balancer has no ARN")?;
+fn fleet_tag(fleet: &str) -> aws_sdk_elasticloadbalancingv2::types::Tag {
+    aws_sdk_elasticloadbalancingv2::types::Tag::builder().key(FLEET_TAG).value(fleet).build()
+}
+
+/// Everything to the first group.
+fn forward(groups: &[GroupName]) -> ForwardActionConfig {
     let attached = groups.iter().filter(|group| group.target_group.is_some());
     let weighted = attached.enumerate().map(|(position, group)| {
         let weight = if position == 0 { 100 } else { 0 };
         TargetGroupTuple::builder().set_target_group_arn(group.target_group.clone()).weight(weight).build()
     });
-    let forward = ForwardActionConfig::builder().set_target_groups(Some(weighted.collect())).build();
-    let action = Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward).build();
-    let request = clients.load_balancing.create_listener().load_balancer_arn(balancer).default_actions(action);
-    let mut made = request.protocol(ProtocolEnum::Http).port(80).send().await?.listeners.unwrap_or_default();
-    made.pop().and_then(|listener| listener.listener_arn).context("the listener has no ARN")
+    ForwardActionConfig::builder().set_target_groups(Some(weighted.collect())).build()
+}
+
+/// A rule that signs people in before it forwards, beside another rule.
+async fn create_rules(
+    clients: &Clients,
+    listener: &str,
+    fleet: &str,
+    mut forward: ForwardActionConfig,
+) -> anyhow::Result<String> {
+    let maintenance = Action::builder().r#type(ActionTypeEnum::FixedResponse).fixed_response_config(not_here("503"));
+    let paths = |path: &str| RuleCondition::builder().field("path-pattern").values(path).build();
+    let other = clients.load_balancing.create_rule().listener_arn(listener).priority(1).conditions(paths("/old/*"));
+    other.actions(maintenance.build()).send().await?;
+
+    let pool = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_people";
+    let sign_in = AuthenticateCognitoActionConfig::builder().user_pool_arn(pool).user_pool_client_id("app");
+    let sign_in = sign_in.user_pool_domain("people").session_timeout(3600).build();
+    let sign_in = Action::builder().r#type(ActionTypeEnum::AuthenticateCognito).authenticate_cognito_config(sign_in);
+    let sticky = TargetGroupStickinessConfig::builder().enabled(true).duration_seconds(2).build();
+    forward.target_group_stickiness_config = Some(sticky);
+    let forward = Action::builder().r#type(ActionTypeEnum::Forward).forward_config(forward).order(2).build();
+    let hosts = RuleCondition::builder().field("host-header").values("app.example.com").build();
+    let request = clients.load_balancing.create_rule().listener_arn(listener).priority(10).tags(fleet_tag(fleet));
+    let request = request.conditions(hosts).conditions(paths("/app/*"));
+    let made = request.actions(sign_in.order(1).build()).actions(forward).send().await?;
+    let mut rules = made.rules.unwrap_or_default();
+    rules.pop().and_then(|rule| rule.rule_arn).context("the rule has no ARN")
+}
+
+fn not_here(status: &str) -> FixedResponseActionConfig {
+    FixedResponseActionConfig::builder().status_code(status).content_type("text/plain").message_body("not here").build()
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use aws_sdk_elasticloadbalancingv2::types::{ForwardActionConfig, Listener};
+use aws_sdk_elasticloadbalancingv2::types::{ForwardActionConfig, Rule};
 
 use super::Fleet;
 
@@ -45,10 +44,12 @@ impl Fleet {
 
     /// The weight that its listener gives to each target group, by the ARN of the target group.
     pub(crate) async fn forwards(&self) -> anyhow::Result<BTreeMap<String, i32>> {
-        let listener = self.listener.as_deref().context("the fleet has no listener")?;
-        let request = self.clients.load_balancing.describe_listeners().listener_arns(listener);
-        let listeners = request.send().await?.listeners.unwrap_or_default();
-        let actions = listeners.iter().flat_map(Listener::default_actions);
+        let rules = self.rules().await?;
+        let is_meant = |rule: &&Rule| match self.rule() {
+            Some(arn) => rule.rule_arn() == Some(arn),
+            None => rule.is_default() == Some(true),
+        };
+        let actions = rules.iter().filter(is_meant).flat_map(Rule::actions);
         let forwards = actions.filter_map(|action| action.forward_config.as_ref());
         let tuples = forwards.flat_map(ForwardActionConfig::target_groups);
         // Without a weight there is one target group, which gets everything.

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fault::Strike;
+
 /// The services that moto plays; ministack plays the others.
 pub(crate) const FLEET_SERVICES: [&str; 4] = ["ec2", "autoscaling", "elasticloadbalancing", "config"];
 
@@ -88,6 +90,12 @@ impl Call {
     /// Whether AWS did what it asked for, as far as the emulator's answer tells.
     pub fn succeeded(&self) -> bool {
         matches!(self.outcome, Outcome::Answered(200..=299))
+    }
+
+    /// Whether the function that made it was killed for it, and is gone.
+    pub fn ended_its_caller(&self) -> bool {
+        let killed = [Strike::Kill.word(), Strike::KillAfterwards.word()];
+        self.took.is_some() && self.fault.is_some_and(|fault| killed.contains(&fault))
     }
 
     /// Whether the request, as it is recorded, contains a text.

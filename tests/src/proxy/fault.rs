@@ -1,5 +1,6 @@
 //! What can be done to a call on its way.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ pub struct Fault {
     name: String,
     function: Option<String>,
     text: Option<String>,
+    condition: Option<fn(&Call) -> bool>,
     occurrence: Occurrence,
     strike: Strike,
     seen: u32,
@@ -42,10 +44,12 @@ pub enum Strike {
     KillAfterwards,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Occurrence {
     Nth(u32),
     Every,
+    /// By the values, met so far, of a JSON pointer of the request.
+    FirstOfEach(String, BTreeSet<String>),
 }
 
 impl Strike {
@@ -79,6 +83,7 @@ impl Fault {
             name: name.to_owned(),
             function: None,
             text: None,
+            condition: None,
             occurrence: Occurrence::Nth(1),
             strike,
             seen: 0,
@@ -100,17 +105,32 @@ impl Fault {
         self
     }
 
+    /// Only calls of which this is true.
+    #[must_use]
+    pub fn when(mut self, condition: fn(&Call) -> bool) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
     /// Strikes the nth of the calls instead, counted from 1 and from now on.
     #[must_use]
-    pub const fn nth(mut self, nth: u32) -> Self {
+    pub fn nth(mut self, nth: u32) -> Self {
         self.occurrence = Occurrence::Nth(nth);
         self
     }
 
     /// Strikes every one of the calls.
     #[must_use]
-    pub const fn every(mut self) -> Self {
+    pub fn every(mut self) -> Self {
         self.occurrence = Occurrence::Every;
+        self
+    }
+
+    /// Strikes the first call with each value of a JSON pointer of the request: what is tried again arrives. Calls without
+    /// the pointer are not struck.
+    #[must_use]
+    pub fn first_of_each(mut self, pointer: &str) -> Self {
+        self.occurrence = Occurrence::FirstOfEach(pointer.to_owned(), BTreeSet::new());
         self
     }
 
@@ -118,6 +138,7 @@ impl Fault {
         matches_any_case(&self.name, &call.name())
             && self.function.as_ref().is_none_or(|name| call.is_by(name))
             && self.text.as_ref().is_none_or(|text| call.contains(text))
+            && self.condition.is_none_or(|condition| condition(call))
     }
 
     /// Counts a call that it is about, and strikes if it is the one.
@@ -126,9 +147,12 @@ impl Fault {
             return None;
         }
         self.seen += 1;
-        let strikes = match self.occurrence {
-            Occurrence::Nth(nth) => self.seen == nth,
+        let strikes = match &mut self.occurrence {
+            Occurrence::Nth(nth) => self.seen == *nth,
             Occurrence::Every => true,
+            Occurrence::FirstOfEach(pointer, met) => {
+                call.request.pointer(pointer).is_some_and(|value| met.insert(value.to_string()))
+            }
         };
         strikes.then(|| {
             self.struck += 1;

@@ -23,6 +23,14 @@ pub struct Recording(Arc<Shared>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark(usize);
 
+impl Mark {
+    /// Right after the call at this position since here.
+    #[must_use]
+    pub const fn after(self, position: usize) -> Self {
+        Self(self.0 + position + 1)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     calls: Mutex<Vec<Call>>,

@@ -2,6 +2,7 @@
 
 use driftless_planner::fact::Command;
 use driftless_tests::control::Targets;
+use driftless_tests::events::Event;
 
 use crate::rollout::{Rollout, UNWATCHED};
 use crate::stage::A_WHILE;
@@ -30,6 +31,14 @@ async fn an_alarm_at_half_the_traffic_gives_it_back_and_marks_the_image() -> any
     assert_eq!(rollout.steps(), [50, 0]);
     assert!(rollout.is_vetoed(&image).await?);
     rollout.stage.stack.quiet(&rollout.alarm).await?;
+
+    // Whoever publishes it once more is told why it stays where it is.
+    rollout.stage.stack.put(&Event::image_available(&image)?).await?;
+    rollout.stage.stack.put(&Event::image_published("app", &image)?).await?;
+    let why = rollout.refused(&image).await?;
+    assert!(why.starts_with("vetoed by "), "{why}");
+    rollout.stage.stack.wait_until_idle(A_WHILE).await?;
+    assert_eq!((rollout.phase().await?, rollout.steps()), (None, vec![50, 0]));
     rollout.assert_at_rest().await
 }
 

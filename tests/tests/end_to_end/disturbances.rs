@@ -1,10 +1,12 @@
 //! A cutover in which functions die, replies are lost, people write, and everything is frozen.
 
+use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
+use driftless_tests::fleet::FleetView;
 use driftless_tests::proxy::{Fault, Strike};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::rollout::{Rollout, UNWATCHED, WEIGHTS};
+use crate::rollout::{AT_ONCE, CUTOVER, Rollout, UNWATCHED, WEIGHTS};
 use crate::stage::A_WHILE;
 use crate::switch::{freeze, switch};
 
@@ -59,13 +61,49 @@ async fn a_template_whose_answer_is_lost_is_written_once() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn the_new_color_follows_a_person_who_scales_out_midway() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&UNWATCHED).await?;
+    let mut rollout = Rollout::with(&AT_ONCE).await?;
     let image = rollout.publish("2").await?;
     rollout.wait_for_cutover("awaiting-approval").await?;
     rollout.stage.fleet.write_desired("app-blue", 4).await?;
     rollout.approve().await?;
     assert_eq!(rollout.ended().await?, "done");
     rollout.assert_sizes("green", &image, 4).await?;
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn bounds_that_a_person_writes_midway_are_theirs_at_the_end_of_a_cutover() -> anyhow::Result<()> {
+    let mut rollout = Rollout::with(&AT_ONCE).await?;
+    let image = rollout.publish("2").await?;
+    rollout.wait_for_cutover("awaiting-approval").await?;
+    rollout.stage.fleet.write_bounds("app-green", 2, 12).await?;
+    rollout.approve().await?;
+    assert_eq!(rollout.ended().await?, "done");
+    let after = rollout.stage.fleet.wait_until_settled(CUTOVER).await?;
+    let (green, blue) = (after.group("green")?, after.group("blue")?);
+    assert_eq!((green.max, green.desired, green.serving()), (12, 3, 3), "{after}");
+    assert_eq!((blue.min, blue.max, blue.desired), (0, 0, 0), "{after}");
+    assert!(green.instances.iter().all(|instance| instance.image.as_deref() == Some(&image)), "{after}");
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn bounds_that_a_person_writes_midway_are_theirs_when_a_cutover_is_aborted() -> anyhow::Result<()> {
+    let mut rollout = Rollout::with(&AT_ONCE).await?;
+    rollout.publish("2").await?;
+    rollout.wait_for_cutover("awaiting-approval").await?;
+    rollout.stage.fleet.write_bounds("app-blue", 2, 12).await?;
+    // Held at the size that serves for as long as the cutover lasts, and then what the person wrote.
+    let is_held = |view: &FleetView| (view.group("blue").ok()?.min == 3).then_some(());
+    rollout.stage.stack.wake("app").await?;
+    rollout.stage.fleet.wait_for("its minimum is held", A_WHILE, is_held).await?;
+    rollout.say(Command::Abort).await?;
+    assert_eq!(rollout.ended().await?, "aborted");
+    let after = rollout.stage.fleet.wait_until_settled(CUTOVER).await?;
+    let (blue, green) = (after.group("blue")?, after.group("green")?);
+    assert_eq!((blue.min, blue.max, blue.desired, blue.serving()), (2, 12, 3, 3), "{after}");
+    let was = rollout.stage.before.group("green")?;
+    assert_eq!((green.min, green.max, green.desired), (was.min, was.max, was.desired), "{after}");
     rollout.assert_at_rest().await
 }
 

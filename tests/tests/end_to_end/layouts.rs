@@ -3,7 +3,7 @@
 use driftless_planner::fact::Command;
 use driftless_tests::fleet::FleetSpec;
 
-use crate::rollout::{Rollout, UNWATCHED, pair_of_three};
+use crate::rollout::{AT_ONCE, Rollout, UNWATCHED, WEIGHTS, WEIGHTS_OF_RULE, pair_of_three};
 use crate::stage::acting;
 
 const ATTACH: &str = "autoscaling:AttachLoadBalancerTargetGroups";
@@ -27,6 +27,21 @@ async fn colors_that_share_a_target_group_are_swapped_as_a_whole() -> anyhow::Re
 }
 
 #[tokio::test]
+async fn a_rule_shares_the_traffic_out_and_nothing_else_of_the_listener_changes() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).behind_a_rule()).await?;
+    let before = rollout.stage.fleet.rules_but_weights().await?;
+    let image = rollout.publish_and_approve("2").await?;
+    assert_eq!(rollout.ended().await?, "done");
+    rollout.assert_live("green", &image).await?;
+    assert_eq!(rollout.steps(), [10, 50, 100]);
+    assert_eq!(rollout.stage.fleet.rules_but_weights().await?, before);
+    let written = rollout.stage.calls(WEIGHTS_OF_RULE);
+    assert!(written.iter().all(|call| call.text("RuleArn") == rollout.stage.fleet.rule()), "{written:#?}");
+    assert_eq!(rollout.stage.calls(WEIGHTS).len(), 0);
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
 async fn without_a_load_balancer_capacity_alone_is_cut_over() -> anyhow::Result<()> {
     let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).unbalanced().warmup_seconds(1)).await?;
     let image = rollout.publish_and_approve("2").await?;
@@ -37,7 +52,7 @@ async fn without_a_load_balancer_capacity_alone_is_cut_over() -> anyhow::Result<
 
 #[tokio::test]
 async fn a_fleet_at_its_maximum_is_cut_over_and_its_bounds_travel() -> anyhow::Result<()> {
-    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).max(3)).await?;
+    let mut rollout = Rollout::of(&pair_of_three(&AT_ONCE).max(3)).await?;
     let image = rollout.publish_and_approve("2").await?;
     assert_eq!(rollout.ended().await?, "done");
     let after = rollout.assert_live("green", &image).await?;

@@ -9,6 +9,7 @@ mod disturbances;
 mod fleets;
 mod hints;
 mod images;
+mod kills;
 mod layouts;
 mod local_stack;
 mod replacement;

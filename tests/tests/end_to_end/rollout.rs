@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use driftless_planner::fact::Command;
 use driftless_tests::alarm::Alarm;
 use driftless_tests::events::Event;
@@ -16,8 +17,9 @@ use crate::stage::{Left, Stage, acting};
 /// For a cutover from its image to its end, with room for a busy machine.
 pub(crate) const CUTOVER: Duration = Duration::from_mins(2);
 
-/// The call that moves traffic.
+/// The call that moves traffic. Where a rule shares it out, it is [`WEIGHTS_OF_RULE`].
 pub(crate) const WEIGHTS: &str = "elasticloadbalancing:ModifyListener";
+pub(crate) const WEIGHTS_OF_RULE: &str = "elasticloadbalancing:ModifyRule";
 
 /// The alarm on the policy's list that watches green.
 const ALARM: &str = "app-green-5xx";
@@ -36,6 +38,9 @@ const ROLLING_OUT: [(&str, &str); 8] = [
 
 /// What makes a scene short: no alarm that a step would have to wait for, so that a person must say yes.
 pub(crate) const UNWATCHED: [(&str, &str); 2] = [("alarms", "none"), ("approval", "manual")];
+
+/// What makes it shorter still: all of the traffic at once, where a scene is not about its steps.
+pub(crate) const AT_ONCE: [(&str, &str); 3] = [("alarms", "none"), ("approval", "manual"), ("traffic", "100")];
 
 /// What a scene of a cutover plays on.
 pub(crate) struct Rollout {
@@ -150,7 +155,19 @@ impl Rollout {
     /// What green got of the traffic, write by write.
     pub(crate) fn steps(&self) -> Vec<i32> {
         let green = self.stage.fleet.target_group_of("app-green").unwrap_or_default().to_owned();
-        self.stage.calls(WEIGHTS).iter().filter_map(|call| weight_of(call, &green)).collect()
+        let calls = [WEIGHTS, WEIGHTS_OF_RULE].map(|name| self.stage.calls(name)).concat();
+        calls.iter().filter_map(|call| weight_of(call, &green)).collect()
+    }
+
+    /// Waits until an image is refused, and answers why.
+    pub(crate) async fn refused(&self, image: &str) -> anyhow::Result<String> {
+        wait_until(&format!("{image} is refused"), CUTOVER, async || {
+            let record = self.stage.record().await?;
+            let refused = record.pointer("/memory/refused").context("the record has no memory")?;
+            let why = refused.get(image).and_then(Value::as_str);
+            Ok(why.map_or_else(|| Look::NotYet(refused.to_string()), |why| Look::Is(why.to_owned())))
+        })
+        .await
     }
 
     /// One color has all the traffic, and three servers of an image; the other one is empty. The bounds are with it.
@@ -200,8 +217,7 @@ pub(crate) fn pair_of_three(changes: &[(&str, &str)]) -> FleetSpec {
 }
 
 fn weight_of(call: &Call, target_group: &str) -> Option<i32> {
-    let prefix = "DefaultActions.member.1.ForwardConfig.TargetGroups.member";
-    let is_meant = |position: &&i32| call.text(&format!("{prefix}.{position}.TargetGroupArn")) == Some(target_group);
-    let position = [1, 2].iter().find(is_meant)?;
-    call.text(&format!("{prefix}.{position}.Weight"))?.parse().ok()
+    let fields = call.request.as_object()?;
+    let name = fields.iter().find(|(name, value)| name.ends_with(".TargetGroupArn") && *value == target_group)?.0;
+    call.text(&name.replace(".TargetGroupArn", ".Weight"))?.parse().ok()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use aws_sdk_sqs::types::QueueAttributeName;
 use driftless_planner::fact::Verdict;
 use driftless_tests::control::Settings;
 use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, InstanceView};
@@ -157,10 +158,23 @@ impl Stage {
 
     /// Lets failed messages of a queue come back after so many seconds.
     pub(crate) async fn set_visibility(&self, output: &str, seconds: u32) -> anyhow::Result<()> {
+        self.set_attribute(output, QueueAttributeName::VisibilityTimeout, seconds.to_string()).await
+    }
+
+    /// Gives the messages of a queue up after so many failures.
+    pub(crate) async fn set_receives_max(&self, output: &str, receives: u32) -> anyhow::Result<()> {
         let queue = self.stack.deployment().output(output)?;
-        let name = aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-        let request = self.stack.clients().sqs.set_queue_attributes().queue_url(queue);
-        request.attributes(name, seconds.to_string()).send().await?;
+        let request = self.stack.clients().sqs.get_queue_attributes().queue_url(queue);
+        let answer = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await?;
+        let policy = answer.attributes.and_then(|mut all| all.remove(&QueueAttributeName::RedrivePolicy));
+        let mut policy: Value = serde_json::from_str(&policy.context("the queue has no dead letters")?)?;
+        *policy.get_mut("maxReceiveCount").context("the queue gives nothing up")? = receives.into();
+        self.set_attribute(output, QueueAttributeName::RedrivePolicy, policy.to_string()).await
+    }
+
+    async fn set_attribute(&self, output: &str, name: QueueAttributeName, value: String) -> anyhow::Result<()> {
+        let queue = self.stack.deployment().output(output)?;
+        self.stack.clients().sqs.set_queue_attributes().queue_url(queue).attributes(name, value).send().await?;
         Ok(())
     }
 
