@@ -17,7 +17,7 @@ ACTIONLINT := .venv/infra/actionlint/.installed
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(LOCAL) ## a drifted server is replaced, on a local AWS (KEEP=1 leaves it running)
+demo: $(LOCAL) ## drift, a new image, a bad image: three scenes on a local AWS (KEEP=1 leaves it running)
 	@scripts/demo.sh $(if $(KEEP),--keep)
 
 sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story

@@ -3,8 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-log=target/demo-build.log
-mkdir -p target
+target=${CARGO_TARGET_DIR:-target}
+log=$target/demo-build.log
+mkdir -p "$target"
 printf 'Building the functions (minutes the first time, seconds later; log in %s)\n' "$log"
 cargo build --workspace --all-targets --locked >"$log" 2>&1 &
 build=$!
@@ -22,4 +23,4 @@ if ! wait "$build"; then
 fi
 if [ -t 1 ]; then printf '\r\033[K'; fi
 printf 'Built in %d s.\n\n' "$SECONDS"
-exec target/debug/demo "$@"
+exec "$target/debug/demo" "$@"

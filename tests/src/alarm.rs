@@ -9,9 +9,14 @@ use crate::events::Event;
 use crate::stack::LocalStack;
 
 /// How long errors are counted.
-pub const PERIOD: Duration = Duration::from_secs(10);
+pub(crate) const PERIOD: Duration = Duration::from_secs(10);
 /// How many errors within the period are no reason to ring yet.
-pub const ERRORS_MAX: u64 = 5;
+pub(crate) const ERRORS_MAX: u64 = 8;
+
+/// When an alarm rings, in words.
+pub fn condition() -> String {
+    format!("more than {ERRORS_MAX} errors within {} seconds", PERIOD.as_secs())
+}
 
 /// Why an alarm is as it is where a test sets it.
 const BY_HAND: &str = "set by a test";

@@ -1,17 +1,27 @@
-//! The demo: a drifted server is replaced, on a local AWS, by the very functions and the very template that would be
-//! deployed.
+//! The demo, in three scenes on a local AWS, by the very functions and the very template that would be deployed: a server
+//! drifts; a new image takes the traffic; a bad image gives it back. Requests run through it all the time.
 //!
-//! It ends with an error if the story did not end as it should. With `--keep` the local AWS goes on until Ctrl-C.
+//! It ends with who served them, and with an error if the story did not end as it should. With `--keep` the local AWS and
+//! the servers go on until Ctrl-C.
 
 mod picture;
+mod requests;
+mod scenes;
 mod screen;
-mod story;
+mod stage;
+mod timeline;
+mod words;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
+use driftless_tests::fleet::Fleet;
+use driftless_tests::load::Load;
 use driftless_tests::stack::LocalStack;
 
 use crate::screen::Screen;
+use crate::stage::{PATIENCE, Stage};
+use crate::timeline::Timeline;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -34,44 +44,100 @@ async fn main() -> ExitCode {
 }
 
 async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
-    screen.line(&screen.bold("Driftless: a drifted server is replaced\n"));
-    let started = std::time::Instant::now();
+    screen.line(&screen.bold("Driftless: servers are never repaired, they are replaced\n"));
+    let started = Instant::now();
     let stack = LocalStack::start().await?;
     screen.line(&format!(
         "The local AWS is up, and template.yaml is deployed to it with the built functions ({:.0} s).\n",
         started.elapsed().as_secs_f64()
     ));
-    let told = story::tell(&stack, screen).await;
+    let stage = Stage::set(&stack, screen).await?;
+    let Stage { fleet, inbox, alarms, .. } = stage;
+    let mut load = Load::start(&stack, &fleet).await?;
+    let timeline = Timeline::new(&stack, &fleet, &load, screen, inbox, alarms).await?;
+    let told = tell(timeline, screen).await;
+    let told = match told {
+        Ok(bad_image) => end(&stack, &mut load, &bad_image, screen, started).await,
+        Err(error) => Err(error),
+    };
     if keep {
-        look_around(&stack, screen);
+        look_around(&stack, &fleet, &load, screen);
         tokio::signal::ctrl_c().await?;
         screen.line("\nStopping the local AWS.");
     }
     told
 }
 
+/// Plays the scenes. Answers the bad image.
+async fn tell(mut timeline: Timeline<'_>, screen: Screen) -> anyhow::Result<String> {
+    screen.line(&format!("\n  {}", picture::legend(screen)));
+    scenes::drift(&mut timeline).await?;
+    scenes::cutover(&mut timeline).await?;
+    scenes::rollback(&mut timeline).await
+}
+
+/// Says who served the requests, and checks what must hold of the whole.
+async fn end(
+    stack: &LocalStack,
+    load: &mut Load,
+    bad_image: &str,
+    screen: Screen,
+    started: Instant,
+) -> anyhow::Result<()> {
+    stack.wait_until_idle(PATIENCE).await?;
+    let tally = load.pause().await?;
+    requests::show(&tally, bad_image, screen);
+    requests::check(&tally, Some(bad_image))?;
+    stack.check_permissions().await?;
+    let calls = stack.recording().all();
+    let writes = calls.iter().filter(|call| call.changes_fleets()).count();
+    screen.line(&format!(
+        "\nThe functions made {} calls, {writes} of them changed the fleet, and each was allowed by its function's policy.\n\
+         {} It took {:.0} s.",
+        calls.len(),
+        screen.green("The story ended as it should."),
+        started.elapsed().as_secs_f64(),
+    ));
+    Ok(())
+}
+
 /// How to look around in what is left running.
-fn look_around(stack: &LocalStack, screen: Screen) {
+fn look_around(stack: &LocalStack, fleet: &Fleet, load: &Load, screen: Screen) {
+    let listener = fleet.listener().unwrap_or("(no listener)");
     let table = stack.deployment().output("TableName").unwrap_or("(no table)");
     screen.line(&screen.bold("\nLook around"));
     screen.line(&format!(
         "\
-The local AWS goes on until Ctrl-C. With the AWS CLI in another terminal:
+The local AWS goes on until Ctrl-C, and so do the servers behind the forwarder. Ask who answers:
+
+  curl {forwarder}
+
+With the AWS CLI in another terminal:
 
   export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region}
-  export AWS_ENDPOINT_URL={other}                # functions, table, queues, topic
+  export AWS_ENDPOINT_URL={other}                # functions, table, queues, topic, alarms
+  export AWS_ENDPOINT_URL_EC2={fleet}            # images, servers
   export AWS_ENDPOINT_URL_AUTO_SCALING={fleet}   # the fleet
+  export AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2={fleet}
   aws autoscaling describe-auto-scaling-groups --query 'AutoScalingGroups[].Instances'
+  aws elbv2 describe-listeners --listener-arns {listener} \\
+      --query 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups'
   aws dynamodb query --table-name {table} --key-condition-expression 'pk = :p' \\
-      --expression-attribute-values '{{\":p\":{{\"S\":\"JOURNAL#app\"}}}}'
+      --expression-attribute-values '{{\":p\":{{\"S\":\"JOURNAL#app\"}}}}'      # everything that was decided, and why
 
-Let another instance drift (Config says so; the sweep, or this message, finds it):
+Publish another image, and watch it take the traffic (the sweep, or this message, finds it):
+
+  aws ec2 register-image --name app-4 --architecture arm64 --root-device-name /dev/xvda --tag-specifications \\
+      'ResourceType=image,Tags=[{{Key=driftless:image-for,Value=app}},{{Key=driftless:build,Value=4}}]'
+  aws sqs send-message --queue-url {wake} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
+
+Let another server drift (Config says so; the sweep, or the same message, finds it):
 
   curl -X POST {fleet}/driftless/compliance -d '[{{\"rule\":\"approved-amis\",
       \"resourceType\":\"AWS::EC2::Instance\",\"resourceId\":\"i-…\",\"compliance\":\"NON_COMPLIANT\"}}]'
-  aws sqs send-message --queue-url {wake} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
 
 Logs and every recorded call: {logs}",
+        forwarder = load.url(),
         region = driftless_tests::stack::REGION,
         other = stack.endpoint(),
         fleet = stack.fleet_endpoint(),

@@ -2,6 +2,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+/// Lines are as wide as most windows of a person who looks at a demo.
+const WIDTH: usize = 128;
+
 /// Standard output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
@@ -20,6 +23,21 @@ impl Screen {
     pub(crate) fn line(self, text: &str) {
         // Nobody is left to read it when standard output is closed: the story goes on to its exit code.
         let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// Writes words behind a prefix, in as many lines as they need; further lines are indented to where the words begin.
+    pub(crate) fn wrapped(self, prefix: &str, indent: usize, words: &str) {
+        for (number, line) in lines_of(words, WIDTH.saturating_sub(indent)).iter().enumerate() {
+            let before = if number == 0 { prefix.to_owned() } else { " ".repeat(indent) };
+            self.line(&format!("{before}{line}"));
+        }
+    }
+
+    /// Writes a name and columns of numbers behind it.
+    pub(crate) fn columns(self, name: &str, numbers: &[String]) {
+        let padded = |text: &str, width: usize| " ".repeat(width.saturating_sub(visible(text)));
+        let numbers: String = numbers.iter().map(|number| padded(number, 8) + number).collect();
+        self.line(&format!("  {name}{}{numbers}", padded(name, 58)));
     }
 
     /// In bold.
@@ -49,5 +67,51 @@ impl Screen {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.has_color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Words in lines of so many visible characters, as far as words allow.
+fn lines_of(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match lines.last_mut().filter(|line| visible(line) + 1 + visible(word) <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// How many characters of a text are seen: a color is none.
+fn visible(text: &str) -> usize {
+    let mut is_color = false;
+    let seen = text.chars().filter(|character| {
+        let is_seen = !is_color && *character != '\u{1b}';
+        is_color = if is_color { *character != 'm' } else { *character == '\u{1b}' };
+        is_seen
+    });
+    seen.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_where_the_line_is_full_and_not_before() {
+        assert_eq!(lines_of("one two six", 7), ["one two", "six"]);
+        assert_eq!(lines_of("one two six", 6), ["one", "two", "six"]);
+        assert_eq!(lines_of("one two six", 8), ["one two", "six"]);
+        assert_eq!(lines_of("longer-than-the-line no", 5), ["longer-than-the-line", "no"]);
+    }
+
+    #[test]
+    fn colors_take_no_room() {
+        let screen = Screen { has_color: true };
+        assert_eq!(lines_of(&screen.red("one two"), 7).len(), 1);
+        assert_eq!(visible(&screen.bold("● ◆")), 3);
     }
 }

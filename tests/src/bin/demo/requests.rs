@@ -1,0 +1,63 @@
+//! The requests: who served them, which failed, and by whose fault.
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use driftless_tests::load::{Answers, Tally};
+
+use crate::screen::Screen;
+
+/// A tally in a sentence.
+pub(crate) fn sentence(tally: &Tally) -> String {
+    let by_group = tally.answers.iter().fold(BTreeMap::<&str, u64>::new(), |mut groups, (server, answers)| {
+        *groups.entry(server.group.as_str()).or_default() += answers.served;
+        groups
+    });
+    let served: Vec<String> = by_group.iter().map(|(group, served)| format!("{group} served {served}")).collect();
+    let failed = tally.answers().errors + tally.lost();
+    let failed = if failed == 0 { "none failed".to_owned() } else { format!("{failed} failed") };
+    format!("Of {} requests {}; {failed}.", tally.requests(), served.join(", "))
+}
+
+/// Nothing failed but what a bad image answered itself.
+pub(crate) fn check(tally: &Tally, bad_image: Option<&str>) -> anyhow::Result<()> {
+    ensure!(tally.requests() > 0, "there were no requests");
+    ensure!(tally.lost.is_empty(), "requests were lost: {:?}", tally.lost);
+    let of_good_ones = tally.answers_of(|server| Some(server.image.as_str()) != bad_image);
+    ensure!(of_good_ones.errors == 0, "servers of good images answered {} errors", of_good_ones.errors);
+    Ok(())
+}
+
+/// Who served how many, color by color and server by server; how many failed, and by whose fault.
+pub(crate) fn show(tally: &Tally, bad_image: &str, screen: Screen) {
+    screen.line(&screen.bold("\nWho served\n"));
+    screen.line(&screen.dim(&format!("  {:<58}{:>8}{:>8}", "", "served", "failed")));
+    let mut before = None;
+    for (server, answers) in &tally.answers {
+        let color = (&server.group, &server.image);
+        if before != Some(color) {
+            let all = tally.answers_of(|other| (&other.group, &other.image) == color);
+            let remark = if server.image == bad_image { ", the bad one" } else { "" };
+            row(screen, &screen.bold(&format!("{} with {}{remark}", server.group, server.image)), all);
+            before = Some(color);
+        }
+        row(screen, &screen.dim(&format!("    {}", server.instance)), *answers);
+    }
+    row(screen, &screen.bold("all servers"), tally.answers());
+    let (errors, lost) = (tally.answers().errors, tally.lost());
+    screen.line(&format!("\n  {} requests were sent, {} failed.", tally.requests(), errors + lost));
+    let by_bad_one = tally.answers_of(|server| server.image == bad_image).errors;
+    screen.line(&format!("    {by_bad_one:>4} answered by the bad image itself, with an error: its fault"));
+    screen.line(&format!("    {:>4} answered with an error by a server of a good image", errors - by_bad_one));
+    screen.line(&format!(
+        "    {lost:>4} lost on the way, because a server was gone or a color had none: Driftless's fault"
+    ));
+    for (reason, requests) in &tally.lost {
+        screen.line(&format!("         {requests} times: {reason}"));
+    }
+}
+
+fn row(screen: Screen, name: &str, answers: Answers) {
+    let failed = if answers.errors > 0 { screen.red(&answers.errors.to_string()) } else { "0".to_owned() };
+    screen.columns(name, &[answers.served.to_string(), failed]);
+}

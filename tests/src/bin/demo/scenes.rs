@@ -1,0 +1,176 @@
+//! The three scenes, and how each must end.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use driftless_tests::alarm;
+use driftless_tests::events::Event;
+use driftless_tests::fleet::GroupView;
+use driftless_tests::load::Tally;
+use serde_json::Value;
+
+use crate::requests;
+use crate::stage::{FLEET, PATIENCE, RULE};
+use crate::timeline::Timeline;
+use crate::words;
+
+/// A bad image answers every tenth request with an error: too few to be noticed at 10 % of the traffic.
+pub(crate) const FAILS_EVERY: u64 = 10;
+
+/// Scene 1: a server drifts, and is replaced.
+pub(crate) async fn drift(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
+    let before = timeline.view().group("blue")?.clone();
+    let drifted = before.instances.first().context("the fleet has no instance")?.id.clone();
+    timeline.begin(
+        "Scene 1: a server drifts",
+        &["AWS Config finds that a server breaks a rule. It is not repaired: a successor takes its place, then it goes."],
+    );
+    let earlier = timeline.load.tally();
+    timeline.mark_drifted(&drifted);
+    timeline.show(&format!("AWS Config finds that {drifted} breaks {RULE}")).await?;
+    let remark = "image ami-0bad is not on the list of approved images";
+    timeline.stack.find_non_compliant(&drifted, RULE, remark).await?;
+    timeline.follow("the replacement", ended("replaced", timeline.journal().len())).await?;
+
+    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    let now = view.group("blue")?;
+    ensure!(view.instance(&drifted).is_none(), "{drifted} is still there:\n{view}");
+    ensure!(sizes(now) == sizes(&before), "the fleet has not its size again:\n{view}");
+    ensure!(now.instances.iter().all(|instance| !instance.is_protected), "a protection was left behind:\n{view}");
+    let fewest = timeline.fewest_serving();
+    ensure!(fewest >= before.serving(), "at one moment only {fewest} served");
+    conclude(
+        timeline,
+        &earlier,
+        None,
+        &format!("{drifted} is gone, its successor serves, and never fewer than {fewest} did."),
+    )
+}
+
+/// Scene 2: an image is published, and takes the traffic.
+pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
+    let before = timeline.view().group("blue")?.clone();
+    timeline.begin(
+        "Scene 2: a new image is published",
+        &[
+            "Green gets servers of it, two first and then the rest. They take 10, 50 and 100 % of the traffic, and at each step the",
+            "alarms are watched.",
+            "Blue is kept warm for a while and then let go; how large the fleet may be travels to green.",
+        ],
+    );
+    let earlier = timeline.load.tally();
+    let image = timeline.stack.register_build(FLEET, "2").await?;
+    timeline.show(&format!("the pipeline publishes {image}, build 2")).await?;
+    timeline.stack.put(&Event::image_available(&image)?).await?;
+    timeline.follow("the cutover", ended("done", timeline.journal().len())).await?;
+
+    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    let (blue, green) = (view.group("blue")?, view.group("green")?);
+    ensure!(timeline.shares() == [0, 100], "green has not all of the traffic: {:?}", timeline.shares());
+    ensure!(sizes(green) == sizes(&before), "green has not the size that blue had:\n{view}");
+    ensure!(sizes(blue) == (0, 0, 0, 0), "blue is not let go:\n{view}");
+    ensure!(runs_only(green, &image), "green does not run {image}:\n{view}");
+    conclude(timeline, &earlier, None, &format!("green serves with {image}; {}.", words::sizes(&view)?))
+}
+
+/// Scene 3: the next image is bad, and its errors send the traffic back. Answers the image.
+pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<String> {
+    let before = timeline.view().clone();
+    timeline.begin(
+        "Scene 3: the next image is bad",
+        &[
+            "Its servers answer every tenth request with an error. At 10 % of the traffic that are too few to be noticed.",
+            &format!("At 50 % they are enough for the alarm of its color: {}.", alarm::condition()),
+        ],
+    );
+    let earlier = timeline.load.tally();
+    let image = timeline.stack.register_build(FLEET, "3").await?;
+    timeline.load.make_bad(&image, FAILS_EVERY);
+    timeline.show(&format!("the pipeline publishes {image}, build 3")).await?;
+    timeline.stack.put(&Event::image_available(&image)?).await?;
+    let from = timeline.journal().len();
+    timeline.follow("the alarm", |timeline, _| timeline.is_alarmed()).await?;
+    let (rang, decided) = (Instant::now(), timeline.journal().len());
+    ensure!(timeline.shares() == [50, 50], "the alarm rang while the shares were {:?}", timeline.shares());
+    timeline.follow("the way back", |timeline, _| timeline.shares() == [0, 100]).await?;
+    let back_after = rang.elapsed().as_secs_f64();
+    let next = timeline.journal().get(decided).context("the traffic went back without a decision")?;
+    ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
+    let is_back = ended("rolled-back", from);
+    timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;
+
+    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    ensure!(view == before, "the fleet is not what it was before the image:\n{view}\nbut was\n{before}");
+    let evidence = veto(timeline, &image).await?;
+    show_page(timeline)?;
+    conclude(
+        timeline,
+        &earlier,
+        Some(&image),
+        &format!(
+            "{back_after:.1} s after the alarm, by the next decision, all traffic was back on green. The fleet is what it \
+             was. {image} is marked, and the evidence with it: {evidence}"
+        ),
+    )?;
+    Ok(image)
+}
+
+/// Whether a transition to this state is in the journal beyond its first entries, and nothing is under way any more.
+fn ended(state: &'static str, from: usize) -> impl Fn(&Timeline<'_>, &Value) -> bool {
+    move |timeline, record| {
+        let mut news = timeline.journal().iter().skip(from);
+        let is_decided = news.any(|entry| entry.get("to").and_then(Value::as_str) == Some(state));
+        let is_empty = |name: &str| match record.get(name) {
+            None | Some(Value::Null) => true,
+            Some(Value::Object(fields)) => fields.is_empty(),
+            Some(Value::Array(items)) => items.is_empty(),
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => false,
+        };
+        let is_told = timeline.letters().iter().any(|letter| is_about_the_end(letter.kind(), state));
+        is_decided && is_told && ["replacements", "cutover", "ledger"].iter().all(|name| is_empty(name))
+    }
+}
+
+/// Whether a letter of this kind says that it ended so.
+fn is_about_the_end(kind: Option<&str>, state: &str) -> bool {
+    kind == Some(if state == "replaced" { "replaced" } else { "cutover-ended" })
+}
+
+/// What speaks against an image, as Driftless remembers it.
+async fn veto(timeline: &Timeline<'_>, image: &str) -> anyhow::Result<String> {
+    let state = timeline.stack.table().fleet(FLEET).await?.state.context("there is no record")?;
+    let veto =
+        state.pointer(&format!("/record/memory/vetoes/{image}")).with_context(|| format!("{image} is not marked"))?;
+    let evidence = veto.get("evidence").and_then(Value::as_array).context("the mark has no evidence")?;
+    let words: Vec<&str> = evidence.iter().filter_map(Value::as_str).collect();
+    ensure!(!words.is_empty(), "the mark has no evidence");
+    Ok(words.join("; "))
+}
+
+/// What the pager of on-call showed.
+fn show_page(timeline: &Timeline<'_>) -> anyhow::Result<()> {
+    let is_page = |letter: &&driftless_tests::inbox::Letter| letter.kind() == Some("rolling-back");
+    let letter = timeline.letters().iter().find(is_page).context("on-call was not paged")?;
+    timeline.screen.line(&timeline.screen.bold("\n  The page that on-call got\n"));
+    timeline.screen.line(&format!("    {}", timeline.screen.bold(&letter.subject)));
+    for line in letter.text.trim_end().lines() {
+        timeline.screen.line(format!("    {line}").trim_end());
+    }
+    Ok(())
+}
+
+fn conclude(timeline: &Timeline<'_>, earlier: &Tally, bad_image: Option<&str>, how: &str) -> anyhow::Result<()> {
+    let tally = timeline.load.tally().since(earlier);
+    let ended = timeline.screen.green("It ended as it should:");
+    timeline.screen.wrapped("\n  ", 2, &format!("{ended} {how}"));
+    timeline.screen.line(&format!("  {}", requests::sentence(&tally)));
+    requests::check(&tally, bad_image)
+}
+
+fn sizes(group: &GroupView) -> (i32, i32, i32, usize) {
+    (group.min, group.max, group.desired, group.serving())
+}
+
+fn runs_only(group: &GroupView, image: &str) -> bool {
+    group.instances.iter().all(|instance| instance.image.as_deref() == Some(image))
+}

@@ -1,0 +1,220 @@
+//! The timeline: a line whenever something happens, with the fleet as it was then.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use driftless_tests::fleet::{Fleet, FleetView};
+use driftless_tests::inbox::{Inbox, Letter};
+use driftless_tests::load::{ErrorAlarm, Load};
+use driftless_tests::stack::LocalStack;
+use serde_json::Value;
+
+use crate::picture::{self, Sight};
+use crate::screen::Screen;
+use crate::words;
+
+/// How often the fleet is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// For a whole scene, with room for a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// Where the words begin: below the heading of their column.
+const INDENT: usize = 47;
+
+/// What is shown as it happens.
+pub(crate) struct Timeline<'a> {
+    pub(crate) stack: &'a LocalStack,
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) load: &'a Load,
+    pub(crate) screen: Screen,
+    inbox: Inbox,
+    alarms: Vec<ErrorAlarm>,
+    started: Instant,
+    journal: Vec<Value>,
+    letters_shown: usize,
+    drifted: BTreeSet<String>,
+    last: Sight,
+    fewest_serving: usize,
+}
+
+impl<'a> Timeline<'a> {
+    pub(crate) async fn new(
+        stack: &'a LocalStack,
+        fleet: &'a Fleet,
+        load: &'a Load,
+        screen: Screen,
+        mut inbox: Inbox,
+        alarms: Vec<ErrorAlarm>,
+    ) -> anyhow::Result<Self> {
+        let last = sight(fleet, BTreeSet::new()).await?;
+        let (journal, letters_shown) = (stack.table().journal(fleet.name()).await?, inbox.read().await?.len());
+        let fewest_serving = last.view.serving();
+        let (started, drifted) = (Instant::now(), BTreeSet::new());
+        Ok(Self {
+            stack,
+            fleet,
+            load,
+            screen,
+            inbox,
+            alarms,
+            started,
+            journal,
+            letters_shown,
+            drifted,
+            last,
+            fewest_serving,
+        })
+    }
+
+    /// The fleet as it was last shown.
+    pub(crate) const fn view(&self) -> &FleetView {
+        &self.last.view
+    }
+
+    /// Everything that was decided so far.
+    pub(crate) fn journal(&self) -> &[Value] {
+        &self.journal
+    }
+
+    /// What on-call has got so far.
+    pub(crate) fn letters(&self) -> &[Letter] {
+        self.inbox.letters()
+    }
+
+    /// The share of each color.
+    pub(crate) const fn shares(&self) -> [i32; 2] {
+        self.last.shares
+    }
+
+    /// The fewest servers that worked at any look.
+    pub(crate) const fn fewest_serving(&self) -> usize {
+        self.fewest_serving
+    }
+
+    /// A part of the story begins: its heading, and what it is about.
+    pub(crate) fn begin(&self, heading: &str, about: &[&str]) {
+        self.screen.line(&format!("\n{}\n", self.screen.bold(heading)));
+        for line in about {
+            self.screen.line(&format!("  {line}"));
+        }
+        self.screen.line(&format!("\n{}", self.screen.dim(&picture::heading())));
+    }
+
+    /// This instance has drifted: it is shown so from now on.
+    pub(crate) fn mark_drifted(&mut self, instance: &str) {
+        self.drifted.insert(instance.to_owned());
+    }
+
+    /// A line: when, both colors, what.
+    pub(crate) async fn show(&mut self, what: &str) -> anyhow::Result<()> {
+        self.last = sight(self.fleet, self.bad()).await?;
+        self.write(what)
+    }
+
+    fn write(&mut self, what: &str) -> anyhow::Result<()> {
+        self.fewest_serving = self.fewest_serving.min(self.last.view.serving());
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let picture = picture::of(&self.last, self.screen)?;
+        self.screen.wrapped(&format!("  {elapsed:5.1} s  {picture}  "), INDENT, what);
+        Ok(())
+    }
+
+    /// Shows what is decided, sent and seen, until a condition holds that is looked at between any two looks.
+    pub(crate) async fn follow(
+        &mut self,
+        awaited: &str,
+        is_over: impl Fn(&Self, &Value) -> bool,
+    ) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            // Asked before the journal is read: what ended it has been written by then.
+            let record = self.record().await?;
+            self.show_decisions().await?;
+            self.show_letters().await?;
+            self.show_alarms().await?;
+            self.show_changes().await?;
+            if is_over(self, &record) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        bail!("{awaited} did not happen within {PATIENCE:?}; the logs are in {}", self.stack.logs().display())
+    }
+
+    /// Whether an alarm rings.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        self.alarms.iter().any(ErrorAlarm::is_ringing)
+    }
+
+    async fn record(&self) -> anyhow::Result<Value> {
+        let state = self.stack.table().fleet(self.fleet.name()).await?.state;
+        state
+            .and_then(|mut item| item.get_mut("record").map(Value::take))
+            .context("Driftless has no record of the fleet")
+    }
+
+    async fn show_decisions(&mut self) -> anyhow::Result<()> {
+        let journal = self.stack.table().journal(self.fleet.name()).await?;
+        for entry in journal.iter().skip(self.journal.len()) {
+            if let Some(what) = words::told(entry) {
+                self.show(&what).await?;
+            }
+        }
+        self.journal = journal;
+        Ok(())
+    }
+
+    async fn show_letters(&mut self) -> anyhow::Result<()> {
+        let letters = self.inbox.read().await?;
+        let subjects: Vec<String> =
+            letters.iter().skip(self.letters_shown).map(|letter| letter.subject.clone()).collect();
+        self.letters_shown = letters.len();
+        for subject in subjects {
+            let what = self.screen.yellow(&format!("to on-call: {subject}"));
+            self.show(&what).await?;
+        }
+        Ok(())
+    }
+
+    async fn show_alarms(&mut self) -> anyhow::Result<()> {
+        let mut changed = Vec::new();
+        for alarm in &mut self.alarms {
+            if let Some(reason) = alarm.look(self.stack, self.load).await? {
+                let state = if alarm.is_ringing() { "rings" } else { "is quiet again" };
+                changed.push((alarm.is_ringing(), format!("the alarm {} {state}: {reason}", alarm.name())));
+            }
+        }
+        for (rings, what) in changed {
+            let what = if rings { self.screen.red(&what) } else { what };
+            self.show(&what).await?;
+        }
+        Ok(())
+    }
+
+    async fn show_changes(&mut self) -> anyhow::Result<()> {
+        let now = sight(self.fleet, self.bad()).await?;
+        let what = words::seen_between(&self.last, &now)?;
+        self.last = now;
+        match what {
+            Some(what) => self.write(&self.screen.dim(&what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Instances with which something is wrong.
+    fn bad(&self) -> BTreeSet<String> {
+        let tally = self.load.tally();
+        let answer_errors = tally.answers.iter().filter(|(_, answers)| answers.errors > 0);
+        answer_errors.map(|(server, _)| server.instance.clone()).chain(self.drifted.iter().cloned()).collect()
+    }
+}
+
+async fn sight(fleet: &Fleet, bad: BTreeSet<String>) -> anyhow::Result<Sight> {
+    let weights = fleet.weights().await?;
+    let all: i32 = weights.values().sum();
+    let share = |color: &str| {
+        let weight = weights.iter().find(|(group, _)| group.ends_with(color)).map_or(0, |(_, weight)| *weight);
+        (weight * 100).checked_div(all).unwrap_or(0)
+    };
+    Ok(Sight { view: fleet.view().await?, shares: [share("blue"), share("green")], bad })
+}

@@ -1,0 +1,133 @@
+//! What happened, in words for somebody who does not know the code.
+
+use driftless_tests::fleet::{FleetView, GroupView};
+use serde_json::Value;
+
+use crate::picture::Sight;
+
+/// An entry of the journal, as a person tells it. None: what it says is said by another one.
+pub(crate) fn told(entry: &Value) -> Option<String> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (from, to, why) = (text("from"), text("to"), text("why"));
+    Some(match to {
+        // A replacement.
+        "debouncing" if from.is_empty() => format!("drift: {why}; it must last for a while (debounce)"),
+        "launching" => format!("{why}: a successor is launched beside it"),
+        "proving" => format!("{why}, which must prove itself"),
+        "evidence" => "what was found is written down before the drifted one goes".to_owned(),
+        "retiring" => format!("{why}: the drifted one may go"),
+        "replaced" => format!("replaced: {}", why.split(" (").next().unwrap_or(why)),
+        // A cutover.
+        "queued" => format!("a cutover is queued: {why}"),
+        "preflight" => return None,
+        "preparing" => format!("{why}: the cutover begins"),
+        "scaling" => format!("{why}, without traffic"),
+        "verifying" => format!("{why} there, still without traffic"),
+        "shifting" if from == "verifying" => format!("{why}: the first step of traffic"),
+        "shifting" => format!("{why}: the next step of traffic"),
+        "baking" => format!("{why}, and goes on being watched"),
+        "warm" => format!("{why}: the old color is kept warm, so that going back is one write"),
+        "retiring-old" => format!("{why}: it may go"),
+        "done" => format!("done: {why}"),
+        "vetoed" => format!("{from} is marked, with the evidence: it gets no traffic again"),
+        "rolling-back" => format!("{}: the traffic goes back first, everything else comes later", beginning(why)),
+        "rolled-back" => "rolled back: the good color has everything again".to_owned(),
+        "refused" => format!("{from} is refused from now on: {why}"),
+        // What was borrowed and is given back.
+        "settled" if why == "put back" => format!("put back as it was: {}", borrowed(from)),
+        "settled" => format!("{} stays: {why}", borrowed(from)),
+        _ if to.starts_with("lt-") => format!("Driftless knows the fleet now: the release is {to}"),
+        _ => format!("{from} → {to}: {why}"),
+    })
+}
+
+/// A reason without its details.
+fn beginning(why: &str) -> &str {
+    why.split(": ").next().unwrap_or(why)
+}
+
+/// What was borrowed from a group for a while, as the ledger has it, without what it was.
+fn borrowed(from: &str) -> &str {
+    let entry = from.trim_start_matches("ledger: ");
+    entry.split(" (").next().unwrap_or(entry)
+}
+
+/// What Auto Scaling and the load balancer did between two looks. None: nothing that the picture shows.
+pub(crate) fn seen_between(before: &Sight, now: &Sight) -> anyhow::Result<Option<String>> {
+    if before.shares != now.shares {
+        let [blue, green] = now.shares;
+        return Ok(Some(format!("the load balancer gives {blue} % to blue and {green} % to green")));
+    }
+    for color in ["blue", "green"] {
+        if let Some(what) = group_changed(before.view.group(color)?, now.view.group(color)?) {
+            return Ok(Some(format!("{color}: {what}")));
+        }
+    }
+    let newly_bad = now.bad.difference(&before.bad).next();
+    Ok(newly_bad.map(|instance| format!("{instance} answers errors")))
+}
+
+fn group_changed(before: &GroupView, now: &GroupView) -> Option<String> {
+    let count = |group: &GroupView, state: &str| {
+        group.instances.iter().filter(|instance| instance.lifecycle.starts_with(state)).count()
+    };
+    let more = |state: &str| count(now, state).saturating_sub(count(before, state));
+    let gone = before.instances.iter().filter(|one| now.instances.iter().all(|other| other.id != one.id)).count();
+    let serving = now.serving().saturating_sub(before.serving());
+    Some(if gone > 0 {
+        format!("{gone} drained, and {} gone", is(gone))
+    } else if more("Terminating") > 0 {
+        format!("{} {} leaving: nothing new comes to what drains", more("Terminating"), is(more("Terminating")))
+    } else if serving > 0 {
+        format!("{serving} {} healthy", is(serving))
+    } else if more("InService") > 0 {
+        format!("{} {} in service; the load balancer checks", more("InService"), is(more("InService")))
+    } else if more("Pending") > 0 {
+        format!("{} {} launched", more("Pending"), is(more("Pending")))
+    } else {
+        return None;
+    })
+}
+
+const fn is(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+/// Both groups in a line: how large they are, and may be.
+pub(crate) fn sizes(view: &FleetView) -> anyhow::Result<String> {
+    let of = |color: &str| {
+        let group = view.group(color)?;
+        let (min, max, count) = (group.min, group.max, group.instances.len());
+        anyhow::Ok(format!("{color} {count} (may have {min} to {max})"))
+    };
+    Ok(format!("{}, {}", of("blue")?, of("green")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(from: &str, to: &str, why: &str) -> Value {
+        serde_json::json!({"from": from, "to": to, "why": why})
+    }
+
+    #[test]
+    fn a_way_back_is_told_without_the_numbers_of_the_alarm() {
+        let why = "the alarm app-blue-errors rings: Threshold Crossed: 1 datapoint [9.0]";
+        let told = told(&entry("shifting", "rolling-back", why)).unwrap();
+        assert_eq!(told, "the alarm app-blue-errors rings: the traffic goes back first, everything else comes later");
+    }
+
+    #[test]
+    fn what_was_borrowed_is_told_by_its_name() {
+        let from = "ledger: MaxSize of app-blue (had 3)";
+        assert_eq!(told(&entry(from, "settled", "put back")).unwrap(), "put back as it was: MaxSize of app-blue");
+        let stays = told(&entry(from, "settled", "travelled with the traffic")).unwrap();
+        assert_eq!(stays, "MaxSize of app-blue stays: travelled with the traffic");
+    }
+
+    #[test]
+    fn an_entry_without_words_of_its_own_is_told_as_it_is() {
+        assert_eq!(told(&entry("a", "b", "c")).unwrap(), "a → b: c");
+    }
+}
