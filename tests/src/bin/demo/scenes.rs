@@ -25,12 +25,12 @@ pub(crate) async fn drift(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
         "Scene 1: a server drifts",
         &["AWS Config finds that a server breaks a rule. It is not repaired: a successor takes its place, then it goes."],
     );
-    let earlier = timeline.load.tally();
+    let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "replaced"));
     timeline.mark_drifted(&drifted);
     timeline.show(&format!("AWS Config finds that {drifted} breaks {RULE}")).await?;
     let remark = "image ami-0bad is not on the list of approved images";
     timeline.stack.find_non_compliant(&drifted, RULE, remark).await?;
-    timeline.follow("the replacement", ended("replaced", timeline.journal().len())).await?;
+    timeline.follow("the replacement", is_over).await?;
 
     let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
     let now = view.group("blue")?;
@@ -58,11 +58,11 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
             "Blue is kept warm for a while and then let go; how large the fleet may be travels to green.",
         ],
     );
-    let earlier = timeline.load.tally();
+    let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "done"));
     let image = timeline.stack.register_build(FLEET, "2").await?;
     timeline.show(&format!("the pipeline publishes {image}, build 2")).await?;
     timeline.stack.put(&Event::image_available(&image)?).await?;
-    timeline.follow("the cutover", ended("done", timeline.journal().len())).await?;
+    timeline.follow("the cutover", is_over).await?;
 
     let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
     let (blue, green) = (view.group("blue")?, view.group("green")?);
@@ -83,12 +83,11 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
             &format!("At 50 % they are enough for the alarm of its color: {}.", alarm::condition()),
         ],
     );
-    let earlier = timeline.load.tally();
+    let (earlier, is_back) = (timeline.load.tally(), ended(timeline, "rolled-back"));
     let image = timeline.stack.register_build(FLEET, "3").await?;
     timeline.load.make_bad(&image, FAILS_EVERY);
     timeline.show(&format!("the pipeline publishes {image}, build 3")).await?;
     timeline.stack.put(&Event::image_available(&image)?).await?;
-    let from = timeline.journal().len();
     timeline.follow("the alarm", |timeline, _| timeline.is_alarmed()).await?;
     let (rang, decided) = (Instant::now(), timeline.journal().len());
     ensure!(timeline.shares() == [50, 50], "the alarm rang while the shares were {:?}", timeline.shares());
@@ -96,7 +95,6 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     let back_after = rang.elapsed().as_secs_f64();
     let next = timeline.journal().get(decided).context("the traffic went back without a decision")?;
     ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
-    let is_back = ended("rolled-back", from);
     timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;
 
     let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
@@ -115,25 +113,26 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     Ok(image)
 }
 
-/// Whether a transition to this state is in the journal beyond its first entries, and nothing is under way any more.
-fn ended(state: &'static str, from: usize) -> impl Fn(&Timeline<'_>, &Value) -> bool {
+/// Whether from now on this state is reached, on-call is told of it, and nothing is under way any more.
+fn ended(timeline: &Timeline<'_>, state: &'static str) -> impl Fn(&Timeline<'_>, &Value) -> bool + use<> {
+    let (journal, letters) = (timeline.journal().len(), timeline.letters().len());
+    let kind = if state == "replaced" { "replaced" } else { "cutover-ended" };
     move |timeline, record| {
-        let mut news = timeline.journal().iter().skip(from);
-        let is_decided = news.any(|entry| entry.get("to").and_then(Value::as_str) == Some(state));
-        let is_empty = |name: &str| match record.get(name) {
-            None | Some(Value::Null) => true,
-            Some(Value::Object(fields)) => fields.is_empty(),
-            Some(Value::Array(items)) => items.is_empty(),
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => false,
-        };
-        let is_told = timeline.letters().iter().any(|letter| is_about_the_end(letter.kind(), state));
-        is_decided && is_told && ["replacements", "cutover", "ledger"].iter().all(|name| is_empty(name))
+        let mut decided = timeline.journal().iter().skip(journal);
+        let mut told = timeline.letters().iter().skip(letters);
+        decided.any(|entry| entry.get("to").and_then(Value::as_str) == Some(state))
+            && told.any(|letter| letter.kind() == Some(kind))
+            && ["replacements", "cutover", "ledger"].iter().all(|name| is_empty(record.get(*name)))
     }
 }
 
-/// Whether a letter of this kind says that it ended so.
-fn is_about_the_end(kind: Option<&str>, state: &str) -> bool {
-    kind == Some(if state == "replaced" { "replaced" } else { "cutover-ended" })
+fn is_empty(field: Option<&Value>) -> bool {
+    match field {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(fields)) => fields.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => false,
+    }
 }
 
 /// What speaks against an image, as Driftless remembers it.

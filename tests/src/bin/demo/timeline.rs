@@ -105,12 +105,13 @@ impl<'a> Timeline<'a> {
         self.drifted.insert(instance.to_owned());
     }
 
-    /// A line: when, both colors, what.
+    /// A line of the story's own: when, both colors as they are now, what.
     pub(crate) async fn show(&mut self, what: &str) -> anyhow::Result<()> {
         self.last = sight(self.fleet, self.bad()).await?;
         self.write(what)
     }
 
+    /// A line with the picture of the last look: what has changed since gets one of its own.
     fn write(&mut self, what: &str) -> anyhow::Result<()> {
         self.fewest_serving = self.fewest_serving.min(self.last.view.serving());
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -157,7 +158,7 @@ impl<'a> Timeline<'a> {
         let journal = self.stack.table().journal(self.fleet.name()).await?;
         for entry in journal.iter().skip(self.journal.len()) {
             if let Some(what) = words::told(entry) {
-                self.show(&what).await?;
+                self.write(&what)?;
             }
         }
         self.journal = journal;
@@ -171,7 +172,7 @@ impl<'a> Timeline<'a> {
         self.letters_shown = letters.len();
         for subject in subjects {
             let what = self.screen.yellow(&format!("to on-call: {subject}"));
-            self.show(&what).await?;
+            self.write(&what)?;
         }
         Ok(())
     }
@@ -186,7 +187,7 @@ impl<'a> Timeline<'a> {
         }
         for (rings, what) in changed {
             let what = if rings { self.screen.red(&what) } else { what };
-            self.show(&what).await?;
+            self.write(&what)?;
         }
         Ok(())
     }
@@ -195,10 +196,7 @@ impl<'a> Timeline<'a> {
         let now = sight(self.fleet, self.bad()).await?;
         let what = words::seen_between(&self.last, &now)?;
         self.last = now;
-        match what {
-            Some(what) => self.write(&self.screen.dim(&what)),
-            None => Ok(()),
-        }
+        if what.is_empty() { Ok(()) } else { self.write(&self.screen.dim(&what.join("; "))) }
     }
 
     /// Instances with which something is wrong.

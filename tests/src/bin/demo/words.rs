@@ -52,19 +52,19 @@ fn borrowed(from: &str) -> &str {
     entry.split(" (").next().unwrap_or(entry)
 }
 
-/// What Auto Scaling and the load balancer did between two looks. None: nothing that the picture shows.
-pub(crate) fn seen_between(before: &Sight, now: &Sight) -> anyhow::Result<Option<String>> {
+/// What Auto Scaling and the load balancer did between two looks, as far as the picture shows it.
+pub(crate) fn seen_between(before: &Sight, now: &Sight) -> anyhow::Result<Vec<String>> {
+    let mut seen = Vec::new();
     if before.shares != now.shares {
         let [blue, green] = now.shares;
-        return Ok(Some(format!("the load balancer gives {blue} % to blue and {green} % to green")));
+        seen.push(format!("the load balancer gives {blue} % to blue and {green} % to green"));
     }
     for color in ["blue", "green"] {
-        if let Some(what) = group_changed(before.view.group(color)?, now.view.group(color)?) {
-            return Ok(Some(format!("{color}: {what}")));
-        }
+        let what = group_changed(before.view.group(color)?, now.view.group(color)?);
+        seen.extend(what.map(|what| format!("{color}: {what}")));
     }
-    let newly_bad = now.bad.difference(&before.bad).next();
-    Ok(newly_bad.map(|instance| format!("{instance} answers errors")))
+    seen.extend(now.bad.difference(&before.bad).map(|instance| format!("{instance} answers errors")));
+    Ok(seen)
 }
 
 fn group_changed(before: &GroupView, now: &GroupView) -> Option<String> {
