@@ -23,12 +23,12 @@ use driftless_planner::ids::{FleetName, GroupName, InstanceId, RefreshId, Target
 use driftless_planner::observation::{Group, LaunchFailure, TemplateVersion};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{Called, Groups, Launched};
+use driftless_reconciler::ports::{CallErrorKind, Called, Groups, Launched};
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
 use crate::aws::Aws;
-use crate::error::{call_error, parsed, refused, required, unreadable};
+use crate::error::{call_error, parsed, refused, required, unless_gone, unreadable};
 use crate::time::timestamp;
 
 const DESCRIBE_GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
@@ -50,6 +50,9 @@ const DETACH_SOURCES: &str = "autoscaling:DetachTrafficSources";
 const GROUPS_PAGE: i32 = 100;
 /// The API takes this many names, or ids, in one call.
 const NAMES_MAX: usize = 50;
+/// What `DetachLoadBalancerTargetGroups` says under the code `ValidationError` of a target group, and
+/// `DetachTrafficSources` of a source, that the group does not have.
+const NOT_ATTACHED: &str = "that are not part of the group";
 /// Activities come newest first. A launch that failed longer ago than this many activities explains nothing of today.
 const ACTIVITIES_PAGE: i32 = 50;
 
@@ -89,22 +92,16 @@ impl Groups for Aws {
     }
 
     async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
-        refresh::newest(self, group).await
+        unless_gone(refresh::newest(self, group).await)
     }
 
     async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
-        let request = self.autoscaling().describe_lifecycle_hooks().auto_scaling_group_name(group.as_str());
-        let answer = request.send().await.map_err(|error| call_error(DESCRIBE_HOOKS, error))?;
-        let timeouts = answer.lifecycle_hooks().iter().map(hook_timeout).collect::<Called<Vec<_>>>()?;
+        let timeouts = unless_gone(hook_timeouts(self, group).await)?;
         Ok(timeouts.into_iter().max().unwrap_or_default())
     }
 
     async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
-        let request = self.autoscaling().describe_scaling_activities().auto_scaling_group_name(group.as_str());
-        let answer = request.max_records(ACTIVITIES_PAGE).send().await;
-        let answer = answer.map_err(|error| call_error(DESCRIBE_ACTIVITIES, error))?;
-        let failures = answer.activities().iter().filter(|activity| is_failed_launch(activity)).map(launch_failure);
-        let failures = failures.collect::<Called<Vec<LaunchFailure>>>()?;
+        let failures = unless_gone(launch_failures(self, group).await)?;
         Ok(failures.into_iter().max_by_key(|failure| failure.at))
     }
 
@@ -218,12 +215,12 @@ impl Groups for Aws {
             AttachmentApi::TargetGroups => {
                 let request = self.autoscaling().detach_load_balancer_target_groups().auto_scaling_group_name(group);
                 let answer = request.target_group_arns(arn).send().await;
-                answer.map(|_| ()).map_err(|error| call_error(DETACH_TARGET_GROUPS, error))
+                unless_detached(answer.map(|_| ()).map_err(|error| call_error(DETACH_TARGET_GROUPS, error)))
             }
             AttachmentApi::TrafficSources => {
                 let request = self.autoscaling().detach_traffic_sources().auto_scaling_group_name(group);
                 let answer = request.traffic_sources(source(arn)).send().await;
-                answer.map(|_| ()).map_err(|error| call_error(DETACH_SOURCES, error))
+                unless_detached(answer.map(|_| ()).map_err(|error| call_error(DETACH_SOURCES, error)))
             }
         }
     }
@@ -291,8 +288,29 @@ async fn members(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Grou
     raw.iter().map(pair).collect()
 }
 
-/// How long an instance may wait for this hook. Its global limit, 100 times as long, bounds how often someone may prolong
-/// that, and nobody plans with it.
+async fn hook_timeouts(aws: &Aws, group: &GroupName) -> Called<Vec<SignedDuration>> {
+    let request = aws.autoscaling().describe_lifecycle_hooks().auto_scaling_group_name(group.as_str());
+    let answer = request.send().await.map_err(|error| call_error(DESCRIBE_HOOKS, error))?;
+    answer.lifecycle_hooks().iter().map(hook_timeout).collect()
+}
+
+async fn launch_failures(aws: &Aws, group: &GroupName) -> Called<Vec<LaunchFailure>> {
+    let request = aws.autoscaling().describe_scaling_activities().auto_scaling_group_name(group.as_str());
+    let answer = request.max_records(ACTIVITIES_PAGE).send().await;
+    let answer = answer.map_err(|error| call_error(DESCRIBE_ACTIVITIES, error))?;
+    answer.activities().iter().filter(|activity| is_failed_launch(activity)).map(launch_failure).collect()
+}
+
+/// What is not attached is detached already: a second attempt hears that where the answer to the first was lost.
+fn unless_detached(answer: Called<()>) -> Called<()> {
+    match answer {
+        Err(error) if error.kind == CallErrorKind::Refused && error.message.as_str().contains(NOT_ATTACHED) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// How long an instance may wait for this hook. Its global limit, 100 times as long, bounds how often someone may
+/// prolong that, and nobody plans with it.
 fn hook_timeout(hook: &LifecycleHook) -> Called<SignedDuration> {
     let seconds = required(DESCRIBE_HOOKS, "HeartbeatTimeout", hook.heartbeat_timeout())?;
     Ok(SignedDuration::from_secs(seconds.into()))
@@ -308,7 +326,8 @@ fn is_failed_launch(activity: &Activity) -> bool {
 }
 
 fn launch_failure(activity: &Activity) -> Called<LaunchFailure> {
-    let message = activity.status_message().or(activity.description()).unwrap_or_default();
+    let message = activity.status_message().filter(|text| !text.is_empty());
+    let message = message.or(activity.description()).unwrap_or_default();
     Ok(LaunchFailure {
         at: timestamp(DESCRIBE_ACTIVITIES, "StartTime", activity.start_time())?,
         message: message.into(),
@@ -322,8 +341,10 @@ fn launched(answer: &LaunchInstancesOutput) -> Called<Launched> {
         ([id], _) => Ok(Launched::Instance(parsed(LAUNCH, "InstanceIds", Some(id.as_str()))?)),
         ([], Some(error)) => {
             let code = required(LAUNCH, "ErrorCode", error.error_code())?;
-            let message = error.error_message().unwrap_or_default();
-            Ok(Launched::Failed(ForeignText::from(format!("{code}: {message}"))))
+            Ok(Launched::Failed(match error.error_message().filter(|text| !text.is_empty()) {
+                Some(message) => ForeignText::from(format!("{code}: {message}")),
+                None => code.into(),
+            }))
         }
         ([], None) => Err(unreadable(LAUNCH, "the answer has neither instances nor errors")),
         (several, _) => {

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
@@ -51,24 +52,61 @@ impl Sent {
         self.body.split('&').map(|field| field.replace("%3A", ":").replace("%2F", "/").replace("%24", "$")).collect()
     }
 
+    /// Whether it is of an operation, or says something.
+    pub(crate) fn contains(&self, needle: &str) -> bool {
+        self.target.contains(needle) || self.url.contains(needle) || self.body.contains(needle)
+    }
+
     pub(crate) fn has(&self, field: &str) -> bool {
         self.fields().iter().any(|own| own == field)
     }
 }
 
-struct Answer {
+/// What comes back for a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    /// A status, headers and a body.
+    Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    /// The connection broke after the request: it may have been done.
+    Lost,
+    /// No answer in time: it may have been done.
+    TimedOut,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
+        Self::Answer { status, headers: Vec::new(), body: body.into().into_bytes() }
+    }
+
+    fn given(self) -> Result<HttpResponse, ConnectorError> {
+        match self {
+            Self::Answer { status, headers, body } => {
+                let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
+                for (name, value) in headers {
+                    response.headers_mut().insert(name, value);
+                }
+                Ok(response)
+            }
+            Self::Lost => Err(ConnectorError::io("the connection was reset".into())),
+            Self::TimedOut => Err(ConnectorError::timeout("nothing came in time".into())),
+        }
+    }
+}
+
+struct Canning {
     needle: String,
-    status: u16,
-    body: String,
+    reply: Reply,
+    /// Given to every request that fits, not to one.
+    is_lasting: bool,
 }
 
 #[derive(Default)]
 struct Script {
-    answers: Vec<Answer>,
+    cannings: Vec<Canning>,
     sent: Vec<Sent>,
 }
 
-/// Answers, each given once to the first request that contains its needle.
+/// Replies, each given to the first request that contains its needle, or to all of them.
 #[derive(Clone, Default)]
 pub(crate) struct Canned(Arc<Mutex<Script>>);
 
@@ -81,7 +119,21 @@ impl std::fmt::Debug for Canned {
 impl Canned {
     /// Answers a request whose operation or body contains `needle`.
     pub(crate) fn on(self, needle: &str, status: u16, body: impl Into<String>) -> Self {
-        self.0.lock().unwrap().answers.push(Answer { needle: needle.to_owned(), status, body: body.into() });
+        self.once(needle, Reply::new(status, body))
+    }
+
+    /// Replies so to a request whose operation or body contains `needle`.
+    pub(crate) fn once(self, needle: &str, reply: Reply) -> Self {
+        self.can(needle, reply, false)
+    }
+
+    /// Replies so to every request whose operation or body contains `needle`.
+    pub(crate) fn always(self, needle: &str, reply: Reply) -> Self {
+        self.can(needle, reply, true)
+    }
+
+    fn can(self, needle: &str, reply: Reply, is_lasting: bool) -> Self {
+        self.0.lock().unwrap().cannings.push(Canning { needle: needle.to_owned(), reply, is_lasting });
         self
     }
 
@@ -110,22 +162,22 @@ impl HttpClient for Canned {
 impl HttpConnector for Canned {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
-        let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
         let sent = Sent {
             url: request.uri().to_owned(),
             target: header("x-amz-target"),
             user_agent: header("user-agent"),
-            body,
+            // CloudWatch speaks CBOR, which is no text.
+            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
         };
         let mut script = self.0.lock().unwrap();
-        let fits = |answer: &Answer| sent.target.contains(&answer.needle) || sent.body.contains(&answer.needle);
-        let position = script.answers.iter().position(fits);
-        let (status, body) = match position.map(|position| script.answers.remove(position)) {
-            Some(answer) => (answer.status, answer.body),
-            None => (418, format!("no answer is canned for {sent:?}")),
+        let found = script.cannings.iter().position(|canning| sent.contains(&canning.needle));
+        let reply = match found {
+            Some(position) if script.cannings[position].is_lasting => script.cannings[position].reply.clone(),
+            Some(position) => script.cannings.remove(position).reply,
+            None => Reply::new(418, format!("no answer is canned for {sent:?}")),
         };
         script.sent.push(sent);
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))))
+        HttpConnectorFuture::ready(reply.given())
     }
 }
 

@@ -1,5 +1,7 @@
 //! EC2: what instances run, what template versions say, and which images there are.
 
+#[cfg(test)]
+mod codes;
 mod image;
 mod template;
 
@@ -111,8 +113,7 @@ mod tests {
     use driftless_reconciler::ports::CallErrorKind;
 
     use super::*;
-    use crate::aws::testing::{on, with_ec2};
-    use crate::canned::{Canned, ec2_error};
+    use crate::aws::testing::with_ec2;
 
     fn instance(id: &str, tags: &[(&str, &str)]) -> aws_sdk_ec2::types::builders::InstanceBuilder {
         let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
@@ -184,25 +185,5 @@ mod tests {
             let content = with_ec2(client).template(&version()).await.unwrap().unwrap();
             assert_eq!(content.image.as_ref().map(ImageId::as_str), expected);
         }
-    }
-
-    #[tokio::test]
-    async fn a_template_that_does_not_exist_is_none_and_a_denied_one_an_error() {
-        for code in ["InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.VersionNotFound"] {
-            let canned = Canned::default().on("DescribeLaunchTemplateVersions", 400, ec2_error(code, "gone"));
-            assert_eq!(on(&canned).template(&version()).await.unwrap(), None, "{code}");
-        }
-        let canned =
-            Canned::default().on("DescribeLaunchTemplateVersions", 403, ec2_error("UnauthorizedOperation", "no"));
-        let error = on(&canned).template(&version()).await.unwrap_err();
-        assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Denied, "UnauthorizedOperation: no"));
-    }
-
-    #[tokio::test]
-    async fn requests_that_come_too_fast_are_throttled() {
-        let error = || ec2_error("RequestLimitExceeded", "Request limit exceeded.");
-        let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("DescribeInstances", 503, error()));
-        let error = on(&canned).machines(&["i-0aa11bb22cc33dd44".parse().unwrap()].into()).await.unwrap_err();
-        assert_eq!(error.kind, CallErrorKind::Throttled, "{error}");
     }
 }

@@ -9,7 +9,7 @@ use driftless_reconciler::ports::{CallError, CallErrorKind};
 
 /// Codes by which AWS says that calls came too fast: the list by which the SDK retries, and the names that DynamoDB
 /// uses in the reasons of a cancelled transaction.
-const THROTTLED: [&str; 19] = [
+const THROTTLED: [&str; 16] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -25,14 +25,11 @@ const THROTTLED: [&str; 19] = [
     "EC2ThrottledException",
     "ThrottlingError",
     "ProvisionedThroughputExceeded",
-    "KMSThrottling",
-    "KMSThrottlingException",
-    "KmsThrottled",
     "OverLimit",
 ];
 
 /// Codes by which AWS says that another activity has the resource.
-const BUSY: [&str; 10] = [
+const BUSY: [&str; 13] = [
     "ScalingActivityInProgress",
     "ScalingActivityInProgressFault",
     "ResourceContention",
@@ -40,16 +37,22 @@ const BUSY: [&str; 10] = [
     "InstanceRefreshInProgress",
     "InstanceRefreshInProgressFault",
     "ResourceInUse",
+    // A launch by the same token is still at work, and will tell by it what came of it.
+    "IdempotentCallInProgress",
+    "IdempotentCallInProgressFault",
     "TransactionConflict",
     "TransactionConflictException",
     "TransactionInProgressException",
+    "ReplicatedWriteConflictException",
 ];
 
 /// Codes by which AWS says that the thing itself does not exist. A missing queue, topic or table is not among them:
 /// that is our own installation, and never "gone, so all is well".
-const GONE: [&str; 9] = [
+const GONE: [&str; 11] = [
     "InvalidInstanceID.NotFound",
     "InvalidAMIID.NotFound",
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateId.VersionNotFound",
     "TargetGroupNotFound",
     "LoadBalancerNotFound",
     "ListenerNotFound",
@@ -81,7 +84,7 @@ const UNSUPPORTED: [&str; 7] = [
 ];
 
 /// Codes by which AWS says no to who we are. Most come with status 403; these are taken by name all the same.
-const DENIED: [&str; 11] = [
+const DENIED: [&str; 9] = [
     "UnauthorizedOperation",
     "AuthorizationError",
     "AuthorizationErrorException",
@@ -91,9 +94,15 @@ const DENIED: [&str; 11] = [
     "UnrecognizedClientException",
     "ExpiredToken",
     "ExpiredTokenException",
-    "KMSAccessDenied",
-    "KMSAccessDeniedException",
 ];
+
+/// Codes by which AWS says that no answer was ready in time, whatever the status says.
+const UNAVAILABLE: [&str; 3] = ["HealthUnavailable", "RequestTimeout", "RequestTimeoutException"];
+
+/// What SQS writes before codes of its own.
+const SQS_PREFIX: &str = "AWS.SimpleQueueService.";
+/// What codes begin with that tell of the key behind a queue or a topic, as SNS and SQS spell them.
+const KEY_PREFIXES: [&str; 2] = ["KMS", "Kms"];
 
 /// A failed call, with AWS's code and message. `operation` as AWS names it: `autoscaling:LaunchInstances`.
 pub(crate) fn call_error<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> CallError
@@ -106,12 +115,15 @@ where
             let code = context.err().code().unwrap_or_default();
             let text = context.err().message().unwrap_or_default();
             let message = match (code, text) {
-                ("", "") => format!("status {}", status.unwrap_or_default()),
+                ("", "") => format!("status {}: {}", status.unwrap_or_default(), DisplayErrorContext(context.err())),
                 (code, "") => code.to_owned(),
                 ("", text) => text.to_owned(),
                 (code, text) => format!("{code}: {text}"),
             };
-            (kind(code, text, status), message)
+            let kind = kind(code, text, status);
+            // Without a code nothing was refused: what came is not of the protocol, and it may have been done.
+            let is_unreadable = kind == CallErrorKind::Refused && code.is_empty();
+            (if is_unreadable { CallErrorKind::Unreadable } else { kind }, message)
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
             (CallErrorKind::Unavailable, DisplayErrorContext(&error).to_string())
@@ -133,21 +145,32 @@ where
 
 /// What a code, a message and a status mean. Codes come first: Auto Scaling sends contention with status 500.
 pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorKind {
-    if BUSY.contains(&code) {
+    let code = code.strip_prefix(SQS_PREFIX).unwrap_or(code);
+    if let Some(kind) = kind_of_key(code) {
+        kind
+    } else if BUSY.contains(&code) {
         CallErrorKind::Busy
     } else if THROTTLED.contains(&code) || status == Some(429) {
         CallErrorKind::Throttled
-    } else if GONE.contains(&code) || code.starts_with("InvalidLaunchTemplateId.") || is_gone(code, message) {
+    } else if GONE.contains(&code) || is_gone(code, message) {
         CallErrorKind::Gone
     } else if UNSUPPORTED.contains(&code) || status == Some(501) {
         CallErrorKind::Unsupported
     } else if code.starts_with("AccessDenied") || DENIED.contains(&code) || matches!(status, Some(401 | 403)) {
         CallErrorKind::Denied
-    } else if status.is_some_and(|status| status >= 500) || code == "HealthUnavailable" {
+    } else if status.is_some_and(|status| status >= 500) || UNAVAILABLE.contains(&code) {
         CallErrorKind::Unavailable
     } else {
         CallErrorKind::Refused
     }
+}
+
+/// The key asks for patience, or does not let us: because of its policy or its state, which a person must mend.
+fn kind_of_key(code: &str) -> Option<CallErrorKind> {
+    KEY_PREFIXES
+        .iter()
+        .any(|prefix| code.starts_with(prefix))
+        .then(|| if code.contains("Throttl") { CallErrorKind::Throttled } else { CallErrorKind::Denied })
 }
 
 fn is_gone(code: &str, message: &str) -> bool {
@@ -161,9 +184,17 @@ pub(crate) fn refused(operation: &'static str, message: impl Into<ForeignText>) 
 }
 
 /// An answer or a row that cannot be read. The message names the field.
-#[cfg(feature = "fleet")]
 pub(crate) fn unreadable(operation: &'static str, message: impl Into<ForeignText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Unreadable, message: message.into(), source: None }
+}
+
+/// What was read, or nothing where what it was about does not exist (any more): that is an answer.
+#[cfg(feature = "fleet")]
+pub(crate) fn unless_gone<T: Default>(answer: Result<T, CallError>) -> Result<T, CallError> {
+    match answer {
+        Err(error) if error.kind == CallErrorKind::Gone => Ok(T::default()),
+        answer => answer,
+    }
 }
 
 /// A field of an answer that AWS always sends.
@@ -205,10 +236,14 @@ mod tests {
             ("AccessDeniedException", "", 400, CallErrorKind::Denied),
             ("UnauthorizedOperation", "", 403, CallErrorKind::Denied),
             ("KMSAccessDenied", "", 400, CallErrorKind::Denied),
+            ("KmsDisabled", "", 400, CallErrorKind::Denied),
+            ("KmsThrottled", "", 400, CallErrorKind::Throttled),
             ("SignatureDoesNotMatch", "", 403, CallErrorKind::Denied),
             ("InvalidInstanceID.NotFound", "", 400, CallErrorKind::Gone),
             ("InvalidLaunchTemplateId.NotFound", "", 400, CallErrorKind::Gone),
             ("InvalidLaunchTemplateId.VersionNotFound", "", 400, CallErrorKind::Gone),
+            ("InvalidLaunchTemplateId.Malformed", "", 400, CallErrorKind::Refused),
+            ("InvalidInstanceID.Malformed", "", 400, CallErrorKind::Refused),
             ("TargetGroupNotFound", "", 400, CallErrorKind::Gone),
             (
                 "ValidationError",
@@ -242,6 +277,8 @@ mod tests {
             ("InternalFailure", "", 500, CallErrorKind::Unavailable),
             ("ServiceUnavailable", "", 503, CallErrorKind::Unavailable),
             ("HealthUnavailable", "", 400, CallErrorKind::Unavailable),
+            ("RequestTimeout", "", 400, CallErrorKind::Unavailable),
+            ("ReplicatedWriteConflictException", "", 400, CallErrorKind::Busy),
             ("IdempotentParameterMismatch", "", 400, CallErrorKind::Refused),
             ("LimitExceeded", "", 400, CallErrorKind::Refused),
         ] {

@@ -4,9 +4,27 @@
 //! of the table is checked against the version that this code reads. It never reads the environment ([`Settings`] come
 //! in), never decides anything, and never repeats a write that might then be done twice.
 //!
+//! # What AWS says, and what a call makes of it
+//!
+//! | AWS says | the call | who tries again |
+//! | --- | --- | --- |
+//! | too fast, however it spells that | `Throttled` | the SDK, or a cancelled write itself; then the next look |
+//! | another activity, or a launch by the token, at work | `Busy` | a write to the table itself, or the next look |
+//! | an instance, a template, a rule is not there | `Gone`; where it was read, an empty answer | nobody |
+//! | a target group that a group still names is not there | nothing: the fleet can be looked at | nobody |
+//! | no permission, a KMS key that does not let us | `Denied` | a person: the operation is the permission |
+//! | no such call, or not for this group | `Unsupported` | nobody: there is another way |
+//! | bounds, limits, values; no table, queue or topic of ours | `Refused` | the next look, with fresh values |
+//! | a server's error, or nothing | `Unavailable` | the SDK where twice is as good as once, else the next look |
+//! | what is not of the protocol, or lacks a field | `Unreadable` | the next look: it may have been done |
+//! | a launch was tried in vain | [`Launched::Failed`] | the planner, which tells shortages from mistakes |
+//!
+//! The modules `codes` beside the adapters hold the table call by call: each code as the service writes it.
+//!
 //! Without the feature `fleet` only [`WakeSender`] and its [`Settings`] are left: what a detector may do.
 //!
 //! [`CallErrorKind`]: driftless_reconciler::ports::CallErrorKind
+//! [`Launched::Failed`]: driftless_reconciler::ports::Launched::Failed
 
 mod config;
 mod error;
@@ -33,6 +51,9 @@ mod time;
 
 #[cfg(test)]
 mod canned;
+#[cfg(test)]
+#[cfg(feature = "fleet")]
+mod wire;
 
 #[cfg(feature = "fleet")]
 pub use crate::aws::{Aws, Names};

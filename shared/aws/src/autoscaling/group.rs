@@ -95,7 +95,7 @@ fn template(
     }
     let template = parsed(operation, "LaunchTemplateId", specification.launch_template_id())?;
     // Without a version Auto Scaling takes the default one.
-    let alias = specification.version().unwrap_or("$Default");
+    let alias = specification.version().filter(|version| !version.is_empty()).unwrap_or("$Default");
     Ok(match alias.parse() {
         Ok(version) => TemplateReference::Numbered(TemplateVersion { template, version }),
         Err(_) => TemplateReference::Floating { template, alias: ForeignText::from(alias).to_string() },
@@ -130,9 +130,9 @@ fn target_groups(
     arns.into_iter().map(|arn| parsed(operation, "TargetGroupARNs", Some(arn))).collect()
 }
 
-/// Target groups that `AttachLoadBalancerTargetGroups` attached stand in `TargetGroupARNs` and among the traffic sources;
-/// those that `AttachTrafficSources` attached, among the traffic sources alone. Only the family that attached one
-/// detaches it. A group without any takes either, so it gets the older one, which every tool knows.
+/// Target groups that `AttachLoadBalancerTargetGroups` attached stand in `TargetGroupARNs` and among the traffic
+/// sources; those that `AttachTrafficSources` attached, among the traffic sources alone. Only the family that attached
+/// one detaches it. A group without any takes either, so it gets the older one, which every tool knows.
 fn attachment_api(
     raw: &AutoScalingGroup,
     target_groups: &[TargetGroupArn],
@@ -151,6 +151,7 @@ fn attachment_api(
 
 fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
     let state = required(operation, "LifecycleState", raw.lifecycle_state())?;
+    let image_override = raw.image_id().filter(|image| !image.is_empty());
     Ok(Member {
         id: parsed(operation, "InstanceId", raw.instance_id())?,
         zone: parsed(operation, "AvailabilityZone", raw.availability_zone())?,
@@ -158,7 +159,7 @@ fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
         // `Healthy` in one call, `HEALTHY` in another.
         healthy: raw.health_status().is_some_and(|status| status.eq_ignore_ascii_case("healthy")),
         template: raw.launch_template().and_then(version),
-        image_override: raw.image_id().map(|image| parsed(operation, "ImageId", Some(image))).transpose()?,
+        image_override: image_override.map(|image| parsed(operation, "ImageId", Some(image))).transpose()?,
         protected: raw.protected_from_scale_in().unwrap_or_default(),
     })
 }

@@ -16,9 +16,9 @@ use crate::aws::Aws;
 use crate::error::{call_error, parsed, refused, required, unreadable};
 use crate::time::timestamp;
 
-const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
-const START: &str = "autoscaling:StartInstanceRefresh";
-const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
+pub(crate) const DESCRIBE_REFRESHES: &str = "autoscaling:DescribeInstanceRefreshes";
+pub(crate) const START: &str = "autoscaling:StartInstanceRefresh";
+pub(crate) const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 
 /// Refreshes come newest first, and only the newest is asked for.
 const REFRESHES_PAGE: i32 = 1;

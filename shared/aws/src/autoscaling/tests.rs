@@ -1,3 +1,7 @@
+//! The groups, with mocked clients: what goes out, and how answers are read.
+
+mod codes;
+
 use std::str::FromStr;
 
 use aws_sdk_autoscaling::Client;
@@ -20,7 +24,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::aws::testing::{on, with_autoscaling};
-use crate::canned::{Canned, query_error};
+use crate::canned::Canned;
 
 const INSTANCE: &str = "i-0aa11bb22cc33dd44";
 const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/app/73e2d6bc24d8a067";
@@ -418,21 +422,6 @@ async fn a_launch_without_exactly_one_answer_is_unreadable() {
 }
 
 #[tokio::test]
-async fn errors_of_a_launch_are_told_in_the_planners_words() {
-    for (code, status, expected) in [
-        ("InvalidAction", 400, CallErrorKind::Unsupported),
-        ("IdempotentParameterMismatch", 400, CallErrorKind::Refused),
-        ("ValidationError", 400, CallErrorKind::Refused),
-        ("AccessDenied", 403, CallErrorKind::Denied),
-    ] {
-        let canned = Canned::default().on("Action=LaunchInstances", status, query_error(code, "because"));
-        let error = on(&canned).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await.unwrap_err();
-        assert_eq!((error.operation, error.kind), ("autoscaling:LaunchInstances", expected), "{error}");
-        assert_eq!(error.message.as_str(), format!("{code}: because"));
-    }
-}
-
-#[tokio::test]
 async fn a_launch_is_repeated_under_its_token_when_its_answer_is_lost() {
     let canned = Canned::default().on("Action=LaunchInstances", 503, "").on(
         "Action=LaunchInstances",
@@ -495,61 +484,4 @@ async fn protection_and_capacity_can_be_the_other_way_round() {
     let sent = canned.sent();
     assert!(sent[0].has("ProtectedFromScaleIn=false"));
     assert!(sent[1].has("ShouldDecrementDesiredCapacity=false"));
-}
-
-#[tokio::test]
-async fn a_write_that_might_be_done_twice_is_tried_once() {
-    for (action, attempts) in [
-        ("UpdateAutoScalingGroup", 1),
-        ("SetDesiredCapacity", 1),
-        ("TerminateInstanceInAutoScalingGroup", 1),
-        // Absolute, and about our own successor: repeating it is harmless.
-        ("SetInstanceProtection", 3),
-    ] {
-        let canned = Canned::default().on(action, 503, "").on(action, 503, "").on(action, 503, "");
-        let error = write(&on(&canned), action).await.unwrap_err();
-        assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
-        assert_eq!(canned.sent().len(), attempts, "{action}");
-    }
-}
-
-#[tokio::test]
-async fn errors_of_writes_are_told_in_the_planners_words() {
-    let missing = "Instance Id not found - No managed instance found for instance ID: i-0aa11bb22cc33dd44";
-    for (action, code, message, status, expected) in [
-        ("TerminateInstanceInAutoScalingGroup", "ScalingActivityInProgress", "", 400, CallErrorKind::Busy),
-        ("TerminateInstanceInAutoScalingGroup", "ResourceContention", "", 500, CallErrorKind::Busy),
-        ("TerminateInstanceInAutoScalingGroup", "ValidationError", missing, 400, CallErrorKind::Gone),
-        ("SetDesiredCapacity", "ScalingActivityInProgress", "", 400, CallErrorKind::Busy),
-        (
-            "SetDesiredCapacity",
-            "ValidationError",
-            "New SetDesiredCapacity value 3 is above max value 2",
-            400,
-            CallErrorKind::Refused,
-        ),
-        ("SetDesiredCapacity", "Throttling", "Rate exceeded", 400, CallErrorKind::Throttled),
-        (
-            "UpdateAutoScalingGroup",
-            "ValidationError",
-            "AutoScalingGroup name not found - null",
-            400,
-            CallErrorKind::Gone,
-        ),
-        ("UpdateAutoScalingGroup", "AccessDenied", "not authorized", 403, CallErrorKind::Denied),
-        (
-            "SetInstanceProtection",
-            "ValidationError",
-            "The instance i-1 is not part of Auto Scaling group app-blue.",
-            400,
-            CallErrorKind::Gone,
-        ),
-        ("SetInstanceProtection", "LimitExceeded", "", 400, CallErrorKind::Refused),
-    ] {
-        let canned = Canned::default().on(action, status, query_error(code, message));
-        let error = write(&on(&canned), action).await.unwrap_err();
-        assert_eq!(error.kind, expected, "{error}");
-        assert_eq!(error.operation, format!("autoscaling:{action}"));
-        assert!(error.message.as_str().starts_with(code) && error.source.is_some(), "{error}");
-    }
 }

@@ -16,7 +16,7 @@ use crate::aws::Aws;
 use crate::ec2::FILTER_VALUES_MAX;
 use crate::error::{call_error, parsed, required, unreadable};
 
-const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
+pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 
 /// The tag that Image Builder puts on what it makes, with the ARN of its own image.
 const IMAGE_BUILDER_TAG: &str = "Ec2ImageBuilderArn";

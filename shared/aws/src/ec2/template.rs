@@ -7,15 +7,15 @@ use aws_sdk_ec2::types::{LaunchTemplateVersion, RequestLaunchTemplateData, Respo
 use driftless_planner::ids::{ImageId, TemplateId};
 use driftless_planner::observation::{TemplateContent, TemplateVersion};
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called};
+use driftless_reconciler::ports::Called;
 
 use crate::aws::Aws;
 use crate::dynamodb::fnv1a;
-use crate::error::{call_error, refused, required, unreadable};
+use crate::error::{call_error, refused, required, unless_gone, unreadable};
 
-const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
-const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
-const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
+pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
+pub(super) const DESCRIBE_VERSIONS: &str = "ec2:DescribeLaunchTemplateVersions";
+pub(super) const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 
 /// What the versions that Driftless writes begin their description with, before the token.
 const WRITTEN_FOR: &str = "driftless ";
@@ -33,11 +33,8 @@ async fn described(aws: &Aws, version: &TemplateVersion) -> Called<Option<Launch
         .describe_launch_template_versions()
         .launch_template_id(version.template.as_str())
         .versions(version.version.to_string());
-    match request.send().await.map_err(|error| call_error(DESCRIBE_VERSIONS, error)) {
-        Ok(answer) => Ok(answer.launch_template_versions.unwrap_or_default().into_iter().next()),
-        Err(error) if error.kind == CallErrorKind::Gone => Ok(None),
-        Err(error) => Err(error),
-    }
+    let answer = request.send().await.map_err(|error| call_error(DESCRIBE_VERSIONS, error));
+    unless_gone(answer.map(|answer| answer.launch_template_versions.unwrap_or_default().into_iter().next()))
 }
 
 fn told(raw: &LaunchTemplateVersion) -> TemplateContent {
@@ -57,12 +54,9 @@ fn token_of(raw: &LaunchTemplateVersion) -> Option<&str> {
 /// The newest version of a template. None: there is no such template.
 pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> Called<Option<u64>> {
     let request = aws.ec2().describe_launch_templates().launch_template_ids(template.as_str());
-    let answer = match request.send().await.map_err(|error| call_error(DESCRIBE_TEMPLATES, error)) {
-        Ok(answer) => answer,
-        Err(error) if error.kind == CallErrorKind::Gone => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Some(found) = answer.launch_templates().first() else { return Ok(None) };
+    let answer = request.send().await.map_err(|error| call_error(DESCRIBE_TEMPLATES, error));
+    let found = unless_gone(answer.map(|answer| answer.launch_templates.unwrap_or_default().into_iter().next()))?;
+    let Some(found) = found else { return Ok(None) };
     let number = required(DESCRIBE_TEMPLATES, "LatestVersionNumber", found.latest_version_number())?;
     u64::try_from(number)
         .map(Some)

@@ -1,0 +1,305 @@
+//! What Auto Scaling says besides yes, call by call.
+
+use driftless_planner::policy::Percent;
+
+use super::*;
+use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Means::{Answers, Fails};
+use crate::wire::Says::{Else, Error};
+use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets};
+
+/// Reads, and writes that say the same however often, are tried three times; writes that depend on what was read, once.
+const CALLS: [Call; 23] = [
+    call("groups_of", DESCRIBE_GROUPS, 3),
+    call("all_groups", DESCRIBE_GROUPS, 3),
+    call("group", DESCRIBE_GROUPS, 3),
+    call("fleets_of_groups", DESCRIBE_GROUPS, 3),
+    call("groups_of_instances", DESCRIBE_INSTANCES, 3),
+    call("refresh", refresh::DESCRIBE_REFRESHES, 3),
+    call("hook_timeout", DESCRIBE_HOOKS, 3),
+    call("launch_failure", DESCRIBE_ACTIVITIES, 3),
+    call("set_minimum", UPDATE_GROUP, 1),
+    call("set_maximum", UPDATE_GROUP, 1),
+    call("empty", UPDATE_GROUP, 1),
+    call("set_template", UPDATE_GROUP, 1),
+    call("set_desired", SET_DESIRED, 1),
+    call("launch", LAUNCH, 3),
+    call("protect", PROTECT, 3),
+    call("terminate", TERMINATE, 1),
+    call("set_aside", ENTER_STANDBY, 1),
+    call("attach", ATTACH_TARGET_GROUPS, 3),
+    call("detach", DETACH_TARGET_GROUPS, 3),
+    call("attach by traffic sources", ATTACH_SOURCES, 3),
+    call("detach by traffic sources", DETACH_SOURCES, 3),
+    call("start_refresh", refresh::START, 1),
+    call("roll_back_refresh", refresh::ROLL_BACK, 1),
+];
+
+/// A group, for the writes that read it first.
+const GROUP: &str = "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult><AutoScalingGroups><member>\
+    <AutoScalingGroupName>app-blue</AutoScalingGroupName></member></AutoScalingGroups>\
+    </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>";
+
+fn prepared(method: &str) -> Canned {
+    match method {
+        "set_template" | "start_refresh" => Canned::default().on("DescribeAutoScalingGroups", 200, GROUP),
+        _ => Canned::default(),
+    }
+}
+
+async fn ask(aws: &Aws, method: &str) -> Called<String> {
+    let (group, target_group) = (id("app-blue"), id(TARGET_GROUP));
+    let instance: InstanceId = id(INSTANCE);
+    match method {
+        "groups_of" => aws.groups_of(&id("app")).await.map(words),
+        "all_groups" => aws.all_groups().await.map(words),
+        "group" => aws.group(&group).await.map(words),
+        "fleets_of_groups" => aws.fleets_of_groups(&BTreeSet::from([group])).await.map(words),
+        "groups_of_instances" => aws.groups_of_instances(&BTreeSet::from([instance])).await.map(words),
+        "refresh" => aws.refresh(&group).await.map(words),
+        "hook_timeout" => aws.hook_timeout(&group).await.map(words),
+        "launch_failure" => aws.launch_failure(&group).await.map(words),
+        "set_minimum" => aws.set_minimum(&group, 3).await.map(words),
+        "set_maximum" => aws.set_maximum(&group, 5).await.map(words),
+        "empty" => aws.empty(&group, 5).await.map(words),
+        "set_template" => aws.set_template(&group, &numbered(8)).await.map(words),
+        "set_desired" => aws.set_desired(&group, 3).await.map(words),
+        "launch" => aws.launch(&group, &id("us-east-1a"), "t-1").await.map(words),
+        "protect" => aws.protect(&group, &instance, Protection::On).await.map(words),
+        "terminate" => aws.terminate(&instance, CapacityChange::Decrement).await.map(words),
+        "set_aside" => aws.set_aside(&group, &instance, CapacityChange::Keep).await.map(words),
+        "attach" => aws.attach(&group, &target_group, AttachmentApi::TargetGroups).await.map(words),
+        "detach" => aws.detach(&group, &target_group, AttachmentApi::TargetGroups).await.map(words),
+        "attach by traffic sources" => {
+            aws.attach(&group, &target_group, AttachmentApi::TrafficSources).await.map(words)
+        }
+        "detach by traffic sources" => {
+            aws.detach(&group, &target_group, AttachmentApi::TrafficSources).await.map(words)
+        }
+        "start_refresh" => aws.start_refresh(&group, &plan()).await.map(words),
+        "roll_back_refresh" => aws.roll_back_refresh(&group).await.map(words),
+        other => panic!("{other}"),
+    }
+}
+
+fn words<T: std::fmt::Debug>(answer: T) -> String {
+    format!("{answer:?}")
+}
+
+fn plan() -> RefreshPlan {
+    RefreshPlan {
+        template: numbered(8),
+        min_healthy: Percent::try_from(90).unwrap(),
+        alarms: vec![id("web-5xx")],
+        bake: SignedDuration::from_mins(15),
+    }
+}
+
+/// All calls, or those of some actions.
+fn calls(actions: &[&str]) -> Vec<Call> {
+    CALLS.into_iter().filter(|call| actions.is_empty() || actions.contains(&call.action)).collect()
+}
+
+async fn met(actions: &[&str], lines: &[Line]) {
+    meets(Wire::Query, &calls(actions), lines, prepared, ask).await;
+}
+
+const GONE: CallErrorKind = CallErrorKind::Gone;
+const BUSY: CallErrorKind = CallErrorKind::Busy;
+const DENIED: CallErrorKind = CallErrorKind::Denied;
+const REFUSED: CallErrorKind = CallErrorKind::Refused;
+const THROTTLED: CallErrorKind = CallErrorKind::Throttled;
+const UNSUPPORTED: CallErrorKind = CallErrorKind::Unsupported;
+
+const NO_GROUP: Says =
+    Error(400, "ValidationError", "AutoScalingGroup name not found - AutoScalingGroup app-blue not found");
+
+#[tokio::test]
+async fn every_call_tells_what_any_service_can_say() {
+    met(&[], &EVERYWHERE).await;
+}
+
+#[tokio::test]
+async fn every_call_tells_what_auto_scaling_says_in_words_of_its_own() {
+    let lines = [
+        // All calls of an account and region share one bucket.
+        (Error(400, "Throttling", "Rate exceeded"), Fails(THROTTLED), AtOnce),
+        (Error(400, "RequestLimitExceeded", "Request limit exceeded."), Fails(THROTTLED), AtOnce),
+        // Sent as a server's error, so that the SDK tries again where that is safe.
+        (Error(500, "ResourceContention", "pending update"), Fails(BUSY), AtOnce),
+        (Error(403, "AccessDenied", "is not authorized to perform: autoscaling:"), Fails(DENIED), Look),
+        (Error(403, "ExpiredToken", "expired"), Fails(DENIED), Look),
+        (Error(400, "InvalidAction", "Could not find operation"), Fails(UNSUPPORTED), Look),
+        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), Look),
+    ];
+    met(&[], &lines).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_answer_is_unreadable() {
+    let reads = [DESCRIBE_GROUPS, DESCRIBE_INSTANCES, DESCRIBE_HOOKS, DESCRIBE_ACTIVITIES, refresh::DESCRIBE_REFRESHES];
+    let lines = [
+        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look),
+        (Else(200, "half an ans"), Fails(CallErrorKind::Unreadable), Look),
+        (Error(400, "InvalidNextToken", "the token is too old"), Fails(REFUSED), Look),
+    ];
+    met(&reads, &lines).await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_has_nothing_and_nothing_is_written_to_it() {
+    met(&[refresh::DESCRIBE_REFRESHES, DESCRIBE_ACTIVITIES], &[(NO_GROUP, Answers("None"), Look)]).await;
+    met(&[DESCRIBE_HOOKS], &[(NO_GROUP, Answers("0s"), Look)]).await;
+    let writes = [
+        UPDATE_GROUP,
+        SET_DESIRED,
+        LAUNCH,
+        PROTECT,
+        ENTER_STANDBY,
+        ATTACH_TARGET_GROUPS,
+        DETACH_TARGET_GROUPS,
+        ATTACH_SOURCES,
+        DETACH_SOURCES,
+        refresh::START,
+        refresh::ROLL_BACK,
+    ];
+    met(&writes, &[(NO_GROUP, Fails(GONE), Look)]).await;
+}
+
+#[tokio::test]
+async fn bounds_a_template_and_a_capacity_meet_each_of_their_codes() {
+    let activity = (Error(400, "ScalingActivityInProgress", "Scaling activity is in progress"), Fails(BUSY), Look);
+    met(&[UPDATE_GROUP, SET_DESIRED, TERMINATE], &[activity]).await;
+    let lines = [
+        (Error(500, "ServiceLinkedRoleFailure", "not yet created"), Fails(CallErrorKind::Unavailable), Look),
+        (
+            Error(400, "ValidationError", "Max bound, 1, must be greater than or equal to min bound, 2"),
+            Fails(REFUSED),
+            Look,
+        ),
+        // It launches nothing, but asks EC2 in our name whether it may.
+        (Error(403, "AccessDenied", "You are not authorized to use launch template: lt-1"), Fails(DENIED), Look),
+        (Error(400, "UnauthorizedOperation", "You are not authorized to perform this operation"), Fails(DENIED), Look),
+        // Right after it was written, a version may not be known everywhere: the next look writes again.
+        (Error(400, "ValidationError", "the launch template version does not exist"), Fails(REFUSED), Look),
+    ];
+    met(&[UPDATE_GROUP], &lines).await;
+    let above = "New SetDesiredCapacity value 5 is above max value 4 for the AutoScalingGroup.";
+    let below = "New SetDesiredCapacity value 0 is below min value 1 for the AutoScalingGroup.";
+    met(&[SET_DESIRED], &[above, below].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), Look))).await;
+}
+
+#[tokio::test]
+async fn one_instance_of_a_group_meets_each_of_its_codes() {
+    let unknown = "Instance Id not found - No managed instance found for instance ID: i-0aa11bb22cc33dd44";
+    let at_minimum = "Currently, desiredSize equals minSize (2). Terminating instance without replacement will violate \
+                      group's min size constraint.";
+    let lines = [unknown, at_minimum].map(|text| Error(400, "ValidationError", text));
+    met(&[TERMINATE], &[(lines[0], Fails(GONE), Look), (lines[1], Fails(REFUSED), Look)]).await;
+
+    let foreign = "The instance i-0aa11bb22cc33dd44 is not part of Auto Scaling group app-blue.";
+    let foreign = (Error(400, "ValidationError", foreign), Fails(GONE), Look);
+    let limit = (Error(400, "LimitExceeded", "too many protected"), Fails(REFUSED), Look);
+    met(&[PROTECT], &[foreign, limit]).await;
+
+    let minimum = "must decrement the minimum capacity";
+    let state = "The instance i-0aa11bb22cc33dd44 is not in InService.";
+    let lines = [minimum, state].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), Look));
+    met(&[ENTER_STANDBY], &[foreign, lines[0], lines[1]]).await;
+}
+
+#[tokio::test]
+async fn a_launch_meets_each_of_its_codes() {
+    let lines = [
+        // The first attempt is still at work: by the same token the next look hears what came of it.
+        (Error(400, "IdempotentCallInProgress", "being processed"), Fails(BUSY), Look),
+        (Error(400, "IdempotentParameterMismatch", "another zone"), Fails(REFUSED), Look),
+        (Error(400, "ValidationError", "requested capacity is above max size"), Fails(REFUSED), Look),
+        (Error(403, "AccessDenied", "is not authorized to perform: ec2:CreateFleet"), Fails(DENIED), Look),
+        (Error(400, "UnsupportedOperation", "the group has a warm pool"), Fails(UNSUPPORTED), Look),
+    ];
+    met(&[LAUNCH], &lines).await;
+}
+
+#[tokio::test]
+async fn an_attachment_meets_each_of_its_codes() {
+    let lines = [
+        (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), Look),
+        (Error(500, "ServiceLinkedRoleFailure", "not yet created"), Fails(CallErrorKind::Unavailable), AtOnce),
+        (Error(400, "ValidationError", "Provided Target Groups may not be valid."), Fails(REFUSED), Look),
+    ];
+    met(&[ATTACH_TARGET_GROUPS, ATTACH_SOURCES], &lines).await;
+    // Already so: a second attempt hears it where the answer to the first was lost.
+    let not_attached = "Trying to remove Target Groups that are not part of the group";
+    met(&[DETACH_TARGET_GROUPS], &[(Error(400, "ValidationError", not_attached), Answers("()"), Look)]).await;
+    let not_attached = "Trying to remove Traffic Sources that are not part of the group";
+    met(&[DETACH_SOURCES], &[(Error(400, "ValidationError", not_attached), Answers("()"), Look)]).await;
+}
+
+#[tokio::test]
+async fn a_refresh_meets_each_of_its_codes() {
+    let limit = (Error(400, "LimitExceeded", "too many refreshes"), Fails(REFUSED), Look);
+    let under_way = (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), Look);
+    met(&[refresh::START], &[limit, under_way]).await;
+    let lines = [
+        limit,
+        // It ended meanwhile.
+        (Error(400, "ActiveInstanceRefreshNotFound", "none in progress"), Fails(GONE), Look),
+        (Error(400, "IrreversibleInstanceRefresh", "no desired configuration"), Fails(REFUSED), Look),
+    ];
+    met(&[refresh::ROLL_BACK], &lines).await;
+}
+
+#[tokio::test]
+async fn what_a_launch_could_not_do_is_told_whatever_its_code() {
+    for code in [
+        "InsufficientInstanceCapacity",
+        "UnfulfillableCapacity",
+        "InsufficientFreeAddressesInSubnet",
+        "VcpuLimitExceeded",
+        "MaxSpotInstanceCountExceeded",
+        "RequestLimitExceeded",
+        "InvalidAMIID.NotFound",
+        "UnauthorizedOperation",
+        "ACodeOfTomorrow",
+    ] {
+        let errors = format!("<Errors><member><ErrorCode>{code}</ErrorCode><ErrorMessage/></member></Errors>");
+        let (launched, canned) = launch(errors).await;
+        assert_eq!(launched.unwrap(), Launched::Failed(code.into()), "without a message, the code alone");
+        assert_eq!(canned.sent().len(), 1, "by its token it would answer the same again");
+    }
+    let (launched, _) =
+        launch("<Errors><member><ErrorMessage>no code</ErrorMessage></member></Errors>".to_owned()).await;
+    let error = launched.unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Unreadable, "the answer lacks ErrorCode"));
+}
+
+#[test]
+fn an_empty_text_is_no_value() {
+    let instance = Instance::builder()
+        .instance_id(INSTANCE)
+        .availability_zone("us-east-1a")
+        .lifecycle_state(LifecycleState::InService)
+        .image_id("")
+        .build();
+    let group =
+        mapped(raw().instances(instance).launch_template(specification(Some(""))).desired_capacity_type("")).unwrap();
+    assert_eq!(group.members[0].image_override, None);
+    let default = TemplateReference::Floating { template: id("lt-0123456789abcdef0"), alias: "$Default".to_owned() };
+    assert_eq!(group.template, default);
+    assert!(group.unsupported.is_empty(), "{group:?}");
+
+    let activity = Activity::builder()
+        .activity_id("a")
+        .auto_scaling_group_name("app-blue")
+        .cause("c")
+        .status_code(ScalingActivityStatusCode::Failed)
+        .start_time(DateTime::from_secs(30))
+        .status_message("")
+        .description("Launching a new EC2 instance.  Status Reason: no room")
+        .build();
+    assert_eq!(
+        launch_failure(&activity).unwrap().message.as_str(),
+        "Launching a new EC2 instance.  Status Reason: no room"
+    );
+}

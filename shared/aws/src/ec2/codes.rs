@@ -1,0 +1,190 @@
+//! What EC2 says besides yes, call by call.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::ids::{InstanceId, TemplateId};
+use driftless_planner::image::ImageState;
+use driftless_planner::observation::TemplateVersion;
+use driftless_reconciler::ports::{CallErrorKind, Called, Machines as _};
+
+use super::{DESCRIBE_INSTANCES, image, template};
+use crate::aws::Aws;
+use crate::aws::testing::on;
+use crate::canned::Canned;
+use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Means::{Answers, Fails};
+use crate::wire::Says::{Else, Error};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+
+/// All are reads, but for a version that is written by its token: as often as it is asked for, it is one.
+const CALLS: [Call; 7] = [
+    call("machines", DESCRIBE_INSTANCES, 3),
+    call("template", template::DESCRIBE_VERSIONS, 3),
+    call("newest_template", template::DESCRIBE_TEMPLATES, 3),
+    call("write_template", template::CREATE_VERSION, 3),
+    call("images_for", image::DESCRIBE_IMAGES, 3),
+    call("all_images", image::DESCRIBE_IMAGES, 3),
+    call("images_built_as", image::DESCRIBE_IMAGES, 3),
+];
+
+async fn ask(aws: &Aws, method: &str) -> Called<String> {
+    let id: TemplateId = "lt-0123456789abcdef0".parse().unwrap();
+    let version = TemplateVersion { template: id.clone(), version: 7 };
+    match method {
+        "machines" => aws.machines(&instances(1)).await.map(|answer| format!("{answer:?}")),
+        "template" => aws.template(&version).await.map(|answer| format!("{answer:?}")),
+        "newest_template" => aws.newest_template(&id).await.map(|answer| format!("{answer:?}")),
+        "write_template" => {
+            let image = "ami-0123456789abcdef0".parse().unwrap();
+            aws.write_template(&id, &version, &image, "t-1").await.map(|answer| format!("{answer:?}"))
+        }
+        "images_for" => aws.images_for(&"app".parse().unwrap()).await.map(|answer| format!("{answer:?}")),
+        "all_images" => aws.all_images().await.map(|answer| format!("{answer:?}")),
+        "images_built_as" => aws.images_built_as("arn:aws:imagebuilder:x").await.map(|answer| format!("{answer:?}")),
+        other => panic!("{other}"),
+    }
+}
+
+fn instances(count: u32) -> BTreeSet<InstanceId> {
+    (0..count).map(|number| format!("i-{number:017x}").parse().unwrap()).collect()
+}
+
+async fn met(methods: &[&str], lines: &[Line]) {
+    let is_meant = |call: &Call| methods.is_empty() || methods.contains(&call.method);
+    let calls: Vec<Call> = CALLS.into_iter().filter(is_meant).collect();
+    meets(Wire::Ec2, &calls, lines, |_| Canned::default(), ask).await;
+}
+
+const GONE: CallErrorKind = CallErrorKind::Gone;
+const DENIED: CallErrorKind = CallErrorKind::Denied;
+const REFUSED: CallErrorKind = CallErrorKind::Refused;
+
+#[tokio::test]
+async fn every_call_tells_what_any_service_can_say() {
+    met(&[], &EVERYWHERE).await;
+}
+
+#[tokio::test]
+async fn every_call_tells_what_ec2_says_in_words_of_its_own() {
+    let lines = [
+        (Error(503, "RequestLimitExceeded", "Request limit exceeded."), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(400, "EC2ThrottledException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(503, "Unavailable", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
+        (Error(500, "InternalError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
+        (Error(403, "UnauthorizedOperation", "Encoded authorization failure message: x"), Fails(DENIED), Look),
+        (Error(401, "AuthFailure", "not able to validate"), Fails(DENIED), Look),
+        (Error(400, "InvalidAction", "no such action"), Fails(CallErrorKind::Unsupported), Look),
+        (Error(400, "InvalidParameterValue", "no"), Fails(REFUSED), Look),
+        // Nothing here asks for a dry run. If EC2 took it for one, nothing was done.
+        (Error(412, "DryRunOperation", "Request would have succeeded"), Fails(REFUSED), Look),
+    ];
+    met(&[], &lines).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_answer_is_unreadable() {
+    met(&[], &[(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look)]).await;
+}
+
+#[tokio::test]
+async fn an_id_that_ec2_does_not_know_is_told_apart_from_one_that_is_none() {
+    // Instances and images are asked for by filters, which leave out what EC2 does not know (yet): it need not say so.
+    let lines = [
+        (Error(400, "InvalidInstanceID.NotFound", "do not exist"), Fails(GONE), Look),
+        (Error(400, "InvalidInstanceID.Malformed", "no"), Fails(REFUSED), Look),
+    ];
+    met(&["machines"], &lines).await;
+    let lines = [
+        (Error(400, "InvalidAMIID.NotFound", "do not exist"), Fails(GONE), Look),
+        (Error(400, "InvalidAMIID.Malformed", "no"), Fails(REFUSED), Look),
+    ];
+    met(&["images_for", "all_images", "images_built_as"], &lines).await;
+}
+
+#[tokio::test]
+async fn a_template_meets_each_of_its_codes() {
+    let malformed = (Error(400, "InvalidLaunchTemplateId.Malformed", "no"), Fails(REFUSED), Look);
+    let lines = [
+        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Answers("None"), Look),
+        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Answers("None"), Look),
+        malformed,
+    ];
+    met(&["template", "newest_template"], &lines).await;
+    let lines = [
+        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Fails(GONE), Look),
+        // The base may not be known everywhere yet: the next look writes again.
+        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Fails(GONE), Look),
+        (Error(400, "IdempotentParameterMismatch", "another base"), Fails(REFUSED), Look),
+        malformed,
+    ];
+    met(&["write_template"], &lines).await;
+}
+
+/// Pages of instances, the first of which EC2 does not know.
+#[tokio::test]
+async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() {
+    let page = |id: &InstanceId, token: &str| {
+        let instance = format!(
+            "<item><instanceId>{id}</instanceId><imageId>ami-0123456789abcdef0</imageId>\
+             <launchTime>2026-11-20T12:00:00.000Z</launchTime></item>"
+        );
+        let reservation = format!("<item><instancesSet>{instance}</instancesSet></item>");
+        format!(
+            "<DescribeInstancesResponse><reservationSet>{reservation}</reservationSet>\
+             <nextToken>{token}</nextToken></DescribeInstancesResponse>"
+        )
+    };
+    let ids: Vec<InstanceId> = instances(3).into_iter().collect();
+    let canned = Canned::default().on("NextToken=more", 200, page(&ids[2], "")).on(
+        "Action=DescribeInstances",
+        200,
+        page(&ids[1], "more"),
+    );
+    let machines = on(&canned).machines(&instances(3)).await.unwrap();
+    assert_eq!(machines.keys().collect::<Vec<_>>(), [&ids[1], &ids[2]]);
+    assert_eq!(canned.sent().len(), 2);
+}
+
+/// The images that a description of one comes to.
+async fn described(fields: &str) -> Called<Vec<driftless_planner::image::Image>> {
+    let answer = format!(
+        "<DescribeImagesResponse><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>{fields}</item></imagesSet>\
+         <nextToken/></DescribeImagesResponse>"
+    );
+    on(&Canned::default().on("Action=DescribeImages", 200, answer)).all_images().await
+}
+
+#[tokio::test]
+async fn an_image_in_a_state_that_is_new_cannot_be_launched_from() {
+    for (state, expected) in [
+        ("available", ImageState::Available),
+        ("pending", ImageState::Pending),
+        ("transient", ImageState::Pending),
+        ("disabled", ImageState::Unavailable("disabled".into())),
+        ("deregistered", ImageState::Unavailable("deregistered".into())),
+        ("enchanted", ImageState::Unavailable("enchanted".into())),
+    ] {
+        let images = described(&format!(
+            "<imageState>{state}</imageState><creationDate>2026-11-20T12:00:00.000Z</creationDate>\
+             <architecture>riscv128</architecture><sourceInstanceId/><tagSet/>"
+        ))
+        .await
+        .unwrap();
+        assert_eq!((&images[0].state, images[0].architecture.as_str()), (&expected, "riscv128"));
+        assert_eq!((&images[0].source_instance, &images[0].image_for), (&None, &None));
+    }
+}
+
+#[tokio::test]
+async fn an_image_without_its_date_is_unreadable() {
+    for (date, message) in [
+        ("", "the answer lacks CreationDate"),
+        ("<creationDate/>", "CreationDate is \"\""),
+        ("<creationDate>yesterday</creationDate>", "CreationDate is \"yesterday\""),
+    ] {
+        let fields = format!("<imageState>available</imageState><architecture>arm64</architecture>{date}");
+        let error = described(&fields).await.unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Unreadable, "{error}");
+        assert!(error.message.as_str().starts_with(message), "{error}");
+    }
+}

@@ -1,0 +1,171 @@
+//! For tests: tables of what AWS says over the wire, and what an adapter makes of it. The real SDK writes the request
+//! and reads the reply, so that a code counts as each service spells it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_types::region::Region;
+use driftless_reconciler::ports::{CallErrorKind, Called};
+use futures_util::future::join_all;
+
+use crate::aws::Aws;
+use crate::aws::testing::names;
+use crate::canned::{Canned, Reply, ec2_error, json_error, query_error};
+
+/// How a service writes its errors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wire {
+    /// Auto Scaling, Elastic Load Balancing, SNS.
+    Query,
+    /// EC2: a query with an envelope of its own.
+    Ec2,
+    /// DynamoDB, Config.
+    Json,
+    /// SQS: JSON, with the code of its older protocol in a header, which is the one that counts.
+    CompatibleJson,
+    /// CloudWatch: CBOR, with such a header.
+    CompatibleCbor,
+}
+
+/// What AWS says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Says {
+    /// An error: status, code, message.
+    Error(u16, &'static str, &'static str),
+    /// A status and a body that no service wrote: a proxy, or half an answer.
+    Else(u16, &'static str),
+    /// The connection breaks.
+    Lost,
+    /// Nothing comes in time.
+    TimedOut,
+}
+
+/// What the adapter makes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Means {
+    /// The call fails so.
+    Fails(CallErrorKind),
+    /// The call answers, in the words of `Debug`.
+    Answers(&'static str),
+}
+
+/// Who tries again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Again {
+    /// The call itself, as often as [`Call::attempts`] says.
+    Call,
+    /// The next look, if anyone.
+    Look,
+}
+
+/// A call of a port, and the action of AWS that the table is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// The port's method.
+    pub(crate) method: &'static str,
+    /// AWS's action, as IAM spells it.
+    pub(crate) action: &'static str,
+    /// How often it is tried when trying again may help. Once: a second attempt might do it twice.
+    pub(crate) attempts: usize,
+}
+
+pub(crate) const fn call(method: &'static str, action: &'static str, attempts: usize) -> Call {
+    Call { method, action, attempts }
+}
+
+/// A line of a table.
+pub(crate) type Line = (Says, Means, Again);
+
+/// What any call of any service can meet.
+pub(crate) const EVERYWHERE: [Line; 10] = [
+    (Says::Lost, Means::Fails(CallErrorKind::Unavailable), Again::Call),
+    (Says::TimedOut, Means::Fails(CallErrorKind::Unavailable), Again::Call),
+    (Says::Else(502, "<html>Bad gateway</html>"), Means::Fails(CallErrorKind::Unavailable), Again::Call),
+    (Says::Error(500, "InternalFailure", "try later"), Means::Fails(CallErrorKind::Unavailable), Again::Call),
+    (Says::Error(503, "ServiceUnavailable", "try later"), Means::Fails(CallErrorKind::Unavailable), Again::Call),
+    (Says::Error(400, "ThrottlingException", "Rate exceeded"), Means::Fails(CallErrorKind::Throttled), Again::Call),
+    (Says::Error(403, "SignatureDoesNotMatch", "no"), Means::Fails(CallErrorKind::Denied), Again::Look),
+    (Says::Error(403, "OptInRequired", "no"), Means::Fails(CallErrorKind::Denied), Again::Look),
+    (Says::Error(400, "UnknownOperationException", "no"), Means::Fails(CallErrorKind::Unsupported), Again::Look),
+    (Says::Error(400, "ACodeOfTomorrow", "no"), Means::Fails(CallErrorKind::Refused), Again::Look),
+];
+
+impl Wire {
+    fn reply(self, says: Says) -> Reply {
+        let (status, code, message) = match says {
+            Says::Error(status, code, message) => (status, code, message),
+            Says::Else(status, body) => return Reply::new(status, body),
+            Says::Lost => return Reply::Lost,
+            Says::TimedOut => return Reply::TimedOut,
+        };
+        let fault = if status < 500 { "Sender" } else { "Receiver" };
+        let headers = vec![("x-amzn-query-error", format!("{code};{fault}"))];
+        match self {
+            Self::Query => Reply::new(status, query_error(code, message)),
+            Self::Ec2 => Reply::new(status, ec2_error(code, message)),
+            Self::Json => Reply::new(status, json_error(code, message)),
+            Self::CompatibleJson => {
+                Reply::Answer { status, headers, body: json_error("TheShape", message).into_bytes() }
+            }
+            Self::CompatibleCbor => Reply::Answer { status, headers, body: cbor_error("TheShape", message) },
+        }
+    }
+}
+
+/// A map of two texts, each shorter than 256 bytes.
+fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
+    let mut body = vec![0xa2];
+    for text in ["__type", shape, "message", message] {
+        body.extend([0x78, u8::try_from(text.len()).unwrap()]);
+        body.extend(text.as_bytes());
+    }
+    body
+}
+
+/// The ports on canned answers, in a region of their own: the SDK spares a service of a region that fails too often its
+/// further attempts, and counts across all clients of the process.
+fn alone(canned: &Canned) -> Aws {
+    static REGIONS: AtomicUsize = AtomicUsize::new(0);
+    let region = Region::new(format!("test-{}", REGIONS.fetch_add(1, Ordering::Relaxed)));
+    Aws::new(canned.config().to_builder().region(region).build(), names())
+}
+
+/// Meets every call with each line, and says all at once what came out otherwise. `prepared` cans what the method asks
+/// for beside its action.
+pub(crate) async fn meets(
+    wire: Wire,
+    calls: &[Call],
+    lines: &[Line],
+    prepared: impl Fn(&str) -> Canned,
+    ask: impl AsyncFn(&Aws, &str) -> Called<String>,
+) {
+    let service = |action: &str| action.split_once(':').unwrap().1.to_owned();
+    let met = calls.iter().flat_map(|call| lines.iter().map(move |line| (call, line))).map(async |(call, line)| {
+        let (says, means, again) = *line;
+        let canned = prepared(call.method).always(&service(call.action), wire.reply(says));
+        let answer = ask(&alone(&canned), call.method).await;
+        let attempts = canned.sent().iter().filter(|sent| sent.contains(&service(call.action))).count();
+        let expected = match again {
+            Again::Call => call.attempts,
+            Again::Look => 1,
+        };
+        let is_as_expected = match (&answer, means) {
+            (Err(error), Means::Fails(kind)) => {
+                let is_told = match says {
+                    Says::Error(_, code, text) => {
+                        error.message.as_str().contains(code) && error.message.as_str().contains(text)
+                    }
+                    Says::Else(..) | Says::Lost | Says::TimedOut => true,
+                };
+                error.kind == kind && error.operation == call.action && is_told && error.source.is_some()
+            }
+            (Ok(answer), Means::Answers(words)) => answer == words,
+            _ => false,
+        };
+        let answer = answer.map_err(|error| error.to_string());
+        let what =
+            format!("{} on {says:?}: {answer:?} in {attempts} attempts, not {means:?} in {expected}", call.method);
+        (!is_as_expected || attempts != expected).then_some(what)
+    });
+    let otherwise: Vec<String> = join_all(met).await.into_iter().flatten().collect();
+    assert!(otherwise.is_empty(), "{}", otherwise.join("\n"));
+}
