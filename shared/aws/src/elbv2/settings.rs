@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::aws::Aws;
 use crate::error::{call_error, unreadable};
 
-const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+pub(super) const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 
 /// Reads them from the attributes, which AWS writes as texts.
 pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> Called<TargetGroupSettings> {
@@ -19,7 +19,8 @@ pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> Called<Tar
     let attributes = answer.attributes().iter().filter_map(|attribute| Some((attribute.key()?, attribute.value()?)));
     let attributes: BTreeMap<&str, &str> = attributes.collect();
     let is_sticky = attributes.get("stickiness.enabled") == Some(&"true");
-    // Clients of an application load balancer carry one of two cookies; others are told apart by their address, for good.
+    // Clients of an application load balancer carry one of two cookies; others are told apart by their address, for
+    // good.
     let cookie = match attributes.get("stickiness.type") {
         Some(&"app_cookie") => Some("stickiness.app_cookie.duration_seconds"),
         Some(&"lb_cookie") => Some("stickiness.lb_cookie.duration_seconds"),

@@ -16,8 +16,8 @@ use crate::error::{call_error, parsed, refused, required, unreadable};
 
 const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
-const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
-const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
+pub(super) const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
+pub(super) const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
 
 /// The forward actions of a listener's rules. Its default action is among them, as the rule `default`.
 pub(super) fn forwards(listener: &str, rules: &[Rule]) -> Called<Vec<Forward>> {
@@ -80,8 +80,8 @@ fn stickiness(action: &Action) -> Called<Option<SignedDuration>> {
     Ok(Some(SignedDuration::from_secs(seconds.into())))
 }
 
-/// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read right
-/// before, compared, and written as they were but for the weights.
+/// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read
+/// right before, compared, and written as they were but for the weights.
 pub(super) async fn write(aws: &Aws, change: &WeightChange) -> Called<()> {
     match &change.place {
         ForwardPlace::Listener(listener) => {
@@ -111,7 +111,7 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
     for action in actions {
         let live = weights(action)?;
         if live.is_empty() {
-            written.push(kept(action));
+            written.push(kept(operation, action)?);
             continue;
         }
         let named: BTreeSet<&TargetGroupArn> = live.keys().collect();
@@ -127,13 +127,21 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
     if is_found { Ok(written) } else { Err(refused(operation, "there is no forward action any more")) }
 }
 
-/// An action as it was read, in the form in which it can be written: a client secret is never read, and stays.
-fn kept(action: &Action) -> Action {
+/// An action as it was read, in the form in which it can be written: a client secret is never read, and stays. Refused
+/// where its type is newer than this code: what it says was not read, and would be lost.
+fn kept(operation: &'static str, action: &Action) -> Called<Action> {
+    let kind = required(operation, "Type", action.r#type())?;
+    if !ActionTypeEnum::values().contains(&kind.as_str()) {
+        return Err(refused(
+            operation,
+            format!("an action of the type {kind:?} stands beside, which cannot be written back"),
+        ));
+    }
     let mut action = action.clone();
     if let Some(config) = &mut action.authenticate_oidc_config {
         config.use_existing_client_secret = Some(true);
     }
-    action
+    Ok(action)
 }
 
 fn weighted(operation: &'static str, action: &Action, change: &WeightChange) -> Called<Action> {

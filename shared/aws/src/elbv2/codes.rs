@@ -1,0 +1,236 @@
+//! What Elastic Load Balancing says besides yes, call by call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::WeightChange;
+use driftless_planner::balancer::ForwardPlace;
+use driftless_planner::ids::TargetGroupArn;
+use driftless_reconciler::ports::{CallErrorKind, Called, LoadBalancers as _};
+
+use super::{DESCRIBE_HEALTH, DESCRIBE_LISTENERS, DESCRIBE_RULES, DESCRIBE_TARGET_GROUPS, settings, weights};
+use crate::aws::Aws;
+use crate::aws::testing::on;
+use crate::canned::{Canned, query_error};
+use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Means::{Answers, Fails};
+use crate::wire::Says::{Else, Error};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
+const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
+    f2f7dc8efc522ab2/9683b2d02a6cabee";
+
+/// Weights are absolute, and compared before they are written: writing them again is harmless.
+const CALLS: [Call; 9] = [
+    call("forwards", DESCRIBE_TARGET_GROUPS, 3),
+    call("forwards of a load balancer", DESCRIBE_LISTENERS, 3),
+    call("forwards of a listener", DESCRIBE_RULES, 3),
+    call("health", DESCRIBE_HEALTH, 3),
+    call("settings", settings::DESCRIBE_ATTRIBUTES, 3),
+    call("weights of an unread rule", DESCRIBE_RULES, 3),
+    call("weights of a rule", weights::MODIFY_RULE, 3),
+    call("weights of an unread listener", DESCRIBE_LISTENERS, 3),
+    call("weights of a listener", weights::MODIFY_LISTENER, 3),
+];
+
+fn arn(name: &str) -> TargetGroupArn {
+    format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067").parse().unwrap()
+}
+
+fn answer(action: &str, inner: &str) -> String {
+    format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
+}
+
+fn target_groups() -> String {
+    let group = "<member><LoadBalancerArns><member>lb</member></LoadBalancerArns></member>";
+    answer("DescribeTargetGroups", &format!("<TargetGroups>{group}</TargetGroups>"))
+}
+
+/// A listener, or a rule, that gives blue everything, after actions of other types.
+fn forwarding(others: &str) -> String {
+    let tuple = |name: &str, weight: u32| {
+        format!("<member><TargetGroupArn>{}</TargetGroupArn><Weight>{weight}</Weight></member>", arn(name))
+    };
+    let weights = format!("{}{}", tuple("blue", 100), tuple("green", 0));
+    let config = format!("<ForwardConfig><TargetGroups>{weights}</TargetGroups></ForwardConfig>");
+    format!("{others}<member><Type>forward</Type>{config}</member>")
+}
+
+fn listeners(others: &str) -> String {
+    let actions = forwarding(others);
+    let listener = format!("<ListenerArn>{LISTENER}</ListenerArn><DefaultActions>{actions}</DefaultActions>");
+    answer("DescribeListeners", &format!("<Listeners><member>{listener}</member></Listeners>"))
+}
+
+fn rules(others: &str) -> String {
+    let rule = format!("<RuleArn>{RULE}</RuleArn><Actions>{}</Actions>", forwarding(others));
+    answer("DescribeRules", &format!("<Rules><member>{rule}</member></Rules>"))
+}
+
+/// What the method asks for before its action.
+fn prepared(method: &str) -> Canned {
+    let canned = Canned::default();
+    match method {
+        "forwards of a load balancer" => canned.on("DescribeTargetGroups", 200, target_groups()),
+        "forwards of a listener" => {
+            canned.on("DescribeTargetGroups", 200, target_groups()).on("DescribeListeners", 200, listeners(""))
+        }
+        "weights of a rule" => canned.on("DescribeRules", 200, rules("")),
+        "weights of a listener" => canned.on("DescribeListeners", 200, listeners("")),
+        _ => canned,
+    }
+}
+
+fn change(place: ForwardPlace) -> WeightChange {
+    let weights = |green: u32| BTreeMap::from([(arn("blue"), 100 - green), (arn("green"), green)]);
+    WeightChange { place, expected: weights(0), weights: weights(10), expected_stickiness: None, stickiness: None }
+}
+
+async fn ask(aws: &Aws, method: &str) -> Called<String> {
+    let blue = BTreeSet::from([arn("blue")]);
+    match method {
+        "forwards" | "forwards of a load balancer" | "forwards of a listener" => {
+            aws.forwards(&blue).await.map(|answer| format!("{answer:?}"))
+        }
+        "health" => aws.target_health(&arn("blue")).await.map(|answer| format!("{answer:?}")),
+        "settings" => aws.target_group_settings(&blue).await.map(|answer| format!("{answer:?}")),
+        "weights of an unread rule" | "weights of a rule" => {
+            let place = ForwardPlace::Rule(RULE.parse().unwrap());
+            aws.set_weights(&change(place)).await.map(|answer| format!("{answer:?}"))
+        }
+        "weights of an unread listener" | "weights of a listener" => {
+            let place = ForwardPlace::Listener(LISTENER.parse().unwrap());
+            aws.set_weights(&change(place)).await.map(|answer| format!("{answer:?}"))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The methods with these words in their names meet the lines.
+async fn met(methods: &str, lines: &[Line]) {
+    let calls: Vec<Call> = CALLS.into_iter().filter(|call| call.method.contains(methods)).collect();
+    assert!(!calls.is_empty(), "{methods}");
+    meets(Wire::Query, &calls, lines, prepared, ask).await;
+}
+
+const GONE: CallErrorKind = CallErrorKind::Gone;
+const REFUSED: CallErrorKind = CallErrorKind::Refused;
+
+#[tokio::test]
+async fn every_call_tells_what_any_service_can_say() {
+    met("", &EVERYWHERE).await;
+}
+
+#[tokio::test]
+async fn every_call_tells_what_elastic_load_balancing_says_in_words_of_its_own() {
+    let lines = [
+        (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(429, "PriorRequestNotComplete", "wait"), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(403, "AccessDenied", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
+        (Error(400, "UnsupportedProtocol", "no"), Fails(REFUSED), Look),
+        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), Look),
+    ];
+    met("", &lines).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_answer_is_unreadable() {
+    let lines = [(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look)];
+    for methods in ["forwards", "health", "settings", "weights of an unread"] {
+        met(methods, &lines).await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_group_that_is_gone_has_nothing() {
+    let gone = Error(400, "TargetGroupNotFound", "One or more target groups not found");
+    let twice = call("forwards", DESCRIBE_TARGET_GROUPS, 2);
+    // Asked for with others, and alone.
+    meets(Wire::Query, &[twice], &[(gone, Answers("[]"), AtOnce)], prepared, ask).await;
+    met("health", &[(gone, Answers("{}"), Look)]).await;
+    met("settings", &[(gone, Answers("{}"), Look)]).await;
+    for methods in ["weights of a rule", "weights of a listener"] {
+        met(methods, &[(gone, Fails(GONE), Look)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_group_that_is_gone_does_not_hide_what_forwards_to_another() {
+    let gone = || query_error("TargetGroupNotFound", "One or more target groups not found");
+    let canned = Canned::default()
+        .on("Action=DescribeTargetGroups", 400, gone())
+        .on("targetgroup%2Fblue", 200, target_groups())
+        .on("targetgroup%2Fgreen", 400, gone())
+        .on("Action=DescribeListeners", 200, listeners(""))
+        .on("Action=DescribeRules", 200, rules(""));
+    let found = on(&canned).forwards(&[arn("blue"), arn("green")].into()).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].weights, BTreeMap::from([(arn("blue"), 100), (arn("green"), 0)]));
+    assert_eq!(canned.sent().len(), 5);
+}
+
+#[tokio::test]
+async fn a_load_balancer_or_a_listener_that_goes_meanwhile_forwards_nothing() {
+    met("forwards of a load balancer", &[(Error(400, "LoadBalancerNotFound", "gone"), Answers("[]"), Look)]).await;
+    met("forwards of a listener", &[(Error(400, "ListenerNotFound", "gone"), Answers("[]"), Look)]).await;
+    met("forwards of a listener", &[(Error(400, "RuleNotFound", "gone"), Answers("[]"), Look)]).await;
+}
+
+#[tokio::test]
+async fn health_that_is_not_known_just_now_is_asked_for_again() {
+    let lines = [
+        (Error(500, "HealthUnavailable", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
+        (Error(400, "InvalidTarget", "not registered"), Fails(REFUSED), Look),
+    ];
+    met("health", &lines).await;
+}
+
+#[tokio::test]
+async fn weights_meet_each_of_their_codes() {
+    for (methods, code) in [("unread rule", "RuleNotFound"), ("weights of a rule", "RuleNotFound")] {
+        met(methods, &[(Error(400, code, "gone"), Fails(GONE), Look)]).await;
+    }
+    for (methods, code) in [("unread listener", "ListenerNotFound"), ("weights of a listener", "ListenerNotFound")] {
+        met(methods, &[(Error(400, code, "gone"), Fails(GONE), Look)]).await;
+    }
+    let lines = [
+        "TargetGroupAssociationLimit",
+        "TooManyUniqueTargetGroupsPerLoadBalancer",
+        "TooManyActions",
+        "TooManyTargets",
+        "TooManyRegistrationsForTargetId",
+        "InvalidLoadBalancerAction",
+        "InvalidConfigurationRequest",
+        "IncompatibleProtocols",
+        "OperationNotPermitted",
+    ]
+    .map(|code| (Error(400, code, "because"), Fails(REFUSED), Look));
+    met("weights of a rule", &lines).await;
+    met("weights of a listener", &lines).await;
+}
+
+#[tokio::test]
+async fn an_action_of_a_type_that_is_newer_than_this_code_is_not_written_over() {
+    let newer = "<member><Type>weigh-souls</Type><WeighSoulsConfig><Feather>1</Feather></WeighSoulsConfig></member>";
+    for (place, canned) in [
+        (ForwardPlace::Rule(RULE.parse().unwrap()), Canned::default().on("DescribeRules", 200, rules(newer))),
+        (
+            ForwardPlace::Listener(LISTENER.parse().unwrap()),
+            Canned::default().on("DescribeListeners", 200, listeners(newer)),
+        ),
+    ] {
+        let error = on(&canned).set_weights(&change(place)).await.unwrap_err();
+        assert_eq!(error.kind, REFUSED, "{error}");
+        assert!(error.message.as_str().contains("weigh-souls"), "{error}");
+        assert_eq!(canned.sent().len(), 1, "read, and not written");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_is_not_in_the_answer_is_not_taken_for_an_empty_one() {
+    let canned = Canned::default().on("DescribeListeners", 200, answer("DescribeListeners", "<Listeners/>"));
+    let place = ForwardPlace::Listener(LISTENER.parse().unwrap());
+    let error = on(&canned).set_weights(&change(place)).await.unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Unreadable, "the answer lacks Listeners"));
+}
