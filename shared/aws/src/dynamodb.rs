@@ -24,10 +24,11 @@ use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Acquired, CallErrorKind, Called, Clock, Committed, Lease, Released, Store, Stored};
+use driftless_reconciler::ports::{Acquired, Called, Clock, Committed, Lease, Released, Store, Stored};
 use jiff::Timestamp;
 
 use crate::aws::Aws;
+use crate::dynamodb::items::passes;
 pub(crate) use crate::dynamodb::token::fnv1a;
 
 /// The table, with the client that reaches it.
@@ -55,14 +56,15 @@ impl Table<'_> {
         }
     }
 
-    /// Repeats a write for as long as it meets others. The SDK does not: to it a conflict is an answer.
+    /// Repeats a write for as long as it meets others, or is cancelled for want of capacity. The SDK does not: to it
+    /// both are answers.
     async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> Called<T>
     where
         F: Future<Output = Called<T>>,
     {
         for attempt in 1..CONFLICT_ATTEMPTS {
             match write().await {
-                Err(error) if error.kind == CallErrorKind::Busy => self.wait(attempt, seed).await,
+                Err(error) if passes(&error) => self.wait(attempt, seed).await,
                 done => return done,
             }
         }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::dynamodb::Table;
-use crate::dynamodb::items::{CONDITION_FAILED, cancelled, delete, has_failed, number, string};
+use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
     DriftingRow, FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, key, milliseconds, outbox_key,
@@ -24,7 +24,6 @@ use crate::dynamodb::rows::{
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
 
-const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const DELETE: &str = "dynamodb:BatchWriteItem";
 
 /// DynamoDB takes this many parts in a transaction.
@@ -208,7 +207,7 @@ fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: 
     if reasons.iter().any(|reason| reason.code() == Some(CONDITION_FAILED)) {
         return Ok(Attempt::Conflict);
     }
-    Err(cancelled(TRANSACT, reasons))
+    Err(cancelled(reasons))
 }
 
 fn is_ours(item: Item, lease: &Lease, now: Timestamp) -> Called<bool> {

@@ -8,11 +8,9 @@ use driftless_reconciler::ports::Called;
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
-use crate::dynamodb::items::{cancelled, has_failed, number, values};
+use crate::dynamodb::items::{TRANSACT, cancelled, has_failed, number, values};
 use crate::dynamodb::rows::{FactRow, LOCK, SCHEMA_VERSION, fleet_key, key, to_item};
 use crate::error::{call_error, refused};
-
-const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
 /// Facts are ordered by their reporter's clock: what arrives late, or twice, changes nothing.
 const IS_NEWER: &str = "attribute_not_exists(pk) OR observed_at_ms < :new";
@@ -55,7 +53,7 @@ impl Table<'_> {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
                     let reasons = cancellation.cancellation_reasons();
                     // A fact as new or newer is there, and its wake was counted with it.
-                    if has_failed(reasons, FACT_PART) { Ok(()) } else { Err(cancelled(TRANSACT, reasons)) }
+                    if has_failed(reasons, FACT_PART) { Ok(()) } else { Err(cancelled(reasons)) }
                 }
                 Some(_) | None => Err(call_error(TRANSACT, error)),
             },

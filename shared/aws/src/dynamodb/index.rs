@@ -53,8 +53,8 @@ impl Table<'_> {
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index, or with a turn. It is eventually consistent: what was written a moment ago has its own
-    /// wake on the way.
+    /// Fleets with an item in the sparse index, or with a turn. It is eventually consistent: what was written a moment
+    /// ago has its own wake on the way.
     pub(crate) async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
         let request = self
             .client

@@ -10,11 +10,12 @@ use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 
 use crate::dynamodb::Table;
 use crate::dynamodb::rows::Item;
-use crate::error::{call_error, kind, refused};
+use crate::error::{call_error, kind, refused, required};
 
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
 const QUERY: &str = "dynamodb:Query";
+pub(crate) const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
 /// DynamoDB reads this many items in one call, and writes that many.
 const GETS_MAX: usize = 100;
@@ -61,8 +62,10 @@ impl Table<'_> {
         let request = request.consistent_read(freshness == Freshness::Strong).build();
         let request = request.map_err(|error| refused(BATCH_GET, error.to_string()))?;
         let answer = self.client.batch_get_item().request_items(self.name, request).send().await;
-        let mut answer = answer.map_err(|error| call_error(BATCH_GET, error))?;
-        let found = answer.responses.as_mut().and_then(|tables| tables.remove(self.name)).unwrap_or_default();
+        let answer = answer.map_err(|error| call_error(BATCH_GET, error))?;
+        // Without it nothing is known: a freeze could be there.
+        let mut tables = required(BATCH_GET, "Responses", answer.responses)?;
+        let found = tables.remove(self.name).unwrap_or_default();
         let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(self.name));
         Ok((found, left.map(|left| left.keys).unwrap_or_default()))
     }
@@ -141,15 +144,22 @@ pub(crate) fn number(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
 }
 
+/// Whether a write that failed so may come through a moment later. The SDK repeats calls that are throttled, but to it
+/// a cancelled transaction is an answer, whatever its reasons are.
+pub(crate) fn passes(error: &CallError) -> bool {
+    let is_cancelled = error.operation == TRANSACT && error.source.is_none();
+    error.kind == CallErrorKind::Busy || (error.kind == CallErrorKind::Throttled && is_cancelled)
+}
+
 /// Why a transaction was cancelled, where no condition of ours was: the first part that is to blame says it.
-pub(crate) fn cancelled(operation: &'static str, reasons: &[CancellationReason]) -> CallError {
+pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     let blamed = reasons.iter().find_map(|reason| {
         let code = reason.code().filter(|code| *code != NOT_TO_BLAME)?;
         Some((code, reason.message().unwrap_or_default()))
     });
     let (code, message) = blamed.unwrap_or(("TransactionCanceledException", "without a reason"));
     CallError {
-        operation,
+        operation: TRANSACT,
         kind: kind(code, message, Some(400)),
         message: ForeignText::from(format!("{code}: {message}")),
         source: None,

@@ -1,9 +1,11 @@
 //! The lease of a fleet: item `LOCK`. It counts wakes too, so that giving it back and not missing one are one write.
 
+use aws_sdk_dynamodb::config::Builder as ConfigOverride;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::ports::{Acquired, Called, Lease, Released};
+use driftless_reconciler::ports::{Acquired, CallErrorKind, Called, Lease, Released};
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
@@ -14,6 +16,9 @@ use crate::dynamodb::rows::{
 use crate::error::{call_error, required};
 
 const UPDATE: &str = "dynamodb:UpdateItem";
+
+/// How often the claim of a wake is tried, as often as the SDK tries other calls.
+const CLAIM_ATTEMPTS: u32 = 3;
 
 /// Rows of a shape that this code does not know are left alone.
 const KNOWN_SHAPE: &str = "(attribute_not_exists(schema_version) OR schema_version = :schema)";
@@ -92,16 +97,43 @@ impl Table<'_> {
 
     /// Claims a delayed wake, unless an earlier one is on its way. One whose time has passed is not: it came, or was
     /// lost.
+    ///
+    /// The claim may be made and only its answer lost. Then the next attempt finds a wake for the very time, which is
+    /// taken for our own: if it is someone else's after all, one too many is sent, and none is missed.
     pub(crate) async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+        let mut may_be_made = false;
+        for attempt in 1..CLAIM_ATTEMPTS {
+            match self.try_claim_wake(fleet, at, now, may_be_made).await {
+                Err(error) if matches!(error.kind, CallErrorKind::Unavailable | CallErrorKind::Throttled) => {
+                    may_be_made |= error.kind == CallErrorKind::Unavailable;
+                    self.wait(attempt, fleet.as_str()).await;
+                }
+                answer => return answer,
+            }
+        }
+        self.try_claim_wake(fleet, at, now, may_be_made).await
+    }
+
+    async fn try_claim_wake(
+        &self,
+        fleet: &FleetName,
+        at: Timestamp,
+        now: Timestamp,
+        may_be_made: bool,
+    ) -> Called<bool> {
         let condition = format!(
             "{KNOWN_SHAPE} AND (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
         );
         let values = [(":at", milliseconds(at)), (":now", milliseconds(now)), (":schema", number(SCHEMA_VERSION))];
-        match self.write_lock(fleet, "SET next_wake_ms = :at, schema_version = :schema", &condition, &values).await? {
+        let update = "SET next_wake_ms = :at, schema_version = :schema";
+        // Without the SDK's own attempts: it would not tell that the answer to an earlier one was lost.
+        let once = || ConfigOverride::new().retry_config(RetryConfig::disabled());
+        let write = || self.try_write_lock(fleet, update, &condition, &values, once());
+        match self.patiently(fleet.as_str(), write).await? {
             Written::Yes(_) => Ok(true),
             Written::No(item) => {
-                item.map(lock).transpose()?;
-                Ok(false)
+                let known = item.map(lock).transpose()?.and_then(|row| row.next_wake_ms);
+                Ok(may_be_made && known == Some(at.as_millisecond()))
             }
         }
     }
@@ -113,7 +145,8 @@ impl Table<'_> {
         condition: &str,
         values: &[(&str, AttributeValue)],
     ) -> Called<Written> {
-        self.patiently(fleet.as_str(), || self.try_write_lock(fleet, update, condition, values)).await
+        let as_ever = ConfigOverride::new;
+        self.patiently(fleet.as_str(), || self.try_write_lock(fleet, update, condition, values, as_ever())).await
     }
 
     async fn try_write_lock(
@@ -122,6 +155,7 @@ impl Table<'_> {
         update: &str,
         condition: &str,
         values: &[(&str, AttributeValue)],
+        config: ConfigOverride,
     ) -> Called<Written> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let request = self
@@ -135,7 +169,7 @@ impl Table<'_> {
             .return_values(ReturnValue::AllNew)
             // The holder without another read.
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match request.send().await {
+        match request.customize().config_override(config).send().await {
             Ok(answer) => Ok(Written::Yes(answer.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Written::No(failed.item.clone())),

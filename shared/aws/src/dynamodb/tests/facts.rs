@@ -1,4 +1,5 @@
 use driftless_reconciler::ports::Store as _;
+use futures_util::future::join_all;
 
 use super::*;
 use crate::aws::testing::on;
@@ -43,15 +44,21 @@ async fn facts_that_meet_on_one_fleet_are_tried_again() {
 
 #[tokio::test]
 async fn a_cancelled_fact_says_why() {
-    for (code, kind) in [
-        ("ThrottlingError", CallErrorKind::Throttled),
-        ("ProvisionedThroughputExceeded", CallErrorKind::Throttled),
-        ("ValidationError", CallErrorKind::Refused),
-        ("ItemCollectionSizeLimitExceeded", CallErrorKind::Refused),
-    ] {
+    let cases = [
+        // To the SDK they are answers, so the write itself is patient.
+        ("ThrottlingError", CallErrorKind::Throttled, 8),
+        ("ProvisionedThroughputExceeded", CallErrorKind::Throttled, 8),
+        ("TransactionConflict", CallErrorKind::Busy, 8),
+        ("ValidationError", CallErrorKind::Refused, 1),
+        ("ItemCollectionSizeLimitExceeded", CallErrorKind::Refused, 1),
+        ("ACodeOfTomorrow", CallErrorKind::Refused, 1),
+    ];
+    join_all(cases.map(async |(code, kind, attempts)| {
         let reason = json!({"Code": code, "Message": "because"});
-        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[fine(), reason]));
+        let canned = Canned::default().always("TransactWriteItems", Reply::new(400, cancelled(&[fine(), reason])));
         let error = on(&canned).file(&app(), &report(at(0)), at(0)).await.unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (kind, format!("{code}: because").as_str()));
-    }
+        assert_eq!(canned.sent().len(), attempts, "{code}");
+    }))
+    .await;
 }

@@ -40,6 +40,7 @@ async fn subjects_are_looked_up_together_and_old_entries_are_misses() {
 #[tokio::test]
 async fn keys_that_are_never_processed_are_throttled() {
     let answer = json!({
+        "Responses": {},
         "UnprocessedKeys": {"driftless": {"Keys": [{"pk": {"S": "ACCOUNT"}, "sk": {"S": "INDEX#group#app-blue"}}]}},
     });
     let canned = (0..9).fold(Canned::default(), |canned, _| canned.on("BatchGetItem", 200, answer.to_string()));
@@ -132,6 +133,6 @@ async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
     let back = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
     on(&back).give_turn(&app()).await.unwrap();
     assert_eq!(back.sent()[1].json()["Item"]["turns_ms"], json!({"M": {"two": {"N": "0"}}}));
-    let none = Canned::default().on("BatchGetItem", 200, "{}");
+    let none = Canned::default().on("BatchGetItem", 200, r#"{"Responses":{}}"#);
     on(&none).give_turn(&app()).await.unwrap();
 }

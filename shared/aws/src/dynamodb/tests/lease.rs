@@ -148,15 +148,22 @@ async fn a_wake_is_claimed_unless_an_earlier_one_is_on_its_way() {
 }
 
 #[tokio::test]
-async fn errors_are_told_in_the_planners_words() {
-    for (code, expected) in [
-        ("ProvisionedThroughputExceededException", CallErrorKind::Throttled),
-        ("AccessDeniedException", CallErrorKind::Denied),
-        ("ResourceNotFoundException", CallErrorKind::Refused),
+async fn a_wake_that_was_claimed_without_an_answer_is_ours_to_send() {
+    for (lost, known, is_ours) in [
+        (Some(Reply::Lost), 60_000, true),
+        (Some(Reply::TimedOut), 60_000, true),
+        (Some(Reply::new(503, "")), 60_000, true),
+        // Refused before it was done.
+        (Some(Reply::new(400, crate::canned::json_error("ThrottlingException", "slower"))), 60_000, false),
+        // An earlier one is on its way, whatever became of ours.
+        (Some(Reply::Lost), 59_000, false),
+        (None, 60_000, false),
     ] {
-        let answer = || crate::canned::json_error(code, "because");
-        let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("UpdateItem", 400, answer()));
-        let error = acquire(&canned).await.unwrap_err();
-        assert_eq!((error.operation, error.kind), ("dynamodb:UpdateItem", expected), "{error}");
+        let mut item = lock_item("run-0", 1, 0, 1);
+        item["next_wake_ms"] = json!({"N": known.to_string()});
+        let canned = lost.clone().into_iter().fold(Canned::default(), |canned, reply| canned.once("UpdateItem", reply));
+        let canned = canned.on("UpdateItem", 400, condition_failed(Some(&item)));
+        let claimed = on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap();
+        assert_eq!(claimed, is_ours, "{lost:?} {known}");
     }
 }

@@ -82,7 +82,7 @@ async fn a_fleet_that_was_never_seen_has_nothing() {
     let canned = Canned::default()
         .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
         .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
-        .on("BatchGetItem", 200, "{}");
+        .on("BatchGetItem", 200, r#"{"Responses":{}}"#);
     assert_eq!(on(&canned).load(&app()).await.unwrap(), Stored::default());
 }
 
@@ -93,7 +93,7 @@ async fn a_row_that_cannot_be_read_stops_the_load() {
     let canned = Canned::default()
         .on("DRIFTING#", 200, r#"{"Items":[]}"#)
         .on("DynamoDB_20120810.Query", 200, json!({"Items": [row]}).to_string())
-        .on("BatchGetItem", 200, "{}");
+        .on("BatchGetItem", 200, r#"{"Responses":{}}"#);
     let error = on(&canned).load(&app()).await.unwrap_err();
     let expected = "item FLEET#app/STATE: schema_version is 2, this code reads 1";
     assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));

@@ -1,5 +1,6 @@
 //! The table, against canned answers: what goes out is asserted as DynamoDB would see it.
 
+mod codes;
 mod commit;
 mod facts;
 mod index;
@@ -19,7 +20,7 @@ use driftless_reconciler::ports::{CallError, CallErrorKind, Lease};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::canned::Canned;
+use crate::canned::{Canned, Reply};
 
 fn parsed<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
@@ -96,8 +97,9 @@ fn full_record() -> Record {
     let policy = Policy::from_tags(&std::collections::BTreeMap::new(), &Defaults::default()).unwrap();
     let policy = serde_json::to_value(policy).unwrap();
     let surge = json!({
-        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "there_before": ["i-0000000000000000b"], "deadline": "2026-11-20T12:20:00Z", "base_desired": 3,
-        "method": "launch-instances", "asked_again": false, "held_since": null, "policy": policy,
+        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "there_before": ["i-0000000000000000b"],
+        "deadline": "2026-11-20T12:20:00Z", "base_desired": 3, "method": "launch-instances", "asked_again": false,
+        "held_since": null, "policy": policy,
     });
     let successor = "i-0000000000000000a";
     let phases = [
@@ -146,18 +148,18 @@ fn full_record() -> Record {
         "conditions": {"breaker-open": {"since": "2026-11-20T11:00:00Z", "announced_at": "2026-11-20T11:00:00Z",
                                         "detail": "3 of 4"}},
         "cutover": cutover(&policy),
-        "memory": {
-            "good": [], "vetoes": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "by": "ana", "evidence": ["bad"]}},
+        "memory": { "good": [], "past": [],
+            "vetoes": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "by": "ana", "evidence": ["bad"]}},
             "held_back": {"ami-0123456789abcdef0": {"why": "no room", "until": "2026-11-20T11:30:00Z", "tries": 1}},
             "published": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "build": "42"}},
-            "past": [], "requested": {"redeploy": {"actor": "ana"}}, "refused": {"ami-0123456789abcdef0": "vetoed"},
+            "requested": {"redeploy": {"actor": "ana"}}, "refused": {"ami-0123456789abcdef0": "vetoed"},
         },
         "launches_by_desired_since": "2026-11-20T11:00:00Z",
         "backlog": [successor],
         "asked_to_replace": {successor: "ana"},
         "quarantined": {"i-0000000000000000c": {"group": "app-blue", "since": "2026-11-20T11:00:00Z",
                         "until": "2026-11-23T11:00:00Z", "drift": [{"rule": "approved-amis"}]}},
-        "back_off": {"since": "2026-11-20T11:00:00Z", "until": "2026-11-20T11:02:00Z", "tries": 1, "message": "no room"},
+        "back_off": {"since": "2026-11-20T11:00:00Z", "until": "2026-11-20T11:02:00Z", "tries": 1, "message": "full"},
         "rule_breakers": {"approved-amis": {"since": "2026-11-20T11:00:00Z", "fleets": 3, "drifted": 5}},
         "denied": {"launch": {"at": "2026-11-20T11:00:00Z", "message": "not authorized"}},
     }))
@@ -168,15 +170,16 @@ fn full_record() -> Record {
 fn cutover(policy: &Value) -> Value {
     let target_group =
         |name: &str| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067");
-    let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";
+    let rule = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
+                f2f7dc8efc522ab2/9683b2d02a6cabee";
     json!({
         "id": "app-1795172400",
         "candidate": {"image": "ami-0123456789abcdef1", "base": {"template": "lt-0123456789abcdef0", "version": 7},
                       "build": "42", "why": "image"},
         "old": "blue", "old_group": "app-blue", "new_group": "app-green",
         "route": {"weighted": {"place": {"rule": rule}, "old": target_group("blue"), "new": target_group("green")}},
-        "rollback_to": {"template": {"template": "lt-0123456789abcdef0", "version": 7}, "image": "ami-0123456789abcdef0",
-                        "since": "2026-11-01T00:00:00Z", "build": null},
+        "rollback_to": {"template": {"template": "lt-0123456789abcdef0", "version": 7},
+                        "image": "ami-0123456789abcdef0", "since": "2026-11-01T00:00:00Z", "build": null},
         "phase": {"shifting": {"step": 1, "before": {target_group("blue"): 90, target_group("green"): 10},
                   "effective_since": null, "disturbed_since": null, "is_first": false}},
         "since": "2026-11-20T11:00:00Z", "deadline": "2026-11-20T12:00:00Z", "held_since": null, "paused": null,

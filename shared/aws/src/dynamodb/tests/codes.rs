@@ -1,0 +1,140 @@
+//! What DynamoDB says besides yes, call by call.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::fact::Subject;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_reconciler::ports::{Called, Store as _};
+
+use super::*;
+use crate::aws::Aws;
+use crate::aws::testing::on;
+use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Means::{Answers, Fails};
+use crate::wire::Says::{Else, Error};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+
+const QUERY: &str = "dynamodb:Query";
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const BATCH_WRITE: &str = "dynamodb:BatchWriteItem";
+const PUT: &str = "dynamodb:PutItem";
+const DELETE: &str = "dynamodb:DeleteItem";
+const UPDATE: &str = "dynamodb:UpdateItem";
+const TRANSACT: &str = "dynamodb:TransactWriteItems";
+
+/// Every write is conditional, absolute, or done under a token: it may be repeated.
+const CALLS: [Call; 15] = [
+    call("fingerprints", QUERY, 3),
+    call("freezes", BATCH_GET, 3),
+    call("indexed", BATCH_GET, 3),
+    call("index", BATCH_WRITE, 3),
+    call("told", BATCH_WRITE, 3),
+    call("remember", PUT, 3),
+    call("set_freeze", PUT, 3),
+    call("take_turn", PUT, 3),
+    call("give_turn", PUT, 3),
+    call("lift_freeze", DELETE, 3),
+    call("acquire", UPDATE, 3),
+    call("release", UPDATE, 3),
+    call("claim_wake", UPDATE, 3),
+    call("file", TRANSACT, 3),
+    call("commit", TRANSACT, 3),
+];
+
+fn turns(fleet: &str) -> String {
+    let item: serde_dynamo::Item = serde_dynamo::to_item(json!({
+        "pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {fleet: 1500},
+    }))
+    .unwrap();
+    json!({"Responses": {"driftless": [item]}}).to_string()
+}
+
+/// A turn is read before it is written.
+fn prepared(method: &str) -> Canned {
+    match method {
+        "take_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, turns("other")),
+        "give_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, turns("app")),
+        _ => Canned::default(),
+    }
+}
+
+async fn ask(aws: &Aws, method: &str) -> Called<String> {
+    let subject = Subject::Instance(parsed("i-0aa11bb22cc33dd44"));
+    let freeze =
+        || Freeze { reason: "why".into(), owner: "ana".into(), since: at(0), expires_at: None, scope: scope() };
+    match method {
+        "fingerprints" => aws.fingerprints().await.map(words),
+        "freezes" => aws.freezes(&app()).await.map(words),
+        "indexed" => aws.indexed(&[subject].into()).await.map(words),
+        "index" => aws.index(&BTreeMap::from([(subject, [app()].into())]), at(0)).await.map(words),
+        "told" => aws.told(&app(), &["app-8-0".to_owned()]).await.map(words),
+        "remember" => aws.remember(&app(), "f").await.map(words),
+        "set_freeze" => aws.set_freeze(&freeze()).await.map(words),
+        "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
+        "take_turn" => aws.take_turn(&app(), 3, at(1_000)).await.map(words),
+        "give_turn" => aws.give_turn(&app()).await.map(words),
+        "acquire" => aws.acquire(&app(), "run-1", at(1_000), at(41_000)).await.map(words),
+        "release" => aws.release(&lease(), None).await.map(words),
+        "claim_wake" => aws.claim_wake(&app(), at(60_000), at(1_000)).await.map(words),
+        "file" => aws.file(&app(), &report(at(1_500)), at(2_000)).await.map(words),
+        "commit" => aws.commit(&lease(), Some(7), &decision(), at(1_234)).await.map(words),
+        other => panic!("{other}"),
+    }
+}
+
+fn scope() -> FreezeScope {
+    FreezeScope::Fleet(app())
+}
+
+fn words<T: std::fmt::Debug>(answer: T) -> String {
+    format!("{answer:?}")
+}
+
+async fn met(methods: &[&str], lines: &[Line]) {
+    let is_meant = |call: &Call| methods.is_empty() || methods.contains(&call.method);
+    let calls: Vec<Call> = CALLS.into_iter().filter(is_meant).collect();
+    meets(Wire::Json, &calls, lines, prepared, ask).await;
+}
+
+#[tokio::test]
+async fn every_call_tells_what_any_service_can_say() {
+    met(&[], &EVERYWHERE).await;
+}
+
+#[tokio::test]
+async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
+    let lines = [
+        (Error(400, "ProvisionedThroughputExceededException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(400, "RequestLimitExceeded", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
+        (Error(500, "InternalServerError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
+        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
+        (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), Look),
+        (Error(400, "ExpiredTokenException", "expired"), Fails(CallErrorKind::Denied), Look),
+        // The table is our own installation: never "gone, so all is well".
+        (Error(400, "ResourceNotFoundException", "no such table"), Fails(CallErrorKind::Refused), Look),
+        (Error(400, "ValidationException", "Item size has exceeded the maximum"), Fails(CallErrorKind::Refused), Look),
+    ];
+    met(&[], &lines).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_never_taken_for_nothing() {
+    let unreadable = Fails(CallErrorKind::Unreadable);
+    met(&["freezes", "indexed", "fingerprints", "acquire"], &[(Else(200, "<html>Welcome</html>"), unreadable, Look)])
+        .await;
+    // No freeze is told by an empty list, not by silence.
+    let silent = on(&Canned::default().on("BatchGetItem", 200, "{}")).freezes(&app()).await.unwrap_err();
+    assert_eq!(told(&silent), (CallErrorKind::Unreadable, "the answer lacks Responses"));
+}
+
+#[tokio::test]
+async fn a_condition_that_does_not_hold_is_an_answer() {
+    let failed = Error(400, "ConditionalCheckFailedException", "The conditional request failed");
+    met(&["release"], &[(failed, Answers("Lost"), Look)]).await;
+    met(&["claim_wake"], &[(failed, Answers("false"), Look)]).await;
+    // Another commit has gone by under this token.
+    let mismatch = Error(400, "IdempotentParameterMismatchException", "another");
+    met(&["commit"], &[(mismatch, Answers("Conflict"), Look)]).await;
+    let too_large = Error(400, "ItemCollectionSizeLimitExceededException", "too large");
+    met(&["remember", "told", "acquire"], &[(too_large, Fails(CallErrorKind::Refused), Look)]).await;
+}
