@@ -1,5 +1,8 @@
 //! CloudWatch: the alarms that guard a cutover, or tell of one instance.
 
+#[cfg(test)]
+mod codes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;

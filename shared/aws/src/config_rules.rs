@@ -1,5 +1,8 @@
 //! AWS Config: which instances break a rule now.
 
+#[cfg(test)]
+mod codes;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_config::operation::get_compliance_details_by_config_rule::GetComplianceDetailsByConfigRuleError;
@@ -69,11 +72,9 @@ mod tests {
     use aws_sdk_config::types::{EvaluationResultIdentifier, EvaluationResultQualifier};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use aws_smithy_types::DateTime;
-    use driftless_reconciler::ports::CallErrorKind;
 
     use super::*;
-    use crate::aws::testing::{on, with_compliance};
-    use crate::canned::{Canned, json_error};
+    use crate::aws::testing::with_compliance;
 
     fn result(resource: &str, seconds: i64, annotation: Option<&str>) -> EvaluationResult {
         let qualifier = EvaluationResultQualifier::builder().resource_id(resource).build();
@@ -121,26 +122,5 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [("i-0aa11bb22cc33dd44", 20, Some("new")), ("i-0aa11bb22cc33dd45", 5, None)]);
-    }
-
-    #[tokio::test]
-    async fn a_rule_that_does_not_exist_is_no_error() {
-        let canned =
-            Canned::default().on("GetCompliance", 400, json_error("NoSuchConfigRuleException", "no such rule"));
-        let reading = on(&canned).non_compliant(&"typo".parse().unwrap()).await.unwrap();
-        assert_eq!(reading, RuleReading::NoSuchRule);
-    }
-
-    #[tokio::test]
-    async fn errors_are_told_in_the_planners_words() {
-        for (code, status, expected) in [
-            ("AccessDeniedException", 400, CallErrorKind::Denied),
-            ("InvalidNextTokenException", 400, CallErrorKind::Refused),
-            ("InvalidParameterValueException", 400, CallErrorKind::Refused),
-        ] {
-            let canned = Canned::default().on("GetCompliance", status, json_error(code, "because"));
-            let error = on(&canned).non_compliant(&"approved-amis".parse().unwrap()).await.unwrap_err();
-            assert_eq!((error.operation, error.kind), (GET_DETAILS, expected), "{error}");
-        }
     }
 }

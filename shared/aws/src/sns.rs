@@ -1,5 +1,8 @@
 //! The alert topic.
 
+#[cfg(test)]
+mod codes;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -49,14 +52,13 @@ fn bodies(message: &Message) -> Called<String> {
 #[cfg(test)]
 mod tests {
     use driftless_planner::notification::{Condition, News};
-    use driftless_reconciler::ports::CallErrorKind;
     use jiff::Timestamp;
 
     use super::*;
     use crate::aws::testing::{names, on};
-    use crate::canned::{Canned, query_error};
+    use crate::canned::Canned;
 
-    fn notification() -> Notification {
+    pub(super) fn notification() -> Notification {
         Notification {
             id: "app-7-0".to_owned(),
             fleet: "app".parse().unwrap(),
@@ -94,20 +96,6 @@ mod tests {
                 .unwrap_or_else(|| panic!("{name} in {}", sent.body));
             assert!(sent.has(&format!("{prefix}.Value.StringValue={value}")), "{}", sent.body);
             assert!(sent.has(&format!("{prefix}.Value.DataType=String")), "{}", sent.body);
-        }
-    }
-
-    #[tokio::test]
-    async fn errors_are_told_in_the_planners_words() {
-        for (code, status, expected) in [
-            ("AuthorizationError", 403, CallErrorKind::Denied),
-            ("KMSAccessDenied", 400, CallErrorKind::Denied),
-            ("NotFound", 404, CallErrorKind::Refused),
-            ("InvalidParameter", 400, CallErrorKind::Refused),
-        ] {
-            let canned = Canned::default().on("Action=Publish", status, query_error(code, "because"));
-            let error = on(&canned).publish(&notification()).await.unwrap_err();
-            assert_eq!((error.operation, error.kind), (PUBLISH, expected), "{error}");
         }
     }
 }

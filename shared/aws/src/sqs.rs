@@ -1,7 +1,13 @@
 //! The wake queue.
 
+#[cfg(test)]
+#[cfg(feature = "fleet")]
+mod codes;
+
+use std::collections::BTreeMap;
+
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use aws_types::SdkConfig;
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
@@ -9,7 +15,7 @@ use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
-use crate::error::{call_error, kind, refused};
+use crate::error::{call_error, kind, refused, unreadable};
 
 /// SQS takes this many messages in one call.
 pub const BATCH_MAX: usize = 10;
@@ -68,15 +74,12 @@ impl WakeSender {
         let request = self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
         match request.send().await {
             Ok(answer) => {
-                for failed in answer.failed() {
-                    let slot = failed.id().parse().ok().and_then(|position: usize| results.get_mut(position));
-                    if let Some(slot) = slot {
-                        *slot = Err(entry_error(
-                            failed.code(),
-                            failed.message().unwrap_or_default(),
-                            failed.sender_fault(),
-                        ));
-                    }
+                let taken = answer.successful().iter().map(|sent| (sent.id(), Ok(())));
+                let failed = answer.failed().iter().map(|failed| (failed.id(), Err(entry_error(failed))));
+                let mut told: BTreeMap<&str, Called<()>> = taken.chain(failed).collect();
+                for (position, slot) in results.iter_mut().enumerate().filter(|(_, slot)| slot.is_ok()) {
+                    let left_out = || Err(unreadable(SEND_BATCH, "the answer leaves out a message of the batch"));
+                    *slot = told.remove(position.to_string().as_str()).unwrap_or_else(left_out);
                 }
             }
             Err(error) => {
@@ -106,9 +109,10 @@ fn delay_seconds(delay: SignedDuration) -> i32 {
     i32::try_from(seconds.clamp(0, DELAY_MAX_SECONDS)).unwrap_or_default()
 }
 
-fn entry_error(code: &str, message: &str, is_our_fault: bool) -> CallError {
+fn entry_error(entry: &BatchResultErrorEntry) -> CallError {
+    let (code, message) = (entry.code(), entry.message().unwrap_or_default());
     // An entry has no status of its own; the flag says which kind it would have been.
-    let status = if is_our_fault { 400 } else { 500 };
+    let status = if entry.sender_fault() { 400 } else { 500 };
     CallError {
         operation: SEND_BATCH,
         kind: kind(code, message, Some(status)),
@@ -131,11 +135,11 @@ mod tests {
 
     const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/wakes";
 
-    fn wake(fleet: &str) -> WakeMessage {
+    pub(super) fn wake(fleet: &str) -> WakeMessage {
         WakeMessage::Wake(Wake { fleet: fleet.parse().unwrap(), due: None })
     }
 
-    fn sender(canned: &Canned) -> WakeSender {
+    pub(super) fn sender(canned: &Canned) -> WakeSender {
         WakeSender::new(&canned.config(), URL)
     }
 
@@ -169,10 +173,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_reports_each_message_in_its_place() {
-        let first =
-            r#"{"Successful":[],"Failed":[{"Id":"3","SenderFault":false,"Code":"InternalError","Message":"oops"}]}"#;
-        let second =
-            r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"AccessDenied","Message":"no"}]}"#;
+        let answer = |sent: &[u32], failed: &str| {
+            let sent = sent.iter().map(|id| format!(r#"{{"Id":"{id}","MessageId":"m","MD5OfMessageBody":"d"}}"#));
+            let sent: Vec<String> = sent.collect();
+            format!(r#"{{"Successful":[{}],"Failed":[{{{failed}}}]}}"#, sent.join(","))
+        };
+        let failed = r#""Id":"3","SenderFault":false,"Code":"InternalError","Message":"oops""#;
+        let first = answer(&[9, 0, 1, 2, 4, 5, 6, 7, 8], failed);
+        let second = answer(&[1], r#""Id":"0","SenderFault":true,"Code":"AccessDenied","Message":"no""#);
         let canned = Canned::default().on("fleet-1\\", 200, first).on("fleet-10\\", 200, second);
         let messages: Vec<WakeMessage> = (0..12).map(|number| wake(&format!("fleet-{number}"))).collect();
         let results = sender(&canned).send_all(&messages).await;
