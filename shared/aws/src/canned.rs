@@ -26,8 +26,9 @@ pub(crate) fn settings() -> Settings {
         },
         endpoints: Endpoints::default(),
         app_name: "driftless-tests".to_owned(),
-        attempt_timeout: SignedDuration::from_secs(2),
-        operation_timeout: SignedDuration::from_secs(5),
+        // Answers come at once, however busy the machine is that runs the tests.
+        attempt_timeout: SignedDuration::from_mins(5),
+        operation_timeout: SignedDuration::from_mins(20),
         roots: Roots::Amazon,
     }
 }

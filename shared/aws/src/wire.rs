@@ -2,6 +2,7 @@
 //! and reads the reply, so that a code counts as each service spells it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aws_types::region::Region;
 use driftless_reconciler::ports::{CallErrorKind, Called};
@@ -122,11 +123,13 @@ fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
 }
 
 /// The ports on canned answers, in a region of their own: the SDK spares a service of a region that fails too often its
-/// further attempts, and counts across all clients of the process.
+/// further attempts, and counts across all clients of the process. What it waits between attempts is cut short.
 fn alone(canned: &Canned) -> Aws {
     static REGIONS: AtomicUsize = AtomicUsize::new(0);
     let region = Region::new(format!("test-{}", REGIONS.fetch_add(1, Ordering::Relaxed)));
-    Aws::new(canned.config().to_builder().region(region).build(), names())
+    let config = canned.config();
+    let retries = config.retry_config().cloned().unwrap().with_initial_backoff(Duration::from_millis(1));
+    Aws::new(config.to_builder().region(region).retry_config(retries).build(), names())
 }
 
 /// Meets every call with each line, and says all at once what came out otherwise. `prepared` cans what the method asks
