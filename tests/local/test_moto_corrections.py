@@ -496,6 +496,40 @@ class FleetTest(unittest.TestCase):
         images = self.ec2.describe_images(Owners=["self"], Filters=filters)["Images"]
         self.assertEqual([(i["Architecture"], i["RootDeviceName"], i["Tags"]) for i in images], [("arm64", "/dev/xvda", tags)])
 
+    def test_the_tags_of_a_template_are_its_own(self) -> None:
+        mark = [{"Key": "driftless:fleet", "Value": "web"}]
+        name = [{"Key": "Name", "Value": "web"}]
+        self.ec2.create_launch_template(
+            LaunchTemplateName="tagged",
+            LaunchTemplateData={"TagSpecifications": [{"ResourceType": "instance", "Tags": name}]},
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": mark}],
+        )
+        template = self.ec2.describe_launch_templates(LaunchTemplateNames=["tagged"])["LaunchTemplates"][0]
+        versions = self.ec2.describe_launch_template_versions(LaunchTemplateName="tagged")["LaunchTemplateVersions"]
+        self.assertEqual(template["Tags"], mark)
+        given = [(t["ResourceType"], t["Tags"]) for t in versions[0]["LaunchTemplateData"]["TagSpecifications"]]
+        self.assertEqual(given, [("instance", name)])
+
+    def test_a_rule_between_security_groups_keeps_its_description(self) -> None:
+        network = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+        ids = [
+            self.ec2.create_security_group(GroupName=name, Description=name, VpcId=network)["GroupId"]
+            for name in ("one", "two")
+        ]
+        pair = {"GroupId": ids[1], "Description": "health checks"}
+        permission = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [pair]}
+        self.ec2.authorize_security_group_ingress(GroupId=ids[0], IpPermissions=[permission])
+        filters = [{"Name": "group-id", "Values": [ids[0]]}]
+        rules = self.ec2.describe_security_group_rules(Filters=filters)["SecurityGroupRules"]
+        self.assertEqual([r["Description"] for r in rules if not r["IsEgress"]], ["health checks"])
+
+    def test_a_policy_that_aws_manages_can_be_attached(self) -> None:
+        iam = self.moto.client("iam")
+        iam.create_role(RoleName="web", AssumeRolePolicyDocument="{}")
+        iam.attach_role_policy(RoleName="web", PolicyArn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
+        attached = iam.list_attached_role_policies(RoleName="web")["AttachedPolicies"]
+        self.assertEqual([p["PolicyName"] for p in attached], ["AmazonSSMManagedInstanceCore"])
+
     def test_compliance_of_an_unknown_rule_is_refused(self) -> None:
         read = self.config.get_compliance_details_by_config_rule
         self.refused("NoSuchConfigRuleException", read, ConfigRuleName="nobody")

@@ -7,9 +7,11 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.instances import InstanceState as Ec2State
 from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import convert_tag_spec
@@ -86,6 +88,32 @@ def registered_images_keep_what_they_are() -> None:
     AmisResponse.register_image = register_image
 
 
+def tags_of_a_template_are_its_own() -> None:
+    """AWS: the tags that a launch template is made with are the template's. moto: they are also among those that its
+    first version gives to what it launches. So they are taken out of the version again."""
+    create = EC2Backend.create_launch_template
+
+    def create_launch_template(
+        self: EC2Backend, name: str, description: str, template_data: dict[str, Any], tag_spec: dict[str, Any]
+    ) -> LaunchTemplate:
+        of_instances = [
+            entry for entry in template_data.pop("TagSpecifications", []) if entry["ResourceType"] != "launch-template"
+        ]
+        own = {"TagSpecifications": of_instances} if of_instances else {}
+        return create(self, name, description, template_data | own, tag_spec)
+
+    EC2Backend.create_launch_template = create_launch_template
+
+
+def rules_between_groups_keep_their_description() -> None:
+    """AWS: every rule of a security group keeps its description. moto: only one with an address range answers it."""
+
+    def description(self: SecurityGroupRule) -> str | None:
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+    SecurityGroupRule.description = property(description)
+
+
 def _template_of(request: LaunchTemplates) -> LaunchTemplate:
     name = request._get_param("LaunchTemplateName")
     if name:
@@ -103,4 +131,6 @@ CORRECTIONS = (
     termination_takes_time,
     template_versions_inherit_from_their_source,
     registered_images_keep_what_they_are,
+    tags_of_a_template_are_its_own,
+    rules_between_groups_keep_their_description,
 )
