@@ -12,7 +12,7 @@ INFRA := .venv/infra/.installed
 ACTIONLINT := .venv/infra/actionlint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra lint fmt clean
+.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,11 @@ template: $(LINT) ## cfn-lint, sam validate, and what must hold in template.yaml
 
 infra: $(ACTIONLINT) ## workflows, image and container: linters, and what must hold in them
 	.venv/infra/bin/python -m unittest discover -s tests/infra
+
+# Terraform and its provider are in no package registry: TERRAFORM names the one, TF_PLUGIN_MIRROR a folder with the other.
+terraform: $(LOCAL) ## the Terraform module: its format, what it refuses, what it makes, and on a local AWS that no plan undoes a cutover
+	@$(PYTHON) tests/terraform/found.py
+	.venv/local/bin/python -m unittest discover -s tests/terraform
 
 clean: ## removes what was built and installed here
 	cargo clean

@@ -43,6 +43,7 @@ stage end-to-end make --no-print-directory e2e
 stage emulators make --no-print-directory emulators
 stage template make --no-print-directory template
 stage infra make --no-print-directory infra
+stage terraform make --no-print-directory terraform
 stage tls one_tls_stack
 stage clippy make --no-print-directory lint
 

@@ -111,7 +111,7 @@ locals {
 resource "aws_autoscaling_policy" "cpu" {
   for_each = var.scaling.cpu_percent == null ? {} : local.groups
 
-  name                   = "cpu"
+  name                   = "${each.value.name}-cpu"
   autoscaling_group_name = local.autoscaling_groups[each.key].name
   policy_type            = "TargetTrackingScaling"
 
@@ -127,7 +127,7 @@ resource "aws_autoscaling_policy" "cpu" {
 resource "aws_autoscaling_policy" "requests" {
   for_each = var.scaling.requests_per_target == null ? {} : local.groups
 
-  name                   = "requests"
+  name                   = "${each.value.name}-requests"
   autoscaling_group_name = local.autoscaling_groups[each.key].name
   policy_type            = "TargetTrackingScaling"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import unittest
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def mirrors() -> list[Path]:
 
 def find() -> Tools | str:
     """The tools, or what is missing."""
-    terraform = os.environ.get("TERRAFORM") or shutil.which("terraform")
+    terraform = shutil.which(os.environ.get("TERRAFORM") or "terraform")
     if not terraform:
         return "terraform is not in PATH (or name it with TERRAFORM)"
     wanted = Path(PROVIDER) / PROVIDER_VERSION / platform_name()
@@ -68,3 +69,19 @@ def required() -> Tools:
     if os.environ.get("CI") == "true":
         raise AssertionError(f"CI=true, and {FOUND}")
     raise unittest.SkipTest(f"{FOUND}")
+
+
+def main() -> int:
+    """Says before the tests run what they will be without."""
+    if isinstance(FOUND, Tools):
+        print(f"Terraform: {FOUND.terraform}, with hashicorp/aws {PROVIDER_VERSION} from {FOUND.mirror}")
+        return 0
+    if os.environ.get("CI") == "true":
+        print(f"!!!!! CI=true needs Terraform: {FOUND}")
+        return 1
+    print(f"!!!!! SKIPPED, what needs Terraform: {FOUND}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

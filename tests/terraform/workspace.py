@@ -43,6 +43,7 @@ class Workspace:
         base = Path(self._temporary.name)
         shutil.copytree(MODULE, base / "fleet", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.folder = base / "fleet" / folder
+        self.folder.mkdir(exist_ok=True)
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(base),
@@ -50,6 +51,8 @@ class Workspace:
             "TF_IN_AUTOMATION": "1",
             "TF_CLI_CONFIG_FILE": str(self._write_configuration(base)),
             "AWS_EC2_METADATA_DISABLED": "true",
+            # An emulator that cannot do something will not learn it.
+            "AWS_MAX_ATTEMPTS": "2",
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "123456789012",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -67,10 +70,15 @@ class Workspace:
     def _write_lock(self) -> None:
         """Pins the provider by its content."""
         content = found.PROVIDER_HASHES.get(found.platform_name())
-        if content is None:
+        if content is None or not self._uses_provider():
             return
         lock = LOCK.format(provider=found.PROVIDER, version=found.PROVIDER_VERSION, hash=content)
         (self.folder / ".terraform.lock.hcl").write_text(lock)
+
+    def _uses_provider(self) -> bool:
+        """Whether the module does: one that only writes documents needs none."""
+        files = [file.read_text() for file in self.folder.glob("*.tf")]
+        return not files or any("hashicorp/aws" in text for text in files)
 
     def close(self) -> None:
         """Removes the copy."""

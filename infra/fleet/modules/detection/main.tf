@@ -105,7 +105,7 @@ resource "aws_config_delivery_channel" "this" {
   s3_kms_key_arn = var.recorder.kms_key_arn
 
   snapshot_delivery_properties {
-    delivery_frequency = var.recorder.delivery_hour
+    delivery_frequency = var.recorder.delivery_frequency
   }
 
   depends_on = [aws_config_configuration_recorder.this]

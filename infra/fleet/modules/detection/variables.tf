@@ -12,12 +12,12 @@ variable "prefix" {
 variable "recorder" {
   description = "Makes the account's recorder of AWS Config in this region, which delivers to this bucket. There can be only one: `null` where the account has one, which must record the resource types in the output `recorded_types`."
   type = object({
-    bucket_name   = string
-    key_prefix    = optional(string)
-    kms_key_arn   = optional(string)
-    role_arn      = optional(string)
-    extra_types   = optional(list(string), [])
-    delivery_hour = optional(string, "TwentyFour_Hours")
+    bucket_name        = string
+    key_prefix         = optional(string)
+    kms_key_arn        = optional(string)
+    role_arn           = optional(string)
+    extra_types        = optional(list(string), [])
+    delivery_frequency = optional(string, "TwentyFour_Hours")
   })
   default = null
 
@@ -27,8 +27,8 @@ variable "recorder" {
   }
 
   validation {
-    condition     = var.recorder == null ? true : contains(["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"], var.recorder.delivery_hour)
-    error_message = "recorder.delivery_hour is One_Hour, Three_Hours, Six_Hours, Twelve_Hours or TwentyFour_Hours."
+    condition     = var.recorder == null ? true : contains(["One_Hour", "Three_Hours", "Six_Hours", "Twelve_Hours", "TwentyFour_Hours"], var.recorder.delivery_frequency)
+    error_message = "recorder.delivery_frequency is One_Hour, Three_Hours, Six_Hours, Twelve_Hours or TwentyFour_Hours."
   }
 }
 

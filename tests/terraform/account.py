@@ -1,0 +1,128 @@
+"""An emulated account with the module applied in it, and what happens there beside Terraform."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "local"))
+
+from launcher_process import LauncherProcess
+
+from workspace import Workspace
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role"
+
+
+class Account:
+    """A local AWS of its own, in which one example is applied."""
+
+    def __init__(self, example: str) -> None:
+        self.moto = LauncherProcess("moto_launcher.py")
+        self.workspace: Workspace | None = None
+        try:
+            self.ec2, self.asg, self.elb = (self.moto.client(name) for name in ("ec2", "autoscaling", "elbv2"))
+            self.image = self.register_image("first")
+            self.workspace = Workspace(f"examples/{example}", self.moto.endpoint)
+            self.workspace.write_variables(**self._variables(example))
+            self.workspace.init()
+            self.workspace.apply()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the emulator and removes the copy of the module."""
+        if self.workspace:
+            self.workspace.close()
+        self.moto.end()
+
+    def _variables(self, example: str) -> dict[str, Any]:
+        network = next(v["VpcId"] for v in self.ec2.describe_vpcs()["Vpcs"] if v["IsDefault"])
+        filters = [{"Name": "vpc-id", "Values": [network]}]
+        subnets = sorted(self.ec2.describe_subnets(Filters=filters)["Subnets"], key=lambda s: s["AvailabilityZone"])
+        chosen: dict[str, Any] = {
+            "vpc_id": network,
+            "subnet_ids": [s["SubnetId"] for s in subnets[:2]],
+            "image_id": self.image,
+        }
+        if example in ("complete", "seed-layout"):
+            # moto has no associations of State Manager: the mocked tests have them.
+            chosen |= {"bucket_name": "history", "inventory": False}
+            self.moto.client("s3").create_bucket(
+                Bucket="history", CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        if example == "complete":
+            certificate = self.moto.client("acm").request_certificate(DomainName="web.example.com")
+            chosen |= {
+                "certificate_arn": certificate["CertificateArn"],
+                "volume_key_arn": self.moto.client("kms").create_key()["KeyMetadata"]["Arn"],
+                "terraform_role_arn": f"{ROLE}/terraform",
+                "image_role_arn": f"{ROLE}/images",
+                "reconcile_role_arn": f"{ROLE}/driftless-ReconcileRole-*",
+            }
+        return chosen
+
+    def register_image(self, name: str) -> str:
+        """An image that can be launched."""
+        answer = self.ec2.register_image(Name=name, Architecture="arm64", RootDeviceName="/dev/xvda")
+        return answer["ImageId"]
+
+    def fleet(self) -> dict[str, Any]:
+        """What the module answered."""
+        return self.workspace.outputs()["fleet"]
+
+    def group(self, name: str) -> dict[str, Any]:
+        """A group as Auto Scaling describes it."""
+        found = self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+        return found[0]
+
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """The groups of the fleet, by `blue` and `green`, or by `single`."""
+        return {key: self.group(name) for key, name in self.fleet()["group_names"].items()}
+
+    def versions(self, color: str) -> list[dict[str, Any]]:
+        """The versions of a color's launch template, oldest first."""
+        template = self.fleet()["launch_template_ids"][color]
+        answer = self.ec2.describe_launch_template_versions(LaunchTemplateId=template)
+        return sorted(answer["LaunchTemplateVersions"], key=lambda version: version["VersionNumber"])
+
+    def write_version(self, color: str, source: int, image: str, token: str) -> int:
+        """A version as Driftless writes it: its base with another image, and in the description what for."""
+        answer = self.ec2.create_launch_template_version(
+            LaunchTemplateId=self.fleet()["launch_template_ids"][color],
+            SourceVersion=str(source),
+            LaunchTemplateData={"ImageId": image},
+            VersionDescription=f"driftless {token} on {source}",
+            ClientToken=token,
+        )
+        return answer["LaunchTemplateVersion"]["VersionNumber"]
+
+    def update(self, color: str, **changes: Any) -> None:
+        """Writes settings of a group."""
+        self.asg.update_auto_scaling_group(AutoScalingGroupName=self.fleet()["group_names"][color], **changes)
+
+    def use_version(self, color: str, version: int) -> None:
+        """Gives a group a version of its launch template."""
+        template = {"LaunchTemplateId": self.fleet()["launch_template_ids"][color], "Version": str(version)}
+        self.update(color, LaunchTemplate=template)
+
+    def weigh(self, **weights: int) -> None:
+        """Writes the weights of the fleet's forward action, and nothing else in it."""
+        fleet = self.fleet()
+        tuples = [{"TargetGroupArn": fleet["target_group_arns"][color], "Weight": weight} for color, weight in weights.items()]
+        actions = [{"Type": "forward", "ForwardConfig": {"TargetGroups": tuples}}]
+        if ":listener-rule/" in fleet["forward_arn"]:
+            self.elb.modify_rule(RuleArn=fleet["forward_arn"], Actions=actions)
+        else:
+            self.elb.modify_listener(ListenerArn=fleet["forward_arn"], DefaultActions=actions)
+
+    def weights(self) -> dict[str, int]:
+        """The weights of the fleet's listener, by color."""
+        fleet = self.fleet()
+        listener = self.elb.describe_listeners(ListenerArns=[fleet["forward_arn"]])["Listeners"][0]
+        tuples = listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
+        by_arn = {entry["TargetGroupArn"]: entry["Weight"] for entry in tuples}
+        return {color: by_arn[arn] for color, arn in fleet["target_group_arns"].items()}
