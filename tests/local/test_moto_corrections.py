@@ -554,6 +554,27 @@ class FleetTest(unittest.TestCase):
         answer = self.config.describe_compliance_by_config_rule(ConfigRuleNames=[RULE])
         self.assertEqual(answer["ComplianceByConfigRules"][0]["Compliance"]["ComplianceType"], "COMPLIANT")
 
+    def test_a_rule_answers_the_tag_of_its_scope(self) -> None:
+        source = {"Owner": "AWS", "SourceIdentifier": "APPROVED_AMIS_BY_TAG"}
+        scope = {"TagKey": "Fleet", "TagValue": "web"}
+        wanted = '{"amisByTagKeyAndValue": "approved-for:web"}'
+        rule = {"ConfigRuleName": RULE, "Source": source, "Scope": scope, "InputParameters": wanted}
+        self.config.put_config_rule(ConfigRule=rule)
+        self.assertEqual(self.config.describe_config_rules()["ConfigRules"][0]["Scope"], scope)
+
+    def test_a_scaling_policy_is_enabled(self) -> None:
+        self.create_group()
+        metric = {"PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}, "TargetValue": 50}
+        self.asg.put_scaling_policy(
+            AutoScalingGroupName="web",
+            PolicyName="cpu",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingConfiguration=metric,
+        )
+        policy = self.asg.describe_policies()["ScalingPolicies"][0]
+        self.assertTrue(policy["Enabled"])
+        self.assertNotIn("PredictiveScalingConfiguration", policy)
+
     # The launcher itself
 
     def test_unknown_settings_are_refused(self) -> None:

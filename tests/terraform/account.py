@@ -29,6 +29,7 @@ class Account:
             self.workspace.write_variables(**self._variables(example))
             self.workspace.init()
             self.workspace.apply()
+            self._fleet = self.workspace.outputs()["fleet"]
         except BaseException:
             self.close()
             raise
@@ -71,8 +72,8 @@ class Account:
         return answer["ImageId"]
 
     def fleet(self) -> dict[str, Any]:
-        """What the module answered."""
-        return self.workspace.outputs()["fleet"]
+        """What the module answered. No later apply answers anything else, or plans would not be empty."""
+        return self._fleet
 
     def group(self, name: str) -> dict[str, Any]:
         """A group as Auto Scaling describes it."""

@@ -59,6 +59,7 @@ class Workspace:
         }
         if endpoint:
             self.environment["AWS_ENDPOINT_URL"] = endpoint
+        self.variables: dict[str, Any] = {}
         self._write_lock()
 
     def _write_configuration(self, base: Path) -> Path:
@@ -111,7 +112,8 @@ class Workspace:
         self.must("init", "-no-color", "-input=false", *pinned)
 
     def write_variables(self, **values: Any) -> None:
-        """Sets variables for every later command."""
+        """Sets the variables of every later command."""
+        self.variables = values
         (self.folder / "test.auto.tfvars.json").write_text(json.dumps(values))
 
     def apply(self) -> str:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError
-from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, FakeScalingPolicy, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
@@ -476,6 +476,19 @@ def _validation(message: str) -> AutoscalingClientError:
     return AutoscalingClientError("ValidationError", message)
 
 
+def scaling_policies_are_enabled() -> None:
+    """AWS: a scaling policy says that it is enabled, and only a predictive one has such a configuration. moto: says
+    neither, and an empty configuration for all."""
+    initialise = FakeScalingPolicy.__init__
+
+    def initialise_enabled(self: FakeScalingPolicy, *args: Any, **kwargs: Any) -> None:
+        initialise(self, *args, **kwargs)
+        self.enabled = True
+        self.predictive_scaling_configuration = self.predictive_scaling_configuration or None
+
+    FakeScalingPolicy.__init__ = initialise_enabled
+
+
 CORRECTIONS = (
     instances_take_time,
     groups_forget_instances_that_are_gone,
@@ -489,6 +502,7 @@ CORRECTIONS = (
     only_settled_instances_can_be_protected,
     processes_of_unknown_groups_cannot_be_suspended,
     group_settings_round_trip,
+    scaling_policies_are_enabled,
     histories_can_be_read,
     instance_refreshes_roll_a_group,
     launch_instances_is_offered,

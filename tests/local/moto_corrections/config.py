@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from moto.config.exceptions import InvalidNextTokenException, NoSuchConfigRuleException
+from moto.config.models import Scope
 from moto.config.responses import ConfigResponse
 
 COMPLIANCE_TYPES = ("COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE", "INSUFFICIENT_DATA")
@@ -69,6 +70,18 @@ def rule_compliance_can_be_read() -> None:
     ConfigResponse.describe_compliance_by_config_rule = describe_compliance_by_config_rule
 
 
+def rules_keep_the_tag_of_their_scope() -> None:
+    """AWS: a rule answers the tag that its scope was given. moto: keeps it, and answers without. So it is noted under
+    the names that the answer is made of."""
+    initialise = Scope.__init__
+
+    def initialise_with_tag(self: Scope, *args: Any, **kwargs: Any) -> None:
+        initialise(self, *args, **kwargs)
+        self.tag_key, self.tag_value = next(iter((self.tags or {}).items()), (None, None))
+
+    Scope.__init__ = initialise_with_tag
+
+
 def _refuse_unknown(request: ConfigResponse, rule: str) -> None:
     if rule not in request.config_backend.config_rules and rule not in evaluations:
         raise NoSuchConfigRuleException(rule)
@@ -91,4 +104,4 @@ def _page(rows: list[Any], token: str | None, limit: int) -> tuple[list[Any], di
     return rows[start:end], {"NextToken": str(end)} if end < len(rows) else {}
 
 
-CORRECTIONS = (compliance_details_can_be_read, rule_compliance_can_be_read)
+CORRECTIONS = (compliance_details_can_be_read, rule_compliance_can_be_read, rules_keep_the_tag_of_their_scope)
