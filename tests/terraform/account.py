@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,37 @@ from launcher_process import LauncherProcess
 
 from workspace import Workspace
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
+ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role"
+
+
+def register_image(ec2: Any, name: str) -> str:
+    """An image that can be launched."""
+    return ec2.register_image(Name=name, Architecture="arm64", RootDeviceName="/dev/xvda")["ImageId"]
+
+
+def variables_of(example: str, client: Callable[[str], Any], image: str) -> dict[str, Any]:
+    """What an example must be told, in an account that has a default network and nothing else."""
+    ec2 = client("ec2")
+    network = next(v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if v["IsDefault"])
+    filters = [{"Name": "vpc-id", "Values": [network]}]
+    subnets = sorted(ec2.describe_subnets(Filters=filters)["Subnets"], key=lambda s: s["AvailabilityZone"])
+    chosen: dict[str, Any] = {"vpc_id": network, "subnet_ids": [s["SubnetId"] for s in subnets[:2]], "image_id": image}
+    if example in ("complete", "seed-layout"):
+        # moto has no associations of State Manager: the mocked tests have them.
+        chosen |= {"bucket_name": "history", "inventory": False}
+        store = client("s3")
+        location = {} if store.meta.region_name == "us-east-1" else {"LocationConstraint": store.meta.region_name}
+        store.create_bucket(Bucket="history", **({"CreateBucketConfiguration": location} if location else {}))
+    if example == "complete":
+        chosen |= {
+            "certificate_arn": client("acm").request_certificate(DomainName="web.example.com")["CertificateArn"],
+            "volume_key_arn": client("kms").create_key()["KeyMetadata"]["Arn"],
+            "terraform_role_arn": f"{ROLE}/terraform",
+            "image_role_arn": f"{ROLE}/images",
+            "reconcile_role_arn": f"{ROLE}/driftless-ReconcileRole-*",
+        }
+    return chosen
 
 
 class Account:
@@ -24,9 +54,9 @@ class Account:
         self.workspace: Workspace | None = None
         try:
             self.ec2, self.asg, self.elb = (self.moto.client(name) for name in ("ec2", "autoscaling", "elbv2"))
-            self.image = self.register_image("first")
+            self.image = register_image(self.ec2, "first")
             self.workspace = Workspace(f"examples/{example}", self.moto.endpoint)
-            self.workspace.write_variables(**self._variables(example))
+            self.workspace.write_variables(**variables_of(example, self.moto.client, self.image))
             self.workspace.init()
             self.workspace.apply()
             self._fleet = self.workspace.outputs()["fleet"]
@@ -40,36 +70,9 @@ class Account:
             self.workspace.close()
         self.moto.end()
 
-    def _variables(self, example: str) -> dict[str, Any]:
-        network = next(v["VpcId"] for v in self.ec2.describe_vpcs()["Vpcs"] if v["IsDefault"])
-        filters = [{"Name": "vpc-id", "Values": [network]}]
-        subnets = sorted(self.ec2.describe_subnets(Filters=filters)["Subnets"], key=lambda s: s["AvailabilityZone"])
-        chosen: dict[str, Any] = {
-            "vpc_id": network,
-            "subnet_ids": [s["SubnetId"] for s in subnets[:2]],
-            "image_id": self.image,
-        }
-        if example in ("complete", "seed-layout"):
-            # moto has no associations of State Manager: the mocked tests have them.
-            chosen |= {"bucket_name": "history", "inventory": False}
-            self.moto.client("s3").create_bucket(
-                Bucket="history", CreateBucketConfiguration={"LocationConstraint": REGION}
-            )
-        if example == "complete":
-            certificate = self.moto.client("acm").request_certificate(DomainName="web.example.com")
-            chosen |= {
-                "certificate_arn": certificate["CertificateArn"],
-                "volume_key_arn": self.moto.client("kms").create_key()["KeyMetadata"]["Arn"],
-                "terraform_role_arn": f"{ROLE}/terraform",
-                "image_role_arn": f"{ROLE}/images",
-                "reconcile_role_arn": f"{ROLE}/driftless-ReconcileRole-*",
-            }
-        return chosen
-
     def register_image(self, name: str) -> str:
         """An image that can be launched."""
-        answer = self.ec2.register_image(Name=name, Architecture="arm64", RootDeviceName="/dev/xvda")
-        return answer["ImageId"]
+        return register_image(self.ec2, name)
 
     def fleet(self) -> dict[str, Any]:
         """What the module answered. No later apply answers anything else, or plans would not be empty."""

@@ -35,13 +35,15 @@ class Ran:
 
 
 class Workspace:
-    """A copy of the module, and one folder of it in which Terraform works."""
+    """A copy of the module, and one folder of it in which Terraform works. In a folder of the caller's it stays, with its
+    state, and is found again."""
 
-    def __init__(self, folder: str = ".", endpoint: str | None = None) -> None:
+    def __init__(self, folder: str = ".", endpoint: str | None = None, base: Path | None = None, region: str = REGION) -> None:
         self.tools = found.required()
-        self._temporary = tempfile.TemporaryDirectory(prefix="driftless-terraform-")
-        base = Path(self._temporary.name)
-        shutil.copytree(MODULE, base / "fleet", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        self._temporary = None if base else tempfile.TemporaryDirectory(prefix="driftless-terraform-")
+        base = base or Path(self._temporary.name)
+        if not (base / "fleet").exists():
+            shutil.copytree(MODULE, base / "fleet", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.folder = base / "fleet" / folder
         self.folder.mkdir(exist_ok=True)
         self.environment = {
@@ -53,7 +55,7 @@ class Workspace:
             "AWS_EC2_METADATA_DISABLED": "true",
             # An emulator that cannot do something will not learn it.
             "AWS_MAX_ATTEMPTS": "2",
-            "AWS_REGION": REGION,
+            "AWS_REGION": region,
             "AWS_ACCESS_KEY_ID": "123456789012",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
@@ -82,8 +84,9 @@ class Workspace:
         return not files or any("hashicorp/aws" in text for text in files)
 
     def close(self) -> None:
-        """Removes the copy."""
-        self._temporary.cleanup()
+        """Removes the copy, unless it is in a folder of the caller's."""
+        if self._temporary:
+            self._temporary.cleanup()
 
     def run(self, *arguments: str, timeout_seconds: float = 600) -> Ran:
         """A command, which never asks."""
@@ -115,6 +118,17 @@ class Workspace:
         """Sets the variables of every later command."""
         self.variables = values
         (self.folder / "test.auto.tfvars.json").write_text(json.dumps(values))
+
+    def known_variables(self) -> dict[str, Any]:
+        """The variables that were written here before."""
+        file = self.folder / "test.auto.tfvars.json"
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    def override(self, arguments: dict[str, Any]) -> None:
+        """Gives the module `fleet` other arguments than the example does, until further notice."""
+        file = self.folder / "test_override.tf.json"
+        known = json.loads(file.read_text())["module"]["fleet"] if file.exists() else {}
+        file.write_text(json.dumps({"module": {"fleet": known | arguments}}))
 
     def apply(self) -> str:
         """Makes it so."""

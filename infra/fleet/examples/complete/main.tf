@@ -1,4 +1,4 @@
-# Everything at once: HTTPS, canary steps, scaling, alarms that page, rules that find drift, an encryption key, and the
+# Everything at once: a rule of an HTTPS listener, canary steps, scaling, alarms that page, rules that find drift, an encryption key, and the
 # documents that say who may touch any of it.
 
 terraform {
@@ -103,7 +103,7 @@ module "fleet" {
     deregistration_delay_seconds = 30
     slow_start_seconds           = 30
   }
-  listener = { load_balancer_arn = aws_lb.this.arn, certificate_arn = var.certificate_arn }
+  rule = { listener_arn = aws_lb_listener.https.arn, priority = 100, host_headers = ["${var.name}.example.com"] }
 
   warmup_seconds = 90
   scaling        = { cpu_percent = 60, requests_per_target = 1000 }
@@ -172,6 +172,24 @@ resource "aws_iam_policy" "logs" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/fleets/${var.name}"
   retention_in_days = 365
+}
+
+resource "aws_lb_listener" "https" {
+  load_balancer_arn = aws_lb.this.arn
+  port              = 443
+  protocol          = "HTTPS"
+  certificate_arn   = var.certificate_arn
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+
+  default_action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      message_body = "nothing here"
+      status_code  = "404"
+    }
+  }
 }
 
 resource "aws_lb" "this" {
