@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from launcher_process import LauncherProcess
 from workspace import Workspace
 
 ACCOUNT = "123456789012"
+# An instance comes and goes within half a second there.
+SETTLED_WITHIN_SECONDS = 30
 ROLE = f"arn:aws:iam::{ACCOUNT}:role"
 
 
@@ -38,7 +41,7 @@ def variables_of(example: str, client: Callable[[str], Any], image: str) -> dict
     if example == "complete":
         chosen |= {
             "certificate_arn": client("acm").request_certificate(DomainName="web.example.com")["CertificateArn"],
-            "volume_key_arn": client("kms").create_key()["KeyMetadata"]["Arn"],
+            "key_arn": client("kms").create_key()["KeyMetadata"]["Arn"],
             "terraform_role_arn": f"{ROLE}/terraform",
             "image_role_arn": f"{ROLE}/images",
             "reconcile_role_arn": f"{ROLE}/driftless-ReconcileRole-*",
@@ -86,6 +89,17 @@ class Account:
     def groups(self) -> dict[str, dict[str, Any]]:
         """The groups of the fleet, by `blue` and `green`, or by `single`."""
         return {key: self.group(name) for key, name in self.fleet()["group_names"].items()}
+
+    def settle(self, color: str) -> None:
+        """Waits until the group has the instances that it wants, and none that leaves."""
+        ends_at = time.monotonic() + SETTLED_WITHIN_SECONDS
+        while time.monotonic() < ends_at:
+            group = self.groups()[color]
+            states = [instance["LifecycleState"] for instance in group["Instances"]]
+            if states == ["InService"] * group["DesiredCapacity"]:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{color} has {states}")
 
     def versions(self, color: str) -> list[dict[str, Any]]:
         """The versions of a color's launch template, oldest first."""

@@ -130,6 +130,7 @@ class Weighted(ExampleTest):
         tag = {"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": "driftless:mode", "PropagateAtLaunch": False}
         asg, elb = self.account.asg, self.account.elb
 
+        self.account.settle("green")
         self.account.update("green", HealthCheckGracePeriod=7)
         asg.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=arns)
         asg.create_or_update_tags(Tags=[tag | {"Value": "observe"}])
@@ -181,6 +182,7 @@ class Shared(ExampleTest):
         self.account.asg.attach_load_balancer_target_groups(AutoScalingGroupName=names[new], TargetGroupARNs=arns)
         if old == "blue":
             self.nothing_to_change()
+        self.account.settle(old)
         self.account.asg.detach_load_balancer_target_groups(AutoScalingGroupName=names[old], TargetGroupARNs=arns)
 
     def test_1_an_apply_leaves_nothing_to_change(self) -> None:
@@ -225,6 +227,7 @@ class Rolling(ExampleTest):
     def test_3_its_attachment_is_terraform_s(self) -> None:
         fleet = self.account.fleet()
         name, arns = fleet["group_names"]["single"], list(fleet["target_group_arns"].values())
+        self.account.settle("single")
         self.account.asg.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=arns)
         self.something_to_change("~ target_group_arns")
 

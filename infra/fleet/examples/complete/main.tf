@@ -44,13 +44,13 @@ variable "certificate_arn" {
   type        = string
 }
 
-variable "volume_key_arn" {
-  description = "Key that encrypts the volumes. Auto Scaling's service-linked role needs a grant on it."
+variable "key_arn" {
+  description = "Key that encrypts volumes and logs. Auto Scaling's service-linked role needs a grant on it."
   type        = string
 }
 
 variable "bucket_name" {
-  description = "Bucket that AWS Config delivers to."
+  description = "Bucket that AWS Config and the load balancer deliver to."
   type        = string
 }
 
@@ -89,8 +89,7 @@ module "fleet" {
   image_id           = var.image_id
   instance_type      = "m7g.large"
   user_data          = var.user_data
-  root_volume        = { size_gib = 20, kms_key_arn = var.volume_key_arn }
-  metadata_hop_limit = 2
+  root_volume        = { size_gib = 20, kms_key_arn = var.key_arn }
   subnet_ids         = var.subnet_ids
   security_group_ids = [aws_security_group.instances.id]
 
@@ -172,6 +171,7 @@ resource "aws_iam_policy" "logs" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/fleets/${var.name}"
   retention_in_days = 365
+  kms_key_id        = var.key_arn
 }
 
 resource "aws_lb_listener" "https" {
@@ -200,6 +200,13 @@ resource "aws_lb" "this" {
   security_groups    = [aws_security_group.balancer.id]
 
   drop_invalid_header_fields = true
+  enable_deletion_protection = true
+
+  access_logs {
+    bucket  = var.bucket_name
+    prefix  = "balancer"
+    enabled = true
+  }
 }
 
 resource "aws_security_group" "balancer" {

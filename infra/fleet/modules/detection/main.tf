@@ -72,6 +72,7 @@ resource "aws_config_config_rule" "this" {
 }
 
 resource "aws_config_configuration_recorder" "this" {
+  #checkov:skip=CKV2_AWS_48:It records what the rules read. Everything else costs by the item, and is another recorder's choice.
   count = var.recorder == null ? 0 : 1
 
   name     = "default"
@@ -112,6 +113,7 @@ resource "aws_config_delivery_channel" "this" {
 }
 
 resource "aws_config_configuration_recorder_status" "this" {
+  #checkov:skip=CKV2_AWS_45:It records what the rules read. Everything else costs by the item, and is another recorder's choice.
   count = var.recorder == null ? 0 : 1
 
   name       = aws_config_configuration_recorder.this[0].name
