@@ -52,9 +52,11 @@ def find() -> Tools | str:
     terraform = shutil.which(os.environ.get("TERRAFORM") or "terraform")
     if not terraform:
         return "terraform is not in PATH (or name it with TERRAFORM)"
-    wanted = Path(PROVIDER) / PROVIDER_VERSION / platform_name()
+    # Unpacked, or as `terraform providers mirror` packs it.
+    folder = f"{PROVIDER_VERSION}/{platform_name()}"
+    archive = f"terraform-provider-aws_{PROVIDER_VERSION}_{platform_name()}.zip"
     for mirror in mirrors():
-        if (mirror / wanted).is_dir():
+        if any((mirror / PROVIDER / entry).exists() for entry in (folder, archive)):
             return Tools(Path(terraform), mirror)
     return f"the provider hashicorp/aws {PROVIDER_VERSION} is in no mirror (name one with TF_PLUGIN_MIRROR)"
 
