@@ -145,6 +145,8 @@ pub enum Action {
         target_group: TargetGroupArn,
         /// With which API family.
         api: AttachmentApi,
+        /// How many of the group's instances must be in service right before.
+        in_service: u32,
         /// Which way.
         direction: Direction,
     },

@@ -108,6 +108,11 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
     if group_is_asked(&candidate).is_some() {
         plan.look_again(plan.input.now + LOOK_MIN);
     }
+    if matches!(refused, Some(Waiting::BelowFloor { .. }))
+        && let Some(detail) = nothing_can_go_first(policy, group)
+    {
+        plan.is_in(Condition::NothingCanGoFirst, detail);
+    }
     if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() && is_worth_telling(plan, id) {
         let detail = would_do(&replacement, member, refused.as_ref());
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
@@ -314,6 +319,19 @@ fn floor_leaves_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let floor = candidate.policy.min_healthy.of_rounded_up(candidate.group.desired);
     let costs_nothing = crate::replacement::serves_nobody(candidate.plan, candidate.group, candidate.id);
     (serving < floor && !costs_nothing).then_some(Waiting::BelowFloor { serving, floor })
+}
+
+/// A floor that is the whole group at its size, so that nothing can ever go before its successor comes.
+fn nothing_can_go_first(policy: &Policy, group: &Group) -> Option<String> {
+    let Group { name, desired, .. } = group;
+    let floor = policy.min_healthy.of_rounded_up(*desired);
+    (policy.replace == ReplaceBy::TerminateFirst && floor >= *desired).then(|| {
+        format!(
+            "driftless:replace=terminate-first leaves one fewer of the {desired} of {name}, and driftless:min-healthy={} \
+             asks for {floor}",
+            policy.min_healthy
+        )
+    })
 }
 
 fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {

@@ -167,6 +167,7 @@ async fn write<P: Ports>(ports: &P, here: &Here, action: &Action) -> Called<Acti
         }
         Action::SetWeights { change, gate, .. } => traffic::set_weights(ports, traffic, change, gate).await,
         Action::Attach { target_group, .. } if group.target_groups.contains(target_group) => Ok(ActionResult::Done),
+        Action::Attach { in_service, .. } if is_fewer_in_service(group, *in_service) => Ok(ActionResult::Changed),
         Action::Attach { target_group, api, .. } => ports.attach(name, target_group, *api).await.map(done),
         Action::Detach { target_group, .. } if !group.target_groups.contains(target_group) => Ok(ActionResult::Done),
         Action::Detach { target_group, api, others_healthy, .. } => {
@@ -175,6 +176,11 @@ async fn write<P: Ports>(ports: &P, here: &Here, action: &Action) -> Called<Acti
         // They are about no group, and were not read with one.
         Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
     }
+}
+
+fn is_fewer_in_service(group: &Group, needed: u32) -> bool {
+    let in_service = group.members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
+    traffic::is_fewer(in_service.count(), needed)
 }
 
 async fn roll_back_refresh<P: Ports>(

@@ -77,7 +77,7 @@ pub(crate) async fn detach<P: Ports>(
 }
 
 /// Whether fewer are healthy than must be.
-fn is_fewer(healthy: usize, needed: u32) -> bool {
+pub(crate) fn is_fewer(healthy: usize, needed: u32) -> bool {
     u32::try_from(healthy).is_ok_and(|healthy| healthy < needed)
 }
 

@@ -135,6 +135,7 @@ impl Cloud {
         match due {
             Due::Boots(id) => self.boots(&id),
             Due::HookEnds(id) => self.hook_ends(&id),
+            Due::HookAbandons(id) => self.hook_abandons(&id),
             Due::Drained(id) => self.drained(&id),
             Due::Leaves(id) => self.leaves(&id),
             Due::TargetJudged(arn, id) => self.judge_target(&arn, &id),

@@ -4,6 +4,7 @@ mod cutovers;
 mod events;
 mod fleet;
 mod others;
+mod traps;
 
 use std::collections::BTreeMap;
 
@@ -78,6 +79,9 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     world.counts.reach(format!("layout {layout:?}"));
     world.note(|| format!("seed {seed}: {layout:?}"));
     plan(&mut world, &names, &mut dice, is_calm);
+    if !is_calm {
+        traps::set(&mut world, &names, &mut dice.split());
+    }
     let mut simulation = Simulation::new(world, Defaults::default());
     let end = dawn() + BUSY;
     let judged = simulation.run_until(end, at_each_step).and_then(|()| {
@@ -221,7 +225,9 @@ fn people_mend(world: &mut World) {
 
 /// Lowers what was scaled above the maximum that people gave their group, as on-call is asked to.
 fn give_back_room(world: &mut World) {
-    let entries = world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.ledger);
+    let records = world.table.rows().values().filter_map(|row| row.record.as_ref());
+    // What a cutover holds travels with it.
+    let entries = records.filter(|record| record.cutover.is_none()).flat_map(|record| &record.ledger);
     let lent: Vec<(GroupName, u32)> = entries
         .filter_map(|entry| match entry.setting {
             Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => Some((entry.group.clone(), had)),

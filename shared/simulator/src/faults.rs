@@ -29,6 +29,8 @@ pub struct Rates {
     pub stale: u32,
     /// The function sleeps for longer than its lease after a call.
     pub asleep: u32,
+    /// Auto Scaling refuses a write, because it is at work on the group itself.
+    pub busy: u32,
     /// An event never arrives.
     pub event_lost: u32,
     /// An event or a message arrives twice.
@@ -59,6 +61,8 @@ impl Rates {
             slow: rate(50_000),
             stale: rate(100_000),
             asleep: rate(2_000),
+            // Whole days of it are among the traps.
+            busy: 0,
             event_lost: rate(500_000),
             duplicated: rate(200_000),
             event_late: rate(300_000),

@@ -103,6 +103,11 @@ impl Function {
     ) -> Called<T> {
         let id = self.id;
         self.call(operation, api, move |world| {
+            if world.is_busy(operation) {
+                let text =
+                    "ScalingActivityInProgress: there is a scaling activity in progress that must complete first";
+                return Err(failure(operation, CallErrorKind::Busy, text));
+            }
             let verdict = safety::before(world, id, &deed);
             let answer = effect(world);
             world.note(|| match &answer {

@@ -173,6 +173,16 @@ impl World {
         self.trace.note(self.now, what);
     }
 
+    /// Whether Auto Scaling refuses a write just now.
+    pub(crate) fn is_busy(&mut self, operation: &'static str) -> bool {
+        let rate = self.rates.busy;
+        let is_busy = rate > 0 && operation.starts_with("autoscaling:") && self.dice.happens(rate);
+        if is_busy {
+            self.counts.fault("busy");
+        }
+        is_busy
+    }
+
     /// Puts a change of the world on the agenda.
     pub fn change_at(&mut self, when: Timestamp, change: impl FnOnce(&mut Self) + Send + 'static) {
         self.at(when, Happening::Change(Box::new(change)));

@@ -74,7 +74,7 @@ fn too_few_serve(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) 
     Some(roll_back("too few of the new color serve to let the old one go"))
 }
 
-/// Lets a color go. True: it is gone.
+/// Lets a color go. True: it is gone, apart from what is kept for forensics.
 pub(crate) fn empty(
     plan: &mut Plan<'_>,
     group: &Group,
@@ -84,7 +84,7 @@ pub(crate) fn empty(
 ) -> bool {
     let live = Bounds { min: group.min, max: group.max, desired: group.desired };
     if live == (Bounds { min: 0, max: maximum, desired: 0 }) {
-        return group.members.is_empty();
+        return group.is_vacant();
     }
     plan.actions.push(Action::Empty { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
     false

@@ -209,6 +209,7 @@ fn shared(
             group: sight.new.name.clone(),
             target_group: target_group.clone(),
             api,
+            in_service: floor(cutover),
             direction: Direction::Forward,
         });
         return Moved::NotYet;

@@ -284,7 +284,7 @@ fn is_idle_empty(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     if !matches!(new.template, TemplateReference::Numbered(_)) {
         return Some(format!("{} uses no numbered launch template version", new.name));
     }
-    let is_empty = new.members.is_empty() && new.desired == 0 && new.min == 0;
+    let is_empty = new.is_vacant() && new.desired == 0 && new.min == 0;
     (!is_empty).then(|| {
         format!(
             "{} is to be empty: it wants {} instances, at least {}, and has {}",

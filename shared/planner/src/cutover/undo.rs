@@ -181,10 +181,16 @@ fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
     }
 }
 
+/// The old color grows to what the fleet wants by now: it may have scaled out since, and further than the old color may.
+fn grow_old(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+    ledger::hold_maximum(plan, sight.old, cutover.size);
+    ledger::hold_minimum(plan, sight.old, cutover.size);
+}
+
 /// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
 fn strengthen(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
     let (serving, floor) = (serving(sight.seen, sight.old), floor(cutover));
-    ledger::hold_minimum(plan, sight.old, cutover.size);
+    grow_old(plan, sight, cutover);
     let detail = format!("{serving} of {} serve in {}, and the floor is {floor}", cutover.size, sight.old.name);
     plan.is_in(Condition::RollbackBelowFloor, detail);
     Waiting::RollbackBelowFloor { serving, floor }
@@ -243,6 +249,8 @@ fn shared(
             group: sight.old.name.clone(),
             target_group: target_group.clone(),
             api,
+            // It comes in beside the new color, and takes nothing from it.
+            in_service: 0,
             direction: Direction::Back,
         });
         return Back::NotYet;

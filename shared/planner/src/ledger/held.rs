@@ -8,7 +8,7 @@ use crate::decide::Plan;
 use crate::ids::GroupName;
 use crate::observation::{Group, TemplateReference, TemplateVersion};
 use crate::record::{FleetBounds, LedgerEntry, Setting};
-use crate::replacement::{LOOK_MAX, LOOK_MIN};
+use crate::replacement::LOOK_MIN;
 
 /// Notes a setting before it is changed.
 pub(crate) fn note(plan: &mut Plan<'_>, group: &GroupName, setting: Setting) {
@@ -95,7 +95,7 @@ fn held(plan: &Plan<'_>, group: &GroupName) -> Vec<LedgerEntry> {
     plan.next.ledger.iter().filter(is_held).cloned().collect()
 }
 
-/// Puts back what a cutover holds on a group. True: nothing is left.
+/// Puts back what a cutover holds on a group. True: nothing is left that could be put back now.
 pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
     for entry in held(plan, &group.name) {
         match &entry.setting {
@@ -113,8 +113,6 @@ pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
                 live if group.desired <= *had && group.min <= *had => {
                     plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
                 }
-                // A cutover that is under way tells of it by its own deadline.
-                _ if plan.next.cutover.is_some() => plan.look_again(plan.input.now + LOOK_MAX),
                 _ => does_not_fit(plan, &entry, group, *had),
             },
             Setting::Template { had, wrote } => restore_template(plan, group, &entry, had, wrote),
@@ -122,7 +120,9 @@ pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    let is_done = held(plan, &group.name).is_empty();
+    // A maximum under which the fleet does not fit any more holds up nothing: it is put back when it does.
+    let is_lent = |entry: &LedgerEntry| matches!(&entry.setting, Setting::HeldMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max));
+    let is_done = held(plan, &group.name).iter().all(is_lent);
     if !is_done {
         plan.look_again(plan.input.now + LOOK_MIN);
     }
@@ -209,8 +209,6 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
                     });
                 }
                 // A maximum is lowered only when what is wanted fits under it.
-                // A cutover that is under way tells of it by its own deadline.
-                _ if plan.next.cutover.is_some() => plan.look_again(plan.input.now + LOOK_MAX),
                 _ => does_not_fit(plan, &entry, group, *had),
             },
             Setting::Template { .. } => strike(plan, &entry, "it is the release by now"),

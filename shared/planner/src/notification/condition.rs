@@ -58,6 +58,8 @@ pub enum Condition {
     TrafficChanged,
     /// The color that is to take the traffic back is too weak for it.
     RollbackBelowFloor,
+    /// The drifted one is to go first, and at this size the floor lets none go.
+    NothingCanGoFirst,
     /// A color is to be let go, and nobody of the one that stays serves.
     OldColorDown,
     /// Traffic is not back in time.
@@ -91,6 +93,7 @@ impl Condition {
             Self::GuardAlarmMissing => "guard-alarm-missing".to_owned(),
             Self::TrafficChanged => "traffic-changed".to_owned(),
             Self::RollbackBelowFloor => "rollback-below-floor".to_owned(),
+            Self::NothingCanGoFirst => "nothing-can-go-first".to_owned(),
             Self::OldColorDown => "old-color-down".to_owned(),
             Self::RollbackOverdue => "rollback-overdue".to_owned(),
             Self::RestoreOverdue => "restore-overdue".to_owned(),
@@ -120,6 +123,7 @@ impl Condition {
             | Self::WouldCutOver { .. }
             | Self::CutoverWaits
             | Self::AwaitingApproval
+            | Self::NothingCanGoFirst
             | Self::RestoreOverdue
             | Self::RetireOverdue
             | Self::DrainOverdue { .. } => Severity::Notify,
@@ -145,6 +149,7 @@ impl Condition {
             Self::GuardAlarmMissing => "an alarm that guards the cutover is gone".to_owned(),
             Self::TrafficChanged => "another hand moved its traffic".to_owned(),
             Self::RollbackBelowFloor => "too weak to take all traffic back".to_owned(),
+            Self::NothingCanGoFirst => "no drifted instance can go before its successor comes".to_owned(),
             Self::OldColorDown => "nobody of the old color serves".to_owned(),
             Self::RollbackOverdue => "traffic is not back yet".to_owned(),
             Self::RestoreOverdue => "not everything is put back yet".to_owned(),
@@ -207,6 +212,10 @@ impl Condition {
             Self::RollbackBelowFloor => {
                 "As much traffic as its healthy instances can take goes back; its minimum is raised. Look at why they \
                  do not serve."
+            }
+            Self::NothingCanGoFirst => {
+                "Nothing is replaced at this size. Lower driftless:min-healthy, let the successor come first \
+                 (driftless:replace=surge), or scale out."
             }
             Self::OldColorDown => {
                 "The new color is kept until somebody of the old one serves; the old one's minimum is raised. Look at \

@@ -62,6 +62,7 @@ fn conditions() -> Vec<Condition> {
         Condition::GuardAlarmMissing,
         Condition::TrafficChanged,
         Condition::RollbackBelowFloor,
+        Condition::NothingCanGoFirst,
         Condition::OldColorDown,
         Condition::RollbackOverdue,
         Condition::RestoreOverdue,
@@ -223,6 +224,7 @@ fn the_catalogue_is_complete() {
             | Condition::GuardAlarmMissing
             | Condition::TrafficChanged
             | Condition::RollbackBelowFloor
+            | Condition::NothingCanGoFirst
             | Condition::OldColorDown
             | Condition::RollbackOverdue
             | Condition::RestoreOverdue

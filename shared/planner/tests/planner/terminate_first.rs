@@ -283,3 +283,14 @@ fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replace
     assert!(matches!(stage.record().replacements[&newcomer].phase, Phase::Stopped(_)));
     assert_eq!((stage.desired(), stage.groups[0].active().count()), (3, 3));
 }
+
+#[test]
+fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
+    for (size, is_told) in [(9, true), (10, false), (11, false)] {
+        let mut stage = drifted(size, &[1], "90%");
+        stage.look();
+        let waits = stage.waits_for(1).is_some_and(|waiting| matches!(waiting, Waiting::BelowFloor { .. }));
+        let kinds = stage.kinds();
+        assert_eq!((waits, kinds.contains(&"entered nothing-can-go-first".to_owned())), (is_told, is_told), "{size}");
+    }
+}

@@ -12,6 +12,8 @@ pub(crate) enum Due {
     Boots(InstanceId),
     /// A lifecycle hook lets an instance go on.
     HookEnds(InstanceId),
+    /// The time of a launch hook is up.
+    HookAbandons(InstanceId),
     /// A leaving instance has finished its requests.
     Drained(InstanceId),
     /// An instance is gone.

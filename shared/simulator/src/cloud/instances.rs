@@ -17,6 +17,9 @@ const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), S
 /// From the end of draining until EC2 has shut it down.
 const SHUTDOWN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_secs(40));
 
+/// Launches that nobody lets go on at the hook, of a million.
+const ABANDONED: u32 = 30_000;
+
 impl Cloud {
     /// A new instance of a group, pending. The group has launched it, for whatever reason.
     pub(super) fn spawn(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
@@ -73,7 +76,10 @@ impl Cloud {
         }
         let hook = self.groups.get(&instance.group).and_then(|group| group.launch_hook);
         match hook {
-            // Whoever waits at the hook lets it go on well before its time is up.
+            // Whoever waits at the hook lets it go on well before its time is up, unless it died: then it is abandoned.
+            Some(timeout) if self.dice.happens(ABANDONED) => {
+                self.agenda.plan(self.now + timeout, Due::HookAbandons(id.clone()));
+            }
             Some(timeout) => {
                 let wait = self.dice.duration(SignedDuration::from_secs(5), timeout / 2);
                 self.agenda.plan(self.now + wait, Due::HookEnds(id.clone()));
@@ -88,6 +94,14 @@ impl Cloud {
             Some(Life::Terminating) => self.shut_down(id),
             Some(Life::InService | Life::Standby | Life::Gone) | None => {}
         }
+    }
+
+    /// Nobody let it go on: what is launching goes, and another one comes.
+    pub(super) fn hook_abandons(&mut self, id: &InstanceId) {
+        let Some(instance) = self.instances.get(id).filter(|instance| instance.life == Life::Pending) else { return };
+        let group = instance.group.clone();
+        self.end(id, Actor::AutoScaling, self.now);
+        self.balances_soon(&group);
     }
 
     fn enter_service(&mut self, id: &InstanceId) {

@@ -91,7 +91,7 @@ fn replacements_may_begin(
         let why = format!("{drifted} of {} are drifted, which is more than {share} %", members.len());
         return Err(violated(world, "many that drift at once have a common cause", what(why)));
     }
-    let members = without_successors(commit, group, |_| true).len();
+    let members = without_successors(commit, group, |member| member.lifecycle != Lifecycle::Standby).len();
     let budget = group.tags.get("driftless:budget").map_or("1", String::as_str);
     let allowed = match budget.strip_suffix('%') {
         Some(share) => (members * share.parse().unwrap_or(0) / 100).max(1),

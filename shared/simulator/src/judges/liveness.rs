@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Waiting;
-use driftless_planner::ids::FleetName;
+use driftless_planner::ids::{FleetName, GroupName};
 use driftless_planner::record::Phase;
 
 use super::Violation;
+use super::safety::percent;
 use crate::world::World;
 
 /// Whether all work has come to an end.
@@ -48,9 +49,11 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     };
     // What is only observed may wait for ever.
     let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase {
-        Phase::Stopped(_) => false,
+        // Full for days, as is told.
+        Phase::Stopped(_) | Phase::Blocked(Waiting::QuarantineFull { .. }) => false,
         // A share of a group of one is none, as the policy says and as is told.
         Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
+        Phase::Blocked(Waiting::BelowFloor { .. }) if nothing_can_go_first(world, &replacement.group) => false,
         Phase::Blocked(_) => !is_observed(&replacement.group),
         Phase::Debouncing
         | Phase::Launching(_)
@@ -68,4 +71,11 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
     }
     Ok(())
+}
+
+/// A policy that lets the drifted one go first, over a floor that is the whole group at its size: as is told.
+fn nothing_can_go_first(world: &World, name: &GroupName) -> bool {
+    let Some(group) = world.cloud.groups().get(name) else { return false };
+    let goes_first = group.tags.get("driftless:replace").is_some_and(|way| way == "terminate-first");
+    goes_first && (group.desired * percent(group, "driftless:min-healthy", 90)).div_ceil(100) >= group.desired
 }

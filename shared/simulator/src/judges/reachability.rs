@@ -4,13 +4,15 @@
 use crate::world::Counts;
 
 /// What every batch of thousands must come by.
-pub const MUST_REACH: [&str; 59] = [
+pub const MUST_REACH: [&str; 62] = [
     "phase debouncing",
     "phase blocked",
     "phase launching",
     "phase proving",
     "phase retiring",
     "phase withdrawing",
+    "phase vacating",
+    "phase refilling",
     "phase stopped",
     "waiting freeze",
     "waiting mode",
@@ -24,6 +26,7 @@ pub const MUST_REACH: [&str; 59] = [
     "waiting budget",
     "waiting back-off",
     "waiting capacity",
+    "waiting quarantine",
     "waiting protection",
     "waiting in-service",
     "waiting debounce",

@@ -23,7 +23,7 @@ pub fn before(world: &World, function: u64, deed: &Deed) -> Result<(), Violation
     match deed {
         Deed::Terminate { instance, capacity } | Deed::SetAside { instance, capacity, .. } => {
             is_unprotected(world, function, instance)?;
-            may_go(world, instance, *capacity)
+            may_go(world, function, instance, *capacity)
         }
         Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
             is_in_ledger(world, group, deed)
@@ -46,7 +46,7 @@ pub(super) fn violated(world: &World, rule: &'static str, what: String) -> Viola
 }
 
 /// An instance may go for a reason only, and never so that too few are left.
-fn may_go(world: &World, instance: &InstanceId, capacity: CapacityChange) -> Result<(), Violation> {
+fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: CapacityChange) -> Result<(), Violation> {
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
     let raised_at = world.history.raised.get(&group.name);
@@ -56,7 +56,7 @@ fn may_go(world: &World, instance: &InstanceId, capacity: CapacityChange) -> Res
     if !is_ours && !is_drifted && !launched_after_raise {
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
     }
-    keeps_floor(world, group, instance, capacity)?;
+    keeps_floor(world, function, group, instance, capacity)?;
     if is_ours || (launched_after_raise && !is_drifted) {
         return Ok(());
     }
@@ -104,6 +104,7 @@ pub(super) fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
 
 fn keeps_floor(
     world: &World,
+    function: u64,
     group: &GroupState,
     instance: &InstanceId,
     capacity: CapacityChange,
@@ -134,9 +135,11 @@ fn keeps_floor(
     let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
     let stays = group.desired.saturating_sub(shrinks).saturating_sub(surplus);
     let floor = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
-    let just_now = |member: &InstanceId| {
-        world.history.served_at.get(member).is_some_and(|at| world.now.duration_since(*at) <= ON_ITS_WAY)
-    };
+    // What served when the function looked, however far its look trailed, or a moment ago.
+    let fleet = group.tags.get("driftless:fleet");
+    let looked_at = fleet.map_or(world.now, |fleet| world.history.known_up_to(function, fleet, world.now));
+    let known_at = looked_at.min(world.now - ON_ITS_WAY);
+    let just_now = |member: &InstanceId| world.history.served_at.get(member).is_some_and(|at| *at >= known_at);
     let left = world
         .cloud
         .members(&group.name)

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::safety::{ON_ITS_WAY, percent, violated};
 use super::{Violation, home_of, of_its_fleet, serving};
-use crate::cloud::Blame;
+use crate::cloud::{Blame, Life};
 use crate::world::World;
 
 /// A decision that was made before a veto may still be carried out for so long.
@@ -64,7 +64,9 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
         let what = format!("{serve} serve in {group}, and the floor is {floor}");
         return Err(violated(world, "traffic goes only to a color at its floor", what));
     }
-    let mut images = world.cloud.members(group).map(|member| &member.image);
+    // What is kept for forensics gets no traffic.
+    let members = world.cloud.members(group).filter(|member| member.life != Life::Standby);
+    let mut images = members.map(|member| &member.image);
     images.try_for_each(|image| is_not_vetoed(world, group, image))
 }
 

@@ -3,7 +3,7 @@
 use driftless_planner::action::Action;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::{TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
 
@@ -12,7 +12,7 @@ use super::{
     answer, color, color_mut, is_as_before, is_at_rest, ring, say, sicken, step, until_over, until_phase,
     weighted_fleet,
 };
-use crate::support::{RULE, Stage, image_id, member, mins, secs};
+use crate::support::{RULE, Stage, id, image_id, member, mins, secs};
 
 fn touched(stage: &Stage) -> Vec<&str> {
     let of_groups = stage.acted.iter().filter(|outcome| outcome.action.group().is_some());
@@ -211,4 +211,23 @@ fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_
     let plans: Vec<_> = plans.collect();
     assert_eq!((plans[0].0, plans[0].1), (2, 1));
     assert_eq!(plans[1], (1, 0, secs(0)));
+}
+
+#[test]
+fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
+    let mut stage = weighted_fleet(2);
+    stage.tag("replace", "quarantine");
+    let blue = color_mut(&mut stage, Color::Blue);
+    let mut kept = blue.members[0].clone();
+    kept.id = id(99);
+    kept.lifecycle = Lifecycle::Standby;
+    blue.members.push(kept);
+    for (image, live) in [(2, Color::Green), (3, Color::Blue)] {
+        stage.publish(image);
+        step(&mut stage, secs(1));
+        assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{image}");
+        assert_eq!(color(&stage, live).desired, 2);
+    }
+    let is_kept = |group: &Group| group.members.iter().any(|member| member.lifecycle == Lifecycle::Standby);
+    assert!(is_kept(color(&stage, Color::Blue)));
 }

@@ -1,10 +1,13 @@
 //! The layouts other than two target groups.
 
+use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
 
-use super::{adopted, color, is_as_before, is_at_rest, pair, ring, step, until_over, until_phase, weighted_fleet};
+use super::{
+    adopted, color, color_mut, is_as_before, is_at_rest, pair, ring, say, step, until_over, until_phase, weighted_fleet,
+};
 use crate::support::{Stage, image_id, secs, target_group};
 
 fn shared_fleet(size: u32) -> Stage {
@@ -120,5 +123,27 @@ fn what_waits_for_approval_says_whether_it_serves_already() {
         stage.publish(2);
         until_phase(&mut stage, "awaiting-approval");
         assert!(format!("{:?}", stage.told).contains(&format!("{} {words}", image_id(2))), "{:?}", stage.told);
+    }
+}
+
+#[test]
+fn the_old_color_grows_past_its_own_maximum_to_take_back_what_the_fleet_grew_to() {
+    for is_shared in [true, false] {
+        let mut stage = if is_shared { shared_fleet(4) } else { weighted_fleet(4) };
+        stage.tag("min-healthy", "100%");
+        for group in &mut stage.groups {
+            group.max = 4;
+        }
+        stage.publish(2);
+        until_phase(&mut stage, "warm");
+        let new = color_mut(&mut stage, Color::Green);
+        (new.max, new.min, new.desired) = (6, 6, 6);
+        for _ in 0..20 {
+            step(&mut stage, secs(15));
+        }
+        say(&mut stage, Command::Rollback);
+        assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "shared: {is_shared}");
+        assert_eq!(color(&stage, Color::Green).desired, 0);
+        assert!(color(&stage, Color::Blue).desired >= 4);
     }
 }

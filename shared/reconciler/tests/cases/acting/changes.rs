@@ -278,6 +278,21 @@ fn a_shared_target_group_is_let_go_only_while_enough_of_the_other_color_are_heal
 }
 
 #[test]
+fn a_color_gets_the_shared_target_group_only_with_as_many_in_service_as_the_gate_asks_for() {
+    for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
+        let world = stage();
+        let attach = actions().into_iter().find_map(|mut action| {
+            if let Action::Attach { in_service, .. } = &mut action {
+                *in_service = needed;
+                return Some(action);
+            }
+            None
+        });
+        assert_eq!(one(&world, &attach.unwrap()), result, "{needed}");
+    }
+}
+
+#[test]
 fn attachments_use_the_family_that_was_decided() {
     let world = stage();
     for action in actions() {

@@ -177,6 +177,7 @@ pub(super) fn actions() -> Vec<Action> {
             group: green(),
             target_group: target_group("later"),
             api: AttachmentApi::TrafficSources,
+            in_service: 2,
             direction,
         },
         detach(2),

@@ -1,0 +1,151 @@
+//! What Auto Scaling does by itself on some days, and what makes its groups awkward: hooks, scaling policies, zones that it
+//! evens out, and policies that replace in another way. All of it is drawn from dice of its own, so that a day without traps
+//! is the day that it was.
+
+use driftless_planner::ids::GroupName;
+use jiff::SignedDuration;
+
+use super::fleet::Names;
+use super::{BUSY, dawn};
+use crate::cloud::{GroupState, Life};
+use crate::dice::Dice;
+use crate::people;
+use crate::world::World;
+
+/// Days with traps, of a million.
+const DAYS_WITH_TRAPS: u32 = 500_000;
+
+/// Sets the traps of a day.
+pub(super) fn set(world: &mut World, names: &Names, dice: &mut Dice) {
+    if !dice.happens(DAYS_WITH_TRAPS) {
+        return;
+    }
+    if dice.happens(300_000) {
+        replaces_otherwise(world, names, dice);
+    }
+    if dice.happens(300_000) {
+        has_hooks(world, names, dice);
+    }
+    if dice.happens(300_000) {
+        is_busy(world, dice);
+    }
+    if dice.happens(300_000) {
+        evens_out(world, names, dice);
+    }
+    if dice.happens(400_000) {
+        follows_load(world, names, dice);
+    }
+}
+
+/// The drifted one goes first, or is kept for forensics.
+fn replaces_otherwise(world: &mut World, names: &Names, dice: &mut Dice) {
+    let way = if dice.happens(500_000) { "terminate-first" } else { "quarantine" };
+    for color in &names.fleet.colors {
+        world.cloud.edit_group(&color.group, |group| {
+            group.tags.insert("driftless:replace".to_owned(), way.to_owned());
+            // Going first leaves one fewer: a policy that wants all of them would be invalid.
+            if way == "terminate-first" && group.tags.get("driftless:min-healthy").is_some_and(|share| share == "100%")
+            {
+                group.tags.insert("driftless:min-healthy".to_owned(), "60%".to_owned());
+            }
+        });
+    }
+    world.note(|| format!("the policy: replace by {way}"));
+}
+
+/// Instances wait at hooks as they come and as they go.
+fn has_hooks(world: &mut World, names: &Names, dice: &mut Dice) {
+    let mut timeout = || {
+        let drawn = dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(8));
+        dice.happens(700_000).then_some(drawn)
+    };
+    let (launch, end) = (timeout(), timeout());
+    for color in &names.fleet.colors {
+        world.cloud.edit_group(&color.group, |group| (group.launch_hook, group.end_hook) = (launch, end));
+    }
+    world.note(|| format!("hooks: {launch:?} at the launch, {end:?} at the end"));
+}
+
+/// Auto Scaling refuses writes to a group for the sake of an activity of its own.
+fn is_busy(world: &mut World, dice: &mut Dice) {
+    world.rates.busy = u32::try_from(dice.between(1_000, 100_000)).unwrap_or(1_000);
+}
+
+/// Auto Scaling evens the zones out.
+fn evens_out(world: &mut World, names: &Names, dice: &mut Dice) {
+    for _ in 0..dice.between(1, 6) {
+        let at = dawn() + dice.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
+        let Some(group) = dice.pick(&names.fleet.colors).map(|color| color.group.clone()) else { return };
+        world.change_at(at, move |world| {
+            if world.cloud.groups().get(&group).is_some_and(|known| known.desired > 0) {
+                world.note(|| format!("Auto Scaling: evens out the zones of {group}"));
+                world.cloud.rebalance(&group);
+            }
+        });
+    }
+}
+
+/// Scaling policies of both colors follow their share of the load, which rises and falls in the course of hours.
+fn follows_load(world: &mut World, names: &Names, dice: &mut Dice) {
+    let groups = names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
+    let Some(wanted) = groups.map(|group| group.desired).max() else { return };
+    let (period, every) = (dice.between(40, 240), dice.between(1, 5));
+    world.note(|| format!("scaling policies follow a load that rises and falls in {period} minutes"));
+    let minutes = u64::try_from(BUSY.as_mins()).unwrap_or(0);
+    for minute in (10..minutes.saturating_sub(10)).step_by(usize::try_from(every).unwrap_or(1)) {
+        let names = names.clone();
+        // From half of what the fleet wants at dawn to half more, in instances and per mille.
+        let phase = minute % period;
+        let rise = phase.min(period - phase) * 2_000 / period;
+        let load = u64::from(wanted) * (500 + rise);
+        let at = dawn() + SignedDuration::from_mins(i64::try_from(minute).unwrap_or(0));
+        world.change_at(at, move |world| {
+            for color in &names.fleet.colors {
+                follow(world, &names, &color.group, load);
+            }
+        });
+    }
+}
+
+/// One look of a scaling policy: it goes towards what its share of the load needs, one instance at a time.
+fn follow(world: &mut World, names: &Names, name: &GroupName, load_per_mille: u64) {
+    let Some(group) = world.cloud.groups().get(name) else { return };
+    if group.max == 0 || group.suspended.contains("AlarmNotification") || !has_metrics(world, group) {
+        return;
+    }
+    let (weight, all) = share(world, names, group);
+    let needs = if all == 0 { 0 } else { (load_per_mille * u64::from(weight)).div_ceil(1_000 * u64::from(all)) };
+    let needs = u32::try_from(needs).unwrap_or(u32::MAX);
+    let desired = match group.desired {
+        live if needs > live => live + 1,
+        live if needs < live => live - 1,
+        live => live,
+    };
+    let desired = desired.clamp(group.min, group.max);
+    if desired != group.desired {
+        people::write_desired(world, name, desired);
+    }
+}
+
+/// A policy has nothing to look at where no instance runs.
+fn has_metrics(world: &World, group: &GroupState) -> bool {
+    world.cloud.members(&group.name).any(|member| member.life == Life::InService)
+}
+
+/// How much of the traffic comes to a group, of how much. What has no load balancer takes from a queue, each instance the
+/// same.
+fn share(world: &World, names: &Names, group: &GroupState) -> (u32, u32) {
+    let colors = || names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
+    let in_service = |group: &GroupState| {
+        let members = world.cloud.members(&group.name).filter(|member| member.life == Life::InService);
+        u32::try_from(members.count()).unwrap_or(u32::MAX)
+    };
+    if names.fleet.colors.iter().all(|color| color.target_group.is_none()) {
+        return (in_service(group), colors().map(in_service).sum());
+    }
+    let Some(forward) = world.cloud.forwards_now().get(&names.fleet.place) else { return (0, 1) };
+    let Some(arn) = group.target_groups.first() else { return (0, 1) };
+    let beside: u32 = colors().filter(|other| other.target_groups.contains(arn)).map(in_service).sum();
+    let weight = forward.weights.get(arn).copied().unwrap_or(0);
+    (weight * in_service(group), forward.weights.values().sum::<u32>() * beside)
+}
