@@ -16,7 +16,8 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
     });
     let is_set_aside = is_quarantine(&retiring.surge)
         && context.drifted.is_some_and(|drifted| drifted.lifecycle == Lifecycle::Standby);
-    if (context.drifted.is_none() || is_set_aside) && was_taken_by_others(context, &retiring) {
+    // In standby it is where it was to go, whatever others did to desired capacity meanwhile.
+    if context.drifted.is_none() && !is_set_aside && was_taken_by_others(context, &retiring) {
         if is_launching_beside(plan, context) {
             // What holds desired capacity up may be that launch. It answers by its token, or ends.
             return Step::Stay(Phase::Retiring(retiring));

@@ -7,7 +7,7 @@ use driftless_planner::observation::Lifecycle;
 use driftless_planner::policy::{QUARANTINE_FOR, QUARANTINE_MAX};
 use jiff::SignedDuration;
 
-use crate::support::{RULE, Stage, around, freeze, id, mins};
+use crate::support::{RULE, Stage, around, freeze, id, mins, secs};
 
 fn drifted(size: u32, numbers: &[u32]) -> Stage {
     let mut stage = Stage::drifted(size, numbers);
@@ -41,6 +41,22 @@ fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
     let told = stage.told.last().unwrap();
     let News::Replaced { kept_until, .. } = &told.news else { panic!("{told:?}") };
     assert_eq!(*kept_until, Some(kept.until));
+}
+
+#[test]
+fn what_was_set_aside_without_an_answer_is_kept_whatever_a_scaling_policy_did_meanwhile() {
+    let mut stage = drifted(4, &[1]);
+    while lifecycle(&stage, 1) != Some(Lifecycle::Standby) {
+        stage.look();
+        stage.arrive();
+        stage.wait(secs(15));
+    }
+    stage.outcomes.clear();
+    let desired = stage.desired();
+    stage.scale_to(desired + 1);
+    stage.settle();
+    assert!(stage.record().quarantined.contains_key(&id(1)), "{:?}", stage.journal);
+    assert_eq!(stage.desired(), desired + 1);
 }
 
 #[test]

@@ -172,7 +172,7 @@ const fn is_active(member: &Member) -> bool {
     matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService)
 }
 
-/// The active members of a group. A successor is none for as long as what it replaces is there.
+/// The active members of a group. A successor is none for as long as what it replaces is there and its work goes on.
 fn without_successors<'g>(
     commit: &Commit<'_>,
     group: &'g Group,
@@ -180,7 +180,12 @@ fn without_successors<'g>(
 ) -> Vec<&'g Member> {
     let works = commit.before.into_iter().flat_map(|before| &before.replacements);
     let under_way = works.filter(|(id, _)| group.members.iter().any(|member| member.id == **id && is_there(member)));
-    let successors: Vec<&InstanceId> = under_way.filter_map(|(_, work)| work.phase.successor()).collect();
+    let goes_on = |id: &&InstanceId| {
+        let works = commit.decision.next.replacements.values();
+        works.filter_map(|work| work.phase.successor()).any(|successor| successor == *id)
+    };
+    let successors: Vec<&InstanceId> =
+        under_way.filter_map(|(_, work)| work.phase.successor()).filter(goes_on).collect();
     group.members.iter().filter(|member| is_active(member) && !successors.contains(&&member.id)).collect()
 }
 

@@ -3,7 +3,7 @@
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::record::{LedgerEntry, Phase, Replacement};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Protected, Violation, serving, traffic};
 use crate::cloud::{GroupState, Life};
@@ -81,7 +81,7 @@ fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result
         return Ok(());
     }
     let is_tagged = known.protect.as_ref().is_some_and(|tag| {
-        let until = tag.rsplit_once(" until ").and_then(|(_, time)| time.parse::<jiff::Timestamp>().ok());
+        let until = tag.rsplit_once(" until ").and_then(|(_, time)| time.parse::<Timestamp>().ok());
         // A clock that is ahead lets go of it a moment early.
         until.is_none_or(|until| until > world.now + SignedDuration::from_secs(1))
     });
@@ -133,13 +133,14 @@ fn keeps_floor(
         .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
     let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
-    let stays = group.desired.saturating_sub(shrinks).saturating_sub(surplus);
+    let looked_at = looked_at(world, function, group);
+    // What people asked for since the look could not be known.
+    let asked_before = group.past.iter().rev().find(|(at, _)| *at < looked_at).map(|(at, _)| *at);
+    let known = group.past.iter().filter(|(at, _)| asked_before.is_none_or(|before| *at >= before));
+    let desired = known.map(|(_, described)| described.desired).chain([group.desired]).min().unwrap_or(group.desired);
+    let stays = desired.saturating_sub(shrinks).saturating_sub(surplus);
     let floor = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
-    // What served when the function looked, however far its look trailed, or a moment ago.
-    let fleet = group.tags.get("driftless:fleet");
-    let looked_at = fleet.map_or(world.now, |fleet| world.history.known_up_to(function, fleet, world.now));
-    let known_at = looked_at.min(world.now - ON_ITS_WAY);
-    let just_now = |member: &InstanceId| world.history.served_at.get(member).is_some_and(|at| *at >= known_at);
+    let just_now = |member: &InstanceId| world.history.served_at.get(member).is_some_and(|at| *at >= looked_at);
     let left = world
         .cloud
         .members(&group.name)
@@ -150,6 +151,13 @@ fn keeps_floor(
         return Err(violated(world, "healthy capacity stays at the floor", what));
     }
     Ok(())
+}
+
+/// What a function could know when it decided on a group: how far its look trailed, or a moment ago.
+fn looked_at(world: &World, function: u64, group: &GroupState) -> Timestamp {
+    let fleet = group.tags.get("driftless:fleet");
+    let looked_at = fleet.map_or(world.now, |fleet| world.history.known_up_to(function, fleet, world.now));
+    looked_at.min(world.now - ON_ITS_WAY)
 }
 
 fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
@@ -171,8 +179,11 @@ fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> 
 
 fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
     let budget = group.tags.get("driftless:budget").map_or("1", String::as_str);
+    // They were let through at the size that the group had then.
+    let surges = works(world).filter(|(_, work)| work.group == group.name).filter_map(|(_, work)| work.phase.surge());
+    let size = surges.map(|surge| surge.base_desired).chain([group.desired]).max().unwrap_or(group.desired);
     let allowed: u32 = match budget.strip_suffix('%') {
-        Some(share) => (group.desired * share.parse().unwrap_or(0) / 100).max(1),
+        Some(share) => (size * share.parse().unwrap_or(0) / 100).max(1),
         None => budget.parse().unwrap_or(1),
     };
     let is_going = |id: &InstanceId| {
