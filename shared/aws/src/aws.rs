@@ -1,7 +1,9 @@
 //! Everything that `reconcile` needs, on real AWS.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_types::SdkConfig;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{Called, Clock, Wakes};
@@ -77,6 +79,13 @@ impl Aws {
 
     pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
         self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
+    }
+
+    /// Waits between two attempts. At once, where the configuration knows no sleep.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        if let Some(sleep) = self.config.sleep_impl() {
+            sleep.sleep(duration).await;
+        }
     }
 
     fn sqs(&self) -> &aws_sdk_sqs::Client {

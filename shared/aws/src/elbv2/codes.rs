@@ -6,11 +6,12 @@ use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::ids::TargetGroupArn;
 use driftless_reconciler::ports::{CallErrorKind, Called, LoadBalancers as _};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{DESCRIBE_HEALTH, DESCRIBE_LISTENERS, DESCRIBE_RULES, DESCRIBE_TARGET_GROUPS, settings, weights};
 use crate::aws::Aws;
 use crate::aws::testing::on;
-use crate::canned::{Canned, query_error};
+use crate::canned::{Canned, Reply, query_error};
 use crate::wire::Again::{Call as AtOnce, Look};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
@@ -21,7 +22,7 @@ const LISTENER: &str =
 const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
     f2f7dc8efc522ab2/9683b2d02a6cabee";
 
-/// Weights are absolute, and compared before they are written: writing them again is harmless.
+/// Weights are read and compared anew before each attempt to write them.
 const CALLS: [Call; 9] = [
     call("forwards", DESCRIBE_TARGET_GROUPS, 3),
     call("forwards of a load balancer", DESCRIBE_LISTENERS, 3),
@@ -76,8 +77,8 @@ fn prepared(method: &str) -> Canned {
         "forwards of a listener" => {
             canned.on("DescribeTargetGroups", 200, target_groups()).on("DescribeListeners", 200, listeners(""))
         }
-        "weights of a rule" => canned.on("DescribeRules", 200, rules("")),
-        "weights of a listener" => canned.on("DescribeListeners", 200, listeners("")),
+        "weights of a rule" => canned.always("DescribeRules", Reply::new(200, rules(""))),
+        "weights of a listener" => canned.always("DescribeListeners", Reply::new(200, listeners(""))),
         _ => canned,
     }
 }
@@ -208,6 +209,43 @@ async fn weights_meet_each_of_their_codes() {
     .map(|code| (Error(400, code, "because"), Fails(REFUSED), Look));
     met("weights of a rule", &lines).await;
     met("weights of a listener", &lines).await;
+}
+
+/// A rule whose weights are these, for blue and green.
+fn rule_with(weights: [u32; 2]) -> String {
+    rules("")
+        .replace("<Weight>100<", &format!("<Weight>{}<", weights[0]))
+        .replace("<Weight>0<", &format!("<Weight>{}<", weights[1]))
+}
+
+#[tokio::test]
+async fn weights_whose_answer_was_lost_are_read_before_they_are_written_again() {
+    for (found, expected, writes) in [
+        // The first attempt did it.
+        ([90, 10], None, 1),
+        ([100, 0], None, 2),
+        // A person wrote in between: theirs stays.
+        ([50, 50], Some(REFUSED), 1),
+    ] {
+        let canned = Canned::default()
+            .on("DescribeRules", 200, rules(""))
+            .once("ModifyRule", Reply::Lost)
+            .on("DescribeRules", 200, rule_with(found))
+            .on("ModifyRule", 200, answer("ModifyRule", ""));
+        let written = on(&canned).set_weights(&change(ForwardPlace::Rule(RULE.parse().unwrap()))).await;
+        assert_eq!(written.err().map(|error| error.kind), expected, "{found:?}");
+        assert_eq!(canned.sent().iter().filter(|sent| sent.contains("ModifyRule")).count(), writes, "{found:?}");
+    }
+}
+
+#[test]
+fn weights_are_written_again_while_half_of_the_time_is_left() {
+    let budget = |whole| weights::Budget { begun_at: Timestamp::UNIX_EPOCH, whole };
+    for (milliseconds, is_allowed) in [(0, true), (4_999, true), (5_000, true), (5_001, false), (20_000, false)] {
+        let now = Timestamp::from_millisecond(milliseconds).unwrap();
+        assert_eq!(budget(Some(SignedDuration::from_secs(10))).allows_another(now), is_allowed, "{milliseconds}");
+        assert!(budget(None).allows_another(now));
+    }
 }
 
 #[tokio::test]

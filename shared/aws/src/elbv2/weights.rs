@@ -1,15 +1,19 @@
 //! Forward actions: reading them, and writing their weights without touching anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use aws_sdk_elasticloadbalancingv2::config::Builder as ConfigOverride;
+use aws_sdk_elasticloadbalancingv2::config::retry::RetryConfig;
+use aws_sdk_elasticloadbalancingv2::config::timeout::TimeoutConfig;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, ForwardActionConfig, Rule, TargetGroupStickinessConfig, TargetGroupTuple,
 };
 use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::{BalancerKind, Forward, ForwardPlace};
 use driftless_planner::ids::TargetGroupArn;
-use driftless_reconciler::ports::Called;
-use jiff::SignedDuration;
+use driftless_reconciler::ports::{CallError, CallErrorKind, Called, Clock as _};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::Aws;
 use crate::error::{call_error, parsed, refused, required, unreadable};
@@ -18,6 +22,10 @@ const DESCRIBE_LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
 const DESCRIBE_RULES: &str = "elasticloadbalancing:DescribeRules";
 pub(super) const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
 pub(super) const MODIFY_RULE: &str = "elasticloadbalancing:ModifyRule";
+
+/// How often a write of weights is tried, as often as the SDK tries other calls, and what it waits in between.
+const WRITE_ATTEMPTS: u32 = 3;
+const WAIT: Duration = Duration::from_millis(100);
 
 /// The forward actions of a listener's rules. Its default action is among them, as the rule `default`.
 pub(super) fn forwards(listener: &str, rules: &[Rule]) -> Called<Vec<Forward>> {
@@ -82,30 +90,82 @@ fn stickiness(action: &Action) -> Called<Option<SignedDuration>> {
 
 /// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read
 /// right before, compared, and written as they were but for the weights.
+///
+/// The SDK's own attempts would write again without reading: what a person wrote after a first one, whose answer was
+/// lost, would be written over. So each attempt reads anew, for as long as all of it takes no longer than one call may.
 pub(super) async fn write(aws: &Aws, change: &WeightChange) -> Called<()> {
+    let budget = Budget::of(aws);
+    for attempt in 1..WRITE_ATTEMPTS {
+        match try_write(aws, change, &budget).await {
+            Err(error) if may_pass(&error) && budget.allows_another(aws.now()) => aws.pause(WAIT * attempt).await,
+            answer => return answer,
+        }
+    }
+    try_write(aws, change, &budget).await
+}
+
+/// Whether another attempt may come through. What the read says was tried again by the SDK already.
+fn may_pass(error: &CallError) -> bool {
+    matches!(error.kind, CallErrorKind::Unavailable | CallErrorKind::Throttled)
+        && [MODIFY_LISTENER, MODIFY_RULE].contains(&error.operation)
+}
+
+/// The time for reads and writes, all attempts together. None: there is no limit.
+pub(super) struct Budget {
+    pub(super) begun_at: Timestamp,
+    pub(super) whole: Option<SignedDuration>,
+}
+
+impl Budget {
+    fn of(aws: &Aws) -> Self {
+        let whole = aws.config.timeout_config().and_then(TimeoutConfig::operation_timeout);
+        Self { begun_at: aws.now(), whole: whole.and_then(|whole| SignedDuration::try_from(whole).ok()) }
+    }
+
+    /// Whether half of it is left: more than enough for requests that take milliseconds.
+    pub(super) fn allows_another(&self, now: Timestamp) -> bool {
+        self.whole.is_none_or(|whole| now.duration_since(self.begun_at) <= whole / 2)
+    }
+
+    /// For a request that may take this part of what is left, with all its attempts.
+    fn part(&self, now: Timestamp, part: i32) -> ConfigOverride {
+        let left = self.whole.map(|whole| (whole - now.duration_since(self.begun_at)).max(SignedDuration::ZERO) / part);
+        let mut timeouts = TimeoutConfig::builder();
+        timeouts.set_operation_timeout(left.map(SignedDuration::unsigned_abs));
+        ConfigOverride::new().timeout_config(timeouts.build())
+    }
+}
+
+async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> Called<()> {
+    let to_read = budget.part(aws.now(), 2);
+    let to_write = || budget.part(aws.now(), 1).retry_config(RetryConfig::disabled());
     match &change.place {
         ForwardPlace::Listener(listener) => {
             let request = aws.elbv2().describe_listeners().listener_arns(listener.as_str());
-            let answer = request.send().await.map_err(|error| call_error(DESCRIBE_LISTENERS, error))?;
+            let answer = request.customize().config_override(to_read).send().await;
+            let answer = answer.map_err(|error| call_error(DESCRIBE_LISTENERS, error))?;
             let found = required(DESCRIBE_LISTENERS, "Listeners", answer.listeners().first())?;
-            let actions = changed(MODIFY_LISTENER, found.default_actions(), change)?;
+            let Some(actions) = changed(MODIFY_LISTENER, found.default_actions(), change)? else { return Ok(()) };
             let request = aws.elbv2().modify_listener().listener_arn(listener.as_str());
-            let answer = request.set_default_actions(Some(actions)).send().await;
-            answer.map(|_| ()).map_err(|error| call_error(MODIFY_LISTENER, error))
+            let request = request.set_default_actions(Some(actions)).customize().config_override(to_write());
+            request.send().await.map(|_| ()).map_err(|error| call_error(MODIFY_LISTENER, error))
         }
         ForwardPlace::Rule(rule) => {
             let request = aws.elbv2().describe_rules().rule_arns(rule.as_str());
-            let answer = request.send().await.map_err(|error| call_error(DESCRIBE_RULES, error))?;
+            let answer = request.customize().config_override(to_read).send().await;
+            let answer = answer.map_err(|error| call_error(DESCRIBE_RULES, error))?;
             let found = required(DESCRIBE_RULES, "Rules", answer.rules().first())?;
-            let actions = changed(MODIFY_RULE, found.actions(), change)?;
+            let Some(actions) = changed(MODIFY_RULE, found.actions(), change)? else { return Ok(()) };
             let request = aws.elbv2().modify_rule().rule_arn(rule.as_str()).set_actions(Some(actions));
-            request.send().await.map(|_| ()).map_err(|error| call_error(MODIFY_RULE, error))
+            let answer = request.customize().config_override(to_write()).send().await;
+            answer.map(|_| ()).map_err(|error| call_error(MODIFY_RULE, error))
         }
     }
 }
 
-/// The actions with other weights in the one that forwards. Refused where they are not what was decided on.
-fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> Called<Vec<Action>> {
+/// The actions with other weights in the one that forwards. None: they are so already. Refused where they are not what
+/// was decided on.
+fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> Called<Option<Vec<Action>>> {
     let mut is_found = false;
     let mut written = Vec::new();
     for action in actions {
@@ -115,7 +175,11 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
             continue;
         }
         let named: BTreeSet<&TargetGroupArn> = live.keys().collect();
-        if live != change.expected || stickiness(action)? != change.expected_stickiness {
+        let stickiness = stickiness(action)?;
+        if live == change.weights && stickiness == change.stickiness {
+            return Ok(None);
+        }
+        if live != change.expected || stickiness != change.expected_stickiness {
             return Err(refused(operation, "the weights are not those that were decided on"));
         }
         if named != change.weights.keys().collect() {
@@ -124,7 +188,7 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
         is_found = true;
         written.push(weighted(operation, action, change)?);
     }
-    if is_found { Ok(written) } else { Err(refused(operation, "there is no forward action any more")) }
+    if is_found { Ok(Some(written)) } else { Err(refused(operation, "there is no forward action any more")) }
 }
 
 /// An action as it was read, in the form in which it can be written: a client secret is never read, and stays. Refused
