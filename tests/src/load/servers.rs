@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::tally::Server;
 use crate::clients::Clients;
-use crate::fleet::{Fleet, group_of, managed_instances};
+use crate::fleet::{Fleet, Routes, group_of, managed_instances};
 use crate::stack::executables;
 
 /// The executable that serves.
@@ -70,6 +70,12 @@ impl Servers {
             }
         }
         Ok(there)
+    }
+
+    /// Whether there is a target without a server.
+    pub(crate) fn are_missing(&self, routes: &Routes) -> bool {
+        let running = self.running();
+        routes.0.iter().flat_map(|group| &group.targets).any(|target| !running.contains_key(&target.instance))
     }
 
     /// Where each server listens, by its instance.

@@ -64,6 +64,8 @@ fn signs(group: &GroupView, bad: &BTreeSet<String>, screen: Screen) -> String {
 
 fn sign(instance: &InstanceView, is_bad: bool, screen: Screen) -> (u8, String) {
     match instance.lifecycle.as_str() {
+        // Out of the load balancer first: Auto Scaling shows it a moment later.
+        "InService" if instance.target.as_deref() == Some("draining") => (4, screen.dim("×")),
         "InService" if instance.serves() && is_bad => (0, screen.red("◆")),
         "InService" if instance.serves() => (1, screen.green("●")),
         "InService" => (2, screen.yellow("○")),

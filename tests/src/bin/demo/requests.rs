@@ -7,15 +7,20 @@ use driftless_tests::load::{Answers, Tally};
 
 use crate::screen::Screen;
 
-/// A tally in a sentence.
-pub(crate) fn sentence(tally: &Tally) -> String {
+/// A tally in a sentence, where all that failed may have been answered by one bad image.
+pub(crate) fn sentence(tally: &Tally, bad_image: Option<&str>) -> String {
     let by_group = tally.answers.iter().fold(BTreeMap::<&str, u64>::new(), |mut groups, (server, answers)| {
         *groups.entry(server.group.as_str()).or_default() += answers.served;
         groups
     });
     let served: Vec<String> = by_group.iter().map(|(group, served)| format!("{group} served {served}")).collect();
     let failed = tally.answers().errors + tally.lost();
-    let failed = if failed == 0 { "none failed".to_owned() } else { format!("{failed} failed") };
+    let by_bad_one = tally.answers_of(|server| Some(server.image.as_str()) == bad_image).errors;
+    let failed = if failed == 0 {
+        "none failed".to_owned()
+    } else {
+        format!("{failed} failed, {by_bad_one} of them answered by the bad image itself")
+    };
     format!("Of {} requests {}; {failed}.", tally.requests(), served.join(", "))
 }
 
@@ -60,4 +65,44 @@ pub(crate) fn show(tally: &Tally, bad_image: &str, screen: Screen) {
 fn row(screen: Screen, name: &str, answers: Answers) {
     let failed = if answers.errors > 0 { screen.red(&answers.errors.to_string()) } else { "0".to_owned() };
     screen.columns(name, &[answers.served.to_string(), failed]);
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_tests::load::Server;
+
+    use super::*;
+
+    fn tally(image: &str, served: u64, errors: u64, lost: u64) -> Tally {
+        let by = Server { group: "app-blue".to_owned(), image: image.to_owned(), instance: "i-1".to_owned() };
+        let lost = (lost > 0).then(|| ("502: i-1 has no server".to_owned(), lost));
+        Tally { answers: [(by, Answers { served, errors })].into(), lost: lost.into_iter().collect() }
+    }
+
+    #[test]
+    fn errors_of_the_bad_image_are_its_own_fault_and_no_others_are_forgiven() {
+        check(&tally("ami-bad", 3, 1, 0), Some("ami-bad")).unwrap();
+        let error = check(&tally("ami-good", 3, 1, 0), Some("ami-bad")).unwrap_err();
+        assert_eq!(error.to_string(), "servers of good images answered 1 errors");
+        check(&tally("ami-bad", 3, 1, 0), None).unwrap_err();
+    }
+
+    #[test]
+    fn a_request_that_is_lost_is_never_forgiven() {
+        let error = check(&tally("ami-bad", 3, 0, 1), Some("ami-bad")).unwrap_err();
+        assert!(error.to_string().contains("502: i-1 has no server"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_proven_without_requests() {
+        check(&Tally::default(), None).unwrap_err();
+    }
+
+    #[test]
+    fn the_sentence_says_whose_fault_it_was() {
+        let good = sentence(&tally("ami-good", 3, 0, 0), None);
+        assert_eq!(good, "Of 3 requests app-blue served 3; none failed.");
+        let bad = sentence(&tally("ami-bad", 3, 2, 1), Some("ami-bad"));
+        assert_eq!(bad, "Of 6 requests app-blue served 3; 3 failed, 2 of them answered by the bad image itself.");
+    }
 }

@@ -70,7 +70,12 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     ensure!(sizes(green) == sizes(&before), "green has not the size that blue had:\n{view}");
     ensure!(sizes(blue) == (0, 0, 0, 0), "blue is not let go:\n{view}");
     ensure!(runs_only(green, &image), "green does not run {image}:\n{view}");
-    conclude(timeline, &earlier, None, &format!("green serves with {image}; {}.", words::sizes(&view)?))
+    conclude(
+        timeline,
+        &earlier,
+        None,
+        &format!("green serves with {image}, and the bounds have travelled: {}.", words::sizes(&view)?),
+    )
 }
 
 /// Scene 3: the next image is bad, and its errors send the traffic back. Answers the image.
@@ -162,7 +167,7 @@ fn conclude(timeline: &Timeline<'_>, earlier: &Tally, bad_image: Option<&str>, h
     let tally = timeline.load.tally().since(earlier);
     let ended = timeline.screen.green("It ended as it should:");
     timeline.screen.wrapped("\n  ", 2, &format!("{ended} {how}"));
-    timeline.screen.line(&format!("  {}", requests::sentence(&tally)));
+    timeline.screen.line(&format!("  {}", requests::sentence(&tally, bad_image)));
     requests::check(&tally, bad_image)
 }
 
