@@ -46,7 +46,8 @@ async fn main() -> ExitCode {
 async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
     screen.line(&screen.bold("Driftless: servers are never repaired, they are replaced\n"));
     let started = Instant::now();
-    let stack = LocalStack::start().await?;
+    // The times of production: on a busy machine a function may need seconds, and nothing here lets one fail.
+    let stack = LocalStack::start_with(&[("FunctionTimeoutSeconds", "30")]).await?;
     screen.line(&format!(
         "The local AWS is up, and template.yaml is deployed to it with the built functions ({:.0} s).\n",
         started.elapsed().as_secs_f64()
