@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use aws_sdk_ec2::types::{LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData};
+use aws_sdk_ec2::types::{
+    LaunchTemplateTagSpecification, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
+};
 use driftless_planner::ids::{ImageId, TemplateId};
 use driftless_planner::observation::{TemplateContent, TemplateVersion};
 use driftless_planner::text::ForeignText;
@@ -19,12 +21,27 @@ pub(super) const CREATE_VERSION: &str = "ec2:CreateLaunchTemplateVersion";
 
 /// What the versions that Driftless writes begin their description with, before the token.
 const WRITTEN_FOR: &str = "driftless ";
+/// What stands there between the token and the number of the version that it was written on.
+const WRITTEN_ON: &str = " on ";
 /// Longer values are told by a digest alone.
 const SHORT: usize = 60;
 
 /// What a version says. None: it does not exist.
+///
+/// Terraform repeats the description of the newest version in the one that it writes. So a description alone makes no
+/// version ours: it must also say what the version says that it was written on. Where that one is gone by now, nothing
+/// can be compared, and the description counts.
 pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
-    Ok(described(aws, version).await?.as_ref().map(told))
+    let Some(raw) = described(aws, version).await? else { return Ok(None) };
+    let mut content = told(&raw);
+    if let Some((_, source)) = mark_of(&raw) {
+        let source = TemplateVersion { template: version.template.clone(), version: source };
+        let source = described(aws, &source).await?;
+        if source.is_some_and(|source| told(&source).settings != content.settings) {
+            content.written_for = None;
+        }
+    }
+    Ok(Some(content))
 }
 
 async fn described(aws: &Aws, version: &TemplateVersion) -> Called<Option<LaunchTemplateVersion>> {
@@ -42,13 +59,16 @@ fn told(raw: &LaunchTemplateVersion) -> TemplateContent {
     TemplateContent {
         // `resolve:ssm:…` is no image: what it means can change behind everyone's back.
         image: data.and_then(|data| data.image_id()).and_then(|image| image.parse().ok()),
-        written_for: token_of(raw).map(str::to_owned),
+        written_for: mark_of(raw).map(|(token, _)| token.to_owned()),
         settings: data.map(settings).unwrap_or_default(),
     }
 }
 
-fn token_of(raw: &LaunchTemplateVersion) -> Option<&str> {
-    raw.version_description().and_then(|description| description.strip_prefix(WRITTEN_FOR))
+/// What a version was written for, and on which version of its template.
+fn mark_of(raw: &LaunchTemplateVersion) -> Option<(&str, u64)> {
+    let mark = raw.version_description()?.strip_prefix(WRITTEN_FOR)?;
+    let (token, source) = mark.rsplit_once(WRITTEN_ON)?;
+    Some((token, source.parse().ok()?))
 }
 
 /// The newest version of a template. None: there is no such template.
@@ -89,7 +109,7 @@ pub(crate) async fn write(
         .launch_template_id(template.as_str())
         .source_version(source.to_string())
         .launch_template_data(data)
-        .version_description(format!("{WRITTEN_FOR}{token}"))
+        .version_description(format!("{WRITTEN_FOR}{token}{WRITTEN_ON}{source}"))
         .client_token(token);
     let answer = request.send().await.map_err(|error| call_error(CREATE_VERSION, error))?;
     let written = required(CREATE_VERSION, "LaunchTemplateVersion", answer.launch_template_version())?;
@@ -112,7 +132,10 @@ async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, tok
     let pages = request.into_paginator().items().send();
     let versions = pages.collect::<Result<Vec<LaunchTemplateVersion>, _>>().await;
     let versions = versions.map_err(|error| call_error(DESCRIBE_VERSIONS, error))?;
-    if let Some(written) = versions.iter().find(|version| token_of(version) == Some(token)) {
+    let is_written = |version: &&LaunchTemplateVersion| {
+        mark_of(version).is_some_and(|(written_for, _)| written_for == token) && told(version).settings == wanted
+    };
+    if let Some(written) = versions.iter().find(is_written) {
         let version = number(DESCRIBE_VERSIONS, written)?;
         return Ok(Source::Written(TemplateVersion { template: template.clone(), version }));
     }
@@ -159,7 +182,7 @@ fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, ForeignText> 
         ("RAM disk", one(data.ram_disk_id())),
         ("security groups", several(data.security_group_ids())),
         ("security group names", several(data.security_groups())),
-        ("tags", several(data.tag_specifications())),
+        ("tags", tags(data.tag_specifications())),
         ("user data", data.user_data().map(digest)),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), ForeignText::from(value?.as_str())))).collect()
@@ -169,8 +192,21 @@ fn one<T: Debug>(value: Option<T>) -> Option<String> {
     value.map(|value| shortened(&format!("{value:?}")))
 }
 
+/// Their order says nothing: whoever writes the same to two templates may write it in two orders.
 fn several<T: Debug>(values: &[T]) -> Option<String> {
-    (!values.is_empty()).then(|| shortened(&format!("{values:?}")))
+    let mut texts: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    texts.sort();
+    (!texts.is_empty()).then(|| shortened(&texts.join(", ")))
+}
+
+/// Tags for what is launched. Terraform writes them in another order each time.
+fn tags(specifications: &[LaunchTemplateTagSpecification]) -> Option<String> {
+    let of_each = specifications.iter().map(|specification| {
+        let tags: BTreeMap<Option<&str>, Option<&str>> =
+            specification.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
+        (specification.resource_type(), tags)
+    });
+    several(&of_each.collect::<Vec<_>>())
 }
 
 fn shortened(text: &str) -> String {
@@ -224,7 +260,7 @@ mod tests {
         let green = versions(GREEN, || {
             vec![
                 version(4, None, InstanceType::T4gLarge),
-                version(3, Some("driftless earlier"), InstanceType::T4gSmall),
+                version(3, Some("driftless earlier on 2"), InstanceType::T4gSmall),
                 version(2, None, InstanceType::T4gSmall),
             ]
         });
@@ -232,10 +268,10 @@ mod tests {
             .match_requests(|request| {
                 request.source_version() == Some("3")
                     && request.client_token() == Some("slot")
-                    && request.version_description() == Some("driftless slot")
+                    && request.version_description() == Some("driftless slot on 3")
             })
             .then_output(|| {
-                let made = version(5, Some("driftless slot"), InstanceType::T4gSmall);
+                let made = version(5, Some("driftless slot on 3"), InstanceType::T4gSmall);
                 CreateLaunchTemplateVersionOutput::builder().launch_template_version(made).build()
             });
         assert_eq!(written(&[&blue, &green, &create]).await.version, 5);
@@ -247,12 +283,43 @@ mod tests {
         let green = versions(GREEN, || {
             vec![
                 version(6, None, InstanceType::T4gSmall),
-                version(5, Some("driftless slot"), InstanceType::T4gSmall),
+                version(5, Some("driftless slot on 3"), InstanceType::T4gSmall),
                 version(3, None, InstanceType::T4gSmall),
             ]
         });
         // No call that would create one is expected.
         assert_eq!(written(&[&blue, &green]).await, TemplateVersion { template: GREEN.parse().unwrap(), version: 5 });
+    }
+
+    #[tokio::test]
+    async fn a_version_that_repeats_our_description_and_says_something_else_is_not_ours() {
+        for (instance_type, written_for) in [(InstanceType::T4gSmall, Some("slot")), (InstanceType::T4gLarge, None)] {
+            let rule = mock!(Client::describe_launch_template_versions).then_compute_output(move |request| {
+                let found = match request.versions().first().map(String::as_str) {
+                    Some("2") => version(2, None, InstanceType::T4gSmall),
+                    _ => version(4, Some("driftless slot on 2"), instance_type.clone()),
+                };
+                DescribeLaunchTemplateVersionsOutput::builder().launch_template_versions(found).build()
+            });
+            let client = mock_client!(aws_sdk_ec2, RuleMode::MatchAny, &[&rule]);
+            let asked = TemplateVersion { template: GREEN.parse().unwrap(), version: 4 };
+            let content = with_ec2(client).template(&asked).await.unwrap().unwrap();
+            assert_eq!(content.written_for.as_deref(), written_for);
+        }
+    }
+
+    #[test]
+    fn versions_that_say_the_same_in_another_order_say_the_same() {
+        let with = |names: [&str; 2], groups: [&str; 2]| {
+            let tag = |name: &str| aws_sdk_ec2::types::Tag::builder().key(name).value("web").build();
+            let given = LaunchTemplateTagSpecification::builder().set_tags(Some(names.map(tag).to_vec())).build();
+            let groups = groups.map(str::to_owned).to_vec();
+            let data = ResponseLaunchTemplateData::builder().tag_specifications(given);
+            settings(&data.set_security_group_ids(Some(groups)).build())
+        };
+        let one = with(["Fleet", "Name"], ["sg-1", "sg-2"]);
+        assert_eq!(one, with(["Name", "Fleet"], ["sg-2", "sg-1"]));
+        assert_ne!(one, with(["Fleet", "Team"], ["sg-1", "sg-2"]));
     }
 
     #[test]
