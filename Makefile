@@ -52,6 +52,7 @@ mutants: ## deliberate faults in planner and loop, each of which a test must cat
 e2e: $(LOCAL) ## the deployed functions on a local AWS
 	cargo build $(CARGO_SELECTION)
 	cargo test --workspace --locked --test end_to_end --test contract -- --test-threads $(E2E_THREADS)
+	cargo test --workspace --locked --test end_to_end -- --ignored
 
 emulators: $(LOCAL) ## what our launchers correct in the emulators
 	.venv/local/bin/python -m unittest discover -s tests/local

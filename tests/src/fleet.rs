@@ -23,7 +23,7 @@ use crate::patience::{Look, wait_until};
 use crate::stack::LocalStack;
 
 /// The tag that says to which fleet something belongs.
-const FLEET_TAG: &str = "driftless:fleet";
+pub(crate) const FLEET_TAG: &str = "driftless:fleet";
 /// The tag that Auto Scaling puts on its instances.
 const GROUP_TAG: &str = "aws:autoscaling:groupName";
 

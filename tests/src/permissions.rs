@@ -1,16 +1,22 @@
-//! Whether each function may do what it does: the recorded calls, held against the policies as they were deployed.
+//! Whether each function may do what it does, and nothing else: the recorded calls, held against the policies as they were
+//! deployed. What no scene needs is found when all have played ([`Evidence`]).
 //!
-//! The emulators check no permission, so this does. It knows actions, resources, wildcards and explicit denies; it does
-//! not evaluate conditions (see [`statement`]).
+//! The emulators check no permission, so this does. It knows actions, resources, wildcards, explicit denies and the tag of
+//! a fleet; it evaluates no other condition (see [`statement`]).
 
+mod evidence;
 mod needs;
 pub mod statement;
+mod tagged;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 
+pub use evidence::Evidence;
 pub use statement::{Effect, Refusal, Statement};
+pub use usage::{Unneeded, Usage};
 
 use crate::patience::lines;
 use crate::proxy::Call;
@@ -25,6 +31,15 @@ pub struct Permissions {
     policies: BTreeMap<String, Vec<Statement>>,
     /// By action: what AWS checks besides, on resources that the call does not name.
     dependents: BTreeMap<String, Vec<String>>,
+}
+
+/// What the calls were about, where they do not say all that a policy asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Resources {
+    /// The group of each instance, for calls that name only the instance.
+    pub groups: BTreeMap<String, String>,
+    /// What carries the tag of a fleet, by the ARNs that policies name.
+    pub tagged: BTreeSet<String>,
 }
 
 /// Something that a function does and may not.
@@ -42,8 +57,10 @@ impl LocalStack {
     /// Checks every recorded call against the deployed policies. The error lists what is not allowed.
     pub async fn check_permissions(&self) -> anyhow::Result<()> {
         let permissions = Permissions::new(self.deployment().policies.clone())?;
-        let groups = self.groups_of_instances().await?;
-        let violations = permissions.violations(&self.recording().all(), &groups);
+        let calls = self.recording().all();
+        let resources =
+            Resources { groups: self.groups_of_instances().await?, tagged: self.tagged_resources(&calls).await? };
+        let violations = permissions.violations(&calls, &resources);
         if violations.is_empty() {
             return Ok(());
         }
@@ -59,27 +76,26 @@ impl Permissions {
         Ok(Self { policies, dependents })
     }
 
-    /// What the calls needed and the policies do not allow, each once. `groups` tells the group of an instance, for
-    /// calls that name only the instance.
-    pub fn violations(&self, calls: &[Call], groups: &BTreeMap<String, String>) -> BTreeSet<Violation> {
+    /// What the calls needed and the policies do not allow, each once.
+    pub fn violations(&self, calls: &[Call], resources: &Resources) -> BTreeSet<Violation> {
         let functions: BTreeSet<&str> = calls.iter().filter_map(|call| call.function.as_deref()).collect();
         let of_lambda = functions.into_iter().flat_map(|function| self.violations_of_lambda(function));
-        calls.iter().flat_map(|call| self.violations_of_call(call, groups)).chain(of_lambda).collect()
+        calls.iter().flat_map(|call| self.violations_of_call(call, resources)).chain(of_lambda).collect()
     }
 
-    fn violations_of_call(&self, call: &Call, groups: &BTreeMap<String, String>) -> Vec<Violation> {
+    fn violations_of_call(&self, call: &Call, resources: &Resources) -> Vec<Violation> {
         let function = call.function.clone().unwrap_or_else(|| "unknown function".to_owned());
         let violation = |need: String, why: String| Violation { function: function.clone(), need, why };
         let Some(policy) = self.policies.get(&function) else {
             return vec![violation(call.name(), "no policy of this function was deployed".to_owned())];
         };
-        let needs = match needs(call, groups) {
+        let needs = match needs(call, &resources.groups) {
             Ok(needs) => needs,
             Err(why) => return vec![violation(call.name(), why)],
         };
         let mut violations = Vec::new();
         for (action, resource) in needs {
-            if let Err(refusal) = check(policy, &action, &resource) {
+            if let Err(refusal) = check(policy, &action, &resource, resources.tagged.contains(&resource)) {
                 violations.push(violation(format!("{action} on {resource}"), refusal.to_string()));
             }
             for dependent in self.dependents.get(&action).into_iter().flatten() {
@@ -97,7 +113,7 @@ impl Permissions {
         // A function without a policy is reported with its calls.
         let policy = self.policies.get(function).map(Vec::as_slice).unwrap_or_default();
         let refused = implied(function).into_iter().filter_map(|(action, resource)| {
-            let refusal = check(policy, &action, &resource).err()?;
+            let refusal = check(policy, &action, &resource, false).err()?;
             let need = format!("{action} on {resource}, which Lambda does in its name");
             Some(Violation { function: function.to_owned(), need, why: refusal.to_string() })
         });
@@ -119,9 +135,9 @@ mod tests {
     use super::*;
     use crate::proxy::Outcome;
 
-    const FUNCTION: &str = "driftless-reconcile";
+    pub(super) const FUNCTION: &str = "driftless-reconcile";
 
-    fn call(service: &str, action: &str, request: Value) -> Call {
+    pub(super) fn call(service: &str, action: &str, request: Value) -> Call {
         Call {
             at: Timestamp::UNIX_EPOCH,
             took: None,
@@ -141,7 +157,8 @@ mod tests {
         policy.push(serde_json::from_value(lambda).unwrap());
         let permissions = Permissions::new(BTreeMap::from([(FUNCTION.to_owned(), policy)])).unwrap();
         let groups = BTreeMap::from([("i-1".to_owned(), "app-blue".to_owned())]);
-        permissions.violations(calls, &groups).iter().map(ToString::to_string).collect()
+        let resources = Resources { groups, ..Resources::default() };
+        permissions.violations(calls, &resources).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -209,7 +226,7 @@ mod tests {
     fn what_lambda_does_in_the_name_of_a_function_is_checked_too() {
         let permissions = Permissions::new(BTreeMap::from([(FUNCTION.to_owned(), Vec::new())])).unwrap();
         let read = call("ec2", "DescribeInstances", Value::Null);
-        let found = permissions.violations(&[read], &BTreeMap::new());
+        let found = permissions.violations(&[read], &Resources::default());
         let needs: Vec<&str> = found.iter().map(|violation| violation.need.split(' ').next().unwrap()).collect();
         assert_eq!(
             needs,

@@ -16,7 +16,7 @@ use driftless_planner::wake::{Wake, WakeMessage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub(crate) use artifacts::executables;
+pub(crate) use artifacts::{built_at, executables, project};
 pub use deployment::{Deployment, Resource};
 
 use crate::clients::Clients;
@@ -58,7 +58,7 @@ impl LocalStack {
 
     /// Starts one with parameters of the template, which win over those of every local stack.
     pub async fn start_with(parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let project = artifacts::project();
+        let project = project();
         let executables = executables()?;
         let template = std::fs::read_to_string(project.join("template.yaml")).context("cannot read template.yaml")?;
         artifacts::check_built(&artifacts::functions_of(&template), &executables)?;

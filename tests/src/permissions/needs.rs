@@ -37,7 +37,7 @@ pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BT
             Ok(one(call.name(), resource.to_owned()))
         }
         "ec2" if call.action.contains("LaunchTemplate") => {
-            Ok(one(call.name(), arn("ec2", &format!("launch-template/{}", named(call, "LaunchTemplateId")?))))
+            Ok(one(call.name(), arn_of_template(named(call, "LaunchTemplateId")?)))
         }
         _ => Err("which resource it needs is not known: teach tests/src/permissions/needs.rs".to_owned()),
     }
@@ -94,10 +94,17 @@ fn group_arn(call: &Call, groups: &BTreeMap<String, String>) -> Result<String, S
         .text("AutoScalingGroupName")
         .or_else(by_instance)
         .ok_or("it names no group, and no instance of a known one")?;
-    Ok(arn(
-        "autoscaling",
-        &format!("autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/{group}"),
-    ))
+    Ok(arn_of_group(group))
+}
+
+/// The ARN of a group. AWS puts an id into it, which nobody here asks for.
+pub(crate) fn arn_of_group(name: &str) -> String {
+    arn("autoscaling", &format!("autoScalingGroup:00000000-0000-0000-0000-000000000000:autoScalingGroupName/{name}"))
+}
+
+/// The ARN of a launch template.
+pub(crate) fn arn_of_template(id: &str) -> String {
+    arn("ec2", &format!("launch-template/{id}"))
 }
 
 fn table_arn(name_or_arn: &str) -> String {

@@ -1,12 +1,15 @@
 //! Statements of IAM policies, and what they allow.
 //!
-//! Conditions are not evaluated: an Allow with a condition counts, a Deny with one does not. That every condition is
-//! there, and right, is the business of the template's own tests.
+//! Of conditions only one is evaluated: that the resource carries the tag of a fleet. For the others an Allow counts, and a
+//! Deny does not. That every condition is there, and right, is the business of the template's own tests.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::pattern::{matches, matches_any_case};
+
+/// The condition that is false of a resource with the tag of a fleet.
+const HAS_NO_TAG: &str = "/Null/aws:ResourceTag~1driftless:fleet";
 
 /// A statement of a policy. Those with `NotAction`, `NotResource` or `Principal` are refused when they are read.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +47,8 @@ pub enum Refusal {
     ActionNotAllowed,
     /// The action is allowed, but not on this resource.
     ResourceNotAllowed,
+    /// The action is allowed on this resource if it carried the tag of a fleet.
+    NotTagged,
     /// A statement denies it.
     Denied {
         /// The statement.
@@ -51,8 +56,8 @@ pub enum Refusal {
     },
 }
 
-/// Whether a policy allows an action on a resource.
-pub fn check(policy: &[Statement], action: &str, resource: &str) -> Result<(), Refusal> {
+/// Whether a policy allows an action on a resource, which carries the tag of a fleet or does not.
+pub fn check(policy: &[Statement], action: &str, resource: &str, is_tagged: bool) -> Result<(), Refusal> {
     let about = |statement: &&Statement| statement.is_about(action);
     let denies = |statement: &&Statement| statement.denies() && statement.covers(resource);
     if let Some(statement) = policy.iter().filter(about).find(denies) {
@@ -62,7 +67,12 @@ pub fn check(policy: &[Statement], action: &str, resource: &str) -> Result<(), R
     if allowing.peek().is_none() {
         return Err(Refusal::ActionNotAllowed);
     }
-    if allowing.any(|statement| statement.covers(resource)) { Ok(()) } else { Err(Refusal::ResourceNotAllowed) }
+    let covering: Vec<&Statement> = allowing.filter(|statement| statement.covers(resource)).collect();
+    match covering.as_slice() {
+        [] => Err(Refusal::ResourceNotAllowed),
+        some if is_tagged || some.iter().any(|statement| !statement.wants_tag()) => Ok(()),
+        _ => Err(Refusal::NotTagged),
+    }
 }
 
 /// Whether a policy allows an action on any resource at all.
@@ -86,6 +96,11 @@ impl Statement {
         self.resource.iter().any(|pattern| matches(pattern, resource))
     }
 
+    fn wants_tag(&self) -> bool {
+        let condition = self.condition.as_ref().and_then(|condition| condition.pointer(HAS_NO_TAG));
+        condition.and_then(Value::as_str) == Some("false")
+    }
+
     fn denies(&self) -> bool {
         self.effect == Effect::Deny && self.condition.is_none()
     }
@@ -95,6 +110,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::ActionNotAllowed => formatter.write_str("no statement allows the action"),
+            Self::NotTagged => formatter.write_str("the action is allowed on resources with the tag of a fleet only"),
             Self::ResourceNotAllowed => formatter.write_str("the action is allowed on other resources only"),
             Self::Denied { sid } => write!(formatter, "statement {sid:?} denies it"),
         }
@@ -120,12 +136,10 @@ mod tests {
         let policy = policy(serde_json::json!([
             {"Effect": "Allow", "Action": "sqs:Send*", "Resource": "arn:aws:sqs:us-east-1:1:wake"},
         ]));
-        assert_eq!(check(&policy, "sqs:SendMessage", "arn:aws:sqs:us-east-1:1:wake"), Ok(()));
-        assert_eq!(check(&policy, "sqs:DeleteMessage", "arn:aws:sqs:us-east-1:1:wake"), Err(Refusal::ActionNotAllowed));
-        assert_eq!(
-            check(&policy, "sqs:SendMessage", "arn:aws:sqs:us-east-1:1:other"),
-            Err(Refusal::ResourceNotAllowed)
-        );
+        let (wake, other) = ("arn:aws:sqs:us-east-1:1:wake", "arn:aws:sqs:us-east-1:1:other");
+        assert_eq!(check(&policy, "sqs:SendMessage", wake, false), Ok(()));
+        assert_eq!(check(&policy, "sqs:DeleteMessage", wake, false), Err(Refusal::ActionNotAllowed));
+        assert_eq!(check(&policy, "sqs:SendMessage", other, false), Err(Refusal::ResourceNotAllowed));
         assert_eq!(check_somewhere(&policy, "sqs:SendMessage"), Ok(()));
         assert_eq!(check_somewhere(&policy, "kms:Decrypt"), Err(Refusal::ActionNotAllowed));
     }
@@ -138,9 +152,21 @@ mod tests {
             {"Sid": "Tls", "Effect": "Deny", "Action": "ec2:Run*", "Resource": "*", "Condition": {"Bool": {"b": "c"}}},
         ]));
         let denied = Err(Refusal::Denied { sid: "Never".to_owned() });
-        assert_eq!(check(&policy, "ec2:TerminateInstances", "*"), denied);
+        assert_eq!(check(&policy, "ec2:TerminateInstances", "*", false), denied);
         assert_eq!(check_somewhere(&policy, "ec2:TerminateInstances"), denied);
-        assert_eq!(check(&policy, "ec2:RunInstances", "*"), Ok(()));
+        assert_eq!(check(&policy, "ec2:RunInstances", "*", false), Ok(()));
+    }
+
+    #[test]
+    fn what_is_allowed_by_tag_is_refused_without_it() {
+        let condition = serde_json::json!({"Null": {"aws:ResourceTag/driftless:fleet": "false"}});
+        let policy = policy(serde_json::json!([
+            {"Effect": "Allow", "Action": "autoscaling:*", "Resource": "arn:*", "Condition": condition},
+            {"Effect": "Allow", "Action": "autoscaling:SetDesiredCapacity", "Resource": "arn:2"},
+        ]));
+        assert_eq!(check(&policy, "autoscaling:EnterStandby", "arn:1", true), Ok(()));
+        assert_eq!(check(&policy, "autoscaling:EnterStandby", "arn:1", false), Err(Refusal::NotTagged));
+        assert_eq!(check(&policy, "autoscaling:SetDesiredCapacity", "arn:2", false), Ok(()));
     }
 
     #[test]

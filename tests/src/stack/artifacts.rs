@@ -42,6 +42,16 @@ pub(crate) fn check_built(functions: &[&str], executables: &Path) -> anyhow::Res
     Ok(())
 }
 
+/// When the youngest was written of what a local stack runs, and of this executable.
+pub(crate) fn built_at() -> anyhow::Result<SystemTime> {
+    let (template, executables) = (project().join("template.yaml"), executables()?);
+    let text = fs::read_to_string(&template).context("cannot read template.yaml")?;
+    let functions = functions_of(&text).into_iter().map(|function| executables.join(function));
+    let all = functions.chain([template, std::env::current_exe()?]);
+    let times = all.map(|path| modified(&path).with_context(|| path.display().to_string()));
+    times.collect::<anyhow::Result<Vec<_>>>()?.into_iter().max().context("nothing is built")
+}
+
 /// The folder of a stack's logs, created empty.
 pub(crate) fn create_log_folder(executables: &Path, id: &str) -> anyhow::Result<PathBuf> {
     let folder = executables.parent().unwrap_or(executables).join("local-stack").join(id);

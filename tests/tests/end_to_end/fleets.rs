@@ -1,9 +1,11 @@
 //! Fleets of other shapes, and a region that offers less.
 
 use driftless_tests::control::{LaunchInstances, Settings};
-use driftless_tests::fleet::FleetSpec;
+use driftless_tests::fleet::{FleetSpec, FleetView};
 
-use crate::stage::{LAUNCH, Left, Stage, TERMINATE, acting, fleet_of_three};
+use crate::stage::{A_WHILE, LAUNCH, Left, Stage, TERMINATE, acting, fleet_of_three};
+
+const SET_ASIDE: &str = "autoscaling:EnterStandby";
 
 async fn offer(stage: &Stage, launches: LaunchInstances) -> anyhow::Result<()> {
     stage.stack.control().set(&Settings { launch_instances: Some(launches), ..Settings::default() }).await
@@ -78,5 +80,24 @@ async fn without_capacity_the_fleet_backs_off_and_no_attempt_counts() -> anyhow:
     stage.assert_as_before().await?;
     assert_eq!((stage.calls(LAUNCH).len(), stage.calls(TERMINATE).len()), (1, 0));
     assert_eq!(stage.kinds().await?, ["adopted", "replacement-started", "entered"]);
-    Ok(())
+    let left = Left { drifted: &[(&drifted, "blocked")], conditions: &["capacity-short"], ..Left::default() };
+    stage.assert_at_rest(&left).await
+}
+
+#[tokio::test]
+async fn a_drifted_instance_is_set_aside_for_forensics_once_its_successor_serves() -> anyhow::Result<()> {
+    let mut stage = Stage::with(&fleet_of_three(&[("replace", "quarantine")])).await?;
+    let watch = stage.fleet.watch();
+    let drifted = stage.drift().await?;
+    stage.letter("replaced").await?;
+    let is_aside = |view: &FleetView| {
+        let is_standby = view.instance(&drifted)?.lifecycle == "Standby";
+        (is_standby && view.group("blue").ok()?.serving() == 3).then(|| view.clone())
+    };
+    let after = stage.fleet.wait_for("it stands by", A_WHILE, is_aside).await?;
+    let (is, was) = (after.group("blue")?, stage.before.group("blue")?);
+    assert_eq!((is.min, is.max, is.desired), (was.min, was.max, was.desired), "{after}");
+    assert!(watch.finish().await?.fewest_serving() >= 3);
+    assert_eq!((stage.calls(SET_ASIDE).len(), stage.calls(TERMINATE).len()), (1, 0));
+    stage.assert_at_rest(&Left { quarantined: &[&drifted], ..Left::default() }).await
 }

@@ -1,7 +1,18 @@
 //! The deployed functions on a local AWS, from the event on the bus to the fleet, and back to rest.
 //!
-//! Each test starts a local AWS of its own, and ends with [`stage::Stage::assert_at_rest`]. They are not among the tests of
-//! a plain `cargo test`: they need the emulators that `make e2e` installs.
+//! Each test starts a local AWS of its own, and ends with [`stage::Stage::assert_at_rest`]; what only all of them together
+//! can show is in [`proof`]. They are not among the tests of a plain `cargo test`: they need the emulators that `make e2e`
+//! installs.
+//!
+//! | shown | in |
+//! | --- | --- |
+//! | drift: a successor first, then the drifted one goes; restraint, second thoughts, other fleets | `replacement`, `restraint`, `second_thoughts`, `fleets`, `hints` |
+//! | an image takes the traffic, an alarm gives it back, approval, alarms before the start and of both colors | `cutover` |
+//! | requests while all this happens | `served` |
+//! | newer before and after the first traffic, same, older, vetoed, backup, untagged, tagged late | `images` |
+//! | weights in a listener or a rule, a shared target group, none, a single group, no room above | `layouts` |
+//! | a freeze at half the traffic; people who write desired, bounds, weights; lost replies | `disturbances` |
+//! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
 mod crashes;
 mod cutover;
@@ -12,6 +23,7 @@ mod images;
 mod kills;
 mod layouts;
 mod local_stack;
+mod proof;
 mod replacement;
 mod restraint;
 mod rollout;

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 /// The rule on the fleet's list.
 pub(crate) const RULE: &str = "approved-amis";
-/// For what takes a moment, with room for a busy machine.
-pub(crate) const A_WHILE: Duration = Duration::from_secs(15);
+/// For what takes a moment, with room for a busy machine: a message whose function timed out comes back after 36 s.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(45);
 /// For a replacement from its event to its end, with room for a busy machine.
 pub(crate) const REPLACEMENT: Duration = Duration::from_mins(1);
 
@@ -64,6 +64,8 @@ pub(crate) struct Stage {
 pub(crate) struct Left<'a> {
     /// Drifted instances in the record, with their phase.
     pub(crate) drifted: &'a [(&'a str, &'a str)],
+    /// Instances that are kept for forensics.
+    pub(crate) quarantined: &'a [&'a str],
     /// States that on-call knows of, by their keys.
     pub(crate) conditions: &'a [&'a str],
     /// Facts that this version keeps and does not use.
@@ -256,7 +258,8 @@ impl Stage {
     }
 
     /// The end of every scene: a sweep and a wake change nothing and tell nobody; nothing is remembered but what is left
-    /// on purpose; no function did what its policy forbids; every fault has struck.
+    /// on purpose; no function did what its policy forbids; every fault has struck. A scene without it is found by
+    /// [`crate::proof`].
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
         self.assert_fixed_point().await?;
         self.assert_nothing_open(left).await?;
@@ -268,11 +271,12 @@ impl Stage {
         }
         self.stack.check_permissions().await?;
         assert_eq!(self.stack.unmet_faults(), Vec::<String>::new());
-        Ok(())
+        self.stack.leave_evidence().await
     }
 
     async fn assert_fixed_point(&self) -> anyhow::Result<()> {
         self.stack.wait_until_idle(A_WHILE).await?;
+        let before = self.record().await?;
         let mark = self.stack.recording().mark();
         self.stack.sweep().await?;
         self.stack.wait_until_idle(A_WHILE).await?;
@@ -287,6 +291,7 @@ impl Stage {
         let is_effect = |call: &Call| call.changes_fleets() || call.name() == "sns:Publish";
         let effects: Vec<Call> = self.stack.recording().since(mark).into_iter().filter(is_effect).collect();
         ensure!(effects.is_empty(), "looking again has effects:{}", listed(&effects));
+        assert_eq!(self.record().await?, before, "looking again changes the record");
         Ok(())
     }
 
@@ -299,6 +304,8 @@ impl Stage {
         let drifted: BTreeSet<_> =
             left.drifted.iter().map(|(id, phase)| ((*id).to_owned(), (*phase).to_owned())).collect();
         assert_eq!(phases(record), drifted, "{record:#}");
+        let quarantined: Vec<&str> = fields(record, "quarantined").map(|(id, _)| id.as_str()).collect();
+        assert_eq!(quarantined, left.quarantined, "{record:#}");
         let conditions: BTreeSet<&str> = fields(record, "conditions").map(|(key, _)| key.as_str()).collect();
         assert_eq!(conditions, left.conditions.iter().copied().collect(), "{record:#}");
         assert_eq!(record.get("ledger"), Some(&Value::Array(Vec::new())), "{record:#}");
