@@ -12,7 +12,7 @@ use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
 use crate::notification::News;
-use crate::record::{CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
+use crate::record::{ANSWERED_MAX, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
 use crate::text::ForeignText;
 use crate::verdict;
 
@@ -30,14 +30,19 @@ pub(crate) fn follow(plan: &mut Plan<'_>, standing: &Standing<'_>) {
     }
 }
 
-/// What was followed already is not followed again, however long it stays on file.
+/// What was followed already is not followed again, however long it stays on file or how often it comes.
 pub(crate) fn drop_answered(plan: &mut Plan<'_>) {
     let filed = plan.input.facts.iter().filter_map(|fact| match fact {
         Fact::Command(command) => Some((command.request.as_str(), fact)),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let filed: BTreeMap<&str, &Fact> = filed.collect();
-    plan.next.answered.retain(|request| filed.contains_key(request.as_str()));
+    let mut surplus = plan.next.answered.len().saturating_sub(ANSWERED_MAX);
+    plan.next.answered.retain(|request| {
+        let stays = surplus == 0 || filed.contains_key(request.as_str());
+        surplus = surplus.saturating_sub(usize::from(!stays));
+        stays
+    });
     let answered = plan.next.answered.iter().filter_map(|request| filed.get(request.as_str()));
     plan.consumed.extend(answered.map(|fact| fact.key()));
 }
@@ -93,7 +98,7 @@ fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
         answer: answer.as_str().into(),
     });
     plan.consumed.push(Fact::Command(fact.clone()).key());
-    plan.next.answered.insert(fact.request.clone());
+    plan.next.answered.push(fact.request.clone());
 }
 
 fn words(command: &Command) -> String {

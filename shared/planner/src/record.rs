@@ -28,6 +28,10 @@ pub use replacement::{
 /// The shape of the stored record. A record of another version is refused, never guessed at.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Requests of people that are remembered after they were followed. A message comes again within minutes, and nobody says
+/// so much in minutes; each costs the record some forty bytes.
+pub const ANSWERED_MAX: usize = 32;
+
 /// A fleet's record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,10 +68,11 @@ pub struct Record {
     pub backlog: BTreeSet<InstanceId>,
     /// Instances that a person wants to have replaced, with who said so.
     pub asked_to_replace: BTreeMap<InstanceId, ForeignText>,
-    /// Requests that were followed and may still be on file: a fact that comes while a run holds the lease stays there
-    /// after the commit that used it. They are not followed again.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub answered: BTreeSet<String>,
+    /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`](ANSWERED_MAX) of them, and
+    /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
+    /// used it, and its message comes again where a function dies after that commit. They are not followed again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<String>,
     /// Instances that are kept for forensics.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
     /// Set while AWS has no room for a launch.
@@ -140,7 +145,7 @@ impl Record {
             launches_by_desired_since: None,
             backlog: BTreeSet::new(),
             asked_to_replace: BTreeMap::new(),
-            answered: BTreeSet::new(),
+            answered: Vec::new(),
             quarantined: BTreeMap::new(),
             back_off: None,
             rule_breakers: BTreeMap::new(),

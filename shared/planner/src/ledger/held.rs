@@ -66,8 +66,12 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
 
 /// Gives a group the launch template version of a cutover.
 pub(crate) fn hold_template(plan: &mut Plan<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
-    plan.next.ledger.retain(|entry| entry.group != group.name || !matches!(entry.setting, Setting::Template { .. }));
-    note(plan, &group.name, Setting::Template { had: live.clone(), wrote: wanted.clone() });
+    let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
+    // The same once more stays as it is: a look that changes nothing commits nothing.
+    let is_another =
+        |entry: &LedgerEntry| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
+    plan.next.ledger.retain(|entry| entry.group != group.name || !is_another(entry));
+    note(plan, &group.name, setting);
     plan.actions.push(Action::SetTemplate {
         group: group.name.clone(),
         expected: group.template.clone(),

@@ -4,7 +4,7 @@ use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::News;
-use driftless_planner::record::CutoverOutcome;
+use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
 
 use super::{answer, is_as_before, is_at_rest, say, step, until_over, until_phase, weighted_fleet};
 use crate::support::{id, image_id, mins, secs};
@@ -109,8 +109,38 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
     let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
     assert_eq!(answers, 1);
     assert!(stage.facts.is_empty(), "it is consumed at each look all the same");
+}
+
+#[test]
+fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_once() {
+    let mut stage = weighted_fleet(3);
+    say(&mut stage, Command::Rollback);
+    let filed = stage.facts.clone();
+    let told = stage.told.len();
     stage.look();
-    assert!(stage.record().answered.is_empty(), "what is no longer on file needs no remembering");
+    // Its function died after the commit: by the time that the message is seen again, the fact is off file.
+    stage.wait(secs(180));
+    stage.look();
+    stage.facts.clone_from(&filed);
+    stage.look();
+    let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
+    assert_eq!(answers, 1);
+}
+
+#[test]
+fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
+    let mut stage = weighted_fleet(3);
+    for _ in 0..=ANSWERED_MAX {
+        say(&mut stage, Command::Rollback);
+        stage.look();
+    }
+    stage.look();
+    let newest = stage.record().answered.last().cloned();
+    assert_eq!(stage.record().answered.len(), ANSWERED_MAX);
+    say(&mut stage, Command::Rollback);
+    stage.look();
+    stage.look();
+    assert!(stage.record().answered.contains(&newest.unwrap()));
 }
 
 #[test]

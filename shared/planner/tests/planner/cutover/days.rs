@@ -1,6 +1,6 @@
 //! What days of faults and people brought to light.
 
-use driftless_planner::action::Action;
+use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
@@ -230,4 +230,18 @@ fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
     }
     let is_kept = |group: &Group| group.members.iter().any(|member| member.lifecycle == Lifecycle::Standby);
     assert!(is_kept(color(&stage, Color::Blue)));
+}
+
+#[test]
+fn a_template_that_is_asked_for_again_changes_nothing_on_record() {
+    let mut stage = weighted_fleet(2);
+    stage.publish(2);
+    stage.scripted.insert("set-template", ActionResult::Busy("throttled".into()));
+    until_phase(&mut stage, "preparing");
+    for _ in 0..4 {
+        step(&mut stage, secs(15));
+    }
+    let before = stage.record().clone();
+    step(&mut stage, secs(15));
+    assert_eq!(*stage.record(), before, "a function that is killed after each commit would never get on");
 }
