@@ -164,6 +164,7 @@ contracts! {
         stickiness_is_written_with_the_weights_and_read_back,
         a_rule_that_forwards_to_one_target_group_counts_as_weight_one_and_is_a_place_of_its_own,
         a_forward_action_that_is_not_there_is_gone,
+        a_target_group_that_is_gone_has_nothing_and_hides_no_other,
         targets_are_healthy_then_unhealthy_then_gone,
         a_target_group_that_nothing_forwards_to_has_no_forward_and_its_targets_are_unused,
         what_is_attached_is_registered_and_what_is_detached_keeps_running,

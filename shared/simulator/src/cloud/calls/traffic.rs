@@ -11,17 +11,11 @@ use driftless_reconciler::ports::{CallErrorKind, Called};
 use super::refused::{error, refused};
 use crate::cloud::{Blame, Cloud};
 
-const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
-const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
-const ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 const MODIFY: &str = "elasticloadbalancing:ModifyRule";
 
 impl Cloud {
     /// The forward actions that name any of these target groups.
     pub fn forwards(&mut self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
-        if !target_groups.iter().all(|arn| self.target_groups.contains_key(arn)) {
-            return Err(error(TARGET_GROUPS, CallErrorKind::Gone, "TargetGroupNotFound"));
-        }
         let names =
             self.forwards.iter().filter(|(_, known)| known.weights.keys().any(|arn| target_groups.contains(arn)));
         let told = names.map(|(place, known)| Forward {
@@ -35,9 +29,8 @@ impl Cloud {
 
     /// The health of targets.
     pub fn target_health(&mut self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
-        let known = self.target_groups.get(target_group);
-        let known = known.ok_or_else(|| error(HEALTH, CallErrorKind::Gone, "TargetGroupNotFound"))?;
-        Ok(known.targets.iter().map(|(id, target)| (id.clone(), target.health.clone())).collect())
+        let targets = self.target_groups.get(target_group).into_iter().flat_map(|known| &known.targets);
+        Ok(targets.map(|(id, target)| (id.clone(), target.health.clone())).collect())
     }
 
     /// Settings of target groups.
@@ -45,17 +38,17 @@ impl Cloud {
         &mut self,
         target_groups: &BTreeSet<TargetGroupArn>,
     ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
-        let settings = |arn: &TargetGroupArn| {
-            let known = self.target_groups.get(arn).map(|known| (arn.clone(), known.settings));
-            known.ok_or_else(|| error(ATTRIBUTES, CallErrorKind::Gone, "TargetGroupNotFound"))
-        };
-        target_groups.iter().map(settings).collect()
+        let settings = |arn: &TargetGroupArn| self.target_groups.get(arn).map(|known| (arn.clone(), known.settings));
+        Ok(target_groups.iter().filter_map(settings).collect())
     }
 
     /// Writes weights.
     pub fn set_weights(&mut self, change: &WeightChange) -> Called<()> {
         let known = self.forwards.get_mut(&change.place);
         let known = known.ok_or_else(|| error(MODIFY, CallErrorKind::Gone, "RuleNotFound"))?;
+        if known.weights == change.weights && known.stickiness == change.stickiness {
+            return Ok(());
+        }
         if known.weights != change.expected || known.stickiness != change.expected_stickiness {
             return Err(refused(MODIFY, "the weights are not those that were decided on"));
         }
