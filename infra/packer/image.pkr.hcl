@@ -30,6 +30,8 @@ locals {
     "driftless:image-for" = var.fleet
     "driftless:build"     = var.build
     "driftless:commit"    = var.commit
+    # The rule approved-amis-by-tag reads key and value around one colon, so that its key can have none.
+    "approved-for"        = var.fleet
     "source-image"        = "{{ .SourceAMI }}"
     "source-image-name"   = "{{ .SourceAMIName }}"
   }

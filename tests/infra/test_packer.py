@@ -77,6 +77,9 @@ class Template(unittest.TestCase):
         read.add(re.search(r"the tag `(driftless:commit)`", RUST)[1])
         self.assertEqual({key for key in LOCALS["tags"] if key.startswith("driftless:")}, read)
         self.assertEqual(LOCALS["tags"]["driftless:image-for"], "${var.fleet}")
+        rule = (ROOT / "infra/fleet/detection.tf").read_text()
+        key = re.search(r'tag_key +?= optional\(string, "(.*)"\)', rule)[1]
+        self.assertEqual(LOCALS["tags"][key], "${var.fleet}", "what the rule of approved images looks for")
         self.assertEqual(LOCALS["tags"]["driftless:build"], "${var.build}")
         self.assertEqual((SOURCE["tags"], SOURCE["snapshot_tags"]), ("${local.tags}", "${local.tags}"))
         self.assertNotIn("driftless", json.dumps([SOURCE["run_tags"], SOURCE["run_volume_tags"]]))
