@@ -133,6 +133,11 @@ pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
     is_done
 }
 
+/// A maximum under which the group does not fit any more holds up nothing: it is put back when it does.
+fn is_lent(entry: &LedgerEntry, group: &Group) -> bool {
+    matches!(&entry.setting, Setting::HeldMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
+}
+
 fn restore_template(
     plan: &mut Plan<'_>,
     group: &Group,
@@ -180,7 +185,8 @@ fn strike_for_others(plan: &mut Plan<'_>, entry: &LedgerEntry, what: &str) {
     strike(plan, entry, &format!("{what} by another hand, and stays"));
 }
 
-/// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are.
+/// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
+/// or more is wanted by now than they allow.
 pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) -> bool {
     let raises = |action: &Action| matches!(action, Action::SetMinimum { .. } | Action::SetMaximum { .. });
     if plan.actions.iter().any(|action| raises(action) && action.group() == Some(&group.name)) {
@@ -212,15 +218,26 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
                         maximum: bounds.max,
                     });
                 }
-                // A maximum is lowered only when what is wanted fits under it.
-                _ => does_not_fit(plan, &entry, group, *had),
+                // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
+                live => {
+                    let wrote = BTreeSet::from([live]);
+                    settle_for(plan, &entry, Setting::HeldMaximum { had: bounds.max, wrote });
+                    does_not_fit(plan, &entry, group, bounds.max);
+                }
             },
             Setting::Template { .. } => strike(plan, &entry, "it is the release by now"),
             Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    held(plan, &group.name).is_empty()
+    held(plan, &group.name).iter().all(|entry| is_lent(entry, group))
+}
+
+/// What must be there again at the end is something else by now.
+fn settle_for(plan: &mut Plan<'_>, entry: &LedgerEntry, setting: Setting) {
+    for known in plan.next.ledger.iter_mut().filter(|known| *known == entry) {
+        known.setting = setting.clone();
+    }
 }
 
 /// What a cutover held on a group is of no use any more.

@@ -2,7 +2,7 @@
 
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::record::CutoverOutcome;
+use driftless_planner::record::{CutoverOutcome, Setting};
 use driftless_planner::refresh::RefreshStatus;
 
 use super::{
@@ -145,5 +145,32 @@ fn the_old_color_grows_past_its_own_maximum_to_take_back_what_the_fleet_grew_to(
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "shared: {is_shared}");
         assert_eq!(color(&stage, Color::Green).desired, 0);
         assert!(color(&stage, Color::Blue).desired >= 4);
+    }
+}
+
+#[test]
+fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_later() {
+    let mut stage = weighted_fleet(4);
+    color_mut(&mut stage, Color::Blue).max = 4;
+    stage.publish(2);
+    until_phase(&mut stage, "warm");
+    let green = color_mut(&mut stage, Color::Green);
+    (green.max, green.desired) = (green.max.max(6), 6);
+    let lent = green.max;
+    let ours = stage
+        .record()
+        .ledger
+        .iter()
+        .any(|entry| matches!(&entry.setting, Setting::HeldMaximum { wrote, .. } if wrote.contains(&lent)));
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+    assert_eq!((color(&stage, Color::Green).desired, color(&stage, Color::Green).max), (6, lent));
+    if ours {
+        color_mut(&mut stage, Color::Green).min = 1;
+        color_mut(&mut stage, Color::Green).desired = 4;
+        for _ in 0..10 {
+            step(&mut stage, secs(15));
+        }
+        assert_eq!(color(&stage, Color::Green).max, 4, "the fleet's own maximum");
+        assert!(stage.record().ledger.is_empty());
     }
 }
