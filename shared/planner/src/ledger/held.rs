@@ -221,7 +221,7 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
                 // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
                 live => {
                     let wrote = BTreeSet::from([live]);
-                    settle_for(plan, &entry, Setting::HeldMaximum { had: bounds.max, wrote });
+                    settle_for(plan, &entry, &Setting::HeldMaximum { had: bounds.max, wrote });
                     does_not_fit(plan, &entry, group, bounds.max);
                 }
             },
@@ -234,7 +234,7 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
 }
 
 /// What must be there again at the end is something else by now.
-fn settle_for(plan: &mut Plan<'_>, entry: &LedgerEntry, setting: Setting) {
+fn settle_for(plan: &mut Plan<'_>, entry: &LedgerEntry, setting: &Setting) {
     for known in plan.next.ledger.iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
