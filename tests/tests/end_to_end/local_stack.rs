@@ -5,6 +5,8 @@ use std::time::Duration;
 use driftless_tests::control::{Settings, Targets};
 use driftless_tests::events::Event;
 use driftless_tests::fleet::FleetSpec;
+use driftless_tests::load::Load;
+use driftless_tests::patience::{Look, wait_until};
 use driftless_tests::proxy::{Call, Fault, Strike};
 use driftless_tests::stack::LocalStack;
 
@@ -78,5 +80,23 @@ async fn the_inbox_receives_what_the_topic_is_told() -> anyhow::Result<()> {
     assert_eq!(letter.json().unwrap()["id"], "1");
     let error = inbox.wait_for_kind("app", "withdrawn", Duration::from_millis(10)).await.unwrap_err().to_string();
     assert!(error.contains("a letter `withdrawn` about app") && error.contains("hello"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_color_without_servers_that_is_given_traffic_loses_it_and_the_load_says_so() -> anyhow::Result<()> {
+    let stack = LocalStack::start().await?;
+    let fleet = FleetSpec::pair("app").instances(3).policy(&[("mode", "observe")]).create(&stack).await?;
+    fleet.wait_until_settled(A_WHILE).await?;
+    let mut load = Load::start(&stack, &fleet).await?;
+    fleet.write_weights(&[("app-blue", 50), ("app-green", 50)]).await?;
+    wait_until("requests are lost", A_WHILE, async || {
+        let tally = load.tally();
+        Ok(if tally.lost() > 0 { Look::Is(()) } else { Look::NotYet(format!("{tally:?}")) })
+    })
+    .await?;
+    let tally = load.pause().await?;
+    assert_eq!(tally.lost.keys().collect::<Vec<_>>(), ["503: the target group is empty"], "{tally:#?}");
+    assert!(tally.answers().served > 0, "{tally:#?}");
     Ok(())
 }

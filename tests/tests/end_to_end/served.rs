@@ -89,19 +89,3 @@ async fn only_requests_that_the_bad_image_answered_fail_until_its_alarm_gives_th
     assert!(of_bad_one.errors > 0 && of_bad_one.served > 0, "{tally:#?}");
     rollout.assert_at_rest().await
 }
-
-#[tokio::test]
-async fn a_color_without_servers_that_is_given_traffic_loses_it_and_the_load_says_so() -> anyhow::Result<()> {
-    let stage = Stage::set().await?;
-    let mut load = Load::start(&stage.stack, &stage.fleet).await?;
-    stage.fleet.write_weights(&[("app-blue", 50), ("app-green", 50)]).await?;
-    wait_until("requests are lost", CUTOVER, async || {
-        let tally = load.tally();
-        Ok(if tally.lost() > 0 { Look::Is(()) } else { Look::NotYet(format!("{tally:?}")) })
-    })
-    .await?;
-    let tally = load.pause().await?;
-    assert_eq!(tally.lost.keys().collect::<Vec<_>>(), ["503: the target group is empty"], "{tally:#?}");
-    assert!(tally.answers().served > 0, "{tally:#?}");
-    Ok(())
-}
