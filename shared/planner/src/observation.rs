@@ -268,11 +268,6 @@ impl Group {
         self.members.iter().find(|member| member.id == *id)
     }
 
-    /// Whether nobody is in it but those in standby, which are kept aside: they get no traffic and count in no capacity.
-    pub fn is_vacant(&self) -> bool {
-        self.members.iter().all(|member| member.lifecycle == Lifecycle::Standby)
-    }
-
     /// Members that are neither leaving nor unknown: what desired capacity counts.
     pub fn active(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::InService))

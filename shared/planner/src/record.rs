@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::Color;
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
-use crate::observation::{Finding, TemplateVersion};
+use crate::observation::{Finding, Group, TemplateVersion};
 use crate::text::ForeignText;
 
 mod cutover;
@@ -168,6 +168,12 @@ impl Record {
             .values()
             .filter(|replacement| replacement.group == *group && replacement.phase.surge().is_some())
             .count()
+    }
+
+    /// Whether nobody is in a group but those whom Driftless keeps for forensics: they get no traffic, and count in no
+    /// capacity. What a person set aside is that person's, and counts as there.
+    pub fn has_left(&self, group: &Group) -> bool {
+        group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
     }
 
     /// Every instance that is a successor under proof, or has proven itself and waits for its predecessor to leave.

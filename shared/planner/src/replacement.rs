@@ -14,9 +14,7 @@ use crate::ids::{GroupName, InstanceId, RuleName};
 use crate::notification::News;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::ReplaceBy;
-use crate::record::{
-    Descent, Failure, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
-};
+use crate::record::{Descent, Failure, Phase, Replacement, StopReason, Stopped, Surge, WithdrawReason, Withdrawing};
 use crate::withdrawal::withdraw;
 use crate::{capacity, quarantine};
 
@@ -390,13 +388,10 @@ fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId
     withdraw_from_now(context, surge, successor, because, false)
 }
 
-/// Gives up where AWS refused the launch. Asked for the first time nothing was launched, nor where EC2 had no room for a
-/// token: had it launched for it before, it would have answered the instance. Then nothing is to be taken back, whatever
-/// others did to desired capacity.
+/// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
+/// whatever others did to desired capacity.
 fn refused(context: &Context<'_, '_>, surge: Surge, because: WithdrawReason) -> Step {
-    let is_answer_to_token =
-        surge.method == SurgeMethod::LaunchInstances && matches!(because, WithdrawReason::NoCapacity(_));
-    let taken_back = !surge.asked_again || is_answer_to_token;
+    let taken_back = !surge.asked_again;
     withdraw_from_now(context, surge, None, because, taken_back)
 }
 

@@ -205,7 +205,8 @@ fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
         return BTreeSet::new();
     }
     let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {
-        Some(RuleReading::NonCompliant(instances)) => group.members.iter().any(|member| {
+        // What is kept aside for forensics says nothing of the image that comes up beside it.
+        Some(RuleReading::NonCompliant(instances)) => group.active().any(|member| {
             instances
                 .get(&member.id)
                 .is_some_and(|finding| !lasting || sight.now >= finding.recorded_at + cutover.policy.debounce)

@@ -253,7 +253,7 @@ fn asked(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
 fn problem(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     fit(sight.old, sight.seen)
         .or_else(|| fit(sight.new, sight.seen))
-        .or_else(|| is_idle_empty(sight, cutover))
+        .or_else(|| is_idle_empty(plan, sight, cutover))
         .or_else(|| alarms::preflight(sight, cutover))
         .or_else(|| rollback_is_launchable(sight, cutover))
         .or_else(|| stickiness_fits(sight, cutover))
@@ -276,7 +276,7 @@ fn fit(group: &Group, seen: &Observation) -> Option<String> {
     moving.map(|member| format!("another activity is under way on {}: {} comes or goes", group.name, member.id))
 }
 
-fn is_idle_empty(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+fn is_idle_empty(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     let new = sight.new;
     if cutover.route == Route::Rolling {
         return None;
@@ -284,7 +284,7 @@ fn is_idle_empty(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     if !matches!(new.template, TemplateReference::Numbered(_)) {
         return Some(format!("{} uses no numbered launch template version", new.name));
     }
-    let is_empty = new.is_vacant() && new.desired == 0 && new.min == 0;
+    let is_empty = plan.next.has_left(new) && new.desired == 0 && new.min == 0;
     (!is_empty).then(|| {
         format!(
             "{} is to be empty: it wants {} instances, at least {}, and has {}",

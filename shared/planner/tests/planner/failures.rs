@@ -248,20 +248,3 @@ fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
     stage.is_clean(3);
     assert_eq!(stage.terminated(), [id(101)]);
 }
-
-#[test]
-fn no_room_for_a_token_that_was_asked_before_says_that_nothing_came_of_it() {
-    let mut stage = Stage::drifted(3, &[1]);
-    let no_room = "We currently do not have sufficient t4g.small capacity in the Availability Zone you requested";
-    stage.scripted.insert("launch", ActionResult::Failed(no_room.into()));
-    stage.look();
-    stage.outcomes.clear();
-    // Somebody scales out, and what comes of it is theirs.
-    stage.scale_to(4);
-    stage.arrive();
-    stage.look();
-    stage.look();
-    stage.comply(1);
-    stage.settle();
-    assert_eq!((stage.desired(), stage.terminated()), (4, Vec::new()));
-}

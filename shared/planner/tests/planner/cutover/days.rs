@@ -12,7 +12,7 @@ use super::{
     answer, color, color_mut, is_as_before, is_at_rest, ring, say, sicken, step, until_over, until_phase,
     weighted_fleet,
 };
-use crate::support::{RULE, Stage, id, image_id, member, mins, secs};
+use crate::support::{RULE, Stage, image_id, member, mins, secs};
 
 fn touched(stage: &Stage) -> Vec<&str> {
     let of_groups = stage.acted.iter().filter(|outcome| outcome.action.group().is_some());
@@ -217,11 +217,13 @@ fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_
 fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
     let mut stage = weighted_fleet(2);
     stage.tag("replace", "quarantine");
-    let blue = color_mut(&mut stage, Color::Blue);
-    let mut kept = blue.members[0].clone();
-    kept.id = id(99);
-    kept.lifecycle = Lifecycle::Standby;
-    blue.members.push(kept);
+    stage.tag("breaker", "100%");
+    let drifted = color(&stage, Color::Blue).members[0].id.clone();
+    stage.drift_under(drifted, RULE);
+    for _ in 0..80 {
+        step(&mut stage, secs(15));
+    }
+    assert_eq!(stage.record().quarantined.len(), 1);
     for (image, live) in [(2, Color::Green), (3, Color::Blue)] {
         stage.publish(image);
         step(&mut stage, secs(1));
