@@ -16,14 +16,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is the folder above tests")
 }
 
-/// Every file below a folder whose name ends so, outside of what is built or installed.
+/// Every file below a folder whose name ends so, outside of what is built or installed, and of the application that
+/// fleets run: it is no part of Driftless, and a package of its own.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else { return found };
     for entry in entries.map(|entry| entry.expect("a folder of the workspace can be listed").path()) {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if entry.is_dir() {
-            if !["target", ".venv", ".git", "snapshots", "__pycache__"].contains(&name.as_str()) {
+            let is_passed_over = ["target", ".venv", ".git", "snapshots", "__pycache__"].contains(&name.as_str());
+            if !is_passed_over && !entry.ends_with("infra/container") {
                 found.extend(files(&entry, ending));
             }
         } else if name.ends_with(ending) {
