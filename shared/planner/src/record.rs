@@ -68,7 +68,7 @@ pub struct Record {
     pub backlog: BTreeSet<InstanceId>,
     /// Instances that a person wants to have replaced, with who said so.
     pub asked_to_replace: BTreeMap<InstanceId, ForeignText>,
-    /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`](ANSWERED_MAX) of them, and
+    /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`] of them, and
     /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -172,7 +172,7 @@ impl Record {
 
     /// Whether nobody is in a group but those whom Driftless keeps for forensics: they get no traffic, and count in no
     /// capacity. What a person set aside is that person's, and counts as there.
-    pub fn has_left(&self, group: &Group) -> bool {
+    pub fn is_vacant(&self, group: &Group) -> bool {
         group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
     }
 

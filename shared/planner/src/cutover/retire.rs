@@ -84,7 +84,7 @@ pub(crate) fn empty(
 ) -> bool {
     let live = Bounds { min: group.min, max: group.max, desired: group.desired };
     if live == (Bounds { min: 0, max: maximum, desired: 0 }) {
-        return plan.next.has_left(group);
+        return plan.next.is_vacant(group);
     }
     plan.actions.push(Action::Empty { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
     false

@@ -284,7 +284,7 @@ fn is_idle_empty(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
     if !matches!(new.template, TemplateReference::Numbered(_)) {
         return Some(format!("{} uses no numbered launch template version", new.name));
     }
-    let is_empty = plan.next.has_left(new) && new.desired == 0 && new.min == 0;
+    let is_empty = plan.next.is_vacant(new) && new.desired == 0 && new.min == 0;
     (!is_empty).then(|| {
         format!(
             "{} is to be empty: it wants {} instances, at least {}, and has {}",

@@ -181,16 +181,12 @@ fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
     }
 }
 
-/// The old color grows to what the fleet wants by now: it may have scaled out since, and further than the old color may.
-fn grow_old(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
-    ledger::hold_maximum(plan, sight.old, cutover.size);
-    ledger::hold_minimum(plan, sight.old, cutover.size);
-}
-
 /// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
 fn strengthen(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
     let (serving, floor) = (serving(sight.seen, sight.old), floor(cutover));
-    grow_old(plan, sight, cutover);
+    // The fleet may have scaled out since, and further than the old color may.
+    ledger::hold_maximum(plan, sight.old, cutover.size);
+    ledger::hold_minimum(plan, sight.old, cutover.size);
     let detail = format!("{serving} of {} serve in {}, and the floor is {floor}", cutover.size, sight.old.name);
     plan.is_in(Condition::RollbackBelowFloor, detail);
     Waiting::RollbackBelowFloor { serving, floor }

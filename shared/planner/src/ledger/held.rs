@@ -124,9 +124,7 @@ pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    // A maximum under which the fleet does not fit any more holds up nothing: it is put back when it does.
-    let is_lent = |entry: &LedgerEntry| matches!(&entry.setting, Setting::HeldMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max));
-    let is_done = held(plan, &group.name).iter().all(is_lent);
+    let is_done = held(plan, &group.name).iter().all(|entry| is_lent(entry, group));
     if !is_done {
         plan.look_again(plan.input.now + LOOK_MIN);
     }

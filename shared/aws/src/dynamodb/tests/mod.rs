@@ -78,18 +78,7 @@ fn notification(number: usize) -> Notification {
 }
 
 fn decision() -> Decision {
-    Decision {
-        next: Record { version: 8, ..Record::new(app()) },
-        changed: true,
-        consumed: Vec::new(),
-        journal: Vec::new(),
-        notifications: Vec::new(),
-        actions: Vec::new(),
-        waiting: std::collections::BTreeMap::new(),
-        begins_to_drift: std::collections::BTreeSet::new(),
-        cutover_waits: None,
-        recheck: None,
-    }
+    Decision::keeping(Record { version: 8, ..Record::new(app()) })
 }
 
 /// A record with a replacement in each phase, and with everything else that a record can hold.
