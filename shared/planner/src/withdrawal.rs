@@ -56,8 +56,10 @@ fn withdraw_surplus(
         // Someone else has taken the group back to its size: the successor is simply a member now.
         return Step::End(End::Withdrawn(withdrawing.because));
     }
-    // Where the drifted one is gone, its successor serves until another one does; and a person may want to look at it.
-    let floor = || is_serving.then(|| floor(plan, context, &withdrawing.surge, &surplus.id)).flatten();
+    // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and a person
+    // may want to look at it.
+    let may_serve = is_serving || !is_unwanted;
+    let floor = || may_serve.then(|| floor(plan, context, &withdrawing.surge, &surplus.id)).flatten();
     if let Some(waiting) = crate::guards::protected_by_tag(plan, &surplus.id).or_else(floor) {
         if context.now >= withdrawing.deadline {
             plan.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());

@@ -220,6 +220,25 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
 }
 
 #[test]
+fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
+    let (mut stage, successor) = Stage::proving(1);
+    stage.held_back.insert(successor.clone());
+    stage.take(&id(1), CapacityChange::Keep);
+    stage.leave();
+    stage.held_back.insert(id(stage.last_id));
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "it may serve at any moment, and nobody else does: {:?}", decision.actions);
+    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    stage.held_back.remove(&successor);
+    let decision = stage.look();
+    assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
+    stage.held_back.clear();
+    stage.settle();
+    stage.is_clean(1);
+    assert_eq!(stage.terminated(), [successor]);
+}
+
+#[test]
 fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     let mut stage = Stage::drifted(2, &[1]);
     let launched = stage.decide();
