@@ -27,12 +27,17 @@ NO_RESOURCE_LEVEL = {
     "elasticloadbalancing:DescribeTargetGroupAttributes": "a list; how long clients stick to a color",
     "elasticloadbalancing:DescribeTargetGroups": "a list; which load balancer a group belongs to",
     "elasticloadbalancing:DescribeTargetHealth": "a list; whether a successor has proven itself",
+    "xray:PutTelemetryRecords": "X-Ray has one store for the whole account; says how many traces were sent",
+    "xray:PutTraceSegments": "X-Ray has one store for the whole account; adds to it, and reads nothing",
 }
 
 NEVER = {"autoscaling:DeleteAutoScalingGroup", "autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags", "ec2:TerminateInstances"}
 
 COMMON_ENVIRONMENT = {"ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"}
 RECONCILE_ENVIRONMENT = {"TABLE_NAME", "ALERT_TOPIC_ARN", "POLICY_DEFAULTS"}
+
+# What Lambda does in the name of a function that is traced.
+SENDING_TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 LEAST_DEAD_LETTER_PATIENCE, MOST_DEAD_LETTER_PATIENCE = 3, 5
@@ -106,7 +111,7 @@ def dead_letter_queues(template):
 
 # -- permissions
 
-def a_detector_may_do_three_things(template):
+def a_detector_may_do_four_things(template):
     problems = []
     for detector in DETECTORS:
         expected = {
@@ -116,6 +121,8 @@ def a_detector_may_do_three_things(template):
             ("sqs:SendMessage", "WakeQueue"),
             ("logs:CreateLogStream", f"{detector}LogGroup"),
             ("logs:PutLogEvents", f"{detector}LogGroup"),
+            ("xray:PutTraceSegments", '"*"'),
+            ("xray:PutTelemetryRecords", '"*"'),
         }
         found = {
             (action, target_of(resource) or json.dumps(resource))
@@ -375,7 +382,7 @@ def the_schedule_starts_only_the_sweep(template):
 def functions_are_built_and_logged_alike(template):
     problems = []
     g = template["Globals"]["Function"]
-    for key, wanted in {"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": ["arm64"], "Tracing": "Disabled"}.items():
+    for key, wanted in {"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": ["arm64"]}.items():
         if g.get(key) != wanted:
             problems.append(f"{key} is {g.get(key)}")
     if g["LoggingConfig"].get("LogFormat") != "JSON" or g["LoggingConfig"].get("SystemLogLevel") != "WARN":
@@ -404,6 +411,23 @@ def functions_are_built_and_logged_alike(template):
     for name, group in of_type(template, "AWS::Logs::LogGroup").items():
         if group["Properties"].get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
             problems.append(f"{name} keeps its logs for ever")
+    return problems
+
+
+def traces_can_be_sent_and_switched_off(template):
+    problems = []
+    if template["Globals"]["Function"].get("Tracing") != {"Ref": "Tracing"}:
+        problems.append("tracing cannot be switched off")
+    parameter = template["Parameters"].get("Tracing", {})
+    # Lambda's two modes; SAM's third one, Disabled, would take a parameter's place in the template but not in a deployment.
+    if parameter.get("Default") != "Active" or set(parameter["AllowedValues"]) != {"Active", "PassThrough"}:
+        problems.append("the parameter does not switch between Lambda's two modes, beginning with Active")
+    for name, function in of_type(template, "AWS::Serverless::Function").items():
+        if "Tracing" in function["Properties"]:
+            problems.append(f"{name} is traced in its own way")
+        role = target_of(function["Properties"].get("Role"))
+        allowed = {action for s in allows_of(template, role) if s["Resource"] == "*" for action in as_list(s["Action"])}
+        problems += [f"{name} is traced and may not {action}" for action in sorted(SENDING_TRACES - allowed)]
     return problems
 
 

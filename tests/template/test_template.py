@@ -129,7 +129,7 @@ def first_target(template, rule):
 
 
 PROMISES = {
-    "a detector may take from its own queue, wake and log": (checks.a_detector_may_do_three_things, [
+    "a detector may take from its own queue, wake, log and trace": (checks.a_detector_may_do_four_things, [
         (lambda t: grant(t, "ConfigComplianceRole", Action="sqs:SendMessage", Resource=checks.arn("CloudwatchAlarmQueue")), "may also"),
         (lambda t: grant(t, "ImagePublishedRole", Action="ec2:DescribeImages", Resource="*"), "may also"),
         (lambda t: statement(t, "CloudwatchAlarmRole", "TakeFromOwnQueue").update(Action="sqs:*"), "may also"),
@@ -222,6 +222,14 @@ PROMISES = {
         (lambda t: at(t, "ImagePublishedFunction").pop("LoggingConfig"), "own log group"),
         (lambda t: statement(t, "ReconcileRole", "WriteOwnLog").update(Resource="*"), "other logs"),
         (lambda t: at(t, "ReconcileFunction")["Environment"]["Variables"].pop("TABLE_NAME"), "variables"),
+    ]),
+    "functions send traces, and a parameter stops them": (checks.traces_can_be_sent_and_switched_off, [
+        (lambda t: t["Globals"]["Function"].update(Tracing="Active"), "switched off"),
+        (lambda t: t["Parameters"]["Tracing"].update(AllowedValues=["Active", "Disabled"]), "two modes"),
+        (lambda t: t["Parameters"]["Tracing"].update(Default="PassThrough"), "two modes"),
+        (lambda t: at(t, "ReconcileFunction").update(Tracing="Active"), "its own way"),
+        (lambda t: statement(t, "ReconcileRole", "SendTraces").update(Effect="Deny"), "may not xray:PutTraceSegments"),
+        (lambda t: statement(t, "ImagePublishedRole", "SendTraces")["Action"].pop(), "may not xray:PutTelemetryRecords"),
     ]),
     "the table can be restored, forgets and costs nothing idle": (checks.the_table_can_be_restored, [
         (lambda t: at(t, "Table").pop("PointInTimeRecoverySpecification"), "point-in-time"),
