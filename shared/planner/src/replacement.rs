@@ -10,11 +10,13 @@ use crate::adopt::Standing;
 use crate::decide::Plan;
 use crate::decision::Waiting;
 use crate::drift::Findings;
-use crate::ids::{GroupName, InstanceId, RuleName};
+use crate::ids::{GroupName, InstanceId, RuleName, Zone};
 use crate::notification::News;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::ReplaceBy;
-use crate::record::{Descent, Failure, Phase, Replacement, StopReason, Stopped, Surge, WithdrawReason, Withdrawing};
+use crate::record::{
+    Descent, Failure, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
+};
 use crate::withdrawal::withdraw;
 use crate::{capacity, quarantine};
 
@@ -73,6 +75,8 @@ pub(crate) struct Context<'p, 'a> {
     pub(crate) now: Timestamp,
     pub(crate) id: &'p InstanceId,
     pub(crate) group: &'a Group,
+    /// Where the drifted instance runs, and its successor is launched.
+    pub(crate) zone: &'p Zone,
     pub(crate) drifted: Option<&'a Member>,
     pub(crate) is_cleared: bool,
     pub(crate) breaker_open: bool,
@@ -138,13 +142,14 @@ fn context_of<'p, 'a>(
     standing: &Standing<'_>,
     findings: &Findings,
     id: &'p InstanceId,
-    replacement: &Replacement,
+    replacement: &'p Replacement,
     group: &'a Group,
 ) -> Context<'p, 'a> {
     Context {
         now: plan.input.now,
         id,
         group,
+        zone: &replacement.zone,
         drifted: group.member(id).filter(|member| member.lifecycle != Lifecycle::Terminating),
         is_cleared: findings.is_cleared(id, replacement),
         breaker_open: findings.breaker.is_some() && standing.is_live(&group.name),
@@ -385,27 +390,34 @@ fn pointless(
 }
 
 fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: WithdrawReason) -> Step {
-    withdraw_from_now(context, surge, successor, because, false)
+    let why = because.to_string();
+    Step::To(Phase::Withdrawing(withdrawing(context, surge, successor, because)), why)
 }
 
 /// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
 /// whatever others did to desired capacity.
 fn refused(context: &Context<'_, '_>, surge: Surge, because: WithdrawReason) -> Step {
     let taken_back = !surge.asked_again;
-    withdraw_from_now(context, surge, None, because, taken_back)
+    let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
+    let refused_in = is_of_zone.then(|| context.zone.clone());
+    Step::To(
+        Phase::Withdrawing(Withdrawing {
+            taken_back,
+            refused_in,
+            ..withdrawing(context, surge, None, because.clone())
+        }),
+        because.to_string(),
+    )
 }
 
-fn withdraw_from_now(
+fn withdrawing(
     context: &Context<'_, '_>,
     surge: Surge,
     successor: Option<InstanceId>,
     because: WithdrawReason,
-    taken_back: bool,
-) -> Step {
-    let why = because.to_string();
+) -> Withdrawing {
     let deadline = context.now + surge.policy.drain_deadline;
-    let withdrawing = Withdrawing { surge, successor, because, deadline, desired_before: None, taken_back };
-    Step::To(Phase::Withdrawing(withdrawing), why)
+    Withdrawing { surge, successor, because, deadline, desired_before: None, taken_back: false, refused_in: None }
 }
 
 /// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the

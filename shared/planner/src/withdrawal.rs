@@ -2,7 +2,7 @@
 
 use crate::action::{Action, ActionResult, Role};
 use crate::decide::Plan;
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, Zone};
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member, TemplateReference};
 use crate::record::{Phase, Replacement, Surge, WithdrawReason, Withdrawing};
@@ -85,13 +85,14 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if let Some(newest) = newest_since(plan, context, &withdrawing.surge)
+    if let Some(newest) = newest_since(plan, context, &withdrawing.surge, withdrawing.refused_in.as_ref())
         && let Some(surplus) = group.member(&newest)
     {
         withdrawing.successor = Some(newest);
         return withdraw_surplus(plan, context, withdrawing, surplus);
     }
-    if u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired {
+    let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
+    if is_short && withdrawing.refused_in.is_none() {
         withdrawing.desired_before = Some(group.desired);
         plan.actions.push(Action::SetDesired {
             group: group.name.clone(),
@@ -99,7 +100,15 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
             desired: group.desired - 1,
             replaces: context.id.clone(),
         });
-    } else if group.active().all(|member| plan.input.seen.machines.contains_key(&member.id)) {
+        return Step::Stay(Phase::Withdrawing(withdrawing));
+    }
+    let is_settled = if is_short {
+        // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
+        context.now >= withdrawing.deadline
+    } else {
+        group.active().all(|member| plan.input.seen.machines.contains_key(&member.id))
+    };
+    if is_settled {
         // All that run are known, and none came with this surge: the capacity is someone else's.
         return Step::End(End::Withdrawn(withdrawing.because));
     }
@@ -131,19 +140,27 @@ pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
     context.group.desired <= expected && active <= expected
 }
 
-/// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet.
-pub(crate) fn newest_since(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+/// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet:
+/// of one zone, or of any.
+pub(crate) fn newest_since(
+    plan: &Plan<'_>,
+    context: &Context<'_, '_>,
+    surge: &Surge,
+    zone: Option<&Zone>,
+) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
         let machine = plan.input.seen.machines.get(&member.id)?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.there_before.contains(&member.id);
+        let is_there = zone.is_none_or(|zone| member.zone == *zone);
         let is_release = match &context.group.template {
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
             TemplateReference::Floating { .. } | TemplateReference::None => false,
         };
         let is_taken = plan.next.successors().any(|successor| *successor == member.id);
-        (is_new && is_release && !is_taken && member.id != *context.id).then_some((machine.launched_at, &member.id))
+        (is_new && is_there && is_release && !is_taken && member.id != *context.id)
+            .then_some((machine.launched_at, &member.id))
     });
     launched.max().map(|(_, id)| id.clone())
 }

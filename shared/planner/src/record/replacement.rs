@@ -205,6 +205,10 @@ pub struct Withdrawing {
     pub desired_before: Option<u32>,
     /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
     pub taken_back: bool,
+    /// The zone of a launch that AWS refused when it was asked for again: what an earlier call may have launched is there,
+    /// and whatever comes elsewhere is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_in: Option<Zone>,
 }
 
 /// Why a surge is given up.

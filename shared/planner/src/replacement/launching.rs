@@ -117,5 +117,5 @@ fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;
     }
-    newest_since(plan, context, surge)
+    newest_since(plan, context, surge, None)
 }

@@ -110,7 +110,7 @@ pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilli
     let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
     if refilling.successor.as_ref().and_then(member).is_none() {
         refilling.healthy_since = None;
-        refilling.successor = newest_since(plan, context, &refilling.surge);
+        refilling.successor = newest_since(plan, context, &refilling.surge, None);
         if refilling.successor.is_some() {
             plan.next.back_off = None;
             is_on_trial(plan, refilling.successor.as_ref());

@@ -248,3 +248,38 @@ fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
     stage.is_clean(3);
     assert_eq!(stage.terminated(), [id(101)]);
 }
+
+#[test]
+fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
+    // Asked, and refused; the function died before it could keep the answer.
+    let decision = stage.decide();
+    stage.commit(&decision);
+    stage.scale_to(4);
+    stage.look();
+    stage.look();
+    assert_eq!(stage.phase(1), "withdrawing");
+    stage.settle();
+    assert_eq!(stage.terminated(), []);
+    assert_eq!(stage.desired(), 4);
+}
+
+#[test]
+fn what_somebody_wants_beside_a_refused_launch_is_left_to_them_until_it_comes() {
+    let mut stage = Stage::drifted(3, &[1]);
+    stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
+    let decision = stage.decide();
+    stage.commit(&decision);
+    // There is no room for theirs either.
+    stage.launches = false;
+    stage.scale_to(4);
+    stage.look();
+    stage.look();
+    assert_eq!((stage.phase(1), stage.desired()), ("withdrawing", 4));
+    stage.launches = true;
+    stage.scale_to(4);
+    stage.settle();
+    assert_eq!(stage.terminated(), []);
+    assert_eq!(stage.desired(), 4);
+}
