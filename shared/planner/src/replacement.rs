@@ -400,14 +400,9 @@ fn refused(context: &Context<'_, '_>, surge: Surge, because: WithdrawReason) -> 
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
     let refused_in = is_of_zone.then(|| context.zone.clone());
-    Step::To(
-        Phase::Withdrawing(Withdrawing {
-            taken_back,
-            refused_in,
-            ..withdrawing(context, surge, None, because.clone())
-        }),
-        because.to_string(),
-    )
+    let why = because.to_string();
+    let phase = Withdrawing { taken_back, refused_in, ..withdrawing(context, surge, None, because) };
+    Step::To(Phase::Withdrawing(phase), why)
 }
 
 fn withdrawing(
