@@ -107,6 +107,21 @@ Resources:
             Statement:
               - {{Sid: Take, Effect: Allow, Action: "sqs:ReceiveMessage", Resource: !GetAtt Queue.Arn}}
               - {{Sid: Pass, Effect: Allow, Action: "iam:PassRole", Resource: !If [HasRoles, !Ref Roles, ["none"]]}}
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: facts-alarm
+      Metrics:
+        - {{Id: all, Expression: SUM(METRICS())}}
+        - Id: dead
+          ReturnData: false
+          MetricStat:
+            Metric: {{Namespace: AWS/SQS, MetricName: Visible, Dimensions: [{{Name: QueueName, Value: !GetAtt Dead.QueueName}}]}}
+            Period: 60
+            Stat: Maximum
+      EvaluationPeriods: 3
+      ComparisonOperator: GreaterThanThreshold
+      Threshold: 0
 Outputs:
   QueueUrl: {{Value: !Ref Queue}}
   DeadUrl: {{Value: !Ref Dead}}
@@ -182,6 +197,11 @@ class StackTest(unittest.TestCase):
 
     def test_a_condition_may_join_a_list(self) -> None:
         self.assertEqual(self.deployed["policies"]["facts-worker"][1]["Resource"], ["none"])
+
+    def test_an_alarm_on_an_expression_is_deployed(self) -> None:
+        alarm = self.aws.client("cloudwatch").describe_alarms(AlarmNames=["facts-alarm"])["MetricAlarms"][0]
+        self.assertEqual((alarm["Namespace"], alarm["Statistic"], alarm["Period"]), ("AWS/SQS", "Maximum", 60))
+        self.assertEqual(alarm["Dimensions"], [{"Name": "QueueName", "Value": "facts-dead"}])
 
     def test_a_mapping_sets_the_visibility_timeout(self) -> None:
         url = self.deployed["outputs"]["QueueUrl"]

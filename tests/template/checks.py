@@ -300,7 +300,7 @@ def nothing_is_lost_between_queues(template):
     alarmed = {
         target_of(d["Value"])
         for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
-        if alarm["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["Properties"]["Threshold"] == 0
+        if alarm["Properties"].get("MetricName") == "ApproximateNumberOfMessagesVisible" and alarm["Properties"]["Threshold"] == 0
         for d in alarm["Properties"]["Dimensions"]
     }
     for name, queue in of_type(template, "AWS::SQS::Queue").items():

@@ -11,5 +11,6 @@ def apply(stack_id: str) -> None:
     events.events_of_aws_services_can_be_put()
     events.delayed_messages_are_polled_promptly()
     events.schedules_fire_on_time()
+    templates.alarms_may_calculate()
     templates.conditions_may_join()
     templates.concurrency_may_be_a_parameter()

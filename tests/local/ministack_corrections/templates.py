@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from ministack.services import lambda_svc
-from ministack.services.cloudformation import engine
+from ministack.services.cloudformation import engine, provisioners
 
 
 def concurrency_may_be_a_parameter() -> None:
@@ -21,6 +21,22 @@ def concurrency_may_be_a_parameter() -> None:
         return limit_of(esm, *others, **named)
 
     lambda_svc._sqs_esm_concurrency = sqs_esm_concurrency
+
+
+def alarms_may_calculate() -> None:
+    """AWS: an alarm may watch an expression over several metrics. ministack: refuses the stack. So such an alarm is deployed on
+    the first of its metrics; no metric of AWS's own services ever comes here, and it stays without data."""
+    record_of = provisioners._cw_metric_alarm_record
+
+    def metric_alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        stats = [query["MetricStat"] for query in properties.get("Metrics") or [] if "MetricStat" in query]
+        if not stats:
+            return record_of(name, properties)
+        plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        first = {"Period": stats[0]["Period"], "Statistic": stats[0]["Stat"]}
+        return record_of(name, plain | stats[0]["Metric"] | first)
+
+    provisioners._cw_metric_alarm_record = metric_alarm_record
 
 
 def conditions_may_join() -> None:
