@@ -144,6 +144,33 @@ fn phase(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutove
     }
 }
 
+pub(crate) use start::verdicts;
+
+/// When its phase has been watched, or has waited, for long enough, if nothing else comes up. None: it ends when what it
+/// does is done, and nothing tells when that is.
+pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestamp) -> Option<Timestamp> {
+    let (old, new) = (seen.group(&cutover.old_group)?, seen.group(&cutover.new_group)?);
+    let sight = Sight { now, seen, old, new, hold: None };
+    match &cutover.phase {
+        CutoverPhase::Verifying { healthy_since } => healthy_since.map(|since| since + new.warm_up),
+        CutoverPhase::AwaitingApproval => Some(cutover.deadline),
+        CutoverPhase::Shifting(shifting) => {
+            let is_watched = share(cutover, shifting.step) != Percent::ALL;
+            let since = shifting.effective_since.filter(|_| is_watched)?;
+            Some(since + alarms::step_time(&sight, cutover))
+        }
+        CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => Some(*until),
+        CutoverPhase::Queued
+        | CutoverPhase::Preflight
+        | CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Retiring
+        | CutoverPhase::Aborting { .. }
+        | CutoverPhase::RollingBack { .. }
+        | CutoverPhase::NeedsOperator { .. } => None,
+    }
+}
+
 /// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
 fn hold(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
     let paused = cutover.paused.clone().map(|actor| Waiting::Paused { actor });

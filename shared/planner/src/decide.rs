@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::action::{Action, ActionResult, Outcome};
 use crate::cutover::Step;
 use crate::decision::{Decision, JournalEntry, Waiting};
+use crate::explain::Verdict;
 use crate::fact::Fact;
 use crate::ids::{FleetName, GroupName, InstanceId, RuleName};
 use crate::notification::{Condition, News, Notification, REMIND_AFTER};
@@ -50,20 +51,26 @@ pub struct Input<'a> {
 /// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut plan = Plan::new(input);
-    commands::drop_answered(&mut plan);
-    commands::accept_live(&mut plan);
-    let standing = adopt::stand(&mut plan);
-    let findings = drift::detect(&mut plan, &standing);
-    images::take_note(&mut plan);
-    commands::follow(&mut plan, &standing);
-    cutover::advance(&mut plan, &standing);
-    replacement::advance_all(&mut plan, &standing, &findings);
-    quarantine::expire(&mut plan, &standing);
-    guards::admit(&mut plan, &standing, &findings);
-    capacity::announce(&mut plan);
-    ledger::put_back(&mut plan);
-    plan.note_outcomes();
+    take_steps(&mut plan);
     plan.finish()
+}
+
+/// All steps of a decision, and where they found the fleet to stand.
+pub(crate) fn take_steps<'a>(plan: &mut Plan<'a>) -> adopt::Standing<'a> {
+    commands::drop_answered(plan);
+    commands::accept_live(plan);
+    let standing = adopt::stand(plan);
+    let findings = drift::detect(plan, &standing);
+    images::take_note(plan);
+    commands::follow(plan, &standing);
+    cutover::advance(plan, &standing);
+    replacement::advance_all(plan, &standing, &findings);
+    quarantine::expire(plan, &standing);
+    guards::admit(plan, &standing, &findings);
+    capacity::announce(plan);
+    ledger::put_back(plan);
+    plan.note_outcomes();
+    standing
 }
 
 /// The decision while it is being made.
@@ -78,6 +85,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) cutover_waits: Option<Waiting>,
     /// Set where a command ends the cutover.
     pub(crate) turn_back: Option<Step>,
+    /// Where someone asks why: what every guard says of each drifted instance, when it was asked. Deciding reads none of it.
+    pub(crate) verdicts: Option<BTreeMap<InstanceId, Vec<Verdict>>>,
     journal: Vec<JournalEntry>,
     news: Vec<News>,
     conditions: BTreeMap<String, (Condition, ForeignText)>,
@@ -85,7 +94,7 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(input: Input<'a>) -> Self {
+    pub(crate) fn new(input: Input<'a>) -> Self {
         Self {
             input,
             next: input.record.cloned().unwrap_or_else(|| Record::new(input.fleet.clone())),
@@ -95,6 +104,7 @@ impl<'a> Plan<'a> {
             begins_to_drift: BTreeSet::new(),
             cutover_waits: None,
             turn_back: None,
+            verdicts: None,
             journal: Vec::new(),
             news: Vec::new(),
             conditions: BTreeMap::new(),
@@ -275,7 +285,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn finish(mut self) -> Decision {
+    pub(crate) fn finish(mut self) -> Decision {
         self.announce();
         let changed = self.input.record != Some(&self.next) || !self.journal.is_empty() || !self.consumed.is_empty();
         if changed {

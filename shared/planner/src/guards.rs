@@ -8,6 +8,7 @@ use crate::adopt::Standing;
 use crate::decide::Plan;
 use crate::decision::Waiting;
 use crate::drift::Findings;
+use crate::explain::Verdict;
 use crate::ids::InstanceId;
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
@@ -30,27 +31,27 @@ struct Candidate<'p, 'a> {
     member: &'a Member,
 }
 
-/// A guard's verdict: none, or the reason why not.
-type Guard = fn(&Candidate<'_, '_>) -> Option<Waiting>;
+/// A guard: its word, what it asks for, and its verdict, which is none, or the reason why not.
+type Guard = (&'static str, &'static str, fn(&Candidate<'_, '_>) -> Option<Waiting>);
 
 /// The guards after the freeze, the policy and the mode, which hold for the fleet as a whole.
 const GUARDS: [Guard; 16] = [
-    window_is_open,
-    no_cutover,
-    group_is_fit,
-    is_no_newcomer,
-    drift_is_read,
-    breaker_is_closed,
-    rule_breaker_is_closed,
-    breeds_true,
-    budget_is_left,
-    quarantine_has_room,
-    back_off_is_over,
-    fleet_has_room,
-    is_unprotected,
-    is_in_service,
-    floor_leaves_room,
-    group_is_asked,
+    ("window", "the window is open", window_is_open),
+    ("cutover", "no cutover changes its groups", no_cutover),
+    ("group", "the group is fit for a replacement", group_is_fit),
+    ("group", "it is no successor whose launch has not answered", is_no_newcomer),
+    ("group", "its drift was read in this look", drift_is_read),
+    ("breaker", "not too many drifted at once", breaker_is_closed),
+    ("rule-breaker", "not too many fleets drifted at once under its rules", rule_breaker_is_closed),
+    ("lineage", "no successor drifted for the same", breeds_true),
+    ("budget", "the budget is not spent", budget_is_left),
+    ("quarantine", "there is room for one more to be kept", quarantine_has_room),
+    ("back-off", "no failed attempt is waited out", back_off_is_over),
+    ("capacity", "AWS has room for a launch", fleet_has_room),
+    ("protection", "nobody protects it", is_unprotected),
+    ("in-service", "it is in service, and not Auto Scaling's to replace", is_in_service),
+    ("floor", "enough serve without it, where it goes first", floor_leaves_room),
+    ("group", "its hooks and refreshes were read in this look", group_is_asked),
 ];
 
 /// Would-be replacements of an observed fleet that on-call is told of at once. The rest would say the same.
@@ -74,6 +75,10 @@ pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Fin
         let next =
             slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
         let (_, id) = candidates.remove(next);
+        if plan.verdicts.is_some() {
+            let asked = verdicts(plan, standing, findings, &id);
+            plan.verdicts.get_or_insert_default().insert(id.clone(), asked);
+        }
         match refusal(plan, standing, findings, &id) {
             None => start(plan, standing, findings, &id),
             Some(waiting) => wait(plan, &id, &waiting),
@@ -104,7 +109,7 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
     if let Some(unknown) = rules_exist(&candidate) {
         return Some(unknown);
     }
-    let refused = GUARDS.iter().find_map(|guard| guard(&candidate));
+    let refused = GUARDS.iter().find_map(|(_, _, verdict)| verdict(&candidate));
     if group_is_asked(&candidate).is_some() {
         plan.look_again(plan.input.now + LOOK_MIN);
     }
@@ -118,6 +123,56 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
     }
     hold.or(refused)
+}
+
+/// What every guard says of one drifted instance, in the order of [`refusal`]: the first that holds is its answer.
+fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) -> Vec<Verdict> {
+    let Some(replacement) = plan.next.replacements.get(id) else { return Vec::new() };
+    let freeze = Verdict::of("freeze", "nobody froze it", plan.hold(None));
+    let obstacle = match (standing.live, &standing.obstacle) {
+        (Some(_), None) => None,
+        (_, problem) => Some(Waiting::GroupNotFit { problem: problem.clone().unwrap_or_default() }),
+    };
+    let is_clear = obstacle.is_none();
+    let group = Verdict::of("group", "nothing stands in the way of its groups", obstacle);
+    let member = standing.live.and_then(|group| Some((group, group.member(id)?)));
+    let (policy, mut asked) = match &standing.policy {
+        Ok(policy) => {
+            let until = crate::drift::debounced_at(replacement, policy.debounce);
+            let young = (plan.input.now < until).then_some(Waiting::Debounce { until });
+            let gone = member.is_none().then(|| Waiting::NotInService { state: "gone".into() });
+            let unknown = (!findings.missing.is_empty()).then(rule_unknown);
+            let observed = (policy.mode == Mode::Observe).then_some(Waiting::Observed);
+            let asked = vec![
+                Verdict::of("debounce", "the drift has lasted long enough", young),
+                Verdict::of("in-service", "it is there", gone).only_if(is_clear),
+                Verdict::of("policy", "the policy is valid", unknown).only_if(is_clear),
+                freeze,
+                Verdict::of("mode", "the mode is act", observed),
+                group,
+            ];
+            (Some(policy), asked)
+        }
+        Err(problem) => {
+            let invalid = Waiting::PolicyInvalid { problem: problem.clone() };
+            let mode = Verdict::of("mode", "the mode is act", None).only_if(false);
+            (None, vec![freeze, mode, Verdict::of("policy", "the policy is valid", Some(invalid)), group])
+        }
+    };
+    let candidate = policy.zip(member).map(|(policy, (group, member))| Candidate {
+        plan,
+        findings,
+        policy,
+        id,
+        replacement,
+        group,
+        member,
+    });
+    asked.extend(GUARDS.map(|(guard, asks, verdict)| {
+        let holds = candidate.as_ref().and_then(verdict);
+        Verdict::of(guard, asks, holds).only_if(candidate.is_some())
+    }));
+    asked
 }
 
 /// A backlog is told of as a whole, and so is what goes beyond a handful.
@@ -140,9 +195,11 @@ fn would_do(replacement: &Replacement, member: &Member, refused: Option<&Waiting
 }
 
 fn rules_exist(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    (!candidate.findings.missing.is_empty()).then(|| Waiting::PolicyInvalid {
-        problem: "driftless:rules names a rule that AWS Config does not have".into(),
-    })
+    (!candidate.findings.missing.is_empty()).then(rule_unknown)
+}
+
+fn rule_unknown() -> Waiting {
+    Waiting::PolicyInvalid { problem: "driftless:rules names a rule that AWS Config does not have".into() }
 }
 
 fn window_is_open(candidate: &Candidate<'_, '_>) -> Option<Waiting> {

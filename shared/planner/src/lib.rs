@@ -21,6 +21,7 @@ mod cutover;
 pub mod decide;
 pub mod decision;
 pub mod drift;
+pub mod explain;
 pub mod fact;
 pub mod fleet;
 pub mod guards;
@@ -47,3 +48,4 @@ pub mod window;
 pub mod withdrawal;
 
 pub use decide::decide;
+pub use explain::explain;

@@ -16,7 +16,7 @@ mod condition;
 mod cutover;
 
 pub use condition::Condition;
-pub(crate) use cutover::reason;
+pub use cutover::reason;
 
 /// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
 /// learns to ignore it.

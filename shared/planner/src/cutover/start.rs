@@ -9,6 +9,7 @@ use crate::candidate;
 use crate::cutover::{Sight, Step, abort, alarms};
 use crate::decide::Plan;
 use crate::decision::Waiting;
+use crate::explain::Verdict;
 use crate::fleet::{Color, Layout};
 use crate::image::ImageState;
 use crate::limits::CUTOVERS_MAX;
@@ -149,7 +150,7 @@ pub(crate) fn queued(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight
             }
         }
     }
-    if let Some(waiting) = may_not_begin(plan, standing, sight, cutover) {
+    if let Some(waiting) = may_not_begin(plan, standing, cutover) {
         return Step::Wait(stay, waiting);
     }
     if sight.seen.account.turns.contains_key(plan.input.fleet) {
@@ -165,26 +166,58 @@ pub(crate) fn queued(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight
     Step::Stay(stay)
 }
 
-fn may_not_begin(plan: &Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
-    if let Some(waiting) = &sight.hold {
-        return Some(waiting.clone());
-    }
-    let policy = match &standing.policy {
-        Ok(policy) => policy,
-        Err(problem) => return Some(Waiting::PolicyInvalid { problem: problem.clone() }),
-    };
-    if !cutover.is_expedited && !policy.window.is_open(sight.now) {
-        return Some(Waiting::WindowClosed { opens_at: policy.window.next_opening(sight.now) });
-    }
-    if let Some(problem) = &standing.obstacle {
-        return Some(Waiting::GroupNotFit { problem: problem.clone() });
-    }
-    let surges = plan.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
-    if surges > 0 {
+/// What may keep a cutover from beginning: its word, what it asks for, and its verdict.
+type Guard = (&'static str, &'static str, fn(&Plan<'_>, &Standing<'_>, &Cutover) -> Option<Waiting>);
+
+/// What is asked before a cutover begins, in this order. The first [`HOLDS`] hold it later on too.
+const GUARDS: [Guard; 7] = [
+    ("freeze", "nobody froze it", |plan, _, _| plan.hold(None)),
+    ("mode", "the mode is act", |_, standing, _| (standing.mode() == Some(Mode::Observe)).then_some(Waiting::Observed)),
+    ("pause", "nobody paused it", |_, _, cutover| cutover.paused.clone().map(|actor| Waiting::Paused { actor })),
+    ("policy", "the policy is valid", |_, standing, _| {
+        standing.policy.as_ref().err().map(|problem| Waiting::PolicyInvalid { problem: problem.clone() })
+    }),
+    ("window", "the window is open", |plan, standing, cutover| {
+        let (window, now) = (&standing.policy.as_ref().ok()?.window, plan.input.now);
+        let is_closed = !cutover.is_expedited && !window.is_open(now);
+        is_closed.then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
+    }),
+    ("group", "nothing stands in the way of its groups", |_, standing, _| {
+        standing.obstacle.clone().map(|problem| Waiting::GroupNotFit { problem })
+    }),
+    ("replacements", "none of its instances is being replaced", |plan, _, _| {
+        let surges = plan.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
-        return Some(Waiting::ReplacementsUnderWay { surges });
-    }
-    None
+        (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges })
+    }),
+];
+
+/// How many of the guards hold a cutover that has begun.
+const HOLDS: usize = 3;
+
+fn may_not_begin(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
+    GUARDS.iter().find_map(|(_, _, verdict)| verdict(plan, standing, cutover))
+}
+
+/// What every guard says of a cutover. What goes back is held by none.
+pub(crate) fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
+    let asked = match cutover.phase {
+        CutoverPhase::Queued | CutoverPhase::Preflight => GUARDS.len(),
+        CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => 0,
+        CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::AwaitingApproval
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Baking { .. }
+        | CutoverPhase::Warm { .. }
+        | CutoverPhase::Retiring => HOLDS,
+    };
+    let verdict = |(guard, asks, verdict): &Guard| {
+        let is_known = standing.policy.is_ok() || !["mode", "window"].contains(guard);
+        Verdict::of(guard, asks, verdict(plan, standing, cutover)).only_if(is_known)
+    };
+    GUARDS.iter().take(asked).map(verdict).collect()
 }
 
 /// Gives the turn back where no cutover needs it.
@@ -211,7 +244,7 @@ pub(crate) fn preflight(
             return Step::To(CutoverPhase::Queued, "something else is the newest by now".to_owned());
         }
     }
-    if let Some(waiting) = may_not_begin(plan, standing, sight, cutover) {
+    if let Some(waiting) = may_not_begin(plan, standing, cutover) {
         return Step::To(CutoverPhase::Queued, waiting.to_string());
     }
     let Some(hook_timeout) = asked(sight, cutover) else {

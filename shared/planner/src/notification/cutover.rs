@@ -79,7 +79,7 @@ pub(super) fn answered(actor: &ForeignText, command: &str, is_done: bool, answer
 }
 
 /// Why there is a candidate, in words.
-pub(crate) fn reason(candidate: &Candidate) -> String {
+pub fn reason(candidate: &Candidate) -> String {
     match &candidate.why {
         CandidateReason::Image => match &candidate.build {
             Some(build) => format!("a newer image, build {build}"),

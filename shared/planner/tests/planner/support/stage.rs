@@ -298,7 +298,7 @@ impl Stage {
     }
 
     /// What the reconciler would have read: only what the planner asks for.
-    fn observation(&self) -> Observation {
+    pub(crate) fn observation(&self) -> Observation {
         let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
         let policy = policy.as_ref();
         let first = questions::first(&fleet(), &self.groups, &self.tagged(), self.record.as_ref(), policy);

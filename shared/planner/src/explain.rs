@@ -1,0 +1,88 @@
+//! A decision together with what it was made from, for whoever asks why. Deciding reads none of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::cutover;
+use crate::decide::{Input, Plan, take_steps};
+use crate::decision::{Decision, Waiting};
+use crate::ids::{GroupName, InstanceId};
+use crate::policy::Policy;
+use crate::text::ForeignText;
+
+/// What [`decide()`](crate::decide()) decides, and what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an explanation changes nothing"]
+pub struct Explanation {
+    /// The decision, the same one.
+    pub decision: Decision,
+    /// The group that receives the traffic. None: nothing says which one it is.
+    pub live: Option<GroupName>,
+    /// The policy that the tags say now. Err: why it is invalid.
+    pub policy: Result<Policy, ForeignText>,
+    /// What stands in the way of changing anything. None: nothing.
+    pub obstacle: Option<ForeignText>,
+    /// By drifted instance that asks to be replaced: every guard's verdict, in the order in which they are asked. The
+    /// first that holds is what the decision says it waits for.
+    pub verdicts: BTreeMap<InstanceId, Vec<Verdict>>,
+    /// The verdicts of the guards that hold the cutover that the decision leaves under way, in their order. What else a
+    /// phase waits for is in the decision.
+    pub cutover_verdicts: Vec<Verdict>,
+    /// When the phase of the cutover on record has been watched, or has waited, for long enough. It moves by the time that
+    /// the cutover is held. None: none is under way, or the phase ends when what it does is done.
+    pub phase_ends_at: Option<Timestamp>,
+}
+
+/// What one guard says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Its word, as [`Waiting::guard`] says it.
+    pub guard: &'static str,
+    /// What must be so, in words. Several checks can share a guard's word.
+    pub asks: &'static str,
+    /// Its answer.
+    pub answer: Answer,
+}
+
+/// A guard's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is so.
+    Agrees,
+    /// It is not, and this is why, and when it may change.
+    Holds(Waiting),
+    /// It could not be asked: what it looks at is not known while an earlier guard holds.
+    NotAsked,
+}
+
+impl Verdict {
+    pub(crate) fn of(guard: &'static str, asks: &'static str, holds: Option<Waiting>) -> Self {
+        Self { guard, asks, answer: holds.map_or(Answer::Agrees, Answer::Holds) }
+    }
+
+    /// The verdict where what it looks at is known.
+    pub(crate) fn only_if(self, is_known: bool) -> Self {
+        let answer = if is_known { self.answer } else { Answer::NotAsked };
+        Self { answer, ..self }
+    }
+}
+
+/// Decides, as [`decide()`](crate::decide()) does, and says what from.
+pub fn explain(input: Input<'_>) -> Explanation {
+    let mut plan = Plan::new(input);
+    plan.verdicts = Some(BTreeMap::new());
+    let standing = take_steps(&mut plan);
+    let under_way = plan.next.cutover.as_ref();
+    let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&plan, &standing, cutover)).unwrap_or_default();
+    let on_record = input.record.and_then(|record| record.cutover.as_ref());
+    Explanation {
+        phase_ends_at: on_record.and_then(|cutover| cutover::phase_ends_at(input.seen, cutover, input.now)),
+        live: standing.live.map(|group| group.name.clone()),
+        policy: standing.policy,
+        obstacle: standing.obstacle,
+        verdicts: plan.verdicts.take().unwrap_or_default(),
+        cutover_verdicts,
+        decision: plan.finish(),
+    }
+}

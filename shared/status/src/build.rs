@@ -1,0 +1,349 @@
+//! The answer, built from what was just read.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::decide::Input;
+use driftless_planner::explain;
+use driftless_planner::explain::Explanation;
+use driftless_planner::fleet::{Color, Layout};
+use driftless_planner::ids::{GroupName, ImageId, InstanceId};
+use driftless_planner::notification::reason;
+use driftless_planner::observation::{FreezeScope, Group, Observation, TemplateReference, TemplateVersion};
+use driftless_planner::record::{CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
+use driftless_planner::text::ForeignText;
+use jiff::Timestamp;
+
+use crate::model::{
+    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus,
+    LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA, State, Traffic,
+    VetoStatus,
+};
+use crate::{cutover, policy, steps, way_back, words};
+
+/// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
+pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
+    let explained = explain(input);
+    let decision = &explained.decision;
+    let next = &decision.next;
+    let record = input.record;
+    let layout = match Layout::of(input.fleet, &input.seen.groups) {
+        Ok(Layout::Pair { .. }) => LayoutStatus::Pair,
+        Ok(Layout::Single(_)) => LayoutStatus::Single,
+        Err(problem) => LayoutStatus::Misconfigured { problem: problem.to_string().into() },
+    };
+    let mut status = FleetStatus {
+        schema: SCHEMA,
+        fleet: input.fleet.clone(),
+        at: input.now,
+        state: State::Steady,
+        says: ForeignText::default(),
+        record_version: record.map(|record| record.version),
+        mode: explained.policy.as_ref().ok().map(|policy| policy.mode),
+        layout,
+        obstacle: explained.obstacle.clone(),
+        policy: policy::policy(&explained.policy),
+        release: record.and_then(|record| record.release.as_ref()).map(words::release),
+        colors: colors(input, &explained),
+        cutover: cutover::cutover(record, &explained, input.seen, input.now),
+        way_back: way_back::way_back(input, &explained),
+        drifted: drifted(input, &explained),
+        quarantined: record.map(quarantined).unwrap_or_default(),
+        freezes: freezes(input),
+        conditions: conditions(input, &explained),
+        vetoes: Vec::new(),
+        held_back: Vec::new(),
+        refused: Vec::new(),
+        ledger: record.into_iter().flat_map(|record| &record.ledger).map(words::ledger).collect(),
+        past: Vec::new(),
+        next_steps: steps::next(decision),
+        next_look: decision.recheck,
+        next_wake,
+        unsettled_since: record.and_then(Record::open_since),
+        facts_filed: input.facts.len(),
+    };
+    remember(&mut status, next);
+    let (state, says) = state(&status, record);
+    status.state = state;
+    status.says = says;
+    status
+}
+
+/// What is known of images. The planner's next record has what this very read refused.
+fn remember(status: &mut FleetStatus, record: &Record) {
+    let memory = &record.memory;
+    let vetoes = memory.vetoes.iter().map(|(image, veto)| VetoStatus {
+        image: image.clone(),
+        at: veto.at,
+        by: veto.by.clone(),
+        evidence: veto.evidence.clone(),
+    });
+    status.vetoes = vetoes.collect();
+    let held_back = memory.held_back.iter().map(|(candidate, held)| HeldBackStatus {
+        candidate: candidate.as_str().into(),
+        why: held.why.clone(),
+        until: held.until,
+        tries: held.tries,
+    });
+    status.held_back = held_back.collect();
+    let refused = memory.refused.iter();
+    status.refused = refused.map(|(image, why)| RefusedStatus { image: image.clone(), why: why.clone() }).collect();
+    let past = memory.past.iter().rev().map(|past| PastStatus {
+        id: past.id.clone(),
+        image: past.candidate.image.clone(),
+        build: past.candidate.build.clone(),
+        reason: reason(&past.candidate).into(),
+        started_at: past.started_at,
+        ended_at: past.ended_at,
+        outcome: past.outcome.name().to_owned(),
+        why: past.why.clone(),
+    });
+    status.past = past.collect();
+}
+
+fn colors(input: Input<'_>, explained: &Explanation) -> Vec<ColorStatus> {
+    let seen = input.seen;
+    let layout = Layout::of(input.fleet, &seen.groups);
+    let (groups, blue) = match layout {
+        Ok(Layout::Pair { blue, green }) => (vec![blue, green], Some(&blue.name)),
+        Ok(Layout::Single(group)) => (vec![group], None),
+        Err(_) => (seen.groups.iter().collect(), None),
+    };
+    let is_pair = matches!(layout, Ok(Layout::Pair { .. }));
+    let in_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let color = |group: &Group| {
+        let color = if Some(&group.name) == blue { Color::Blue } else { Color::Green };
+        is_pair.then_some(color)
+    };
+    let role = |name: &GroupName| match &explained.live {
+        Some(live) if live == name => Role::Live,
+        Some(_) => Role::Idle,
+        None => Role::Unknown,
+    };
+    let of_group = |group: &&Group| {
+        let template = numbered(&group.template);
+        let runs = template.and_then(|template| image_of(template, input));
+        ColorStatus {
+            color: color(group),
+            group: group.name.clone(),
+            role: role(&group.name),
+            desired: group.desired,
+            min: group.min,
+            max: group.max,
+            serving: in_u32(group.members.iter().filter(|member| seen.is_serving(group, member)).count()),
+            active: in_u32(group.active().count()),
+            traffic: traffic(group, seen),
+            template: template.cloned(),
+            image: runs.as_ref().map(|(image, _)| image.clone()),
+            build: runs.and_then(|(_, build)| build),
+        }
+    };
+    groups.iter().map(of_group).collect()
+}
+
+const fn numbered(template: &TemplateReference) -> Option<&TemplateVersion> {
+    match template {
+        TemplateReference::Numbered(version) => Some(version),
+        TemplateReference::Floating { .. } | TemplateReference::None => None,
+    }
+}
+
+/// The image that a template version names: as it was just read, or as the record knows it. A version never changes.
+fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Option<ForeignText>)> {
+    let of_release =
+        |release: &Release| (release.template == *template).then(|| (release.image.clone(), release.build.clone()));
+    let known = input.record.and_then(|record| {
+        let under_way = record.cutover.as_ref();
+        let coming = under_way.filter(|cutover| cutover.template.as_ref() == Some(template));
+        let coming = coming.map(|cutover| (cutover.candidate.image.clone(), cutover.candidate.build.clone()));
+        let old = under_way.map(|cutover| &cutover.rollback_to);
+        let mut releases = record.release.iter().chain(old).chain(record.memory.good.iter().rev());
+        coming.or_else(|| releases.find_map(of_release))
+    });
+    known.or_else(|| {
+        let image = input.seen.templates.get(template)?.image.clone()?;
+        let build = input.seen.images.get(&image).and_then(|image| image.build.clone());
+        Some((image, build))
+    })
+}
+
+fn traffic(group: &Group, seen: &Observation) -> Traffic {
+    let others = seen.groups.iter().filter(|other| other.name != group.name);
+    let of_others: BTreeSet<_> = others.flat_map(|other| &other.target_groups).collect();
+    let Some(own) = group.target_groups.iter().find(|arn| !of_others.contains(arn)) else {
+        let is_attached = !group.target_groups.is_empty();
+        return match (is_attached, of_others.is_empty()) {
+            (true, _) => Traffic::Attached,
+            (false, false) => Traffic::Detached,
+            (false, true) => Traffic::NoLoadBalancer,
+        };
+    };
+    // One target group, and another group of the fleet that has none: it is the one that both share.
+    if seen.groups.iter().any(|other| other.name != group.name && other.target_groups.is_empty()) {
+        return Traffic::Attached;
+    }
+    let places = seen.forwards.iter().filter_map(|forward| {
+        let weight = *forward.weights.get(own)?;
+        let of = forward.weights.values().sum();
+        Some(PlaceWeight { place: forward.place.to_string().into(), weight, of })
+    });
+    let places: Vec<PlaceWeight> = places.collect();
+    let shares: BTreeSet<Option<u32>> = places.iter().map(|place| (place.weight * 100).checked_div(place.of)).collect();
+    match shares.first() {
+        None => Traffic::NotForwarded,
+        Some(percent) => Traffic::Weighted { percent: percent.filter(|_| shares.len() == 1), places },
+    }
+}
+
+/// Drifted instances: those on record as it says, and those that this read would add.
+fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
+    let next = &explained.decision.next;
+    let on_record = input.record.map(|record| &record.replacements);
+    let is_known = |id: &InstanceId| on_record.is_some_and(|known| known.contains_key(id));
+    let known = on_record.into_iter().flatten().map(|(id, work)| (id, work, true));
+    let found = next.replacements.iter().filter(|(id, _)| !is_known(id)).map(|(id, work)| (id, work, false));
+    let one = |(id, work, is_on_record): (&InstanceId, &Replacement, bool)| {
+        let waits = explained.decision.waiting.get(id);
+        DriftedStatus {
+            instance: id.clone(),
+            group: work.group.clone(),
+            zone: work.zone.clone(),
+            phase: if is_on_record { work.phase.name() } else { "debouncing" }.to_owned(),
+            is_on_record,
+            since: work.detected_at,
+            reasons: work.drift.iter().map(reason_of).collect(),
+            findings: words::findings(&work.findings),
+            is_backlog: next.backlog.contains(id),
+            held_by: waits.map(words::wait),
+            guards: explained.verdicts.get(id).into_iter().flatten().map(words::guard).collect(),
+            successor: work.phase.successor().cloned(),
+            deadline: deadline(&work.phase),
+            given_up: words::given_up(&work.phase),
+            failures: work
+                .failures
+                .iter()
+                .map(|failure| FailureStatus { at: failure.at, why: failure.why.clone() })
+                .collect(),
+        }
+    };
+    let mut drifted: Vec<DriftedStatus> = known.chain(found).map(one).collect();
+    drifted.sort_by(|one, other| (one.since, &one.instance).cmp(&(other.since, &other.instance)));
+    drifted
+}
+
+fn reason_of(reason: &DriftReason) -> ForeignText {
+    reason.to_string().into()
+}
+
+const fn deadline(phase: &Phase) -> Option<Timestamp> {
+    match phase {
+        Phase::Launching(surge) => Some(surge.deadline),
+        Phase::Proving(proving) => Some(proving.surge.deadline),
+        Phase::Retiring(retiring) => Some(retiring.deadline),
+        Phase::Vacating(vacating) => Some(vacating.surge.deadline),
+        Phase::Refilling(refilling) => Some(refilling.deadline),
+        Phase::Withdrawing(withdrawing) => Some(withdrawing.deadline),
+        Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => None,
+    }
+}
+
+fn quarantined(record: &Record) -> Vec<QuarantinedStatus> {
+    let kept = record.quarantined.iter().map(|(id, kept)| QuarantinedStatus {
+        instance: id.clone(),
+        group: kept.group.clone(),
+        since: kept.since,
+        until: kept.until,
+        reasons: kept.drift.iter().map(reason_of).collect(),
+    });
+    kept.collect()
+}
+
+fn freezes(input: Input<'_>) -> Vec<FreezeStatus> {
+    let holding = input.freezes.iter().filter(|freeze| freeze.holds(input.now));
+    let freeze = holding.map(|freeze| FreezeStatus {
+        reason: freeze.reason.clone(),
+        owner: freeze.owner.clone(),
+        since: freeze.since,
+        until: freeze.expires_at,
+        is_of_account: freeze.scope == FreezeScope::Account,
+    });
+    freeze.collect()
+}
+
+/// What holds by this read. What on-call was not told of yet has been found by it.
+fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus> {
+    let is_told = |key: &str| input.record.is_some_and(|record| record.conditions.contains_key(key));
+    let conditions = explained.decision.next.conditions.iter().map(|(key, condition)| ConditionStatus {
+        condition: key.clone(),
+        since: condition.since,
+        detail: condition.detail.clone(),
+        announced_at: is_told(key).then_some(condition.announced_at),
+    });
+    conditions.collect()
+}
+
+/// What it is doing: the first of several that are true, in the order of [`State`].
+fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) {
+    let under_way = record.and_then(|record| record.cutover.as_ref());
+    let condition = |prefix: &str| status.conditions.iter().find(|known| known.condition.starts_with(prefix));
+    let moves = status
+        .drifted
+        .iter()
+        .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
+    let to = status.cutover.as_ref().map(|cutover| format!("to {}, {}", cutover.image, cutover.phase));
+    let to = to.unwrap_or_default();
+    match under_way.map(|cutover| &cutover.phase) {
+        Some(CutoverPhase::NeedsOperator { why }) => return (State::NeedsOperator, why.clone()),
+        Some(CutoverPhase::RollingBack { why, .. } | CutoverPhase::Aborting { why, .. }) => {
+            return (State::RollingBack, why.clone());
+        }
+        Some(
+            CutoverPhase::Queued
+            | CutoverPhase::Preflight
+            | CutoverPhase::Preparing
+            | CutoverPhase::Scaling
+            | CutoverPhase::Verifying { .. }
+            | CutoverPhase::AwaitingApproval
+            | CutoverPhase::Shifting(_)
+            | CutoverPhase::Baking { .. }
+            | CutoverPhase::Warm { .. }
+            | CutoverPhase::Retiring,
+        )
+        | None => {}
+    }
+    if let Some(obstacle) = &status.obstacle {
+        return (State::Misconfigured, obstacle.clone());
+    }
+    if let Some(problem) = &status.policy.problem {
+        return (State::PolicyInvalid, problem.clone());
+    }
+    if let Some(freeze) = status.freezes.first() {
+        return (State::Frozen, format!("by {}: {}", freeze.owner, freeze.reason).into());
+    }
+    match under_way.map(|cutover| cutover.phase.name()) {
+        Some("awaiting-approval") => (State::AwaitingApproval, to.into()),
+        _ if condition("breaker-open").or(condition("rule-breaker-open:")).is_some() => {
+            let open = condition("breaker-open").or(condition("rule-breaker-open:"));
+            (State::BreakerOpen, open.map(|open| open.detail.clone()).unwrap_or_default())
+        }
+        Some("warm") => (State::Warm, to.into()),
+        Some(_) => (State::CuttingOver, to.into()),
+        None if moves.is_some() => {
+            let says = moves.map(|work| format!("{}, {}", work.instance, work.phase)).unwrap_or_default();
+            (State::Replacing, says.into())
+        }
+        None if !status.drifted.is_empty() => (State::Drifted, drift_in_words(status)),
+        None if record.is_none_or(|record| record.release.is_none()) => {
+            (State::Unadopted, "it was not looked at yet".into())
+        }
+        None => (State::Steady, "nothing is to be done".into()),
+    }
+}
+
+fn drift_in_words(status: &FleetStatus) -> ForeignText {
+    let count = status.drifted.len();
+    let held = status.drifted.iter().find_map(|work| work.held_by.as_ref().map(|held| &held.why));
+    let given_up = status.drifted.iter().find_map(|work| work.given_up.as_ref());
+    let why = held.or(given_up).map(|why| format!(": {why}")).unwrap_or_default();
+    let noun = if count == 1 { "instance is" } else { "instances are" };
+    format!("{count} {noun} drifted{why}").into()
+}

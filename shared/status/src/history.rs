@@ -1,0 +1,115 @@
+//! What has been: the journal, newest first.
+
+use driftless_planner::decision::{Evidence, JournalEntry};
+use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
+use driftless_planner::observation::TemplateVersion;
+use driftless_planner::text::ForeignText;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{FindingStatus, SCHEMA};
+use crate::words;
+
+/// Lines of a fleet's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct History {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// The fleet.
+    pub fleet: FleetName,
+    /// The lines, newest first.
+    pub lines: Vec<HistoryLine>,
+    /// The time of the oldest line, where older ones were left out: ask for what was before it. None: this is all.
+    pub older_before: Option<Timestamp>,
+}
+
+/// One line: a step of a replacement or a cutover, a state that was entered or left, or the answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HistoryLine {
+    /// When.
+    pub at: Timestamp,
+    /// The instance that it is about, if it is about one.
+    pub instance: Option<InstanceId>,
+    /// The phase or state before. Empty: there was none.
+    pub from: ForeignText,
+    /// The phase or state after.
+    pub to: ForeignText,
+    /// Why.
+    pub why: ForeignText,
+    /// Who or what brought it about.
+    pub actor: ForeignText,
+    /// What is kept of an instance that has gone.
+    pub evidence: Option<EvidenceStatus>,
+}
+
+/// What is kept of a drifted instance before it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EvidenceStatus {
+    /// Why it counted as drifted.
+    pub reasons: Vec<ForeignText>,
+    /// What Config said.
+    pub findings: Vec<FindingStatus>,
+    /// Its group.
+    pub group: GroupName,
+    /// Where it ran.
+    pub zone: Zone,
+    /// The image that it ran. None: EC2 no longer knew the instance.
+    pub image: Option<ImageId>,
+    /// The launch template version that it was launched with. None: EC2 did not tell.
+    pub template: Option<TemplateVersion>,
+    /// When it was launched. None: EC2 no longer knew the instance.
+    pub launched_at: Option<Timestamp>,
+    /// When the drift was first seen.
+    pub detected_at: Timestamp,
+    /// The instance that took its place. None: it went first, and none had come yet.
+    pub successor: Option<InstanceId>,
+    /// What the guards said.
+    pub guards: Vec<ForeignText>,
+}
+
+/// The newest of these entries, which come in the order in which they were committed, at most `limit` of them. None of
+/// them is dropped but for the limit: whoever reads narrows by instance or time.
+pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = JournalEntry>, limit: usize) -> History {
+    let mut lines: Vec<HistoryLine> = entries.into_iter().map(line).collect();
+    lines.reverse();
+    // Stable: lines of one commit share their time, and keep their order, turned round.
+    lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+    let is_cut = lines.len() > limit;
+    lines.truncate(limit);
+    let older_before = lines.last().filter(|_| is_cut).map(|line| line.at);
+    History { schema: SCHEMA, fleet, lines, older_before }
+}
+
+fn line(entry: JournalEntry) -> HistoryLine {
+    HistoryLine {
+        at: entry.at,
+        instance: entry.instance,
+        from: entry.from.into(),
+        to: entry.to.into(),
+        why: entry.why,
+        actor: entry.actor.into(),
+        evidence: entry.evidence.map(evidence),
+    }
+}
+
+fn evidence(kept: Evidence) -> EvidenceStatus {
+    let (image, template, launched_at) = match kept.machine {
+        Some(machine) => (Some(machine.image), machine.template, Some(machine.launched_at)),
+        None => (None, None, None),
+    };
+    EvidenceStatus {
+        reasons: kept.drift.iter().map(|reason| reason.to_string().into()).collect(),
+        findings: words::findings(&kept.findings),
+        group: kept.group,
+        zone: kept.zone,
+        image,
+        template,
+        launched_at,
+        detected_at: kept.detected_at,
+        successor: kept.successor,
+        guards: kept.guards.into_iter().map(Into::into).collect(),
+    }
+}

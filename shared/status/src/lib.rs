@@ -1,0 +1,21 @@
+//! What a fleet is doing, why the rest waits, and whether it can go back: one answer for people and machines.
+//!
+//! [`status()`] is what the function, the command line and the dashboard show. It runs the shipped planner on what was just
+//! read, commits nothing, and repeats what the planner says: no rule is written down here a second time. What cannot be
+//! known is named as unknown.
+//!
+//! [`model`] has every field with its meaning, [`why`] the verdicts on one instance or image, [`history`] what has been.
+
+mod build;
+pub mod cutover;
+pub mod glance;
+pub mod history;
+pub mod model;
+mod policy;
+mod steps;
+pub mod way_back;
+pub mod why;
+mod words;
+
+pub use build::status;
+pub use model::{FleetStatus, SCHEMA};

@@ -1,0 +1,250 @@
+//! Can it go back, to what, and how fast. The planner is asked: what would it do if someone said `rollback` now?
+
+use driftless_planner::action::Action;
+use driftless_planner::decide;
+use driftless_planner::decide::Input;
+use driftless_planner::decision::{Decision, Waiting};
+use driftless_planner::explain::Explanation;
+use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::notification::News;
+use driftless_planner::policy::Mode;
+use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
+use driftless_planner::text::ForeignText;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ReleaseStatus, WaitStatus};
+use crate::words;
+
+/// The way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WayBack {
+    /// Whether a rollback that is asked for now begins now.
+    pub is_open: bool,
+    /// How it goes.
+    pub kind: WayBackKind,
+    /// What it goes back to. None: there is nothing, or nobody knows.
+    pub to: Option<ReleaseStatus>,
+    /// How fast, and what happens on the way; where it is closed, why.
+    pub says: ForeignText,
+    /// It takes at least so long. None: seconds, or nobody knows; `says` tells which.
+    pub at_least_seconds: Option<i64>,
+    /// What it would wait for. None: nothing.
+    pub waits: Option<WaitStatus>,
+}
+
+/// How a way back goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WayBackKind {
+    /// One write: the old color is there and takes all of the traffic at once.
+    OneWrite,
+    /// The old color comes in first, and the new one goes out when enough of it are healthy.
+    AttachFirst,
+    /// The old color takes what it can, and the rest when more of it serve.
+    InParts,
+    /// Nobody of the old color serves: it comes up first.
+    GrowsFirst,
+    /// Auto Scaling rolls the group back, instance by instance.
+    Refresh,
+    /// The new color has no traffic: it is let go.
+    LetGo,
+    /// Nothing has been changed yet: it just ends.
+    JustEnds,
+    /// A new cutover to the last good release, without the waits: it has to launch first.
+    LaunchesFirst,
+    /// It is on its way back already.
+    UnderWay,
+    /// There is none now.
+    None,
+}
+
+/// Asks for the way back.
+pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
+    let cutover = input.record.and_then(|record| record.cutover.as_ref());
+    if let Some(cutover) = cutover.filter(|cutover| cutover.is_going_back()) {
+        return under_way(cutover, &explained.decision);
+    }
+    let request = "status: can it go back?";
+    let mut facts = input.facts.to_vec();
+    facts.push(Fact::Command(CommandFact {
+        request: request.to_owned(),
+        fleet: input.fleet.clone(),
+        actor: "status".into(),
+        at: input.now,
+        reason: None,
+        command: Command::Rollback,
+    }));
+    let asked = decide(Input { facts: &facts, outcomes: &[], ..input });
+    let answer = asked.notifications.iter().find_map(|told| {
+        if let News::CommandAnswered { request: of, is_done, answer, .. } = &told.news
+            && of == request
+        {
+            Some((*is_done, answer.clone()))
+        } else {
+            None
+        }
+    });
+    match (answer, cutover) {
+        (Some((true, _)), Some(cutover)) => turned_back(cutover, &asked),
+        (Some((true, _)), None) => begun(input, explained, &asked),
+        (Some((false, why)), cutover) => closed(cutover.map(|cutover| &cutover.rollback_to), why),
+        (None, _) => closed(None, "the planner does not answer: nobody knows".into()),
+    }
+}
+
+fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
+    WayBack {
+        is_open: false,
+        kind: WayBackKind::None,
+        to: to.map(words::release),
+        says: why,
+        at_least_seconds: None,
+        waits: None,
+    }
+}
+
+fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
+    let says = match &cutover.phase {
+        CutoverPhase::RollingBack { back_since: Some(since), .. } => {
+            format!("all traffic is back since {since:.0}; the rest is being put back")
+        }
+        CutoverPhase::RollingBack { back_since: None, .. } => "traffic is on its way back".to_owned(),
+        CutoverPhase::Aborting { .. } => "it had no traffic; the new color is being let go".to_owned(),
+        CutoverPhase::Queued
+        | CutoverPhase::Preflight
+        | CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::AwaitingApproval
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Baking { .. }
+        | CutoverPhase::Warm { .. }
+        | CutoverPhase::Retiring
+        | CutoverPhase::NeedsOperator { .. } => "it does not go back".to_owned(),
+    };
+    WayBack {
+        is_open: true,
+        kind: WayBackKind::UnderWay,
+        to: Some(words::release(&cutover.rollback_to)),
+        says: says.into(),
+        at_least_seconds: None,
+        waits: decision.cutover_waits.as_ref().map(words::wait),
+    }
+}
+
+/// What the planner makes of a rollback of the cutover under way.
+fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
+    let to = &cutover.rollback_to;
+    let group = &cutover.old_group;
+    let (kind, says) = if cutover.is_untouched() {
+        (WayBackKind::JustEnds, format!("nothing has been changed yet: it ends at once, and {} stays", to.image))
+    } else if !cutover.has_traffic() {
+        let says = format!("at once: {} has all of the traffic, and the new color is let go", to.image);
+        (WayBackKind::LetGo, says)
+    } else {
+        match &cutover.route {
+            Route::Weighted { new, .. } => {
+                let stays = asked.actions.iter().find_map(|action| {
+                    if let Action::SetWeights { change, .. } = action { change.weights.get(new).copied() } else { None }
+                });
+                weighted(group.as_str(), stays, asked.cutover_waits.as_ref())
+            }
+            Route::Shared { .. } => {
+                let is_attached = asked.actions.iter().any(|action| matches!(action, Action::Attach { .. }));
+                shared(group.as_str(), is_attached, asked.cutover_waits.as_ref())
+            }
+            Route::None => {
+                let says = "at once: there is no load balancer, so that only capacity goes back".to_owned();
+                (WayBackKind::LetGo, says)
+            }
+            Route::Rolling => {
+                let says = "Auto Scaling rolls the group back, instance by instance: minutes for each".to_owned();
+                (WayBackKind::Refresh, says)
+            }
+        }
+    };
+    WayBack {
+        is_open: true,
+        kind,
+        to: Some(words::release(to)),
+        says: says.into(),
+        at_least_seconds: None,
+        waits: asked.cutover_waits.as_ref().map(words::wait),
+    }
+}
+
+fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (WayBackKind, String) {
+    match (stays, waits) {
+        (Some(0), _) => {
+            (WayBackKind::OneWrite, format!("one write, in seconds: {group} is there and takes all of the traffic"))
+        }
+        (Some(stays), _) => (
+            WayBackKind::InParts,
+            format!("in seconds in part: {group} takes {} %, and the rest when more of it serve", 100 - stays.min(100)),
+        ),
+        (None, Some(_)) => {
+            (WayBackKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
+        }
+        (None, None) => {
+            (WayBackKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
+        }
+    }
+}
+
+fn shared(group: &str, is_attached: bool, waits: Option<&Waiting>) -> (WayBackKind, String) {
+    match (is_attached, waits) {
+        (true, _) => (
+            WayBackKind::AttachFirst,
+            format!("two writes: {group} is attached, and the new color goes out when enough of it are healthy there"),
+        ),
+        (false, None) => {
+            (WayBackKind::OneWrite, format!("one write, in seconds: {group} is attached, and the new color goes out"))
+        }
+        (false, Some(_)) => (
+            WayBackKind::GrowsFirst,
+            format!("too few serve in {group}: the new color goes out when enough of it are healthy"),
+        ),
+    }
+}
+
+/// What the planner makes of a rollback without a cutover under way.
+fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> WayBack {
+    let is_back = |cutover: &&Cutover| matches!(cutover.candidate.why, CandidateReason::Rollback { .. });
+    let Some(cutover) = asked.next.cutover.as_ref().filter(is_back) else {
+        let known = explained.decision.next.conditions.keys();
+        let news = asked.next.conditions.iter().filter(|(key, _)| !known.clone().any(|known| known == *key));
+        let detail = news.map(|(_, condition)| condition.detail.clone()).next();
+        let why = match (&explained.obstacle, &explained.policy) {
+            (Some(obstacle), _) => obstacle.clone(),
+            (None, Err(problem)) => format!("the policy is invalid: {problem}").into(),
+            (None, Ok(policy)) if policy.mode == Mode::Observe => "the mode is observe, and nothing is changed".into(),
+            (None, Ok(_)) => detail.unwrap_or_else(|| "it does not begin, and the planner does not say why".into()),
+        };
+        let why = format!("a rollback is a new cutover, which cannot begin: {why}");
+        return closed(None, why.into());
+    };
+    let group = input.seen.group(&cutover.new_group);
+    let image = &cutover.candidate.image;
+    // Not the live release, which `rollback_to` of the new cutover is, but the one that it goes to.
+    let good = input.record.into_iter().flat_map(|record| record.memory.good.iter().rev());
+    let mut good = good.filter(|good| good.image == *image && good.template == cutover.candidate.base);
+    let to = good.next().map(words::release);
+    let says = match cutover.route {
+        Route::Rolling => format!("a new cutover without the waits: Auto Scaling rolls the group to {image}"),
+        Route::Weighted { .. } | Route::Shared { .. } | Route::None => {
+            let size = cutover.size;
+            format!(
+                "a new cutover without the waits: {size} instances of {image} are launched and prove themselves first"
+            )
+        }
+    };
+    WayBack {
+        is_open: asked.cutover_waits.is_none(),
+        kind: WayBackKind::LaunchesFirst,
+        to,
+        says: says.into(),
+        at_least_seconds: group.map(|group| group.warm_up.as_secs()),
+        waits: asked.cutover_waits.as_ref().map(words::wait),
+    }
+}

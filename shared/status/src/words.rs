@@ -1,0 +1,163 @@
+//! What the planner says, in the words of the answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
+use driftless_planner::decision::Waiting;
+use driftless_planner::explain::{Answer, Verdict};
+use driftless_planner::ids::RuleName;
+use driftless_planner::observation::Finding;
+use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
+use driftless_planner::text::ForeignText;
+
+use crate::model::{FindingStatus, GuardStatus, GuardVerdict, LedgerStatus, ReleaseStatus, WaitStatus};
+
+/// Why something waits.
+pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
+    WaitStatus {
+        guard: waiting.guard().to_owned(),
+        why: waiting.to_string().into(),
+        may_change_at: waiting.may_change_at(),
+    }
+}
+
+/// A guard's verdict.
+pub(crate) fn guard(verdict: &Verdict) -> GuardStatus {
+    let (said, holds) = match &verdict.answer {
+        Answer::Agrees => (GuardVerdict::Agrees, None),
+        Answer::Holds(waiting) => (GuardVerdict::Holds, Some(wait(waiting))),
+        Answer::NotAsked => (GuardVerdict::NotAsked, None),
+    };
+    GuardStatus { guard: verdict.guard.to_owned(), asks: verdict.asks.to_owned(), verdict: said, holds }
+}
+
+/// A release.
+pub(crate) fn release(release: &Release) -> ReleaseStatus {
+    ReleaseStatus {
+        image: release.image.clone(),
+        build: release.build.clone(),
+        template: release.template.clone(),
+        since: release.since,
+    }
+}
+
+/// What Config said, by rule.
+pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingStatus> {
+    let finding = |(rule, finding): (&RuleName, &Finding)| FindingStatus {
+        rule: rule.clone(),
+        recorded_at: finding.recorded_at,
+        annotation: finding.annotation.clone(),
+    };
+    findings.iter().map(finding).collect()
+}
+
+/// A setting that will be put back.
+pub(crate) fn ledger(entry: &LedgerEntry) -> LedgerStatus {
+    let numbers = |wrote: &BTreeSet<u32>| {
+        let numbers: Vec<String> = wrote.iter().map(ToString::to_string).collect();
+        numbers.join(", then ")
+    };
+    let (setting, says) = match &entry.setting {
+        Setting::Maximum { had, wrote } => ("maximum", format!("maximum {wrote}, was {had}")),
+        Setting::Protection { instance } => ("protection", format!("{instance} is protected from scale-in, was not")),
+        Setting::HeldMinimum { had, wrote } => {
+            ("held-minimum", format!("minimum held at {}, was {had}", numbers(wrote)))
+        }
+        Setting::HeldMaximum { had, wrote } => {
+            ("held-maximum", format!("maximum held at {}, was {had}", numbers(wrote)))
+        }
+        Setting::Template { had, wrote } => ("template", format!("launches {wrote}, was {had}")),
+        Setting::Stickiness { place, had } => ("stickiness", format!("stickiness off at {place}, was {had:#}")),
+    };
+    LedgerStatus { group: entry.group.clone(), since: entry.since, setting: setting.to_owned(), says: says.into() }
+}
+
+/// Why a replacement was, or is being, given up.
+pub(crate) fn given_up(phase: &Phase) -> Option<ForeignText> {
+    let says = match phase {
+        Phase::Withdrawing(withdrawing) => withdrawing.because.to_string(),
+        Phase::Stopped(stopped) => match &stopped.why {
+            StopReason::Failures => "every attempt failed".to_owned(),
+            StopReason::Lineage { ancestor, .. } => format!("it replaced {ancestor}, and drifted for the same reason"),
+            StopReason::Recurrence { successor, .. } => {
+                format!("its successor {successor} drifted for the same reason, and is gone again")
+            }
+            StopReason::NotRefilled => "it went first, and no successor proved itself in its place".to_owned(),
+        },
+        Phase::Debouncing
+        | Phase::Blocked(_)
+        | Phase::Launching(_)
+        | Phase::Proving(_)
+        | Phase::Retiring(_)
+        | Phase::Vacating(_)
+        | Phase::Refilling(_) => return None,
+    };
+    Some(says.into())
+}
+
+/// An action, in words.
+pub(crate) fn action(action: &Action) -> ForeignText {
+    let decrement = |capacity: &CapacityChange| match capacity {
+        CapacityChange::Decrement => ", and lower the desired capacity with it",
+        CapacityChange::Keep => "",
+    };
+    let says = match action {
+        Action::SetMaximum { group, expected, maximum } => {
+            format!("set the maximum of {group} from {expected} to {maximum}")
+        }
+        Action::Launch { group, zone, replaces, .. } => {
+            format!("launch a successor of {replaces} in {zone}, in {group}")
+        }
+        Action::SetDesired { group, expected, desired, .. } => {
+            format!("set the desired capacity of {group} from {expected} to {desired}")
+        }
+        Action::Protect { instance, protection: Protection::On, .. } => {
+            format!("protect {instance} from scale-in")
+        }
+        Action::Protect { instance, protection: Protection::Off, .. } => {
+            format!("lift the scale-in protection of {instance}")
+        }
+        Action::Terminate { instance, capacity, role, .. } => {
+            let role = match role {
+                Role::Drifted => "the drifted",
+                Role::Surplus => "the surplus",
+                Role::Quarantined => "the quarantined",
+            };
+            format!("terminate {role} {instance}{}", decrement(capacity))
+        }
+        Action::SetAside { instance, capacity, .. } => format!("set {instance} aside{}", decrement(capacity)),
+        Action::TakeTurn => "take one of the account's turns for a cutover".to_owned(),
+        Action::GiveTurn => "give the turn of the cutover back".to_owned(),
+        Action::SetMinimum { group, expected, minimum } => {
+            format!("set the minimum of {group} from {expected} to {minimum}")
+        }
+        Action::Empty { group, maximum, .. } => format!("empty {group}: minimum and desired 0, maximum {maximum}"),
+        Action::WriteTemplate { group, template, image, .. } => {
+            format!("write a version of {template} with {image}, for {group}")
+        }
+        Action::SetTemplate { group, template, .. } => format!("let {group} launch {template}"),
+        Action::SetWeights { group, change, direction, .. } => {
+            let weights: Vec<String> = change.weights.values().map(ToString::to_string).collect();
+            format!("{} {group}: weights {} at {}", towards(*direction), weights.join(" and "), change.place)
+        }
+        Action::Attach { group, direction, .. } => format!("attach {group}: {}", whither(*direction)),
+        Action::Detach { group, direction, .. } => format!("detach {group}: {}", whither(*direction)),
+        Action::StartRefresh { group, plan } => format!("roll {group} to {}", plan.template),
+        Action::RollBackRefresh { group, .. } => format!("send the instance refresh of {group} back"),
+    };
+    says.into()
+}
+
+const fn towards(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "move traffic to",
+        Direction::Back => "take traffic back to",
+    }
+}
+
+const fn whither(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "traffic moves on",
+        Direction::Back => "traffic goes back",
+    }
+}
