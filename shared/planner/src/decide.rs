@@ -12,7 +12,7 @@ use crate::decision::{Decision, JournalEntry, Waiting};
 use crate::explain::Verdict;
 use crate::fact::Fact;
 use crate::ids::{FleetName, GroupName, InstanceId, RuleName};
-use crate::notification::{Condition, News, Notification, REMIND_AFTER};
+use crate::notification::{Condition, News, Notification, REMIND_AFTER, fold};
 use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
 use crate::record::{ConditionSince, Denial, HeldBack, Record, Release};
@@ -293,7 +293,7 @@ impl<'a> Plan<'a> {
         }
         let version = self.next.version;
         let groups: Vec<GroupName> = self.input.seen.groups.iter().map(|group| group.name.clone()).collect();
-        let notifications = self.news.into_iter().enumerate().map(|(index, news)| Notification {
+        let notifications = fold(self.news).into_iter().enumerate().map(|(index, news)| Notification {
             id: format!("{}-{version}-{index}", self.input.fleet),
             fleet: self.input.fleet.clone(),
             groups: groups.clone(),

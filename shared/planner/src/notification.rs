@@ -3,27 +3,34 @@
 //! A state is announced when it is entered, again when it has lasted for [`REMIND_AFTER`], and when it ends. Everything
 //! that came from outside is [`ForeignText`] and is quoted in the commands that a message suggests.
 
-use std::fmt::Write as _;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
 use crate::record::{Candidate, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason};
-use crate::text::{ForeignText, shell_quoted};
+use crate::text::ForeignText;
 
+mod chat;
 mod condition;
 mod cutover;
+mod fold;
+mod message;
+mod replacement;
+mod runbook;
+mod suggestion;
+mod wording;
 
 pub use condition::Condition;
 pub use cutover::reason;
+pub(crate) use fold::fold;
+pub use fold::{FOLD_ABOVE, FOLD_NAMES};
+pub use message::{Message, SCHEMA_VERSION, SUBJECT_LENGTH_MAX};
+pub use runbook::{NotAnAddress, Runbooks};
+pub use suggestion::{Purpose, Suggestion};
 
 /// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
 /// learns to ignore it.
 pub const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
-
-/// SNS takes subjects of fewer than 100 characters.
-pub const SUBJECT_LENGTH_MAX: usize = 99;
 
 /// One thing worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,31 +202,37 @@ pub enum News {
         /// Since when it had lasted.
         since: Timestamp,
     },
-}
-
-/// A message as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
-    pub subject: String,
-    /// For people: what, why, what next, and the command that stops it.
-    pub text: String,
-    /// For machines, with stable fields.
-    pub json: String,
-    /// For filter policies.
-    pub severity: Severity,
-    /// For filter policies: the kind of news.
-    pub kind: &'static str,
+    /// The same at once, more often than anyone reads one by one.
+    Many {
+        /// How often.
+        count: u32,
+        /// The first of them.
+        example: Box<News>,
+        /// The next few.
+        others: Vec<News>,
+    },
 }
 
 impl Notification {
     /// How loud it is.
-    pub const fn severity(&self) -> Severity {
-        match &self.news {
-            News::Adopted { .. } | News::ReplacementStarted { .. } | News::Replaced { .. } | News::Ended { .. } => {
+    pub fn severity(&self) -> Severity {
+        self.news.severity()
+    }
+
+    /// The word for it in attributes and bodies. Of many it is the word for each.
+    pub fn kind(&self) -> &'static str {
+        self.news.kind()
+    }
+}
+
+impl News {
+    /// How loud it is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Adopted { .. } | Self::ReplacementStarted { .. } | Self::Replaced { .. } | Self::Ended { .. } => {
                 Severity::Info
             }
-            News::Withdrawn { because, .. } => match because {
+            Self::Withdrawn { because, .. } => match because {
                 WithdrawReason::Failed(_) => Severity::Notify,
                 WithdrawReason::Cleared
                 | WithdrawReason::DriftedGone
@@ -230,208 +243,90 @@ impl Notification {
                 | WithdrawReason::Protected { .. }
                 | WithdrawReason::WindowClosed => Severity::Info,
             },
-            News::SurplusKept { .. } | News::Vetoed { .. } => Severity::Notify,
-            News::Stopped { .. } | News::RollingBack { .. } => Severity::Page,
-            News::CutoverStarted { .. } | News::CommandAnswered { .. } => Severity::Info,
-            News::CutoverEnded { outcome, .. } => match outcome {
+            Self::SurplusKept { .. } | Self::Vetoed { .. } => Severity::Notify,
+            Self::Stopped { .. } | Self::RollingBack { .. } => Severity::Page,
+            Self::CutoverStarted { .. } | Self::CommandAnswered { .. } => Severity::Info,
+            Self::CutoverEnded { outcome, .. } => match outcome {
                 CutoverOutcome::Done | CutoverOutcome::Superseded => Severity::Info,
                 CutoverOutcome::Aborted | CutoverOutcome::RolledBack => Severity::Notify,
             },
-            News::Entered { condition, .. } | News::Lasts { condition, .. } => condition.severity(),
+            Self::Entered { condition, .. } | Self::Lasts { condition, .. } => condition.severity(),
+            Self::Many { example, .. } => example.severity(),
         }
     }
 
-    /// The word for it in attributes and bodies.
-    pub const fn kind(&self) -> &'static str {
-        match &self.news {
-            News::Adopted { .. } => "adopted",
-            News::ReplacementStarted { .. } => "replacement-started",
-            News::Replaced { .. } => "replaced",
-            News::Withdrawn { .. } => "withdrawn",
-            News::SurplusKept { .. } => "surplus-kept",
-            News::Stopped { .. } => "stopped",
-            News::CutoverStarted { .. } => "cutover-started",
-            News::RollingBack { .. } => "rolling-back",
-            News::CutoverEnded { .. } => "cutover-ended",
-            News::Vetoed { .. } => "vetoed",
-            News::CommandAnswered { .. } => "command-answered",
-            News::Entered { .. } => "entered",
-            News::Lasts { .. } => "lasts",
-            News::Ended { .. } => "ended",
+    /// The word for it. Of many it is the word for each.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Adopted { .. } => "adopted",
+            Self::ReplacementStarted { .. } => "replacement-started",
+            Self::Replaced { .. } => "replaced",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::SurplusKept { .. } => "surplus-kept",
+            Self::Stopped { .. } => "stopped",
+            Self::CutoverStarted { .. } => "cutover-started",
+            Self::RollingBack { .. } => "rolling-back",
+            Self::CutoverEnded { .. } => "cutover-ended",
+            Self::Vetoed { .. } => "vetoed",
+            Self::CommandAnswered { .. } => "command-answered",
+            Self::Entered { .. } => "entered",
+            Self::Lasts { .. } => "lasts",
+            Self::Ended { .. } => "ended",
+            Self::Many { example, .. } => example.kind(),
         }
     }
 
-    /// The message for it.
-    pub fn message(&self) -> Result<Message, serde_json::Error> {
-        let wording = self.wording();
-        let subject = printable_ascii(&format!("[{}] {}: {}", self.severity().word(), self.fleet, wording.what));
-        let mut text =
-            format!("WHAT  {}: {}.\nWHY   {}\nNEXT  {}\n", self.fleet, wording.what, wording.why, wording.next);
-        let command = self.stop_command();
-        if let Some(command) = &command {
-            // `write!` to a String cannot fail; its result says so only by type.
-            let _ = writeln!(text, "STOP  {command}");
-        }
-        let _ = writeln!(text, "\n{} at {:.0}, id {}", self.kind(), self.at, self.id);
-        let body = MachineBody {
-            schema_version: 1,
-            id: &self.id,
-            fleet: &self.fleet,
-            kind: self.kind(),
-            severity: self.severity(),
-            at: self.at,
-            what: &wording.what,
-            why: &wording.why,
-            next: &wording.next,
-            stop_command: command.as_deref(),
-            news: &self.news,
-        };
-        Ok(Message { subject, text, json: serde_json::to_string(&body)?, severity: self.severity(), kind: self.kind() })
-    }
-
-    #[expect(clippy::too_many_lines, reason = "one wording for each kind of news")]
-    fn wording(&self) -> Wording {
-        match &self.news {
-            News::Adopted { release } => Wording {
-                what: "adopted, and watched from now on".to_owned(),
-                why: format!("its live group runs {} from {}", release.image, release.template),
-                next: "Nothing was changed. Drift is reported from now on; in act mode it is repaired.".to_owned(),
-            },
-            News::ReplacementStarted { instance, group, drift, remarks, goes_first: true, .. } => Wording {
-                what: format!("replacing {instance}"),
-                why: format!("{}{}", listed(drift), remarks_of(remarks)),
-                next: format!(
-                    "{instance} is terminated first, as driftless:replace says; Auto Scaling launches its successor in \
-                     {group}. No other goes before that one has proven itself."
-                ),
-            },
-            News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: false } => {
-                Wording {
-                    what: format!("replacing {instance}"),
-                    why: format!("{}{}", listed(drift), remarks_of(remarks)),
-                    next: format!(
-                        "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor \
-                     has proven itself, until {deadline:.0} at the latest; else the successor goes."
-                    ),
-                }
-            }
-            News::Replaced { instance, successor, drift, took, kept_until } => Wording {
-                what: format!("replaced {instance} by {successor}"),
-                why: listed(drift),
-                next: kept_until.map_or_else(
-                    || format!("Nothing: it is done. From detection to the end it took {}.", in_seconds(*took)),
-                    |until| {
-                        format!(
-                            "{instance} is out of traffic, in standby, and kept until {until:.0}; the tag \
-                             driftless:protect on it keeps it longer."
-                        )
-                    },
-                ),
-            },
-            News::SurplusKept { instance, why } => Wording {
-                what: format!("kept the surplus instance {instance}"),
-                why: why.to_string(),
-                next:
-                    "It stays, and desired capacity stays one higher. What scales the group, or a person, may take it \
-                       back."
-                        .to_owned(),
-            },
-            News::Withdrawn { instance, because, next_attempt } => Wording {
-                what: format!("withdrew the replacement of {instance}"),
-                why: because.to_string(),
-                next: next_attempt.map_or_else(
-                    || {
-                        let rest = match because {
-                            WithdrawReason::Protected { .. } => "It is replaced when nobody protects it any more.",
-                            WithdrawReason::Cleared
-                            | WithdrawReason::DriftedGone
-                            | WithdrawReason::BreakerOpen
-                            | WithdrawReason::RuleBreakerOpen(_)
-                            | WithdrawReason::NoCapacity(_)
-                            | WithdrawReason::BornDrifted { .. }
-                            | WithdrawReason::WindowClosed
-                            | WithdrawReason::Failed(_) => "Nothing more is done.",
-                        };
-                        format!("The group has its own size again. {rest}")
-                    },
-                    |at| format!("The group has its own size again. The next attempt may start at {at:.0}."),
-                ),
-            },
-            News::Stopped { instance, drift, why, failures } => stopped(instance, drift, why, failures),
-            News::CutoverStarted { candidate, from, instances, watched, doubled } => {
-                cutover::started(candidate, from, *instances, *watched, *doubled)
-            }
-            News::RollingBack { candidate, why } => cutover::rolling_back(candidate, why),
-            News::CutoverEnded { candidate, outcome, why, took } => cutover::ended(candidate, *outcome, why, *took),
-            News::Vetoed { image, by, evidence } => cutover::vetoed(image, by, evidence),
-            News::CommandAnswered { actor, command, is_done, answer, .. } => {
-                cutover::answered(actor, command, *is_done, answer)
-            }
-            News::Entered { condition, detail } => {
-                Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
-            }
-            News::Lasts { condition, detail, since } => Wording {
-                what: format!("still: {}", condition.headline()),
-                why: format!("since {since:.0}: {detail}"),
-                next: condition.next(),
-            },
-            News::Ended { condition, since } => Wording {
-                what: format!("over: {}", condition.replace(':', " ")),
-                why: format!("it had lasted since {since:.0}"),
-                next: "Nothing: Driftless goes on.".to_owned(),
-            },
+    /// The name of the state that was entered, lasts or ended. None: it is about no state.
+    pub fn condition(&self) -> Option<&str> {
+        match self {
+            Self::Entered { condition, .. } | Self::Lasts { condition, .. } => Some(condition.name()),
+            Self::Ended { condition, .. } => Some(name_and_subject(condition).0),
+            Self::Many { example, .. } => example.condition(),
+            Self::Adopted { .. }
+            | Self::ReplacementStarted { .. }
+            | Self::Replaced { .. }
+            | Self::SurplusKept { .. }
+            | Self::Withdrawn { .. }
+            | Self::Stopped { .. }
+            | Self::CutoverStarted { .. }
+            | Self::RollingBack { .. }
+            | Self::CutoverEnded { .. }
+            | Self::Vetoed { .. }
+            | Self::CommandAnswered { .. } => None,
         }
     }
 
-    /// The command that makes Driftless hands off this fleet at once: where it is doing something, or would again.
-    fn stop_command(&self) -> Option<String> {
-        let is_stoppable = match &self.news {
-            News::ReplacementStarted { .. } | News::CutoverStarted { .. } => true,
-            News::Withdrawn { next_attempt, .. } => next_attempt.is_some(),
-            News::Adopted { .. }
-            | News::Replaced { .. }
-            | News::SurplusKept { .. }
-            | News::Stopped { .. }
-            | News::RollingBack { .. }
-            | News::CutoverEnded { .. }
-            | News::Vetoed { .. }
-            | News::CommandAnswered { .. }
-            | News::Entered { .. }
-            | News::Lasts { .. }
-            | News::Ended { .. } => false,
-        };
-        (is_stoppable && !self.groups.is_empty()).then(|| {
-            let tags = self.groups.iter().map(|group| {
-                shell_quoted(&format!(
-                    "ResourceId={group},ResourceType=auto-scaling-group,Key=driftless:mode,Value=observe,\
-                     PropagateAtLaunch=false"
-                ))
-            });
-            format!("aws autoscaling create-or-update-tags --tags {}", tags.collect::<Vec<_>>().join(" "))
-        })
+    /// What a person looks up: the state where it is about one, else its kind.
+    pub fn topic(&self) -> &str {
+        self.condition().unwrap_or_else(|| self.kind())
+    }
+
+    /// The instance, image, rule or command that it is about.
+    fn about(&self) -> String {
+        match self {
+            Self::Adopted { release } => release.image.to_string(),
+            Self::ReplacementStarted { instance, .. }
+            | Self::Replaced { instance, .. }
+            | Self::SurplusKept { instance, .. }
+            | Self::Withdrawn { instance, .. }
+            | Self::Stopped { instance, .. } => instance.to_string(),
+            Self::CutoverStarted { candidate, .. }
+            | Self::RollingBack { candidate, .. }
+            | Self::CutoverEnded { candidate, .. } => candidate.image.to_string(),
+            Self::Vetoed { image, .. } => image.to_string(),
+            Self::CommandAnswered { command, .. } => command.clone(),
+            Self::Entered { condition, .. } | Self::Lasts { condition, .. } => {
+                name_and_subject(&condition.key()).1.to_owned()
+            }
+            Self::Ended { condition, .. } => name_and_subject(condition).1.to_owned(),
+            Self::Many { example, .. } => example.about(),
+        }
     }
 }
 
-struct Wording {
-    what: String,
-    why: String,
-    next: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MachineBody<'a> {
-    schema_version: u32,
-    id: &'a str,
-    fleet: &'a FleetName,
-    kind: &'static str,
-    severity: Severity,
-    at: Timestamp,
-    what: &'a str,
-    why: &'a str,
-    next: &'a str,
-    stop_command: Option<&'a str>,
-    news: &'a News,
+/// The two parts of a state's key. A state of the whole fleet is about itself.
+fn name_and_subject(key: &str) -> (&str, &str) {
+    key.split_once(':').unwrap_or((key, key))
 }
 
 impl Severity {
@@ -443,72 +338,4 @@ impl Severity {
             Self::Page => "page",
         }
     }
-}
-
-fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopReason, failures: &[Failure]) -> Wording {
-    match why {
-        StopReason::Failures => Wording {
-            what: format!("gave up replacing {instance}"),
-            why: format!(
-                "{}; {} attempts failed, the last one with: {}",
-                listed(drift),
-                failures.len(),
-                failures.last().map_or("no message", |failure| failure.why.as_str())
-            ),
-            next: format!("{instance} stays and serves. Nothing more is done about it until it is compliant or gone."),
-        },
-        StopReason::NotRefilled => Wording {
-            what: format!("nothing took the place of {instance}"),
-            why: format!("{}; it went first, and no successor proved itself in time", listed(drift)),
-            next: "Nothing else of the group goes while one is missing. Look at the group's scaling activities: it is \
-                   Auto Scaling that launches."
-                .to_owned(),
-        },
-        StopReason::Recurrence { successor, image } => Wording {
-            what: format!("the successor of {instance} was born drifted"),
-            why: format!("{successor} was to replace {instance} and fails for the same reason, {}", listed(drift)),
-            next: format!(
-                "{successor} is gone again, {instance} stays and serves, and no other is replaced for this. Check the \
-                 rule, or build an image that passes it{}.",
-                proposed_veto(image.as_ref())
-            ),
-        },
-        StopReason::Lineage { ancestor, image } => Wording {
-            what: format!("{instance} was born drifted"),
-            why: format!(
-                "{instance} replaced {ancestor} and fails for the same reason, {}: the image or the rule is wrong",
-                listed(drift)
-            ),
-            next: format!(
-                "{instance} stays and serves. No further successor is launched for it: check the rule, or build an \
-                 image that passes it{}.",
-                proposed_veto(image.as_ref())
-            ),
-        },
-    }
-}
-
-fn proposed_veto(image: Option<&ImageId>) -> String {
-    image.map_or_else(String::new, |image| format!("; to keep this one from other cutovers: driftless veto {image}"))
-}
-
-fn listed(drift: &[DriftReason]) -> String {
-    drift.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn remarks_of(remarks: &[ForeignText]) -> String {
-    remarks.iter().fold(String::new(), |text, remark| format!("{text} ({:?})", remark.as_str()))
-}
-
-/// A duration as a person says it: `20m 34s`.
-fn in_seconds(duration: SignedDuration) -> String {
-    format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
-}
-
-/// SNS refuses subjects with line breaks, control characters or 100 characters and more; e-mail wants ASCII.
-fn printable_ascii(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_ascii_graphic() || character == ' ' { character } else { '?' })
-        .take(SUBJECT_LENGTH_MAX)
-        .collect()
 }

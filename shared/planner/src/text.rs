@@ -28,14 +28,7 @@ impl From<String> for ForeignText {
 
 impl From<&str> for ForeignText {
     fn from(raw: &str) -> Self {
-        // Line breaks become blanks so that words stay apart; other controls (escape sequences of a terminal,
-        // bidirectional overrides that reorder what a person reads) vanish.
-        let stripped: String = raw
-            .chars()
-            .map(|character| if character.is_whitespace() { ' ' } else { character })
-            .filter(|character| !character.is_control() && !is_reordering(*character))
-            .take(LENGTH_MAX)
-            .collect();
+        let stripped: String = stripped(raw).take(LENGTH_MAX).collect();
         Self(stripped.trim().to_owned())
     }
 }
@@ -52,6 +45,19 @@ impl fmt::Display for ForeignText {
     }
 }
 
+/// Line breaks become blanks so that words stay apart; other controls (escape sequences of a terminal, bidirectional
+/// overrides that reorder what a person reads) vanish.
+fn stripped(raw: &str) -> impl Iterator<Item = char> {
+    raw.chars()
+        .map(|character| if character.is_whitespace() { ' ' } else { character })
+        .filter(|character| !character.is_control() && !is_reordering(*character))
+}
+
+/// `text` as one line that shows nothing but itself, of any length.
+pub(crate) fn printable(text: &str) -> String {
+    stripped(text).collect()
+}
+
 /// `text` as one word of a POSIX shell, for the commands that messages suggest.
 pub fn shell_quoted(text: &str) -> String {
     let is_plain =
@@ -60,7 +66,7 @@ pub fn shell_quoted(text: &str) -> String {
 }
 
 const fn is_reordering(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -75,30 +75,59 @@ pub enum Condition {
 impl Condition {
     /// What tells it from other states of the same fleet.
     pub fn key(&self) -> String {
+        let name = self.name();
         match self {
-            Self::Misconfigured => "misconfigured".to_owned(),
-            Self::NotAdoptable => "not-adoptable".to_owned(),
-            Self::PolicyInvalid => "policy-invalid".to_owned(),
-            Self::BreakerOpen => "breaker-open".to_owned(),
-            Self::RuleBreakerOpen { rule } => format!("rule-breaker-open:{rule}"),
-            Self::CapacityShort => "capacity-short".to_owned(),
-            Self::Backlog => "backlog".to_owned(),
-            Self::WouldReplace { instance } => format!("would-replace:{instance}"),
-            Self::PermissionDenied { action } => format!("permission-denied:{action}"),
-            Self::DrainOverdue { instance } => format!("drain-overdue:{instance}"),
-            Self::WouldCutOver { image } => format!("would-cut-over:{image}"),
-            Self::CutoverWaits => "cutover-waits".to_owned(),
-            Self::AwaitingApproval => "awaiting-approval".to_owned(),
-            Self::BothColorsAlarm => "both-colors-alarm".to_owned(),
-            Self::GuardAlarmMissing => "guard-alarm-missing".to_owned(),
-            Self::TrafficChanged => "traffic-changed".to_owned(),
-            Self::RollbackBelowFloor => "rollback-below-floor".to_owned(),
-            Self::NothingCanGoFirst => "nothing-can-go-first".to_owned(),
-            Self::OldColorDown => "old-color-down".to_owned(),
-            Self::RollbackOverdue => "rollback-overdue".to_owned(),
-            Self::RestoreOverdue => "restore-overdue".to_owned(),
-            Self::RetireOverdue => "retire-overdue".to_owned(),
-            Self::NeedsOperator => "needs-operator".to_owned(),
+            Self::RuleBreakerOpen { rule } => format!("{name}:{rule}"),
+            Self::WouldReplace { instance } | Self::DrainOverdue { instance } => format!("{name}:{instance}"),
+            Self::PermissionDenied { action } => format!("{name}:{action}"),
+            Self::WouldCutOver { image } => format!("{name}:{image}"),
+            Self::Misconfigured
+            | Self::NotAdoptable
+            | Self::PolicyInvalid
+            | Self::BreakerOpen
+            | Self::CapacityShort
+            | Self::Backlog
+            | Self::CutoverWaits
+            | Self::AwaitingApproval
+            | Self::BothColorsAlarm
+            | Self::GuardAlarmMissing
+            | Self::TrafficChanged
+            | Self::RollbackBelowFloor
+            | Self::NothingCanGoFirst
+            | Self::OldColorDown
+            | Self::RollbackOverdue
+            | Self::RestoreOverdue
+            | Self::RetireOverdue
+            | Self::NeedsOperator => name.to_owned(),
+        }
+    }
+
+    /// The word for it, whatever it is about.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Misconfigured => "misconfigured",
+            Self::NotAdoptable => "not-adoptable",
+            Self::PolicyInvalid => "policy-invalid",
+            Self::BreakerOpen => "breaker-open",
+            Self::RuleBreakerOpen { .. } => "rule-breaker-open",
+            Self::CapacityShort => "capacity-short",
+            Self::Backlog => "backlog",
+            Self::WouldReplace { .. } => "would-replace",
+            Self::PermissionDenied { .. } => "permission-denied",
+            Self::DrainOverdue { .. } => "drain-overdue",
+            Self::WouldCutOver { .. } => "would-cut-over",
+            Self::CutoverWaits => "cutover-waits",
+            Self::AwaitingApproval => "awaiting-approval",
+            Self::BothColorsAlarm => "both-colors-alarm",
+            Self::GuardAlarmMissing => "guard-alarm-missing",
+            Self::TrafficChanged => "traffic-changed",
+            Self::RollbackBelowFloor => "rollback-below-floor",
+            Self::NothingCanGoFirst => "nothing-can-go-first",
+            Self::OldColorDown => "old-color-down",
+            Self::RollbackOverdue => "rollback-overdue",
+            Self::RestoreOverdue => "restore-overdue",
+            Self::RetireOverdue => "retire-overdue",
+            Self::NeedsOperator => "needs-operator",
         }
     }
 
@@ -161,19 +190,19 @@ impl Condition {
     #[expect(clippy::too_many_lines, reason = "one sentence for each state")]
     pub(super) fn next(&self) -> String {
         match self {
-            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep.",
-            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep.",
+            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep, every 5 minutes.",
+            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep, every 5 minutes.",
             Self::PolicyInvalid => {
                 "Nothing disruptive starts until the tags are right. What is under way ends under the policy it was \
-                 admitted with."
+                 admitted with, and nothing holds a way back. The tags are read again every 5 minutes."
             }
             Self::BreakerOpen => {
                 "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
-                 instances; the breaker closes by itself when fewer are drifted."
+                 instances; the breaker closes by itself when fewer are drifted, within 5 minutes of it."
             }
             Self::RuleBreakerOpen { .. } => {
                 "Nothing is replaced for this rule alone, in any fleet. Look at what changed in the rule; the breaker \
-                 closes by itself when fewer are drifted under it, and at once with driftless retry."
+                 closes by itself when fewer are drifted under it, and at once when a person has it tried again."
             }
             Self::CapacityShort => {
                 "What serves is not touched. The launch is tried again with growing pauses, an hour at most; other \
@@ -191,23 +220,22 @@ impl Condition {
                  and FleetRoleArns with the fleet's instance profile."
             }
             Self::CutoverWaits => {
-                "Nothing was changed. It is checked again at every look, and given up for half an hour when it lasts."
+                "Nothing was changed. It is checked again at every look, every 5 minutes at the latest, and given up for \
+                 half an hour when it lasts."
             }
             Self::AwaitingApproval => {
-                "The new color is up, without traffic. Say driftless approve or driftless abort; after a day it is \
-                 given up."
+                "The new color is up, without traffic. It waits for an approval; without one it is given up after a day."
             }
             Self::BothColorsAlarm => {
                 "Traffic stays where it is: what both depend on suffers, and no release is to blame. The cutover goes \
-                 on when one of them is well again; driftless rollback takes the traffic back now."
+                 on when one of them is well again."
             }
             Self::GuardAlarmMissing => {
-                "Traffic stays where it is. The cutover goes on when the alarm is there again; driftless rollback \
-                 takes the traffic back now."
+                "Traffic stays where it is. The cutover goes on when the alarm is there again."
             }
             Self::TrafficChanged => {
-                "What another hand wrote stays. Put the weights back, or say driftless rollback; a person is asked \
-                 when it lasts for half an hour."
+                "What another hand wrote stays. Put the weights back, or roll back; a person is asked when it lasts for \
+                 half an hour."
             }
             Self::RollbackBelowFloor => {
                 "As much traffic as its healthy instances can take goes back; its minimum is raised. Look at why they \
@@ -232,7 +260,7 @@ impl Condition {
                  suspended processes."
             }
             Self::NeedsOperator => {
-                "Traffic stays where it is. Say driftless resume to go on from here, or driftless rollback to go back."
+                "Traffic stays where it is, and nothing more is done until a person says whether it goes on or back."
             }
             Self::DrainOverdue { .. } => {
                 "Its successor serves. Look at the group's termination lifecycle hooks and the target group's \

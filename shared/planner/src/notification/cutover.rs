@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Wording, in_seconds};
+use super::wording::{Wording, in_seconds};
 use crate::ids::ImageId;
 use crate::record::{Candidate, CandidateReason, CutoverOutcome, Release};
 use crate::text::ForeignText;
@@ -32,7 +32,8 @@ pub(super) fn rolling_back(candidate: &Candidate, why: &ForeignText) -> Wording 
     Wording {
         what: format!("rolling back from {}", candidate.image),
         why: why.to_string(),
-        next: "Traffic goes back first; then the new color is let go, and everything is put back.".to_owned(),
+        next: "Traffic goes back now, before anything else; nothing holds it, no freeze, window or pause. Then the new color \
+               is let go, and everything is put back.".to_owned(),
     }
 }
 
@@ -45,11 +46,11 @@ pub(super) fn ended(
 ) -> Wording {
     let next = match outcome {
         CutoverOutcome::Done => {
-            format!("Nothing: it is done, after {}. To go back: driftless rollback.", in_seconds(took))
+            format!("Nothing: it is done, after {}. The way back is a new cutover without the waits.", in_seconds(took))
         }
         CutoverOutcome::Superseded => "The newer one begins.".to_owned(),
-        CutoverOutcome::Aborted => "The old color kept its traffic, and has its own settings again. To try again: \
-                                    driftless retry."
+        CutoverOutcome::Aborted => "The old color kept its traffic, and has its own settings again. A newer image \
+                                    starts the next cutover."
             .to_owned(),
         CutoverOutcome::RolledBack => {
             "The old color has all traffic, and its own settings again. A newer image starts \
@@ -65,7 +66,7 @@ pub(super) fn vetoed(image: &ImageId, by: &ForeignText, evidence: &[ForeignText]
     Wording {
         what: format!("{image} is vetoed"),
         why: format!("by {by}: {}", evidence.iter().map(ForeignText::as_str).collect::<Vec<_>>().join("; ")),
-        next: format!("It takes no traffic in this fleet. To allow it again: driftless unveto {image}."),
+        next: format!("{image} takes no traffic in this fleet until the veto is lifted."),
     }
 }
 

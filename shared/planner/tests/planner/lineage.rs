@@ -95,7 +95,7 @@ fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
     };
     assert_eq!((named, page.severity()), (&successor, Severity::Page));
     let text = page.message().unwrap().text;
-    assert!(text.contains("driftless veto ami-00000000000000001"), "{text}");
+    assert!(text.contains("driftless veto app ami-00000000000000001"), "{text}");
     assert_eq!(stage.desired(), 3);
 }
 

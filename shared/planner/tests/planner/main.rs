@@ -31,6 +31,8 @@ mod guards;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod hostile_text;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod lineage;
@@ -48,6 +50,8 @@ mod quarantine;
 mod replacement;
 #[cfg(test)]
 mod several;
+#[cfg(test)]
+mod storms;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use driftless_planner::observation::{
 use driftless_planner::refresh::{Refresh, RefreshStatus};
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) mod letters;
 mod moving;
 mod stage;
 mod world;

@@ -271,6 +271,7 @@ impl Stage {
             | News::CutoverEnded { .. }
             | News::Vetoed { .. }
             | News::CommandAnswered { .. } => told.kind().to_owned(),
+            News::Many { count, .. } => format!("{count} {}", told.kind()),
         };
         self.told.iter().map(kind).collect()
     }

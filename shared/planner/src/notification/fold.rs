@@ -1,0 +1,74 @@
+//! A storm becomes one message.
+
+use super::{News, Severity};
+
+/// More messages of one kind than this, out of one decision, become one. Five are what a phone's lock screen or a chat
+/// window shows without scrolling, and each can still be followed in a thread of its own; six are a storm, of which a
+/// person needs the number and a few names. It is also as many as observe mode ever announces of one fleet.
+pub const FOLD_ABOVE: usize = 5;
+
+/// How many of a storm are named: enough to look into, and few enough for a subject.
+pub const FOLD_NAMES: usize = 3;
+
+/// Folds what would be told more than [`FOLD_ABOVE`] times. The order is that of the first of each kind.
+pub(crate) fn fold(news: Vec<News>) -> Vec<News> {
+    let mut heaps: Vec<(Heap, Vec<News>)> = Vec::new();
+    for one in news {
+        let of = Heap::of(&one);
+        match heaps.iter_mut().find(|(heap, _)| heap.is_shared_by(&of)) {
+            Some((_, heap)) => heap.push(one),
+            None => heaps.push((of, vec![one])),
+        }
+    }
+    heaps.into_iter().flat_map(|(_, heap)| if heap.len() > FOLD_ABOVE { folded(heap) } else { heap }).collect()
+}
+
+/// What makes two pieces of news the same to a reader.
+#[derive(PartialEq, Eq)]
+struct Heap {
+    kind: &'static str,
+    severity: Severity,
+    condition: Option<String>,
+}
+
+impl Heap {
+    fn of(news: &News) -> Self {
+        Self { kind: news.kind(), severity: news.severity(), condition: news.condition().map(str::to_owned) }
+    }
+
+    /// Whoever sent a command waits for the answer to this one: answers are never folded.
+    fn is_shared_by(&self, other: &Self) -> bool {
+        self == other && self.kind != "command-answered"
+    }
+}
+
+fn folded(heap: Vec<News>) -> Vec<News> {
+    let count = u32::try_from(heap.len()).unwrap_or(u32::MAX);
+    let mut named = heap.into_iter().take(FOLD_NAMES);
+    let example = named.next();
+    let others = named.collect();
+    example.map(|example| News::Many { count, example: Box::new(example), others }).into_iter().collect()
+}
+
+impl News {
+    /// How many pieces of news it stands for.
+    pub fn count(&self) -> u32 {
+        match self {
+            Self::Many { count, .. } => *count,
+            Self::Adopted { .. }
+            | Self::ReplacementStarted { .. }
+            | Self::Replaced { .. }
+            | Self::SurplusKept { .. }
+            | Self::Withdrawn { .. }
+            | Self::Stopped { .. }
+            | Self::CutoverStarted { .. }
+            | Self::RollingBack { .. }
+            | Self::CutoverEnded { .. }
+            | Self::Vetoed { .. }
+            | Self::CommandAnswered { .. }
+            | Self::Entered { .. }
+            | Self::Lasts { .. }
+            | Self::Ended { .. } => 1,
+        }
+    }
+}

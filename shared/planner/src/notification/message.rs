@@ -1,0 +1,173 @@
+//! A message as it is sent: one body for each kind of reader.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::runbook::Runbooks;
+use super::suggestion::{Suggestion, suggestions};
+use super::wording::{Wording, wording};
+use super::{News, Notification, Severity, chat};
+use crate::ids::{FleetName, GroupName};
+use crate::text::printable;
+
+/// SNS takes subjects of fewer than 100 characters.
+pub const SUBJECT_LENGTH_MAX: usize = 99;
+
+/// The version of the body for machines. It goes up when a field changes its meaning or goes; new fields leave it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A message as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
+    pub subject: String,
+    /// For people: what, why, what next, the commands that stop, reverse or speed it up, and the runbook.
+    pub text: String,
+    /// For machines, with stable fields: `docs/messages.md`.
+    pub json: String,
+    /// For a chat channel: a custom notification of Amazon Q Developer.
+    pub chat: String,
+    /// For filter policies.
+    pub severity: Severity,
+    /// For filter policies: the kind of news.
+    pub kind: &'static str,
+}
+
+/// What every body is made from.
+pub(super) struct Parts<'a> {
+    pub(super) notification: &'a Notification,
+    pub(super) wording: Wording,
+    pub(super) suggestions: Vec<Suggestion>,
+    pub(super) runbook: Option<String>,
+    pub(super) thread: String,
+}
+
+impl Notification {
+    /// The message for it, with runbooks by their path in the repository.
+    pub fn message(&self) -> Result<Message, serde_json::Error> {
+        self.message_with(&Runbooks::default())
+    }
+
+    /// The message for it, with links to where the runbooks are.
+    pub fn message_with(&self, runbooks: &Runbooks) -> Result<Message, serde_json::Error> {
+        let is_for_people_to_act_on = self.severity() >= Severity::Notify;
+        let parts = Parts {
+            notification: self,
+            wording: wording(&self.news).printable(),
+            suggestions: suggestions(self),
+            runbook: is_for_people_to_act_on.then(|| runbooks.link(self.news.topic())),
+            thread: self.thread(),
+        };
+        Ok(Message {
+            subject: subject(&parts),
+            text: text(&parts),
+            json: json(&parts)?,
+            chat: chat::body(&parts)?,
+            severity: self.severity(),
+            kind: self.kind(),
+        })
+    }
+
+    /// What belongs together: the same for everything that is said about one piece of work, from its beginning to its end.
+    fn thread(&self) -> String {
+        let work = match &self.news {
+            News::Adopted { .. } => "adopted".to_owned(),
+            News::ReplacementStarted { instance, .. }
+            | News::Replaced { instance, .. }
+            | News::Withdrawn { instance, .. }
+            | News::Stopped { instance, .. }
+            | News::SurplusKept { instance, .. } => instance.to_string(),
+            News::CutoverStarted { candidate, .. }
+            | News::RollingBack { candidate, .. }
+            | News::CutoverEnded { candidate, .. } => candidate.image.to_string(),
+            News::Vetoed { image, .. } => image.to_string(),
+            News::Entered { condition, .. } => format!("{}:{}", self.at.as_second(), condition.key()),
+            News::Lasts { condition, since, .. } => format!("{}:{}", since.as_second(), condition.key()),
+            News::Ended { condition, since } => format!("{}:{condition}", since.as_second()),
+            // Each answers for itself.
+            News::CommandAnswered { .. } | News::Many { .. } => self.id.clone(),
+        };
+        chat::thread_id(&format!("{}:{work}", self.fleet))
+    }
+}
+
+/// The subject as it is before it is made to fit: severity, fleet and fact.
+pub(super) fn headline(parts: &Parts<'_>) -> String {
+    let Parts { notification, wording, .. } = parts;
+    format!("[{}] {}: {}", notification.severity().word(), notification.fleet, wording.what)
+}
+
+/// SNS refuses subjects with line breaks, control characters or 100 characters and more; e-mail wants ASCII.
+fn subject(parts: &Parts<'_>) -> String {
+    headline(parts)
+        .chars()
+        .map(|character| if character.is_ascii_graphic() || character == ' ' { character } else { '?' })
+        .take(SUBJECT_LENGTH_MAX)
+        .collect()
+}
+
+fn text(parts: &Parts<'_>) -> String {
+    let Parts { notification, wording, suggestions, runbook, .. } = parts;
+    let Wording { what, why, next } = wording;
+    let mut text = format!("WHAT  {}: {what}.\nWHY   {why}\nNEXT  {next}\n", notification.fleet);
+    // `write!` to a String cannot fail; its result says so only by type.
+    for Suggestion { purpose, effect, command } in suggestions {
+        let _ = writeln!(text, "{:<6}{effect}:\n      {command}", purpose.label());
+    }
+    if let Some(runbook) = runbook {
+        let _ = writeln!(text, "READ  {runbook}");
+    }
+    let _ = writeln!(text, "\n{} at {:.0}, id {}", notification.kind(), notification.at, notification.id);
+    text
+}
+
+#[derive(Serialize)]
+struct MachineBody<'a> {
+    schema_version: u32,
+    id: &'a str,
+    fleet: &'a FleetName,
+    groups: &'a [GroupName],
+    kind: &'static str,
+    condition: Option<&'a str>,
+    severity: Severity,
+    at: Timestamp,
+    thread: &'a str,
+    count: u32,
+    what: &'a str,
+    why: &'a str,
+    next: &'a str,
+    commands: &'a [Suggestion],
+    runbook: Option<&'a str>,
+    news: &'a News,
+}
+
+fn json(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
+    let Parts { notification, wording, suggestions, runbook, thread } = parts;
+    let Notification { id, fleet, groups, at, news } = notification;
+    serde_json::to_string(&MachineBody {
+        schema_version: SCHEMA_VERSION,
+        id,
+        fleet,
+        groups,
+        kind: news.kind(),
+        condition: news.condition(),
+        severity: news.severity(),
+        at: *at,
+        thread,
+        count: news.count(),
+        what: &wording.what,
+        why: &wording.why,
+        next: &wording.next,
+        commands: suggestions,
+        runbook: runbook.as_deref(),
+        news,
+    })
+}
+
+impl Wording {
+    fn printable(self) -> Self {
+        Self { what: printable(&self.what), why: printable(&self.why), next: printable(&self.next) }
+    }
+}

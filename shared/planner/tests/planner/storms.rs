@@ -1,0 +1,74 @@
+//! What happens many times at once is one message, out of one decision.
+
+use driftless_planner::decision::Decision;
+use driftless_planner::fact::Command;
+use driftless_planner::notification::{FOLD_ABOVE, FOLD_NAMES, News, Notification};
+use serde_json::Value;
+
+use crate::support::{Stage, id, mins};
+
+/// The decision in which so many replacements begin at once.
+fn storm(size: usize) -> (Stage, Decision) {
+    let drifted: Vec<u32> = (1..=u32::try_from(size).unwrap()).collect();
+    let mut stage = Stage::new(40);
+    stage.tag("budget", "20");
+    stage.tag("breaker", "100%");
+    for number in &drifted {
+        stage.drift(*number);
+    }
+    stage.look();
+    stage.wait(mins(5));
+    let decision = stage.decide();
+    (stage, decision)
+}
+
+fn starts(decision: &Decision) -> Vec<&Notification> {
+    decision.notifications.iter().filter(|told| told.kind() == "replacement-started").collect()
+}
+
+#[test]
+fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_as_one() {
+    for (size, told) in [(FOLD_ABOVE - 1, FOLD_ABOVE - 1), (FOLD_ABOVE, FOLD_ABOVE), (FOLD_ABOVE + 1, 1)] {
+        let (_, decision) = storm(size);
+        let starts = starts(&decision);
+        assert_eq!(starts.len(), told, "{size} begin at once");
+        let counted: u32 = starts.iter().map(|told| told.news.count()).sum();
+        assert_eq!(usize::try_from(counted).unwrap(), size, "none is lost");
+    }
+}
+
+#[test]
+fn a_storm_names_the_first_few_and_counts_the_rest() {
+    let (_, decision) = storm(9);
+    let [only] = starts(&decision)[..] else { panic!("one message") };
+    let News::Many { count: 9, example, others } = &only.news else { panic!("{:?}", only.news) };
+    assert_eq!(1 + others.len(), FOLD_NAMES);
+    let is_of =
+        |news: &News, number| matches!(news, News::ReplacementStarted { instance, .. } if *instance == id(number));
+    assert!(is_of(example, 1) && is_of(&others[0], 2), "{example:?}, {others:?}");
+    let message = only.message().unwrap();
+    assert!(message.subject.starts_with("[info] app: 9 being replaced: i-00000000000000001, "), "{}", message.subject);
+    assert!(message.text.contains(" and 6 more."), "{}", message.text);
+    let json: Value = serde_json::from_str(&message.json).unwrap();
+    assert_eq!((&json["count"], &json["kind"]), (&9.into(), &"replacement-started".into()));
+}
+
+#[test]
+fn a_storm_has_the_same_id_when_it_is_decided_again() {
+    let (stage, decision) = storm(9);
+    assert_eq!(stage.decide().notifications, decision.notifications);
+    let ids: std::collections::BTreeSet<&str> = decision.notifications.iter().map(|told| told.id.as_str()).collect();
+    assert_eq!(ids.len(), decision.notifications.len(), "and each message its own");
+}
+
+#[test]
+fn each_answer_to_a_command_is_told_however_many_there_are() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    for _ in 0..=FOLD_ABOVE {
+        stage.say(Command::Retry);
+    }
+    let decision = stage.decide();
+    let answers = decision.notifications.iter().filter(|told| matches!(told.news, News::CommandAnswered { .. }));
+    assert_eq!(answers.count(), FOLD_ABOVE + 1);
+}

@@ -1,0 +1,198 @@
+//! One message of each kind.
+
+use driftless_planner::ids::GroupName;
+use driftless_planner::notification::{Condition, News, Notification};
+use driftless_planner::policy::QUARANTINE_FOR;
+use driftless_planner::record::{
+    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason,
+};
+use driftless_planner::text::ForeignText;
+use jiff::SignedDuration;
+
+use super::{RULE, fleet, id, image_id, mins, rule, t0, version};
+
+fn drift() -> Vec<DriftReason> {
+    vec![DriftReason::Rule(rule(RULE))]
+}
+
+pub(crate) fn notification(news: News, groups: &[&str]) -> Notification {
+    let groups = groups.iter().map(|name| name.parse::<GroupName>().unwrap()).collect();
+    Notification { id: "app-7-0".to_owned(), fleet: fleet(), groups, at: t0(), news }
+}
+
+fn started(remark: &str) -> News {
+    News::ReplacementStarted {
+        instance: id(1),
+        group: "app-blue".parse().unwrap(),
+        zone: "eu-central-1a".parse().unwrap(),
+        drift: drift(),
+        remarks: vec![remark.into()],
+        deadline: t0() + mins(20),
+        goes_first: false,
+    }
+}
+
+fn goes_first() -> News {
+    let News::ReplacementStarted { instance, group, zone, remarks, deadline, .. } = started("port 22 is open") else {
+        unreachable!()
+    };
+    let drift = vec![DriftReason::Template { found: version(3) }];
+    News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: true }
+}
+
+pub(crate) fn conditions() -> Vec<Condition> {
+    let instance = id(1);
+    vec![
+        Condition::Misconfigured,
+        Condition::NotAdoptable,
+        Condition::PolicyInvalid,
+        Condition::BreakerOpen,
+        Condition::RuleBreakerOpen { rule: rule(RULE) },
+        Condition::CapacityShort,
+        Condition::Backlog,
+        Condition::WouldReplace { instance: instance.clone() },
+        Condition::PermissionDenied { action: "launch".to_owned() },
+        Condition::DrainOverdue { instance },
+        Condition::WouldCutOver { image: image_id(2) },
+        Condition::CutoverWaits,
+        Condition::AwaitingApproval,
+        Condition::BothColorsAlarm,
+        Condition::GuardAlarmMissing,
+        Condition::TrafficChanged,
+        Condition::RollbackBelowFloor,
+        Condition::NothingCanGoFirst,
+        Condition::OldColorDown,
+        Condition::RollbackOverdue,
+        Condition::RestoreOverdue,
+        Condition::RetireOverdue,
+        Condition::NeedsOperator,
+    ]
+}
+
+/// The news of a cutover.
+fn of_cutovers() -> Vec<(String, News)> {
+    let candidate =
+        Candidate { image: image_id(2), base: version(7), build: Some("42".into()), why: CandidateReason::Image };
+    let from = Release { template: version(7), image: image_id(1), since: t0(), build: Some("41".into()) };
+    let started =
+        News::CutoverStarted { candidate: candidate.clone(), from, instances: 3, watched: mins(21), doubled: mins(82) };
+    let why: ForeignText = "the alarm web-5xx rings: 12 of 100".into();
+    let mut all = vec![
+        ("cutover-started".to_owned(), started),
+        ("rolling-back".to_owned(), News::RollingBack { candidate: candidate.clone(), why: why.clone() }),
+        ("vetoed".to_owned(), News::Vetoed { image: image_id(2), by: "driftless".into(), evidence: vec![why.clone()] }),
+        (
+            "command-answered".to_owned(),
+            News::CommandAnswered {
+                request: "r-1".to_owned(),
+                actor: "ana".into(),
+                command: "rollback".to_owned(),
+                is_done: false,
+                answer: "no earlier release has proven itself: there is nothing to go back to".into(),
+            },
+        ),
+    ];
+    for outcome in
+        [CutoverOutcome::Done, CutoverOutcome::Aborted, CutoverOutcome::Superseded, CutoverOutcome::RolledBack]
+    {
+        let ended = News::CutoverEnded { candidate: candidate.clone(), outcome, why: why.clone(), took: mins(90) };
+        all.push((format!("cutover-{}", outcome.name()), ended));
+    }
+    all
+}
+
+/// One of each, and of each that is worded in several ways, one of each way.
+pub(crate) fn news() -> Vec<(String, News)> {
+    let image = Some("ami-00000000000000001".parse().unwrap());
+    let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
+    let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
+    let debugging = "protected by the tag driftless:protect: debugging".into();
+    let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
+    let mut all = vec![
+        (
+            "adopted".to_owned(),
+            News::Adopted {
+                release: Release {
+                    template: version(7),
+                    image: "ami-00000000000000001".parse().unwrap(),
+                    since: t0(),
+                    build: None,
+                },
+            },
+        ),
+        ("replacement-started".to_owned(), started("port 22 is open")),
+        (
+            "replaced".to_owned(),
+            News::Replaced {
+                instance: id(1),
+                successor: id(101),
+                drift: drift(),
+                took: SignedDuration::from_secs(754),
+                kept_until: None,
+            },
+        ),
+        (
+            "replaced-kept".to_owned(),
+            News::Replaced {
+                instance: id(1),
+                successor: id(101),
+                drift: vec![DriftReason::Age, DriftReason::Operator { actor: "ana".into() }],
+                took: SignedDuration::from_secs(754),
+                kept_until: Some(t0() + QUARANTINE_FOR),
+            },
+        ),
+        ("replacement-goes-first".to_owned(), goes_first()),
+        (
+            "surplus-kept".to_owned(),
+            News::SurplusKept { instance: id(101), why: "only 2 would serve, and the floor is 3".into() },
+        ),
+        ("withdrawn-cleared".to_owned(), withdrawn(WithdrawReason::Cleared, None)),
+        ("withdrawn-gone".to_owned(), withdrawn(WithdrawReason::DriftedGone, None)),
+        ("withdrawn-breaker".to_owned(), withdrawn(WithdrawReason::BreakerOpen, None)),
+        ("withdrawn-protected".to_owned(), withdrawn(WithdrawReason::Protected { by: debugging }, None)),
+        ("withdrawn-failed".to_owned(), withdrawn(WithdrawReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
+        ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
+        (
+            "stopped-lineage".to_owned(),
+            stopped(StopReason::Lineage { ancestor: id(9), image: image.clone() }, Vec::new()),
+        ),
+        ("stopped-recurrence".to_owned(), stopped(StopReason::Recurrence { successor: id(101), image }, Vec::new())),
+        ("stopped-not-refilled".to_owned(), stopped(StopReason::NotRefilled, Vec::new())),
+    ];
+    all.extend(of_cutovers());
+    all.extend(of_states());
+    all.extend(of_storms());
+    all
+}
+
+/// The news of states.
+fn of_states() -> Vec<(String, News)> {
+    let mut all = Vec::new();
+    for condition in conditions() {
+        let key = condition.key().split(':').next().unwrap().to_owned();
+        let detail = "the detail";
+        all.push((format!("entered-{key}"), News::Entered { condition, detail: detail.into() }));
+    }
+    let lasts = News::Lasts { condition: Condition::BreakerOpen, detail: "3 of 8".into(), since: t0() - mins(1440) };
+    all.push(("lasts".to_owned(), lasts));
+    all.push(("ended".to_owned(), News::Ended { condition: Condition::BreakerOpen.key(), since: t0() - mins(30) }));
+    all
+}
+
+/// The news of what happens many times at once.
+fn of_storms() -> Vec<(String, News)> {
+    let drains = |instance| News::Entered {
+        condition: Condition::DrainOverdue { instance: id(instance) },
+        detail: "it is terminating for 41 minutes".into(),
+    };
+    let many = |count, example, others| News::Many { count, example: Box::new(example), others };
+    let drains = many(12, drains(1), vec![drains(2), drains(3)]);
+    let failed = |instance| News::Stopped {
+        instance: id(instance),
+        drift: drift(),
+        why: StopReason::Failures,
+        failures: vec![Failure { at: t0(), why: "You have requested more vCPU capacity than your limit".into() }],
+    };
+    let failed = many(6, failed(1), vec![failed(2), failed(3)]);
+    vec![("many-drain-overdue".to_owned(), drains), ("many-stopped".to_owned(), failed)]
+}
