@@ -322,6 +322,14 @@ class Parameters(unittest.TestCase):
             with self.subTest(value):
                 self.assertFalse(self.accepts("CiRoleArn", value))
 
+    def test_an_address_of_runbooks_fits_into_the_dashboard(self):
+        for value in ["git.example", "http://git.example", "https://", "https://git.example/", 'https://git.example/"', "https://git.example/a b", "https://git.example/a)"]:
+            with self.subTest(value):
+                self.assertFalse(self.accepts("RunbooksUrl", value))
+        for value in ["", "https://git.example", "https://git.example/driftless/blob/main"]:
+            with self.subTest(value):
+                self.assertTrue(self.accepts("RunbooksUrl", value))
+
     def test_every_policy_key_reaches_reconcile(self):
         lines = checks.properties(PARSED, "ReconcileFunction")["Environment"]["Variables"]["POLICY_DEFAULTS"]["Fn::Sub"].split("\n")
         self.assertEqual(
