@@ -287,6 +287,12 @@ def times_nest(template):
         visibility = template["Mappings"]["Times"].get(str(seconds), {}).get("VisibilitySeconds")
         if visibility != 6 * seconds:
             problems.append(f"visibility is {visibility} s for a timeout of {seconds} s")
+        late = template["Mappings"]["Times"].get(str(seconds), {}).get("EventIsLateSeconds", 0)
+        if not 3 * 6 * seconds < late <= 4 * 6 * seconds:
+            problems.append(f"an event is late after {late} s, and three tries take {3 * 6 * seconds} s")
+    late = {"Fn::FindInMap": ["Times", timeout, "EventIsLateSeconds"]}
+    if properties(template, "EventQueueAgeAlarm").get("Threshold") != late:
+        problems.append("EventQueueAgeAlarm does not follow the timeout")
     wanted = {"Fn::FindInMap": ["Times", timeout, "VisibilitySeconds"]}
     for name, queue in of_type(template, "AWS::SQS::Queue").items():
         if name not in dead_letter_queues(template) and queue["Properties"].get("VisibilityTimeout") != wanted:

@@ -189,6 +189,8 @@ PROMISES = {
     "times nest for every allowed timeout": (checks.times_nest, [
         (lambda t: t["Mappings"]["Times"]["60"].update(VisibilitySeconds=180), "180 s for a timeout of 60 s"),
         (lambda t: t["Parameters"]["FunctionTimeoutSeconds"]["AllowedValues"].append(90), "90 s"),
+        (lambda t: t["Mappings"]["Times"]["30"].update(EventIsLateSeconds=540), "three tries take 540 s"),
+        (lambda t: at(t, "EventQueueAgeAlarm").update(Threshold=600), "does not follow"),
         (lambda t: at(t, "WakeQueue").update(VisibilityTimeout=30), "visibility of its own"),
         (lambda t: at(t, "ReconcileFunction").update(Timeout=900), "timeout of its own"),
     ]),
