@@ -64,5 +64,5 @@ def problem_with(words, session=get_session()):
     unknown = options - members.keys() - flags
     if unknown:
         return f"{service} {command} has no {sorted(unknown)}"
-    missing = {xform_name(name, "-") for name in (shape.required_members if shape else [])} - options
+    missing = {xform_name(name, "-") for name in (shape.required_members if shape else [])} - {option.removeprefix("no-") for option in options}
     return f"{service} {command} needs {sorted(missing)}" if missing else None

@@ -250,10 +250,10 @@ impl Condition {
                  why its instances do not serve."
             }
             Self::RollbackOverdue => {
-                "It is tried on at every look. Look at the target groups' health and at Driftless's permissions."
+                "It is tried again at every look, within minutes. Look at the target groups' health and at Driftless's permissions."
             }
             Self::RestoreOverdue => {
-                "It is tried on at every look. Look at the group's scale-in protection, hooks and suspended processes."
+                "It is tried again at every look, within minutes. Look at the group's scale-in protection, hooks and suspended processes."
             }
             Self::RetireOverdue => {
                 "The new release has the traffic. Look at the group's scale-in protection, termination hooks and \

@@ -64,11 +64,12 @@ impl Tool<'_> {
     fn of(&self, news: &News) -> Vec<Suggestion> {
         match news {
             News::Adopted { .. } => vec![self.check_adoption()],
-            News::Replaced { .. } | News::Ended { .. } => vec![self.history()],
+            News::Replaced { .. } | News::Ended { .. } | News::Withdrawn { next_attempt: None, .. } => {
+                vec![self.history()]
+            }
             News::ReplacementStarted { instance, .. } | News::Withdrawn { instance, next_attempt: Some(_), .. } => {
                 vec![self.freeze(), why_instance(instance)]
             }
-            News::Withdrawn { instance, next_attempt: None, .. } => vec![why_instance(instance)],
             News::Stopped { instance, why, .. } => self.of_stopped(instance, why),
             News::CutoverStarted { .. } => vec![self.pause(), self.abort(), self.promote(), self.status()],
             News::RollingBack { .. } => vec![self.freeze(), self.status()],
@@ -82,7 +83,7 @@ impl Tool<'_> {
             News::SurplusKept { .. } | News::CommandAnswered { is_done: true, .. } => vec![self.status()],
             News::CommandAnswered { is_done: false, .. } => vec![self.why()],
             News::Entered { condition, .. } | News::Lasts { condition, .. } => self.of_condition(condition),
-            News::Many { example, others, .. } => self.of_many(example, others),
+            News::Many { example, .. } => self.of_many(example),
         }
     }
 
@@ -118,19 +119,11 @@ impl Tool<'_> {
         }
     }
 
-    /// What holds for the first few of them; what is about the fleet is said once.
-    fn of_many(&self, example: &News, others: &[News]) -> Vec<Suggestion> {
-        let mut all: Vec<Suggestion> = Vec::new();
-        for news in std::iter::once(example).chain(others) {
-            for suggestion in self.of(news) {
-                if !all.contains(&suggestion) {
-                    all.push(suggestion);
-                }
-            }
-        }
-        let status = self.status();
-        if !all.contains(&status) {
-            all.push(status);
+    /// What can be done about the first of them, and what shows all.
+    fn of_many(&self, example: &News) -> Vec<Suggestion> {
+        let mut all = self.of(example);
+        if !all.contains(&self.status()) {
+            all.push(self.status());
         }
         all
     }

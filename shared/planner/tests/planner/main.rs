@@ -39,6 +39,8 @@ mod lineage;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod message_schema;
+#[cfg(test)]
 mod notifications;
 #[cfg(test)]
 mod other_hands;
@@ -48,6 +50,8 @@ mod pair;
 mod quarantine;
 #[cfg(test)]
 mod replacement;
+#[cfg(test)]
+mod runbooks;
 #[cfg(test)]
 mod several;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use driftless_planner::notification::{Condition, News, Notification, Runbooks, S
 use driftless_planner::text::ForeignText;
 use serde_json::Value;
 
-use crate::support::letters::{conditions, news, notification};
+use crate::support::letters::{conditions, news, notification, variants};
 use crate::support::{id, mins, t0};
 
 #[test]
@@ -31,13 +31,6 @@ fn readable(json: &str) -> String {
     let mut json: Value = serde_json::from_str(json).unwrap();
     json.sort_all_objects();
     serde_json::to_string_pretty(&json).unwrap()
-}
-
-/// Every word that tells the variants of an enum apart: serde names them all when it is given one that there is not.
-fn variants<T: serde::de::DeserializeOwned>(tag: &str) -> BTreeSet<String> {
-    let unknown = serde_json::from_value::<T>(serde_json::json!({ tag: "?" })).err().unwrap().to_string();
-    let variants = unknown.split_once("expected one of").unwrap().1;
-    variants.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! One message of each kind.
 
+use std::collections::BTreeSet;
+
 use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, News, Notification};
 use driftless_planner::policy::QUARANTINE_FOR;
@@ -8,6 +10,7 @@ use driftless_planner::record::{
 };
 use driftless_planner::text::ForeignText;
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::{RULE, fleet, id, image_id, mins, rule, t0, version};
 
@@ -195,4 +198,13 @@ fn of_storms() -> Vec<(String, News)> {
     };
     let failed = many(6, failed(1), vec![failed(2), failed(3)]);
     vec![("many-drain-overdue".to_owned(), drains), ("many-stopped".to_owned(), failed)]
+}
+
+/// Every word that tells the variants of an enum apart, in this field, or without one as a word of its own: serde names
+/// them all when it is given one that there is not.
+pub(crate) fn variants<T: serde::de::DeserializeOwned>(tag: &str) -> BTreeSet<String> {
+    let unheard = if tag.is_empty() { json!("?") } else { json!({ tag: "?" }) };
+    let unknown = serde_json::from_value::<T>(unheard).err().unwrap().to_string();
+    let variants = unknown.split_once("expected one of").unwrap().1;
+    variants.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
