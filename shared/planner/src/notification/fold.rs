@@ -72,3 +72,55 @@ impl News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::notification::Condition;
+    use crate::record::WithdrawReason;
+
+    fn withdrawn(number: usize, because: WithdrawReason) -> News {
+        News::Withdrawn { instance: format!("i-{number:017x}").parse().unwrap(), because, next_attempt: None }
+    }
+
+    fn drains(number: usize) -> News {
+        let instance = format!("i-{number:017x}").parse().unwrap();
+        News::Entered { condition: Condition::DrainOverdue { instance }, detail: "x".into() }
+    }
+
+    fn counts(news: Vec<News>) -> Vec<(&'static str, u32)> {
+        fold(news).iter().map(|news| (news.kind(), news.count())).collect()
+    }
+
+    #[test]
+    fn one_more_than_is_read_one_by_one_is_folded() {
+        for (size, told) in [(FOLD_ABOVE - 1, FOLD_ABOVE - 1), (FOLD_ABOVE, FOLD_ABOVE), (FOLD_ABOVE + 1, 1)] {
+            assert_eq!(fold((0..size).map(drains).collect()).len(), told, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_louder_or_about_another_state_is_not_hidden_in_a_storm() {
+        let quiet = (0..FOLD_ABOVE).map(|number| withdrawn(number, WithdrawReason::Cleared));
+        let loud = withdrawn(99, WithdrawReason::Failed("x".into()));
+        assert_eq!(fold(quiet.chain([loud]).collect()).len(), FOLD_ABOVE + 1);
+        let other = News::Entered { condition: Condition::BreakerOpen, detail: "x".into() };
+        let storm = (0..=FOLD_ABOVE).map(drains);
+        assert_eq!(counts(storm.chain([other]).collect()), [("entered", 6), ("entered", 1)]);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_first_of_each_kind() {
+        let over = News::Ended { condition: "breaker-open".to_owned(), since: Timestamp::UNIX_EPOCH };
+        let mut news = vec![drains(0), over];
+        news.extend((1..=FOLD_ABOVE).map(drains));
+        assert_eq!(counts(news), [("entered", 6), ("ended", 1)]);
+    }
+
+    #[test]
+    fn nothing_is_made_of_nothing() {
+        assert_eq!(fold(Vec::new()), []);
+    }
+}

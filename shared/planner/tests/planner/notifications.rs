@@ -168,3 +168,15 @@ fn runbooks_are_linked_where_the_stack_says_that_they_are() {
         assert!(base.parse::<Runbooks>().is_err(), "{base}");
     }
 }
+
+#[test]
+fn every_command_that_is_ever_suggested_is_listed() {
+    let mut commands = BTreeSet::new();
+    for (_, news) in news() {
+        let json: Value = serde_json::from_str(&notification(news, &[]).message().unwrap().json).unwrap();
+        let suggested = json["commands"].as_array().unwrap().iter();
+        commands.extend(suggested.map(|suggestion| suggestion["command"].as_str().unwrap().to_owned()));
+    }
+    // The tool is tested against this list: what a message suggests must be something that it understands.
+    insta::assert_snapshot!("suggested-commands", commands.into_iter().collect::<Vec<_>>().join("\n"));
+}
