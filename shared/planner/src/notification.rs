@@ -26,7 +26,7 @@ pub(crate) use fold::fold;
 pub use fold::{FOLD_ABOVE, FOLD_NAMES};
 pub use message::{Message, SCHEMA_VERSION, SUBJECT_LENGTH_MAX};
 pub use runbook::{NotAnAddress, Runbooks};
-pub use suggestion::{Purpose, Suggestion};
+pub use suggestion::{Purpose, Suggestion, command_about};
 
 /// A lasting state is announced again after this long: once a shift notices what the last one left, and no pager
 /// learns to ignore it.

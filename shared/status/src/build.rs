@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::decide::Input;
+use driftless_planner::decision::Waiting;
 use driftless_planner::explain;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::{Color, Layout};
 use driftless_planner::ids::{GroupName, ImageId, InstanceId};
-use driftless_planner::notification::reason;
+use driftless_planner::notification::{command_about, reason};
 use driftless_planner::observation::{FreezeScope, Group, Observation, TemplateReference, TemplateVersion};
 use driftless_planner::record::{CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;
 
+use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
     ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus,
     LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA, State, Traffic,
@@ -55,7 +57,8 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         refused: Vec::new(),
         ledger: record.into_iter().flat_map(|record| &record.ledger).map(words::ledger).collect(),
         past: Vec::new(),
-        next_steps: steps::next(decision),
+        go_on: go_on(input),
+        next_steps: steps::next(record, decision),
         next_look: decision.recheck,
         next_wake,
         unsettled_since: record.and_then(Record::open_since),
@@ -66,6 +69,26 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
     status.state = state;
     status.says = says;
     status
+}
+
+/// The command that a cutover on record waits for.
+fn go_on(input: Input<'_>) -> Option<String> {
+    let cutover = input.record?.cutover.as_ref()?;
+    let verb = match &cutover.phase {
+        CutoverPhase::AwaitingApproval => "approve",
+        CutoverPhase::NeedsOperator { .. } => "resume",
+        CutoverPhase::Queued
+        | CutoverPhase::Preflight
+        | CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Baking { .. }
+        | CutoverPhase::Warm { .. }
+        | CutoverPhase::Retiring => cutover.paused.as_ref().map(|_| "resume")?,
+        CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } => return None,
+    };
+    Some(command_about(input.fleet, verb))
 }
 
 /// What is known of images. The planner's next record has what this very read refused.
@@ -289,8 +312,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         .drifted
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
-    let to = status.cutover.as_ref().map(|cutover| format!("to {}, {}", cutover.image, cutover.phase));
-    let to = to.unwrap_or_default();
+    let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
     match under_way.map(|cutover| &cutover.phase) {
         Some(CutoverPhase::NeedsOperator { why }) => return (State::NeedsOperator, why.clone()),
         Some(CutoverPhase::RollingBack { why, .. } | CutoverPhase::Aborting { why, .. }) => {
@@ -314,10 +336,12 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         return (State::Misconfigured, obstacle.clone());
     }
     if let Some(problem) = &status.policy.problem {
-        return (State::PolicyInvalid, problem.clone());
+        let waiting = Waiting::PolicyInvalid { problem: problem.clone() };
+        return (State::PolicyInvalid, waiting.to_string().into());
     }
-    if let Some(freeze) = status.freezes.first() {
-        return (State::Frozen, format!("by {}: {}", freeze.owner, freeze.reason).into());
+    if let Some(freeze) = status.freezes.iter().max_by_key(|freeze| freeze.until.unwrap_or(Timestamp::MAX)) {
+        let (reason, owner, until) = (freeze.reason.clone(), freeze.owner.clone(), freeze.until);
+        return (State::Frozen, Waiting::Frozen { reason, owner, until }.to_string().into());
     }
     match under_way.map(|cutover| cutover.phase.name()) {
         Some("awaiting-approval") => (State::AwaitingApproval, to.into()),
@@ -337,6 +361,13 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         }
         None => (State::Steady, "nothing is to be done".into()),
     }
+}
+
+fn cutover_in_words(cutover: &CutoverStatus) -> String {
+    let build = cutover.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
+    let now = cutover.steps.iter().find(|step| step.progress == Progress::Now);
+    let share = now.and_then(|step| step.percent).map(|percent| format!(" at {percent} %")).unwrap_or_default();
+    format!("{} to {}{build}{share}", cutover.phase, cutover.image)
 }
 
 fn drift_in_words(status: &FleetStatus) -> ForeignText {

@@ -50,8 +50,8 @@ pub struct CutoverStatus {
     pub size: u32,
     /// Its way, in order, as far as it goes by itself.
     pub steps: Vec<StepStatus>,
-    /// Steps that are done, in percent of all.
-    pub progress_percent: u32,
+    /// Steps that are done, in percent of all. None: it goes back, or needs a person.
+    pub progress_percent: Option<u32>,
     /// What it waits for. None: it does not wait.
     pub waits: Option<WaitStatus>,
     /// The guards that hold it, in the order in which they are asked.
@@ -150,14 +150,14 @@ pub(crate) fn cutover(
         new_group: cutover.new_group.clone(),
         route: route(&cutover.route),
         size: cutover.size,
-        progress_percent: progress(&steps),
+        progress_percent: because(&cutover.phase).is_none().then(|| progress(&steps)),
         steps,
         waits: waits.map(words::wait),
         guards: explained.cutover_verdicts.iter().map(words::guard).collect(),
         held_since,
         phase_ends_at: ends_at.filter(|_| !is_held),
         phase_left_seconds: left,
-        deadline: (!is_held && cutover.deadline < Timestamp::MAX).then_some(cutover.deadline),
+        deadline: deadline(cutover).filter(|_| !is_held),
         refreshed_percent: refreshed(cutover, seen),
         paused_by: cutover.paused.clone(),
         approved_by: cutover.approved.clone(),
@@ -165,6 +165,23 @@ pub(crate) fn cutover(
         because: because(&cutover.phase).cloned(),
         evidence: cutover.evidence.clone(),
     })
+}
+
+/// The deadline of a phase that has one: the others last until what they wait for comes.
+fn deadline(cutover: &Cutover) -> Option<Timestamp> {
+    match cutover.phase {
+        CutoverPhase::Queued | CutoverPhase::Warm { .. } | CutoverPhase::NeedsOperator { .. } => None,
+        CutoverPhase::Preflight
+        | CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::AwaitingApproval
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Baking { .. }
+        | CutoverPhase::Retiring
+        | CutoverPhase::Aborting { .. }
+        | CutoverPhase::RollingBack { .. } => Some(cutover.deadline),
+    }
 }
 
 fn refreshed(cutover: &Cutover, seen: &Observation) -> Option<u8> {

@@ -58,7 +58,7 @@ pub struct Glance {
     pub coming: Option<ImageId>,
     /// Its phase.
     pub phase: Option<String>,
-    /// How far it is, in percent of its steps.
+    /// How far it is, in percent of its steps. None: there is none, it goes back, or it needs a person.
     pub progress_percent: Option<u32>,
     /// What holds it most: what the cutover waits for, else what the oldest drift does. None: nothing waits.
     pub waits: Option<WaitStatus>,
@@ -118,7 +118,7 @@ pub fn glance(status: &FleetStatus) -> Glance {
         drifted: status.drifted.len(),
         coming: cutover.map(|cutover| cutover.image.clone()),
         phase: cutover.map(|cutover| cutover.phase.clone()),
-        progress_percent: cutover.map(|cutover| cutover.progress_percent),
+        progress_percent: cutover.and_then(|cutover| cutover.progress_percent),
         waits,
         way_back: status.way_back.kind,
         unsettled_since: status.unsettled_since,

@@ -66,6 +66,8 @@ pub struct FleetStatus {
     pub ledger: Vec<LedgerStatus>,
     /// The last cutovers, newest first.
     pub past: Vec<PastStatus>,
+    /// What a person types to let it go on, where it waits for one. None: it does not.
+    pub go_on: Option<String>,
     /// What the planner would do now.
     pub next_steps: Vec<NextStep>,
     /// When it would look again at the latest. None: it waits for nothing.
@@ -454,7 +456,7 @@ pub struct PastStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NextStep {
-    /// The action's name, or `transition`.
+    /// The action's name, `transition` or `adopt`.
     pub step: String,
     /// In words.
     pub says: ForeignText,

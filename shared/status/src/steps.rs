@@ -2,12 +2,19 @@
 
 use driftless_planner::decision::Decision;
 use driftless_planner::machine::{CUTOVER, REPLACEMENT};
+use driftless_planner::record::Record;
 
 use crate::model::NextStep;
 use crate::words;
 
-/// Steps from one phase to another, and then the actions, in their order.
-pub(crate) fn next(decision: &Decision) -> Vec<NextStep> {
+/// Its adoption, steps from one phase to another, and then the actions, in their order.
+pub(crate) fn next(record: Option<&Record>, decision: &Decision) -> Vec<NextStep> {
+    let is_adopted = record.is_some_and(|record| record.release.is_some());
+    let adopts = decision.next.release.as_ref().filter(|_| !is_adopted).map(|release| NextStep {
+        step: "adopt".to_owned(),
+        says: format!("write down what it runs, {} from {}; nothing is changed", release.image, release.template)
+            .into(),
+    });
     let transitions = decision.journal.iter().filter_map(|entry| {
         let machine = if entry.instance.is_some() { REPLACEMENT } else { CUTOVER };
         let is_step = machine.iter().any(|known| known.from == entry.from && known.to.contains(&entry.to.as_str()));
@@ -20,5 +27,5 @@ pub(crate) fn next(decision: &Decision) -> Vec<NextStep> {
     });
     let actions =
         decision.actions.iter().map(|action| NextStep { step: action.name().to_owned(), says: words::action(action) });
-    transitions.chain(actions).collect()
+    adopts.into_iter().chain(transitions).chain(actions).collect()
 }

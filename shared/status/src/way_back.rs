@@ -6,7 +6,7 @@ use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, Waiting};
 use driftless_planner::explain::Explanation;
 use driftless_planner::fact::{Command, CommandFact, Fact};
-use driftless_planner::notification::News;
+use driftless_planner::notification::{News, command_about};
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
 use driftless_planner::text::ForeignText;
@@ -31,6 +31,8 @@ pub struct WayBack {
     pub at_least_seconds: Option<i64>,
     /// What it would wait for. None: nothing.
     pub waits: Option<WaitStatus>,
+    /// What a person types for it. None: it is under way, or there is none.
+    pub command: Option<String>,
 }
 
 /// How a way back goes.
@@ -85,12 +87,14 @@ pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
             None
         }
     });
-    match (answer, cutover) {
+    let way = match (answer, cutover) {
         (Some((true, _)), Some(cutover)) => turned_back(cutover, &asked),
         (Some((true, _)), None) => begun(input, explained, &asked),
         (Some((false, why)), cutover) => closed(cutover.map(|cutover| &cutover.rollback_to), why),
         (None, _) => closed(None, "the planner does not answer: nobody knows".into()),
-    }
+    };
+    let command = (way.kind != WayBackKind::None).then(|| command_about(input.fleet, "rollback"));
+    WayBack { command, ..way }
 }
 
 fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
@@ -101,6 +105,7 @@ fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
         says: why,
         at_least_seconds: None,
         waits: None,
+        command: None,
     }
 }
 
@@ -130,6 +135,7 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
         says: says.into(),
         at_least_seconds: None,
         waits: decision.cutover_waits.as_ref().map(words::wait),
+        command: None,
     }
 }
 
@@ -171,6 +177,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
         says: says.into(),
         at_least_seconds: None,
         waits: asked.cutover_waits.as_ref().map(words::wait),
+        command: None,
     }
 }
 
@@ -246,5 +253,6 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> WayBack
         says: says.into(),
         at_least_seconds: group.map(|group| group.warm_up.as_secs()),
         waits: asked.cutover_waits.as_ref().map(words::wait),
+        command: None,
     }
 }

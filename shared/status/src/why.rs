@@ -136,7 +136,10 @@ fn of_instance(status: &FleetStatus, subject: &Subject, id: &InstanceId) -> Why 
     };
     let remarks = work.findings.iter().filter_map(|finding| finding.annotation.clone());
     let failures = work.failures.iter().map(|failure| format!("an attempt failed: {}", failure.why).into());
-    let because = work.reasons.iter().cloned().chain(remarks).chain(work.given_up.clone()).chain(failures).collect();
+    let successor = work.successor.as_ref().map(|successor| format!("its successor is {successor}").into());
+    let deadline = work.deadline.map(|at| format!("it must be {} no longer than until {at:.0}", work.phase).into());
+    let known = work.reasons.iter().cloned().chain(remarks).chain(work.given_up.clone());
+    let because = known.chain(successor).chain(deadline).chain(failures).collect();
     let says = match (&work.held_by, work.guards.is_empty()) {
         (Some(waits), _) => format!("{id} is {}, and waits: {}", work.phase, waits.why),
         (None, true) => format!("{id} is {}", work.phase),

@@ -201,8 +201,13 @@ impl Tool<'_> {
     }
 
     fn about(&self, purpose: Purpose, verb: &str, effect: &'static str) -> Suggestion {
-        Suggestion { purpose, effect, command: driftless(&[verb, self.fleet.as_str()]) }
+        Suggestion { purpose, effect, command: command_about(self.fleet, verb) }
     }
+}
+
+/// What a person types to say this of a fleet: `rollback`, `approve`.
+pub fn command_about(fleet: &FleetName, verb: &str) -> String {
+    driftless(&[verb, fleet.as_str()])
 }
 
 fn why_instance(instance: &InstanceId) -> Suggestion {

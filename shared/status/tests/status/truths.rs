@@ -110,3 +110,51 @@ fn a_fleet_that_nobody_looked_at_is_said_to_be_so() {
     assert_eq!((said.release, said.record_version), (None, None));
     assert_eq!((said.way_back.is_open, said.way_back.to), (false, None));
 }
+
+#[test]
+fn a_history_is_newest_first_and_says_where_older_lines_begin() {
+    use driftless_planner::decision::JournalEntry;
+    let entry = |second: i64, to: &str| JournalEntry {
+        at: crate::support::t0() + secs(second),
+        instance: None,
+        from: String::new(),
+        to: to.to_owned(),
+        why: "".into(),
+        actor: "driftless".to_owned(),
+        evidence: None,
+    };
+    let entries = [entry(0, "a"), entry(1, "b"), entry(1, "c"), entry(2, "d")];
+    for (limit, shown, older_before) in
+        [(3, "dcb", Some(crate::support::t0() + secs(1))), (4, "dcba", None), (5, "dcba", None)]
+    {
+        let history = driftless_status::history::history(fleet(), entries.clone(), limit);
+        let tos: String = history.lines.iter().map(|line| line.to.as_str()).collect();
+        assert_eq!((tos.as_str(), history.older_before), (shown, older_before), "{limit}");
+    }
+}
+
+#[test]
+fn why_tells_an_instance_from_an_image_and_a_fleet() {
+    use driftless_status::why::{Subject, WhyError, why};
+    for (text, is_fleet) in [("app", true), ("i-00000001", false), ("ami-00000001", false), ("i-1", true)] {
+        let subject: Subject = text.parse().unwrap();
+        assert_eq!(matches!(subject, Subject::Fleet(_)), is_fleet, "{text}");
+    }
+    assert!("App".parse::<Subject>().is_err());
+    let said = said(&Stage::new(3));
+    let other = why(&said, &"web".parse().unwrap());
+    assert!(matches!(other, Err(WhyError::OtherFleet { .. })), "{other:?}");
+}
+
+#[test]
+fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_change() {
+    use driftless_status::why::why;
+    let (_, stage) = worlds::all().into_iter().find(|(name, _)| *name == "blocked").unwrap();
+    let said = said(&stage);
+    let answer = why(&said, &crate::support::id(1).as_str().parse().unwrap()).unwrap();
+    let holding: Vec<&str> =
+        answer.guards.iter().filter(|guard| guard.holds.is_some()).map(|guard| guard.guard.as_str()).collect();
+    assert_eq!(holding, ["window"]);
+    assert_eq!(answer.guards.len(), 22);
+    assert_eq!(answer.may_change_at, answer.waits.unwrap().may_change_at);
+}

@@ -1,0 +1,73 @@
+//! Drifted instances: each with its phase, its reasons, and the guard that holds it.
+
+use driftless_status::model::DriftedStatus;
+
+use super::page::{Page, clean};
+use super::style::Tone;
+
+const COLUMN: usize = 13;
+/// Beyond so many the rest is counted: they would say the same.
+const SHOWN_MAX: usize = 10;
+
+/// Draws them.
+pub(crate) fn drifted(page: &mut Page, drifted: &[DriftedStatus]) {
+    if drifted.is_empty() {
+        return;
+    }
+    page.heading(&format!("DRIFTED  {}", drifted.len()));
+    for work in drifted.iter().take(SHOWN_MAX) {
+        one(page, work);
+    }
+    let more = drifted.len().saturating_sub(SHOWN_MAX);
+    if more > 0 {
+        page.line(&[(Tone::Faint, &format!("  and {more} more: --json shows all"))]);
+    }
+}
+
+fn one(page: &mut Page, work: &DriftedStatus) {
+    let backlog = if work.is_backlog { ", of the backlog" } else { "" };
+    let new = if work.is_on_record { "" } else { ", just found" };
+    let since = format!("  since {}{backlog}{new}", page.when(work.since));
+    let phase = clean(&work.phase);
+    let name = format!("  {}  ", work.instance);
+    page.line(&[(Tone::Strong, &name), (phase_tone(&phase), &phase), (Tone::Faint, &since)]);
+    let reasons: Vec<String> = work.reasons.iter().map(clean).collect();
+    page.labeled("    why", COLUMN, Tone::Plain, &reasons.join(", "));
+    for finding in &work.findings {
+        if let Some(annotation) = &finding.annotation {
+            page.labeled(
+                "    config",
+                COLUMN,
+                Tone::Plain,
+                &format!("{}: {}", clean(&finding.rule), clean(annotation)),
+            );
+        }
+    }
+    if let Some(held) = &work.held_by {
+        let until = page.may_change(held);
+        let says = format!("{} ({}){until}", clean(&held.why), clean(&held.guard));
+        page.labeled("    waits", COLUMN, Tone::Warning, &says);
+    }
+    if let Some(successor) = &work.successor {
+        page.labeled("    successor", COLUMN, Tone::Plain, &clean(successor));
+    }
+    if let Some(deadline) = work.deadline {
+        page.labeled("    deadline", COLUMN, Tone::Plain, &page.when(deadline));
+    }
+    if let Some(why) = &work.given_up {
+        page.labeled("    given up", COLUMN, Tone::Bad, &clean(why));
+    }
+    if let Some(failure) = work.failures.last() {
+        let says =
+            format!("{} so far, the last at {}: {}", work.failures.len(), page.when(failure.at), clean(&failure.why));
+        page.labeled("    failures", COLUMN, Tone::Plain, &says);
+    }
+}
+
+fn phase_tone(phase: &str) -> Tone {
+    match phase {
+        "stopped" => Tone::Bad,
+        "blocked" | "debouncing" | "withdrawing" => Tone::Warning,
+        _ => Tone::Good,
+    }
+}

@@ -1,0 +1,239 @@
+//! One fleet: what it does, whether it can go back, its groups, its cutover, its drift, and all that a person may ask next.
+
+use driftless_planner::policy::Mode;
+use driftless_status::model::{FleetStatus, LayoutStatus, NextWake, ReleaseStatus};
+use driftless_status::way_back::WayBackKind;
+
+use super::page::{Page, clean, lasting};
+use super::style::{Style, Tone};
+use super::{cutover, drift, glance, groups};
+
+const COLUMN: usize = 13;
+/// Beyond so many the rest is counted.
+const LISTED_MAX: usize = 5;
+
+/// Draws a fleet.
+pub fn fleet(status: &FleetStatus, style: Style) -> String {
+    let mut page = Page::new(style, status.at);
+    head(&mut page, status);
+    way_back(&mut page, status);
+    groups::groups(&mut page, &status.colors);
+    if let Some(under_way) = &status.cutover {
+        cutover::cutover(&mut page, under_way);
+    }
+    drift::drifted(&mut page, &status.drifted);
+    quarantined(&mut page, status);
+    freezes(&mut page, status);
+    conditions(&mut page, status);
+    next(&mut page, status);
+    ledger(&mut page, status);
+    images(&mut page, status);
+    past(&mut page, status);
+    policy(&mut page, status);
+    page.finish()
+}
+
+fn head(page: &mut Page, status: &FleetStatus) {
+    let mode = match status.mode {
+        Some(Mode::Observe) => "observe: nothing is changed",
+        Some(Mode::Act) => "act",
+        None => "unknown, since its policy is invalid",
+    };
+    let name = format!("{}  ", status.fleet);
+    let at = format!("  {}", status.at.strftime("%Y-%m-%d %H:%M:%SZ"));
+    let state = glance::state(status.state).to_uppercase();
+    page.line(&[(Tone::Strong, &name), (glance::tone(status.state), &state), (Tone::Faint, &at)]);
+    page.labeled("", 2, Tone::Plain, &clean(&status.says));
+    page.gap();
+    page.labeled("  mode", COLUMN, Tone::Plain, mode);
+    let runs = status.release.as_ref().map_or_else(
+        || "unknown: it is not adopted yet".to_owned(),
+        |runs| format!("{}, since {}", release(runs), page.when(runs.since)),
+    );
+    page.labeled("  runs", COLUMN, Tone::Plain, &runs);
+    match &status.layout {
+        LayoutStatus::Pair => {}
+        LayoutStatus::Single => page.labeled("  layout", COLUMN, Tone::Plain, "a single group, rolled by Auto Scaling"),
+        LayoutStatus::Misconfigured { problem } => page.labeled("  layout", COLUMN, Tone::Bad, &clean(problem)),
+    }
+    let is_said = |text: &str| status.says.as_str().contains(text);
+    if let Some(obstacle) = status.obstacle.as_ref().filter(|obstacle| !is_said(obstacle.as_str())) {
+        page.labeled("  obstacle", COLUMN, Tone::Bad, &clean(obstacle));
+    }
+    if let Some(problem) = status.policy.problem.as_ref().filter(|problem| !is_said(problem.as_str())) {
+        page.labeled("  policy", COLUMN, Tone::Bad, &clean(problem));
+    }
+}
+
+/// A release, in a line.
+pub(crate) fn release(release: &ReleaseStatus) -> String {
+    let build = release.build.as_ref().map(|build| format!("build {}, ", clean(build))).unwrap_or_default();
+    format!("{} ({build}{})", release.image, groups::template(&release.template))
+}
+
+/// Can it go back, to what, how fast: always said, and always near the top.
+fn way_back(page: &mut Page, status: &FleetStatus) {
+    let way = &status.way_back;
+    let (answer, tone) = match (way.is_open, way.kind) {
+        (true, WayBackKind::UnderWay) => ("going", Tone::Strong),
+        (true, _) => ("yes", Tone::Good),
+        (false, WayBackKind::LaunchesFirst) => ("not yet", Tone::Warning),
+        (false, _) => ("no", Tone::Warning),
+    };
+    page.labeled("  way back", COLUMN, tone, &format!("{answer}: {}", clean(&way.says)));
+    if let Some(to) = &way.to {
+        page.labeled("", COLUMN, Tone::Plain, &format!("to {}", release(to)));
+    }
+    if let Some(seconds) = way.at_least_seconds {
+        let least = lasting(jiff::SignedDuration::from_secs(seconds));
+        page.labeled("", COLUMN, Tone::Plain, &format!("takes {least} of proof and as long as the launches take"));
+    }
+    if let Some(waits) = &way.waits {
+        page.labeled("", COLUMN, Tone::Warning, &format!("would wait: {}", clean(&waits.why)));
+    }
+    for (label, command) in [("", &way.command), ("  go on", &status.go_on)] {
+        if let Some(command) = command {
+            page.labeled(label, COLUMN, Tone::Strong, &format!("$ {}", clean(command)));
+        }
+    }
+}
+
+fn quarantined(page: &mut Page, status: &FleetStatus) {
+    if status.quarantined.is_empty() {
+        return;
+    }
+    page.heading("KEPT FOR FORENSICS");
+    for kept in &status.quarantined {
+        let reasons: Vec<String> = kept.reasons.iter().map(clean).collect();
+        let says = format!("until {}: {}", page.when(kept.until), reasons.join(", "));
+        page.labeled(&format!("  {}", kept.instance), 24, Tone::Plain, &says);
+    }
+}
+
+fn freezes(page: &mut Page, status: &FleetStatus) {
+    if status.freezes.is_empty() {
+        return;
+    }
+    page.heading("FROZEN");
+    for freeze in &status.freezes {
+        let until =
+            freeze.until.map_or_else(|| "until a person thaws it".to_owned(), |at| format!("until {}", page.when(at)));
+        let scope = if freeze.is_of_account { ", every fleet" } else { "" };
+        let says = format!(
+            "by {}, {until}{scope}, since {}: {}",
+            clean(&freeze.owner),
+            page.when(freeze.since),
+            clean(&freeze.reason)
+        );
+        page.labeled("", 2, Tone::Warning, &says);
+    }
+}
+
+fn conditions(page: &mut Page, status: &FleetStatus) {
+    if status.conditions.is_empty() {
+        return;
+    }
+    page.heading("OPEN");
+    for condition in &status.conditions {
+        let told = if condition.announced_at.is_some() { "" } else { ", on-call is not told yet" };
+        page.labeled(
+            "",
+            2,
+            Tone::Warning,
+            &format!("{}, since {}{told}", clean(&condition.condition), page.when(condition.since)),
+        );
+        page.labeled("", 4, Tone::Plain, &clean(&condition.detail));
+    }
+}
+
+fn next(page: &mut Page, status: &FleetStatus) {
+    page.heading("NEXT");
+    for step in &status.next_steps {
+        page.labeled("  would", COLUMN, Tone::Plain, &clean(&step.says));
+    }
+    if status.next_steps.is_empty() {
+        page.labeled("  would", COLUMN, Tone::Plain, "do nothing now");
+    }
+    let look = status.next_look.map_or_else(|| "when something happens".to_owned(), |at| page.when(at));
+    page.labeled("  look again", COLUMN, Tone::Plain, &look);
+    let wake = match status.next_wake {
+        NextWake::Unknown => "unknown: nobody has read it".to_owned(),
+        NextWake::None => "none on its way; the sweep looks every few minutes".to_owned(),
+        NextWake::At { at } => page.when(at),
+    };
+    page.labeled("  wake", COLUMN, Tone::Plain, &wake);
+    if let Some(since) = status.unsettled_since {
+        page.labeled("  unsettled", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
+    }
+    if status.facts_filed > 0 {
+        page.labeled("  filed", COLUMN, Tone::Plain, &format!("{} reports are not used yet", status.facts_filed));
+    }
+}
+
+fn ledger(page: &mut Page, status: &FleetStatus) {
+    if status.ledger.is_empty() {
+        return;
+    }
+    page.heading("TO BE PUT BACK");
+    for entry in &status.ledger {
+        page.labeled(
+            "",
+            2,
+            Tone::Plain,
+            &format!("{}: {}, since {}", clean(&entry.group), clean(&entry.says), page.when(entry.since)),
+        );
+    }
+}
+
+fn images(page: &mut Page, status: &FleetStatus) {
+    if status.vetoes.is_empty() && status.held_back.is_empty() && status.refused.is_empty() {
+        return;
+    }
+    page.heading("IMAGES THAT ARE NOT TAKEN");
+    for veto in status.vetoes.iter().take(LISTED_MAX) {
+        let evidence: Vec<String> = veto.evidence.iter().map(clean).collect();
+        let says =
+            format!("{}  vetoed by {} at {}: {}", veto.image, clean(&veto.by), page.when(veto.at), evidence.join("; "));
+        page.labeled("", 2, Tone::Plain, &says);
+    }
+    for held in status.held_back.iter().take(LISTED_MAX) {
+        let until =
+            held.until.map_or_else(|| "until a person says retry".to_owned(), |at| format!("until {}", page.when(at)));
+        page.labeled(
+            "",
+            2,
+            Tone::Plain,
+            &format!("{}  held back {until}: {}", clean(&held.candidate), clean(&held.why)),
+        );
+    }
+    for refused in status.refused.iter().take(LISTED_MAX) {
+        page.labeled("", 2, Tone::Plain, &format!("{}  refused: {}", refused.image, clean(&refused.why)));
+    }
+    let lists = [status.vetoes.len(), status.held_back.len(), status.refused.len()];
+    let more: usize = lists.iter().map(|length| length.saturating_sub(LISTED_MAX)).sum();
+    if more > 0 {
+        page.line(&[(Tone::Faint, &format!("  and {more} more: --json shows all"))]);
+    }
+}
+
+fn past(page: &mut Page, status: &FleetStatus) {
+    if status.past.is_empty() {
+        return;
+    }
+    page.heading("PAST CUTOVERS");
+    for past in status.past.iter().take(LISTED_MAX) {
+        let took = lasting(past.ended_at.duration_since(past.started_at));
+        let says = format!("{} to {}, in {took}: {}", clean(&past.outcome), past.image, clean(&past.why));
+        page.labeled("", 2, Tone::Plain, &format!("{}  {says}", page.when(past.ended_at)));
+    }
+}
+
+fn policy(page: &mut Page, status: &FleetStatus) {
+    if status.policy.words.is_empty() {
+        return;
+    }
+    page.heading("POLICY");
+    for words in &status.policy.words {
+        page.labeled(&format!("  {}", clean(&words.key)), 19, Tone::Plain, &clean(&words.means));
+    }
+}

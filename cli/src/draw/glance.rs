@@ -1,0 +1,177 @@
+//! All fleets at a glance: a table, and under each fleet that is busy what it does.
+
+use driftless_planner::fleet::Color;
+use driftless_status::glance::{FleetsAtAGlance, Glance, GlanceColor};
+use driftless_status::model::{Role, State, Traffic};
+use driftless_status::way_back::WayBackKind;
+
+use super::page::{Page, clean, cut, padded};
+use super::style::{Style, Tone};
+
+const HEADINGS: [&str; 6] = ["FLEET", "STATE", "SERVING", "DRIFT", "BACK", "RELEASE"];
+/// What gives way where the terminal is narrow, one after the other: the release, the fleet, what serves.
+const SHRINKING: [(usize, usize); 3] = [(5, 10), (0, 8), (2, 12)];
+/// Below this width colors are told by their first letter, and there is no place for the release.
+const SHORT_BELOW: usize = 90;
+
+/// Draws the fleets, one line each, and a second one where something is to be said.
+pub fn glance(fleets: &FleetsAtAGlance, style: Style) -> String {
+    let mut page = Page::new(style, fleets.at);
+    if fleets.fleets.is_empty() && fleets.unread.is_empty() {
+        page.line(&[(Tone::Plain, "no Auto Scaling group carries the tag driftless:fleet")]);
+    }
+    let is_short = style.width() < SHORT_BELOW;
+    let rows: Vec<[String; 6]> = fleets.fleets.iter().map(|fleet| row(fleet, is_short)).collect();
+    if !rows.is_empty() {
+        table(&mut page, &fleets.fleets, &rows, if is_short { 5 } else { 6 });
+    }
+    for unread in &fleets.unread {
+        let label = format!("{} ", unread.fleet);
+        page.labeled(&label, 17, Tone::Bad, &format!("could not be read: {}", clean(&unread.why)));
+    }
+    for misnamed in &fleets.misnamed {
+        page.labeled("misnamed", 17, Tone::Warning, &clean(misnamed));
+    }
+    page.finish()
+}
+
+/// So many of the columns are shown.
+fn table(page: &mut Page, fleets: &[Glance], rows: &[[String; 6]], columns: usize) {
+    let mut widths = HEADINGS.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let last = columns.saturating_sub(1);
+    for (column, least) in SHRINKING {
+        let surplus = (widths.iter().take(columns).sum::<usize>() + 2 * last).saturating_sub(page.style.width());
+        if let Some(width) = widths.get_mut(column) {
+            *width = width.saturating_sub(surplus).max(least.min(*width));
+        }
+    }
+    let fitted = |cells: [&str; 6]| -> Vec<String> {
+        let fitted = cells.iter().zip(widths).take(columns).enumerate();
+        let between = |position| if position == last { "" } else { "  " };
+        let one = |(position, (cell, width)): (usize, (&&str, usize))| {
+            format!("{}{}", padded(&cut(cell, width), width), between(position))
+        };
+        fitted.map(one).collect()
+    };
+    let headings: String = fitted(HEADINGS).concat();
+    page.line(&[(Tone::Faint, headings.trim_end())]);
+    for (fleet, row) in fleets.iter().zip(rows) {
+        let cells = fitted(row.each_ref().map(String::as_str));
+        let tones = [Tone::Strong, tone(fleet.state), Tone::Plain, drift_tone(fleet), Tone::Plain, Tone::Plain];
+        let pieces: Vec<(Tone, &str)> = tones.into_iter().zip(cells.iter().map(String::as_str)).collect();
+        page.line(&pieces);
+        if fleet.state != State::Steady {
+            page.labeled("", 2, Tone::Faint, &sentence(fleet));
+        }
+    }
+}
+
+fn drift_tone(fleet: &Glance) -> Tone {
+    if fleet.drifted > 0 { Tone::Warning } else { Tone::Faint }
+}
+
+fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
+    let serving: Vec<String> = fleet.colors.iter().map(|one| color(one, is_short)).collect();
+    let release = fleet.release.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |release| {
+            release.build.as_ref().map_or_else(|| clean(&release.image), |build| format!("build {}", clean(build)))
+        },
+    );
+    [
+        clean(&fleet.fleet),
+        state(fleet.state).to_owned(),
+        serving.join("  "),
+        fleet.drifted.to_string(),
+        way_back(fleet.way_back).to_owned(),
+        release,
+    ]
+}
+
+fn color(color: &GlanceColor, is_short: bool) -> String {
+    let name = match (color.color, is_short) {
+        (Some(Color::Blue), false) => "blue ",
+        (Some(Color::Green), false) => "green ",
+        (Some(Color::Blue), true) => "b ",
+        (Some(Color::Green), true) => "g ",
+        (None, _) => "",
+    };
+    let live = match color.role {
+        Role::Live => "*",
+        Role::Idle => "",
+        Role::Unknown => "?",
+    };
+    let traffic = match &color.traffic {
+        Traffic::Weighted { percent: Some(percent), .. } => format!(" {percent}%"),
+        Traffic::Weighted { percent: None, .. } => " split".to_owned(),
+        Traffic::NotForwarded => " no traffic".to_owned(),
+        Traffic::Attached => " in".to_owned(),
+        Traffic::Detached => " out".to_owned(),
+        Traffic::NoLoadBalancer => String::new(),
+    };
+    format!("{live}{name}{}/{}{traffic}", color.serving, color.desired)
+}
+
+fn sentence(fleet: &Glance) -> String {
+    let mut says = clean(&fleet.says);
+    if let Some(percent) = fleet.progress_percent {
+        says = format!("{says} ({percent} %)");
+    }
+    let waits = fleet.waits.as_ref().filter(|_| fleet.state != State::BreakerOpen).map(|waits| clean(&waits.why));
+    let is_news = |why: &String| !says.contains(why) && !why.contains(&clean(&fleet.says));
+    match waits.filter(is_news) {
+        Some(why) => format!("{says}; waits: {why}"),
+        None => says,
+    }
+}
+
+/// A state, in two words.
+pub(crate) const fn state(state: State) -> &'static str {
+    match state {
+        State::NeedsOperator => "needs operator",
+        State::RollingBack => "rolling back",
+        State::Misconfigured => "misconfigured",
+        State::PolicyInvalid => "policy invalid",
+        State::Frozen => "frozen",
+        State::AwaitingApproval => "awaiting approval",
+        State::BreakerOpen => "breaker open",
+        State::Warm => "warm",
+        State::CuttingOver => "cutting over",
+        State::Replacing => "replacing",
+        State::Drifted => "drifted",
+        State::Unadopted => "not adopted",
+        State::Steady => "steady",
+    }
+}
+
+/// How loud a state is.
+pub(crate) const fn tone(state: State) -> Tone {
+    match state {
+        State::NeedsOperator | State::RollingBack | State::BreakerOpen | State::PolicyInvalid => Tone::Bad,
+        State::Misconfigured | State::Frozen | State::AwaitingApproval | State::Drifted | State::Unadopted => {
+            Tone::Warning
+        }
+        State::Warm | State::CuttingOver | State::Replacing => Tone::Strong,
+        State::Steady => Tone::Good,
+    }
+}
+
+const fn way_back(kind: WayBackKind) -> &'static str {
+    match kind {
+        WayBackKind::OneWrite => "1 write",
+        WayBackKind::AttachFirst => "2 writes",
+        WayBackKind::InParts => "in parts",
+        WayBackKind::GrowsFirst => "grows",
+        WayBackKind::Refresh => "refresh",
+        WayBackKind::LetGo => "at once",
+        WayBackKind::JustEnds => "ends",
+        WayBackKind::LaunchesFirst => "launches",
+        WayBackKind::UnderWay => "going",
+        WayBackKind::None => "no",
+    }
+}

@@ -1,0 +1,63 @@
+//! The golden files of the status crate, read as the command line would read an answer.
+
+use std::path::Path;
+
+use driftless_status::FleetStatus;
+use driftless_status::history::History;
+use serde::de::DeserializeOwned;
+
+/// Every world that has a drawing.
+pub(crate) const WORLDS: [&str; 33] = [
+    "steady",
+    "unadopted",
+    "single-group",
+    "misconfigured",
+    "policy-invalid",
+    "frozen",
+    "breaker-open",
+    "debouncing",
+    "blocked",
+    "launching",
+    "proving",
+    "retiring",
+    "withdrawing",
+    "vacating",
+    "refilling",
+    "stopped",
+    "quarantined",
+    "scaling",
+    "verifying",
+    "awaiting-approval",
+    "half-way",
+    "paused",
+    "baking",
+    "warm",
+    "retiring-old",
+    "rolling-back",
+    "rolled-back",
+    "needs-operator",
+    "after-cutover",
+    "no-load-balancer",
+    "shared-target-group",
+    "rolling",
+    "hostile",
+];
+
+fn read<T: DeserializeOwned>(name: &str) -> T {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/status/tests/status/snapshots");
+    let path = folder.join(format!("status__golden__{name}.snap"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    // Above the second rule stands what made it.
+    let json = text.splitn(3, "---\n").nth(2).expect("a golden file has a head");
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What is said of a world.
+pub(crate) fn status(world: &str) -> FleetStatus {
+    read(world)
+}
+
+/// What has been in a world.
+pub(crate) fn history(world: &str) -> History {
+    read(&format!("history-{world}"))
+}
