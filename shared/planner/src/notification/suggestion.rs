@@ -222,3 +222,23 @@ fn why_instance(instance: &InstanceId) -> Suggestion {
 fn driftless(words: &[&str]) -> String {
     words.iter().fold("driftless".to_owned(), |command, word| format!("{command} {}", shell_quoted(word)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_a_command_is_one_word_to_a_shell() {
+        assert_eq!(driftless(&["why", "i-1"]), "driftless why i-1");
+        assert_eq!(
+            driftless(&["freeze", "app", "--reason", "it's $(late)"]),
+            r"driftless freeze app --reason 'it'\''s $(late)'"
+        );
+        assert_eq!(driftless(&["why", "x; rm -rf /", ""]), "driftless why 'x; rm -rf /' ''");
+    }
+
+    #[test]
+    fn what_stops_comes_first_and_what_only_shows_comes_last() {
+        assert!(Purpose::Stop < Purpose::Undo && Purpose::Undo < Purpose::Go && Purpose::Go < Purpose::Look);
+    }
+}
