@@ -167,6 +167,7 @@ const fn way_back(kind: WayBackKind) -> &'static str {
         WayBackKind::AttachFirst => "2 writes",
         WayBackKind::InParts => "in parts",
         WayBackKind::GrowsFirst => "grows",
+        WayBackKind::Waits => "waits",
         WayBackKind::Refresh => "refresh",
         WayBackKind::LetGo => "at once",
         WayBackKind::JustEnds => "ends",

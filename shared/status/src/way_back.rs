@@ -47,6 +47,8 @@ pub enum WayBackKind {
     InParts,
     /// Nobody of the old color serves: it comes up first.
     GrowsFirst,
+    /// It begins, and waits for something other than health.
+    Waits,
     /// Auto Scaling rolls the group back, instance by instance.
     Refresh,
     /// The new color has no traffic: it is let go.
@@ -156,10 +158,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
                 });
                 weighted(group.as_str(), stays, asked.cutover_waits.as_ref())
             }
-            Route::Shared { .. } => {
-                let is_attached = asked.actions.iter().any(|action| matches!(action, Action::Attach { .. }));
-                shared(group.as_str(), is_attached, asked.cutover_waits.as_ref())
-            }
+            Route::Shared { .. } => shared(group.as_str(), asked),
             Route::None => {
                 let says = "at once: there is no load balancer, so that only capacity goes back".to_owned();
                 (WayBackKind::LetGo, says)
@@ -181,6 +180,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
     }
 }
 
+/// `stays`: the share that the first write leaves with the new color. None: there is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (WayBackKind, String) {
     match (stays, waits) {
         (Some(0), _) => {
@@ -190,28 +190,47 @@ fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (WayBac
             WayBackKind::InParts,
             format!("in seconds in part: {group} takes {} %, and the rest when more of it serve", 100 - stays.min(100)),
         ),
-        (None, Some(_)) => {
-            (WayBackKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
-        }
-        (None, None) => {
-            (WayBackKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
-        }
+        (None, Some(Waiting::RollbackBelowFloor { serving: 0, .. })) => grows_first(group),
+        (None, Some(Waiting::RollbackBelowFloor { .. })) => (
+            WayBackKind::InParts,
+            format!("{group} has as much of the traffic as it can take now, and takes the rest when more of it serve"),
+        ),
+        (None, waits) => without_traffic(group, waits),
     }
 }
 
-fn shared(group: &str, is_attached: bool, waits: Option<&Waiting>) -> (WayBackKind, String) {
-    match (is_attached, waits) {
-        (true, _) => (
+fn shared(group: &str, asked: &Decision) -> (WayBackKind, String) {
+    let waits = asked.cutover_waits.as_ref();
+    let is_attached = asked.actions.iter().any(|action| matches!(action, Action::Attach { .. }));
+    let is_detached = asked.actions.iter().any(|action| matches!(action, Action::Detach { .. }));
+    match waits {
+        _ if is_attached => (
             WayBackKind::AttachFirst,
             format!("two writes: {group} is attached, and the new color goes out when enough of it are healthy there"),
         ),
-        (false, None) => {
+        _ if is_detached => {
             (WayBackKind::OneWrite, format!("one write, in seconds: {group} is attached, and the new color goes out"))
         }
-        (false, Some(_)) => (
-            WayBackKind::GrowsFirst,
-            format!("too few serve in {group}: the new color goes out when enough of it are healthy"),
+        Some(Waiting::RollbackBelowFloor { serving: 0, .. }) => grows_first(group),
+        Some(Waiting::RollbackBelowFloor { .. }) => (
+            WayBackKind::InParts,
+            format!("{group} takes its part already; the new color goes out when enough of it are healthy"),
         ),
+        waits => without_traffic(group, waits),
+    }
+}
+
+fn grows_first(group: &str) -> (WayBackKind, String) {
+    (WayBackKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
+}
+
+/// Nothing is to be moved back, or nothing may be for another reason than health.
+fn without_traffic(group: &str, waits: Option<&Waiting>) -> (WayBackKind, String) {
+    match waits {
+        None | Some(Waiting::OldColorDown { .. }) => {
+            (WayBackKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
+        }
+        Some(waiting) => (WayBackKind::Waits, format!("it begins, and waits: {waiting}")),
     }
 }
 

@@ -1,51 +1,18 @@
 //! What must be so of every status.
 
-use driftless_planner::decide::Input;
-use driftless_planner::explain;
-use driftless_planner::explain::Answer;
+use driftless_planner::action::{Action, Direction};
+use driftless_planner::fact::Command;
+use driftless_planner::notification::{News, Notification};
+use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
 use driftless_status::way_back::WayBackKind;
 
-use crate::support::{Stage, fleet, secs};
+use crate::support::{Stage, fleet, secs, target_group};
 use crate::worlds::{self, said, step};
 
 fn way_back(stage: &Stage) -> (bool, WayBackKind) {
     let way = said(stage).way_back;
     (way.is_open, way.kind)
-}
-
-#[test]
-fn an_explanation_decides_the_same_and_its_first_verdict_that_holds_is_what_is_waited_for() {
-    for (name, mut stage) in worlds::all() {
-        for _ in 0..40 {
-            let fleet = fleet();
-            let input = Input {
-                fleet: &fleet,
-                record: stage.record.as_ref(),
-                facts: &stage.facts,
-                outcomes: &stage.outcomes,
-                freezes: &stage.freezes,
-                seen: &stage.observation(),
-                defaults: &stage.defaults,
-                now: stage.now,
-            };
-            let explained = explain(input);
-            assert_eq!(explained.decision, stage.decide(), "{name}");
-            for (id, verdicts) in &explained.verdicts {
-                let held = verdicts.iter().find_map(|verdict| match &verdict.answer {
-                    Answer::Holds(waiting) => Some(waiting),
-                    Answer::Agrees | Answer::NotAsked => None,
-                });
-                assert_eq!(held, explained.decision.waiting.get(id), "{name} {id}: {verdicts:#?}");
-                for verdict in verdicts {
-                    if let Answer::Holds(waiting) = &verdict.answer {
-                        assert_eq!(verdict.guard, waiting.guard(), "{name}");
-                    }
-                }
-            }
-            step(&mut stage, secs(30));
-        }
-    }
 }
 
 #[test]
@@ -65,33 +32,78 @@ fn after_the_old_color_is_gone_a_rollback_has_to_launch_first() {
 
 #[test]
 fn what_the_way_back_says_is_what_a_rollback_does() {
-    use driftless_planner::fact::Command;
     for (name, mut stage) in worlds::all() {
-        let way = said(&stage).way_back;
-        let before = stage.told.len();
-        stage.say(Command::Rollback);
-        let decision = stage.decide();
-        stage.commit(&decision);
-        let answers = stage.told[before..].iter().any(|told| {
-            matches!(told.news, driftless_planner::notification::News::CommandAnswered { is_done: true, .. })
-        });
-        let goes = stage.record().cutover.as_ref().is_some_and(|cutover| {
-            cutover.is_going_back()
-                || matches!(cutover.candidate.why, driftless_planner::record::CandidateReason::Rollback { .. })
-        });
-        match way.kind {
-            WayBackKind::None => assert!(!goes, "{name}: {way:?}"),
-            WayBackKind::UnderWay => assert!(goes && !answers, "{name}"),
-            WayBackKind::JustEnds => assert!(answers && stage.record().cutover.is_none(), "{name}"),
-            WayBackKind::OneWrite
-            | WayBackKind::AttachFirst
-            | WayBackKind::InParts
-            | WayBackKind::GrowsFirst
-            | WayBackKind::Refresh
-            | WayBackKind::LetGo
-            | WayBackKind::LaunchesFirst => assert!(answers && goes, "{name}: {way:?}"),
+        for _ in 0..40 {
+            rolls_back_as_said(name, &stage);
+            step(&mut stage, secs(30));
         }
     }
+}
+
+fn rolls_back_as_said(name: &str, stage: &Stage) {
+    let way = said(stage).way_back;
+    let mut asked = stage.clone();
+    asked.say(Command::Rollback);
+    let decision = asked.decide();
+    let is_done = |told: &Notification| matches!(told.news, News::CommandAnswered { is_done: true, .. });
+    let is_answered = decision.notifications.iter().any(is_done);
+    let goes = decision.next.cutover.as_ref().is_some_and(|cutover| {
+        cutover.is_going_back() || matches!(cutover.candidate.why, CandidateReason::Rollback { .. })
+    });
+    let takes_back = |action: &Action| matches!(action, Action::SetWeights { direction: Direction::Back, .. });
+    let writes = decision.actions.iter().filter(|action| takes_back(action)).count();
+    match way.kind {
+        WayBackKind::None => assert!(!goes, "{name}: {way:?}"),
+        WayBackKind::UnderWay => assert!(!is_answered && (goes || decision.next.cutover.is_none()), "{name}"),
+        WayBackKind::JustEnds => assert!(is_answered && decision.next.cutover.is_none(), "{name}"),
+        WayBackKind::OneWrite => {
+            asked.scripted.clear();
+            asked.look();
+            let is_weighted = asked.traffic.contains_key(&target_group("green"));
+            assert!(is_answered && goes, "{name}: {way:?}");
+            assert!(!is_weighted || (writes, asked.weight("green")) == (1, 0), "{name}: {way:?}");
+        }
+        WayBackKind::InParts => assert!(is_answered && goes && writes <= 1, "{name}: {way:?}"),
+        WayBackKind::AttachFirst
+        | WayBackKind::GrowsFirst
+        | WayBackKind::Waits
+        | WayBackKind::Refresh
+        | WayBackKind::LetGo
+        | WayBackKind::LaunchesFirst => assert!(is_answered && goes && writes == 0, "{name}: {way:?}"),
+    }
+}
+
+#[test]
+fn the_way_back_follows_the_health_of_the_old_color() {
+    for (sick, kind) in [(0, WayBackKind::OneWrite), (3, WayBackKind::InParts), (4, WayBackKind::GrowsFirst)] {
+        let mut stage = worlds::at_half();
+        let blue: Vec<_> = stage.groups[0].members.iter().take(sick).map(|member| member.id.clone()).collect();
+        stage.sick.extend(blue);
+        let way = said(&stage).way_back;
+        assert_eq!((way.is_open, way.kind), (true, kind), "{sick} of the old color do not serve: {way:?}");
+        assert_eq!(way.waits.is_some(), sick > 0, "{way:?}");
+    }
+}
+
+#[test]
+fn a_pause_stops_the_time_that_is_left() {
+    let mut stage = worlds::cutting_over(worlds::weighted(3), "warm");
+    let left = |stage: &Stage| said(stage).cutover.unwrap().phase_left_seconds.unwrap();
+    let before = left(&stage);
+    stage.say(Command::Pause);
+    stage.look();
+    for _ in 0..3 {
+        step(&mut stage, secs(60));
+        let said = said(&stage).cutover.unwrap();
+        assert_eq!(said.phase_left_seconds, Some(before));
+        assert_eq!((said.phase_ends_at, said.deadline), (None, None));
+        assert!(said.held_since.is_some());
+    }
+    stage.say(Command::Resume);
+    stage.look();
+    assert_eq!(left(&stage), before);
+    stage.wait(secs(10));
+    assert_eq!(left(&stage), before - 10);
 }
 
 #[test]

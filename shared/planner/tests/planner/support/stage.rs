@@ -9,6 +9,8 @@ use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
+use driftless_planner::explain;
+use driftless_planner::explain::{Answer, Verdict};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
@@ -370,7 +372,7 @@ impl Stage {
     /// Decides, checks, and does nothing about it.
     pub(crate) fn decide(&self) -> Decision {
         let fleet = fleet();
-        let decision = decide(Input {
+        let input = Input {
             fleet: &fleet,
             record: self.record.as_ref(),
             facts: &self.facts,
@@ -379,9 +381,11 @@ impl Stage {
             seen: &self.observation(),
             defaults: &self.defaults,
             now: self.now,
-        });
+        };
+        let decision = decide(input);
         let wrong = check::decision(&decision);
         assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
+        is_explained(input, &decision);
         decision
     }
 
@@ -443,5 +447,20 @@ impl Stage {
         assert_eq!(self.desired(), size, "desired");
         assert_eq!(self.groups[0].active().count(), size as usize, "active");
         assert!(self.groups[0].members.iter().all(|member| !member.protected));
+    }
+}
+
+/// Who asks why is told the same decision, and of each guard what the decision went by.
+fn is_explained(input: Input<'_>, decision: &Decision) {
+    let explained = explain(input);
+    assert_eq!(explained.decision, *decision);
+    for (id, verdicts) in &explained.verdicts {
+        let holding = |verdict: &Verdict| match &verdict.answer {
+            Answer::Holds(waiting) => Some((verdict.guard, waiting.clone())),
+            Answer::Agrees | Answer::NotAsked => None,
+        };
+        let held: Vec<(&str, Waiting)> = verdicts.iter().filter_map(holding).collect();
+        assert_eq!(held.first().map(|(_, waiting)| waiting), decision.waiting.get(id), "{id}: {verdicts:#?}");
+        assert!(held.iter().all(|(guard, waiting)| *guard == waiting.guard()), "{id}: {verdicts:#?}");
     }
 }
