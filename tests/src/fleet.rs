@@ -1,8 +1,9 @@
-//! Fleets: made as the Terraform module would, and read back as AWS shows them.
+//! Fleets: made by the Terraform module, or as it would in a moment, and read back as AWS shows them.
 
 mod create;
 mod routes;
 mod rules;
+mod terraform;
 mod view;
 mod watch;
 
@@ -15,6 +16,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ForwardActio
 
 pub use create::FleetSpec;
 pub use routes::{Routes, Target, TargetGroup};
+pub use terraform::{Changes, Example};
 pub use view::{FleetView, GroupView, InstanceView};
 pub use watch::{Seen, Watch};
 

@@ -25,6 +25,7 @@ use crate::http;
 use crate::patience::{Look, wait_until};
 use crate::proxy::{Fault, Proxy, Recording, Upstreams};
 use launcher::Launcher;
+pub(crate) use launcher::python;
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";

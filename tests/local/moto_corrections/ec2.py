@@ -14,7 +14,7 @@ from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.responses.launch_templates import LaunchTemplates
-from moto.ec2.utils import convert_tag_spec
+from moto.ec2.utils import convert_tag_spec, parse_user_data
 
 from .settings import current as settings
 
@@ -49,8 +49,9 @@ def termination_takes_time() -> None:
 
 def template_versions_inherit_from_their_source() -> None:
     """AWS: CreateLaunchTemplateVersion with SourceVersion takes over whatever the new data does not name, and one client
-    token makes one version. moto: drops the source, makes one more. So the data is merged by top-level parameter, and
-    the versions made under a token are remembered on the template."""
+    token makes one version. moto: drops the source, makes one more, and cannot launch a version that has user data of its
+    own. So the data is merged by top-level parameter, user data is given moto's type for it, and the versions made under
+    a token are remembered on the template."""
     create_version = LaunchTemplates.create_launch_template_version
 
     def create_launch_template_version(self: LaunchTemplates) -> ActionResult:
@@ -60,9 +61,10 @@ def template_versions_inherit_from_their_source() -> None:
         made = template.__dict__.setdefault("versions_by_token", {})
         if token in made:
             return _version_made_before(made[token], asked)
-        if asked[0]:
-            source = template.get_version(asked[0]).data
-            self.params["LaunchTemplateData"] = {**source, **asked[1]}
+        data = {**(template.get_version(asked[0]).data if asked[0] else {}), **asked[1]}
+        if isinstance(data.get("UserData"), str):
+            data["UserData"] = parse_user_data(data["UserData"])
+        self.params["LaunchTemplateData"] = data
         result = create_version(self)
         if token:
             made[token] = (asked, result)

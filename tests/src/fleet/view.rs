@@ -1,6 +1,6 @@
 //! A fleet as AWS shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -154,6 +154,16 @@ impl Fleet {
         let name = |arn: &str| self.groups.iter().find(|group| group.target_group.as_deref() == Some(arn));
         let forwards = self.forwards().await?.into_iter();
         Ok(forwards.filter_map(|(arn, weight)| Some((name(&arn)?.name.clone(), weight))).collect())
+    }
+
+    /// The user data that the instances of a group were launched with, in Base64, as their templates have it.
+    pub async fn user_data_of(&self, group: &GroupView) -> anyhow::Result<BTreeSet<Option<String>>> {
+        let template = self.template_of(&group.name).context("the group has no launch template")?;
+        let versions = group.instances.iter().filter_map(|instance| instance.template_version.clone()).collect();
+        let request = self.clients.ec2.describe_launch_template_versions().launch_template_id(template);
+        let answer = request.set_versions(Some(versions)).send().await?;
+        let versions = answer.launch_template_versions.unwrap_or_default().into_iter();
+        Ok(versions.filter_map(|version| version.launch_template_data).map(|data| data.user_data).collect())
     }
 
     /// The image of each instance of the fleet, by the instance's id.

@@ -11,6 +11,7 @@
 //! | requests while all this happens | `served` |
 //! | newer before and after the first traffic, same, older, vetoed, backup, untagged, tagged late | `images` |
 //! | weights in a listener or a rule, a shared target group, none, a single group, no room above | `layouts` |
+//! | fleets that Terraform made, after which it has nothing to change | `terraform` |
 //! | a freeze at half the traffic; people who write desired, bounds, weights; lost replies | `disturbances` |
 //! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
@@ -31,3 +32,4 @@ mod second_thoughts;
 mod served;
 mod stage;
 mod switch;
+mod terraform;

@@ -62,7 +62,11 @@ impl Rollout {
 
     /// Another fleet.
     pub(crate) async fn of(spec: &FleetSpec) -> anyhow::Result<Self> {
-        let stage = Stage::with(spec).await?;
+        Self::on(Stage::with(spec).await?).await
+    }
+
+    /// Another stage.
+    pub(crate) async fn on(stage: Stage) -> anyhow::Result<Self> {
         let target_group = stage.fleet.target_group_of("app-green").unwrap_or("none:targetgroup/green/0").to_owned();
         let alarm = stage.stack.create_alarm(ALARM, &target_group).await?;
         // Seen once as it is, so that what is published from now on is newer than the release.

@@ -91,10 +91,20 @@ impl Stage {
     }
 
     async fn on(stack: LocalStack, spec: &FleetSpec) -> anyhow::Result<Self> {
-        let inbox = stack.inbox("on-call").await?;
-        let at_once = Some(Duration::ZERO);
-        stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await?;
+        Self::hurry(&stack).await?;
         let fleet = spec.create(&stack).await?;
+        Self::of(stack, fleet).await
+    }
+
+    /// Instances come at once while a fleet is made.
+    pub(crate) async fn hurry(stack: &LocalStack) -> anyhow::Result<()> {
+        let at_once = Some(Duration::ZERO);
+        stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await
+    }
+
+    /// A fleet that was made on a local AWS of its own.
+    pub(crate) async fn of(stack: LocalStack, fleet: Fleet) -> anyhow::Result<Self> {
+        let inbox = stack.inbox("on-call").await?;
         let before = fleet.wait_until_settled(A_WHILE).await?;
         let pace = Some(PACE);
         stack.control().set(&Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() }).await?;

@@ -1,0 +1,133 @@
+//! Fleets that Terraform made: the deployed functions cut them over and replace a server, and Terraform has nothing to
+//! change. Where there is no Terraform they are skipped, loudly; with `CI=true` they fail.
+
+use driftless_planner::fact::Command;
+use driftless_tests::fleet::{Changes, Example};
+use driftless_tests::stack::LocalStack;
+use serde_json::json;
+
+use crate::rollout::Rollout;
+use crate::stage::{A_WHILE, RULE, Stage};
+
+/// A fleet of Terraform's on a stage, and the means to apply it again.
+struct Terraformed {
+    example: Example,
+    rollout: Rollout,
+}
+
+impl Terraformed {
+    /// The fleet `app` of three, as an example makes it, but for what a test has no time for. None: without Terraform.
+    async fn set(name: &'static str) -> anyhow::Result<Option<Self>> {
+        let stack = LocalStack::start().await?;
+        Stage::hurry(&stack).await?;
+        let mut policy = json!({
+            "mode": "act", "approval": "manual", "debounce": "0s",
+            "step": "1s", "bake": "1s", "keep-warm": "2s", "metrics-trail": "0s",
+        });
+        // Only this layout has weights that are moved in steps.
+        if name == "simple" {
+            policy["traffic"] = json!("50,100");
+        }
+        let changes = Changes::default()
+            .variable("name", "app")
+            .argument("capacity", json!({"min": 3, "max": 6}))
+            // Not 0: the provider leaves zeros out, and the emulator puts five minutes there.
+            .argument("warmup_seconds", 1)
+            .argument("health_check_grace_seconds", 1)
+            // What rings is a matter of other scenes; here a person says yes.
+            .argument("guard_alarms", json!(null))
+            .argument("approved_images", json!(null))
+            .argument("rules", json!([RULE]))
+            .argument("policy", policy);
+        let Some((example, fleet)) = Example::apply(&stack, name, &changes).await? else {
+            stack.leave_evidence().await?;
+            return Ok(None);
+        };
+        let rollout = Rollout::on(Stage::of(stack, fleet).await?).await?;
+        Ok(Some(Self { example, rollout }))
+    }
+
+    async fn assert_nothing_to_change(&self) -> anyhow::Result<()> {
+        assert_eq!(self.example.plan().await?, None);
+        Ok(())
+    }
+
+    /// Publishes an image and lets it take over.
+    async fn cut_over(&mut self, build: &str) -> anyhow::Result<String> {
+        let image = self.rollout.publish_and_approve(build).await?;
+        assert_eq!(self.rollout.ended().await?, "done");
+        Ok(image)
+    }
+
+    /// One server of a group drifts and is replaced.
+    async fn replace_one_of(&mut self, color: &str) -> anyhow::Result<()> {
+        let stage = &mut self.rollout.stage;
+        let before = stage.fleet.wait_until_settled(A_WHILE).await?;
+        let drifted = before.group(color)?.instances[0].id.clone();
+        stage.stack.find_non_compliant(&drifted, RULE, "image ami-0 is not approved").await?;
+        stage.letter("replaced").await?;
+        let after = stage.fleet.wait_until_settled(A_WHILE).await?;
+        assert!(after.instance(&drifted).is_none(), "{after}");
+        assert_eq!(after.group(color)?.serving(), 3, "{after}");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn terraform_has_nothing_to_change_after_a_pair_was_cut_over_and_a_server_replaced() -> anyhow::Result<()> {
+    let Some(mut terraformed) = Terraformed::set("simple").await? else { return Ok(()) };
+    terraformed.assert_nothing_to_change().await?;
+    let image = terraformed.cut_over("2").await?;
+    terraformed.rollout.assert_live("green", &image).await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.replace_one_of("green").await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn terraform_has_nothing_to_change_after_colors_were_swapped_in_the_layout_of_the_seed() -> anyhow::Result<()> {
+    let Some(mut terraformed) = Terraformed::set("seed-layout").await? else { return Ok(()) };
+    let image = terraformed.cut_over("2").await?;
+    terraformed.rollout.assert_sizes("green", &image, 3).await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.replace_one_of("green").await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn terraform_has_nothing_to_change_after_a_single_group_was_rolled_and_a_server_replaced() -> anyhow::Result<()> {
+    let Some(mut terraformed) = Terraformed::set("rolling").await? else { return Ok(()) };
+    let image = terraformed.cut_over("2").await?;
+    terraformed.rollout.assert_rolled(&image).await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.replace_one_of("").await?;
+    terraformed.assert_nothing_to_change().await?;
+    terraformed.rollout.assert_at_rest().await
+}
+
+#[tokio::test]
+async fn user_data_that_terraform_changes_after_a_veto_comes_by_a_cutover_without_the_vetoed_image()
+-> anyhow::Result<()> {
+    let Some(mut terraformed) = Terraformed::set("simple").await? else { return Ok(()) };
+    let Terraformed { example, rollout } = &mut terraformed;
+    let vetoed = rollout.publish("2").await?;
+    rollout.wait_for_cutover("awaiting-approval").await?;
+    rollout.say(Command::Reject).await?;
+    assert_eq!(rollout.ended().await?, "aborted");
+    assert!(rollout.is_vetoed(&vetoed).await?);
+
+    example.apply_again(&Changes::default().variable("user_data", "two")).await?;
+    assert_eq!(example.plan().await?, None);
+    // No event tells of a version of a launch template: the sweep has every fleet looked at within the hour.
+    rollout.stage.stack.wake("app").await?;
+    rollout.approve().await?;
+    assert_eq!(rollout.outcomes(2).await?, ["aborted", "done"]);
+    let good = rollout.stage.fleet.image().to_owned();
+    let after = rollout.assert_live("green", &good).await?;
+    // "two", as EC2 keeps it.
+    assert_eq!(rollout.stage.fleet.user_data_of(after.group("green")?).await?, [Some("dHdv".to_owned())].into());
+    assert_eq!(example.plan().await?, None);
+    rollout.assert_at_rest().await
+}
