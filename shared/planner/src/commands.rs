@@ -12,7 +12,7 @@ use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
 use crate::notification::News;
-use crate::record::{ANSWERED_MAX, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
+use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
 use crate::text::ForeignText;
 use crate::verdict;
 
@@ -38,12 +38,12 @@ pub(crate) fn drop_answered(plan: &mut Plan<'_>) {
     });
     let filed: BTreeMap<&str, &Fact> = filed.collect();
     let mut surplus = plan.next.answered.len().saturating_sub(ANSWERED_MAX);
-    plan.next.answered.retain(|request| {
-        let stays = surplus == 0 || filed.contains_key(request.as_str());
+    plan.next.answered.retain(|answered| {
+        let stays = surplus == 0 || filed.contains_key(answered.request.as_str());
         surplus = surplus.saturating_sub(usize::from(!stays));
         stays
     });
-    let answered = plan.next.answered.iter().filter_map(|request| filed.get(request.as_str()));
+    let answered = plan.next.answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
     plan.consumed.extend(answered.map(|fact| fact.key()));
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn accept_live(plan: &mut Plan<'_>) {
 
 fn filed<'a>(plan: &Plan<'a>) -> Vec<&'a CommandFact> {
     let commands = plan.input.facts.iter().filter_map(|fact| match fact {
-        Fact::Command(command) => Some(command).filter(|fact| !plan.next.answered.contains(&fact.request)),
+        Fact::Command(command) => Some(command).filter(|fact| plan.next.answer_to(&fact.request).is_none()),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let mut commands: Vec<&CommandFact> = commands.collect();
@@ -98,7 +98,7 @@ fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
         answer: answer.as_str().into(),
     });
     plan.consumed.push(Fact::Command(fact.clone()).key());
-    plan.next.answered.push(fact.request.clone());
+    plan.next.answered.push(Answered { request: fact.request.clone(), is_done, answer: answer.as_str().into() });
 }
 
 fn words(command: &Command) -> String {

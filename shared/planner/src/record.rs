@@ -72,7 +72,7 @@ pub struct Record {
     /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answered: Vec<String>,
+    pub answered: Vec<Answered>,
     /// Instances that are kept for forensics.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
     /// Set while AWS has no room for a launch.
@@ -126,6 +126,18 @@ pub struct ConditionSince {
     pub detail: ForeignText,
 }
 
+/// A command that was followed, or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// The request's id, as its sender chose it.
+    pub request: String,
+    /// Whether it was done.
+    pub is_done: bool,
+    /// The state that it led to, or why not.
+    pub answer: ForeignText,
+}
+
 impl Record {
     /// The record of a fleet that was never looked at before.
     pub const fn new(fleet: FleetName) -> Self {
@@ -174,6 +186,11 @@ impl Record {
     /// capacity. What a person set aside is that person's, and counts as there.
     pub fn is_vacant(&self, group: &Group) -> bool {
         group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
+    }
+
+    /// What a request was answered, if it was followed and is remembered still.
+    pub fn answer_to(&self, request: &str) -> Option<&Answered> {
+        self.answered.iter().find(|answered| answered.request == request)
     }
 
     /// Every instance that is a successor under proof, or has proven itself and waits for its predecessor to leave.

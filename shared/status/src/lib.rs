@@ -12,6 +12,7 @@ pub mod glance;
 pub mod history;
 pub mod model;
 mod policy;
+pub mod request;
 mod steps;
 pub mod way_back;
 pub mod why;

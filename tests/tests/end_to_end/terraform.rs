@@ -1,6 +1,7 @@
 //! Fleets that Terraform made: the deployed functions cut them over and replace a server, and Terraform has nothing to
 //! change. Where there is no Terraform they are skipped, loudly; with `CI=true` they fail.
 
+use anyhow::Context as _;
 use driftless_planner::fact::Command;
 use driftless_tests::fleet::{Changes, Example};
 use driftless_tests::stack::LocalStack;
@@ -20,14 +21,12 @@ impl Terraformed {
     async fn set(name: &'static str) -> anyhow::Result<Option<Self>> {
         let stack = LocalStack::start().await?;
         Stage::hurry(&stack).await?;
-        let mut policy = json!({
-            "mode": "act", "approval": "manual", "debounce": "0s",
+        // Only the layout of the example `simple` has weights that are moved in steps.
+        let traffic = if name == "simple" { "50,100" } else { "100" };
+        let policy = json!({
+            "mode": "act", "approval": "manual", "debounce": "0s", "traffic": traffic,
             "step": "1s", "bake": "1s", "keep-warm": "2s", "metrics-trail": "0s",
         });
-        // Only this layout has weights that are moved in steps.
-        if name == "simple" {
-            policy["traffic"] = json!("50,100");
-        }
         let changes = Changes::default()
             .variable("name", "app")
             .argument("capacity", json!({"min": 3, "max": 6}))
@@ -63,7 +62,7 @@ impl Terraformed {
     async fn replace_one_of(&mut self, color: &str) -> anyhow::Result<()> {
         let stage = &mut self.rollout.stage;
         let before = stage.fleet.wait_until_settled(A_WHILE).await?;
-        let drifted = before.group(color)?.instances[0].id.clone();
+        let drifted = before.group(color)?.instances.first().context("the group is empty")?.id.clone();
         stage.stack.find_non_compliant(&drifted, RULE, "image ami-0 is not approved").await?;
         stage.letter("replaced").await?;
         let after = stage.fleet.wait_until_settled(A_WHILE).await?;

@@ -140,7 +140,9 @@ fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
     say(&mut stage, Command::Rollback);
     stage.look();
     stage.look();
-    assert!(stage.record().answered.contains(&newest.unwrap()));
+    let newest = newest.unwrap();
+    assert_eq!(stage.record().answer_to(&newest.request), Some(&newest));
+    assert!(!newest.is_done && newest.answer.as_str().contains("nothing to go back to"), "{newest:?}");
 }
 
 #[test]

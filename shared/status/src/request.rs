@@ -1,0 +1,161 @@
+//! What is asked of the two functions that people and pipelines talk to, and what these answer: `status` only reads,
+//! `operator` changes something. Permissions can hand out one without the other.
+
+use driftless_planner::fact::Command;
+use driftless_planner::ids::{FleetName, InstanceId};
+use driftless_planner::observation::FreezeScope;
+use driftless_planner::text::ForeignText;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::glance::FleetsAtAGlance;
+use crate::history::History;
+use crate::model::FleetStatus;
+use crate::why::{Subject, Why};
+
+/// What `status` is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Question {
+    /// All fleets at a glance.
+    Fleets,
+    /// One fleet, with everything that is known of it.
+    Fleet {
+        /// The fleet.
+        fleet: FleetName,
+    },
+    /// Why something is where it is.
+    Why {
+        /// What is asked about. Of an instance the function finds the fleet.
+        subject: Subject,
+        /// The fleet, where the subject is an image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fleet: Option<FleetName>,
+    },
+    /// What has been.
+    History {
+        /// The fleet.
+        fleet: FleetName,
+        /// Only lines about this instance.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<InstanceId>,
+        /// Only lines before this time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Timestamp>,
+        /// At most so many lines, the newest.
+        limit: usize,
+    },
+}
+
+/// What `status` answers, in the order of [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// All fleets.
+    Fleets(FleetsAtAGlance),
+    /// One fleet.
+    Fleet(Box<FleetStatus>),
+    /// Why.
+    Why(Why),
+    /// What has been.
+    History(History),
+    /// There is no answer.
+    Refused(Refusal),
+}
+
+/// What `operator` is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Order {
+    /// Chosen by the sender: the same request sent twice is one, and is answered the same.
+    pub request: String,
+    /// Why, for the journal and for those who come later. A freeze must have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ForeignText>,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What an order does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Deed {
+    /// A command to one fleet, which its next look follows.
+    Command {
+        /// The fleet.
+        fleet: FleetName,
+        /// The command.
+        command: Command,
+    },
+    /// Stop everything but ways back.
+    Freeze {
+        /// Where.
+        scope: FreezeScope,
+        /// When it ends by itself. None: only a person ends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+    },
+    /// Lift that freeze.
+    Thaw {
+        /// Where.
+        scope: FreezeScope,
+    },
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Receipt {
+    /// The order's id.
+    pub request: String,
+    /// Who gave it, as AWS says, or `unverified` where AWS does not say.
+    pub actor: ForeignText,
+    /// What became of it.
+    pub result: OrderResult,
+    /// The state that it led to, or why not, in a sentence.
+    pub says: ForeignText,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderResult {
+    /// It is done.
+    Done,
+    /// It is not done: the sentence says why not.
+    NotDone,
+    /// It is kept, and no look has followed it yet: `history` will tell.
+    Pending,
+}
+
+/// What `operator` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Reply {
+    /// The order was taken.
+    Receipt(Receipt),
+    /// It was not taken.
+    Refused(Refusal),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Refusal {
+    /// Whose matter it is.
+    pub cause: RefusalCause,
+    /// Why, and what to do, in a sentence.
+    pub says: ForeignText,
+}
+
+/// Whose matter it is that there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalCause {
+    /// The request cannot be read.
+    BadRequest,
+    /// There is no such fleet, instance or image.
+    NotFound,
+    /// AWS did not answer, or refused a call: asking again may help.
+    Unavailable,
+}
