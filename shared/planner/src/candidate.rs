@@ -1,8 +1,10 @@
 //! What may take the traffic: chosen from what is read at every look, never from an event.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use crate::decide::Plan;
+use crate::explain::ImageVerdict;
 use crate::ids::{ImageId, TemplateId};
 use crate::image::{Image, ImageState};
 use crate::observation::{Group, TemplateReference, TemplateVersion};
@@ -71,12 +73,10 @@ fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Opti
     let seen = plan.input.seen;
     let own = seen.images.get(&release.image);
     let mut newest: Option<(&Image, Option<ForeignText>)> = None;
-    let mut refused = std::collections::BTreeMap::new();
+    let mut refused = BTreeMap::new();
     for image in seen.images.values().filter(|image| image.id != release.image) {
         let announced = plan.next.memory.published.get(&image.id);
-        let is_for_us =
-            image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(plan.input.fleet.as_str());
-        if !is_for_us && announced.is_none() {
+        if !is_for(plan, image) && announced.is_none() {
             continue;
         }
         let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
@@ -105,7 +105,7 @@ fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Opti
     chosen
 }
 
-fn note_refused(plan: &mut Plan<'_>, refused: std::collections::BTreeMap<ImageId, ForeignText>) {
+fn note_refused(plan: &mut Plan<'_>, refused: BTreeMap<ImageId, ForeignText>) {
     for (image, why) in &refused {
         if plan.next.memory.refused.get(image) != Some(why) {
             plan.journal(None, &image.to_string(), "refused", why.clone());
@@ -114,40 +114,98 @@ fn note_refused(plan: &mut Plan<'_>, refused: std::collections::BTreeMap<ImageId
     plan.next.memory.refused = refused;
 }
 
-/// Why an image is no candidate, in words. None: it may be one.
-fn refusal(plan: &Plan<'_>, policy: &Policy, image: &Image, is_announced: bool, own: Option<&Image>) -> Option<String> {
-    let seen = plan.input.seen;
-    if let Some(veto) = plan.next.memory.vetoes.get(&image.id) {
-        return Some(format!("vetoed by {}", veto.by));
-    }
-    if image.is_backup {
-        return Some("it is a backup: backups inherit the tags of what they are made of".to_owned());
-    }
-    let is_member = |id: &crate::ids::InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
-    if image.source_instance.as_ref().is_some_and(is_member) {
-        return Some("it is a copy of one of the fleet's own instances".to_owned());
-    }
-    match &image.state {
-        ImageState::Available => {}
-        ImageState::Pending => return Some("it is not available yet".to_owned()),
-        ImageState::Unavailable(state) => return Some(format!("it is {state}")),
-    }
-    match own {
-        Some(own) if own.architecture == image.architecture => {}
+/// What is known of an image that asks to be taken.
+struct Applicant<'a> {
+    plan: &'a Plan<'a>,
+    policy: &'a Policy,
+    image: &'a Image,
+    is_announced: bool,
+    /// The release's own image.
+    own: Option<&'a Image>,
+}
+
+/// A check of an image: what it asks for, and its problem.
+type Check = (&'static str, fn(&Applicant<'_>) -> Option<String>);
+
+/// What an image is asked that is for the fleet, and newer, in this order.
+const CHECKS: [Check; 6] = [
+    ("nobody vetoed it", |asked| {
+        asked.plan.next.memory.vetoes.get(&asked.image.id).map(|veto| format!("vetoed by {}", veto.by))
+    }),
+    ("it is no backup", |asked| {
+        let why = "it is a backup: backups inherit the tags of what they are made of";
+        asked.image.is_backup.then(|| why.to_owned())
+    }),
+    ("it is no copy of one of the fleet's instances", |asked| {
+        let groups = &asked.plan.input.seen.groups;
+        let is_member = |id: &crate::ids::InstanceId| groups.iter().any(|group| group.member(id).is_some());
+        let is_copy = asked.image.source_instance.as_ref().is_some_and(is_member);
+        is_copy.then(|| "it is a copy of one of the fleet's own instances".to_owned())
+    }),
+    ("it is available", |asked| match &asked.image.state {
+        ImageState::Available => None,
+        ImageState::Pending => Some("it is not available yet".to_owned()),
+        ImageState::Unavailable(state) => Some(format!("it is {state}")),
+    }),
+    ("it fits the architecture", |asked| match asked.own {
+        Some(own) if own.architecture == asked.image.architecture => None,
         Some(own) => {
-            return Some(format!(
-                "its architecture is {}, and the release's is {}",
-                image.architecture, own.architecture
-            ));
+            Some(format!("its architecture is {}, and the release's is {}", asked.image.architecture, own.architecture))
         }
-        None => return Some("the release's own image is unknown, so that they cannot be compared".to_owned()),
-    }
-    match policy.cutover.image_source {
-        ImageSourcePolicy::Event if !is_announced => {
+        None => Some("the release's own image is unknown, so that they cannot be compared".to_owned()),
+    }),
+    ("it came the way that driftless:image-source asks for", |asked| match asked.policy.cutover.image_source {
+        ImageSourcePolicy::Event if !asked.is_announced => {
             Some("driftless:image-source is event: only image.published starts a cutover, a tag proposes".to_owned())
         }
         ImageSourcePolicy::Event | ImageSourcePolicy::Tag => None,
-    }
+    }),
+];
+
+/// Why an image is no candidate, in words. None: it may be one.
+fn refusal(plan: &Plan<'_>, policy: &Policy, image: &Image, is_announced: bool, own: Option<&Image>) -> Option<String> {
+    let applicant = Applicant { plan, policy, image, is_announced, own };
+    CHECKS.iter().find_map(|(_, problem)| problem(&applicant))
+}
+
+/// What every check says of every image that was read, apart from the release's own.
+pub(crate) fn verdicts(plan: &Plan<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
+    let images = plan.input.seen.images.values().filter(|image| image.id != release.image);
+    images.map(|image| (image.id.clone(), verdicts_on(plan, policy, release, image))).collect()
+}
+
+fn verdicts_on(plan: &Plan<'_>, policy: &Policy, release: &Release, image: &Image) -> Vec<ImageVerdict> {
+    let own = plan.input.seen.images.get(&release.image);
+    let announced = plan.next.memory.published.get(&image.id);
+    let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
+    let is_named = is_for(plan, image) || announced.is_some();
+    let newer = match is_newer(image, build.as_ref(), release, own) {
+        Ok(true) => None,
+        Ok(false) => Some("it is not newer than the release".to_owned()),
+        Err(problem) => Some(problem),
+    };
+    let unnamed = (!is_named).then(|| "neither its tag nor an announcement names it for this fleet".to_owned());
+    let verdict = |asks, problem: Option<String>| ImageVerdict {
+        asks,
+        problem: problem.map(ForeignText::from),
+        may_change_at: None,
+    };
+    let mut verdicts = vec![verdict("it is for this fleet", unnamed), verdict("it is newer than the release", newer)];
+    let applicant = Applicant { plan, policy, image, is_announced: announced.is_some(), own };
+    verdicts.extend(CHECKS.iter().map(|(asks, problem)| verdict(asks, problem(&applicant))));
+    let held_back = plan.next.memory.held_back.get(&image.id.to_string());
+    let held_back = held_back.filter(|held| held.until.is_none_or(|until| plan.input.now < until));
+    verdicts.push(ImageVerdict {
+        asks: "it is not held back after an earlier try",
+        problem: held_back.map(|held| held.why.clone()),
+        may_change_at: held_back.and_then(|held| held.until),
+    });
+    verdicts
+}
+
+/// Whether an image is this account's, and tagged for the fleet.
+fn is_for(plan: &Plan<'_>, image: &Image) -> bool {
+    image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(plan.input.fleet.as_str())
 }
 
 /// Whether an image is newer than the release. Without builds on both sides their dates tell.

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::adopt::Standing;
 use crate::decide::Plan;
 use crate::decision::Waiting;
+use crate::explain::Verdict;
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
@@ -144,7 +145,13 @@ fn phase(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutove
     }
 }
 
-pub(crate) use start::verdicts;
+/// What every guard says of a cutover.
+pub(crate) fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
+    let (seen, now) = (plan.input.seen, plan.input.now);
+    let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
+    let sight = groups.map(|(old, new)| Sight { now, seen, old, new, hold: None });
+    start::verdicts(plan, standing, sight.as_ref(), cutover)
+}
 
 /// When its phase has been watched, or has waited, for long enough, if nothing else comes up. None: it ends when what it
 /// does is done, and nothing tells when that is.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::candidate;
 use crate::cutover;
 use crate::decide::{Input, Plan, take_steps};
 use crate::decision::{Decision, Waiting};
-use crate::ids::{GroupName, InstanceId};
+use crate::ids::{GroupName, ImageId, InstanceId};
 use crate::policy::Policy;
 use crate::text::ForeignText;
 
@@ -29,6 +30,9 @@ pub struct Explanation {
     /// The verdicts of the guards that hold the cutover that the decision leaves under way, in their order. What else a
     /// phase waits for is in the decision.
     pub cutover_verdicts: Vec<Verdict>,
+    /// The verdicts on every image that was read, apart from the release's own, in the order in which they are asked. Empty:
+    /// the fleet is not adopted, or its policy is invalid, so that none is asked.
+    pub image_verdicts: BTreeMap<ImageId, Vec<ImageVerdict>>,
     /// When the phase of the cutover on record has been watched, or has waited, for long enough. It moves by the time that
     /// the cutover is held. None: none is under way, or the phase ends when what it does is done.
     pub phase_ends_at: Option<Timestamp>,
@@ -56,6 +60,17 @@ pub enum Answer {
     NotAsked,
 }
 
+/// What one check says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageVerdict {
+    /// What must be so, in words.
+    pub asks: &'static str,
+    /// Why it is not so. None: it is.
+    pub problem: Option<ForeignText>,
+    /// When that changes by itself. None: it does not.
+    pub may_change_at: Option<Timestamp>,
+}
+
 impl Verdict {
     pub(crate) fn of(guard: &'static str, asks: &'static str, holds: Option<Waiting>) -> Self {
         Self { guard, asks, answer: holds.map_or(Answer::Agrees, Answer::Holds) }
@@ -75,6 +90,12 @@ pub fn explain(input: Input<'_>) -> Explanation {
     let standing = take_steps(&mut plan);
     let under_way = plan.next.cutover.as_ref();
     let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&plan, &standing, cutover)).unwrap_or_default();
+    // Until it is over, what comes is compared with what it replaces.
+    let release = under_way.map(|cutover| &cutover.rollback_to).or(plan.next.release.as_ref());
+    let image_verdicts = match (&standing.policy, release) {
+        (Ok(policy), Some(release)) => candidate::verdicts(&plan, policy, release),
+        (Ok(_) | Err(_), _) => BTreeMap::new(),
+    };
     let on_record = input.record.and_then(|record| record.cutover.as_ref());
     Explanation {
         phase_ends_at: on_record.and_then(|cutover| cutover::phase_ends_at(input.seen, cutover, input.now)),
@@ -83,6 +104,7 @@ pub fn explain(input: Input<'_>) -> Explanation {
         obstacle: standing.obstacle,
         verdicts: plan.verdicts.take().unwrap_or_default(),
         cutover_verdicts,
+        image_verdicts,
         decision: plan.finish(),
     }
 }

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
-    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus,
-    LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA, State, Traffic,
-    VetoStatus,
+    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus, IMAGES_MAX,
+    ImageStatus, LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA,
+    State, Traffic, VetoStatus,
 };
 use crate::{cutover, policy, steps, way_back, words};
 
@@ -55,6 +55,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         vetoes: Vec::new(),
         held_back: Vec::new(),
         refused: Vec::new(),
+        images: images(input, &explained),
         ledger: record.into_iter().flat_map(|record| &record.ledger).map(words::ledger).collect(),
         past: Vec::new(),
         go_on: go_on(input),
@@ -121,6 +122,24 @@ fn remember(status: &mut FleetStatus, record: &Record) {
         why: past.why.clone(),
     });
     status.past = past.collect();
+}
+
+fn images(input: Input<'_>, explained: &Explanation) -> Vec<ImageStatus> {
+    let read = input.seen.images.values();
+    let others = read.filter(|image| {
+        input.record.and_then(|record| record.release.as_ref()).is_none_or(|own| own.image != image.id)
+    });
+    let mut images: Vec<ImageStatus> = others
+        .map(|image| ImageStatus {
+            image: image.id.clone(),
+            build: image.build.clone(),
+            created_at: image.created_at,
+            guards: explained.image_verdicts.get(&image.id).into_iter().flatten().map(words::image).collect(),
+        })
+        .collect();
+    images.sort_by(|one, other| (other.created_at, &other.image).cmp(&(one.created_at, &one.image)));
+    images.truncate(IMAGES_MAX);
+    images
 }
 
 fn colors(input: Input<'_>, explained: &Explanation) -> Vec<ColorStatus> {

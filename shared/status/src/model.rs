@@ -15,6 +15,9 @@ use crate::way_back::WayBack;
 /// The version of these fields.
 pub const SCHEMA: u32 = 1;
 
+/// How many images are told of. Older ones were turned away long ago.
+pub const IMAGES_MAX: usize = 20;
+
 /// Everything about one fleet. What is under way is shown as it was last committed; guards, waits and next steps are what
 /// the planner says of the fleet as it was just read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ pub struct FleetStatus {
     pub held_back: Vec<HeldBackStatus>,
     /// Images that asked to be taken, and why each is not.
     pub refused: Vec<RefusedStatus>,
+    /// Images that were read, the newest first, at most [`IMAGES_MAX`], without the release's own.
+    pub images: Vec<ImageStatus>,
     /// Settings that Driftless has changed and will put back.
     pub ledger: Vec<LedgerStatus>,
     /// The last cutovers, newest first.
@@ -414,6 +419,20 @@ pub struct RefusedStatus {
     pub image: ImageId,
     /// Why.
     pub why: ForeignText,
+}
+
+/// An image that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImageStatus {
+    /// The image.
+    pub image: ImageId,
+    /// Its build, where it has one.
+    pub build: Option<ForeignText>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Every check's verdict, in the order in which they are asked. Empty: nothing is asked yet.
+    pub guards: Vec<GuardStatus>,
 }
 
 /// A setting that will be put back.

@@ -155,6 +155,8 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     let held = status.held_back.iter().find(|held| is_of(held.candidate.as_str(), id));
     let refused = status.refused.iter().find(|refused| refused.image == *id);
     let past = status.past.iter().find(|past| past.image == *id);
+    let read = status.images.iter().find(|image| image.image == *id);
+    let first = read.and_then(|image| image.guards.iter().find_map(|guard| guard.holds.clone()));
     let is_coming = status.cutover.as_ref().filter(|cutover| cutover.image == *id);
     let says = if let Some(cutover) = is_coming {
         because.push(cutover.reason.clone());
@@ -173,10 +175,18 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     } else if let Some(refused) = refused {
         format!("{id} is no candidate: {}", refused.why)
     } else {
-        format!(
-            "{id} is no candidate: it is not newer than the release, or nothing that was read names it for this fleet"
-        )
+        match (read, &first) {
+            (None, _) => format!("{id} was not read: no tag or announcement names it for this fleet"),
+            (Some(_), Some(first)) => format!("{id} is no candidate: {}", first.why),
+            (Some(_), None) => {
+                format!("nothing speaks against {id}: the mode, a newer one or a cutover under way comes first")
+            }
+        }
     };
+    // What holds the cutover is asked after what an image is asked.
+    if is_coming.is_none() {
+        asked = (asked.0.or(first), read.map(|image| image.guards.clone()).unwrap_or_default());
+    }
     because.extend(past.map(|past| format!("{} at {:.0}: {}", past.outcome, past.ended_at, past.why).into()));
     answer(status, subject, says, because, asked)
 }

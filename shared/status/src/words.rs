@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
 use driftless_planner::decision::Waiting;
-use driftless_planner::explain::{Answer, Verdict};
+use driftless_planner::explain::{Answer, ImageVerdict, Verdict};
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
@@ -29,6 +29,16 @@ pub(crate) fn guard(verdict: &Verdict) -> GuardStatus {
         Answer::NotAsked => (GuardVerdict::NotAsked, None),
     };
     GuardStatus { guard: verdict.guard.to_owned(), asks: verdict.asks.to_owned(), verdict: said, holds }
+}
+
+/// A check's verdict on an image.
+pub(crate) fn image(verdict: &ImageVerdict) -> GuardStatus {
+    let guard = "image".to_owned();
+    let wait =
+        |why: &ForeignText| WaitStatus { guard: guard.clone(), why: why.clone(), may_change_at: verdict.may_change_at };
+    let holds = verdict.problem.as_ref().map(wait);
+    let said = if holds.is_some() { GuardVerdict::Holds } else { GuardVerdict::Agrees };
+    GuardStatus { guard, asks: verdict.asks.to_owned(), verdict: said, holds }
 }
 
 /// A release.

@@ -156,14 +156,21 @@ pub(crate) fn queued(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight
     if sight.seen.account.turns.contains_key(plan.input.fleet) {
         return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
     }
-    let is_refused = plan.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
-    if is_refused || sight.seen.account.turns.len() >= CUTOVERS_MAX {
+    if let Some(waiting) = no_turn(plan) {
         plan.look_again(sight.now + crate::replacement::LOOK_MAX);
-        return Step::Wait(stay, Waiting::NoTurn { limit: CUTOVERS_MAX });
+        return Step::Wait(stay, waiting);
     }
     plan.actions.push(Action::TakeTurn);
     plan.look_again(sight.now + LOOK_MIN);
     Step::Stay(stay)
+}
+
+/// Whether other fleets have all turns.
+fn no_turn(plan: &Plan<'_>) -> Option<Waiting> {
+    let turns = &plan.input.seen.account.turns;
+    let is_refused = plan.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
+    let is_full = is_refused || turns.len() >= CUTOVERS_MAX;
+    (is_full && !turns.contains_key(plan.input.fleet)).then_some(Waiting::NoTurn { limit: CUTOVERS_MAX })
 }
 
 /// What may keep a cutover from beginning: its word, what it asks for, and its verdict.
@@ -200,7 +207,12 @@ fn may_not_begin(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) ->
 }
 
 /// What every guard says of a cutover. What goes back is held by none.
-pub(crate) fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
+pub(crate) fn verdicts(
+    plan: &Plan<'_>,
+    standing: &Standing<'_>,
+    sight: Option<&Sight<'_>>,
+    cutover: &Cutover,
+) -> Vec<Verdict> {
     let asked = match cutover.phase {
         CutoverPhase::Queued | CutoverPhase::Preflight => GUARDS.len(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => 0,
@@ -217,7 +229,18 @@ pub(crate) fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutov
         let is_known = standing.policy.is_ok() || !["mode", "window"].contains(guard);
         Verdict::of(guard, asks, verdict(plan, standing, cutover)).only_if(is_known)
     };
-    GUARDS.iter().take(asked).map(verdict).collect()
+    let mut verdicts: Vec<Verdict> = GUARDS.iter().take(asked).map(verdict).collect();
+    if cutover.is_untouched() {
+        verdicts.push(Verdict::of("turn", "the account has a turn for it", no_turn(plan)));
+        // Each look of the preflight asks what the checks must know.
+        let sight = sight.filter(|sight| asked_for(sight, cutover).is_some());
+        verdicts.extend(CHECKS.iter().map(|(asks, problem)| {
+            let problem = sight.and_then(|sight| problem(plan, sight, cutover));
+            let holds = problem.map(|problem| Waiting::PreflightFailed { problem: problem.into() });
+            Verdict::of("preflight", asks, holds).only_if(sight.is_some())
+        }));
+    }
+    verdicts
 }
 
 /// Gives the turn back where no cutover needs it.
@@ -247,7 +270,7 @@ pub(crate) fn preflight(
     if let Some(waiting) = may_not_begin(plan, standing, cutover) {
         return Step::To(CutoverPhase::Queued, waiting.to_string());
     }
-    let Some(hook_timeout) = asked(sight, cutover) else {
+    let Some(hook_timeout) = asked_for(sight, cutover) else {
         plan.look_again(sight.now + LOOK_MIN);
         return Step::Stay(CutoverPhase::Preflight);
     };
@@ -270,7 +293,7 @@ pub(crate) fn preflight(
 }
 
 /// The longest hook time-out of both groups. None: this look has not asked yet what the checks must know.
-fn asked(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+fn asked_for(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &sight.seen.target_group_settings;
     let are_known = match &cutover.route {
         Route::Weighted { old, new, .. } => settings.contains_key(old) && settings.contains_key(new),
@@ -282,15 +305,23 @@ fn asked(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     are_known.then_some(*longest)
 }
 
+/// A check of the preflight: what it asks for, and its problem.
+type Check = (&'static str, fn(&Plan<'_>, &Sight<'_>, &Cutover) -> Option<String>);
+
+/// What the preflight asks, in this order.
+const CHECKS: [Check; 7] = [
+    ("the live group is fit", |_, sight, _| fit(sight.old, sight.seen)),
+    ("the group that comes is fit", |_, sight, _| fit(sight.new, sight.seen)),
+    ("the other color is empty", is_idle_empty),
+    ("its alarms exist, and none rings", |_, sight, cutover| alarms::preflight(sight, cutover)),
+    ("the way back is launchable", |_, sight, cutover| rollback_is_launchable(sight, cutover)),
+    ("no client sticks for longer than it is watched", |_, sight, cutover| stickiness_fits(sight, cutover)),
+    ("there is room for it", has_room),
+];
+
 /// The first thing that stands in the way, in words.
 fn problem(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
-    fit(sight.old, sight.seen)
-        .or_else(|| fit(sight.new, sight.seen))
-        .or_else(|| is_idle_empty(plan, sight, cutover))
-        .or_else(|| alarms::preflight(sight, cutover))
-        .or_else(|| rollback_is_launchable(sight, cutover))
-        .or_else(|| stickiness_fits(sight, cutover))
-        .or_else(|| has_room(plan, sight, cutover))
+    CHECKS.iter().find_map(|(_, problem)| problem(plan, sight, cutover))
 }
 
 fn fit(group: &Group, seen: &Observation) -> Option<String> {

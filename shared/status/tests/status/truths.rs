@@ -2,6 +2,7 @@
 
 use driftless_planner::action::{Action, Direction};
 use driftless_planner::fact::Command;
+use driftless_planner::fleet::Color;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
@@ -169,4 +170,49 @@ fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_ch
     assert_eq!(holding, ["window"]);
     assert_eq!(answer.guards.len(), 22);
     assert_eq!(answer.may_change_at, answer.waits.unwrap().may_change_at);
+}
+
+#[test]
+fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused() {
+    use driftless_status::why::why;
+    let mut stage = worlds::weighted(3);
+    for (number, change) in [(2, "backup"), (3, "architecture"), (4, "older")] {
+        stage.publish(number);
+        let image = stage.images.last_mut().unwrap();
+        match change {
+            "backup" => image.is_backup = true,
+            "architecture" => image.architecture = "arm64".into(),
+            _ => image.build = Some("0".into()),
+        }
+    }
+    stage.look();
+    let said = said(&stage);
+    assert_eq!(said.images.iter().map(|image| image.guards.len()).collect::<Vec<_>>(), [9; 3]);
+    for (number, why_not) in [(2, "it is a backup"), (3, "its architecture is arm64"), (4, "it is not newer")] {
+        let id = crate::support::image_id(number);
+        let answer = why(&said, &id.as_str().parse().unwrap()).unwrap();
+        assert!(answer.says.as_str().contains(why_not), "{}", answer.says);
+        let refused = said.refused.iter().find(|refused| refused.image == id);
+        assert!(refused.is_none_or(|refused| answer.says.as_str().contains(refused.why.as_str())), "{}", answer.says);
+        assert_eq!(answer.guards.iter().filter(|guard| guard.holds.is_some()).count(), 1);
+    }
+}
+
+#[test]
+fn every_check_of_a_preflight_is_told() {
+    let mut stage = worlds::weighted(3);
+    worlds::ring(&mut stage, Color::Blue);
+    stage.publish(2);
+    worlds::until(&mut stage, |stage| stage.record().cutover.as_ref().is_some_and(|cutover| cutover.waits.is_some()));
+    let cutover = said(&stage).cutover.unwrap();
+    assert_eq!(cutover.phase, "preflight");
+    let holding: Vec<(&str, &str)> = cutover
+        .guards
+        .iter()
+        .filter(|guard| guard.holds.is_some())
+        .map(|guard| (guard.guard.as_str(), guard.asks.as_str()))
+        .collect();
+    assert_eq!(holding, [("preflight", "its alarms exist, and none rings")]);
+    assert_eq!(cutover.guards.len(), 15);
+    assert_eq!(cutover.waits.as_ref(), cutover.guards.iter().find_map(|guard| guard.holds.as_ref()));
 }
