@@ -148,6 +148,9 @@ fn conditions(page: &mut Page, status: &FleetStatus) {
 
 fn next(page: &mut Page, status: &FleetStatus) {
     page.heading("NEXT");
+    if let Some(requested) = &status.requested {
+        page.labeled("  asked", COLUMN, Tone::Warning, &format!("{}: not begun yet", clean(requested)));
+    }
     for step in &status.next_steps {
         page.labeled("  would", COLUMN, Tone::Plain, &clean(&step.says));
     }

@@ -10,7 +10,7 @@ use driftless_planner::fleet::{Color, Layout};
 use driftless_planner::ids::{GroupName, ImageId, InstanceId};
 use driftless_planner::notification::{command_about, reason};
 use driftless_planner::observation::{FreezeScope, Group, Observation, TemplateReference, TemplateVersion};
-use driftless_planner::record::{CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
+use driftless_planner::record::{CandidateReason, CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;
 
@@ -58,6 +58,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         images: images(input, &explained),
         ledger: record.into_iter().flat_map(|record| &record.ledger).map(words::ledger).collect(),
         past: Vec::new(),
+        requested: record.and_then(|record| record.memory.requested.as_ref()).and_then(requested),
         go_on: go_on(input),
         next_steps: steps::next(record, decision),
         next_look: decision.recheck,
@@ -70,6 +71,15 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
     status.state = state;
     status.says = says;
     status
+}
+
+fn requested(asked: &CandidateReason) -> Option<ForeignText> {
+    match asked {
+        CandidateReason::Redeploy { actor } => Some(format!("redeploy, by {actor}").into()),
+        CandidateReason::Rollback { actor } => Some(format!("rollback, by {actor}").into()),
+        // Nobody asks for what is found.
+        CandidateReason::Image | CandidateReason::Template { .. } => None,
+    }
 }
 
 /// The command that a cutover on record waits for.

@@ -71,6 +71,8 @@ pub struct FleetStatus {
     pub ledger: Vec<LedgerStatus>,
     /// The last cutovers, newest first.
     pub past: Vec<PastStatus>,
+    /// A cutover that a person asked for, and that has not begun yet. None: there is none.
+    pub requested: Option<ForeignText>,
     /// What a person types to let it go on, where it waits for one. None: it does not.
     pub go_on: Option<String>,
     /// What the planner would do now.

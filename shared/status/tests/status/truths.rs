@@ -216,3 +216,42 @@ fn every_check_of_a_preflight_is_told() {
     assert_eq!(cutover.guards.len(), 15);
     assert_eq!(cutover.waits.as_ref(), cutover.guards.iter().find_map(|guard| guard.holds.as_ref()));
 }
+
+#[test]
+fn a_way_back_that_launches_first_says_what_holds_it() {
+    let frozen = {
+        let mut stage = worlds::after_cutover();
+        stage.freezes.push(crate::support::freeze(stage.now, None));
+        stage
+    };
+    let invalid = {
+        let mut stage = worlds::after_cutover();
+        stage.tag("budget", "many");
+        stage
+    };
+    let observed = {
+        let mut stage = worlds::after_cutover();
+        stage.tag("mode", "observe");
+        stage
+    };
+    for (stage, kind, why) in [
+        (frozen, WayBackKind::LaunchesFirst, "frozen by ana"),
+        (invalid, WayBackKind::None, "the policy is invalid"),
+        (observed, WayBackKind::None, "the mode is observe"),
+    ] {
+        let way = said(&stage).way_back;
+        assert_eq!((way.is_open, way.kind), (false, kind), "{way:?}");
+        let waits = way.waits.map(|waits| waits.why.to_string()).unwrap_or_default();
+        assert!(format!("{}{waits}", way.says).contains(why), "{}", way.says);
+    }
+}
+
+#[test]
+fn a_rollback_that_cannot_begin_yet_is_told() {
+    let mut stage = worlds::after_cutover();
+    stage.tag("mode", "observe");
+    assert_eq!(said(&stage).requested, None);
+    stage.say(Command::Rollback);
+    stage.look();
+    assert_eq!(said(&stage).requested, Some("rollback, by ana".into()));
+}
