@@ -7,7 +7,7 @@ use crate::text::ForeignText;
 
 /// The tag that names the fleet that an image is for. It is never propagated to instances: backups inherit their tags.
 pub const IMAGE_FOR_TAG: &str = "driftless:image-for";
-/// The tag that orders the images of a fleet: whole numbers, or dates and times, compared by [`BuildOrder`].
+/// The tag that orders the images of a fleet: whole numbers, or dates and times, in the order that people mean.
 pub const BUILD_TAG: &str = "driftless:build";
 
 /// An image.
