@@ -1,14 +1,14 @@
 //! Drawings for a terminal: ASCII, at most 100 columns, colored where the caller says so. Everything that came from outside
 //! is stripped of control characters once more where it is drawn.
 
-mod cutover;
-mod drift;
-mod fleet;
-mod glance;
-mod groups;
+pub(crate) mod cutover;
+pub(crate) mod drift;
+pub(crate) mod fleet;
+pub(crate) mod glance;
+pub(crate) mod groups;
 mod history;
-mod page;
-mod style;
+pub(crate) mod page;
+pub(crate) mod style;
 mod why;
 
 pub use fleet::fleet;

@@ -1,28 +1,84 @@
-//! `driftless`: what on-call holds. One file per command; each prints text for people, or JSON for machines.
+//! `driftless`: what on-call holds. The terminal, the clock and the wiring; everything else is in the library.
 
-mod simulate;
-
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser};
+use driftless_cli::console::{Console, World};
+use driftless_cli::desk::{self, Desk, DeskError};
+use driftless_cli::draw::Style;
+use driftless_cli::line::{Command, Line};
+use driftless_cli::run;
+use driftless_status::request::{Answer, Order, Question, Reply};
+use jiff::{SignedDuration, Timestamp};
 
-/// Driftless keeps EC2 fleets immutable: drifted instances are replaced, images are cut over, and what hurts is rolled
-/// back.
-#[derive(Debug, Parser)]
-#[command(name = "driftless", version, propagate_version = true, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
+/// The terminal that it was typed at.
+struct Terminal;
+
+impl World for Terminal {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&mut self, duration: SignedDuration) {
+        std::thread::sleep(duration.unsigned_abs());
+    }
+
+    fn confirm(&mut self, question: &str) -> Option<bool> {
+        let mut shown = io::stderr().lock();
+        if !io::stdin().is_terminal() || !shown.is_terminal() {
+            return None;
+        }
+        write!(shown, "{question} [y/N] ").and_then(|()| shown.flush()).ok()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    fn new_request(&mut self) -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Play a story on a simulated AWS, with the production code, in virtual time
-    Simulate(simulate::Arguments),
+/// Where the way to AWS was not found: every request ends with the reason.
+struct NoDesk(DeskError);
+
+impl Desk for NoDesk {
+    fn ask(&self, _question: &Question) -> Result<Answer, DeskError> {
+        Err(self.0.clone())
+    }
+
+    fn order(&self, _order: &Order) -> Result<Reply, DeskError> {
+        Err(self.0.clone())
+    }
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Simulate(arguments) => simulate::run(&arguments, &mut std::io::stdout().lock()),
+    let line = Line::parse();
+    if let Some(shell) = line.completions {
+        clap_complete::generate(shell, &mut Line::command(), "driftless", &mut io::stdout().lock());
+        return ExitCode::SUCCESS;
     }
+    let Some(command) = &line.command else {
+        Line::command().error(clap::error::ErrorKind::MissingSubcommand, "a command is missing: --help").exit();
+    };
+    follow(&line, command)
+}
+
+fn follow(line: &Line, command: &Command) -> ExitCode {
+    let desk = if command.is_local() { Err(DeskError::NoNetwork) } else { desk::connect(&line.common.place()) };
+    let desk = desk.unwrap_or_else(|error| Box::new(NoDesk(error)));
+    let is_live = io::stdout().is_terminal();
+    let columns = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let mut console = Console {
+        desk: desk.as_ref(),
+        world: &mut Terminal,
+        out: &mut io::stdout().lock(),
+        aside: &mut io::stderr(),
+        style: Style::suited(anstyle_query::no_color().then_some("1"), is_live, columns),
+        is_live,
+        is_json: line.common.json,
+        is_confirmed: line.common.yes,
+    };
+    run(command, &mut console).into()
 }

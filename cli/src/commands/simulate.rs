@@ -2,20 +2,15 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use driftless_simulator::scenario::{Report, Scenario, ScenarioError};
 use serde::Serialize;
 
-/// All expectations hold.
-const HOLDS: u8 = 0;
-/// An expectation or a judge failed.
-const FAILED: u8 = 1;
-/// A file cannot be read. Clap exits with the same code for arguments that cannot.
-const UNREADABLE: u8 = 2;
+use crate::console::{Console, Failure};
+use crate::exit::Exit;
 
 const FORMAT: &str = "\
 A scenario is text: first the world, then what happens at which time, and what must be so. docs/scenarios.md has all words.
@@ -35,7 +30,7 @@ Exit code: 0 all expectations hold, 1 an expectation or a judge failed, 2 a file
 /// What `driftless simulate` takes.
 #[derive(Debug, Args)]
 #[command(after_help = "See --help for the format of scenarios.", after_long_help = FORMAT)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Scenario files, as in tests/scenarios
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -46,9 +41,6 @@ pub(crate) struct Arguments {
     /// Show every call and decision, not only what on-call would want to know
     #[arg(long)]
     trace: bool,
-    /// One JSON document per line and file, for machines
-    #[arg(long)]
-    json: bool,
 }
 
 /// What came of one file.
@@ -77,21 +69,20 @@ impl fmt::Display for Trouble {
 }
 
 /// Plays what was asked for, and tells what came of it.
-pub(crate) fn run(arguments: &Arguments, out: &mut impl Write) -> ExitCode {
-    let mut worst = HOLDS;
+pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut worst = Exit::Done;
     let scenarios: Vec<_> = arguments.files.iter().map(|path| (path, read(path))).collect();
     for (path, scenario) in scenarios {
-        let code = match scenario {
-            Err(trouble) => say_trouble(out, arguments, &trouble),
+        let exit = match scenario {
+            Err(trouble) => say_trouble(console, &trouble)?,
             Ok(scenario) => {
                 let report = scenario.run(arguments.seed);
-                say(out, arguments, &path.display().to_string(), &report)
+                say(console, arguments, &path.display().to_string(), &report)?
             }
         };
-        // A closed pipe (`| head`) is no failure of the story.
-        worst = worst.max(code.unwrap_or(worst));
+        worst = worst.max(exit);
     }
-    ExitCode::from(worst)
+    Ok(worst)
 }
 
 fn read(path: &Path) -> Result<Scenario, Trouble> {
@@ -99,38 +90,33 @@ fn read(path: &Path) -> Result<Scenario, Trouble> {
     Scenario::parse(&text).map_err(|error| Trouble::Scenario { path: path.to_owned(), error: Box::new(error) })
 }
 
-fn say_trouble(out: &mut impl Write, arguments: &Arguments, trouble: &Trouble) -> io::Result<u8> {
-    if arguments.json {
-        let document = serde_json::json!({ "error": trouble.to_string() });
-        writeln!(out, "{document}")?;
+fn say_trouble(console: &mut Console<'_>, trouble: &Trouble) -> io::Result<Exit> {
+    if console.is_json {
+        console.json_line(&serde_json::json!({ "error": trouble.to_string() }))?;
     } else {
-        writeln!(io::stderr().lock(), "{trouble}")?;
+        console.aside(&trouble.to_string())?;
     }
-    Ok(UNREADABLE)
+    Ok(Exit::Usage)
 }
 
-fn say(out: &mut impl Write, arguments: &Arguments, name: &str, report: &Report) -> io::Result<u8> {
+fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Report) -> io::Result<Exit> {
     let holds = report.failures.is_empty();
-    let code = if holds { HOLDS } else { FAILED };
-    if arguments.json {
-        let played = Played { name: name.to_owned(), holds, report };
-        writeln!(out, "{}", serde_json::to_string(&played)?)?;
-        return Ok(code);
+    let exit = if holds { Exit::Done } else { Exit::NotDone };
+    if console.is_json {
+        console.json_line(&Played { name: name.to_owned(), holds, report })?;
+        return Ok(exit);
     }
-    writeln!(out, "{name}")?;
+    let mut lines = vec![name.to_owned()];
     if arguments.trace {
-        for line in &report.trace {
-            writeln!(out, "  {line}")?;
-        }
+        lines.extend(report.trace.iter().map(|line| format!("  {line}")));
     } else {
-        for line in report.golden().lines() {
-            writeln!(out, "  {line}")?;
-        }
+        lines.extend(report.golden().lines().map(|line| format!("  {line}")));
     }
-    for failure in &report.failures {
-        writeln!(out, "  FAILED {failure}")?;
-    }
+    lines.extend(report.failures.iter().map(|failure| format!("  FAILED {failure}")));
     let times = if report.runs == 1 { String::new() } else { format!(", told {} times", report.runs) };
-    writeln!(out, "  {}{times}", if holds { "holds" } else { "does not hold" })?;
-    Ok(code)
+    lines.push(format!("  {}{times}", if holds { "holds" } else { "does not hold" }));
+    for line in lines {
+        console.line(&line)?;
+    }
+    Ok(exit)
 }

@@ -1,0 +1,17 @@
+//! One file per command, or small family of commands.
+
+pub mod adopt;
+pub mod cutover;
+pub mod doctor;
+mod effect;
+pub mod freeze;
+pub mod history;
+pub mod image;
+pub mod man;
+pub mod order;
+pub mod replace;
+pub mod simulate;
+pub mod status;
+pub mod wait;
+pub mod watch;
+pub mod why;

@@ -1,0 +1,58 @@
+//! Orders to the cutover of a fleet, and what a person says of the fleet as a whole.
+
+use clap::Args;
+use driftless_planner::fact::Command;
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::FleetName;
+use driftless_status::request::Deed;
+
+use super::effect;
+use super::order::{Consent, Note, consent_about, send};
+use crate::console::{Console, Failure};
+use crate::exit::Exit;
+use crate::values;
+
+/// What an order to one fleet takes.
+#[derive(Debug, Args)]
+pub struct OfFleet {
+    /// The fleet
+    fleet: FleetName,
+    #[command(flatten)]
+    note: Note,
+}
+
+/// What `driftless accept-live` takes.
+#[derive(Debug, Args)]
+pub struct AcceptLive {
+    #[command(flatten)]
+    order: OfFleet,
+    /// The live color
+    #[arg(value_name = "blue|green", value_parser = values::color)]
+    color: Color,
+}
+
+pub(crate) fn run(arguments: &OfFleet, command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    command_fleet(&arguments.fleet, &arguments.note, command, console)
+}
+
+pub(crate) fn accept_live(arguments: &AcceptLive, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    run(&arguments.order, Command::AcceptLive { color: arguments.color }, console)
+}
+
+/// Confirms what is destructive, and sends it.
+pub(crate) fn command_fleet(
+    fleet: &FleetName,
+    note: &Note,
+    command: Command,
+    console: &mut Console<'_>,
+) -> Result<Exit, Failure> {
+    if let Some(verb) = effect::destructive(&command) {
+        let what = format!("{verb} {fleet}");
+        let given = consent_about(console, &what, fleet, |status| effect::of(status, &command))?;
+        if given == Consent::Withheld {
+            return Ok(Exit::NotDone);
+        }
+    }
+    let order = note.order(Deed::Command { fleet: fleet.clone(), command }, console);
+    send(console, &order, fleet.as_str(), Some(fleet))
+}

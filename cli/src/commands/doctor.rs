@@ -1,0 +1,175 @@
+//! `driftless doctor`: what nobody else would notice.
+
+use clap::Args;
+use driftless_planner::ids::FleetName;
+use driftless_status::FleetStatus;
+use driftless_status::model::{DriftedStatus, LedgerStatus, NextWake};
+use driftless_status::way_back::WayBackKind;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::console::{Console, Failure, printable};
+use crate::draw::page::lasting;
+use crate::exit::Exit;
+
+/// A look that is this late is not on its way: the sweep comes every 5 minutes, and one may be missed.
+const LATE_AFTER: SignedDuration = SignedDuration::from_mins(11);
+
+/// What no answer tells, with what does.
+const UNKNOWN: [(&str, &str); 2] = [
+    ("lease", "who holds the fleet's lease is not in its status: the alarm on lease contention tells"),
+    (
+        "rollback target",
+        "whether its image and template version still exist is only asked when it is launched: \
+         `aws ec2 describe-images --image-ids IMAGE` tells",
+    ),
+];
+
+/// What `driftless doctor` takes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The fleet [default: all of them]
+    fleet: Option<FleetName>,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing was found.
+    Well,
+    /// Something was.
+    Found,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What was found, or what tells.
+    pub says: String,
+}
+
+/// A fleet's checks.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Patient {
+    fleet: FleetName,
+    checks: Vec<Check>,
+}
+
+pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut patients = Vec::new();
+    match &arguments.fleet {
+        Some(fleet) => patients.push(Patient { fleet: fleet.clone(), checks: examine(&console.fleet(fleet)?) }),
+        None => everyone(console, &mut patients)?,
+    }
+    console.answer(&patients, |_| drawn(&patients))?;
+    let is_well = patients.iter().flat_map(|patient| &patient.checks).all(|check| check.verdict != Verdict::Found);
+    Ok(if is_well { Exit::Done } else { Exit::NotDone })
+}
+
+fn everyone(console: &Console<'_>, patients: &mut Vec<Patient>) -> Result<(), Failure> {
+    let fleets = console.fleets()?;
+    for fleet in fleets.fleets {
+        let checks = examine(&console.fleet(&fleet.fleet)?);
+        patients.push(Patient { fleet: fleet.fleet, checks });
+    }
+    patients.extend(fleets.unread.into_iter().map(|unread| {
+        let check = Check { check: "reading", verdict: Verdict::Found, says: unread.why.to_string() };
+        Patient { fleet: unread.fleet, checks: vec![check] }
+    }));
+    Ok(())
+}
+
+/// Every check of a fleet, whether it finds something or not.
+pub fn examine(status: &FleetStatus) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut say = |check, found: Vec<String>| {
+        if found.is_empty() {
+            checks.push(Check { check, verdict: Verdict::Well, says: String::new() });
+        }
+        checks.extend(found.into_iter().map(|says| Check { check, verdict: Verdict::Found, says }));
+    };
+    say("settings", orphans(status));
+    say("deadlines", overdue(status));
+    say("looks", late_looks(status));
+    say("way back", way_back(status));
+    say("states", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
+    let unknown =
+        |(check, says): (&'static str, &str)| Check { check, verdict: Verdict::Unknown, says: says.to_owned() };
+    checks.extend(UNKNOWN.map(unknown));
+    checks
+}
+
+/// A changed setting belongs to a cutover, or to a replacement under way. Without either nobody holds it.
+fn orphans(status: &FleetStatus) -> Vec<String> {
+    let is_moving = |work: &DriftedStatus| work.guards.is_empty() && work.phase != "stopped";
+    let is_working = status.cutover.is_some() || status.drifted.iter().any(is_moving);
+    if is_working {
+        return Vec::new();
+    }
+    let orphan = |entry: &LedgerStatus| {
+        let since = lasting(status.at.duration_since(entry.since));
+        format!("{}: {} for {since}, and no work needs it: it should have been put back", entry.group, entry.says)
+    };
+    status.ledger.iter().map(orphan).collect()
+}
+
+/// At its deadline a phase takes its exit with the next look. Later than that, nobody looks.
+fn overdue(status: &FleetStatus) -> Vec<String> {
+    let cutover = status.cutover.iter().filter_map(|cutover| {
+        let late = late(status.at, cutover.deadline?)?;
+        Some(format!("the cutover is {} for {} longer than it may be", cutover.phase, lasting(late)))
+    });
+    let work = status.drifted.iter().filter_map(|work| {
+        let late = late(status.at, work.deadline?)?;
+        Some(format!("{} is {} for {} longer than it may be", work.instance, work.phase, lasting(late)))
+    });
+    cutover.chain(work).collect()
+}
+
+fn late_looks(status: &FleetStatus) -> Vec<String> {
+    let wake = match status.next_wake {
+        NextWake::At { at } => late(status.at, at),
+        NextWake::None | NextWake::Unknown => None,
+    };
+    let wake = wake.map(|late| {
+        format!("the wake is {} late: is the function reconcile running, and does the sweep come?", lasting(late))
+    });
+    wake.into_iter().collect()
+}
+
+fn late(now: Timestamp, due: Timestamp) -> Option<SignedDuration> {
+    Some(now.duration_since(due)).filter(|late| *late > LATE_AFTER)
+}
+
+/// A cutover that has no way back is worth knowing; a fleet at rest with nothing to go back to is not.
+fn way_back(status: &FleetStatus) -> Vec<String> {
+    let is_missed = status.cutover.is_some() && !status.way_back.is_open;
+    let is_missed = is_missed && status.way_back.kind == WayBackKind::None;
+    is_missed.then(|| format!("there is none: {}", status.way_back.says)).into_iter().collect()
+}
+
+fn drawn(patients: &[Patient]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for patient in patients {
+        lines.push(patient.fleet.to_string());
+        for check in &patient.checks {
+            let verdict = match check.verdict {
+                Verdict::Well => "ok",
+                Verdict::Found => "FOUND",
+                Verdict::Unknown => "cannot tell",
+            };
+            let line = format!("  {verdict:<11}  {:<15}  {}", check.check, printable(&check.says));
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}

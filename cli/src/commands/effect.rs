@@ -1,0 +1,120 @@
+//! What a destructive order will do, as the fleet is now: said before it is confirmed.
+
+use driftless_planner::fact::Command;
+use driftless_planner::ids::{ImageId, InstanceId};
+use driftless_planner::text::ForeignText;
+use driftless_status::FleetStatus;
+use driftless_status::cutover::{CutoverStatus, Progress};
+
+use crate::draw::fleet::release;
+
+/// The word of an order that is confirmed first. None: it takes nothing away, or is taken back as easily.
+pub(crate) const fn destructive(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Reject => Some("reject"),
+        Command::Promote => Some("promote"),
+        Command::Abort => Some("abort"),
+        Command::Rollback => Some("rollback"),
+        Command::Replace { .. } => Some("replace an instance of"),
+        Command::Redeploy => Some("redeploy"),
+        Command::Veto { .. } => Some("veto an image of"),
+        Command::AcceptLive { .. } => Some("accept-live"),
+        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => None,
+    }
+}
+
+/// What it will do. Empty: nothing that is taken away.
+pub(crate) fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
+    let mut lines = vec![format!("now: {}", status.says)];
+    match command {
+        Command::Rollback => lines.extend(way_back(status)),
+        Command::Abort => lines.extend(with_cutover(status, ends)),
+        Command::Reject => {
+            lines.extend(with_cutover(status, ends));
+            lines.extend(status.cutover.iter().map(|cutover| format!("and {} is vetoed", named(cutover))));
+        }
+        Command::Promote => lines.extend(with_cutover(status, |_, cutover| vec![skips(cutover)])),
+        Command::Redeploy => lines.push(redeploys(status)),
+        Command::Replace { instance } => lines.extend(replaces(status, instance)),
+        Command::Veto { image } => lines.extend(vetoes(status, image)),
+        Command::AcceptLive { color } => {
+            let color = format!("{color:?}").to_lowercase();
+            lines.push(format!("{color} counts as live from now on: cutovers go from it, and ways back lead to it"));
+            let roles = status.colors.iter().filter_map(|group| {
+                let color = format!("{:?}", group.color?).to_lowercase();
+                Some(format!("{color} ({}) serves with {} of {}", group.group, group.serving, group.desired))
+            });
+            lines.extend(roles);
+        }
+        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => {}
+    }
+    lines
+}
+
+fn named(cutover: &CutoverStatus) -> String {
+    let build = cutover.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
+    format!("{}{build}", cutover.image)
+}
+
+fn way_back(status: &FleetStatus) -> Vec<String> {
+    let way = &status.way_back;
+    let mut lines: Vec<String> = way.to.iter().map(|to| format!("goes back to {}", release(to))).collect();
+    let is_closed = if way.is_open { "" } else { "there is no way back now: " };
+    lines.push(format!("{is_closed}{}", way.says));
+    lines.extend(way.waits.iter().map(|waits| format!("it would wait: {}", waits.why)));
+    lines
+}
+
+fn with_cutover(status: &FleetStatus, says: impl Fn(&FleetStatus, &CutoverStatus) -> Vec<String>) -> Vec<String> {
+    match &status.cutover {
+        Some(cutover) => says(status, cutover),
+        None => vec!["no cutover is under way: nothing will be done".to_owned()],
+    }
+}
+
+fn ends(status: &FleetStatus, cutover: &CutoverStatus) -> Vec<String> {
+    let mut lines = vec![format!("the cutover to {} ends", named(cutover))];
+    lines.extend(way_back(status));
+    lines
+}
+
+fn skips(cutover: &CutoverStatus) -> String {
+    let left = cutover.steps.iter().filter(|step| step.progress != Progress::Done);
+    let left: Vec<String> =
+        left.map(|step| step.percent.map_or_else(|| step.phase.clone(), |percent| format!("{percent} %"))).collect();
+    format!("the cutover to {} no longer waits in {}; health and alarms still stop it", named(cutover), left.join(", "))
+}
+
+fn redeploys(status: &FleetStatus) -> String {
+    match (&status.cutover, &status.release) {
+        (Some(cutover), _) => format!("a cutover to {} is under way: nothing will be done", named(cutover)),
+        (None, None) => "the fleet is not adopted yet: nothing will be done".to_owned(),
+        (None, Some(runs)) => {
+            format!("every instance is replaced by a fresh one of {}, by a cutover with all its guards", release(runs))
+        }
+    }
+}
+
+fn replaces(status: &FleetStatus, instance: &InstanceId) -> Vec<String> {
+    let Some(work) = status.drifted.iter().find(|work| work.instance == *instance) else {
+        let way = status.policy.words.iter().find(|words| words.key == "replace");
+        let way = way.map(|words| format!(" ({})", words.means)).unwrap_or_default();
+        return vec![format!("{instance} counts as drifted and is replaced{way}, when the guards agree")];
+    };
+    let reasons: Vec<&str> = work.reasons.iter().map(ForeignText::as_str).collect();
+    let mut lines =
+        vec![format!("{instance} in {} is drifted already ({}), and {}", work.zone, reasons.join(", "), work.phase)];
+    lines.extend(work.held_by.iter().map(|held| format!("it waits: {}", held.why)));
+    lines
+}
+
+fn vetoes(status: &FleetStatus, image: &ImageId) -> Vec<String> {
+    let mut lines = vec![format!("{image} takes no traffic until it is unvetoed")];
+    if let Some(cutover) = status.cutover.as_ref().filter(|cutover| cutover.image == *image) {
+        lines.extend(ends(status, cutover));
+    }
+    if status.release.as_ref().is_some_and(|runs| runs.image == *image) {
+        lines.push("the fleet runs it, and goes on running it: `driftless rollback` takes it away".to_owned());
+    }
+    lines
+}

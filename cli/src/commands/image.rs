@@ -1,0 +1,31 @@
+//! `driftless veto` and `unveto`: whether an image may take traffic.
+
+use clap::Args;
+use driftless_planner::fact::Command;
+use driftless_planner::ids::{FleetName, ImageId};
+
+use super::cutover::command_fleet;
+use super::order::Note;
+use crate::console::{Console, Failure};
+use crate::exit::Exit;
+
+/// What `driftless veto` and `unveto` take.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The fleet
+    fleet: FleetName,
+    /// The image
+    image: ImageId,
+    #[command(flatten)]
+    note: Note,
+}
+
+pub(crate) fn veto(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let command = Command::Veto { image: arguments.image.clone() };
+    command_fleet(&arguments.fleet, &arguments.note, command, console)
+}
+
+pub(crate) fn unveto(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let command = Command::Unveto { image: arguments.image.clone() };
+    command_fleet(&arguments.fleet, &arguments.note, command, console)
+}

@@ -1,0 +1,221 @@
+//! `driftless wait`: for pipelines. The core is a function from answers to a verdict; the sleeping is in [`run`].
+
+use std::str::FromStr;
+
+use clap::Args;
+use driftless_planner::ids::{FleetName, ImageId};
+use driftless_planner::machine::CUTOVER;
+use driftless_status::FleetStatus;
+use driftless_status::cutover::{CutoverStatus, Progress};
+use driftless_status::model::State;
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use crate::console::{Console, Failure, printable};
+use crate::exit::Exit;
+use crate::values;
+
+/// How a cutover can end.
+const OUTCOMES: [&str; 4] = ["done", "aborted", "superseded", "rolled-back"];
+
+/// What `driftless wait` takes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code: 0 it is so, 1 it will not come by itself, 5 the time is over. All codes: docs/cli.md."
+)]
+pub struct Arguments {
+    /// The fleet
+    fleet: FleetName,
+    /// What for: settled (nothing is under way), phase=PHASE of the cutover, outcome (done) or outcome=OUTCOME
+    #[arg(long = "for", value_name = "WHAT")]
+    goal: Goal,
+    /// Only the cutover to this image counts
+    #[arg(long)]
+    image: Option<ImageId>,
+    /// How long at most
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = values::duration)]
+    timeout: SignedDuration,
+    /// How often to ask
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::duration)]
+    every: SignedDuration,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Nothing is under way.
+    Settled,
+    /// The cutover is in this phase, or has passed it.
+    Phase(String),
+    /// The cutover has ended like this.
+    Outcome(String),
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = |word: &str, words: &[&str]| {
+            let list = words.join(", ");
+            words.contains(&word).then(|| word.to_owned()).ok_or_else(|| format!("one of {list}"))
+        };
+        let phases: Vec<&str> = CUTOVER.iter().map(|step| step.from).filter(|phase| !phase.is_empty()).collect();
+        match text.split_once('=') {
+            None if text == "settled" => Ok(Self::Settled),
+            None if text == "outcome" => Ok(Self::Outcome("done".to_owned())),
+            Some(("phase", phase)) => known(phase, &phases).map(Self::Phase),
+            Some(("outcome", outcome)) => known(outcome, &OUTCOMES).map(Self::Outcome),
+            None | Some(_) => Err("settled, phase=PHASE, outcome or outcome=OUTCOME".to_owned()),
+        }
+    }
+}
+
+/// What is known after an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is so.
+    Reached(String),
+    /// It will not come by itself.
+    Missed(String),
+    /// Not yet.
+    Waits(String),
+}
+
+/// Waiting: what was seen so far decides what an end means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    goal: Goal,
+    image: Option<ImageId>,
+    /// The cutover that is followed, once it is on record.
+    followed: Option<String>,
+}
+
+impl Waiting {
+    /// Begins to wait. `image`: only the cutover to it counts.
+    pub const fn new(goal: Goal, image: Option<ImageId>) -> Self {
+        Self { goal, image, followed: None }
+    }
+
+    /// Takes an answer.
+    pub fn take(&mut self, status: &FleetStatus) -> Verdict {
+        let is_at_a_stop =
+            status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());
+        if is_at_a_stop {
+            return Verdict::Missed(format!("it needs a person: {}", status.says));
+        }
+        match self.goal.clone() {
+            Goal::Settled if status.unsettled_since.is_none() => Verdict::Reached("it is settled".to_owned()),
+            Goal::Settled => Verdict::Waits(status.says.to_string()),
+            Goal::Phase(phase) => {
+                self.cutover(status, |cutover| in_phase(cutover, &phase), |outcome| outcome == "done")
+            }
+            Goal::Outcome(wanted) => self.cutover(
+                status,
+                |cutover| Verdict::Waits(format!("it is {}", cutover.phase)),
+                |outcome| outcome == wanted,
+            ),
+        }
+    }
+
+    /// Follows one cutover to its end, whatever comes after it.
+    fn cutover(
+        &mut self,
+        status: &FleetStatus,
+        under_way: impl Fn(&CutoverStatus) -> Verdict,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Verdict {
+        let is_meant = |image: &ImageId| self.image.as_ref().is_none_or(|wanted| wanted == image);
+        let current = status.cutover.as_ref().filter(|cutover| cutover.is_on_record && is_meant(&cutover.image));
+        let current = current.filter(|cutover| self.followed.as_ref().is_none_or(|id| *id == cutover.id));
+        if let Some(cutover) = current {
+            self.followed = Some(cutover.id.clone());
+            return under_way(cutover);
+        }
+        // One that was named may have ended before the waiting began.
+        let ended = status.past.iter().find(|past| match (&self.followed, &self.image) {
+            (Some(id), _) => past.id == *id,
+            (None, Some(image)) => past.image == *image,
+            (None, None) => false,
+        });
+        match ended {
+            Some(past) => {
+                let says = format!("the cutover to {} is {}: {}", past.image, past.outcome, past.why);
+                if is_wanted(&past.outcome) { Verdict::Reached(says) } else { Verdict::Missed(says) }
+            }
+            None if self.followed.is_some() => {
+                Verdict::Missed("the cutover is gone, and how it ended is no longer remembered".to_owned())
+            }
+            None => Verdict::Waits("no such cutover is under way yet".to_owned()),
+        }
+    }
+}
+
+/// A phase that was passed between two answers counts as reached.
+fn in_phase(cutover: &CutoverStatus, phase: &str) -> Verdict {
+    let is_passed = cutover.steps.iter().any(|step| step.phase == phase && step.progress == Progress::Done);
+    if cutover.phase == phase || is_passed {
+        return Verdict::Reached(format!("it is {}", cutover.phase));
+    }
+    match &cutover.because {
+        // Going back it passes none of the phases that lie ahead.
+        Some(because) if !["rolling-back", "rolled-back", "aborting"].contains(&phase) => {
+            Verdict::Missed(format!("it is {}: {because}", cutover.phase))
+        }
+        Some(_) | None => Verdict::Waits(format!("it is {}", cutover.phase)),
+    }
+}
+
+/// How waiting ended, for machines.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Ended<'a> {
+    fleet: &'a FleetName,
+    result: &'static str,
+    says: &'a str,
+    waited_seconds: i64,
+}
+
+/// Asks until it is so, or will not be, or the time is over.
+pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let began = console.world.now();
+    let mut waiting = Waiting::new(arguments.goal.clone(), arguments.image.clone());
+    let mut last = String::new();
+    loop {
+        let (verdict, failure) = match console.fleet(&arguments.fleet) {
+            Ok(status) => (waiting.take(&status), None),
+            Err(failure) if failure.is_passing() => (Verdict::Waits(printable(&failure)), Some(failure)),
+            Err(failure) => return Err(failure),
+        };
+        let waited = console.world.now().duration_since(began);
+        let left = arguments.timeout - waited;
+        match verdict {
+            Verdict::Reached(says) => return end(arguments, console, ("reached", Exit::Done), &says, waited),
+            Verdict::Missed(says) => return end(arguments, console, ("missed", Exit::NotDone), &says, waited),
+            Verdict::Waits(says) if left <= SignedDuration::ZERO => {
+                // Who was not answered to the last does not know that it is not so.
+                return failure
+                    .map_or_else(|| end(arguments, console, ("timed-out", Exit::TimedOut), &says, waited), Err);
+            }
+            Verdict::Waits(says) => {
+                if says != last && !console.is_json {
+                    console.aside(&format!("{}: {}", arguments.fleet, printable(&says)))?;
+                    last = says;
+                }
+                console.world.sleep(arguments.every.min(left));
+            }
+        }
+    }
+}
+
+fn end(
+    arguments: &Arguments,
+    console: &mut Console<'_>,
+    (result, exit): (&'static str, Exit),
+    says: &str,
+    waited: SignedDuration,
+) -> Result<Exit, Failure> {
+    let fleet = &arguments.fleet;
+    let ended = Ended { fleet, result, says, waited_seconds: waited.as_secs() };
+    console.answer(&ended, |_| format!("{fleet}: {result}: {}\n", printable(says)))?;
+    Ok(exit)
+}

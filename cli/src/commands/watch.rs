@@ -1,0 +1,185 @@
+//! `driftless watch`: a fleet, live. The core is a function from answers to lines; the sleeping is in [`run`].
+
+use clap::Args;
+use driftless_planner::ids::FleetName;
+use driftless_status::FleetStatus;
+use driftless_status::cutover::Progress;
+use driftless_status::model::{DriftedStatus, Traffic};
+use jiff::SignedDuration;
+
+use crate::console::{Console, Failure, printable};
+use crate::draw::page::{Page, clean};
+use crate::draw::style::Tone;
+use crate::draw::{Style, cutover, drift, glance, groups};
+use crate::exit::Exit;
+use crate::values;
+
+/// So many of the changes stay on the screen.
+const CHANGES_SHOWN: usize = 10;
+/// Home, and everything below is cleared: what was drawn before goes without a flicker.
+const REDRAW: &str = "\u{1b}[H\u{1b}[J";
+/// The whole screen is cleared once, when it begins.
+const CLEAR: &str = "\u{1b}[2J";
+
+/// What `driftless watch` takes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The fleet
+    fleet: FleetName,
+    /// End when nothing is under way any more
+    #[arg(long)]
+    until_settled: bool,
+    /// How often to ask
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = values::duration)]
+    every: SignedDuration,
+}
+
+/// What was seen so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watching {
+    last: Option<FleetStatus>,
+    changes: Vec<String>,
+}
+
+impl Watching {
+    /// Takes an answer, and tells what has changed: a line for each change, and for how it is where it is the first.
+    pub fn take(&mut self, status: FleetStatus) -> Vec<String> {
+        let told = changes(self.last.as_ref(), &status);
+        let time = status.at.strftime("%H:%M:%SZ").to_string();
+        let lines: Vec<String> = told.iter().map(|change| format!("{time}  {}", printable(change))).collect();
+        self.changes.extend(lines.iter().cloned());
+        let surplus = self.changes.len().saturating_sub(CHANGES_SHOWN);
+        self.changes.drain(..surplus);
+        self.last = Some(status);
+        lines
+    }
+
+    /// Whether nothing was under way with the last answer.
+    pub fn is_settled(&self) -> bool {
+        self.last.as_ref().is_some_and(|status| status.unsettled_since.is_none())
+    }
+
+    /// The screen after the last answer. `trouble`: why there is none since then.
+    pub fn screen(&self, trouble: Option<&str>, style: Style) -> String {
+        let Some(status) = &self.last else { return format!("{}\n", trouble.unwrap_or_default()) };
+        let mut page = Page::new(style, status.at);
+        let name = format!("{}  ", status.fleet);
+        let at = format!("  {}", status.at.strftime("%Y-%m-%d %H:%M:%SZ"));
+        let state = glance::state(status.state).to_uppercase();
+        page.line(&[(Tone::Strong, &name), (glance::tone(status.state), &state), (Tone::Faint, &at)]);
+        page.labeled("", 2, Tone::Plain, &clean(&status.says));
+        page.gap();
+        groups::groups(&mut page, &status.colors);
+        if let Some(under_way) = &status.cutover {
+            cutover::cutover(&mut page, under_way);
+        }
+        drift::drifted(&mut page, &status.drifted);
+        page.gap();
+        let way = if status.way_back.is_open { Tone::Good } else { Tone::Plain };
+        page.labeled("way back", 13, way, &clean(&status.way_back.says));
+        for command in status.way_back.command.iter().chain(&status.go_on) {
+            page.labeled("", 13, Tone::Strong, &format!("$ {command}"));
+        }
+        page.heading("SINCE THIS BEGAN");
+        for change in &self.changes {
+            page.labeled("", 2, Tone::Plain, change);
+        }
+        if let Some(trouble) = trouble {
+            page.labeled("", 2, Tone::Bad, &clean(trouble));
+        }
+        page.finish()
+    }
+}
+
+/// What is different. Without an answer before: how it is.
+fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut say = |was: Option<String>, is: String| {
+        if was.as_ref() != Some(&is) && !(was.is_none() && is.is_empty()) {
+            told.push(is);
+        }
+    };
+    say(before.map(state), state(now));
+    say(before.map(weights), weights(now));
+    say(before.map(waits), waits(now));
+    let was: Vec<String> = before.iter().flat_map(|status| work(status)).collect();
+    let is = work(now);
+    told.extend(is.iter().filter(|line| !was.contains(line)).cloned());
+    let gone = before.iter().flat_map(|status| &status.drifted);
+    let gone = gone.filter(|work| !now.drifted.iter().any(|left| left.instance == work.instance));
+    told.extend(gone.map(|work| format!("{} is no longer drifted, or gone", work.instance)));
+    told.retain(|line| !line.is_empty());
+    told
+}
+
+fn state(status: &FleetStatus) -> String {
+    let way = status.cutover.as_ref().map(|cutover| {
+        let done = cutover.steps.iter().filter(|step| step.progress == Progress::Done).count();
+        format!(" (step {} of {})", (done + 1).min(cutover.steps.len()), cutover.steps.len())
+    });
+    format!("{}: {}{}", glance::state(status.state), status.says, way.unwrap_or_default())
+}
+
+fn weights(status: &FleetStatus) -> String {
+    let weights: Vec<String> = status
+        .colors
+        .iter()
+        .filter_map(|group| match &group.traffic {
+            Traffic::Weighted { percent: Some(percent), .. } => Some(format!("{} {percent} %", group.group)),
+            Traffic::Weighted { percent: None, .. } | Traffic::NotForwarded | Traffic::NoLoadBalancer => None,
+            Traffic::Attached => Some(format!("{} attached", group.group)),
+            Traffic::Detached => Some(format!("{} detached", group.group)),
+        })
+        .collect();
+    if weights.is_empty() { String::new() } else { format!("traffic: {}", weights.join(", ")) }
+}
+
+fn waits(status: &FleetStatus) -> String {
+    let waits = status.cutover.as_ref().and_then(|cutover| cutover.waits.as_ref());
+    waits.map(|waits| format!("waits: {}", waits.why)).unwrap_or_default()
+}
+
+fn work(status: &FleetStatus) -> Vec<String> {
+    let one = |work: &DriftedStatus| {
+        let successor = work.successor.as_ref().map(|id| format!(", its successor is {id}")).unwrap_or_default();
+        let held = work.held_by.as_ref().map(|held| format!(", waits: {}", held.why)).unwrap_or_default();
+        format!("{} is {}{successor}{held}", work.instance, work.phase)
+    };
+    status.drifted.iter().map(one).collect()
+}
+
+/// Asks again and again, until the work ends or ctrl-c.
+pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let mut watching = Watching::default();
+    let is_drawn = console.is_live && !console.is_json;
+    if is_drawn {
+        console.out.write_all(CLEAR.as_bytes())?;
+    }
+    loop {
+        let trouble = match console.fleet(&arguments.fleet) {
+            Ok(status) => {
+                if console.is_json {
+                    console.json_line(&status)?;
+                }
+                let lines = watching.take(status);
+                if !is_drawn && !console.is_json {
+                    lines.iter().try_for_each(|line| console.line(line))?;
+                }
+                None
+            }
+            Err(failure) if failure.is_passing() => Some(printable(&failure)),
+            Err(failure) => return Err(failure),
+        };
+        if is_drawn {
+            let screen = watching.screen(trouble.as_deref(), console.style);
+            console.out.write_all(format!("{REDRAW}{screen}").as_bytes())?;
+        } else if let Some(trouble) = &trouble {
+            console.aside(trouble)?;
+        }
+        console.out.flush()?;
+        if arguments.until_settled && trouble.is_none() && watching.is_settled() {
+            return Ok(Exit::Done);
+        }
+        console.world.sleep(arguments.every);
+    }
+}

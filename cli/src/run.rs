@@ -1,0 +1,50 @@
+//! From what was typed to what is done.
+
+use crate::commands::{
+    adopt, cutover, doctor, freeze, history, image, man, replace, simulate, status, wait, watch, why,
+};
+use crate::console::{Console, Failure};
+use crate::exit::Exit;
+use crate::line::Command;
+use driftless_planner::fact::Command as Deed;
+
+/// Does it, and says what came of it.
+pub fn run(command: &Command, console: &mut Console<'_>) -> Exit {
+    match follow(command, console) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // Whoever listens to neither stream still gets the code.
+            let _is_heard = console.fail(&failure).is_ok();
+            failure.exit()
+        }
+    }
+}
+
+fn follow(command: &Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Status(arguments) => status::run(arguments, console),
+        Command::Watch(arguments) => watch::run(arguments, console),
+        Command::Why(arguments) => why::run(arguments, console),
+        Command::History(arguments) => history::run(arguments, console),
+        Command::Freeze(arguments) => freeze::freeze(arguments, console),
+        Command::Thaw(arguments) => freeze::thaw(arguments, console),
+        Command::Pause(arguments) => cutover::run(arguments, Deed::Pause, console),
+        Command::Resume(arguments) => cutover::run(arguments, Deed::Resume, console),
+        Command::Approve(arguments) => cutover::run(arguments, Deed::Approve, console),
+        Command::Reject(arguments) => cutover::run(arguments, Deed::Reject, console),
+        Command::Promote(arguments) => cutover::run(arguments, Deed::Promote, console),
+        Command::Abort(arguments) => cutover::run(arguments, Deed::Abort, console),
+        Command::Rollback(arguments) => cutover::run(arguments, Deed::Rollback, console),
+        Command::Retry(arguments) => cutover::run(arguments, Deed::Retry, console),
+        Command::Replace(arguments) => replace::run(arguments, console),
+        Command::Redeploy(arguments) => cutover::run(arguments, Deed::Redeploy, console),
+        Command::Veto(arguments) => image::veto(arguments, console),
+        Command::Unveto(arguments) => image::unveto(arguments, console),
+        Command::AcceptLive(arguments) => cutover::accept_live(arguments, console),
+        Command::Adopt(arguments) => adopt::run(arguments, console),
+        Command::Doctor(arguments) => doctor::run(arguments, console),
+        Command::Wait(arguments) => wait::run(arguments, console),
+        Command::Simulate(arguments) => simulate::run(arguments, console),
+        Command::Man(arguments) => man::run(arguments, console),
+    }
+}
