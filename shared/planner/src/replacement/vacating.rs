@@ -93,7 +93,10 @@ pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
 /// The floor, where the tag says that the drifted instance goes first.
 fn floor_after(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
     let serving = serving_after(plan, context.group, context.id);
-    let floor = surge.policy.min_healthy.of_rounded_up(context.group.desired.min(surge.base_desired));
+    // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
+    let without_surges = context.group.desired.saturating_sub(context.others_launched);
+    let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
+    let floor = surge.policy.min_healthy.of_rounded_up(wanted);
     (serving < floor && !serves_nobody(plan, context.group, context.id))
         .then_some(Waiting::BelowFloor { serving, floor })
 }

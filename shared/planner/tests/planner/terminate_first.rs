@@ -98,6 +98,26 @@ fn the_floor_must_hold_without_it() {
 }
 
 #[test]
+fn who_scales_out_before_it_went_is_counted_in_the_floor() {
+    // Nine serve without it: enough for ten that are wanted, and not for eleven.
+    for (wanted, is_gone) in [(9, true), (10, true), (11, false)] {
+        let mut stage = drifted(10, &[1], "90%");
+        stage.group().max = 20;
+        let start = stage.decide();
+        stage.commit(&start);
+        // What is wanted from now on is on its way, and does not serve yet.
+        stage.launches = false;
+        stage.group().desired = wanted;
+        let decision = stage.look();
+        let goes = decision.actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
+        assert_eq!(goes, is_gone, "{wanted}: {:?}", decision.actions);
+        if !is_gone {
+            assert_eq!(decision.waiting[&id(1)], Waiting::BelowFloor { serving: 9, floor: 10 });
+        }
+    }
+}
+
+#[test]
 fn two_that_go_at_once_leave_the_floor() {
     for (min_healthy, fewest_serving) in [("90%", 9), ("80%", 8), ("70%", 8)] {
         let mut stage = drifted(10, &[1, 2], min_healthy);
