@@ -21,8 +21,8 @@ pub use cutover::{
 };
 pub use ledger::{LedgerEntry, Setting};
 pub use replacement::{
-    BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Replacement, Retiring, RuleBreaker,
-    StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
+    BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Refused, Replacement, Retiring,
+    RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
 };
 
 /// The shape of the stored record. A record of another version is refused, never guessed at.

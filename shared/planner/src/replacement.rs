@@ -15,7 +15,7 @@ use crate::notification::News;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::ReplaceBy;
 use crate::record::{
-    Descent, Failure, Phase, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
+    Descent, Failure, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
 };
 use crate::withdrawal::withdraw;
 use crate::{capacity, quarantine};
@@ -399,9 +399,9 @@ fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId
 fn refused(context: &Context<'_, '_>, surge: Surge, because: WithdrawReason) -> Step {
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
-    let refused_in = is_of_zone.then(|| context.zone.clone());
+    let refused = is_of_zone.then(|| Refused { zone: context.zone.clone(), at: context.now });
     let why = because.to_string();
-    let phase = Withdrawing { taken_back, refused_in, ..withdrawing(context, surge, None, because) };
+    let phase = Withdrawing { taken_back, refused, ..withdrawing(context, surge, None, because) };
     Step::To(Phase::Withdrawing(phase), why)
 }
 
@@ -412,7 +412,7 @@ fn withdrawing(
     because: WithdrawReason,
 ) -> Withdrawing {
     let deadline = context.now + surge.policy.drain_deadline;
-    Withdrawing { surge, successor, because, deadline, desired_before: None, taken_back: false, refused_in: None }
+    Withdrawing { surge, successor, because, deadline, desired_before: None, taken_back: false, refused: None }
 }
 
 /// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the

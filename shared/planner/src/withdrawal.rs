@@ -2,10 +2,10 @@
 
 use crate::action::{Action, ActionResult, Role};
 use crate::decide::Plan;
-use crate::ids::{InstanceId, Zone};
+use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member, TemplateReference};
-use crate::record::{Phase, Replacement, Surge, WithdrawReason, Withdrawing};
+use crate::record::{Phase, Refused, Replacement, Surge, WithdrawReason, Withdrawing};
 use crate::replacement::{Context, End, Step, floor, terminate};
 
 pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
@@ -85,14 +85,14 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if let Some(newest) = newest_since(plan, context, &withdrawing.surge, withdrawing.refused_in.as_ref())
+    if let Some(newest) = newest_since(plan, context, &withdrawing.surge, withdrawing.refused.as_ref())
         && let Some(surplus) = group.member(&newest)
     {
         withdrawing.successor = Some(newest);
         return withdraw_surplus(plan, context, withdrawing, surplus);
     }
     let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
-    if is_short && withdrawing.refused_in.is_none() {
+    if is_short && withdrawing.refused.is_none() {
         withdrawing.desired_before = Some(group.desired);
         plan.actions.push(Action::SetDesired {
             group: group.name.clone(),
@@ -141,19 +141,19 @@ pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
 }
 
 /// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet:
-/// of one zone, or of any.
+/// wherever it came, or where a launch that was refused may have brought it.
 pub(crate) fn newest_since(
     plan: &Plan<'_>,
     context: &Context<'_, '_>,
     surge: &Surge,
-    zone: Option<&Zone>,
+    refused: Option<&Refused>,
 ) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
         let machine = plan.input.seen.machines.get(&member.id)?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.there_before.contains(&member.id);
-        let is_there = zone.is_none_or(|zone| member.zone == *zone);
+        let is_there = refused.is_none_or(|refused| member.zone == refused.zone && machine.launched_at <= refused.at);
         let is_release = match &context.group.template {
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
             TemplateReference::Floating { .. } | TemplateReference::None => false,

@@ -205,10 +205,21 @@ pub struct Withdrawing {
     pub desired_before: Option<u32>,
     /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
     pub taken_back: bool,
-    /// The zone of a launch that AWS refused when it was asked for again: what an earlier call may have launched is there,
-    /// and whatever comes elsewhere is somebody else's.
+    /// Set where AWS refused the launch when it was asked for again: an earlier call may have launched something all the
+    /// same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_in: Option<Zone>,
+    pub refused: Option<Refused>,
+}
+
+/// A launch that was refused. What an earlier call launched is in its zone, and was there before the refusal; whatever
+/// comes elsewhere or later is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// The zone that was asked for.
+    pub zone: Zone,
+    /// When the refusal was read.
+    pub at: Timestamp,
 }
 
 /// Why a surge is given up.

@@ -266,6 +266,28 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
 }
 
 #[test]
+fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
+    // EC2 tells launch times in whole seconds: what comes in the very second may be ours.
+    for (waited, is_taken) in [(secs(0), true), (secs(1), false)] {
+        // The second instance runs in the zone in which somebody else's newcomer comes.
+        let mut stage = Stage::drifted(3, &[2]);
+        let asked = stage.decide();
+        stage.commit(&asked);
+        stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
+        stage.look();
+        stage.launches = false;
+        stage.scale_to(4);
+        stage.look();
+        assert_eq!(stage.phase(2), "withdrawing");
+        stage.wait(waited);
+        stage.launches = true;
+        stage.scale_to(4);
+        stage.settle();
+        assert_eq!(stage.terminated().contains(&id(101)), is_taken, "{waited:?}");
+    }
+}
+
+#[test]
 fn what_somebody_wants_beside_a_refused_launch_is_left_to_them_until_it_comes() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
