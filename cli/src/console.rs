@@ -97,6 +97,19 @@ impl Failure {
         }
     }
 
+    /// Whether it only says that nothing can be read: IAM can hand out orders without questions, and they must work while
+    /// the other function does not.
+    pub(crate) fn is_blindness(&self) -> bool {
+        let is_of_status = |error: &DeskError| {
+            matches!(
+                error,
+                DeskError::Denied { function: Function::Status, .. }
+                    | DeskError::Unreadable { function: Function::Status, .. }
+            )
+        };
+        self.is_passing() || matches!(self, Self::Desk(error) if is_of_status(error))
+    }
+
     /// Whether the same question may be answered in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
@@ -190,6 +203,11 @@ impl Console<'_> {
         self.aside(&format!("driftless: {says}"))?;
         advice.map_or(Ok(()), |advice| self.aside(&format!("  {advice}")))
     }
+}
+
+/// Whether nothing is under way, and nothing that was filed waits to be used: an order that nobody has followed yet is work.
+pub(crate) const fn is_settled(status: &FleetStatus) -> bool {
+    status.unsettled_since.is_none() && status.facts_filed == 0
 }
 
 /// Text without anything that a terminal would obey, whoever wrote it.

@@ -14,12 +14,12 @@ use crate::desk::Place;
 #[derive(Debug, Parser)]
 #[command(name = "driftless", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
 pub struct Line {
-    /// What is the same for all commands.
-    #[command(flatten)]
-    pub common: Common,
     /// Print the completions of a shell, and do nothing else
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<Shell>,
+    /// What is the same for all commands.
+    #[command(flatten)]
+    pub common: Common,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,

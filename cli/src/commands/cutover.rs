@@ -46,8 +46,7 @@ pub(crate) fn command_fleet(
     command: Command,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    if let Some(verb) = effect::destructive(&command) {
-        let what = format!("{verb} {fleet}");
+    if let Some(what) = effect::destructive(&command, fleet) {
         let given = consent_about(console, &what, fleet, |status| effect::of(status, &command))?;
         if given == Consent::Withheld {
             return Ok(Exit::NotDone);

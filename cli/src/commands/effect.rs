@@ -1,25 +1,35 @@
 //! What a destructive order will do, as the fleet is now: said before it is confirmed.
 
 use driftless_planner::fact::Command;
-use driftless_planner::ids::{ImageId, InstanceId};
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::text::ForeignText;
 use driftless_status::FleetStatus;
 use driftless_status::cutover::{CutoverStatus, Progress};
 
 use crate::draw::fleet::release;
 
-/// The word of an order that is confirmed first. None: it takes nothing away, or is taken back as easily.
-pub(crate) const fn destructive(command: &Command) -> Option<&'static str> {
-    match command {
-        Command::Reject => Some("reject"),
-        Command::Promote => Some("promote"),
-        Command::Abort => Some("abort"),
-        Command::Rollback => Some("rollback"),
-        Command::Replace { .. } => Some("replace an instance of"),
-        Command::Redeploy => Some("redeploy"),
-        Command::Veto { .. } => Some("veto an image of"),
-        Command::AcceptLive { .. } => Some("accept-live"),
-        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => None,
+/// An order that is confirmed first, in the words that it is asked with. None: it takes nothing away, or is taken back as
+/// easily.
+pub(crate) fn destructive(command: &Command, fleet: &FleetName) -> Option<String> {
+    let words = match command {
+        Command::Reject => format!("reject {fleet}"),
+        Command::Promote => format!("promote {fleet}"),
+        Command::Abort => format!("abort {fleet}"),
+        Command::Rollback => format!("rollback {fleet}"),
+        Command::Replace { instance } => format!("replace {instance} of {fleet}"),
+        Command::Redeploy => format!("redeploy {fleet}"),
+        Command::Veto { image } => format!("veto {image} in {fleet}"),
+        Command::AcceptLive { color } => format!("accept-live {fleet} {}", name(*color)),
+        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => return None,
+    };
+    Some(words)
+}
+
+const fn name(color: Color) -> &'static str {
+    match color {
+        Color::Blue => "blue",
+        Color::Green => "green",
     }
 }
 
@@ -38,10 +48,10 @@ pub(crate) fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
         Command::Replace { instance } => lines.extend(replaces(status, instance)),
         Command::Veto { image } => lines.extend(vetoes(status, image)),
         Command::AcceptLive { color } => {
-            let color = format!("{color:?}").to_lowercase();
+            let color = name(*color);
             lines.push(format!("{color} counts as live from now on: cutovers go from it, and ways back lead to it"));
             let roles = status.colors.iter().filter_map(|group| {
-                let color = format!("{:?}", group.color?).to_lowercase();
+                let color = name(group.color?);
                 Some(format!("{color} ({}) serves with {} of {}", group.group, group.serving, group.desired))
             });
             lines.extend(roles);

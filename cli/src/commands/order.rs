@@ -64,8 +64,9 @@ pub(crate) fn consent(
     }
     let lines = match effect(console) {
         Ok(lines) => lines,
-        // An order must work while reading does not.
-        Err(failure) if failure.is_passing() => vec![format!("what it will do is not known: {}", printable(&failure))],
+        Err(failure) if failure.is_blindness() => {
+            vec![format!("what it will do is not known: {}", printable(&failure))]
+        }
         Err(failure) => return Err(failure),
     };
     console.aside(&format!("{what}:"))?;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use driftless_planner::fact::Command;
-use driftless_planner::ids::InstanceId;
+use driftless_planner::ids::{FleetName, InstanceId};
 use driftless_status::why::Subject;
 
 use super::cutover::command_fleet;
@@ -13,15 +13,20 @@ use crate::exit::Exit;
 /// What `driftless replace` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The instance; its fleet is found
+    /// The instance
     instance: InstanceId,
+    /// Its fleet [default: it is looked up]
+    #[arg(long)]
+    fleet: Option<FleetName>,
     #[command(flatten)]
     note: Note,
 }
 
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let subject = Subject::Instance(arguments.instance.clone());
-    let fleet = console.why(subject, None)?.fleet;
+    let fleet = match &arguments.fleet {
+        Some(fleet) => fleet.clone(),
+        None => console.why(Subject::Instance(arguments.instance.clone()), None)?.fleet,
+    };
     let command = Command::Replace { instance: arguments.instance.clone() };
     command_fleet(&fleet, &arguments.note, command, console)
 }

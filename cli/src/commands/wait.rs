@@ -11,7 +11,7 @@ use driftless_status::model::State;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::console::{Console, Failure, printable};
+use crate::console::{Console, Failure, is_settled, printable};
 use crate::exit::Exit;
 use crate::values;
 
@@ -104,7 +104,10 @@ impl Waiting {
             return Verdict::Missed(format!("it needs a person: {}", status.says));
         }
         match self.goal.clone() {
-            Goal::Settled if status.unsettled_since.is_none() => Verdict::Reached("it is settled".to_owned()),
+            Goal::Settled if is_settled(status) => Verdict::Reached("it is settled".to_owned()),
+            Goal::Settled if status.unsettled_since.is_none() => {
+                Verdict::Waits(format!("{} reports or orders are filed and not used yet", status.facts_filed))
+            }
             Goal::Settled => Verdict::Waits(status.says.to_string()),
             Goal::Phase(phase) => {
                 self.cutover(status, |cutover| in_phase(cutover, &phase), |outcome| outcome == "done")

@@ -7,7 +7,7 @@ use driftless_status::cutover::Progress;
 use driftless_status::model::{DriftedStatus, Traffic};
 use jiff::SignedDuration;
 
-use crate::console::{Console, Failure, printable};
+use crate::console::{Console, Failure, is_settled, printable};
 use crate::draw::page::{Page, clean};
 use crate::draw::style::Tone;
 use crate::draw::{Style, cutover, drift, glance, groups};
@@ -54,9 +54,9 @@ impl Watching {
         lines
     }
 
-    /// Whether nothing was under way with the last answer.
+    /// Whether nothing was under way, or filed and not used, with the last answer.
     pub fn is_settled(&self) -> bool {
-        self.last.as_ref().is_some_and(|status| status.unsettled_since.is_none())
+        self.last.as_ref().is_some_and(is_settled)
     }
 
     /// The screen after the last answer. `trouble`: why there is none since then.

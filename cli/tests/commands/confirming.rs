@@ -1,0 +1,91 @@
+//! What is destructive is confirmed, or not done.
+
+use driftless_cli::desk::{DeskError, Function};
+
+use crate::play::{Stage, unavailable};
+
+const DESTRUCTIVE: [&str; 10] = [
+    "driftless reject app",
+    "driftless promote app",
+    "driftless abort app",
+    "driftless rollback app",
+    "driftless redeploy app",
+    "driftless replace i-00000000000000001",
+    "driftless veto app ami-00000000000000002",
+    "driftless accept-live app blue",
+    "driftless freeze --everything --reason incident",
+    "driftless thaw --everything",
+];
+
+#[test]
+fn without_a_terminal_nothing_destructive_is_done_unless_it_was_confirmed() {
+    for typed in DESTRUCTIVE {
+        let played = Stage::of("half-way").nobody().play(typed);
+        assert_eq!((played.code, played.orders.len()), (2, 0), "{}", played.text());
+        assert!(played.aside.contains("--yes confirms it"), "{}", played.text());
+        let played = Stage::of("half-way").nobody().play(&format!("{typed} --yes"));
+        assert_eq!((played.code, played.orders.len()), (0, 1), "{}", played.text());
+    }
+}
+
+#[test]
+fn a_person_who_says_no_is_obeyed() {
+    for typed in DESTRUCTIVE {
+        let mut stage = Stage::of("half-way");
+        stage.person = Some(false);
+        let played = stage.play(typed);
+        assert_eq!((played.code, played.orders.len()), (1, 0), "{}", played.text());
+    }
+}
+
+#[test]
+fn what_is_as_easily_taken_back_is_not_confirmed() {
+    for typed in [
+        "driftless freeze app --reason incident",
+        "driftless thaw app",
+        "driftless pause app",
+        "driftless resume app",
+        "driftless approve app",
+        "driftless retry app",
+        "driftless unveto app ami-00000000000000002",
+    ] {
+        let played = Stage::of("half-way").nobody().play(typed);
+        assert_eq!((played.code, played.orders.len(), played.questions.len()), (0, 1, 0), "{}", played.text());
+    }
+}
+
+#[test]
+fn a_machine_is_refused_in_its_own_language() {
+    let played = Stage::of("half-way").nobody().play("driftless rollback app --json");
+    insta::assert_snapshot!("unconfirmed-json", played.text());
+}
+
+#[test]
+fn a_way_back_works_while_nothing_can_be_read() {
+    let broken = || {
+        let mut stage = Stage::of("half-way");
+        stage.statuses = vec![Err(unavailable(Function::Status))];
+        stage
+    };
+    let played = broken().play("driftless rollback app");
+    assert_eq!((played.code, played.orders.len()), (0, 1));
+    insta::assert_snapshot!("rollback-blind", played.text());
+    let played = broken().nobody().play("driftless rollback app --yes");
+    assert_eq!((played.code, played.orders.len(), played.questions.len()), (0, 1, 0));
+}
+
+#[test]
+fn who_may_order_and_not_read_confirms_what_nobody_can_tell() {
+    let denied = || {
+        let mut stage = Stage::of("half-way");
+        let why = "not authorized to perform lambda:InvokeFunctionUrl".to_owned();
+        stage.statuses = vec![Err(DeskError::Denied { function: Function::Status, why })];
+        stage
+    };
+    let played = denied().play("driftless rollback app");
+    assert_eq!((played.code, played.orders.len()), (0, 1));
+    assert!(played.aside.contains("what it will do is not known"), "{}", played.text());
+    assert_eq!(denied().play("driftless replace i-00000000000000001 --yes").code, 3, "its fleet cannot be found");
+    assert_eq!(denied().play("driftless replace i-00000000000000001 --fleet app --yes").code, 0);
+    assert_eq!(denied().play("driftless rollback app --yes").code, 0);
+}

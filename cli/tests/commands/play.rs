@@ -1,0 +1,212 @@
+//! A desk with canned answers, a clock that moves by sleeping, and a person who says what a test wants.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::process::Command;
+
+use clap::Parser;
+use driftless_cli::console::{Console, World};
+use driftless_cli::desk::{Desk, DeskError, Function};
+use driftless_cli::draw::{Style, WIDTH_MAX};
+use driftless_cli::line::Line;
+use driftless_cli::run;
+use driftless_status::FleetStatus;
+use driftless_status::glance::at_a_glance;
+use driftless_status::history::History;
+use driftless_status::request::{Answer, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::why::why;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::said;
+
+/// What a test sets up.
+pub(crate) struct Stage {
+    /// What the fleet is, one answer after the other; the last one stays.
+    pub(crate) statuses: Vec<Result<FleetStatus, DeskError>>,
+    /// What the operator replies, one after the other; the last one stays.
+    pub(crate) replies: Vec<Result<Reply, DeskError>>,
+    pub(crate) history: Option<History>,
+    /// What the person says. None: nobody is there.
+    pub(crate) person: Option<bool>,
+    pub(crate) is_live: bool,
+    asked: Cell<usize>,
+    ordered: RefCell<Vec<Order>>,
+    questions: RefCell<Vec<Question>>,
+}
+
+/// What came of a line.
+pub(crate) struct Played {
+    pub(crate) out: String,
+    pub(crate) aside: String,
+    pub(crate) code: u8,
+    pub(crate) orders: Vec<Order>,
+    pub(crate) questions: Vec<Question>,
+    pub(crate) slept: Vec<SignedDuration>,
+    text: String,
+}
+
+impl Stage {
+    /// A fleet that is as in one world, a person at the terminal who agrees, and an operator that does what it is told.
+    pub(crate) fn of(world: &str) -> Self {
+        Self::through(&[world])
+    }
+
+    /// A fleet that is as in one world after the other.
+    pub(crate) fn through(worlds: &[&str]) -> Self {
+        Self::with(worlds.iter().map(|world| said::status(world)).collect())
+    }
+
+    pub(crate) fn with(statuses: Vec<FleetStatus>) -> Self {
+        Self {
+            statuses: statuses.into_iter().map(Ok).collect(),
+            replies: vec![Ok(receipt(OrderResult::Done, "(the state that it led to)"))],
+            history: None,
+            person: Some(true),
+            is_live: false,
+            asked: Cell::new(0),
+            ordered: RefCell::new(Vec::new()),
+            questions: RefCell::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn nobody(self) -> Self {
+        Self { person: None, ..self }
+    }
+
+    pub(crate) fn replying(self, replies: Vec<Result<Reply, DeskError>>) -> Self {
+        Self { replies, ..self }
+    }
+
+    /// Types a line, as a shell would read it.
+    pub(crate) fn play(self, typed: &str) -> Played {
+        let line = Line::try_parse_from(shell_words(typed)).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
+        let (mut out, mut aside) = (Vec::new(), Vec::new());
+        let exit = run(
+            &line.command.unwrap(),
+            &mut Console {
+                desk: &self,
+                world: &mut person,
+                out: &mut out,
+                aside: &mut aside,
+                style: Style::plain(WIDTH_MAX),
+                is_live: self.is_live,
+                is_json: line.common.json,
+                is_confirmed: line.common.yes,
+            },
+        );
+        let (out, mut aside) = (String::from_utf8(out).unwrap(), String::from_utf8(aside).unwrap());
+        for question in person.questions {
+            writeln!(aside, "{question} {:?}", self.person).unwrap();
+        }
+        let mut text = format!("$ {typed}\n{out}");
+        for line in aside.lines() {
+            writeln!(text, "! {line}").unwrap();
+        }
+        let orders = self.ordered.take();
+        for order in &orders {
+            writeln!(text, "> {}", serde_json::to_string(order).unwrap()).unwrap();
+        }
+        writeln!(text, "exit {}", exit.code()).unwrap();
+        let (questions, slept) = (self.questions.take(), person.slept);
+        Played { out, aside, code: exit.code(), orders, questions, slept, text }
+    }
+}
+
+impl Played {
+    /// All of it, for a golden file.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Desk for Stage {
+    fn ask(&self, question: &Question) -> Result<Answer, DeskError> {
+        self.questions.borrow_mut().push(question.clone());
+        if let Question::History { fleet, .. } = question {
+            let history = self.history.clone();
+            let none = Refusal { cause: RefusalCause::NotFound, says: format!("there is no fleet {fleet}").into() };
+            return Ok(history.map_or(Answer::Refused(none), Answer::History));
+        }
+        let number = self.asked.replace(self.asked.get() + 1);
+        let status = self.statuses.get(number).or(self.statuses.last()).unwrap().clone()?;
+        let no_fleet = |says: String| Answer::Refused(Refusal { cause: RefusalCause::NotFound, says: says.into() });
+        Ok(match question {
+            Question::Fleets => Answer::Fleets(at_a_glance([status.clone()], Vec::new(), Vec::new(), status.at)),
+            Question::Fleet { fleet } if *fleet == status.fleet => Answer::Fleet(Box::new(status)),
+            Question::Fleet { fleet } => no_fleet(format!("there is no fleet {fleet}")),
+            Question::Why { subject, .. } => {
+                why(&status, subject).map_or_else(|error| no_fleet(error.to_string()), Answer::Why)
+            }
+            Question::History { .. } => unreachable!("answered above"),
+        })
+    }
+
+    fn order(&self, order: &Order) -> Result<Reply, DeskError> {
+        let mut ordered = self.ordered.borrow_mut();
+        ordered.push(order.clone());
+        let reply = self.replies.get(ordered.len() - 1).or(self.replies.last()).unwrap().clone()?;
+        Ok(match reply {
+            Reply::Receipt(receipt) => Reply::Receipt(Receipt { request: order.request.clone(), ..receipt }),
+            Reply::Refused(refusal) => Reply::Refused(refusal),
+        })
+    }
+}
+
+struct Person {
+    now: Timestamp,
+    says: Option<bool>,
+    slept: Vec<SignedDuration>,
+    questions: Vec<String>,
+}
+
+impl World for Person {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn sleep(&mut self, duration: SignedDuration) {
+        assert!(self.slept.len() < 10_000, "it never ends");
+        self.now += duration;
+        self.slept.push(duration);
+    }
+
+    fn confirm(&mut self, question: &str) -> Option<bool> {
+        self.questions.push(question.to_owned());
+        self.says
+    }
+
+    fn new_request(&mut self) -> String {
+        "request-1".to_owned()
+    }
+}
+
+/// When every line is typed.
+pub(crate) fn began() -> Timestamp {
+    "2026-11-20T12:10:00Z".parse().unwrap()
+}
+
+/// A reply of the operator.
+pub(crate) fn receipt(result: OrderResult, says: &str) -> Reply {
+    let actor = "arn:aws:sts::123456789012:assumed-role/oncall/ana".into();
+    Reply::Receipt(Receipt { request: "request-1".to_owned(), actor, result, says: says.into() })
+}
+
+/// The connection breaks.
+pub(crate) fn lost(function: Function) -> DeskError {
+    DeskError::Lost { function, why: "connection reset by peer".to_owned() }
+}
+
+/// The function does not answer.
+pub(crate) fn unavailable(function: Function) -> DeskError {
+    DeskError::Unavailable { function, why: "429 Rate exceeded".to_owned() }
+}
+
+/// The words of a line, as a POSIX shell reads them.
+pub(crate) fn shell_words(line: &str) -> Vec<String> {
+    let script = format!("set -- {line}\nprintf '%s\\0' \"$@\"");
+    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_terminator('\0').map(str::to_owned).collect()
+}

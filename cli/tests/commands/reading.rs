@@ -1,0 +1,84 @@
+//! The commands that only read.
+
+use crate::play::Stage;
+use crate::said;
+
+#[test]
+fn what_is_read_is_shown_as_its_golden_file() {
+    for (name, world, typed) in [
+        ("status", "half-way", "driftless status"),
+        ("status-fleet", "awaiting-approval", "driftless status app"),
+        ("status-unknown", "steady", "driftless status nowhere"),
+        ("why-fleet", "frozen", "driftless why app"),
+        ("why-instance", "blocked", "driftless why i-00000000000000001"),
+        ("why-image", "rolled-back", "driftless why ami-00000000000000002 --fleet app"),
+        ("why-json", "frozen", "driftless why app --json"),
+        ("status-json", "steady", "driftless --json status"),
+        ("status-unknown-json", "steady", "driftless status nowhere --json"),
+        ("adopt-ready", "steady", "driftless adopt app --check"),
+        ("adopt-misconfigured", "misconfigured", "driftless adopt app --check"),
+        ("adopt-policy", "policy-invalid", "driftless adopt app --check"),
+        ("adopt-new", "unadopted", "driftless adopt app --check"),
+        ("adopt-json", "policy-invalid", "driftless adopt app --check --json"),
+        ("adopt-pin", "steady", "driftless adopt app --pin"),
+        ("doctor", "half-way", "driftless doctor"),
+        ("doctor-found", "breaker-open", "driftless doctor app"),
+        ("doctor-json", "breaker-open", "driftless doctor app --json"),
+    ] {
+        insta::assert_snapshot!(name, Stage::of(world).play(typed).text());
+    }
+}
+
+#[test]
+fn a_fleet_as_json_is_the_documented_answer_and_nothing_else() {
+    let played = Stage::of("half-way").play("driftless status app --json");
+    let read: driftless_status::FleetStatus = serde_json::from_str(&played.out).unwrap();
+    assert_eq!(read, said::status("half-way"));
+    assert_eq!((played.code, played.aside.as_str()), (0, ""));
+}
+
+#[test]
+fn what_has_been_is_asked_for_as_narrowly_as_it_was_typed() {
+    let mut stage = Stage::of("steady");
+    stage.history = Some(said::history("replaced"));
+    let played =
+        stage.play("driftless history app --instance i-00000000000000001 --before 2026-11-20T13:00:00Z --limit 5");
+    insta::assert_snapshot!("history", played.text());
+    let asked = serde_json::to_value(&played.questions).unwrap();
+    let expected = serde_json::json!([{
+        "ask": "history", "fleet": "app", "instance": "i-00000000000000001", "before": "2026-11-20T13:00:00Z", "limit": 5
+    }]);
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn an_image_needs_no_fleet_where_there_is_only_one() {
+    let played = Stage::of("half-way").play("driftless why ami-00000000000000002");
+    assert_eq!((played.code, played.questions.len()), (0, 2), "{}", played.text());
+    assert!(played.out.contains("is to take the traffic"), "{}", played.text());
+}
+
+#[test]
+fn a_group_without_a_number_is_pinned_by_what_is_printed_with_its_name_quoted() {
+    let mut status = said::status("unadopted");
+    status.colors[0].template = None;
+    status.colors[0].group = "web; rm -rf $HOME".parse().unwrap();
+    let played = Stage::with(vec![status]).play("driftless adopt app --pin");
+    insta::assert_snapshot!("adopt-pin-open", played.text());
+}
+
+#[test]
+fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_missed_for_long() {
+    let mut orphaned = said::status("half-way");
+    orphaned.cutover = None;
+    let played = Stage::with(vec![orphaned]).play("driftless doctor app");
+    assert_eq!(played.code, 1);
+    assert!(played.out.contains("should have been put back"), "{}", played.text());
+    for (seconds, code) in [(659, 0), (660, 0), (661, 1)] {
+        let mut status = said::status("scaling");
+        status.conditions.clear();
+        status.cutover.as_mut().unwrap().deadline = Some(status.at - jiff::SignedDuration::from_secs(seconds));
+        let played = Stage::with(vec![status]).play("driftless doctor app");
+        assert_eq!(played.code, code, "{seconds}: {}", played.text());
+    }
+}

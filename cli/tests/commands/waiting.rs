@@ -1,0 +1,112 @@
+//! `driftless wait`: what is so, what will not be, and when the time is over.
+
+use driftless_cli::desk::Function;
+use driftless_status::FleetStatus;
+use jiff::SignedDuration;
+
+use crate::play::{Stage, unavailable};
+use crate::said;
+
+fn ended(outcome: &str) -> FleetStatus {
+    let mut status = said::status("after-cutover");
+    let id = said::status("half-way").cutover.unwrap().id;
+    status.past[0].id = id;
+    status.past[0].outcome = outcome.to_owned();
+    status
+}
+
+#[test]
+fn what_was_waited_for_ends_as_its_golden_file() {
+    for (name, worlds, typed) in [
+        ("settled", &["half-way", "warm", "after-cutover"][..], "driftless wait app --for settled"),
+        ("phase", &["scaling", "half-way", "baking"][..], "driftless wait app --for phase=baking"),
+        ("phase-passed", &["verifying", "warm"][..], "driftless wait app --for phase=baking"),
+        ("phase-missed", &["half-way", "rolling-back"][..], "driftless wait app --for phase=baking"),
+        ("person", &["half-way", "needs-operator"][..], "driftless wait app --for settled"),
+        ("person-wanted", &["half-way", "needs-operator"][..], "driftless wait app --for phase=needs-operator"),
+        ("timed-out", &["half-way"][..], "driftless wait app --for settled --timeout 12s --every 5s"),
+        ("timed-out-json", &["half-way"][..], "driftless wait app --for settled --timeout 12s --json"),
+    ] {
+        insta::assert_snapshot!(format!("wait-{name}"), Stage::through(worlds).play(typed).text());
+    }
+}
+
+#[test]
+fn an_outcome_is_that_of_the_cutover_that_was_seen() {
+    for (outcome, wanted, code) in [
+        ("done", "outcome", 0),
+        ("rolled-back", "outcome", 1),
+        ("aborted", "outcome=done", 1),
+        ("rolled-back", "outcome=rolled-back", 0),
+        ("done", "phase=baking", 0),
+        ("rolled-back", "phase=baking", 1),
+    ] {
+        let stage = Stage::with(vec![said::status("half-way"), ended(outcome)]);
+        let played = stage.play(&format!("driftless wait app --for {wanted}"));
+        assert_eq!(played.code, code, "{}", played.text());
+    }
+}
+
+#[test]
+fn a_named_image_may_have_ended_before_the_waiting_began_and_another_one_does_not_count() {
+    let image = ended("done").past[0].image.clone();
+    let played = Stage::with(vec![ended("done")]).play(&format!("driftless wait app --for outcome --image {image}"));
+    assert_eq!((played.code, played.slept.len()), (0, 0), "{}", played.text());
+    let other = "driftless wait app --for outcome --image ami-00000000000000077 --timeout 10s";
+    assert_eq!(Stage::with(vec![ended("done")]).play(other).code, 5);
+    assert_eq!(Stage::of("half-way").play(other).code, 5);
+}
+
+#[test]
+fn without_an_image_an_old_outcome_does_not_count() {
+    let played = Stage::with(vec![ended("done")]).play("driftless wait app --for outcome --timeout 10s");
+    assert_eq!(played.code, 5, "{}", played.text());
+}
+
+#[test]
+fn a_cutover_whose_end_is_forgotten_is_no_success() {
+    let mut forgotten = said::status("after-cutover");
+    forgotten.past.clear();
+    let played = Stage::with(vec![said::status("half-way"), forgotten]).play("driftless wait app --for outcome");
+    assert_eq!(played.code, 1, "{}", played.text());
+}
+
+#[test]
+fn the_time_is_over_at_the_timeout_and_not_before() {
+    // The third answer does not say so yet, the fourth does.
+    for (timeout, code, slept) in [("9s", 5, 9), ("10s", 5, 10), ("11s", 0, 11)] {
+        let stage = Stage::through(&["half-way", "half-way", "half-way", "after-cutover"]);
+        let played = stage.play(&format!("driftless wait app --for settled --timeout {timeout} --every 5s"));
+        assert_eq!(played.code, code, "{timeout}: {}", played.text());
+        let all = played.slept.iter().fold(SignedDuration::ZERO, |sum, one| sum + *one);
+        assert_eq!(all, SignedDuration::from_secs(slept), "{timeout}");
+    }
+}
+
+#[test]
+fn an_order_that_nobody_has_followed_yet_is_not_settled() {
+    let mut filed = said::status("steady");
+    filed.facts_filed = 1;
+    let played = Stage::with(vec![filed, said::status("steady")]).play("driftless wait app --for settled");
+    assert_eq!((played.code, played.slept.len()), (0, 1), "{}", played.text());
+}
+
+#[test]
+fn who_is_not_answered_waits_on_and_who_was_not_answered_to_the_last_is_told_that() {
+    let mut stage = Stage::through(&["half-way", "after-cutover"]);
+    stage.statuses.insert(0, Err(unavailable(Function::Status)));
+    assert_eq!(stage.play("driftless wait app --for settled").code, 0);
+    let mut stage = Stage::of("half-way");
+    stage.statuses = vec![Err(unavailable(Function::Status))];
+    assert_eq!(stage.play("driftless wait app --for settled --timeout 20s").code, 4);
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_refused_when_it_is_typed() {
+    use clap::Parser;
+    use driftless_cli::line::Line;
+    for wrong in ["fase=baking", "phase", "phase=", "phase=bakeing", "outcome=won", "settled=yes", ""] {
+        let typed = ["driftless", "wait", "app", "--for", wrong];
+        assert!(Line::try_parse_from(typed).is_err(), "{wrong}");
+    }
+}
