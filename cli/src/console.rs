@@ -41,8 +41,8 @@ pub struct Console<'a> {
     pub aside: &'a mut dyn Write,
     /// How drawings look.
     pub style: Style,
-    /// Whether the answer goes to a terminal, where it can be drawn anew.
-    pub is_live: bool,
+    /// The lines of the terminal that the answer goes to, where it can be drawn anew. None: it goes to none.
+    pub rows: Option<usize>,
     /// Whether the answer is for machines.
     pub is_json: bool,
     /// Whether everything is confirmed beforehand.
@@ -76,7 +76,7 @@ impl Failure {
                 RefusalCause::Unavailable => Exit::Unavailable,
             },
             Self::Usage(_) => Exit::Usage,
-            // A closed pipe (`| head`) is no failure of the command.
+            // What goes on until somebody stops it was stopped.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Write(_) => Exit::Unavailable,
         }
@@ -171,10 +171,10 @@ impl Console<'_> {
     pub(crate) fn answer<T: Serialize>(&mut self, answer: &T, drawn: impl FnOnce(Style) -> String) -> io::Result<()> {
         if self.is_json {
             let json = serde_json::to_string_pretty(answer)?;
-            return writeln!(self.out, "{json}");
+            return heard(writeln!(self.out, "{json}"));
         }
         let drawn = drawn(self.style);
-        self.out.write_all(drawn.as_bytes())
+        heard(self.out.write_all(drawn.as_bytes()))
     }
 
     /// One JSON document on one line.
@@ -189,7 +189,7 @@ impl Console<'_> {
 
     /// A line that is no answer.
     pub(crate) fn aside(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.aside, "{text}")
+        heard(writeln!(self.aside, "{text}"))
     }
 
     /// Says why there is no answer, and what to do. A machine finds it where it looks for the answer.
@@ -202,6 +202,14 @@ impl Console<'_> {
         }
         self.aside(&format!("driftless: {says}"))?;
         advice.map_or(Ok(()), |advice| self.aside(&format!("  {advice}")))
+    }
+}
+
+/// Who hung up (`| head`) does not want the rest: how the command ends is the same.
+pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 

@@ -12,6 +12,9 @@ use driftless_cli::run;
 use driftless_status::request::{Answer, Order, Question, Reply};
 use jiff::{SignedDuration, Timestamp};
 
+/// A terminal that does not say how many lines it has.
+const ROWS_OLD: usize = 24;
+
 /// The terminal that it was typed at.
 struct Terminal;
 
@@ -69,14 +72,17 @@ fn follow(line: &Line, command: &Command) -> ExitCode {
     let desk = if command.is_local() { Err(DeskError::NoNetwork) } else { desk::connect(&line.common.place()) };
     let desk = desk.unwrap_or_else(|error| Box::new(NoDesk(error)));
     let is_live = io::stdout().is_terminal();
-    let columns = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let (columns, rows) = match terminal_size::terminal_size() {
+        Some((width, height)) => (Some(usize::from(width.0)), usize::from(height.0)),
+        None => (None, ROWS_OLD),
+    };
     let mut console = Console {
         desk: desk.as_ref(),
         world: &mut Terminal,
         out: &mut io::stdout().lock(),
         aside: &mut io::stderr(),
         style: Style::suited(anstyle_query::no_color().then_some("1"), is_live, columns),
-        is_live,
+        rows: is_live.then_some(rows),
         is_json: line.common.json,
         is_confirmed: line.common.yes,
     };

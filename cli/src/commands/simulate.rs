@@ -9,7 +9,7 @@ use clap::Args;
 use driftless_simulator::scenario::{Report, Scenario, ScenarioError};
 use serde::Serialize;
 
-use crate::console::{Console, Failure};
+use crate::console::{Console, Failure, heard};
 use crate::exit::Exit;
 
 const FORMAT: &str = "\
@@ -92,7 +92,7 @@ fn read(path: &Path) -> Result<Scenario, Trouble> {
 
 fn say_trouble(console: &mut Console<'_>, trouble: &Trouble) -> io::Result<Exit> {
     if console.is_json {
-        console.json_line(&serde_json::json!({ "error": trouble.to_string() }))?;
+        heard(console.json_line(&serde_json::json!({ "error": trouble.to_string() })))?;
     } else {
         console.aside(&trouble.to_string())?;
     }
@@ -103,7 +103,7 @@ fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Re
     let holds = report.failures.is_empty();
     let exit = if holds { Exit::Done } else { Exit::NotDone };
     if console.is_json {
-        console.json_line(&Played { name: name.to_owned(), holds, report })?;
+        heard(console.json_line(&Played { name: name.to_owned(), holds, report }))?;
         return Ok(exit);
     }
     let mut lines = vec![name.to_owned()];
@@ -115,8 +115,6 @@ fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Re
     lines.extend(report.failures.iter().map(|failure| format!("  FAILED {failure}")));
     let times = if report.runs == 1 { String::new() } else { format!(", told {} times", report.runs) };
     lines.push(format!("  {}{times}", if holds { "holds" } else { "does not hold" }));
-    for line in lines {
-        console.line(&line)?;
-    }
+    heard(lines.iter().try_for_each(|line| console.line(line)))?;
     Ok(exit)
 }

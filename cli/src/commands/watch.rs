@@ -148,11 +148,23 @@ fn work(status: &FleetStatus) -> Vec<String> {
     status.drifted.iter().map(one).collect()
 }
 
+/// What fits on a terminal of so many lines, of which the cursor has the last: a screen that scrolls cannot be drawn anew.
+/// The newest changes stand at the end and stay; what is cut is the middle.
+fn fitting(screen: &str, rows: usize) -> String {
+    let lines: Vec<&str> = screen.lines().collect();
+    let room = rows.saturating_sub(1).max(2);
+    let (head, tail) = if lines.len() <= room { (lines.len(), 0) } else { (room - 1 - room / 4, room / 4) };
+    let mark = if lines.len() <= room { None } else { Some("  ...") };
+    let kept = lines.iter().take(head).copied().chain(mark);
+    let kept = kept.chain(lines.iter().skip(lines.len() - tail).copied());
+    kept.collect::<Vec<_>>().join("\n") + "\n"
+}
+
 /// Asks again and again, until the work ends or ctrl-c.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut watching = Watching::default();
-    let is_drawn = console.is_live && !console.is_json;
-    if is_drawn {
+    let rows = console.rows.filter(|_| !console.is_json);
+    if rows.is_some() {
         console.out.write_all(CLEAR.as_bytes())?;
     }
     loop {
@@ -162,7 +174,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
                     console.json_line(&status)?;
                 }
                 let lines = watching.take(status);
-                if !is_drawn && !console.is_json {
+                if rows.is_none() && !console.is_json {
                     lines.iter().try_for_each(|line| console.line(line))?;
                 }
                 None
@@ -170,8 +182,8 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
             Err(failure) if failure.is_passing() => Some(printable(&failure)),
             Err(failure) => return Err(failure),
         };
-        if is_drawn {
-            let screen = watching.screen(trouble.as_deref(), console.style);
+        if let Some(rows) = rows {
+            let screen = fitting(&watching.screen(trouble.as_deref(), console.style), rows);
             console.out.write_all(format!("{REDRAW}{screen}").as_bytes())?;
         } else if let Some(trouble) = &trouble {
             console.aside(trouble)?;
@@ -181,5 +193,20 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
             return Ok(Exit::Done);
         }
         console.world.sleep(arguments.every);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_leaves_the_last_line_to_the_cursor_and_is_cut_only_where_it_must_be() {
+        let screen: String = "1\n2\n3\n4\n5\n6\n7\n8\n9\n".to_owned();
+        for rows in [10, 11] {
+            assert_eq!(fitting(&screen, rows), screen, "{rows}");
+        }
+        assert_eq!(fitting(&screen, 9), "1\n2\n3\n4\n5\n  ...\n8\n9\n");
+        assert_eq!(fitting(&screen, 0).lines().count(), 2);
     }
 }

@@ -37,7 +37,7 @@ fn on_a_terminal_the_screen_is_drawn_anew_and_keeps_the_last_changes() {
     }
     insta::assert_snapshot!("watch-screen", watching.screen(None, Style::plain(WIDTH_MAX)));
     let mut stage = Stage::through(&["half-way", "after-cutover"]);
-    stage.is_live = true;
+    stage.rows = Some(200);
     let played = stage.play("driftless watch app --until-settled");
     assert_eq!(played.out.matches("\u{1b}[H\u{1b}[J").count(), 2);
 }

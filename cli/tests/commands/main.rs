@@ -7,6 +7,8 @@ mod play;
 mod said;
 
 #[cfg(test)]
+mod binary;
+#[cfg(test)]
 mod confirming;
 #[cfg(test)]
 mod failing;

@@ -85,6 +85,18 @@ fn a_function_that_answers_with_an_error_is_not_asked_twice() {
 }
 
 #[test]
+fn who_hangs_up_changes_nothing_about_how_it_ends() {
+    let not_done = || Stage::of("half-way").replying(vec![Ok(receipt(OrderResult::NotDone, "it is not paused"))]);
+    for flag in ["", " --json"] {
+        assert_eq!(not_done().code_for_nobody(&format!("driftless resume app{flag}")), 1);
+        assert_eq!(not_done().code_for_nobody(&format!("driftless abort app{flag}")), 1);
+        assert_eq!(not_done().code_for_nobody(&format!("driftless status nowhere{flag}")), 3);
+        // It would go on for ever.
+        assert_eq!(Stage::of("half-way").code_for_nobody(&format!("driftless watch app{flag}")), 0);
+    }
+}
+
+#[test]
 fn a_hostile_reason_arrives_as_it_was_meant_and_shows_nothing_but_itself() {
     for hostile in ["it's `rm -rf ~`; $(reboot) \"now\" && exit", "--yes", "-x", "a | b > c", "\\ ' \\'"] {
         let typed = format!("driftless pause app --reason={}", driftless_planner::text::shell_quoted(hostile));

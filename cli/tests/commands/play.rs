@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::io;
 use std::process::Command;
 
 use clap::Parser;
@@ -28,7 +29,7 @@ pub(crate) struct Stage {
     pub(crate) history: Option<History>,
     /// What the person says. None: nobody is there.
     pub(crate) person: Option<bool>,
-    pub(crate) is_live: bool,
+    pub(crate) rows: Option<usize>,
     asked: Cell<usize>,
     ordered: RefCell<Vec<Order>>,
     questions: RefCell<Vec<Question>>,
@@ -62,7 +63,7 @@ impl Stage {
             replies: vec![Ok(receipt(OrderResult::Done, "(the state that it led to)"))],
             history: None,
             person: Some(true),
-            is_live: false,
+            rows: None,
             asked: Cell::new(0),
             ordered: RefCell::new(Vec::new()),
             questions: RefCell::new(Vec::new()),
@@ -71,6 +72,26 @@ impl Stage {
 
     pub(crate) fn nobody(self) -> Self {
         Self { person: None, ..self }
+    }
+
+    /// Whoever reads has hung up.
+    pub(crate) fn code_for_nobody(self, typed: &str) -> u8 {
+        let line = Line::try_parse_from(shell_words(typed)).unwrap();
+        let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
+        let exit = run(
+            &line.command.unwrap(),
+            &mut Console {
+                desk: &self,
+                world: &mut person,
+                out: &mut HungUp,
+                aside: &mut HungUp,
+                style: Style::plain(WIDTH_MAX),
+                rows: None,
+                is_json: line.common.json,
+                is_confirmed: line.common.yes,
+            },
+        );
+        exit.code()
     }
 
     pub(crate) fn replying(self, replies: Vec<Result<Reply, DeskError>>) -> Self {
@@ -90,7 +111,7 @@ impl Stage {
                 out: &mut out,
                 aside: &mut aside,
                 style: Style::plain(WIDTH_MAX),
-                is_live: self.is_live,
+                rows: self.rows,
                 is_json: line.common.json,
                 is_confirmed: line.common.yes,
             },
@@ -150,6 +171,18 @@ impl Desk for Stage {
             Reply::Receipt(receipt) => Reply::Receipt(Receipt { request: order.request.clone(), ..receipt }),
             Reply::Refused(refusal) => Reply::Refused(refusal),
         })
+    }
+}
+
+struct HungUp;
+
+impl io::Write for HungUp {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
     }
 }
 
