@@ -8,7 +8,7 @@ use driftless_status::model::{DriftedStatus, Traffic};
 use jiff::SignedDuration;
 
 use crate::console::{Console, Failure, is_settled, printable};
-use crate::draw::page::{Page, clean};
+use crate::draw::page::{Page, clean, lasting};
 use crate::draw::style::Tone;
 use crate::draw::{Style, cutover, drift, glance, groups};
 use crate::exit::Exit;
@@ -99,7 +99,11 @@ fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
             told.push(is);
         }
     };
-    say(before.map(state), state(now));
+    let (was, is) = (before.map(state), state(now));
+    if was.as_ref() != Some(&is) {
+        // What is left changes with every answer, and is no news by itself.
+        say(was, format!("{is}{}", left(now)));
+    }
     say(before.map(weights), weights(now));
     say(before.map(waits), waits(now));
     let was: Vec<String> = before.iter().flat_map(|status| work(status)).collect();
@@ -118,6 +122,11 @@ fn state(status: &FleetStatus) -> String {
         format!(" (step {} of {})", (done + 1).min(cutover.steps.len()), cutover.steps.len())
     });
     format!("{}: {}{}", glance::state(status.state), status.says, way.unwrap_or_default())
+}
+
+fn left(status: &FleetStatus) -> String {
+    let seconds = status.cutover.as_ref().and_then(|cutover| cutover.phase_left_seconds);
+    seconds.map(|left| format!(", {} left in it", lasting(SignedDuration::from_secs(left)))).unwrap_or_default()
 }
 
 fn weights(status: &FleetStatus) -> String {

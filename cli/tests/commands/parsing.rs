@@ -108,6 +108,13 @@ fn what_is_typed_wrong_is_not_sent() {
 }
 
 #[test]
+fn a_fleet_that_is_named_like_an_option_is_typed_after_two_dashes() {
+    let line = Line::try_parse_from(shell_words("driftless freeze --reason incident -- --everything")).unwrap();
+    let typed = format!("{:?}", line.command);
+    assert!(typed.contains("--everything") && typed.contains("everything: false"), "{typed}");
+}
+
+#[test]
 fn options_for_every_command_stand_before_or_after_it() {
     for typed in ["driftless --json -y --stack two status app", "driftless status app --json -y --stack two"] {
         let line = Line::try_parse_from(shell_words(typed)).unwrap();
