@@ -1,5 +1,8 @@
 //! The commands that only read.
 
+use driftless_status::model::NextWake;
+use jiff::SignedDuration;
+
 use crate::play::Stage;
 use crate::said;
 
@@ -74,10 +77,22 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     let played = Stage::with(vec![orphaned]).play("driftless doctor app");
     assert_eq!(played.code, 1);
     assert!(played.out.contains("should have been put back"), "{}", played.text());
+    let mut given_up = said::status("stopped");
+    given_up.conditions.clear();
+    given_up.ledger = said::status("half-way").ledger;
+    assert_eq!(
+        Stage::with(vec![given_up]).play("driftless doctor app").code,
+        1,
+        "it was given up: nobody puts it back"
+    );
     for (seconds, code) in [(659, 0), (660, 0), (661, 1)] {
+        let mut status = said::status("single-group");
+        status.next_wake = NextWake::At { at: status.at - SignedDuration::from_secs(seconds) };
+        let played = Stage::with(vec![status]).play("driftless doctor app");
+        assert_eq!(played.code, code, "{seconds}: {}", played.text());
         let mut status = said::status("scaling");
         status.conditions.clear();
-        status.cutover.as_mut().unwrap().deadline = Some(status.at - jiff::SignedDuration::from_secs(seconds));
+        status.cutover.as_mut().unwrap().deadline = Some(status.at - SignedDuration::from_secs(seconds));
         let played = Stage::with(vec![status]).play("driftless doctor app");
         assert_eq!(played.code, code, "{seconds}: {}", played.text());
     }

@@ -55,6 +55,30 @@ fn a_named_image_may_have_ended_before_the_waiting_began_and_another_one_does_no
     let other = "driftless wait app --for outcome --image ami-00000000000000077 --timeout 10s";
     assert_eq!(Stage::with(vec![ended("done")]).play(other).code, 5);
     assert_eq!(Stage::of("half-way").play(other).code, 5);
+    let other = "driftless wait app --for phase=shifting --image ami-00000000000000077 --timeout 10s";
+    assert_eq!(Stage::of("half-way").play(other).code, 5);
+}
+
+#[test]
+fn the_next_cutover_is_not_taken_for_the_one_that_was_seen() {
+    let mut next = ended("rolled-back");
+    next.cutover = said::status("scaling").cutover;
+    next.cutover.as_mut().unwrap().id = "another".to_owned();
+    let played = Stage::with(vec![said::status("half-way"), next]).play("driftless wait app --for phase=scaling");
+    assert_eq!(played.code, 0, "it was seen behind that phase");
+    let mut next = ended("rolled-back");
+    next.cutover = said::status("baking").cutover;
+    next.cutover.as_mut().unwrap().id = "another".to_owned();
+    let played = Stage::with(vec![said::status("half-way"), next]).play("driftless wait app --for phase=baking");
+    assert_eq!(played.code, 1, "{}", played.text());
+}
+
+#[test]
+fn a_cutover_that_has_not_begun_is_not_followed() {
+    let mut planned = said::status("half-way");
+    planned.cutover.as_mut().unwrap().is_on_record = false;
+    let stage = Stage::with(vec![planned, said::status("steady")]);
+    assert_eq!(stage.play("driftless wait app --for outcome --timeout 10s").code, 5);
 }
 
 #[test]
