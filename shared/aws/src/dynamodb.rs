@@ -3,6 +3,7 @@
 //! own, `JOURNAL#<name>`. `ACCOUNT` holds what spans fleets.
 
 mod commit;
+mod desk;
 mod facts;
 mod freeze;
 mod index;

@@ -9,7 +9,7 @@ use std::future::Future;
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
-use driftless_planner::decision::Decision;
+use driftless_planner::decision::{Decision, JournalEntry};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
@@ -17,7 +17,8 @@ use driftless_planner::ids::{
 use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Account, Freeze, Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
+    Account, Freeze, FreezeScope, Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent,
+    TemplateVersion,
 };
 use driftless_planner::record::Record;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
@@ -365,6 +366,28 @@ pub enum Committed {
     Yes,
     /// The record or the lease is not what was read: someone else goes on.
     Conflict,
+}
+
+/// What the functions that people talk to need of the table, beside what the loop needs of it.
+pub trait Desk: Sync {
+    /// Freezes a fleet or the account, with a line in its journal. A freeze that is there already is replaced.
+    fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
+    /// Lifts that freeze, with a line in its journal.
+    fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
+    /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
+    /// read answers, which is more than anybody reads.
+    fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> impl Future<Output = Called<Journal>> + Send;
+    /// The delayed wake of a fleet that is on its way, if one is.
+    fn next_wake(&self, fleet: &FleetName) -> impl Future<Output = Called<Option<Timestamp>>> + Send;
+}
+
+/// A part of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    /// Its lines, in the order in which they were committed.
+    pub entries: Vec<JournalEntry>,
+    /// Whether there are older ones.
+    pub is_cut: bool,
 }
 
 /// Everything that the loop needs.

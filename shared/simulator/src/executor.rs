@@ -133,6 +133,33 @@ impl Simulation {
         Ok(())
     }
 
+    /// Lets a function that is none of the loop's use the world, while everything else goes on. None: it does not end within
+    /// an hour.
+    pub fn visit<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let function = self.function();
+        let (id, visit) = (function.id, visit(function));
+        let brought = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&brought);
+        self.start(id, async move {
+            let answer = visit.await;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Ended { handled: Vec::new(), failed: Vec::new() }
+        });
+        let begun = self.shared.lock().now;
+        for seconds in 0..=3_600 {
+            let at = begun + SignedDuration::from_secs(seconds);
+            let Ok(()) = self.run_until(at, |_| Ok::<(), std::convert::Infallible>(()));
+            if let Some(answer) = brought.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Wake(waker) => waker.wake(),

@@ -47,6 +47,11 @@ impl Function {
         Self { shared, id, skew }
     }
 
+    /// Waits.
+    pub async fn pause(&self, duration: SignedDuration) {
+        self.sleep(duration).await;
+    }
+
     /// Lets time pass.
     pub(crate) fn sleep(&self, duration: SignedDuration) -> Sleep {
         let until = self.shared.lock().now + duration;

@@ -18,6 +18,7 @@ pub struct Table {
     index: BTreeMap<Subject, BTreeSet<FleetName>>,
     freezes: Vec<Freeze>,
     account: Account,
+    journal: Vec<JournalEntry>,
 }
 
 /// The items of one fleet.
@@ -187,6 +188,23 @@ impl Table {
     pub fn freeze(&mut self, freeze: Freeze) {
         self.lift(&freeze.scope);
         self.freezes.push(freeze);
+    }
+
+    /// A line that no commit wrote, in the journal of a scope.
+    pub fn note(&mut self, scope: &FreezeScope, line: &JournalEntry) {
+        match scope {
+            FreezeScope::Account => self.journal.push(line.clone()),
+            FreezeScope::Fleet(fleet) => self.rows.entry(fleet.clone()).or_default().journal.push(line.clone()),
+        }
+    }
+
+    /// The lines of a fleet and of the account before a time, in their order.
+    pub fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<JournalEntry> {
+        let of_fleet = self.rows.get(fleet).into_iter().flat_map(|row| &row.journal);
+        let all = of_fleet.chain(&self.journal).filter(|line| before.is_none_or(|before| line.at < before));
+        let mut lines: Vec<JournalEntry> = all.cloned().collect();
+        lines.sort_by_key(|line| line.at);
+        lines
     }
 
     /// A person lifts the freeze of a scope.

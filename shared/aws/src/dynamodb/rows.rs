@@ -204,6 +204,11 @@ pub(crate) fn outbox_key(id: &str) -> String {
     format!("{OUTBOX_PREFIX}{id}")
 }
 
+/// The partition of the journal of a fleet, by its name, or of the account: no fleet has a name in capitals.
+pub(crate) fn journal_partition(of: &str) -> String {
+    format!("JOURNAL#{of}")
+}
+
 /// The partition of a freeze.
 pub(crate) fn freeze_partition(scope: &FreezeScope) -> String {
     match scope {
@@ -273,13 +278,30 @@ impl JournalRow {
     ) -> Option<Self> {
         let (entry, more) = entries.split_first()?;
         Some(Self {
-            pk: format!("JOURNAL#{fleet}"),
+            pk: journal_partition(fleet.as_str()),
             sk: format!("{}#{version:010}#{position:03}", sortable(now)),
             schema_version: SCHEMA_VERSION,
             expires_at: (now + JOURNAL_KEPT).as_second(),
             entry: entry.clone(),
             more: more.to_vec(),
         })
+    }
+
+    /// A line that no commit wrote.
+    pub(crate) fn alone(scope: &FreezeScope, line: &JournalEntry) -> Self {
+        let partition = match scope {
+            FreezeScope::Account => journal_partition(ACCOUNT),
+            FreezeScope::Fleet(fleet) => journal_partition(fleet.as_str()),
+        };
+        Self {
+            pk: partition,
+            // More than one a millisecond, and still sorted by time.
+            sk: format!("{}#alone#{:09}", sortable(line.at), line.at.subsec_nanosecond()),
+            schema_version: SCHEMA_VERSION,
+            expires_at: (line.at + JOURNAL_KEPT).as_second(),
+            entry: line.clone(),
+            more: Vec::new(),
+        }
     }
 }
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::Action;
 use driftless_planner::check;
-use driftless_planner::decision::Decision;
+use driftless_planner::decision::{Decision, JournalEntry};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Notification;
-use driftless_planner::observation::Freeze;
+use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::{Acquired, Alerts, Called, Clock, Committed, Lease, Released, Store, Stored, Wakes};
+use driftless_reconciler::ports::{
+    Acquired, Alerts, Called, Clock, Committed, Desk, Journal, Lease, Released, Store, Stored, Wakes,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Function};
@@ -48,6 +50,37 @@ impl Alerts for Function {
             Ok(())
         })
         .await
+    }
+}
+
+impl Desk for Function {
+    async fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> Called<()> {
+        let (freeze, line) = (freeze.clone(), line.clone());
+        self.store("freeze", move |world| {
+            world.table.note(&freeze.scope, &line);
+            world.table.freeze(freeze);
+        })
+        .await
+    }
+
+    async fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+        let (scope, line) = (scope.clone(), line.clone());
+        self.store("thaw", move |world| {
+            world.table.note(&scope, &line);
+            world.table.lift(&scope);
+        })
+        .await
+    }
+
+    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Called<Journal> {
+        let fleet = fleet.clone();
+        self.store("journal", move |world| Journal { entries: world.table.journal(&fleet, before), is_cut: false })
+            .await
+    }
+
+    async fn next_wake(&self, fleet: &FleetName) -> Called<Option<Timestamp>> {
+        let fleet = fleet.clone();
+        self.store("next_wake", move |world| world.table.row(&fleet).and_then(|row| row.lock.next_wake)).await
     }
 }
 

@@ -28,6 +28,14 @@ impl Scenario {
         }
     }
 
+    /// The account as the story sets it up, before its first line: what else happens there is up to the caller.
+    ///
+    /// # Errors
+    /// A name that the planner's types refuse.
+    pub fn set_up(&self) -> Result<Simulation, IdError> {
+        Ok(Telling::begin(self, None, None, Trace::default())?.simulation)
+    }
+
     fn tell(&self, seed: Option<u64>) -> Result<Report, IdError> {
         let (mut report, sites) = Telling::begin(self, seed, None, Trace::on())?.tell_all();
         if !self.crashes_everywhere || !report.failures.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::fact::Subject;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Called, Store as _};
+use driftless_reconciler::ports::{Called, Desk as _, Store as _};
 
 use super::*;
 use crate::aws::Aws;
@@ -23,9 +23,11 @@ const UPDATE: &str = "dynamodb:UpdateItem";
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
 /// Every write is conditional, absolute, or done under a token: it may be repeated.
-const CALLS: [Call; 15] = [
+const CALLS: [Call; 17] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
+    call("next_wake", BATCH_GET, 3),
+    call("journal", QUERY, 3),
     call("indexed", BATCH_GET, 3),
     call("index", BATCH_WRITE, 3),
     call("told", BATCH_WRITE, 3),
@@ -65,6 +67,8 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
     match method {
         "fingerprints" => aws.fingerprints().await.map(words),
         "freezes" => aws.freezes(&app()).await.map(words),
+        "next_wake" => aws.next_wake(&app()).await.map(words),
+        "journal" => aws.journal(&app(), None).await.map(words),
         "indexed" => aws.indexed(&[subject].into()).await.map(words),
         "index" => aws.index(&BTreeMap::from([(subject, [app()].into())]), at(0)).await.map(words),
         "told" => aws.told(&app(), &["app-8-0".to_owned()]).await.map(words),

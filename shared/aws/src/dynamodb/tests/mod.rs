@@ -2,6 +2,7 @@
 
 mod codes;
 mod commit;
+mod desk;
 mod facts;
 mod index;
 mod lease;

@@ -1,0 +1,100 @@
+//! What people are shown of the table, and what they write past the loop: the stop switch, which every run reads, with a
+//! line in the journal.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use driftless_planner::decision::JournalEntry;
+use driftless_planner::ids::FleetName;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_reconciler::ports::{Called, Desk, Journal};
+use futures_util::future::try_join;
+use jiff::Timestamp;
+
+use crate::aws::Aws;
+use crate::dynamodb::Table;
+use crate::dynamodb::items::Freshness;
+use crate::dynamodb::rows::{
+    ACCOUNT, Item, JournalRow, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
+    journal_partition, key, to_item,
+};
+use crate::error::call_error;
+use crate::time::sortable;
+
+const QUERY: &str = "dynamodb:Query";
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const PUT: &str = "dynamodb:PutItem";
+
+/// So many rows of a journal are read for one answer: what a busy fleet writes in a day, and half a megabyte at most where
+/// each keeps evidence.
+const ROWS_MAX: i32 = 500;
+
+impl Desk for Aws {
+    async fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> Called<()> {
+        // The switch first: it must hold even where the journal cannot be written.
+        self.set_freeze(freeze).await?;
+        self.table().note(&freeze.scope, line).await
+    }
+
+    async fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+        self.lift_freeze(scope).await?;
+        self.table().note(scope, line).await
+    }
+
+    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Called<Journal> {
+        let (table, of_fleet) = (self.table(), journal_partition(fleet.as_str()));
+        let of_account = journal_partition(ACCOUNT);
+        let (of_fleet, of_account) =
+            try_join(table.newest_lines(&of_fleet, before), table.newest_lines(&of_account, before)).await?;
+        Ok(merged(of_fleet, of_account))
+    }
+
+    async fn next_wake(&self, fleet: &FleetName) -> Called<Option<Timestamp>> {
+        let items = self.table().get_all(vec![key(fleet_key(fleet), LOCK)], Freshness::Eventual).await?;
+        let Some(item) = items.into_iter().next() else { return Ok(None) };
+        let row: LockRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+        row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()
+    }
+}
+
+impl Table<'_> {
+    async fn note(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+        let row = JournalRow::alone(scope, line);
+        let request = self.client.put_item().table_name(self.name).set_item(Some(to_item(PUT, &row)?));
+        request.send().await.map(|_| ()).map_err(|error| call_error(PUT, error))
+    }
+
+    /// The newest lines of a partition, oldest first.
+    async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> Called<Journal> {
+        let string = |text: String| AttributeValue::S(text);
+        let mut request = self.client.query().table_name(self.name).scan_index_forward(false).limit(ROWS_MAX);
+        request = request.expression_attribute_values(":pk", string(partition.to_owned()));
+        request = match before {
+            None => request.key_condition_expression("pk = :pk"),
+            Some(before) => request
+                .key_condition_expression("pk = :pk AND sk < :before")
+                .expression_attribute_values(":before", string(sortable(before))),
+        };
+        let answer = request.send().await.map_err(|error| call_error(QUERY, error))?;
+        let is_cut = answer.last_evaluated_key.is_some();
+        let rows: Vec<Item> = answer.items.unwrap_or_default();
+        let mut entries = Vec::new();
+        for item in rows.into_iter().rev() {
+            let row: JournalRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+            entries.push(row.entry);
+            entries.extend(row.more);
+        }
+        Ok(Journal { entries, is_cut })
+    }
+}
+
+/// Both in the order of time. Where one was cut, what the other has from before that is left out too: there may be lines in
+/// between.
+fn merged(one: Journal, other: Journal) -> Journal {
+    let begin = |journal: &Journal| journal.entries.first().map(|entry| entry.at).filter(|_| journal.is_cut);
+    let begin = begin(&one).max(begin(&other));
+    let is_cut = one.is_cut || other.is_cut;
+    let mut entries = [one.entries, other.entries].concat();
+    entries.retain(|entry| begin.is_none_or(|begin| entry.at >= begin));
+    // Stable: lines of one commit share their time, and keep their order.
+    entries.sort_by_key(|entry| entry.at);
+    Journal { entries, is_cut }
+}

@@ -1,0 +1,88 @@
+//! What people are shown of the table, and the stop switch with its line in the journal.
+
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_reconciler::ports::{Desk, Journal};
+
+use super::*;
+use crate::aws::testing::on;
+use crate::dynamodb::rows::JournalRow;
+
+fn freeze(scope: FreezeScope) -> Freeze {
+    Freeze { reason: "why".into(), owner: "ana".into(), since: at(0), expires_at: None, scope }
+}
+
+fn line(to: &str, milliseconds: i64) -> JournalEntry {
+    JournalEntry { at: at(milliseconds), ..entry(to) }
+}
+
+fn wire(row: &JournalRow) -> Value {
+    let item: serde_dynamo::Item = serde_dynamo::to_item(row).unwrap();
+    serde_json::to_value(item).unwrap()
+}
+
+fn page(lines: &[JournalEntry], is_cut: bool) -> String {
+    let items: Vec<Value> = lines.iter().map(|line| wire(&JournalRow::alone(&FreezeScope::Account, line))).collect();
+    let last = is_cut.then(|| json!({"pk": {"S": "JOURNAL#app"}, "sk": {"S": "x"}}));
+    json!({"Items": items, "LastEvaluatedKey": last}).to_string()
+}
+
+#[tokio::test]
+async fn the_switch_is_thrown_before_the_journal_says_so() {
+    for (scope, partition) in [(FreezeScope::Account, "JOURNAL#ACCOUNT"), (FreezeScope::Fleet(app()), "JOURNAL#app")] {
+        let canned = Canned::default()
+            .on("PutItem", 200, "{}")
+            .on("PutItem", 200, "{}")
+            .on("DeleteItem", 200, "{}")
+            .on("PutItem", 200, "{}");
+        let aws = on(&canned);
+        aws.freeze(&freeze(scope.clone()), &line("done", 1_000)).await.unwrap();
+        aws.thaw(&scope, &line("done", 2_000)).await.unwrap();
+        let sent = canned.sent();
+        assert_eq!(sent[0].json()["Item"]["sk"]["S"], "FREEZE");
+        assert_eq!(sent[2].json()["Key"]["sk"]["S"], "FREEZE");
+        for (sent, sort_key) in [(&sent[1], "1970-01-01T00:00:01.000Z#"), (&sent[3], "1970-01-01T00:00:02.000Z#")] {
+            let item = sent.json()["Item"].clone();
+            assert_eq!(item["pk"]["S"], partition);
+            assert!(item["sk"]["S"].as_str().unwrap().starts_with(sort_key), "{item}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_lines_of_fleet_and_account_are_one_story() {
+    let canned = Canned::default()
+        .on("JOURNAL#app", 200, page(&[line("third", 3_000), line("first", 1_000)], false))
+        .on("JOURNAL#ACCOUNT", 200, page(&[line("second", 2_000)], false));
+    let journal = on(&canned).journal(&app(), Some(at(4_000))).await.unwrap();
+    let expected = [line("first", 1_000), line("second", 2_000), line("third", 3_000)];
+    assert_eq!(journal, Journal { entries: expected.to_vec(), is_cut: false });
+    for sent in canned.sent() {
+        let body = sent.json();
+        assert_eq!(body["ScanIndexForward"], false, "{body}");
+        assert_eq!(body["ExpressionAttributeValues"][":before"]["S"], "1970-01-01T00:00:04.000Z", "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_before_the_cut_of_one_journal_is_left_out_of_the_other() {
+    let canned = Canned::default()
+        .on("JOURNAL#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
+        .on("JOURNAL#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
+    let journal = on(&canned).journal(&app(), None).await.unwrap();
+    let words: Vec<&str> = journal.entries.iter().map(|entry| entry.to.as_str()).collect();
+    assert_eq!((words, journal.is_cut), (vec!["second", "at the cut", "third"], true));
+}
+
+#[tokio::test]
+async fn the_next_wake_is_read_beside_the_lease_and_takes_none() {
+    let mut lock = lock_item("run-1", 3, 5, 40_000);
+    lock["next_wake_ms"] = json!({"N": "60000"});
+    for (items, wake) in
+        [(vec![lock], Some(at(60_000))), (vec![lock_item("run-1", 3, 5, 40_000)], None), (vec![], None)]
+    {
+        let answer = json!({"Responses": {"driftless": items}}).to_string();
+        let canned = Canned::default().on("BatchGetItem", 200, answer);
+        assert_eq!(on(&canned).next_wake(&app()).await.unwrap(), wake);
+        canned.only();
+    }
+}

@@ -1,0 +1,158 @@
+//! Questions.
+
+use driftless_planner::decide::Input;
+use driftless_planner::ids::{FleetName, ImageId, InstanceId};
+use driftless_planner::policy::Defaults;
+use driftless_planner::sweep::fleets;
+use driftless_planner::text::ForeignText;
+use driftless_reconciler::observe::{first_round, observe};
+use driftless_reconciler::ports::{Called, Desk, Ports};
+use driftless_status::glance::{Unread, at_a_glance};
+use driftless_status::history::{History, history};
+use driftless_status::model::NextWake;
+use driftless_status::request::{Answer, Question};
+use driftless_status::why::{Subject, why};
+use driftless_status::{FleetStatus, status};
+use futures_util::future::{join, join_all};
+use jiff::Timestamp;
+
+use crate::{bad_request, not_found, unavailable};
+
+/// So many fleets are read at once: each asks Auto Scaling, whose calls all share one bucket with the loop's.
+const FLEETS_AT_ONCE: usize = 4;
+
+/// The most lines of a journal that one answer holds: some 200 KB, far below the 6 MB that a function may answer.
+const LINES_MAX: usize = 500;
+
+/// Answers a question. Fleets that were not read by `until` are named as unread.
+pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &Question, until: Timestamp) -> Answer {
+    let asked = match question {
+        Question::Fleets => all(ports, defaults, until).await,
+        Question::Fleet { fleet } => Ok(read(ports, defaults, fleet).await).map(|read| match read {
+            Ok(Some(status)) => Answer::Fleet(Box::new(status)),
+            Ok(None) => Answer::Refused(no_such(fleet)),
+            Err(error) => Answer::Refused(unavailable(&error)),
+        }),
+        Question::Why { subject, fleet } => explain(ports, defaults, subject, fleet.as_ref()).await,
+        Question::History { fleet, instance, before, limit } => {
+            if *limit == 0 || *limit > LINES_MAX {
+                return Answer::Refused(bad_request(format!("limit is 1 to {LINES_MAX}")));
+            }
+            lines(ports, fleet, instance.as_ref(), *before, *limit).await.map(Answer::History)
+        }
+    };
+    asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
+}
+
+async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Answer> {
+    let (fleets, misnamed) = fleets(ports.all_groups().await?, defaults);
+    let names: Vec<FleetName> = fleets.into_keys().collect();
+    let (mut known, mut unread) = (Vec::new(), Vec::new());
+    for some in names.chunks(FLEETS_AT_ONCE) {
+        if ports.now() >= until {
+            let late = |fleet: &FleetName| Unread { fleet: fleet.clone(), why: "there was no time left for it".into() };
+            unread.extend(some.iter().map(late));
+            continue;
+        }
+        for (fleet, read) in join_all(some.iter().map(async |fleet| (fleet, read(ports, defaults, fleet).await))).await
+        {
+            match read {
+                Ok(Some(status)) => known.push(status),
+                // Its groups went while it was read.
+                Ok(None) => {}
+                Err(error) => unread.push(Unread { fleet: fleet.clone(), why: error.to_string().into() }),
+            }
+        }
+    }
+    let misnamed = misnamed.into_iter().map(ForeignText::from).collect();
+    Ok(Answer::Fleets(at_a_glance(known, unread, misnamed, ports.now())))
+}
+
+/// One fleet. None: no group carries its name, and nothing is remembered of it.
+async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> Called<Option<FleetStatus>> {
+    let (first, next_wake) = join(first_round(ports, fleet), ports.next_wake(fleet)).await;
+    let (first, next_wake) = (first?, next_wake?);
+    if first.groups.is_empty() && first.stored.record.is_none() {
+        return Ok(None);
+    }
+    let seen = observe(ports, fleet, &first, defaults).await?;
+    let now = ports.now();
+    let input = Input {
+        fleet,
+        record: first.stored.record.as_ref(),
+        facts: &first.stored.facts,
+        outcomes: &[],
+        freezes: &first.stored.freezes,
+        seen: &seen,
+        defaults,
+        now,
+    };
+    // What has arrived is no longer on its way.
+    let next_wake = next_wake.filter(|at| *at > now).map_or(NextWake::None, |at| NextWake::At { at });
+    Ok(Some(status(input, next_wake)))
+}
+
+async fn explain<P: Ports + Desk>(
+    ports: &P,
+    defaults: &Defaults,
+    subject: &Subject,
+    fleet: Option<&FleetName>,
+) -> Called<Answer> {
+    let found = match (subject, fleet) {
+        (Subject::Fleet(fleet), _) | (_, Some(fleet)) => Some(fleet.clone()),
+        (Subject::Instance(id), None) => fleet_of_instance(ports, id).await?,
+        (Subject::Image(id), None) => fleet_of_image(ports, id).await?,
+    };
+    let Some(fleet) = found else {
+        let says = match subject {
+            Subject::Instance(id) => {
+                format!("{id} is in no group of a fleet now: name its fleet, or look at the history")
+            }
+            Subject::Image(id) => format!("{id} is not tagged for a fleet: name the fleet"),
+            Subject::Fleet(fleet) => format!("there is no fleet {fleet}"),
+        };
+        return Ok(Answer::Refused(not_found(says)));
+    };
+    let Some(status) = read(ports, defaults, &fleet).await? else { return Ok(Answer::Refused(no_such(&fleet))) };
+    Ok(match why(&status, subject) {
+        Ok(why) => Answer::Why(why),
+        Err(error) => Answer::Refused(bad_request(error.to_string())),
+    })
+}
+
+async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> Called<Option<FleetName>> {
+    let groups = ports.groups_of_instances(&[id.clone()].into()).await?;
+    let Some(group) = groups.get(id) else { return Ok(None) };
+    let mut fleets = ports.fleets_of_groups(&[group.clone()].into()).await?;
+    Ok(fleets.remove(group))
+}
+
+/// Only what this account made is believed.
+async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> Called<Option<FleetName>> {
+    let images = ports.images(&[id.clone()].into()).await?;
+    let named = images.get(id).filter(|image| image.is_own).and_then(|image| image.image_for.as_ref());
+    Ok(named.and_then(|fleet| fleet.as_str().parse().ok()))
+}
+
+async fn lines<P: Ports + Desk>(
+    ports: &P,
+    fleet: &FleetName,
+    instance: Option<&InstanceId>,
+    before: Option<Timestamp>,
+    limit: usize,
+) -> Called<History> {
+    let journal = ports.journal(fleet, before).await?;
+    let oldest_read = journal.entries.first().map(|entry| entry.at);
+    let is_meant = |entry: &driftless_planner::decision::JournalEntry| {
+        instance.is_none_or(|instance| entry.instance.as_ref() == Some(instance))
+    };
+    let mut history = history(fleet.clone(), journal.entries.into_iter().filter(is_meant), limit);
+    if history.older_before.is_none() && journal.is_cut {
+        history.older_before = oldest_read;
+    }
+    Ok(history)
+}
+
+fn no_such(fleet: &FleetName) -> driftless_status::request::Refusal {
+    not_found(format!("there is no fleet {fleet}: no group has the tag driftless:fleet={fleet}"))
+}

@@ -1,0 +1,181 @@
+//! Orders.
+
+use driftless_planner::decision::JournalEntry;
+use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::ids::FleetName;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::record::Answered;
+use driftless_planner::text::ForeignText;
+use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_reconciler::ports::{Called, Clock, Desk, Store, Wakes};
+use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{bad_request, not_found, unavailable};
+
+/// The longest id of a request: a UUID with room to spare, and nothing that fills a record.
+const REQUEST_MAX: usize = 64;
+
+/// How often it is looked whether the loop has followed a command. A look takes about a second.
+const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
+
+/// Who gives an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Whom AWS names, from the signature of the request.
+    Signed(ForeignText),
+    /// AWS let them in, and does not say who they are.
+    Unverified,
+}
+
+impl Caller {
+    fn actor(&self) -> ForeignText {
+        match self {
+            Self::Signed(arn) => arn.clone(),
+            Self::Unverified => "unverified".into(),
+        }
+    }
+}
+
+/// Follows an order, and waits until the loop has followed it too, or until `until`. `pause` lets time pass.
+pub async fn order<P, F>(
+    ports: &P,
+    order: &Order,
+    caller: &Caller,
+    until: Timestamp,
+    pause: impl Fn(SignedDuration) -> F,
+) -> Reply
+where
+    P: Clock + Wakes + Store + Desk,
+    F: Future<Output = ()>,
+{
+    if let Err(refusal) = check(order, ports.now()) {
+        return Reply::Refused(refusal);
+    }
+    let done = match &order.deed {
+        Deed::Command { fleet, command } => follow(ports, order, caller, (fleet, command), until, pause).await,
+        Deed::Freeze { scope, expires_at } => freeze(ports, order, caller, scope, *expires_at).await,
+        Deed::Thaw { scope } => thaw(ports, order, caller, scope).await,
+    };
+    done.unwrap_or_else(|error| Reply::Refused(unavailable(&error)))
+}
+
+fn check(order: &Order, now: Timestamp) -> Result<(), Refusal> {
+    let is_fine = |character: char| character.is_ascii_alphanumeric() || "-_.:/".contains(character);
+    if order.request.is_empty() || order.request.len() > REQUEST_MAX || !order.request.chars().all(is_fine) {
+        return Err(bad_request(format!("request is 1 to {REQUEST_MAX} letters, digits and -_.:/")));
+    }
+    let Deed::Freeze { expires_at, .. } = &order.deed else { return Ok(()) };
+    if order.reason.as_ref().is_none_or(|reason| reason.as_str().is_empty()) {
+        return Err(bad_request("a freeze has a reason: whoever meets it must know why nothing moves"));
+    }
+    match expires_at {
+        Some(at) if *at <= now => Err(bad_request(format!("the freeze would have ended at {at:.0}"))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
+    ports: &P,
+    order: &Order,
+    caller: &Caller,
+    (fleet, command): (&FleetName, &Command),
+    until: Timestamp,
+    pause: impl Fn(SignedDuration) -> F,
+) -> Called<Reply> {
+    let Some(record) = ports.load(fleet).await?.record else {
+        let says = format!("there is no fleet {fleet}, or no look at it yet: the sweep looks within five minutes");
+        return Ok(Reply::Refused(not_found(says)));
+    };
+    if let Some(answered) = record.answer_to(&order.request) {
+        return Ok(receipt_of(order, caller, answered));
+    }
+    let fact = CommandFact {
+        request: order.request.clone(),
+        fleet: fleet.clone(),
+        actor: caller.actor(),
+        at: ports.now(),
+        reason: order.reason.clone(),
+        command: command.clone(),
+    };
+    ports.send(&WakeMessage::Fact(Box::new(Fact::Command(fact))), SignedDuration::ZERO).await?;
+    while ports.now() + ASK_AGAIN_AFTER < until {
+        pause(ASK_AGAIN_AFTER).await;
+        let record = ports.load(fleet).await?.record;
+        if let Some(answered) = record.as_ref().and_then(|record| record.answer_to(&order.request)) {
+            return Ok(receipt_of(order, caller, answered));
+        }
+    }
+    let says = "it is kept, and will be followed by the next look: the history tells what came of it";
+    Ok(receipt(order, caller, OrderResult::Pending, says))
+}
+
+async fn freeze<P: Clock + Wakes + Store + Desk>(
+    ports: &P,
+    order: &Order,
+    caller: &Caller,
+    scope: &FreezeScope,
+    expires_at: Option<Timestamp>,
+) -> Called<Reply> {
+    let now = ports.now();
+    let (owner, reason) = (caller.actor(), order.reason.clone().unwrap_or_default());
+    let freeze = Freeze { reason: reason.clone(), owner, since: now, expires_at, scope: scope.clone() };
+    let ends = expires_at.map_or_else(|| "until somebody thaws it".to_owned(), |at| format!("until {at:.0}"));
+    let says = format!("{} is frozen {ends}: nothing begins, and ways back stay open", name_of(scope));
+    ports.freeze(&freeze, &line(caller, now, "freeze", &format!("{says} ({reason})"))).await?;
+    wake(ports, scope).await?;
+    Ok(receipt(order, caller, OrderResult::Done, says))
+}
+
+async fn thaw<P: Clock + Wakes + Store + Desk>(
+    ports: &P,
+    order: &Order,
+    caller: &Caller,
+    scope: &FreezeScope,
+) -> Called<Reply> {
+    let now = ports.now();
+    let reason = order.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    let says = format!("{} goes on", name_of(scope));
+    ports.thaw(scope, &line(caller, now, "thaw", &format!("{says}{reason}"))).await?;
+    wake(ports, scope).await?;
+    Ok(receipt(order, caller, OrderResult::Done, says))
+}
+
+/// A frozen fleet is looked at: on-call sees at once that it stands, or goes on. Where all are, the sweep does it.
+async fn wake<P: Wakes>(ports: &P, scope: &FreezeScope) -> Called<()> {
+    match scope {
+        FreezeScope::Account => Ok(()),
+        FreezeScope::Fleet(fleet) => {
+            let wake = WakeMessage::Wake(Wake { fleet: fleet.clone(), due: None });
+            ports.send(&wake, SignedDuration::ZERO).await
+        }
+    }
+}
+
+fn name_of(scope: &FreezeScope) -> String {
+    match scope {
+        FreezeScope::Account => "everything".to_owned(),
+        FreezeScope::Fleet(fleet) => fleet.to_string(),
+    }
+}
+
+fn line(caller: &Caller, at: Timestamp, deed: &str, why: &str) -> JournalEntry {
+    JournalEntry {
+        at,
+        instance: None,
+        from: deed.to_owned(),
+        to: "done".to_owned(),
+        why: why.into(),
+        actor: caller.actor().to_string(),
+        evidence: None,
+    }
+}
+
+fn receipt_of(order: &Order, caller: &Caller, answered: &Answered) -> Reply {
+    let result = if answered.is_done { OrderResult::Done } else { OrderResult::NotDone };
+    receipt(order, caller, result, answered.answer.clone())
+}
+
+fn receipt(order: &Order, caller: &Caller, result: OrderResult, says: impl Into<ForeignText>) -> Reply {
+    Reply::Receipt(Receipt { request: order.request.clone(), actor: caller.actor(), result, says: says.into() })
+}
