@@ -68,8 +68,10 @@ macro_rules! id {
 
 id!(
     /// A fleet: the value of the tag `driftless:fleet` on its groups.
-    FleetName, "a fleet name", "1 to 40 of a-z, 0-9 and -",
+    FleetName, "a fleet name", "1 to 40 of a-z, 0-9 and -, with no - at either end",
     |text| (1..=40).contains(&text.len())
+        // Nor can it be taken for an option of a command that a message suggests.
+        && !text.starts_with('-') && !text.ends_with('-')
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 );
 id!(
@@ -175,6 +177,10 @@ mod tests {
         for (length, is_valid) in [(0, false), (1, true), (39, true), (40, true), (41, false)] {
             assert_eq!(FleetName::try_from("a".repeat(length)).is_ok(), is_valid, "{length}");
         }
+        for name in ["-web", "web-", "--everything", "-"] {
+            assert!(FleetName::from_str(name).is_err(), "{name}");
+        }
+        assert!(FleetName::from_str("a-b").is_ok());
         assert!(FleetName::from_str("Web").is_err());
         assert!(FleetName::from_str("web_1").is_err());
     }

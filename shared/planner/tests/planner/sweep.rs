@@ -204,7 +204,10 @@ fn a_tag_that_is_no_fleet_name_is_reported_and_the_rest_goes_on() {
         &Defaults::default(),
     );
     assert_eq!(fleets.keys().map(FleetName::as_str).collect::<Vec<_>>(), ["app"]);
-    assert_eq!(misnamed, [r#"odd-asg: "App!" is not a fleet name: 1 to 40 of a-z, 0-9 and -"#]);
+    assert_eq!(
+        misnamed,
+        [r#"odd-asg: "App!" is not a fleet name: 1 to 40 of a-z, 0-9 and -, with no - at either end"#]
+    );
 }
 
 #[test]
