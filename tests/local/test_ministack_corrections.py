@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def call(path, body=None):
     return urllib.request.urlopen("http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/" + path, body)
 
 def handle(event, deadline):
+    if "requestContext" in event:
+        return {{"statusCode": 200, "body": json.dumps(event["requestContext"].get("authorizer"))}}
     records = event.get("Records")
     if records is None:
         return {{"environment": dict(os.environ), "pid": os.getpid(), "deadline": int(deadline)}}
@@ -88,6 +91,7 @@ Resources:
       Timeout: !Ref Seconds
       LoggingConfig: {{LogFormat: JSON, ApplicationLogLevel: DEBUG}}
       Environment: {{Variables: {{OWN: value}}}}
+      FunctionUrlConfig: {{AuthType: AWS_IAM}}
       Role: !GetAtt Role.Arn
       Events:
         Queue:
@@ -299,6 +303,18 @@ class StackTest(unittest.TestCase):
         os.kill(before, signal.SIGKILL)
         self.eventually(lambda: not is_running(before))
         self.assertNotEqual(self.invoke()["pid"], before)
+
+
+    def test_a_function_behind_a_url_is_told_who_has_signed(self) -> None:
+        url = self.functions.get_function_url_config(FunctionName="facts-worker")["FunctionUrl"]
+        identifier = url.removeprefix("https://").split(".")[0]
+        credential = "Credential=AKIAANA/20260101/us-east-1/lambda/aws4_request"
+        headers = {"authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"}
+        address = f"{self.aws.endpoint}/_aws/lambda-url/{identifier}/"
+        request = urllib.request.Request(address, data=b"{}", headers=headers | {"content-type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            caller = json.load(answer)["iam"]
+        self.assertTrue(caller["userArn"].endswith(":user/AKIAANA"), caller)
 
 
 class LauncherTest(unittest.TestCase):

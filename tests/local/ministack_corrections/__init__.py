@@ -8,6 +8,7 @@ def apply(stack_id: str) -> None:
     functions.each_function_has_its_own_access_key()
     functions.functions_see_only_their_own_environment(stack_id)
     functions.functions_are_killed_at_once()
+    functions.urls_name_their_caller()
     events.events_of_aws_services_can_be_put()
     events.delayed_messages_are_polled_promptly()
     events.schedules_fire_on_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from typing import Any
 
@@ -11,6 +12,9 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 STACK_VARIABLE = "DRIFTLESS_STACK"
+
+# Who has signed a request.
+CREDENTIAL = re.compile(r"Credential=(?P<key>[^/,]+)/")
 
 # What a process needs to run at all on the developer's machine, and what a developer debugs and measures with.
 PASSED_ON = frozenset(
@@ -65,6 +69,24 @@ def functions_are_killed_at_once() -> None:
             process.kill()
 
     lambda_runtime._signal = kill
+
+
+def urls_name_their_caller() -> None:
+    """AWS: a function behind a URL with AWS_IAM is told who has signed the request. ministack: tells it nothing of them. So
+    the event says it, for a user whose name is the access key."""
+    build = lambda_svc._build_function_url_event
+
+    def function_url_event(*arguments: Any, **more: Any) -> dict[str, Any]:
+        event = build(*arguments, **more)
+        signed = CREDENTIAL.search(event["headers"].get("authorization", ""))
+        if signed and not more.get("anonymous"):
+            account, key = event["requestContext"]["accountId"], signed["key"]
+            arn = f"arn:aws:iam::{account}:user/{key}"
+            iam = {"accessKey": key, "accountId": account, "callerId": key, "userArn": arn, "userId": key}
+            event["requestContext"]["authorizer"] = {"iam": iam | {"cognitoIdentity": None, "principalOrgId": None}}
+        return event
+
+    lambda_svc._build_function_url_event = function_url_event
 
 
 def processes() -> list[dict[str, Any]]:
