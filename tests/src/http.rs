@@ -21,6 +21,15 @@ pub(crate) fn client() -> Client<HttpConnector, Full<Bytes>> {
 
 /// POSTs JSON and answers what comes back, which must be a success.
 pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Response<Bytes>> {
+    succeeded(url, post_whatever(url, headers, body).await?)
+}
+
+/// POSTs JSON and answers what comes back, success or not.
+pub(crate) async fn post_whatever(
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> anyhow::Result<Response<Bytes>> {
     let mut request = Request::post(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -30,14 +39,19 @@ pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: &Value) -> a
 
 /// GETs a JSON document.
 pub(crate) async fn get(url: &str) -> anyhow::Result<Value> {
-    let answer = send(Request::get(url).body(Full::default())?).await?;
+    let answer = succeeded(url, send(Request::get(url).body(Full::default())?).await?)?;
     serde_json::from_slice(answer.body()).with_context(|| format!("the answer of {url} is no JSON"))
 }
 
 /// The header that tells the emulator which service is meant; it checks no signature.
 pub(crate) fn authorization(service: &str, region: &str) -> String {
+    signed_by("test", service, region)
+}
+
+/// The same, signed with somebody's access key.
+pub(crate) fn signed_by(key: &str, service: &str, region: &str) -> String {
     format!(
-        "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
     )
 }
 
@@ -47,12 +61,15 @@ async fn send(request: Request<Full<Bytes>>) -> anyhow::Result<Response<Bytes>> 
         let (head, body) = client().request(request).await?.into_parts();
         anyhow::Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
     };
-    let answer = tokio::time::timeout(TIMEOUT, exchange)
+    tokio::time::timeout(TIMEOUT, exchange)
         .await
         .with_context(|| format!("{call} took more than {TIMEOUT:?}"))?
-        .with_context(|| format!("{call} failed"))?;
+        .with_context(|| format!("{call} failed"))
+}
+
+fn succeeded(url: &str, answer: Response<Bytes>) -> anyhow::Result<Response<Bytes>> {
     if !answer.status().is_success() {
-        bail!("{call} answered {}: {}", answer.status(), String::from_utf8_lossy(answer.body()));
+        bail!("{url} answered {}: {}", answer.status(), String::from_utf8_lossy(answer.body()));
     }
     Ok(answer)
 }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, bail};
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::wake::{Wake, WakeMessage};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub(crate) use artifacts::{built_at, executables, project};
@@ -176,6 +177,20 @@ impl LocalStack {
             bail!("{function} failed: {text}");
         }
         serde_json::from_str(&text).with_context(|| format!("{function} returned no JSON: {text}"))
+    }
+
+    /// Asks a function behind its URL, as a user with this access key. Answers the status of HTTP, and the body.
+    pub async fn ask(&self, url_output: &str, key: &str, asked: &impl Serialize) -> anyhow::Result<(u16, Value)> {
+        let url = self.deployment.output(url_output)?;
+        // The emulator serves it under a path too, for which no name has to be resolved.
+        let id = url.trim_start_matches("https://").split('.').next().context("the URL has no host")?;
+        let url = format!("{}/_aws/lambda-url/{id}/", self.endpoint);
+        let signed = http::signed_by(key, "lambda", REGION);
+        let headers = [("authorization", signed.as_str()), ("content-type", "application/json")];
+        let answer = http::post_whatever(&url, &headers, &serde_json::to_value(asked)?).await?;
+        let text = String::from_utf8_lossy(answer.body());
+        let body = serde_json::from_str(&text).with_context(|| format!("{url_output} answered no JSON: {text}"))?;
+        Ok((answer.status().as_u16(), body))
     }
 
     /// Lets reconcile look at a fleet.

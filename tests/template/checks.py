@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 DEPENDENT_ACTIONS = json.loads((HERE / "dependent_actions.json").read_text())
 
 DETECTORS = {"ConfigCompliance": "config-compliance", "CloudwatchAlarm": "cloudwatch-alarm", "ImagePublished": "image-published"}
-FUNCTIONS = DETECTORS | {"Reconcile": "reconcile"}
+FUNCTIONS = DETECTORS | {"Reconcile": "reconcile", "Status": "status", "Operator": "operator"}
 
 # The only actions that may be allowed on every resource. AWS gives none of them a resource level (Service Authorization Reference).
 NO_RESOURCE_LEVEL = {
@@ -33,8 +33,10 @@ NO_RESOURCE_LEVEL = {
 
 NEVER = {"autoscaling:DeleteAutoScalingGroup", "autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags", "ec2:TerminateInstances"}
 
-COMMON_ENVIRONMENT = {"ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"}
-RECONCILE_ENVIRONMENT = {"TABLE_NAME", "ALERT_TOPIC_ARN", "POLICY_DEFAULTS"}
+ENVIRONMENT = {
+    *("ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"),
+    *("TABLE_NAME", "ALERT_TOPIC_ARN", "POLICY_DEFAULTS"),
+}
 
 # What Lambda does in the name of a function that is traced.
 SENDING_TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
@@ -132,6 +134,22 @@ def a_detector_may_do_four_things(template):
         }
         problems += [f"{detector} may also {action} on {on}" for action, on in sorted(found - expected)]
         problems += [f"{detector} may not {action} on {on}" for action, on in sorted(expected - found)]
+    return problems
+
+
+def the_desk_reads_and_files_and_reaches_no_fleet(template):
+    """`status` may change nothing, and `operator` writes to the table and sends to the wake queue alone."""
+    harmless = ("Describe", "Get", "BatchGet", "Query", "CreateLogStream", "PutLogEvents", "PutTraceSegments", "PutTelemetryRecords")
+    writes = {
+        role: {a for s in allows_of(template, role) for a in as_list(s["Action"]) if not a.split(":")[1].startswith(harmless)}
+        for role in ("StatusRole", "OperatorRole")
+    }
+    expected = {"StatusRole": set(), "OperatorRole": {"sqs:SendMessage", "dynamodb:PutItem", "dynamodb:DeleteItem"}}
+    problems = [f"{role} may write otherwise: {sorted(writes[role] ^ expected[role])}" for role in writes if writes[role] != expected[role]]
+    for name in ("Status", "Operator"):
+        function = template["Resources"].get(f"{name}Function", {"Properties": {}})["Properties"]
+        if function.get("FunctionUrlConfig") != {"AuthType": "AWS_IAM"}:
+            problems.append(f"{name} is reached without a signature")
     return problems
 
 
@@ -334,7 +352,7 @@ def nothing_is_lost_between_queues(template):
         if "RetryPolicy" not in target:
             problems.append(f"{name} has no retry policy")
     for name, function in of_type(template, "AWS::Serverless::Function").items():
-        for event in function["Properties"]["Events"].values():
+        for event in function["Properties"].get("Events", {}).values():
             p = event["Properties"]
             if p.get("FunctionResponseTypes") != ["ReportBatchItemFailures"] or p.get("BatchSize") != 10:
                 problems.append(f"{name} fails a whole batch for one message")
@@ -409,11 +427,10 @@ def functions_are_built_and_logged_alike(template):
         written = [s["Resource"] for s in allows_of(template, f"{logical}Role") if "logs:PutLogEvents" in as_list(s["Action"])]
         if written != [arn(f"{logical}LogGroup")]:
             problems.append(f"{logical} may write other logs")
-        environment = set(p.get("Environment", {}).get("Variables", {}))
-        if environment != (RECONCILE_ENVIRONMENT if logical == "Reconcile" else set()):
-            problems.append(f"{logical} gets the variables {sorted(environment)}")
-    if set(g["Environment"]["Variables"]) != COMMON_ENVIRONMENT:
-        problems.append("all functions get other variables")
+        if "Environment" in p:
+            problems.append(f"{logical} gets variables of its own")
+    if set(g["Environment"]["Variables"]) != ENVIRONMENT:
+        problems.append("functions get other variables")
     for name, group in of_type(template, "AWS::Logs::LogGroup").items():
         if group["Properties"].get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
             problems.append(f"{name} keeps its logs for ever")

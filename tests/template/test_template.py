@@ -136,6 +136,13 @@ PROMISES = {
         (lambda t: statement(t, "CloudwatchAlarmRole", "SendToWakeQueue").update(Resource="*"), "may also"),
         (lambda t: statement(t, "ImagePublishedRole", "WriteOwnLog").update(Action="logs:PutLogEvents"), "may not"),
     ]),
+    "the desk reads and files, and reaches no fleet": (checks.the_desk_reads_and_files_and_reaches_no_fleet, [
+        (lambda t: grant(t, "StatusRole", Action="dynamodb:PutItem", Resource=checks.arn("Table")), "may write otherwise"),
+        (lambda t: grant(t, "OperatorRole", Action="autoscaling:SetDesiredCapacity", Resource="*"), "may write otherwise"),
+        (lambda t: statement(t, "OperatorRole", "ThrowSwitch")["Action"].remove("dynamodb:DeleteItem"), "may write otherwise"),
+        (lambda t: at(t, "StatusFunction").update(FunctionUrlConfig={"AuthType": "NONE"}), "without a signature"),
+        (lambda t: at(t, "OperatorFunction").pop("FunctionUrlConfig"), "without a signature"),
+    ]),
     "a role's policy is read in one place": (checks.roles_hold_their_whole_policy, [
         (lambda t: at(t, "ReconcileRole").update(ManagedPolicyArns=["arn:aws:iam::aws:policy/PowerUserAccess"]), "managed"),
         (lambda t: at(t, "ReconcileFunction").update(Policies=["AmazonEC2FullAccess"]), "outside"),
@@ -223,7 +230,8 @@ PROMISES = {
         (lambda t: at(t, "ReconcileLogGroup").pop("RetentionInDays"), "for ever"),
         (lambda t: at(t, "ImagePublishedFunction").pop("LoggingConfig"), "own log group"),
         (lambda t: statement(t, "ReconcileRole", "WriteOwnLog").update(Resource="*"), "other logs"),
-        (lambda t: at(t, "ReconcileFunction")["Environment"]["Variables"].pop("TABLE_NAME"), "variables"),
+        (lambda t: t["Globals"]["Function"]["Environment"]["Variables"].pop("TABLE_NAME"), "variables"),
+        (lambda t: at(t, "ReconcileFunction").update(Environment={"Variables": {"MORE": "1"}}), "of its own"),
     ]),
     "functions send traces, and a parameter stops them": (checks.traces_can_be_sent_and_switched_off, [
         (lambda t: t["Globals"]["Function"].update(Tracing="Active"), "switched off"),
@@ -333,7 +341,7 @@ class Parameters(unittest.TestCase):
                 self.assertTrue(self.accepts("RunbooksUrl", value))
 
     def test_every_policy_key_reaches_reconcile(self):
-        lines = checks.properties(PARSED, "ReconcileFunction")["Environment"]["Variables"]["POLICY_DEFAULTS"]["Fn::Sub"].split("\n")
+        lines = PARSED["Globals"]["Function"]["Environment"]["Variables"]["POLICY_DEFAULTS"]["Fn::Sub"].split("\n")
         self.assertEqual(
             [line.split("=")[0] for line in lines],
             ["mode", "budget", "breaker", "debounce", "min-healthy", "launch-deadline", "drain-deadline"],

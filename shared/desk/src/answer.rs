@@ -10,13 +10,13 @@ use driftless_reconciler::ports::{Called, Desk, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
 use driftless_status::model::NextWake;
-use driftless_status::request::{Answer, Question};
+use driftless_status::request::{Answer, Question, Refusal};
 use driftless_status::why::{Subject, why};
 use driftless_status::{FleetStatus, status};
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 
-use crate::{bad_request, not_found, unavailable};
+use crate::unavailable;
 
 /// So many fleets are read at once: each asks Auto Scaling, whose calls all share one bucket with the loop's.
 const FLEETS_AT_ONCE: usize = 4;
@@ -36,7 +36,7 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
         Question::Why { subject, fleet } => explain(ports, defaults, subject, fleet.as_ref()).await,
         Question::History { fleet, instance, before, limit } => {
             if *limit == 0 || *limit > LINES_MAX {
-                return Answer::Refused(bad_request(format!("limit is 1 to {LINES_MAX}")));
+                return Answer::Refused(Refusal::bad_request(format!("limit is 1 to {LINES_MAX}")));
             }
             lines(ports, fleet, instance.as_ref(), *before, *limit).await.map(Answer::History)
         }
@@ -111,12 +111,12 @@ async fn explain<P: Ports + Desk>(
             Subject::Image(id) => format!("{id} is not tagged for a fleet: name the fleet"),
             Subject::Fleet(fleet) => format!("there is no fleet {fleet}"),
         };
-        return Ok(Answer::Refused(not_found(says)));
+        return Ok(Answer::Refused(Refusal::not_found(says)));
     };
     let Some(status) = read(ports, defaults, &fleet).await? else { return Ok(Answer::Refused(no_such(&fleet))) };
     Ok(match why(&status, subject) {
         Ok(why) => Answer::Why(why),
-        Err(error) => Answer::Refused(bad_request(error.to_string())),
+        Err(error) => Answer::Refused(Refusal::bad_request(error.to_string())),
     })
 }
 
@@ -153,6 +153,6 @@ async fn lines<P: Ports + Desk>(
     Ok(history)
 }
 
-fn no_such(fleet: &FleetName) -> driftless_status::request::Refusal {
-    not_found(format!("there is no fleet {fleet}: no group has the tag driftless:fleet={fleet}"))
+fn no_such(fleet: &FleetName) -> Refusal {
+    Refusal::not_found(format!("there is no fleet {fleet}: no group has the tag driftless:fleet={fleet}"))
 }

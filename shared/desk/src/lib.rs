@@ -10,7 +10,6 @@ mod order;
 pub use answer::answer;
 pub use order::{Caller, order};
 
-use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 use driftless_status::request::{Refusal, RefusalCause};
 
@@ -26,12 +25,4 @@ fn unavailable(error: &CallError) -> Refusal {
         | CallErrorKind::Unreadable => "the function's log has all of it",
     };
     Refusal { cause: RefusalCause::Unavailable, says: format!("{error}; {next}").into() }
-}
-
-fn not_found(says: String) -> Refusal {
-    Refusal { cause: RefusalCause::NotFound, says: says.into() }
-}
-
-fn bad_request(says: impl Into<ForeignText>) -> Refusal {
-    Refusal { cause: RefusalCause::BadRequest, says: says.into() }
 }

@@ -11,7 +11,7 @@ use driftless_reconciler::ports::{Called, Clock, Desk, Store, Wakes};
 use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{bad_request, not_found, unavailable};
+use crate::unavailable;
 
 /// The longest id of a request: a UUID with room to spare, and nothing that fills a record.
 const REQUEST_MAX: usize = 64;
@@ -63,14 +63,14 @@ where
 fn check(order: &Order, now: Timestamp) -> Result<(), Refusal> {
     let is_fine = |character: char| character.is_ascii_alphanumeric() || "-_.:/".contains(character);
     if order.request.is_empty() || order.request.len() > REQUEST_MAX || !order.request.chars().all(is_fine) {
-        return Err(bad_request(format!("request is 1 to {REQUEST_MAX} letters, digits and -_.:/")));
+        return Err(Refusal::bad_request(format!("request is 1 to {REQUEST_MAX} letters, digits and -_.:/")));
     }
     let Deed::Freeze { expires_at, .. } = &order.deed else { return Ok(()) };
     if order.reason.as_ref().is_none_or(|reason| reason.as_str().is_empty()) {
-        return Err(bad_request("a freeze has a reason: whoever meets it must know why nothing moves"));
+        return Err(Refusal::bad_request("a freeze has a reason: whoever meets it must know why nothing moves"));
     }
     match expires_at {
-        Some(at) if *at <= now => Err(bad_request(format!("the freeze would have ended at {at:.0}"))),
+        Some(at) if *at <= now => Err(Refusal::bad_request(format!("the freeze would have ended at {at:.0}"))),
         Some(_) | None => Ok(()),
     }
 }
@@ -85,7 +85,7 @@ async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
 ) -> Called<Reply> {
     let Some(record) = ports.load(fleet).await?.record else {
         let says = format!("there is no fleet {fleet}, or no look at it yet: the sweep looks within five minutes");
-        return Ok(Reply::Refused(not_found(says)));
+        return Ok(Reply::Refused(Refusal::not_found(says)));
     };
     if let Some(answered) = record.answer_to(&order.request) {
         return Ok(receipt_of(order, caller, answered));

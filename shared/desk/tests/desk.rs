@@ -17,7 +17,8 @@ use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Rece
 use driftless_status::why::Subject;
 use jiff::{SignedDuration, Timestamp};
 
-const FLEET: &str = "fleet web: weighted, blue live, 3 instances, policy mode=act alarms=web-5xx\nby 6m expect settled\n";
+const FLEET: &str =
+    "fleet web: weighted, blue live, 3 instances, policy mode=act alarms=web-5xx\nby 6m expect settled\n";
 
 fn web() -> FleetName {
     "web".parse().unwrap()

@@ -25,6 +25,7 @@ pub mod envelope;
 pub mod environment;
 #[cfg(feature = "fleet")]
 pub mod metrics;
+pub mod request;
 pub mod tracing_setup;
 #[cfg(feature = "fleet")]
 pub mod wiring;

@@ -159,3 +159,49 @@ pub enum RefusalCause {
     /// AWS did not answer, or refused a call: asking again may help.
     Unavailable,
 }
+
+impl Refusal {
+    /// A request that cannot be read, or asks for what cannot be.
+    pub fn bad_request(says: impl Into<ForeignText>) -> Self {
+        Self { cause: RefusalCause::BadRequest, says: says.into() }
+    }
+
+    /// What a request is about does not exist.
+    pub fn not_found(says: impl Into<ForeignText>) -> Self {
+        Self { cause: RefusalCause::NotFound, says: says.into() }
+    }
+
+    /// The status of HTTP that says the same.
+    pub const fn http_status(&self) -> u16 {
+        match self.cause {
+            RefusalCause::BadRequest => 400,
+            RefusalCause::NotFound => 404,
+            RefusalCause::Unavailable => 503,
+        }
+    }
+}
+
+impl Answer {
+    /// The status of HTTP that says whether there is an answer.
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::Refused(refusal) => refusal.http_status(),
+            Self::Fleets(_) | Self::Fleet(_) | Self::Why(_) | Self::History(_) => 200,
+        }
+    }
+}
+
+impl Reply {
+    /// The status of HTTP that says whether the order was taken.
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::Refused(refusal) => refusal.http_status(),
+            Self::Receipt(receipt) => match receipt.result {
+                OrderResult::Done => 200,
+                // It was taken, and says why it is not done.
+                OrderResult::NotDone => 409,
+                OrderResult::Pending => 202,
+            },
+        }
+    }
+}

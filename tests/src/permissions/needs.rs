@@ -43,16 +43,20 @@ pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BT
     }
 }
 
-/// What Lambda itself does with a function's permissions: it takes from its queue, and writes its log.
+/// Functions that people call. All others take from a queue.
+const CALLED: [&str; 2] = ["-status", "-operator"];
+
+/// What Lambda itself does with a function's permissions: it takes from its queue, if it has one, and writes its log.
 pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
     // A function's source is the queue of its own name; reconcile's is the wake queue.
     let queue =
         arn("sqs", &function.strip_suffix("-reconcile").map_or(function.to_owned(), |stack| format!("{stack}-wake")));
     let log = arn("logs", &format!("log-group:/aws/lambda/{function}:log-stream:any"));
-    let of_queue =
-        ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"].map(|name| (format!("sqs:{name}"), queue.clone()));
+    let is_called = CALLED.iter().any(|name| function.ends_with(name));
+    let of_queue: &[&str] = if is_called { &[] } else { &["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"] };
+    let of_queue = of_queue.iter().map(|name| (format!("sqs:{name}"), queue.clone()));
     let of_log = ["CreateLogStream", "PutLogEvents"].map(|name| (format!("logs:{name}"), log.clone()));
-    of_queue.into_iter().chain(of_log).collect()
+    of_queue.chain(of_log).collect()
 }
 
 /// DynamoDB checks a transaction by its parts, and an index by itself.

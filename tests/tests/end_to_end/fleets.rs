@@ -7,7 +7,7 @@ use crate::stage::{A_WHILE, LAUNCH, Left, Stage, TERMINATE, acting, fleet_of_thr
 
 const SET_ASIDE: &str = "autoscaling:EnterStandby";
 
-async fn offer(stage: &Stage, launches: LaunchInstances) -> anyhow::Result<()> {
+pub(crate) async fn offer(stage: &Stage, launches: LaunchInstances) -> anyhow::Result<()> {
     stage.stack.control().set(&Settings { launch_instances: Some(launches), ..Settings::default() }).await
 }
 

@@ -1,0 +1,53 @@
+//! `operator`: takes the orders of people and pipelines. A command is filed for the loop, which follows it under its lease; a
+//! freeze is written where every run looks, so that it holds even while no decision can be made.
+//!
+//! A request comes to the function's URL, signed, and is journaled with the name that AWS verified; or by a direct
+//! invocation, which IAM has let in and of which the journal says "unverified".
+//!
+//! Never: it changes no fleet.
+
+use std::process::ExitCode;
+
+use driftless_desk::Caller;
+use driftless_lambda::diagnostic::Failure;
+use driftless_lambda::request::{Request, to_url};
+use driftless_lambda::wiring::Wiring;
+use driftless_status::request::{Order, Refusal, Reply};
+use jiff::SignedDuration;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    driftless_lambda::run(serve()).await
+}
+
+async fn serve() -> Result<(), Failure> {
+    let wiring = Wiring::from_environment()?;
+    let wiring = &wiring;
+    lambda_runtime::run(service_fn(async move |event| handle(wiring, event).await)).await.map_err(Failure::retryable)
+}
+
+async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let (event, context) = event.into_parts();
+    let request = match Request::read(event) {
+        Ok(request) => request,
+        Err(unreadable) => {
+            let refused = Reply::Refused(Refusal::bad_request(unreadable.to_string()));
+            return to_url(refused.http_status(), &refused).map_err(Failure::invariant);
+        }
+    };
+    let caller = request.caller().map_or(Caller::Unverified, |arn| Caller::Signed(arn.into()));
+    let reply = match request.parse::<Order>() {
+        Ok(asked) => {
+            let times = wiring.times(context.deadline)?;
+            let until = times.deadline - times.margin;
+            let pause = |time: SignedDuration| tokio::time::sleep(time.unsigned_abs());
+            let reply = Box::pin(driftless_desk::order(&wiring.aws, &asked, &caller, until, pause)).await;
+            tracing::info!(request = asked.request, ?caller, deed = ?asked.deed, ?reply, "ordered");
+            reply
+        }
+        Err(problem) => Reply::Refused(Refusal::bad_request(problem)),
+    };
+    request.reply(reply.http_status(), &reply).map_err(Failure::invariant)
+}

@@ -1,0 +1,161 @@
+//! A request of a person or a pipeline: to the function's URL, whose caller AWS has verified and names, or a direct
+//! invocation, which AWS has let in and of whose caller it says nothing.
+
+use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    body: String,
+    caller: Option<String>,
+    way: Way,
+}
+
+/// How it came: the answer goes back the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Url,
+    Direct,
+}
+
+impl Request {
+    /// Reads an event. What is no request to a URL is itself what is asked.
+    ///
+    /// # Errors
+    /// What is wrong with the request, for whoever sent it; [`Self::refused`] brings it back to them.
+    pub fn read(event: Value) -> Result<Self, UnreadableRequest> {
+        if event.get("requestContext").is_none() {
+            return Ok(Self { body: event.to_string(), caller: None, way: Way::Direct });
+        }
+        let request: LambdaFunctionUrlRequest =
+            serde_json::from_value(event).map_err(|error| UnreadableRequest::Event(error.to_string()))?;
+        if request.is_base64_encoded {
+            return Err(UnreadableRequest::Encoded);
+        }
+        let iam = request.request_context.authorizer.and_then(|authorizer| authorizer.iam);
+        let caller = iam.and_then(|iam| iam.user_arn);
+        Ok(Self { body: request.body.unwrap_or_default(), caller, way: Way::Url })
+    }
+
+    /// Who sent it, as AWS says: the ARN of a user, or of a role's session. None: AWS does not say.
+    pub fn caller(&self) -> Option<&str> {
+        self.caller.as_deref()
+    }
+
+    /// What is asked.
+    ///
+    /// # Errors
+    /// The field that cannot be read, and why.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
+        let mut json = serde_json::Deserializer::from_str(&self.body);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| format!("the request cannot be read: {error}"))
+    }
+
+    /// The answer, in the shape that the way it came asks for.
+    ///
+    /// # Errors
+    /// The answer is no JSON.
+    pub fn reply(&self, status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
+        match self.way {
+            Way::Direct => serde_json::to_value(answer),
+            Way::Url => to_url(status, answer),
+        }
+    }
+}
+
+/// A request to the URL that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableRequest {
+    /// Its event is not what Lambda sends.
+    #[error("this is no request to a function URL: {0}")]
+    Event(String),
+    /// Its body is not text.
+    #[error("the body came encoded: send it with content-type application/json")]
+    Encoded,
+}
+
+/// The answer to a request to the URL.
+///
+/// # Errors
+/// The answer is no JSON.
+pub fn to_url(status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
+    let headers = json!({"content-type": "application/json", "cache-control": "no-store"});
+    Ok(json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?}))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        fleet: String,
+    }
+
+    fn app() -> Asked {
+        Asked { fleet: "app".to_owned() }
+    }
+
+    fn url(body: &str, more: &Value) -> Value {
+        let mut event = json!({
+            "version": "2.0", "rawPath": "/", "headers": {}, "body": body, "isBase64Encoded": false,
+            "requestContext": {
+                "timeEpoch": 0,
+                "http": {"method": "POST", "path": "/"},
+                "authorizer": {"iam": {"userArn": "arn:aws:sts::123456789012:assumed-role/ops/ana"}},
+            },
+        });
+        for (field, value) in more.as_object().unwrap() {
+            event[field] = value.clone();
+        }
+        event
+    }
+
+    #[test]
+    fn a_signed_request_names_its_caller_and_is_answered_as_http() {
+        let request = Request::read(url(r#"{"fleet":"app"}"#, &json!({}))).unwrap();
+        assert_eq!(request.caller(), Some("arn:aws:sts::123456789012:assumed-role/ops/ana"));
+        assert_eq!(request.parse(), Ok(app()));
+        let reply = request.reply(404, &app()).unwrap();
+        assert_eq!((&reply["statusCode"], &reply["body"]), (&json!(404), &json!(r#"{"fleet":"app"}"#)));
+    }
+
+    #[test]
+    fn a_direct_invocation_names_nobody_and_is_answered_as_it_is() {
+        let request = Request::read(json!({"fleet": "app"})).unwrap();
+        assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
+        assert_eq!(request.reply(404, &app()).unwrap(), json!({"fleet": "app"}));
+    }
+
+    #[test]
+    fn who_says_in_the_body_who_they_are_is_not_believed() {
+        let body = json!({"fleet": "app", "caller": "arn:aws:iam::123456789012:root"});
+        let request = Request::read(body).unwrap();
+        assert_eq!(request.caller(), None);
+        assert!(request.parse::<Asked>().unwrap_err().contains("caller"), "and the field is refused");
+    }
+
+    #[test]
+    fn a_url_that_let_somebody_in_without_a_signature_names_nobody() {
+        let context = json!({"timeEpoch": 0, "http": {"method": "POST"}});
+        let request = Request::read(url("{}", &json!({"requestContext": context}))).unwrap();
+        assert_eq!(request.caller(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_by_its_field() {
+        let request = Request::read(json!({"fleet": 5})).unwrap();
+        let problem = request.parse::<Asked>().unwrap_err();
+        assert!(problem.contains("fleet: invalid type"), "{problem}");
+        let encoded = Request::read(url("e30=", &json!({"isBase64Encoded": true}))).unwrap_err();
+        assert!(encoded.to_string().contains("application/json"), "{encoded}");
+        let event = Request::read(url("{}", &json!({"requestContext": 5}))).unwrap_err();
+        assert!(event.to_string().contains("no request to a function URL"), "{event}");
+    }
+}
