@@ -39,6 +39,8 @@ pub struct History {
     pub drifted: BTreeMap<InstanceId, Timestamp>,
     /// When an instance was last seen serving.
     pub served_at: BTreeMap<InstanceId, Timestamp>,
+    /// Since when an instance has served, without interruption.
+    pub serves_since: BTreeMap<InstanceId, Timestamp>,
     /// Of each fleet the group that had the traffic when the other color was last empty.
     pub homes: BTreeSet<GroupName>,
     /// When a person last wrote weights.
@@ -67,6 +69,15 @@ pub struct Protected {
 }
 
 impl History {
+    /// These serve, and no others.
+    pub(crate) fn serve(&mut self, serving: &[InstanceId], now: Timestamp) {
+        self.serves_since.retain(|instance, _| serving.contains(instance));
+        for instance in serving {
+            self.serves_since.entry(instance.clone()).or_insert(now);
+            self.served_at.insert(instance.clone(), now);
+        }
+    }
+
     /// What happened up to this moment can be known to a write of a function.
     pub(crate) fn known_up_to(&self, function: u64, fleet: &str, now: Timestamp) -> Timestamp {
         let fleet = fleet.parse().ok();

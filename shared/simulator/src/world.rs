@@ -254,7 +254,7 @@ impl World {
             // Who serves up to this moment: what stops now could not be known to a write that is on its way.
             let serving: Vec<_> = self.cloud.groups().keys().flat_map(|group| serving(self, group)).collect();
             let now = self.now;
-            self.history.served_at.extend(serving.into_iter().map(|instance| (instance, now)));
+            self.history.serve(&serving, now);
         }
         self.cloud.advance(self.now);
         for event in self.cloud.drain_events() {

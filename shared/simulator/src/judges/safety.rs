@@ -49,19 +49,30 @@ pub(super) fn violated(world: &World, rule: &'static str, what: String) -> Viola
 fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: CapacityChange) -> Result<(), Violation> {
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
-    let raised_at = world.history.raised.get(&group.name);
-    let launched_after_raise = raised_at.is_some_and(|raised| known.launched_at >= *raised);
+    let launched_after_raise = raised_at(world, &group.name).is_some_and(|raised| known.launched_at >= raised);
     let is_ours = world.deeds.launched.contains_key(instance) || world.deeds.set_aside.contains_key(instance);
     let is_drifted = world.history.drifted.contains_key(instance);
     if !is_ours && !is_drifted && !launched_after_raise {
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
     }
     keeps_floor(world, function, group, instance, capacity)?;
-    if is_ours || (launched_after_raise && !is_drifted) {
+    // A surplus that has drifted itself goes as a surplus.
+    let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| &work.phase);
+    let is_surplus =
+        launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Withdrawing(_))));
+    if is_ours || is_surplus {
         return Ok(());
     }
     respects_freeze(world, group, instance)?;
     respects_budget(world, group, instance)
+}
+
+/// Since when what comes into a group may be Driftless's own: since it last raised its capacity, or since it admitted the
+/// first of the surges that are under way there. Auto Scaling puts another one in the place of a successor that goes.
+fn raised_at(world: &World, group: &GroupName) -> Option<Timestamp> {
+    let last = world.history.raised.get(group).copied()?;
+    let surges = works(world).filter(|(_, work)| work.group == *group).filter_map(|(_, work)| work.phase.surge());
+    surges.map(|surge| surge.admitted_at).chain([last]).min()
 }
 
 /// All replacements that stand in the table.
@@ -110,7 +121,10 @@ fn keeps_floor(
     capacity: CapacityChange,
 ) -> Result<(), Violation> {
     let serving = serving(world, &group.name);
-    if !serving.contains(instance) {
+    let looked_at = looked_at(world, function, group);
+    // What has just begun to serve was seen as one that does not.
+    let served_at_the_look = world.history.serves_since.get(instance).is_some_and(|since| *since <= looked_at);
+    if !serving.contains(instance) || !served_at_the_look {
         return Ok(());
     }
     let shrinks = u32::from(capacity == CapacityChange::Decrement);
@@ -133,7 +147,6 @@ fn keeps_floor(
         .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
     let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
-    let looked_at = looked_at(world, function, group);
     // What people asked for since the look could not be known.
     let asked_before = group.past.iter().rev().find(|(at, _)| *at < looked_at).map(|(at, _)| *at);
     let known = group.past.iter().filter(|(at, _)| asked_before.is_none_or(|before| *at >= before));
