@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Direction, WeightChange};
 use crate::cutover::retire::empty;
@@ -15,6 +15,10 @@ use crate::ledger;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::ForeignText;
+
+/// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
+/// moment ago may still look as if it were not, and must not be let go on that.
+const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 
 /// Undoes what has had no traffic.
 pub(crate) fn abort(
@@ -130,6 +134,10 @@ pub(crate) fn roll_back(
             plan.next.live = cutover.old;
             plan.next.release = Some(cutover.rollback_to.clone());
             let since = back_since.unwrap_or(sight.now);
+            if matches!(cutover.route, Route::Shared { .. }) && sight.now < since + DESCRIBES_TRAIL {
+                plan.look_again(since + DESCRIBES_TRAIL);
+                return Step::Stay(stay(Some(since)));
+            }
             match let_go(plan, sight, cutover) {
                 LettingGo::Done => Step::End(CutoverOutcome::RolledBack, why.to_string()),
                 LettingGo::UnderWay => Step::Stay(stay(Some(since))),

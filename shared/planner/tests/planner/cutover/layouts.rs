@@ -1,5 +1,6 @@
 //! The layouts other than two target groups.
 
+use driftless_planner::action::Action;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::{CutoverOutcome, Setting};
@@ -8,7 +9,7 @@ use driftless_planner::refresh::RefreshStatus;
 use super::{
     adopted, color, color_mut, is_as_before, is_at_rest, pair, ring, say, step, until_over, until_phase, weighted_fleet,
 };
-use crate::support::{Stage, image_id, secs, target_group};
+use crate::support::{Stage, around, image_id, secs, target_group};
 
 fn shared_fleet(size: u32) -> Stage {
     let mut groups = pair(size);
@@ -48,6 +49,37 @@ fn with_one_target_group_the_way_back_attaches_before_it_detaches() {
     assert_eq!(order, ["attach", "detach", "attach", "detach"]);
     is_as_before(&stage, 3);
     assert_eq!(color(&stage, Color::Blue).target_groups, [target_group("app")]);
+}
+
+#[test]
+fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can_trail_any_more() {
+    let mut stage = shared_fleet(3);
+    stage.publish(2);
+    until_phase(&mut stage, "baking");
+    ring(&mut stage, "web-5xx", None);
+    let is_out = |stage: &Stage| {
+        let attached = |which| !color(stage, which).target_groups.is_empty();
+        attached(Color::Blue) && !attached(Color::Green)
+    };
+    while !is_out(&stage) {
+        step(&mut stage, secs(2));
+    }
+    // The first look that shows it.
+    stage.look();
+    for (waited, is_let_go) in around(secs(15)).into_iter().zip([false, true, true]) {
+        let mut stage = stage.clone();
+        stage.wait(waited);
+        let decision = stage.look();
+        let empties = decision.actions.iter().any(|action| matches!(action, Action::Empty { .. }));
+        assert_eq!(empties, is_let_go, "{waited:?}: {:?}", decision.actions);
+    }
+    // It was a describe that trailed.
+    color_mut(&mut stage, Color::Green).target_groups = vec![target_group("app")];
+    stage.wait(secs(15));
+    let decision = stage.look();
+    assert!(matches!(&decision.actions[..], [Action::Detach { .. }, ..]), "{:?}", decision.actions);
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
+    is_as_before(&stage, 3);
 }
 
 #[test]
