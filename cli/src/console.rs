@@ -197,12 +197,25 @@ impl Console<'_> {
         let says = printable(failure);
         let advice = failure.advice();
         if self.is_json {
-            let error = serde_json::json!({ "exit": failure.exit().code(), "says": says, "advice": advice });
-            return self.json_line(&serde_json::json!({ "error": error }));
+            let error = ErrorFields { advice, exit: failure.exit().code(), says };
+            return self.json_line(&ErrorBody { error });
         }
         self.aside(&format!("driftless: {says}"))?;
         advice.map_or(Ok(()), |advice| self.aside(&format!("  {advice}")))
     }
+}
+
+/// Why there is no answer, for a machine.
+#[derive(Debug, Serialize)]
+struct ErrorBody {
+    error: ErrorFields,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorFields {
+    advice: Option<String>,
+    exit: u8,
+    says: String,
 }
 
 /// Who hung up (`| head`) does not want the rest: how the command ends is the same.
