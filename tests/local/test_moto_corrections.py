@@ -477,13 +477,11 @@ class FleetTest(unittest.TestCase):
         self.assertEqual(data, {"ImageId": "ami-2", "InstanceType": "t4g.small"})
 
     def test_a_version_with_user_data_of_its_own_is_launched(self) -> None:
-        request = {"LaunchTemplateId": self.template, "LaunchTemplateData": {"UserData": "dHdv"}}
-        self.ec2.create_launch_template_version(SourceVersion="1", **request)
-        inherits = {"LaunchTemplateId": self.template, "LaunchTemplateData": {"ImageId": "ami-2"}}
-        answer = self.ec2.create_launch_template_version(SourceVersion="2", **inherits)["LaunchTemplateVersion"]
+        for source, data in (("1", {"UserData": "dHdv"}), ("2", {"ImageId": "ami-2"})):
+            request = {"LaunchTemplateId": self.template, "SourceVersion": source, "LaunchTemplateData": data}
+            answer = self.ec2.create_launch_template_version(**request)["LaunchTemplateVersion"]
         self.assertEqual(answer["LaunchTemplateData"]["UserData"], "dHdv")
-        template = {"LaunchTemplateId": self.template, "Version": str(answer["VersionNumber"])}
-        self.create_group(desired=1, LaunchTemplate=template)
+        self.create_group(desired=1, LaunchTemplate={"LaunchTemplateId": self.template, "Version": "3"})
         self.assertEqual(len(self.ids()), 1)
 
     def test_a_client_token_makes_one_template_version(self) -> None:

@@ -21,8 +21,8 @@ use crate::unavailable;
 /// So many fleets are read at once: each asks Auto Scaling, whose calls all share one bucket with the loop's.
 const FLEETS_AT_ONCE: usize = 4;
 
-/// The most lines of a journal that one answer holds: some 200 KB, far below the 6 MB that a function may answer.
-const LINES_MAX: usize = 500;
+/// The most lines of a journal that one answer holds: a megabyte at most, below the 6 MB that a function may answer.
+const LINES_MAX: usize = 1_000;
 
 /// Answers a question. Fleets that were not read by `until` are named as unread.
 pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &Question, until: Timestamp) -> Answer {

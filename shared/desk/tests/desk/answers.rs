@@ -1,4 +1,4 @@
-//! The desk on a simulated AWS: what people ask is answered as the loop sees it, and what they order is followed.
+//! Questions and orders.
 
 use std::convert::Infallible;
 
@@ -45,17 +45,15 @@ fn ask(simulation: &mut Simulation, question: Question) -> Answer {
 }
 
 fn history(simulation: &mut Simulation, limit: usize) -> History {
-    match ask(simulation, Question::History { fleet: web(), instance: None, before: None, limit }) {
-        Answer::History(history) => history,
-        other => panic!("{other:?}"),
-    }
+    let answer = ask(simulation, Question::History { fleet: web(), instance: None, before: None, limit });
+    let Answer::History(history) = answer else { panic!("{answer:?}") };
+    history
 }
 
 fn state(simulation: &mut Simulation) -> (State, usize) {
-    match ask(simulation, Question::Fleet { fleet: web() }) {
-        Answer::Fleet(status) => (status.state, status.freezes.len()),
-        other => panic!("{other:?}"),
-    }
+    let answer = ask(simulation, Question::Fleet { fleet: web() });
+    let Answer::Fleet(status) = answer else { panic!("{answer:?}") };
+    (status.state, status.freezes.len())
 }
 
 fn ana() -> Caller {
@@ -140,14 +138,15 @@ fn why_of_an_instance_needs_no_fleet() {
 #[test]
 fn a_question_for_no_line_or_too_many_is_refused() {
     let mut simulation = settled();
-    for (limit, is_fine) in [(0, false), (1, true), (500, true), (501, false)] {
+    for (limit, is_fine) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
         let question = Question::History { fleet: web(), instance: None, before: None, limit };
-        match ask(&mut simulation, question) {
-            Answer::History(history) => assert!(is_fine && history.lines.len() <= limit, "{limit}"),
-            Answer::Refused(refusal) => {
-                assert!(!is_fine && refusal.cause == RefusalCause::BadRequest, "{limit}: {}", refusal.says);
-            }
-            other => panic!("{other:?}"),
+        let answer = ask(&mut simulation, question);
+        if is_fine {
+            let Answer::History(history) = answer else { panic!("{limit}: {answer:?}") };
+            assert!(history.lines.len() <= limit);
+        } else {
+            let Answer::Refused(refusal) = answer else { panic!("{limit}: {answer:?}") };
+            assert_eq!(refusal.cause, RefusalCause::BadRequest, "{limit}: {}", refusal.says);
         }
     }
 }
