@@ -8,6 +8,8 @@ mod support;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod truths;
 #[cfg(test)]
 mod worlds;
