@@ -61,9 +61,13 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
         let attached = |which| !color(stage, which).target_groups.is_empty();
         attached(Color::Blue) && !attached(Color::Green)
     };
-    while !is_out(&stage) {
+    for _ in 0..100 {
+        if is_out(&stage) {
+            break;
+        }
         step(&mut stage, secs(2));
     }
+    assert!(is_out(&stage));
     // The first look that shows it.
     stage.look();
     for (waited, is_let_go) in around(secs(15)).into_iter().zip([false, true, true]) {
