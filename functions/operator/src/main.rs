@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use driftless_desk::Caller;
 use driftless_lambda::diagnostic::Failure;
-use driftless_lambda::request::{Request, to_url};
+use driftless_lambda::request::Request;
 use driftless_lambda::wiring::Wiring;
 use driftless_status::request::{Order, Refusal, Reply};
 use jiff::SignedDuration;
@@ -30,13 +30,7 @@ async fn serve() -> Result<(), Failure> {
 
 async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (event, context) = event.into_parts();
-    let request = match Request::read(event) {
-        Ok(request) => request,
-        Err(unreadable) => {
-            let refused = Reply::Refused(Refusal::bad_request(unreadable.to_string()));
-            return to_url(refused.http_status(), &refused).map_err(Failure::invariant);
-        }
-    };
+    let request = Request::read(event);
     let caller = request.caller().map_or(Caller::Unverified, |arn| Caller::Signed(arn.into()));
     let reply = match request.parse::<Order>() {
         Ok(asked) => {

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use driftless_lambda::diagnostic::Failure;
-use driftless_lambda::request::{Request, to_url};
+use driftless_lambda::request::Request;
 use driftless_lambda::wiring::Wiring;
 use driftless_status::request::{Answer, Question, Refusal};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -26,13 +26,7 @@ async fn serve() -> Result<(), Failure> {
 
 async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (event, context) = event.into_parts();
-    let request = match Request::read(event) {
-        Ok(request) => request,
-        Err(unreadable) => {
-            let refused = Answer::Refused(Refusal::bad_request(unreadable.to_string()));
-            return to_url(refused.http_status(), &refused).map_err(Failure::invariant);
-        }
-    };
+    let request = Request::read(event);
     let answer = match request.parse::<Question>() {
         Ok(question) => {
             let times = wiring.times(context.deadline)?;

@@ -50,7 +50,7 @@ pub struct Environment {
     pub function_timeout: SignedDuration,
 }
 
-/// What `reconcile` is told besides.
+/// What the functions that look at fleets are told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEnvironment {
     /// The table (`TABLE_NAME`).
@@ -129,7 +129,7 @@ impl Environment {
 }
 
 impl FleetEnvironment {
-    /// Reads and checks what `reconcile` is told besides.
+    /// Reads and checks what the functions that look at fleets are told besides.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let variables = Variables(lookup);
         Ok(Self {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    body: String,
+    /// Err: it cannot be read at all, and why.
+    body: Result<String, String>,
     caller: Option<String>,
     way: Way,
 }
@@ -22,22 +23,30 @@ enum Way {
 }
 
 impl Request {
-    /// Reads an event. What is no request to a URL is itself what is asked.
-    ///
-    /// # Errors
-    /// What is wrong with the request, for whoever sent it; [`Self::refused`] brings it back to them.
-    pub fn read(event: Value) -> Result<Self, UnreadableRequest> {
+    /// Reads an event. What is no request to a URL is itself what is asked. A request that cannot be read is one too: whoever
+    /// sent it is told why by [`Self::parse`], the same way.
+    pub fn read(event: Value) -> Self {
         if event.get("requestContext").is_none() {
-            return Ok(Self { body: event.to_string(), caller: None, way: Way::Direct });
+            return Self { body: Ok(event.to_string()), caller: None, way: Way::Direct };
         }
-        let request: LambdaFunctionUrlRequest =
-            serde_json::from_value(event).map_err(|error| UnreadableRequest::Event(error.to_string()))?;
-        if request.is_base64_encoded {
-            return Err(UnreadableRequest::Encoded);
+        match serde_json::from_value::<LambdaFunctionUrlRequest>(event) {
+            Ok(request) => Self::from_url(request),
+            Err(error) => Self {
+                body: Err(format!("this is no request to a function URL: {error}")),
+                caller: None,
+                way: Way::Url,
+            },
         }
+    }
+
+    fn from_url(request: LambdaFunctionUrlRequest) -> Self {
         let iam = request.request_context.authorizer.and_then(|authorizer| authorizer.iam);
-        let caller = iam.and_then(|iam| iam.user_arn);
-        Ok(Self { body: request.body.unwrap_or_default(), caller, way: Way::Url })
+        let body = if request.is_base64_encoded {
+            Err("the body came encoded: send it with content-type application/json".to_owned())
+        } else {
+            Ok(request.body.unwrap_or_default())
+        };
+        Self { body, caller: iam.and_then(|iam| iam.user_arn), way: Way::Url }
     }
 
     /// Who sent it, as AWS says: the ARN of a user, or of a role's session. None: AWS does not say.
@@ -48,9 +57,10 @@ impl Request {
     /// What is asked.
     ///
     /// # Errors
-    /// The field that cannot be read, and why.
+    /// The field that cannot be read, and why, for whoever sent it.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let mut json = serde_json::Deserializer::from_str(&self.body);
+        let body = self.body.as_ref().map_err(Clone::clone)?;
+        let mut json = serde_json::Deserializer::from_str(body);
         serde_path_to_error::deserialize(&mut json).map_err(|error| format!("the request cannot be read: {error}"))
     }
 
@@ -61,29 +71,12 @@ impl Request {
     pub fn reply(&self, status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
         match self.way {
             Way::Direct => serde_json::to_value(answer),
-            Way::Url => to_url(status, answer),
+            Way::Url => {
+                let headers = json!({"content-type": "application/json", "cache-control": "no-store"});
+                Ok(json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?}))
+            }
         }
     }
-}
-
-/// A request to the URL that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum UnreadableRequest {
-    /// Its event is not what Lambda sends.
-    #[error("this is no request to a function URL: {0}")]
-    Event(String),
-    /// Its body is not text.
-    #[error("the body came encoded: send it with content-type application/json")]
-    Encoded,
-}
-
-/// The answer to a request to the URL.
-///
-/// # Errors
-/// The answer is no JSON.
-pub fn to_url(status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
-    let headers = json!({"content-type": "application/json", "cache-control": "no-store"});
-    Ok(json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?}))
 }
 
 #[cfg(test)]
@@ -119,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_signed_request_names_its_caller_and_is_answered_as_http() {
-        let request = Request::read(url(r#"{"fleet":"app"}"#, &json!({}))).unwrap();
+        let request = Request::read(url(r#"{"fleet":"app"}"#, &json!({})));
         assert_eq!(request.caller(), Some("arn:aws:sts::123456789012:assumed-role/ops/ana"));
         assert_eq!(request.parse(), Ok(app()));
         let reply = request.reply(404, &app()).unwrap();
@@ -128,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_direct_invocation_names_nobody_and_is_answered_as_it_is() {
-        let request = Request::read(json!({"fleet": "app"})).unwrap();
+        let request = Request::read(json!({"fleet": "app"}));
         assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
         assert_eq!(request.reply(404, &app()).unwrap(), json!({"fleet": "app"}));
     }
@@ -136,7 +129,7 @@ mod tests {
     #[test]
     fn who_says_in_the_body_who_they_are_is_not_believed() {
         let body = json!({"fleet": "app", "caller": "arn:aws:iam::123456789012:root"});
-        let request = Request::read(body).unwrap();
+        let request = Request::read(body);
         assert_eq!(request.caller(), None);
         assert!(request.parse::<Asked>().unwrap_err().contains("caller"), "and the field is refused");
     }
@@ -144,18 +137,24 @@ mod tests {
     #[test]
     fn a_url_that_let_somebody_in_without_a_signature_names_nobody() {
         let context = json!({"timeEpoch": 0, "http": {"method": "POST"}});
-        let request = Request::read(url("{}", &json!({"requestContext": context}))).unwrap();
+        let request = Request::read(url("{}", &json!({"requestContext": context})));
         assert_eq!(request.caller(), None);
     }
 
     #[test]
     fn what_cannot_be_read_is_told_by_its_field() {
-        let request = Request::read(json!({"fleet": 5})).unwrap();
+        let request = Request::read(json!({"fleet": 5}));
         let problem = request.parse::<Asked>().unwrap_err();
         assert!(problem.contains("fleet: invalid type"), "{problem}");
-        let encoded = Request::read(url("e30=", &json!({"isBase64Encoded": true}))).unwrap_err();
-        assert!(encoded.to_string().contains("application/json"), "{encoded}");
-        let event = Request::read(url("{}", &json!({"requestContext": 5}))).unwrap_err();
-        assert!(event.to_string().contains("no request to a function URL"), "{event}");
+        let encoded = Request::read(url("e30=", &json!({"isBase64Encoded": true})));
+        let problem = encoded.parse::<Asked>().unwrap_err();
+        assert!(problem.contains("application/json"), "{problem}");
+        let event = Request::read(url("{}", &json!({"requestContext": 5})));
+        let problem = event.parse::<Asked>().unwrap_err();
+        assert!(problem.contains("no request to a function URL"), "{problem}");
+        for unreadable in [encoded, event] {
+            let reply = unreadable.reply(400, &app()).unwrap();
+            assert_eq!(reply["statusCode"], 400, "it is answered the way it came");
+        }
     }
 }

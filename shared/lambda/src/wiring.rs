@@ -1,4 +1,4 @@
-//! The ports of `reconcile`, on AWS, as its environment says, and the times that nest.
+//! The ports on AWS of the functions that look at fleets, as its environment says, and the times that nest.
 
 use driftless_aws::{Aws, Names, sdk_config};
 use driftless_planner::policy::Defaults;
@@ -14,7 +14,7 @@ const CALL_SHARE: i32 = 3;
 /// The part that one attempt may take: a second attempt always fits into the call.
 const ATTEMPT_SHARE: i32 = 6;
 
-/// What `reconcile` runs on.
+/// What the functions that look at fleets run on.
 #[derive(Debug)]
 pub struct Wiring {
     /// The ports on AWS.
