@@ -67,7 +67,8 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Order {
-    /// Chosen by the sender: the same request sent twice is one, and is answered the same.
+    /// Chosen by the sender: a command that is sent twice is one, and is answered the same. A freeze or a thaw is written
+    /// again, and leaves the same.
     pub request: String,
     /// Why, for the journal and for those who come later. A freeze must have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
