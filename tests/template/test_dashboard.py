@@ -31,6 +31,20 @@ def filtered():
     return {t["MetricName"]: t for resource in filters for t in resource["Properties"]["MetricTransformations"]}
 
 
+def words_in(file, start, end):
+    """The words that a part of the planner's source can say."""
+    part = (ROOT / "shared" / "planner" / "src" / file).read_text().split(start, 1)[1].split(end, 1)[0]
+    return re.findall(r'"([^"]*)"', part)
+
+
+# Dimensions whose values are words of the planner's own: closed sets, held to its source.
+BY_OWN_WORDS = {
+    ("Waiting", ("Reason",)): words_in("decision.rs", "const fn guard", "/// When it may change"),
+    ("CutoverPhaseSeconds", ("Phase",)): words_in("record/cutover.rs", "impl CutoverPhase", "impl CutoverOutcome"),
+    ("Replacements", ("Outcome",)): words_in("measure.rs", "REPLACEMENT_OUTCOMES", ";\n\n"),
+}
+
+
 class Body(unittest.TestCase):
     def test_it_is_json_with_and_without_the_address_of_the_runbooks(self):
         for address in ("", "https://git.example/driftless/blob/main"):
@@ -56,9 +70,9 @@ class Body(unittest.TestCase):
             with self.subTest(changed):
                 self.assertEqual(dashboard.overlaps([left, right | changed]), expected)
 
-    def test_a_legend_names_fleets_by_a_text_that_cloudwatch_fills_in(self):
+    def test_a_legend_names_what_a_search_finds_by_a_text_that_cloudwatch_fills_in(self):
         labels = [line[0]["label"] for widget in dashboard.widgets(PARSED, "metric") for line in widget["metrics"] if isinstance(line[0], dict)]
-        self.assertEqual(labels, ["${PROP('Dim.Fleet')}"])
+        self.assertEqual(labels, [f"${{PROP('Dim.{name}')}}" for name in ("Fleet", "Reason", "Outcome", "Phase")])
 
 
 class Metrics(unittest.TestCase):
@@ -86,23 +100,45 @@ class Metrics(unittest.TestCase):
         for (metric, dimensions), (unit, _) in documented().items():
             with self.subTest(metric):
                 if metric in filtered():
-                    self.assertEqual((filtered()[metric]["Unit"], dimensions), (unit, ()))
+                    made = filtered()[metric]
+                    self.assertEqual((made["Unit"], tuple(d["Key"] for d in made.get("Dimensions", []))), (unit, dimensions))
                 else:
                     for word in (metric, unit, *dimensions):
                         self.assertIn(f'"{word}"', EMITTER)
 
-    def test_each_filter_is_documented_dense_and_of_our_namespace(self):
-        for metric, transformation in filtered().items():
+    def test_each_filter_is_documented_of_our_namespace_and_dense_where_it_can_be(self):
+        for metric, made in filtered().items():
             with self.subTest(metric):
-                self.assertIn((metric, ()), documented())
-                self.assertEqual((transformation["MetricNamespace"], transformation["MetricValue"], transformation["DefaultValue"]), ("Driftless", "1", 0))
+                self.assertIn((metric, tuple(d["Key"] for d in made.get("Dimensions", []))), documented())
+                self.assertEqual(made["MetricNamespace"], "Driftless")
+                # CloudWatch refuses a default value together with dimensions.
+                self.assertEqual(made.get("DefaultValue"), None if "Dimensions" in made else 0)
+
+    def test_each_filter_reads_fields_that_its_line_has(self):
+        for logical_id, resource in checks.of_type(PARSED, "AWS::Logs::MetricFilter").items():
+            message = re.search(r'"([^"]+)"', resource["Properties"]["FilterPattern"])[1]
+            written = " ".join(re.findall(rf'tracing::\w+!\(([^;]*)"{message}"\s*\);', SOURCES))
+            for made in resource["Properties"]["MetricTransformations"]:
+                for value in [made["MetricValue"], *(d["Value"] for d in made.get("Dimensions", []))]:
+                    with self.subTest(logical_id, value=value):
+                        if value != "1":
+                            self.assertRegex(written, rf"\b{value.removeprefix('$.')}\b")
 
     def test_all_documented_metrics_are_shown(self):
         shown = {(name, dimensions) for namespace, name, dimensions, _ in dashboard.all_metrics(PARSED) if namespace == "Driftless"}
         self.assertEqual(shown, documented().keys())
 
-    def test_only_drift_has_the_fleet_as_a_dimension(self):
-        self.assertEqual([key for key in documented() if key[1]], [("NonCompliantInstances", ("Fleet",))])
+    def test_only_drift_has_the_fleet_as_a_dimension_and_no_other_value_comes_from_outside(self):
+        split = {key for key in documented() if key[1]}
+        self.assertEqual(split - BY_OWN_WORDS.keys(), {("NonCompliantInstances", ("Fleet",))})
+        self.assertEqual(BY_OWN_WORDS.keys() - split, set())
+
+    def test_the_words_of_a_dimension_are_those_of_the_planner(self):
+        for key, words in BY_OWN_WORDS.items():
+            with self.subTest(key):
+                self.assertGreater(len(words), 2)
+                self.assertEqual([word for word in words if not re.fullmatch(r"[a-z-]+", word)], [])
+                self.assertEqual(len(words), len(set(words)))
 
     def test_the_page_counts_what_is_billed(self):
         named = dashboard.all_metrics(PARSED)
@@ -112,6 +148,8 @@ class Metrics(unittest.TestCase):
         self.assertIn(f"| {len(watched)}, in {len({alarm for alarm, *_ in watched})} alarms |", METRICS_PAGE)
         own = [key for key in documented() if not key[1]]
         self.assertIn(f"| {len(own)}, and one for each fleet: {len(own) + 50} with 50 fleets |", METRICS_PAGE)
+        reasons, phases, outcomes = map(len, BY_OWN_WORDS.values())
+        self.assertIn(f"| at most {reasons} reasons, {phases} phases, {outcomes} outcomes: {reasons + phases + outcomes} |", METRICS_PAGE)
 
 
 class Whole(unittest.TestCase):

@@ -31,6 +31,13 @@ async fn serve() -> Result<(), Failure> {
 }
 
 async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let answer = Box::pin(answer(wiring, event)).await;
+    let calls = wiring.aws.take_calls();
+    tracing::info!(calls = calls.made, throttled = calls.throttled, "asked AWS");
+    answer
+}
+
+async fn answer(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (event, context) = event.into_parts();
     match Event::try_from(event).map_err(Failure::invalid_event)? {
         Event::Sweep => {

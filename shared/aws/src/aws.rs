@@ -9,6 +9,16 @@ use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{Called, Clock, Wakes};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::calls::{Calls, Counter};
+
+/// A client whose calls are counted.
+macro_rules! client {
+    ($aws:expr, $sdk:ident) => {{
+        let config = $sdk::config::Builder::from(&$aws.config).interceptor($aws.counter.clone());
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+
 /// The resources of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -26,6 +36,7 @@ pub struct Names {
 pub struct Aws {
     pub(crate) config: SdkConfig,
     pub(crate) names: Names,
+    counter: Counter,
     autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     compliance: OnceLock<aws_sdk_config::Client>,
@@ -38,10 +49,11 @@ pub struct Aws {
 
 impl Aws {
     /// The ports, on the shared configuration ([`crate::sdk_config`]).
-    pub const fn new(config: SdkConfig, names: Names) -> Self {
+    pub fn new(config: SdkConfig, names: Names) -> Self {
         Self {
             config,
             names,
+            counter: Counter::default(),
             autoscaling: OnceLock::new(),
             cloudwatch: OnceLock::new(),
             compliance: OnceLock::new(),
@@ -53,32 +65,37 @@ impl Aws {
         }
     }
 
+    /// How often AWS was asked since this was last called.
+    pub fn take_calls(&self) -> Calls {
+        self.counter.take()
+    }
+
     pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
-        self.autoscaling.get_or_init(|| aws_sdk_autoscaling::Client::new(&self.config))
+        self.autoscaling.get_or_init(|| client!(self, aws_sdk_autoscaling))
     }
 
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
-        self.cloudwatch.get_or_init(|| aws_sdk_cloudwatch::Client::new(&self.config))
+        self.cloudwatch.get_or_init(|| client!(self, aws_sdk_cloudwatch))
     }
 
     pub(crate) fn compliance(&self) -> &aws_sdk_config::Client {
-        self.compliance.get_or_init(|| aws_sdk_config::Client::new(&self.config))
+        self.compliance.get_or_init(|| client!(self, aws_sdk_config))
     }
 
     pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+        self.dynamodb.get_or_init(|| client!(self, aws_sdk_dynamodb))
     }
 
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
-        self.ec2.get_or_init(|| aws_sdk_ec2::Client::new(&self.config))
+        self.ec2.get_or_init(|| client!(self, aws_sdk_ec2))
     }
 
     pub(crate) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
-        self.elbv2.get_or_init(|| aws_sdk_elasticloadbalancingv2::Client::new(&self.config))
+        self.elbv2.get_or_init(|| client!(self, aws_sdk_elasticloadbalancingv2))
     }
 
     pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
-        self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.config))
+        self.sns.get_or_init(|| client!(self, aws_sdk_sns))
     }
 
     /// Waits between two attempts. At once, where the configuration knows no sleep.
@@ -89,7 +106,7 @@ impl Aws {
     }
 
     fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.config))
+        self.sqs.get_or_init(|| client!(self, aws_sdk_sqs))
     }
 }
 

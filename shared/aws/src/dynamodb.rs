@@ -152,7 +152,7 @@ impl Store for Aws {
         self.table().give_turn(fleet).await
     }
 
-    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+    async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
         self.table().open_fleets().await
     }
 

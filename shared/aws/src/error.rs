@@ -173,6 +173,12 @@ fn kind_of_key(code: &str) -> Option<CallErrorKind> {
         .then(|| if code.contains("Throttl") { CallErrorKind::Throttled } else { CallErrorKind::Denied })
 }
 
+/// Whether an answer says that calls come too fast.
+#[cfg(feature = "fleet")]
+pub(crate) fn is_throttled(code: &str, status: u16) -> bool {
+    kind(code, "", Some(status)) == CallErrorKind::Throttled
+}
+
 fn is_gone(code: &str, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     code == "ValidationError" && GONE_TEXTS.iter().any(|text| message.contains(text))

@@ -35,6 +35,8 @@ mod autoscaling;
 #[cfg(feature = "fleet")]
 mod aws;
 #[cfg(feature = "fleet")]
+mod calls;
+#[cfg(feature = "fleet")]
 mod cloudwatch;
 #[cfg(feature = "fleet")]
 mod config_rules;
@@ -57,5 +59,7 @@ mod wire;
 
 #[cfg(feature = "fleet")]
 pub use crate::aws::{Aws, Names};
+#[cfg(feature = "fleet")]
+pub use crate::calls::Calls;
 pub use crate::config::{ConfigError, Endpoints, Keys, Roots, Settings, sdk_config};
 pub use crate::sqs::{BATCH_MAX, WakeSender};

@@ -190,7 +190,7 @@ async fn commit(
 
 async fn until<W: World>(world: &W, fleet: &FleetName, is_open: bool, because: &str) -> anyhow::Result<()> {
     eventually(world, because, async || {
-        Ok((world.ports().open_fleets().await?.contains(fleet) == is_open).then_some(()))
+        Ok((world.ports().open_fleets().await?.contains_key(fleet) == is_open).then_some(()))
     })
     .await
 }

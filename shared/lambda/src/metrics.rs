@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 const NAMESPACE: &str = "Driftless";
 
 /// What a sweep publishes: the non-compliant instances of each fleet and of all together, zeros included so that the
-/// series are dense and an alarm can return to OK, and the sweep itself, whose absence is an alarm.
+/// series are dense and an alarm can return to OK, the age of the oldest work, and the sweep itself, whose absence is an
+/// alarm.
 ///
 /// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
 pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
@@ -20,7 +21,7 @@ pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
         .iter()
         .map(|(fleet, count)| {
             json!({
-                "_aws": about(now, &json!([["Fleet"]]), "NonCompliantInstances"),
+                "_aws": about(now, &json!([["Fleet"]]), "NonCompliantInstances", "Count"),
                 "Fleet": fleet,
                 "NonCompliantInstances": count,
             })
@@ -28,10 +29,14 @@ pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
         .collect();
     let total: usize = swept.non_compliant.values().sum();
     lines.push(json!({
-        "_aws": about(now, &json!([[]]), "NonCompliantInstances"),
+        "_aws": about(now, &json!([[]]), "NonCompliantInstances", "Count"),
         "NonCompliantInstances": total,
     }));
-    lines.push(json!({"_aws": about(now, &json!([[]]), "Sweeps"), "Sweeps": 1}));
+    lines.push(json!({
+        "_aws": about(now, &json!([[]]), "OldestOpenWorkSeconds", "Seconds"),
+        "OldestOpenWorkSeconds": swept.oldest_open_work.as_secs(),
+    }));
+    lines.push(json!({"_aws": about(now, &json!([[]]), "Sweeps", "Count"), "Sweeps": 1}));
     lines
 }
 
@@ -44,13 +49,13 @@ pub fn publish(lines: &[Value]) -> std::io::Result<()> {
     stdout.flush()
 }
 
-fn about(now: Timestamp, dimensions: &Value, metric: &str) -> Value {
+fn about(now: Timestamp, dimensions: &Value, metric: &str, unit: &str) -> Value {
     json!({
         "Timestamp": now.as_millisecond(),
         "CloudWatchMetrics": [{
             "Namespace": NAMESPACE,
             "Dimensions": dimensions,
-            "Metrics": [{"Name": metric, "Unit": "Count"}],
+            "Metrics": [{"Name": metric, "Unit": unit}],
         }],
     })
 }
@@ -58,6 +63,8 @@ fn about(now: Timestamp, dimensions: &Value, metric: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use jiff::SignedDuration;
 
     use super::*;
 
@@ -69,7 +76,18 @@ mod tests {
         assert_eq!(values[0], (&json!("app"), &json!(2)));
         assert_eq!(values[1], (&json!("web"), &json!(0)));
         assert_eq!(values[2], (&Value::Null, &json!(2)));
-        assert_eq!(lines[3]["Sweeps"], json!(1));
+        assert_eq!(lines[3]["OldestOpenWorkSeconds"], json!(0), "without work too");
+        assert_eq!(lines[4]["Sweeps"], json!(1));
         assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Fleet"]]));
+    }
+
+    #[test]
+    fn the_age_of_the_oldest_work_is_published_in_seconds() {
+        let swept = Swept { oldest_open_work: SignedDuration::from_hours(25), ..Swept::default() };
+        let lines = of_sweep(&swept, Timestamp::UNIX_EPOCH);
+        let line = lines.iter().find(|line| !line["OldestOpenWorkSeconds"].is_null()).unwrap();
+        assert_eq!(line["OldestOpenWorkSeconds"], json!(90_000));
+        let metric = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0];
+        assert_eq!(*metric, json!({"Name": "OldestOpenWorkSeconds", "Unit": "Seconds"}));
     }
 }

@@ -32,6 +32,7 @@ pub mod launch_fault;
 pub mod ledger;
 pub mod limits;
 pub mod machine;
+pub mod measure;
 pub mod notification;
 pub mod observation;
 pub mod policy;

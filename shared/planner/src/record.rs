@@ -174,6 +174,17 @@ impl Record {
         unsettled.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
+    /// Since when something is under way that Driftless must bring to an end by itself: an admitted replacement, a cutover
+    /// that has begun to change something, or a setting to put back. What only waits for a guard is not: a window, a freeze
+    /// or `observe` may keep it for days, on-call knows why, and nothing is half done.
+    pub fn under_way_since(&self) -> Option<Timestamp> {
+        let admitted = self.replacements.values().filter_map(|replacement| replacement.phase.surge());
+        let admitted = admitted.map(|surge| surge.admitted_at);
+        let settings = self.ledger.iter().map(|entry| entry.since);
+        let cutover = self.cutover.as_ref().filter(|cutover| !cutover.is_untouched()).map(|cutover| cutover.started_at);
+        admitted.chain(settings).chain(cutover).min()
+    }
+
     /// Replacements that hold a slot of the budget, in one group.
     pub fn slots_used(&self, group: &GroupName) -> usize {
         self.replacements

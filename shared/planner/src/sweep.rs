@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::fact::Subject;
@@ -20,6 +20,8 @@ pub struct Swept {
     pub wakes: BTreeMap<FleetName, &'static str>,
     /// By fleet: how many of its instances break a rule of its list. Dense: a fleet without any has its zero.
     pub non_compliant: BTreeMap<FleetName, usize>,
+    /// How long the oldest work has been under way that Driftless must bring to an end by itself. Zero: there is none.
+    pub oldest_open_work: SignedDuration,
     /// Tag values that are no fleet names, with the groups that carry them.
     pub misnamed: Vec<String>,
 }
@@ -93,8 +95,8 @@ pub struct Read<'r> {
     pub ringing: &'r BTreeMap<AlarmName, Alarm>,
     /// The images that are tagged for any fleet. None: they could not be read, and nothing is concluded.
     pub images: Option<&'r [Image]>,
-    /// Fleets with open work.
-    pub open: &'r BTreeSet<FleetName>,
+    /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard.
+    pub open: &'r BTreeMap<FleetName, Option<Timestamp>>,
     /// The fingerprints as the fleets were last looked at.
     pub known: &'r BTreeMap<FleetName, String>,
     /// The time.
@@ -107,7 +109,7 @@ pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     for (name, fleet) in fleets {
         let drifted = drifted(fleet, read.compliance);
         swept.non_compliant.insert(name.clone(), drifted.len());
-        let reason = if read.open.contains(name) {
+        let reason = if read.open.contains_key(name) {
             Some("work is open")
         } else if !drifted.is_empty() {
             Some("an instance breaks a rule of the list")
@@ -123,8 +125,11 @@ pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
         }
     }
     // Work of a fleet whose groups are gone must end too.
-    for fleet in read.open.iter().filter(|fleet| !fleets.contains_key(*fleet)) {
+    for fleet in read.open.keys().filter(|fleet| !fleets.contains_key(*fleet)) {
         swept.wakes.insert(fleet.clone(), "work is open, and its groups are gone");
+    }
+    if let Some(oldest) = read.open.values().flatten().min() {
+        swept.oldest_open_work = read.now.duration_since(*oldest).max(SignedDuration::ZERO);
     }
     swept
 }

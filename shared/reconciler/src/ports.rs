@@ -294,8 +294,9 @@ pub trait Store: Sync {
     fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
     /// Gives the turn of a fleet back. Without one: nothing.
     fn give_turn(&self, fleet: &FleetName) -> impl Future<Output = Called<()>> + Send;
-    /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken.
-    fn open_fleets(&self) -> impl Future<Output = Called<BTreeSet<FleetName>>> + Send;
+    /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken. Each with
+    /// the time since which the oldest of it is under way. None: all of it only waits for a guard.
+    fn open_fleets(&self) -> impl Future<Output = Called<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
     /// The fingerprints of the fleets as they were last looked at.
     fn fingerprints(&self) -> impl Future<Output = Called<BTreeMap<FleetName, String>>> + Send;
     /// Remembers the fingerprint of a fleet that was looked at.

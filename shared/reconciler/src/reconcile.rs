@@ -4,6 +4,7 @@ use driftless_planner::action::Outcome;
 use driftless_planner::decide::{Input, decide};
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
+use driftless_planner::measure::{Measured, measure};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fingerprint;
 use driftless_planner::wake::{Wake, WakeMessage};
@@ -143,13 +144,16 @@ impl<P: Ports> Run<'_, P> {
             defaults: self.defaults,
             now,
         });
-        report(fleet, &decision);
+        let measured = measure(record, &decision, now);
+        report(fleet, &decision, &measured);
         if decision.changed {
             let read_version = record.map(|record| record.version);
             if ports.commit(&self.lease, read_version, &decision, now).await? == Committed::Conflict {
                 tracing::warn!(%fleet, "the record or the lease changed hands; leaving it to another run");
                 return Ok(Look::Conflict);
             }
+            // Not before: what is not committed is decided again, and would count twice.
+            count(fleet, &measured);
         }
         let acted = act(ports, fleet, &decision.actions, self.act_until).await;
         if self.untold.is_none() {
@@ -237,17 +241,31 @@ async fn notify<P: Ports>(ports: &P, stored: &Stored, decision: &Decision) -> Ca
     refused
 }
 
-/// One line for each decision: what changes, and why the rest waits.
-fn report(fleet: &FleetName, decision: &Decision) {
+/// One line for each transition, for each reason to wait, and for the decision. Metric filters of the template read them.
+fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     for entry in &decision.journal {
         let instance = entry.instance.as_ref().map(ToString::to_string);
         tracing::info!(%fleet, instance, from = entry.from, to = entry.to, why = %entry.why, "transition");
     }
+    for (reason, waiting) in &measured.waiting {
+        tracing::info!(%fleet, reason, waiting, "waits");
+    }
+    let ledger_seconds = measured.oldest_ledger_entry.as_secs();
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();
     let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::action::Action::name).collect();
     let cutover_waits = decision.cutover_waits.as_ref().map(ToString::to_string);
     let (recheck, changed) = (decision.recheck, decision.changed);
-    tracing::info!(%fleet, ?actions, ?waiting, cutover_waits, ?recheck, changed, "decided");
+    tracing::info!(%fleet, ?actions, ?waiting, cutover_waits, ?recheck, changed, ledger_seconds, "decided");
+}
+
+/// What has ended with a commit, in numbers.
+fn count(fleet: &FleetName, measured: &Measured) {
+    for (outcome, replacements) in &measured.replacements {
+        tracing::info!(%fleet, outcome, replacements, "replacements ended");
+    }
+    if let Some((phase, lasted)) = &measured.phase_left {
+        tracing::info!(%fleet, phase, seconds = lasted.as_secs(), "a phase of the cutover ended");
+    }
 }
 
 /// A remembered wake, unless it has arrived: its time has come, or it is the one that led here, perhaps a moment early.

@@ -263,15 +263,22 @@ impl Table {
         self.account.turns.remove(fleet);
     }
 
-    /// Fleets with open work.
-    pub fn open_fleets(&self) -> BTreeSet<FleetName> {
+    /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard. Facts and
+    /// notifications have no time here.
+    pub fn open_fleets(&self) -> BTreeMap<FleetName, Option<Timestamp>> {
         let is_open = |row: &Row| {
             row.record.as_ref().is_some_and(|record| record.open_since().is_some())
                 || !row.facts.is_empty()
                 || !row.outbox.is_empty()
         };
-        let open = self.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone());
-        open.chain(self.account.turns.keys().cloned()).collect()
+        let under_way = |row: &Row| row.record.as_ref().and_then(Record::under_way_since);
+        let mut open: BTreeMap<FleetName, Option<Timestamp>> =
+            self.account.turns.iter().map(|(fleet, since)| (fleet.clone(), Some(*since))).collect();
+        for (fleet, row) in self.rows.iter().filter(|(_, row)| is_open(row)) {
+            let oldest = open.entry(fleet.clone()).or_default();
+            *oldest = oldest.iter().copied().chain(under_way(row)).min();
+        }
+        open
     }
 
     /// What the fleets were last seen as.

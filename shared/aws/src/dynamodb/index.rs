@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, put};
 use crate::dynamodb::rows::{
-    ACCOUNT, FLEET_PREFIX, FingerprintRow, IndexRow, Item, OPEN, SCHEMA_VERSION, fleet_key, from_item, index_key, key,
-    sort_key, text, to_item,
+    ACCOUNT, FLEET_PREFIX, FingerprintRow, IndexRow, Item, OPEN, SCHEMA_VERSION, WAITING, fleet_key, from_item,
+    from_milliseconds, index_key, key, sort_key, text, to_item,
 };
 use crate::error::call_error;
 
@@ -53,9 +53,9 @@ impl Table<'_> {
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index, or with a turn. It is eventually consistent: what was written a moment
-    /// ago has its own wake on the way.
-    pub(crate) async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+    /// Fleets with an item in the sparse index, or with a turn, and since when the oldest of it is under way. It is
+    /// eventually consistent: what was written a moment ago has its own wake on the way.
+    pub(crate) async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
         let request = self
             .client
             .query()
@@ -67,8 +67,15 @@ impl Table<'_> {
         let items = pages.collect::<Result<Vec<Item>, _>>();
         let (items, turns) = join(items, self.turns(Freshness::Eventual)).await;
         let items = items.map_err(|error| call_error(QUERY, error))?;
-        let open = items.iter().filter_map(|item| fleet_of(text(item, "pk")));
-        Ok(open.chain(turns?.turns_ms.into_keys()).collect())
+        let mut open: BTreeMap<FleetName, Option<Timestamp>> = BTreeMap::new();
+        for item in &items {
+            let Some(fleet) = fleet_of(text(item, "pk")) else { continue };
+            keep_older(open.entry(fleet).or_default(), since(item));
+        }
+        for (fleet, since) in turns?.turns_ms {
+            keep_older(open.entry(fleet).or_default(), Some(from_milliseconds(QUERY, "turns_ms", since)?));
+        }
+        Ok(open)
     }
 
     /// Eventually consistent too: an old fingerprint costs one look too many.
@@ -93,6 +100,25 @@ impl Table<'_> {
         let request = self.client.put_item().table_name(self.name).set_item(Some(to_item(PUT, &row)?));
         request.send().await.map(|_| ()).map_err(|error| call_error(PUT, error))
     }
+}
+
+fn keep_older(oldest: &mut Option<Timestamp>, since: Option<Timestamp>) {
+    *oldest = oldest.iter().copied().chain(since).min();
+}
+
+/// Since when the work of an item is under way. An item without a time that can be read must not keep the sweep from all
+/// the others: it is woken all the same, and only its age is unknown.
+fn since(item: &Item) -> Option<Timestamp> {
+    let since = text(item, "open_since");
+    if since == WAITING {
+        return None;
+    }
+    since
+        .parse()
+        .inspect_err(
+            |error| tracing::warn!(since, %error, "open work has no time that can be read; its age is left out"),
+        )
+        .ok()
 }
 
 /// One item with a key that is no fleet's must not keep the sweep from all the others.

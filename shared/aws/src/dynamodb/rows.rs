@@ -172,6 +172,8 @@ pub(crate) struct DriftingRow {
     pub(crate) expires_at: i64,
 }
 
+/// Where open work that only waits for a guard stands in the sparse index: behind everything that has a time.
+pub(crate) const WAITING: &str = "waiting";
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
 pub(crate) const LOCK: &str = "LOCK";
@@ -231,7 +233,7 @@ impl StateRow {
             schema_version: record.schema_version,
             version: record.version,
             open_work: open_since.map(|_| OPEN.to_owned()),
-            open_since: open_since.map(sortable),
+            open_since: open_since.map(|_| record.under_way_since().map_or_else(|| WAITING.to_owned(), sortable)),
             record: record.clone(),
         }
     }

@@ -178,9 +178,11 @@ fn open_work_tells_since_when() {
     stage.drift(1);
     stage.look();
     let detected_at = stage.now;
+    assert_eq!(stage.record().under_way_since(), None, "it waits until it has lasted");
     stage.wait(mins(5));
     stage.look();
     assert_eq!(stage.record().open_since(), Some(detected_at));
+    assert_eq!(stage.record().under_way_since(), Some(stage.now), "since the guards let it through");
     stage.settle();
     assert_eq!(stage.record().open_since(), None);
 }

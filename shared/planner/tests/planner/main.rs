@@ -39,6 +39,8 @@ mod lineage;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod message_schema;
 #[cfg(test)]
 mod notifications;

@@ -24,7 +24,7 @@ fn named(name: &str) -> Group {
 fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept {
     let by_instance = drifted.iter().map(|number| (id(*number), finding())).collect();
     let compliance = BTreeMap::from([(rule(RULE), RuleReading::NonCompliant(by_instance))]);
-    let open: BTreeSet<FleetName> = open.iter().map(|name| name.parse().unwrap()).collect();
+    let open = open.iter().map(|name| (name.parse().unwrap(), None)).collect();
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(known), &[], t0()))]);
     let (fleets, _) = fleets(vec![group.clone()], &Defaults::default());
     let read = Read { compliance: &compliance, open: &open, known: &known, ..nothing() };
@@ -35,7 +35,7 @@ fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept 
 const fn nothing() -> Read<'static> {
     const COMPLIANCE: &BTreeMap<RuleName, RuleReading> = &BTreeMap::new();
     const RINGING: &BTreeMap<AlarmName, Alarm> = &BTreeMap::new();
-    const OPEN: &BTreeSet<FleetName> = &BTreeSet::new();
+    const OPEN: &BTreeMap<FleetName, Option<Timestamp>> = &BTreeMap::new();
     const KNOWN: &BTreeMap<FleetName, String> = &BTreeMap::new();
     Read {
         compliance: COMPLIANCE,
@@ -55,6 +55,25 @@ fn swept_at(now: Timestamp, images: Option<&[Image]>, ringing: &[&str]) -> Swept
     let (fleets, _) = fleets(vec![group], &Defaults::default());
     let read = Read { known: &known, ringing: &ringing, images, now, ..nothing() };
     sweep(&fleets, read)
+}
+
+#[test]
+fn the_oldest_work_under_way_is_told_and_what_only_waits_has_no_age() {
+    let open = |since: &[Option<i64>]| -> BTreeMap<FleetName, Option<Timestamp>> {
+        let times = since.iter().map(|since| since.map(|seconds| t0() - SignedDuration::from_secs(seconds)));
+        times.enumerate().map(|(number, since)| (format!("fleet-{number}").parse().unwrap(), since)).collect()
+    };
+    for (since, expected) in [
+        (&[][..], 0),
+        (&[None], 0),
+        (&[Some(86_400), None, Some(86_401), Some(5)], 86_401),
+        // Two clocks: nothing is older than now.
+        (&[Some(-2)], 0),
+    ] {
+        let open = open(since);
+        let swept = sweep(&BTreeMap::new(), Read { open: &open, now: t0(), ..nothing() });
+        assert_eq!(swept.oldest_open_work, SignedDuration::from_secs(expected), "{since:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::record::Record;
 use driftless_reconciler::ports::{Acquired, Called, Committed, Lease, Released, Store, Stored};
 use jiff::Timestamp;
 
@@ -179,15 +180,22 @@ impl Store for World {
         .await
     }
 
-    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+    async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
         self.call("open_fleets", (), |state| {
             let is_open = |row: &Row| {
                 row.record.as_ref().is_some_and(|record| record.open_since().is_some())
                     || !row.facts.is_empty()
                     || !row.outbox.is_empty()
             };
-            let open = state.rows.iter().filter(|(_, row)| is_open(row)).map(|(fleet, _)| fleet.clone());
-            Ok(open.chain(state.account.turns.keys().cloned()).collect())
+            let under_way = |row: &Row| row.record.as_ref().and_then(Record::under_way_since);
+            let mut open: BTreeMap<FleetName, Option<Timestamp>> =
+                state.account.turns.iter().map(|(fleet, since)| (fleet.clone(), Some(*since))).collect();
+            let rows = state.rows.iter().filter(|(_, row)| is_open(row));
+            for (fleet, since) in rows.map(|(fleet, row)| (fleet, under_way(row))) {
+                let oldest = open.entry(fleet.clone()).or_default();
+                *oldest = oldest.iter().copied().chain(since).min();
+            }
+            Ok(open)
         })
         .await
     }

@@ -169,7 +169,7 @@ impl Store for Function {
         self.store("give_turn", move |world| world.table.give_turn(&fleet)).await
     }
 
-    async fn open_fleets(&self) -> Called<BTreeSet<FleetName>> {
+    async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
         self.store("open_fleets", |world| world.table.open_fleets()).await
     }
 

@@ -65,12 +65,13 @@ async fn entries_are_written_by_25() {
 
 #[tokio::test]
 async fn fleets_with_open_work_come_from_the_sparse_index() {
-    let item = |pk: &str, sk: &str| json!({"pk": {"S": pk}, "sk": {"S": sk}, "open_work": {"S": "open"}});
+    let item = |pk: &str, sk: &str, since: &str| json!({"pk": {"S": pk}, "sk": {"S": sk}, "open_work": {"S": "open"}, "open_since": {"S": since}});
+    let (older, newer) = ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:02.000Z");
     let first = json!({
-        "Items": [item("FLEET#app", "STATE"), item("FLEET#app", "FACT#x"), item("ODD", "STATE")],
-        "LastEvaluatedKey": item("FLEET#app", "FACT#x"),
+        "Items": [item("FLEET#app", "FACT#x", older), item("FLEET#app", "STATE", newer), item("ODD", "STATE", newer)],
+        "LastEvaluatedKey": item("FLEET#app", "STATE", newer),
     });
-    let second = json!({"Items": [item("FLEET#web", "OUTBOX#web-1-0")]});
+    let second = json!({"Items": [item("FLEET#odd", "STATE", "soon"), item("FLEET#web", "STATE", "waiting")]});
     let canned = Canned::default().on("DynamoDB_20120810.Query", 200, first.to_string()).on(
         "DynamoDB_20120810.Query",
         200,
@@ -83,7 +84,14 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
     let turns = json!({"Responses": {"driftless": [turns]}});
     let canned = canned.on("BatchGetItem", 200, turns.to_string());
     let fleets = on(&canned).open_fleets().await.unwrap();
-    assert_eq!(fleets, BTreeSet::from([app(), parsed("idle"), parsed("web")]), "a turn without work is open work too");
+    let expected = BTreeMap::from([
+        (app(), Some(at(1000))),
+        // A turn without work is open work too.
+        (parsed("idle"), Some(at(0))),
+        (parsed("odd"), None),
+        (parsed("web"), None),
+    ]);
+    assert_eq!(fleets, expected);
     let sent = canned.sent().into_iter().map(|sent| sent.json());
     let sent = sent.into_iter().find(|sent| sent["IndexName"].is_string()).unwrap();
     assert_eq!(

@@ -13,6 +13,7 @@ use crate::support::{Stage, fleet, group, image_id, member, secs, target_group, 
 mod commands;
 mod days;
 mod layouts;
+mod measured;
 mod trouble;
 mod weighted;
 

@@ -1,0 +1,70 @@
+//! What a decision comes to in numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::decision::Decision;
+use driftless_planner::machine::REPLACEMENT;
+use driftless_planner::measure::{Measured, REPLACEMENT_OUTCOMES, measure};
+use jiff::SignedDuration;
+
+use crate::support::{Stage, around, mins, secs};
+
+/// What the stage decides now, in numbers.
+fn measured(stage: &Stage) -> Measured {
+    measure(stage.record.as_ref(), &stage.decide(), stage.now)
+}
+
+#[test]
+fn who_waits_is_counted_by_the_guard_that_says_no() {
+    let mut stage = Stage::drifted(8, &[1, 2]);
+    stage.wait(mins(5));
+    stage.tag("mode", "observe");
+    assert_eq!(measured(&stage).waiting, BTreeMap::from([("mode", 2)]));
+    stage.tag("mode", "act");
+    assert_eq!(measured(&stage).waiting, BTreeMap::from([("budget", 1)]), "the other one is being replaced");
+}
+
+#[test]
+fn a_replacement_is_counted_once_when_it_ends() {
+    let mut stage = Stage::drifted(3, &[1]);
+    let mut replaced = 0;
+    for _ in 0..400 {
+        replaced += measured(&stage).replacements.get("replaced").copied().unwrap_or_default();
+        stage.look();
+        stage.arrive();
+        stage.leave();
+        stage.wait(secs(15));
+    }
+    assert_eq!(replaced, 1);
+}
+
+#[test]
+fn a_drift_that_is_over_before_anything_was_done_is_cleared() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.drift(1);
+    stage.look();
+    stage.comply(1);
+    stage.wait(secs(30));
+    assert_eq!(measured(&stage).replacements, BTreeMap::from([("cleared", 1)]));
+}
+
+#[test]
+fn the_outcomes_are_all_ends_that_the_machine_has() {
+    let phases: BTreeSet<&str> = REPLACEMENT.iter().map(|step| step.from).collect();
+    let ends = REPLACEMENT.iter().flat_map(|step| step.to).filter(|to| !phases.contains(*to));
+    let ends: BTreeSet<&str> = ends.copied().chain(["stopped"]).collect();
+    assert_eq!(ends, BTreeSet::from(REPLACEMENT_OUTCOMES));
+}
+
+#[test]
+fn the_oldest_setting_to_put_back_tells_its_age() {
+    let (mut stage, _) = Stage::retiring(3);
+    let since = stage.record().ledger.iter().map(|entry| entry.since).min().expect("the successor is protected");
+    for age in around(mins(24 * 60)) {
+        let decision = Decision { next: stage.record().clone(), ..stage.decide() };
+        assert_eq!(measure(None, &decision, since + age).oldest_ledger_entry, age);
+    }
+    stage.settle();
+    assert_eq!(measured(&stage).oldest_ledger_entry, SignedDuration::ZERO);
+}
