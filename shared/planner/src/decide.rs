@@ -60,11 +60,12 @@ pub(crate) fn take_steps<'a>(plan: &mut Plan<'a>) -> adopt::Standing<'a> {
     commands::drop_answered(plan);
     commands::accept_live(plan);
     let standing = adopt::stand(plan);
-    let findings = drift::detect(plan, &standing);
+    let mut findings = drift::detect(plan, &standing);
     images::take_note(plan);
     commands::follow(plan, &standing);
     cutover::advance(plan, &standing);
     replacement::advance_all(plan, &standing, &findings);
+    drift::count_again(plan, &standing, &mut findings);
     quarantine::expire(plan, &standing);
     guards::admit(plan, &standing, &findings);
     capacity::announce(plan);

@@ -104,6 +104,12 @@ pub(crate) fn detect(plan: &mut Plan<'_>, standing: &Standing<'_>) -> Findings {
     findings
 }
 
+/// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left its
+/// successor behind, which is a member now.
+pub(crate) fn count_again(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
+    breaker::judge(plan, standing, findings);
+}
+
 fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, record: &Record) -> Findings {
     let mut findings = Findings::default();
     for rule in rules_to_read(Some(listed), Some(record)) {

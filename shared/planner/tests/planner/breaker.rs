@@ -106,3 +106,25 @@ fn it_does_not_close_because_config_did_not_answer() {
     assert!(!stage.kinds().contains(&"ended breaker-open".to_owned()), "{:?}", stage.kinds());
     assert_eq!(stage.phase(1), "blocked");
 }
+
+#[test]
+fn a_drifted_successor_that_stays_is_counted_before_the_next_surge_begins() {
+    let (mut stage, successor) = Stage::proving(4);
+    stage.tag("breaker", "50%");
+    stage.drift(2);
+    stage.drift_under(successor.clone(), "sg-closed");
+    stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
+    stage.sick.insert(successor.clone());
+    stage.arrive();
+    stage.look();
+    for _ in 0..120 {
+        stage.wait(mins(1));
+        stage.look();
+        if stage.kinds().contains(&"surplus-kept".to_owned()) {
+            break;
+        }
+    }
+    assert!(stage.has(&successor) && stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
+    assert!(matches!(stage.waits_for(2), Some(Waiting::BreakerOpen { drifted: 3, members: 5, .. })), "{:?}", stage.record());
+    assert_eq!(stage.launched.len(), 1);
+}
