@@ -24,7 +24,7 @@ pub const REPLACEMENT: &[Transition] = &[
     step("launching", &["proving", "withdrawing", "debouncing", "stopped", "cleared"]),
     step("proving", &["retiring", "withdrawing", "cleared"]),
     step("retiring", &["replaced", "proving", "withdrawing", "cleared"]),
-    step("vacating", &["refilling", "debouncing", "stopped", "cleared"]),
+    step("vacating", &["refilling", "debouncing", "blocked", "stopped", "cleared"]),
     step("refilling", &["replaced", "stopped", "cleared"]),
     step("withdrawing", &["debouncing", "blocked", "stopped", "cleared"]),
     step("stopped", &["cleared"]),

@@ -241,7 +241,8 @@ impl News {
                 | WithdrawReason::NoCapacity(_)
                 | WithdrawReason::BornDrifted { .. }
                 | WithdrawReason::Protected { .. }
-                | WithdrawReason::WindowClosed => Severity::Info,
+                | WithdrawReason::WindowClosed
+                | WithdrawReason::BelowFloor { .. } => Severity::Info,
             },
             Self::SurplusKept { .. } | Self::Vetoed { .. } => Severity::Notify,
             Self::Stopped { .. } | Self::RollingBack { .. } => Severity::Page,

@@ -297,7 +297,7 @@ fn withdrawn(plan: &mut Plan<'_>, context: &Context<'_, '_>, before: &Replacemen
             replacement.phase = Phase::Debouncing;
             plan.journal(Some(id), from, "debouncing", because.to_string());
         }
-        WithdrawReason::WindowClosed => {
+        WithdrawReason::WindowClosed | WithdrawReason::BelowFloor { .. } => {
             replacement.phase = Phase::Debouncing;
             plan.journal(Some(id), from, "debouncing", because.to_string());
             return;

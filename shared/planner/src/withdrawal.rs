@@ -50,7 +50,8 @@ fn withdraw_surplus(
         | WithdrawReason::RuleBreakerOpen(_)
         | WithdrawReason::NoCapacity(_)
         | WithdrawReason::Protected { .. }
-        | WithdrawReason::WindowClosed => false,
+        | WithdrawReason::WindowClosed
+        | WithdrawReason::BelowFloor { .. } => false,
     };
     if has_no_surplus(context, &withdrawing.surge) && !is_unwanted {
         // Someone else has taken the group back to its size: the successor is simply a member now.

@@ -102,6 +102,25 @@ async fn a_cutover_is_shown_while_it_goes_on() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_cutover_that_waits_for_a_quiet_alarm_is_shown_with_it() -> anyhow::Result<()> {
+    let mut rollout = Rollout::with(&[("approval", "manual")]).await?;
+    rollout.stage.stack.ring(&rollout.alarm).await?;
+    rollout.publish("2").await?;
+    rollout.wait_for_cutover("preflight").await?;
+    rollout.stage.stack.wait_until_idle(A_WHILE).await?;
+    let subject = Subject::Fleet("app".parse()?);
+    let Answer::Why(why) = ask(&rollout.stage.stack, &Question::Why { subject, fleet: None }).await? else {
+        anyhow::bail!("no why")
+    };
+    let waits = why.waits.clone().context("it waits for nothing")?;
+    assert!(waits.text.contains(rollout.alarm.as_str()), "{why:?}");
+    rollout.say(Command::Abort).await?;
+    assert_eq!(rollout.ended().await?, "aborted");
+    rollout.stage.stack.quiet(&rollout.alarm).await?;
+    rollout.assert_at_rest().await
+}
+
+#[tokio::test]
 async fn a_single_group_is_shown_while_it_is_rolled() -> anyhow::Result<()> {
     let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("keep-warm", "1s")]));
     let mut rollout = Rollout::of(&spec).await?;

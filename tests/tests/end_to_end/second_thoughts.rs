@@ -118,7 +118,7 @@ async fn a_successor_that_is_not_healthy_in_time_is_taken_back() -> anyhow::Resu
     prove_slowly(&stage, 60).await?;
     let drifted = stage.drift().await?;
     let letter = stage.letter("withdrawn").await?;
-    assert!(letter.text.contains("not proven within 3s"), "{}", letter.text);
+    assert!(letter.text.contains("was not proven within 3s"), "{}", letter.text);
     assert!(letter.text.contains("The next attempt may start at"), "{}", letter.text);
     stage.assert_as_before().await?;
     stage.assert_at_rest(&Left { drifted: &[(&drifted, "blocked")], ..Left::default() }).await?;

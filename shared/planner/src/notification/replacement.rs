@@ -87,6 +87,7 @@ pub(super) fn withdrawn(instance: &InstanceId, because: &WithdrawReason, next_at
             | WithdrawReason::NoCapacity(_)
             | WithdrawReason::BornDrifted { .. }
             | WithdrawReason::WindowClosed
+            | WithdrawReason::BelowFloor { .. }
             | WithdrawReason::Failed(_) => "Nothing more is done.".to_owned(),
         },
         |at| format!("The next attempt may start at {at:.0}."),

@@ -248,7 +248,14 @@ pub enum WithdrawReason {
     },
     /// The window closed before the drifted instance, which was to go first, was terminated.
     WindowClosed,
-    /// The successor did not prove itself.
+    /// Others do not serve, and too few would be left: the drifted instance, which was to go first, stays for now.
+    BelowFloor {
+        /// How many would serve without it.
+        serving: u32,
+        /// The floor.
+        floor: u32,
+    },
+    /// The attempt failed: the successor did not prove itself, or AWS did not do what was asked.
     Failed(ForeignText),
 }
 
@@ -438,7 +445,10 @@ impl std::fmt::Display for WithdrawReason {
             }
             Self::Protected { by } => write!(formatter, "the drifted instance is {by}"),
             Self::WindowClosed => formatter.write_str("the window closed before it was terminated"),
-            Self::Failed(why) => write!(formatter, "the successor failed: {why}"),
+            Self::BelowFloor { serving, floor } => {
+                write!(formatter, "without the drifted instance {serving} would serve, and the floor is {floor}")
+            }
+            Self::Failed(why) => write!(formatter, "the attempt failed: {why}"),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving:
             return Step::Stay(Phase::Proving(proving));
         }
         Clock::Expired => {
-            let why = format!("not proven within {:#}", proving.surge.policy.launch_deadline);
+            let why = format!("the successor was not proven within {:#}", proving.surge.policy.launch_deadline);
             let because = WithdrawReason::Failed(why.as_str().into());
             return give_up(context, proving.surge, Some(proving.successor), because);
         }

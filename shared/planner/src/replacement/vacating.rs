@@ -42,8 +42,7 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
             return Step::Stay(Phase::Vacating(vacating));
         }
         Clock::Expired => {
-            let why = format!("could not be terminated within {:#}", vacating.surge.policy.launch_deadline);
-            return Step::End(End::Withdrawn(WithdrawReason::Failed(why.as_str().into())));
+            return Step::End(End::Withdrawn(not_gone(plan, context, &vacating.surge)));
         }
         Clock::Running => {}
     }
@@ -51,8 +50,8 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
         // A person, or Auto Scaling, has it.
         return Step::End(End::Withdrawn(WithdrawReason::DriftedGone));
     }
-    if let Some(waiting) = floor_after(plan, context, &vacating.surge) {
-        plan.waiting.insert(context.id.clone(), waiting);
+    if let Some((serving, floor)) = below_floor(plan, context, &vacating.surge) {
+        plan.waiting.insert(context.id.clone(), Waiting::BelowFloor { serving, floor });
         return Step::Stay(Phase::Vacating(vacating));
     }
     terminate(plan, context, context.id, &vacating.surge, Role::Drifted);
@@ -90,15 +89,26 @@ pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
-/// The floor, where the tag says that the drifted instance goes first.
-fn floor_after(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<Waiting> {
+/// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
+fn not_gone(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> WithdrawReason {
+    match below_floor(plan, context, surge) {
+        Some((serving, floor)) => WithdrawReason::BelowFloor { serving, floor },
+        None => {
+            let within = surge.policy.launch_deadline;
+            let why = format!("the drifted instance could not be terminated within {within:#}");
+            WithdrawReason::Failed(why.as_str().into())
+        }
+    }
+}
+
+/// How many would serve without the drifted instance, and the floor, where that is more.
+fn below_floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(plan, context.group, context.id);
     // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
     let without_surges = context.group.desired.saturating_sub(context.others_launched);
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let floor = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < floor && !serves_nobody(plan, context.group, context.id))
-        .then_some(Waiting::BelowFloor { serving, floor })
+    (serving < floor && !serves_nobody(plan, context.group, context.id)).then_some((serving, floor))
 }
 
 fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {

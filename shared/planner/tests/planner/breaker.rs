@@ -125,6 +125,10 @@ fn a_drifted_successor_that_stays_is_counted_before_the_next_surge_begins() {
         }
     }
     assert!(stage.has(&successor) && stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
-    assert!(matches!(stage.waits_for(2), Some(Waiting::BreakerOpen { drifted: 3, members: 5, .. })), "{:?}", stage.record());
+    assert!(
+        matches!(stage.waits_for(2), Some(Waiting::BreakerOpen { drifted: 3, members: 5, .. })),
+        "{:?}",
+        stage.record()
+    );
     assert_eq!(stage.launched.len(), 1);
 }

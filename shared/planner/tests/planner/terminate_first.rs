@@ -314,3 +314,48 @@ fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
         assert_eq!((waits, kinds.contains(&"entered nothing-can-go-first".to_owned())), (is_told, is_told), "{size}");
     }
 }
+
+/// One that is about to go first, which AWS is too busy to take.
+fn vacating() -> Stage {
+    let mut stage = drifted(10, &[1], "80%");
+    stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
+    stage.look();
+    assert_eq!(stage.phase(1), "vacating");
+    stage
+}
+
+#[test]
+fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
+    for (waited, phase) in around(mins(20)).into_iter().zip(["vacating", "blocked", "blocked"]) {
+        let mut stage = vacating();
+        stage.wait(waited);
+        stage.look();
+        assert_eq!(stage.phase(1), phase, "{waited:?}");
+        let failures: Vec<&str> =
+            stage.replacement(1).unwrap().failures.iter().map(|failure| failure.why.as_str()).collect();
+        let failed = ["the drifted instance could not be terminated within 20m"];
+        assert_eq!(failures, if phase == "blocked" { &failed[..] } else { &[] }, "{waited:?}");
+    }
+}
+
+#[test]
+fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
+    let mut stage = vacating();
+    for number in [2, 3] {
+        stage.sick.insert(id(number));
+    }
+    for (waited, is_over) in around(mins(20)).into_iter().zip([false, true, true]) {
+        let mut stage = stage.clone();
+        stage.wait(waited);
+        let decision = stage.look();
+        let waiting = &decision.waiting[&id(1)];
+        assert_eq!(*waiting == Waiting::BelowFloor { serving: 7, floor: 8 }, !is_over, "{waited:?}: {waiting}");
+        assert_eq!(stage.phase(1) == "blocked", is_over, "{waited:?}: {}", stage.phase(1));
+        assert!(stage.replacement(1).unwrap().failures.is_empty(), "{waited:?}");
+        stage.sick.clear();
+        stage.scripted.clear();
+        stage.settle();
+        stage.is_clean(10);
+        assert!(!stage.has(&id(1)), "{waited:?}");
+    }
+}

@@ -98,7 +98,9 @@ fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result
     });
     // Scale-in protection of a successor on trial may be Driftless's own.
     let is_ours = works(world).any(|(_, work)| work.phase.successor() == Some(instance));
-    let mut others = world.cloud.members(&known.group).filter(|other| other.id != *instance);
+    // What Driftless has on trial says nothing about whether people protect all of a group.
+    let is_on_trial = |other: &InstanceId| works(world).any(|(_, work)| work.phase.successor() == Some(other));
+    let mut others = world.cloud.members(&known.group).filter(|other| other.id != *instance && !is_on_trial(&other.id));
     let some_are_not = others.any(|other| other.life == Life::InService && !other.protected);
     let is_spared = from_scale_in && known.protected && !is_ours && some_are_not;
     if is_tagged || is_spared {
