@@ -32,10 +32,14 @@ pub struct Place {
     pub region: Option<String>,
     /// The profile of the AWS configuration. None: as the environment says.
     pub profile: Option<String>,
+    /// Where `status` is. None: Lambda is asked.
+    pub status_url: Option<String>,
+    /// Where `operator` is. None: Lambda is asked.
+    pub operator_url: Option<String>,
 }
 
 /// One of the two functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
     /// Only reads.
     Status,
@@ -55,9 +59,12 @@ impl fmt::Display for Function {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
-    /// This build speaks to no network.
-    #[error("this build of driftless cannot reach AWS: the network desk is missing (cli/src/desk.rs, `connect`)")]
-    NoNetwork,
+    /// The machine is out of what every program needs.
+    #[error("this machine cannot open a connection: {why}")]
+    NoRuntime {
+        /// What it said.
+        why: String,
+    },
     /// No credentials, or expired ones.
     #[error("there are no AWS credentials that can be used: {why}")]
     NoCredentials {
@@ -125,7 +132,7 @@ impl DeskError {
         match self {
             Self::NoCredentials { .. } | Self::NoStack { .. } | Self::Denied { .. } => Exit::Refused,
             Self::NoRegion => Exit::Usage,
-            Self::NoNetwork | Self::Unavailable { .. } | Self::Lost { .. } | Self::Unreadable { .. } => {
+            Self::NoRuntime { .. } | Self::Unavailable { .. } | Self::Lost { .. } | Self::Unreadable { .. } => {
                 Exit::Unavailable
             }
         }
@@ -134,7 +141,7 @@ impl DeskError {
     /// What to do now.
     pub fn advice(&self) -> String {
         match self {
-            Self::NoNetwork => "use a build that has it; `driftless simulate` works without".to_owned(),
+            Self::NoRuntime { .. } => "look at its limits: open files, processes, memory".to_owned(),
             Self::NoCredentials { .. } => {
                 "log in (`aws sso login`), or name a profile: --profile NAME. `aws sts get-caller-identity` shows who \
                  you are"
@@ -146,8 +153,8 @@ impl DeskError {
                     .to_owned()
             }
             Self::Denied { function, .. } => format!(
-                "ask for the permission lambda:InvokeFunctionUrl on the function {function}, or use another profile: \
-                 --profile NAME"
+                "ask for the permissions lambda:InvokeFunctionUrl, lambda:InvokeFunction and \
+                 lambda:GetFunctionUrlConfig on the function {function}, or use another profile: --profile NAME"
             ),
             Self::Unavailable { function: Function::Status, .. } => {
                 "ask again in a moment; the orders work without it: `driftless rollback FLEET --yes`".to_owned()
@@ -159,13 +166,4 @@ impl DeskError {
             }
         }
     }
-}
-
-/// The way to the functions of an installation.
-///
-/// # Errors
-///
-/// Where it cannot be found, or nobody is allowed to.
-pub fn connect(_place: &Place) -> Result<Box<dyn Desk>, DeskError> {
-    Err(DeskError::NoNetwork)
 }

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod draw;
 pub mod exit;
 pub mod line;
+pub mod network;
 mod run;
 mod values;
 

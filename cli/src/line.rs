@@ -42,14 +42,33 @@ pub struct Common {
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// The stack that Driftless was deployed as
-    #[arg(long, global = true, value_name = "NAME", default_value = "driftless")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "driftless",
+        env = "DRIFTLESS_STACK",
+        hide_env_values = true
+    )]
     pub stack: String,
+    /// Where the function that answers is [default: Lambda is asked]
+    #[arg(long, global = true, value_name = "URL", env = "DRIFTLESS_STATUS_URL", hide_env_values = true)]
+    pub status_url: Option<String>,
+    /// Where the function that takes orders is [default: Lambda is asked]
+    #[arg(long, global = true, value_name = "URL", env = "DRIFTLESS_OPERATOR_URL", hide_env_values = true)]
+    pub operator_url: Option<String>,
 }
 
 impl Common {
     /// Which installation is meant.
     pub fn place(&self) -> Place {
-        Place { stack: self.stack.clone(), region: self.region.clone(), profile: self.profile.clone() }
+        Place {
+            stack: self.stack.clone(),
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            status_url: self.status_url.clone(),
+            operator_url: self.operator_url.clone(),
+        }
     }
 }
 
@@ -105,11 +124,4 @@ pub enum Command {
     /// Print the man page, or write one for each command
     #[command(hide = true)]
     Man(crate::commands::man::Arguments),
-}
-
-impl Command {
-    /// Whether it asks nobody.
-    pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Simulate(_) | Self::Man(_))
-    }
 }

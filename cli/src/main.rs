@@ -5,11 +5,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use driftless_cli::console::{Console, World};
-use driftless_cli::desk::{self, Desk, DeskError};
 use driftless_cli::draw::Style;
 use driftless_cli::line::{Command, Line};
+use driftless_cli::network::Network;
 use driftless_cli::run;
-use driftless_status::request::{Answer, Order, Question, Reply};
 use jiff::{SignedDuration, Timestamp};
 
 /// A terminal that does not say how many lines it has.
@@ -43,19 +42,6 @@ impl World for Terminal {
     }
 }
 
-/// Where the way to AWS was not found: every request ends with the reason.
-struct NoDesk(DeskError);
-
-impl Desk for NoDesk {
-    fn ask(&self, _question: &Question) -> Result<Answer, DeskError> {
-        Err(self.0.clone())
-    }
-
-    fn order(&self, _order: &Order) -> Result<Reply, DeskError> {
-        Err(self.0.clone())
-    }
-}
-
 fn main() -> ExitCode {
     let line = Line::parse();
     if let Some(shell) = line.completions {
@@ -69,15 +55,14 @@ fn main() -> ExitCode {
 }
 
 fn follow(line: &Line, command: &Command) -> ExitCode {
-    let desk = if command.is_local() { Err(DeskError::NoNetwork) } else { desk::connect(&line.common.place()) };
-    let desk = desk.unwrap_or_else(|error| Box::new(NoDesk(error)));
+    let network = Network::new(line.common.place());
     let is_live = io::stdout().is_terminal();
     let (columns, rows) = match terminal_size::terminal_size() {
         Some((width, height)) => (Some(usize::from(width.0)), usize::from(height.0)),
         None => (None, ROWS_OLD),
     };
     let mut console = Console {
-        desk: desk.as_ref(),
+        desk: &network,
         world: &mut Terminal,
         out: &mut io::stdout().lock(),
         aside: &mut io::stderr(),

@@ -8,7 +8,7 @@ use crate::play::{Stage, lost, unavailable};
 fn every_error_says_what_to_do_and_has_its_code() {
     let why = || "as AWS said it".to_owned();
     for (name, error, code) in [
-        ("no-network", DeskError::NoNetwork, 4),
+        ("no-runtime", DeskError::NoRuntime { why: why() }, 4),
         ("no-credentials", DeskError::NoCredentials { why: why() }, 3),
         ("no-region", DeskError::NoRegion, 2),
         ("no-stack", DeskError::NoStack { stack: "driftless".to_owned(), region: "eu-central-1".to_owned() }, 3),

@@ -91,14 +91,11 @@ pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
 
 /// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
 fn not_gone(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> WithdrawReason {
-    match below_floor(plan, context, surge) {
-        Some((serving, floor)) => WithdrawReason::BelowFloor { serving, floor },
-        None => {
-            let within = surge.policy.launch_deadline;
-            let why = format!("the drifted instance could not be terminated within {within:#}");
-            WithdrawReason::Failed(why.as_str().into())
-        }
+    if let Some((serving, floor)) = below_floor(plan, context, surge) {
+        return WithdrawReason::BelowFloor { serving, floor };
     }
+    let why = format!("the drifted instance could not be terminated within {:#}", surge.policy.launch_deadline);
+    WithdrawReason::Failed(why.as_str().into())
 }
 
 /// How many would serve without the drifted instance, and the floor, where that is more.

@@ -1,0 +1,155 @@
+//! The way to the functions: whoever is logged in, the functions' addresses, and requests that carry a signature.
+
+mod addresses;
+mod signed;
+#[cfg(test)]
+mod tests;
+
+use std::cell::OnceCell;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_types::SdkConfig;
+use driftless_status::request::{Answer, Order, Question, Reply};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+
+use crate::desk::{Desk, DeskError, Function, Place};
+use addresses::Addresses;
+use signed::{Failed, Response, Signer};
+
+/// The functions of an installation, over the network. Nothing is looked for before it is needed: not every command asks
+/// somebody.
+#[derive(Debug)]
+pub struct Network {
+    place: Place,
+    connection: OnceCell<Connection>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    runtime: Runtime,
+    connector: Connector,
+    credentials: SharedCredentialsProvider,
+    region: String,
+    addresses: Addresses,
+}
+
+impl Network {
+    /// The functions of this installation.
+    pub const fn new(place: Place) -> Self {
+        Self { place, connection: OnceCell::new() }
+    }
+
+    fn connection(&self) -> Result<&Connection, DeskError> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
+        }
+        let connection = Connection::to(&self.place)?;
+        Ok(self.connection.get_or_init(|| connection))
+    }
+}
+
+impl Desk for Network {
+    fn ask(&self, question: &Question) -> Result<Answer, DeskError> {
+        self.connection()?.send(Function::Status, question)
+    }
+
+    fn order(&self, order: &Order) -> Result<Reply, DeskError> {
+        self.connection()?.send(Function::Operator, order)
+    }
+}
+
+impl Connection {
+    /// Finds out who is logged in, and where the installation is. Nothing is sent to it yet.
+    fn to(place: &Place) -> Result<Self, DeskError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| DeskError::NoRuntime { why: error.to_string() })?;
+        let config = runtime.block_on(configured(place));
+        let region = config.region().map(ToString::to_string).ok_or(DeskError::NoRegion)?;
+        let credentials = config.credentials_provider().ok_or_else(|| no_credentials("none are configured"))?;
+        let addresses = Addresses::new(place, &region, addresses::endpoint_of_lambda(&config));
+        Ok(Self { runtime, connector: connector(), credentials, region, addresses })
+    }
+
+    /// Sends a document to a function, and reads what it answers.
+    fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, DeskError> {
+        let body = serde_json::to_string(document).map_err(|error| unreadable(function, &error.to_string()))?;
+        self.runtime.block_on(async {
+            let credentials = self.credentials.provide_credentials().await;
+            let credentials = credentials.map_err(|error| no_credentials(&DisplayErrorContext(error).to_string()))?;
+            let signer = Signer { connector: &self.connector, region: &self.region, credentials };
+            let address = self.addresses.of(function, &signer).await?;
+            let response = signer.send("POST", &address, Some(body)).await.map_err(|failed| lost(function, failed))?;
+            understood(function, &response)
+        })
+    }
+}
+
+async fn configured(place: &Place) -> SdkConfig {
+    let client = Builder::new().build_with_connector_fn(|_settings, _components| connector());
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    if let Some(profile) = &place.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &place.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    loader.load().await
+}
+
+/// Trusts whom the machine trusts and goes through the proxy that the environment names, as other AWS tools do.
+fn connector() -> Connector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(signed::CONNECT_TIMEOUT)
+        .read_timeout(signed::READ_TIMEOUT)
+        .build();
+    Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .proxy_config(ProxyConfig::from_env())
+        .connector_settings(settings)
+        .build()
+}
+
+/// What a function answers is its own document, whatever its status of HTTP. What it does not answer itself, Lambda does.
+fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> Result<T, DeskError> {
+    match serde_json::from_str(&response.body) {
+        Ok(document) => Ok(document),
+        Err(error) if response.status == 200 => Err(unreadable(function, &error.to_string())),
+        Err(_) => Err(refused(function, response)),
+    }
+}
+
+/// Lambda, or IAM before it, says no.
+fn refused(function: Function, response: &Response) -> DeskError {
+    let why = response.says();
+    if response.is_about_credentials() {
+        return no_credentials(&why);
+    }
+    match response.status {
+        401 | 403 => DeskError::Denied { function, why },
+        400 | 404 | 409 => unreadable(function, &format!("HTTP {}: {why}", response.status)),
+        status => DeskError::Unavailable { function, why: format!("HTTP {status}: {why}") },
+    }
+}
+
+fn lost(function: Function, failed: Failed) -> DeskError {
+    match failed {
+        Failed::Unsigned(why) => no_credentials(&why),
+        Failed::Lost(why) => DeskError::Lost { function, why },
+    }
+}
+
+fn no_credentials(why: &str) -> DeskError {
+    DeskError::NoCredentials { why: why.to_owned() }
+}
+
+fn unreadable(function: Function, why: &str) -> DeskError {
+    DeskError::Unreadable { function, why: why.to_owned() }
+}
