@@ -17,7 +17,7 @@ use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
 use crate::record::{ConditionSince, Denial, HeldBack, Record, Release};
 use crate::text::ForeignText;
-use crate::{adopt, capacity, commands, cutover, drift, guards, images, ledger, quarantine, replacement};
+use crate::{adopt, capacity, commands, cutover, drift, guards, images, ledger, observed, quarantine, replacement};
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
 /// rollback may need.
@@ -68,6 +68,7 @@ pub(crate) fn take_steps<'a>(plan: &mut Plan<'a>) -> adopt::Standing<'a> {
     drift::count_again(plan, &standing, &mut findings);
     quarantine::expire(plan, &standing);
     guards::admit(plan, &standing, &findings);
+    observed::tell_week(plan, standing.mode());
     capacity::announce(plan);
     ledger::put_back(plan);
     plan.note_outcomes();

@@ -12,6 +12,7 @@ use crate::explain::Verdict;
 use crate::ids::InstanceId;
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
+use crate::observed;
 use crate::policy::{Mode, Policy, ReplaceBy};
 use crate::quarantine;
 use crate::record::{
@@ -99,8 +100,11 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
         return Some(Waiting::Debounce { until });
     }
     let (Some(group), None) = (standing.live, &standing.obstacle) else {
-        let problem = standing.obstacle.clone().unwrap_or_default();
-        return hold.or(Some(Waiting::GroupNotFit { problem }));
+        let refused = Waiting::GroupNotFit { problem: standing.obstacle.clone().unwrap_or_default() };
+        if hold == Some(Waiting::Observed) {
+            observed::note_replacement(plan, id, Some(&refused));
+        }
+        return hold.or(Some(refused));
     };
     let Some(member) = group.member(id) else {
         return Some(Waiting::NotInService { state: "gone".into() });
@@ -121,6 +125,9 @@ fn refusal(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id
     if standing.mode() == Some(Mode::Observe) && findings.breaker.is_none() && is_worth_telling(plan, id) {
         let detail = would_do(&replacement, member, refused.as_ref());
         plan.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
+    }
+    if hold == Some(Waiting::Observed) {
+        observed::note_replacement(plan, id, refused.as_ref());
     }
     hold.or(refused)
 }

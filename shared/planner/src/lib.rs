@@ -35,6 +35,7 @@ pub mod machine;
 pub mod measure;
 pub mod notification;
 pub mod observation;
+pub mod observed;
 pub mod policy;
 mod quarantine;
 pub mod questions;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
-use crate::record::{Candidate, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason};
+use crate::record::{Candidate, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, WithdrawReason};
 use crate::text::ForeignText;
 
 mod chat;
@@ -15,6 +15,7 @@ mod condition;
 mod cutover;
 mod fold;
 mod message;
+mod observed;
 mod replacement;
 mod runbook;
 mod suggestion;
@@ -179,6 +180,13 @@ pub enum News {
         /// The state it led to, or why not.
         answer: ForeignText,
     },
+    /// What a week of observe mode has held back.
+    ObservedWeek {
+        /// What would have been done, and since when.
+        week: Box<Observed>,
+        /// How many instances wait still.
+        still: u32,
+    },
     /// A state was entered.
     Entered {
         /// The state.
@@ -246,7 +254,7 @@ impl News {
             },
             Self::SurplusKept { .. } | Self::Vetoed { .. } => Severity::Notify,
             Self::Stopped { .. } | Self::RollingBack { .. } => Severity::Page,
-            Self::CutoverStarted { .. } | Self::CommandAnswered { .. } => Severity::Info,
+            Self::CutoverStarted { .. } | Self::CommandAnswered { .. } | Self::ObservedWeek { .. } => Severity::Info,
             Self::CutoverEnded { outcome, .. } => match outcome {
                 CutoverOutcome::Done | CutoverOutcome::Superseded => Severity::Info,
                 CutoverOutcome::Aborted | CutoverOutcome::RolledBack => Severity::Notify,
@@ -270,6 +278,7 @@ impl News {
             Self::CutoverEnded { .. } => "cutover-ended",
             Self::Vetoed { .. } => "vetoed",
             Self::CommandAnswered { .. } => "command-answered",
+            Self::ObservedWeek { .. } => "observed-week",
             Self::Entered { .. } => "entered",
             Self::Lasts { .. } => "lasts",
             Self::Ended { .. } => "ended",
@@ -293,7 +302,8 @@ impl News {
             | Self::RollingBack { .. }
             | Self::CutoverEnded { .. }
             | Self::Vetoed { .. }
-            | Self::CommandAnswered { .. } => None,
+            | Self::CommandAnswered { .. }
+            | Self::ObservedWeek { .. } => None,
         }
     }
 
@@ -316,6 +326,7 @@ impl News {
             | Self::CutoverEnded { candidate, .. } => candidate.image.to_string(),
             Self::Vetoed { image, .. } => image.to_string(),
             Self::CommandAnswered { command, .. } => command.clone(),
+            Self::ObservedWeek { .. } => "observe".to_owned(),
             Self::Entered { condition, .. } | Self::Lasts { condition, .. } => {
                 name_and_subject(&condition.key()).1.to_owned()
             }

@@ -13,6 +13,7 @@ use crate::text::ForeignText;
 
 mod cutover;
 mod ledger;
+mod observed;
 mod replacement;
 
 pub use cutover::{
@@ -20,6 +21,7 @@ pub use cutover::{
     Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, Route, Shifting, VETOES_MAX, Veto,
 };
 pub use ledger::{LedgerEntry, Setting};
+pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{
     BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Refused, Replacement, Retiring,
     RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
@@ -73,6 +75,9 @@ pub struct Record {
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
+    /// What observe mode has held back since its last digest. None: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Box<Observed>>,
     /// Instances that are kept for forensics.
     pub quarantined: BTreeMap<InstanceId, Quarantined>,
     /// Set while AWS has no room for a launch.
@@ -158,6 +163,7 @@ impl Record {
             backlog: BTreeSet::new(),
             asked_to_replace: BTreeMap::new(),
             answered: Vec::new(),
+            observed: None,
             quarantined: BTreeMap::new(),
             back_off: None,
             rule_breakers: BTreeMap::new(),

@@ -15,8 +15,11 @@ use crate::image::ImageState;
 use crate::limits::CUTOVERS_MAX;
 use crate::notification::{Condition, News, reason};
 use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
+use crate::observed;
 use crate::policy::{Mode, Policy};
-use crate::record::{Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route};
+use crate::record::{
+    Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
+};
 use crate::replacement::LOOK_MIN;
 
 /// Begins a cutover where there is something newer than the release.
@@ -25,13 +28,13 @@ pub(crate) fn consider(plan: &mut Plan<'_>, standing: &Standing<'_>) {
     let Some(release) = plan.next.release.clone() else { return };
     let Ok(layout) = Layout::of(plan.input.fleet, &plan.input.seen.groups) else { return };
     let Some(candidate) = candidate::choose(plan, policy, live, &release) else { return };
+    let (old, new) = colors(layout, live, plan.next.live);
+    let route = route_of(layout, plan.input.seen, old, new);
     if policy.mode == Mode::Observe {
-        let detail = format!("{}: {}", candidate.image, reason(&candidate));
-        plan.is_in(Condition::WouldCutOver { image: candidate.image }, detail);
+        would_begin(plan, policy, candidate, route.err());
         return;
     }
-    let (old, new) = colors(layout, live, plan.next.live);
-    let route = match route_of(layout, plan.input.seen, old, new) {
+    let route = match route {
         Ok(route) => route,
         Err(problem) => {
             plan.is_in(Condition::CutoverWaits, problem);
@@ -39,6 +42,22 @@ pub(crate) fn consider(plan: &mut Plan<'_>, standing: &Standing<'_>) {
         }
     };
     begin(plan, policy, candidate, release, live, new, route);
+}
+
+/// Says that it would begin, and remembers it for the digest when it is new.
+fn would_begin(plan: &mut Plan<'_>, policy: &Policy, candidate: Candidate, problem: Option<String>) {
+    let why = reason(&candidate);
+    let detail = format!("{}: {why}", candidate.image);
+    let condition = Condition::WouldCutOver { image: candidate.image.clone() };
+    if !plan.next.conditions.contains_key(&condition.key()) {
+        let now = plan.input.now;
+        let closed =
+            (!policy.window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: policy.window.next_opening(now) });
+        let waits = problem.map(|problem| Waiting::PreflightFailed { problem: problem.into() }).or(closed);
+        let waits = waits.map(|waiting| waiting.to_string().into());
+        observed::note_cutover(plan, WouldCutOver { image: candidate.image, why: why.into(), waits });
+    }
+    plan.is_in(condition, detail);
 }
 
 fn begin(

@@ -66,6 +66,7 @@ impl News {
             | Self::CutoverEnded { .. }
             | Self::Vetoed { .. }
             | Self::CommandAnswered { .. }
+            | Self::ObservedWeek { .. }
             | Self::Entered { .. }
             | Self::Lasts { .. }
             | Self::Ended { .. } => 1,

@@ -86,6 +86,7 @@ impl Notification {
             News::Entered { condition, .. } => format!("{}:{}", self.at.as_second(), condition.key()),
             News::Lasts { condition, since, .. } => format!("{}:{}", since.as_second(), condition.key()),
             News::Ended { condition, since } => format!("{}:{condition}", since.as_second()),
+            News::ObservedWeek { .. } => "observed-week".to_owned(),
             // Each answers for itself.
             News::CommandAnswered { .. } | News::Many { .. } => self.id.clone(),
         };

@@ -80,6 +80,7 @@ impl Tool<'_> {
                 CutoverOutcome::RolledBack => vec![self.freeze(), self.history()],
             },
             News::Vetoed { image, .. } => vec![self.unveto(image), self.history()],
+            News::ObservedWeek { .. } => vec![self.check_adoption(), self.why()],
             News::SurplusKept { .. } | News::CommandAnswered { is_done: true, .. } => vec![self.status()],
             News::CommandAnswered { is_done: false, .. } => vec![self.why()],
             News::Entered { condition, .. } | News::Lasts { condition, .. } => self.of_condition(condition),

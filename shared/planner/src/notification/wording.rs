@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{News, cutover, replacement};
+use super::{News, cutover, observed, replacement};
 
 /// The words of a message, each one line.
 pub(super) struct Wording {
@@ -42,6 +42,7 @@ pub(super) fn wording(news: &News) -> Wording {
         News::CommandAnswered { actor, command, is_done, answer, .. } => {
             cutover::answered(actor, command, *is_done, answer)
         }
+        News::ObservedWeek { week, still } => observed::week(week, *still),
         News::Entered { condition, detail } => {
             Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
         }
@@ -87,6 +88,7 @@ fn plural(news: &News) -> String {
         News::CutoverEnded { .. } => "cutovers over".to_owned(),
         News::Vetoed { .. } => "images vetoed".to_owned(),
         News::CommandAnswered { .. } => "commands answered".to_owned(),
+        News::ObservedWeek { .. } => "weeks observed".to_owned(),
         News::Entered { condition, .. } => format!("times {}", condition.name()),
         News::Lasts { condition, .. } => format!("times still {}", condition.name()),
         News::Ended { .. } => format!("times over: {}", news.topic()),

@@ -45,6 +45,8 @@ mod message_schema;
 #[cfg(test)]
 mod notifications;
 #[cfg(test)]
+mod observed;
+#[cfg(test)]
 mod other_hands;
 #[cfg(test)]
 mod pair;

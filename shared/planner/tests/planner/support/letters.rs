@@ -6,7 +6,8 @@ use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, News, Notification};
 use driftless_planner::policy::QUARANTINE_FOR;
 use driftless_planner::record::{
-    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Release, StopReason, WithdrawReason,
+    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, Tally,
+    WithdrawReason, WouldCutOver,
 };
 use driftless_planner::text::ForeignText;
 use jiff::SignedDuration;
@@ -163,9 +164,33 @@ pub(crate) fn news() -> Vec<(String, News)> {
         ("stopped-not-refilled".to_owned(), stopped(StopReason::NotRefilled, Vec::new())),
     ];
     all.extend(of_cutovers());
+    all.extend(of_weeks());
     all.extend(of_states());
     all.extend(of_storms());
     all
+}
+
+/// The digests of observe mode.
+fn of_weeks() -> Vec<(String, News)> {
+    let tally = |what: &str, count| Tally { what: what.into(), count };
+    let would = |number, waits: Option<&str>| WouldCutOver {
+        image: image_id(number),
+        why: "a newer image, build 42".into(),
+        waits: waits.map(Into::into),
+    };
+    let full = Observed {
+        since: t0() - mins(7 * 1440),
+        replacements: 4,
+        reasons: vec![tally("rule sg-closed", 3), tally("older than driftless:max-age", 1)],
+        would_wait: vec![tally("window", 2), tally("breaker", 1)],
+        cutovers: 2,
+        images: vec![would(2, None), would(3, Some("the window is closed until 2026-11-23T08:00:00Z"))],
+    };
+    let quiet = Observed::since(t0() - mins(7 * 1440));
+    vec![
+        ("observed-week".to_owned(), News::ObservedWeek { week: Box::new(full), still: 1 }),
+        ("observed-week-nothing-new".to_owned(), News::ObservedWeek { week: Box::new(quiet), still: 3 }),
+    ]
 }
 
 /// The news of states.

@@ -272,7 +272,8 @@ impl Stage {
             | News::CutoverStarted { .. }
             | News::CutoverEnded { .. }
             | News::Vetoed { .. }
-            | News::CommandAnswered { .. } => told.kind().to_owned(),
+            | News::CommandAnswered { .. }
+            | News::ObservedWeek { .. } => told.kind().to_owned(),
             News::Many { count, .. } => format!("{count} {}", told.kind()),
         };
         self.told.iter().map(kind).collect()
