@@ -1,13 +1,16 @@
 //! `driftless adopt`: what stands in the way of working on a fleet.
 
 use clap::{ArgGroup, Args};
+use driftless_planner::fact::Command;
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Mode;
 use driftless_planner::text::shell_quoted;
 use driftless_status::FleetStatus;
 use driftless_status::model::LayoutStatus;
+use driftless_status::request::Deed;
 use serde::Serialize;
 
+use crate::commands::order::{Note, send};
 use crate::console::{Console, Failure, printable};
 use crate::exit::Exit;
 
@@ -20,9 +23,11 @@ pub struct Arguments {
     /// List what stands in the way; nothing is changed
     #[arg(long)]
     check: bool,
-    /// Show what to type for the groups that follow `$Latest` or `$Default`: a fleet that is not adopted is not changed
+    /// Let the groups that follow `$Latest` or `$Default` launch the number that runs now; no instance is touched
     #[arg(long)]
     pin: bool,
+    #[command(flatten)]
+    note: Note,
 }
 
 /// What was found.
@@ -37,7 +42,7 @@ struct Found<'a> {
 
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let status = console.fleet(&arguments.fleet)?;
-    if arguments.pin { pin(&status, console) } else { check(&status, console) }
+    if arguments.pin { pin(arguments, &status, console) } else { check(&status, console) }
 }
 
 fn check(status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -85,38 +90,39 @@ fn drawn(status: &FleetStatus, found: &Found<'_>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// What must be typed: where a group follows whatever is written next, only AWS knows the number that it runs now.
-fn pin(status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
+/// The loop is told to write the numbers: it alone may change a group. Where it says why not, a person can.
+fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let fleet = &arguments.fleet;
     let open: Vec<String> = status
         .colors
         .iter()
         .filter(|group| group.template.is_none())
         .map(|group| shell_quoted(&printable(&group.group)))
         .collect();
-    if console.is_json {
-        console.answer(&serde_json::json!({ "fleet": status.fleet, "not-pinned": open }), |_| String::new())?;
-    } else if open.is_empty() {
-        console.line(&format!("{}: every group launches a numbered version", status.fleet))?;
-    } else {
-        console.line(&format!(
-            "{}: Driftless changes nothing in a fleet that is not adopted. For each group, look up the template, the \
-             number that it means now, and write that; no instance is touched:",
-            status.fleet
-        ))?;
-        for group in &open {
-            console.line(&format!(
-                "  aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {group} --query \
-                 'AutoScalingGroups[0].[LaunchTemplate,MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification]'"
-            ))?;
-            console.line(
-                "  aws ec2 describe-launch-template-versions --launch-template-id TEMPLATE --versions '$Latest' --query \
-                 'LaunchTemplateVersions[0].VersionNumber'",
-            )?;
-            console.line(&format!(
-                "  aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group} --launch-template \
-                 LaunchTemplateId=TEMPLATE,Version=NUMBER"
-            ))?;
-        }
+    let deed = Deed::Command { fleet: fleet.clone(), command: Command::Pin };
+    let order = arguments.note.order(deed, console);
+    let exit = send(console, &order, &format!("{fleet}: pin"), Some(fleet))?;
+    if exit == Exit::NotDone && !console.is_json {
+        by_hand(&open, console)?;
     }
-    Ok(if open.is_empty() { Exit::Done } else { Exit::NotDone })
+    Ok(exit)
+}
+
+/// What a person types where only a person knows which number is right.
+fn by_hand(open: &[String], console: &mut Console<'_>) -> Result<(), Failure> {
+    for group in open {
+        console.line(&format!(
+            "  aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names {group} --query \
+             'AutoScalingGroups[0].[LaunchTemplate,MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification]'"
+        ))?;
+        console.line(
+            "  aws ec2 describe-launch-template-versions --launch-template-id TEMPLATE --versions '$Latest' --query \
+             'LaunchTemplateVersions[0].VersionNumber'",
+        )?;
+        console.line(&format!(
+            "  aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group} --launch-template \
+             LaunchTemplateId=TEMPLATE,Version=NUMBER"
+        ))?;
+    }
+    Ok(())
 }

@@ -21,7 +21,12 @@ pub(crate) fn destructive(command: &Command, fleet: &FleetName) -> Option<String
         Command::Redeploy => format!("redeploy {fleet}"),
         Command::Veto { image } => format!("veto {image} in {fleet}"),
         Command::AcceptLive { color } => format!("accept-live {fleet} {}", name(*color)),
-        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => return None,
+        Command::Pause
+        | Command::Resume
+        | Command::Approve
+        | Command::Retry
+        | Command::Unveto { .. }
+        | Command::Pin => return None,
     };
     Some(words)
 }
@@ -56,7 +61,12 @@ pub(crate) fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
             });
             lines.extend(roles);
         }
-        Command::Pause | Command::Resume | Command::Approve | Command::Retry | Command::Unveto { .. } => {}
+        Command::Pause
+        | Command::Resume
+        | Command::Approve
+        | Command::Retry
+        | Command::Unveto { .. }
+        | Command::Pin => {}
     }
     lines
 }

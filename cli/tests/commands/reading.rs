@@ -1,9 +1,10 @@
 //! The commands that only read.
 
 use driftless_status::model::NextWake;
+use driftless_status::request::OrderResult;
 use jiff::SignedDuration;
 
-use crate::play::Stage;
+use crate::play::{Stage, receipt};
 use crate::said;
 
 #[test]
@@ -62,12 +63,17 @@ fn an_image_needs_no_fleet_where_there_is_only_one() {
 }
 
 #[test]
-fn a_group_without_a_number_is_pinned_by_what_is_printed_with_its_name_quoted() {
+fn pinning_is_ordered_and_where_it_is_not_done_what_to_type_is_printed_with_the_name_quoted() {
+    let played = Stage::of("unadopted").play("driftless adopt app --pin --reason ready");
+    let deed = serde_json::to_value(&played.orders[0].deed).unwrap();
+    assert_eq!(deed, serde_json::json!({"command": {"fleet": "app", "command": {"command": "pin"}}}));
+    assert_eq!((played.code, played.orders.len()), (0, 1), "{}", played.text());
     let mut status = said::status("unadopted");
     status.colors[0].template = None;
     status.colors[0].group = "web; rm -rf $HOME".parse().unwrap();
-    let played = Stage::with(vec![status]).play("driftless adopt app --pin");
-    insta::assert_snapshot!("adopt-pin-open", played.text());
+    let why = "the instances of web run several versions";
+    let stage = Stage::with(vec![status]).replying(vec![Ok(receipt(OrderResult::NotDone, why))]);
+    insta::assert_snapshot!("adopt-pin-open", stage.play("driftless adopt app --pin").text());
 }
 
 #[test]

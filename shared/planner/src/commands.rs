@@ -12,6 +12,7 @@ use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
 use crate::notification::News;
+use crate::pin;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
 use crate::text::ForeignText;
 use crate::verdict;
@@ -115,6 +116,7 @@ fn words(command: &Command) -> String {
         Command::Redeploy => "redeploy".to_owned(),
         Command::Veto { image } => format!("veto {image}"),
         Command::Unveto { image } => format!("unveto {image}"),
+        Command::Pin => "pin".to_owned(),
         Command::AcceptLive { color } => format!("accept-live {color:?}").to_lowercase(),
     }
 }
@@ -142,6 +144,7 @@ fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> 
             let was_vetoed = verdict::lift(plan, image, &format!("{} says so", fact.actor));
             was_vetoed.then(|| format!("{image} may take traffic again")).ok_or_else(|| "it is not vetoed".to_owned())
         }
+        Command::Pin => pin::ask(plan),
         Command::AcceptLive { .. } => Err("it is followed before anything else".to_owned()),
     }
 }

@@ -17,7 +17,9 @@ use crate::observation::{Freeze, Observation};
 use crate::policy::{Defaults, Mode};
 use crate::record::{ConditionSince, Denial, HeldBack, Record, Release};
 use crate::text::ForeignText;
-use crate::{adopt, capacity, commands, cutover, drift, guards, images, ledger, observed, quarantine, replacement};
+use crate::{
+    adopt, capacity, commands, cutover, drift, guards, images, ledger, observed, pin, quarantine, replacement,
+};
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
 /// rollback may need.
@@ -63,6 +65,7 @@ pub(crate) fn take_steps<'a>(plan: &mut Plan<'a>) -> adopt::Standing<'a> {
     let mut findings = drift::detect(plan, &standing);
     images::take_note(plan);
     commands::follow(plan, &standing);
+    pin::advance(plan);
     cutover::advance(plan, &standing);
     replacement::advance_all(plan, &standing, &findings);
     drift::count_again(plan, &standing, &mut findings);

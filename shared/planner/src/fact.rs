@@ -76,6 +76,8 @@ pub enum Command {
         /// The image.
         image: ImageId,
     },
+    /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
+    Pin,
     /// A person's word on which color is live, where load balancer and record contradict each other.
     AcceptLive {
         /// The live color.

@@ -36,6 +36,7 @@ pub mod measure;
 pub mod notification;
 pub mod observation;
 pub mod observed;
+mod pin;
 pub mod policy;
 mod quarantine;
 pub mod questions;

@@ -9,6 +9,7 @@ use crate::fleet::{Color, Layout};
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use crate::image::Image;
 use crate::observation::{Group, Member, Observation, RuleReading, TemplateReference, TemplateVersion};
+use crate::pin;
 use crate::policy::{Defaults, Policy};
 use crate::record::{Cutover, CutoverPhase, Phase, Record, Route, SurgeMethod};
 
@@ -80,7 +81,10 @@ pub fn first(
     FirstQuestions {
         rules,
         templates: templates.collect(),
-        newest_templates: live_templates(fleet, groups, record),
+        newest_templates: live_templates(fleet, groups, record)
+            .into_iter()
+            .chain(pin::asks_newest(groups).cloned())
+            .collect(),
         target_group_settings: if is_untouched { target_groups.clone() } else { BTreeSet::new() },
         target_groups,
         alarms: alarms_to_read(policy.into_iter().chain(admitted).flat_map(Policy::alarms), record).collect(),
@@ -186,6 +190,7 @@ pub fn second(
     // And what is there before it is told from its successor by launch times.
     let admitting = seen.groups.iter().filter(asks).flat_map(Group::active);
     questions.machines.extend(admitting.map(|member| member.id.clone()));
+    questions.machines.extend(pin::asks_machines(&seen.groups).cloned());
     ask_for_cutover(&mut questions, fleet, seen, record);
     questions
 }

@@ -75,6 +75,9 @@ pub struct Record {
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
+    /// Groups that a person wants to launch this number, where they follow `$Latest` or `$Default` still.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pins: BTreeMap<GroupName, TemplateVersion>,
     /// What observe mode has held back since its last digest. None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Box<Observed>>,
@@ -163,6 +166,7 @@ impl Record {
             backlog: BTreeSet::new(),
             asked_to_replace: BTreeMap::new(),
             answered: Vec::new(),
+            pins: BTreeMap::new(),
             observed: None,
             quarantined: BTreeMap::new(),
             back_off: None,

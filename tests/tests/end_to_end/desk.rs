@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::fleets::offer;
 use crate::rollout::{AT_ONCE, CUTOVER, Rollout, UNWATCHED};
-use crate::stage::{A_WHILE, Left, RULE, Stage, acting};
+use crate::stage::{A_WHILE, Left, RULE, Stage, acting, fleet_of_three};
 
 /// The access keys of two people.
 const ANA: &str = "AKIAANA";
@@ -68,6 +68,24 @@ async fn questions_are_answered_from_the_live_fleet_and_change_nothing() -> anyh
     let Answer::History(history) = ask(&stage.stack, &history).await? else { anyhow::bail!("no history") };
     assert!(!history.lines.is_empty());
     stage.assert_untouched().await?;
+    stage.assert_at_rest(&Left::default()).await
+}
+
+#[tokio::test]
+async fn a_fleet_that_follows_latest_is_pinned_when_a_person_says_so_and_adopted_then() -> anyhow::Result<()> {
+    let mut stage = Stage::with(&fleet_of_three(&[("mode", "observe")]).template_version("$Latest")).await?;
+    stage.stack.sweep().await?;
+    stage.letter("entered").await?;
+    stage.stack.wait_until_idle(A_WHILE).await?;
+    let (status, reply) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
+    let receipt = receipt(reply)?;
+    assert_eq!((status, receipt.result), (200, OrderResult::Done), "{receipt:?}");
+    let letter = stage.letter("adopted").await?;
+    assert_eq!(letter.json().unwrap()["news"]["release"]["template"]["version"], 1);
+    // The same order again is the same order: nothing is written twice.
+    let (status, again) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
+    assert_eq!((status, self::receipt(again)?.says), (200, receipt.says));
+    assert_eq!(stage.calls("autoscaling:UpdateAutoScalingGroup").len(), 2, "one for each color");
     stage.assert_at_rest(&Left::default()).await
 }
 

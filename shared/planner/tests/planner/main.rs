@@ -51,6 +51,8 @@ mod other_hands;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod pinning;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod replacement;

@@ -43,7 +43,7 @@ const FREEZE: Need = Need {
 const THAW: Need = Need { what: "a fleet or `everything`", example: "at 2h thaw web" };
 const COMMAND: Need = Need {
     what: "pause, resume, approve, reject, promote, abort, rollback, retry, redeploy, replace <instance>, veto <image>, \
-           unveto <image>, or accept-live <color>",
+           unveto <image>, pin, or accept-live <color>",
     example: "at 13m command rollback",
 };
 const SHORTAGE: Need =
@@ -271,6 +271,7 @@ fn command(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
         "replace" => CommandSpec::Replace(known.need_instance(line)?),
         "veto" => CommandSpec::Veto(need_image(line)?),
         "unveto" => CommandSpec::Unveto(need_image(line)?),
+        "pin" => CommandSpec::Pin,
         "accept-live" => CommandSpec::AcceptLive(line.need_as(COMMAND, |text| match names::color(text) {
             Some(Color::Blue) => Some(Color::Blue),
             Some(Color::Green) => Some(Color::Green),

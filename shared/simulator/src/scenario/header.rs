@@ -19,7 +19,7 @@ const LAYOUT: Need = Need {
 };
 const FLEET_CLAUSE: Need = Need {
     what: "blue live, green live, 4 instances, min 2, max 8, warm-up 1m, deregistration 5m, slow start 30s, sticky 10m, \
-           1 in standby, 9d old, no LaunchInstances, or policy key=value …",
+           1 in standby, 9d old, no LaunchInstances, floating templates, or policy key=value …",
     example: "fleet web: weighted, blue live, 4 instances, max 8, policy mode=act alarms=web-5xx",
 };
 const POLICY: Need = Need {
@@ -58,6 +58,7 @@ pub(crate) fn fleet(line: &mut Line<'_>, known: &Known) -> Result<FleetSpec, Sce
         stickiness: None,
         age: None,
         launches_by_desired: false,
+        floats: false,
         policy: BTreeMap::new(),
     };
     while !line.is_over() {
@@ -114,6 +115,10 @@ fn fleet_clause(line: &mut Line<'_>, fleet: &mut FleetSpec) -> Result<(), Scenar
         "no" => {
             line.need_word("LaunchInstances", FLEET_CLAUSE)?;
             fleet.launches_by_desired = true;
+        }
+        "floating" => {
+            line.need_word("templates", FLEET_CLAUSE)?;
+            fleet.floats = true;
         }
         "policy" => fleet.policy = pairs(line, POLICY)?,
         text => match super::words::duration(text) {

@@ -59,6 +59,8 @@ pub(crate) struct FleetSpec {
     pub(crate) age: Option<SignedDuration>,
     /// Whether the group refuses `LaunchInstances`.
     pub(crate) launches_by_desired: bool,
+    /// Whether its groups follow `$Latest` of their templates.
+    pub(crate) floats: bool,
     pub(crate) policy: BTreeMap<String, String>,
 }
 
@@ -301,6 +303,7 @@ pub(crate) enum CommandSpec {
     Replace(InstanceRef),
     Veto(ImageNumber),
     Unveto(ImageNumber),
+    Pin,
     AcceptLive(Color),
 }
 

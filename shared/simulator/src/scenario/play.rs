@@ -197,6 +197,7 @@ fn command_of(world: &World, cast: &Cast, command: &CommandSpec) -> Result<Comma
         }
         CommandSpec::Veto(number) => Command::Veto { image: image(number)? },
         CommandSpec::Unveto(number) => Command::Unveto { image: image(number)? },
+        CommandSpec::Pin => Command::Pin,
         CommandSpec::AcceptLive(color) => Command::AcceptLive { color: *color },
     })
 }

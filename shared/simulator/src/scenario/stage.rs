@@ -7,6 +7,7 @@ use driftless_planner::fact::AlarmSubject;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, IdError, ImageId, InstanceId, RuleName};
 use driftless_planner::image::Image;
+use driftless_planner::observation::{TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{
@@ -122,6 +123,14 @@ fn settle(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) -> Result<(), IdE
             forward.rate = LOAD;
             forward.stickiness = spec.stickiness;
         });
+        for color in fleet.colors.iter().filter(|_| spec.floats) {
+            cloud.edit_group(&color.group, |group| {
+                if let TemplateReference::Numbered(TemplateVersion { template, .. }) = &group.template {
+                    let (template, alias) = (template.clone(), "$Latest".to_owned());
+                    group.template = TemplateReference::Floating { template, alias };
+                }
+            });
+        }
         if let [live, ..] = fleet.colors.as_slice() {
             cloud.edit_group(&live.group, |group| group.offers_launch = !spec.launches_by_desired);
         }

@@ -56,9 +56,10 @@ fn every_order_of_the_page_can_be_given_and_every_command_is_there() {
                 Command::Redeploy => "redeploy",
                 Command::Veto { .. } => "veto",
                 Command::Unveto { .. } => "unveto",
+                Command::Pin => "pin",
                 Command::AcceptLive { .. } => "accept-live",
             },
         });
     }
-    assert_eq!(seen.len(), 16, "{seen:?}");
+    assert_eq!(seen.len(), 17, "{seen:?}");
 }

@@ -1,0 +1,108 @@
+//! Pinning: a group that launches `$Latest` or `$Default` of its template is given the number that this means now, because a
+//! release can only be told from a number. No instance is touched. A person asks for it; what was asked for stays on record
+//! until it is so, and is read from the groups, not remembered as done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::action::Action;
+use crate::decide::Plan;
+use crate::ids::{GroupName, InstanceId, TemplateId};
+use crate::observation::{Group, Member, Observation, TemplateReference, TemplateVersion};
+
+/// The alias that means the newest version.
+const LATEST: &str = "$Latest";
+
+/// The launch templates whose newest version must be known to pin them: those of groups that follow it and have nobody who
+/// shows what it means.
+pub(crate) fn asks_newest(groups: &[Group]) -> impl Iterator<Item = &TemplateId> {
+    groups.iter().filter_map(|group| match &group.template {
+        TemplateReference::Floating { template, alias } if alias == LATEST && group.members.is_empty() => {
+            Some(template)
+        }
+        TemplateReference::Floating { .. } | TemplateReference::Numbered(_) | TemplateReference::None => None,
+    })
+}
+
+/// Instances of such groups that Auto Scaling shows without a number: EC2 tags each with the version that it was launched by.
+pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceId> {
+    let floating = groups.iter().filter(|group| matches!(group.template, TemplateReference::Floating { .. }));
+    floating.flat_map(|group| &group.members).filter(|member| member.template.is_none()).map(|member| &member.id)
+}
+
+/// A person wants the groups pinned: all of them, or none.
+pub(crate) fn ask(plan: &mut Plan<'_>) -> Result<String, String> {
+    if let Some(freeze) = plan.freeze() {
+        return Err(format!("it is frozen by {}: {}", freeze.owner, freeze.reason));
+    }
+    if plan.next.cutover.is_some() {
+        return Err("a cutover is under way".to_owned());
+    }
+    let seen = plan.input.seen;
+    if seen.groups.is_empty() {
+        return Err("no group of it is there".to_owned());
+    }
+    let mut pins: BTreeMap<GroupName, TemplateVersion> = BTreeMap::new();
+    for group in &seen.groups {
+        if let TemplateReference::Floating { template, alias } = &group.template {
+            pins.insert(group.name.clone(), runs_now(seen, group, template, alias)?);
+        }
+    }
+    if pins.is_empty() {
+        return Ok("every group launches a numbered version already".to_owned());
+    }
+    let named: Vec<String> = pins.iter().map(|(group, version)| format!("{group} to {version}")).collect();
+    plan.next.pins = pins;
+    Ok(format!("pinned: {}; no instance is touched", named.join(", ")))
+}
+
+/// The version that the group runs now. Without anybody who runs it: the one that it would launch.
+fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &str) -> Result<TemplateVersion, String> {
+    let name = &group.name;
+    let by_tag = |member: &Member| seen.machines.get(&member.id)?.template.clone();
+    let running: BTreeSet<Option<TemplateVersion>> =
+        group.members.iter().map(|member| member.template.clone().or_else(|| by_tag(member))).collect();
+    let running: Vec<Option<TemplateVersion>> = running.into_iter().collect();
+    match running.as_slice() {
+        [Some(version)] if version.template == *template => Ok(version.clone()),
+        [] if alias == LATEST => {
+            let newest = seen.newest_templates.get(template);
+            let newest = newest.ok_or_else(|| format!("{template} of {name} has no version that can be read"))?;
+            Ok(TemplateVersion { template: template.clone(), version: *newest })
+        }
+        [] => Err(format!("{name} has no instance that shows which number {alias} means: write the number by hand")),
+        [_] => Err(format!("the instances of {name} do not run {template}: write the number by hand")),
+        several => {
+            let versions: Vec<String> = several
+                .iter()
+                .map(|version| version.as_ref().map_or_else(|| "no template".to_owned(), ToString::to_string))
+                .collect();
+            let versions = versions.join(", ");
+            Err(format!(
+                "the instances of {name} run several versions ({versions}): write the number that is right by hand"
+            ))
+        }
+    }
+}
+
+/// Brings about what was asked for, and drops what is so, or is somebody else's by now.
+pub(crate) fn advance(plan: &mut Plan<'_>) {
+    if plan.input.seen.groups.is_empty() || plan.freeze().is_some() {
+        return;
+    }
+    for (name, template) in plan.next.pins.clone() {
+        let live = plan.input.seen.group(&name).map(|group| group.template.clone());
+        match live {
+            Some(TemplateReference::Floating { template: of, alias }) if of == template.template => {
+                plan.actions.push(Action::SetTemplate {
+                    group: name,
+                    expected: TemplateReference::Floating { template: of, alias },
+                    template,
+                });
+            }
+            Some(TemplateReference::Floating { .. } | TemplateReference::Numbered(_) | TemplateReference::None)
+            | None => {
+                plan.next.pins.remove(&name);
+            }
+        }
+    }
+}
