@@ -5,7 +5,7 @@ use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fleets;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::observe::{first_round, observe};
+use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
 use driftless_reconciler::ports::{Called, Desk, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
@@ -75,7 +75,8 @@ async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName
     if first.groups.is_empty() && first.stored.record.is_none() {
         return Ok(None);
     }
-    let seen = observe(ports, fleet, &first, defaults).await?;
+    let mut seen = observe(ports, fleet, &first, defaults).await?;
+    rest_of_targets(ports, &mut seen).await?;
     let now = ports.now();
     let input = Input {
         fleet,

@@ -12,7 +12,7 @@ use driftless_planner::observation::{
     TemplateContent, TemplateReference, TemplateVersion,
 };
 use driftless_planner::policy::{Defaults, Policy};
-use driftless_planner::questions;
+use driftless_planner::questions::{self, Known};
 use driftless_planner::record::Record;
 use jiff::{SignedDuration, Timestamp};
 
@@ -143,15 +143,10 @@ impl Names {
             world.groups.iter().enumerate().filter_map(|(at, pool)| self.group(at, pool)).collect();
         let newest = world.colors.as_ref().map_or(1, |colors| colors.newest_image);
         let tagged: Vec<Image> = (1..=newest).filter_map(image).collect();
-        let first = questions::first(&self.fleet, &groups, &tagged, record, Some(&self.policy));
+        let known = Known { record, has_news: !world.facts.is_empty() };
+        let first = questions::first(&self.fleet, &groups, &tagged, known, Some(&self.policy));
         let mut seen = Observation { groups, ..Observation::default() };
-        for (at, pool) in world.groups.iter().enumerate() {
-            let Some(arn) = self.target_groups.get(at).filter(|arn| first.target_groups.contains(*arn)) else {
-                continue;
-            };
-            let targets = pool.servers.iter().map(|server| (instance_id(server.id), health(server)));
-            seen.targets.insert(arn.clone(), targets.collect());
-        }
+        self.read_targets(world, &mut seen, &first.targets);
         seen.forwards = self.forward(world).into_iter().collect();
         let settings = TargetGroupSettings {
             stickiness: None,
@@ -176,12 +171,21 @@ impl Names {
             seen.account.turns.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
         }
         let second = questions::second(&self.fleet, &seen, record, Some(&self.policy));
+        self.read_targets(world, &mut seen, &second.targets);
         let known = |id| Some((instance_id(number(id)?), self.machine(world, number(id)?)?));
         seen.machines = second.machines.iter().filter_map(known).collect();
         seen.hook_timeouts = second.hook_timeouts.iter().map(|group| (group.clone(), SignedDuration::ZERO)).collect();
         let more = self.contents(world).into_iter().filter(|(known, _)| second.templates.contains(known));
         seen.templates.extend(more);
         seen
+    }
+
+    fn read_targets(&self, world: &World, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
+        for (at, pool) in world.groups.iter().enumerate() {
+            let Some(arn) = self.target_groups.get(at).filter(|arn| asked.contains(*arn)) else { continue };
+            let targets = pool.servers.iter().map(|server| (instance_id(server.id), health(server)));
+            seen.targets.insert(arn.clone(), targets.collect());
+        }
     }
 
     /// A version of a color's launch template.

@@ -18,8 +18,10 @@ use crate::record::{Cutover, CutoverPhase, Phase, Record, Route, SurgeMethod};
 pub struct FirstQuestions {
     /// Rules whose non-compliant instances are read.
     pub rules: BTreeSet<RuleName>,
-    /// Target groups whose targets' health and weights are read.
+    /// Target groups whose weights are read.
     pub target_groups: BTreeSet<TargetGroupArn>,
+    /// Target groups whose targets' health is read, because something is under way or may begin.
+    pub targets: BTreeSet<TargetGroupArn>,
     /// Launch template versions that are resolved: only those that no release has settled yet.
     pub templates: BTreeSet<TemplateVersion>,
     /// Launch templates that are asked for their newest version.
@@ -37,6 +39,8 @@ pub struct FirstQuestions {
 pub struct SecondQuestions {
     /// Instances that EC2 is asked about.
     pub machines: BTreeSet<InstanceId>,
+    /// Target groups whose targets' health is read, because something has drifted.
+    pub targets: BTreeSet<TargetGroupArn>,
     /// Groups that are asked for an instance refresh under way.
     pub refreshes: BTreeSet<GroupName>,
     /// Groups that are asked for failed launches.
@@ -59,14 +63,24 @@ pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Optio
     Layout::of(fleet, groups).ok().and_then(|layout| layout.policy(defaults).ok())
 }
 
+/// What is stored of a fleet, as far as questions depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    /// Its record.
+    pub record: Option<&'k Record>,
+    /// Whether facts have come that no decision has used yet.
+    pub has_news: bool,
+}
+
 /// The first questions about a fleet.
 pub fn first(
     fleet: &FleetName,
     groups: &[Group],
     tagged: &[Image],
-    record: Option<&Record>,
+    known: Known<'_>,
     policy: Option<&Policy>,
 ) -> FirstQuestions {
+    let record = known.record;
     let released = record.and_then(|record| record.release.as_ref()).map(|release| &release.template);
     let templates = possibly_live(fleet, groups, record).into_iter().filter_map(|group| match &group.template {
         TemplateReference::Numbered(version) if Some(version) != released => Some(version.clone()),
@@ -86,10 +100,24 @@ pub fn first(
             .chain(pin::asks_newest(groups).cloned())
             .collect(),
         target_group_settings: if is_untouched { target_groups.clone() } else { BTreeSet::new() },
+        targets: if is_at_rest(known, policy) { BTreeSet::new() } else { target_groups.clone() },
         target_groups,
         alarms: alarms_to_read(policy.into_iter().chain(admitted).flat_map(Policy::alarms), record).collect(),
         images: images_to_read(tagged, record),
     }
+}
+
+/// Whether nothing is under way, and nothing can begin but by a drift that the first answers show: who serves is of no
+/// interest then.
+fn is_at_rest(known: Known<'_>, policy: Option<&Policy>) -> bool {
+    let is_limited_in_age = policy.is_none_or(|policy| policy.max_age.is_some());
+    let has_no_work = |record: &Record| {
+        record.cutover.is_none()
+            && record.replacements.is_empty()
+            && record.quarantined.is_empty()
+            && record.asked_to_replace.is_empty()
+    };
+    !known.has_news && !is_limited_in_age && known.record.is_some_and(has_no_work)
 }
 
 /// Those of the groups, and those that a cutover has detached for a while.
@@ -150,7 +178,12 @@ pub fn second(
             questions.machines.extend(group.active().map(|member| member.id.clone()));
         }
         let is_drifted = |member: &&Member| is_drifted(seen, record, group, member);
-        questions.machines.extend(group.members.iter().filter(is_drifted).map(|member| member.id.clone()));
+        let drifted: Vec<InstanceId> =
+            group.members.iter().filter(is_drifted).map(|member| member.id.clone()).collect();
+        if !drifted.is_empty() {
+            questions.targets.extend(group.target_groups.iter().cloned());
+        }
+        questions.machines.extend(drifted);
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         questions.machines.insert(id.clone());
@@ -192,6 +225,9 @@ pub fn second(
     questions.machines.extend(admitting.map(|member| member.id.clone()));
     questions.machines.extend(pin::asks_machines(&seen.groups).cloned());
     ask_for_cutover(&mut questions, fleet, seen, record);
+    // What the first answers told is not asked again.
+    questions.templates.retain(|version| !seen.templates.contains_key(version));
+    questions.targets.retain(|arn| !seen.targets.contains_key(arn));
     questions
 }
 
@@ -223,8 +259,6 @@ fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Ob
     if matches!(cutover.phase, CutoverPhase::Preparing | CutoverPhase::Scaling | CutoverPhase::Verifying { .. }) {
         questions.launch_failures.insert(cutover.new_group.clone());
     }
-    let is_known = |version: &TemplateVersion| seen.templates.contains_key(version);
-    questions.templates.retain(|version| !is_known(version));
 }
 
 /// Whether an instance is on record and may start at any look.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::ids::FleetName;
+use driftless_planner::ids::{FleetName, InstanceId, TargetGroupArn};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, Observation};
+use driftless_planner::observation::{Group, Observation, TargetHealth};
 use driftless_planner::policy::{Defaults, Policy};
-use driftless_planner::questions;
+use driftless_planner::questions::{self, Known};
 use driftless_planner::record::Record;
-use futures_util::future::{join3, join4, join5, try_join_all};
+use futures_util::future::{join3, join5, try_join_all};
 
 use crate::ports::{Called, Ports, Stored};
 
@@ -38,14 +38,13 @@ pub async fn observe<P: Ports>(
 ) -> Called<Observation> {
     let record = first.stored.record.as_ref();
     let policy = questions::policy(fleet, &first.groups, defaults);
-    let asked = questions::first(fleet, &first.groups, &first.images, record, policy.as_ref());
+    let known = Known { record, has_news: !first.stored.facts.is_empty() };
+    let asked = questions::first(fleet, &first.groups, &first.images, known, policy.as_ref());
     let ((forwards, settings, targets), compliance, (templates, newest), alarms, images) = join5(
         join3(
-            ports.forwards(&asked.target_groups),
+            when_asked(&asked.target_groups, ports.forwards(&asked.target_groups)),
             when_asked(&asked.target_group_settings, ports.target_group_settings(&asked.target_group_settings)),
-            try_join_all(
-                asked.target_groups.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?))),
-            ),
+            targets(ports, &asked.targets),
         ),
         try_join_all(asked.rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))),
         futures_util::future::join(
@@ -69,7 +68,7 @@ pub async fn observe<P: Ports>(
         account: first.stored.account.clone(),
         forwards: forwards?,
         target_group_settings: settings?,
-        targets: targets?.into_iter().collect(),
+        targets: targets?,
         compliance: compliance?.into_iter().collect(),
         templates: present(templates?),
         newest_templates: present(newest?),
@@ -79,6 +78,23 @@ pub async fn observe<P: Ports>(
     };
     second_round(ports, fleet, record, policy.as_ref(), &mut seen).await?;
     Ok(seen)
+}
+
+/// The health of every target of the fleet that was not read because the decision does not need it: people want to see it.
+pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> Called<()> {
+    let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
+    let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.contains_key(arn)).cloned().collect();
+    let read = targets(ports, &unread).await?;
+    seen.targets.extend(read);
+    Ok(())
+}
+
+async fn targets<P: Ports>(
+    ports: &P,
+    asked: &BTreeSet<TargetGroupArn>,
+) -> Called<BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
+    let read = asked.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?)));
+    Ok(try_join_all(read).await?.into_iter().collect())
 }
 
 async fn second_round<P: Ports>(
@@ -92,7 +108,7 @@ async fn second_round<P: Ports>(
     if asked.is_empty() {
         return Ok(());
     }
-    let (machines, (refreshes, hooks), failures, templates) = join4(
+    let (machines, (refreshes, hooks), failures, templates, targets) = join5(
         when_asked(&asked.machines, ports.machines(&asked.machines)),
         futures_util::future::join(
             try_join_all(asked.refreshes.iter().map(async |group| Ok((group.clone(), ports.refresh(group).await?)))),
@@ -104,8 +120,10 @@ async fn second_round<P: Ports>(
             asked.launch_failures.iter().map(async |group| Ok((group.clone(), ports.launch_failure(group).await?))),
         ),
         try_join_all(asked.templates.iter().map(async |version| Ok((version.clone(), ports.template(version).await?)))),
+        targets(ports, &asked.targets),
     )
     .await;
+    seen.targets.extend(targets?);
     seen.machines = machines?;
     seen.refreshes = present(refreshes?);
     seen.hook_timeouts = hooks?.into_iter().collect();

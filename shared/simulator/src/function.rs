@@ -1,5 +1,6 @@
 //! A running Lambda function: the production loop's hand on the world. Each call takes time, and can go wrong.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::calls::Call;
 use crate::deeds::Deed;
 use crate::faults::{CALL_TIMEOUT, Course, Fate, QUICK, course};
 use crate::judges::safety;
@@ -58,16 +60,41 @@ impl Function {
         Sleep { shared: self.shared.clone(), until, waker: None }
     }
 
-    /// One call: its effect and its answer come at times of their own, and the effect comes even where the function
-    /// does not live to see it.
+    /// A call that reads what is so of something.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        api: Api,
+        subject: &(impl fmt::Debug + Sync),
+        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
+    ) -> Called<T> {
+        // Words for it are made only where somebody counts.
+        let is_counted = self.shared.lock().calls.is_on();
+        let subject = if is_counted { format!("{subject:?}") } else { String::new() };
+        self.ask(operation, api, subject, effect).await
+    }
+
+    /// A call that is about nothing in particular, or writes.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
         api: Api,
         effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
     ) -> Called<T> {
+        self.ask(operation, api, String::new(), effect).await
+    }
+
+    /// One call: its effect and its answer come at times of their own, and the effect comes even where the function
+    /// does not live to see it.
+    async fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        api: Api,
+        subject: String,
+        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
+    ) -> Called<T> {
         let answer = Arc::new(Mutex::new(None));
-        let course = self.begin(operation, api);
+        let course = self.begin(operation, api, subject);
         if course.fate == Fate::CrashBefore {
             return self.die().await;
         }
@@ -131,7 +158,7 @@ impl Function {
     }
 
     /// Draws what becomes of a call, and counts it.
-    fn begin(&self, operation: &'static str, api: Api) -> Course {
+    fn begin(&self, operation: &'static str, api: Api, subject: String) -> Course {
         let mut guard = self.shared.lock();
         let world = &mut *guard;
         let mut course = course(&mut world.dice, &world.rates);
@@ -141,6 +168,8 @@ impl Function {
         }
         world.mishaps.bend(now, self.id, operation, &mut course);
         *world.counts.calls.entry(operation).or_default() += 1;
+        let answered = now + course.request + course.reply;
+        world.calls.note(self.id, || Call { operation, subject, sent: now, answered });
         if course.request + course.reply > QUICK {
             world.history.slowed.insert(self.id);
         }

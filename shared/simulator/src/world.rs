@@ -11,6 +11,7 @@ use driftless_planner::fact::{
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::calls::Calls;
 use crate::cloud::{Cloud, CloudEvent};
 use crate::deeds::{Deed, Deeds};
 use crate::dice::Dice;
@@ -47,6 +48,8 @@ pub struct World {
     pub mishaps: Mishaps,
     /// What was counted.
     pub counts: Counts,
+    /// The calls of each function, where somebody asks for them.
+    pub calls: Calls,
     /// What was seen.
     pub trace: Trace,
     /// What Driftless did.
@@ -147,6 +150,7 @@ impl World {
             rates,
             mishaps: Mishaps::default(),
             counts: Counts::default(),
+            calls: Calls::default(),
             trace: Trace::default(),
             deeds: Deeds::default(),
             history: History::default(),

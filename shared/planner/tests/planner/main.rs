@@ -55,6 +55,8 @@ mod pinning;
 #[cfg(test)]
 mod quarantine;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod replacement;
 #[cfg(test)]
 mod runbooks;

@@ -23,7 +23,7 @@ use crate::deeds::Deed;
 impl Groups for Function {
     async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
         let (fleet, id) = (fleet.clone(), self.id);
-        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
+        self.read("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, &fleet.clone(), move |world| {
             let lag = world.trail();
             world.history.looks_at_groups(id, &fleet, world.now - lag);
             world.cloud.trailing(lag, |cloud| cloud.groups_of(&fleet))
@@ -59,19 +59,23 @@ impl Groups for Function {
 
     async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
         let group = group.clone();
-        self.call("autoscaling:DescribeInstanceRefreshes", Api::Bucketed, move |world| world.cloud.refresh(&group))
-            .await
+        self.read("autoscaling:DescribeInstanceRefreshes", Api::Bucketed, &group.clone(), move |world| {
+            world.cloud.refresh(&group)
+        })
+        .await
     }
 
     async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
         let group = group.clone();
-        self.call("autoscaling:DescribeLifecycleHooks", Api::Bucketed, move |world| world.cloud.hook_timeout(&group))
-            .await
+        self.read("autoscaling:DescribeLifecycleHooks", Api::Bucketed, &group.clone(), move |world| {
+            world.cloud.hook_timeout(&group)
+        })
+        .await
     }
 
     async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
         let group = group.clone();
-        self.call("autoscaling:DescribeScalingActivities", Api::Bucketed, move |world| {
+        self.read("autoscaling:DescribeScalingActivities", Api::Bucketed, &group.clone(), move |world| {
             world.cloud.launch_failure(&group)
         })
         .await
@@ -230,13 +234,15 @@ impl Groups for Function {
 impl LoadBalancers for Function {
     async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
         let target_groups = target_groups.clone();
-        self.call("elasticloadbalancing:DescribeRules", Api::Roomy, move |world| world.cloud.forwards(&target_groups))
-            .await
+        self.read("elasticloadbalancing:DescribeRules", Api::Roomy, &target_groups.clone(), move |world| {
+            world.cloud.forwards(&target_groups)
+        })
+        .await
     }
 
     async fn target_health(&self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
         let target_group = target_group.clone();
-        self.call("elasticloadbalancing:DescribeTargetHealth", Api::Roomy, move |world| {
+        self.read("elasticloadbalancing:DescribeTargetHealth", Api::Roomy, &target_group.clone(), move |world| {
             world.cloud.target_health(&target_group)
         })
         .await
@@ -247,9 +253,12 @@ impl LoadBalancers for Function {
         target_groups: &BTreeSet<TargetGroupArn>,
     ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
         let target_groups = target_groups.clone();
-        self.call("elasticloadbalancing:DescribeTargetGroupAttributes", Api::Roomy, move |world| {
-            world.cloud.target_group_settings(&target_groups)
-        })
+        self.read(
+            "elasticloadbalancing:DescribeTargetGroupAttributes",
+            Api::Roomy,
+            &target_groups.clone(),
+            move |world| world.cloud.target_group_settings(&target_groups),
+        )
         .await
     }
 
@@ -265,27 +274,33 @@ impl LoadBalancers for Function {
 impl Compliance for Function {
     async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
         let rule = rule.clone();
-        self.call("config:GetComplianceDetailsByConfigRule", Api::Roomy, move |world| world.cloud.non_compliant(&rule))
-            .await
+        self.read("config:GetComplianceDetailsByConfigRule", Api::Roomy, &rule.clone(), move |world| {
+            world.cloud.non_compliant(&rule)
+        })
+        .await
     }
 }
 
 impl Machines for Function {
     async fn machines(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
         let ids = ids.clone();
-        self.call("ec2:DescribeInstances", Api::Bucketed, move |world| world.cloud.machines(&ids)).await
+        self.read("ec2:DescribeInstances", Api::Bucketed, &ids.clone(), move |world| world.cloud.machines(&ids)).await
     }
 
     async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
         let version = version.clone();
-        self.call("ec2:DescribeLaunchTemplateVersions", Api::Bucketed, move |world| world.cloud.template(&version))
-            .await
+        self.read("ec2:DescribeLaunchTemplateVersions", Api::Bucketed, &version.clone(), move |world| {
+            world.cloud.template(&version)
+        })
+        .await
     }
 
     async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
         let template = template.clone();
-        self.call("ec2:DescribeLaunchTemplates", Api::Bucketed, move |world| world.cloud.newest_template(&template))
-            .await
+        self.read("ec2:DescribeLaunchTemplates", Api::Bucketed, &template.clone(), move |world| {
+            world.cloud.newest_template(&template)
+        })
+        .await
     }
 
     async fn write_template(
@@ -307,7 +322,8 @@ impl Machines for Function {
 
     async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
         let fleet = fleet.clone();
-        self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.images_for(&fleet)).await
+        self.read("ec2:DescribeImages", Api::Bucketed, &fleet.clone(), move |world| world.cloud.images_for(&fleet))
+            .await
     }
 
     async fn all_images(&self) -> Called<Vec<Image>> {
@@ -316,7 +332,8 @@ impl Machines for Function {
 
     async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
         let ids = ids.clone();
-        self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.images(&ids)).await
+        self.read("ec2:DescribeImages (by id)", Api::Bucketed, &ids.clone(), move |world| world.cloud.images(&ids))
+            .await
     }
 
     async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
@@ -328,7 +345,10 @@ impl Machines for Function {
 impl Alarms for Function {
     async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
         let patterns = patterns.clone();
-        self.call("cloudwatch:DescribeAlarms", Api::Roomy, move |world| world.cloud.alarms(&patterns)).await
+        self.read("cloudwatch:DescribeAlarms", Api::Roomy, &patterns.clone(), move |world| {
+            world.cloud.alarms(&patterns)
+        })
+        .await
     }
 
     async fn ringing(&self) -> Called<BTreeMap<AlarmName, Alarm>> {

@@ -123,7 +123,9 @@ impl Store for Function {
         let (fleet, id) = (fleet.clone(), self.id);
         self.store("load", move |world| {
             world.history.looks_at_table(id, &fleet, world.now);
-            world.table.load(&fleet)
+            let stored = world.table.load(&fleet);
+            world.calls.found(id, stored.record.as_ref());
+            stored
         })
         .await
     }
@@ -146,6 +148,7 @@ impl Store for Function {
             let committed = world.table.commit(&lease, read_version, &decision, now);
             note_commit(world, id, &decision, committed);
             if committed == Committed::Yes {
+                world.calls.left(id, &decision.next);
                 note_cutover(world, before.as_ref(), &decision.next);
                 judge_commit(world, id, &lease.fleet, before.as_ref(), &decision, now);
             }

@@ -13,6 +13,7 @@ use super::report::{Failure, Report};
 use super::seen::Look;
 use super::stage::{Cast, Stage};
 use super::timeline::Watcher;
+use crate::calls::Calls;
 use crate::executor::Simulation;
 use crate::mishaps::Side;
 use crate::trace::Trace;
@@ -34,6 +35,19 @@ impl Scenario {
     /// A name that the planner's types refuse.
     pub fn set_up(&self) -> Result<Simulation, IdError> {
         Ok(Telling::begin(self, None, None, Trace::default())?.simulation)
+    }
+
+    /// Tells the story once, and counts the calls of every function.
+    ///
+    /// # Errors
+    /// A name that the planner's types refuse.
+    pub fn counted(&self) -> Result<(Report, Calls), IdError> {
+        let telling = Telling::begin(self, None, None, Trace::default())?;
+        let shared = telling.simulation.shared().clone();
+        shared.lock().calls = Calls::on();
+        let (report, _) = telling.tell_all();
+        let calls = std::mem::take(&mut shared.lock().calls);
+        Ok((report, calls))
     }
 
     fn tell(&self, seed: Option<u64>) -> Result<Report, IdError> {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_rules;

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
+use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
@@ -20,9 +21,9 @@ use driftless_planner::observation::{
     TemplateVersion,
 };
 use driftless_planner::policy::Defaults;
+use driftless_planner::questions::{self, Known};
 use driftless_planner::record::{Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
-use driftless_planner::{check, questions};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -301,18 +302,23 @@ impl Stage {
         self.images.iter().filter(is_tagged).cloned().collect()
     }
 
-    /// What the reconciler would have read: only what the planner asks for.
-    pub(crate) fn observation(&self) -> Observation {
-        let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
-        let policy = policy.as_ref();
-        let first = questions::first(&fleet(), &self.groups, &self.tagged(), self.record.as_ref(), policy);
-        let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
-        for arn in &first.target_groups {
+    fn read_targets(&self, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
+        for arn in asked {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
             let targets =
                 attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
             seen.targets.insert(arn.clone(), targets.collect());
         }
+    }
+
+    /// What the reconciler would have read: only what the planner asks for.
+    pub(crate) fn observation(&self) -> Observation {
+        let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
+        let policy = policy.as_ref();
+        let known = Known { record: self.record.as_ref(), has_news: !self.facts.is_empty() };
+        let first = questions::first(&fleet(), &self.groups, &self.tagged(), known, policy);
+        let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
+        self.read_targets(&mut seen, &first.targets);
         seen.forwards = self.forwards();
         for rule in first.rules.iter().filter(|rule| !self.unread.contains(rule)) {
             let reading = self.compliance.get(rule).cloned().map_or(RuleReading::NoSuchRule, RuleReading::NonCompliant);
@@ -342,6 +348,7 @@ impl Stage {
         };
         seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
         let second = questions::second(&fleet(), &seen, self.record.as_ref(), policy);
+        self.read_targets(&mut seen, &second.targets);
         let more = self.templates.iter().filter(|(version, _)| second.templates.contains(*version));
         seen.templates.extend(more.map(|(version, content)| (version.clone(), content.clone())));
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));

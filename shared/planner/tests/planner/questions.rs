@@ -1,0 +1,61 @@
+//! What is asked: only what a decision can use, and nothing twice.
+
+use driftless_planner::observation::{Observation, TemplateReference};
+use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
+
+use crate::support::{Stage, content, fleet, image_id, target_group, version};
+
+fn first(stage: &Stage, has_news: bool) -> FirstQuestions {
+    let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);
+    let known = Known { record: stage.record.as_ref(), has_news };
+    questions::first(&fleet(), &stage.groups, &stage.images, known, policy.as_ref())
+}
+
+fn second(stage: &Stage, seen: &Observation) -> SecondQuestions {
+    let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);
+    questions::second(&fleet(), seen, stage.record.as_ref(), policy.as_ref())
+}
+
+/// A fleet of three that was looked at, and has nothing to do.
+fn at_rest() -> Stage {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage
+}
+
+#[test]
+fn who_serves_is_not_asked_where_nothing_is_under_way() {
+    assert!(first(&at_rest(), false).targets.is_empty());
+}
+
+#[test]
+fn who_serves_is_asked_where_nothing_is_known_or_news_has_come_or_age_counts() {
+    let all = [target_group("app")].into();
+    assert_eq!(first(&Stage::new(3), false).targets, all);
+    assert_eq!(first(&at_rest(), true).targets, all);
+    let mut aging = at_rest();
+    aging.tag("max-age", "49h");
+    assert_eq!(first(&aging, false).targets, all);
+}
+
+#[test]
+fn who_serves_is_asked_as_soon_as_an_instance_has_drifted_and_as_long_as_it_is_on_record() {
+    let mut stage = at_rest();
+    stage.drift(1);
+    let mut seen = stage.observation();
+    seen.targets.clear();
+    assert_eq!(second(&stage, &seen).targets, [target_group("app")].into());
+    stage.look();
+    assert_eq!(first(&stage, false).targets, [target_group("app")].into());
+}
+
+#[test]
+fn a_template_version_that_was_just_read_is_not_read_again() {
+    let mut stage = at_rest();
+    // Somebody gives the group a newer version by hand: it is the live one, and a candidate as well.
+    stage.templates.insert(version(2), content(Some(image_id(1))));
+    stage.groups[0].template = TemplateReference::Numbered(version(2));
+    let seen = stage.observation();
+    assert!(first(&stage, false).templates.contains(&version(2)));
+    assert!(!second(&stage, &seen).templates.contains(&version(2)));
+}

@@ -1,0 +1,234 @@
+//! What functions ask of AWS, call by call, where somebody counts: which calls a decision takes, and which of them wait
+//! for each other.
+
+mod behind;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use driftless_planner::record::Record;
+use jiff::{SignedDuration, Timestamp};
+
+pub use behind::{Behind, all_behind, behind};
+
+/// The call with which a look begins, together with others.
+const LOOK_BEGINS: &str = "load";
+/// What a run does once it looks no more: the delayed wake, and the lease.
+const RUN_ENDS: [&str; 2] = ["sqs:SendMessage", "release"];
+/// A commit, which parts what a look reads from what it does.
+const COMMIT: &str = "commit";
+
+/// A call to a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Its name, as the counts of a day have it.
+    pub operation: &'static str,
+    /// What a read asks about, in Rust's words. Empty: a write, or a read of all there is.
+    pub subject: String,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// When it was answered.
+    pub answered: Timestamp,
+}
+
+/// What a look found on record, and what it left there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Passage {
+    before: String,
+    after: Option<String>,
+}
+
+/// The calls of all functions. Nothing is kept unless somebody counts.
+#[derive(Debug, Clone, Default)]
+pub struct Calls {
+    is_on: bool,
+    made: BTreeMap<u64, Vec<Call>>,
+    passages: BTreeMap<u64, Vec<Passage>>,
+}
+
+/// One look of a function that looks at one fleet: from its first read to its last write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// What was on record: the phase of the cutover or of the replacements under way.
+    pub before: String,
+    /// What is on record since. None: nothing was committed.
+    pub after: Option<String>,
+    /// Its calls, in the order in which they were sent.
+    pub calls: Vec<Call>,
+}
+
+impl Calls {
+    /// Keeps every call.
+    pub fn on() -> Self {
+        Self { is_on: true, ..Self::default() }
+    }
+
+    /// Whether somebody counts.
+    pub const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Notes a call.
+    pub(crate) fn note(&mut self, function: u64, call: impl FnOnce() -> Call) {
+        if self.is_on {
+            self.made.entry(function).or_default().push(call());
+        }
+    }
+
+    /// Notes what a look finds on record.
+    pub(crate) fn found(&mut self, function: u64, record: Option<&Record>) {
+        if self.is_on {
+            let passage = Passage { before: state_of(record), after: None };
+            self.passages.entry(function).or_default().push(passage);
+        }
+    }
+
+    /// Notes what a look has left there.
+    pub(crate) fn left(&mut self, function: u64, record: &Record) {
+        if let Some(passage) = self.passages.get_mut(&function).and_then(|passages| passages.last_mut()) {
+            passage.after = Some(state_of(Some(record)));
+        }
+    }
+
+    /// The calls of each function.
+    pub fn by_function(&self) -> impl Iterator<Item = &[Call]> {
+        self.made.values().map(Vec::as_slice)
+    }
+
+    /// The looks of all functions, in their order. A function that looks at several fleets at once tells nothing of use.
+    pub fn looks(&self) -> Vec<Look> {
+        let mut looks = Vec::new();
+        for (function, made) in &self.made {
+            let passages = self.passages.get(function).into_iter().flatten();
+            looks.extend(parts(made).into_iter().zip(passages).map(|(part, passage)| Look {
+                before: passage.before.clone(),
+                after: passage.after.clone(),
+                calls: made.get(part).unwrap_or_default().to_vec(),
+            }));
+        }
+        looks
+    }
+}
+
+/// Where the looks of a function are among its calls.
+fn parts(made: &[Call]) -> Vec<Range<usize>> {
+    let begins: Vec<Timestamp> =
+        made.iter().filter(|call| call.operation == LOOK_BEGINS).map(|call| call.sent).collect();
+    let place = |at: Timestamp| made.iter().take_while(|call| call.sent < at).count();
+    let ends = begins.iter().skip(1).map(|at| place(*at)).chain([made.len()]);
+    let part = |(begin, end): (&Timestamp, usize)| {
+        let begin = place(*begin);
+        let of_run = made.get(begin..end).unwrap_or_default().iter().rev();
+        let tail = of_run.take_while(|call| RUN_ENDS.contains(&call.operation)).count();
+        begin..end - tail
+    };
+    begins.iter().zip(ends).map(part).collect()
+}
+
+/// What is on record, in a word or a few.
+fn state_of(record: Option<&Record>) -> String {
+    let Some(record) = record else { return "unknown".to_owned() };
+    let replacements = record.replacements.values().map(|replacement| replacement.phase.name());
+    let quarantined = record.quarantined.keys().map(|_| "quarantined");
+    let cutover = record.cutover.as_ref().map(|cutover| cutover.phase.name());
+    let all: Vec<&str> = cutover.into_iter().chain(replacements).chain(quarantined).collect();
+    if all.is_empty() { "settled".to_owned() } else { all.join(" + ") }
+}
+
+impl Look {
+    /// What it read before it decided.
+    pub fn reads(&self) -> &[Call] {
+        let committed = self.calls.iter().position(|call| call.operation == COMMIT);
+        let acts = self.calls.iter().position(|call| !is_read_of_a_look(call));
+        let end = committed.or(acts).unwrap_or(self.calls.len());
+        self.calls.get(..end).unwrap_or_default()
+    }
+
+    /// Reads that were made twice: the same call about the same.
+    pub fn repeated(&self) -> Vec<&Call> {
+        let mut known = BTreeSet::new();
+        self.reads().iter().filter(|call| !known.insert((call.operation, call.subject.as_str()))).collect()
+    }
+}
+
+/// Whether it is a call with which a look reads, and not one with which it acts.
+fn is_read_of_a_look(call: &Call) -> bool {
+    call.operation == LOOK_BEGINS || !call.subject.is_empty()
+}
+
+/// The calls in rounds: each waits for one of the round before, and for none of its own.
+pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
+    let mut rounds: Vec<Vec<&Call>> = Vec::new();
+    for (call, depth) in calls.iter().zip(depths(calls, |_| 1)) {
+        if rounds.len() < depth {
+            rounds.resize(depth, Vec::new());
+        }
+        if let Some(round) = rounds.get_mut(depth - 1) {
+            round.push(call);
+        }
+    }
+    rounds
+}
+
+/// The longest chain of AWS calls behind these calls, in which each waits for the one before.
+pub fn aws_rounds(calls: &[Call]) -> usize {
+    depths(calls, |call| behind(call.operation).len()).into_iter().max().unwrap_or(0)
+}
+
+/// How many AWS calls are behind these calls, each for one page.
+pub fn aws_calls(calls: &[Call]) -> usize {
+    calls.iter().map(|call| behind(call.operation).iter().map(Vec::len).sum::<usize>()).sum()
+}
+
+/// How long the longest chain is that ends with each call.
+fn depths(calls: &[Call], length: impl Fn(&Call) -> usize) -> Vec<usize> {
+    let mut depths: Vec<usize> = Vec::with_capacity(calls.len());
+    for call in calls {
+        let before = calls.iter().zip(&depths).filter(|(earlier, _)| earlier.answered <= call.sent);
+        let longest = before.map(|(_, depth)| *depth).max().unwrap_or(0);
+        depths.push(longest + length(call));
+    }
+    depths
+}
+
+/// How long the calls took from the first to the last.
+pub fn span(calls: &[Call]) -> SignedDuration {
+    let begin = calls.iter().map(|call| call.sent).min();
+    let end = calls.iter().map(|call| call.answered).max();
+    begin.zip(end).map_or(SignedDuration::ZERO, |(begin, end)| end.duration_since(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(operation: &'static str, sent: i64, answered: i64) -> Call {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        Call { operation, subject: "x".to_owned(), sent: at(sent), answered: at(answered) }
+    }
+
+    #[test]
+    fn calls_that_are_made_together_are_one_round_whatever_each_takes() {
+        let calls = [call("load", 0, 1), call("groups", 0, 5), call("commit", 5, 6)];
+        let rounds: Vec<usize> = rounds(&calls).iter().map(Vec::len).collect();
+        assert_eq!(rounds, [2, 1]);
+    }
+
+    #[test]
+    fn a_call_that_goes_on_beside_a_chain_does_not_lengthen_it() {
+        let calls = [call("load", 0, 1), call("groups", 0, 9), call("a", 1, 2), call("b", 2, 3)];
+        assert_eq!(rounds(&calls).len(), 3);
+    }
+
+    #[test]
+    fn a_look_ends_where_the_run_lets_go() {
+        let made = [
+            call("acquire", 0, 1),
+            call("load", 1, 2),
+            call("commit", 2, 3),
+            call("load", 3, 4),
+            call("release", 4, 5),
+        ];
+        assert_eq!(parts(&made), [1..3, 3..4]);
+    }
+}

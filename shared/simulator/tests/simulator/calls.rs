@@ -1,0 +1,199 @@
+//! What each decision takes, counted: the calls and the rounds of every phase, as docs/calls.md holds them. The production
+//! loop makes the calls, stories bring it through the phases.
+//!
+//! `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes the page anew: read the difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{env, fs, thread};
+
+use driftless_planner::machine::{REPLACEMENT, cutover_phases};
+use driftless_simulator::calls::{Call, Look, all_behind, aws_calls, aws_rounds, rounds};
+use driftless_simulator::scenario::Scenario;
+
+/// What is told, and the file among the scenarios that tells it, or the story itself.
+const STORIES: &[(&str, &str)] = &[
+    (
+        "A settled fleet",
+        "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\nexpect settled\nend at 3h",
+    ),
+    (
+        "A server is replaced, its successor first",
+        "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\n\
+         at 5m drift blue/1 under approved\nby 1h expect replaced=1 settled\nend at 70m",
+    ),
+    ("By one more desired, where Auto Scaling does not offer LaunchInstances", "46-a-group-without-launch-instances"),
+    ("The drifted server goes first", "28-terminate-first"),
+    ("The drifted server is kept for forensics", "29-quarantine"),
+    ("Successors that are never healthy", "07-successors-that-are-never-healthy"),
+    ("A server that waits for a freeze to end", "23-a-freeze-holds-a-replacement"),
+    ("A cutover, by weights", "20-cutover-with-weights"),
+    ("A cutover in a target group that both colors share", "20-cutover-in-a-shared-target-group"),
+    ("A cutover without a load balancer", "20-cutover-without-a-load-balancer"),
+    ("A single group is refreshed", "20-a-single-group-is-refreshed"),
+    ("A cutover that a person approves", "21-approval-by-a-person"),
+    ("A cutover whose preflight finds an alarm", "08-an-alarm-rings-before-the-start"),
+    ("A cutover that is aborted before it has traffic", "10-rollback-before-traffic"),
+    ("An alarm, and the way back while the old color is warm", "08-an-alarm-while-the-old-color-is-warm"),
+    ("A single group goes back", "48-a-single-group-goes-back"),
+    ("Weights that a person has moved", "31-a-person-moves-the-weights-mid-way"),
+];
+
+/// A decision that changes nothing may read in so many rounds.
+const IDLE_ROUNDS_MAX: usize = 3;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The looks of every story, told once.
+fn stories() -> &'static [(&'static str, Vec<Look>)] {
+    static TOLD: OnceLock<Vec<(&str, Vec<Look>)>> = OnceLock::new();
+    TOLD.get_or_init(|| {
+        thread::scope(|scope| {
+            let tellers: Vec<_> = STORIES.iter().map(|(title, story)| (*title, scope.spawn(|| looks(story)))).collect();
+            tellers.into_iter().map(|(title, teller)| (title, teller.join().unwrap())).collect()
+        })
+    })
+}
+
+fn looks(story: &str) -> Vec<Look> {
+    let text = if story.contains(' ') {
+        story.to_owned()
+    } else {
+        fs::read_to_string(root().join("tests/scenarios").join(format!("{story}.scenario"))).unwrap()
+    };
+    let (report, calls) = Scenario::parse(&text).unwrap().counted().unwrap();
+    assert!(report.failures.is_empty(), "{story}: {:?}", report.failures);
+    calls.looks()
+}
+
+/// A story's looks, by what they found and left.
+fn told(looks: &[Look]) -> BTreeMap<(&str, &str), &Look> {
+    let mut told: BTreeMap<(&str, &str), &Look> = BTreeMap::new();
+    let weight = |look: &Look| (aws_calls(&look.calls), aws_rounds(&look.calls), chain(&look.calls));
+    for look in looks {
+        let passage = (look.before.as_str(), look.after.as_deref().unwrap_or("–"));
+        let known = told.entry(passage).or_insert(look);
+        if weight(known) < weight(look) {
+            *known = look;
+        }
+    }
+    told
+}
+
+/// The calls in words: those of a round together, and an arrow to those that wait for them.
+fn chain(calls: &[Call]) -> String {
+    let round = |round: &Vec<&Call>| {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in round {
+            *counts.entry(short(call.operation)).or_default() += 1;
+        }
+        let several =
+            |(name, count): (&str, usize)| if count > 1 { format!("{name} ×{count}") } else { name.to_owned() };
+        counts.into_iter().map(several).collect::<Vec<_>>().join(", ")
+    };
+    rounds(calls).iter().map(round).collect::<Vec<_>>().join(" → ")
+}
+
+fn short(operation: &str) -> &str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
+}
+
+fn page() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for (title, looks) in stories() {
+        let _ = write!(
+            page,
+            "\n### {title}\n\n| found | left | calls | rounds | of AWS | in this order |\n| --- | --- | --- | --- | --- | --- |\n"
+        );
+        for ((before, after), look) in told(looks) {
+            let calls = &look.calls;
+            let _ = writeln!(
+                page,
+                "| {before} | {after} | {} | {} | {} in {} | {} |",
+                calls.len(),
+                rounds(calls).len(),
+                aws_calls(calls),
+                aws_rounds(calls),
+                chain(calls)
+            );
+        }
+    }
+    page.push_str(BEHIND);
+    for known in all_behind() {
+        let rounds: Vec<String> = known.rounds.iter().map(|round| round.join(", ")).collect();
+        let _ =
+            writeln!(page, "| {} | {} | {} |", short(known.operation), rounds.join(" → "), known.page.unwrap_or(""));
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Calls
+
+What each decision takes, counted and not timed: the production loop makes these calls on the simulated AWS, and the test
+`calls` holds this page against them. `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes it anew.
+
+A look is one decision: what it reads, the commit, what it does, whom it tells. *Found* and *left* are what stands on record
+before and after it (a dash: nothing was committed). *Calls* are calls to ports, *rounds* the longest chain of calls in which each
+waits for the one before; calls that are made together are one round. *Of AWS* counts what is behind them, as the table at the end
+says. Where several looks go the same way the one with the most calls stands here.
+
+Around its looks a run takes the lease (`acquire`, 1 call) and gives it back (`release`, 1 call), and sends a delayed wake before
+that if no earlier one is on its way (`SendMessage`, 1 call). A batch of facts is filed before: one read of the index for all of
+them, then one `file` for each, side by side; where the index does not know an instance, two calls to Auto Scaling for all such
+and one `index`. A detector makes one call for a whole batch (`shared/lambda`, `SEND_MAX`).
+
+## Decisions
+";
+
+const BEHIND: &str = "
+## Behind the calls
+
+Calls to ports that are not AWS's own by their names, or come in pages or lots. Everything else is one AWS call of that name.
+
+| call | of AWS | in one |
+| --- | --- | --- |
+";
+
+#[test]
+fn the_calls_of_every_phase_are_as_documented() {
+    let page = page();
+    let path = root().join("docs/calls.md");
+    if env::var_os("BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let differs = (1..).zip(known.lines().zip(page.lines())).find(|(_, (was, is))| was != is);
+    assert!(known == page, "docs/calls.md is not what is counted; the first line that differs: {differs:?}");
+}
+
+#[test]
+fn every_phase_of_both_machines_is_counted() {
+    let found: BTreeSet<String> =
+        stories().iter().flat_map(|(_, looks)| looks).map(|look| look.before.clone()).collect();
+    let of_replacements = REPLACEMENT.iter().map(|known| known.from).filter(|from| !from.is_empty());
+    let missing: Vec<&str> = of_replacements.chain(cutover_phases()).filter(|phase| !found.contains(*phase)).collect();
+    assert!(missing.is_empty(), "{missing:?} among {found:?}");
+}
+
+#[test]
+fn a_decision_that_finds_nothing_to_do_takes_three_rounds_at_most() {
+    for (title, looks) in stories() {
+        for look in looks.iter().filter(|look| look.after.is_none() && look.calls.len() == look.reads().len()) {
+            assert!(rounds(&look.calls).len() <= IDLE_ROUNDS_MAX, "{title}, {}: {}", look.before, chain(&look.calls));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_read_twice_in_one_decision() {
+    for (title, looks) in stories() {
+        for look in looks {
+            assert!(look.repeated().is_empty(), "{title}, {}: {:?}", look.before, look.repeated());
+        }
+    }
+}
