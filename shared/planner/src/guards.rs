@@ -1,6 +1,7 @@
 //! What may start, and why the rest may not: the guards, in their order, each with a typed reason.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -9,7 +10,7 @@ use crate::decide::Plan;
 use crate::decision::Waiting;
 use crate::drift::Findings;
 use crate::explain::Verdict;
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, Zone};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
 use crate::observed;
@@ -61,26 +62,30 @@ const WOULD_REPLACE_MAX: usize = 5;
 /// Lets through what may start: the oldest drift first, spread over zones.
 pub(crate) fn admit(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
     stop_born_drifted(plan);
-    let mut candidates: Vec<(Timestamp, InstanceId)> = plan
+    let mut candidates: Vec<(Timestamp, InstanceId, Zone)> = plan
         .next
         .replacements
         .iter()
         .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
-        .map(|(id, replacement)| (replacement.detected_at, id.clone()))
+        .map(|(id, replacement)| (replacement.detected_at, id.clone(), replacement.zone.clone()))
         .collect();
-    candidates.sort();
-    // Of one age, the zone with the fewest surges goes first: each that starts changes that.
-    while let Some(oldest) = candidates.first().map(|(detected_at, _)| *detected_at) {
-        let of_one_age = candidates.iter().take_while(|(detected_at, _)| *detected_at == oldest);
-        let slots = of_one_age.map(|(_, id)| slots_in_zone_of(plan, id));
-        let next =
-            slots.enumerate().min_by_key(|(position, slots)| (*slots, *position)).map_or(0, |(position, _)| position);
-        let (_, id) = candidates.remove(next);
+    let mut has_started = true;
+    loop {
+        if has_started {
+            // Of one age, the zone with the fewest surges goes first: each that starts changes that, and nothing else does.
+            let slots = slots_by_zone(plan);
+            let slots_of = |zone: &Zone| slots.get(zone).copied().unwrap_or(0);
+            candidates
+                .sort_by_cached_key(|(detected_at, id, zone)| Reverse((*detected_at, slots_of(zone), id.clone())));
+        }
+        let Some((_, id, _)) = candidates.pop() else { return };
         if plan.verdicts.is_some() {
             let asked = verdicts(plan, standing, findings, &id);
             plan.verdicts.get_or_insert_default().insert(id.clone(), asked);
         }
-        match refusal(plan, standing, findings, &id) {
+        let refusal = refusal(plan, standing, findings, &id);
+        has_started = refusal.is_none();
+        match refusal {
             None => start(plan, standing, findings, &id),
             Some(waiting) => wait(plan, &id, &waiting),
         }
@@ -460,11 +465,13 @@ fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }
 
-fn slots_in_zone_of(plan: &Plan<'_>, id: &InstanceId) -> usize {
-    let zone = plan.next.replacements.get(id).map(|replacement| &replacement.zone);
-    let same_zone =
-        plan.next.replacements.values().filter(|other| other.phase.surge().is_some() && Some(&other.zone) == zone);
-    same_zone.count()
+/// How many surges are under way in each zone.
+fn slots_by_zone(plan: &Plan<'_>) -> BTreeMap<Zone, usize> {
+    let mut slots = BTreeMap::new();
+    for replacement in plan.next.replacements.values().filter(|replacement| replacement.phase.surge().is_some()) {
+        *slots.entry(replacement.zone.clone()).or_default() += 1;
+    }
+    slots
 }
 
 fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: &Waiting) {
