@@ -70,6 +70,11 @@ impl Queue {
         self.messages.values().map(|message| message.visible_at).min()
     }
 
+    /// When each message can be received.
+    pub fn visible_times(&self) -> impl Iterator<Item = Timestamp> {
+        self.messages.values().map(|message| message.visible_at)
+    }
+
     /// How many messages are on it.
     pub fn len(&self) -> usize {
         self.messages.len()

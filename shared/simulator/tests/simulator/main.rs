@@ -10,3 +10,8 @@ mod cloud;
 mod cloud_rules;
 #[cfg(test)]
 mod judges;
+#[cfg(test)]
+mod pace;
+#[cfg(test)]
+#[path = "../scale/page.rs"]
+mod page;

@@ -1,0 +1,147 @@
+//! How soon it acts: the time of a whole replacement and of a whole cutover, against what AWS and the policy take of it. In
+//! virtual time: the machine that runs the test has no part in it.
+
+use driftless_planner::fact::Verdict;
+use driftless_planner::image::{Image, ImageState};
+use driftless_simulator::cloud::{Build, Life};
+use driftless_simulator::executor::Simulation;
+use driftless_simulator::scenario::Scenario;
+use driftless_simulator::world::World;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::page;
+
+/// A whole replacement or cutover may take so much longer than what AWS and the policy take, in percent.
+const OVERHEAD_MAX: f64 = 5.0;
+/// What has not ended by then does not end.
+const END: SignedDuration = SignedDuration::from_hours(4);
+const WARM_UP: SignedDuration = SignedDuration::from_mins(1);
+
+/// Where the time went.
+#[derive(Debug)]
+struct Pace {
+    /// From the cause to the end.
+    took: SignedDuration,
+    /// In which AWS had something to do: to bring the event, to launch, boot, judge, drain or shut down.
+    of_aws: SignedDuration,
+    /// Which the policy wants to be watched.
+    of_policy: SignedDuration,
+}
+
+impl Pace {
+    /// How much longer it took than AWS and the policy, in percent.
+    fn overhead(&self) -> f64 {
+        100.0 * (self.took.as_secs_f64() / (self.of_aws + self.of_policy).as_secs_f64() - 1.0)
+    }
+}
+
+fn mins(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+fn settled(layout: &str, policy: &str) -> Simulation {
+    let text = format!(
+        "fleet web: {layout}, 4 instances, max 8, policy mode=act rules=approved alarms=web-5xx {policy}\nexpect settled\nend at 1m"
+    );
+    let mut simulation = Scenario::parse(&text).unwrap().set_up().unwrap();
+    let begin = simulation.shared().lock().now;
+    let Ok(()) = simulation.run_until(begin + mins(6), |_| Ok::<(), std::convert::Infallible>(()));
+    simulation
+}
+
+/// Whether AWS has something to do of its own.
+fn is_aws_at_work(world: &World) -> bool {
+    let groups = world.cloud.groups().values();
+    let mut unfinished = groups.filter(|group| {
+        let members: Vec<_> = world.cloud.members(&group.name).collect();
+        let active = members.iter().filter(|known| matches!(known.life, Life::Pending | Life::InService)).count();
+        let is_changing = |known: &&&driftless_simulator::cloud::Instance| match known.life {
+            Life::Pending | Life::Terminating => true,
+            Life::InService => !world.cloud.is_serving(&known.id),
+            Life::Standby | Life::Gone => false,
+        };
+        active != group.desired as usize || members.iter().any(|known| is_changing(&known))
+    });
+    unfinished.next().is_some()
+}
+
+fn is_at_work(world: &World) -> bool {
+    let record = world.table.rows().values().find_map(|row| row.record.as_ref());
+    record.is_some_and(|record| record.cutover.is_some() || !record.replacements.is_empty())
+}
+
+/// Lets something happen, and measures until all that comes of it is over.
+fn measured(mut simulation: Simulation, of_policy: SignedDuration, cause: impl FnOnce(&mut World)) -> Pace {
+    let (begin, brought_at) = {
+        let mut world = simulation.shared().lock();
+        let known: Vec<Timestamp> = world.queue.visible_times().collect();
+        cause(&mut world);
+        world.advance_cloud();
+        let brought_at = world.queue.visible_times().find(|at| !known.contains(at));
+        (world.now, brought_at.unwrap())
+    };
+    let (mut of_aws, mut last, mut has_begun) = (brought_at.duration_since(begin), (begin, false), false);
+    let over: Result<(), Timestamp> = simulation.run_until(begin + END, |world| {
+        if last.1 {
+            of_aws += world.now.duration_since(last.0);
+        }
+        last = (world.now, is_aws_at_work(world));
+        has_begun |= is_at_work(world);
+        if has_begun && !is_at_work(world) { Err(world.now) } else { Ok(()) }
+    });
+    Pace { took: over.unwrap_err().duration_since(begin), of_aws, of_policy }
+}
+
+fn replaced(layout: &str, policy: &str, debounce: SignedDuration) -> Pace {
+    measured(settled(layout, policy), debounce + WARM_UP, |world| {
+        let group = world.cloud.groups().keys().find(|name| world.cloud.serving_in(name) > 0).unwrap().clone();
+        let drifted = world.cloud.members(&group).next().unwrap().id.clone();
+        world.cloud.judge(&"approved".parse().unwrap(), &drifted, Verdict::NonCompliant);
+    })
+}
+
+fn cut_over(layout: &str, policy: &str, watched: SignedDuration) -> Pace {
+    measured(settled(layout, policy), watched + WARM_UP, |world| {
+        let image = Image {
+            id: "ami-00000000000000002".parse().unwrap(),
+            state: ImageState::Available,
+            is_own: true,
+            image_for: Some("web".into()),
+            build: Some("2".into()),
+            commit: None,
+            created_at: world.now,
+            architecture: "x86_64".into(),
+            source_instance: None,
+            is_backup: false,
+            image_builder_arn: None,
+        };
+        world.cloud.add_image(image, Build::Good);
+    })
+}
+
+#[test]
+fn what_is_done_takes_hardly_longer_than_aws_and_the_policy_take_of_it() {
+    let weighted = "weighted, blue live";
+    // Three steps, of which the last is the bake; a step is a minute of the alarm and two for its delay.
+    let (steps, bake, warm) = (mins(2 * 3), mins(15), mins(60));
+    let paces = [
+        ("a replacement, by weights", replaced(weighted, "", mins(5))),
+        ("in a shared target group", replaced("shared target group, blue live", "", mins(5))),
+        ("without a load balancer", replaced("no load balancer, blue live", "", mins(5))),
+        ("in a single group", replaced("single group", "", mins(5))),
+        ("that is not debounced", replaced(weighted, "debounce=0s", SignedDuration::ZERO)),
+        ("a cutover, by weights", cut_over(weighted, "", steps + bake + warm)),
+        ("in a shared target group", cut_over("shared target group, blue live", "traffic=100", bake + warm)),
+        ("with short watches", cut_over(weighted, "traffic=100 bake=3m keep-warm=0s", mins(3))),
+    ];
+    let row = |(what, pace): &(&str, Pace)| {
+        let seconds = |length: SignedDuration| length.as_secs();
+        let (took, of_aws, of_policy) = (seconds(pace.took), seconds(pace.of_aws), seconds(pace.of_policy));
+        format!("| {what} | {took} | {of_aws} | {of_policy} | {:.3} |", 1.0 + pace.overhead() / 100.0)
+    };
+    let rows: Vec<String> = paces.iter().map(row).collect();
+    page::hold("pace", &["what", "took, s", "AWS, s", "policy, s", "ratio"], &rows);
+    for (what, pace) in &paces {
+        assert!(pace.overhead() <= OVERHEAD_MAX, "{what}: {:.1} % over, {pace:?}", pace.overhead());
+    }
+}
