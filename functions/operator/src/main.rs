@@ -2,7 +2,8 @@
 //! freeze is written where every run looks, so that it holds even while no decision can be made.
 //!
 //! A request comes to the function's URL, signed, and is journaled with the name that AWS verified; or by a direct
-//! invocation, which IAM has let in and of which the journal says "unverified".
+//! invocation, which IAM has let in and of which the journal says "unverified": a button of the dashboard's widget is one,
+//! and is answered with HTML.
 //!
 //! Never: it changes no fleet.
 
@@ -13,6 +14,7 @@ use driftless_lambda::diagnostic::Failure;
 use driftless_lambda::request::Request;
 use driftless_lambda::wiring::Wiring;
 use driftless_status::request::{Order, Refusal, Reply};
+use driftless_widget::Theme;
 use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -43,5 +45,8 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
         }
         Err(problem) => Reply::Refused(Refusal::bad_request(problem)),
     };
+    if let Some(drawn_for) = request.widget() {
+        return Ok(Value::String(driftless_widget::receipt(Theme::of(drawn_for), &reply)));
+    }
     request.reply(reply.http_status(), &reply).map_err(Failure::invariant)
 }

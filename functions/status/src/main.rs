@@ -1,6 +1,7 @@
 //! `status`: answers what people and pipelines ask about fleets, from what the next decision would be made from.
 //!
-//! A request comes to the function's URL, signed, or by a direct invocation. Either way IAM has let it in.
+//! A request comes to the function's URL, signed, or by a direct invocation. Either way IAM has let it in. A dashboard's
+//! custom widget is answered with HTML, also where there is no answer.
 //!
 //! Never: it has no permission to change anything, and takes no lease.
 
@@ -8,10 +9,11 @@ use std::process::ExitCode;
 
 use driftless_lambda::diagnostic::Failure;
 use driftless_lambda::request::Request;
-use driftless_lambda::wiring::Wiring;
+use driftless_lambda::wiring::{Wiring, operator_arn};
 use driftless_status::request::{Answer, Question, Refusal};
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
+use driftless_widget::{DOCUMENTATION, Frame, Parameters};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -20,13 +22,22 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let wiring = Wiring::from_environment()?;
-    let wiring = &wiring;
-    lambda_runtime::run(service_fn(async move |event| handle(wiring, event).await)).await.map_err(Failure::retryable)
+    let operator = operator_arn()?;
+    let (wiring, operator) = (&wiring, operator.as_str());
+    let answer = service_fn(async move |event| handle(wiring, operator, event).await);
+    lambda_runtime::run(answer).await.map_err(Failure::retryable)
 }
 
-async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
+async fn handle(wiring: &Wiring, operator: &str, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (event, context) = event.into_parts();
     let request = Request::read(event);
+    if request.is_description() {
+        return Ok(json!({"markdown": DOCUMENTATION}));
+    }
+    if let Some(drawn_for) = request.widget() {
+        let frame = Frame::of(drawn_for, &context.invoked_function_arn, Some(operator));
+        return draw(wiring, &request, &frame, &context).await;
+    }
     let answer = match request.parse::<Question>() {
         Ok(question) => {
             let times = wiring.times(context.deadline)?;
@@ -37,4 +48,12 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
         Err(problem) => Answer::Refused(Refusal::bad_request(problem)),
     };
     request.reply(answer.http_status(), &answer).map_err(Failure::invariant)
+}
+
+async fn draw(wiring: &Wiring, request: &Request, frame: &Frame, context: &Context) -> Result<Value, Failure> {
+    let times = wiring.times(context.deadline)?;
+    let parameters = request.parse::<Parameters>().map_err(Refusal::bad_request);
+    let until = times.deadline - times.margin;
+    let page = Box::pin(driftless_desk::widget(&wiring.aws, &wiring.defaults, frame, parameters, until)).await;
+    Ok(Value::String(page))
 }

@@ -44,7 +44,37 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
     asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
 }
 
+/// All fleets, each with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fleets {
+    /// When they were read.
+    pub(crate) at: Timestamp,
+    /// The fleets.
+    pub(crate) known: Vec<FleetStatus>,
+    /// Fleets that could not be read, each with the reason.
+    pub(crate) unread: Vec<Unread>,
+    /// Tag values that are no fleet names.
+    pub(crate) misnamed: Vec<ForeignText>,
+}
+
+/// Reads all fleets. Those that were not read by `until` are named as unread.
+///
+/// # Errors
+/// Why not even their names are known.
+pub(crate) async fn all_fleets<P: Ports + Desk>(
+    ports: &P,
+    defaults: &Defaults,
+    until: Timestamp,
+) -> Result<Fleets, Refusal> {
+    read_all(ports, defaults, until).await.map_err(|error| unavailable(&error))
+}
+
 async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Answer> {
+    let read = read_all(ports, defaults, until).await?;
+    Ok(Answer::Fleets(at_a_glance(read.known, read.unread, read.misnamed, read.at)))
+}
+
+async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Fleets> {
     let (fleets, misnamed) = fleets(ports.all_groups().await?, defaults);
     let names: Vec<FleetName> = fleets.into_keys().collect();
     let (mut known, mut unread) = (Vec::new(), Vec::new());
@@ -65,7 +95,7 @@ async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) 
         }
     }
     let misnamed = misnamed.into_iter().map(ForeignText::from).collect();
-    Ok(Answer::Fleets(at_a_glance(known, unread, misnamed, ports.now())))
+    Ok(Fleets { at: ports.now(), known, unread, misnamed })
 }
 
 /// One fleet. None: no group carries its name, and nothing is remembered of it.

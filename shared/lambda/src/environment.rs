@@ -142,6 +142,12 @@ impl FleetEnvironment {
     }
 }
 
+/// The function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`): what `status` is told besides.
+pub fn operator_arn(lookup: impl Fn(&str) -> Option<String>) -> Result<String, EnvironmentError> {
+    let is_function = |text: &str| text.starts_with("arn:") && text.contains(":lambda:");
+    Variables(lookup).checked("OPERATOR_FUNCTION_ARN", "the ARN of a Lambda function", is_function)
+}
+
 /// The variables, through the lookup that was given.
 struct Variables<L>(L);
 
@@ -247,6 +253,7 @@ mod tests {
                 ("TABLE_NAME", "driftless"),
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-alerts"),
                 ("POLICY_DEFAULTS", "mode=observe\nbudget=1\n"),
+                ("OPERATOR_FUNCTION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:driftless-operator"),
             ];
             let find = |table: &[(&str, &str)]| {
                 table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
@@ -315,6 +322,15 @@ mod tests {
         }
         for (name, value) in [("ALERT_TOPIC_ARN", "driftless-alerts"), ("POLICY_DEFAULTS", "bugdet=1")] {
             assert_eq!(FleetEnvironment::read(with(&[(name, value)])).unwrap_err().name(), name);
+        }
+    }
+
+    #[test]
+    fn the_function_that_buttons_call_is_named_by_its_arn() {
+        assert!(operator_arn(with(&[])).unwrap().ends_with(":function:driftless-operator"));
+        for value in ["", "driftless-operator", "arn:aws:sns:eu-central-1:123456789012:driftless-operator"] {
+            let error = operator_arn(with(&[("OPERATOR_FUNCTION_ARN", value)])).unwrap_err();
+            assert_eq!(error.name(), "OPERATOR_FUNCTION_ARN", "{value}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! A request of a person or a pipeline: to the function's URL, whose caller AWS has verified and names, or a direct
-//! invocation, which AWS has let in and of whose caller it says nothing.
+//! invocation, which AWS has let in and of whose caller it says nothing. A dashboard's widget invokes directly too: beside
+//! what is asked stands what it is drawn for, and it shows what comes back.
 
 use aws_lambda_events::lambda_function_urls::LambdaFunctionUrlRequest;
 use serde::Serialize;
@@ -16,10 +17,14 @@ pub struct Request {
 }
 
 /// How it came: the answer goes back the same way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
     Url,
     Direct,
+    /// With its `widgetContext`.
+    Widget(Value),
+    /// Whoever adds the widget to a dashboard asks what it is.
+    Description,
 }
 
 impl Request {
@@ -27,7 +32,7 @@ impl Request {
     /// sent it is told why by [`Self::parse`], the same way.
     pub fn read(event: Value) -> Self {
         if event.get("requestContext").is_none() {
-            return Self { body: Ok(event.to_string()), caller: None, way: Way::Direct };
+            return Self::invoked(event);
         }
         match serde_json::from_value::<LambdaFunctionUrlRequest>(event) {
             Ok(request) => Self::from_url(request),
@@ -37,6 +42,16 @@ impl Request {
                 way: Way::Url,
             },
         }
+    }
+
+    fn invoked(mut event: Value) -> Self {
+        let mut take = |field| event.as_object_mut().and_then(|fields| fields.remove(field));
+        let way = match (take("describe"), take("widgetContext")) {
+            (Some(_), _) => Way::Description,
+            (None, Some(context)) => Way::Widget(context),
+            (None, None) => Way::Direct,
+        };
+        Self { body: Ok(event.to_string()), caller: None, way }
     }
 
     fn from_url(request: LambdaFunctionUrlRequest) -> Self {
@@ -52,6 +67,19 @@ impl Request {
     /// Who sent it, as AWS says: the ARN of a user, or of a role's session. None: AWS does not say.
     pub fn caller(&self) -> Option<&str> {
         self.caller.as_deref()
+    }
+
+    /// What a widget is drawn for: its `widgetContext`. None: no widget asks.
+    pub const fn widget(&self) -> Option<&Value> {
+        match &self.way {
+            Way::Widget(context) => Some(context),
+            Way::Url | Way::Direct | Way::Description => None,
+        }
+    }
+
+    /// Whether it is asked what the widget is.
+    pub fn is_description(&self) -> bool {
+        self.way == Way::Description
     }
 
     /// What is asked.
@@ -70,7 +98,7 @@ impl Request {
     /// The answer is no JSON.
     pub fn reply(&self, status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
         match self.way {
-            Way::Direct => serde_json::to_value(answer),
+            Way::Direct | Way::Widget(_) | Way::Description => serde_json::to_value(answer),
             Way::Url => {
                 let headers = json!({"content-type": "application/json", "cache-control": "no-store"});
                 Ok(json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?}))
@@ -124,6 +152,19 @@ mod tests {
         let request = Request::read(json!({"fleet": "app"}));
         assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
         assert_eq!(request.reply(404, &app()).unwrap(), json!({"fleet": "app"}));
+    }
+
+    #[test]
+    fn a_widget_asks_the_same_beside_what_it_is_drawn_for() {
+        let request = Request::read(json!({"fleet": "app", "widgetContext": {"theme": "dark"}}));
+        assert_eq!((request.caller(), request.parse()), (None, Ok(app())));
+        assert_eq!(request.widget(), Some(&json!({"theme": "dark"})));
+        assert!(!request.is_description());
+        assert!(Request::read(json!({"describe": true})).is_description());
+        for other in [json!({"fleet": "app"}), url("{}", &json!({"widgetContext": {}}))] {
+            let request = Request::read(other);
+            assert_eq!((request.widget(), request.is_description()), (None, false));
+        }
     }
 
     #[test]

@@ -14,6 +14,11 @@ const CALL_SHARE: i32 = 3;
 /// The part that one attempt may take: a second attempt always fits into the call.
 const ATTEMPT_SHARE: i32 = 6;
 
+/// The function that the widget's buttons call (`OPERATOR_FUNCTION_ARN`).
+pub fn operator_arn() -> Result<String, Failure> {
+    environment::operator_arn(environment::process).map_err(Failure::configuration)
+}
+
 /// What the functions that look at fleets run on.
 #[derive(Debug)]
 pub struct Wiring {

@@ -20,7 +20,7 @@ use crate::model::{
     ImageStatus, LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA,
     State, Traffic, VetoStatus,
 };
-use crate::{cutover, policy, steps, way_back, words};
+use crate::{cutover, orders, policy, steps, way_back, words};
 
 /// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
 pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
@@ -33,6 +33,8 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         Ok(Layout::Single(_)) => LayoutStatus::Single,
         Err(problem) => LayoutStatus::Misconfigured { problem: problem.to_string().into() },
     };
+    let way_back = way_back::way_back(input, &explained);
+    let orders = orders::orders(input, &way_back);
     let mut status = FleetStatus {
         schema: SCHEMA,
         fleet: input.fleet.clone(),
@@ -47,7 +49,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         release: record.and_then(|record| record.release.as_ref()).map(words::release),
         colors: colors(input, &explained),
         cutover: cutover::cutover(record, &explained, input.seen, input.now),
-        way_back: way_back::way_back(input, &explained),
+        way_back,
         drifted: drifted(input, &explained),
         quarantined: record.map(quarantined).unwrap_or_default(),
         freezes: freezes(input),
@@ -60,6 +62,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         past: Vec::new(),
         requested: record.and_then(|record| record.memory.requested.as_ref()).and_then(requested),
         go_on: go_on(input),
+        orders,
         next_steps: steps::next(record, decision),
         next_look: decision.recheck,
         next_wake,

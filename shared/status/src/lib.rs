@@ -8,9 +8,11 @@
 
 mod build;
 pub mod cutover;
+pub mod effect;
 pub mod glance;
 pub mod history;
 pub mod model;
+pub mod orders;
 mod policy;
 pub mod request;
 mod steps;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cutover::CutoverStatus;
+use crate::orders::OpenOrder;
 use crate::way_back::WayBack;
 
 /// The version of these fields.
@@ -75,6 +76,10 @@ pub struct FleetStatus {
     pub requested: Option<ForeignText>,
     /// What a person types to let it go on, where it waits for one. None: it does not.
     pub go_on: Option<String>,
+    /// Orders that would be followed now and change something, of those that name nothing but the fleet. A freeze can
+    /// always be set and lifted.
+    #[serde(default)]
+    pub orders: Vec<OpenOrder>,
     /// What the planner would do now.
     pub next_steps: Vec<NextStep>,
     /// When it would look again at the latest. None: it waits for nothing.

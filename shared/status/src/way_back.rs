@@ -1,18 +1,18 @@
 //! Can it go back, to what, and how fast. The planner is asked: what would it do if someone said `rollback` now?
 
 use driftless_planner::action::Action;
-use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, Waiting};
 use driftless_planner::explain::Explanation;
-use driftless_planner::fact::{Command, CommandFact, Fact};
-use driftless_planner::notification::{News, command_about};
+use driftless_planner::fact::Command;
+use driftless_planner::notification::command_about;
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
 use driftless_planner::text::ForeignText;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ReleaseStatus, WaitStatus};
+use crate::orders::{Trial, trial};
 use crate::words;
 
 /// The way back.
@@ -69,26 +69,7 @@ pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
     if let Some(cutover) = cutover.filter(|cutover| cutover.is_going_back()) {
         return under_way(cutover, &explained.decision);
     }
-    let request = "status: can it go back?";
-    let mut facts = input.facts.to_vec();
-    facts.push(Fact::Command(CommandFact {
-        request: request.to_owned(),
-        fleet: input.fleet.clone(),
-        actor: "status".into(),
-        at: input.now,
-        reason: None,
-        command: Command::Rollback,
-    }));
-    let asked = decide(Input { facts: &facts, outcomes: &[], ..input });
-    let answer = asked.notifications.iter().find_map(|told| {
-        if let News::CommandAnswered { request: of, is_done, answer, .. } = &told.news
-            && of == request
-        {
-            Some((*is_done, answer.clone()))
-        } else {
-            None
-        }
-    });
+    let Trial { decision: asked, answer } = trial(input, Command::Rollback);
     let way = match (answer, cutover) {
         (Some((true, _)), Some(cutover)) => turned_back(cutover, &asked),
         (Some((true, _)), None) => begun(input, explained, &asked),

@@ -255,3 +255,46 @@ fn a_rollback_that_cannot_begin_yet_is_told() {
     stage.look();
     assert_eq!(said(&stage).requested, Some("rollback, by ana".into()));
 }
+
+#[test]
+fn every_order_that_is_open_is_followed_as_said() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, stage) in worlds::all() {
+        for order in said(&stage).orders {
+            let mut stage = stage.clone();
+            stage.say(order.command.clone());
+            let decision = stage.decide();
+            let mut answers = decision.notifications.iter().filter_map(|told| {
+                let News::CommandAnswered { is_done, answer, .. } = &told.news else { return None };
+                Some((*is_done, answer.clone()))
+            });
+            let answer = answers.next_back();
+            assert_eq!(answer, Some((true, order.answer.clone())), "{name}: {order:?}");
+            let mut word = serde_json::to_value(&order.command).unwrap();
+            seen.insert(word["command"].take().as_str().unwrap().to_owned());
+        }
+    }
+    let all = ["abort", "approve", "pause", "promote", "resume", "retry", "rollback"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn no_order_is_open_that_would_change_nothing() {
+    for (name, stage) in worlds::all() {
+        let status = said(&stage);
+        let is_open = |command: Command| status.orders.iter().any(|open| open.command == command);
+        let cutover = status.cutover.as_ref();
+        let is_paused = cutover.is_some_and(|cutover| cutover.paused_by.is_some());
+        assert!(!(is_paused && is_open(Command::Pause)), "{name}");
+        assert_eq!(
+            is_open(Command::Resume),
+            status.go_on.as_ref().is_some_and(|go_on| go_on.contains(" resume ")),
+            "{name}"
+        );
+        assert!(!(is_open(Command::Abort) && is_open(Command::Rollback)), "{name}: two words for the same");
+        assert!(!is_open(Command::Rollback) || status.way_back.command.is_some(), "{name}");
+        if cutover.is_some_and(|cutover| cutover.phase == "awaiting-approval") {
+            assert!(is_open(Command::Approve), "{name}");
+        }
+    }
+}

@@ -1,17 +1,16 @@
-//! What a destructive order will do, as the fleet is now: said before it is confirmed.
+//! What an order will do, as the fleet is now: said before it is confirmed, on whatever people confirm it.
 
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::text::ForeignText;
-use driftless_status::FleetStatus;
-use driftless_status::cutover::{CutoverStatus, Progress};
 
-use crate::draw::fleet::release;
+use crate::cutover::{CutoverStatus, Progress};
+use crate::model::{FleetStatus, ReleaseStatus};
 
 /// An order that is confirmed first, in the words that it is asked with. None: it takes nothing away, or is taken back as
 /// easily.
-pub(crate) fn destructive(command: &Command, fleet: &FleetName) -> Option<String> {
+pub fn destructive(command: &Command, fleet: &FleetName) -> Option<String> {
     let words = match command {
         Command::Reject => format!("reject {fleet}"),
         Command::Promote => format!("promote {fleet}"),
@@ -38,8 +37,8 @@ const fn name(color: Color) -> &'static str {
     }
 }
 
-/// What it will do. Empty: nothing that is taken away.
-pub(crate) fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
+/// What it will do: first what the fleet does now, then what becomes of it.
+pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
     let mut lines = vec![format!("now: {}", status.says)];
     match command {
         Command::Rollback => lines.extend(way_back(status)),
@@ -69,6 +68,12 @@ pub(crate) fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
         | Command::Pin => {}
     }
     lines
+}
+
+/// A release, in a line.
+fn release(release: &ReleaseStatus) -> String {
+    let build = release.build.as_ref().map(|build| format!("build {build}, ")).unwrap_or_default();
+    format!("{} ({build}{})", release.image, release.template)
 }
 
 fn named(cutover: &CutoverStatus) -> String {

@@ -1,0 +1,44 @@
+//! Writes the widget's pages into a folder, for the tests with a browser.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "it serves tests"
+)]
+
+use std::path::Path;
+
+use driftless_status::request::{OrderResult, Receipt, Refusal, Reply};
+use driftless_widget::{Theme, fleet, overview, receipt, refusal};
+
+#[path = "../tests/widget/worlds.rs"]
+mod worlds;
+
+fn main() {
+    let folder = std::env::args().nth(1).expect("the folder is named");
+    let write = |name: &str, page: String| {
+        std::fs::write(Path::new(&folder).join(format!("{name}.html")), page).expect("the page can be written");
+    };
+    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        let frame = worlds::frame(name);
+        write(&format!("all-{name}"), overview(&frame, &worlds::all()));
+        for world in worlds::WORLDS {
+            let status = worlds::world(world);
+            let history = worlds::history(if status.drifted.is_empty() { "rolled-back" } else { "replaced" });
+            write(&format!("{world}-{name}"), fleet(&frame, &status, Some(&history)));
+        }
+        let (status, history) = worlds::hostile();
+        write(&format!("hostile-{name}"), fleet(&frame, &status, Some(&history)));
+        write(&format!("hostile-all-{name}"), overview(&frame, &worlds::hostile_overview()));
+        let done = Receipt {
+            request: "dashboard-pause-7".to_owned(),
+            actor: "unverified".into(),
+            result: OrderResult::Done,
+            says: "it stands still in shifting; its clocks stop".into(),
+        };
+        write(&format!("receipt-{name}"), receipt(theme, &Reply::Receipt(done)));
+        write(&format!("refusal-{name}"), refusal(theme, &Refusal::not_found("there is no fleet app")));
+    }
+}

@@ -1,0 +1,185 @@
+//! The last transitions as a drawing: time goes to the right, each thing that changes has a lane of its own.
+
+use driftless_planner::machine::{CUTOVER, REPLACEMENT};
+use driftless_status::history::{History, HistoryLine};
+use jiff::{SignedDuration, Timestamp};
+use maud::{Markup, html};
+
+use crate::words::{Tone, cut};
+
+/// How far back is drawn, from the newest transition on: what lies before would leave no room for it.
+const WINDOW: SignedDuration = SignedDuration::from_hours(3);
+/// How much of what came after the newest transition is drawn, at most.
+const AFTER: SignedDuration = SignedDuration::from_mins(30);
+const LANES_MAX: usize = 8;
+/// In pixels: where lanes begin, how high one is, and what surrounds the drawing.
+const LEFT: u32 = 150;
+const LANE: u32 = 24;
+const BAR: u32 = 14;
+const MARGIN: u32 = 36;
+const AXIS: u32 = 18;
+/// About the width of a character of a label.
+const CHARACTER: u32 = 7;
+const LABEL_MAX: usize = 20;
+const TICKS: i32 = 4;
+
+/// One thing that changes.
+#[derive(Debug)]
+pub(crate) struct Lane<'a> {
+    label: String,
+    /// Oldest first.
+    lines: Vec<&'a HistoryLine>,
+}
+
+impl<'a> Lane<'a> {
+    /// The lanes of a fleet, whose lines come newest first: its cutovers, what people and states do, and each instance.
+    pub(crate) fn of_fleet(history: &'a [HistoryLine]) -> Vec<Self> {
+        let mut lanes: Vec<Self> = vec![
+            Self { label: "cutover".to_owned(), lines: Vec::new() },
+            Self { label: "orders, states".to_owned(), lines: Vec::new() },
+        ];
+        for line in history {
+            let label = match &line.instance {
+                Some(instance) => instance.to_string(),
+                None if is_of_cutover(line) => "cutover".to_owned(),
+                None => "orders, states".to_owned(),
+            };
+            match lanes.iter_mut().find(|lane| lane.label == label) {
+                Some(lane) => lane.lines.insert(0, line),
+                None => lanes.push(Self { label, lines: vec![line] }),
+            }
+        }
+        lanes.retain(|lane| !lane.lines.is_empty());
+        lanes
+    }
+
+    /// A lane for each fleet.
+    pub(crate) fn of_fleets(histories: &'a [History]) -> Vec<Self> {
+        let known = histories.iter().filter(|history| !history.lines.is_empty());
+        let lane = |history: &'a History| Self {
+            label: history.fleet.to_string(),
+            lines: history.lines.iter().rev().collect(),
+        };
+        known.map(lane).collect()
+    }
+}
+
+fn is_of_cutover(line: &HistoryLine) -> bool {
+    line.instance.is_none() && CUTOVER.iter().any(|known| is_step(known.from, known.to, line))
+}
+
+fn is_step(from: &str, to: &[&str], line: &HistoryLine) -> bool {
+    from == line.from.as_str() && to.contains(&line.to.as_str())
+}
+
+/// Whether what a line leads to lasts until the next one: a phase that can be left.
+fn lasts(line: &HistoryLine) -> bool {
+    let machine = if line.instance.is_some() { REPLACEMENT } else { CUTOVER };
+    let is_step = machine.iter().any(|known| is_step(known.from, known.to, line));
+    is_step && machine.iter().any(|known| known.from == line.to.as_str())
+}
+
+/// A step in words.
+pub(crate) fn step(line: &HistoryLine) -> String {
+    if line.from.as_str().is_empty() { line.to.to_string() } else { format!("{} → {}", line.from, line.to) }
+}
+
+/// How loud a step is.
+pub(crate) fn tone(line: &HistoryLine) -> Tone {
+    match line.to.as_str() {
+        "done" | "replaced" | "cleared" | "ended" => Tone::Good,
+        "rolling-back" | "rolled-back" | "aborting" | "aborted" | "needs-operator" | "stopped" | "not-done" => {
+            Tone::Bad
+        }
+        "awaiting-approval" | "blocked" | "debouncing" | "superseded" | "withdrawing" | "entered" => Tone::Warning,
+        _ => Tone::Busy,
+    }
+}
+
+/// Where times lie on the drawing.
+struct Scale {
+    from: Timestamp,
+    to: Timestamp,
+    width: u32,
+}
+
+impl Scale {
+    fn x(&self, at: Timestamp) -> u32 {
+        let whole = self.to.duration_since(self.from).as_secs().max(1);
+        let part = at.duration_since(self.from).as_secs().clamp(0, whole);
+        let x = i64::from(self.width) * part / whole;
+        LEFT + u32::try_from(x).unwrap_or(0)
+    }
+}
+
+/// Draws the lanes, as wide as the widget is.
+pub(crate) fn draw(lanes: &[Lane<'_>], now: Timestamp, width: u32) -> Markup {
+    let all = || lanes.iter().flat_map(|lane| lane.lines.iter().map(|line| line.at));
+    let (Some(oldest), Some(newest)) = (all().min(), all().max()) else { return html! {} };
+    let room = width.saturating_sub(MARGIN + LEFT).max(60);
+    let to = newest.saturating_add(AFTER).unwrap_or(newest).min(now).max(newest);
+    let from = newest.saturating_sub(WINDOW).unwrap_or(oldest).max(oldest);
+    let scale = Scale { from, to, width: room };
+    let in_window = |lane: &&Lane<'_>| lane.lines.iter().any(|line| line.at >= from);
+    let shown: Vec<&Lane<'_>> = lanes.iter().filter(in_window).take(LANES_MAX).collect();
+    let more = lanes.iter().filter(in_window).count().saturating_sub(LANES_MAX);
+    let lanes_high = LANE * u32::try_from(shown.len()).unwrap_or(0);
+    let (whole, high) = (LEFT + room + 8, lanes_high + AXIS + 4);
+    html! {
+        svg viewBox={ "0 0 " (whole) " " (high) } role="img" aria-label="the last transitions, in time" {
+            @for tick in 0..=TICKS { (axis(&scale, tick, lanes_high)) }
+            @for (top, lane) in (0..).step_by(LANE as usize).zip(shown) { (draw_lane(lane, &scale, top)) }
+        }
+        @if more > 0 { p class="soft" { "and " (more) " more instances or fleets" } }
+    }
+}
+
+fn axis(scale: &Scale, tick: i32, lanes_high: u32) -> Markup {
+    let span = scale.to.duration_since(scale.from);
+    let at = scale.from.saturating_add(span * tick / TICKS).unwrap_or(scale.to);
+    let x = LEFT + scale.width * tick.unsigned_abs() / TICKS.unsigned_abs();
+    let anchor = match tick {
+        0 => "start",
+        TICKS => "end",
+        _ => "middle",
+    };
+    let is_short = span < SignedDuration::from_mins(10);
+    let shown = at.strftime(if is_short { "%H:%M:%SZ" } else { "%H:%MZ" }).to_string();
+    html! {
+        line class="line" x1=(x) y1="0" x2=(x) y2=(lanes_high) {}
+        text x=(x) y=(lanes_high + AXIS - 3) text-anchor=(anchor) { (shown) }
+    }
+}
+
+fn draw_lane(lane: &Lane<'_>, scale: &Scale, top: u32) -> Markup {
+    let (upper, middle) = (top + (LANE - BAR) / 2, top + LANE / 2);
+    let ends = lane.lines.iter().skip(1).map(|line| line.at).chain([scale.to]);
+    let spans: Vec<(&&HistoryLine, Timestamp)> =
+        lane.lines.iter().zip(ends).filter(|(line, end)| *end >= scale.from && line.at <= scale.to).collect();
+    html! {
+        text x="0" y=(middle + 4) { (cut(&lane.label, LABEL_MAX)) title { (lane.label) } }
+        @for (line, end) in &spans { @if lasts(line) { (bar(line, *end, scale, upper)) } }
+        @for (line, _) in &spans { @if !lasts(line) && line.at >= scale.from { (dot(line, scale.x(line.at), middle)) } }
+    }
+}
+
+/// A phase, from when it was entered until the next line of its lane, with its name where there is room.
+fn bar(line: &HistoryLine, end: Timestamp, scale: &Scale, top: u32) -> Markup {
+    let (left, right) = (scale.x(line.at), scale.x(end));
+    let width = right.saturating_sub(left).max(3) - 1;
+    let name = line.to.as_str();
+    let is_roomy = u32::try_from(name.chars().count()).is_ok_and(|length| length * CHARACTER + 8 <= width);
+    html! {
+        rect class={ "bar " (tone(line).of_fill()) } x=(left) y=(top) width=(width) height=(BAR) rx="2" { (hint(line)) }
+        @if is_roomy { text class="on" x=(left + 5) y=(top + 11) { (name) } }
+    }
+}
+
+fn dot(line: &HistoryLine, x: u32, middle: u32) -> Markup {
+    html! { circle class=(tone(line).of_fill()) cx=(x) cy=(middle) r="5" { (hint(line)) } }
+}
+
+/// What is shown where the pointer rests.
+fn hint(line: &HistoryLine) -> Markup {
+    html! { title { (line.at.strftime("%Y-%m-%d %H:%M:%SZ")) " " (step(line)) ": " (line.why) } }
+}

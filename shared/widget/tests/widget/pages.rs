@@ -1,0 +1,174 @@
+//! What must be so of every page.
+
+use driftless_planner::fact::Command;
+use driftless_planner::observation::FreezeScope;
+use driftless_status::FleetStatus;
+use driftless_status::model::State;
+use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
+use driftless_widget::{Overview, Theme, fleet, overview, receipt, refusal};
+
+use crate::worlds::{HOSTILE, WORLDS, all, frame, history, hostile, hostile_overview, world};
+
+/// The text of an attribute or an element, as a browser reads it.
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+}
+
+/// The orders that can be clicked: what is confirmed, and what is sent.
+fn buttons(page: &str) -> Vec<(String, Order)> {
+    let actions = page.split("<cwdb-action ").skip(1).filter(|action| action.contains("driftless-operator"));
+    let button = |action: &str| {
+        let confirmation = action.split("confirmation=\"").nth(1).unwrap().split('"').next().unwrap();
+        let json = action.split('>').nth(1).unwrap().split('<').next().unwrap();
+        (unescaped(confirmation), serde_json::from_str(&unescaped(json)).unwrap())
+    };
+    actions.map(button).collect()
+}
+
+fn drawn(status: &FleetStatus) -> String {
+    fleet(&frame("light"), status, Some(&history("rolled-back")))
+}
+
+#[test]
+fn each_fleet_has_the_buttons_of_its_open_orders_and_the_stop_switch() {
+    for name in WORLDS {
+        let status = world(name);
+        let sent: Vec<Deed> = buttons(&drawn(&status)).into_iter().map(|(_, order)| order.deed).collect();
+        let open = status.orders.iter().map(|open| open.command.clone());
+        let open = open.map(|command| Deed::Command { fleet: status.fleet.clone(), command });
+        let scope = FreezeScope::Fleet(status.fleet.clone());
+        let is_frozen = status.freezes.iter().any(|freeze| !freeze.is_of_account);
+        let switch = if is_frozen { Deed::Thaw { scope } } else { Deed::Freeze { scope, expires_at: None } };
+        assert_eq!(sent, open.chain([switch]).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn a_button_says_what_it_will_do_before_it_is_sent() {
+    let status = world("half-way");
+    let buttons = buttons(&drawn(&status));
+    let (confirmation, order) = buttons
+        .iter()
+        .find(|(_, order)| matches!(&order.deed, Deed::Command { command: Command::Rollback, .. }))
+        .unwrap();
+    for part in [format!("Roll back: {}", status.fleet), status.way_back.says.to_string(), status.says.to_string()] {
+        assert!(confirmation.contains(&part), "{confirmation}");
+    }
+    assert_eq!(order.reason, Some("from the dashboard".into()));
+}
+
+#[test]
+fn a_double_click_is_one_order_and_a_click_after_it_was_followed_another() {
+    let mut status = world("half-way");
+    let ids = |status: &FleetStatus| -> Vec<String> {
+        buttons(&drawn(status)).into_iter().map(|(_, order)| order.request).collect()
+    };
+    let first = ids(&status);
+    assert_eq!(ids(&status), first);
+    // What was followed is committed.
+    status.record_version = status.record_version.map(|version| version + 1);
+    assert!(ids(&status).iter().all(|id| !first.contains(id)));
+    status.record_version = Some(u64::MAX);
+    assert!(ids(&status).iter().all(|id| id.len() <= 64), "as long as operator takes");
+}
+
+#[test]
+fn every_action_stands_behind_what_is_clicked() {
+    let pages = WORLDS.map(|name| drawn(&world(name)));
+    for page in pages.into_iter().chain([overview(&frame("dark"), &all())]) {
+        let parts: Vec<&str> = page.split("<cwdb-action ").collect();
+        assert!(parts.len() > 1);
+        for before in &parts[..parts.len() - 1] {
+            assert!(before.ends_with("</a>"), "{}", &before[before.len() - 80..]);
+        }
+    }
+}
+
+#[test]
+fn without_the_function_for_orders_there_is_no_button() {
+    let mut frame = frame("light");
+    frame.operator = None;
+    let page = fleet(&frame, &world("half-way"), None);
+    assert!(!page.contains("driftless-operator") && !page.contains("confirmation"));
+    assert!(page.contains("The journal could not be read"));
+}
+
+#[test]
+fn pages_have_the_colors_of_the_console() {
+    for (theme, class) in
+        [("light", "\"driftless light\""), ("dark", "\"driftless dark\""), ("other", "\"driftless light\"")]
+    {
+        assert!(fleet(&frame(theme), &world("steady"), None).contains(class), "{theme}");
+    }
+}
+
+#[test]
+fn what_strangers_write_is_text_and_in_no_command() {
+    let (status, history) = hostile();
+    let pages = [fleet(&frame("light"), &status, Some(&history)), overview(&frame("light"), &hostile_overview())];
+    for page in pages {
+        for part in ["<img", "<script", "\"' onclick", "onerror=\"", "</cwdb-action></div><script", "\u{202e}"] {
+            assert!(!page.contains(part), "{part}");
+        }
+        assert!(page.contains("&lt;img src=x onerror=&quot;window.owned=1&quot;&gt;"));
+        for code in page.split("<code>").skip(1) {
+            let command = code.split("</code>").next().unwrap();
+            assert!(HOSTILE.iter().all(|text| !unescaped(command).contains(text)), "{command}");
+        }
+        for (_, order) in buttons(&page) {
+            assert_eq!(order.reason, Some("from the dashboard".into()));
+        }
+    }
+}
+
+#[test]
+fn the_most_urgent_comes_first_and_equals_by_name() {
+    let known = all();
+    let states: Vec<State> = known.fleets.iter().map(|fleet| fleet.state).collect();
+    assert!(states.is_sorted(), "{states:?}");
+    assert_eq!(known.fleets[0].fleet.as_str(), "needs-operator");
+    let mut equals = known;
+    equals.fleets = ["bee", "ant"].map(|name| FleetStatus { fleet: name.parse().unwrap(), ..world("steady") }).into();
+    equals.sort();
+    assert_eq!(equals.fleets[0].fleet.as_str(), "ant");
+    assert_eq!(equals.most_urgent(4), [], "what is steady is not urgent");
+}
+
+#[test]
+fn a_hundred_fleets_fit_into_what_the_console_takes() {
+    let many = |names: &[&str]| {
+        let mut fleets: Vec<FleetStatus> = names.iter().cycle().take(100).map(|name| world(name)).collect();
+        for (number, fleet) in fleets.iter_mut().enumerate() {
+            fleet.fleet = format!("a-fleet-with-a-name-of-some-length-{number}").parse().unwrap();
+        }
+        let mut known = Overview { fleets, ..all() };
+        known.sort();
+        overview(&frame("light"), &known).len()
+    };
+    let busy = many(&["half-way"]);
+    for length in [many(&WORLDS), busy, many(&["hostile"])] {
+        assert!(length < 100_000, "{length}");
+    }
+}
+
+#[test]
+fn what_came_of_an_order_is_told() {
+    for (result, heading) in [
+        (OrderResult::Done, "Done"),
+        (OrderResult::NotDone, "Not done"),
+        (OrderResult::Pending, "Kept, not followed yet"),
+    ] {
+        let reply = Reply::Receipt(Receipt {
+            request: "dashboard-pause-7".to_owned(),
+            actor: "unverified".into(),
+            result,
+            says: HOSTILE[0].into(),
+        });
+        let page = receipt(Theme::Dark, &reply);
+        assert!(page.contains(&format!("<h2>{heading}</h2>")) && page.contains("&lt;img"), "{page}");
+    }
+    let problem = Refusal::not_found("there is no fleet <b>");
+    let page = receipt(Theme::Light, &Reply::Refused(problem.clone()));
+    assert_eq!(page, refusal(Theme::Light, &problem));
+    assert!(page.contains("there is no fleet &lt;b&gt;"), "{page}");
+}
