@@ -70,6 +70,14 @@ class Body(unittest.TestCase):
             with self.subTest(changed):
                 self.assertEqual(dashboard.overlaps([left, right | changed]), expected)
 
+    def test_fleets_are_drawn_by_the_function_that_only_reads(self):
+        body = dashboard.body(PARSED)["widgets"]
+        [widget] = [widget for widget in body if widget["type"] == "custom"]
+        self.assertEqual((widget["properties"]["endpoint"], widget["properties"]["params"]), ("StatusFunction.Arn", {}))
+        # As wide as the page, and above everything but the alarms.
+        above = {other["type"] for other in body if other["y"] < widget["y"]}
+        self.assertEqual((widget["width"], above), (24, {"text", "alarm"}))
+
     def test_a_legend_names_what_a_search_finds_by_a_text_that_cloudwatch_fills_in(self):
         labels = [line[0]["label"] for widget in dashboard.widgets(PARSED, "metric") for line in widget["metrics"] if isinstance(line[0], dict)]
         self.assertEqual(labels, [f"${{PROP('Dim.{name}')}}" for name in ("Fleet", "Reason", "Outcome", "Phase")])

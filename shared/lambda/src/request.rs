@@ -45,7 +45,7 @@ impl Request {
     }
 
     fn invoked(mut event: Value) -> Self {
-        let mut take = |field| event.as_object_mut().and_then(|fields| fields.remove(field));
+        let mut take = |field: &str| event.as_object_mut().and_then(|fields| fields.remove(field));
         let way = match (take("describe"), take("widgetContext")) {
             (Some(_), _) => Way::Description,
             (None, Some(context)) => Way::Widget(context),

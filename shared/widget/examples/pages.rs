@@ -29,6 +29,8 @@ fn main() {
             let history = worlds::history(if status.drifted.is_empty() { "rolled-back" } else { "replaced" });
             write(&format!("{world}-{name}"), fleet(&frame, &status, Some(&history)));
         }
+        let (status, history) = (worlds::world("half-way"), worlds::history("rolled-back"));
+        write(&format!("narrow-{name}"), fleet(&worlds::frame_of_width(name, 520), &status, Some(&history)));
         let (status, history) = worlds::hostile();
         write(&format!("hostile-{name}"), fleet(&frame, &status, Some(&history)));
         write(&format!("hostile-all-{name}"), overview(&frame, &worlds::hostile_overview()));

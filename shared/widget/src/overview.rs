@@ -97,6 +97,7 @@ fn table(frame: &Frame, known: &Overview) -> Markup {
 fn row(frame: &Frame, fleet: &FleetStatus, position: usize) -> Markup {
     let mut colors = fleet.colors.iter();
     let is_busy = fleet.state != State::Steady;
+    let under_way = fleet.cutover.as_ref().and_then(|cutover| Some((cutover, cutover.progress_percent?)));
     html! {
         tr {
             td class="name" { (buttons::to_fleet(frame, &fleet.fleet)) }
@@ -105,11 +106,8 @@ fn row(frame: &Frame, fleet: &FleetStatus, position: usize) -> Markup {
             td class="num" { @if fleet.drifted.is_empty() { span class="soft" { "0" } } @else { b class="warn" { (fleet.drifted.len()) } } }
             td {
                 @if is_busy { (words::cut(&words::short(&fleet.says), SENTENCE_MAX)) } @else { (release(fleet)) }
-                @if let Some(cutover) = &fleet.cutover {
-                    div class="soft" {
-                        @if let Some(percent) = cutover.progress_percent { (percent) " % of the way, " }
-                        "time left: " (parts::left(cutover, fleet.at))
-                    }
+                @if let Some((cutover, percent)) = under_way {
+                    div class="soft" { (percent) " % of the way, time left: " (parts::left(cutover, fleet.at)) }
                 }
                 @if is_busy && position < IN_FULL_MAX { (buttons::buttons(frame, fleet)) }
             }

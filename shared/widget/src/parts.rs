@@ -76,7 +76,7 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
                 (cutover.phase) ", since " (when(cutover.since, now))
                 @if let Some(percent) = cutover.progress_percent { ", " (percent) " % of the way" }
             }
-            dt { "time left" } dd { (left(cutover, now)) }
+            @if cutover.because.is_none() || cutover.deadline.is_some() { dt { "time left" } dd { (left(cutover, now)) } }
             @if let Some(waits) = &cutover.waits { dt { "waits" } dd class="warn" { (words::short(&waits.why)) } }
             @if let Some(because) = &cutover.because { dt { "because" } dd class="bad" { (words::short(because)) } }
             @for evidence in &cutover.evidence { dt { "evidence" } dd { (words::short(evidence)) } }

@@ -13,11 +13,12 @@
 //! | weights in a listener or a rule, a shared target group, none, a single group, no room above | `layouts` |
 //! | fleets that Terraform made, after which it has nothing to change | `terraform` |
 //! | a freeze at half the traffic; people who write desired, bounds, weights; lost replies | `disturbances` |
-//! | questions and orders of people, and two of them at once | `desk` |
+//! | questions and orders of people, and two of them at once; the dashboard's widget and its buttons | `desk`, `dashboard` |
 //! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
 mod crashes;
 mod cutover;
+mod dashboard;
 mod desk;
 mod disturbances;
 mod fleets;

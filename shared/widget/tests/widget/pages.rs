@@ -7,7 +7,7 @@ use driftless_status::model::State;
 use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
 use driftless_widget::{Overview, Theme, fleet, overview, receipt, refusal};
 
-use crate::worlds::{HOSTILE, WORLDS, all, frame, history, hostile, hostile_overview, world};
+use crate::worlds::{HOSTILE, WORLDS, all, frame, frame_of_width, history, hostile, hostile_overview, world};
 
 /// The text of an attribute or an element, as a browser reads it.
 fn unescaped(text: &str) -> String {
@@ -82,6 +82,17 @@ fn every_action_stands_behind_what_is_clicked() {
             assert!(before.ends_with("</a>"), "{}", &before[before.len() - 80..]);
         }
     }
+}
+
+#[test]
+fn the_drawing_is_as_wide_as_the_widget() {
+    let widths = [359, 360, 361, 1_799, 1_800, 1_801].map(|width| {
+        let page = fleet(&frame_of_width("light", width), &world("steady"), Some(&history("replaced")));
+        let view = page.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        view.parse::<u32>().unwrap()
+    });
+    let wide = widths[1];
+    assert_eq!(widths, [wide, wide, wide + 1, wide + 1_439, wide + 1_440, wide + 1_440]);
 }
 
 #[test]

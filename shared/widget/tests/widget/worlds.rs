@@ -61,8 +61,13 @@ pub(crate) fn history(name: &str) -> History {
 
 /// Where it is drawn.
 pub(crate) fn frame(theme: &str) -> Frame {
+    frame_of_width(theme, 1_100)
+}
+
+/// The same, as wide.
+pub(crate) fn frame_of_width(theme: &str, width: u32) -> Frame {
     let of = |name: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:driftless-{name}");
-    Frame::of(&json!({"theme": theme, "width": 1100}), &of("status"), Some(&of("operator")))
+    Frame::of(&json!({"theme": theme, "width": width}), &of("status"), Some(&of("operator")))
 }
 
 /// All worlds side by side.
