@@ -14,6 +14,8 @@ from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "chromium-driver", "fonts-dejavu-core")
+# apt drops its rights for downloads, and in a container whoever it becomes may be allowed too little.
+QUIET = ("-qq", "-o", "APT::Sandbox::User=root")
 HELP = "Install Chromium and chromedriver, or name them by CHROMIUM and CHROMEDRIVER"
 
 
@@ -34,8 +36,8 @@ def must(*command, **options):
 
 def installed():
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    must("apt-get", "-qq", "update", env=environment)
-    must("apt-get", "-qq", "install", "--yes", "--no-install-recommends", *PACKAGES, env=environment)
+    must("apt-get", *QUIET, "update", env=environment)
+    must("apt-get", *QUIET, "install", "--yes", "--no-install-recommends", *PACKAGES, env=environment)
     return found()
 
 
@@ -44,7 +46,7 @@ def unpacked(folder):
     apt = folder / "apt"
     for name in ("lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True, exist_ok=True)
-    options = ("-qq", "-o", f"Dir::State::lists={apt}/lists", "-o", f"Dir::Cache={apt}/cache")
+    options = (*QUIET, "-o", f"Dir::State::lists={apt}/lists", "-o", f"Dir::Cache={apt}/cache")
     must("apt-get", *options, "update")
     plan = must("apt-get", *options, "--simulate", "install", "--no-install-recommends", *PACKAGES)
     missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]

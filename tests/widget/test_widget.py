@@ -73,7 +73,7 @@ class InABrowser(unittest.TestCase):
         options.binary_location = WHERE["browser"]
         for flag in (*FLAGS, f"--user-data-dir={cls.profile.name}"):
             options.add_argument(flag)
-        environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(WHERE["libraries"])}
+        environment = {**os.environ, **({"LD_LIBRARY_PATH": ":".join(WHERE["libraries"])} if WHERE["libraries"] else {})}
         service = webdriver.ChromeService(executable_path=WHERE["driver"], env=environment)
         cls.browser = webdriver.Chrome(options=options, service=service)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
