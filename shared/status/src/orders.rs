@@ -94,6 +94,7 @@ fn changes(command: &Command, cutover: Option<&Cutover>, way_back: &WayBack) -> 
         | Command::Redeploy
         | Command::Veto { .. }
         | Command::Unveto { .. }
-        | Command::AcceptLive { .. } => true,
+        | Command::AcceptLive { .. }
+        | Command::Pin => true,
     }
 }

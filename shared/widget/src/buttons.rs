@@ -68,7 +68,8 @@ fn command(operator: &str, status: &FleetStatus, open: &OpenOrder) -> Markup {
         | Command::Redeploy
         | Command::Veto { .. }
         | Command::Unveto { .. }
-        | Command::AcceptLive { .. } => return html! {},
+        | Command::AcceptLive { .. }
+        | Command::Pin => return html! {},
     };
     let is_grave = effect::destructive(&open.command, &status.fleet).is_some();
     let mut lines = vec![format!("{label}: {}", status.fleet)];
