@@ -12,6 +12,7 @@
 
 pub mod alarm;
 pub mod clients;
+pub mod command_line;
 pub mod control;
 pub mod events;
 pub mod fleet;

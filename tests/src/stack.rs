@@ -179,12 +179,17 @@ impl LocalStack {
         serde_json::from_str(&text).with_context(|| format!("{function} returned no JSON: {text}"))
     }
 
+    /// Where a function is reached here: the emulator serves its URL under a path too, for which no name has to be
+    /// resolved.
+    pub fn url_of(&self, url_output: &str) -> anyhow::Result<String> {
+        let url = self.deployment.output(url_output)?;
+        let id = url.trim_start_matches("https://").split('.').next().context("the URL has no host")?;
+        Ok(format!("{}/_aws/lambda-url/{id}/", self.endpoint))
+    }
+
     /// Asks a function behind its URL, as a user with this access key. Answers the status of HTTP, and the body.
     pub async fn ask(&self, url_output: &str, key: &str, asked: &impl Serialize) -> anyhow::Result<(u16, Value)> {
-        let url = self.deployment.output(url_output)?;
-        // The emulator serves it under a path too, for which no name has to be resolved.
-        let id = url.trim_start_matches("https://").split('.').next().context("the URL has no host")?;
-        let url = format!("{}/_aws/lambda-url/{id}/", self.endpoint);
+        let url = self.url_of(url_output)?;
         let signed = http::signed_by(key, "lambda", REGION);
         let headers = [("authorization", signed.as_str()), ("content-type", "application/json")];
         let answer = http::post_whatever(&url, &headers, &serde_json::to_value(asked)?).await?;

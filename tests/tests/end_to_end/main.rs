@@ -16,6 +16,7 @@
 //! | questions and orders of people, and two of them at once; the dashboard's widget and its buttons | `desk`, `dashboard` |
 //! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
+mod command_line;
 mod crashes;
 mod cutover;
 mod dashboard;

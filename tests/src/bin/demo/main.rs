@@ -113,7 +113,13 @@ The local AWS goes on until Ctrl-C, and so do the servers behind the forwarder. 
 
   curl {forwarder}
 
-With the AWS CLI in another terminal:
+With Driftless' own command line, in another terminal:
+
+  export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_REGION={region}
+  export DRIFTLESS_STATUS_URL={status} DRIFTLESS_OPERATOR_URL={operator}
+  target/debug/driftless status app
+
+With the AWS CLI:
 
   export AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region}
   export AWS_ENDPOINT_URL={other}                # functions, table, queues, topic, alarms
@@ -138,6 +144,8 @@ Let another server drift (Config says so; the sweep, or the same message, finds 
       \"resourceType\":\"AWS::EC2::Instance\",\"resourceId\":\"i-…\",\"compliance\":\"NON_COMPLIANT\"}}]'
 
 Logs and every recorded call: {logs}",
+        status = stack.url_of("StatusUrl").unwrap_or_else(|_| "(no URL)".to_owned()),
+        operator = stack.url_of("OperatorUrl").unwrap_or_else(|_| "(no URL)".to_owned()),
         forwarder = load.url(),
         region = driftless_tests::stack::REGION,
         other = stack.endpoint(),
