@@ -3,8 +3,8 @@
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
-use driftless_status::model::{DriftedStatus, LedgerStatus, NextWake};
-use driftless_status::way_back::WayBackKind;
+use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextWake};
+use driftless_status::way_back::{Target, WayBackKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -14,16 +14,6 @@ use crate::exit::Exit;
 
 /// A look that is this late is not on its way: the sweep comes every 5 minutes, and one may be missed.
 const LATE_AFTER: SignedDuration = SignedDuration::from_mins(11);
-
-/// What no answer tells, with what does.
-const UNKNOWN: [(&str, &str); 2] = [
-    ("lease", "who holds the fleet's lease is not in its status: the alarm on lease contention tells"),
-    (
-        "rollback target",
-        "whether its image and template version still exist is only asked when it is launched: \
-         `aws ec2 describe-images --image-ids IMAGE` tells",
-    ),
-];
 
 /// What `driftless doctor` takes.
 #[derive(Debug, Args)]
@@ -102,9 +92,8 @@ pub fn examine(status: &FleetStatus) -> Vec<Check> {
     say("looks", late_looks(status));
     say("way back", way_back(status));
     say("states", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
-    let unknown =
-        |(check, says): (&'static str, &str)| Check { check, verdict: Verdict::Unknown, says: says.to_owned() };
-    checks.extend(UNKNOWN.map(unknown));
+    checks.push(lease(status));
+    checks.push(target(status));
     checks
 }
 
@@ -155,6 +144,38 @@ fn way_back(status: &FleetStatus) -> Vec<String> {
     let is_missed = status.cutover.is_some() && !status.way_back.is_open;
     let is_missed = is_missed && status.way_back.kind == WayBackKind::None;
     is_missed.then(|| format!("there is none: {}", status.way_back.says)).into_iter().collect()
+}
+
+/// Who looks gives the lease back within a minute. Long after its end nobody looks, and whoever had it died.
+fn lease(status: &FleetStatus) -> Check {
+    let (verdict, says) = match &status.lease {
+        LeaseStatus::Unknown => (Verdict::Unknown, "nobody has read who holds the fleet's lease".to_owned()),
+        LeaseStatus::Free => (Verdict::Well, String::new()),
+        LeaseStatus::Held { holder, until } => match late(status.at, *until) {
+            None => (Verdict::Well, format!("{holder} looks at it, until {until:.0} at the latest")),
+            Some(late) => {
+                let says = format!(
+                    "{holder} took it, until {until:.0}, and did not give it back; nobody has looked for {} since",
+                    lasting(late)
+                );
+                (Verdict::Found, says)
+            }
+        },
+    };
+    Check { check: "lease", verdict, says }
+}
+
+/// Whether there is still something to go back to, before it is needed.
+fn target(status: &FleetStatus) -> Check {
+    let (verdict, says) = match (&status.way_back.target, &status.way_back.to) {
+        (Target::Launchable, _) => (Verdict::Well, String::new()),
+        (Target::Unlaunchable { why }, _) => (Verdict::Found, why.to_string()),
+        (Target::Unknown, None) => (Verdict::Well, "there is nothing to go back to".to_owned()),
+        (Target::Unknown, Some(to)) => {
+            (Verdict::Unknown, format!("nobody has asked whether {} is still there", to.image))
+        }
+    };
+    Check { check: "rollback target", verdict, says }
 }
 
 fn drawn(patients: &[Patient]) -> String {

@@ -1,7 +1,8 @@
 //! The commands that only read.
 
-use driftless_status::model::NextWake;
+use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::request::OrderResult;
+use driftless_status::way_back::Target;
 use jiff::SignedDuration;
 
 use crate::play::{Stage, receipt};
@@ -74,6 +75,33 @@ fn pinning_is_ordered_and_where_it_is_not_done_what_to_type_is_printed_with_the_
     let why = "the instances of web run several versions";
     let stage = Stage::with(vec![status]).replying(vec![Ok(receipt(OrderResult::NotDone, why))]);
     insta::assert_snapshot!("adopt-pin-open", stage.play("driftless adopt app --pin").text());
+}
+
+#[test]
+fn the_doctor_finds_a_lease_that_nobody_gave_back_only_when_nobody_has_looked_for_long() {
+    for (seconds, code) in [(-30, 0), (659, 0), (660, 0), (661, 1)] {
+        let mut status = said::status("steady");
+        let until = status.at - SignedDuration::from_secs(seconds);
+        status.lease = LeaseStatus::Held { holder: "run-1".into(), until };
+        let played = Stage::with(vec![status]).play("driftless doctor app");
+        assert_eq!(played.code, code, "{seconds}: {}", played.text());
+        assert!(played.out.contains("run-1"), "{}", played.text());
+    }
+}
+
+#[test]
+fn the_doctor_finds_a_way_back_whose_target_cannot_be_launched_any_more() {
+    for (target, code) in [
+        (Target::Launchable, 0),
+        (Target::Unknown, 0),
+        (Target::Unlaunchable { why: "ami-1 does not exist any more".into() }, 1),
+    ] {
+        let mut status = said::status("warm");
+        status.conditions.clear();
+        status.way_back.target = target;
+        let played = Stage::with(vec![status]).play("driftless doctor app");
+        assert_eq!(played.code, code, "{}", played.text());
+    }
 }
 
 #[test]

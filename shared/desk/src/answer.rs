@@ -1,16 +1,19 @@
 //! Questions.
 
+use std::collections::BTreeSet;
+
 use driftless_planner::decide::Input;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fleets;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
-use driftless_reconciler::ports::{Called, Desk, Ports};
+use driftless_reconciler::observe::{first_round, observe};
+use driftless_reconciler::ports::{Called, Desk, Held, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
-use driftless_status::model::NextWake;
+use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::request::{Answer, Question, Refusal};
+use driftless_status::way_back::Target;
 use driftless_status::why::{Subject, why};
 use driftless_status::{FleetStatus, status};
 use futures_util::future::{join, join_all};
@@ -28,11 +31,7 @@ const LINES_MAX: usize = 1_000;
 pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &Question, until: Timestamp) -> Answer {
     let asked = match question {
         Question::Fleets => all(ports, defaults, until).await,
-        Question::Fleet { fleet } => Ok(read(ports, defaults, fleet).await).map(|read| match read {
-            Ok(Some(status)) => Answer::Fleet(Box::new(status)),
-            Ok(None) => Answer::Refused(no_such(fleet)),
-            Err(error) => Answer::Refused(unavailable(&error)),
-        }),
+        Question::Fleet { fleet } => one(ports, defaults, fleet).await,
         Question::Why { subject, fleet } => explain(ports, defaults, subject, fleet.as_ref()).await,
         Question::History { fleet, instance, before, limit } => {
             if *limit == 0 || *limit > LINES_MAX {
@@ -44,29 +43,15 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
     asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
 }
 
-/// All fleets, each with everything that is known of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fleets {
-    /// When they were read.
-    pub(crate) at: Timestamp,
-    /// The fleets.
-    pub(crate) known: Vec<FleetStatus>,
-    /// Fleets that could not be read, each with the reason.
-    pub(crate) unread: Vec<Unread>,
-    /// Tag values that are no fleet names.
-    pub(crate) misnamed: Vec<ForeignText>,
-}
-
-/// Reads all fleets. Those that were not read by `until` are named as unread.
-///
-/// # Errors
-/// Why not even their names are known.
-pub(crate) async fn all_fleets<P: Ports + Desk>(
-    ports: &P,
-    defaults: &Defaults,
-    until: Timestamp,
-) -> Result<Fleets, Refusal> {
-    read_all(ports, defaults, until).await.map_err(|error| unavailable(&error))
+/// One fleet, and whether what it would go back to can still be launched: of all fleets that would be two calls each.
+async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> Called<Answer> {
+    let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
+    if let Some(to) = &status.way_back.to {
+        let ids = BTreeSet::from([to.image.clone()]);
+        let (images, template) = join(ports.images(&ids), ports.template(&to.template)).await;
+        status.way_back.target = Target::of(to, images?.get(&to.image), template?.as_ref());
+    }
+    Ok(Answer::Fleet(Box::new(status)))
 }
 
 async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Answer> {
@@ -100,8 +85,8 @@ async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timest
 
 /// One fleet. None: no group carries its name, and nothing is remembered of it.
 async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> Called<Option<FleetStatus>> {
-    let (first, next_wake) = join(first_round(ports, fleet), ports.next_wake(fleet)).await;
-    let (first, next_wake) = (first?, next_wake?);
+    let (first, lock) = join(first_round(ports, fleet), ports.lock(fleet)).await;
+    let (first, lock) = (first?, lock?);
     if first.groups.is_empty() && first.stored.record.is_none() {
         return Ok(None);
     }
@@ -119,8 +104,9 @@ async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName
         now,
     };
     // What has arrived is no longer on its way.
-    let next_wake = next_wake.filter(|at| *at > now).map_or(NextWake::None, |at| NextWake::At { at });
-    Ok(Some(status(input, next_wake)))
+    let next_wake = lock.next_wake.filter(|at| *at > now).map_or(NextWake::None, |at| NextWake::At { at });
+    let lease = lock.held.map_or(LeaseStatus::Free, |Held { holder, until }| LeaseStatus::Held { holder, until });
+    Ok(Some(status(input, next_wake, lease)))
 }
 
 async fn explain<P: Ports + Desk>(

@@ -378,8 +378,26 @@ pub trait Desk: Sync {
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
     fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> impl Future<Output = Called<Journal>> + Send;
-    /// The delayed wake of a fleet that is on its way, if one is.
-    fn next_wake(&self, fleet: &FleetName) -> impl Future<Output = Called<Option<Timestamp>>> + Send;
+    /// What stands beside the record of a fleet: its lease, and the wake that is on its way.
+    fn lock(&self, fleet: &FleetName) -> impl Future<Output = Called<Lock>> + Send;
+}
+
+/// What stands beside the record of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lock {
+    /// The delayed wake that is on its way, if one is.
+    pub next_wake: Option<Timestamp>,
+    /// Who has the lease, or had it and did not give it back. None: it is free.
+    pub held: Option<Held>,
+}
+
+/// A lease that was taken and not given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who took it: the id of an invocation.
+    pub holder: ForeignText,
+    /// When it ends, or ended, by itself.
+    pub until: Timestamp,
 }
 
 /// A part of a journal.

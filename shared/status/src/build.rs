@@ -17,13 +17,13 @@ use jiff::Timestamp;
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
     ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus, IMAGES_MAX,
-    ImageStatus, LayoutStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role, SCHEMA,
-    State, Traffic, VetoStatus,
+    ImageStatus, LayoutStatus, LeaseStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role,
+    SCHEMA, State, Traffic, VetoStatus,
 };
 use crate::{cutover, orders, policy, steps, way_back, words};
 
 /// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
-pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
+pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> FleetStatus {
     let explained = explain(input);
     let decision = &explained.decision;
     let next = &decision.next;
@@ -66,6 +66,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake) -> FleetStatus {
         next_steps: steps::next(record, decision),
         next_look: decision.recheck,
         next_wake,
+        lease,
         unsettled_since: record.and_then(Record::open_since),
         facts_filed: input.facts.len(),
     };

@@ -86,6 +86,9 @@ pub struct FleetStatus {
     pub next_look: Option<Timestamp>,
     /// The delayed wake that is on its way.
     pub next_wake: NextWake,
+    /// Who looks at it right now, or died while looking.
+    #[serde(default)]
+    pub lease: LeaseStatus,
     /// Since when there has been unsettled work. None: there is none.
     pub unsettled_since: Option<Timestamp>,
     /// Reports and commands that are filed and not used yet.
@@ -486,6 +489,24 @@ pub struct NextStep {
     pub step: String,
     /// In words.
     pub says: ForeignText,
+}
+
+/// The lease of a fleet: one run at a time looks at it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum LeaseStatus {
+    /// Nobody has read it.
+    #[default]
+    Unknown,
+    /// Nobody has it.
+    Free,
+    /// Somebody took it and did not give it back. Beyond its end that run is dead, and whoever looks next takes it over.
+    Held {
+        /// Who: the id of an invocation of `reconcile`, as its log names it.
+        holder: ForeignText,
+        /// When it ends, or ended, by itself.
+        until: Timestamp,
+    },
 }
 
 /// The delayed wake that is on its way.

@@ -4,8 +4,10 @@ use driftless_planner::action::Action;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, Waiting};
 use driftless_planner::explain::Explanation;
-use driftless_planner::fact::Command;
-use driftless_planner::notification::command_about;
+use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::notification::{News, command_about};
+use driftless_planner::observation::TemplateContent;
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
 use driftless_planner::text::ForeignText;
@@ -33,6 +35,38 @@ pub struct WayBack {
     pub waits: Option<WaitStatus>,
     /// What a person types for it. None: it is under way, or there is none.
     pub command: Option<String>,
+    /// Whether what it goes back to can still be launched.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// Whether a release can still be launched.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Target {
+    /// Nobody has asked, or there is nothing to go back to.
+    #[default]
+    Unknown,
+    /// Its image is there and available, and so is its template version.
+    Launchable,
+    /// It cannot be launched any more.
+    Unlaunchable {
+        /// Why.
+        why: ForeignText,
+    },
+}
+
+impl Target {
+    /// What was just read of a release. None: EC2 does not know it, or does not show it to us.
+    pub fn of(to: &ReleaseStatus, image: Option<&Image>, template: Option<&TemplateContent>) -> Self {
+        let why = match (image, template) {
+            (None, _) => format!("{} does not exist any more, or is not shared with this account", to.image),
+            (Some(image), _) if image.state != ImageState::Available => format!("{} cannot be launched now", to.image),
+            (Some(_), None) => format!("{} does not exist any more", to.template),
+            (Some(_), Some(_)) => return Self::Launchable,
+        };
+        Self::Unlaunchable { why: why.into() }
+    }
 }
 
 /// How a way back goes.
@@ -89,6 +123,7 @@ fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
         at_least_seconds: None,
         waits: None,
         command: None,
+        target: Target::Unknown,
     }
 }
 
@@ -119,6 +154,7 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
         at_least_seconds: None,
         waits: decision.cutover_waits.as_ref().map(words::wait),
         command: None,
+        target: Target::Unknown,
     }
 }
 
@@ -158,6 +194,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
         at_least_seconds: None,
         waits: asked.cutover_waits.as_ref().map(words::wait),
         command: None,
+        target: Target::Unknown,
     }
 }
 
@@ -254,5 +291,6 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> WayBack
         at_least_seconds: group.map(|group| group.warm_up.as_secs()),
         waits: asked.cutover_waits.as_ref().map(words::wait),
         command: None,
+        target: Target::Unknown,
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use driftless_planner::decision::JournalEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Called, Desk, Journal};
+use driftless_reconciler::ports::{Called, Desk, Held, Journal, Lock};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
@@ -47,11 +47,16 @@ impl Desk for Aws {
         Ok(merged(of_fleet, of_account))
     }
 
-    async fn next_wake(&self, fleet: &FleetName) -> Called<Option<Timestamp>> {
+    async fn lock(&self, fleet: &FleetName) -> Called<Lock> {
         let items = self.table().get_all(vec![key(fleet_key(fleet), LOCK)], Freshness::Eventual).await?;
-        let Some(item) = items.into_iter().next() else { return Ok(None) };
+        let Some(item) = items.into_iter().next() else { return Ok(Lock::default()) };
         let row: LockRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
-        row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()
+        let next_wake = row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+        let held = row.holder.zip(row.until_ms).map(|(holder, until)| {
+            let until = from_milliseconds(BATCH_GET, "until_ms", until)?;
+            Ok(Held { holder: holder.into(), until })
+        });
+        Ok(Lock { next_wake, held: held.transpose()? })
     }
 }
 

@@ -7,12 +7,12 @@ use driftless_planner::fact::Command;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
-use driftless_reconciler::ports::Clock as _;
+use driftless_reconciler::ports::{Acquired, Clock as _};
 use driftless_simulator::executor::Simulation;
 use driftless_simulator::function::Function;
 use driftless_simulator::scenario::Scenario;
 use driftless_status::history::History;
-use driftless_status::model::State;
+use driftless_status::model::{LeaseStatus, State};
 use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
 use driftless_status::why::Subject;
 use jiff::{SignedDuration, Timestamp};
@@ -107,6 +107,22 @@ fn a_fleet_is_shown_as_the_loop_sees_it() {
     let Answer::Fleets(fleets) = ask(&mut simulation, Question::Fleets) else { panic!() };
     let names: Vec<&str> = fleets.fleets.iter().map(|glance| glance.fleet.as_str()).collect();
     assert_eq!((names, fleets.unread.len(), fleets.misnamed.len()), (vec!["web"], 0, 0));
+}
+
+#[test]
+fn who_holds_the_lease_of_a_fleet_is_told_and_nobody_where_nobody_does() {
+    let mut simulation = settled();
+    let lease = |simulation: &mut Simulation| {
+        let answer = ask(simulation, Question::Fleet { fleet: web() });
+        let Answer::Fleet(status) = answer else { panic!("{answer:?}") };
+        status.lease
+    };
+    assert_eq!(lease(&mut simulation), LeaseStatus::Free);
+    let now = simulation.shared().lock().now;
+    let until = now + SignedDuration::from_secs(40);
+    let taken = simulation.shared().lock().table.acquire(&web(), "run-1", now, until);
+    assert!(matches!(taken, Acquired::Held(_)));
+    assert_eq!(lease(&mut simulation), LeaseStatus::Held { holder: "run-1".into(), until });
 }
 
 #[test]

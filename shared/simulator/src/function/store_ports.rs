@@ -12,7 +12,7 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Called, Clock, Committed, Desk, Journal, Lease, Released, Store, Stored, Wakes,
+    Acquired, Alerts, Called, Clock, Committed, Desk, Held, Journal, Lease, Lock, Released, Store, Stored, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,9 +78,17 @@ impl Desk for Function {
             .await
     }
 
-    async fn next_wake(&self, fleet: &FleetName) -> Called<Option<Timestamp>> {
+    async fn lock(&self, fleet: &FleetName) -> Called<Lock> {
         let fleet = fleet.clone();
-        self.store("next_wake", move |world| world.table.row(&fleet).and_then(|row| row.lock.next_wake)).await
+        self.store("lock", move |world| {
+            let lock = world.table.row(&fleet).map(|row| &row.lock);
+            let held = lock.and_then(|lock| {
+                let holder = lock.holder.as_deref()?.into();
+                Some(Held { holder, until: lock.until })
+            });
+            Lock { next_wake: lock.and_then(|lock| lock.next_wake), held }
+        })
+        .await
     }
 }
 

@@ -3,12 +3,13 @@
 use driftless_planner::action::{Action, Direction};
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
+use driftless_planner::image::{Image, ImageState};
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
-use driftless_status::way_back::WayBackKind;
+use driftless_status::way_back::{Target, WayBackKind};
 
-use crate::support::{Stage, fleet, secs, target_group};
+use crate::support::{Stage, fleet, image, secs, target_group, version};
 use crate::worlds::{self, said, step};
 
 fn way_back(stage: &Stage) -> (bool, WayBackKind) {
@@ -21,6 +22,25 @@ fn the_way_back_is_one_write_while_the_old_color_is_warm() {
     for phase in ["baking", "warm"] {
         let stage = worlds::cutting_over(worlds::weighted(3), phase);
         assert_eq!(way_back(&stage), (true, WayBackKind::OneWrite), "{phase}");
+    }
+}
+
+#[test]
+fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_template_is_there() {
+    let stage = worlds::after_cutover();
+    let to = said(&stage).way_back.to.expect("there is a way back");
+    let image = |state| Image { id: to.image.clone(), state, ..image(1) };
+    let (available, pending) = (image(ImageState::Available), image(ImageState::Pending));
+    let template = &stage.templates[&version(1)];
+    assert_eq!(Target::of(&to, Some(&available), Some(template)), Target::Launchable);
+    for (image, template, words) in [
+        (None, Some(template), "does not exist any more, or is not shared"),
+        (Some(&pending), Some(template), "cannot be launched now"),
+        (Some(&available), None, "does not exist any more"),
+    ] {
+        let target = Target::of(&to, image, template);
+        let Target::Unlaunchable { why } = &target else { panic!("{target:?}") };
+        assert!(why.as_str().contains(words), "{why}");
     }
 }
 

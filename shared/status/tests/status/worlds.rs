@@ -5,7 +5,7 @@ use driftless_planner::decide::Input;
 use driftless_planner::fact::{AlarmState, AlarmSubject, Command};
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{Group, TemplateReference, TemplateVersion};
-use driftless_status::model::NextWake;
+use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::{FleetStatus, status};
 use jiff::SignedDuration;
 
@@ -24,7 +24,7 @@ pub(crate) fn said(stage: &Stage) -> FleetStatus {
         defaults: &stage.defaults,
         now: stage.now,
     };
-    status(input, NextWake::At { at: stage.now + secs(30) })
+    status(input, NextWake::At { at: stage.now + secs(30) }, LeaseStatus::Free)
 }
 
 /// One look, after which the world follows and so much time passes.

@@ -27,7 +27,7 @@ const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const CALLS: [Call; 16] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
-    call("next_wake", BATCH_GET, 3),
+    call("lock", BATCH_GET, 3),
     call("indexed", BATCH_GET, 3),
     call("index", BATCH_WRITE, 3),
     call("told", BATCH_WRITE, 3),
@@ -67,7 +67,7 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
     match method {
         "fingerprints" => aws.fingerprints().await.map(words),
         "freezes" => aws.freezes(&app()).await.map(words),
-        "next_wake" => aws.next_wake(&app()).await.map(words),
+        "lock" => aws.lock(&app()).await.map(words),
         "indexed" => aws.indexed(&[subject].into()).await.map(words),
         "index" => aws.index(&BTreeMap::from([(subject, [app()].into())]), at(0)).await.map(words),
         "told" => aws.told(&app(), &["app-8-0".to_owned()]).await.map(words),

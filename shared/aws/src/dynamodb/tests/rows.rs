@@ -1,4 +1,4 @@
-use driftless_planner::record;
+use driftless_planner::record::{self, Phase};
 
 use super::*;
 use crate::dynamodb::rows::{FactRow, Item, StateRow, from_item, record as read_record, to_item};
@@ -24,6 +24,13 @@ fn open_work_is_indexed_since_the_oldest_and_settled_work_is_not() {
     assert_eq!(item["open_since"].as_s().unwrap(), "2026-11-20T10:30:00.000Z");
     assert_eq!((item["pk"].as_s().unwrap().as_str(), item["sk"].as_s().unwrap().as_str()), ("FLEET#app", "STATE"));
     assert_eq!(item["version"], number("7"));
+    let mut waiting = Record::new(app());
+    let blocked = full_record().replacements.into_iter().find(|(_, work)| matches!(work.phase, Phase::Blocked(_)));
+    waiting.replacements.extend(blocked);
+    assert_eq!(waiting.replacements.len(), 1);
+    let waiting = to_item("put", &StateRow::of(&waiting)).unwrap();
+    let since = (waiting["open_work"].as_s().unwrap().as_str(), waiting["open_since"].as_s().unwrap().as_str());
+    assert_eq!(since, ("open", "waiting"), "what only waits for a guard has no age");
     let settled = to_item("put", &StateRow::of(&Record::new(app()))).unwrap();
     // Absent, not null: an index refuses null in its key.
     assert!(!settled.contains_key("open_work") && !settled.contains_key("open_since"), "{settled:?}");
