@@ -35,7 +35,7 @@ NEVER = {"autoscaling:DeleteAutoScalingGroup", "autoscaling:CreateOrUpdateTags",
 
 ENVIRONMENT = {
     *("ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"),
-    *("TABLE_NAME", "ALERT_TOPIC_ARN", "POLICY_DEFAULTS"),
+    *("TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "RUNBOOKS_URL", "POLICY_DEFAULTS"),
 }
 
 # The widget that status draws has buttons.
@@ -485,8 +485,9 @@ def the_table_can_be_restored(template):
 def alarms_are_heard(template):
     problems = []
     this_account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
-    if properties(template, "AlertTopic").get("KmsMasterKeyId") != arn("AlertKey"):
-        problems.append("the topic is not encrypted with our key")
+    for name, topic in of_type(template, "AWS::SNS::Topic").items():
+        if topic["Properties"].get("KmsMasterKeyId") != arn("AlertKey"):
+            problems.append(f"{name} is not encrypted with our key")
     key = properties(template, "AlertKey")
     if key.get("EnableKeyRotation") is not True:
         problems.append("the key is never rotated")
@@ -503,8 +504,14 @@ def alarms_are_heard(template):
         for s in statements
     ):
         problems.append("the topic does not let the alarms of this account in")
-    if not any(s["Effect"] == "Deny" and s.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}} for s in statements):
-        problems.append("the topic takes messages without TLS")
+    over_tls = {
+        target_of(topic)
+        for policy in of_type(template, "AWS::SNS::TopicPolicy").values()
+        for topic in policy["Properties"]["Topics"]
+        for s in policy["Properties"]["PolicyDocument"]["Statement"]
+        if s["Effect"] == "Deny" and s.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}} and s["Resource"] == topic
+    }
+    problems += [f"{name} takes messages without TLS" for name in of_type(template, "AWS::SNS::Topic") if name not in over_tls]
     for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
         if alarm["Properties"].get("AlarmActions") != [{"Ref": "AlertTopic"}]:
             problems.append(f"{name} tells nobody")

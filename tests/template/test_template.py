@@ -250,6 +250,8 @@ PROMISES = {
     ]),
     "alarms are heard": (checks.alarms_are_heard, [
         (lambda t: at(t, "AlertTopic").update(KmsMasterKeyId="alias/aws/sns"), "our key"),
+        (lambda t: at(t, "ChatTopic").pop("KmsMasterKeyId"), "ChatTopic is not encrypted"),
+        (lambda t: t["Resources"].pop("ChatTopicPolicy"), "ChatTopic takes messages without TLS"),
         (lambda t: at(t, "AlertKey")["KeyPolicy"]["Statement"].pop(), "mute"),
         (lambda t: at(t, "AlertKey")["KeyPolicy"]["Statement"][1].pop("Condition"), "mute"),
         (lambda t: at(t, "AlertKey").pop("EnableKeyRotation"), "rotated"),

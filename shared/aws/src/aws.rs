@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_types::SdkConfig;
+use driftless_planner::notification::Runbooks;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{Called, Clock, Wakes};
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +29,10 @@ pub struct Names {
     pub wake_queue_url: String,
     /// The alert topic, by its ARN.
     pub alert_topic_arn: String,
+    /// The topic for chat, by its ARN.
+    pub chat_topic_arn: String,
+    /// Where messages say that runbooks are.
+    pub runbooks: Runbooks,
 }
 
 /// The ports on real AWS. Clients share one HTTP client and are made when first needed: a run that changes nothing
@@ -132,6 +137,8 @@ pub(crate) mod testing {
             table: "driftless".to_owned(),
             wake_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/wakes".to_owned(),
             alert_topic_arn: "arn:aws:sns:us-east-1:123456789012:alerts".to_owned(),
+            chat_topic_arn: "arn:aws:sns:us-east-1:123456789012:chat".to_owned(),
+            runbooks: "https://git.example/driftless".parse().unwrap(),
         }
     }
 

@@ -25,7 +25,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Acquired, Called, Clock, Committed, Lease, Released, Store, Stored};
+use driftless_reconciler::ports::{Acquired, Audience, Called, Clock, Committed, Lease, Released, Store, Stored};
 use jiff::Timestamp;
 
 use crate::aws::Aws;
@@ -142,6 +142,10 @@ impl Store for Aws {
 
     async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         self.table().told(fleet, ids).await
+    }
+
+    async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Called<()> {
+        self.table().half_told(fleet, id, told, now).await
     }
 
     async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {

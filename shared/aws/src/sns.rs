@@ -1,4 +1,4 @@
-//! The alert topic.
+//! The topics: one for whoever is woken, one for chat.
 
 #[cfg(test)]
 mod codes;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::MessageAttributeValue;
 use driftless_planner::notification::{Message, Notification};
-use driftless_reconciler::ports::{Alerts, Called};
+use driftless_reconciler::ports::{Alerts, Audience, Called};
 
 use crate::aws::Aws;
 use crate::error::{call_error, refused};
@@ -19,21 +19,17 @@ const MACHINES: [&str; 4] = ["sqs", "https", "http", "lambda"];
 const PEOPLE: [&str; 2] = ["default", "email"];
 
 impl Alerts for Aws {
-    async fn publish(&self, notification: &Notification) -> Called<()> {
-        let message = notification.message().map_err(|error| refused(PUBLISH, error.to_string()))?;
-        let mut request = self
-            .sns()
-            .publish()
-            .topic_arn(&self.names.alert_topic_arn)
-            .subject(&message.subject)
-            .message_structure("json")
-            .message(bodies(&message)?);
-        for (name, value) in [
-            ("fleet", notification.fleet.as_str()),
-            ("kind", message.kind),
-            ("severity", message.severity.word()),
-            ("id", notification.id.as_str()),
-        ] {
+    async fn publish(&self, notification: &Notification, to: Audience) -> Called<()> {
+        let message = notification.message_with(&self.names.runbooks);
+        let message = message.map_err(|error| refused(PUBLISH, error.to_string()))?;
+        let (topic, bodies) = match to {
+            Audience::OnCall => (&self.names.alert_topic_arn, on_call(&message)),
+            Audience::Chat => (&self.names.chat_topic_arn, chat(&message)),
+        };
+        let bodies = serde_json::to_string(&bodies).map_err(|error| refused(PUBLISH, error.to_string()))?;
+        let mut request =
+            self.sns().publish().topic_arn(topic).subject(&message.subject).message_structure("json").message(bodies);
+        for (name, value) in attributes(notification, &message) {
             let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             request = request.message_attributes(name, value.map_err(|error| refused(PUBLISH, error.to_string()))?);
         }
@@ -41,12 +37,32 @@ impl Alerts for Aws {
     }
 }
 
-/// One body for each way of delivery.
-fn bodies(message: &Message) -> Called<String> {
+/// What filter policies ask for.
+fn attributes<'a>(
+    notification: &'a Notification,
+    message: &'a Message,
+) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
+    let always = [
+        ("fleet", notification.fleet.as_str()),
+        ("kind", message.kind),
+        ("severity", message.severity.word()),
+        ("id", notification.id.as_str()),
+    ];
+    always.into_iter().chain(notification.news.condition().map(|condition| ("condition", condition)))
+}
+
+/// One body for each way of delivery: by its name, what it carries.
+type Bodies<'a> = BTreeMap<&'static str, &'a str>;
+
+fn on_call(message: &Message) -> Bodies<'_> {
     let people = PEOPLE.map(|way| (way, message.text.as_str()));
     let machines = MACHINES.map(|way| (way, message.json.as_str()));
-    let bodies: BTreeMap<&str, &str> = people.into_iter().chain(machines).collect();
-    serde_json::to_string(&bodies).map_err(|error| refused(PUBLISH, error.to_string()))
+    people.into_iter().chain(machines).collect()
+}
+
+/// Amazon Q Developer reads by https. A person who subscribes to see what it gets reads the text.
+fn chat(message: &Message) -> Bodies<'_> {
+    [("default", message.chat.as_str()), ("email", message.text.as_str())].into()
 }
 
 #[cfg(test)]
@@ -71,31 +87,71 @@ mod tests {
     #[test]
     fn people_get_the_text_and_machines_the_json() {
         let message = notification().message().unwrap();
-        let bodies: BTreeMap<String, String> = serde_json::from_str(&bodies(&message).unwrap()).unwrap();
+        let bodies = on_call(&message);
         assert_eq!(bodies.len(), 6);
         for (way, body) in &bodies {
-            let expected = if MACHINES.contains(&way.as_str()) { &message.json } else { &message.text };
+            let expected = if MACHINES.contains(way) { &message.json } else { &message.text };
             assert_eq!(body, expected, "{way}");
         }
         assert!(bodies.contains_key("default"), "SNS demands it");
     }
 
-    #[tokio::test]
-    async fn a_notification_carries_what_filter_policies_ask_for() {
+    #[test]
+    fn a_chat_gets_its_own_body_and_whoever_subscribes_by_mail_the_text() {
+        let message = notification().message().unwrap();
+        let bodies = chat(&message);
+        assert_eq!(bodies, [("default", message.chat.as_str()), ("email", message.text.as_str())].into());
+        let body: serde_json::Value = serde_json::from_str(bodies["default"]).unwrap();
+        assert_eq!(body["source"], "custom");
+    }
+
+    fn answered() -> Canned {
         let answer = "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
-        let canned = Canned::default().on("Action=Publish", 200, answer);
-        on(&canned).publish(&notification()).await.unwrap();
-        let sent = canned.only();
-        assert!(sent.has(&format!("TopicArn={}", names().alert_topic_arn)), "{}", sent.body);
-        assert!(sent.has("MessageStructure=json") && sent.body.contains("Subject=%5Bpage%5D%20app"), "{}", sent.body);
-        let fields = sent.fields();
-        for (name, value) in [("fleet", "app"), ("kind", "entered"), ("severity", "page"), ("id", "app-7-0")] {
-            let prefix = fields
-                .iter()
-                .find_map(|field| field.strip_suffix(&format!(".Name={name}")))
-                .unwrap_or_else(|| panic!("{name} in {}", sent.body));
-            assert!(sent.has(&format!("{prefix}.Value.StringValue={value}")), "{}", sent.body);
-            assert!(sent.has(&format!("{prefix}.Value.DataType=String")), "{}", sent.body);
+        Canned::default().on("Action=Publish", 200, answer)
+    }
+
+    #[tokio::test]
+    async fn a_notification_carries_what_filter_policies_ask_for_on_both_topics() {
+        for (to, topic) in [(Audience::OnCall, names().alert_topic_arn), (Audience::Chat, names().chat_topic_arn)] {
+            let canned = answered();
+            on(&canned).publish(&notification(), to).await.unwrap();
+            let sent = canned.only();
+            assert!(sent.has(&format!("TopicArn={topic}")), "{}", sent.body);
+            let has_subject = sent.body.contains("Subject=%5Bpage%5D%20app");
+            assert!(sent.has("MessageStructure=json") && has_subject, "{}", sent.body);
+            let fields = sent.fields();
+            for (name, value) in [
+                ("fleet", "app"),
+                ("kind", "entered"),
+                ("severity", "page"),
+                ("id", "app-7-0"),
+                ("condition", "breaker-open"),
+            ] {
+                let prefix = fields
+                    .iter()
+                    .find_map(|field| field.strip_suffix(&format!(".Name={name}")))
+                    .unwrap_or_else(|| panic!("{name} in {}", sent.body));
+                assert!(sent.has(&format!("{prefix}.Value.StringValue={value}")), "{}", sent.body);
+                assert!(sent.has(&format!("{prefix}.Value.DataType=String")), "{}", sent.body);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_about_no_state_has_no_condition() {
+        let news = News::SurplusKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
+        let canned = answered();
+        on(&canned).publish(&Notification { news, ..notification() }, Audience::OnCall).await.unwrap();
+        assert!(!canned.only().body.contains("Name=condition"), "{}", canned.only().body);
+    }
+
+    #[tokio::test]
+    async fn a_message_links_the_runbook_where_the_installation_has_it() {
+        for to in [Audience::OnCall, Audience::Chat] {
+            let canned = answered();
+            on(&canned).publish(&notification(), to).await.unwrap();
+            let link = "https%3A%2F%2Fgit.example%2Fdriftless%2Fdocs%2Frunbooks%2Fbreaker-open.md";
+            assert!(canned.only().body.contains(link), "{}", canned.only().body);
         }
     }
 }

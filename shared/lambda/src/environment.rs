@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use driftless_aws::{Endpoints, Keys, Roots, Settings};
 use driftless_planner::ids::AccountId;
+use driftless_planner::notification::{NotAnAddress, Runbooks};
 use driftless_planner::policy::Defaults;
 use jiff::SignedDuration;
 
@@ -23,6 +24,9 @@ const ENDPOINT_URLS: [&str; 8] = [
 
 /// The longest time-out that Lambda offers. Every other time is derived from ours.
 const FUNCTION_TIMEOUT_MAX_SECONDS: i64 = 900;
+
+/// What a topic is named by.
+const TOPIC: &str = "the ARN of an SNS topic";
 
 /// A variable of the environment, from the process that we run in.
 pub fn process(name: &str) -> Option<String> {
@@ -57,6 +61,10 @@ pub struct FleetEnvironment {
     pub table_name: String,
     /// The alert topic (`ALERT_TOPIC_ARN`).
     pub alert_topic_arn: String,
+    /// The topic for chat (`CHAT_TOPIC_ARN`).
+    pub chat_topic_arn: String,
+    /// Where messages say that runbooks are (`RUNBOOKS_URL`). Absent: they name them by their path.
+    pub runbooks: Runbooks,
     /// The policy where no tag says otherwise (`POLICY_DEFAULTS`).
     pub policy_defaults: Defaults,
 }
@@ -134,9 +142,9 @@ impl FleetEnvironment {
         let variables = Variables(lookup);
         Ok(Self {
             table_name: variables.required("TABLE_NAME")?,
-            alert_topic_arn: variables.checked("ALERT_TOPIC_ARN", "the ARN of an SNS topic", |text| {
-                text.starts_with("arn:") && text.contains(":sns:")
-            })?,
+            alert_topic_arn: variables.checked("ALERT_TOPIC_ARN", TOPIC, is_topic)?,
+            chat_topic_arn: variables.checked("CHAT_TOPIC_ARN", TOPIC, is_topic)?,
+            runbooks: variables.runbooks()?,
             policy_defaults: variables.parsed("POLICY_DEFAULTS", "a valid policy, in lines of key=value")?,
         })
     }
@@ -178,6 +186,16 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         self.required(name)?.parse().map_err(|source: T::Err| EnvironmentError::Invalid {
             name,
             expected,
+            source: Some(source.into()),
+        })
+    }
+
+    fn runbooks(&self) -> Result<Runbooks, EnvironmentError> {
+        const NAME: &str = "RUNBOOKS_URL";
+        let address = self.optional(NAME).unwrap_or_default();
+        address.parse().map_err(|source: NotAnAddress| EnvironmentError::Invalid {
+            name: NAME,
+            expected: "an https address, or empty",
             source: Some(source.into()),
         })
     }
@@ -224,6 +242,10 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
     }
 }
 
+fn is_topic(text: &str) -> bool {
+    text.starts_with("arn:") && text.contains(":sns:")
+}
+
 fn is_url(text: &str) -> bool {
     text.strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"))
@@ -252,6 +274,8 @@ mod tests {
                 ("FUNCTION_TIMEOUT_SECONDS", "30"),
                 ("TABLE_NAME", "driftless"),
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-alerts"),
+                ("CHAT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-chat"),
+                ("RUNBOOKS_URL", "https://git.example/driftless"),
                 ("POLICY_DEFAULTS", "mode=observe\nbudget=1\n"),
                 ("OPERATOR_FUNCTION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:driftless-operator"),
             ];
@@ -277,6 +301,8 @@ mod tests {
         let fleet = FleetEnvironment::read(with(&[])).unwrap();
         assert_eq!(fleet.table_name, "driftless");
         assert_eq!(fleet.alert_topic_arn, "arn:aws:sns:eu-central-1:123456789012:driftless-alerts");
+        assert_eq!(fleet.chat_topic_arn, "arn:aws:sns:eu-central-1:123456789012:driftless-chat");
+        assert_eq!(fleet.runbooks, "https://git.example/driftless".parse().unwrap());
         assert_eq!(fleet.policy_defaults, "mode=observe\nbudget=1".parse().unwrap());
     }
 
@@ -294,7 +320,7 @@ mod tests {
             let error = Environment::read(with(&[(name, "")])).unwrap_err();
             assert_eq!(error.to_string(), format!("environment variable {name} is not set"));
         }
-        for name in ["TABLE_NAME", "ALERT_TOPIC_ARN", "POLICY_DEFAULTS"] {
+        for name in ["TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "POLICY_DEFAULTS"] {
             let error = FleetEnvironment::read(with(&[(name, "")])).unwrap_err();
             assert_eq!(error.to_string(), format!("environment variable {name} is not set"));
         }
@@ -320,7 +346,12 @@ mod tests {
             assert!(error.to_string().starts_with(&format!("environment variable {name} must be ")), "{error}");
             assert!(value.parse::<i64>().is_ok() || !error.to_string().contains(value), "{error}");
         }
-        for (name, value) in [("ALERT_TOPIC_ARN", "driftless-alerts"), ("POLICY_DEFAULTS", "bugdet=1")] {
+        for (name, value) in [
+            ("ALERT_TOPIC_ARN", "driftless-alerts"),
+            ("CHAT_TOPIC_ARN", "driftless-chat"),
+            ("RUNBOOKS_URL", "http://git.example"),
+            ("POLICY_DEFAULTS", "bugdet=1"),
+        ] {
             assert_eq!(FleetEnvironment::read(with(&[(name, value)])).unwrap_err().name(), name);
         }
     }
@@ -345,6 +376,12 @@ mod tests {
     fn the_reason_for_invalid_policy_defaults_is_kept() {
         let error = FleetEnvironment::read(with(&[("POLICY_DEFAULTS", "bugdet=1")])).unwrap_err();
         assert_eq!(error.source().unwrap().to_string(), "driftless:bugdet is not a policy key");
+    }
+
+    #[test]
+    fn without_an_address_runbooks_are_named_by_their_path() {
+        let fleet = FleetEnvironment::read(with(&[("RUNBOOKS_URL", "")])).unwrap();
+        assert_eq!(fleet.runbooks, Runbooks::default());
     }
 
     #[test]

@@ -40,6 +40,8 @@ impl Wiring {
             table: fleet.table_name,
             wake_queue_url: environment.wake_queue_url.clone(),
             alert_topic_arn: fleet.alert_topic_arn,
+            chat_topic_arn: fleet.chat_topic_arn,
+            runbooks: fleet.runbooks,
         };
         let config = sdk_config(&settings).map_err(Failure::configuration)?;
         Ok(Self { aws: Aws::new(config, names), defaults: fleet.policy_defaults, function_timeout: timeout })

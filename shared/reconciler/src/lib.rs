@@ -10,3 +10,4 @@ pub mod ports;
 pub mod reconcile;
 pub mod sweep;
 mod traffic;
+mod voice;

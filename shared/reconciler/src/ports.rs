@@ -25,6 +25,7 @@ use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A call to the world that did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -238,10 +239,20 @@ pub trait Wakes: Sync {
     fn send(&self, message: &WakeMessage, delay: SignedDuration) -> impl Future<Output = Called<()>> + Send;
 }
 
-/// The alert topic.
+/// The topics.
 pub trait Alerts: Sync {
-    /// Tells on-call.
-    fn publish(&self, notification: &Notification) -> impl Future<Output = Called<()>> + Send;
+    /// Tells one audience, on its topic.
+    fn publish(&self, notification: &Notification, to: Audience) -> impl Future<Output = Called<()>> + Send;
+}
+
+/// Who is told, each on a topic of their own: what a pager and a chat read both travels by https, and differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audience {
+    /// Whoever is woken.
+    OnCall,
+    /// Channels of a chat.
+    Chat,
 }
 
 /// The table.
@@ -287,8 +298,16 @@ pub trait Store: Sync {
         decision: &Decision,
         now: Timestamp,
     ) -> impl Future<Output = Called<Committed>> + Send;
-    /// Drops notifications that were sent.
+    /// Drops notifications that were sent to everybody.
     fn told(&self, fleet: &FleetName, ids: &[String]) -> impl Future<Output = Called<()>> + Send;
+    /// Remembers that one audience was told of a notification, and the other not yet: only that one is owed it still.
+    fn half_told(
+        &self,
+        fleet: &FleetName,
+        id: &str,
+        told: Audience,
+        now: Timestamp,
+    ) -> impl Future<Output = Called<()>> + Send;
     /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
     /// keeps it.
     fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
@@ -314,8 +333,10 @@ pub struct Stored {
     pub freezes: Vec<Freeze>,
     /// What the fleets of this account and region share.
     pub account: Account,
-    /// Notifications that were committed and not sent, oldest first.
+    /// Notifications that were committed and not sent to everybody, oldest first.
     pub outbox: Vec<Notification>,
+    /// By id: the audience that was told of a notification in the outbox, where the other was not.
+    pub half_told: BTreeMap<String, Audience>,
     /// The fingerprint with which the fleet was last looked at.
     pub fingerprint: Option<String>,
 }

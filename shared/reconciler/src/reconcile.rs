@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::act::act;
 use crate::observe::{first_round, observe};
-use crate::ports::{Acquired, CallError, CallErrorKind, Called, Committed, Lease, Ports, Released, Stored};
+use crate::ports::{Acquired, Called, Committed, Lease, Ports, Released};
+use crate::voice::Voice;
 
 /// SQS delays a message by 15 minutes at most; the sweep carries longer waits.
 const WAKE_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -67,13 +68,13 @@ pub async fn reconcile<P: Ports>(
     };
     lease.next_wake = still_to_come(lease.next_wake, due, now);
     let act_until = (times.deadline - times.margin).min(lease.until - times.margin);
-    let mut run = Run { ports, lease, due, act_until, defaults, untold: None };
+    let mut run = Run { ports, lease, due, act_until, defaults, voice: Voice::default() };
     let ran = run.look_until_settled().await;
     if ran.is_err() {
         run.give_back().await;
     }
-    // What on-call could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
-    run.untold.map_or(ran, Err)
+    // What could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
+    run.voice.failed.map_or(ran, Err)
 }
 
 /// A run that holds the lease.
@@ -83,8 +84,7 @@ struct Run<'a, P> {
     due: Option<Timestamp>,
     act_until: Timestamp,
     defaults: &'a Defaults,
-    /// Why on-call could not be told. It is not tried again in this run.
-    untold: Option<CallError>,
+    voice: Voice,
 }
 
 /// What one look came to.
@@ -156,9 +156,7 @@ impl<P: Ports> Run<'_, P> {
             count(fleet, &measured);
         }
         let acted = act(ports, fleet, &decision.actions, self.act_until).await;
-        if self.untold.is_none() {
-            self.untold = notify(ports, &stored, &decision).await.err();
-        }
+        self.voice.tell(ports, &stored, &decision, now).await;
         if stored.fingerprint.as_ref() != Some(&seen_as) {
             ports.remember(fleet, &seen_as).await?;
         }
@@ -221,24 +219,6 @@ impl<P: Ports> Run<'_, P> {
         let next_wake = sent.into_iter().chain(stored).min();
         self.lease = Lease { next_wake, ..woken };
     }
-}
-
-/// Sends what the outbox holds, older messages first. Each is dropped only after it was sent: a crash repeats, and never
-/// omits.
-async fn notify<P: Ports>(ports: &P, stored: &Stored, decision: &Decision) -> Called<()> {
-    let fleet = &decision.next.fleet;
-    let mut refused = Ok(());
-    for notification in stored.outbox.iter().chain(&decision.notifications) {
-        match ports.publish(notification).await {
-            Ok(()) => ports.told(fleet, std::slice::from_ref(&notification.id)).await?,
-            // A message that SNS will never take must not silence those behind it.
-            Err(error) if matches!(error.kind, CallErrorKind::Refused | CallErrorKind::Unreadable) => {
-                refused = Err(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    refused
 }
 
 /// One line for each transition, for each reason to wait, and for the decision. Metric filters of the template read them.

@@ -82,7 +82,7 @@ impl fmt::Debug for Before {
 }
 
 /// The calls that change something, by their operations, and what scenarios call them.
-const WRITES: [(&str, &str); 26] = [
+const WRITES: [(&str, &str); 28] = [
     ("autoscaling:UpdateAutoScalingGroup (minimum)", "set-minimum"),
     ("autoscaling:UpdateAutoScalingGroup (maximum)", "set-maximum"),
     ("autoscaling:UpdateAutoScalingGroup (template)", "set-template"),
@@ -99,6 +99,7 @@ const WRITES: [(&str, &str); 26] = [
     ("elasticloadbalancing:ModifyRule", "set-weights"),
     ("ec2:CreateLaunchTemplateVersion", "write-template"),
     ("sns:Publish", "publish"),
+    ("sns:Publish (chat)", "publish-chat"),
     ("sqs:SendMessage", "send"),
     ("commit", "commit"),
     ("index", "index"),
@@ -107,6 +108,7 @@ const WRITES: [(&str, &str); 26] = [
     ("release", "release"),
     ("claim_wake", "claim-wake"),
     ("told", "told"),
+    ("half_told", "half-told"),
     ("take_turn", "take-turn"),
     ("give_turn", "give-turn"),
 ];

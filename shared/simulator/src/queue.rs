@@ -86,11 +86,13 @@ impl Queue {
     }
 }
 
-/// The alert topic.
+/// The topics.
 #[derive(Debug, Clone, Default)]
 pub struct Topic {
-    /// What was sent, in order, with its time.
+    /// What on-call was sent, in order, with its time.
     pub sent: Vec<(Timestamp, Notification)>,
+    /// The ids of what chats were sent, in order.
+    pub chat: Vec<String>,
 }
 
 #[cfg(test)]

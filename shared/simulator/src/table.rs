@@ -8,7 +8,7 @@ use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Account, Freeze, FreezeScope};
 use driftless_planner::record::Record;
-use driftless_reconciler::ports::{Acquired, Committed, Lease, Released, Stored};
+use driftless_reconciler::ports::{Acquired, Audience, Committed, Lease, Released, Stored};
 use jiff::Timestamp;
 
 /// What is stored.
@@ -32,6 +32,8 @@ pub struct Row {
     pub facts: BTreeMap<String, Fact>,
     /// What was committed and not sent, oldest first.
     pub outbox: Vec<Notification>,
+    /// Of which of them one audience was told, and which one.
+    pub half_told: BTreeMap<String, Audience>,
     /// What it was last seen as.
     pub fingerprint: Option<String>,
     /// Transitions of its whole life.
@@ -171,6 +173,7 @@ impl Table {
             freezes,
             account,
             outbox: row.outbox.clone(),
+            half_told: row.half_told.clone(),
             fingerprint: row.fingerprint.clone(),
         }
     }
@@ -241,7 +244,14 @@ impl Table {
 
     /// Drops what was sent.
     pub fn told(&mut self, fleet: &FleetName, ids: &[String]) {
-        self.row_mut(fleet).outbox.retain(|notification| !ids.contains(&notification.id));
+        let row = self.row_mut(fleet);
+        row.outbox.retain(|notification| !ids.contains(&notification.id));
+        row.half_told.retain(|id, _| !ids.contains(id));
+    }
+
+    /// Remembers that one audience was told, and the other not.
+    pub fn half_told(&mut self, fleet: &FleetName, id: &str, told: Audience) {
+        self.row_mut(fleet).half_told.insert(id.to_owned(), told);
     }
 
     /// Takes a turn, if one is left or held already.

@@ -21,6 +21,8 @@ pub(crate) fn switch(stack: &LocalStack) -> anyhow::Result<Aws> {
         table: output("TableName")?,
         wake_queue_url: output("WakeQueueUrl")?,
         alert_topic_arn: output("AlertTopicArn")?,
+        chat_topic_arn: output("ChatTopicArn")?,
+        runbooks: driftless_planner::notification::Runbooks::default(),
     };
     Ok(Aws::new(sdk_config(&settings)?, names))
 }

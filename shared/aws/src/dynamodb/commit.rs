@@ -10,21 +10,21 @@ use aws_sdk_dynamodb::types::{
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallError, Called, Committed, Lease};
+use driftless_reconciler::ports::{Audience, CallError, Called, Committed, Lease};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::dynamodb::Table;
-use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, string};
+use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, put, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    DriftingRow, FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, key, milliseconds, outbox_key,
-    to_item,
+    DriftingRow, FACT_PREFIX, HalfToldRow, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, half_told_key, key,
+    milliseconds, outbox_key, to_item,
 };
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
 
-const DELETE: &str = "dynamodb:BatchWriteItem";
+const WRITE: &str = "dynamodb:BatchWriteItem";
 
 /// DynamoDB takes this many parts in a transaction.
 const PARTS_MAX: usize = 100;
@@ -185,8 +185,15 @@ impl Table<'_> {
     /// changes nothing, and a crash in between repeats them.
     pub(crate) async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         let ids: BTreeSet<&String> = ids.iter().collect();
-        let deletes = ids.into_iter().map(|id| delete(DELETE, key(fleet_key(fleet), outbox_key(id))));
+        let items = ids.into_iter().flat_map(|id| [outbox_key(id), half_told_key(id)]);
+        let deletes = items.map(|item| delete(WRITE, key(fleet_key(fleet), item)));
         self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
+    }
+
+    /// Remembers that one audience was told, and the other not.
+    pub(crate) async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Called<()> {
+        let row = HalfToldRow::of(fleet, id, told, now);
+        self.write_all(vec![put(WRITE, to_item(WRITE, &row)?)?]).await
     }
 }
 

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
-    ACCOUNT, DRIFTING_PREFIX, DriftingRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, Item,
-    OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow, fleet_key, from_item, from_milliseconds, key,
-    record, sort_key,
+    ACCOUNT, DRIFTING_PREFIX, DriftingRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, HALF_TOLD_PREFIX,
+    HalfToldRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow, fleet_key, from_item,
+    from_milliseconds, key, record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";
@@ -43,6 +43,10 @@ impl Table<'_> {
                     }
                 }
                 message if message.starts_with(OUTBOX_PREFIX) => outbox.push(from_item(QUERY, item, SCHEMA_VERSION)?),
+                half if half.starts_with(HALF_TOLD_PREFIX) => {
+                    let row: HalfToldRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+                    stored.half_told.insert(row.id, row.told);
+                }
                 // The lease, and what a later version keeps here.
                 _ => {}
             }

@@ -11,7 +11,7 @@ use driftless_planner::limits::COMMON_CAUSE_WITHIN;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{self, Record};
-use driftless_reconciler::ports::Called;
+use driftless_reconciler::ports::{Audience, Called};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long the journal is kept: a year, and a month to look back at it.
 const JOURNAL_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// How long it is kept who was told of a notification: longer than anybody lets a topic be broken.
+const HALF_TOLD_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// The record of a fleet.
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,6 +128,19 @@ pub(crate) struct OutboxRow {
     pub(crate) more: Vec<Notification>,
 }
 
+/// Of a notification that was committed: who was told of it, while the other audience was not. It goes with the
+/// notification, and by itself should that be gone.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HalfToldRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) id: String,
+    pub(crate) told: Audience,
+    pub(crate) expires_at: i64,
+}
+
 /// The fleets of an instance, a group, a target group or an alarm.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,6 +198,7 @@ pub(crate) const TURNS: &str = "TURNS";
 pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
+pub(crate) const HALF_TOLD_PREFIX: &str = "HALF-TOLD#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
 /// The partition of a fleet, and the name of its fingerprint among the account's items.
@@ -204,6 +221,11 @@ pub(crate) fn index_key(subject: &Subject) -> Option<String> {
 /// Where a notification is, by its id.
 pub(crate) fn outbox_key(id: &str) -> String {
     format!("{OUTBOX_PREFIX}{id}")
+}
+
+/// Where it is noted who was told of a notification, by its id.
+pub(crate) fn half_told_key(id: &str) -> String {
+    format!("{HALF_TOLD_PREFIX}{id}")
 }
 
 /// The partition of the journal of a fleet, by its name, or of the account: no fleet has a name in capitals.
@@ -329,6 +351,19 @@ impl OutboxRow {
             notification: notification.clone(),
             more: more.to_vec(),
         })
+    }
+}
+
+impl HalfToldRow {
+    pub(crate) fn of(fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Self {
+        Self {
+            pk: fleet_key(fleet),
+            sk: half_told_key(id),
+            schema_version: SCHEMA_VERSION,
+            id: id.to_owned(),
+            told,
+            expires_at: (now + HALF_TOLD_KEPT).as_second(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What SNS says besides yes. Nothing is lost by any of it: the outbox keeps what was not published.
 
-use driftless_reconciler::ports::{Alerts as _, CallErrorKind, Called};
+use driftless_reconciler::ports::{Alerts as _, Audience, CallErrorKind, Called};
 
 use super::PUBLISH;
 use super::tests::notification;
@@ -12,7 +12,7 @@ use crate::wire::Says::Error;
 use crate::wire::{EVERYWHERE, Line, Wire, call, meets};
 
 async fn ask(aws: &Aws, _: &str) -> Called<String> {
-    aws.publish(&notification()).await.map(|()| "published".to_owned())
+    aws.publish(&notification(), Audience::OnCall).await.map(|()| "published".to_owned())
 }
 
 async fn met(lines: &[Line]) {

@@ -214,6 +214,54 @@ fn the_page_describes_each_field_in_the_words_of_the_schema() {
     }
 }
 
+/// The filter policies of the page.
+fn filters() -> Vec<Value> {
+    let section = &PAGE[PAGE.find("\n## Filtering\n").unwrap()..];
+    let section = &section[..section[1..].find("\n## ").unwrap()];
+    section
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect()
+}
+
+/// Whether a filter policy lets attributes through, as SNS does it: every key, and of `$or` one alternative.
+fn lets_through(filter: &Value, attributes: &Map<String, Value>) -> bool {
+    filter.as_object().unwrap().iter().all(|(key, wanted)| {
+        let wanted = wanted.as_array().unwrap();
+        if key == "$or" {
+            wanted.iter().any(|alternative| lets_through(alternative, attributes))
+        } else {
+            attributes.get(key).is_some_and(|found| wanted.contains(found))
+        }
+    })
+}
+
+#[test]
+fn the_filters_of_the_page_let_the_end_through_of_what_they_let_through() {
+    let filters = filters();
+    let [pager, channel] = &filters[..] else { panic!("{filters:?}") };
+    for condition in conditions() {
+        let key = condition.key();
+        let loud = condition.severity();
+        let attributes = |news: &News| {
+            let mut attributes = Map::new();
+            attributes.insert("fleet".to_owned(), json!("app"));
+            attributes.insert("kind".to_owned(), json!(news.kind()));
+            attributes.insert("severity".to_owned(), json!(news.severity().word()));
+            attributes.insert("condition".to_owned(), json!(news.condition().unwrap()));
+            attributes
+        };
+        let entered = News::Entered { condition, detail: "x".into() };
+        let ended = News::Ended { condition: key.clone(), since: jiff::Timestamp::UNIX_EPOCH };
+        for (filter, least) in [(pager, Severity::Page), (channel, Severity::Notify)] {
+            assert_eq!(lets_through(filter, &attributes(&entered)), loud >= least, "{key}");
+        }
+        assert_eq!(lets_through(pager, &attributes(&ended)), loud == Severity::Page, "the end of {key}");
+        assert!(lets_through(channel, &attributes(&ended)), "the end of {key}");
+    }
+}
+
 #[test]
 fn the_page_lists_each_kind_and_each_state_with_its_severity() {
     let kinds = rows("## Kinds");

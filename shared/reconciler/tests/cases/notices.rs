@@ -105,6 +105,83 @@ fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
     assert!(world.row(&fleet_name(), |row| row.outbox.iter().any(|unsent| unsent.id == "poison")));
 }
 
+fn chatted(world: &World) -> Vec<String> {
+    world.lock().chat.clone()
+}
+
+#[test]
+fn everybody_is_told_each_on_a_topic_of_their_own() {
+    let world = unseen(&[]);
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert_eq!((sent(&world), chatted(&world)), (vec!["app-1-0".to_owned()], vec!["app-1-0".to_owned()]));
+}
+
+#[test]
+fn a_chat_that_cannot_be_reached_wakes_nobody_twice() {
+    let world = unseen(&[]);
+    world.fault("chat", 0..3, Fault::Fails(CallErrorKind::Denied));
+    for _ in 0..3 {
+        let error = block_on(world.look(&fleet_name(), None)).unwrap_err();
+        assert_eq!(error.kind, CallErrorKind::Denied, "it is seen, and tried again");
+        world.advance(SignedDuration::from_secs(60));
+    }
+    assert_eq!((sent(&world).len(), chatted(&world).len()), (1, 0));
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert_eq!((sent(&world).len(), chatted(&world)), (1, vec!["app-1-0".to_owned()]));
+    assert!(world.row(&fleet_name(), |row| row.outbox.is_empty() && row.half_told.is_empty()));
+}
+
+#[test]
+fn a_pager_that_cannot_be_reached_does_not_fill_a_channel() {
+    let world = unseen(&[]);
+    world.fault("publish", 0..2, Fault::Fails(CallErrorKind::Unavailable));
+    for _ in 0..2 {
+        block_on(world.look(&fleet_name(), None)).unwrap_err();
+        world.advance(SignedDuration::from_secs(60));
+    }
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert_eq!((sent(&world).len(), chatted(&world).len()), (1, 1));
+}
+
+#[test]
+fn a_chat_that_cannot_be_reached_holds_back_no_other_message() {
+    let world = app();
+    world.fault("chat", 0..1000, Fault::Fails(CallErrorKind::Unavailable));
+    drifted(&world, 1);
+    world.deliver_until(start() + SignedDuration::from_mins(90));
+    assert_eq!(kinds(&world), ["adopted", "replacement-started", "replaced"]);
+    world.heal();
+    world.deliver_all();
+    world.assert_replaced_once(1, "without a chat");
+    assert_eq!(kinds(&world), ["adopted", "replacement-started", "replaced"]);
+}
+
+#[test]
+fn a_crash_between_the_two_topics_repeats_both_under_the_same_id() {
+    for call in ["publish", "chat"] {
+        let world = unseen(&[]);
+        world.fault(call, 0..1, Fault::CrashAfter);
+        assert!(block_on(world.look(&fleet_name(), None)).is_err());
+        world.revive();
+        world.advance(SignedDuration::from_secs(60));
+        block_on(world.look(&fleet_name(), None)).unwrap();
+        let of = |ids: Vec<String>| ids.into_iter().collect::<std::collections::BTreeSet<_>>();
+        let once = std::collections::BTreeSet::from(["app-1-0".to_owned()]);
+        assert_eq!((of(sent(&world)), of(chatted(&world))), (once.clone(), once), "{call}");
+    }
+}
+
+#[test]
+fn where_it_cannot_be_noted_who_was_told_all_of_it_is_told_again() {
+    let world = unseen(&[]);
+    world.fault("chat", 0..1, Fault::Fails(CallErrorKind::Unavailable));
+    world.fault("half_told", 0..1, Fault::Fails(CallErrorKind::Unavailable));
+    block_on(world.look(&fleet_name(), None)).unwrap_err();
+    world.advance(SignedDuration::from_secs(60));
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert_eq!((sent(&world), chatted(&world)), (vec!["app-1-0".to_owned(); 2], vec!["app-1-0".to_owned()]));
+}
+
 #[test]
 fn a_denied_call_is_told_once_and_tried_again_without_haste() {
     let world = app();

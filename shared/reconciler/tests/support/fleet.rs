@@ -169,6 +169,8 @@ impl World {
         assert_eq!(group.active().count(), 4, "{told}");
         assert!(group.members.iter().all(|member| !member.protected), "{told}");
         let sent: BTreeSet<String> = state.alerts.iter().map(|notification| notification.id.clone()).collect();
+        let chatted: BTreeSet<String> = state.chat.iter().cloned().collect();
+        assert_eq!(announced.difference(&chatted).collect::<Vec<_>>(), Vec::<&String>::new(), "{told}: never in chat");
         assert_eq!(announced.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "{told}: never sent");
     }
 }

@@ -20,7 +20,8 @@ use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Alarms, Alerts, CallErrorKind, Called, Clock, Compliance, Groups, Launched, LoadBalancers, Machines, Wakes,
+    Alarms, Alerts, Audience, CallErrorKind, Called, Clock, Compliance, Groups, Launched, LoadBalancers, Machines,
+    Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -429,10 +430,17 @@ impl Wakes for World {
 }
 
 impl Alerts for World {
-    async fn publish(&self, notification: &Notification) -> Called<()> {
-        self.call("publish", &notification.id, |state| {
+    async fn publish(&self, notification: &Notification, to: Audience) -> Called<()> {
+        let operation = match to {
+            Audience::OnCall => "publish",
+            Audience::Chat => "chat",
+        };
+        self.call(operation, &notification.id, |state| {
             assert!(notification.message().is_ok());
-            state.alerts.push(notification.clone());
+            match to {
+                Audience::OnCall => state.alerts.push(notification.clone()),
+                Audience::Chat => state.chat.push(notification.id.clone()),
+            }
             Ok(())
         })
         .await

@@ -8,7 +8,7 @@ use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Record;
-use driftless_reconciler::ports::{Acquired, Called, Committed, Lease, Released, Store, Stored};
+use driftless_reconciler::ports::{Acquired, Audience, Called, Committed, Lease, Released, Store, Stored};
 use jiff::Timestamp;
 
 use super::world::{Lock, Row, State, World};
@@ -114,6 +114,7 @@ impl Store for World {
                 facts: row.facts.values().cloned().collect(),
                 freezes,
                 outbox: row.outbox.clone(),
+                half_told: row.half_told.clone(),
                 fingerprint: row.fingerprint.clone(),
             })
         })
@@ -154,7 +155,17 @@ impl Store for World {
 
     async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         self.call("told", ids, |state| {
-            row(state, fleet).outbox.retain(|notification| !ids.contains(&notification.id));
+            let row = row(state, fleet);
+            row.outbox.retain(|notification| !ids.contains(&notification.id));
+            row.half_told.retain(|id, _| !ids.contains(id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, _: Timestamp) -> Called<()> {
+        self.call("half_told", (id, told), |state| {
+            row(state, fleet).half_told.insert(id.to_owned(), told);
             Ok(())
         })
         .await

@@ -19,7 +19,7 @@ use driftless_planner::observation::{
 use driftless_planner::record::Record;
 use driftless_planner::refresh::Refresh;
 use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_reconciler::ports::{Audience, CallError, CallErrorKind, Called};
 use jiff::{SignedDuration, Timestamp};
 
 /// One call, as the loop made it.
@@ -56,6 +56,8 @@ pub(crate) struct Row {
     pub(crate) record: Option<Record>,
     pub(crate) facts: BTreeMap<String, Fact>,
     pub(crate) outbox: Vec<Notification>,
+    /// Of which of them one audience was told.
+    pub(crate) half_told: BTreeMap<String, Audience>,
     /// Every notification that was ever committed.
     pub(crate) announced: BTreeSet<String>,
     pub(crate) journal: Vec<JournalEntry>,
@@ -103,6 +105,8 @@ pub(crate) struct State {
     /// The delays that the loop asked for.
     pub(crate) delays: Vec<SignedDuration>,
     pub(crate) alerts: Vec<Notification>,
+    /// The ids of what was sent to the topic for chat.
+    pub(crate) chat: Vec<String>,
     pub(crate) tokens: BTreeMap<String, InstanceId>,
     pub(crate) changing: BTreeMap<InstanceId, Timestamp>,
     /// Instances that Auto Scaling launched or took away by itself, to keep the desired capacity.

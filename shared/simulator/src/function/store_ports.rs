@@ -12,7 +12,8 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Called, Clock, Committed, Desk, Held, Journal, Lease, Lock, Released, Store, Stored, Wakes,
+    Acquired, Alerts, Audience, Called, Clock, Committed, Desk, Held, Journal, Lease, Lock, Released, Store, Stored,
+    Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,14 +43,25 @@ impl Wakes for Function {
 }
 
 impl Alerts for Function {
-    async fn publish(&self, notification: &Notification) -> Called<()> {
+    async fn publish(&self, notification: &Notification, to: Audience) -> Called<()> {
         let notification = notification.clone();
-        self.call("sns:Publish", Api::Roomy, move |world| {
-            world.note(|| format!("told: {}", notification.id));
-            world.topic.sent.push((world.now, notification));
-            Ok(())
-        })
-        .await
+        match to {
+            Audience::OnCall => {
+                self.call("sns:Publish", Api::Roomy, move |world| {
+                    world.note(|| format!("told: {}", notification.id));
+                    world.topic.sent.push((world.now, notification));
+                    Ok(())
+                })
+                .await
+            }
+            Audience::Chat => {
+                self.call("sns:Publish (chat)", Api::Roomy, move |world| {
+                    world.topic.chat.push(notification.id);
+                    Ok(())
+                })
+                .await
+            }
+        }
     }
 }
 
@@ -168,6 +180,11 @@ impl Store for Function {
     async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
         let (fleet, ids) = (fleet.clone(), ids.to_vec());
         self.store("told", move |world| world.table.told(&fleet, &ids)).await
+    }
+
+    async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, _: Timestamp) -> Called<()> {
+        let (fleet, id) = (fleet.clone(), id.to_owned());
+        self.store("half_told", move |world| world.table.half_told(&fleet, &id, told)).await
     }
 
     async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {

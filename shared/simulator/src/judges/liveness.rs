@@ -38,6 +38,10 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     if let Some(silent) = row.announced.iter().find(|id| !sent.contains(id.as_str())) {
         return left_over("everything is announced", format!("{silent} of {fleet} never was"));
     }
+    let chatted: BTreeSet<&str> = world.topic.chat.iter().map(String::as_str).collect();
+    if let Some(silent) = row.announced.iter().find(|id| !chatted.contains(id.as_str())) {
+        return left_over("everything is announced in chat", format!("{silent} of {fleet} never was"));
+    }
     let Some(record) = &row.record else { return Ok(()) };
     if let Some(cutover) = &record.cutover {
         let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);

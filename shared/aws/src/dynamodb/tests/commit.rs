@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use driftless_reconciler::ports::{Committed, Store as _};
+use driftless_reconciler::ports::{Audience, Committed, Store as _};
 
 use super::*;
 use crate::aws::testing::on;
@@ -182,10 +182,22 @@ async fn what_was_sent_leaves_the_outbox() {
     on(&canned).told(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
     let sent = canned.sent();
     let deletes = |position: usize| sent[position].json()["RequestItems"]["driftless"].as_array().unwrap().clone();
-    assert_eq!(deletes(0).len(), 2);
-    assert_eq!(deletes(0)[0]["DeleteRequest"]["Key"]["sk"], json!({"S": "OUTBOX#app-8-0"}));
+    let names: Vec<Value> = deletes(0).iter().map(|delete| delete["DeleteRequest"]["Key"]["sk"]["S"].clone()).collect();
+    assert_eq!(names, ["OUTBOX#app-8-0", "HALF-TOLD#app-8-0", "OUTBOX#app-8-1", "HALF-TOLD#app-8-1"]);
     assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
     on(&Canned::default()).told(&app(), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
+    let canned = Canned::default().on("BatchWriteItem", 200, "{}");
+    on(&canned).half_told(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
+    let sent = canned.only().json();
+    let item = &sent["RequestItems"]["driftless"][0]["PutRequest"]["Item"];
+    assert_eq!((&item["pk"], &item["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "HALF-TOLD#app-8-0"})));
+    assert_eq!((&item["id"], &item["told"]), (&json!({"S": "app-8-0"}), &json!({"S": "on-call"})));
+    assert_eq!(item["expires_at"], json!({"N": (1 + 60 * 24 * 3600).to_string()}));
+    assert!(item.get("open_work").is_none(), "the notification itself is the work");
 }
 
 #[tokio::test]

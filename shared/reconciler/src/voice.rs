@@ -1,0 +1,87 @@
+//! What a run tells: from the outbox, at least once, and never at the price of the work.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::decision::Decision;
+use driftless_planner::notification::Notification;
+use futures_util::future::join;
+use jiff::Timestamp;
+
+use crate::ports::{Audience, CallError, CallErrorKind, Called, Ports, Stored};
+
+/// The voice of one run. What failed once is not tried again in it; a retry of its message does that.
+#[derive(Debug, Default)]
+pub(crate) struct Voice {
+    /// The first failure.
+    pub(crate) failed: Option<CallError>,
+    /// Who cannot be reached now.
+    unreachable: BTreeSet<Audience>,
+    /// Messages that a topic will never take. They must not silence those behind them.
+    refused: BTreeSet<(String, Audience)>,
+    /// Whether the table took note of what was told. If not, all of it would be told again and again.
+    is_forgetful: bool,
+}
+
+impl Voice {
+    /// Sends what the outbox holds and what was just committed, older messages first. Each is dropped only after all have
+    /// it: a crash repeats, and never omits.
+    pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
+        for notification in stored.outbox.iter().chain(&decision.notifications) {
+            if self.is_forgetful {
+                return;
+            }
+            if let Err(error) = self.tell_one(ports, stored, notification, now).await {
+                self.is_forgetful = true;
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Tells both audiences at once. Each is settled apart: a chat that cannot be reached wakes nobody twice, and a pager
+    /// that cannot does not fill a channel.
+    async fn tell_one<P: Ports>(
+        &mut self,
+        ports: &P,
+        stored: &Stored,
+        notification: &Notification,
+        now: Timestamp,
+    ) -> Called<()> {
+        let known = stored.half_told.get(&notification.id).copied();
+        let publish = |to: Audience| {
+            let is_tried = known != Some(to) && self.is_worth_trying(notification, to);
+            async move {
+                if is_tried { ports.publish(notification, to).await.map(|()| true) } else { Ok(known == Some(to)) }
+            }
+        };
+        let (on_call, chat) = join(publish(Audience::OnCall), publish(Audience::Chat)).await;
+        let on_call = self.judged(notification, Audience::OnCall, on_call);
+        let chat = self.judged(notification, Audience::Chat, chat);
+        let (fleet, id) = (&notification.fleet, &notification.id);
+        match (on_call, chat) {
+            (true, true) => ports.told(fleet, std::slice::from_ref(id)).await,
+            (true, false) if known.is_none() => ports.half_told(fleet, id, Audience::OnCall, now).await,
+            (false, true) if known.is_none() => ports.half_told(fleet, id, Audience::Chat, now).await,
+            (true | false, true | false) => Ok(()),
+        }
+    }
+
+    fn is_worth_trying(&self, notification: &Notification, to: Audience) -> bool {
+        !self.unreachable.contains(&to) && !self.refused.contains(&(notification.id.clone(), to))
+    }
+
+    /// Whether an audience has it.
+    fn judged(&mut self, notification: &Notification, to: Audience, told: Called<bool>) -> bool {
+        match told {
+            Ok(has_it) => has_it,
+            Err(error) => {
+                if matches!(error.kind, CallErrorKind::Refused | CallErrorKind::Unreadable) {
+                    self.refused.insert((notification.id.clone(), to));
+                } else {
+                    self.unreachable.insert(to);
+                }
+                self.failed.get_or_insert(error);
+                false
+            }
+        }
+    }
+}
