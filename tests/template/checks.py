@@ -35,7 +35,7 @@ NEVER = {"autoscaling:DeleteAutoScalingGroup", "autoscaling:CreateOrUpdateTags",
 
 ENVIRONMENT = {
     *("ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"),
-    *("TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "RUNBOOKS_URL", "POLICY_DEFAULTS"),
+    *("TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "EVENT_BUS_NAME", "RUNBOOKS_URL", "POLICY_DEFAULTS"),
 }
 
 # The widget that status draws has buttons.
@@ -287,6 +287,21 @@ def only_ci_publishes_images(template):
         deny = next((s for s in statements if s.get("Effect") == "Deny"), None)
         if not deny or deny["Principal"] != "*" or "aws:PrincipalArn" not in deny["Condition"].get("StringNotEquals", {}):
             problems.append(f"{name} lets any role of the account publish")
+    return problems
+
+
+def only_our_transitions_are_put(template):
+    """One role puts events: on one bus, under one source, of one detail-type."""
+    problems = []
+    for name, statement in role_statements(template):
+        if statement["Effect"] != "Allow" or "events:PutEvents" not in as_list(statement["Action"]):
+            continue
+        if name != "ReconcileRole":
+            problems.append(f"{name} may put events")
+        if statement.get("Condition") != {"StringEquals": {"events:source": "driftless", "events:detail-type": "transition"}}:
+            problems.append(f"{name} may put any event")
+        if not json.dumps(statement["Resource"]).rstrip('"}').endswith(":event-bus/default"):
+            problems.append(f"{name} may put events on other buses")
     return problems
 
 

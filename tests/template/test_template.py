@@ -193,6 +193,12 @@ PROMISES = {
         (lambda t: at(t, "EventBus")["Policy"]["Statement"][0]["Fn::If"][1].update(Principal="*"), "CI role"),
         (lambda t: at(t, "EventBus")["Policy"]["Statement"][0]["Fn::If"][1].pop("Condition"), "any event"),
     ]),
+    "only our transitions are put, on one bus": (checks.only_our_transitions_are_put, [
+        (lambda t: statement(t, "ReconcileRole", "TellPipelines").pop("Condition"), "any event"),
+        (lambda t: statement(t, "ReconcileRole", "TellPipelines")["Condition"]["StringEquals"].update({"events:source": "driftless.ci"}), "any event"),
+        (lambda t: statement(t, "ReconcileRole", "TellPipelines").update(Resource={"Fn::GetAtt": ["EventBus", "Arn"]}), "other buses"),
+        (lambda t: statement(t, "OperatorRole", "SendOrders").update(Action="events:PutEvents"), "OperatorRole may put"),
+    ]),
     "times nest for every allowed timeout": (checks.times_nest, [
         (lambda t: t["Mappings"]["Times"]["60"].update(VisibilitySeconds=180), "180 s for a timeout of 60 s"),
         (lambda t: t["Parameters"]["FunctionTimeoutSeconds"]["AllowedValues"].append(90), "90 s"),
@@ -411,6 +417,13 @@ class Events(unittest.TestCase):
         for source in ["ci", "aws.imagebuilder", "driftlessish"]:
             with self.subTest(source):
                 self.assertEqual(rules_for(changed("image-published", "source", source)), [])
+
+    def test_our_own_events_reach_no_rule(self):
+        for name in self.EXPECTED:
+            for detail_type in ["transition", event(name)["detail-type"]]:
+                with self.subTest(name, detail_type=detail_type):
+                    own = changed(changed(name, "source", "driftless"), "detail-type", detail_type)
+                    self.assertEqual(rules_for(own), [])
 
     def test_an_image_is_published_only_on_our_own_bus(self):
         for name, rule in checks.of_type(PARSED, "AWS::Events::Rule").items():

@@ -31,6 +31,8 @@ pub struct Names {
     pub alert_topic_arn: String,
     /// The topic for chat, by its ARN.
     pub chat_topic_arn: String,
+    /// The event bus, by its name.
+    pub event_bus: String,
     /// Where messages say that runbooks are.
     pub runbooks: Runbooks,
 }
@@ -48,6 +50,7 @@ pub struct Aws {
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     ec2: OnceLock<aws_sdk_ec2::Client>,
     elbv2: OnceLock<aws_sdk_elasticloadbalancingv2::Client>,
+    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     sns: OnceLock<aws_sdk_sns::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
 }
@@ -65,6 +68,7 @@ impl Aws {
             dynamodb: OnceLock::new(),
             ec2: OnceLock::new(),
             elbv2: OnceLock::new(),
+            eventbridge: OnceLock::new(),
             sns: OnceLock::new(),
             sqs: OnceLock::new(),
         }
@@ -97,6 +101,10 @@ impl Aws {
 
     pub(crate) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
         self.elbv2.get_or_init(|| client!(self, aws_sdk_elasticloadbalancingv2))
+    }
+
+    pub(crate) fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
     }
 
     pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
@@ -138,6 +146,7 @@ pub(crate) mod testing {
             wake_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/wakes".to_owned(),
             alert_topic_arn: "arn:aws:sns:us-east-1:123456789012:alerts".to_owned(),
             chat_topic_arn: "arn:aws:sns:us-east-1:123456789012:chat".to_owned(),
+            event_bus: "default".to_owned(),
             runbooks: "https://git.example/driftless".parse().unwrap(),
         }
     }

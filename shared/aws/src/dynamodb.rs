@@ -22,6 +22,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use driftless_planner::decision::Decision;
+use driftless_planner::event::EventBatch;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
@@ -146,6 +147,14 @@ impl Store for Aws {
 
     async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Called<()> {
         self.table().half_told(fleet, id, told, now).await
+    }
+
+    async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+        self.table().put_out(scope, ids).await
+    }
+
+    async fn account_events(&self) -> Called<Vec<EventBatch>> {
+        self.table().account_events().await
     }
 
     async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {

@@ -47,6 +47,8 @@ mod ec2;
 #[cfg(feature = "fleet")]
 mod elbv2;
 #[cfg(feature = "fleet")]
+mod eventbridge;
+#[cfg(feature = "fleet")]
 mod sns;
 #[cfg(feature = "fleet")]
 mod time;

@@ -1,12 +1,13 @@
 //! The commit: record, journal and outbox at once, if record and lease are what was read; else nothing.
 
 use anyhow::{bail, ensure};
-use driftless_planner::decision::Decision;
+use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{News, Notification};
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::observation::{FreezeScope, TemplateVersion};
 use driftless_planner::record::{LedgerEntry, Release, Setting};
-use driftless_reconciler::ports::{Acquired, Clock as _, Committed, Store as _};
+use driftless_reconciler::ports::{Acquired, Audience, Clock as _, Committed, Store as _};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -198,6 +199,69 @@ pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_a
         let found = waiting(&ports.load(&fleet).await?);
         ensure!(found.iter().eq(ids.iter().skip(3)), "{found:?}");
     }
+    Ok(())
+}
+
+pub(crate) async fn it_is_remembered_who_was_told_of_a_notification_until_all_are<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-half-told")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let decided = full(&fleet, 1, now)?;
+    let id = decided.notifications.first().map(|one| one.id.clone()).unwrap_or_default();
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    ensure!(ports.load(&fleet).await?.half_told.is_empty());
+    for told in [Audience::OnCall, Audience::OnCall, Audience::Chat] {
+        ports.half_told(&fleet, &id, told, now).await?;
+        let stored = ports.load(&fleet).await?;
+        ensure!(stored.half_told == [(id.clone(), told)].into(), "{:?}", stored.half_told);
+        ensure!(stored.outbox == decided.notifications, "the other one is owed it still");
+    }
+    ports.told(&fleet, &[id]).await?;
+    let stored = ports.load(&fleet).await?;
+    ensure!(stored.half_told.is_empty() && stored.outbox.is_empty(), "{stored:?}");
+    Ok(())
+}
+
+pub(crate) async fn events_are_committed_with_their_lines_and_wait_until_they_are_put_out<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("commit-events")?);
+    let held = lease(ports, &fleet, "first").await?;
+    let now = ports.now();
+    let line = |number: usize| JournalEntry {
+        at: now,
+        instance: None,
+        from: "retry".to_owned(),
+        to: "done".to_owned(),
+        why: format!("line {number}").as_str().into(),
+        actor: "ana".to_owned(),
+        evidence: None,
+    };
+    let mut decided = decision(&fleet, 1);
+    // More than one batch.
+    decided.journal = (0..12).map(line).collect();
+    let batches = decided.events();
+    ensure!(batches.len() == 2, "{batches:?}");
+    ensure!(ports.commit(&held, Some(7), &decided, now).await? == Committed::Conflict);
+    ensure!(ports.load(&fleet).await?.events.is_empty(), "what does not stand is no event");
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    let in_any_order = |mut batches: Vec<EventBatch>| {
+        batches.sort_by(|one, other| one.id.cmp(&other.id));
+        batches
+    };
+    let all = in_any_order(batches);
+    ensure!(in_any_order(ports.load(&fleet).await?.events) == all);
+    let scope = FreezeScope::Fleet(fleet.clone());
+    for (number, batch) in all.iter().enumerate() {
+        for _ in 0..2 {
+            ports.put_out(&scope, std::slice::from_ref(&batch.id)).await?;
+            let left = in_any_order(ports.load(&fleet).await?.events);
+            ensure!(left.iter().eq(all.iter().skip(number + 1)), "{left:?}");
+        }
+    }
+    ensure!(ports.account_events().await?.is_empty(), "those of a fleet are none of the account");
     Ok(())
 }
 

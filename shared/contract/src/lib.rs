@@ -114,6 +114,8 @@ contracts! {
         a_commit_that_is_repeated_is_a_conflict_and_changes_nothing,
         of_several_commits_at_once_one_stands,
         notifications_wait_in_the_outbox_in_their_order_until_they_are_told,
+        it_is_remembered_who_was_told_of_a_notification_until_all_are,
+        events_are_committed_with_their_lines_and_wait_until_they_are_put_out,
         rules_that_an_instance_began_to_break_are_known_to_every_fleet;
     shared:
         turns_are_taken_up_to_the_limit_kept_and_given_back,

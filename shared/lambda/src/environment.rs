@@ -11,13 +11,14 @@ use driftless_planner::policy::Defaults;
 use jiff::SignedDuration;
 
 /// Where services are, by the names that AWS's own tools know: every service, and each that we call.
-const ENDPOINT_URLS: [&str; 8] = [
+const ENDPOINT_URLS: [&str; 9] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_AUTO_SCALING",
     "AWS_ENDPOINT_URL_CONFIG_SERVICE",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EC2",
     "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_SNS",
     "AWS_ENDPOINT_URL_SQS",
 ];
@@ -63,6 +64,8 @@ pub struct FleetEnvironment {
     pub alert_topic_arn: String,
     /// The topic for chat (`CHAT_TOPIC_ARN`).
     pub chat_topic_arn: String,
+    /// The event bus (`EVENT_BUS_NAME`).
+    pub event_bus: String,
     /// Where messages say that runbooks are (`RUNBOOKS_URL`). Absent: they name them by their path.
     pub runbooks: Runbooks,
     /// The policy where no tag says otherwise (`POLICY_DEFAULTS`).
@@ -144,6 +147,7 @@ impl FleetEnvironment {
             table_name: variables.required("TABLE_NAME")?,
             alert_topic_arn: variables.checked("ALERT_TOPIC_ARN", TOPIC, is_topic)?,
             chat_topic_arn: variables.checked("CHAT_TOPIC_ARN", TOPIC, is_topic)?,
+            event_bus: variables.required("EVENT_BUS_NAME")?,
             runbooks: variables.runbooks()?,
             policy_defaults: variables.parsed("POLICY_DEFAULTS", "a valid policy, in lines of key=value")?,
         })
@@ -276,6 +280,7 @@ mod tests {
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-alerts"),
                 ("CHAT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-chat"),
                 ("RUNBOOKS_URL", "https://git.example/driftless"),
+                ("EVENT_BUS_NAME", "default"),
                 ("POLICY_DEFAULTS", "mode=observe\nbudget=1\n"),
                 ("OPERATOR_FUNCTION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:driftless-operator"),
             ];
@@ -302,6 +307,7 @@ mod tests {
         assert_eq!(fleet.table_name, "driftless");
         assert_eq!(fleet.alert_topic_arn, "arn:aws:sns:eu-central-1:123456789012:driftless-alerts");
         assert_eq!(fleet.chat_topic_arn, "arn:aws:sns:eu-central-1:123456789012:driftless-chat");
+        assert_eq!(fleet.event_bus, "default");
         assert_eq!(fleet.runbooks, "https://git.example/driftless".parse().unwrap());
         assert_eq!(fleet.policy_defaults, "mode=observe\nbudget=1".parse().unwrap());
     }
@@ -320,7 +326,7 @@ mod tests {
             let error = Environment::read(with(&[(name, "")])).unwrap_err();
             assert_eq!(error.to_string(), format!("environment variable {name} is not set"));
         }
-        for name in ["TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "POLICY_DEFAULTS"] {
+        for name in ["TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "EVENT_BUS_NAME", "POLICY_DEFAULTS"] {
             let error = FleetEnvironment::read(with(&[(name, "")])).unwrap_err();
             assert_eq!(error.to_string(), format!("environment variable {name} is not set"));
         }
@@ -426,6 +432,7 @@ mod tests {
             ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
             ("EC2", "AWS_ENDPOINT_URL_EC2"),
             ("Elastic Load Balancing v2", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2"),
+            ("EventBridge", "AWS_ENDPOINT_URL_EVENTBRIDGE"),
             ("SNS", "AWS_ENDPOINT_URL_SNS"),
             ("SQS", "AWS_ENDPOINT_URL_SQS"),
         ] {

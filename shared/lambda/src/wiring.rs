@@ -41,6 +41,7 @@ impl Wiring {
             wake_queue_url: environment.wake_queue_url.clone(),
             alert_topic_arn: fleet.alert_topic_arn,
             chat_topic_arn: fleet.chat_topic_arn,
+            event_bus: fleet.event_bus,
             runbooks: fleet.runbooks,
         };
         let config = sdk_config(&settings).map_err(Failure::configuration)?;

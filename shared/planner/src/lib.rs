@@ -21,6 +21,7 @@ mod cutover;
 pub mod decide;
 pub mod decision;
 pub mod drift;
+pub mod event;
 pub mod explain;
 pub mod fact;
 pub mod fleet;

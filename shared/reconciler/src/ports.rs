@@ -10,6 +10,7 @@ use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
 use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
@@ -255,6 +256,13 @@ pub enum Audience {
     Chat,
 }
 
+/// The event bus.
+pub trait Bus: Sync {
+    /// Puts events, at most [`driftless_planner::event::ENTRIES_MAX`] at once. It answers those that were not taken, by
+    /// their ids, with why; the others were.
+    fn put(&self, events: &[Event]) -> impl Future<Output = Called<BTreeMap<String, CallError>>> + Send;
+}
+
 /// The table.
 pub trait Store: Sync {
     /// The fleets of subjects, from the index. Subjects that the index does not know are absent. An alarm can guard
@@ -289,7 +297,7 @@ pub trait Store: Sync {
     fn load(&self, fleet: &FleetName) -> impl Future<Output = Called<Stored>> + Send;
     /// The freezes that concern a fleet, read strongly consistent right before a disruptive write.
     fn freezes(&self, fleet: &FleetName) -> impl Future<Output = Called<Vec<Freeze>>> + Send;
-    /// Replaces the record, writes journal and outbox and drops the consumed facts, in one transaction, on condition
+    /// Replaces the record, writes journal, outbox and events and drops the consumed facts, in one transaction, on condition
     /// that the record has the version that was read and that the lease still holds.
     fn commit(
         &self,
@@ -308,6 +316,10 @@ pub trait Store: Sync {
         told: Audience,
         now: Timestamp,
     ) -> impl Future<Output = Called<()>> + Send;
+    /// Drops batches of events that were put, by their ids, from the outbox of a fleet or of the account.
+    fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> impl Future<Output = Called<()>> + Send;
+    /// The batches of events of the account that were committed and not put.
+    fn account_events(&self) -> impl Future<Output = Called<Vec<EventBatch>>> + Send;
     /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
     /// keeps it.
     fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
@@ -337,6 +349,8 @@ pub struct Stored {
     pub outbox: Vec<Notification>,
     /// By id: the audience that was told of a notification in the outbox, where the other was not.
     pub half_told: BTreeMap<String, Audience>,
+    /// Events that were committed and not put, oldest first.
+    pub events: Vec<EventBatch>,
     /// The fingerprint with which the fleet was last looked at.
     pub fingerprint: Option<String>,
 }
@@ -392,9 +406,9 @@ pub enum Committed {
 
 /// What the functions that people talk to need of the table, beside what the loop needs of it.
 pub trait Desk: Sync {
-    /// Freezes a fleet or the account, with a line in its journal. A freeze that is there already is replaced.
+    /// Freezes a fleet or the account, with a line in its journal, and its event. A freeze that is there already is replaced.
     fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
-    /// Lifts that freeze, with a line in its journal.
+    /// Lifts that freeze, with a line in its journal, and its event.
     fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
@@ -431,6 +445,9 @@ pub struct Journal {
 }
 
 /// Everything that the loop needs.
-pub trait Ports: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Store {}
+pub trait Ports:
+    Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Bus + Store
+{
+}
 
-impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Store> Ports for P {}
+impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Bus + Store> Ports for P {}

@@ -74,7 +74,7 @@ pub async fn reconcile<P: Ports>(
         run.give_back().await;
     }
     // What could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
-    run.voice.failed.map_or(ran, Err)
+    run.voice.failed().map_or(ran, Err)
 }
 
 /// A run that holds the lease.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::FleetName;
+use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::{Fleet, Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
 use driftless_planner::wake::{Wake, WakeMessage};
@@ -10,6 +11,7 @@ use futures_util::future::{join_all, join5, try_join_all};
 use jiff::SignedDuration;
 
 use crate::ports::{CallError, Called, Ports};
+use crate::voice::Announcements;
 
 /// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
 /// one bucket, at one moment. Well within the 5 minutes to the next sweep.
@@ -59,8 +61,19 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
         send(ports, fleet, SignedDuration::from_secs((step * position).as_secs()))
     }))
     .await?;
+    put_account_events(ports, &mut unread).await;
     // What is not known of all must not be published as if it were: the sweep fails, after it has woken whom it could.
     unread.map_or(Ok(swept), Err)
+}
+
+/// What no fleet's look puts: that the account was frozen, or thawed.
+async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>) {
+    let Some(batches) = read(ports.account_events().await, unread, "the events of the account") else { return };
+    let mut announcements = Announcements::default();
+    announcements.put_all(ports, &FreezeScope::Account, &batches).await;
+    if let Some(error) = announcements.failed() {
+        read::<()>(Err(error), unread, "the event bus, which was to take the events of the account");
+    }
 }
 
 /// What was read. None: it could not be, which the sweep says at its end.

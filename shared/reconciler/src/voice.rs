@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Decision;
+use driftless_planner::event::{ENTRIES_MAX, Event, EventBatch};
 use driftless_planner::notification::Notification;
+use driftless_planner::observation::FreezeScope;
 use futures_util::future::join;
 use jiff::Timestamp;
 
@@ -12,8 +14,74 @@ use crate::ports::{Audience, CallError, CallErrorKind, Called, Ports, Stored};
 /// The voice of one run. What failed once is not tried again in it; a retry of its message does that.
 #[derive(Debug, Default)]
 pub(crate) struct Voice {
+    letters: Letters,
+    announcements: Announcements,
+}
+
+impl Voice {
+    /// Sends what was committed before and not sent, and what was just committed: to people and to the bus, side by side.
+    pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
+        let batches: Vec<EventBatch> = stored.events.iter().cloned().chain(decision.events()).collect();
+        let scope = FreezeScope::Fleet(decision.next.fleet.clone());
+        join(self.letters.tell(ports, stored, decision, now), self.announcements.put_all(ports, &scope, &batches))
+            .await;
+    }
+
+    /// The first thing that could not be told.
+    pub(crate) fn failed(self) -> Option<CallError> {
+        self.letters.failed.or(self.announcements.failed)
+    }
+}
+
+/// Events for the bus.
+#[derive(Debug, Default)]
+pub(crate) struct Announcements {
+    failed: Option<CallError>,
+}
+
+impl Announcements {
+    /// Puts batches of events, and drops those of which the bus took all. Of a batch that it took in part all is put again:
+    /// an event that comes twice has one id.
+    pub(crate) async fn put_all<P: Ports>(&mut self, ports: &P, scope: &FreezeScope, batches: &[EventBatch]) {
+        if self.failed.is_some() {
+            return;
+        }
+        let events: Vec<Event> = batches.iter().flat_map(|batch| &batch.events).cloned().collect();
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        for some in events.chunks(ENTRIES_MAX) {
+            match ports.put(some).await {
+                Ok(mut refused) => {
+                    taken.extend(some.iter().map(|event| event.id.as_str()).filter(|id| !refused.contains_key(*id)));
+                    if let Some((_, error)) = refused.pop_first() {
+                        self.failed.get_or_insert(error);
+                    }
+                }
+                Err(error) => {
+                    self.failed.get_or_insert(error);
+                    break;
+                }
+            }
+        }
+        let is_taken = |batch: &&EventBatch| batch.events.iter().all(|event| taken.contains(event.id.as_str()));
+        let done: Vec<String> = batches.iter().filter(is_taken).map(|batch| batch.id.clone()).collect();
+        if !done.is_empty()
+            && let Err(error) = ports.put_out(scope, &done).await
+        {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// What could not be put.
+    pub(crate) fn failed(self) -> Option<CallError> {
+        self.failed
+    }
+}
+
+/// Messages for people.
+#[derive(Debug, Default)]
+struct Letters {
     /// The first failure.
-    pub(crate) failed: Option<CallError>,
+    failed: Option<CallError>,
     /// Who cannot be reached now.
     unreachable: BTreeSet<Audience>,
     /// Messages that a topic will never take. They must not silence those behind them.
@@ -22,10 +90,10 @@ pub(crate) struct Voice {
     is_forgetful: bool,
 }
 
-impl Voice {
+impl Letters {
     /// Sends what the outbox holds and what was just committed, older messages first. Each is dropped only after all have
     /// it: a crash repeats, and never omits.
-    pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
+    async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         for notification in stored.outbox.iter().chain(&decision.notifications) {
             if self.is_forgetful {
                 return;

@@ -82,7 +82,7 @@ impl fmt::Debug for Before {
 }
 
 /// The calls that change something, by their operations, and what scenarios call them.
-const WRITES: [(&str, &str); 28] = [
+const WRITES: [(&str, &str); 30] = [
     ("autoscaling:UpdateAutoScalingGroup (minimum)", "set-minimum"),
     ("autoscaling:UpdateAutoScalingGroup (maximum)", "set-maximum"),
     ("autoscaling:UpdateAutoScalingGroup (template)", "set-template"),
@@ -100,6 +100,7 @@ const WRITES: [(&str, &str); 28] = [
     ("ec2:CreateLaunchTemplateVersion", "write-template"),
     ("sns:Publish", "publish"),
     ("sns:Publish (chat)", "publish-chat"),
+    ("events:PutEvents", "put-events"),
     ("sqs:SendMessage", "send"),
     ("commit", "commit"),
     ("index", "index"),
@@ -109,6 +110,7 @@ const WRITES: [(&str, &str); 28] = [
     ("claim_wake", "claim-wake"),
     ("told", "told"),
     ("half_told", "half-told"),
+    ("put_out", "put-out"),
     ("take_turn", "take-turn"),
     ("give_turn", "give-turn"),
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use driftless_planner::event::Event;
 use driftless_planner::notification::Notification;
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
@@ -93,6 +94,8 @@ pub struct Topic {
     pub sent: Vec<(Timestamp, Notification)>,
     /// The ids of what chats were sent, in order.
     pub chat: Vec<String>,
+    /// What the event bus took, in order.
+    pub events: Vec<Event>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
@@ -19,6 +20,7 @@ pub struct Table {
     freezes: Vec<Freeze>,
     account: Account,
     journal: Vec<JournalEntry>,
+    events: Vec<EventBatch>,
 }
 
 /// The items of one fleet.
@@ -34,12 +36,16 @@ pub struct Row {
     pub outbox: Vec<Notification>,
     /// Of which of them one audience was told, and which one.
     pub half_told: BTreeMap<String, Audience>,
+    /// What was committed and not put, oldest first.
+    pub events: Vec<EventBatch>,
     /// What it was last seen as.
     pub fingerprint: Option<String>,
     /// Transitions of its whole life.
     pub journal: Vec<JournalEntry>,
     /// The ids of all notifications that were ever committed.
     pub announced: BTreeSet<String>,
+    /// All events that were ever committed.
+    pub to_be_put: Vec<Event>,
 }
 
 /// The lease item.
@@ -174,6 +180,7 @@ impl Table {
             account,
             outbox: row.outbox.clone(),
             half_told: row.half_told.clone(),
+            events: row.events.clone(),
             fingerprint: row.fingerprint.clone(),
         }
     }
@@ -195,10 +202,33 @@ impl Table {
 
     /// A line that no commit wrote, in the journal of a scope.
     pub fn note(&mut self, scope: &FreezeScope, line: &JournalEntry) {
+        let batch = EventBatch::alone(scope, line);
         match scope {
-            FreezeScope::Account => self.journal.push(line.clone()),
-            FreezeScope::Fleet(fleet) => self.rows.entry(fleet.clone()).or_default().journal.push(line.clone()),
+            FreezeScope::Account => {
+                self.journal.push(line.clone());
+                self.events.push(batch);
+            }
+            FreezeScope::Fleet(fleet) => {
+                let row = self.rows.entry(fleet.clone()).or_default();
+                row.journal.push(line.clone());
+                row.to_be_put.extend(batch.events.iter().cloned());
+                row.events.push(batch);
+            }
         }
+    }
+
+    /// Drops what was put.
+    pub fn put_out(&mut self, scope: &FreezeScope, ids: &[String]) {
+        let batches = match scope {
+            FreezeScope::Account => &mut self.events,
+            FreezeScope::Fleet(fleet) => &mut self.row_mut(fleet).events,
+        };
+        batches.retain(|batch| !ids.contains(&batch.id));
+    }
+
+    /// What of the account was committed and not put.
+    pub fn account_events(&self) -> Vec<EventBatch> {
+        self.events.clone()
     }
 
     /// The lines of a fleet and of the account before a time, in their order.
@@ -236,6 +266,9 @@ impl Table {
         row.journal.extend(decision.journal.iter().cloned());
         row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
         row.outbox.extend(decision.notifications.iter().cloned());
+        let batches = decision.events();
+        row.to_be_put.extend(batches.iter().flat_map(|batch| &batch.events).cloned());
+        row.events.extend(batches);
         for rule in &decision.begins_to_drift {
             self.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), stored(now));
         }
@@ -280,6 +313,7 @@ impl Table {
             row.record.as_ref().is_some_and(|record| record.open_since().is_some())
                 || !row.facts.is_empty()
                 || !row.outbox.is_empty()
+                || !row.events.is_empty()
         };
         let under_way = |row: &Row| row.record.as_ref().and_then(Record::under_way_since);
         let mut open: BTreeMap<FleetName, Option<Timestamp>> =

@@ -23,6 +23,7 @@ pub(crate) fn needs(call: &Call, groups: &BTreeMap<String, String>) -> Result<BT
             let action = call.action.strip_suffix("Batch").unwrap_or(&call.action);
             Ok(one(format!("sns:{action}"), named(call, "TopicArn")?.to_owned()))
         }
+        "events" => events(call),
         // The API names a rule, IAM its ARN, in which AWS has put an id.
         "config" => Ok(one(call.name(), arn("config", "config-rule/config-rule-000000"))),
         // Reads of these have no resource level.
@@ -57,6 +58,16 @@ pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
     let of_queue = of_queue.iter().map(|name| (format!("sqs:{name}"), queue.clone()));
     let of_log = ["CreateLogStream", "PutLogEvents"].map(|name| (format!("logs:{name}"), log.clone()));
     of_queue.chain(of_log).collect()
+}
+
+/// EventBridge checks each entry, by its bus.
+fn events(call: &Call) -> Result<BTreeSet<Need>, String> {
+    let entries = call.request.get("Entries").and_then(Value::as_array).ok_or("it has no Entries")?;
+    let buses = entries.iter().map(|entry| {
+        let bus = entry.get("EventBusName").and_then(Value::as_str).ok_or("an entry names no bus")?;
+        Ok((call.name(), arn("events", &format!("event-bus/{bus}"))))
+    });
+    buses.collect()
 }
 
 /// DynamoDB checks a transaction by its parts, and an index by itself.

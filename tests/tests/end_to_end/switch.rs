@@ -22,6 +22,7 @@ pub(crate) fn switch(stack: &LocalStack) -> anyhow::Result<Aws> {
         wake_queue_url: output("WakeQueueUrl")?,
         alert_topic_arn: output("AlertTopicArn")?,
         chat_topic_arn: output("ChatTopicArn")?,
+        event_bus: "default".to_owned(),
         runbooks: driftless_planner::notification::Runbooks::default(),
     };
     Ok(Aws::new(sdk_config(&settings)?, names))

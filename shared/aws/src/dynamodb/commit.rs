@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
+use driftless_planner::observation::FreezeScope;
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{Audience, CallError, Called, Committed, Lease};
 use jiff::Timestamp;
@@ -18,8 +19,8 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, put, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    DriftingRow, FACT_PREFIX, HalfToldRow, Item, JournalRow, LOCK, OutboxRow, StateRow, fleet_key, half_told_key, key,
-    milliseconds, outbox_key, to_item,
+    DriftingRow, EventsRow, FACT_PREFIX, HalfToldRow, Item, JournalRow, LOCK, OutboxRow, StateRow, events_key,
+    fleet_key, freeze_partition, half_told_key, key, milliseconds, outbox_key, to_item,
 };
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
@@ -28,7 +29,8 @@ const WRITE: &str = "dynamodb:BatchWriteItem";
 
 /// DynamoDB takes this many parts in a transaction.
 const PARTS_MAX: usize = 100;
-/// Rows for the journal, and for the outbox. With two more for record and lease at least 18 facts fit beside them.
+/// Rows for the journal, and for the outbox. With two more for record and lease, and eight for events, at least 10 facts fit
+/// beside them.
 /// Where there are more entries than rows, rows hold several: a decision about a thousand instances commits as well,
 /// since one that is refused would be made again and again.
 const ROWS_MAX: usize = 40;
@@ -124,6 +126,10 @@ impl Table<'_> {
                 parts.push(self.put(&row)?);
             }
         }
+        let scope = FreezeScope::Fleet(fleet.clone());
+        for batch in decision.events() {
+            parts.push(self.put(&EventsRow::of(&scope, &batch, now))?);
+        }
         // One that finds no room is told of by the next instance that begins to drift.
         let room = PARTS_MAX.saturating_sub(parts.len());
         for rule in decision.begins_to_drift.iter().take(room) {
@@ -187,6 +193,12 @@ impl Table<'_> {
         let ids: BTreeSet<&String> = ids.iter().collect();
         let items = ids.into_iter().flat_map(|id| [outbox_key(id), half_told_key(id)]);
         let deletes = items.map(|item| delete(WRITE, key(fleet_key(fleet), item)));
+        self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
+    }
+
+    /// Drops batches of events that were put.
+    pub(crate) async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+        let deletes = ids.iter().map(|id| delete(WRITE, key(freeze_partition(scope), events_key(id))));
         self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
     }
 

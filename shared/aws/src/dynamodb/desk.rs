@@ -1,8 +1,9 @@
 //! What people are shown of the table, and what they write past the loop: the stop switch, which every run reads, with a
 //! line in the journal.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use driftless_planner::decision::JournalEntry;
+use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Called, Desk, Held, Journal, Lock};
@@ -11,17 +12,16 @@ use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::dynamodb::Table;
-use crate::dynamodb::items::Freshness;
+use crate::dynamodb::items::{Freshness, TRANSACT};
 use crate::dynamodb::rows::{
-    ACCOUNT, Item, JournalRow, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
+    ACCOUNT, EventsRow, Item, JournalRow, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
     journal_partition, key, to_item,
 };
-use crate::error::call_error;
+use crate::error::{call_error, refused};
 use crate::time::sortable;
 
 const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
-const PUT: &str = "dynamodb:PutItem";
 
 /// So many rows of a journal are read for one answer: what a busy fleet writes in a day, and half a megabyte at most where
 /// each keeps evidence.
@@ -62,9 +62,18 @@ impl Desk for Aws {
 
 impl Table<'_> {
     async fn note(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
-        let row = JournalRow::alone(scope, line);
-        let request = self.client.put_item().table_name(self.name).set_item(Some(to_item(PUT, &row)?));
-        request.send().await.map(|_| ()).map_err(|error| call_error(PUT, error))
+        let batch = EventBatch::alone(scope, line);
+        let line_of_journal = to_item(TRANSACT, &JournalRow::alone(scope, line))?;
+        let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;
+        // Both or none: what the journal has is an event.
+        let parts = [line_of_journal, event].map(|item| {
+            let put = Put::builder().table_name(self.name).set_item(Some(item)).build();
+            put.map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(|error| refused(TRANSACT, error.to_string()))
+        });
+        let parts = parts.into_iter().collect::<Called<Vec<_>>>()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(parts));
+        request.send().await.map(|_| ()).map_err(|error| call_error(TRANSACT, error))
     }
 
     /// The newest lines of a partition, oldest first.

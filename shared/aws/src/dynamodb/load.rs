@@ -1,5 +1,6 @@
 //! Everything that is stored of a fleet: one query, and what the account knows of it beside.
 
+use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::Freeze;
 use driftless_reconciler::ports::{Called, Stored};
@@ -9,9 +10,9 @@ use jiff::Timestamp;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
-    ACCOUNT, DRIFTING_PREFIX, DriftingRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow, FreezeRow, HALF_TOLD_PREFIX,
-    HalfToldRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow, fleet_key, from_item,
-    from_milliseconds, key, record, sort_key,
+    ACCOUNT, DRIFTING_PREFIX, DriftingRow, EVENTS_PREFIX, EventsRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow,
+    FreezeRow, HALF_TOLD_PREFIX, HalfToldRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow,
+    fleet_key, from_item, from_milliseconds, key, record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";
@@ -30,7 +31,7 @@ impl Table<'_> {
         )
         .await?;
         let mut stored = Stored::default();
-        let mut outbox: Vec<OutboxRow> = Vec::new();
+        let (mut outbox, mut rows): (Vec<OutboxRow>, Vec<EventsRow>) = (Vec::new(), Vec::new());
         for item in items {
             match sort_key(&item) {
                 STATE => stored.record = Some(record(QUERY, item)?),
@@ -43,6 +44,7 @@ impl Table<'_> {
                     }
                 }
                 message if message.starts_with(OUTBOX_PREFIX) => outbox.push(from_item(QUERY, item, SCHEMA_VERSION)?),
+                events if events.starts_with(EVENTS_PREFIX) => rows.push(from_item(QUERY, item, SCHEMA_VERSION)?),
                 half if half.starts_with(HALF_TOLD_PREFIX) => {
                     let row: HalfToldRow = from_item(QUERY, item, SCHEMA_VERSION)?;
                     stored.half_told.insert(row.id, row.told);
@@ -73,9 +75,18 @@ impl Table<'_> {
                 stored.account.drifting.entry(row.rule).or_default().insert(row.fleet, at);
             }
         }
+        stored.events = EventsRow::batches(rows);
         outbox.sort_by_key(|row| (row.version, row.position));
         stored.outbox = outbox.into_iter().flat_map(|row| std::iter::once(row.notification).chain(row.more)).collect();
         Ok(stored)
+    }
+
+    /// The events of the account that were not put.
+    pub(crate) async fn account_events(&self) -> Called<Vec<EventBatch>> {
+        // A moment late they are put by the next sweep.
+        let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
+        let rows = items.into_iter().map(|item| from_item(QUERY, item, SCHEMA_VERSION));
+        Ok(EventsRow::batches(rows.collect::<Called<_>>()?))
     }
 
     /// The freezes alone.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use driftless_planner::decision::JournalEntry;
+use driftless_planner::event::EventBatch;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::limits::COMMON_CAUSE_WITHIN;
@@ -128,6 +129,21 @@ pub(crate) struct OutboxRow {
     pub(crate) more: Vec<Notification>,
 }
 
+/// Events that were committed and not put.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    /// Of the account they are no fleet's work: the sweep looks after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open_work: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open_since: Option<String>,
+    pub(crate) batch: EventBatch,
+}
+
 /// Of a notification that was committed: who was told of it, while the other audience was not. It goes with the
 /// notification, and by itself should that be gone.
 #[derive(Debug, Serialize, Deserialize)]
@@ -198,6 +214,7 @@ pub(crate) const TURNS: &str = "TURNS";
 pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
+pub(crate) const EVENTS_PREFIX: &str = "EVENTS#";
 pub(crate) const HALF_TOLD_PREFIX: &str = "HALF-TOLD#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
@@ -221,6 +238,11 @@ pub(crate) fn index_key(subject: &Subject) -> Option<String> {
 /// Where a notification is, by its id.
 pub(crate) fn outbox_key(id: &str) -> String {
     format!("{OUTBOX_PREFIX}{id}")
+}
+
+/// Where a batch of events is, by its id.
+pub(crate) fn events_key(id: &str) -> String {
+    format!("{EVENTS_PREFIX}{id}")
 }
 
 /// Where it is noted who was told of a notification, by its id.
@@ -351,6 +373,27 @@ impl OutboxRow {
             notification: notification.clone(),
             more: more.to_vec(),
         })
+    }
+}
+
+impl EventsRow {
+    pub(crate) fn of(scope: &FreezeScope, batch: &EventBatch, now: Timestamp) -> Self {
+        let is_of_fleet = matches!(scope, FreezeScope::Fleet(_));
+        Self {
+            pk: freeze_partition(scope),
+            sk: events_key(&batch.id),
+            schema_version: SCHEMA_VERSION,
+            open_work: is_of_fleet.then(|| OPEN.to_owned()),
+            open_since: is_of_fleet.then(|| sortable(now)),
+            batch: batch.clone(),
+        }
+    }
+
+    /// Their batches, oldest first.
+    pub(crate) fn batches(rows: Vec<Self>) -> Vec<EventBatch> {
+        let mut batches: Vec<EventBatch> = rows.into_iter().map(|row| row.batch).collect();
+        batches.sort_by_key(|batch| batch.events.first().map(|event| event.at));
+        batches
     }
 }
 

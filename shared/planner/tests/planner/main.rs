@@ -21,6 +21,8 @@ mod cutover;
 #[cfg(test)]
 mod drift_reasons;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod failures;

@@ -1,4 +1,5 @@
 mod acting;
+mod announcements;
 mod crashes;
 mod faults;
 mod filing;

@@ -160,6 +160,8 @@ impl World {
             assert!(row.lock.holder.is_none(), "{told}: {:?}", row.lock);
         });
         let announced = self.row(&fleet_name(), |row| row.announced.clone());
+        let journaled = self.row(&fleet_name(), |row| row.journal.len());
+        self.row(&fleet_name(), |row| assert!(row.events.is_empty(), "{told}: not put {:?}", row.events));
         let state = self.lock();
         assert_eq!(state.tokens.len(), 1, "{told}: launched {:?}", state.tokens);
         assert_eq!(state.terminated, [instance(number)], "{told}");
@@ -169,6 +171,8 @@ impl World {
         assert_eq!(group.active().count(), 4, "{told}");
         assert!(group.members.iter().all(|member| !member.protected), "{told}");
         let sent: BTreeSet<String> = state.alerts.iter().map(|notification| notification.id.clone()).collect();
+        let put: BTreeSet<&str> = state.bus.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!(put.len(), journaled, "{told}: an event for each line of the journal");
         let chatted: BTreeSet<String> = state.chat.iter().cloned().collect();
         assert_eq!(announced.difference(&chatted).collect::<Vec<_>>(), Vec::<&String>::new(), "{told}: never in chat");
         assert_eq!(announced.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "{told}: never sent");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
+use driftless_planner::event::{ENTRIES_MAX, Event};
 use driftless_planner::fact::AlarmState;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{
@@ -20,8 +21,8 @@ use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Alarms, Alerts, Audience, CallErrorKind, Called, Clock, Compliance, Groups, Launched, LoadBalancers, Machines,
-    Wakes,
+    Alarms, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Compliance, Groups, Launched,
+    LoadBalancers, Machines, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -424,6 +425,29 @@ impl Wakes for World {
             state.delays.push(delay);
             state.queue.push(Message { at, body: message.clone() });
             Ok(())
+        })
+        .await
+    }
+}
+
+impl Bus for World {
+    async fn put(&self, events: &[Event]) -> Called<BTreeMap<String, CallError>> {
+        let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+        self.call("put", ids, |state| {
+            assert!((1..=ENTRIES_MAX).contains(&events.len()), "{} events in one call", events.len());
+            let mut refused = BTreeMap::new();
+            for event in events {
+                match state.untaken.get_mut(&event.id).filter(|times| **times > 0) {
+                    Some(times) => {
+                        *times -= 1;
+                        let operation = "events:PutEvents";
+                        let (kind, message) = (CallErrorKind::Throttled, "ThrottlingException".into());
+                        refused.insert(event.id.clone(), CallError { operation, kind, message, source: None });
+                    }
+                    None => state.bus.push(event.clone()),
+                }
+            }
+            Ok(refused)
         })
         .await
     }

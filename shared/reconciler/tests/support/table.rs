@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::check;
 use driftless_planner::decision::Decision;
+use driftless_planner::event::EventBatch;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
@@ -115,6 +116,7 @@ impl Store for World {
                 freezes,
                 outbox: row.outbox.clone(),
                 half_told: row.half_told.clone(),
+                events: row.events.clone(),
                 fingerprint: row.fingerprint.clone(),
             })
         })
@@ -145,6 +147,7 @@ impl Store for World {
             row.journal.extend(decision.journal.clone());
             row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
             row.outbox.extend(decision.notifications.clone());
+            row.events.extend(decision.events());
             for rule in &decision.begins_to_drift {
                 state.account.drifting.entry(rule.clone()).or_default().insert(lease.fleet.clone(), now);
             }
@@ -169,6 +172,22 @@ impl Store for World {
             Ok(())
         })
         .await
+    }
+
+    async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+        self.call("put_out", (scope, ids), |state| {
+            let batches = match scope {
+                FreezeScope::Account => &mut state.account_events,
+                FreezeScope::Fleet(fleet) => &mut row(state, fleet).events,
+            };
+            batches.retain(|batch| !ids.contains(&batch.id));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn account_events(&self) -> Called<Vec<EventBatch>> {
+        self.call("account_events", (), |state| Ok(state.account_events.clone())).await
     }
 
     async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
@@ -197,6 +216,7 @@ impl Store for World {
                 row.record.as_ref().is_some_and(|record| record.open_since().is_some())
                     || !row.facts.is_empty()
                     || !row.outbox.is_empty()
+                    || !row.events.is_empty()
             };
             let under_way = |row: &Row| row.record.as_ref().and_then(Record::under_way_since);
             let mut open: BTreeMap<FleetName, Option<Timestamp>> =

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::balancer::Forward;
 use driftless_planner::decision::JournalEntry;
+use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
@@ -58,6 +59,8 @@ pub(crate) struct Row {
     pub(crate) outbox: Vec<Notification>,
     /// Of which of them one audience was told.
     pub(crate) half_told: BTreeMap<String, Audience>,
+    /// Events that were not put.
+    pub(crate) events: Vec<EventBatch>,
     /// Every notification that was ever committed.
     pub(crate) announced: BTreeSet<String>,
     pub(crate) journal: Vec<JournalEntry>,
@@ -107,6 +110,12 @@ pub(crate) struct State {
     pub(crate) alerts: Vec<Notification>,
     /// The ids of what was sent to the topic for chat.
     pub(crate) chat: Vec<String>,
+    /// What the bus took.
+    pub(crate) bus: Vec<Event>,
+    /// Ids that the bus does not take, and how often not.
+    pub(crate) untaken: BTreeMap<String, usize>,
+    /// Events of the account that were not put.
+    pub(crate) account_events: Vec<EventBatch>,
     pub(crate) tokens: BTreeMap<String, InstanceId>,
     pub(crate) changing: BTreeMap<InstanceId, Timestamp>,
     /// Instances that Auto Scaling launched or took away by itself, to keep the desired capacity.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::action::Action;
 use driftless_planner::check;
 use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Notification;
@@ -12,12 +13,12 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Audience, Called, Clock, Committed, Desk, Held, Journal, Lease, Lock, Released, Store, Stored,
-    Wakes,
+    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Committed, Desk, Held, Journal, Lease,
+    Lock, Released, Store, Stored, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Api, Function};
+use super::{Api, Function, failure};
 use crate::judges::{Violation, admission, traffic};
 use crate::world::World;
 
@@ -62,6 +63,27 @@ impl Alerts for Function {
                 .await
             }
         }
+    }
+}
+
+impl Bus for Function {
+    async fn put(&self, events: &[Event]) -> Called<BTreeMap<String, CallError>> {
+        let events = events.to_vec();
+        self.call("events:PutEvents", Api::Roomy, move |world| {
+            let mut refused = BTreeMap::new();
+            for event in events {
+                // Each entry fares for itself: the call succeeds all the same.
+                if world.dice.happens(world.rates.throttled) {
+                    world.counts.fault("event not taken");
+                    let error = failure("events:PutEvents", CallErrorKind::Throttled, "ThrottlingException");
+                    refused.insert(event.id, error);
+                } else {
+                    world.topic.events.push(event);
+                }
+            }
+            Ok(refused)
+        })
+        .await
     }
 }
 
@@ -185,6 +207,15 @@ impl Store for Function {
     async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, _: Timestamp) -> Called<()> {
         let (fleet, id) = (fleet.clone(), id.to_owned());
         self.store("half_told", move |world| world.table.half_told(&fleet, &id, told)).await
+    }
+
+    async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+        let (scope, ids) = (scope.clone(), ids.to_vec());
+        self.store("put_out", move |world| world.table.put_out(&scope, &ids)).await
+    }
+
+    async fn account_events(&self) -> Called<Vec<EventBatch>> {
+        self.store("account_events", |world| world.table.account_events()).await
     }
 
     async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {

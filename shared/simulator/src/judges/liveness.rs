@@ -1,13 +1,15 @@
 //! Judged after a long quiet time, in which nothing went wrong any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::Waiting;
+use driftless_planner::event::Event;
 use driftless_planner::ids::{FleetName, GroupName};
 use driftless_planner::record::Phase;
 
 use super::Violation;
 use super::safety::percent;
+use crate::table::Row;
 use crate::world::World;
 
 /// Whether all work has come to an end.
@@ -15,6 +17,10 @@ use crate::world::World;
 /// # Errors
 /// The first thing that is left over.
 pub fn after_quiet(world: &World) -> Result<(), Violation> {
+    if let Some(batch) = world.table.account_events().first() {
+        let what = format!("{} of the account still waits", batch.id);
+        return Err(Violation { at: world.now, rule: "every transition is an event", what });
+    }
     world.table.rows().keys().try_for_each(|fleet| left_over(world, fleet))
 }
 
@@ -42,6 +48,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     if let Some(silent) = row.announced.iter().find(|id| !chatted.contains(id.as_str())) {
         return left_over("everything is announced in chat", format!("{silent} of {fleet} never was"));
     }
+    put_at_least_once(world, fleet, row)?;
     let Some(record) = &row.record else { return Ok(()) };
     if let Some(cutover) = &record.cutover {
         let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);
@@ -75,6 +82,26 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
     }
     Ok(())
+}
+
+/// Each line of the journal was put as an event, and what was put twice was the same twice.
+fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), Violation> {
+    let wrong = |what: String| Err(Violation { at: world.now, rule: "every transition is an event", what });
+    if row.to_be_put.len() != row.journal.len() {
+        return wrong(format!("{} events of {fleet} for {} lines", row.to_be_put.len(), row.journal.len()));
+    }
+    if let Some(batch) = row.events.first() {
+        return wrong(format!("{} of {fleet} still waits", batch.id));
+    }
+    let put: BTreeMap<&str, &Event> = world.topic.events.iter().map(|event| (event.id.as_str(), event)).collect();
+    if let Some(changed) = world.topic.events.iter().find(|event| put.get(event.id.as_str()) != Some(event)) {
+        return wrong(format!("{} was put as another one before", changed.id));
+    }
+    let mut ids = BTreeSet::new();
+    match row.to_be_put.iter().find(|event| put.get(event.id.as_str()) != Some(event) || !ids.insert(&event.id)) {
+        Some(missing) => wrong(format!("{} of {fleet} was not put as it was committed", missing.id)),
+        None => Ok(()),
+    }
 }
 
 /// A policy that lets the drifted one go first, over a floor that is the whole group at its size: as is told.

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use driftless_planner::observation::FreezeScope;
 use driftless_reconciler::ports::{Audience, Committed, Store as _};
 
 use super::*;
@@ -24,7 +25,7 @@ async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence()
     let canned = ok();
     assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
     let parts = parts(&canned);
-    assert_eq!(parts.len(), 6);
+    assert_eq!(parts.len(), 7);
     let state = &parts[0]["Put"];
     assert_eq!(state["ConditionExpression"], "#version = :read");
     assert_eq!(state["ExpressionAttributeNames"], json!({"#version": "version"}));
@@ -47,6 +48,10 @@ async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence()
     assert_eq!(outbox["notification"]["M"]["id"], json!({"S": "app-8-1"}));
     assert_eq!((&outbox["pk"], &outbox["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "OUTBOX#app-8-1"})));
     assert_eq!((&outbox["version"], &outbox["position"]), (&json!({"N": "8"}), &json!({"N": "1"})));
+    let events = &parts[6]["Put"]["Item"];
+    assert_eq!((&events["pk"], &events["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "EVENTS#app-8-e1"})));
+    assert_eq!(events["batch"]["M"]["events"]["L"].as_array().unwrap().len(), 2);
+    assert_eq!(events["open_work"], json!({"S": "open"}), "the sweep finds what was not put");
     assert_eq!(outbox["open_work"], json!({"S": "open"}));
     assert_eq!(outbox["open_since"], json!({"S": "1970-01-01T00:00:01.234Z"}));
 }
@@ -186,6 +191,16 @@ async fn what_was_sent_leaves_the_outbox() {
     assert_eq!(names, ["OUTBOX#app-8-0", "HALF-TOLD#app-8-0", "OUTBOX#app-8-1", "HALF-TOLD#app-8-1"]);
     assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
     on(&Canned::default()).told(&app(), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
+    for (scope, partition) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
+        let canned = Canned::default().on("BatchWriteItem", 200, "{}");
+        on(&canned).put_out(&scope, &["app-8-e1".to_owned()]).await.unwrap();
+        let key = canned.only().json()["RequestItems"]["driftless"][0]["DeleteRequest"]["Key"].clone();
+        assert_eq!((&key["pk"], &key["sk"]), (&json!({"S": partition}), &json!({"S": "EVENTS#app-8-e1"})));
+    }
 }
 
 #[tokio::test]

@@ -28,12 +28,14 @@ fn page(lines: &[JournalEntry], is_cut: bool) -> String {
 
 #[tokio::test]
 async fn the_switch_is_thrown_before_the_journal_says_so() {
-    for (scope, partition) in [(FreezeScope::Account, "JOURNAL#ACCOUNT"), (FreezeScope::Fleet(app()), "JOURNAL#app")] {
+    for (scope, partition, of_events) in
+        [(FreezeScope::Account, "JOURNAL#ACCOUNT", "ACCOUNT"), (FreezeScope::Fleet(app()), "JOURNAL#app", "FLEET#app")]
+    {
         let canned = Canned::default()
             .on("PutItem", 200, "{}")
-            .on("PutItem", 200, "{}")
+            .on("TransactWriteItems", 200, "{}")
             .on("DeleteItem", 200, "{}")
-            .on("PutItem", 200, "{}");
+            .on("TransactWriteItems", 200, "{}");
         let aws = on(&canned);
         aws.freeze(&freeze(scope.clone()), &line("done", 1_000)).await.unwrap();
         aws.thaw(&scope, &line("done", 2_000)).await.unwrap();
@@ -41,9 +43,14 @@ async fn the_switch_is_thrown_before_the_journal_says_so() {
         assert_eq!(sent[0].json()["Item"]["sk"]["S"], "FREEZE");
         assert_eq!(sent[2].json()["Key"]["sk"]["S"], "FREEZE");
         for (sent, sort_key) in [(&sent[1], "1970-01-01T00:00:01.000Z#"), (&sent[3], "1970-01-01T00:00:02.000Z#")] {
-            let item = sent.json()["Item"].clone();
+            let parts = sent.json()["TransactItems"].clone();
+            let (item, event) = (&parts[0]["Put"]["Item"], &parts[1]["Put"]["Item"]);
             assert_eq!(item["pk"]["S"], partition);
             assert!(item["sk"]["S"].as_str().unwrap().starts_with(sort_key), "{item}");
+            assert_eq!(event["pk"]["S"], of_events);
+            assert!(event["sk"]["S"].as_str().unwrap().starts_with("EVENTS#"), "{event}");
+            // Of the account it is no fleet's work.
+            assert_eq!(event.get("open_work").is_some(), of_events == "FLEET#app", "{event}");
         }
     }
 }

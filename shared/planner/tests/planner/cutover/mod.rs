@@ -12,6 +12,7 @@ use crate::support::{Stage, fleet, group, image_id, member, secs, target_group, 
 
 mod commands;
 mod days;
+mod events;
 mod layouts;
 mod measured;
 mod trouble;

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) mod letters;
 mod moving;
+pub(crate) mod schema;
 mod stage;
 mod world;
 

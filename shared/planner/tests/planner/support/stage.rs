@@ -10,6 +10,7 @@ use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
 use driftless_planner::decision::{Decision, JournalEntry, Waiting};
+use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
 use driftless_planner::explain::{Answer, Verdict};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
@@ -72,6 +73,7 @@ pub(crate) struct Stage {
     pub(crate) last_id: u32,
     pub(crate) acted: Vec<Outcome>,
     pub(crate) journal: Vec<JournalEntry>,
+    pub(crate) events: Vec<EventBatch>,
     pub(crate) told: Vec<Notification>,
 }
 
@@ -132,6 +134,7 @@ impl Stage {
             last_id: 100,
             acted: Vec::new(),
             journal: Vec::new(),
+            events: Vec::new(),
             told: Vec::new(),
             groups,
         }
@@ -402,6 +405,7 @@ impl Stage {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
         self.journal.extend(decision.journal.clone());
+        self.events.extend(decision.events());
         self.told.extend(decision.notifications.clone());
         self.outcomes.clear();
     }

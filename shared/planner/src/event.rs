@@ -1,0 +1,201 @@
+//! Every line of the journal as an event, for pipelines that wait: `docs/events.md`.
+//!
+//! What is sent is fixed when it is committed: an event that is sent twice is the same one twice, its id included.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::decision::{Decision, JournalEntry};
+use crate::machine;
+use crate::observation::FreezeScope;
+use crate::record::{Cutover, CutoverOutcome, Record, Route};
+
+/// The source of every event.
+pub const SOURCE: &str = "driftless";
+/// The detail-type of every event.
+pub const DETAIL_TYPE: &str = "transition";
+/// The version of the detail. It goes up when a field changes its meaning or goes; new fields leave it.
+pub const SCHEMA_VERSION: u32 = 1;
+/// `EventBridge` takes so many in one call.
+pub const ENTRIES_MAX: usize = 10;
+/// So many batches are committed with a decision at most: they share a transaction with the record, journal and outbox.
+const BATCHES_MAX: usize = 8;
+
+/// An event as it will be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Stable: an event that is sent twice has the same id twice.
+    pub id: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The detail, in JSON.
+    pub detail: String,
+}
+
+/// Events that are committed, and settled, together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventBatch {
+    /// That of its last event.
+    pub id: String,
+    /// In the order of the journal.
+    pub events: Vec<Event>,
+}
+
+/// Which part of Driftless a line of the journal tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The replacement of an instance, to the end of its time in quarantine.
+    Replacement,
+    /// The cutover to an image.
+    Cutover,
+    /// A state that on-call is told of.
+    State,
+    /// A command of a person or a pipeline.
+    Command,
+    /// What is thought of an image.
+    Image,
+    /// A setting that was changed, and is as it was again.
+    Setting,
+}
+
+impl Part {
+    fn of(entry: &JournalEntry) -> Self {
+        let is_of_cutover = || {
+            let begins = entry.from.is_empty() && entry.to == "queued";
+            begins || machine::cutover_phases().any(|phase| phase == entry.from)
+        };
+        match (entry.to.as_str(), &entry.instance) {
+            ("settled", _) => Self::Setting,
+            (_, Some(_)) => Self::Replacement,
+            ("done" | "not-done", None) if !is_of_cutover() => Self::Command,
+            ("vetoed" | "unvetoed", None) => Self::Image,
+            _ if is_of_cutover() => Self::Cutover,
+            _ => Self::State,
+        }
+    }
+}
+
+impl Decision {
+    /// The events of its journal, in batches that are committed with it.
+    pub fn events(&self) -> Vec<EventBatch> {
+        let (next, fleet) = (&self.next, &self.next.fleet);
+        let mut ends_to_come = self.journal.iter().filter(|entry| is_end(entry)).count();
+        let events = self.journal.iter().enumerate().map(|(number, entry)| {
+            let id = format!("{fleet}-{}-e{number}", next.version);
+            let about = About::of(entry, next, ends_to_come);
+            if is_end(entry) {
+                ends_to_come = ends_to_come.saturating_sub(1);
+            }
+            Event { detail: detail(&id, Some(fleet.as_str()), entry, &about).to_string(), id, at: entry.at }
+        });
+        let events: Vec<Event> = events.collect();
+        let size = events.len().div_ceil(BATCHES_MAX).max(ENTRIES_MAX);
+        events.chunks(size).filter_map(EventBatch::of).collect()
+    }
+}
+
+impl EventBatch {
+    fn of(events: &[Event]) -> Option<Self> {
+        Some(Self { id: events.last()?.id.clone(), events: events.to_vec() })
+    }
+
+    /// The event of a line that no decision wrote: a freeze, or its end.
+    pub fn alone(scope: &FreezeScope, line: &JournalEntry) -> Self {
+        let fleet = match scope {
+            FreezeScope::Account => None,
+            FreezeScope::Fleet(fleet) => Some(fleet.as_str()),
+        };
+        // No fleet has a name in capitals.
+        let id = format!("{}-{}e", fleet.unwrap_or("ACCOUNT"), line.at.as_nanosecond());
+        let about = About { subject: line.from.clone(), image: None, cutover: None };
+        let event = Event { detail: detail(&id, fleet, line, &about).to_string(), id: id.clone(), at: line.at };
+        Self { id, events: vec![event] }
+    }
+}
+
+/// What a line is about, beyond what it says itself.
+struct About<'a> {
+    subject: String,
+    image: Option<&'a str>,
+    cutover: Option<&'a Cutover>,
+}
+
+impl<'a> About<'a> {
+    fn of(entry: &'a JournalEntry, next: &'a Record, ends_to_come: usize) -> Self {
+        let of_release = || next.release.as_ref().map(|release| release.image.as_str());
+        match Part::of(entry) {
+            Part::Replacement => {
+                let subject = entry.instance.as_ref().map_or_else(String::new, ToString::to_string);
+                Self { subject, image: of_release(), cutover: None }
+            }
+            // What has ended is remembered in the order in which it ended; what is under way came after it.
+            Part::Cutover if ends_to_come > 0 => {
+                let past = next.memory.past.len().checked_sub(ends_to_come).and_then(|at| next.memory.past.get(at));
+                let subject = past.map_or_else(String::new, |past| past.id.clone());
+                Self { subject, image: past.map(|past| past.candidate.image.as_str()), cutover: None }
+            }
+            Part::Cutover => {
+                let cutover = next.cutover.as_ref();
+                let subject = cutover.map_or_else(String::new, |cutover| cutover.id.clone());
+                Self { subject, image: cutover.map(|cutover| cutover.candidate.image.as_str()), cutover }
+            }
+            Part::State => {
+                let key = if entry.from.is_empty() { &entry.to } else { &entry.from };
+                Self { subject: key.clone(), image: None, cutover: next.cutover.as_ref() }
+            }
+            Part::Image => Self { subject: entry.from.clone(), image: Some(&entry.from), cutover: None },
+            Part::Command | Part::Setting => Self { subject: entry.from.clone(), image: None, cutover: None },
+        }
+    }
+}
+
+/// Whether a cutover ends with it.
+fn is_end(entry: &JournalEntry) -> bool {
+    let outcomes =
+        [CutoverOutcome::Done, CutoverOutcome::Aborted, CutoverOutcome::Superseded, CutoverOutcome::RolledBack];
+    Part::of(entry) == Part::Cutover && outcomes.iter().any(|outcome| outcome.name() == entry.to)
+}
+
+fn detail(id: &str, fleet: Option<&str>, entry: &JournalEntry, about: &About<'_>) -> Value {
+    json!({
+        "schema_version": SCHEMA_VERSION,
+        "id": id,
+        "at": entry.at,
+        "fleet": fleet,
+        "machine": Part::of(entry),
+        "subject": about.subject,
+        "instance": entry.instance,
+        "from": entry.from,
+        "to": entry.to,
+        "reason": entry.why,
+        "actor": entry.actor,
+        "image": about.image,
+        "cutover": about.cutover.map(under_way),
+    })
+}
+
+/// What a pipeline that gives a verdict needs to know.
+fn under_way(cutover: &Cutover) -> Value {
+    let target_group = match &cutover.route {
+        Route::Weighted { new, .. } => Some(new),
+        Route::Shared { target_group, .. } => Some(target_group),
+        Route::None | Route::Rolling => None,
+    };
+    json!({
+        "id": cutover.id,
+        "image": cutover.candidate.image,
+        "build": cutover.candidate.build,
+        "phase": cutover.phase.name(),
+        "approval": cutover.policy.cutover.approval,
+        "started_at": cutover.started_at,
+        "deadline": cutover.deadline,
+        "old_group": cutover.old_group,
+        "new_group": cutover.new_group,
+        "target_group": target_group,
+        "rollback_to": cutover.rollback_to.image,
+    })
+}

@@ -1,0 +1,223 @@
+//! Each line of the journal is an event, and it is what its schema and its page say.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::event::{DETAIL_TYPE, ENTRIES_MAX, Event, EventBatch, Part, SCHEMA_VERSION, SOURCE};
+use driftless_planner::fact::Command;
+use driftless_planner::observation::FreezeScope;
+use driftless_planner::policy::Approval;
+use driftless_planner::record::Record;
+use serde_json::{Value, json};
+
+use crate::support::letters::variants;
+use crate::support::schema::Checker;
+use crate::support::{Stage, fleet, id, image_id, mins, secs, t0};
+
+const PAGE: &str = include_str!("../../../../docs/events.md");
+
+pub(crate) fn schema() -> Value {
+    serde_json::from_str(include_str!("../../../../docs/schemas/event.v1.json")).unwrap()
+}
+
+/// The details of all events of a stage, each as its schema says.
+pub(crate) fn details(batches: &[EventBatch]) -> Vec<Value> {
+    let checker = Checker { root: schema() };
+    let detail = |event: &Event| {
+        let detail: Value = serde_json::from_str(&event.detail).unwrap();
+        assert_eq!(checker.problem(&checker.root, &detail), None, "{detail:#}");
+        assert_eq!((&detail["id"], &detail["at"]), (&json!(event.id), &json!(event.at)));
+        detail
+    };
+    batches.iter().flat_map(|batch| &batch.events).map(detail).collect()
+}
+
+fn replaced() -> Stage {
+    let mut stage = Stage::drifted(3, &[1]);
+    for _ in 0..60 {
+        stage.look();
+        stage.arrive();
+        stage.leave();
+        stage.wait(secs(30));
+    }
+    assert!(!stage.has(&id(1)), "replaced");
+    stage
+}
+
+#[test]
+fn each_line_of_the_journal_is_an_event_with_an_id_of_its_own() {
+    let mut stage = replaced();
+    stage.say(Command::Retry);
+    stage.look();
+    let details = details(&stage.events);
+    assert_eq!(details.len(), stage.journal.len());
+    for (detail, line) in details.iter().zip(&stage.journal) {
+        let said = (&detail["from"], &detail["to"], &detail["reason"], &detail["actor"], &detail["instance"]);
+        let lines = (&json!(line.from), &json!(line.to), &json!(line.why), &json!(line.actor), &json!(line.instance));
+        assert_eq!(said, lines);
+        assert_eq!(detail["fleet"], "app");
+    }
+    let ids: BTreeSet<&str> = details.iter().map(|detail| detail["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), details.len(), "{ids:?}");
+    let of = |machine: &str| -> Vec<&Value> {
+        details.iter().filter(|detail| detail["machine"] == machine).map(|detail| &detail["to"]).collect()
+    };
+    assert_eq!(of("replacement").last(), Some(&&json!("replaced")));
+    assert_eq!(of("command"), ["not-done"]);
+}
+
+#[test]
+fn a_replacement_names_the_instance_and_the_image_of_its_successor() {
+    let stage = replaced();
+    let details = details(&stage.events);
+    let last = details.iter().find(|detail| detail["to"] == "replaced").unwrap();
+    assert_eq!((&last["machine"], &last["subject"]), (&json!("replacement"), &json!(id(1))));
+    assert_eq!((&last["image"], &last["cutover"]), (&json!(image_id(1)), &Value::Null));
+}
+
+#[test]
+fn the_same_decision_has_the_same_events() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.drift(1);
+    let (one, other) = (stage.decide(), stage.decide());
+    assert_eq!(one.events(), other.events());
+    assert!(!one.events().is_empty());
+    assert_eq!(one.events()[0].events[0].id, format!("app-{}-e0", one.next.version));
+}
+
+fn saying(lines: usize) -> Decision {
+    let line = JournalEntry {
+        at: t0(),
+        instance: Some(id(1)),
+        from: "blocked".to_owned(),
+        to: "blocked".to_owned(),
+        why: "\u{1f4a5}".repeat(512).as_str().into(),
+        actor: "driftless".to_owned(),
+        evidence: None,
+    };
+    Decision { journal: vec![line; lines], ..Decision::keeping(Record::new(fleet())) }
+}
+
+#[test]
+fn batches_are_as_large_as_one_call_and_larger_only_where_there_would_be_too_many() {
+    for (lines, batches, largest) in
+        [(0, 0, 0), (1, 1, 1), (10, 1, 10), (11, 2, 10), (80, 8, 10), (81, 8, 11), (1_000, 8, 125)]
+    {
+        let found = saying(lines).events();
+        assert_eq!(found.len(), batches, "{lines}");
+        assert_eq!(found.iter().map(|batch| batch.events.len()).max().unwrap_or_default(), largest, "{lines}");
+        assert_eq!(found.iter().map(|batch| batch.events.len()).sum::<usize>(), lines);
+        assert!(found.iter().all(|batch| batch.events.last().unwrap().id == batch.id));
+    }
+    assert_eq!(ENTRIES_MAX, 10);
+}
+
+#[test]
+fn a_batch_of_a_thousand_long_lines_fits_a_row_and_a_call_takes_ten_of_them() {
+    let batches = saying(1_000).events();
+    let size = |batch: &EventBatch| serde_json::to_string(batch).unwrap().len();
+    assert!(batches.iter().map(size).max().unwrap() < 400_000, "an item of DynamoDB");
+    let ten: usize = batches[0].events.iter().take(ENTRIES_MAX).map(|event| event.detail.len()).sum();
+    assert!(ten < 256_000, "a call of PutEvents");
+}
+
+#[test]
+fn a_freeze_is_an_event_of_its_fleet_or_of_the_account() {
+    let line = JournalEntry {
+        at: t0() + secs(1),
+        instance: None,
+        from: "freeze".to_owned(),
+        to: "done".to_owned(),
+        why: "incident 7".into(),
+        actor: "arn:aws:iam::123456789012:user/ana".to_owned(),
+        evidence: None,
+    };
+    let one = details(&[EventBatch::alone(&FreezeScope::Fleet(fleet()), &line)]);
+    assert_eq!(
+        (&one[0]["fleet"], &one[0]["machine"], &one[0]["subject"]),
+        (&json!("app"), &json!("command"), &json!("freeze"))
+    );
+    let all = details(&[EventBatch::alone(&FreezeScope::Account, &line)]);
+    assert_eq!(all[0]["fleet"], Value::Null);
+    assert_ne!(one[0]["id"], all[0]["id"]);
+    let later = JournalEntry { at: t0() + mins(1), ..line };
+    assert_ne!(details(&[EventBatch::alone(&FreezeScope::Account, &later)])[0]["id"], all[0]["id"]);
+}
+
+#[test]
+fn the_schema_finds_what_is_missing_wrong_or_unknown() {
+    let checker = Checker { root: schema() };
+    let whole = details(&replaced().events)[0].clone();
+    for field in whole.as_object().unwrap().keys() {
+        let mut without = whole.clone();
+        without.as_object_mut().unwrap().remove(field);
+        assert_eq!(checker.problem(&checker.root, &without), Some(format!("{field} is missing")));
+        let mut wrong = whole.clone();
+        wrong[field] = json!({ "?": 1 });
+        assert!(checker.problem(&checker.root, &wrong).is_some(), "{field}");
+    }
+    let mut more = whole;
+    more["unheard"] = json!(1);
+    assert!(checker.problem(&checker.root, &more).is_some());
+}
+
+/// The rows of the table below a heading of the page.
+fn rows(heading: &str) -> BTreeSet<Vec<String>> {
+    let from = PAGE.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{heading}"));
+    let lines = PAGE[from..].lines().skip(2).take_while(|line| !line.starts_with('#'));
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.filter(|line| line.starts_with("| `")).map(cells).collect()
+}
+
+#[test]
+fn the_page_describes_each_field_in_the_words_of_the_schema() {
+    let schema = schema();
+    let fields = |part: &Value| -> BTreeSet<Vec<String>> {
+        let fields = part["properties"].as_object().unwrap().iter();
+        fields
+            .map(|(name, field)| vec![format!("`{name}`"), field["description"].as_str().unwrap().to_owned()])
+            .collect()
+    };
+    assert_eq!(rows("## The detail"), fields(&schema));
+    assert_eq!(rows("### `cutover`"), fields(&schema["$defs"]["cutover"]));
+    assert_eq!(schema["properties"]["schema_version"]["const"], SCHEMA_VERSION);
+    let listed = |pointer: &str| -> BTreeSet<String> {
+        let names = schema.pointer(pointer).unwrap().as_array().unwrap().iter();
+        names.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("/properties/machine/enum"), variants::<Part>(""));
+    assert_eq!(listed("/$defs/cutover/properties/approval/enum"), variants::<Approval>(""));
+}
+
+/// The patterns of rules that the page shows.
+pub(crate) fn patterns() -> Vec<Value> {
+    let blocks = PAGE.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks = blocks.map(|text| serde_json::from_str::<Value>(text).unwrap());
+    blocks.filter(|block| block.get("source").is_some_and(Value::is_array)).collect()
+}
+
+/// Whether a pattern of the page means an event: the part of EventBridge's language that the page uses.
+pub(crate) fn is_meant(pattern: &Value, event: &Value) -> bool {
+    pattern.as_object().unwrap().iter().all(|(name, wanted)| match wanted {
+        Value::Array(values) => values.contains(&event[name]),
+        Value::Object(_) => event[name].is_object() && is_meant(wanted, &event[name]),
+        other => panic!("{other}"),
+    })
+}
+
+/// An event as a rule sees it.
+pub(crate) fn envelope(detail: &Value) -> Value {
+    json!({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail})
+}
+
+#[test]
+fn the_pages_first_pattern_means_the_end_of_a_replacement() {
+    let details = details(&replaced().events);
+    let meant: Vec<&Value> = details
+        .iter()
+        .filter(|detail| is_meant(&patterns()[0], &envelope(detail)))
+        .map(|detail| &detail["to"])
+        .collect();
+    assert_eq!(meant, ["replaced"]);
+}
