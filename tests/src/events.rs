@@ -112,17 +112,23 @@ impl LocalStack {
     pub async fn put_all(&self, events: &[Event]) -> anyhow::Result<()> {
         let own_bus = self.deployment().output("EventBusName")?;
         let entries = events.iter().map(|event| event.entry(own_bus)).collect::<anyhow::Result<Vec<_>>>()?;
-        let headers = [
-            ("authorization", &*http::authorization("events", REGION)),
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", "AWSEvents.PutEvents"),
-        ];
-        let answer = http::post(self.endpoint(), &headers, &json!({"Entries": entries})).await?;
-        let answer: Value = serde_json::from_slice(answer.body())?;
+        let answer = self.event_bridge("PutEvents", &json!({"Entries": entries})).await?;
         if answer.get("FailedEntryCount") != Some(&json!(0)) {
             bail!("EventBridge refused the events: {answer}");
         }
         Ok(())
+    }
+
+    /// A call of EventBridge.
+    pub(crate) async fn event_bridge(&self, action: &str, request: &Value) -> anyhow::Result<Value> {
+        let target = format!("AWSEvents.{action}");
+        let headers = [
+            ("authorization", &*http::authorization("events", REGION)),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", &*target),
+        ];
+        let answer = http::post(self.endpoint(), &headers, request).await?;
+        serde_json::from_slice(answer.body()).with_context(|| format!("the answer to {action} is no JSON"))
     }
 
     /// AWS Config finds that an instance breaks a rule: so it says when asked, and so it reports.

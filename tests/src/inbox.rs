@@ -1,4 +1,4 @@
-//! On-call's mailbox: a queue that is subscribed to the alert topic.
+//! On-call's mailbox: a queue that is subscribed to the alert topic, or a chat's, subscribed to its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,17 +39,33 @@ pub struct Letter {
 }
 
 impl LocalStack {
-    /// Subscribes a new mailbox. It receives what is sent from now on.
+    /// Subscribes a new mailbox of on-call. It receives what is sent from now on.
     pub async fn inbox(&self, name: &str) -> anyhow::Result<Inbox> {
-        let client = self.clients().sqs.clone();
-        let queue = client.create_queue().queue_name(format!("inbox-{name}")).send().await?;
+        self.inbox_on("AlertTopicArn", name).await
+    }
+
+    /// Subscribes a new mailbox to the topic that an output of the stack names.
+    pub async fn inbox_on(&self, topic: &str, name: &str) -> anyhow::Result<Inbox> {
+        let (queue, arn) = self.new_queue(&format!("inbox-{name}")).await?;
+        let topic = self.deployment().output(topic)?;
+        self.clients().sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(arn).send().await?;
+        Ok(Inbox {
+            client: self.clients().sqs.clone(),
+            queue,
+            letters: Vec::new(),
+            recording: self.recording().clone(),
+        })
+    }
+
+    /// A new queue: its URL and its ARN.
+    pub(crate) async fn new_queue(&self, name: &str) -> anyhow::Result<(String, String)> {
+        let client = &self.clients().sqs;
+        let queue = client.create_queue().queue_name(name).send().await?;
         let queue = queue.queue_url.context("the new queue has no URL")?;
         let asked = client.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
         let attributes = asked.send().await?.attributes.unwrap_or_default();
         let arn = attributes.get(&QueueAttributeName::QueueArn).context("the new queue has no ARN")?;
-        let topic = self.deployment().output("AlertTopicArn")?;
-        self.clients().sns.subscribe().topic_arn(topic).protocol("sqs").endpoint(arn).send().await?;
-        Ok(Inbox { client, queue, letters: Vec::new(), recording: self.recording().clone() })
+        Ok((queue, arn.clone()))
     }
 }
 

@@ -4,7 +4,7 @@
 //! - [`stack`] starts and stops it all; everything else is reached from [`stack::LocalStack`].
 //! - [`proxy`] records every call of a function and can make it fail, hang or kill its caller.
 //! - [`fleet`] makes fleets and reads them back; [`events`] reports what AWS would report about them.
-//! - [`inbox`] is on-call's mailbox, [`table`] reads what Driftless remembers.
+//! - [`inbox`] is on-call's mailbox, [`listener`] a pipeline that waits for events, [`table`] reads what Driftless remembers.
 //! - [`load`] sends requests through it: a process for each instance, and a forwarder with the fleet's weights.
 //! - [`permissions`] checks every recorded call against the policy that the template gives its function.
 //!
@@ -18,6 +18,7 @@ pub mod events;
 pub mod fleet;
 mod http;
 pub mod inbox;
+pub mod listener;
 pub mod load;
 pub mod patience;
 mod pattern;

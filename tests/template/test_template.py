@@ -422,7 +422,7 @@ class Events(unittest.TestCase):
         for name in self.EXPECTED:
             for detail_type in ["transition", event(name)["detail-type"]]:
                 with self.subTest(name, detail_type=detail_type):
-                    own = changed(changed(name, "source", "driftless"), "detail-type", detail_type)
+                    own = changed(name, "source", "driftless") | {"detail-type": detail_type}
                     self.assertEqual(rules_for(own), [])
 
     def test_an_image_is_published_only_on_our_own_bus(self):

@@ -13,7 +13,8 @@
 //! | weights in a listener or a rule, a shared target group, none, a single group, no room above | `layouts` |
 //! | fleets that Terraform made, after which it has nothing to change | `terraform` |
 //! | a freeze at half the traffic; people who write desired, bounds, weights; lost replies | `disturbances` |
-//! | questions and orders of people, and two of them at once; the dashboard's widget and its buttons | `desk`, `dashboard` |
+//! | questions and orders of people, and two of them at once | `desk` |
+//! | pipelines that wait for events and give a verdict; chat, and links of runbooks | `pipelines` |
 //! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
 mod command_line;
@@ -28,6 +29,7 @@ mod images;
 mod kills;
 mod layouts;
 mod local_stack;
+mod pipelines;
 mod proof;
 mod replacement;
 mod restraint;

@@ -298,7 +298,8 @@ impl Stage {
         let looked = |calls: &[Call]| calls.iter().any(looks).then_some(());
         self.stack.recording().wait_for(woken, "reconcile looks at the fleet", A_WHILE, looked).await?;
         self.stack.wait_until_idle(A_WHILE).await?;
-        let is_effect = |call: &Call| call.changes_fleets() || call.name() == "sns:Publish";
+        let is_effect =
+            |call: &Call| call.changes_fleets() || ["sns:Publish", "events:PutEvents"].contains(&&*call.name());
         let effects: Vec<Call> = self.stack.recording().since(mark).into_iter().filter(is_effect).collect();
         ensure!(effects.is_empty(), "looking again has effects:{}", listed(&effects));
         assert_eq!(self.record().await?, before, "looking again changes the record");
@@ -308,6 +309,12 @@ impl Stage {
     async fn assert_nothing_open(&self, left: &Left<'_>) -> anyhow::Result<()> {
         let stored = self.stack.table().fleet(self.fleet.name()).await?;
         assert_eq!(stored.outbox, Vec::<Value>::new());
+        let is_unsettled = |item: &&Value| {
+            let sort_key = item.get("sk").and_then(Value::as_str).unwrap_or_default();
+            sort_key.starts_with("EVENTS#") || sort_key.starts_with("HALF-TOLD#")
+        };
+        let unsettled: Vec<&Value> = stored.other.iter().filter(is_unsettled).collect();
+        ensure!(unsettled.is_empty(), "not told yet: {unsettled:#?}");
         assert_eq!(stored.facts.len(), left.facts, "{:#?}", stored.facts);
         let state = stored.state.context("there is no record")?;
         let record = state.get("record").context("the state has no record")?;

@@ -85,8 +85,8 @@ impl Table<'_> {
     pub(crate) async fn account_events(&self) -> Called<Vec<EventBatch>> {
         // A moment late they are put by the next sweep.
         let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
-        let rows = items.into_iter().map(|item| from_item(QUERY, item, SCHEMA_VERSION));
-        Ok(EventsRow::batches(rows.collect::<Called<_>>()?))
+        let rows = items.into_iter().map(|item| from_item::<EventsRow>(QUERY, item, SCHEMA_VERSION));
+        Ok(EventsRow::batches(rows.collect::<Called<Vec<_>>>()?))
     }
 
     /// The freezes alone.

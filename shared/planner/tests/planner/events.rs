@@ -34,6 +34,8 @@ pub(crate) fn details(batches: &[EventBatch]) -> Vec<Value> {
 
 fn replaced() -> Stage {
     let mut stage = Stage::drifted(3, &[1]);
+    stage.events.clear();
+    stage.journal.clear();
     for _ in 0..60 {
         stage.look();
         stage.arrive();

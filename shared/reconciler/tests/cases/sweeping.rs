@@ -37,7 +37,10 @@ fn a_settled_fleet_is_not_woken_and_its_count_is_published_all_the_same() {
     assert!(swept.wakes.is_empty());
     assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
     let calls = world.names_since(0);
-    assert_eq!(calls, ["all_groups", "open_fleets", "fingerprints", "all_images", "ringing", "non_compliant"]);
+    assert_eq!(
+        calls,
+        ["all_groups", "open_fleets", "fingerprints", "all_images", "ringing", "non_compliant", "account_events"]
+    );
 }
 
 #[test]
