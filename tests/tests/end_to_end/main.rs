@@ -13,8 +13,8 @@
 //! | weights in a listener or a rule, a shared target group, none, a single group, no room above | `layouts` |
 //! | fleets that Terraform made, after which it has nothing to change | `terraform` |
 //! | a freeze at half the traffic; people who write desired, bounds, weights; lost replies | `disturbances` |
-//! | questions and orders of people, and two of them at once | `desk` |
 //! | pipelines that wait for events and give a verdict; chat, and links of runbooks | `pipelines` |
+//! | questions and orders of people, and two of them at once; the command line; the dashboard's widget and its buttons | `desk`, `command_line`, `dashboard` |
 //! | functions killed at each commit, and between a write of weights and its read-back | `kills`, `crashes` |
 
 mod command_line;
