@@ -62,7 +62,7 @@ fn command(operator: &str, status: &FleetStatus, open: &OpenOrder) -> Markup {
         Command::Abort => "Abort",
         Command::Rollback => "Roll back",
         Command::Retry => "Retry",
-        // They name an instance, an image or a color, for which there is a command line.
+        // They name an instance, an image or a color, or are for once: there is a command line for them.
         Command::Reject
         | Command::Replace { .. }
         | Command::Redeploy
