@@ -63,7 +63,7 @@ pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
 /// EventBridge checks each entry, by its bus.
 fn events(call: &Call) -> Result<BTreeSet<Need>, String> {
     let entries = call.request.get("Entries").and_then(Value::as_array).ok_or("it has no Entries")?;
-    let buses = entries.iter().map(|entry| {
+    let buses = entries.iter().map(|entry| -> Result<Need, String> {
         let bus = entry.get("EventBusName").and_then(Value::as_str).ok_or("an entry names no bus")?;
         Ok((call.name(), arn("events", &format!("event-bus/{bus}"))))
     });

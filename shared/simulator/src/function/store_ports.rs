@@ -68,13 +68,14 @@ impl Alerts for Function {
 
 impl Bus for Function {
     async fn put(&self, events: &[Event]) -> Called<BTreeMap<String, CallError>> {
-        let events = events.to_vec();
+        let (events, id) = (events.to_vec(), self.id);
         self.call("events:PutEvents", Api::Roomy, move |world| {
             let mut refused = BTreeMap::new();
             for event in events {
                 // Each entry fares for itself: the call succeeds all the same.
                 if world.dice.happens(world.rates.throttled) {
                     world.counts.fault("event not taken");
+                    world.history.faulted.insert(id);
                     let error = failure("events:PutEvents", CallErrorKind::Throttled, "ThrottlingException");
                     refused.insert(event.id, error);
                 } else {
