@@ -7,7 +7,7 @@ use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fleets;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::observe::{first_round, observe};
+use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
 use driftless_reconciler::ports::{Called, Desk, Held, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
@@ -52,6 +52,31 @@ async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName)
         status.way_back.target = Target::of(to, images?.get(&to.image), template?.as_ref());
     }
     Ok(Answer::Fleet(Box::new(status)))
+}
+
+/// All fleets, each with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fleets {
+    /// When they were read.
+    pub(crate) at: Timestamp,
+    /// The fleets.
+    pub(crate) known: Vec<FleetStatus>,
+    /// Fleets that could not be read, each with the reason.
+    pub(crate) unread: Vec<Unread>,
+    /// Tag values that are no fleet names.
+    pub(crate) misnamed: Vec<ForeignText>,
+}
+
+/// Reads all fleets. Those that were not read by `until` are named as unread.
+///
+/// # Errors
+/// Why not even their names are known.
+pub(crate) async fn all_fleets<P: Ports + Desk>(
+    ports: &P,
+    defaults: &Defaults,
+    until: Timestamp,
+) -> Result<Fleets, Refusal> {
+    read_all(ports, defaults, until).await.map_err(|error| unavailable(&error))
 }
 
 async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Answer> {

@@ -14,13 +14,17 @@ use crate::support::{Stage, fleet, freeze, group, id, mins, secs, t0, target_gro
 /// What is said of a stage.
 pub(crate) fn said(stage: &Stage) -> FleetStatus {
     let fleet = fleet();
+    // People want to see who serves, also where no decision needs it.
+    let mut seen = stage.observation();
+    let all = stage.groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect();
+    stage.read_targets(&mut seen, &all);
     let input = Input {
         fleet: &fleet,
         record: stage.record.as_ref(),
         facts: &stage.facts,
         outcomes: &[],
         freezes: &stage.freezes,
-        seen: &stage.observation(),
+        seen: &seen,
         defaults: &stage.defaults,
         now: stage.now,
     };

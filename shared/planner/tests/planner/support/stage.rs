@@ -305,7 +305,7 @@ impl Stage {
         self.images.iter().filter(is_tagged).cloned().collect()
     }
 
-    fn read_targets(&self, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
+    pub(crate) fn read_targets(&self, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
         for arn in asked {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
             let targets =
