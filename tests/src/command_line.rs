@@ -11,9 +11,8 @@ use crate::stack::{LocalStack, REGION, executables};
 
 /// A person at a terminal that is none: what is printed goes into a file.
 #[derive(Debug)]
-pub struct Person<'s> {
-    stack: &'s LocalStack,
-    access_key: &'s str,
+pub struct Person {
+    access_key: &'static str,
     names: BTreeMap<String, String>,
     session: String,
 }
@@ -29,21 +28,21 @@ pub struct Printed {
     pub err: String,
 }
 
-impl<'s> Person<'s> {
+impl Person {
     /// Someone whose requests are signed with this access key.
-    pub fn new(stack: &'s LocalStack, access_key: &'s str) -> Self {
-        Self { stack, access_key, names: BTreeMap::new(), session: String::new() }
+    pub const fn new(access_key: &'static str) -> Self {
+        Self { access_key, names: BTreeMap::new(), session: String::new() }
     }
 
     /// Types a command, and waits for its end. What it printed is kept for [`Self::session`].
-    pub async fn types(&mut self, typed: &str) -> anyhow::Result<Printed> {
-        let child = self.begins(typed)?;
+    pub async fn types(&mut self, stack: &LocalStack, typed: &str) -> anyhow::Result<Printed> {
+        let child = self.begins(stack, typed)?;
         self.reads(typed, child).await
     }
 
     /// Types a command that goes on for a while.
-    pub fn begins(&self, typed: &str) -> anyhow::Result<Child> {
-        let url = |output: &str| self.stack.url_of(output);
+    pub fn begins(&self, stack: &LocalStack, typed: &str) -> anyhow::Result<Child> {
+        let url = |output: &str| stack.url_of(output);
         Command::new(executables()?.join("driftless"))
             .args(words(typed))
             .env_clear()
@@ -68,7 +67,9 @@ impl<'s> Person<'s> {
             out: String::from_utf8(output.stdout)?,
             err: String::from_utf8(output.stderr)?,
         };
-        let shown = format!("$ driftless {typed}\n{}{}(exit {})\n\n", printed.out, printed.err, printed.code);
+        // How often it was asked meanwhile is different every time.
+        let aside = if printed.code == 0 { "" } else { printed.err.as_str() };
+        let shown = format!("$ driftless {typed}\n{}{aside}(exit {})\n\n", printed.out, printed.code);
         let shown = self.same_every_time(&shown)?;
         self.session.push_str(&shown);
         Ok(printed)
@@ -88,7 +89,9 @@ impl<'s> Person<'s> {
         });
         let text =
             Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")?.replace_all(&text, "REQUEST");
-        let text = Regex::new(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\dZ|\d\d:\d\d:\d\dZ")?.replace_all(&text, "TIME");
+        // A line that goes on below: where it breaks depends on how long a time is.
+        let text = Regex::new(r"\n {11,}(\S)")?.replace_all(&text, " $1");
+        let text = Regex::new(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\dZ)?|\d\d:\d\d:\d\dZ")?.replace_all(&text, "TIME");
         let text = Regex::new(r"\b(\d+(ms|s|m|h|d))( \d+(ms|s|m|h))*\b")?.replace_all(&text, "SPAN");
         let text = Regex::new(" {2,}")?.replace_all(&text, "  ");
         Ok(Regex::new("(?m) +$")?.replace_all(&text, "").into_owned())

@@ -67,7 +67,10 @@ pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> Flee
         next_look: decision.recheck,
         next_wake,
         lease,
-        unsettled_since: record.and_then(Record::open_since),
+        // What a person asked for and the next look begins is work already: who waits for its end waits for that too.
+        unsettled_since: record
+            .and_then(Record::open_since)
+            .or_else(|| record.filter(|it| awaits(it)).map(|_| input.now)),
         facts_filed: input.facts.len(),
     };
     remember(&mut status, next);
@@ -75,6 +78,11 @@ pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> Flee
     status.state = state;
     status.says = says;
     status
+}
+
+/// Whether the replacement of an instance was ordered that has not been found drifted since.
+fn awaits(record: &Record) -> bool {
+    record.asked_to_replace.keys().any(|id| !record.replacements.contains_key(id))
 }
 
 fn requested(asked: &CandidateReason) -> Option<ForeignText> {

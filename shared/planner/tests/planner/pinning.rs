@@ -21,11 +21,14 @@ fn float(stage: &mut Stage, alias: &str) {
 
 /// What the last command was answered.
 fn answer(stage: &Stage) -> (bool, String) {
-    let answers = stage.told.iter().filter_map(|told| match &told.news {
-        News::CommandAnswered { is_done, answer, .. } => Some((*is_done, answer.to_string())),
-        _ => None,
+    let answered = stage.told.iter().rev().find_map(|told| {
+        if let News::CommandAnswered { is_done, answer, .. } = &told.news {
+            Some((*is_done, answer.to_string()))
+        } else {
+            None
+        }
     });
-    answers.last().expect("a command is answered")
+    answered.expect("a command is answered")
 }
 
 fn refused(stage: &mut Stage, why: &str) {
