@@ -36,22 +36,22 @@ fn page(asked: Result<Parameters, Refusal>, patience: SignedDuration) -> String 
 
 const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 
-fn of(fleet: &str) -> Result<Parameters, Refusal> {
-    Ok(Parameters { fleet: Some(fleet.parse().unwrap()) })
+fn of(fleet: &str) -> Parameters {
+    Parameters { fleet: Some(fleet.parse().unwrap()) }
 }
 
 #[test]
 fn all_fleets_are_drawn_and_one_in_full_with_its_journal() {
     let all = page(Ok(Parameters::default()), PATIENCE);
     assert!(all.contains("2 fleets, 2 steady") && all.contains("web") && all.contains("api"), "{all}");
-    let one = page(of("web"), PATIENCE);
+    let one = page(Ok(of("web")), PATIENCE);
     assert!(one.contains("way back") && one.contains("Last transitions") && !one.contains("api"), "{one}");
     assert!(!one.contains("could not be read"), "{one}");
 }
 
 #[test]
 fn what_cannot_be_drawn_is_a_page_that_says_so() {
-    let unknown = page(of("other"), PATIENCE);
+    let unknown = page(Ok(of("other")), PATIENCE);
     assert!(unknown.contains("there is no fleet other"), "{unknown}");
     let unreadable = page(Err(Refusal::bad_request("unknown field `flet`")), PATIENCE);
     assert!(unreadable.contains("unknown field `flet`"), "{unreadable}");

@@ -204,7 +204,7 @@ pub(crate) fn is_meant(pattern: &Value, event: &Value) -> bool {
     pattern.as_object().unwrap().iter().all(|(name, wanted)| match wanted {
         Value::Array(values) => values.contains(&event[name]),
         Value::Object(_) => event[name].is_object() && is_meant(wanted, &event[name]),
-        other => panic!("{other}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => panic!("{name}: {wanted}"),
     })
 }
 
