@@ -45,7 +45,8 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
         &["freeze --everything --reason 'incident 7' --for 2h --yes", "thaw --everything --yes"],
     )
     .await?;
-    type_all(&mut ana, &stage.stack, 0, &["wait app --for settled"]).await?;
+    type_all(&mut ana, &stage.stack, 0, &["wait app --for settled", "accept-live app blue --yes", "adopt app --pin"])
+        .await?;
     // Without a terminal nothing that is destructive is done, and what cannot be done says why.
     type_all(&mut ana, &stage.stack, 2, &[&format!("replace {first}")]).await?;
     type_all(&mut ana, &stage.stack, 3, &["status other", "why i-00000000000000000"]).await?;
