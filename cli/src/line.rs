@@ -92,9 +92,9 @@ pub enum Command {
     /// Let a paused cutover go on, or one that needed a person
     Resume(cutover::OfFleet),
     /// Let the cutover that waits for approval take traffic
-    Approve(cutover::OfFleet),
+    Approve(cutover::Verdict),
     /// Say no to the cutover that waits: it is undone, and its image vetoed
-    Reject(cutover::OfFleet),
+    Reject(cutover::Verdict),
     /// Skip the remaining waits of the cutover; never health or alarms
     Promote(cutover::OfFleet),
     /// End the cutover: before traffic it is undone, after that it is rolled back

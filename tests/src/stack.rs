@@ -216,6 +216,7 @@ impl LocalStack {
             actor: actor.into(),
             at,
             reason: None,
+            cutover: None,
             command,
         };
         let message = WakeMessage::Fact(Box::new(Fact::Command(fact)));

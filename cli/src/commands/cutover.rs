@@ -5,7 +5,7 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::FleetName;
 use driftless_status::effect;
-use driftless_status::request::Deed;
+use driftless_status::request::{Deed, Order};
 
 use super::order::{Consent, Note, consent_about, send};
 use crate::console::{Console, Failure};
@@ -21,6 +21,16 @@ pub struct OfFleet {
     note: Note,
 }
 
+/// What a verdict on a cutover takes.
+#[derive(Debug, Args)]
+pub struct Verdict {
+    #[command(flatten)]
+    order: OfFleet,
+    /// Only if this is the cutover that waits: its id, as its event names it [default: whichever waits]
+    #[arg(long, value_name = "ID", value_parser = values::request)]
+    cutover: Option<String>,
+}
+
 /// What `driftless accept-live` takes.
 #[derive(Debug, Args)]
 pub struct AcceptLive {
@@ -32,7 +42,12 @@ pub struct AcceptLive {
 }
 
 pub(crate) fn run(arguments: &OfFleet, command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    command_fleet(&arguments.fleet, &arguments.note, command, console)
+    command_fleet(&arguments.fleet, &arguments.note, command, None, console)
+}
+
+pub(crate) fn verdict(arguments: &Verdict, command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let OfFleet { fleet, note } = &arguments.order;
+    command_fleet(fleet, note, command, arguments.cutover.clone(), console)
 }
 
 pub(crate) fn accept_live(arguments: &AcceptLive, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -44,6 +59,7 @@ pub(crate) fn command_fleet(
     fleet: &FleetName,
     note: &Note,
     command: Command,
+    cutover: Option<String>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     if let Some(what) = effect::destructive(&command, fleet) {
@@ -52,6 +68,6 @@ pub(crate) fn command_fleet(
             return Ok(Exit::NotDone);
         }
     }
-    let order = note.order(Deed::Command { fleet: fleet.clone(), command }, console);
+    let order = Order { cutover, ..note.order(Deed::Command { fleet: fleet.clone(), command }, console) };
     send(console, &order, fleet.as_str(), Some(fleet))
 }

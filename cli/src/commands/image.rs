@@ -22,10 +22,10 @@ pub struct Arguments {
 
 pub(crate) fn veto(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let command = Command::Veto { image: arguments.image.clone() };
-    command_fleet(&arguments.fleet, &arguments.note, command, console)
+    command_fleet(&arguments.fleet, &arguments.note, command, None, console)
 }
 
 pub(crate) fn unveto(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let command = Command::Unveto { image: arguments.image.clone() };
-    command_fleet(&arguments.fleet, &arguments.note, command, console)
+    command_fleet(&arguments.fleet, &arguments.note, command, None, console)
 }

@@ -40,7 +40,7 @@ impl RequestId {
     /// The order that does this for a reason.
     pub(crate) fn order(&self, reason: Option<ForeignText>, deed: Deed, console: &mut Console<'_>) -> Order {
         let request = self.request.clone().unwrap_or_else(|| console.world.new_request());
-        Order { request, reason, deed }
+        Order { request, reason, cutover: None, deed }
     }
 }
 

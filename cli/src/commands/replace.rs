@@ -28,5 +28,5 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
         None => console.why(Subject::Instance(arguments.instance.clone()), None)?.fleet,
     };
     let command = Command::Replace { instance: arguments.instance.clone() };
-    command_fleet(&fleet, &arguments.note, command, console)
+    command_fleet(&fleet, &arguments.note, command, None, console)
 }

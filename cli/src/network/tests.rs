@@ -136,7 +136,7 @@ fn orders_go_to_the_operator_alone() {
     let lambda = Lambda::answering(vec![(404, "", json(&reply))]);
     let connection = lambda.reached(place(), true);
     let deed = Deed::Command { fleet: "app".parse().unwrap(), command: driftless_planner::fact::Command::Rollback };
-    let order = Order { request: "request-1".to_owned(), reason: None, deed };
+    let order = Order { request: "request-1".to_owned(), reason: None, cutover: None, deed };
     assert_eq!(connection.send(Function::Operator, &order), Ok(reply));
     let arrived = lambda.arrived();
     assert_eq!(arrived[0].line, "POST /operator/ HTTP/1.1");

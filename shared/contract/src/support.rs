@@ -37,6 +37,7 @@ pub(crate) fn fact(fleet: &FleetName, request: &str, at: Timestamp) -> Fact {
         actor: "ana".into(),
         at,
         reason: None,
+        cutover: None,
         command: Command::Retry,
     })
 }

@@ -96,6 +96,7 @@ async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
         actor: caller.actor(),
         at: ports.now(),
         reason: order.reason.clone(),
+        cutover: order.cutover.clone(),
         command: command.clone(),
     };
     ports.send(&WakeMessage::Fact(Box::new(Fact::Command(fact))), SignedDuration::ZERO).await?;

@@ -378,6 +378,7 @@ impl Moves<'_> {
             actor: "ana".into(),
             at: self.state.world.now,
             reason: None,
+            cutover: None,
             command: command.clone(),
         })
     }

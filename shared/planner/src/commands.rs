@@ -122,6 +122,7 @@ fn words(command: &Command) -> String {
 }
 
 fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> Answer {
+    is_meant(plan, fact)?;
     match &fact.command {
         Command::Pause => with_cutover(plan, |_, cutover| pause(cutover, &fact.actor)),
         Command::Resume => with_cutover(plan, |_, cutover| resume(cutover)),
@@ -146,6 +147,19 @@ fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> 
         }
         Command::Pin => pin::ask(plan),
         Command::AcceptLive { .. } => Err("it is followed before anything else".to_owned()),
+    }
+}
+
+/// A command about one cutover is not followed for another.
+fn is_meant(plan: &Plan<'_>, fact: &CommandFact) -> Result<(), String> {
+    let Some(meant) = &fact.cutover else { return Ok(()) };
+    match &plan.next.cutover {
+        Some(cutover) if cutover.id == *meant => Ok(()),
+        Some(cutover) => Err(format!(
+            "it is about the cutover {meant}, and {} to {} is under way: nothing is said of that",
+            cutover.id, cutover.candidate.image
+        )),
+        None => Err(format!("it is about the cutover {meant}, which is not under way")),
     }
 }
 

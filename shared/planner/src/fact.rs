@@ -35,6 +35,10 @@ pub struct CommandFact {
     pub at: Timestamp,
     /// Why, where the sender says so.
     pub reason: Option<ForeignText>,
+    /// The cutover that is meant, by its id. While another one is under way, or none, it is not followed: a verdict on one
+    /// image says nothing about the next. None: whichever is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<String>,
     /// What.
     pub command: Command,
 }

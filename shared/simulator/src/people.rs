@@ -24,6 +24,7 @@ pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
         actor: "ana".into(),
         at: world.now,
         reason: None,
+        cutover: None,
         command,
     });
     let at = world.now + SignedDuration::from_millis(300);

@@ -40,6 +40,7 @@ pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
         actor: "status".into(),
         at: input.now,
         reason: None,
+        cutover: None,
         command,
     }));
     let decision = decide(Input { facts: &facts, outcomes: &[], ..input });

@@ -73,6 +73,9 @@ pub struct Order {
     /// Why, for the journal and for those who come later. A freeze must have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<ForeignText>,
+    /// The cutover that a command means, by its id: while another one is under way, it is not done. None: whichever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<String>,
     /// What.
     pub deed: Deed,
 }

@@ -104,7 +104,10 @@ fn thaw(operator: &str, status: &FleetStatus) -> Markup {
 fn order(status: &FleetStatus, label: &str, deed: Deed) -> Order {
     let version = status.record_version.unwrap_or_default();
     let request = format!("dashboard-{}-{version}", label.to_lowercase().replace(' ', "-"));
-    Order { request, reason: Some(REASON.into()), deed }
+    // What was drawn is what is meant.
+    let cutover = status.cutover.as_ref().map(|cutover| cutover.id.clone());
+    let cutover = cutover.filter(|_| matches!(deed, Deed::Command { .. }));
+    Order { request, reason: Some(REASON.into()), cutover, deed }
 }
 
 fn button(operator: &str, label: &str, is_grave: bool, lines: &[String], order: &Order) -> Markup {

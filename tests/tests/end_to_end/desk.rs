@@ -29,7 +29,7 @@ async fn ask(stack: &LocalStack, question: &Question) -> anyhow::Result<Answer> 
 }
 
 async fn say(stack: &LocalStack, who: &str, request: &str, deed: Deed) -> anyhow::Result<(u16, Reply)> {
-    let order = Order { request: request.to_owned(), reason: Some("incident 7".into()), deed };
+    let order = Order { request: request.to_owned(), reason: Some("incident 7".into()), cutover: None, deed };
     let (status, reply) = stack.ask("OperatorUrl", who, &order).await?;
     Ok((status, serde_json::from_value(reply)?))
 }

@@ -77,6 +77,7 @@ async fn verdict(stack: &LocalStack, event: &Value, command: Command) -> anyhow:
     let order = Order {
         request: format!("cutover-{}-verdict", text(event, "/cutover/id")),
         reason: Some("smoke tests, run 42".into()),
+        cutover: Some(text(event, "/cutover/id")),
         deed: Deed::Command { fleet: text(event, "/fleet").parse()?, command },
     };
     let (_, reply) = stack.ask("OperatorUrl", CI, &order).await?;
@@ -154,7 +155,8 @@ async fn a_freeze_is_an_event_too_at_once_or_with_the_next_sweep() -> anyhow::Re
             ("freeze", Deed::Freeze { scope: scope.clone(), expires_at: None }),
             ("thaw", Deed::Thaw { scope: scope.clone() }),
         ] {
-            let order = Order { request: format!("{verb}-{fleet}"), reason: Some("incident 7".into()), deed };
+            let order =
+                Order { request: format!("{verb}-{fleet}"), reason: Some("incident 7".into()), cutover: None, deed };
             let (status, reply) = stage.stack.ask("OperatorUrl", CI, &order).await?;
             assert_eq!(status, 200, "{reply}");
             if *scope == FreezeScope::Account {

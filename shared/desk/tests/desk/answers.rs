@@ -73,7 +73,7 @@ fn say(simulation: &mut Simulation, asked: Order, patience: SignedDuration) -> R
 }
 
 fn of(deed: Deed, reason: Option<&str>) -> Order {
-    Order { request: "request-1".to_owned(), reason: reason.map(Into::into), deed }
+    Order { request: "request-1".to_owned(), reason: reason.map(Into::into), cutover: None, deed }
 }
 
 fn rollback() -> Order {

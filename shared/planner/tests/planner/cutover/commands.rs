@@ -6,7 +6,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::notification::News;
 use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
 
-use super::{answer, is_as_before, is_at_rest, say, step, until_over, until_phase, weighted_fleet};
+use super::{answer, is_as_before, is_at_rest, say, say_of, step, until_over, until_phase, weighted_fleet};
 use crate::support::{id, image_id, mins, secs};
 
 #[test]
@@ -26,6 +26,35 @@ fn manual_approval_is_waited_for_and_a_day_is_enough() {
     step(&mut stage, secs(1));
     assert_eq!(stage.cutover_phase(), Some("shifting"));
     assert!(answer(&stage).0);
+}
+
+#[test]
+fn a_verdict_on_one_cutover_says_nothing_of_the_next() {
+    for verdict in [Command::Approve, Command::Reject] {
+        let mut stage = weighted_fleet(3);
+        stage.tag("approval", "check");
+        say_of(&mut stage, Some("app-0".to_owned()), verdict.clone());
+        step(&mut stage, secs(1));
+        assert!(!answer(&stage).0 && answer(&stage).1.contains("not under way"), "{:?}", answer(&stage));
+        stage.publish(2);
+        until_phase(&mut stage, "awaiting-approval");
+        let checked = stage.record().cutover.as_ref().unwrap().id.clone();
+        // While the check runs a newer image takes its place.
+        stage.publish(3);
+        step(&mut stage, secs(15));
+        until_phase(&mut stage, "awaiting-approval");
+        let newer = stage.record().cutover.as_ref().unwrap().id.clone();
+        assert_ne!(checked, newer);
+        say_of(&mut stage, Some(checked.clone()), verdict.clone());
+        step(&mut stage, secs(1));
+        let (is_done, says) = answer(&stage);
+        assert!(!is_done && says.contains(&checked) && says.contains(&newer), "{says}");
+        assert_eq!(stage.cutover_phase(), Some("awaiting-approval"));
+        say_of(&mut stage, Some(newer), verdict);
+        step(&mut stage, secs(1));
+        assert!(answer(&stage).0, "{:?}", answer(&stage));
+        assert_ne!(stage.cutover_phase(), Some("awaiting-approval"));
+    }
 }
 
 #[test]

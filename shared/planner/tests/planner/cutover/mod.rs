@@ -123,15 +123,14 @@ fn quiet(stage: &mut Stage, name: &str) {
 
 /// Sends a command of ana's.
 fn say(stage: &mut Stage, command: Command) {
+    say_of(stage, None, command);
+}
+
+/// Sends a command of ana's that is about one cutover.
+fn say_of(stage: &mut Stage, cutover: Option<String>, command: Command) {
     let request = format!("r-{}", stage.journal.len() + stage.facts.len());
-    stage.facts.push(Fact::Command(CommandFact {
-        request,
-        fleet: fleet(),
-        actor: "ana".into(),
-        at: stage.now,
-        reason: None,
-        command,
-    }));
+    let (actor, at) = ("ana".into(), stage.now);
+    stage.facts.push(Fact::Command(CommandFact { request, fleet: fleet(), actor, at, reason: None, cutover, command }));
 }
 
 /// The answer to the last command: whether it was done, and the words.

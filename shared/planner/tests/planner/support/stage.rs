@@ -224,6 +224,7 @@ impl Stage {
             actor: "ana".into(),
             at: self.now,
             reason: None,
+            cutover: None,
             command,
         }));
     }
