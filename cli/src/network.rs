@@ -1,6 +1,7 @@
 //! The way to the functions: whoever is logged in, the functions' addresses, and requests that carry a signature.
 
 mod addresses;
+mod login;
 mod signed;
 #[cfg(test)]
 mod tests;
@@ -8,12 +9,10 @@ mod tests;
 use std::cell::OnceCell;
 
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_types::SdkConfig;
 use driftless_status::request::{Answer, Order, Question, Reply};
 use serde::Serialize;
@@ -22,6 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::desk::{Desk, DeskError, Function, Place};
 use addresses::Addresses;
+use login::Login;
 use signed::{Failed, Response, Signer};
 
 /// The functions of an installation, over the network. Nothing is looked for before it is needed: not every command asks
@@ -36,7 +36,7 @@ pub struct Network {
 struct Connection {
     runtime: Runtime,
     connector: Connector,
-    credentials: SharedCredentialsProvider,
+    login: Login,
     region: String,
     addresses: Addresses,
 }
@@ -75,15 +75,14 @@ impl Connection {
         let region = config.region().map(ToString::to_string).ok_or(DeskError::NoRegion)?;
         let credentials = config.credentials_provider().ok_or_else(|| no_credentials("none are configured"))?;
         let addresses = Addresses::new(place, &region, addresses::endpoint_of_lambda(&config));
-        Ok(Self { runtime, connector: connector(), credentials, region, addresses })
+        Ok(Self { runtime, connector: connector(), login: Login::of(credentials), region, addresses })
     }
 
     /// Sends a document to a function, and reads what it answers.
     fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, DeskError> {
         let body = serde_json::to_string(document).map_err(|error| unreadable(function, &error.to_string()))?;
         self.runtime.block_on(async {
-            let credentials = self.credentials.provide_credentials().await;
-            let credentials = credentials.map_err(|error| no_credentials(&DisplayErrorContext(error).to_string()))?;
+            let credentials = self.login.credentials().await?;
             let signer = Signer { connector: &self.connector, region: &self.region, credentials };
             let address = self.addresses.of(function, &signer).await?;
             let response = signer.send("POST", &address, Some(body)).await.map_err(|failed| lost(function, failed))?;

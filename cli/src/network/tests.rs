@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use driftless_status::request::{Deed, Refusal, RefusalCause};
 
 use super::*;
@@ -47,7 +48,7 @@ impl Lambda {
         Connection {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
             connector: connector(),
-            credentials: SharedCredentialsProvider::new(keys),
+            login: Login::of(SharedCredentialsProvider::new(keys)),
             region: "eu-central-1".to_owned(),
             addresses: Addresses::new(&place, "eu-central-1", Some(self.endpoint.clone())),
         }
