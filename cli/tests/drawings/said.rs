@@ -6,6 +6,9 @@ use driftless_status::FleetStatus;
 use driftless_status::history::History;
 use serde::de::DeserializeOwned;
 
+#[path = "../../../shared/status/tests/status/golden_files.rs"]
+mod golden_files;
+
 /// Every world that has a drawing.
 pub(crate) const WORLDS: [&str; 33] = [
     "steady",
@@ -44,12 +47,7 @@ pub(crate) const WORLDS: [&str; 33] = [
 ];
 
 fn read<T: DeserializeOwned>(name: &str) -> T {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/status/tests/status/snapshots");
-    let path = folder.join(format!("status__golden__{name}.snap"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // Above the second rule stands what made it.
-    let json = text.splitn(3, "---\n").nth(2).expect("a golden file has a head");
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    golden_files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), name)
 }
 
 /// What is said of a world.

@@ -10,6 +10,9 @@ use driftless_widget::{Frame, Overview};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+#[path = "../../../status/tests/status/golden_files.rs"]
+mod golden_files;
+
 /// Worlds that look different from one another.
 pub(crate) const WORLDS: [&str; 16] = [
     "steady",
@@ -39,12 +42,7 @@ pub(crate) const HOSTILE: [&str; 4] = [
 ];
 
 fn read<T: DeserializeOwned>(name: &str) -> T {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../status/tests/status/snapshots");
-    let path = folder.join(format!("status__golden__{name}.snap"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // Above the second rule stands what made it.
-    let json = text.splitn(3, "---\n").nth(2).expect("a golden file has a head");
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    golden_files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), name)
 }
 
 /// A world, as a fleet of its name.

@@ -1,6 +1,6 @@
 //! What a JSON schema says of a value.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What is wrong with a value, in the eyes of a schema. Stricter than JSON Schema: a field that the schema does not name
 /// is wrong too. It knows the keywords that the schema uses, and refuses any other.
@@ -12,6 +12,18 @@ impl Checker {
     pub(crate) fn problem(&self, schema: &Value, value: &Value) -> Option<String> {
         let schema = schema.as_object().unwrap();
         schema.iter().find_map(|(keyword, rule)| self.keyword(schema, keyword, rule, value))
+    }
+
+    /// Each field of a value is asked for, and looked at.
+    pub(crate) fn holds_each_field(&self, whole: &Value) {
+        for field in whole.as_object().unwrap().keys() {
+            let mut without = whole.clone();
+            without.as_object_mut().unwrap().remove(field);
+            assert_eq!(self.problem(&self.root, &without), Some(format!("{field} is missing")));
+            let mut wrong = whole.clone();
+            wrong[field] = json!({ "?": 1 });
+            assert!(self.problem(&self.root, &wrong).is_some(), "{field}");
+        }
     }
 
     fn keyword(&self, schema: &Map<String, Value>, keyword: &str, rule: &Value, value: &Value) -> Option<String> {
