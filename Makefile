@@ -70,7 +70,7 @@ terraform: $(LOCAL) ## the Terraform module: its format, what it refuses, what i
 	@$(PYTHON) tests/terraform/found.py
 	.venv/local/bin/python -m unittest discover -s tests/terraform
 
-policy: $(POLICY) ## checkov: template, Terraform, Dockerfile and workflows
+policy: $(POLICY) ## checkov: template, Terraform, Dockerfile and workflows; what deny.toml allows of crates
 	.venv/policy/bin/python -m unittest discover -s tests/policy
 
 widget: $(BROWSER) ## the dashboard's widget in a browser; screenshots in target/widget
