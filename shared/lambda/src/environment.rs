@@ -11,9 +11,10 @@ use driftless_planner::policy::Defaults;
 use jiff::SignedDuration;
 
 /// Where services are, by the names that AWS's own tools know: every service, and each that we call.
-const ENDPOINT_URLS: [&str; 9] = [
+const ENDPOINT_URLS: [&str; 10] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_AUTO_SCALING",
+    "AWS_ENDPOINT_URL_CLOUDWATCH",
     "AWS_ENDPOINT_URL_CONFIG_SERVICE",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EC2",
@@ -428,6 +429,7 @@ mod tests {
     fn every_service_that_we_call_can_have_an_endpoint_of_its_own() {
         for (service, name) in [
             ("Auto Scaling", "AWS_ENDPOINT_URL_AUTO_SCALING"),
+            ("CloudWatch", "AWS_ENDPOINT_URL_CLOUDWATCH"),
             ("Config Service", "AWS_ENDPOINT_URL_CONFIG_SERVICE"),
             ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
             ("EC2", "AWS_ENDPOINT_URL_EC2"),
