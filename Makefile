@@ -16,8 +16,10 @@ ACTIONLINT := .venv/infra/actionlint/.installed
 BENCH := .venv/bench/.installed
 PEERS := .venv/bench/peers/.prepared
 
+FUNCTIONS := $(notdir $(wildcard functions/*))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
+.PHONY: help demo sim exhaustive bench test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +32,12 @@ sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 
 exhaustive: ## every state that small worlds can reach (QUICK=1: those of make test; WORLD=name: only this one)
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(QUICK),--quick) $(if $(WORLD),--world $(WORLD))
+
+# Each function by itself, as `sam build` does it: features of one must not end up in another.
+bench: $(PEERS) ## the release functions beside their floor and what people use instead, into docs/performance.md (ONLY=name: a part of it)
+	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
+	cargo build --profile sim --locked -p driftless-bench
+	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY),--write)
 
 test: ## everything, with the time of each stage
 	@scripts/test.sh

@@ -1,0 +1,21 @@
+//! `make bench`: the shipped functions and what people use instead, on a canned AWS over loopback, side by side.
+//!
+//! Every figure is of a fresh process that was started for it. A call for which no answer is canned, or an event that is
+//! answered with an error, ends the run: a figure of something that failed is none.
+
+pub mod canned;
+pub mod cases;
+pub mod cloud;
+pub mod floor;
+pub mod measure;
+pub mod peers;
+pub mod plot;
+pub mod process;
+pub mod report;
+pub mod runtime;
+pub mod services;
+pub mod size;
+pub mod statistics;
+pub mod table;
+pub mod trust;
+pub mod world;

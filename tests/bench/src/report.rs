@@ -1,0 +1,292 @@
+//! The report: what is printed, and the section of `docs/performance.md`.
+
+use std::fmt::Write as _;
+
+use crate::cases::Goals;
+use crate::measure::{Figures, Measured};
+
+/// Where the section begins and ends.
+const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- end of bench -->");
+
+/// The most that a warm event may take, in times of its floor.
+const WARM_TIMES: f64 = 1.8;
+/// At least so much longer boto3 takes, and Cloud Custodian.
+const PEER_TIMES: [(&str, f64); 2] = [("boto3", 40.0), ("custodian", 60.0)];
+
+/// What was measured.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Lines about the machine and how it was measured.
+    pub about: Vec<String>,
+    /// Ours.
+    pub cases: Vec<CaseReport>,
+    /// What people use instead.
+    pub peers: Vec<PeerReport>,
+    /// How much longer a call takes in the measurement with a network, in milliseconds.
+    pub network_ms: f64,
+}
+
+/// A case of ours.
+#[derive(Debug, Clone)]
+pub struct CaseReport {
+    /// `reconcile`.
+    pub function: &'static str,
+    /// `reconcile/fact`.
+    pub id: String,
+    /// The event in a few words.
+    pub title: &'static str,
+    /// What the function has to reach.
+    pub goals: Goals,
+    /// What was measured.
+    pub measured: Measured,
+    /// The size of its zip, in MB.
+    pub zip: f64,
+}
+
+/// A peer.
+#[derive(Debug, Clone)]
+pub struct PeerReport {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Its versions.
+    pub versions: Vec<String>,
+    /// The cases that it is compared with.
+    pub compared_with: Vec<String>,
+    /// What was measured.
+    pub figures: Figures,
+    /// The size of what is uploaded, in MB.
+    pub zip: f64,
+}
+
+/// A goal, and how it was met.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Goal {
+    /// What is to be reached, and by whom.
+    pub what: String,
+    /// The figure.
+    pub is: f64,
+    /// The bound.
+    pub bound: f64,
+    /// Whether the figure may be no larger, or no smaller.
+    pub at_most: bool,
+}
+
+impl Goal {
+    /// Whether it is met: the bound itself is.
+    pub fn is_met(&self) -> bool {
+        if self.at_most { self.is <= self.bound } else { self.is >= self.bound }
+    }
+}
+
+impl Report {
+    /// Every goal.
+    pub fn goals(&self) -> Vec<Goal> {
+        let mut goals = Vec::new();
+        for case in &self.cases {
+            let (start, rss, zip) = match case.goals {
+                Goals::Detector => (8.0, 8.0, 1.5),
+                Goals::Reconcile => (12.0, 12.0, 4.0),
+                Goals::None => continue,
+            };
+            let mut at_most = |what: &str, is: f64, bound: f64| {
+                goals.push(Goal { what: format!("{} of `{}`", what, case.id), is, bound, at_most: true });
+            };
+            at_most("init + first event, ms, TLS", case.measured.tls.start, start);
+            at_most("warm p50 over its floor", case.measured.http.p50 / case.measured.floor.p50, WARM_TIMES);
+            at_most("RSS, MiB", case.measured.tls.rss, rss);
+            at_most("zip, MB", case.zip, zip);
+        }
+        for peer in &self.peers {
+            let Some((_, times)) = PEER_TIMES.iter().find(|(name, _)| *name == peer.name) else { continue };
+            for case in self.cases.iter().filter(|case| peer.compared_with.contains(&case.id)) {
+                let is = peer.figures.start / case.measured.tls.start;
+                let what = format!("init + first event of {} over that of `{}`", peer.name, case.id);
+                goals.push(Goal { what, is, bound: *times, at_most: false });
+            }
+        }
+        goals
+    }
+
+    /// The tables.
+    pub fn tables(&self) -> String {
+        let mut text = String::new();
+        self.ratios(&mut text);
+        self.of_peers(&mut text);
+        self.figures(&mut text);
+        self.calls(&mut text);
+        self.verdict(&mut text);
+        text
+    }
+
+    fn ratios(&self, text: &mut String) {
+        let network = self.network_ms;
+        let header = [
+            "event".to_owned(),
+            "calls".to_owned(),
+            "rounds".to_owned(),
+            "init + first, of the floor's".to_owned(),
+            "warm p50, of the floor's".to_owned(),
+            "warm p50 over TLS".to_owned(),
+            format!("with {network} ms a call"),
+        ];
+        let rows = self.cases.iter().map(|case| {
+            let Measured { tls, http, floor, network, rounds } = &case.measured;
+            let calls: usize = rounds.iter().map(Vec::len).sum();
+            [
+                format!("`{}`: {}", case.id, case.title),
+                calls.to_string(),
+                rounds.len().to_string(),
+                times(http.start / floor.start),
+                times(http.p50 / floor.p50),
+                times(tls.p50 / floor.p50),
+                times(network.0 / network.1),
+            ]
+        });
+        text.push_str("In times of the floor, which makes the same calls in the same rounds on plain sockets, unsigned. Both over HTTP where nothing else is said.\n\n");
+        table(text, &header, rows);
+    }
+
+    fn of_peers(&self, text: &mut String) {
+        if self.peers.is_empty() {
+            return;
+        }
+        let mut compared: Vec<&CaseReport> = Vec::new();
+        for case in &self.cases {
+            if self.peers.iter().any(|peer| peer.compared_with.contains(&case.id)) {
+                compared.push(case);
+            }
+        }
+        let mut header = vec!["in times of ours, over TLS".to_owned()];
+        for case in &compared {
+            header.push(format!("init + first, of `{}`", case.id));
+        }
+        header.extend(
+            ["CPU of a warm event", "RSS", "zip"].map(|what| {
+                format!("{what}, of `{}`", compared.last().map(|case| case.id.as_str()).unwrap_or_default())
+            }),
+        );
+        let rows = self.peers.iter().map(|peer| {
+            let mut row = vec![format!("{}: {}", peer.name, peer.title)];
+            row.extend(compared.iter().map(|case| times(peer.figures.start / case.measured.tls.start)));
+            if let Some(case) = compared.last() {
+                let ours = &case.measured.tls;
+                row.push(times(peer.figures.cpu / ours.cpu));
+                row.push(times(peer.figures.rss / ours.rss));
+                row.push(times(peer.zip / case.zip));
+            }
+            row
+        });
+        text.push_str("What people use instead, for the job of one drift, in the same run.\n\n");
+        table(text, &header, rows);
+    }
+
+    fn figures(&self, text: &mut String) {
+        let header = [
+            "over TLS",
+            "init ms",
+            "first event ms",
+            "both ms",
+            "CPU of both ms",
+            "warm p50 ms",
+            "p99 ms",
+            "(HTTP p50)",
+            "(floor p50)",
+            "CPU ms/event",
+            "(floor's)",
+            "RSS MiB",
+            "zip MB",
+        ];
+        let header = header.map(str::to_owned);
+        let row = |name: String, figures: &Figures, beside: Option<(f64, &Figures)>, zip: f64| {
+            let Figures { init, first, start, cpu_start, p50, p99, cpu, rss } = *figures;
+            let other = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.2}"));
+            let mut row = vec![name];
+            row.extend([init, first, start, cpu_start, p50, p99].map(|figure| format!("{figure:.2}")));
+            row.push(other(beside.map(|(http, _)| http)));
+            row.push(other(beside.map(|(_, floor)| floor.p50)));
+            row.push(format!("{cpu:.2}"));
+            row.push(other(beside.map(|(_, floor)| floor.cpu)));
+            row.extend([format!("{rss:.1}"), format!("{zip:.2}")]);
+            row
+        };
+        let ours = self.cases.iter().map(|case| {
+            let Measured { tls, http, floor, .. } = &case.measured;
+            row(format!("`{}`", case.id), tls, Some((http.p50, floor)), case.zip)
+        });
+        let peers = self.peers.iter().map(|peer| row(peer.name.clone(), &peer.figures, None, peer.zip));
+        text.push_str("The figures themselves: they are of this machine.\n\n");
+        table(text, &header, ours.chain(peers));
+    }
+
+    fn calls(&self, text: &mut String) {
+        text.push_str("The calls of each event, in rounds.\n\n");
+        let header = ["event", "calls"].map(str::to_owned);
+        let rows = self.cases.iter().map(|case| {
+            let rounds = case.measured.rounds.iter().map(|round| counted(round));
+            [format!("`{}`", case.id), rounds.collect::<Vec<_>>().join(" → ")]
+        });
+        table(text, &header, rows);
+    }
+
+    fn verdict(&self, text: &mut String) {
+        let header = ["goal", "is", "bound", ""].map(str::to_owned);
+        let rows = self.goals().into_iter().map(|goal| {
+            let sign = if goal.at_most { "≤" } else { "≥" };
+            let verdict = if goal.is_met() { "met" } else { "**missed**" };
+            [goal.what, format!("{:.2}", goal.is), format!("{sign} {}", goal.bound), verdict.to_owned()]
+        });
+        let rows: Vec<_> = rows.collect();
+        table(text, &header, rows);
+    }
+
+    /// The section of `docs/performance.md`, between its marks.
+    pub fn section(&self) -> String {
+        let mut text = format!("{}\n", MARKS.0);
+        for line in &self.about {
+            let _ = writeln!(text, "- {line}");
+        }
+        for peer in &self.peers {
+            let _ = writeln!(text, "- {}: {}.", peer.name, peer.versions.join(", "));
+        }
+        text.push_str("\n![What init and first event take](performance-bench.svg)\n\n");
+        text.push_str(&self.tables());
+        text.push_str(MARKS.1);
+        text
+    }
+}
+
+/// A page with another section between the marks. None: the marks are not there.
+pub fn replaced(page: &str, section: &str) -> Option<String> {
+    let (before, rest) = page.split_once(MARKS.0)?;
+    let (_, after) = rest.split_once(MARKS.1)?;
+    Some(format!("{before}{section}{after}"))
+}
+
+fn times(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
+}
+
+/// Calls of a round, those of one name together.
+fn counted(round: &[String]) -> String {
+    let mut parts: Vec<(&str, usize)> = Vec::new();
+    for name in round {
+        match parts.last_mut() {
+            Some((last, count)) if *last == name.as_str() => *count += 1,
+            Some(_) | None => parts.push((name, 1)),
+        }
+    }
+    let part = |(name, count): (&str, usize)| if count == 1 { name.to_owned() } else { format!("{name} ×{count}") };
+    parts.into_iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn table<R: AsRef<[String]>>(text: &mut String, header: &[String], rows: impl IntoIterator<Item = R>) {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    text.push_str(&line(header));
+    text.push_str(&line(&vec!["---".to_owned(); header.len()]));
+    for row in rows {
+        text.push_str(&line(row.as_ref()));
+    }
+    text.push('\n');
+}
