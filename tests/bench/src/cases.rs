@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::canned::Files;
 use crate::cloud::{Cloud, Wire};
-use crate::process::Program;
+use crate::process::{Program, tail};
 use crate::runtime;
 use crate::table::Keeps;
 use crate::world::World;
@@ -238,11 +238,12 @@ async fn drifted(places: &Places, cloud: &Cloud, mut world: World, fact: &str) -
 }
 
 async fn seen(places: &Places, cloud: &Cloud, function: &str, event: &str, events: usize) -> anyhow::Result<()> {
-    let run = runtime::run(&places.program(function, cloud, Wire::Http), event, events).await;
+    let program = places.program(function, cloud, Wire::Http);
+    let run = runtime::run(&program, event, events).await;
     let problems = cloud.take_problems();
     ensure!(problems.is_empty(), "{function}: {}", problems.join("\n"));
     let answer = run?.answer;
-    ensure!(is_success(&answer), "{function} answered {answer}");
+    ensure!(is_success(&answer), "{function} answered {answer}\n{}", tail(&program.log));
     Ok(())
 }
 

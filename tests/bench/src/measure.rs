@@ -9,7 +9,7 @@ use crate::cases::{Case, Places, is_success};
 use crate::cloud::{Call, Cloud, Wire};
 use crate::floor::{rounds, script};
 use crate::peers::Peer;
-use crate::process::Program;
+use crate::process::{Program, tail};
 use crate::runtime::{self, Run};
 use crate::statistics::{median, percentile};
 use crate::world::World;
@@ -202,7 +202,7 @@ impl Bench<'_> {
             self.cloud.set(case.world.clone(), RECORDING_DELAY);
             self.cloud.take_calls();
             let run = self.one(&program, &case.event, events).await?;
-            ensure!(is_success(&run.answer), "it answered {}", run.answer);
+            ensure!(is_success(&run.answer), "it answered {}\n{}", run.answer, tail(&program.log));
             seen = self.cloud.take_calls().split_off(seen.len());
         }
         Ok(rounds(seen))

@@ -99,3 +99,50 @@ const STYLE: &str = "<style>\n\
     .peer { fill: #d29a5b; }\n\
     }\n\
     </style>\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::report;
+
+    #[test]
+    fn every_candidate_has_a_bar() {
+        let bars = bars(&report());
+        let labels: Vec<(&str, &str)> = bars.iter().map(|bar| (bar.label.as_str(), bar.class)).collect();
+        let expected = [("detector/one", "own"), ("its floor", "floor"), ("boto3", "peer"), ("custodian", "peer")];
+        assert_eq!(labels, expected);
+    }
+
+    #[test]
+    fn a_plot_is_well_formed_and_shows_each_value() {
+        let mut bars = bars(&report());
+        bars[0].label = "a < b & c".to_owned();
+        let svg = svg("title", &bars);
+        for shown in ["a &lt; b &amp; c", "8.0 ms", "3.0 ms", "400 ms", "prefers-color-scheme: dark"] {
+            assert!(svg.contains(shown), "{shown} in {svg}");
+        }
+        let mut open: Vec<&str> = Vec::new();
+        for tag in svg.split('<').skip(1) {
+            let (tag, _) = tag.split_once('>').expect("a tag ends");
+            match tag.strip_prefix('/') {
+                Some(closed) => assert_eq!(open.pop(), Some(closed)),
+                None if tag.ends_with('/') => {}
+                None => open.push(tag.split(' ').next().unwrap_or_default()),
+            }
+        }
+        assert!(open.is_empty(), "{open:?}");
+    }
+
+    #[test]
+    fn a_bar_ten_times_as_long_in_time_is_one_decade_longer() {
+        let bar = |value: f64| Bar { label: String::new(), value, class: "own" };
+        let widths = |svg: &str| {
+            let widths =
+                svg.split("class=\"own\"").skip(1).filter_map(|rect| rect.split("width=\"").nth(1)?.split('"').next());
+            widths.map(|width| width.parse::<f64>().unwrap()).collect::<Vec<_>>()
+        };
+        let widths = widths(&svg("t", &[bar(2.0), bar(20.0), bar(200.0)]));
+        assert!((widths[2] - widths[1] - (widths[1] - widths[0])).abs() < 0.2, "{widths:?}");
+        assert_eq!(svg("t", &[]), "");
+    }
+}

@@ -290,3 +290,80 @@ fn table<R: AsRef<[String]>>(text: &mut String, header: &[String], rows: impl In
     }
     text.push('\n');
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    fn figures(start: f64, warm: f64) -> Figures {
+        let (init, first) = (start / 4.0, start * 0.75);
+        Figures { init, first, start, cpu_start: start / 2.0, p50: warm, p99: warm * 2.0, cpu: warm / 2.0, rss: 7.5 }
+    }
+
+    /// A detector, and a peer that is 50 times as slow.
+    pub(crate) fn report() -> Report {
+        let measured = Measured {
+            tls: figures(8.0, 1.0),
+            http: figures(6.0, 0.9),
+            floor: figures(3.0, 0.5),
+            network: (7.0, 6.0),
+            rounds: vec![vec!["sqs:SendMessage".to_owned(), "sqs:SendMessage".to_owned()]],
+        };
+        let case = CaseReport {
+            function: "detector",
+            id: "detector/one".to_owned(),
+            title: "one message",
+            goals: Goals::Detector,
+            measured,
+            zip: 1.6,
+        };
+        let peer = |name: &str, times: f64| PeerReport {
+            name: name.to_owned(),
+            title: "in <Python>".to_owned(),
+            versions: vec!["python 3.13".to_owned()],
+            compared_with: vec!["detector/one".to_owned()],
+            figures: figures(8.0 * times, 5.0),
+            zip: 16.0,
+        };
+        let peers = vec![peer("boto3", 50.0), peer("custodian", 59.9)];
+        Report { about: vec!["a machine".to_owned()], cases: vec![case], peers, network_ms: 5.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_come_first_and_each_is_of_what_it_says() {
+        let text = testing::report().tables();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("| `") || line.starts_with("| boto3")).collect();
+        assert_eq!(lines[0], "| `detector/one`: one message | 2 | 1 | 2.00 | 1.80 | 2.00 | 1.17 |");
+        assert_eq!(lines[1], "| boto3: in <Python> | 50 | 5.00 | 1.00 | 10 |");
+        assert_eq!(
+            lines[2],
+            "| `detector/one` | 2.00 | 6.00 | 8.00 | 4.00 | 1.00 | 2.00 | 0.90 | 0.50 | 0.50 | 0.25 | 7.5 | 1.60 |"
+        );
+        assert!(text.contains("| `detector/one` | sqs:SendMessage ×2 |"), "{text}");
+    }
+
+    #[test]
+    fn a_goal_is_met_at_its_bound_and_missed_beyond_it() {
+        let met: Vec<bool> = testing::report().goals().iter().map(Goal::is_met).collect();
+        assert_eq!(met, [true, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let page = "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n";
+        let section = testing::report().section();
+        let new = replaced(page, &section).unwrap();
+        assert!(
+            new.starts_with("before\n<!-- bench -->\n- a machine\n") && new.ends_with("<!-- end of bench -->\nafter\n")
+        );
+        assert!(!new.contains("old"));
+        assert_eq!(replaced(&new, &section).as_deref(), Some(new.as_str()));
+        assert_eq!(replaced("no marks", &section), None);
+    }
+}
