@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,8 @@ impl Ports {
     /// Where it is reached.
     pub fn url(&self, wire: Wire) -> String {
         match wire {
-            Wire::Http => format!("http://127.0.0.1:{}", self.http),
-            Wire::Tls => format!("https://localhost:{}", self.tls),
+            Wire::Http => format!("http://{}:{}", self.service.address(), self.http),
+            Wire::Tls => format!("https://{}:{}", self.service.address(), self.tls),
         }
     }
 }
@@ -61,8 +61,8 @@ pub struct Call {
     pub action: String,
     /// When it had arrived, and when its answer went out.
     pub at: (Instant, Instant),
-    /// The plain port of its service.
-    pub port: u16,
+    /// Where its service is reached without TLS.
+    pub plain_at: SocketAddr,
     /// Method, path and those headers that the service reads, without any signature.
     pub head: String,
     /// The body.
@@ -91,7 +91,7 @@ struct State {
 pub struct Cloud {
     ports: Vec<Ports>,
     /// A port that nobody may call.
-    stray: u16,
+    stray: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -102,14 +102,14 @@ impl Cloud {
         let acceptor = TlsAcceptor::from(Arc::clone(&trust.server));
         let mut ports = Vec::new();
         for service in SERVICES {
-            let (plain, secure) = (listen().await?, listen().await?);
-            let (http, tls) = (plain.local_addr()?.port(), secure.local_addr()?.port());
+            let (plain, secure) = (listen(service.address()).await?, listen(service.address()).await?);
+            let (http, tls) = (plain.local_addr()?, secure.local_addr()?.port());
             tokio::spawn(serve(plain, None, service.name, http, Arc::clone(&state)));
             tokio::spawn(serve(secure, Some(acceptor.clone()), service.name, http, Arc::clone(&state)));
-            ports.push(Ports { service, http, tls });
+            ports.push(Ports { service, http: http.port(), tls });
         }
-        let listener = listen().await?;
-        let stray = listener.local_addr()?.port();
+        let listener = listen(Ipv4Addr::LOCALHOST).await?;
+        let stray = listener.local_addr()?;
         tokio::spawn(serve(listener, None, "a service without a port", stray, Arc::clone(&state)));
         Ok(Self { ports, stray, state })
     }
@@ -118,7 +118,7 @@ impl Cloud {
     pub fn endpoints(&self, wire: Wire) -> Vec<(String, String)> {
         let own =
             self.ports.iter().map(|ports| (format!("AWS_ENDPOINT_URL_{}", ports.service.variable), ports.url(wire)));
-        own.chain([("AWS_ENDPOINT_URL".to_owned(), format!("http://127.0.0.1:{}", self.stray))]).collect()
+        own.chain([("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", self.stray))]).collect()
     }
 
     /// Where a service is reached.
@@ -154,21 +154,21 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen() -> std::io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+async fn listen(address: Ipv4Addr) -> std::io::Result<TcpListener> {
+    TcpListener::bind((address, 0)).await
 }
 
 async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
     service: &'static str,
-    port: u16,
+    plain_at: SocketAddr,
     state: Arc<Mutex<State>>,
 ) {
     loop {
         // A connection that is gone before it was accepted needs no answer.
         let Ok((stream, _)) = listener.accept().await else { continue };
-        tokio::spawn(connection(stream, acceptor.clone(), service, port, Arc::clone(&state)));
+        tokio::spawn(connection(stream, acceptor.clone(), service, plain_at, Arc::clone(&state)));
     }
 }
 
@@ -176,33 +176,33 @@ async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     service: &'static str,
-    port: u16,
+    plain_at: SocketAddr,
     state: Arc<Mutex<State>>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         lock(&state).problems.push(format!("{service}: {error}"));
     }
     match acceptor {
-        None => answer_all(stream, service, port, state).await,
+        None => answer_all(stream, service, plain_at, state).await,
         Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => answer_all(stream, service, port, state).await,
+            Ok(stream) => answer_all(stream, service, plain_at, state).await,
             Err(error) => lock(&state).problems.push(format!("{service}: no TLS: {error}")),
         },
     }
 }
 
-async fn answer_all<S>(stream: S, service: &'static str, port: u16, state: Arc<Mutex<State>>)
+async fn answer_all<S>(stream: S, service: &'static str, plain_at: SocketAddr, state: Arc<Mutex<State>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| take(service, port, Arc::clone(&state), request));
+    let service = service_fn(|request| take(service, plain_at, Arc::clone(&state), request));
     // Who is measured is ended in the middle of things: a connection that breaks is no failure.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn take(
     service: &'static str,
-    port: u16,
+    plain_at: SocketAddr,
     state: Arc<Mutex<State>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -222,7 +222,8 @@ async fn take(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let call = Call { service, action: asked.action, at: (arrived, Instant::now()), port, head: plain(&head), body };
+    let call =
+        Call { service, action: asked.action, at: (arrived, Instant::now()), plain_at, head: plain(&head), body };
     lock(&state).calls.push(call);
     Ok(response(answer))
 }

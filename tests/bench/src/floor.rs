@@ -32,7 +32,7 @@ pub fn script(rounds: &[Vec<Call>]) -> Vec<u8> {
         for call in round {
             let mut request = format!("{}content-length: {}\r\n\r\n", call.head, call.body.len()).into_bytes();
             request.extend(&call.body);
-            script.extend(format!("call {} {}\n", call.port, request.len()).as_bytes());
+            script.extend(format!("call {} {}\n", call.plain_at, request.len()).as_bytes());
             script.extend(request);
         }
     }
@@ -48,7 +48,14 @@ mod tests {
     fn call(action: &str, from: u64, to: u64, start: Instant) -> Call {
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let head = "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\n".to_owned();
-        Call { service: "ec2", action: action.to_owned(), at: (at(from), at(to)), port: 80, head, body: "{}".into() }
+        Call {
+            service: "ec2",
+            action: action.to_owned(),
+            at: (at(from), at(to)),
+            head,
+            body: "{}".into(),
+            plain_at: "127.0.1.4:80".parse().unwrap(),
+        }
     }
 
     #[test]
@@ -65,7 +72,7 @@ mod tests {
     fn a_script_holds_whole_requests() {
         let script = script(&[vec![call("a", 0, 1, Instant::now())]]);
         let text = String::from_utf8(script).unwrap();
-        let expected = "round\ncall 80 57\nPOST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n{}";
+        let expected = "round\ncall 127.0.1.4:80 57\nPOST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n{}";
         assert_eq!(text, expected);
     }
 }

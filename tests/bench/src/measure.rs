@@ -89,6 +89,17 @@ pub struct Measured {
     pub rounds: Vec<Vec<String>>,
 }
 
+impl Measured {
+    /// What a call takes beyond the floor's, in milliseconds: over HTTP, warm.
+    pub fn added(&self) -> f64 {
+        let calls: usize = self.rounds.iter().map(Vec::len).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a few calls")]
+        {
+            (self.http.p50 - self.floor.p50) / calls.max(1) as f64
+        }
+    }
+}
+
 /// One of those that are measured in turn.
 struct Candidate {
     program: Program,

@@ -10,6 +10,8 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::services::SERVICES;
+
 /// What the canned AWS proves itself with, as AWS does: a root that is trusted, an authority in between, and a server.
 #[derive(Debug)]
 pub struct Trust {
@@ -29,7 +31,7 @@ impl Trust {
         let between_der = between.signed_by(&key, &root)?.der().clone();
         let between = Issuer::new(between, key);
 
-        let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+        let mut server = CertificateParams::new(SERVICES.map(|service| service.address().to_string()))?;
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         let chain: Vec<CertificateDer<'static>> = vec![server.signed_by(&key, &between)?.der().clone(), between_der];

@@ -1,19 +1,19 @@
 //! The least that a function could take: the calls that one was seen to make, over plain sockets, unsigned, in the same
 //! rounds. It speaks the Lambda Runtime API and does nothing else.
 //!
-//! `floor <script>`, where the script is a text of `round` lines and, below each, `call <port> <length>` lines that are
+//! `floor <script>`, where the script is a text of `round` lines and, below each, `call <address> <length>` lines that are
 //! followed by so many bytes of a request.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A request, and the port that it goes to.
+/// A request, and where it goes.
 struct Call {
-    port: u16,
+    address: SocketAddr,
     request: Vec<u8>,
 }
 
@@ -27,9 +27,8 @@ fn main() -> Outcome<()> {
     let script = std::env::args().nth(1).ok_or("the script is missing")?;
     let rounds = read_script(&std::fs::read(script)?)?;
     let runtime = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
-    let port = runtime.rsplit(':').next().ok_or("no port")?.parse()?;
-    let mut runtime = Connection::open(port)?;
-    let mut idle: BTreeMap<u16, Vec<Connection>> = BTreeMap::new();
+    let mut runtime = Connection::open(runtime.parse()?)?;
+    let mut idle: BTreeMap<SocketAddr, Vec<Connection>> = BTreeMap::new();
     loop {
         let next = runtime.ask(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: runtime\r\n\r\n")?;
         let id = header(&next, "lambda-runtime-aws-request-id").ok_or("an invocation without an id")?;
@@ -43,27 +42,27 @@ fn main() -> Outcome<()> {
 }
 
 /// All calls of a round at once, each on a connection of its own, as the function made them.
-fn play(round: &[Call], idle: &mut BTreeMap<u16, Vec<Connection>>) -> Outcome<()> {
+fn play(round: &[Call], idle: &mut BTreeMap<SocketAddr, Vec<Connection>>) -> Outcome<()> {
     let mut open = Vec::with_capacity(round.len());
     for call in round {
-        let known = idle.entry(call.port).or_default().pop();
-        let mut connection = known.map_or_else(|| Connection::open(call.port), Ok)?;
+        let known = idle.entry(call.address).or_default().pop();
+        let mut connection = known.map_or_else(|| Connection::open(call.address), Ok)?;
         connection.stream.write_all(&call.request)?;
-        open.push((call.port, connection));
+        open.push((call.address, connection));
     }
-    for (port, mut connection) in open {
+    for (address, mut connection) in open {
         let head = connection.answer()?;
         if !head.starts_with("HTTP/1.1 2") {
             return Err(head.into());
         }
-        idle.entry(port).or_default().push(connection);
+        idle.entry(address).or_default().push(connection);
     }
     Ok(())
 }
 
 impl Connection {
-    fn open(port: u16) -> Outcome<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    fn open(address: SocketAddr) -> Outcome<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
@@ -117,9 +116,9 @@ fn read_script(script: &[u8]) -> Outcome<Vec<Vec<Call>>> {
         let mut words = line.split(' ');
         match (words.next(), words.next(), words.next()) {
             (Some("round"), None, None) => rounds.push(Vec::new()),
-            (Some("call"), Some(port), Some(length)) => {
+            (Some("call"), Some(address), Some(length)) => {
                 let (request, after) = rest.split_at_checked(length.parse()?).ok_or("the script ends in a request")?;
-                let call = Call { port: port.parse()?, request: request.to_vec() };
+                let call = Call { address: address.parse()?, request: request.to_vec() };
                 rounds.last_mut().ok_or("a call outside of a round")?.push(call);
                 rest = after;
             }
