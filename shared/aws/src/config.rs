@@ -8,11 +8,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
-use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -146,6 +148,8 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
     if !attempt.is_positive() || attempt > operation {
         return Err(ConfigError::Timeouts { attempt, operation });
     }
+    // Within a region a connection takes milliseconds. Half leaves an answer the other half.
+    let connect_timeout = attempt.unsigned_abs() / 2;
     let credentials = Credentials::from_keys(
         settings.keys.access_key_id.clone(),
         settings.keys.secret_access_key.clone(),
@@ -166,8 +170,7 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
         )
         .timeout_config(
             TimeoutConfig::builder()
-                // Within a region a connection takes milliseconds. Half leaves an answer the other half.
-                .connect_timeout(attempt.unsigned_abs() / 2)
+                .connect_timeout(connect_timeout)
                 .operation_attempt_timeout(attempt.unsigned_abs())
                 .operation_timeout(operation.unsigned_abs())
                 .build(),
@@ -176,12 +179,15 @@ pub fn sdk_config(settings: &Settings) -> Result<SdkConfig, ConfigError> {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(TokioSleep::new())
         .time_source(SystemTimeSource::new())
-        .http_client(http_client(settings.roots)?)
+        .http_client(http_client(settings.roots, connect_timeout)?)
         .build())
 }
 
 /// One client for `https` and, for the local stack, plain `http`.
-fn http_client(roots: Roots) -> Result<SharedHttpClient, ConfigError> {
+///
+/// Its one connector is made here, with the trust store and the pool of connections. The SDK's own client makes another whole
+/// connector for each service's client, to see whether it can, and drops it.
+fn http_client(roots: Roots, connect_timeout: Duration) -> Result<SharedHttpClient, ConfigError> {
     let trusted = match roots {
         Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS_PEM),
         Roots::System => TrustStore::default(),
@@ -189,7 +195,14 @@ fn http_client(roots: Roots) -> Result<SharedHttpClient, ConfigError> {
     let context =
         TlsContext::builder().with_trust_store(trusted).build().map_err(|error| ConfigError::Tls(error.into()))?;
     // ring: AWS-LC gathers CPU jitter at the first handshake, which costs 23 ms.
-    Ok(HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+    let connector = Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect_timeout).build())
+        .sleep_impl(TokioSleep::new())
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    Ok(http_client_fn(move |_settings, _components| connector.clone()))
 }
 
 fn app_name(raw: &str) -> Result<AppName, ConfigError> {
