@@ -28,8 +28,8 @@ VARIANTS = {
     "smallest": {"opt-level": '"z"'},
     "unchecked": {"overflow-checks": "false"},
     "units": {"codegen-units": "16"},
-    "ec2-units": {"package.aws-sdk-ec2.codegen-units": "16"},
-    "ec2-raw": {"package.aws-sdk-ec2.opt-level": "0", "package.aws-sdk-ec2.codegen-units": "16"},
+    "ec2-whole": {"package.aws-sdk-ec2.codegen-units": "1"},
+    "ec2-raw": {"package.aws-sdk-ec2.opt-level": "0"},
 }
 MIB = 1024 * 1024
 
