@@ -124,7 +124,7 @@ fn write(report: &Report, root: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&page)?;
     let text = replaced(&text, &report.section()).context("docs/performance.md has no place for the section")?;
     std::fs::write(page, text)?;
-    let plot = plot::svg("init + first event, over TLS, on a logarithmic scale", &plot::bars(report));
+    let plot = plot::svg("init + first event over TLS, the floor without; logarithmic", &plot::bars(report));
     std::fs::write(root.join("docs/performance-bench.svg"), plot)?;
     Ok(())
 }
@@ -139,9 +139,11 @@ fn about(places: &Places, arguments: &Arguments) -> Report {
         let output = Command::new(program).arg(argument).current_dir(&places.root).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
     let Arguments { processes, warm, of_peers, network, .. } = arguments;
     let about = vec![
-        format!("{}, {cores} cores of {cpu}, {}.", jiff::Zoned::now().date(), told("uname", "-sr")),
+        format!("{}, {cores} cores of {cpu} with a load of {load} before it began, {}.", jiff::Zoned::now().date(), told("uname", "-sr")),
         format!("{}: `cargo build --release --locked` of each function by itself, for the machine's own architecture ({}); `template.yaml` ships arm64.", told("rustc", "--version"), std::env::consts::ARCH),
         format!("Medians over {processes} fresh processes ({of_peers} of each peer) with up to {warm} warm events each; p99 is over all warm events."),
         "Canned answers over loopback, from one thread; a call costs what client, kernel and server take, and no distance.".to_owned(),
