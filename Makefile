@@ -27,8 +27,9 @@ help: ## what can be made
 demo: $(LOCAL) ## drift, a new image, a bad image: three scenes on a local AWS (KEEP=1 leaves it running)
 	@scripts/demo.sh $(if $(KEEP),--keep)
 
-sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
+sim: ## SEEDS=n days of faults in a simulated AWS and what grows with what, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
+	$(if $(SEED),,cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored)
 
 exhaustive: ## every state that small worlds can reach (QUICK=1: those of make test; WORLD=name: only this one)
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(QUICK),--quick) $(if $(WORLD),--world $(WORLD))

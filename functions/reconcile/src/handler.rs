@@ -1,18 +1,10 @@
 //! One invocation: a batch of wakes and facts, or the sweep.
 
-use std::collections::BTreeMap;
-
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use driftless_lambda::diagnostic::{ErrorType, chain};
-use driftless_planner::fact::Fact;
-use driftless_planner::ids::FleetName;
-use driftless_planner::policy::Defaults;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::file::{Filed, file, fleets_of};
-use driftless_reconciler::ports::{CallError, Ports};
-use driftless_reconciler::reconcile::{Times, reconcile};
-use futures_util::future::join_all;
-use jiff::Timestamp;
+use driftless_reconciler::batch::{Failure, Received, handle};
+use driftless_reconciler::ports::Ports;
+use driftless_reconciler::reconcile::Invocation;
 
 /// What starts an invocation.
 #[derive(Debug)]
@@ -43,120 +35,38 @@ impl TryFrom<serde_json::Value> for Event {
     }
 }
 
-/// What a run of this invocation needs beside the world.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run<'a> {
-    /// The id of the invocation: it holds the leases.
-    pub(crate) holder: &'a str,
-    /// When the function is killed, and what nests in that.
-    pub(crate) times: Times,
-    /// The stack's default policy.
-    pub(crate) defaults: &'a Defaults,
-}
-
-/// Files the facts of a batch and looks at every fleet that it concerns, side by side. A message fails only for its
-/// own sake or its fleet's; the rest of the batch is done.
-pub(crate) async fn wakes<P: Ports>(ports: &P, messages: Vec<SqsMessage>, run: Run<'_>) -> SqsBatchResponse {
-    let mut failed: Vec<String> = Vec::new();
-    let mut facts: Vec<Reported> = Vec::new();
-    let mut fleets: BTreeMap<FleetName, Concerned> = BTreeMap::new();
+/// Handles the messages that can be read; answers those that are to come again.
+pub(crate) async fn wakes<P: Ports>(
+    ports: &P,
+    messages: Vec<SqsMessage>,
+    invocation: Invocation<'_>,
+) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    let mut batch = Vec::with_capacity(messages.len());
     for message in messages {
+        let is_again = has_come_before(&message);
         let id = message.message_id.unwrap_or_default();
         match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
-            Ok(WakeMessage::Fact(fact)) => facts.push(Reported { id, fact: *fact, attempts: 0 }),
-            Ok(WakeMessage::Untagged { fact, attempts }) => facts.push(Reported { id, fact: *fact, attempts }),
-            Ok(WakeMessage::Wake(wake)) => {
-                let concerned = fleets.entry(wake.fleet).or_default();
-                concerned.due = concerned.due.max(wake.due);
-                concerned.messages.push(id);
-            }
+            Ok(body) => batch.push(Received { id, body, is_again }),
             Err(error) => {
                 tracing::error!(error_type = %ErrorType::InvalidEvent, message_id = id, %error, "a wake message cannot be read");
-                failed.push(id);
+                response.add_failure(id);
             }
         }
     }
-    failed.extend(file_all(ports, facts, &mut fleets).await);
-    let runs = fleets.into_iter().map(async |(fleet, concerned)| {
-        // On the heap: the states of a whole run are too deep for the compiler to lay out as one.
-        let ran = Box::pin(reconcile(ports, &fleet, concerned.due, run.holder, run.times, run.defaults)).await;
-        match ran {
-            Ok(ran) => {
-                tracing::info!(%fleet, ?ran, "reconciled");
-                Vec::new()
-            }
-            Err(error) => {
-                report(&error, "a fleet could not be reconciled");
-                concerned.messages
-            }
+    for Failure { messages, what, error } in handle(ports, batch, invocation).await {
+        tracing::error!(error_type = %ErrorType::from(error.kind), error = chain(&error), what, "a call failed");
+        for id in messages {
+            response.add_failure(id);
         }
-    });
-    failed.extend(join_all(runs).await.into_iter().flatten());
-    let mut response = SqsBatchResponse::default();
-    for id in failed {
-        response.add_failure(id);
     }
     response
 }
 
-/// The messages that concern one fleet, and the time for which a delayed wake among them was meant.
-#[derive(Debug, Default)]
-struct Concerned {
-    messages: Vec<String>,
-    due: Option<Timestamp>,
-}
-
-/// A fact, with the message that brought it.
-struct Reported {
-    id: String,
-    fact: Fact,
-    /// How often an untagged image was looked at before.
-    attempts: u32,
-}
-
-/// Files facts; answers the messages of those that could not be filed.
-async fn file_all<P: Ports>(
-    ports: &P,
-    facts: Vec<Reported>,
-    fleets: &mut BTreeMap<FleetName, Concerned>,
-) -> Vec<String> {
-    if facts.is_empty() {
-        return Vec::new();
-    }
-    let reported: Vec<Fact> = facts.iter().map(|reported| reported.fact.clone()).collect();
-    let known = match fleets_of(ports, &reported).await {
-        Ok(known) => known,
-        Err(error) => {
-            report(&error, "the fleets of the facts could not be found");
-            return facts.into_iter().map(|reported| reported.id).collect();
-        }
-    };
-    let filings = facts
-        .iter()
-        .map(async |Reported { id, fact, attempts }| (id, fact, file(ports, fact, &known, *attempts).await));
-    let mut failed = Vec::new();
-    for (id, fact, filed) in join_all(filings).await {
-        match filed {
-            Ok(Filed::With(named)) => {
-                for fleet in named {
-                    fleets.entry(fleet).or_default().messages.push(id.clone());
-                }
-            }
-            Ok(Filed::AskedAgainLater) => {
-                tracing::info!(fact = fact.key(), "no fleet is known for it yet: asked again");
-            }
-            Ok(Filed::NotOurs) => tracing::info!(fact = fact.key(), "not about an instance of a fleet"),
-            Err(error) => {
-                report(&error, "a fact could not be filed");
-                failed.push(id.clone());
-            }
-        }
-    }
-    failed
-}
-
-fn report(error: &CallError, what: &'static str) {
-    tracing::error!(error_type = %ErrorType::from(error.kind), error = chain(error), what, "a call failed");
+/// Whether the queue has delivered a message before. One that does not say is treated as if: to look once too often costs a
+/// look.
+fn has_come_before(message: &SqsMessage) -> bool {
+    message.attributes.get("ApproximateReceiveCount").is_none_or(|count| count != "1")
 }
 
 #[cfg(test)]
@@ -176,6 +86,17 @@ mod tests {
         let Ok(Event::Wakes(messages)) = Event::try_from(batch) else { panic!("not a batch") };
         let ids: Vec<_> = messages.iter().filter_map(|message| message.message_id.as_deref()).collect();
         assert_eq!(ids, ["m-1", "m-2"]);
+    }
+
+    #[test]
+    fn a_message_is_new_where_its_count_says_one_and_only_there() {
+        let message =
+            |attributes| serde_json::from_value(json!({"messageId": "m-1", "attributes": attributes})).unwrap();
+        let count = |count: &str| message(json!({"ApproximateReceiveCount": count}));
+        assert_eq!(
+            [count("1"), count("2"), message(json!({}))].map(|message| has_come_before(&message)),
+            [false, true, true]
+        );
     }
 
     #[test]

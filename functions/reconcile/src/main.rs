@@ -13,11 +13,12 @@ use driftless_lambda::diagnostic::Failure;
 use driftless_lambda::metrics;
 use driftless_lambda::wiring::Wiring;
 use driftless_reconciler::ports::Clock;
+use driftless_reconciler::reconcile::Invocation;
 use driftless_reconciler::sweep::sweep;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::handler::{Event, Run, wakes};
+use crate::handler::{Event, wakes};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -47,8 +48,8 @@ async fn answer(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
         }
         Event::Wakes(messages) => {
             let times = wiring.times(context.deadline)?;
-            let run = Run { holder: &context.request_id, times, defaults: &wiring.defaults };
-            serde_json::to_value(Box::pin(wakes(&wiring.aws, messages, run)).await).map_err(Failure::invariant)
+            let invocation = Invocation { holder: &context.request_id, times, defaults: &wiring.defaults };
+            serde_json::to_value(Box::pin(wakes(&wiring.aws, messages, invocation)).await).map_err(Failure::invariant)
         }
     }
 }

@@ -23,7 +23,7 @@ use driftless_planner::ids::{FleetName, GroupName, InstanceId, RefreshId, Target
 use driftless_planner::observation::{Group, LaunchFailure, TemplateVersion};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called, Groups, Launched};
+use driftless_reconciler::ports::{CallErrorKind, Called, Groups, Launched, Members};
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
@@ -70,7 +70,7 @@ impl Groups for Aws {
         raw_group(self, name).await?.map(|raw| group::group(DESCRIBE_GROUPS, &raw)).transpose()
     }
 
-    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
         let names: Vec<&GroupName> = names.iter().collect();
         let chunks = try_join_all(names.chunks(NAMES_MAX).map(|chunk| named(self, chunk))).await?;
         let mut fleets = BTreeMap::new();
@@ -79,7 +79,9 @@ impl Groups for Aws {
             let value = raw.tags().iter().find(|tag| tag.key() == Some(FLEET_TAG)).and_then(|tag| tag.value());
             // A value that is no fleet name makes no fleet; the sweep reports the group.
             if let Some(fleet) = value.and_then(|value| value.parse().ok()) {
-                fleets.insert(name, fleet);
+                let ids = raw.instances().iter().map(|one| parsed(DESCRIBE_GROUPS, "InstanceId", one.instance_id()));
+                let instances = ids.collect::<Called<_>>()?;
+                fleets.insert(name, Members { fleet, instances });
             }
         }
         Ok(fleets)

@@ -133,6 +133,10 @@ impl Wakes for Aws {
     async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
         crate::sqs::send(self.sqs(), &self.names.wake_queue_url, message, delay).await
     }
+
+    async fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> Called<()> {
+        crate::sqs::send_all(self.sqs(), &self.names.wake_queue_url, messages).await.into_iter().collect()
+    }
 }
 
 #[cfg(test)]

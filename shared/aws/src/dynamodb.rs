@@ -26,7 +26,9 @@ use driftless_planner::event::EventBatch;
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Acquired, Audience, Called, Clock, Committed, Lease, Released, Store, Stored};
+use driftless_reconciler::ports::{
+    Acquired, Audience, Called, Clock, Committed, Filing, Lease, Released, Remembered, Store, Stored,
+};
 use jiff::Timestamp;
 
 use crate::aws::Aws;
@@ -107,8 +109,16 @@ impl Store for Aws {
         self.table().index(entries, now).await
     }
 
-    async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<()> {
+    async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<Filing> {
         self.table().file(fleet, fact, now).await
+    }
+
+    async fn take_look(&self, now: Timestamp) -> Called<bool> {
+        self.table().take_look(now).await
+    }
+
+    async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
+        self.table().remembered(facts).await
     }
 
     async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {

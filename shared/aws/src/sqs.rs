@@ -20,6 +20,9 @@ use crate::error::{call_error, kind, refused, unreadable};
 /// SQS takes this many messages in one call.
 pub const BATCH_MAX: usize = 10;
 
+/// So many calls are made at once: each takes a connection.
+const CALLS_MAX: usize = 8;
+
 /// SQS delays a message by 15 minutes at most.
 const DELAY_MAX_SECONDS: i64 = 900;
 
@@ -53,44 +56,60 @@ impl WakeSender {
     /// Sends messages, up to [`BATCH_MAX`] in a call, and answers for each, in their order, whether it is in the queue:
     /// the caller reports the others back to its own queue, and only those come again.
     pub async fn send_all(&self, messages: &[WakeMessage]) -> Vec<Called<()>> {
-        let chunks = messages.chunks(BATCH_MAX).map(|chunk| self.send_chunk(chunk));
-        join_all(chunks).await.into_iter().flatten().collect()
+        let messages: Vec<_> = messages.iter().map(|message| (message.clone(), SignedDuration::ZERO)).collect();
+        send_all(&self.client, &self.queue_url, &messages).await
     }
+}
 
-    async fn send_chunk(&self, messages: &[WakeMessage]) -> Vec<Called<()>> {
-        // A message that cannot be written fails alone.
-        let mut results: Vec<Called<()>> = Vec::with_capacity(messages.len());
-        let mut entries = Vec::with_capacity(messages.len());
-        for (position, message) in messages.iter().enumerate() {
-            results.push(body(SEND_BATCH, message).and_then(|body| {
-                let entry = SendMessageBatchRequestEntry::builder().id(position.to_string()).message_body(body);
-                entries.push(entry.build().map_err(|error| refused(SEND_BATCH, error.to_string()))?);
-                Ok(())
-            }));
-        }
-        if entries.is_empty() {
-            return results;
-        }
-        let request = self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries));
-        match request.send().await {
-            Ok(answer) => {
-                let taken = answer.successful().iter().map(|sent| (sent.id(), Ok(())));
-                let failed = answer.failed().iter().map(|failed| (failed.id(), Err(entry_error(failed))));
-                let mut told: BTreeMap<&str, Called<()>> = taken.chain(failed).collect();
-                for (position, slot) in results.iter_mut().enumerate().filter(|(_, slot)| slot.is_ok()) {
-                    let left_out = || Err(unreadable(SEND_BATCH, "the answer leaves out a message of the batch"));
-                    *slot = told.remove(position.to_string().as_str()).unwrap_or_else(left_out);
-                }
-            }
-            Err(error) => {
-                let error = call_error(SEND_BATCH, error);
-                for slot in results.iter_mut().filter(|slot| slot.is_ok()) {
-                    *slot = Err(copy(&error));
-                }
-            }
-        }
-        results
+/// The same, each with its delay.
+pub(crate) async fn send_all(
+    client: &Client,
+    queue_url: &str,
+    messages: &[(WakeMessage, SignedDuration)],
+) -> Vec<Called<()>> {
+    let mut results = Vec::with_capacity(messages.len());
+    for some in messages.chunks(BATCH_MAX * CALLS_MAX) {
+        let chunks = some.chunks(BATCH_MAX).map(|chunk| send_chunk(client, queue_url, chunk));
+        results.extend(join_all(chunks).await.into_iter().flatten());
     }
+    results
+}
+
+async fn send_chunk(client: &Client, queue_url: &str, messages: &[(WakeMessage, SignedDuration)]) -> Vec<Called<()>> {
+    // A message that cannot be written fails alone.
+    let mut results: Vec<Called<()>> = Vec::with_capacity(messages.len());
+    let mut entries = Vec::with_capacity(messages.len());
+    for (position, (message, delay)) in messages.iter().enumerate() {
+        results.push(body(SEND_BATCH, message).and_then(|body| {
+            let entry = SendMessageBatchRequestEntry::builder().id(position.to_string()).message_body(body);
+            // No delay stands in no request: a queue may have its own.
+            let entry = entry.set_delay_seconds((!delay.is_zero()).then(|| delay_seconds(*delay)));
+            entries.push(entry.build().map_err(|error| refused(SEND_BATCH, error.to_string()))?);
+            Ok(())
+        }));
+    }
+    if entries.is_empty() {
+        return results;
+    }
+    let request = client.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
+    match request.send().await {
+        Ok(answer) => {
+            let taken = answer.successful().iter().map(|sent| (sent.id(), Ok(())));
+            let failed = answer.failed().iter().map(|failed| (failed.id(), Err(entry_error(failed))));
+            let mut told: BTreeMap<&str, Called<()>> = taken.chain(failed).collect();
+            for (position, slot) in results.iter_mut().enumerate().filter(|(_, slot)| slot.is_ok()) {
+                let left_out = || Err(unreadable(SEND_BATCH, "the answer leaves out a message of the batch"));
+                *slot = told.remove(position.to_string().as_str()).unwrap_or_else(left_out);
+            }
+        }
+        Err(error) => {
+            let error = call_error(SEND_BATCH, error);
+            for slot in results.iter_mut().filter(|slot| slot.is_ok()) {
+                *slot = Err(copy(&error));
+            }
+        }
+    }
+    results
 }
 
 /// Sends one message.
@@ -130,6 +149,8 @@ fn copy(error: &CallError) -> CallError {
 mod tests {
     use driftless_planner::wake::Wake;
 
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::canned::{Canned, json_error};
 
@@ -158,6 +179,32 @@ mod tests {
         ] {
             assert_eq!(delay_seconds(SignedDuration::from_millis(milliseconds)), seconds, "{milliseconds}");
         }
+    }
+
+    #[tokio::test]
+    async fn wakes_of_a_sweep_go_out_by_ten_each_with_its_delay() {
+        let answer = |size: usize| {
+            let taken = (0..size).map(|id| json!({"Id": id.to_string(), "MessageId": "m", "MD5OfMessageBody": "0"}));
+            json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []}).to_string()
+        };
+        let canned = Canned::default().on("AmazonSQS.SendMessageBatch", 200, answer(10)).on(
+            "AmazonSQS.SendMessageBatch",
+            200,
+            answer(2),
+        );
+        let messages: Vec<_> = (0..12).map(|number| (wake("app"), SignedDuration::from_secs(number))).collect();
+        let client = Client::new(&canned.config());
+        let results = send_all(&client, URL, &messages).await;
+        assert!(results.len() == 12 && results.iter().all(Result::is_ok), "{results:?}");
+        let sent = canned.sent();
+        let delays: Vec<Value> = sent
+            .iter()
+            .flat_map(|sent| sent.json()["Entries"].as_array().unwrap().clone())
+            .map(|entry| entry["DelaySeconds"].clone())
+            .collect();
+        // None for no delay: a queue may have its own.
+        assert_eq!(delays[..3], [json!(null), json!(1), json!(2)]);
+        assert_eq!((sent.len(), delays.len()), (2, 12));
     }
 
     #[tokio::test]

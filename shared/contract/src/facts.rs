@@ -1,13 +1,15 @@
 //! Facts: stored once, the newest one of a key, and consumed by the decision that saw them.
 
 use anyhow::ensure;
-use driftless_planner::fact::Fact;
+use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::ports::{Clock as _, Committed, Ports, Released, Store as _};
+use driftless_planner::storm::LOOKS_MAX;
+use driftless_reconciler::ports::{Clock as _, Committed, Filing, Ports, Released, Remembered, Store as _};
 use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::World;
-use crate::support::{STEP, decision, fact, fleet, lease, stored};
+use crate::support::{STEP, decision, eventually, fact, fleet, lease, stored};
 
 async fn facts(ports: &impl Ports, fleet: &FleetName) -> anyhow::Result<Vec<Fact>> {
     Ok(ports.load(fleet).await?.facts)
@@ -62,6 +64,70 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
     ports.file(&fleet, &one, now).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == [one, two], "{found:?}");
+    Ok(())
+}
+
+/// Config's verdict, which can wait.
+fn verdict(at: Timestamp) -> anyhow::Result<Fact> {
+    let (instance, rule) = ("i-0123456789abcdef0".parse()?, "approved-amis".parse()?);
+    let verdict = Verdict::NonCompliant;
+    Ok(Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None }))
+}
+
+pub(crate) async fn a_fact_that_can_wait_counts_no_wake_and_is_known_after_it_was_consumed<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let (ports, fleet) = (world.ports(), fleet("fact-heard")?);
+    let now = stored(ports.now())?;
+    let held = lease(ports, &fleet, "first").await?;
+    let told = [(now, Filing::Stored), (now, Filing::Known), (now - STEP, Filing::Known)];
+    for (at, expected) in told {
+        let filing = ports.file(&fleet, &verdict(at)?, now).await?;
+        ensure!(filing == expected, "at {at}: {filing:?}");
+    }
+    ensure!(facts(ports, &fleet).await? == [verdict(now)?]);
+    let mut decided = decision(&fleet, 1);
+    decided.consumed = vec![verdict(now)?.key()];
+    ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
+    for (at, expected) in [(now - STEP, Filing::Known), (now, Filing::Known), (now + STEP, Filing::Stored)] {
+        let filing = ports.file(&fleet, &verdict(at)?, now).await?;
+        ensure!(filing == expected, "at {at}: {filing:?}");
+        ensure!(facts(ports, &fleet).await?.is_empty() == (expected == Filing::Known), "at {at}");
+    }
+    ensure!(ports.release(&held, None).await? == Released::Free, "who filed them sees to the look");
+    Ok(())
+}
+
+pub(crate) async fn what_was_heard_and_the_wake_on_its_way_are_remembered<W: World>(world: &W) -> anyhow::Result<()> {
+    let (ports, heard, silent) = (world.ports(), fleet("fact-known")?, fleet("fact-unknown")?);
+    let now = stored(ports.now())?;
+    let fact = verdict(now)?;
+    ports.file(&heard, &fact, now).await?;
+    ensure!(ports.claim_wake(&heard, now + STEP, now).await?, "nothing is on its way");
+    let asked = [(&heard, &fact), (&silent, &fact)];
+    let expected = Remembered {
+        heard: [((heard.clone(), fact.key()), now)].into(),
+        next_wakes: [(heard.clone(), now + STEP)].into(),
+    };
+    eventually(world, "what was just written is read", async || {
+        let remembered = ports.remembered(&asked).await?;
+        Ok((remembered == expected).then_some(()))
+    })
+    .await
+}
+
+pub(crate) async fn so_many_looks_are_taken_on_the_spot_in_a_minute_and_none_more<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
+    let ports = world.ports();
+    // A minute that nobody else is in.
+    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
+    let moment = SignedDuration::from_millis(59_999);
+    for taken in 0..LOOKS_MAX {
+        ensure!(ports.take_look(now).await?, "the one after {taken}");
+    }
+    ensure!(!ports.take_look(now + moment).await?, "none is left of the minute");
+    ensure!(ports.take_look(now + moment + STEP).await?, "the next minute has its own");
     Ok(())
 }
 

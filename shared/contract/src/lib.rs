@@ -104,6 +104,9 @@ contracts! {
         a_fact_is_stored_with_its_key_and_only_a_newer_one_takes_its_place,
         only_a_fact_that_is_stored_counts_a_wake,
         a_fact_is_consumed_once_and_others_stay,
+        a_fact_that_can_wait_counts_no_wake_and_is_known_after_it_was_consumed,
+        what_was_heard_and_the_wake_on_its_way_are_remembered,
+        so_many_looks_are_taken_on_the_spot_in_a_minute_and_none_more,
         a_fact_that_came_since_the_lease_was_read_is_not_dropped_unread,
         facts_that_come_at_once_are_all_stored_and_all_counted;
     commits:

@@ -6,7 +6,7 @@ use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::observation::{Group, TemplateReference};
-use driftless_reconciler::ports::{CallError, CallErrorKind, Groups as _, Ports};
+use driftless_reconciler::ports::{CallError, CallErrorKind, Groups as _, Members, Ports};
 
 use crate::support::{eventually, fleet};
 use crate::world::spec;
@@ -70,8 +70,9 @@ pub(crate) async fn a_group_is_described_as_it_was_made<W: World>(world: &W) -> 
     ensure!(of_fleet.first() == Some(&found), "{of_fleet:?}");
     ensure!(ports.all_groups().await?.contains(&found));
     let known = ports.fleets_of_groups(&[blue.group.clone()].into()).await?;
-    ensure!(known == [(blue.group.clone(), name)].into(), "{known:?}");
-    let ids = found.members.iter().map(|member| member.id.clone()).collect();
+    let ids: std::collections::BTreeSet<_> = found.members.iter().map(|member| member.id.clone()).collect();
+    let members = Members { fleet: name, instances: ids.clone() };
+    ensure!(known == [(blue.group.clone(), members)].into(), "{known:?}");
     let owners = ports.groups_of_instances(&ids).await?;
     ensure!(owners.len() == 2 && owners.values().all(|owner| *owner == blue.group), "{owners:?}");
     ensure!(ports.refresh(&blue.group).await?.is_none());

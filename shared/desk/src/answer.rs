@@ -166,7 +166,7 @@ async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> Called<Optio
     let groups = ports.groups_of_instances(&[id.clone()].into()).await?;
     let Some(group) = groups.get(id) else { return Ok(None) };
     let mut fleets = ports.fleets_of_groups(&[group.clone()].into()).await?;
-    Ok(fleets.remove(group))
+    Ok(fleets.remove(group).map(|members| members.fleet))
 }
 
 /// Only what this account made is believed.

@@ -44,6 +44,7 @@ pub mod questions;
 pub mod record;
 pub mod refresh;
 pub mod replacement;
+pub mod storm;
 pub mod sweep;
 pub mod text;
 mod verdict;

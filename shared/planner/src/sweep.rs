@@ -2,6 +2,7 @@
 //! do; it decides nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,13 +18,49 @@ use crate::policy::{Defaults, Policy, own_tags};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Fleets to wake, each with the reason.
-    pub wakes: BTreeMap<FleetName, &'static str>,
+    pub wakes: BTreeMap<FleetName, Reason>,
     /// By fleet: how many of its instances break a rule of its list. Dense: a fleet without any has its zero.
     pub non_compliant: BTreeMap<FleetName, usize>,
     /// How long the oldest work has been under way that Driftless must bring to an end by itself. Zero: there is none.
     pub oldest_open_work: SignedDuration,
     /// Tag values that are no fleet names, with the groups that carry them.
     pub misnamed: Vec<String>,
+}
+
+/// Why the sweep wakes a fleet, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// An alarm of its policy rings.
+    AlarmRings,
+    /// Work is open.
+    WorkIsOpen,
+    /// Work is open, and its groups are gone.
+    GroupsAreGone,
+    /// An instance breaks a rule of the list.
+    InstanceDrifted,
+    /// Its groups, its policy or its images changed, or an hour has passed.
+    FleetChanged,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AlarmRings => "an alarm of its policy rings",
+            Self::WorkIsOpen => "work is open",
+            Self::GroupsAreGone => "work is open, and its groups are gone",
+            Self::InstanceDrifted => "an instance breaks a rule of the list",
+            Self::FleetChanged => "its groups, its policy or its images changed, or an hour has passed",
+        })
+    }
+}
+
+impl Swept {
+    /// The fleets to wake, the most urgent first.
+    pub fn in_order(&self) -> Vec<(&FleetName, Reason)> {
+        let mut wakes: Vec<_> = self.wakes.iter().map(|(fleet, reason)| (fleet, *reason)).collect();
+        wakes.sort_by_key(|(_, reason)| *reason);
+        wakes
+    }
 }
 
 /// The groups of one fleet, as the sweep reads them.
@@ -109,14 +146,14 @@ pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     for (name, fleet) in fleets {
         let drifted = drifted(fleet, read.compliance);
         swept.non_compliant.insert(name.clone(), drifted.len());
-        let reason = if read.open.contains_key(name) {
-            Some("work is open")
+        let reason = if read.ringing.keys().any(|alarm| lists_alarm(fleet, alarm)) {
+            Some(Reason::AlarmRings)
+        } else if read.open.contains_key(name) {
+            Some(Reason::WorkIsOpen)
         } else if !drifted.is_empty() {
-            Some("an instance breaks a rule of the list")
-        } else if read.ringing.keys().any(|alarm| lists_alarm(fleet, alarm)) {
-            Some("an alarm of its policy rings")
+            Some(Reason::InstanceDrifted)
         } else if read.images.is_some_and(|images| is_changed(name, &fleet.groups, images, read)) {
-            Some("its groups, its policy or its images changed, or an hour has passed")
+            Some(Reason::FleetChanged)
         } else {
             None
         };
@@ -126,7 +163,7 @@ pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     }
     // Work of a fleet whose groups are gone must end too.
     for fleet in read.open.keys().filter(|fleet| !fleets.contains_key(*fleet)) {
-        swept.wakes.insert(fleet.clone(), "work is open, and its groups are gone");
+        swept.wakes.insert(fleet.clone(), Reason::GroupsAreGone);
     }
     if let Some(oldest) = read.open.values().flatten().min() {
         swept.oldest_open_work = read.now.duration_since(*oldest).max(SignedDuration::ZERO);
@@ -193,6 +230,6 @@ fn drifted(fleet: &Fleet, compliance: &BTreeMap<RuleName, RuleReading>) -> BTree
 }
 
 /// FNV-1a: short, stable across versions and machines, and enough to notice a change. It guards nothing.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

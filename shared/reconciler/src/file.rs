@@ -9,7 +9,7 @@ use driftless_planner::wake::WakeMessage;
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
-use crate::ports::{Called, Ports};
+use crate::ports::{Called, Filing, Ports, Remembered};
 
 /// The fleets of subjects. A subject without any is absent.
 pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
@@ -23,6 +23,8 @@ const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1),
 pub enum Filed {
     /// Stored with these fleets, which must be looked at.
     With(BTreeSet<FleetName>),
+    /// It was filed before with every fleet that it is about.
+    Known,
     /// An image without a fleet's tag: it is looked at again in a while.
     AskedAgainLater,
     /// What it is about belongs to no fleet, or is gone: nothing to do, and nothing lost.
@@ -53,13 +55,14 @@ pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<FleetsOf> 
         return Ok(found);
     }
     let indexed = ports.indexed(&asked).await?;
-    let missing: BTreeSet<Subject> = asked.into_iter().filter(|subject| !indexed.contains_key(subject)).collect();
+    let missing: BTreeSet<Subject> = asked.iter().filter(|subject| !indexed.contains_key(subject)).cloned().collect();
     found.extend(indexed);
     let resolved = ask_auto_scaling(ports, &missing).await?;
     if !resolved.is_empty() {
         ports.index(&resolved, ports.now()).await?;
     }
-    found.extend(resolved);
+    found.extend(resolved.into_iter().filter(|(subject, _)| asked.contains(subject)));
+    found.retain(|_, fleets| !fleets.is_empty());
     Ok(found)
 }
 
@@ -91,6 +94,10 @@ fn fleet_of_image(image: &Image) -> Option<FleetName> {
 }
 
 /// Target groups and alarms are found by the index alone: the sweep keeps it.
+///
+/// What is told of one instance is told of its group: the others are about to be reported too, in a storm. And an instance of
+/// nobody's is remembered as such, for Config judges every one of the account. Should it come to a fleet meanwhile, the sweep finds
+/// what it breaks.
 async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> Called<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
         .iter()
@@ -99,28 +106,41 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
     let groups_of = if instances.is_empty() { BTreeMap::new() } else { ports.groups_of_instances(&instances).await? };
     let named = missing.iter().filter_map(|subject| if let Subject::Group(name) = subject { Some(name) } else { None });
     let groups: BTreeSet<GroupName> = named.chain(groups_of.values()).cloned().collect();
-    let fleets = if groups.is_empty() { BTreeMap::new() } else { ports.fleets_of_groups(&groups).await? };
-    let fleet_of = |subject: &Subject| match subject {
-        Subject::Instance(id) => groups_of.get(id).and_then(|group| fleets.get(group)),
-        Subject::Group(name) => fleets.get(name),
-        Subject::Fleet(_)
-        | Subject::TargetGroup(_)
-        | Subject::Alarm(_)
-        | Subject::Image(_)
-        | Subject::ImageBuilder(_) => None,
-    };
-    let found = missing.iter().filter_map(|subject| Some((subject.clone(), fleet_of(subject)?.clone())));
-    Ok(found.map(|(subject, fleet)| (subject, BTreeSet::from([fleet]))).collect())
+    let known = if groups.is_empty() { BTreeMap::new() } else { ports.fleets_of_groups(&groups).await? };
+    let mut found: FleetsOf = instances.into_iter().map(|id| (Subject::Instance(id), BTreeSet::new())).collect();
+    for (group, members) in known {
+        let subjects = members.instances.into_iter().map(Subject::Instance);
+        let asked = groups_of.iter().filter(|(_, of)| **of == group).map(|(id, _)| Subject::Instance(id.clone()));
+        for subject in subjects.chain(asked) {
+            found.insert(subject, BTreeSet::from([members.fleet.clone()]));
+        }
+        found.insert(Subject::Group(group), BTreeSet::from([members.fleet]));
+    }
+    Ok(found)
 }
 
-/// Stores one fact where it belongs. `attempts`: how often an untagged image was looked at before.
-pub async fn file<P: Ports>(ports: &P, fact: &Fact, fleets: &FleetsOf, attempts: u32) -> Called<Filed> {
+/// Stores one fact where it belongs, unless it is remembered. `attempts`: how often an untagged image was looked at before.
+pub async fn file<P: Ports>(
+    ports: &P,
+    fact: &Fact,
+    fleets: &FleetsOf,
+    remembered: &Remembered,
+    attempts: u32,
+) -> Called<Filed> {
     let now = ports.now();
     if let Some(fleets) = fleets.get(&fact.subject()) {
+        let mut stored = BTreeSet::new();
         for fleet in fleets {
-            ports.file(fleet, fact, now).await?;
+            let heard = remembered.heard.get(&(fleet.clone(), fact.key()));
+            // To the millisecond, as it is stored.
+            if heard.is_some_and(|heard| heard.as_millisecond() >= fact.observed_at().as_millisecond()) {
+                continue;
+            }
+            if ports.file(fleet, fact, now).await? == Filing::Stored {
+                stored.insert(fleet.clone());
+            }
         }
-        return Ok(Filed::With(fleets.clone()));
+        return Ok(if stored.is_empty() { Filed::Known } else { Filed::With(stored) });
     }
     let again = usize::try_from(attempts).ok().and_then(|attempts| UNTAGGED_AGAIN_AFTER.get(attempts));
     match (fact, again) {

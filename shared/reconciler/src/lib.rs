@@ -4,6 +4,7 @@
 //! the next run observes and goes on.
 
 pub mod act;
+pub mod batch;
 pub mod file;
 pub mod observe;
 pub mod ports;

@@ -96,11 +96,11 @@ pub trait Groups: Sync {
     fn all_groups(&self) -> impl Future<Output = Called<Vec<Group>>> + Send;
     /// One group, read again right before a write. None: it is gone.
     fn group(&self, name: &GroupName) -> impl Future<Output = Called<Option<Group>>> + Send;
-    /// The fleets that groups belong to. Groups without the tag are absent.
+    /// The fleets that groups belong to, and who belongs to the groups. Groups without the tag are absent.
     fn fleets_of_groups(
         &self,
         names: &BTreeSet<GroupName>,
-    ) -> impl Future<Output = Called<BTreeMap<GroupName, FleetName>>> + Send;
+    ) -> impl Future<Output = Called<BTreeMap<GroupName, Members>>> + Send;
     /// The groups that instances belong to. Instances without a group are absent.
     fn groups_of_instances(
         &self,
@@ -158,6 +158,15 @@ pub trait Groups: Sync {
     fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> impl Future<Output = Called<RefreshId>> + Send;
     /// Sends the instance refresh that is under way back to where it came from. `Gone` where none is.
     fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = Called<()>> + Send;
+}
+
+/// Who belongs to a group of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    /// The fleet.
+    pub fleet: FleetName,
+    /// The instances.
+    pub instances: BTreeSet<InstanceId>,
 }
 
 /// What a launch answers.
@@ -238,6 +247,8 @@ pub trait Alarms: Sync {
 pub trait Wakes: Sync {
     /// Sends a message, to arrive after a delay of at most 15 minutes.
     fn send(&self, message: &WakeMessage, delay: SignedDuration) -> impl Future<Output = Called<()>> + Send;
+    /// Sends messages, each with its delay, in as few calls as can be. An error: some may not be on the queue.
+    fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> impl Future<Output = Called<()>> + Send;
 }
 
 /// The topics.
@@ -265,13 +276,13 @@ pub trait Bus: Sync {
 
 /// The table.
 pub trait Store: Sync {
-    /// The fleets of subjects, from the index. Subjects that the index does not know are absent. An alarm can guard
-    /// several fleets.
+    /// The fleets of subjects, from the index. Subjects that the index does not know are absent; one that it knows to belong
+    /// to no fleet has none. An alarm can guard several fleets.
     fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
     ) -> impl Future<Output = Called<BTreeMap<Subject, BTreeSet<FleetName>>>> + Send;
-    /// Remembers the fleets of subjects.
+    /// Remembers the fleets of subjects; for a while, where there are none.
     fn index(
         &self,
         entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
@@ -279,7 +290,16 @@ pub trait Store: Sync {
     ) -> impl Future<Output = Called<()>> + Send;
     /// Stores a fact and counts a wake of its fleet, in one transaction. A fact that is not newer than the stored one
     /// with its key changes nothing.
-    fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> impl Future<Output = Called<()>> + Send;
+    ///
+    /// A fact that [can wait](Fact::can_wait) counts no wake: whoever files it sees to it that the fleet is looked at later.
+    /// Beside it its time is remembered, for longer than AWS repeats an event: what was consumed is not stored again.
+    fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> impl Future<Output = Called<Filing>> + Send;
+    /// What is remembered of facts that can wait, each with a fleet. A read for all, a moment old: it saves writes that would
+    /// change nothing.
+    fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = Called<Remembered>> + Send;
+    /// Takes one of the looks that facts which can wait may cause on the spot, of which all fleets of the account share
+    /// [`storm::LOOKS_MAX`](driftless_planner::storm::LOOKS_MAX) in a minute: false if none is left of this one.
+    fn take_look(&self, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
     /// Takes the lease of a fleet, if nobody holds it.
     fn acquire(
         &self,
@@ -370,6 +390,24 @@ pub struct Lease {
     pub next_wake: Option<Timestamp>,
     /// When it ends by itself.
     pub until: Timestamp,
+}
+
+/// What filing a fact answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filing {
+    /// It is stored.
+    Stored,
+    /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a look, or is about to.
+    Known,
+}
+
+/// What is remembered of facts that can wait, and of their fleets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// When facts were observed that were filed, by fleet and key.
+    pub heard: BTreeMap<(FleetName, String), Timestamp>,
+    /// The delayed wakes that are on their way.
+    pub next_wakes: BTreeMap<FleetName, Timestamp>,
 }
 
 /// What taking a lease answers.

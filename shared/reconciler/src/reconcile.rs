@@ -6,6 +6,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
 use driftless_planner::measure::{Measured, measure};
 use driftless_planner::policy::Defaults;
+use driftless_planner::storm::gathered_at;
 use driftless_planner::sweep::fingerprint;
 use driftless_planner::wake::{Wake, WakeMessage};
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,9 @@ const WAKE_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// still not done leaves the rest to a wake, so that no fleet keeps a function to itself.
 const LOOKS_MAX: u32 = 6;
 
+/// Clocks of machines that Lambda runs on are closer than this, by far.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_secs(2);
+
 /// The times of one run. They nest: a call < the function < the lease < the queue's visibility.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
@@ -31,6 +35,29 @@ pub struct Times {
     pub deadline: Timestamp,
     /// No write starts later than this long before the deadline: longer than a call may take.
     pub margin: SignedDuration,
+}
+
+/// Who runs, and under which limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Invocation<'i> {
+    /// The id of the invocation: it holds the leases.
+    pub holder: &'i str,
+    /// When the function is killed, and what nests in that.
+    pub times: Times,
+    /// The stack's default policy.
+    pub defaults: &'i Defaults,
+}
+
+/// What leads to a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A wake, which was meant for this time if it was a delayed one, or something that cannot wait.
+    Urgent {
+        /// The time.
+        due: Option<Timestamp>,
+    },
+    /// Facts that can wait, and are filed.
+    CanWait,
 }
 
 /// What a run came to.
@@ -44,24 +71,30 @@ pub enum Ran {
     Overtaken,
     /// There was more to do than time; a wake is on its way.
     OutOfTime,
+    /// Many fleets are reported, or this one is looked at now: a wake is on its way, for all that is filed until it comes.
+    Gathering,
 }
 
-/// Looks at one fleet and does what is to be done. `due` is the time for which the wake that led here was meant.
+/// Looks at one fleet and does what is to be done.
 pub async fn reconcile<P: Ports>(
     ports: &P,
     fleet: &FleetName,
-    due: Option<Timestamp>,
-    holder: &str,
-    times: Times,
-    defaults: &Defaults,
+    cause: Cause,
+    invocation: Invocation<'_>,
 ) -> Called<Ran> {
+    let Invocation { holder, times, defaults } = invocation;
     let now = ports.now();
+    let due = match cause {
+        Cause::Urgent { due } => due,
+        Cause::CanWait => None,
+    };
     let mut lease = match ports.acquire(fleet, holder, now, now + times.lease).await? {
         Acquired::Held(lease) => lease,
+        Acquired::Busy { .. } if cause == Cause::CanWait => return gather(ports, fleet, None).await,
         Acquired::Busy { until } => {
             // One second more: the lease must be over when the wake arrives.
             let at = until + SignedDuration::from_secs(1);
-            wake_at(ports, fleet, at, due).await?;
+            wake_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
             tracing::info!(%fleet, %until, "the lease is held by another run");
             return Ok(Ran::Busy);
         }
@@ -75,6 +108,25 @@ pub async fn reconcile<P: Ports>(
     }
     // What could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
     run.voice.failed().map_or(ran, Err)
+}
+
+/// Leaves the facts of a fleet that can wait to a look that comes soon, for all of them. They counted no wake: a wake that is
+/// on its way must still be ahead of whoever is to be woken by it, whatever the clocks of two machines say. `next_wake`: the one
+/// that is known of.
+pub(crate) async fn gather<P: Ports>(ports: &P, fleet: &FleetName, next_wake: Option<Timestamp>) -> Called<Ran> {
+    let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
+    let at = gathered_at(fleet, surely_ahead);
+    if !next_wake.is_some_and(|next| surely_ahead < next && next <= at) {
+        wake_at(ports, fleet, at, surely_ahead).await?;
+    }
+    Ok(Ran::Gathering)
+}
+
+/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one look.
+pub(crate) async fn hurry<P: Ports>(ports: &P, fleet: &FleetName) -> Called<Ran> {
+    let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
+    wake_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;
+    Ok(Ran::Gathering)
 }
 
 /// A run that holds the lease.
@@ -253,11 +305,10 @@ fn still_to_come(next_wake: Option<Timestamp>, due: Option<Timestamp>, now: Time
     next_wake.filter(|next| now < *next && Some(*next) != due)
 }
 
-async fn wake_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, due: Option<Timestamp>) -> Called<()> {
+/// Sends a wake, unless an earlier one is on its way. One for `arrived` or before is not: it came, or was lost.
+async fn wake_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> Called<()> {
     let now = ports.now();
     let at = wake_time(at, now);
-    // The wake that led here must not count as one that is still to come, if it came a moment early.
-    let arrived = due.map_or(now, |due| due.max(now));
     if ports.claim_wake(fleet, at, arrived).await? {
         ports.send(&wake(fleet, at), delay(at, now)).await?;
     }

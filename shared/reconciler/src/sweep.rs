@@ -7,15 +7,15 @@ use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::{Fleet, Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
 use driftless_planner::wake::{Wake, WakeMessage};
-use futures_util::future::{join_all, join5, try_join_all};
+use futures_util::future::{join_all, join5};
 use jiff::SignedDuration;
 
 use crate::ports::{CallError, Called, Ports};
 use crate::voice::Announcements;
 
 /// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
-/// one bucket, at one moment. Well within the 5 minutes to the next sweep.
-const SPREAD: SignedDuration = SignedDuration::from_secs(60);
+/// one bucket, at one moment. Within the 5 minutes to the next sweep, with a minute for the last of them.
+const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
 /// Finds what events have lost, and wakes whom it concerns.
 pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
@@ -52,15 +52,17 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
             "the tag driftless:fleet is no fleet name; the group is left alone"
         );
     }
-    let count = i32::try_from(swept.wakes.len()).unwrap_or(i32::MAX).max(1);
+    let wakes = swept.in_order();
+    let count = i32::try_from(wakes.len()).unwrap_or(i32::MAX).max(1);
     // Few fleets need no spreading: one a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
-    try_join_all(swept.wakes.iter().zip(0_i32..).map(|((fleet, reason), position)| {
-        tracing::info!(%fleet, reason, "woken by the sweep");
+    let spread = wakes.iter().zip(0_i32..).map(|((fleet, reason), position)| {
+        tracing::info!(%fleet, %reason, "woken by the sweep");
+        let wake = WakeMessage::Wake(Wake { fleet: (*fleet).clone(), due: None });
         // SQS delays by whole seconds.
-        send(ports, fleet, SignedDuration::from_secs((step * position).as_secs()))
-    }))
-    .await?;
+        (wake, SignedDuration::from_secs((step * position).as_secs()))
+    });
+    ports.send_all(&spread.collect::<Vec<_>>()).await?;
     put_account_events(ports, &mut unread).await;
     // What is not known of all must not be published as if it were: the sweep fails, after it has woken whom it could.
     unread.map_or(Ok(swept), Err)
@@ -102,8 +104,4 @@ async fn remember_subjects<P: Ports>(
     if !entries.is_empty() {
         read(ports.index(&entries, ports.now()).await, unread, "the index, which was to be written");
     }
-}
-
-async fn send<P: Ports>(ports: &P, fleet: &FleetName, delay: SignedDuration) -> Called<()> {
-    ports.send(&WakeMessage::Wake(Wake { fleet: fleet.clone(), due: None }), delay).await
 }

@@ -9,6 +9,7 @@ mod balance;
 mod balancers;
 mod blame;
 mod calls;
+mod crowd;
 mod instances;
 mod people;
 mod refreshes;
@@ -49,6 +50,8 @@ pub struct Cloud {
     pub lag: jiff::SignedDuration,
     groups: BTreeMap<GroupName, GroupState>,
     instances: Watched<BTreeMap<InstanceId, Instance>>,
+    /// The instances that each group ever had, in the order of their launch.
+    of_group: BTreeMap<GroupName, Vec<InstanceId>>,
     templates: BTreeMap<TemplateVersion, TemplateContent>,
     images: BTreeMap<ImageId, Image>,
     builds: BTreeMap<ImageId, Build>,
@@ -83,6 +86,7 @@ impl Cloud {
             lag: jiff::SignedDuration::ZERO,
             groups: BTreeMap::new(),
             instances: Watched::default(),
+            of_group: BTreeMap::new(),
             templates: BTreeMap::new(),
             images: BTreeMap::new(),
             builds: BTreeMap::new(),

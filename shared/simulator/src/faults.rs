@@ -106,6 +106,8 @@ impl Fate {
 pub struct Course {
     /// What becomes of it.
     pub fate: Fate,
+    /// Whether the bucket is empty: the SDK asks again.
+    pub is_refused_for_now: bool,
     /// From its sending to its effect.
     pub request: SignedDuration,
     /// From its effect to its answer.
@@ -132,7 +134,7 @@ pub fn course(dice: &mut Dice, rates: &Rates) -> Course {
     } else {
         SignedDuration::ZERO
     };
-    Course { fate, request, reply, sleep }
+    Course { fate, is_refused_for_now: false, request, reply, sleep }
 }
 
 /// The one bucket that all calls to EC2 and Auto Scaling share.

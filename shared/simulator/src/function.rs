@@ -29,6 +29,9 @@ pub struct Function {
     pub(crate) skew: SignedDuration,
 }
 
+/// How long the SDK waits at most before it asks again what was throttled, as `shared/aws` sets it.
+const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDuration::from_millis(400)];
+
 /// What a call is charged against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -94,7 +97,15 @@ impl Function {
         effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
     ) -> Called<T> {
         let answer = Arc::new(Mutex::new(None));
-        let course = self.begin(operation, api, subject);
+        let mut course = self.begin(operation, api, subject.clone());
+        for pause in BACKOFF {
+            if !course.is_refused_for_now {
+                break;
+            }
+            let share = self.shared.lock().dice.duration(SignedDuration::ZERO, pause);
+            self.sleep(course.request + course.reply + share).await;
+            course = self.begin(operation, api, subject.clone());
+        }
         if course.fate == Fate::CrashBefore {
             return self.die().await;
         }
@@ -165,6 +176,7 @@ impl Function {
         let now = world.now;
         if api == Api::Bucketed && !world.bucket.take(now) {
             course.fate = Fate::Throttled;
+            course.is_refused_for_now = true;
         }
         world.mishaps.bend(now, self.id, operation, &mut course);
         *world.counts.calls.entry(operation).or_default() += 1;

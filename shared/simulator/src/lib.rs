@@ -3,6 +3,7 @@
 //! [`cloud`] is AWS: what it does by itself as time passes, and what each call does to it. It knows nothing of Driftless.
 //! [`day`] is what a seed draws: a fleet, people, faults. [`executor`] runs the production loop in it, [`judges`] watch.
 
+pub mod account;
 pub mod calls;
 pub mod cloud;
 pub mod day;

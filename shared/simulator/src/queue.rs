@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use driftless_planner::event::Event;
 use driftless_planner::notification::Notification;
 use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::batch::Received;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a received message is hidden from others.
@@ -42,7 +43,7 @@ impl Queue {
     }
 
     /// Hands out what is visible, and hides it for a while.
-    pub fn receive(&mut self, now: Timestamp) -> Vec<(u64, WakeMessage)> {
+    pub fn receive(&mut self, now: Timestamp) -> Vec<Received<u64>> {
         let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
         for (id, message) in self.messages.iter_mut().filter(|(_, message)| message.visible_at <= now) {
             if message.receives >= RECEIVES_MAX {
@@ -54,7 +55,7 @@ impl Queue {
             }
             message.receives += 1;
             message.visible_at = now + VISIBILITY;
-            batch.push((*id, message.body.clone()));
+            batch.push(Received { id: *id, body: message.body.clone(), is_again: message.receives > 1 });
         }
         let dead = worn_out.iter().filter_map(|id| self.messages.remove(id));
         self.dead.extend(dead.map(|message| message.body));

@@ -9,7 +9,8 @@ use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Account, Freeze, FreezeScope};
 use driftless_planner::record::Record;
-use driftless_reconciler::ports::{Acquired, Audience, Committed, Lease, Released, Stored};
+use driftless_planner::storm::{LOOKS_MAX, minute_of};
+use driftless_reconciler::ports::{Acquired, Audience, Committed, Filing, Lease, Released, Remembered, Stored};
 use jiff::Timestamp;
 
 /// What is stored.
@@ -18,6 +19,8 @@ pub struct Table {
     rows: BTreeMap<FleetName, Row>,
     index: BTreeMap<Subject, BTreeSet<FleetName>>,
     freezes: Vec<Freeze>,
+    /// Looks that were taken on the spot, by the minute.
+    looks: BTreeMap<i64, u32>,
     account: Account,
     journal: Vec<JournalEntry>,
     events: Vec<EventBatch>,
@@ -32,6 +35,10 @@ pub struct Row {
     pub record: Option<Record>,
     /// What was filed and not consumed, by key.
     pub facts: BTreeMap<String, Fact>,
+    /// When what can wait was observed, by key: longer than it is stored.
+    pub heard: BTreeMap<String, Timestamp>,
+    /// How many facts were ever stored.
+    pub filed: u64,
     /// What was committed and not sent, oldest first.
     pub outbox: Vec<Notification>,
     /// Of which of them one audience was told, and which one.
@@ -57,7 +64,7 @@ pub struct Lock {
     pub until: Timestamp,
     /// Rises with every holder.
     pub fence: u64,
-    /// Rises with every fact.
+    /// Rises with every fact that cannot wait.
     pub wakes: u64,
     /// The delayed wake on its way.
     pub next_wake: Option<Timestamp>,
@@ -122,14 +129,48 @@ impl Table {
         self.index.extend(entries.iter().map(|(subject, fleets)| (subject.clone(), fleets.clone())));
     }
 
-    /// Stores a fact that is newer than the one with its key, and counts a wake.
-    pub fn file(&mut self, fleet: &FleetName, fact: &Fact) {
+    /// Stores a fact that is newer than the one with its key. It counts a wake; or, if it can wait, is remembered longer than it
+    /// is stored.
+    pub fn file(&mut self, fleet: &FleetName, fact: &Fact) -> Filing {
         let row = self.row_mut(fleet);
-        let milliseconds = |fact: &Fact| fact.observed_at().as_millisecond();
-        if row.facts.get(&fact.key()).is_none_or(|known| milliseconds(known) < milliseconds(fact)) {
-            row.facts.insert(fact.key(), fact.clone());
+        let (key, observed_at) = (fact.key(), stored(fact.observed_at()));
+        if fact.can_wait() {
+            if row.heard.get(&key).is_some_and(|heard| *heard >= observed_at) {
+                return Filing::Known;
+            }
+            row.heard.insert(key.clone(), observed_at);
+        } else {
+            if row.facts.get(&key).is_some_and(|known| stored(known.observed_at()) >= observed_at) {
+                return Filing::Stored;
+            }
             row.lock.wakes += 1;
         }
+        row.filed += 1;
+        row.facts.insert(key, fact.clone());
+        Filing::Stored
+    }
+
+    /// Takes one of the looks of a minute.
+    pub fn take_look(&mut self, now: Timestamp) -> bool {
+        let taken = self.looks.entry(minute_of(now)).or_default();
+        let is_left = *taken < LOOKS_MAX;
+        *taken += u32::from(is_left);
+        is_left
+    }
+
+    /// What is remembered of facts, and of their fleets.
+    pub fn remembered(&self, facts: &[(FleetName, String)]) -> Remembered {
+        let mut remembered = Remembered::default();
+        for (fleet, key) in facts {
+            let Some(row) = self.rows.get(fleet) else { continue };
+            if let Some(heard) = row.heard.get(key) {
+                remembered.heard.insert((fleet.clone(), key.clone()), *heard);
+            }
+            if let Some(next) = row.lock.next_wake {
+                remembered.next_wakes.insert(fleet.clone(), next);
+            }
+        }
+        remembered
     }
 
     /// Takes the lease if it is free, over, or the holder's own.

@@ -19,7 +19,7 @@ use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::DateTime;
 use driftless_planner::observation::{Lifecycle, TemplateReference, TemplateVersion};
 use driftless_planner::refresh::RefreshStatus;
-use driftless_reconciler::ports::CallErrorKind;
+use driftless_reconciler::ports::{CallErrorKind, Members};
 use jiff::SignedDuration;
 
 use super::*;
@@ -269,7 +269,8 @@ async fn groups_without_a_fleets_name_belong_to_none() {
     });
     let names = ["app-blue", "free", "odd"].into_iter().map(id).collect();
     let fleets = client(&[&rule]).fleets_of_groups(&names).await.unwrap();
-    assert_eq!(fleets, BTreeMap::from([(id("app-blue"), id("app"))]));
+    let instances = raw().build().instances().iter().filter_map(|one| one.instance_id().map(id)).collect();
+    assert_eq!(fleets, BTreeMap::from([(id("app-blue"), Members { fleet: id("app"), instances })]));
 }
 
 #[tokio::test]

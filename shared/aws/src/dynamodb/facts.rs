@@ -1,66 +1,142 @@
 //! Filing facts.
 
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::ports::Called;
+use driftless_planner::storm::{LOOKS_MAX, minute_of};
+use driftless_reconciler::ports::{CallError, Called, Filing, Remembered};
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
-use crate::dynamodb::items::{TRANSACT, cancelled, has_failed, number, values};
-use crate::dynamodb::rows::{FactRow, LOCK, SCHEMA_VERSION, fleet_key, key, to_item};
+use crate::dynamodb::items::{Freshness, TRANSACT, cancelled, has_failed, number, values};
+use crate::dynamodb::rows::{
+    ACCOUNT, FactRow, HeardRow, Item, LOCK, LOOKS_KEPT, LockRow, SCHEMA_VERSION, fleet_key, from_item,
+    from_milliseconds, heard_partition, key, looks_key, sort_key, to_item,
+};
 use crate::error::{call_error, refused};
 
 /// Facts are ordered by their reporter's clock: what arrives late, or twice, changes nothing.
 const IS_NEWER: &str = "attribute_not_exists(pk) OR observed_at_ms < :new";
 
-/// Where the fact is among the parts of the transaction.
-const FACT_PART: usize = 0;
+/// Where the part with that condition is in the transaction.
+const ORDERED_PART: usize = 0;
+
+const BATCH_GET: &str = "dynamodb:BatchGetItem";
+const UPDATE: &str = "dynamodb:UpdateItem";
 
 impl Table<'_> {
-    /// Stores a fact and counts a wake, together: a run that gives its lease back has seen the fact, or is told of it.
-    pub(crate) async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<()> {
+    /// Stores a fact, and with it a wake, so that a run that gives its lease back has seen the fact or is told of it; or, of one
+    /// that can wait, that it was heard.
+    pub(crate) async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<Filing> {
         let row = FactRow::of(fleet, fact, now);
-        self.patiently(&row.sk, || self.try_file(fleet, &row)).await
+        let item = to_item(TRANSACT, &row)?;
+        let (parts, known) = if fact.can_wait() {
+            let heard = HeardRow::of(fleet, fact, now);
+            let heard = self.put_newer(to_item(TRANSACT, &heard)?, heard.observed_at_ms)?;
+            let stored =
+                Put::builder().table_name(self.name).set_item(Some(item)).build().map_err(|error| refuse(&error))?;
+            ([heard, stored].map(|put| TransactWriteItem::builder().put(put).build()), Filing::Known)
+        } else {
+            let stored = TransactWriteItem::builder().put(self.put_newer(item, row.observed_at_ms)?).build();
+            let wake = TransactWriteItem::builder().update(self.count_wake(fleet)?).build();
+            // A fact as new or newer is there, and its wake was counted with it.
+            ([stored, wake], Filing::Stored)
+        };
+        self.patiently(&row.sk, || self.try_file(parts.clone(), known)).await
     }
 
-    async fn try_file(&self, fleet: &FleetName, row: &FactRow) -> Called<()> {
-        let refuse = |error: aws_sdk_dynamodb::error::BuildError| refused(TRANSACT, error.to_string());
-        let put = Put::builder()
-            .table_name(self.name)
-            .set_item(Some(to_item(TRANSACT, row)?))
-            .condition_expression(IS_NEWER)
-            .expression_attribute_values(":new", observed_at(row))
-            .build()
-            .map_err(refuse)?;
-        let names = values([(":one", number(1_u64)), (":schema", number(SCHEMA_VERSION))]);
-        let count = Update::builder()
-            .table_name(self.name)
-            .set_key(Some(key(fleet_key(fleet), LOCK)))
-            .update_expression("SET schema_version = if_not_exists(schema_version, :schema) ADD wakes :one")
-            .set_expression_attribute_values(Some(names))
-            .build()
-            .map_err(refuse)?;
-        let request = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(count).build());
+    async fn try_file(&self, parts: [TransactWriteItem; 2], known: Filing) -> Called<Filing> {
+        let request = self.client.transact_write_items().set_transact_items(Some(parts.into()));
         match request.send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Filing::Stored),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
                     let reasons = cancellation.cancellation_reasons();
-                    // A fact as new or newer is there, and its wake was counted with it.
-                    if has_failed(reasons, FACT_PART) { Ok(()) } else { Err(cancelled(reasons)) }
+                    if has_failed(reasons, ORDERED_PART) { Ok(known) } else { Err(cancelled(reasons)) }
                 }
                 Some(_) | None => Err(call_error(TRANSACT, error)),
             },
         }
     }
+
+    /// What was heard of facts, and the wakes of their fleets. Eventually consistent: what is missed is written, to no effect.
+    pub(crate) async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
+        let heard = facts.iter().map(|(fleet, fact)| (heard_partition(fleet), fact.key()));
+        let fleets: BTreeSet<&FleetName> = facts.iter().map(|(fleet, _)| *fleet).collect();
+        let locks = fleets.iter().map(|fleet| (fleet_key(fleet), LOCK.to_owned()));
+        // A key that comes twice is refused.
+        let keys: BTreeSet<(String, String)> = heard.chain(locks).collect();
+        let keys = keys.into_iter().map(|(pk, sk)| key(pk, sk)).collect();
+        let mut remembered = Remembered::default();
+        for item in self.get_all(keys, Freshness::Eventual).await? {
+            if sort_key(&item) == LOCK {
+                let row: LockRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                let next = row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+                let fleet = fleets.iter().find(|fleet| fleet_key(fleet) == row.pk);
+                remembered.next_wakes.extend(fleet.zip(next).map(|(fleet, next)| ((*fleet).clone(), next)));
+                continue;
+            }
+            let row: HeardRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+            let at = from_milliseconds(BATCH_GET, "observed_at_ms", row.observed_at_ms)?;
+            let fleet = fleets.iter().find(|fleet| heard_partition(fleet) == row.pk);
+            remembered.heard.extend(fleet.map(|fleet| (((*fleet).clone(), row.sk), at)));
+        }
+        Ok(remembered)
+    }
+
+    /// Takes one of the looks of a minute, which one item counts. The answer to a count may be lost: one too many is counted
+    /// then, and a look comes later.
+    pub(crate) async fn take_look(&self, now: Timestamp) -> Called<bool> {
+        let kept = u64::try_from((now + LOOKS_KEPT).as_second()).unwrap_or_default();
+        let request = self
+            .client
+            .update_item()
+            .table_name(self.name)
+            .set_key(Some(key(ACCOUNT, looks_key(minute_of(now)))))
+            .update_expression("SET schema_version = :schema, expires_at = :kept ADD looks :one")
+            .condition_expression("attribute_not_exists(looks) OR looks < :max")
+            .set_expression_attribute_values(Some(values([
+                (":schema", number(SCHEMA_VERSION)),
+                (":kept", number(kept)),
+                (":one", number(1_u64)),
+                (":max", number(LOOKS_MAX)),
+            ])));
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(_) | None => Err(call_error(UPDATE, error)),
+            },
+        }
+    }
+
+    fn put_newer(&self, item: Item, observed_at_ms: i64) -> Called<Put> {
+        Put::builder()
+            .table_name(self.name)
+            .set_item(Some(item))
+            .condition_expression(IS_NEWER)
+            .expression_attribute_values(":new", AttributeValue::N(observed_at_ms.to_string()))
+            .build()
+            .map_err(|error| refuse(&error))
+    }
+
+    fn count_wake(&self, fleet: &FleetName) -> Called<Update> {
+        let names = values([(":one", number(1_u64)), (":schema", number(SCHEMA_VERSION))]);
+        Update::builder()
+            .table_name(self.name)
+            .set_key(Some(key(fleet_key(fleet), LOCK)))
+            .update_expression("SET schema_version = if_not_exists(schema_version, :schema) ADD wakes :one")
+            .set_expression_attribute_values(Some(names))
+            .build()
+            .map_err(|error| refuse(&error))
+    }
 }
 
-fn observed_at(row: &FactRow) -> AttributeValue {
-    AttributeValue::N(row.observed_at_ms.to_string())
+fn refuse(error: &BuildError) -> CallError {
+    refused(TRANSACT, error.to_string())
 }

@@ -32,6 +32,11 @@ pub(crate) const OPEN: &str = "open";
 /// How long a fact is kept: two weekends and the days between, enough to look into what happened; far longer than any
 /// decision waits for one.
 const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// How long it is remembered that a fact was reported: EventBridge tries for a day, and the queues keep what nobody took for days;
+/// what comes later than this is looked at once more.
+const HEARD_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
+/// How long it is believed that an instance is nobody's: it may come to a fleet, and until then Config judges it with the others.
+const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
 /// one call.
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -95,6 +100,17 @@ pub(crate) struct FactRow {
     pub(crate) open_work: String,
     pub(crate) open_since: String,
     pub(crate) fact: Fact,
+}
+
+/// When a fact that can wait was observed. It outlives the fact: what was consumed and is reported again is known.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeardRow {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+    pub(crate) schema_version: u32,
+    pub(crate) observed_at_ms: i64,
+    pub(crate) expires_at: i64,
 }
 
 /// A line of the journal.
@@ -191,6 +207,14 @@ pub(crate) struct TurnsRow {
     pub(crate) turns_ms: BTreeMap<FleetName, i64>,
 }
 
+/// The sort key of the count of looks that were taken on the spot in a minute.
+pub(crate) fn looks_key(minute: i64) -> String {
+    format!("LOOKS#{minute}")
+}
+
+/// How long it is kept: until the minute is certainly over.
+pub(crate) const LOOKS_KEPT: SignedDuration = SignedDuration::from_hours(1);
+
 /// When instances of a fleet last began to break a rule.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -250,6 +274,11 @@ pub(crate) fn half_told_key(id: &str) -> String {
     format!("{HALF_TOLD_PREFIX}{id}")
 }
 
+/// The partition of what was heard of a fleet. It is not the fleet's own, of which a look reads everything.
+pub(crate) fn heard_partition(fleet: &FleetName) -> String {
+    format!("HEARD#{fleet}")
+}
+
 /// The partition of the journal of a fleet, by its name, or of the account: no fleet has a name in capitals.
 pub(crate) fn journal_partition(of: &str) -> String {
     format!("JOURNAL#{of}")
@@ -295,6 +324,18 @@ impl FactRow {
             open_work: OPEN.to_owned(),
             open_since: sortable(now),
             fact: fact.clone(),
+        }
+    }
+}
+
+impl HeardRow {
+    pub(crate) fn of(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
+        Self {
+            pk: heard_partition(fleet),
+            sk: fact.key(),
+            schema_version: SCHEMA_VERSION,
+            observed_at_ms: fact.observed_at().as_millisecond(),
+            expires_at: (now + HEARD_KEPT).as_second(),
         }
     }
 }
@@ -417,7 +458,7 @@ impl IndexRow {
             sk: index_key(subject)?,
             schema_version: SCHEMA_VERSION,
             fleets: fleets.clone(),
-            expires_at: (now + INDEX_KEPT).as_second(),
+            expires_at: (now + if fleets.is_empty() { NOBODYS_KEPT } else { INDEX_KEPT }).as_second(),
         })
     }
 }

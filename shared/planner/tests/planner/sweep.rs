@@ -8,7 +8,7 @@ use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, RuleReading, TemplateReference};
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Read, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
+use driftless_planner::sweep::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{RULE, finding, fleet, group, id, image, quiet_alarm, rule, t0, target_group, version};
@@ -116,7 +116,7 @@ fn target_groups_and_alarms_of_a_woken_fleet_are_indexed_with_all_their_fleets()
     let (fleets, _) = fleets(vec![one, two], &Defaults::default());
     assert_eq!(alarm_prefixes(&fleets), BTreeSet::from(["cpu-*".parse().unwrap()]));
     let mut swept = Swept::default();
-    swept.wakes.insert("one".parse().unwrap(), "something");
+    swept.wakes.insert("one".parse().unwrap(), Reason::FleetChanged);
     let prefixed = BTreeSet::from(["cpu-1".parse().unwrap()]);
     let index = index(&fleets, &prefixed, &swept);
     let named = |subject: &Subject| index[subject].iter().map(FleetName::as_str).collect::<Vec<_>>();
@@ -166,10 +166,10 @@ fn a_fleet_with_something_to_do_is_woken_and_no_other() {
     tagged.tags.insert("driftless:mode".to_owned(), "observe".to_owned());
     for (group, drifted, open, reason) in [
         (&same, &[][..], &[][..], None),
-        (&same, &[2], &[], Some("an instance breaks a rule of the list")),
+        (&same, &[2], &[], Some(Reason::InstanceDrifted)),
         (&same, &[77], &[], None),
-        (&same, &[], &["app"], Some("work is open")),
-        (&tagged, &[], &[], Some("its groups, its policy or its images changed, or an hour has passed")),
+        (&same, &[], &["app"], Some(Reason::WorkIsOpen)),
+        (&tagged, &[], &[], Some(Reason::FleetChanged)),
     ] {
         let swept = swept(group, drifted, open, &same);
         assert_eq!(swept.wakes.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
@@ -202,7 +202,7 @@ fn work_of_a_fleet_without_groups_is_woken() {
     let same = group(3);
     let swept = swept(&same, &[], &["gone"], &same);
     let gone: FleetName = "gone".parse().unwrap();
-    assert_eq!(swept.wakes, BTreeMap::from([(gone, "work is open, and its groups are gone")]));
+    assert_eq!(swept.wakes, BTreeMap::from([(gone, Reason::GroupsAreGone)]));
 }
 
 #[test]
@@ -239,4 +239,15 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
     let (fleets, _) = fleets(vec![one, other, invalid], &Defaults::default());
     let read = rules(&fleets);
     assert_eq!(read.iter().map(RuleName::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_fleet_whose_alarm_rings_is_woken_before_all_others() {
+    let mut swept = Swept::default();
+    let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmRings];
+    for (name, reason) in ["a", "b", "c", "d"].into_iter().zip(reasons) {
+        swept.wakes.insert(name.parse().unwrap(), reason);
+    }
+    let names: Vec<&str> = swept.in_order().into_iter().map(|(fleet, _)| fleet.as_str()).collect();
+    assert_eq!(names, ["d", "c", "b", "a"]);
 }

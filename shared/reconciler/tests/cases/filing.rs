@@ -7,10 +7,11 @@ use driftless_planner::fact::{
 };
 use driftless_planner::ids::FleetName;
 use driftless_reconciler::file::{Filed, FleetsOf, file, fleets_of};
+use driftless_reconciler::ports::Remembered;
 
 use jiff::SignedDuration;
 
-use crate::support::{World, app, block_on, fact, fleet_name, instance, rule, start};
+use crate::support::{World, app, block_on, fact, fleet_name, instance, judge, rule, start, word};
 
 fn found(world: &World, facts: &[Fact]) -> FleetsOf {
     block_on(fleets_of(world, facts)).unwrap()
@@ -61,12 +62,25 @@ fn what_the_index_misses_is_asked_in_one_batch_and_remembered() {
 }
 
 #[test]
-fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_writes_nothing() {
+fn what_is_told_of_one_instance_is_told_of_its_group() {
+    let world = app();
+    let facts: Vec<Fact> = (0..4).map(|number| fact(&world, number, Verdict::NonCompliant)).collect();
+    for fact in &facts {
+        assert_eq!(found(&world, std::slice::from_ref(fact)).len(), 1);
+    }
+    let asked = ["indexed", "groups_of_instances", "fleets_of_groups", "index", "indexed", "indexed", "indexed"];
+    assert_eq!(world.names_since(0), asked);
+}
+
+#[test]
+fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_remembered_as_such() {
     let world = app();
     let fact = stranger(&world);
     let fleets = found(&world, std::slice::from_ref(&fact));
-    assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::NotOurs);
-    assert_eq!(world.names_since(0), ["indexed", "groups_of_instances"]);
+    assert_eq!(block_on(file(&world, &fact, &fleets, &nothing(), 0)).unwrap(), Filed::NotOurs);
+    assert_eq!(world.names_since(0), ["indexed", "groups_of_instances", "index"]);
+    assert!(found(&world, std::slice::from_ref(&fact)).is_empty());
+    assert_eq!(world.names_since(3), ["indexed"]);
 }
 
 #[test]
@@ -98,7 +112,10 @@ fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
     let world = app();
     let fact = image(Some(fleet_name()));
     let fleets = found(&world, std::slice::from_ref(&fact));
-    assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::With(BTreeSet::from([fleet_name()])));
+    assert_eq!(
+        block_on(file(&world, &fact, &fleets, &nothing(), 0)).unwrap(),
+        Filed::With(BTreeSet::from([fleet_name()]))
+    );
     assert_eq!(world.names_since(0), ["file"]);
     // It is a hint: a look uses it up.
     block_on(world.look(&fleet_name(), None)).unwrap();
@@ -106,12 +123,47 @@ fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
 }
 
 #[test]
-fn a_fact_that_is_not_newer_than_the_stored_one_counts_no_wake() {
+fn a_command_that_is_not_newer_than_the_stored_one_counts_no_wake_and_is_looked_at() {
+    let world = app();
+    let fact = word(&world, "one");
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    for _ in 0..3 {
+        let filed = block_on(file(&world, &fact, &fleets, &nothing(), 0)).unwrap();
+        assert_eq!(filed, Filed::With(BTreeSet::from([fleet_name()])));
+    }
+    assert_eq!(world.row(&fleet_name(), |row| row.lock.wakes), 1);
+}
+
+#[test]
+fn a_verdict_of_config_counts_no_wake_and_is_known_from_then_on() {
     let world = app();
     let fact = fact(&world, 1, Verdict::NonCompliant);
     let fleets = found(&world, std::slice::from_ref(&fact));
-    for _ in 0..3 {
-        assert_eq!(block_on(file(&world, &fact, &fleets, 0)).unwrap(), Filed::With(BTreeSet::from([fleet_name()])));
-    }
-    assert_eq!(world.row(&fleet_name(), |row| row.lock.wakes), 1);
+    let filed = |_| block_on(file(&world, &fact, &fleets, &nothing(), 0)).unwrap();
+    assert_eq!([0, 1].map(filed), [Filed::With(BTreeSet::from([fleet_name()])), Filed::Known]);
+    // A look uses it up.
+    judge(&world, 1, Verdict::NonCompliant);
+    block_on(world.look(&fleet_name(), None)).unwrap();
+    assert_eq!(filed(2), Filed::Known);
+    assert_eq!(world.row(&fleet_name(), |row| (row.lock.wakes, row.facts.len())), (0, 0));
+}
+
+#[test]
+fn what_is_remembered_is_not_written_unless_it_is_newer() {
+    let world = app();
+    let fact = fact(&world, 1, Verdict::NonCompliant);
+    let fleets = found(&world, std::slice::from_ref(&fact));
+    let step = SignedDuration::from_millis(1);
+    let heard_at = |at| Remembered { heard: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
+    let at = fact.observed_at();
+    let filed = |at| block_on(file(&world, &fact, &fleets, &heard_at(at), 0)).unwrap();
+    let begin = world.names_since(0).len();
+    assert_eq!([at + step, at].map(filed), [Filed::Known, Filed::Known]);
+    assert!(world.names_since(begin).is_empty());
+    assert_eq!(filed(at - step), Filed::With(BTreeSet::from([fleet_name()])));
+}
+
+/// Nothing is remembered.
+fn nothing() -> Remembered {
+    Remembered::default()
 }

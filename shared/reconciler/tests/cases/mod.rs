@@ -1,5 +1,6 @@
 mod acting;
 mod announcements;
+mod batches;
 mod crashes;
 mod faults;
 mod filing;

@@ -97,7 +97,7 @@ fn a_notification_that_was_not_sent_wakes_its_fleet() {
 
 #[test]
 fn wakes_are_spread_and_arrive_before_the_next_sweep() {
-    for count in [3, 59, 199] {
+    for count in [3, 59, 199, 499] {
         let world = unseen(&[]);
         with_more(&world, count);
         let now = world.lock().now;
@@ -105,10 +105,10 @@ fn wakes_are_spread_and_arrive_before_the_next_sweep() {
         let delays = world.lock().delays.clone();
         assert_eq!(delays.len(), count + 1);
         let most =
-            (0..=60).map(|second| delays.iter().filter(|delay| delay.as_secs() == second).count()).max().unwrap();
-        assert!(most <= count / 60 + 1 + usize::from(count > 60), "{count}: {most} in one second");
+            (0..=240).map(|second| delays.iter().filter(|delay| delay.as_secs() == second).count()).max().unwrap();
+        assert!(most <= count / 240 + 1, "{count}: {most} in one second");
         assert!(delays.iter().all(|delay| delay.subsec_nanos() == 0), "{count}: in whole seconds");
-        assert!(world.lock().queue.iter().all(|message| message.at <= now + SignedDuration::from_secs(70)), "{count}");
+        assert!(world.lock().queue.iter().all(|message| message.at <= now + SignedDuration::from_secs(250)), "{count}");
     }
 }
 

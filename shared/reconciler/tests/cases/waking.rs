@@ -5,7 +5,7 @@ use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::reconcile::Ran;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{World, app, block_on, drifted, fact, fleet_name, group_name, judge, start};
+use crate::support::{World, app, block_on, drifted, fact, fleet_name, group_name, judge, start, word};
 
 /// The fleet with a drifted instance in its debounce, and the time for which its wake is on its way.
 fn debouncing() -> (World, Timestamp) {
@@ -71,7 +71,7 @@ fn a_wake_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_agai
     judge(&world, 1, Verdict::Compliant);
     world.hook("release", 0, |world| {
         judge(world, 2, Verdict::NonCompliant);
-        let reported = fact(world, 2, Verdict::NonCompliant);
+        let reported = word(world, "look");
         world.lock().file(&fleet_name(), &reported);
     });
     assert_eq!(block_on(world.handle(&wake)).unwrap(), Some(Ran::Settled));
@@ -118,8 +118,8 @@ fn a_holder_that_is_woken_does_not_send_its_wake_again() {
     let world = app();
     drifted(&world, 1);
     for looks in 0..3 {
-        world.hook("release", looks, |world| {
-            let reported = fact(world, 2, Verdict::Compliant);
+        world.hook("release", looks, move |world| {
+            let reported = word(world, &format!("number {looks}"));
             world.lock().file(&fleet_name(), &reported);
         });
     }

@@ -9,8 +9,8 @@ use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::file::{Filed, file, fleets_of};
-use driftless_reconciler::ports::{Called, Clock};
-use driftless_reconciler::reconcile::{Ran, Times, reconcile};
+use driftless_reconciler::ports::{Called, Clock, Remembered};
+use driftless_reconciler::reconcile::{Cause, Invocation, Ran, Times, reconcile};
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::{Message, World};
@@ -50,8 +50,13 @@ pub(crate) fn times(now: Timestamp) -> Times {
 impl World {
     /// One run of the loop, by a function of its own.
     pub(crate) async fn look(&self, fleet: &FleetName, due: Option<Timestamp>) -> Called<Ran> {
-        let holder = self.next_holder();
-        reconcile(self, fleet, due, &holder, times(self.now()), &Defaults::default()).await
+        self.look_for(fleet, Cause::Urgent { due }).await
+    }
+
+    async fn look_for(&self, fleet: &FleetName, cause: Cause) -> Called<Ran> {
+        let (holder, defaults) = (self.next_holder(), Defaults::default());
+        let invocation = Invocation { holder: &holder, times: times(self.now()), defaults: &defaults };
+        reconcile(self, fleet, cause, invocation).await
     }
 
     pub(crate) fn next_holder(&self) -> String {
@@ -70,17 +75,19 @@ impl World {
     }
 
     async fn handle_fact(&self, fact: &Fact, attempts: u32) -> Delivered {
-        let fleets = fleets_of(self, std::slice::from_ref(fact)).await?;
-        match file(self, fact, &fleets, attempts).await? {
-            Filed::With(fleets) => {
-                let mut ran = None;
-                for fleet in fleets {
-                    ran = Some(self.look(&fleet, None).await?);
-                }
-                Ok(ran)
-            }
-            Filed::AskedAgainLater | Filed::NotOurs => Ok(None),
+        let known = fleets_of(self, std::slice::from_ref(fact)).await?;
+        let is_again = self.lock().given_back.contains(&fact.key());
+        let fleets = match file(self, fact, &known, &Remembered::default(), attempts).await? {
+            Filed::With(fleets) => fleets,
+            Filed::Known if is_again => known.values().flatten().cloned().collect(),
+            Filed::Known | Filed::AskedAgainLater | Filed::NotOurs => return Ok(None),
+        };
+        let cause = if fact.can_wait() && !is_again { Cause::CanWait } else { Cause::Urgent { due: None } };
+        let mut ran = None;
+        for fleet in fleets {
+            ran = Some(self.look_for(&fleet, cause).await?);
         }
+        Ok(ran)
     }
 
     /// A detector reports something.
@@ -112,6 +119,9 @@ impl World {
     pub(crate) fn give_back(&self, body: WakeMessage) {
         let mut state = self.lock();
         let at = state.now + VISIBILITY;
+        if let WakeMessage::Fact(fact) = &body {
+            state.given_back.insert(fact.key());
+        }
         state.queue.push(Message { at, body });
     }
 

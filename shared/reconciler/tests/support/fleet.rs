@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
-use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
@@ -127,6 +127,19 @@ pub(crate) fn fact(world: &World, number: usize, verdict: Verdict) -> Fact {
         verdict,
         observed_at: world.lock().now,
         annotation: Some("has a public address".into()),
+    })
+}
+
+/// A person's word, which cannot wait.
+pub(crate) fn word(world: &World, request: &str) -> Fact {
+    Fact::Command(CommandFact {
+        request: request.to_owned(),
+        fleet: fleet_name(),
+        actor: "ana".into(),
+        at: world.lock().now,
+        reason: None,
+        cutover: None,
+        command: Command::Retry,
     })
 }
 

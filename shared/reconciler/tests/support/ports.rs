@@ -22,7 +22,7 @@ use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
     Alarms, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Compliance, Groups, Launched,
-    LoadBalancers, Machines, Wakes,
+    LoadBalancers, Machines, Members, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,10 +56,12 @@ impl Groups for World {
         self.call("group", name, |state| Ok(state.groups.get(name).cloned())).await
     }
 
-    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
         self.call("fleets_of_groups", names, |state| {
             let asked = state.groups.values().filter(|group| names.contains(&group.name));
-            Ok(asked.filter_map(|group| Some((group.name.clone(), fleet_of(group)?))).collect())
+            let instances = |group: &Group| group.members.iter().map(|member| member.id.clone()).collect();
+            let members = |group: &Group| Some(Members { fleet: fleet_of(group)?, instances: instances(group) });
+            Ok(asked.filter_map(|group| Some((group.name.clone(), members(group)?))).collect())
         })
         .await
     }
@@ -416,6 +418,13 @@ impl Alarms for World {
 }
 
 impl Wakes for World {
+    async fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> Called<()> {
+        for (message, delay) in messages {
+            self.send(message, *delay).await?;
+        }
+        Ok(())
+    }
+
     async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
         self.call("send", (message, delay), |state| {
             // What SQS takes: whole seconds, 15 minutes at most.

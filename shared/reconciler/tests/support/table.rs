@@ -9,7 +9,9 @@ use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Record;
-use driftless_reconciler::ports::{Acquired, Audience, Called, Committed, Lease, Released, Store, Stored};
+use driftless_reconciler::ports::{
+    Acquired, Audience, Called, Committed, Filing, Lease, Released, Remembered, Store, Stored,
+};
 use jiff::Timestamp;
 
 use super::world::{Lock, Row, State, World};
@@ -47,10 +49,24 @@ impl Store for World {
         .await
     }
 
-    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<()> {
-        self.call("file", (fleet, fact.key()), |state| {
-            state.file(fleet, fact);
-            Ok(())
+    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<Filing> {
+        self.call("file", (fleet, fact.key()), |state| Ok(state.file(fleet, fact))).await
+    }
+
+    async fn take_look(&self, _: Timestamp) -> Called<bool> {
+        self.call("take_look", (), |_| Ok(true)).await
+    }
+
+    async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
+        self.call("remembered", facts.len(), |state| {
+            let mut remembered = Remembered::default();
+            for (fleet, fact) in facts {
+                let row = row(state, fleet);
+                let heard = row.heard.get(&fact.key()).map(|at| (((*fleet).clone(), fact.key()), *at));
+                remembered.heard.extend(heard);
+                remembered.next_wakes.extend(row.lock.next_wake.map(|at| ((*fleet).clone(), at)));
+            }
+            Ok(remembered)
         })
         .await
     }
@@ -249,13 +265,21 @@ impl Store for World {
 }
 
 impl State {
-    /// Files a fact, as the table does: not newer than what is stored, it changes nothing.
-    pub(crate) fn file(&mut self, fleet: &FleetName, fact: &Fact) {
+    /// Files a fact, as the table does: not newer than what is known, it changes nothing.
+    pub(crate) fn file(&mut self, fleet: &FleetName, fact: &Fact) -> Filing {
         let row = row(self, fleet);
-        let is_newer = row.facts.get(&fact.key()).is_none_or(|known| known.observed_at() < fact.observed_at());
-        if is_newer {
-            row.facts.insert(fact.key(), fact.clone());
+        let (key, observed_at) = (fact.key(), fact.observed_at());
+        if fact.can_wait() {
+            if row.heard.get(&key).is_some_and(|heard| *heard >= observed_at) {
+                return Filing::Known;
+            }
+            row.heard.insert(key.clone(), observed_at);
+        } else if row.facts.get(&key).is_some_and(|known| known.observed_at() >= observed_at) {
+            return Filing::Stored;
+        } else {
             row.lock.wakes += 1;
         }
+        row.facts.insert(key, fact.clone());
+        Filing::Stored
     }
 }

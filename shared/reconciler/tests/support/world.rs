@@ -56,6 +56,8 @@ pub(crate) struct Message {
 pub(crate) struct Row {
     pub(crate) record: Option<Record>,
     pub(crate) facts: BTreeMap<String, Fact>,
+    /// When what can wait was observed, by key.
+    pub(crate) heard: BTreeMap<String, Timestamp>,
     pub(crate) outbox: Vec<Notification>,
     /// Of which of them one audience was told.
     pub(crate) half_told: BTreeMap<String, Audience>,
@@ -84,6 +86,8 @@ type Hook = Box<dyn FnOnce(&World) + Send>;
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) now: Timestamp,
+    /// The keys of facts whose message came back to the queue.
+    pub(crate) given_back: BTreeSet<String>,
     /// How long every call takes.
     pub(crate) latency: SignedDuration,
     /// How long an instance takes into service, and out of it.

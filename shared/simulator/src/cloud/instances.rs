@@ -23,6 +23,14 @@ const ABANDONED: u32 = 30_000;
 impl Cloud {
     /// A new instance of a group, pending. The group has launched it, for whatever reason.
     pub(super) fn spawn(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
+        let id = self.enlist(group, zone)?;
+        let boot = self.dice.duration(BOOT.0, BOOT.1);
+        self.agenda.plan(self.now + boot, Due::Boots(id.clone()));
+        Some(id)
+    }
+
+    /// The same, without its boot.
+    pub(super) fn enlist(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
         let (template, image) = self.launches(group)?;
         self.launched += 1;
         let id: InstanceId = format!("i-{:017x}", self.launched).parse().ok()?;
@@ -43,8 +51,7 @@ impl Cloud {
             breaks: BTreeMap::new(),
         };
         self.instances.insert(id.clone(), instance);
-        let boot = self.dice.duration(BOOT.0, BOOT.1);
-        self.agenda.plan(self.now + boot, Due::Boots(id.clone()));
+        self.of_group.entry(group.clone()).or_default().push(id.clone());
         Some(id)
     }
 
@@ -224,12 +231,13 @@ impl Cloud {
     }
 
     /// The instances of a group that are not gone, in the order of their launch.
-    pub fn members<'c>(&'c self, group: &'c GroupName) -> impl Iterator<Item = &'c Instance> {
-        self.instances.values().filter(move |instance| instance.life != Life::Gone && instance.group == *group)
+    pub fn members<'c>(&'c self, group: &GroupName) -> impl Iterator<Item = &'c Instance> + use<'c> {
+        let known = self.of_group.get(group).into_iter().flatten().filter_map(|id| self.instances.get(id));
+        known.filter(|instance| instance.life != Life::Gone)
     }
 
     /// Those that desired capacity counts.
-    pub(super) fn active<'c>(&'c self, group: &'c GroupName) -> impl Iterator<Item = &'c Instance> {
+    pub(super) fn active<'c>(&'c self, group: &GroupName) -> impl Iterator<Item = &'c Instance> + use<'c> {
         self.members(group).filter(|instance| matches!(instance.life, Life::Pending | Life::InService))
     }
 }

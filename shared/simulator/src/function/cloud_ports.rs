@@ -13,7 +13,7 @@ use driftless_planner::observation::{
     Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
 };
 use driftless_planner::refresh::{Refresh, RefreshPlan};
-use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, LoadBalancers, Machines};
+use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, LoadBalancers, Machines, Members};
 use jiff::SignedDuration;
 
 use super::{Api, Function};
@@ -44,9 +44,12 @@ impl Groups for Function {
         self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.group(&name)).await
     }
 
-    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
         let names = names.clone();
-        self.call("autoscaling:DescribeTags", Api::Bucketed, move |world| world.cloud.fleets_of_groups(&names)).await
+        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
+            world.cloud.fleets_of_groups(&names)
+        })
+        .await
     }
 
     async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {

@@ -13,13 +13,14 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Committed, Desk, Held, Journal, Lease,
-    Lock, Released, Store, Stored, Wakes,
+    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Committed, Desk, Filing, Held, Journal,
+    Lease, Lock, Released, Remembered, Store, Stored, Wakes,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Function, failure};
 use crate::judges::{Violation, admission, traffic};
+use crate::queue::BATCH_MAX;
 use crate::world::World;
 
 impl Clock for Function {
@@ -29,6 +30,20 @@ impl Clock for Function {
 }
 
 impl Wakes for Function {
+    async fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> Called<()> {
+        for some in messages.chunks(BATCH_MAX) {
+            let some = some.to_vec();
+            self.call("sqs:SendMessageBatch", Api::Roomy, move |world| {
+                for (message, delay) in some {
+                    world.send(message, world.now + delay);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
         let message = message.clone();
         self.call("sqs:SendMessage", Api::Roomy, move |world| {
@@ -138,13 +153,22 @@ impl Store for Function {
         self.store("index", move |world| world.table.index(&entries)).await
     }
 
-    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<()> {
+    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<Filing> {
         let (fleet, fact) = (fleet.clone(), fact.clone());
         self.store("file", move |world| {
             world.note(|| format!("filed: {}", fact.key()));
-            world.table.file(&fleet, &fact);
+            world.table.file(&fleet, &fact)
         })
         .await
+    }
+
+    async fn take_look(&self, now: Timestamp) -> Called<bool> {
+        self.store("take_look", move |world| world.table.take_look(now)).await
+    }
+
+    async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
+        let keys: Vec<_> = facts.iter().map(|(fleet, fact)| ((*fleet).clone(), fact.key())).collect();
+        self.store("remembered", move |world| world.table.remembered(&keys)).await
     }
 
     async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {

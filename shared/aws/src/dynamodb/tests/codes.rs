@@ -24,11 +24,12 @@ const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
 /// Every write is conditional, absolute, or done under a token: it may be repeated. The journal is not among them: it is
 /// read twice at once, and how often in all where both fail is up to the clock.
-const CALLS: [Call; 16] = [
+const CALLS: [Call; 18] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
     call("lock", BATCH_GET, 3),
     call("indexed", BATCH_GET, 3),
+    call("remembered", BATCH_GET, 3),
     call("index", BATCH_WRITE, 3),
     call("told", BATCH_WRITE, 3),
     call("remember", PUT, 3),
@@ -39,6 +40,7 @@ const CALLS: [Call; 16] = [
     call("acquire", UPDATE, 3),
     call("release", UPDATE, 3),
     call("claim_wake", UPDATE, 3),
+    call("take_look", UPDATE, 3),
     call("file", TRANSACT, 3),
     call("commit", TRANSACT, 3),
 ];
@@ -76,6 +78,8 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
         "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
         "take_turn" => aws.take_turn(&app(), 3, at(1_000)).await.map(words),
         "give_turn" => aws.give_turn(&app()).await.map(words),
+        "remembered" => aws.remembered(&[(&app(), &report(at(1_500)))]).await.map(words),
+        "take_look" => aws.take_look(at(1_000)).await.map(words),
         "acquire" => aws.acquire(&app(), "run-1", at(1_000), at(41_000)).await.map(words),
         "release" => aws.release(&lease(), None).await.map(words),
         "claim_wake" => aws.claim_wake(&app(), at(60_000), at(1_000)).await.map(words),

@@ -1,20 +1,35 @@
-use driftless_reconciler::ports::Store as _;
+use std::collections::BTreeMap;
+
+use driftless_planner::fact::{Command, CommandFact};
+use driftless_reconciler::ports::{Filing, Store as _};
 use futures_util::future::join_all;
 
 use super::*;
 use crate::aws::testing::on;
 
+fn word(at: Timestamp) -> Fact {
+    Fact::Command(CommandFact {
+        request: "one".to_owned(),
+        fleet: app(),
+        actor: "ana".into(),
+        at,
+        reason: None,
+        cutover: None,
+        command: Command::Retry,
+    })
+}
+
 #[tokio::test]
-async fn a_fact_and_its_wake_are_one_transaction() {
+async fn a_fact_that_cannot_wait_and_its_wake_are_one_transaction() {
     let canned = Canned::default().on("TransactWriteItems", 200, "{}");
-    on(&canned).file(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
+    assert_eq!(on(&canned).file(&app(), &word(at(1_500)), at(2_000)).await.unwrap(), Filing::Stored);
     let parts = parts(&canned);
     assert_eq!(parts.len(), 2);
     let put = &parts[0]["Put"];
     assert_eq!(put["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
     assert_eq!(put["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
     assert_eq!(put["Item"]["pk"], json!({"S": "FLEET#app"}));
-    assert_eq!(put["Item"]["fact"]["M"]["kind"], json!({"S": "compliance"}));
+    assert_eq!(put["Item"]["fact"]["M"]["kind"], json!({"S": "command"}));
     let count = &parts[1]["Update"];
     assert_eq!(count["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}}));
     assert_eq!(count["UpdateExpression"], "SET schema_version = if_not_exists(schema_version, :schema) ADD wakes :one");
@@ -22,10 +37,65 @@ async fn a_fact_and_its_wake_are_one_transaction() {
 }
 
 #[tokio::test]
+async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
+    let canned = Canned::default().on("TransactWriteItems", 200, "{}");
+    assert_eq!(on(&canned).file(&app(), &report(at(1_500)), at(2_000)).await.unwrap(), Filing::Stored);
+    let parts = parts(&canned);
+    assert_eq!(parts.len(), 2);
+    let heard = &parts[0]["Put"];
+    assert_eq!(heard["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
+    assert_eq!(heard["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
+    // Not in the partition of which a look reads everything.
+    assert_eq!(heard["Item"]["pk"], json!({"S": "HEARD#app"}));
+    assert_eq!(heard["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
+    let fact = &parts[1]["Put"];
+    assert!(fact.get("ConditionExpression").is_none(), "the other part has it");
+    assert_eq!(fact["Item"]["pk"], json!({"S": "FLEET#app"}));
+    assert_eq!(fact["Item"]["fact"]["M"]["kind"], json!({"S": "compliance"}));
+}
+
+#[tokio::test]
 async fn a_fact_that_is_not_newer_changes_nothing() {
-    let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[failed(), fine()]));
-    on(&canned).file(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
-    assert_eq!(canned.sent().len(), 1);
+    for (fact, expected) in [(word(at(1_500)), Filing::Stored), (report(at(1_500)), Filing::Known)] {
+        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[failed(), fine()]));
+        assert_eq!(on(&canned).file(&app(), &fact, at(2_000)).await.unwrap(), expected);
+        assert_eq!(canned.sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
+    let fact = report(at(1_500));
+    let heard = json!({
+        "pk": {"S": "HEARD#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
+        "observed_at_ms": {"N": "1400"}, "expires_at": {"N": "9"},
+    });
+    let mut lock = lock_item("run-1", 4, 9, 41_000);
+    lock["next_wake_ms"] = json!({"N": "60000"});
+    let answer = json!({"Responses": {"driftless": [heard, lock]}, "UnprocessedKeys": {}});
+    let canned = Canned::default().on("BatchGetItem", 200, answer.to_string());
+    // A key that is asked for twice would be refused.
+    let remembered = on(&canned).remembered(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
+    assert_eq!(remembered.heard, BTreeMap::from([((app(), fact.key()), at(1_400))]));
+    assert_eq!(remembered.next_wakes, BTreeMap::from([(app(), at(60_000))]));
+    let asked = &canned.only().json()["RequestItems"]["driftless"];
+    assert_eq!(asked["Keys"].as_array().unwrap().len(), 2);
+    assert_eq!(asked["ConsistentRead"], false);
+}
+
+#[tokio::test]
+async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
+    let refused = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+        "message": "The conditional request failed",
+    });
+    let canned = Canned::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, refused.to_string());
+    let aws = on(&canned);
+    assert!(aws.take_look(at(119_999)).await.unwrap());
+    assert!(!aws.take_look(at(120_000)).await.unwrap());
+    let keys: Vec<Value> = canned.sent().iter().map(|sent| sent.json()["Key"]["sk"]["S"].clone()).collect();
+    assert_eq!(keys, ["LOOKS#1", "LOOKS#2"]);
+    assert_eq!(canned.sent()[0].json()["ConditionExpression"], "attribute_not_exists(looks) OR looks < :max");
 }
 
 #[tokio::test]

@@ -64,6 +64,14 @@ async fn entries_are_written_by_25() {
 }
 
 #[tokio::test]
+async fn an_instance_of_nobody_is_remembered_for_an_hour() {
+    let canned = Canned::default().on("BatchWriteItem", 200, "{}");
+    on(&canned).index(&BTreeMap::from([(instance(0), BTreeSet::new())]), at(1_000)).await.unwrap();
+    let item = canned.only().json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
+    assert_eq!((&item["fleets"], &item["expires_at"]), (&json!({"L": []}), &json!({"N": (1 + 3_600).to_string()})));
+}
+
+#[tokio::test]
 async fn fleets_with_open_work_come_from_the_sparse_index() {
     let item = |pk: &str, sk: &str, since: &str| json!({"pk": {"S": pk}, "sk": {"S": sk}, "open_work": {"S": "open"}, "open_since": {"S": since}});
     let (older, newer) = ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:02.000Z");

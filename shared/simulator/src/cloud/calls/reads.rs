@@ -10,7 +10,7 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TemplateContent, TemplateVersion};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called};
+use driftless_reconciler::ports::{CallErrorKind, Called, Members};
 use jiff::{SignedDuration, Timestamp};
 
 use super::refused::{error, gone};
@@ -50,9 +50,11 @@ impl Cloud {
         Ok(self.described(name))
     }
 
-    /// The fleets of groups.
-    pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, FleetName>> {
-        Ok(names.iter().filter_map(|name| Some((name.clone(), self.fleet_of(name)?))).collect())
+    /// The fleets of groups, and their members.
+    pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
+        let instances = |name: &GroupName| self.members(name).map(|instance| instance.id.clone()).collect();
+        let members = |name: &GroupName| Some(Members { fleet: self.fleet_of(name)?, instances: instances(name) });
+        Ok(names.iter().filter_map(|name| Some((name.clone(), members(name)?))).collect())
     }
 
     /// The groups of instances.

@@ -1,0 +1,107 @@
+//! An account with many fleets, all alike, for questions of scale.
+
+use std::collections::BTreeMap;
+
+use driftless_planner::balancer::TargetGroupSettings;
+use driftless_planner::fact::{AlarmSubject, ComplianceFact, Verdict};
+use driftless_planner::fleet::Color;
+use driftless_planner::ids::{AlarmName, FleetName, IdError, InstanceId, RuleName};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloud::{Build, Cloud};
+use crate::dice::Dice;
+use crate::faults::Rates;
+use crate::fleet::{self, FleetNames, FleetPlan, Layout};
+use crate::world::World;
+
+/// How large an account is, and how its fleets want to be treated.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// How many fleets: pairs with a load balancer.
+    pub fleets: usize,
+    /// How many instances each has, all in its live color.
+    pub instances: u32,
+}
+
+/// An account that has stood for long, before Driftless sees it for the first time.
+#[derive(Debug)]
+pub struct Account {
+    /// Everything.
+    pub world: World,
+    /// The fleets, each with its instances.
+    pub fleets: BTreeMap<FleetName, Vec<InstanceId>>,
+    /// The rule that all of them list.
+    pub rule: RuleName,
+}
+
+/// Config's time to evaluate a new instance.
+const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
+/// What an alarm watches: one minute.
+const WINDOW: SignedDuration = SignedDuration::from_mins(1);
+
+impl Account {
+    /// An account of a size.
+    ///
+    /// # Errors
+    /// A name that the planner's types refuse.
+    pub fn new(size: Size, start: Timestamp, dice: &mut Dice) -> Result<Self, IdError> {
+        let mut cloud = Cloud::new(dice.split(), start);
+        let rule: RuleName = "approved".parse()?;
+        cloud.add_rule(&rule, EVALUATION);
+        let image = fleet::image("ami-00000000000000001".parse()?, start);
+        let id = image.id.clone();
+        cloud.add_image(image, Build::Good);
+        let (mut fleets, mut alarms) = (BTreeMap::new(), Vec::new());
+        for number in 0..size.fleets {
+            let name: FleetName = format!("fleet-{number:04}").parse()?;
+            let alarm: AlarmName = format!("{name}-5xx").parse()?;
+            let names = FleetNames::of(Layout::Weighted, name.clone(), Color::Blue, number)?;
+            fleet::add_fleet(&mut cloud, &plan(&names, &alarm, id.clone()));
+            alarms.push(alarm);
+            let Some(live) = names.colors.first() else { continue };
+            cloud.stand(&live.group, size.instances);
+            fleets.insert(name, cloud.members(&live.group).map(|instance| instance.id.clone()).collect());
+        }
+        // Each forward action that is added would have all of them looked at.
+        for alarm in &alarms {
+            cloud.add_alarm(alarm, AlarmSubject::default(), WINDOW);
+        }
+        cloud.drain_events();
+        let world = World::new(start, cloud, dice.split(), Rates::none());
+        Ok(Self { world, fleets, rule })
+    }
+}
+
+fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::ImageId) -> FleetPlan {
+    let tags = [
+        ("driftless:fleet", names.fleet.as_str()),
+        ("driftless:mode", "act"),
+        ("driftless:rules", "approved"),
+        ("driftless:alarms", alarm.as_str()),
+        // Short, so that a cutover is over soon; long enough for the alarm.
+        ("driftless:traffic", "100"),
+        ("driftless:step", "3m"),
+    ];
+    let settings = TargetGroupSettings {
+        stickiness: None,
+        deregistration_delay: SignedDuration::from_mins(1),
+        slow_start: SignedDuration::ZERO,
+    };
+    FleetPlan {
+        names: names.clone(),
+        tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        settings,
+        image,
+        // They stand at once.
+        min: 0,
+        max: 0,
+        desired: 0,
+        warm_up: SignedDuration::from_mins(1),
+    }
+}
+
+/// What Config reports of an instance.
+pub fn breaks(rule: &RuleName, instance: &InstanceId, at: Timestamp) -> ComplianceFact {
+    let (instance, rule) = (instance.clone(), rule.clone());
+    ComplianceFact { instance, rule, verdict: Verdict::NonCompliant, observed_at: at, annotation: None }
+}

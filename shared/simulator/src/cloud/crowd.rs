@@ -1,0 +1,30 @@
+//! Large accounts: groups whose instances serve from the beginning. Nobody waits for a hundred thousand of them to boot.
+
+use driftless_planner::ids::GroupName;
+use driftless_planner::observation::TargetHealth;
+
+use super::Cloud;
+use super::state::{Life, Target};
+
+impl Cloud {
+    /// Gives a group so many instances, and bounds that fit them. They serve, as if they had for long.
+    pub fn stand(&mut self, name: &GroupName, count: u32) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        (group.min, group.max, group.desired) = (count, count.saturating_mul(2), count);
+        let (zones, target_groups) = (group.zones.clone(), group.target_groups.clone());
+        let now = self.now;
+        for (zone, _) in zones.iter().cycle().zip(0..count) {
+            let Some(id) = self.enlist(name, zone) else { return };
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.life = Life::InService;
+                instance.in_service_since = Some(now);
+            }
+            for arn in &target_groups {
+                if let Some(known) = self.target_groups.get_mut(arn) {
+                    known.targets.insert(id.clone(), Target { health: TargetHealth::Healthy });
+                }
+            }
+        }
+        self.touch(name);
+    }
+}

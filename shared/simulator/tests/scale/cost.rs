@@ -1,0 +1,244 @@
+//! What it costs: counted calls times list prices, as docs/cost.md holds it. No figure there is written by hand but the
+//! prices, and what stands in `fixed` as the template has it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use driftless_simulator::account::Size;
+use driftless_simulator::world::Counts;
+use jiff::SignedDuration;
+
+use crate::storm::storm;
+use crate::support::{Settled, calls, run, settled};
+
+/// So long an account is watched; a month is so many hours.
+const WATCHED_HOURS: i64 = 4;
+const MONTH_HOURS: i64 = 730;
+/// When the prices were looked up.
+const DATE: &str = "2026-11-21";
+
+/// A list price of us-east-1, in dollars, with what of it is free each month.
+struct Price {
+    what: &'static str,
+    dollars: f64,
+    each: f64,
+    unit: &'static str,
+    free: f64,
+}
+
+const fn price(what: &'static str, dollars: f64, each: f64, unit: &'static str, free: f64) -> Price {
+    Price { what, dollars, each, unit, free }
+}
+
+const LAMBDA_REQUESTS: &str = "Lambda requests";
+const LAMBDA_TIME: &str = "Lambda arm64 duration";
+const WRITES: &str = "DynamoDB writes";
+const READS: &str = "DynamoDB reads";
+const SQS: &str = "SQS requests";
+const SNS: &str = "SNS publishes";
+const SCHEDULER: &str = "Scheduler invocations";
+const METRICS: &str = "CloudWatch metrics";
+const ALARMS: &str = "CloudWatch alarm metrics";
+const DASHBOARD: &str = "CloudWatch dashboards";
+const LOGS: &str = "CloudWatch log lines of metrics";
+const KEY: &str = "KMS keys";
+
+const PRICES: [Price; 12] = [
+    price(LAMBDA_REQUESTS, 0.20, 1e6, "requests", 1e6),
+    price(LAMBDA_TIME, 13.3334, 1e6, "GB-seconds", 4e5),
+    price(WRITES, 0.625, 1e6, "write request units of 1 KB", 0.0),
+    price(READS, 0.125, 1e6, "read request units of 4 KB", 0.0),
+    price(SQS, 0.40, 1e6, "requests", 1e6),
+    price(SNS, 0.50, 1e6, "publishes", 1e6),
+    price(SCHEDULER, 1.00, 1e6, "invocations", 14e6),
+    price(METRICS, 0.30, 1.0, "metric", 10.0),
+    price(ALARMS, 0.10, 1.0, "metric that an alarm watches", 10.0),
+    price(DASHBOARD, 3.00, 1.0, "dashboard", 0.0),
+    price(LOGS, 0.50, 1e9, "bytes taken in", 5e9),
+    price(KEY, 1.00, 1.0, "key", 0.0),
+];
+
+/// How much of what.
+type Amounts = BTreeMap<&'static str, f64>;
+
+/// Runs of functions, by memory in MB: what their duration is multiplied with.
+#[derive(Debug, Clone, Copy, Default)]
+struct Runs {
+    of_detectors: f64,
+    of_reconcile: f64,
+}
+
+/// A table's row, an event, a wake: everything small is one unit.
+const WRITE: f64 = 1.0;
+/// A part of a transaction costs twice.
+const IN_TRANSACTION: f64 = 2.0;
+const EVENTUAL: f64 = 0.5;
+/// A row of the sweep's memory, in bytes, of which a unit reads 4 KB.
+const FINGERPRINT: f64 = 110.0;
+/// Lambda polls each queue so often an hour when nothing comes: five pollers that wait for 20 seconds.
+const POLLS_PER_HOUR: f64 = 5.0 * 180.0;
+/// The queues of three detectors, and the wake queue.
+const QUEUES: f64 = 4.0;
+/// The line of a fleet's metric in the log.
+const METRIC_LINE: f64 = 250.0;
+
+fn number(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
+/// What was counted, in what is billed. `events`: of AWS, each of which a detector sees.
+fn billed(counts: &Counts, fleets: usize, events: usize) -> (Amounts, Runs) {
+    let of = |operation: &str| number(calls(counts, operation));
+    let fleets = number(u64::try_from(fleets).unwrap());
+    let runs =
+        Runs { of_detectors: number(u64::try_from(events).unwrap()) / 10.0, of_reconcile: number(counts.functions) };
+    let sweeps = of("open_fleets");
+    let events = number(u64::try_from(events).unwrap());
+    // State, lease, and a row each of journal and outbox; a fact and the count of wakes.
+    let transactions = of("commit") * 4.0 + of("file") * 2.0;
+    let locks = of("acquire") + of("release") + of("claim_wake");
+    // A target group of each color, and an alarm, of every fleet that the sweep wakes: as many as remember it afterwards.
+    let others = of("told") + of("remember") * 4.0 + of("take_turn") + of("give_turn");
+    let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
+    let shared = of("dynamodb:BatchGetItem") * 10.0 * EVENTUAL + of("take_turn") + of("give_turn");
+    let swept = sweeps * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
+    let wakes = of("sqs:SendMessage");
+    // An event is put, received and deleted; its fact as well. Ten go together where they come together.
+    let carried = events * 1.0 + runs.of_detectors * 3.0 + runs.of_reconcile * 2.0;
+    let amounts = Amounts::from([
+        (LAMBDA_REQUESTS, runs.of_detectors + runs.of_reconcile),
+        (WRITES, transactions * IN_TRANSACTION * WRITE + (locks + others) * WRITE),
+        (READS, decided + shared + swept),
+        (SQS, wakes + carried),
+        (SNS, of("sns:Publish")),
+        (SCHEDULER, sweeps),
+        (LOGS, sweeps * fleets * METRIC_LINE),
+    ]);
+    (amounts, runs)
+}
+
+/// What is billed by the month, whatever happens.
+fn fixed(fleets: usize) -> Amounts {
+    let fleets = number(u64::try_from(fleets).unwrap());
+    let hours = f64::from(i32::try_from(MONTH_HOURS).unwrap());
+    Amounts::from([
+        (SQS, QUEUES * POLLS_PER_HOUR * hours),
+        (METRICS, 9.0 + fleets),
+        (ALARMS, 30.0),
+        (DASHBOARD, 1.0),
+        (KEY, 1.0),
+    ])
+}
+
+/// What a month of an account costs in which nothing happens.
+fn idle(fleets: usize) -> (Amounts, Runs) {
+    let Settled { mut simulation, .. } = settled(Size { fleets, instances: 10 });
+    run(&mut simulation, SignedDuration::from_hours(WATCHED_HOURS));
+    let counts = simulation.shared().lock().counts.clone();
+    let months = f64::from(i32::try_from(MONTH_HOURS).unwrap()) / f64::from(i32::try_from(WATCHED_HOURS).unwrap());
+    let (mut amounts, runs) = billed(&counts, fleets, 0);
+    for amount in amounts.values_mut() {
+        *amount *= months;
+    }
+    for (what, amount) in fixed(fleets) {
+        *amounts.entry(what).or_default() += amount;
+    }
+    (amounts, Runs { of_detectors: runs.of_detectors * months, of_reconcile: runs.of_reconcile * months })
+}
+
+fn dollars(amounts: &Amounts, is_free_used_up: bool) -> f64 {
+    let cost = |price: &Price| {
+        let amount = amounts.get(price.what).copied().unwrap_or(0.0);
+        let free = if is_free_used_up { 0.0 } else { price.free };
+        (amount - free).max(0.0) * price.dollars / price.each
+    };
+    PRICES.iter().map(cost).sum()
+}
+
+/// What each 100 ms that the functions are billed for a run add: 128 MB of detectors, 256 MB of reconcile.
+fn of_duration(runs: Runs) -> f64 {
+    let gigabyte_seconds = 0.1 * (runs.of_detectors * 0.125 + runs.of_reconcile * 0.25);
+    gigabyte_seconds * 13.3334 / 1e6
+}
+
+fn page() -> String {
+    let accounts = [("nothing in it", 0), ("10 fleets", 10), ("1,000 fleets", 1_000)];
+    let bills: Vec<(String, Amounts, Runs)> = accounts
+        .into_iter()
+        .map(|(name, fleets)| (name.to_owned(), idle(fleets)))
+        .map(|(name, (amounts, runs))| (name, amounts, runs))
+        .chain(std::iter::once({
+            let storm = storm(100, 50);
+            let (amounts, runs) = billed(&storm.counts, 100, storm.events);
+            ("one storm".to_owned(), amounts, runs)
+        }))
+        .collect();
+    let mut page = String::from(INTRODUCTION);
+    page.push_str("| account | $ a month | the same, free tiers used up | runs | each 100 ms billed for a run adds $ |\n| --- | --- | --- | --- | --- |\n");
+    for (name, amounts, runs) in &bills {
+        let all = runs.of_detectors + runs.of_reconcile;
+        let (usual, full, time) = (dollars(amounts, false), dollars(amounts, true), of_duration(*runs));
+        let _ = writeln!(page, "| {name} | {usual:.2} | {full:.2} | {all:.0} | {time:.4} |");
+    }
+    page.push_str("\n## How much of what\n\n| what |");
+    for (name, _, _) in &bills {
+        let _ = write!(page, " {name} |");
+    }
+    let _ = writeln!(page, "\n| --- |{}", " --- |".repeat(bills.len()));
+    for price in PRICES.iter().filter(|price| price.what != LAMBDA_TIME) {
+        let amounts = bills.iter().map(|(_, amounts, _)| amounts.get(price.what).copied().unwrap_or(0.0));
+        let cells: Vec<String> = amounts.map(|amount| format!("{amount:.0}")).collect();
+        let _ = writeln!(page, "| {} | {} |", price.what, cells.join(" | "));
+    }
+    let _ = write!(
+        page,
+        "\n## Prices\n\nList prices of us-east-1, as of {DATE}. Look yours up.\n\n| what | $ | for | free each month |\n| --- | --- | --- | --- |\n"
+    );
+    for price in &PRICES {
+        let Price { what, dollars, each, unit, free } = price;
+        let _ = writeln!(page, "| {what} | {dollars} | {each} {unit} | {free} |");
+    }
+    page.push_str(SOURCES);
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Cost
+
+What Driftless costs in an account and region, from calls that are counted on the simulated AWS and list prices. `make sim` holds
+this page, and `BLESS=1 cargo test --profile sim -p driftless-simulator --test scale -- --ignored cost` writes it anew.
+
+An account in which nothing happens still has its sweep every 5 minutes and a look at each fleet every hour. The storm is the one of
+[performance.md](performance.md): 10,000 events over 100 fleets, once. Describes of Auto Scaling, EC2, load balancers, Config and
+alarms cost nothing.
+
+**Duration is left open.** Lambda bills memory × time, and the time of a run is for the benchmark to measure, not for this page to
+guess. Its input is called `billed_ms`: the milliseconds that Lambda bills for a run, cold starts included, a mean over all of them.
+The last column is what each 100 of them add, at 128 MB for a detector and 256 MB for `reconcile`. Below 400,000 GB-seconds a month,
+which no account here reaches with less than a second a run but the largest, they are free.
+
+";
+
+const SOURCES: &str = "
+Where they come from: AWS's price lists for Lambda, DynamoDB (on demand, as halved in November 2024), SQS, SNS, KMS and CloudWatch's
+pricing page, by way of public pages that quote them; those of metrics, alarms and dashboards are the ones in
+[metrics.md](metrics.md). Everything is counted as one unit where it is below 1 KB to write or 4 KB to read: a record with many
+replacements is more. What the fleets themselves cost while both colors run is not Driftless's bill, and larger than all of it.
+
+Lambda polls a queue that is empty as well: five pollers that wait 20 seconds each, for each of four queues.
+";
+
+#[test]
+#[ignore = "made for the profile sim: make sim runs it"]
+fn the_cost_is_what_was_counted_times_the_prices() {
+    let page = page();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cost.md");
+    if env::var_os("BLESS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let differs = (1..).zip(known.lines().zip(page.lines())).find(|(_, (was, is))| was != is);
+    assert!(known == page, "docs/cost.md is not what is counted; the first line that differs: {differs:?}");
+}

@@ -1,0 +1,173 @@
+//! A storm: everything drifts at once, and Config says so twice, in no order.
+
+use driftless_planner::fact::{AlarmState, Fact, Verdict};
+use driftless_planner::ids::{FleetName, InstanceId, RuleName};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::wake::WakeMessage;
+use driftless_simulator::account::{Size, breaks};
+use driftless_simulator::cloud::Build;
+use driftless_simulator::dice::Dice;
+use driftless_simulator::world::{Counts, World};
+use jiff::SignedDuration;
+
+use crate::page;
+use crate::support::{Settled, calls, run, settled};
+
+/// The events come within a minute.
+const STORM: SignedDuration = SignedDuration::from_secs(60);
+/// What is watched from its beginning: the debounce is over by then, and the breaker has spoken.
+const WATCHED: SignedDuration = SignedDuration::from_mins(10);
+
+/// What a storm came to.
+pub(crate) struct Storm {
+    pub(crate) fleets: usize,
+    pub(crate) events: usize,
+    /// Instances that an event is about, each under one rule.
+    pub(crate) distinct: usize,
+    /// Facts that were stored: those that were not known.
+    pub(crate) stored: u64,
+    pub(crate) looks: u64,
+    pub(crate) counts: Counts,
+    /// From the first event until the queue is empty.
+    pub(crate) took: SignedDuration,
+}
+
+/// All of these drift under a rule; each is reported twice, shuffled.
+fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<Item = &'i InstanceId>) {
+    let mut dice = Dice::new(11);
+    let mut events: Vec<Fact> = Vec::new();
+    let now = world.now;
+    for instance in instances {
+        world.cloud.judge(rule, instance, Verdict::NonCompliant);
+        events.extend(std::iter::repeat_n(Fact::Compliance(breaks(rule, instance, now)), 2));
+    }
+    // The storm is what is sent here, and nothing else.
+    world.cloud.drain_events();
+    let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (dice.draw(), fact)).collect();
+    order.sort_by_key(|(place, _)| *place);
+    for (_, fact) in order {
+        let at = now + dice.duration(SignedDuration::ZERO, STORM);
+        world.send(WakeMessage::Fact(Box::new(fact)), at);
+    }
+}
+
+/// Every instance of every fleet drifts.
+pub(crate) fn storm(fleets: usize, instances: u32) -> Storm {
+    let Settled { mut simulation, fleets: all, rule } = settled(Size { fleets, instances });
+    let (begin, before) = {
+        let mut world = simulation.shared().lock();
+        break_out(&mut world, &rule, all.values().flatten());
+        (world.now, filed(&world))
+    };
+    let mut took = SignedDuration::ZERO;
+    while simulation.shared().lock().now < begin + WATCHED {
+        run(&mut simulation, SignedDuration::from_secs(1));
+        let world = simulation.shared().lock();
+        let is_over = world.queue.next_visible().is_none_or(|at| at > world.now + SignedDuration::from_secs(4));
+        if !is_over && world.now <= begin + STORM * 4 {
+            took = world.now.duration_since(begin);
+        }
+    }
+    let world = simulation.shared().lock();
+    assert!(world.violations.is_empty(), "{:?}", world.violations);
+    assert!(world.queue.dead.is_empty());
+    let distinct = all.values().map(Vec::len).sum();
+    let stored = filed(&world) - before;
+    let looks = calls(&world.counts, "load");
+    Storm { fleets, events: distinct * 2, distinct, stored, looks, counts: world.counts.clone(), took }
+}
+
+/// Facts that were stored, over all fleets.
+fn filed(world: &World) -> u64 {
+    world.table.rows().values().map(|row| row.filed).sum()
+}
+
+const HEADER: [&str; 9] = [
+    "fleets",
+    "events",
+    "distinct",
+    "facts stored",
+    "looks",
+    "looks a fleet",
+    "commits",
+    "function runs",
+    "over after, s",
+];
+
+#[test]
+#[ignore = "made for the profile sim: make sim runs it"]
+fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
+    let sizes = [(10, 50), (100, 5), (100, 50)];
+    let storms: Vec<Storm> = sizes.into_iter().map(|(fleets, instances)| storm(fleets, instances)).collect();
+    let row = |storm: &Storm| {
+        let Storm { fleets, events, distinct, stored, looks, counts, took } = storm;
+        let by_fleet = looks.div_ceil(u64::try_from(*fleets).unwrap());
+        let commits = calls(counts, "commit");
+        let (functions, took) = (counts.functions, took.as_secs());
+        format!(
+            "| {fleets} | {events} | {distinct} | {stored} | {looks} | {by_fleet} | {commits} | {functions} | {took} |"
+        )
+    };
+    let rows: Vec<String> = storms.iter().map(row).collect();
+    page::hold("storm", &HEADER, &rows);
+}
+
+/// A rollback may come so much later in a storm.
+const DELAY_MAX: SignedDuration = SignedDuration::from_secs(2);
+
+/// From the moment when an alarm rings until the old color has the traffic again, in a storm of all other fleets or not.
+fn rollback_takes(is_stormy: bool) -> SignedDuration {
+    let Settled { mut simulation, fleets, rule } = settled(Size { fleets: 101, instances: 50 });
+    let (web, others): (Vec<_>, Vec<_>) = fleets.iter().partition(|(name, _)| name.as_str() == "fleet-0000");
+    let web: FleetName = web[0].0.clone();
+    {
+        let mut world = simulation.shared().lock();
+        let image = Image {
+            id: "ami-00000000000000002".parse().unwrap(),
+            state: ImageState::Available,
+            is_own: true,
+            image_for: Some(web.as_str().into()),
+            build: Some("2".into()),
+            commit: None,
+            created_at: world.now,
+            architecture: "x86_64".into(),
+            source_instance: None,
+            is_backup: false,
+            image_builder_arn: None,
+        };
+        world.cloud.add_image(image, Build::Good);
+        world.advance_cloud();
+    }
+    // Up, shifted, baked: by then the old color is kept warm.
+    run(&mut simulation, SignedDuration::from_mins(45));
+    let phase = |world: &World| {
+        let record = world.table.rows()[&web].record.as_ref().unwrap();
+        record.cutover.as_ref().map(|cutover| cutover.phase.name())
+    };
+    assert_eq!(phase(&simulation.shared().lock()), Some("warm"));
+    if is_stormy {
+        let instances = others.iter().flat_map(|(_, instances)| instances.iter());
+        break_out(&mut simulation.shared().lock(), &rule, instances);
+    }
+    run(&mut simulation, STORM / 2);
+    let begin = {
+        let mut world = simulation.shared().lock();
+        world.cloud.force_alarm(&format!("{web}-5xx").parse().unwrap(), Some(AlarmState::Alarm));
+        world.advance_cloud();
+        world.now
+    };
+    let is_back = |world: &World| {
+        let weights = world.cloud.forwards_now().values().flat_map(|forward| &forward.weights);
+        let mut of_web = weights.filter(|(arn, _)| arn.as_str().contains(&format!("{web}-blue")));
+        of_web.all(|(_, weight)| *weight == 100)
+    };
+    let back = simulation.run_until(begin + STORM * 5, |world| if is_back(world) { Err(world.now) } else { Ok(()) });
+    back.unwrap_err().duration_since(begin)
+}
+
+#[test]
+#[ignore = "made for the profile sim: make sim runs it"]
+fn a_rollback_is_not_delayed_by_a_storm() {
+    let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
+    assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a storm, {calm:#} without one");
+}

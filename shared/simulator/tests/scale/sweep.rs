@@ -1,0 +1,132 @@
+//! The sweep of large accounts: what it asks, what it holds, whom it wakes and when.
+
+use std::collections::BTreeMap;
+use std::mem::size_of;
+
+use driftless_planner::observation::{Group, Member};
+use driftless_planner::policy::Defaults;
+use driftless_reconciler::ports::Groups;
+use driftless_reconciler::sweep::sweep;
+use driftless_simulator::account::Size;
+use jiff::Timestamp;
+
+use crate::page;
+use crate::support::{Settled, settled};
+
+/// What the function may hold, in bytes.
+const MEMORY: usize = 256 << 20;
+/// What an allocation costs beside what is in it, at most.
+const ALLOCATION: usize = 32;
+/// Wakes are spread over this long.
+const SPREAD: i64 = 60;
+
+/// What the sweep asks for all fleets at once, apart from wakes.
+const BATCHED: [&str; 9] = [
+    "autoscaling:DescribeAutoScalingGroups",
+    "open_fleets",
+    "fingerprints",
+    "ec2:DescribeImages",
+    "cloudwatch:DescribeAlarms (ringing)",
+    "cloudwatch:DescribeAlarms",
+    "config:GetComplianceDetailsByConfigRule",
+    "index",
+    "sqs:SendMessage",
+];
+
+struct Counted {
+    fleets: usize,
+    calls: BTreeMap<&'static str, u64>,
+    woken: Vec<Timestamp>,
+    held: usize,
+    begun: Timestamp,
+}
+
+impl Counted {
+    fn but_wakes(&self) -> u64 {
+        self.calls.iter().filter(|(name, _)| **name != "sqs:SendMessage").map(|(_, count)| count).sum()
+    }
+
+    /// Seconds from the first wake to the last.
+    fn spread(&self) -> i64 {
+        let first = self.woken.iter().min().copied().unwrap_or(self.begun);
+        let last = self.woken.iter().max().copied().unwrap_or(self.begun);
+        last.duration_since(first).as_secs()
+    }
+
+    /// The most wakes that come within one second.
+    fn at_once(&self) -> usize {
+        let mut by_second: BTreeMap<i64, usize> = BTreeMap::new();
+        for at in &self.woken {
+            *by_second.entry(at.as_second()).or_default() += 1;
+        }
+        by_second.values().copied().max().unwrap_or(0)
+    }
+}
+
+/// What a text takes on the heap.
+fn text(text: &str) -> usize {
+    text.len() + ALLOCATION
+}
+
+/// What the sweep holds of a group.
+fn held(group: &Group) -> usize {
+    let tags = group.tags.iter().map(|(key, value)| text(key) + text(value) + 2 * size_of::<String>());
+    let member = |member: &Member| {
+        let template = member.template.as_ref().map_or(0, |version| text(version.template.as_str()));
+        size_of::<Member>() + text(member.id.as_str()) + text(member.zone.as_str()) + template
+    };
+    let members: usize = group.members.iter().map(member).sum();
+    size_of::<Group>() + text(group.name.as_str()) + tags.sum::<usize>() + members
+}
+
+fn counted(fleets: usize, instances: u32) -> Counted {
+    let Settled { mut simulation, fleets: all, .. } = settled(Size { fleets, instances });
+    // An hour later every fleet is to be looked at: it is the most that a sweep can find.
+    let names: Vec<_> = all.into_keys().collect();
+    let mut world = simulation.shared().lock();
+    for name in &names {
+        world.table.remember(name, "another");
+    }
+    let (before, known) = (world.counts.clone(), world.queue.visible_times().collect::<Vec<_>>());
+    let begun = world.now;
+    drop(world);
+    let held = simulation.visit(async |function| {
+        let swept = sweep(&function, &Defaults::default()).await.unwrap();
+        assert!(swept.misnamed.is_empty());
+        function.all_groups().await.unwrap().iter().map(held).sum::<usize>()
+    });
+    let world = simulation.shared().lock();
+    let mut calls = world.counts.calls.clone();
+    for (name, count) in &before.calls {
+        *calls.entry(name).or_default() -= count;
+    }
+    // The one that weighs them.
+    *calls.entry("autoscaling:DescribeAutoScalingGroups").or_default() -= 1;
+    calls.retain(|_, count| *count > 0);
+    let mut woken: Vec<Timestamp> = world.queue.visible_times().collect();
+    woken.retain(|at| !known.contains(at));
+    Counted { fleets, calls, woken, held: held.unwrap(), begun }
+}
+
+const HEADER: [&str; 6] =
+    ["fleets of 100 instances", "calls to ports", "wakes", "over, s", "most in one second", "held, MB"];
+
+#[test]
+#[ignore = "made for the profile sim: make sim runs it"]
+fn a_sweep_reads_in_batches_and_spreads_its_wakes_and_fits_its_function() {
+    let sweeps: Vec<Counted> = [10, 100, 1_000].into_iter().map(|fleets| counted(fleets, 100)).collect();
+    for swept in &sweeps {
+        for name in swept.calls.keys() {
+            assert!(BATCHED.contains(name), "{name} is asked for fleet by fleet");
+        }
+        assert_eq!(swept.but_wakes(), sweeps[0].but_wakes(), "calls grow with the fleets");
+        assert_eq!(swept.calls["sqs:SendMessage"], u64::try_from(swept.fleets).unwrap());
+        assert!(swept.spread() <= SPREAD && swept.at_once() <= swept.fleets.div_ceil(50).max(2), "{}", swept.at_once());
+        assert!(swept.held * 2 < MEMORY, "{} bytes", swept.held);
+    }
+    let row = |swept: &Counted| {
+        let (calls, wakes, megabytes) = (swept.but_wakes(), swept.woken.len(), swept.held.div_ceil(1 << 20));
+        format!("| {} | {calls} | {wakes} | {} | {} | {megabytes} |", swept.fleets, swept.spread(), swept.at_once())
+    };
+    page::hold("sweep", &HEADER, &sweeps.iter().map(row).collect::<Vec<_>>());
+}
