@@ -58,6 +58,8 @@ pub struct Simulation {
     shared: Shared,
     defaults: Arc<Defaults>,
     running: BTreeMap<u64, (Running, Waker)>,
+    /// When each of them was started.
+    begun: BTreeMap<u64, Timestamp>,
     ready: Arc<Ready>,
     functions: u64,
 }
@@ -82,6 +84,7 @@ impl Simulation {
             shared: Shared::new(world),
             defaults: Arc::new(defaults),
             running: BTreeMap::new(),
+            begun: BTreeMap::new(),
             ready: Arc::default(),
             functions: 0,
         }
@@ -171,7 +174,7 @@ impl Simulation {
     }
 
     fn kill(&mut self, id: u64) {
-        if self.running.remove(&id).is_some() {
+        if self.end(id) {
             let mut world = self.shared.lock();
             world.counts.fault("killed by its time-out");
             let verdict = messages::killed(&world, id);
@@ -210,7 +213,18 @@ impl Simulation {
     fn start(&mut self, id: u64, future: impl Future<Output = Ended> + Send + 'static) {
         let waker = Waker::from(Arc::new(Bell { id, ready: Arc::clone(&self.ready) }));
         waker.wake_by_ref();
+        self.begun.insert(id, self.shared.lock().now);
         self.running.insert(id, (Box::pin(future), waker));
+    }
+
+    /// A function is over. False: it was before.
+    fn end(&mut self, id: u64) -> bool {
+        if let Some(begun) = self.begun.remove(&id) {
+            let mut world = self.shared.lock();
+            let lived = world.now.duration_since(begun);
+            world.counts.lived += lived;
+        }
+        self.running.remove(&id).is_some()
     }
 
     /// The wake queue starts functions for what is visible.
@@ -239,7 +253,7 @@ impl Simulation {
             let Some((future, waker)) = self.running.get_mut(&id) else { continue };
             let waker = waker.clone();
             if let Poll::Ready(ended) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                self.running.remove(&id);
+                self.end(id);
                 let mut world = self.shared.lock();
                 let verdict = messages::ended(&world, id, &ended.failed);
                 world.violations.extend(verdict.err());
@@ -255,7 +269,7 @@ impl Simulation {
     fn bury(&mut self) {
         let dead = std::mem::take(&mut self.shared.lock().crashed);
         for id in dead {
-            if self.running.remove(&id).is_some() {
+            if self.end(id) {
                 let mut world = self.shared.lock();
                 world.after(SignedDuration::ZERO, Happening::Poll);
             }

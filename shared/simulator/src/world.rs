@@ -73,6 +73,8 @@ pub struct Counts {
     pub faults: BTreeMap<&'static str, u64>,
     /// Functions that ran.
     pub functions: u64,
+    /// How long they lived, together.
+    pub lived: SignedDuration,
     /// Requests that came, and those that failed for whatever reason, in thousandths.
     pub requests: (u128, u128),
     /// Requests that failed, in thousandths, by whose doing.
@@ -106,6 +108,7 @@ impl Counts {
             *self.failed_by.entry(name).or_default() += count;
         }
         self.functions += other.functions;
+        self.lived += other.lived;
         self.requests = (self.requests.0 + other.requests.0, self.requests.1 + other.requests.1);
     }
 }

@@ -14,7 +14,7 @@ use crate::storm::storm;
 use crate::support::{Settled, calls, run, settled};
 
 /// So long an account is watched; a month is so many hours.
-const WATCHED_HOURS: i64 = 4;
+const WATCHED_HOURS: i64 = 1;
 const MONTH_HOURS: i64 = 730;
 /// When the prices were looked up.
 const DATE: &str = "2026-11-21";
@@ -44,8 +44,10 @@ const ALARMS: &str = "CloudWatch alarm metrics";
 const DASHBOARD: &str = "CloudWatch dashboards";
 const LOGS: &str = "CloudWatch log lines of metrics";
 const KEY: &str = "KMS keys";
+const EVENTS: &str = "EventBridge custom events";
+const TRACES: &str = "X-Ray traces recorded";
 
-const PRICES: [Price; 12] = [
+const PRICES: [Price; 14] = [
     price(LAMBDA_REQUESTS, 0.20, 1e6, "requests", 1e6),
     price(LAMBDA_TIME, 13.3334, 1e6, "GB-seconds", 4e5),
     price(WRITES, 0.625, 1e6, "write request units of 1 KB", 0.0),
@@ -58,17 +60,18 @@ const PRICES: [Price; 12] = [
     price(DASHBOARD, 3.00, 1.0, "dashboard", 0.0),
     price(LOGS, 0.50, 1e9, "bytes taken in", 5e9),
     price(KEY, 1.00, 1.0, "key", 0.0),
+    price(EVENTS, 1.00, 1e6, "events", 0.0),
+    price(TRACES, 5.00, 1e6, "traces", 1e5),
 ];
 
 /// How much of what.
 type Amounts = BTreeMap<&'static str, f64>;
 
-/// Runs of functions, by memory in MB: what their duration is multiplied with.
-#[derive(Debug, Clone, Copy, Default)]
-struct Runs {
-    of_detectors: f64,
-    of_reconcile: f64,
-}
+/// What Lambda bills, in gigabytes and seconds. A run of a detector is one call; half of 128 MB and the other times of a call on
+/// the simulated AWS are rounded up.
+const DETECTOR_GIGABYTES: f64 = 0.125;
+const DETECTOR_SECONDS: f64 = 0.1;
+const RECONCILE_GIGABYTES: f64 = 0.25;
 
 /// A table's row, an event, a wake: everything small is one unit.
 const WRITE: f64 = 1.0;
@@ -88,35 +91,39 @@ fn number(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap())
 }
 
-/// What was counted, in what is billed. `events`: of AWS, each of which a detector sees.
-fn billed(counts: &Counts, fleets: usize, events: usize) -> (Amounts, Runs) {
+/// What was counted, in what is billed. `events`: of AWS, each of which a detector sees; `indexed`: instances whose fleet was
+/// remembered.
+fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amounts {
     let of = |operation: &str| number(calls(counts, operation));
     let fleets = number(u64::try_from(fleets).unwrap());
-    let runs =
-        Runs { of_detectors: number(u64::try_from(events).unwrap()) / 10.0, of_reconcile: number(counts.functions) };
+    let [events, indexed] = [events, indexed].map(|count| number(u64::try_from(count).unwrap()));
+    let (of_detectors, of_reconcile) = (events / 10.0, number(counts.functions));
     let sweeps = of("open_fleets");
-    let events = number(u64::try_from(events).unwrap());
     // State, lease, and a row each of journal and outbox; a fact and the count of wakes.
     let transactions = of("commit") * 4.0 + of("file") * 2.0;
-    let locks = of("acquire") + of("release") + of("claim_wake");
+    let locks = of("acquire") + of("release") + of("claim_wake") + of("take_look");
     // A target group of each color, and an alarm, of every fleet that the sweep wakes: as many as remember it afterwards.
-    let others = of("told") + of("remember") * 4.0 + of("take_turn") + of("give_turn");
+    let others = of("told") + of("put_out") + of("remember") * 4.0 + of("take_turn") + of("give_turn") + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
-    let shared = of("dynamodb:BatchGetItem") * 10.0 * EVENTUAL + of("take_turn") + of("give_turn");
+    // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.
+    let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;
     let swept = sweeps * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
-    let wakes = of("sqs:SendMessage");
+    let wakes = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
     // An event is put, received and deleted; its fact as well. Ten go together where they come together.
-    let carried = events * 1.0 + runs.of_detectors * 3.0 + runs.of_reconcile * 2.0;
-    let amounts = Amounts::from([
-        (LAMBDA_REQUESTS, runs.of_detectors + runs.of_reconcile),
+    let carried = events + of_detectors * 3.0 + of_reconcile * 2.0;
+    let lived = counts.lived.as_secs_f64() * RECONCILE_GIGABYTES;
+    Amounts::from([
+        (LAMBDA_REQUESTS, of_detectors + of_reconcile),
+        (LAMBDA_TIME, lived + of_detectors * DETECTOR_SECONDS * DETECTOR_GIGABYTES),
+        (TRACES, of_detectors + of_reconcile),
+        (EVENTS, of("events:PutEvents")),
         (WRITES, transactions * IN_TRANSACTION * WRITE + (locks + others) * WRITE),
         (READS, decided + shared + swept),
         (SQS, wakes + carried),
-        (SNS, of("sns:Publish")),
+        (SNS, of("sns:Publish") + of("sns:Publish (chat)")),
         (SCHEDULER, sweeps),
         (LOGS, sweeps * fleets * METRIC_LINE),
-    ]);
-    (amounts, runs)
+    ])
 }
 
 /// What is billed by the month, whatever happens.
@@ -133,19 +140,19 @@ fn fixed(fleets: usize) -> Amounts {
 }
 
 /// What a month of an account costs in which nothing happens.
-fn idle(fleets: usize) -> (Amounts, Runs) {
+fn idle(fleets: usize) -> Amounts {
     let Settled { mut simulation, .. } = settled(Size { fleets, instances: 10 });
     run(&mut simulation, SignedDuration::from_hours(WATCHED_HOURS));
     let counts = simulation.shared().lock().counts.clone();
     let months = f64::from(i32::try_from(MONTH_HOURS).unwrap()) / f64::from(i32::try_from(WATCHED_HOURS).unwrap());
-    let (mut amounts, runs) = billed(&counts, fleets, 0);
+    let mut amounts = billed(&counts, fleets, 0, 0);
     for amount in amounts.values_mut() {
         *amount *= months;
     }
     for (what, amount) in fixed(fleets) {
         *amounts.entry(what).or_default() += amount;
     }
-    (amounts, Runs { of_detectors: runs.of_detectors * months, of_reconcile: runs.of_reconcile * months })
+    amounts
 }
 
 fn dollars(amounts: &Amounts, is_free_used_up: bool) -> f64 {
@@ -157,38 +164,33 @@ fn dollars(amounts: &Amounts, is_free_used_up: bool) -> f64 {
     PRICES.iter().map(cost).sum()
 }
 
-/// What each 100 ms that the functions are billed for a run add: 128 MB of detectors, 256 MB of reconcile.
-fn of_duration(runs: Runs) -> f64 {
-    let gigabyte_seconds = 0.1 * (runs.of_detectors * 0.125 + runs.of_reconcile * 0.25);
-    gigabyte_seconds * 13.3334 / 1e6
-}
-
 fn page() -> String {
-    let accounts = [("nothing in it", 0), ("10 fleets", 10), ("1,000 fleets", 1_000)];
-    let bills: Vec<(String, Amounts, Runs)> = accounts
-        .into_iter()
-        .map(|(name, fleets)| (name.to_owned(), idle(fleets)))
-        .map(|(name, (amounts, runs))| (name, amounts, runs))
-        .chain(std::iter::once({
-            let storm = storm(100, 50);
-            let (amounts, runs) = billed(&storm.counts, 100, storm.events);
-            ("one storm".to_owned(), amounts, runs)
-        }))
-        .collect();
+    let accounts = [("nothing in it", 0), ("10 fleets", 10), ("100 fleets", 100), ("1,000 fleets", 1_000)];
+    let mut bills: Vec<(&str, usize, Amounts)> =
+        accounts.into_iter().map(|(name, fleets)| (name, fleets, idle(fleets))).collect();
+    let storm = storm(100, 50);
+    bills.push(("one storm", 100, billed(&storm.counts, 100, storm.events, storm.distinct)));
     let mut page = String::from(INTRODUCTION);
-    page.push_str("| account | $ a month | the same, free tiers used up | runs | each 100 ms billed for a run adds $ |\n| --- | --- | --- | --- | --- |\n");
-    for (name, amounts, runs) in &bills {
-        let all = runs.of_detectors + runs.of_reconcile;
-        let (usual, full, time) = (dollars(amounts, false), dollars(amounts, true), of_duration(*runs));
-        let _ = writeln!(page, "| {name} | {usual:.2} | {full:.2} | {all:.0} | {time:.4} |");
+    page.push_str("| account | $ a month | the same, free tiers used up | of it for each fleet | runs of functions |\n| --- | --- | --- | --- | --- |\n");
+    for (name, fleets, amounts) in &bills {
+        let (usual, full) = (dollars(amounts, false), dollars(amounts, true));
+        let empty = bills.first().map_or(0.0, |(_, _, amounts)| dollars(amounts, true));
+        let of_fleets = if *name == "one storm" { full } else { full - empty };
+        let each = if *fleets == 0 {
+            "–".to_owned()
+        } else {
+            format!("{:.3}", of_fleets / number(u64::try_from(*fleets).unwrap()))
+        };
+        let runs = amounts.get(LAMBDA_REQUESTS).copied().unwrap_or(0.0);
+        let _ = writeln!(page, "| {name} | {usual:.2} | {full:.2} | {each} | {runs:.0} |");
     }
     page.push_str("\n## How much of what\n\n| what |");
     for (name, _, _) in &bills {
         let _ = write!(page, " {name} |");
     }
     let _ = writeln!(page, "\n| --- |{}", " --- |".repeat(bills.len()));
-    for price in PRICES.iter().filter(|price| price.what != LAMBDA_TIME) {
-        let amounts = bills.iter().map(|(_, amounts, _)| amounts.get(price.what).copied().unwrap_or(0.0));
+    for price in &PRICES {
+        let amounts = bills.iter().map(|(_, _, amounts)| amounts.get(price.what).copied().unwrap_or(0.0));
         let cells: Vec<String> = amounts.map(|amount| format!("{amount:.0}")).collect();
         let _ = writeln!(page, "| {} | {} |", price.what, cells.join(" | "));
     }
@@ -214,10 +216,9 @@ An account in which nothing happens still has its sweep every 5 minutes and a lo
 [performance.md](performance.md): 10,000 events over 100 fleets, once. Describes of Auto Scaling, EC2, load balancers, Config and
 alarms cost nothing.
 
-**Duration is left open.** Lambda bills memory × time, and the time of a run is for the benchmark to measure, not for this page to
-guess. Its input is called `billed_ms`: the milliseconds that Lambda bills for a run, cold starts included, a mean over all of them.
-The last column is what each 100 of them add, at 128 MB for a detector and 256 MB for `reconcile`. Below 400,000 GB-seconds a month,
-which no account here reaches with less than a second a run but the largest, they are free.
+**Duration** is what the functions lived on the simulated AWS, where a call takes between 4 and 120 ms, 62 ms in the mean: more than
+most calls within a region take, so that the real bill is below this one. Their own CPU time, some milliseconds a run
+([performance.md](performance.md)), does not show beside it. Traces are counted as if all of them were recorded.
 
 ";
 

@@ -10,6 +10,8 @@ mod one_fleet;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod plot;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod support;

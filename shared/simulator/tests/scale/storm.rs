@@ -11,6 +11,7 @@ use driftless_simulator::world::{Counts, World};
 use jiff::SignedDuration;
 
 use crate::page;
+use crate::plot::plot;
 use crate::support::{Settled, calls, run, settled};
 
 /// The events come within a minute.
@@ -82,34 +83,73 @@ fn filed(world: &World) -> u64 {
     world.table.rows().values().map(|row| row.filed).sum()
 }
 
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 10] = [
     "fleets",
     "events",
     "distinct",
     "facts stored",
+    "filings",
+    "wakes claimed",
     "looks",
     "looks a fleet",
-    "commits",
-    "function runs",
+    "calls of Auto Scaling and EC2",
     "over after, s",
 ];
+
+/// Looks of a fleet in ten minutes of a storm: its debounce begins, its breaker opens, its debounce ends, two sweeps, and one for
+/// each minute in which facts come.
+const LOOKS_OF_A_FLEET: u64 = 9;
+
+impl Storm {
+    fn calls(&self, operation: &str) -> u64 {
+        calls(&self.counts, operation)
+    }
+
+    fn bucketed(&self) -> u64 {
+        let is_bucketed = |name: &str| name.starts_with("autoscaling:") || name.starts_with("ec2:");
+        self.counts.calls.iter().filter(|(name, _)| is_bucketed(name)).map(|(_, count)| count).sum()
+    }
+
+    fn row(&self) -> String {
+        let Self { fleets, events, distinct, stored, looks, took, .. } = self;
+        let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_wake"), self.bucketed());
+        let (by_fleet, took) = (looks.div_ceil(number(*fleets)), took.as_secs());
+        format!(
+            "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {looks} | {by_fleet} | {bucketed} | {took} |"
+        )
+    }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap()
+}
 
 #[test]
 #[ignore = "made for the profile sim: make sim runs it"]
 fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
-    let sizes = [(10, 50), (100, 5), (100, 50)];
+    let sizes = [(10, 50), (30, 50), (100, 5), (100, 15), (100, 50)];
     let storms: Vec<Storm> = sizes.into_iter().map(|(fleets, instances)| storm(fleets, instances)).collect();
-    let row = |storm: &Storm| {
-        let Storm { fleets, events, distinct, stored, looks, counts, took } = storm;
-        let by_fleet = looks.div_ceil(u64::try_from(*fleets).unwrap());
-        let commits = calls(counts, "commit");
-        let (functions, took) = (counts.functions, took.as_secs());
-        format!(
-            "| {fleets} | {events} | {distinct} | {stored} | {looks} | {by_fleet} | {commits} | {functions} | {took} |"
-        )
-    };
-    let rows: Vec<String> = storms.iter().map(row).collect();
-    page::hold("storm", &HEADER, &rows);
+    for storm in &storms {
+        let (fleets, distinct) = (number(storm.fleets), number(storm.distinct));
+        assert_eq!(storm.stored, distinct, "each fact once");
+        assert!(storm.looks <= fleets * LOOKS_OF_A_FLEET, "{}", storm.row());
+        // What comes twice at the same moment is tried twice.
+        assert!(storm.calls("file") <= distinct + distinct / 10, "{}", storm.row());
+        assert!(storm.calls("claim_wake") <= fleets * LOOKS_OF_A_FLEET, "{}", storm.row());
+    }
+    page::hold("storm", &HEADER, &storms.iter().map(Storm::row).collect::<Vec<_>>());
+    let points =
+        |value: fn(&Storm) -> u64| storms[2..].iter().map(|storm| (number(storm.events), value(storm))).collect();
+    plot(
+        "performance-growth.svg",
+        "A storm over 100 fleets: what grows with its events",
+        "events",
+        &[
+            ("facts stored", points(|storm| storm.stored)),
+            ("calls of Auto Scaling and EC2", points(Storm::bucketed)),
+            ("looks", points(|storm| storm.looks)),
+        ],
+    );
 }
 
 /// A rollback may come so much later in a storm.
