@@ -144,8 +144,9 @@ says. Where several looks go the same way the one with the most calls stands her
 
 Around its looks a run takes the lease (`acquire`, 1 call) and gives it back (`release`, 1 call), and sends a delayed wake before
 that if no earlier one is on its way (`SendMessage`, 1 call). A batch of facts is filed before: one read of the index for all of
-them, then one `file` for each, side by side; where the index does not know an instance, two calls to Auto Scaling for all such
-and one `index`. A detector makes one call for a whole batch (`shared/lambda`, `SEND_MAX`).
+them; of those that can wait (Config's verdicts) one read of what is remembered; then one `file` for each that is new, side by side.
+Where the index does not know an instance, two calls to Auto Scaling for all such, and one `index` for them and the rest of their
+groups. A look that such facts cause on the spot is taken from the account's minute (`take_look`, 1 call). A detector makes one call for a whole batch (`shared/lambda`, `SEND_MAX`).
 
 ## Decisions
 ";
