@@ -5,7 +5,7 @@
 CARGO_SELECTION := --workspace --all-targets --locked
 PYTHON ?= python3
 # Each end-to-end test runs a local AWS of its own, of about 400 MB.
-E2E_THREADS ?= 2
+E2E_THREADS ?= 3
 LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 INFRA := .venv/infra/.installed
@@ -19,7 +19,7 @@ PEERS := .venv/bench/peers/.prepared
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim exhaustive bench builds test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
+.PHONY: help demo sim scale exhaustive bench builds test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,9 +27,11 @@ help: ## what can be made
 demo: $(LOCAL) ## drift, a new image, a bad image: three scenes on a local AWS (KEEP=1 leaves it running)
 	@scripts/demo.sh $(if $(KEEP),--keep)
 
-sim: ## SEEDS=n days of faults in a simulated AWS and what grows with what, or SEED=s with its story
+sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
-	$(if $(SEED),,cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored)
+
+scale: ## storms, sweeps, large fleets and the bill: what grows with what (BLESS=1 writes docs/performance.md and docs/cost.md)
+	cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored
 
 exhaustive: ## every state that small worlds can reach (QUICK=1: those of make test; WORLD=name: only this one)
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(QUICK),--quick) $(if $(WORLD),--world $(WORLD))

@@ -37,6 +37,7 @@ stage format cargo fmt --all --check
 stage build make --no-print-directory build
 stage unit make --no-print-directory unit
 stage simulator make --no-print-directory sim SEEDS=5000
+stage scale make --no-print-directory scale
 stage exhaustive make --no-print-directory exhaustive QUICK=1
 stage mutants make --no-print-directory mutants ROTATE=2
 stage end-to-end make --no-print-directory e2e

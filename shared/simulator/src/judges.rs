@@ -71,7 +71,8 @@ pub struct Protected {
 impl History {
     /// These serve, and no others.
     pub(crate) fn serve(&mut self, serving: &[InstanceId], now: Timestamp) {
-        self.serves_since.retain(|instance, _| serving.contains(instance));
+        let these: BTreeSet<&InstanceId> = serving.iter().collect();
+        self.serves_since.retain(|instance, _| these.contains(instance));
         for instance in serving {
             self.serves_since.entry(instance.clone()).or_insert(now);
             self.served_at.insert(instance.clone(), now);

@@ -209,8 +209,8 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # Cost
 
-What Driftless costs in an account and region, from calls that are counted on the simulated AWS and list prices. `make sim` holds
-this page, and `BLESS=1 cargo test --profile sim -p driftless-simulator --test scale -- --ignored cost` writes it anew.
+What Driftless costs in an account and region, from calls that are counted on the simulated AWS and list prices. `make scale` holds
+this page, and `make scale BLESS=1` writes it anew.
 
 An account in which nothing happens still has its sweep every 5 minutes and a look at each fleet every hour. The storm is the one of
 [performance.md](performance.md): 10,000 events over 100 fleets, once. Describes of Auto Scaling, EC2, load balancers, Config and
@@ -232,7 +232,7 @@ Lambda polls a queue that is empty as well: five pollers that wait 20 seconds ea
 ";
 
 #[test]
-#[ignore = "made for the profile sim: make sim runs it"]
+#[ignore = "made for the profile sim: make scale runs it"]
 fn the_cost_is_what_was_counted_times_the_prices() {
     let page = page();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cost.md");

@@ -1,7 +1,6 @@
 //! Scale: what grows with what. The production loop on large accounts; docs/performance.md holds what is counted.
 //!
-//! Ten thousand events take the loop a while: `make sim` runs these in its own profile,
-//! `cargo test --profile sim -p driftless-simulator --test scale -- --ignored`. With `BLESS=1` they write their tables.
+//! Ten thousand events take the loop a while: `make scale` runs these in the profile `sim`. With `BLESS=1` they write their tables.
 
 #[cfg(test)]
 mod cost;

@@ -33,7 +33,7 @@ fn record_of(instances: u32) -> usize {
 }
 
 #[test]
-#[ignore = "made for the profile sim: make sim runs it"]
+#[ignore = "made for the profile sim: make scale runs it"]
 fn the_record_of_a_fleet_of_a_thousand_drifted_instances_fits_one_item() {
     let sizes = [10, 100, 1_000];
     let rows: Vec<(u32, usize)> = sizes.into_iter().map(|instances| (instances, record_of(instances))).collect();

@@ -125,7 +125,7 @@ fn number(count: usize) -> u64 {
 }
 
 #[test]
-#[ignore = "made for the profile sim: make sim runs it"]
+#[ignore = "made for the profile sim: make scale runs it"]
 fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
     let sizes = [(10, 50), (30, 50), (100, 5), (100, 15), (100, 50)];
     let storms: Vec<Storm> = sizes.into_iter().map(|(fleets, instances)| storm(fleets, instances)).collect();
@@ -206,7 +206,7 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
 }
 
 #[test]
-#[ignore = "made for the profile sim: make sim runs it"]
+#[ignore = "made for the profile sim: make scale runs it"]
 fn a_rollback_is_not_delayed_by_a_storm() {
     let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
     assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a storm, {calm:#} without one");

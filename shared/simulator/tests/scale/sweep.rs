@@ -112,7 +112,7 @@ const HEADER: [&str; 6] =
     ["fleets of 100 instances", "calls to ports", "wakes", "over, s", "most in one second", "held, MB"];
 
 #[test]
-#[ignore = "made for the profile sim: make sim runs it"]
+#[ignore = "made for the profile sim: make scale runs it"]
 fn a_sweep_reads_in_batches_and_spreads_its_wakes_and_fits_its_function() {
     let sweeps: Vec<Counted> = [10, 100, 1_000].into_iter().map(|fleets| counted(fleets, 100)).collect();
     for swept in &sweeps {
