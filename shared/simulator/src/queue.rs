@@ -20,6 +20,8 @@ pub const BATCH_MAX: usize = 10;
 pub struct Queue {
     messages: BTreeMap<u64, Message>,
     sent: u64,
+    /// Whether nobody takes messages: what one function does can be counted then.
+    pub is_held_back: bool,
     /// Messages that were given up.
     pub dead: Vec<WakeMessage>,
 }
@@ -45,6 +47,9 @@ impl Queue {
     /// Hands out what is visible, and hides it for a while.
     pub fn receive(&mut self, now: Timestamp) -> Vec<Received<u64>> {
         let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
+        if self.is_held_back {
+            return batch;
+        }
         for (id, message) in self.messages.iter_mut().filter(|(_, message)| message.visible_at <= now) {
             if message.receives >= RECEIVES_MAX {
                 worn_out.push(*id);

@@ -7,21 +7,23 @@ use driftless_planner::observation::{Group, Member};
 use driftless_planner::policy::Defaults;
 use driftless_reconciler::ports::Groups;
 use driftless_reconciler::sweep::sweep;
-use driftless_simulator::account::Size;
-use jiff::Timestamp;
+use driftless_simulator::account::{Account, Size};
+use driftless_simulator::dice::Dice;
+use driftless_simulator::executor::Simulation;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::page;
-use crate::support::{Settled, settled};
 
 /// What the function may hold, in bytes.
 const MEMORY: usize = 256 << 20;
 /// What an allocation costs beside what is in it, at most.
 const ALLOCATION: usize = 32;
-/// Wakes are spread over this long.
-const SPREAD: i64 = 240;
+/// Wakes are spread over this long, in seconds, and it takes some to send them.
+const SPREAD: i64 = 240 + 10;
 
 /// What the sweep asks for all fleets at once, apart from wakes.
-const BATCHED: [&str; 9] = [
+const BATCHED: [&str; 10] = [
+    "account_events",
     "autoscaling:DescribeAutoScalingGroups",
     "open_fleets",
     "fingerprints",
@@ -80,13 +82,12 @@ fn held(group: &Group) -> usize {
 }
 
 fn counted(fleets: usize, instances: u32) -> Counted {
-    let Settled { mut simulation, fleets: all, .. } = settled(Size { fleets, instances });
-    // An hour later every fleet is to be looked at: it is the most that a sweep can find.
-    let names: Vec<_> = all.into_keys().collect();
+    let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
+    // No fleet was ever looked at: every one is to be woken, which is the most that a sweep can find.
+    let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Dice::new(7)).unwrap();
+    let mut simulation = Simulation::swept_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();
-    for name in &names {
-        world.table.remember(name, "another");
-    }
+    world.queue.is_held_back = true;
     let (before, known) = (world.counts.clone(), world.queue.visible_times().collect::<Vec<_>>());
     let begun = world.now;
     drop(world);
