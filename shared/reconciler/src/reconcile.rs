@@ -90,7 +90,8 @@ pub async fn reconcile<P: Ports>(
     };
     let mut lease = match ports.acquire(fleet, holder, now, now + times.lease).await? {
         Acquired::Held(lease) => lease,
-        Acquired::Busy { .. } if cause == Cause::CanWait => return gather(ports, fleet, None).await,
+        // Those who hold it may be done in a moment.
+        Acquired::Busy { .. } if cause == Cause::CanWait => return hurry(ports, fleet).await,
         Acquired::Busy { until } => {
             // One second more: the lease must be over when the wake arrives.
             let at = until + SignedDuration::from_secs(1);
@@ -122,7 +123,8 @@ pub(crate) async fn gather<P: Ports>(ports: &P, fleet: &FleetName, next_wake: Op
     Ok(Ran::Gathering)
 }
 
-/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one look.
+/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one look, and longer than most runs hold
+/// a lease.
 pub(crate) async fn hurry<P: Ports>(ports: &P, fleet: &FleetName) -> Called<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
     wake_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;

@@ -18,6 +18,8 @@ use serde_json::Value;
 pub(crate) const RULE: &str = "approved-amis";
 /// For what takes a moment, with room for a busy machine: a message whose function timed out comes back after 36 s.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(45);
+/// For facts that are gathered, with room for a busy machine.
+const GATHERED: Duration = Duration::from_secs(90);
 /// For a replacement from its event to its end, with room for a busy machine.
 pub(crate) const REPLACEMENT: Duration = Duration::from_mins(1);
 
@@ -271,6 +273,8 @@ impl Stage {
     /// on purpose; no function did what its policy forbids; every fault has struck. A scene without it is found by
     /// [`crate::proof`].
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
+        self.stack.wait_until_idle(A_WHILE).await?;
+        self.wait_until_facts_are_used(left.facts).await?;
         self.assert_fixed_point().await?;
         self.assert_nothing_open(left).await?;
         for (name, _) in self.stack.deployment().outputs.iter().filter(|(name, _)| name.ends_with("DeadLetterQueueUrl"))
@@ -282,6 +286,15 @@ impl Stage {
         self.stack.check_permissions().await?;
         assert_eq!(self.stack.unmet_faults(), Vec::<String>::new());
         self.stack.leave_evidence().await
+    }
+
+    /// Facts that can wait are looked at within a minute.
+    async fn wait_until_facts_are_used(&self, left: usize) -> anyhow::Result<()> {
+        wait_until("facts are used", GATHERED, async || {
+            let facts = self.stack.table().fleet(self.fleet.name()).await?.facts;
+            Ok(if facts.len() <= left { Look::Is(()) } else { Look::NotYet(format!("{facts:?}")) })
+        })
+        .await
     }
 
     async fn assert_fixed_point(&self) -> anyhow::Result<()> {
