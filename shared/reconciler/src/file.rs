@@ -1,4 +1,5 @@
-//! Filing facts: subject → fleets, by the index, else by AWS; then the fact and the fleet's count of wakes, together.
+//! Filing facts: subject → fleets, by the index, else by AWS; then the fact and the fleet's count of wakes, or
+//! that it was heard, together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
