@@ -146,18 +146,38 @@ fn name_of(path: &Path) -> String {
 
 fn file(name: &str, says: Option<&str>, text: &str) -> anyhow::Result<File> {
     let (_, format) = name.split_once('.').unwrap_or_default();
-    let (content_type, body) = match format {
-        "cbor.json" => {
+    let format = match format {
+        "cbor.json" => Format::Cbor,
+        "json" => Format::Json,
+        "xml" => Format::Xml,
+        other => bail!("an answer is .json, .cbor.json or .xml, and not .{other}"),
+    };
+    let (content_type, body) = body_of(format, text)?;
+    Ok(File { says: says.map(str::to_owned), content_type, body })
+}
+
+/// How a service writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, in which times are numbers.
+    Json,
+    /// What CloudWatch speaks; the text of it is JSON.
+    Cbor,
+    /// XML, as of the services that speak in forms.
+    Xml,
+}
+
+/// Media type and body of a readable text, as AWS sends it: without the blanks that make it readable.
+pub fn body_of(format: Format, text: &str) -> anyhow::Result<(&'static str, Vec<u8>)> {
+    Ok(match format {
+        Format::Cbor => {
             let mut body = Vec::new();
             cbor(&serde_json::from_str(text)?, &mut body)?;
             (CBOR, body)
         }
-        // As AWS sends it: without the blanks that make the file readable.
-        "json" => ("application/x-amz-json-1.1", serde_json::from_str::<Value>(text)?.to_string().into_bytes()),
-        "xml" => ("text/xml", text.lines().map(str::trim).collect::<String>().into_bytes()),
-        other => bail!("an answer is .json, .cbor.json or .xml, and not .{other}"),
-    };
-    Ok(File { says: says.map(str::to_owned), content_type, body })
+        Format::Json => ("application/x-amz-json-1.1", serde_json::from_str::<Value>(text)?.to_string().into_bytes()),
+        Format::Xml => ("text/xml", text.lines().map(str::trim).collect::<String>().into_bytes()),
+    })
 }
 
 /// The body, with fields of the request in the places of their names.

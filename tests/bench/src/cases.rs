@@ -131,11 +131,18 @@ impl Places {
         environment
     }
 
-    fn canned(&self, folder: &str) -> anyhow::Result<Files> {
-        Files::read(&self.root.join("tests/bench").join(folder))
+    /// Where canned answers stand.
+    pub fn canned_folder(&self, name: &str) -> PathBuf {
+        self.root.join("tests/bench").join(name)
     }
 
-    fn event(&self, name: &str) -> anyhow::Result<String> {
+    /// The answers of a folder.
+    pub fn canned(&self, folder: &str) -> anyhow::Result<Files> {
+        Files::read(&self.canned_folder(folder))
+    }
+
+    /// An event, by the name of its file.
+    pub fn event(&self, name: &str) -> anyhow::Result<String> {
         let path = self.root.join("tests/events").join(name);
         let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         // As a service sends it: in one line.
@@ -190,7 +197,8 @@ fn other_instance(number: usize) -> String {
     format!("i-0aa11bb22cc33dd4{number:x}")
 }
 
-fn sweep() -> String {
+/// The event of the sweep.
+pub fn sweep() -> String {
     json!({"sweep": {}}).to_string()
 }
 
@@ -205,7 +213,7 @@ async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Re
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", &sweep(), 1).await?;
-    let wake = sent(cloud, "SendMessage", "/MessageBody").context("the sweep wakes no fleet that is new")?;
+    let wake = sent(cloud).context("the sweep wakes no fleet that is new")?;
     let wake = batch(&[wake]);
     seen(places, cloud, "reconcile", &wake, LOOKS).await?;
     seen(places, cloud, "reconcile", &sweep(), 1).await?;
@@ -223,7 +231,7 @@ async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Re
 async fn fact(places: &Places, cloud: &Cloud, world: World) -> anyhow::Result<String> {
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "config-compliance", &peer_event(places)?, 1).await?;
-    Ok(batch(&[sent(cloud, "SendMessageBatch", "/Entries/0/MessageBody").context("the detector sends nothing")?]))
+    Ok(batch(&[sent(cloud).context("the detector sends nothing")?]))
 }
 
 /// The fleet with a drift that was reported and on which nothing was decided yet.
@@ -255,15 +263,15 @@ pub fn is_success(answer: &str) -> bool {
     failed == 0 && status < 300
 }
 
-/// A part of the last request for an action.
-fn sent(cloud: &Cloud, action: &str, pointer: &str) -> Option<String> {
-    let call = cloud.take_calls().into_iter().rfind(|call| call.action == action)?;
+/// The first message of the last batch that was sent.
+fn sent(cloud: &Cloud) -> Option<String> {
+    let call = cloud.take_calls().into_iter().rfind(|call| call.action == "SendMessageBatch")?;
     let body: Value = serde_json::from_slice(&call.body).ok()?;
-    body.pointer(pointer)?.as_str().map(str::to_owned)
+    body.pointer("/Entries/0/MessageBody")?.as_str().map(str::to_owned)
 }
 
 /// A batch of messages as Lambda takes it from a queue.
-fn batch(bodies: &[String]) -> String {
+pub fn batch(bodies: &[String]) -> String {
     let record = |(number, body): (usize, &String)| {
         json!({
             "messageId": format!("059f36b4-87a3-44ab-83d2-{number:012}"),

@@ -67,6 +67,8 @@ pub struct Call {
     pub head: String,
     /// The body.
     pub body: Bytes,
+    /// The status of its answer.
+    pub status: u16,
 }
 
 impl Call {
@@ -222,8 +224,8 @@ async fn take(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let call =
-        Call { service, action: asked.action, at: (arrived, Instant::now()), plain_at, head: plain(&head), body };
+    let (action, status) = (asked.action, answer.status);
+    let call = Call { service, action, at: (arrived, Instant::now()), plain_at, head: plain(&head), body, status };
     lock(&state).calls.push(call);
     Ok(response(answer))
 }

@@ -54,6 +54,7 @@ mod tests {
             at: (at(from), at(to)),
             head,
             body: "{}".into(),
+            status: 200,
             plain_at: "127.0.1.4:80".parse().unwrap(),
         }
     }

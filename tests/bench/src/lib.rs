@@ -6,6 +6,8 @@
 pub mod canned;
 pub mod cases;
 pub mod cloud;
+pub mod condition;
+pub mod crowd;
 pub mod floor;
 pub mod measure;
 pub mod peers;
@@ -16,6 +18,7 @@ pub mod runtime;
 pub mod services;
 pub mod size;
 pub mod statistics;
+pub mod storm;
 pub mod table;
 pub mod trust;
 pub mod world;

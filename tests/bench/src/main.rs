@@ -15,7 +15,7 @@ use driftless_bench::measure::{Bench, Effort};
 use driftless_bench::peers::{self, Peer};
 use driftless_bench::report::{CaseReport, PeerReport, Report, replaced};
 use driftless_bench::trust::Trust;
-use driftless_bench::{plot, size};
+use driftless_bench::{plot, size, storm};
 
 const BYTES_OF_MB: f64 = 1e6;
 
@@ -88,6 +88,10 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
         say(&format!("{} …", peer.name));
         let figures = bench.peer(peer, &event, &world).await?;
         report.peers.push(of_peer(peer, figures, &places)?);
+    }
+    if is_asked("storm") {
+        say("storm …");
+        report.storm = Some(storm::storm(&places, &cloud).await.context("storm")?);
     }
     show(&format!("\n{}\n\n{}", report.about.join("\n"), report.tables()));
     if arguments.write {

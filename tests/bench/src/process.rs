@@ -43,6 +43,11 @@ impl Process {
         Ok(Self { child, started })
     }
 
+    /// Its number, which no other running process has.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> anyhow::Result<bool> {
         Ok(self.child.try_wait()?.is_some())

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cases::Goals;
 use crate::measure::{Figures, Measured};
+use crate::storm::Told;
 
 /// Where the section begins and ends.
 const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- end of bench -->");
@@ -22,6 +23,8 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// What people use instead.
     pub peers: Vec<PeerReport>,
+    /// A storm.
+    pub storm: Option<Told>,
     /// How much longer a call takes in the measurement with a network, in milliseconds.
     pub network_ms: f64,
 }
@@ -117,6 +120,7 @@ impl Report {
         self.starts(&mut text);
         self.warm(&mut text);
         self.calls(&mut text);
+        self.of_storm(&mut text);
         self.verdict(&mut text);
         text
     }
@@ -248,6 +252,34 @@ impl Report {
         table(text, &header, rows);
     }
 
+    fn of_storm(&self, text: &mut String) {
+        let Some(storm) = &self.storm else { return };
+        let header = [
+            "fleets",
+            "events",
+            "distinct",
+            "facts stored",
+            "filings",
+            "looks",
+            "batches of `reconcile`",
+            "p50 ms",
+            "p99 ms",
+            "CPU of all runs, s",
+            "largest RSS MiB",
+            "over after, s",
+        ];
+        let counts =
+            [storm.fleets, storm.events, storm.distinct, storm.stored, storm.filings, storm.looks, storm.batches];
+        let (p50, p99) = storm.batch_ms;
+        let mut row: Vec<String> = counts.iter().map(usize::to_string).collect();
+        row.extend([p50, p99, storm.cpu_s, storm.rss].map(|figure| format!("{figure:.1}")));
+        row.push(format!("{:.0}", storm.over_s));
+        text.push_str("A storm, once, in real time: every instance of every fleet breaks a rule, Config says so twice, in no order, within a minute; one run of the detector, five of `reconcile`, over TLS.\n\n");
+        table(text, &header.map(str::to_owned), [row]);
+        let calls = storm.calls.iter().map(|(service, count)| format!("{service} {count}"));
+        let _ = writeln!(text, "Its calls: {}.\n", calls.collect::<Vec<_>>().join(", "));
+    }
+
     fn verdict(&self, text: &mut String) {
         let header = ["goal", "is", "bound", ""].map(str::to_owned);
         let rows = self.goals().into_iter().map(|goal| {
@@ -348,7 +380,7 @@ pub(crate) mod testing {
             zip: 16.0,
         };
         let peers = vec![peer("boto3", 50.0), peer("custodian", 59.9)];
-        Report { about: vec!["a machine".to_owned()], cases: vec![case], peers, network_ms: 5.0 }
+        Report { about: vec!["a machine".to_owned()], cases: vec![case], peers, storm: None, network_ms: 5.0 }
     }
 }
 

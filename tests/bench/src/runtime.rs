@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::process::{Process, Program, tail};
 
@@ -42,6 +43,7 @@ pub struct Run {
 }
 
 /// What a process says.
+#[derive(Debug)]
 enum Said {
     /// It wants work.
     Next { at: Instant, hand_out: oneshot::Sender<Response<Full<Bytes>>> },
@@ -53,50 +55,97 @@ enum Said {
 
 /// Starts a process, gives it one event again and again (`events` in all, one at least), and ends it.
 pub async fn run(program: &Program, event: &str, events: usize) -> anyhow::Result<Run> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let api = ("AWS_LAMBDA_RUNTIME_API".to_owned(), listener.local_addr()?.to_string());
-    let (say, mut said) = mpsc::unbounded_channel();
-    let server = tokio::spawn(serve(listener, say));
-    let mut process = Process::start(program, &[api])?;
-    let outcome = drive(&mut process, &mut said, event, events).await;
-    server.abort();
-    outcome.with_context(|| format!("{:?}\n{}", program.command, tail(&program.log)))
-}
-
-async fn drive(
-    process: &mut Process,
-    said: &mut mpsc::UnboundedReceiver<Said>,
-    event: &str,
-    events: usize,
-) -> anyhow::Result<Run> {
-    let mut run = Run::default();
+    let mut worker = Worker::start(program).await?;
+    let mut run = Run { init: worker.init, ..Run::default() };
     let mut cpu_at_first = Duration::ZERO;
-    let (at, mut hand_out) = next(process, said).await?;
-    run.init = milliseconds(at - process.started);
     for number in 0..events.max(1) {
-        let response = invocation(number, event)?;
-        let handed = Instant::now();
-        ensure!(hand_out.send(response).is_ok(), "the process hung up");
-        let (answered, body) = answer(process, said).await?;
-        let took = milliseconds(answered - handed);
-        // Nothing is measured until the process waits again: what it does after its answer is its own.
-        hand_out = next(process, said).await?.1;
+        let (took, answer) = worker.give(event).await?;
         if number == 0 {
             run.first = took;
-            cpu_at_first = process.cpu()?;
+            cpu_at_first = worker.cpu()?;
             run.cpu_first = milliseconds(cpu_at_first);
         } else {
             run.warm.push(took);
         }
-        run.answer = String::from_utf8_lossy(&body).into_owned();
+        run.answer = answer;
     }
-    let cpu_warm = process.cpu()?.saturating_sub(cpu_at_first);
-    #[expect(clippy::cast_precision_loss, reason = "a count of events, and of kibibytes")]
+    let cpu_warm = worker.cpu()?.saturating_sub(cpu_at_first);
+    #[expect(clippy::cast_precision_loss, reason = "a count of events")]
     {
         run.cpu_warm = milliseconds(cpu_warm) / run.warm.len().max(1) as f64;
-        run.peak_kib = process.peak_kib()? as f64;
     }
+    run.peak_kib = worker.peak_kib()?;
     Ok(run)
+}
+
+/// A process that waits for events. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Worker {
+    process: Process,
+    program: Program,
+    said: mpsc::UnboundedReceiver<Said>,
+    hand_out: Option<oneshot::Sender<Response<Full<Bytes>>>>,
+    /// The Runtime API. It ends with the set.
+    _server: JoinSet<()>,
+    /// From the start of the process to its first request for work, in milliseconds.
+    pub init: f64,
+    events: usize,
+}
+
+impl Worker {
+    /// Starts a process, and waits until it wants work.
+    pub async fn start(program: &Program) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let api = ("AWS_LAMBDA_RUNTIME_API".to_owned(), listener.local_addr()?.to_string());
+        let (say, said) = mpsc::unbounded_channel();
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, say));
+        let process = Process::start(program, &[api])?;
+        let program = program.clone();
+        let mut worker = Self { process, program, said, hand_out: None, _server: server, init: 0.0, events: 0 };
+        let asked = worker.wait_until_idle().await.with_context(|| worker.about())?;
+        worker.init = milliseconds(asked - worker.process.started);
+        Ok(worker)
+    }
+
+    /// Gives it an event. Returns how long it took, in milliseconds, and the answer.
+    pub async fn give(&mut self, event: &str) -> anyhow::Result<(f64, String)> {
+        let given = self.try_give(event).await;
+        given.with_context(|| self.about())
+    }
+
+    async fn try_give(&mut self, event: &str) -> anyhow::Result<(f64, String)> {
+        let hand_out = self.hand_out.take().context("it has failed before")?;
+        let response = invocation(self.process.id(), self.events, event)?;
+        self.events += 1;
+        let handed = Instant::now();
+        ensure!(hand_out.send(response).is_ok(), "the process hung up");
+        let (answered, body) = answer(&mut self.process, &mut self.said).await?;
+        // Nothing is measured until the process waits again: what it does after its answer is its own.
+        self.wait_until_idle().await?;
+        Ok((milliseconds(answered - handed), String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    async fn wait_until_idle(&mut self) -> anyhow::Result<Instant> {
+        let (at, hand_out) = next(&mut self.process, &mut self.said).await?;
+        self.hand_out = Some(hand_out);
+        Ok(at)
+    }
+
+    fn about(&self) -> String {
+        format!("{:?}\n{}", self.program.command, tail(&self.program.log))
+    }
+
+    /// The processor time that it has used.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        self.process.cpu()
+    }
+
+    /// The most memory that it ever had, in KiB.
+    #[expect(clippy::cast_precision_loss, reason = "a count of kibibytes")]
+    pub fn peak_kib(&self) -> anyhow::Result<f64> {
+        Ok(self.process.peak_kib()? as f64)
+    }
 }
 
 async fn next(
@@ -129,11 +178,12 @@ async fn hear(process: &mut Process, said: &mut mpsc::UnboundedReceiver<Said>) -
     bail!("nothing was heard in {PATIENCE:?}")
 }
 
-fn invocation(number: usize, event: &str) -> anyhow::Result<Response<Full<Bytes>>> {
+/// The id of a request is like no other one: `reconcile` holds leases by it.
+fn invocation(process: u32, number: usize, event: &str) -> anyhow::Result<Response<Full<Bytes>>> {
     let deadline = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + DEADLINE;
     let response = Response::builder()
         .header("content-type", "application/json")
-        .header("lambda-runtime-aws-request-id", format!("8476a536-e9f4-11e8-9739-{number:012}"))
+        .header("lambda-runtime-aws-request-id", format!("{process:08x}-e9f4-11e8-9739-{number:012}"))
         .header("lambda-runtime-deadline-ms", deadline.as_millis().to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:driftless-bench")
         .header(
@@ -145,7 +195,7 @@ fn invocation(number: usize, event: &str) -> anyhow::Result<Response<Full<Bytes>
 
 async fn serve(listener: TcpListener, say: mpsc::UnboundedSender<Said>) {
     // Its connections end with it.
-    let mut connections = tokio::task::JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if stream.set_nodelay(true).is_err() {

@@ -1,16 +1,20 @@
 //! The table of the canned AWS. While it learns it keeps what is written, so that a fleet is taken up and comes to rest as
 //! it would in production; then it is frozen, and every event finds the same.
 //!
-//! Conditions always hold: who measures is alone.
+//! Of a frozen table all conditions hold: nothing changes there that they could guard.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
-use crate::canned::Asked;
+use crate::canned::{Answer, Asked};
+use crate::condition::is_met;
 
 type Item = Map<String, Value>;
+
+/// How DynamoDB names what it refuses.
+const EXCEPTIONS: &str = "com.amazonaws.dynamodb.v20120810#";
 
 /// Which writes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,9 +39,12 @@ pub struct Table {
 
 impl Table {
     /// The answer to a call of DynamoDB.
-    pub fn answer(&mut self, asked: &Asked) -> anyhow::Result<Value> {
+    pub fn answer(&mut self, asked: &Asked) -> anyhow::Result<Answer> {
         let fields = &asked.fields;
-        Ok(match asked.action.as_str() {
+        if let Some(refusal) = self.refusal(asked)? {
+            return Ok(Answer { status: 400, ..Answer::json(&refusal) });
+        }
+        Ok(Answer::json(&match asked.action.as_str() {
             "GetItem" => self.get(field(fields, "Key")?)?.map_or_else(|| json!({}), |item| json!({"Item": item})),
             "BatchGetItem" => self.batch_get(fields)?,
             "Query" => self.query(fields)?,
@@ -56,7 +63,57 @@ impl Table {
             "BatchWriteItem" => self.batch_write(fields)?,
             "TransactWriteItems" => self.transact(fields)?,
             other => bail!("dynamodb:{other} is not canned"),
-        })
+        }))
+    }
+
+    /// Why a write is refused: a condition of it does not hold. None: it is not.
+    fn refusal(&self, asked: &Asked) -> anyhow::Result<Option<Value>> {
+        const FAILED: &str = "The conditional request failed";
+        if self.keeps != Keeps::Everything {
+            return Ok(None);
+        }
+        let fields = &asked.fields;
+        match asked.action.as_str() {
+            "PutItem" | "UpdateItem" | "DeleteItem" => {
+                let (holds, item) = self.holds(fields)?;
+                let mut refusal =
+                    json!({"__type": format!("{EXCEPTIONS}ConditionalCheckFailedException"), "message": FAILED});
+                if wants_item(fields) {
+                    refusal["Item"] = json!(item);
+                }
+                Ok((!holds).then_some(refusal))
+            }
+            "TransactWriteItems" => {
+                let mut reasons = Vec::new();
+                let mut holds_all = true;
+                for part in field(fields, "TransactItems")?.as_array().context("no parts")? {
+                    let part = part.as_object().and_then(|part| part.values().next()).context("an empty part")?;
+                    let (holds, item) = self.holds(part)?;
+                    holds_all &= holds;
+                    let mut reason = json!({"Code": "None"});
+                    if !holds {
+                        reason = json!({"Code": "ConditionalCheckFailed", "Message": FAILED});
+                        if wants_item(part) {
+                            reason["Item"] = json!(item);
+                        }
+                    }
+                    reasons.push(reason);
+                }
+                let refusal = json!({
+                    "__type": format!("{EXCEPTIONS}TransactionCanceledException"), "CancellationReasons": reasons,
+                    "message": "Transaction cancelled, please refer cancellation reasons for specific reasons",
+                });
+                Ok((!holds_all).then_some(refusal))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a write's condition holds, and the item that it is about.
+    fn holds(&self, write: &Value) -> anyhow::Result<(bool, Option<&Item>)> {
+        let key = write.get("Key").or_else(|| write.get("Item")).context("a write without a key")?;
+        let item = self.get(key)?;
+        Ok((is_met(write, item)?, item))
     }
 
     fn get(&self, key: &Value) -> anyhow::Result<Option<&Item>> {
@@ -233,6 +290,11 @@ fn operand(
     if text.starts_with(':') { value(text) } else { Ok(item.get(&named(text)).cloned().unwrap_or(Value::Null)) }
 }
 
+/// Whether a refusal is to show the item.
+fn wants_item(write: &Value) -> bool {
+    write.get("ReturnValuesOnConditionCheckFailure").is_some_and(|wanted| wanted == "ALL_OLD")
+}
+
 fn number(value: Option<&Value>) -> anyhow::Result<i64> {
     let Some(value) = value else { return Ok(0) };
     Ok(value.get("N").and_then(Value::as_str).context("not a number")?.parse()?)
@@ -254,7 +316,8 @@ mod tests {
     use super::*;
 
     fn ask(table: &mut Table, action: &str, fields: Value) -> Value {
-        table.answer(&Asked { action: action.to_owned(), fields, said: String::new() }).unwrap()
+        let answer = table.answer(&Asked { action: action.to_owned(), fields, said: String::new() }).unwrap();
+        serde_json::from_slice(&answer.body).unwrap()
     }
 
     fn key(sk: &str) -> Value {
@@ -301,5 +364,28 @@ mod tests {
         let one =
             ask(&mut table, "BatchGetItem", json!({"RequestItems": {"t": {"Keys": [key("FACT#one"), key("STATE")]}}}));
         assert_eq!(one["Responses"]["t"].as_array().unwrap().len(), 1);
+    }
+    #[test]
+    fn a_transaction_whose_condition_does_not_hold_changes_nothing_and_says_which() {
+        let mut table = Table { keeps: Keeps::Everything, ..Table::default() };
+        lease(&mut table);
+        let check = |holder: &str| {
+            json!({"ConditionCheck": {
+                "Key": key("LOCK"), "ConditionExpression": "holder = :me",
+                "ExpressionAttributeValues": {":me": {"S": holder}}, "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }})
+        };
+        let put = json!({"Put": {"Item": key("FACT#one"), "ConditionExpression": "attribute_not_exists(pk)"}});
+        let refused = ask(&mut table, "TransactWriteItems", json!({"TransactItems": [put, check("r-2")]}));
+        let reasons = &refused["CancellationReasons"];
+        assert_eq!((&reasons[0]["Code"], &reasons[1]["Code"]), (&json!("None"), &json!("ConditionalCheckFailed")));
+        assert_eq!(reasons[1]["Item"]["holder"]["S"], "r-1");
+        assert_eq!(table.items.len(), 1, "only the lease is there");
+        assert_eq!(ask(&mut table, "TransactWriteItems", json!({"TransactItems": [put, check("r-1")]})), json!({}));
+        let again = ask(&mut table, "TransactWriteItems", json!({"TransactItems": [put, check("r-1")]}));
+        assert_eq!(again["CancellationReasons"][0]["Code"], "ConditionalCheckFailed");
+        table.keeps = Keeps::Nothing;
+        let frozen = ask(&mut table, "TransactWriteItems", json!({"TransactItems": [put, check("r-2")]}));
+        assert_eq!(frozen, json!({}), "of a frozen table all conditions hold");
     }
 }

@@ -1,14 +1,19 @@
-//! What is found on the canned AWS: the answers in files, the table, and the queue.
+//! What is found on the canned AWS: the answers in files, the table, the queue and the event bus.
+
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::canned::{Answer, Asked, Files};
+use crate::crowd::Crowd;
 use crate::table::Table;
 
 /// A world.
 #[derive(Debug, Clone, Default)]
 pub struct World {
+    /// Many fleets, which are asked first.
+    pub crowd: Option<Arc<Crowd>>,
     /// The answers that stand in files.
     pub files: Files,
     /// The table.
@@ -18,15 +23,29 @@ pub struct World {
 impl World {
     /// The answer to a call.
     pub fn answer(&mut self, service: &str, asked: &Asked) -> anyhow::Result<Answer> {
+        if let Some(answer) = self.crowd.as_ref().and_then(|crowd| crowd.answer(service, asked)) {
+            return Ok(answer);
+        }
         if let Some(answer) = self.files.answer(service, asked) {
             return Ok(answer);
         }
         match service {
-            "dynamodb" => Ok(Answer::json(&self.table.answer(asked)?)),
+            "dynamodb" => self.table.answer(asked),
             "sqs" => Ok(Answer::json(&queued(asked)?)),
+            "events" => Ok(Answer::json(&put(asked)?)),
             _ => bail!("no answer is canned"),
         }
     }
+}
+
+/// Every event is put.
+fn put(asked: &Asked) -> anyhow::Result<Value> {
+    const ID: &str = "11710aed-b79e-4468-a20b-bb3c0c3b4860";
+    if asked.action != "PutEvents" {
+        bail!("no answer is canned");
+    }
+    let entries = asked.fields.get("Entries").and_then(Value::as_array).context("events without entries")?;
+    Ok(json!({"FailedEntryCount": 0, "Entries": vec![json!({"EventId": ID}); entries.len()]}))
 }
 
 /// Every message is taken.

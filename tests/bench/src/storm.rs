@@ -1,0 +1,409 @@
+//! A storm on the canned AWS: every instance of every fleet breaks a rule, and Config says so twice, in no order, within a
+//! minute. The release builds of the detector and of `reconcile` take it as Lambda would hand it to them, in real time.
+//!
+//! What it comes to is counted. How it grows is shown by `make scale`, on the simulated AWS; here the same is seen once of what
+//! is shipped, with its client, its wire and its table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::cases::{Places, batch, is_success, sweep};
+use crate::cloud::{Call, Cloud, Wire};
+use crate::crowd::{Crowd, Size};
+use crate::runtime::Worker;
+use crate::statistics::percentile;
+use crate::table::{Keeps, Table};
+use crate::world::World;
+
+/// As many as the issue of scale asks for: 10,000 events.
+const SIZE: Size = Size { fleets: 100, instances: 50 };
+/// The events come within a minute.
+const STORM: Duration = Duration::from_mins(1);
+/// Runs of `reconcile` at once: `WakeConcurrency` of the template.
+const WORKERS: usize = 5;
+/// Messages that Lambda hands out at once: `BatchSize` of the template.
+const BATCH: usize = 10;
+/// It is over when no wake is due for longer than facts are gathered. What is due then is the end of the debounce.
+const QUIET: Duration = Duration::from_secs(70);
+/// It is over by then, or never.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Looks until a fleet that is new is at rest.
+const LOOKS: usize = 4;
+
+/// What a storm came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// How many fleets, and instances of each.
+    pub fleets: usize,
+    /// Events that came.
+    pub events: usize,
+    /// Pairs of an instance and a rule that they were about.
+    pub distinct: usize,
+    /// Writes of facts that were tried.
+    pub filings: usize,
+    /// And those that stored one.
+    pub stored: usize,
+    /// Decisions that were begun.
+    pub looks: usize,
+    /// Calls, by service.
+    pub calls: BTreeMap<String, usize>,
+    /// Batches that `reconcile` was given.
+    pub batches: usize,
+    /// Median and 99th percentile of what a batch took, in milliseconds.
+    pub batch_ms: (f64, f64),
+    /// Processor time of all runs of `reconcile`, in seconds.
+    pub cpu_s: f64,
+    /// The most memory that any of them had, in MiB.
+    pub rss: f64,
+    /// From the first event until nothing was due, in seconds.
+    pub over_s: f64,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Message {
+    visible_at: Instant,
+    /// Of those that are visible at the same time, the first that was sent comes first.
+    number: usize,
+    body: String,
+}
+
+/// The wake queue, and what the calls so far came to.
+#[derive(Debug, Default)]
+struct State {
+    queue: BTreeSet<Message>,
+    sent: usize,
+    in_flight: usize,
+    /// Whether all events were given.
+    is_told: bool,
+    is_over: bool,
+    filings: usize,
+    stored: usize,
+    looks: usize,
+    calls: BTreeMap<String, usize>,
+}
+
+/// What all tasks share.
+#[derive(Debug, Clone)]
+struct Scene {
+    cloud: Cloud,
+    state: Arc<Mutex<State>>,
+    /// Something was sent, or all is over.
+    news: Arc<Notify>,
+}
+
+/// Raises a storm.
+pub async fn storm(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
+    let program = |name| places.program(name, cloud, Wire::Tls);
+    let table = settled(places, cloud).await.context("the fleets before the storm")?;
+    let canned = places.canned_folder("canned");
+    let now = jiff::Timestamp::now();
+    let crowd = Some(Arc::new(Crowd::new(&canned, SIZE, Some(now))?));
+    cloud.set(World { crowd, table, files: places.canned("canned")? }, Duration::ZERO);
+    cloud.take_calls();
+
+    let scene = Scene { cloud: cloud.clone(), state: Arc::default(), news: Arc::default() };
+    let events = shuffled(&events(&places.event("config-noncompliant.json")?, now)?);
+    let mut workers = Vec::new();
+    for _ in 0..WORKERS {
+        workers.push(Worker::start(&program("reconcile")).await?);
+    }
+    let detector = Worker::start(&program("config-compliance")).await?;
+    let begin = Instant::now();
+    let mut runs = JoinSet::new();
+    for worker in workers {
+        runs.spawn(scene.clone().reconcile(worker));
+    }
+    let told = tokio::spawn(scene.clone().tell(detector, events.clone(), begin));
+    let ran = tokio::time::timeout(PATIENCE, async {
+        told.await??;
+        let mut ran = Vec::new();
+        while let Some(run) = runs.join_next().await {
+            ran.push(run??);
+        }
+        anyhow::Ok(ran)
+    });
+    let ran = ran.await.context("the storm does not end")??;
+    // Nothing is due for so long before it is known to be over, and no run waits for it.
+    let over_s = ran.iter().map(|ran| ran.last).max().context("nobody ran")?.duration_since(begin).as_secs_f64();
+    let problems = cloud.take_problems();
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+
+    let times: Vec<f64> = ran.iter().flat_map(|ran| ran.batches.iter().copied()).collect();
+    let at = |share| percentile(&times, share).context("no batch was given");
+    let state = scene.lock();
+    let distinct = SIZE.fleets * SIZE.instances;
+    ensure!(state.stored == distinct, "{} facts were stored for {distinct} pairs of instance and rule", state.stored);
+    Ok(Told {
+        fleets: SIZE.fleets,
+        events: events.len(),
+        distinct,
+        filings: state.filings,
+        stored: state.stored,
+        looks: state.looks,
+        calls: state.calls.clone(),
+        batches: times.len(),
+        batch_ms: (at(0.5)?, at(0.99)?),
+        cpu_s: ran.iter().map(|ran| ran.cpu_s).sum(),
+        rss: ran.iter().map(|ran| ran.rss).fold(0.0, f64::max),
+        over_s,
+    })
+}
+
+/// Lets `reconcile` find all fleets, take them up, and come to rest.
+async fn settled(places: &Places, cloud: &Cloud) -> anyhow::Result<Table> {
+    let crowd = Some(Arc::new(Crowd::new(&places.canned_folder("canned"), SIZE, None)?));
+    let mut world = World { crowd, files: places.canned("canned")?, ..World::default() };
+    world.table.keeps = Keeps::Everything;
+    cloud.set(world, Duration::ZERO);
+    cloud.take_calls();
+    let mut worker = Worker::start(&places.program("reconcile", cloud, Wire::Http)).await?;
+    let mut give = async |event: String| {
+        let (_, answer) = worker.give(&event).await?;
+        let problems = cloud.take_problems();
+        ensure!(problems.is_empty() && is_success(&answer), "{answer}\n{}", problems.join("\n"));
+        anyhow::Ok(cloud.take_calls())
+    };
+    let wakes: Vec<String> = sent(&give(sweep()).await?)?.into_iter().map(|(_, body)| body).collect();
+    ensure!(wakes.len() == SIZE.fleets, "the sweep wakes {} of {} fleets", wakes.len(), SIZE.fleets);
+    for look in 0..=LOOKS {
+        let mut commits = 0;
+        for wakes in wakes.chunks(BATCH) {
+            commits += give(batch(wakes)).await?.iter().filter(|call| call.action == "TransactWriteItems").count();
+        }
+        ensure!(look < LOOKS || commits == 0, "the fleets do not come to rest: {commits} commits");
+    }
+    Ok(cloud.world().table)
+}
+
+/// Two events about each instance.
+fn events(pattern: &str, at: jiff::Timestamp) -> anyhow::Result<Vec<String>> {
+    let mut event: Value = serde_json::from_str(pattern)?;
+    let recorded =
+        event.pointer_mut("/detail/newEvaluationResult/resultRecordedTime").context("an event without a time")?;
+    *recorded = at.to_string().into();
+    let id =
+        event.pointer("/detail/resourceId").and_then(Value::as_str).context("an event without an instance")?.to_owned();
+    let event = event.to_string();
+    Ok(SIZE.ids().map(|instance| event.replace(&id, &instance)).flat_map(|event| [event.clone(), event]).collect())
+}
+
+/// In no order, the same in every run.
+fn shuffled(events: &[String]) -> Vec<String> {
+    let mut order: Vec<(u64, &String)> = (1_u64..).map(mixed).zip(events).collect();
+    order.sort();
+    order.into_iter().map(|(_, event)| event.clone()).collect()
+}
+
+/// A number that looks like none of its neighbours (the finalizer of `SplitMix64`).
+fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// What a run of `reconcile` came to.
+struct Ran {
+    batches: Vec<f64>,
+    cpu_s: f64,
+    rss: f64,
+    /// When its last batch was done.
+    last: Instant,
+}
+
+impl Scene {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives all events to the detector, evenly over the storm.
+    async fn tell(self, mut detector: Worker, events: Vec<String>, begin: Instant) -> anyhow::Result<()> {
+        let batches = events.len().div_ceil(BATCH);
+        for (number, events) in events.chunks(BATCH).enumerate() {
+            tokio::time::sleep_until(begin + STORM.mul_f64(part(number, batches))).await;
+            let (_, answer) = detector.give(&batch(events)).await?;
+            ensure!(is_success(&answer), "the detector answered {answer}");
+            self.note()?;
+        }
+        self.lock().is_told = true;
+        self.note()
+    }
+
+    /// Gives messages to a run of `reconcile` as they become visible, until it is over.
+    async fn reconcile(self, mut worker: Worker) -> anyhow::Result<Ran> {
+        let mut ran = Ran { batches: Vec::new(), cpu_s: 0.0, rss: 0.0, last: Instant::now() };
+        loop {
+            // Before the queue is looked at: what is sent between the two is not missed.
+            let news = self.news.notified();
+            let taken = self.lock().take();
+            let bodies = match taken {
+                Taken::Over => break,
+                Taken::Messages(bodies) => bodies,
+                Taken::NothingUntil(at) => {
+                    let _ = tokio::time::timeout_at(at, news).await;
+                    continue;
+                }
+            };
+            let (took, answer) = worker.give(&batch(&bodies)).await?;
+            ensure!(is_success(&answer), "reconcile answered {answer}");
+            ran.batches.push(took);
+            ran.last = Instant::now();
+            self.lock().in_flight -= 1;
+            self.note()?;
+        }
+        ran.cpu_s = worker.cpu()?.as_secs_f64();
+        ran.rss = worker.peak_kib()? / 1024.0;
+        Ok(ran)
+    }
+
+    /// Counts the calls since the last time, and puts on the queue what was sent.
+    fn note(&self) -> anyhow::Result<()> {
+        let calls = self.cloud.take_calls();
+        let mut state = self.lock();
+        for call in &calls {
+            state.count(call);
+        }
+        for (delay, body) in sent(&calls)? {
+            let number = state.sent;
+            state.sent += 1;
+            state.queue.insert(Message { visible_at: Instant::now() + delay, number, body });
+        }
+        state.conclude();
+        self.news.notify_waiters();
+        Ok(())
+    }
+}
+
+/// What a run finds on the queue.
+enum Taken {
+    Messages(Vec<String>),
+    NothingUntil(Instant),
+    Over,
+}
+
+impl State {
+    fn take(&mut self) -> Taken {
+        let now = Instant::now();
+        let mut bodies = Vec::new();
+        while let Some(message) =
+            self.queue.first().filter(|message| message.visible_at <= now && bodies.len() < BATCH).cloned()
+        {
+            self.queue.remove(&message);
+            bodies.push(message.body);
+        }
+        if !bodies.is_empty() {
+            self.in_flight += 1;
+            Taken::Messages(bodies)
+        } else if self.is_over {
+            Taken::Over
+        } else {
+            Taken::NothingUntil(self.queue.first().map_or(now + PATIENCE, |message| message.visible_at))
+        }
+    }
+
+    fn conclude(&mut self) {
+        let soon = Instant::now() + QUIET;
+        let is_quiet = self.queue.first().is_none_or(|message| message.visible_at > soon);
+        self.is_over |= self.is_told && self.in_flight == 0 && is_quiet;
+    }
+
+    fn count(&mut self, call: &Call) {
+        *self.calls.entry(call.service.to_owned()).or_default() += 1;
+        let says = |text: &str| call.body.windows(text.len()).any(|window| window == text.as_bytes());
+        match call.action.as_str() {
+            // A decision reads the groups by the fleet's tag; who files a fact reads them by name.
+            "DescribeAutoScalingGroups" if says("tag%3Adriftless%3Afleet") => self.looks += 1,
+            "TransactWriteItems" if says("\"Put\"") && says("FACT#") && says("HEARD#") => {
+                self.filings += 1;
+                self.stored += usize::from(call.status == 200);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Messages among calls, each with its delay.
+fn sent(calls: &[Call]) -> anyhow::Result<Vec<(Duration, String)>> {
+    let mut messages = Vec::new();
+    for call in calls.iter().filter(|call| call.service == "sqs") {
+        let request: Value = serde_json::from_slice(&call.body)?;
+        let entries = match call.action.as_str() {
+            "SendMessage" => std::slice::from_ref(&request),
+            "SendMessageBatch" => {
+                request.get("Entries").and_then(Value::as_array).context("a batch without entries")?
+            }
+            other => bail!("sqs:{other} sends nothing that is known"),
+        };
+        for entry in entries {
+            let body = entry.get("MessageBody").and_then(Value::as_str).context("a message without a body")?;
+            let delay = entry.get("DelaySeconds").and_then(Value::as_u64).unwrap_or(0);
+            messages.push((Duration::from_secs(delay), body.to_owned()));
+        }
+    }
+    Ok(messages)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn part(number: usize, of: usize) -> f64 {
+    number as f64 / of.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(state: &mut State, visible_at: Instant, body: &str) {
+        state.sent += 1;
+        state.queue.insert(Message { visible_at, number: state.sent, body: body.to_owned() });
+    }
+
+    #[test]
+    fn a_batch_holds_ten_at_most_in_the_order_in_which_they_were_sent_and_none_that_is_delayed() {
+        let mut state = State::default();
+        let now = Instant::now();
+        for number in 0..11 {
+            message(&mut state, now, &number.to_string());
+        }
+        message(&mut state, now + PATIENCE, "late");
+        let Taken::Messages(bodies) = state.take() else { panic!("ten are there") };
+        assert_eq!(bodies, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        assert!(matches!(state.take(), Taken::Messages(bodies) if bodies == ["10"]));
+        assert!(matches!(state.take(), Taken::NothingUntil(at) if at == now + PATIENCE));
+    }
+
+    #[test]
+    fn a_storm_is_over_when_all_is_told_done_and_quiet() {
+        let over = |is_told, in_flight, due: Duration| {
+            let mut state = State { is_told, in_flight, ..State::default() };
+            message(&mut state, Instant::now() + due, "wake");
+            state.conclude();
+            state.is_over
+        };
+        let late = QUIET + Duration::from_secs(5);
+        assert!(over(true, 0, late));
+        assert!(!over(false, 0, late));
+        assert!(!over(true, 1, late));
+        assert!(!over(true, 0, QUIET));
+    }
+
+    #[test]
+    fn each_instance_is_told_of_twice_in_no_order() {
+        let pattern = r#"{"detail": {"resourceId": "i-0", "newEvaluationResult": {"resultRecordedTime": "x"}}}"#;
+        let all = events(pattern, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(all.len(), 10_000);
+        let mixed = shuffled(&all);
+        assert_ne!(mixed, all);
+        let distinct: BTreeSet<&String> = mixed.iter().collect();
+        assert_eq!(distinct.len(), 5_000);
+        let neighbours = mixed.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!(neighbours < 100, "{neighbours} pairs stayed together");
+    }
+}
