@@ -61,9 +61,10 @@ pub async fn handle<P: Ports, Id: Clone>(
     for (fleet, concerned) in &mut fleets {
         concerned.next_wake = next_wakes.get(fleet).copied();
     }
+    let looker = Looker { ports, is_storm, invocation };
     let runs = fleets.into_iter().map(async |(fleet, concerned)| {
         // On the heap: the states of a whole run are too deep for the compiler to lay out as one.
-        match Box::pin(look_unless_throttled(ports, &fleet, &concerned, is_storm, invocation)).await {
+        match Box::pin(looker.look_unless_throttled(&fleet, &concerned)).await {
             Ok(ran) => {
                 tracing::info!(%fleet, ?ran, "reconciled");
                 None
@@ -77,39 +78,41 @@ pub async fn handle<P: Ports, Id: Clone>(
     failed
 }
 
-/// Looks at a fleet. What AWS has no calls left for is tried again soon, long before the queue would bring the messages back:
-/// they are done, for the facts are filed.
-async fn look_unless_throttled<P: Ports, Id>(
-    ports: &P,
-    fleet: &FleetName,
-    concerned: &Concerned<Id>,
+/// Looks at the fleets of a batch.
+struct Looker<'a, P> {
+    ports: &'a P,
     is_storm: bool,
-    invocation: Invocation<'_>,
-) -> Called<Ran> {
-    match look(ports, fleet, concerned, is_storm, invocation).await {
-        Err(error) if error.kind == CallErrorKind::Throttled => {
-            tracing::warn!(%fleet, %error, "throttled: looked at again soon");
-            if concerned.has_urgent_fact { hurry(ports, fleet).await } else { gather(ports, fleet, None).await }
-        }
-        ran => ran,
-    }
+    invocation: Invocation<'a>,
 }
 
-/// Looks at a fleet, unless that can wait and is better left to a look that comes soon.
-async fn look<P: Ports, Id>(
-    ports: &P,
-    fleet: &FleetName,
-    concerned: &Concerned<Id>,
-    is_storm: bool,
-    invocation: Invocation<'_>,
-) -> Called<Ran> {
-    if concerned.is_urgent {
-        return reconcile(ports, fleet, Cause::Urgent { due: concerned.due }, invocation).await;
+impl<P: Ports> Looker<'_, P> {
+    /// Looks at a fleet. What AWS has no calls left for is tried again soon, long before the queue would bring the messages
+    /// back: they are done, for the facts are filed.
+    async fn look_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> Called<Ran> {
+        match self.look(fleet, concerned).await {
+            Err(error) if error.kind == CallErrorKind::Throttled => {
+                tracing::warn!(%fleet, %error, "throttled: looked at again soon");
+                if concerned.has_urgent_fact {
+                    hurry(self.ports, fleet).await
+                } else {
+                    gather(self.ports, fleet, None).await
+                }
+            }
+            ran => ran,
+        }
     }
-    if is_storm || !ports.take_look(ports.now()).await? {
-        return gather(ports, fleet, concerned.next_wake).await;
+
+    /// Looks at a fleet, unless that can wait and is better left to a look that comes soon.
+    async fn look<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> Called<Ran> {
+        let Self { ports, is_storm, invocation } = *self;
+        if concerned.is_urgent {
+            return reconcile(ports, fleet, Cause::Urgent { due: concerned.due }, invocation).await;
+        }
+        if is_storm || !ports.take_look(ports.now()).await? {
+            return gather(ports, fleet, concerned.next_wake).await;
+        }
+        reconcile(ports, fleet, Cause::CanWait, invocation).await
     }
-    reconcile(ports, fleet, Cause::CanWait, invocation).await
 }
 
 /// The messages that concern one fleet.

@@ -92,7 +92,7 @@ impl Table<'_> {
     /// Takes one of the looks of a minute, which one item counts. The answer to a count may be lost: one too many is counted
     /// then, and a look comes later.
     pub(crate) async fn take_look(&self, now: Timestamp) -> Called<bool> {
-        let kept = u64::try_from((now + LOOKS_KEPT).as_second()).unwrap_or_default();
+        let kept = AttributeValue::N((now + LOOKS_KEPT).as_second().to_string());
         let request = self
             .client
             .update_item()
@@ -102,7 +102,7 @@ impl Table<'_> {
             .condition_expression("attribute_not_exists(looks) OR looks < :max")
             .set_expression_attribute_values(Some(values([
                 (":schema", number(SCHEMA_VERSION)),
-                (":kept", number(kept)),
+                (":kept", kept),
                 (":one", number(1_u64)),
                 (":max", number(LOOKS_MAX)),
             ])));
