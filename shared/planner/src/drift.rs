@@ -25,6 +25,10 @@ pub use reasons::{alarms_to_read, is_older, runs_other};
 /// so that a read which trails the event does so by seconds; after this the read is believed.
 pub const CONFIRMATION_GRACE: SignedDuration = SignedDuration::from_mins(2);
 
+/// A rule that did not answer is asked again in so long, if somebody waits for what it says: often enough for a drift that has to
+/// last for minutes, and no burden to whoever is short of calls.
+const UNREAD_RECHECK: SignedDuration = SignedDuration::from_mins(1);
+
 /// What is known about drift in this look.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -32,8 +36,10 @@ pub(crate) struct Findings {
     pub(crate) drifted: BTreeMap<InstanceId, Drift>,
     /// Set when too many drifted at once: how many, of how many.
     pub(crate) breaker: Option<(usize, usize)>,
-    /// Rules that were read in this look. About the others nothing is known, and nothing is concluded.
+    /// Rules that were read in this look.
     read: BTreeSet<RuleName>,
+    /// Rules that were asked and did not answer. About them nothing is known, and nothing is concluded.
+    unread: BTreeSet<RuleName>,
     /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
     pub(crate) is_incomplete: bool,
     /// Rules of the list that Config does not know.
@@ -100,6 +106,9 @@ pub(crate) fn detect(plan: &mut Plan<'_>, standing: &Standing<'_>) -> Findings {
     }
     breaker::judge(plan, standing, &mut findings);
     update_record(plan, standing, &findings);
+    if !findings.unread.is_empty() && !plan.next.replacements.is_empty() {
+        plan.look_again(plan.input.now + UNREAD_RECHECK);
+    }
     breaker::judge_rules(plan, standing, &findings);
     findings
 }
@@ -114,7 +123,10 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
     let mut findings = Findings::default();
     for rule in rules_to_read(Some(listed), Some(record)) {
         match seen.compliance.get(&rule) {
-            None => findings.is_incomplete |= listed.contains(&rule),
+            None => {
+                findings.is_incomplete |= listed.contains(&rule);
+                findings.unread.insert(rule);
+            }
             Some(RuleReading::NoSuchRule) => {
                 if listed.contains(&rule) {
                     findings.missing.insert(rule.clone());

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::ids::{FleetName, InstanceId, TargetGroupArn};
+use driftless_planner::ids::{FleetName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, Observation, TargetHealth};
+use driftless_planner::observation::{Group, Observation, RuleReading, TargetHealth};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::questions::{self, Known};
 use driftless_planner::record::Record;
-use futures_util::future::{join3, join5, try_join_all};
+use futures_util::future::{join_all, join3, join5, try_join_all};
 
 use crate::ports::{Called, Ports, Stored};
 
@@ -46,7 +46,7 @@ pub async fn observe<P: Ports>(
             when_asked(&asked.target_group_settings, ports.target_group_settings(&asked.target_group_settings)),
             targets(ports, &asked.targets),
         ),
-        try_join_all(asked.rules.iter().map(async |rule| Ok((rule.clone(), ports.non_compliant(rule).await?)))),
+        compliance(ports, &asked.rules),
         futures_util::future::join(
             try_join_all(
                 asked.templates.iter().map(async |version| Ok((version.clone(), ports.template(version).await?))),
@@ -69,7 +69,7 @@ pub async fn observe<P: Ports>(
         forwards: forwards?,
         target_group_settings: settings?,
         targets: targets?,
-        compliance: compliance?.into_iter().collect(),
+        compliance,
         templates: present(templates?),
         newest_templates: present(newest?),
         alarms: alarms?,
@@ -95,6 +95,20 @@ async fn targets<P: Ports>(
 ) -> Called<BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
     let read = asked.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?)));
     Ok(try_join_all(read).await?.into_iter().collect())
+}
+
+/// What Config says under these rules. One that cannot be read is left out: nothing starts under it then, and nothing that was
+/// reported under it is used up. It must hold nothing else up, least of all the way back of a bad release. That Config stays silent
+/// is told by the sweep, which fails for it.
+async fn compliance<P: Ports>(ports: &P, rules: &BTreeSet<RuleName>) -> BTreeMap<RuleName, RuleReading> {
+    let read = rules.iter().map(async |rule| match ports.non_compliant(rule).await {
+        Ok(reading) => Some((rule.clone(), reading)),
+        Err(error) => {
+            tracing::error!(error_type = "Retryable", %rule, %error, "a rule could not be read: nothing starts under it");
+            None
+        }
+    });
+    join_all(read).await.into_iter().flatten().collect()
 }
 
 async fn second_round<P: Ports>(

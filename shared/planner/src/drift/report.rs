@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::{CONFIRMATION_GRACE, Findings};
+use super::{CONFIRMATION_GRACE, Findings, UNREAD_RECHECK};
 use crate::adopt::Standing;
 use crate::decide::Plan;
 use crate::fact::{ComplianceFact, Fact, Verdict};
@@ -31,6 +31,10 @@ pub(super) fn weigh(
         let is_member = plan.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
         if !is_member {
             plan.consumed.push(fact.key());
+            continue;
+        }
+        if findings.unread.contains(&report.rule) {
+            plan.look_again(now + UNREAD_RECHECK);
             continue;
         }
         let finding = findings.drifted.get(&report.instance).and_then(|drift| drift.rules.get(&report.rule));

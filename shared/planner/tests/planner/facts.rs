@@ -236,6 +236,7 @@ fn nothing_starts_on_what_config_did_not_confirm_in_this_look() {
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert_eq!(stage.phase(1), "blocked", "unread is not compliant either");
+    assert_eq!(decision.recheck, Some(stage.now + mins(1)), "it is asked again");
     stage.unread.clear();
     stage.look();
     assert_eq!(stage.phase(1), "launching");
@@ -252,4 +253,32 @@ fn nothing_starts_while_one_rule_of_the_list_is_unread() {
     assert!(stage.look().actions.is_empty(), "the breaker cannot be judged");
     stage.unread.clear();
     assert_eq!(stage.look().actions.len(), 1);
+}
+
+#[test]
+fn what_is_reported_under_a_rule_that_cannot_be_read_is_kept_until_it_can() {
+    for verdict in [Verdict::NonCompliant, Verdict::Compliant] {
+        let mut stage = Stage::new(3);
+        stage.look();
+        stage.facts.push(report(1, RULE, verdict, stage.now));
+        stage.unread.insert(rule(RULE));
+        // Long after a read that is there would be believed.
+        stage.wait(mins(10));
+        let decision = stage.look();
+        assert!(decision.consumed.is_empty(), "{verdict:?}");
+        assert_eq!(decision.recheck, Some(stage.now + mins(1)));
+        stage.unread.clear();
+        assert_eq!(stage.look().consumed.len(), 1, "{verdict:?}");
+    }
+}
+
+#[test]
+fn only_a_verdict_of_config_can_wait_for_the_others() {
+    assert!(report(1, RULE, Verdict::NonCompliant, t0()).can_wait());
+    let mut stage = Stage::new(1);
+    stage.say(driftless_planner::fact::Command::Resume);
+    for fact in [alarm(), image()].iter().chain(&stage.facts) {
+        assert!(!fact.can_wait(), "{fact:?}");
+    }
+    assert_eq!(stage.facts.len(), 1);
 }

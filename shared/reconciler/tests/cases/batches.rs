@@ -3,7 +3,7 @@
 use driftless_planner::fact::{Fact, Subject, Verdict};
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
-use driftless_planner::storm::GATHER;
+use driftless_planner::storm::{GATHER, LOOKS_MAX, gathered_at};
 use driftless_planner::wake::{Wake, WakeMessage};
 use driftless_reconciler::batch::{Failure, Received, handle};
 use driftless_reconciler::ports::CallErrorKind;
@@ -51,6 +51,56 @@ fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_ea
             let latest = world.lock().queue.iter().map(|message| message.at).max().unwrap();
             assert!(latest <= now + GATHER + SignedDuration::from_secs(3), "{latest}");
         }
+    }
+}
+
+#[test]
+fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() {
+    let world = app();
+    let minute = world.lock().now.round(jiff::Unit::Minute).unwrap();
+    world.advance_to(minute);
+    let facts = of_many_fleets(&world, 22);
+    let mut looks = Vec::new();
+    for fact in &facts[..21] {
+        assert!(deliver(&world, std::slice::from_ref(fact), false).is_empty());
+        looks.push(world.count("acquire"));
+    }
+    assert_eq!(LOOKS_MAX, 20);
+    assert_eq!(looks[18..], [19, 20, 20], "the last one is left to a wake");
+    let last: FleetName = "more-20".parse().unwrap();
+    assert_eq!(wakes(&world).iter().filter(|fleet| **fleet != fleet_name()).collect::<Vec<_>>(), [&last]);
+    world.advance(SignedDuration::from_mins(1));
+    deliver(&world, &facts[21..], false);
+    assert_eq!(world.count("acquire"), 21, "another minute");
+}
+
+#[test]
+fn messages_of_a_storm_that_came_before_are_looked_at_on_the_spot() {
+    let world = app();
+    let facts = of_many_fleets(&world, 4);
+    deliver(&world, &facts, true);
+    assert_eq!(world.count("acquire"), 4, "whoever had them may have died after filing them");
+}
+
+#[test]
+fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
+    let millisecond = SignedDuration::from_millis(1);
+    let (surely, now) = (SignedDuration::from_secs(2), app().lock().now);
+    let gathered = gathered_at(&fleet_name(), now + surely);
+    for (next, is_sent) in [
+        (now + surely - millisecond, true),
+        (now + surely, true),
+        (now + surely + millisecond, false),
+        (gathered - millisecond, false),
+        (gathered, false),
+        (gathered + millisecond, true),
+    ] {
+        let world = app();
+        world.lock().latency = SignedDuration::ZERO;
+        let facts = of_many_fleets(&world, 4);
+        world.row(&fleet_name(), |row| row.lock.next_wake = Some(next));
+        deliver(&world, &facts, false);
+        assert_eq!(wakes(&world).contains(&fleet_name()), is_sent, "{next} at {now}");
     }
 }
 

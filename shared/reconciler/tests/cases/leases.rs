@@ -113,7 +113,7 @@ fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
 
 #[test]
 fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
-    for read in ["groups_of", "load", "forwards", "target_health", "non_compliant", "machines", "refresh"] {
+    for read in ["groups_of", "load", "forwards", "target_health", "machines", "refresh"] {
         let world = about_to_launch();
         let nth = world.count(read);
         world.fault(read, nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
@@ -122,6 +122,19 @@ fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
         assert!(is_free(&world), "{read}");
         assert_eq!(world.count("launch"), 0, "{read}");
     }
+}
+
+#[test]
+fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soon() {
+    let world = app();
+    drifted(&world, 1);
+    let nth = world.count("non_compliant");
+    world.fault("non_compliant", nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
+    assert!(world.deliver().unwrap().is_ok());
+    assert!(is_free(&world));
+    assert_eq!(world.row(&fleet_name(), |row| row.facts.len()), 1, "what was reported is kept");
+    world.deliver_all();
+    world.assert_replaced_once(1, "after Config answered");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Record;
+use driftless_planner::storm::{LOOKS_MAX, minute_of};
 use driftless_reconciler::ports::{
     Acquired, Audience, Called, Committed, Filing, Lease, Released, Remembered, Store, Stored,
 };
@@ -53,8 +54,14 @@ impl Store for World {
         self.call("file", (fleet, fact.key()), |state| Ok(state.file(fleet, fact))).await
     }
 
-    async fn take_look(&self, _: Timestamp) -> Called<bool> {
-        self.call("take_look", (), |_| Ok(true)).await
+    async fn take_look(&self, now: Timestamp) -> Called<bool> {
+        self.call("take_look", now, |state| {
+            let taken = state.looks_taken.entry(minute_of(now)).or_default();
+            let is_left = *taken < LOOKS_MAX;
+            *taken += u32::from(is_left);
+            Ok(is_left)
+        })
+        .await
     }
 
     async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {

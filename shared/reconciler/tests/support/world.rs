@@ -108,6 +108,8 @@ pub(crate) struct State {
     pub(crate) freezes: Vec<Freeze>,
     pub(crate) rows: BTreeMap<FleetName, Row>,
     pub(crate) index: BTreeMap<Subject, BTreeSet<FleetName>>,
+    /// Looks on the spot that facts which can wait have taken, by minute.
+    pub(crate) looks_taken: BTreeMap<i64, u32>,
     pub(crate) queue: Vec<Message>,
     /// The delays that the loop asked for.
     pub(crate) delays: Vec<SignedDuration>,
