@@ -19,7 +19,7 @@ PEERS := .venv/bench/peers/.prepared
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim scale exhaustive bench builds test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
+.PHONY: help demo sim scale exhaustive bench harness builds test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ bench: $(PEERS) ## the release functions beside their floor and what people use 
 	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
 	cargo build --profile sim --locked -p driftless-bench
 	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY),--write)
+
+harness: build ## make bench once, with one process of one case and the builds of the tests: that it runs, for it measures nothing so
+	$(or $(CARGO_TARGET_DIR),target)/debug/driftless-bench --profile debug --only idle --processes 1 --warm 2
 
 builds: ## one function from nothing in variants of the release profile: time, memory, sizes (FUNCTION=name VARIANTS=name,name)
 	$(PYTHON) tests/bench/builds.py $(if $(FUNCTION),--function $(FUNCTION)) $(if $(VARIANTS),--variants $(VARIANTS))

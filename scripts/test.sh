@@ -40,6 +40,7 @@ stage simulator make --no-print-directory sim SEEDS=5000
 stage scale make --no-print-directory scale
 stage exhaustive make --no-print-directory exhaustive QUICK=1
 stage mutants make --no-print-directory mutants ROTATE=2
+stage bench make --no-print-directory harness
 stage end-to-end make --no-print-directory e2e
 stage emulators make --no-print-directory emulators
 stage template make --no-print-directory template

@@ -11,6 +11,7 @@ use driftless_reconciler::ports::{Called, Clock, Wakes};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::{Calls, Counter};
+use crate::config_rules::LargeReadings;
 
 /// A client whose calls are counted.
 macro_rules! client {
@@ -43,6 +44,7 @@ pub struct Names {
 pub struct Aws {
     pub(crate) config: SdkConfig,
     pub(crate) names: Names,
+    pub(crate) large_readings: LargeReadings,
     counter: Counter,
     autoscaling: OnceLock<aws_sdk_autoscaling::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
@@ -61,6 +63,7 @@ impl Aws {
         Self {
             config,
             names,
+            large_readings: LargeReadings::default(),
             counter: Counter::default(),
             autoscaling: OnceLock::new(),
             cloudwatch: OnceLock::new(),

@@ -4,12 +4,15 @@
 mod codes;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_config::operation::get_compliance_details_by_config_rule::GetComplianceDetailsByConfigRuleError;
 use aws_sdk_config::types::{ComplianceType, EvaluationResult};
+use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::ids::{InstanceId, RuleName};
 use driftless_planner::observation::{Finding, RuleReading};
-use driftless_reconciler::ports::{Called, Compliance};
+use driftless_reconciler::ports::{Called, Clock as _, Compliance};
+use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::error::{call_error, required};
@@ -18,16 +21,43 @@ use crate::time::timestamp;
 const GET_DETAILS: &str = "config:GetComplianceDetailsByConfigRule";
 
 /// The largest page.
-const PAGE: i32 = 100;
+const PAGE: u8 = 100;
+
+/// What was read of rules that more instances break than fit on a page, for as long as it may be used again.
+#[derive(Debug, Default)]
+pub(crate) struct LargeReadings(Mutex<BTreeMap<RuleName, (Timestamp, RuleReading)>>);
+
+impl LargeReadings {
+    /// A reading that is young enough.
+    fn get(&self, rule: &RuleName, now: Timestamp) -> Option<RuleReading> {
+        let mut kept = self.lock();
+        kept.retain(|_, (read_at, _)| now < *read_at + LARGE_READING_KEPT);
+        kept.get(rule).map(|(_, reading)| reading.clone())
+    }
+
+    fn keep(&self, rule: &RuleName, read_at: Timestamp, reading: &RuleReading) {
+        self.lock().insert(rule.clone(), (read_at, reading.clone()));
+    }
+
+    /// A panic while the lock was held has been reported; what is behind it is still whole.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RuleName, (Timestamp, RuleReading)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Compliance for Aws {
     async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
+        // The time before the first page: what is on it may change while the last one is read.
+        let read_at = self.now();
+        if let Some(reading) = self.large_readings.get(rule, read_at) {
+            return Ok(reading);
+        }
         let request = self
             .compliance()
             .get_compliance_details_by_config_rule()
             .config_rule_name(rule.as_str())
             .compliance_types(ComplianceType::NonCompliant);
-        let pages = request.into_paginator().page_size(PAGE).items().send();
+        let pages = request.into_paginator().page_size(PAGE.into()).items().send();
         let results = match pages.collect::<Result<Vec<EvaluationResult>, _>>().await {
             Ok(results) => results,
             Err(error) => {
@@ -48,7 +78,11 @@ impl Compliance for Aws {
                 }
             }
         }
-        Ok(RuleReading::NonCompliant(findings))
+        let reading = RuleReading::NonCompliant(findings);
+        if results.len() > PAGE.into() {
+            self.large_readings.keep(rule, read_at, &reading);
+        }
+        Ok(reading)
     }
 }
 
@@ -122,5 +156,43 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [("i-0aa11bb22cc33dd44", 20, Some("new")), ("i-0aa11bb22cc33dd45", 5, None)]);
+    }
+    fn rule() -> RuleName {
+        "approved-amis".parse().unwrap()
+    }
+
+    /// So many instances break the rule, all on one page; each reading is asked of Config once more.
+    async fn calls_for_two_readings(count: u64) -> usize {
+        let large = mock!(Client::get_compliance_details_by_config_rule).then_output(move || {
+            let all = (0..count).map(|number| result(&format!("i-{number:017x}"), 20, None)).collect();
+            GetComplianceDetailsByConfigRuleOutput::builder().set_evaluation_results(Some(all)).build()
+        });
+        let aws = with_compliance(mock_client!(aws_sdk_config, RuleMode::MatchAny, [&large]));
+        let first = aws.non_compliant(&rule()).await.unwrap();
+        assert_eq!(aws.non_compliant(&rule()).await.unwrap(), first);
+        large.num_calls()
+    }
+
+    #[tokio::test]
+    async fn only_what_does_not_fit_on_a_page_is_used_again() {
+        assert_eq!(calls_for_two_readings(99).await, 2);
+        assert_eq!(calls_for_two_readings(100).await, 2);
+        assert_eq!(calls_for_two_readings(101).await, 1);
+    }
+
+    #[test]
+    fn a_reading_is_used_again_for_ten_seconds_and_no_moment_longer() {
+        let (kept, read_at) = (LargeReadings::default(), Timestamp::from_second(1_795_201_430).unwrap());
+        kept.keep(&rule(), read_at, &RuleReading::NonCompliant(BTreeMap::new()));
+        let millisecond = jiff::SignedDuration::from_millis(1);
+        for (age, is_used) in [
+            (LARGE_READING_KEPT - millisecond, true),
+            (LARGE_READING_KEPT, false),
+            (LARGE_READING_KEPT - millisecond, false),
+        ] {
+            assert_eq!(kept.get(&rule(), read_at + age).is_some(), is_used, "{age:#}");
+        }
+        kept.keep(&rule(), read_at, &RuleReading::NonCompliant(BTreeMap::new()));
+        assert_eq!(kept.get(&"another".parse().unwrap(), read_at), None);
     }
 }

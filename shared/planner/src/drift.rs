@@ -25,6 +25,11 @@ pub use reasons::{alarms_to_read, is_older, runs_other};
 /// so that a read which trails the event does so by seconds; after this the read is believed.
 pub const CONFIRMATION_GRACE: SignedDuration = SignedDuration::from_mins(2);
 
+/// A reading of a rule that many instances break may be this old: Config gives a hundred of them to a call, and what all fleets ask
+/// for within seconds is the same thousands. Config itself takes minutes to find a drift, and an event that such a reading does not
+/// confirm is kept for longer ([`CONFIRMATION_GRACE`]).
+pub const LARGE_READING_KEPT: SignedDuration = SignedDuration::from_secs(10);
+
 /// A rule that did not answer is asked again in so long, if somebody waits for what it says: often enough for a drift that has to
 /// last for minutes, and no burden to whoever is short of calls.
 const UNREAD_RECHECK: SignedDuration = SignedDuration::from_mins(1);

@@ -5,10 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::fact::{
     AlarmFact, AlarmState, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
 };
+use driftless_planner::ids::RuleName;
+use driftless_planner::observation::RuleReading;
 use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::Called;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::Calls;
@@ -40,6 +44,8 @@ pub struct World {
     pub topic: Topic,
     /// The bucket of all calls to EC2 and Auto Scaling.
     pub bucket: Bucket,
+    /// What Config last said of each rule, and when.
+    verdicts: BTreeMap<RuleName, (Timestamp, RuleReading)>,
     /// Chance.
     pub dice: Dice,
     /// How often what goes wrong.
@@ -149,6 +155,7 @@ impl World {
             queue: Queue::default(),
             topic: Topic::default(),
             bucket: Bucket::new(now),
+            verdicts: BTreeMap::new(),
             dice: dice.split(),
             rates,
             mishaps: Mishaps::default(),
@@ -253,6 +260,21 @@ impl World {
         }
         self.counts.fault("stale read");
         self.dice.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
+    }
+
+    /// What Config says of a rule; on a bad day what it said a moment ago, as long as a reading of many instances is kept.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub fn non_compliant(&mut self, rule: &RuleName) -> Called<RuleReading> {
+        let is_stale = !self.trail().is_zero();
+        let oldest = self.now - LARGE_READING_KEPT;
+        if let Some((_, reading)) = self.verdicts.get(rule).filter(|(read_at, _)| is_stale && oldest < *read_at) {
+            return Ok(reading.clone());
+        }
+        let reading = self.cloud.non_compliant(rule)?;
+        self.verdicts.insert(rule.clone(), (self.now, reading.clone()));
+        Ok(reading)
     }
 
     /// Lets AWS go on to now, and reports what it has to report.

@@ -62,6 +62,8 @@ pub struct Places {
     pub root: PathBuf,
     /// Cargo's folder.
     pub target: PathBuf,
+    /// The profile that the functions were built in, as the folder in cargo's is called.
+    pub profile: String,
     /// What this run leaves behind: logs, scripts, certificates.
     pub work: PathBuf,
     /// Amazon's roots and the run's own.
@@ -69,9 +71,9 @@ pub struct Places {
 }
 
 impl Places {
-    /// The release build of a function.
+    /// A function.
     pub fn function(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+        self.target.join(&self.profile).join(name)
     }
 
     /// A function, in the environment that Lambda and `template.yaml` give it.

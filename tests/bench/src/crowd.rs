@@ -236,16 +236,23 @@ fn multiply(list: &mut List, kind: Kind, things: &[&str], fleet: usize, instance
                 list.add(&[&name, &named], peopled(&group, fleet, instances)?);
             }
         }
-        Kind::Image | Kind::Named(_) | Kind::OfFleet => {
+        Kind::Image => {
+            for image in things {
+                let image = of_fleet(image, fleet);
+                let id = within(&image, "imageId")?.to_owned();
+                list.add(&[&name, &id], image);
+            }
+        }
+        Kind::Named(element) => {
             for thing in things {
                 let thing = of_fleet(thing, fleet);
-                let named = match kind {
-                    Kind::Named(element) => within(&thing, element)?.to_owned(),
-                    Kind::Image => within(&thing, "imageId")?.to_owned(),
-                    Kind::OfFleet | Kind::Group | Kind::Instance | Kind::Target => name.clone(),
-                };
-                let names: &[&str] = if kind == Kind::Image { &[&name, &named] } else { &[&named] };
-                list.add(names, thing);
+                let named = within(&thing, element)?.to_owned();
+                list.add(&[&named], thing);
+            }
+        }
+        Kind::OfFleet => {
+            for thing in things {
+                list.add(&[&name], of_fleet(thing, fleet));
             }
         }
     }

@@ -40,6 +40,9 @@ struct Arguments {
     /// Cargo's folder with the release builds. Else the one that this program was built into.
     #[arg(long)]
     target: Option<PathBuf>,
+    /// The profile whose builds of the functions are measured. Figures of another one than release say nothing.
+    #[arg(long, default_value = "release")]
+    profile: String,
     /// Writes docs/performance.md and its plot.
     #[arg(long)]
     write: bool,
@@ -62,7 +65,8 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&work)?;
     }
     std::fs::create_dir_all(work.join("home"))?;
-    let places = Places { roots: work.join("roots.pem"), root, target, work };
+    let profile = arguments.profile.clone();
+    let places = Places { roots: work.join("roots.pem"), root, target, profile, work };
     let trust = Trust::new()?;
     trust.write_roots(&cases::amazon_roots(&places.root), &places.roots)?;
     let cloud = Cloud::start(&trust).await?;
@@ -95,7 +99,10 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
     }
     show(&format!("\n{}\n\n{}", report.about.join("\n"), report.tables()));
     if arguments.write {
-        ensure!(arguments.only.is_none(), "what is written is the whole");
+        ensure!(
+            arguments.only.is_none() && arguments.profile == "release",
+            "what is written is the whole, of what is shipped"
+        );
         write(&report, &places.root)?;
     }
     Ok(())

@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn a_storm_is_over_when_all_is_told_done_and_quiet() {
         let over = |is_told, in_flight, due: Duration| {
-            let mut state = State { is_told, in_flight, ..State::default() };
+            let mut state = State { in_flight, is_told, ..State::default() };
             message(&mut state, Instant::now() + due, "wake");
             state.conclude();
             state.is_over

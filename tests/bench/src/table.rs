@@ -75,29 +75,22 @@ impl Table {
         let fields = &asked.fields;
         match asked.action.as_str() {
             "PutItem" | "UpdateItem" | "DeleteItem" => {
-                let (holds, item) = self.holds(fields)?;
-                let mut refusal =
-                    json!({"__type": format!("{EXCEPTIONS}ConditionalCheckFailedException"), "message": FAILED});
-                if wants_item(fields) {
-                    refusal["Item"] = json!(item);
-                }
-                Ok((!holds).then_some(refusal))
+                let (holds, shown) = self.holds(fields)?;
+                let name = format!("{EXCEPTIONS}ConditionalCheckFailedException");
+                Ok((!holds).then(|| json!({"__type": name, "message": FAILED, "Item": shown})))
             }
             "TransactWriteItems" => {
                 let mut reasons = Vec::new();
                 let mut holds_all = true;
                 for part in field(fields, "TransactItems")?.as_array().context("no parts")? {
                     let part = part.as_object().and_then(|part| part.values().next()).context("an empty part")?;
-                    let (holds, item) = self.holds(part)?;
+                    let (holds, shown) = self.holds(part)?;
                     holds_all &= holds;
-                    let mut reason = json!({"Code": "None"});
-                    if !holds {
-                        reason = json!({"Code": "ConditionalCheckFailed", "Message": FAILED});
-                        if wants_item(part) {
-                            reason["Item"] = json!(item);
-                        }
-                    }
-                    reasons.push(reason);
+                    reasons.push(if holds {
+                        json!({"Code": "None"})
+                    } else {
+                        json!({"Code": "ConditionalCheckFailed", "Message": FAILED, "Item": shown})
+                    });
                 }
                 let refusal = json!({
                     "__type": format!("{EXCEPTIONS}TransactionCanceledException"), "CancellationReasons": reasons,
@@ -109,11 +102,12 @@ impl Table {
         }
     }
 
-    /// Whether a write's condition holds, and the item that it is about.
+    /// Whether a write's condition holds, and the item that it is about, if the write wants to see it.
     fn holds(&self, write: &Value) -> anyhow::Result<(bool, Option<&Item>)> {
         let key = write.get("Key").or_else(|| write.get("Item")).context("a write without a key")?;
         let item = self.get(key)?;
-        Ok((is_met(write, item)?, item))
+        let wanted = write.get("ReturnValuesOnConditionCheckFailure");
+        Ok((is_met(write, item)?, item.filter(|_| wanted.is_some_and(|wanted| wanted == "ALL_OLD"))))
     }
 
     fn get(&self, key: &Value) -> anyhow::Result<Option<&Item>> {
@@ -288,11 +282,6 @@ fn operand(
         return item.get(&named(name.trim())).cloned().map_or_else(|| value(otherwise), Ok);
     }
     if text.starts_with(':') { value(text) } else { Ok(item.get(&named(text)).cloned().unwrap_or(Value::Null)) }
-}
-
-/// Whether a refusal is to show the item.
-fn wants_item(write: &Value) -> bool {
-    write.get("ReturnValuesOnConditionCheckFailure").is_some_and(|wanted| wanted == "ALL_OLD")
 }
 
 fn number(value: Option<&Value>) -> anyhow::Result<i64> {

@@ -278,7 +278,7 @@ impl Compliance for Function {
     async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
         let rule = rule.clone();
         self.read("config:GetComplianceDetailsByConfigRule", Api::Roomy, &rule.clone(), move |world| {
-            world.cloud.non_compliant(&rule)
+            world.non_compliant(&rule)
         })
         .await
     }
