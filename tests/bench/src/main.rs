@@ -155,7 +155,7 @@ fn about(places: &Places, arguments: &Arguments) -> Report {
     let Arguments { processes, warm, of_peers, network, .. } = arguments;
     let about = vec![
         format!("{}, {cores} cores of {cpu} with a load of {load} before it began, {}.", jiff::Zoned::now().date(), told("uname", "-sr")),
-        format!("{}: `cargo build --release --locked` of each function by itself, for the machine's own architecture ({}); `template.yaml` ships arm64.", told("rustc", "--version"), std::env::consts::ARCH),
+        format!("{}: `cargo build --profile {} --locked` of each function by itself, for the machine's own architecture ({}); `template.yaml` ships arm64.", told("rustc", "--version"), arguments.profile, std::env::consts::ARCH),
         format!("Medians over {processes} fresh processes ({of_peers} of each peer) with up to {warm} warm events each; p99 is over all warm events."),
         "Canned answers over loopback, from one thread; a call costs what client, kernel and server take, and no distance.".to_owned(),
     ];
