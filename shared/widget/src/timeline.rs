@@ -21,7 +21,7 @@ const AXIS: u32 = 18;
 /// About the width of a character of a label.
 const CHARACTER: u32 = 7;
 const LABEL_MAX: usize = 20;
-const TICKS: i32 = 4;
+const TICKS_MAX: u32 = 4;
 
 /// One thing that changes.
 #[derive(Debug)]
@@ -127,27 +127,42 @@ pub(crate) fn draw(lanes: &[Lane<'_>], now: Timestamp, width: u32) -> Markup {
     let (whole, high) = (LEFT + room + 8, lanes_high + AXIS + 4);
     html! {
         svg viewBox={ "0 0 " (whole) " " (high) } role="img" aria-label="the last transitions, in time" {
-            @for tick in 0..=TICKS { (axis(&scale, tick, lanes_high)) }
+            (axis(&scale, lanes_high))
             @for (top, lane) in (0..).step_by(LANE as usize).zip(shown) { (draw_lane(lane, &scale, top)) }
         }
         @if more > 0 { p class="soft" { "and " (more) " more instances or fleets" } }
     }
 }
 
-fn axis(scale: &Scale, tick: i32, lanes_high: u32) -> Markup {
+/// Times below the lanes, as many as have room. The first one begins at its tick and the next is centred on its own, so that the
+/// two need one label and a half between them.
+fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     let span = scale.to.duration_since(scale.from);
-    let at = scale.from.saturating_add(span * tick / TICKS).unwrap_or(scale.to);
-    let x = LEFT + scale.width * tick.unsigned_abs() / TICKS.unsigned_abs();
-    let anchor = match tick {
-        0 => "start",
-        TICKS => "end",
-        _ => "middle",
-    };
-    let is_short = span < SignedDuration::from_mins(10);
-    let shown = at.strftime(if is_short { "%H:%M:%SZ" } else { "%H:%MZ" }).to_string();
+    let (format, characters) = if span < SignedDuration::from_mins(10) { ("%H:%M:%SZ", 9) } else { ("%H:%MZ", 6) };
+    let label = (characters + 1) * CHARACTER;
+    let ticks = (scale.width * 2 / (label * 3)).clamp(1, TICKS_MAX);
     html! {
-        line class="line" x1=(x) y1="0" x2=(x) y2=(lanes_high) {}
-        text x=(x) y=(lanes_high + AXIS - 3) text-anchor=(anchor) { (shown) }
+        @for tick in 0..=ticks {
+            @let at = time_of(scale, tick, ticks);
+            @let x = LEFT + scale.width * tick / ticks;
+            line class="line" x1=(x) y1="0" x2=(x) y2=(lanes_high) {}
+            text x=(x) y=(lanes_high + AXIS - 3) text-anchor=(anchor(tick, ticks)) { (at.strftime(format)) }
+        }
+    }
+}
+
+fn time_of(scale: &Scale, tick: u32, ticks: u32) -> Timestamp {
+    let span = scale.to.duration_since(scale.from);
+    let part = i32::try_from(tick).ok().zip(i32::try_from(ticks).ok()).map(|(tick, ticks)| span * tick / ticks);
+    part.and_then(|part| scale.from.checked_add(part).ok()).unwrap_or(scale.to)
+}
+
+/// Those at the ends stay within the drawing.
+const fn anchor(tick: u32, ticks: u32) -> &'static str {
+    match tick {
+        0 => "start",
+        _ if tick == ticks => "end",
+        _ => "middle",
     }
 }
 
@@ -182,4 +197,24 @@ fn dot(line: &HistoryLine, x: u32, middle: u32) -> Markup {
 /// What is shown where the pointer rests.
 fn hint(line: &HistoryLine) -> Markup {
     html! { title { (line.at.strftime("%Y-%m-%d %H:%M:%SZ")) " " (step(line)) ": " (line.why) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many times stand below a drawing of so many pixels over so many minutes.
+    fn times(width: u32, minutes: i64) -> usize {
+        let from = Timestamp::UNIX_EPOCH;
+        let scale = Scale { from, to: from + SignedDuration::from_mins(minutes), width };
+        axis(&scale, 24).into_string().matches("<text").count()
+    }
+
+    #[test]
+    fn the_axis_has_as_many_times_as_have_room_two_at_least_and_five_at_most() {
+        // With seconds a label takes 70 pixels, and a label and a half 105.
+        assert_eq!([60, 209, 210, 314, 315, 419, 420, 900].map(|width| times(width, 9)), [2, 2, 3, 3, 4, 4, 5, 5]);
+        // Without, 49 and 73.5.
+        assert_eq!([60, 147, 293, 294, 900].map(|width| times(width, 10)), [2, 3, 4, 5, 5]);
+    }
 }
