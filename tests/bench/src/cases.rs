@@ -13,12 +13,12 @@ use crate::cloud::{Cloud, Wire};
 use crate::process::{Program, tail};
 use crate::runtime;
 use crate::table::Keeps;
-use crate::world::World;
+use crate::world::{World, sent};
 
 /// The instance that all events are about.
 const INSTANCE: &str = "i-0aa11bb22cc33dd44";
 /// Looks until a fleet that is new is at rest.
-const LOOKS: usize = 4;
+pub const LOOKS: usize = 4;
 
 /// What goals a function has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +215,7 @@ async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Re
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", &sweep(), 1).await?;
-    let wake = sent(cloud).context("the sweep wakes no fleet that is new")?;
+    let wake = first_sent(cloud).context("the sweep wakes no fleet that is new")?;
     let wake = batch(&[wake]);
     seen(places, cloud, "reconcile", &wake, LOOKS).await?;
     seen(places, cloud, "reconcile", &sweep(), 1).await?;
@@ -233,7 +233,7 @@ async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Re
 async fn fact(places: &Places, cloud: &Cloud, world: World) -> anyhow::Result<String> {
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "config-compliance", &peer_event(places)?, 1).await?;
-    Ok(batch(&[sent(cloud).context("the detector sends nothing")?]))
+    Ok(batch(&[first_sent(cloud).context("the detector sends nothing")?]))
 }
 
 /// The fleet with a drift that was reported and on which nothing was decided yet.
@@ -265,11 +265,10 @@ pub fn is_success(answer: &str) -> bool {
     failed == 0 && status < 300
 }
 
-/// The first message of the last batch that was sent.
-fn sent(cloud: &Cloud) -> Option<String> {
-    let call = cloud.take_calls().into_iter().rfind(|call| call.action == "SendMessageBatch")?;
-    let body: Value = serde_json::from_slice(&call.body).ok()?;
-    body.pointer("/Entries/0/MessageBody")?.as_str().map(str::to_owned)
+/// The first message that was sent since this was last asked.
+fn first_sent(cloud: &Cloud) -> anyhow::Result<String> {
+    let first = sent(&cloud.take_calls())?.into_iter().next();
+    first.map(|(_, body)| body).context("nothing was sent")
 }
 
 /// A batch of messages as Lambda takes it from a queue.

@@ -135,8 +135,7 @@ impl Crowd {
 
     /// The answer to a request. None: it is about none of these fleets.
     pub fn answer(&self, service: &str, asked: &Asked) -> Option<Answer> {
-        let (_, list) = self.0.iter().find(|((of, action), _)| *of == service && *action == asked.action)?;
-        list.answer(asked)
+        self.0.get(&(service, asked.action.as_str()))?.answer(asked)
     }
 }
 

@@ -37,7 +37,7 @@ struct Arguments {
     /// Only cases and peers whose name contains this.
     #[arg(long)]
     only: Option<String>,
-    /// Cargo's folder with the release builds. Else the one that this program was built into.
+    /// Cargo's folder with the builds. Else the one that this program was built into.
     #[arg(long)]
     target: Option<PathBuf>,
     /// The profile whose builds of the functions are measured. Figures of another one than release say nothing.

@@ -354,6 +354,7 @@ mod tests {
             ask(&mut table, "BatchGetItem", json!({"RequestItems": {"t": {"Keys": [key("FACT#one"), key("STATE")]}}}));
         assert_eq!(one["Responses"]["t"].as_array().unwrap().len(), 1);
     }
+
     #[test]
     fn a_transaction_whose_condition_does_not_hold_changes_nothing_and_says_which() {
         let mut table = Table { keeps: Keeps::Everything, ..Table::default() };

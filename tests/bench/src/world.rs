@@ -1,11 +1,13 @@
 //! What is found on the canned AWS: the answers in files, the table, the queue and the event bus.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::canned::{Answer, Asked, Files};
+use crate::cloud::Call;
 use crate::crowd::Crowd;
 use crate::table::Table;
 
@@ -61,4 +63,25 @@ fn queued(asked: &Asked) -> anyhow::Result<Value> {
         }
         _ => bail!("no answer is canned"),
     }
+}
+
+/// The messages that calls sent, each with its delay.
+pub fn sent(calls: &[Call]) -> anyhow::Result<Vec<(Duration, String)>> {
+    let mut messages = Vec::new();
+    for call in calls.iter().filter(|call| call.service == "sqs") {
+        let request: Value = serde_json::from_slice(&call.body)?;
+        let entries = match call.action.as_str() {
+            "SendMessage" => std::slice::from_ref(&request),
+            "SendMessageBatch" => {
+                request.get("Entries").and_then(Value::as_array).context("a batch without entries")?
+            }
+            other => bail!("sqs:{other} sends nothing that is known"),
+        };
+        for entry in entries {
+            let body = entry.get("MessageBody").and_then(Value::as_str).context("a message without a body")?;
+            let delay = entry.get("DelaySeconds").and_then(Value::as_u64).unwrap_or(0);
+            messages.push((Duration::from_secs(delay), body.to_owned()));
+        }
+    }
+    Ok(messages)
 }
