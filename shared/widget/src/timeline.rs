@@ -21,7 +21,7 @@ const AXIS: u32 = 18;
 /// About the width of a character of a label.
 const CHARACTER: u32 = 7;
 const LABEL_MAX: usize = 20;
-const TICKS_MAX: u32 = 4;
+const TICKS_MAX: i32 = 4;
 
 /// One thing that changes.
 #[derive(Debug)]
@@ -140,25 +140,19 @@ fn axis(scale: &Scale, lanes_high: u32) -> Markup {
     let span = scale.to.duration_since(scale.from);
     let (format, characters) = if span < SignedDuration::from_mins(10) { ("%H:%M:%SZ", 9) } else { ("%H:%MZ", 6) };
     let label = (characters + 1) * CHARACTER;
-    let ticks = (scale.width * 2 / (label * 3)).clamp(1, TICKS_MAX);
+    let ticks = i32::try_from(scale.width * 2 / (label * 3)).unwrap_or(TICKS_MAX).clamp(1, TICKS_MAX);
     html! {
         @for tick in 0..=ticks {
-            @let at = time_of(scale, tick, ticks);
-            @let x = LEFT + scale.width * tick / ticks;
+            @let at = scale.from.saturating_add(span * tick / ticks).unwrap_or(scale.to);
+            @let x = LEFT + scale.width * tick.unsigned_abs() / ticks.unsigned_abs();
             line class="line" x1=(x) y1="0" x2=(x) y2=(lanes_high) {}
             text x=(x) y=(lanes_high + AXIS - 3) text-anchor=(anchor(tick, ticks)) { (at.strftime(format)) }
         }
     }
 }
 
-fn time_of(scale: &Scale, tick: u32, ticks: u32) -> Timestamp {
-    let span = scale.to.duration_since(scale.from);
-    let part = i32::try_from(tick).ok().zip(i32::try_from(ticks).ok()).map(|(tick, ticks)| span * tick / ticks);
-    part.and_then(|part| scale.from.checked_add(part).ok()).unwrap_or(scale.to)
-}
-
 /// Those at the ends stay within the drawing.
-const fn anchor(tick: u32, ticks: u32) -> &'static str {
+const fn anchor(tick: i32, ticks: i32) -> &'static str {
     match tick {
         0 => "start",
         _ if tick == ticks => "end",
