@@ -157,11 +157,12 @@ mod tests {
             .collect();
         assert_eq!(seen, [("i-0aa11bb22cc33dd44", 20, Some("new")), ("i-0aa11bb22cc33dd45", 5, None)]);
     }
+
     fn rule() -> RuleName {
         "approved-amis".parse().unwrap()
     }
 
-    /// So many instances break the rule, all on one page; each reading is asked of Config once more.
+    /// How often Config is asked for two readings of a rule that so many instances break.
     async fn calls_for_two_readings(count: u64) -> usize {
         let large = mock!(Client::get_compliance_details_by_config_rule).then_output(move || {
             let all = (0..count).map(|number| result(&format!("i-{number:017x}"), 20, None)).collect();

@@ -10,6 +10,7 @@ use crate::decide::Plan;
 use crate::ids::{InstanceId, RuleName};
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
+use crate::policy::Policy;
 use crate::record::{DriftReason, LINEAGE_MEMORY, Phase, Record, Replacement};
 use crate::replacement::{LOOK_MIN, Recurrence};
 use crate::text::ForeignText;
@@ -45,8 +46,6 @@ pub(crate) struct Findings {
     read: BTreeSet<RuleName>,
     /// Rules that were asked and did not answer. About them nothing is known, and nothing is concluded.
     unread: BTreeSet<RuleName>,
-    /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
-    pub(crate) is_incomplete: bool,
     /// Rules of the list that Config does not know.
     pub(crate) missing: BTreeSet<RuleName>,
     /// Instances on record whose other reasons cannot be told in this look.
@@ -74,6 +73,11 @@ impl Drift {
 }
 
 impl Findings {
+    /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
+    pub(crate) fn is_incomplete(&self, policy: &Policy) -> bool {
+        !policy.rules.is_disjoint(&self.unread)
+    }
+
     /// Whether an instance is known to be free of all that it was found drifted for. Unread is not free.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
         !self.drifted.contains_key(instance)
@@ -129,7 +133,6 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
     for rule in rules_to_read(Some(listed), Some(record)) {
         match seen.compliance.get(&rule) {
             None => {
-                findings.is_incomplete |= listed.contains(&rule);
                 findings.unread.insert(rule);
             }
             Some(RuleReading::NoSuchRule) => {

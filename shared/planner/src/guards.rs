@@ -296,9 +296,10 @@ fn is_no_newcomer(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     Some(Waiting::GroupNotFit { problem: problem.into() })
 }
 
-/// What starts something is verified by the read of this very look, and so is the breaker.
+/// What starts something is verified by what this very look read, and so is the breaker.
 fn drift_is_read(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let is_read = !candidate.findings.is_incomplete && candidate.findings.drifted.contains_key(candidate.id);
+    let is_read =
+        !candidate.findings.is_incomplete(candidate.policy) && candidate.findings.drifted.contains_key(candidate.id);
     (!is_read).then(|| Waiting::GroupNotFit { problem: "AWS Config did not answer for every rule of the list".into() })
 }
 

@@ -199,7 +199,9 @@ pub trait LoadBalancers: Sync {
 
 /// AWS Config.
 pub trait Compliance: Sync {
-    /// The instances that break a rule now, in all pages.
+    /// The instances that break a rule, in all pages: now, or at most [`LARGE_READING_KEPT`] ago where they are many.
+    ///
+    /// [`LARGE_READING_KEPT`]: driftless_planner::drift::LARGE_READING_KEPT
     fn non_compliant(&self, rule: &RuleName) -> impl Future<Output = Called<RuleReading>> + Send;
 }
 

@@ -14,7 +14,7 @@ use crate::record::{DriftReason, Record, RuleBreaker};
 /// Whether too many of the live group drifted at once.
 pub(super) fn judge(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
-    if findings.is_incomplete {
+    if findings.is_incomplete(policy) {
         // Known to be open, it is not closed by an answer that is missing.
         let open = plan.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
         if let Some(detail) = open {
