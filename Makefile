@@ -42,7 +42,7 @@ bench: $(PEERS) ## the release functions beside their floor and what people use 
 	cargo build --profile sim --locked -p driftless-bench
 	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY),--write)
 
-harness: build ## make bench once, with one process of one case and the builds of the tests: that it runs, for it measures nothing so
+harness: build ## that make bench runs: one process of one case, on the builds of the tests
 	$(or $(CARGO_TARGET_DIR),target)/debug/driftless-bench --profile debug --only idle --processes 1 --warm 2
 
 builds: ## one function from nothing in variants of the release profile: time, memory, sizes (FUNCTION=name VARIANTS=name,name)
