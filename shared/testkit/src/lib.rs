@@ -1,0 +1,1 @@
+//! What the tests of several crates are built from. Nothing that ships depends on it.
