@@ -1,7 +1,7 @@
 //! The deployed functions on a local AWS, from the event on the bus to the fleet, and back to rest.
 //!
 //! Each test starts a local AWS of its own, and ends with [`stage::Stage::assert_at_rest`]; what only all of them together
-//! can show is in [`proof`]. They are not among the tests of a plain `cargo test`: they need the emulators that `make e2e`
+//! can show is in [`proof`]. They are not among the tests of a plain `cargo test`: they need the emulators that `make test ONLY=end-to-end`
 //! installs.
 //!
 //! | shown | in |
