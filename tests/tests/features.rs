@@ -22,7 +22,8 @@ fn resolved(selection: &[&str], edges: &str) -> BTreeMap<String, BTreeSet<String
         .expect("cargo runs");
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in String::from_utf8_lossy(&tree.stdout).lines() {
+    // An empty line stands between the trees of two packages.
+    for line in String::from_utf8_lossy(&tree.stdout).lines().filter(|line| !line.is_empty()) {
         let (package, features) = line.trim_end_matches(" (*)").split_once('|').expect("a package and its features");
         packages.entry(package.to_owned()).or_default().insert(features.to_owned());
     }
