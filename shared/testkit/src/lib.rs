@@ -1,1 +1,3 @@
 //! What the tests of several crates are built from. Nothing that ships depends on it.
+
+pub mod events;
