@@ -26,6 +26,7 @@ pub mod explain;
 pub mod fact;
 pub mod fleet;
 pub mod guards;
+pub mod hash;
 pub mod ids;
 pub mod image;
 mod images;

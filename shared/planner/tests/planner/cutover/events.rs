@@ -5,7 +5,7 @@ use driftless_planner::record::CutoverOutcome;
 use serde_json::{Value, json};
 
 use super::{say, step, until_over, until_phase, weighted_fleet};
-use crate::events::{details, envelope, is_meant, patterns};
+use crate::events::{details, envelope, hold, is_meant, patterns};
 use crate::support::{Stage, image_id, secs};
 
 /// A fleet whose cutovers wait for a verdict, with one that does.
@@ -59,6 +59,7 @@ fn every_end_of_a_cutover_is_an_event_that_names_it() {
         assert_eq!((&end["image"], &end["cutover"]), (&json!(image_id(2)), &Value::Null));
         // From its beginning to its end it is one subject.
         let all = details(&stage.events);
+        hold(&format!("of-a-cutover-{word}"), &all);
         let of_cutovers = all.iter().filter(|detail| detail["machine"] == "cutover");
         assert!(of_cutovers.clone().count() > 4);
         assert!(

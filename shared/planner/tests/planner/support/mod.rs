@@ -15,7 +15,6 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) mod letters;
 mod moving;
-pub(crate) mod schema;
 mod stage;
 mod world;
 
