@@ -39,6 +39,7 @@ pub mod observation;
 pub mod observed;
 mod pin;
 pub mod policy;
+pub mod precondition;
 mod quarantine;
 pub mod questions;
 pub mod record;
@@ -54,3 +55,4 @@ pub mod withdrawal;
 
 pub use decide::decide;
 pub use explain::explain;
+pub use precondition::precondition;
