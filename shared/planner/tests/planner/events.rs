@@ -1,5 +1,6 @@
 //! Each line of the journal is an event, and it is what its schema and its page say.
 
+use driftless_testkit::{Stage, fleet, id, image_id, mins, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::{Decision, JournalEntry};
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::support::letters::variants;
 use crate::support::schema::Checker;
-use crate::support::{Stage, fleet, id, image_id, mins, secs, t0};
 
 const PAGE: &str = include_str!("../../../../docs/events.md");
 
