@@ -49,10 +49,10 @@ exhaustive: ## every state that small worlds can reach (SIZE=small, explored or 
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(WORLD),--world $(WORLD),--size $(or $(SIZE),explored))
 
 # Each function by itself, as `sam build` does it: features of one must not end up in another.
-bench: $(PEERS) ## the release functions beside their floor and what people use instead, into docs/performance.md (ONLY=name: a part of it)
+bench: $(PEERS) ## the release functions beside their floor and what people use instead (ONLY=name: a part of it; BLESS=1 writes docs/performance.md)
 	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
 	cargo build --profile sim --locked -p driftless-bench
-	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY),--write)
+	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY)) $(if $(BLESS),--write)
 
 builds: ## one function from nothing in variants of the release profile: time, memory, sizes (FUNCTION=name VARIANTS=name,name)
 	$(PYTHON) tests/bench/builds.py $(if $(FUNCTION),--function $(FUNCTION)) $(if $(VARIANTS),--variants $(VARIANTS))

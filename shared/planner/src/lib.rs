@@ -40,6 +40,7 @@ pub mod observation;
 pub mod observed;
 mod pin;
 pub mod policy;
+pub mod precondition;
 mod quarantine;
 pub mod questions;
 pub mod record;
@@ -55,3 +56,4 @@ pub mod withdrawal;
 
 pub use decide::decide;
 pub use explain::explain;
+pub use precondition::precondition;

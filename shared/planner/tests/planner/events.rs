@@ -1,6 +1,7 @@
 //! Each line of the journal is an event, and it is what its page says. That the golden ones keep to their schema holds
 //! `tests/template/test_schemas.py`, with a validator that is not ours.
 
+use driftless_testkit::{Stage, fleet, id, image_id, mins, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::{Decision, JournalEntry};
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::message_schema::rows;
 use crate::support::letters::variants;
-use crate::support::{Stage, fleet, id, image_id, mins, secs, t0};
 
 const PAGE: &str = include_str!("../../../../docs/events.md");
 
