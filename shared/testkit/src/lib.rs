@@ -4,7 +4,6 @@
 //! simulated one does. [`golden`] reads what the status crate says of fleets in every state.
 
 #![expect(
-    missing_docs,
     clippy::missing_panics_doc,
     clippy::unwrap_used,
     clippy::expect_used,
