@@ -188,3 +188,26 @@ async fn an_image_without_its_date_is_unreadable() {
         assert!(error.message.as_str().starts_with(message), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_image_tells_by_its_tags_whose_it_is_how_new_it_is_and_whether_it_is_a_backup() {
+    for (tags, image_for, build, is_backup) in [
+        (&[][..], None, None, false),
+        (&[("driftless:image-for", "web")], Some("web"), None, false),
+        (&[("driftless:image-for", "web"), ("driftless:build", "7")], Some("web"), Some("7"), false),
+        (&[("driftless:image-for", "web"), ("aws:backup:source-resource", "arn")], Some("web"), None, true),
+        (&[("aws:dlm:lifecycle-policy-id", "policy-1")], None, None, true),
+        (&[("backup", "daily"), ("made-by:aws:backup:", "a person")], None, None, false),
+    ] {
+        let tags: String =
+            tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>")).collect();
+        let fields = format!(
+            "<imageState>available</imageState><creationDate>2026-11-20T12:00:00.000Z</creationDate>\
+             <architecture>arm64</architecture><tagSet>{tags}</tagSet>"
+        );
+        let image = described(&fields).await.unwrap().remove(0);
+        let text = |value: &'static str| driftless_planner::text::ForeignText::from(value);
+        let expected = (image_for.map(text), build.map(text), is_backup);
+        assert_eq!((image.image_for, image.build, image.is_backup), expected, "{tags}");
+    }
+}
