@@ -199,8 +199,8 @@ async fn an_image_tells_by_its_tags_whose_it_is_how_new_it_is_and_whether_it_is_
         (&[("aws:dlm:lifecycle-policy-id", "policy-1")], None, None, true),
         (&[("backup", "daily"), ("made-by:aws:backup:", "a person")], None, None, false),
     ] {
-        let tags: String =
-            tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>")).collect();
+        let tags = tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>"));
+        let tags = tags.collect::<Vec<_>>().concat();
         let fields = format!(
             "<imageState>available</imageState><creationDate>2026-11-20T12:00:00.000Z</creationDate>\
              <architecture>arm64</architecture><tagSet>{tags}</tagSet>"
