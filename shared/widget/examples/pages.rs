@@ -1,12 +1,6 @@
 //! Writes the widget's pages into a folder, for the tests with a browser.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "it serves tests"
-)]
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, reason = "it serves tests")]
 
 use std::path::Path;
 
