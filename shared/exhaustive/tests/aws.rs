@@ -1,20 +1,22 @@
 //! The small world's AWS beside the simulated one, which is held to the contract: every small group, every call and what
 //! Auto Scaling does by itself, and whatever may follow it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a helper of a test fails the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use driftless_exhaustive::explore::Model;
 use driftless_exhaustive::observe::Names;
-use driftless_exhaustive::world::{Bounds, Life, Pool, Server, World, instance_id, number};
+use driftless_exhaustive::setups;
+use driftless_exhaustive::small::Small;
+use driftless_exhaustive::world::{Life, Pool, SIZE, Server, World, instance_id};
 use driftless_exhaustive::writes::call;
 use driftless_planner::action::{self, Action, ActionResult, CapacityChange, Direction, Protection, Role};
-use driftless_planner::observation::Lifecycle;
+use driftless_planner::ids::{GroupName, InstanceId};
+use driftless_planner::observation::{Group, Lifecycle};
 use driftless_reconciler::act::refusal;
-use driftless_testkit::{GROUP, Stage, group, t0};
+use driftless_testkit::{Stage, group};
 
-/// Groups are as large as this at first, and calls ask for one more.
-const SIZE_MAX: u32 = 2;
 /// So many things happen one after the other.
 const STEPS: usize = 3;
 
@@ -30,21 +32,38 @@ enum Step {
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     answer: ActionResult,
-    bounds: (u32, u32, u32),
-    instances: BTreeMap<u32, (Lifecycle, bool)>,
+    bounds: [u32; 3],
+    instances: BTreeMap<InstanceId, (Lifecycle, bool)>,
+}
+
+impl Seen {
+    /// The words of a refusal do not count.
+    fn new(mut answer: ActionResult, group: &Group) -> Self {
+        if let ActionResult::Busy(words) | ActionResult::Failed(words) = &mut answer {
+            *words = "".into();
+        }
+        let instances =
+            group.members.iter().map(|known| (known.id.clone(), (known.lifecycle.clone(), known.protected)));
+        Self { answer, bounds: [group.min, group.desired, group.max], instances: instances.collect() }
+    }
+}
+
+fn name() -> GroupName {
+    "one".parse().unwrap()
 }
 
 fn steps() -> Vec<Step> {
-    let group = || GROUP.parse().unwrap();
+    let group = name;
     let (expected, expected_desired, replaces, role) = (0, 0, instance_id(1), Role::Surplus);
     let mut calls = vec![Action::Empty {
         group: group(),
         expected: action::Bounds { min: 0, max: 0, desired: 0 },
-        maximum: SIZE_MAX,
+        maximum: SIZE,
         without_traffic: None,
         direction: Direction::Back,
     }];
-    for size in 0..=SIZE_MAX + 1 {
+    // One more than a group begins with at most.
+    for size in 0..=SIZE + 1 {
         calls.push(Action::SetMinimum { group: group(), expected, minimum: size });
         calls.push(Action::SetMaximum { group: group(), expected, maximum: size });
         calls.push(Action::SetDesired { group: group(), expected, desired: size, replaces: replaces.clone() });
@@ -69,30 +88,13 @@ fn steps() -> Vec<Step> {
 /// A group with these bounds, filled: in the small world, and on a stage.
 fn both(min: u32, desired: u32, max: u32) -> (World, Stage) {
     let mut known = group(desired);
-    (known.min, known.max) = (min, max);
+    (known.name, known.min, known.max) = (name(), min, max);
     let stage = Stage::with(vec![known]);
-    let servers = (1..=desired).map(|id| Server {
-        id,
-        life: Life::InService,
-        is_sick: false,
-        is_protected: false,
-        launched_at: t0(),
-        is_ours: false,
-        version: 1,
-    });
-    let (servers, wanted) = (servers.collect(), Bounds { min, max, desired });
-    let small = World {
-        now: t0(),
-        groups: vec![Pool { min, max, desired, version: 1, servers, wanted, kept: 0 }],
-        drifted: BTreeMap::new(),
-        frozen_since: None,
-        launched: BTreeMap::new(),
-        last_id: stage.last_id,
-        first_ids: SIZE_MAX,
-        facts: Vec::new(),
-        colors: None,
-        taken: BTreeSet::new(),
-    };
+    let mut small = Small::new(setups::drift(), driftless_planner::decide).unwrap().initial().world;
+    let pool = &mut small.groups[0];
+    (pool.min, pool.desired, pool.max) = (min, desired, max);
+    pool.servers.truncate(desired as usize);
+    small.last_id = stage.last_id;
     (small, stage)
 }
 
@@ -108,16 +110,9 @@ fn of_small(small: &mut World, names: &Names, step: &Step) -> Seen {
         }
         Step::Leave => small.groups[0].servers.retain(Server::is_active),
     }
-    let pool = &small.groups[0];
-    let instances = pool.servers.iter().map(|server| {
-        let life = match server.life {
-            Life::Pending => Lifecycle::Pending,
-            Life::InService => Lifecycle::InService,
-            Life::Terminating => Lifecycle::Terminating,
-        };
-        (server.id, (life, server.is_protected))
-    });
-    Seen { answer: class(answer), bounds: (pool.min, pool.max, pool.desired), instances: instances.collect() }
+    let seen =
+        names.live(small, &Action::SetDesired { group: name(), expected: 0, desired: 0, replaces: instance_id(1) });
+    Seen::new(answer, &seen.group.unwrap())
 }
 
 fn of_stage(stage: &mut Stage, step: &Step) -> Seen {
@@ -127,26 +122,7 @@ fn of_stage(stage: &mut Stage, step: &Step) -> Seen {
         Step::Arrive => stage.arrive(),
         Step::Leave => stage.leave(),
     }
-    let group = &stage.groups[0];
-    let members = group.members.iter();
-    let instances = members.map(|known| (number(&known.id).unwrap(), (known.lifecycle.clone(), known.protected)));
-    Seen { answer: class(answer), bounds: (group.min, group.max, group.desired), instances: instances.collect() }
-}
-
-/// The words of a refusal do not count.
-fn class(answer: ActionResult) -> ActionResult {
-    match answer {
-        ActionResult::Busy(_) => ActionResult::Busy("".into()),
-        ActionResult::Failed(_) => ActionResult::Failed("".into()),
-        ActionResult::Done | ActionResult::Launched(_) | ActionResult::Gone => answer,
-        ActionResult::Written(_)
-        | ActionResult::Started(_)
-        | ActionResult::NoTurn
-        | ActionResult::Changed
-        | ActionResult::Frozen
-        | ActionResult::Unsupported
-        | ActionResult::Denied(_) => panic!("no call of these answers so: {answer:?}"),
-    }
+    Seen::new(answer, &stage.groups[0])
 }
 
 /// Whether Auto Scaling still has to take somebody. The simulated one does so at once; the small one when the next server
@@ -178,7 +154,7 @@ fn walk(small: &World, stage: &Stage, names: &Names, steps: &[Step], told: &mut 
 #[test]
 fn the_small_world_answers_and_follows_as_the_simulated_aws_does() {
     let (names, steps) = (Names::new(1, &[]).unwrap(), steps());
-    for max in 0..=SIZE_MAX {
+    for max in 0..=SIZE {
         for (min, desired) in (0..=max).flat_map(|desired| (0..=desired).map(move |min| (min, desired))) {
             let (small, stage) = both(min, desired, max);
             walk(&small, &stage, &names, &steps, &mut Vec::new());

@@ -65,7 +65,7 @@ impl Stage {
     /// What AWS makes of a call.
     pub fn call(&mut self, action: &Action) -> Called<ActionResult> {
         match action {
-            Action::TakeTurn if self.account.turns.len() >= CUTOVERS_MAX => return Ok(ActionResult::NoTurn),
+            Action::TakeTurn if self.is_without_a_turn() => return Ok(ActionResult::NoTurn),
             Action::TakeTurn => drop(self.account.turns.insert(fleet(), self.now)),
             Action::GiveTurn => drop(self.account.turns.remove(&fleet())),
             Action::SetWeights { change, .. } => {
@@ -103,6 +103,10 @@ impl Stage {
             }
         }
         Ok(ActionResult::Done)
+    }
+
+    fn is_without_a_turn(&self) -> bool {
+        self.account.turns.len() >= CUTOVERS_MAX && !self.account.turns.contains_key(&fleet())
     }
 
     fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> ActionResult {

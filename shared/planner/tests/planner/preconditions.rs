@@ -34,49 +34,18 @@ fn set_weights(change: impl FnOnce(&mut WeightChange)) -> Action {
     Action::SetWeights { group: name(), change: weight_change, gate, direction: Direction::Forward }
 }
 
-fn empty() -> Action {
-    Action::Empty {
-        group: name(),
-        expected: Bounds { min: 1, max: 9, desired: 4 },
-        maximum: 9,
-        without_traffic: Some(target_group("app")),
-        direction: Direction::Forward,
-    }
-}
-
 fn terminate(role: Role) -> Action {
     let capacity = CapacityChange::Decrement;
     Action::Terminate { group: name(), instance: id(1), expected_desired: 4, capacity, role }
-}
-
-fn set_aside() -> Action {
-    Action::SetAside { group: name(), instance: id(1), expected_desired: 4, capacity: CapacityChange::Decrement }
-}
-
-fn set_template() -> Action {
-    Action::SetTemplate { group: name(), expected: TemplateReference::Numbered(version(1)), template: version(2) }
 }
 
 fn protect(protection: Protection) -> Action {
     Action::Protect { group: name(), instance: id(1), protection }
 }
 
-fn attach() -> Action {
-    let (target_group, api) = (target_group("other"), AttachmentApi::TargetGroups);
-    Action::Attach { group: name(), target_group, api, in_service: 3, direction: Direction::Forward }
-}
-
-fn detach() -> Action {
-    let (target_group, api) = (target_group("app"), AttachmentApi::TargetGroups);
-    Action::Detach { group: name(), target_group, api, others_healthy: 3, direction: Direction::Forward }
-}
-
-fn roll_back_refresh() -> Action {
-    Action::RollBackRefresh { group: name(), refresh: refresh(RefreshStatus::Running).id }
-}
-
 /// One of each kind.
 fn actions() -> Vec<Action> {
+    let (api, direction) = (AttachmentApi::TargetGroups, Direction::Forward);
     let (token, template) = ("token".to_owned(), version(1));
     let plan = RefreshPlan {
         template: version(2),
@@ -101,14 +70,24 @@ fn actions() -> Vec<Action> {
         Action::StartRefresh { group: name(), plan },
         protect(Protection::On),
         terminate(Role::Drifted),
-        set_aside(),
-        empty(),
-        set_template(),
+        Action::SetAside { group: name(), instance: id(1), expected_desired: 4, capacity: CapacityChange::Decrement },
+        Action::Empty {
+            group: name(),
+            expected: Bounds { min: 1, max: 9, desired: 4 },
+            maximum: 9,
+            without_traffic: Some(target_group("app")),
+            direction,
+        },
+        Action::SetTemplate { group: name(), expected: TemplateReference::Numbered(version(1)), template: version(2) },
         set_weights(|_| {}),
-        attach(),
-        detach(),
-        roll_back_refresh(),
+        Action::Attach { group: name(), target_group: target_group("other"), api, in_service: 3, direction },
+        Action::Detach { group: name(), target_group: target_group("app"), api, others_healthy: 3, direction },
+        Action::RollBackRefresh { group: name(), refresh: refresh(RefreshStatus::Running).id },
     ]
+}
+
+fn the(name: &str) -> Action {
+    actions().into_iter().find(|action| action.name() == name).unwrap()
 }
 
 /// The world on which all of it was decided: a group of four without traffic, and as many of the other color.
@@ -161,10 +140,34 @@ fn what_is_not_written_is_told_as_what_it_met() {
 }
 
 #[test]
-fn a_freeze_holds_back_what_disrupts_and_nothing_else() {
-    for action in actions().into_iter().chain([terminate(Role::Surplus), terminate(Role::Quarantined)]) {
-        let expected = if action.is_disruptive() { Frozen } else { Proceed };
-        assert_eq!(after(&action, |live| live.is_frozen = true), expected, "{action:?}");
+fn a_freeze_holds_back_what_disrupts_and_no_way_back() {
+    let frozen = |action: &Action| after(action, |live| live.is_frozen = true);
+    let is_free = |action: &Action| frozen(action) == Proceed;
+    let free: Vec<Action> = actions().into_iter().filter(is_free).collect();
+    let names: Vec<&str> = free.iter().map(Action::name).collect();
+    assert_eq!(names, ["give-turn", "protect", "set-template", "roll-back-refresh"]);
+    assert_eq!(frozen(&terminate(Role::Quarantined)), Frozen, "the evidence is kept");
+    for mut action in actions() {
+        match &mut action {
+            Action::SetMaximum { maximum: to, .. }
+            | Action::SetMinimum { minimum: to, .. }
+            | Action::SetDesired { desired: to, .. } => *to = 0,
+            Action::Terminate { role, .. } => *role = Role::Surplus,
+            Action::Empty { direction, .. }
+            | Action::SetWeights { direction, .. }
+            | Action::Attach { direction, .. }
+            | Action::Detach { direction, .. } => *direction = Direction::Back,
+            Action::Launch { .. }
+            | Action::Protect { .. }
+            | Action::SetAside { .. }
+            | Action::WriteTemplate { .. }
+            | Action::SetTemplate { .. }
+            | Action::StartRefresh { .. }
+            | Action::RollBackRefresh { .. }
+            | Action::TakeTurn
+            | Action::GiveTurn => continue,
+        }
+        assert_eq!(frozen(&action), Proceed, "{action:?}");
     }
 }
 
@@ -178,7 +181,7 @@ fn whatever_is_about_a_group_is_gone_with_it() {
 
 #[test]
 fn a_bound_is_written_over_the_one_that_was_decided_on_and_only_over_that() {
-    let maximum = Action::SetMaximum { group: name(), expected: 9, maximum: 10 };
+    let maximum = the("set-maximum");
     let minimum = Action::SetMinimum { group: name(), expected: 9, minimum: 10 };
     for (live, expected) in [(8, Changed), (9, Proceed), (10, Done), (11, Changed)] {
         assert_eq!(of_group(&maximum, |group| group.max = live), expected, "{live}");
@@ -188,7 +191,7 @@ fn a_bound_is_written_over_the_one_that_was_decided_on_and_only_over_that() {
 
 #[test]
 fn a_size_that_is_already_as_wanted_may_be_somebody_elses() {
-    let desired = Action::SetDesired { group: name(), expected: 4, desired: 5, replaces: id(1) };
+    let desired = the("set-desired");
     for (live, expected) in [(3, Changed), (4, Proceed), (5, Changed)] {
         assert_eq!(of_group(&desired, |group| group.desired = live), expected, "{live}");
     }
@@ -204,7 +207,7 @@ fn a_template_is_written_over_the_one_that_was_decided_on_and_only_over_that() {
         (floating, Changed),
         (TemplateReference::None, Changed),
     ] {
-        assert_eq!(of_group(&set_template(), |group| group.template = live.clone()), expected, "{live:?}");
+        assert_eq!(of_group(&the("set-template"), |group| group.template = live.clone()), expected, "{live:?}");
     }
 }
 
@@ -223,7 +226,7 @@ fn protection_is_switched_where_it_is_another_and_of_what_is_there() {
 
 #[test]
 fn what_leaves_or_is_gone_is_taken_out_no_more() {
-    for action in [terminate(Role::Drifted), set_aside()] {
+    for action in [terminate(Role::Drifted), the("set-aside")] {
         assert_eq!(of_first(&action, |member| member.lifecycle = Lifecycle::Terminating), Gone);
         assert_eq!(of_group(&action, |group| drop(group.members.remove(0))), Gone);
         let resized = |group: &mut Group| {
@@ -236,7 +239,7 @@ fn what_leaves_or_is_gone_is_taken_out_no_more() {
 
 #[test]
 fn whether_the_size_goes_down_with_an_instance_was_decided_on_the_size() {
-    for action in [terminate(Role::Drifted), set_aside()] {
+    for action in [terminate(Role::Drifted), the("set-aside")] {
         for (live, expected) in [(3, Changed), (4, Proceed), (5, Changed)] {
             assert_eq!(of_group(&action, |group| group.desired = live), expected, "{live}");
         }
@@ -246,7 +249,7 @@ fn whether_the_size_goes_down_with_an_instance_was_decided_on_the_size() {
 #[test]
 fn what_stands_by_is_set_aside_already_and_can_still_be_terminated() {
     let standby = |member: &mut Member| member.lifecycle = Lifecycle::Standby;
-    assert_eq!(of_first(&set_aside(), standby), Done);
+    assert_eq!(of_first(&the("set-aside"), standby), Done);
     assert_eq!(of_first(&terminate(Role::Quarantined), standby), Proceed);
 }
 
@@ -256,15 +259,15 @@ fn a_color_is_let_go_with_the_bounds_that_were_decided_on_and_only_without_traff
         [(1, 9, 4, Proceed), (2, 9, 4, Changed), (1, 8, 4, Changed), (1, 9, 3, Changed), (0, 9, 0, Done)]
     {
         let bounds = |group: &mut Group| (group.min, group.max, group.desired) = (min, max, desired);
-        assert_eq!(of_group(&empty(), bounds), expected, "{min} {max} {desired}");
+        assert_eq!(of_group(&the("empty"), bounds), expected, "{min} {max} {desired}");
     }
     let weighs = |live: &mut Live| live.forwards[0].weights.extend([(target_group("app"), 1)]);
-    assert_eq!(after(&empty(), weighs), Changed);
+    assert_eq!(after(&the("empty"), weighs), Changed);
     let is_empty = |live: &mut Live| {
         weighs(live);
         live.group.iter_mut().for_each(|group| (group.min, group.max, group.desired) = (0, 9, 0));
     };
-    assert_eq!(after(&empty(), is_empty), Done, "there is nothing left to let go");
+    assert_eq!(after(&the("empty"), is_empty), Done, "there is nothing left to let go");
 }
 
 #[test]
@@ -295,13 +298,13 @@ fn traffic_moves_where_enough_are_healthy_right_before() {
     for (count, expected) in [(2, Changed), (3, Proceed), (4, Proceed)] {
         assert_eq!(after(&set_weights(|_| {}), |live| healthy(live, 1..=8, count)), expected, "{count}");
         // Of a target group that both share, its own do not count: they go.
-        assert_eq!(after(&detach(), |live| healthy(live, 5..=8, count)), expected, "{count}");
+        assert_eq!(after(&the("detach"), |live| healthy(live, 5..=8, count)), expected, "{count}");
         let in_service = |group: &mut Group| {
             group.members.iter_mut().skip(count).for_each(|member| member.lifecycle = Lifecycle::Pending);
         };
-        assert_eq!(of_group(&attach(), in_service), expected, "{count}");
+        assert_eq!(of_group(&the("attach"), in_service), expected, "{count}");
     }
-    assert_eq!(after(&detach(), |live| healthy(live, 1..=4, 4)), Changed);
+    assert_eq!(after(&the("detach"), |live| healthy(live, 1..=4, 4)), Changed);
     let mut gated = set_weights(|_| {});
     let Action::SetWeights { gate, .. } = &mut gated else { unreachable!() };
     gate.insert(target_group("other"), 1);
@@ -323,7 +326,7 @@ fn only_what_is_healthy_counts() {
             live.targets.get_mut(&target_group("app")).unwrap().insert(id(7), health.clone());
         };
         assert_eq!(after(&set_weights(|_| {}), third), expected, "{health:?}");
-        assert_eq!(after(&detach(), third), expected, "{health:?}");
+        assert_eq!(after(&the("detach"), third), expected, "{health:?}");
     }
 }
 
@@ -337,8 +340,8 @@ fn what_is_attached_or_detached_already_is_so_however_few_are_healthy() {
         none(live);
         live.group.iter_mut().for_each(|group| group.target_groups = vec![target_group("other")]);
     };
-    assert_eq!((after(&attach(), none), after(&attach(), attached)), (Changed, Done));
-    assert_eq!((after(&detach(), none), after(&detach(), attached)), (Changed, Done));
+    assert_eq!((after(&the("attach"), none), after(&the("attach"), attached)), (Changed, Done));
+    assert_eq!((after(&the("detach"), none), after(&the("detach"), attached)), (Changed, Done));
 }
 
 #[test]
@@ -352,12 +355,16 @@ fn only_the_refresh_that_was_decided_on_is_sent_back_and_only_while_it_is_under_
         (RefreshStatus::WentBack, Gone),
         (RefreshStatus::CouldNotGoBack, Gone),
     ] {
-        assert_eq!(after(&roll_back_refresh(), |live| live.refresh = Some(refresh(status))), expected, "{status:?}");
+        assert_eq!(
+            after(&the("roll-back-refresh"), |live| live.refresh = Some(refresh(status))),
+            expected,
+            "{status:?}"
+        );
     }
     let other =
         |live: &mut Live| live.refresh.as_mut().unwrap().id = "7a2f6f0e-1f5b-4a5e-9d2c-0d9c7a1b2c3d".parse().unwrap();
-    assert_eq!(after(&roll_back_refresh(), other), Gone);
-    assert_eq!(after(&roll_back_refresh(), |live| live.refresh = None), Gone);
+    assert_eq!(after(&the("roll-back-refresh"), other), Gone);
+    assert_eq!(after(&the("roll-back-refresh"), |live| live.refresh = None), Gone);
 }
 
 #[test]
