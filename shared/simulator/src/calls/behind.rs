@@ -48,6 +48,7 @@ const KNOWN: &[Behind] = &[
     paged("open_fleets", &[&[QUERY, GET]], "1 MB"),
     paged("fingerprints", &[&[QUERY]], "1 MB"),
     paged(GROUPS, &[&[GROUPS]], "100 groups"),
+    plain("autoscaling:DescribeAutoScalingGroups (group)", &[&[GROUPS]]),
     paged("autoscaling:DescribeAutoScalingInstances", &[&["autoscaling:DescribeAutoScalingInstances"]], "50 instances"),
     paged("ec2:DescribeInstances", &[&["ec2:DescribeInstances"]], "200 instances"),
     paged("ec2:DescribeImages", &[&[IMAGES]], "all in one"),
