@@ -63,9 +63,9 @@ impl Wakes for Function {
     }
 }
 
-/// SQS delays by whole seconds, up to fifteen minutes.
+/// Longer delays SQS refuses; fractions of a second are up to the adapter.
 fn takes(delay: SignedDuration) -> Called<()> {
-    if delay.subsec_nanos() == 0 && (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
+    if (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
         return Ok(());
     }
     let text = format!("InvalidParameterValue: {delay:#} for DelaySeconds");
