@@ -1,4 +1,4 @@
-//! The loop, proven on the smallest world that can prove it: in memory, with virtual time and faults.
+//! The loop, proven on the simulated AWS: with virtual time, and any fault at any call.
 
 #[cfg(test)]
 mod cases;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::action::{CapacityChange, WeightChange};
+use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, TargetGroupArn, Zone};
 use driftless_planner::observation::TemplateVersion;
 use jiff::Timestamp;
@@ -84,6 +85,8 @@ pub enum Deed {
         group: GroupName,
         /// The target group.
         target_group: TargetGroupArn,
+        /// By which API family.
+        api: AttachmentApi,
     },
     /// A target group was detached.
     Detach {
@@ -159,7 +162,7 @@ impl std::fmt::Display for Deed {
             Self::Empty { group } => write!(formatter, "empty {group}"),
             Self::Template { group } => write!(formatter, "template of {group}"),
             Self::WriteTemplate { image } => write!(formatter, "write a template version with {image}"),
-            Self::Attach { group, target_group } => write!(formatter, "attach {target_group} to {group}"),
+            Self::Attach { group, target_group, .. } => write!(formatter, "attach {target_group} to {group}"),
             Self::Detach { group, target_group } => write!(formatter, "detach {target_group} from {group}"),
             Self::Weights(change) => write!(formatter, "weights := {:?}", change.weights),
             Self::StartRefresh { group, template } => write!(formatter, "start a refresh of {group} to {template}"),

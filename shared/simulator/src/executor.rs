@@ -62,6 +62,23 @@ pub struct Simulation {
     begun: BTreeMap<u64, Timestamp>,
     ready: Arc<Ready>,
     functions: u64,
+    is_swept: bool,
+}
+
+/// A function that is none of the loop's.
+#[derive(Debug)]
+pub struct Visit<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Visit<T> {
+    /// Whether it runs no more: whatever runs holds on to the place of its answer.
+    pub fn is_over(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    /// What it has brought. None: nothing yet, or it died.
+    pub fn answer(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl fmt::Debug for Simulation {
@@ -87,7 +104,13 @@ impl Simulation {
             begun: BTreeMap::new(),
             ready: Arc::default(),
             functions: 0,
+            is_swept: true,
         }
+    }
+
+    /// Switches the schedule of the sweep off, or on again: without it whatever is lost stays lost.
+    pub const fn schedule_sweeps(&mut self, is_swept: bool) {
+        self.is_swept = is_swept;
     }
 
     /// A hand on the world.
@@ -136,9 +159,18 @@ impl Simulation {
         Ok(())
     }
 
-    /// Lets a function that is none of the loop's use the world, while everything else goes on. None: it does not end within
-    /// an hour.
+    /// Lets a function that is none of the loop's use the world, while everything else goes on. None: it died.
     pub fn visit<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let visit = self.begin(visit);
+        self.finish(&visit)
+    }
+
+    /// Starts such a function, which goes on as time does.
+    pub fn begin<T, F>(&mut self, visit: impl FnOnce(Function) -> F) -> Visit<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
@@ -152,15 +184,16 @@ impl Simulation {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
             Ended { handled: Vec::new(), failed: Vec::new() }
         });
-        let begun = self.shared.lock().now;
-        for seconds in 0..=3_600 {
-            let at = begun + SignedDuration::from_secs(seconds);
-            let Ok(()) = self.run_until(at, |_| Ok::<(), std::convert::Infallible>(()));
-            if let Some(answer) = brought.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Some(answer);
-            }
+        Visit(brought)
+    }
+
+    /// Lets time pass until such a function has ended, which it does: Lambda kills it at its time-out.
+    pub fn finish<T>(&mut self, visit: &Visit<T>) -> Option<T> {
+        let latest = self.shared.lock().now + FUNCTION_TIMEOUT + FROZEN_MAX;
+        if !visit.is_over() {
+            let _: Result<(), ()> = self.run_until(latest, |_| if visit.is_over() { Err(()) } else { Ok(()) });
         }
-        None
+        visit.answer()
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -187,6 +220,9 @@ impl Simulation {
 
     fn start_sweep(&mut self) {
         self.shared.lock().after(SWEEP_EVERY, Happening::Sweep);
+        if !self.is_swept {
+            return;
+        }
         let function = self.function();
         let defaults = Arc::clone(&self.defaults);
         let id = function.id;

@@ -1,5 +1,6 @@
 //! What goes wrong between the loop and the world, drawn for each call.
 
+use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::dice::Dice;
@@ -83,8 +84,8 @@ pub enum Fate {
     CrashBefore,
     /// The function dies after it was sent.
     CrashAfter,
-    /// It is refused.
-    Throttled,
+    /// It is answered with an error, and not done.
+    Fails(CallErrorKind),
 }
 
 impl Fate {
@@ -96,7 +97,8 @@ impl Fate {
             Self::ReplyLost => "reply lost",
             Self::CrashBefore => "crash before a call",
             Self::CrashAfter => "crash after a call",
-            Self::Throttled => "throttled",
+            Self::Fails(CallErrorKind::Throttled) => "throttled",
+            Self::Fails(_) => "refused",
         }
     }
 }
@@ -123,7 +125,7 @@ pub fn course(dice: &mut Dice, rates: &Rates) -> Course {
         (rates.reply_lost, Fate::ReplyLost),
         (rates.crash_before, Fate::CrashBefore),
         (rates.crash_after, Fate::CrashAfter),
-        (rates.throttled, Fate::Throttled),
+        (rates.throttled, Fate::Fails(CallErrorKind::Throttled)),
     ];
     let fate = ladder.into_iter().find(|(rate, _)| dice.happens(*rate)).map_or(Fate::Fine, |(_, fate)| fate);
     let longest = if dice.happens(rates.slow) { 1_900 } else { 60 };

@@ -14,6 +14,7 @@ use crate::calls::Call;
 use crate::deeds::Deed;
 use crate::faults::{CALL_TIMEOUT, Course, Fate, QUICK, course};
 use crate::judges::safety;
+use crate::mishaps::Begun;
 use crate::world::{Happening, Shared, World};
 
 mod cloud_ports;
@@ -97,28 +98,29 @@ impl Function {
         effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
     ) -> Called<T> {
         let answer = Arc::new(Mutex::new(None));
-        let mut course = self.begin(operation, api, subject.clone());
+        let (mut call, mut course) = self.begin(operation, api, subject.clone());
         for pause in BACKOFF {
             if !course.is_refused_for_now {
                 break;
             }
             let share = self.shared.lock().dice.duration(SignedDuration::ZERO, pause);
             self.sleep(course.request + course.reply + share).await;
-            course = self.begin(operation, api, subject.clone());
+            (call, course) = self.begin(operation, api, subject.clone());
         }
         if course.fate == Fate::CrashBefore {
             return self.die().await;
         }
-        if course.fate == Fate::Throttled {
+        if let Fate::Fails(kind) = course.fate {
             self.sleep(course.request + course.reply).await;
-            return Err(failure(operation, CallErrorKind::Throttled, "Rate exceeded"));
+            let message = if kind == CallErrorKind::Throttled { "Rate exceeded" } else { "as planned" };
+            return Err(failure(operation, kind, message));
         }
         if course.fate != Fate::RequestLost {
             let slot = Arc::clone(&answer);
             let mut world = self.shared.lock();
             let arrives = world.now + course.request;
             world.change_at(arrives, move |world| {
-                if let Some(change) = world.mishaps.take_before(operation) {
+                if let Some(change) = world.mishaps.take_before(&call) {
                     change(world);
                 }
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(effect(world));
@@ -169,17 +171,19 @@ impl Function {
     }
 
     /// Draws what becomes of a call, and counts it.
-    fn begin(&self, operation: &'static str, api: Api, subject: String) -> Course {
+    fn begin(&self, operation: &'static str, api: Api, subject: String) -> (Begun, Course) {
         let mut guard = self.shared.lock();
         let world = &mut *guard;
         let mut course = course(&mut world.dice, &world.rates);
         let now = world.now;
         if api == Api::Bucketed && !world.bucket.take(now) {
-            course.fate = Fate::Throttled;
+            course.fate = Fate::Fails(CallErrorKind::Throttled);
             course.is_refused_for_now = true;
         }
-        world.mishaps.bend(now, self.id, operation, &mut course);
-        *world.counts.calls.entry(operation).or_default() += 1;
+        let made = world.counts.calls.entry(operation).or_default();
+        let call = world.mishaps.begin(self.id, operation, *made);
+        *made += 1;
+        world.mishaps.bend(now, &call, &mut course);
         let answered = now + course.request + course.reply;
         world.calls.note(self.id, || Call { operation, subject, sent: now, answered });
         if course.request + course.reply > QUICK {
@@ -196,7 +200,7 @@ impl Function {
             world.counts.fault("asleep");
             world.trace.note(now, || format!("f{} sleeps for {} after {operation}", self.id, course.sleep));
         }
-        course
+        (call, course)
     }
 
     async fn die<T>(&self) -> Called<T> {

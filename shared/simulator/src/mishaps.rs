@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use driftless_planner::fact::Fact;
+use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::faults::{Course, Fate};
@@ -17,12 +19,12 @@ pub struct Mishaps {
     messages: VecDeque<(MessageFault, u32)>,
     /// Events that wait for those behind them.
     held: Vec<Fact>,
-    /// Where the next functions die.
-    crashes: Vec<Crash>,
+    /// What becomes of calls.
+    faults: Vec<(Which, Fault)>,
     /// What happens right before calls.
     before: Vec<Before>,
-    /// The number of a write, from 1, around which a function dies.
-    around: Option<(usize, Side)>,
+    /// How many calls were begun.
+    begun: u64,
     /// The function behind each call that changes something, in the order in which they were begun.
     writers: Vec<u64>,
     /// Until when AWS refuses every call to EC2 and Auto Scaling.
@@ -31,6 +33,8 @@ pub struct Mishaps {
     sleeps: Option<SignedDuration>,
     /// So many weights are still taken and have no effect.
     ignored_weights: u32,
+    /// So many events are still not taken by the bus, though its calls succeed.
+    refused_events: u32,
     /// What went wrong, when: in order, for whoever tells of it.
     pub(crate) came: Vec<(Timestamp, String)>,
 }
@@ -57,13 +61,51 @@ pub(crate) enum Side {
     After,
 }
 
-/// A function dies at a call.
+/// Which calls are meant. Where they are counted, it is from 0, in the order in which they are begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Crash {
-    /// The call, as scenarios name it.
-    pub(crate) call: String,
-    /// On which side of it.
-    pub(crate) side: Side,
+pub enum Which {
+    /// Of all calls those with these numbers.
+    All(Range<u64>),
+    /// Of the calls of one operation those with these numbers.
+    Of(&'static str, Range<u64>),
+    /// Of the calls that change something the one with this number.
+    Write(usize),
+    /// The next call of this name, as scenarios have it, and no other.
+    Next(String),
+}
+
+/// What becomes of a call by plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its fate.
+    Fate(Fate),
+    /// It takes effect so much later.
+    Slow(SignedDuration),
+    /// The function sleeps for so long after it.
+    Sleep(SignedDuration),
+}
+
+/// A call that was begun: its operation, and its numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    pub(crate) operation: &'static str,
+    /// Among those of its operation.
+    pub(crate) of_operation: u64,
+    /// Among all.
+    of_all: u64,
+    /// Among those that change something. None: it does not.
+    write: Option<usize>,
+}
+
+impl Which {
+    fn means(&self, call: &Begun) -> bool {
+        match self {
+            Self::All(numbers) => numbers.contains(&call.of_all),
+            Self::Of(operation, numbers) => *operation == call.operation && numbers.contains(&call.of_operation),
+            Self::Write(number) => call.write == Some(*number),
+            Self::Next(name) => call_of(call.operation) == Some(name),
+        }
+    }
 }
 
 /// A change of the world.
@@ -71,13 +113,13 @@ type Change = Box<dyn FnOnce(&mut World) + Send>;
 
 /// What happens right before a call takes effect.
 struct Before {
-    call: String,
+    calls: Which,
     change: Change,
 }
 
 impl fmt::Debug for Before {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Before").field("call", &self.call).finish_non_exhaustive()
+        formatter.debug_struct("Before").field("calls", &self.calls).finish_non_exhaustive()
     }
 }
 
@@ -121,7 +163,7 @@ fn call_of(operation: &str) -> Option<&'static str> {
 }
 
 /// The operation that scenarios call so.
-pub(crate) fn operation_of(call: &str) -> Option<&'static str> {
+pub fn operation_of(call: &str) -> Option<&'static str> {
     WRITES.iter().find(|(_, known)| *known == call).map(|(operation, _)| *operation)
 }
 
@@ -131,14 +173,19 @@ impl Mishaps {
         self.messages.push_back((fault, count));
     }
 
-    /// A function dies at the next call of this kind.
-    pub(crate) fn crash(&mut self, crash: Crash) {
-        self.crashes.push(crash);
+    /// These calls fare so.
+    pub fn fault(&mut self, calls: Which, fault: Fault) {
+        self.faults.push((calls, fault));
     }
 
-    /// A function dies at the `number`-th write of all, from 1.
-    pub(crate) const fn crash_around(&mut self, number: usize, side: Side) {
-        self.around = Some((number, side));
+    /// No call fares otherwise than usual any more.
+    pub fn heal(&mut self) {
+        self.faults.clear();
+    }
+
+    /// How many calls were begun.
+    pub const fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// Where a function can die around its writes: after each, and before its first one. Before a later one it is where
@@ -148,14 +195,14 @@ impl Mishaps {
             place.checked_sub(1).is_none_or(|before| self.writers.get(before) != self.writers.get(place))
         };
         (0..self.writers.len()).flat_map(move |place| {
-            let before = is_first(place).then_some((place + 1, Side::Before));
-            before.into_iter().chain([(place + 1, Side::After)])
+            let before = is_first(place).then_some((place, Side::Before));
+            before.into_iter().chain([(place, Side::After)])
         })
     }
 
-    /// Something happens right before the next call of this kind takes effect.
-    pub(crate) fn before(&mut self, call: &str, change: impl FnOnce(&mut World) + Send + 'static) {
-        self.before.push(Before { call: call.to_owned(), change: Box::new(change) });
+    /// Something happens right before the first of these calls takes effect.
+    pub fn before(&mut self, calls: Which, change: impl FnOnce(&mut World) + Send + 'static) {
+        self.before.push(Before { calls, change: Box::new(change) });
     }
 
     /// AWS refuses every call to EC2 and Auto Scaling until then.
@@ -183,16 +230,37 @@ impl Mishaps {
         ignores
     }
 
+    /// The bus does not take the next events, though its calls succeed.
+    pub const fn refuse_events(&mut self, count: u32) {
+        self.refused_events = count;
+    }
+
+    /// Whether the bus does not take the event that comes now.
+    pub(crate) const fn refuses_event(&mut self) -> bool {
+        let refuses = self.refused_events > 0;
+        self.refused_events = self.refused_events.saturating_sub(1);
+        refuses
+    }
+
     /// Whether a function may outlive its time-out, since its sandbox is frozen with it.
     pub(crate) const fn freezes(&self) -> bool {
         self.sleeps.is_some()
     }
 
+    /// A call begins, the `of_operation`-th of its operation.
+    pub(crate) fn begin(&mut self, function: u64, operation: &'static str, of_operation: u64) -> Begun {
+        let write = call_of(operation).map(|_| self.writers.len());
+        self.writers.extend(write.map(|_| function));
+        self.begun += 1;
+        Begun { operation, of_operation, of_all: self.begun - 1, write }
+    }
+
     /// Changes the course of a call as planned.
-    pub(crate) fn bend(&mut self, now: Timestamp, function: u64, operation: &'static str, course: &mut Course) {
+    pub(crate) fn bend(&mut self, now: Timestamp, call: &Begun, course: &mut Course) {
+        let operation = call.operation;
         let is_bucketed = operation.starts_with("autoscaling:") || operation.starts_with("ec2:");
         if is_bucketed && self.throttled_until.is_some_and(|until| now < until) {
-            course.fate = Fate::Throttled;
+            course.fate = Fate::Fails(CallErrorKind::Throttled);
         }
         if operation == "load"
             && let Some(length) = self.sleeps.take()
@@ -200,24 +268,36 @@ impl Mishaps {
             course.sleep += length;
             self.came.push((now, format!("a run falls asleep before it decides, for {length:#}")));
         }
-        let Some(call) = call_of(operation) else { return };
-        self.writers.push(function);
-        let planned = self.crashes.iter().position(|crash| crash.call == call);
-        let planned = planned.map(|position| self.crashes.remove(position).side);
-        let around = self.around.filter(|(number, _)| *number == self.writers.len()).map(|(_, side)| side);
-        if let Some(side) = planned.or(around) {
-            course.fate = match side {
-                Side::Before => Fate::CrashBefore,
-                Side::After => Fate::CrashAfter,
-            };
-            self.came.push((now, format!("the run dies {side} {call}")));
+        match self.take_fault(call) {
+            None => return,
+            Some(Fault::Slow(by)) => course.request += by,
+            Some(Fault::Sleep(length)) => course.sleep += length,
+            Some(Fault::Fate(fate)) => course.fate = fate,
         }
+        let side = match course.fate {
+            Fate::CrashBefore => Side::Before,
+            Fate::CrashAfter => Side::After,
+            Fate::Fine | Fate::RequestLost | Fate::ReplyLost | Fate::Fails(_) => return,
+        };
+        let name = call_of(operation).unwrap_or(operation);
+        self.came.push((now, format!("the run dies {side} {name}")));
+    }
+
+    /// What was planned for a call: that which is meant for the next one of its name before anything else.
+    fn take_fault(&mut self, call: &Begun) -> Option<Fault> {
+        let meant = self.faults.iter().enumerate().filter(|(_, (which, _))| which.means(call));
+        let is_once = |which: &Which| matches!(which, Which::Next(_));
+        let (place, (which, fault)) = meant.min_by_key(|(place, (which, _))| (!is_once(which), *place))?;
+        let fault = *fault;
+        if is_once(which) {
+            self.faults.remove(place);
+        }
+        Some(fault)
     }
 
     /// What happens right before this call takes effect.
-    pub(crate) fn take_before(&mut self, operation: &'static str) -> Option<Change> {
-        let call = call_of(operation)?;
-        let position = self.before.iter().position(|before| before.call == call)?;
+    pub(crate) fn take_before(&mut self, call: &Begun) -> Option<Change> {
+        let position = self.before.iter().position(|before| before.calls.means(call))?;
         Some(self.before.remove(position).change)
     }
 
@@ -245,6 +325,16 @@ impl Mishaps {
     }
 }
 
+impl Side {
+    /// What becomes of the call.
+    pub(crate) const fn fault(self) -> Fault {
+        Fault::Fate(match self {
+            Self::Before => Fate::CrashBefore,
+            Self::After => Fate::CrashAfter,
+        })
+    }
+}
+
 impl fmt::Display for Side {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -262,5 +352,49 @@ impl fmt::Display for MessageFault {
             Self::Reverse => formatter.write_str("comes after those behind it"),
             Self::Delay(by) => write!(formatter, "comes {by:#} late"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fates of calls, one after the other.
+    fn fates(mishaps: &mut Mishaps, operations: &[&'static str]) -> Vec<Fate> {
+        let fate = |(place, operation): (usize, &&'static str)| {
+            let same = operations.iter().take(place).filter(|other| *other == operation).count();
+            let call = mishaps.begin(7, operation, u64::try_from(same).unwrap());
+            let [request, reply, sleep] = [SignedDuration::ZERO; 3];
+            let mut course = Course { fate: Fate::Fine, is_refused_for_now: false, request, reply, sleep };
+            mishaps.bend(Timestamp::UNIX_EPOCH, &call, &mut course);
+            course.fate
+        };
+        operations.iter().enumerate().map(fate).collect()
+    }
+
+    #[test]
+    fn a_call_is_meant_by_its_number_among_all_among_its_own_and_among_those_that_change_something() {
+        let (fine, lost) = (Fate::Fine, Fault::Fate(Fate::ReplyLost));
+        for (which, expected) in [
+            (Which::All(1..3), [fine, Fate::ReplyLost, Fate::ReplyLost, fine]),
+            (Which::Of("load", 1..2), [fine, fine, Fate::ReplyLost, fine]),
+            (Which::Write(1), [fine, fine, fine, Fate::ReplyLost]),
+            (Which::Next("commit".to_owned()), [fine, Fate::ReplyLost, fine, fine]),
+        ] {
+            let mut mishaps = Mishaps::default();
+            mishaps.fault(which.clone(), lost);
+            assert_eq!(fates(&mut mishaps, &["load", "commit", "load", "commit"]), expected, "{which:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_meant_for_the_next_call_of_a_name_comes_first_and_once() {
+        let mut mishaps = Mishaps::default();
+        mishaps.fault(Which::All(0..2), Fault::Fate(Fate::ReplyLost));
+        mishaps.fault(Which::Next("commit".to_owned()), Side::After.fault());
+        assert_eq!(
+            fates(&mut mishaps, &["commit", "commit", "commit"]),
+            [Fate::CrashAfter, Fate::ReplyLost, Fate::Fine]
+        );
     }
 }

@@ -77,6 +77,11 @@ impl Queue {
         self.messages.values().map(|message| message.visible_at).min()
     }
 
+    /// The messages on it, in the order in which they were sent.
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
+    }
+
     /// When each message can be received.
     pub fn visible_times(&self) -> impl Iterator<Item = Timestamp> {
         self.messages.values().map(|message| message.visible_at)

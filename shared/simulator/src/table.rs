@@ -99,7 +99,8 @@ impl Lock {
 }
 
 impl Table {
-    fn row_mut(&mut self, fleet: &FleetName) -> &mut Row {
+    /// A hand on the items of a fleet, past every condition: for whoever plays another writer.
+    pub fn row_mut(&mut self, fleet: &FleetName) -> &mut Row {
         self.rows.entry(fleet.clone()).or_default()
     }
 

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use driftless_planner::decision::JournalEntry;
 use driftless_planner::event::{Event, EventBatch};
-use driftless_planner::notification::Notification;
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::policy::Defaults;
 use driftless_reconciler::ports::CallErrorKind;
-use driftless_reconciler::sweep::sweep;
+use driftless_simulator::cloud::Actor;
+use driftless_simulator::faults::Fate;
+use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
-use crate::support::{Fault, World, app, block_on, drifted, fleet_name, start};
+use super::sweeping::try_to_sweep;
+use crate::support::{REPORTED, World, app, drifted, fleet_name, instance, start};
 
 /// How often each event was put. One that is put twice must be the same twice.
-fn put(world: &World) -> BTreeMap<String, usize> {
+fn put(world: &State) -> BTreeMap<String, usize> {
     let mut seen: BTreeMap<String, (Event, usize)> = BTreeMap::new();
-    for event in &world.lock().bus {
+    for event in &world.topic.events {
         let known = seen.entry(event.id.clone()).or_insert_with(|| (event.clone(), 0));
         assert_eq!(known.0, *event);
         known.1 += 1;
@@ -24,12 +25,19 @@ fn put(world: &World) -> BTreeMap<String, usize> {
     seen.into_iter().map(|(id, (_, times))| (id, times)).collect()
 }
 
-fn waiting(world: &World) -> usize {
-    world.row(&fleet_name(), |row| row.events.iter().map(|batch| batch.events.len()).sum())
+fn waiting(world: &State) -> usize {
+    world.table.row(&fleet_name()).unwrap().events.iter().map(|batch| batch.events.len()).sum()
 }
 
-fn journaled(world: &World) -> usize {
-    world.row(&fleet_name(), |row| row.journal.len())
+fn journaled(world: &State) -> usize {
+    world.table.row(&fleet_name()).unwrap().journal.len()
+}
+
+/// All that was journaled was put, and nothing waits.
+fn assert_all_put(world: &World, told: &str) {
+    let world = world.lock();
+    assert!(journaled(&world) > 0);
+    assert_eq!((put(&world).len(), waiting(&world)), (journaled(&world), 0), "{told}");
 }
 
 /// A fleet with an instance that has just drifted, with the report on its way.
@@ -42,69 +50,66 @@ fn about_to_tell() -> World {
 #[test]
 fn a_line_is_put_as_an_event_before_it_leaves_the_outbox() {
     let world = about_to_tell();
-    world.hook("put", 0, |world| {
+    world.before("put-events", 0, |world| {
         assert!(
             waiting(world) > 0 && waiting(world) + put(world).len() == journaled(world),
             "committed before it is put"
         );
     });
-    world.hook("put_out", 0, |world| assert_eq!(put(world).len(), journaled(world)));
-    world.deliver();
-    assert!(journaled(&world) > 0);
-    assert_eq!((put(&world).len(), waiting(&world)), (journaled(&world), 0));
+    world.before("put-out", 0, |world| assert_eq!(put(world).len(), journaled(world)));
+    world.pass(REPORTED);
+    assert_eq!((world.count("put-events"), world.count("put-out")), (1, 1));
+    assert_all_put(&world, "put");
 }
 
 #[test]
 fn a_look_without_news_puts_nothing() {
     let world = about_to_tell();
-    world.deliver();
-    let before = (world.count("put"), world.count("put_out"));
-    world.advance(SignedDuration::from_secs(10));
-    block_on(world.look(&fleet_name(), None)).unwrap();
-    assert_eq!((world.count("put"), world.count("put_out")), before);
+    world.pass(REPORTED);
+    let before = (world.count("put-events"), world.count("put-out"));
+    world.pass(SignedDuration::from_secs(10));
+    world.look().unwrap();
+    assert_eq!((world.count("put-events"), world.count("put-out")), before);
 }
 
 #[test]
 fn a_crash_around_the_call_repeats_under_the_same_ids_and_omits_nothing() {
-    for (fault, times) in [(Fault::CrashBefore, 1), (Fault::CrashAfter, 2), (Fault::LostReply, 2)] {
+    for (fate, times) in [(Fate::CrashBefore, 1), (Fate::CrashAfter, 2), (Fate::ReplyLost, 2)] {
         let world = about_to_tell();
-        world.fault("put", 0..1, fault);
-        world.deliver();
-        world.revive();
-        world.advance(SignedDuration::from_mins(4));
-        block_on(world.look(&fleet_name(), None)).unwrap();
-        assert_eq!((put(&world).len(), waiting(&world)), (journaled(&world), 0), "{fault:?}");
-        assert_eq!(put(&world).values().max(), Some(&times), "{fault:?}");
+        world.fault("put-events", 0..1, fate);
+        world.pass(REPORTED);
+        world.pass(SignedDuration::from_mins(4));
+        world.look().unwrap();
+        assert_all_put(&world, &format!("{fate:?}"));
+        assert_eq!(put(&world.lock()).values().max(), Some(&times), "{fate:?}");
     }
 }
 
 #[test]
 fn an_entry_that_was_not_taken_stays_though_the_call_succeeds() {
     let world = about_to_tell();
-    world.hook("put", 0, |world| {
-        let first = world.row(&fleet_name(), |row| row.events[0].events[0].id.clone());
-        world.lock().untaken.insert(first, 1);
-    });
-    world.deliver();
-    assert!(waiting(&world) > 0, "it is owed still");
-    world.advance(SignedDuration::from_mins(4));
-    block_on(world.look(&fleet_name(), None)).unwrap();
-    assert_eq!((put(&world).len(), waiting(&world)), (journaled(&world), 0));
+    world.lock().mishaps.refuse_events(1);
+    world.pass(REPORTED);
+    assert!(waiting(&world.lock()) > 0, "it is owed still");
+    world.pass(SignedDuration::from_mins(4));
+    world.look().unwrap();
+    assert_all_put(&world, "in the end");
 }
 
 #[test]
 fn a_bus_that_takes_nothing_stops_neither_the_work_nor_the_messages() {
     let world = about_to_tell();
-    world.fault("put", 0..1000, Fault::Fails(CallErrorKind::Denied));
-    world.deliver_until(start() + SignedDuration::from_mins(90));
-    assert_eq!(world.lock().terminated.len(), 1, "the replacement went on");
-    let kinds: Vec<&str> = world.lock().alerts.iter().map(Notification::kind).collect();
-    assert_eq!(kinds, ["adopted", "replacement-started", "replaced"]);
-    assert_eq!(waiting(&world) + put(&world).len(), journaled(&world));
+    world.fault("put-events", 0..1000, Fate::Fails(CallErrorKind::Denied));
+    world.run_to(start() + SignedDuration::from_mins(12));
+    assert_eq!(world.ended(), [(instance(1), Actor::Driftless)], "the replacement went on");
+    assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
+    let state = world.lock();
+    assert_eq!(waiting(&state) + put(&state).len(), journaled(&state));
+    drop(state);
     world.heal();
     world.deliver_all();
     world.assert_replaced_once(1, "without a bus");
-    assert_eq!(put(&world).values().max(), Some(&1));
+    assert_eq!(put(&world.lock()).values().max(), Some(&1));
 }
 
 #[test]
@@ -120,16 +125,16 @@ fn the_sweep_puts_what_is_of_the_account() {
         evidence: None,
     };
     let batch = EventBatch::alone(&FreezeScope::Account, &line);
-    world.lock().account_events.push(batch.clone());
-    let before = put(&world).len();
-    let first = world.count("put");
-    world.fault("put", first..first + 1, Fault::Fails(CallErrorKind::Unavailable));
-    assert_eq!(block_on(sweep(&world, &Defaults::default())).unwrap_err().kind, CallErrorKind::Unavailable);
-    assert_eq!(world.lock().account_events.len(), 1);
-    block_on(sweep(&world, &Defaults::default())).unwrap();
-    assert!(world.lock().account_events.is_empty());
-    assert_eq!((put(&world).len(), put(&world)[&batch.id]), (before + 1, 1));
-    let calls = world.count("put");
-    block_on(sweep(&world, &Defaults::default())).unwrap();
-    assert_eq!(world.count("put"), calls, "told once");
+    world.lock().table.note(&FreezeScope::Account, &line);
+    let before = put(&world.lock()).len();
+    world.fault("put-events", 0..1, Fate::Fails(CallErrorKind::Unavailable));
+    assert_eq!(try_to_sweep(&world).unwrap_err().kind, CallErrorKind::Unavailable);
+    assert_eq!(world.lock().table.account_events().len(), 1);
+    try_to_sweep(&world).unwrap();
+    assert!(world.lock().table.account_events().is_empty());
+    let told = put(&world.lock());
+    assert_eq!((told.len(), told[&batch.id]), (before + 1, 1));
+    let calls = world.count("put-events");
+    try_to_sweep(&world).unwrap();
+    assert_eq!(world.count("put-events"), calls, "told once");
 }

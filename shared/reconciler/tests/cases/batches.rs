@@ -8,47 +8,63 @@ use driftless_planner::wake::{Wake, WakeMessage};
 use driftless_reconciler::batch::{Failure, Received, handle};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_reconciler::reconcile::Invocation;
+use driftless_simulator::faults::Fate;
+use driftless_simulator::queue::Message;
 use jiff::SignedDuration;
 
-use crate::support::{Fault, World, app, block_on, fact, fleet_name, instance, judge, times, word};
+use crate::support::names::GROUPS;
+use crate::support::{CALL, World, app, fact, fleet_name, instance, judge, times, word};
+
+/// The fleet, and nobody who takes messages: what one function does is counted.
+fn held_back() -> World {
+    let world = app();
+    world.hold_messages_back();
+    world
+}
 
 /// Delivers facts in one batch; answers the positions of those that come again.
 fn deliver(world: &World, facts: &[Fact], is_again: bool) -> Vec<usize> {
     let body = |fact: &Fact| WakeMessage::Fact(Box::new(fact.clone()));
     let received = facts.iter().enumerate().map(|(id, fact)| Received { id, body: body(fact), is_again });
-    let (holder, defaults) = (world.next_holder(), Defaults::default());
-    let invocation = Invocation { holder: &holder, times: times(world.lock().now), defaults: &defaults };
-    let failures = block_on(handle(world, received.collect(), invocation));
+    let (received, holder, times) = (received.collect(), world.next_holder(), times(world.now()));
+    let visit = async move |function| {
+        let defaults = Defaults::default();
+        handle(&function, received, Invocation { holder: &holder, times, defaults: &defaults }).await
+    };
+    let failures = world.visit(visit).unwrap();
     failures.into_iter().flat_map(|Failure { messages, .. }| messages).collect()
+}
+
+fn non_compliant(world: &World, number: usize) -> Fact {
+    fact(&world.lock(), number, Verdict::NonCompliant)
 }
 
 /// As many instances as there are facts, each of a fleet of its own, which the index knows; the first is of the real one.
 fn of_many_fleets(world: &World, count: usize) -> Vec<Fact> {
-    for number in 0..count {
-        let fleet: FleetName = if number == 0 { fleet_name() } else { format!("more-{number}").parse().unwrap() };
-        world.lock().index.insert(Subject::Instance(instance(number)), [fleet].into());
-    }
-    (0..count).map(|number| fact(world, number, Verdict::NonCompliant)).collect()
+    let fleet = |number| if number == 0 { fleet_name() } else { format!("more-{number}").parse().unwrap() };
+    let known = (0..count).map(|number| (Subject::Instance(instance(number)), [fleet(number)].into()));
+    world.lock().table.index(&known.collect());
+    (0..count).map(|number| non_compliant(world, number)).collect()
 }
 
 fn wakes(world: &World) -> Vec<FleetName> {
-    let queue = &world.lock().queue;
-    let fleet =
-        |body: &WakeMessage| if let WakeMessage::Wake(Wake { fleet, .. }) = body { Some(fleet.clone()) } else { None };
-    queue.iter().filter_map(|message| fleet(&message.body)).collect()
+    let fleet = |message: Message| {
+        if let WakeMessage::Wake(Wake { fleet, .. }) = message.body { Some(fleet) } else { None }
+    };
+    world.messages().into_iter().filter_map(fleet).collect()
 }
 
 #[test]
 fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_each_within_a_minute() {
     for (fleets, looks) in [(3, 3), (4, 0)] {
-        let world = app();
+        let world = held_back();
         let facts = of_many_fleets(&world, fleets);
         assert!(deliver(&world, &facts, false).is_empty());
         assert_eq!(world.count("acquire"), looks, "{fleets} fleets");
         if looks == 0 {
             assert_eq!(wakes(&world).len(), fleets);
-            let now = world.lock().now;
-            let latest = world.lock().queue.iter().map(|message| message.at).max().unwrap();
+            let now = world.now();
+            let latest = world.messages().iter().map(|message| message.visible_at).max().unwrap();
             assert!(latest <= now + GATHER + SignedDuration::from_secs(3), "{latest}");
         }
     }
@@ -56,9 +72,9 @@ fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_ea
 
 #[test]
 fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() {
-    let world = app();
-    let minute = world.lock().now.round(jiff::Unit::Minute).unwrap();
-    world.advance_to(minute);
+    let world = held_back();
+    let minute = (world.now() + SignedDuration::from_secs(30)).round(jiff::Unit::Minute).unwrap();
+    world.run_to(minute);
     let facts = of_many_fleets(&world, 22);
     let mut looks = Vec::new();
     for fact in &facts[..21] {
@@ -69,14 +85,14 @@ fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() 
     assert_eq!(looks[18..], [19, 20, 20], "the last one is left to a wake");
     let last: FleetName = "more-20".parse().unwrap();
     assert_eq!(wakes(&world).iter().filter(|fleet| **fleet != fleet_name()).collect::<Vec<_>>(), [&last]);
-    world.advance(SignedDuration::from_mins(1));
+    world.pass(SignedDuration::from_mins(1));
     deliver(&world, &facts[21..], false);
     assert_eq!(world.count("acquire"), 21, "another minute");
 }
 
 #[test]
 fn messages_of_a_storm_that_came_before_are_looked_at_on_the_spot() {
-    let world = app();
+    let world = held_back();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, true);
     assert_eq!(world.count("acquire"), 4, "whoever had them may have died after filing them");
@@ -85,7 +101,8 @@ fn messages_of_a_storm_that_came_before_are_looked_at_on_the_spot() {
 #[test]
 fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
     let millisecond = SignedDuration::from_millis(1);
-    let (surely, now) = (SignedDuration::from_secs(2), app().lock().now);
+    // The index is read, what is remembered, and the facts are filed; then the wakes are thought of.
+    let (surely, now) = (SignedDuration::from_secs(2), held_back().now() + CALL * 3);
     let gathered = gathered_at(&fleet_name(), now + surely);
     for (next, is_sent) in [
         (now + surely - millisecond, true),
@@ -95,10 +112,9 @@ fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_g
         (gathered, false),
         (gathered + millisecond, true),
     ] {
-        let world = app();
-        world.lock().latency = SignedDuration::ZERO;
+        let world = held_back();
         let facts = of_many_fleets(&world, 4);
-        world.row(&fleet_name(), |row| row.lock.next_wake = Some(next));
+        world.lock().table.row_mut(&fleet_name()).lock.next_wake = Some(next);
         deliver(&world, &facts, false);
         assert_eq!(wakes(&world).contains(&fleet_name()), is_sent, "{next} at {now}");
     }
@@ -106,32 +122,32 @@ fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_g
 
 #[test]
 fn a_second_batch_of_a_storm_sends_no_second_wake_and_writes_only_what_is_new() {
-    let world = app();
+    let world = held_back();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, false);
-    let before = (world.count("file"), world.count("claim_wake"), wakes(&world));
-    world.advance(SignedDuration::from_millis(1));
-    let newer = fact(&world, 2, Verdict::NonCompliant);
+    let before = (world.count("file"), world.count("claim-wake"), wakes(&world));
+    world.pass(SignedDuration::from_millis(1));
+    let newer = non_compliant(&world, 2);
     deliver(&world, &[facts.as_slice(), &[newer]].concat(), false);
-    assert_eq!((world.count("file"), world.count("claim_wake")), (before.0 + 1, before.1));
+    assert_eq!((world.count("file"), world.count("claim-wake")), (before.0 + 1, before.1));
     assert_eq!(wakes(&world), before.2);
 }
 
 #[test]
 fn an_alarm_or_a_word_in_a_storm_is_looked_at_on_the_spot() {
-    let world = app();
+    let world = held_back();
     let mut facts = of_many_fleets(&world, 6);
-    facts.push(word(&world, "now"));
+    facts.push(word(&world.lock(), "now"));
     deliver(&world, &facts, false);
     assert_eq!(world.count("acquire"), 1);
-    assert!(world.row(&fleet_name(), |row| row.facts.values().all(Fact::can_wait)), "it was followed");
+    assert!(world.row().facts.values().all(Fact::can_wait), "it was followed");
 }
 
 #[test]
 fn a_fact_that_was_used_is_looked_at_again_only_where_its_message_came_before() {
-    let world = app();
-    judge(&world, 1, Verdict::NonCompliant);
-    let facts = [fact(&world, 1, Verdict::NonCompliant)];
+    let world = held_back();
+    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    let facts = [non_compliant(&world, 1)];
     for (is_again, looks) in [(false, 1), (false, 1), (true, 2)] {
         deliver(&world, &facts, is_again);
         assert_eq!(world.count("acquire"), looks);
@@ -140,29 +156,31 @@ fn a_fact_that_was_used_is_looked_at_again_only_where_its_message_came_before() 
 
 #[test]
 fn what_aws_has_no_calls_left_for_is_done_and_looked_at_again_soon() {
-    for (facts, within) in [(vec![word(&app(), "now")], 5), (vec![fact(&app(), 1, Verdict::NonCompliant)], 65)] {
-        let world = app();
-        world.fault("groups_of", 0..1, Fault::Fails(CallErrorKind::Throttled));
+    // Of Config's verdict the groups are asked once more: whose instance it is.
+    for (is_word, number, within) in [(true, 0, 5), (false, 1, 65)] {
+        let world = held_back();
+        let facts = [if is_word { word(&world.lock(), "now") } else { non_compliant(&world, 1) }];
+        world.fault(GROUPS, number..number + 1, Fate::Fails(CallErrorKind::Throttled));
         assert!(deliver(&world, &facts, false).is_empty(), "the message is done: its fact is filed");
-        let now = world.lock().now;
-        let at = world.lock().queue.iter().map(|message| message.at).min().unwrap();
+        let now = world.now();
+        let at = world.next_message_at();
         assert!(at > now && at <= now + SignedDuration::from_secs(within), "{at}");
     }
 }
 
 #[test]
 fn what_cannot_be_remembered_is_written() {
-    let world = app();
+    let world = held_back();
     let facts = of_many_fleets(&world, 4);
-    world.fault("remembered", 0..1, Fault::Fails(CallErrorKind::Unavailable));
+    world.fault("remembered", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     assert!(deliver(&world, &facts, false).is_empty());
     assert_eq!(world.count("file"), 4);
 }
 
 #[test]
 fn a_fact_that_cannot_be_filed_comes_again_alone() {
-    let world = app();
+    let world = held_back();
     let facts = of_many_fleets(&world, 5);
-    world.fault("file", 2..3, Fault::Fails(CallErrorKind::Unavailable));
+    world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
     assert_eq!(deliver(&world, &facts, false), [2]);
 }

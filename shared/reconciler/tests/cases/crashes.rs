@@ -1,70 +1,85 @@
-//! Death at any call, and answers that are lost: it all ends the same.
+//! Death at any call, answers that are lost, and calls that fail: it all ends the same.
 
+use driftless_planner::record::Record;
 use driftless_reconciler::ports::CallErrorKind;
+use driftless_simulator::calls::{Call, Calls};
+use driftless_simulator::faults::Fate;
 
-use crate::support::{Fault, World, app, drifted};
+use crate::support::{World, app, drifted, fleet_name};
 
-/// How many calls a replacement takes when nothing goes wrong.
-fn calls_of_a_replacement() -> usize {
+fn about_to_replace() -> World {
     let world = app();
     drifted(&world, 1);
-    world.deliver_all();
-    world.lock().log.len()
+    world
 }
 
-fn replaced_with(fault: Fault, nth: usize) -> World {
-    let world = app();
-    drifted(&world, 1);
-    world.fault("*", nth..nth + 1, fault);
-    world.deliver_all();
+/// The same, where nobody counts calls: it is told hundreds of times.
+fn uncounted() -> World {
+    let world = about_to_replace();
+    world.lock().calls = Calls::default();
     world
+}
+
+/// The calls that a replacement takes when nothing goes wrong.
+fn calls_of_a_replacement() -> Vec<Call> {
+    let world = about_to_replace();
+    world.deliver_all();
+    let calls = world.calls();
+    assert!(calls.len() > 100, "{}", calls.len());
+    calls
+}
+
+/// Each of the calls meets each of these fates, in a replacement of its own.
+fn each_call_meets(fates: &[Fate]) {
+    for (number, call) in (0..).zip(calls_of_a_replacement()) {
+        for fate in fates {
+            let world = uncounted();
+            world.fault_at(number, *fate);
+            world.deliver_all();
+            let told = format!("{fate:?} {number}: {call:?}");
+            assert_eq!(world.lock().counts.faults.get(fate.name()), Some(&1), "{told}");
+            world.assert_replaced_once(1, &told);
+        }
+    }
 }
 
 #[test]
 fn a_crash_before_or_after_any_call_changes_nothing_in_the_end() {
-    let calls = calls_of_a_replacement();
-    assert!(calls > 100, "{calls}");
-    for nth in 0..calls {
-        for fault in [Fault::CrashBefore, Fault::CrashAfter] {
-            let world = replaced_with(fault, nth);
-            let call = world.lock().log[nth].clone();
-            world.assert_replaced_once(1, &format!("{fault:?} {nth}: {call:?}"));
-        }
-    }
+    each_call_meets(&[Fate::CrashBefore, Fate::CrashAfter]);
 }
 
 #[test]
 fn an_answer_that_is_lost_changes_nothing_in_the_end() {
-    for nth in 0..calls_of_a_replacement() {
-        let world = replaced_with(Fault::LostReply, nth);
-        let call = world.lock().log[nth].clone();
-        world.assert_replaced_once(1, &format!("{nth}: {call:?}"));
-    }
+    each_call_meets(&[Fate::ReplyLost]);
 }
 
 #[test]
 fn a_call_that_fails_once_changes_nothing_in_the_end() {
-    let calls = calls_of_a_replacement();
-    for kind in [CallErrorKind::Throttled, CallErrorKind::Denied] {
-        for nth in 0..calls {
-            let world = replaced_with(Fault::Fails(kind), nth);
-            let call = world.lock().log[nth].clone();
-            world.assert_replaced_once(1, &format!("{kind} {nth}: {call:?}"));
+    each_call_meets(&[CallErrorKind::Throttled, CallErrorKind::Denied].map(Fate::Fails));
+}
+
+#[test]
+fn two_crashes_change_nothing_in_the_end() {
+    let calls = u64::try_from(calls_of_a_replacement().len()).unwrap();
+    for first in (0..calls).step_by(13) {
+        for second in (first + 1..first + 40).step_by(5) {
+            let world = uncounted();
+            world.fault_at(first, Fate::CrashAfter);
+            world.fault_at(second, Fate::CrashBefore);
+            world.deliver_all();
+            world.assert_replaced_once(1, &format!("crashes at {first} and {second}"));
         }
     }
 }
 
 #[test]
-fn two_crashes_change_nothing_in_the_end() {
-    let calls = calls_of_a_replacement();
-    for first in (0..calls).step_by(13) {
-        for second in (first + 1..first + 40).step_by(5) {
-            let world = app();
-            drifted(&world, 1);
-            world.fault("*", first..first + 1, Fault::CrashAfter);
-            world.fault("*", second..second + 1, Fault::CrashBefore);
-            world.deliver_all();
-            world.assert_replaced_once(1, &format!("crashes at {first} and {second}"));
-        }
-    }
+fn every_record_of_a_replacement_is_read_as_it_was_written() {
+    let world = about_to_replace();
+    world.run_until(|world| {
+        let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref()).unwrap();
+        let stored = serde_json::to_string(record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&stored).unwrap(), *record);
+        world.queue.is_empty()
+    });
+    world.assert_replaced_once(1, "read as it was written");
 }

@@ -1,49 +1,45 @@
 //! Who may act: one run at a time, and what becomes of the others.
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::policy::Defaults;
-use driftless_reconciler::ports::{CallErrorKind, Clock};
-use driftless_reconciler::reconcile::{Cause, Invocation, Ran, Times, reconcile};
+use driftless_planner::wake::WakeMessage;
+use driftless_reconciler::ports::CallErrorKind;
+use driftless_reconciler::reconcile::{Cause, Ran, Times};
+use driftless_simulator::faults::Fate;
+use driftless_simulator::queue::Queue;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{Fault, LEASE, World, app, block_on, drifted, fleet_name, start, times, word};
+use crate::support::names::{FORWARDS, GROUP, GROUPS, HEALTH, MACHINES, REFRESH, RULE};
+use crate::support::{REPORTED, World, app, drifted, file_word, fleet_name, judge, times, unseen};
 
-fn wakes_on_their_way(world: &World) -> usize {
-    world.lock().queue.len()
-}
+const URGENT: Cause = Cause::Urgent { due: None };
 
-fn debounced() -> Timestamp {
-    start() + SignedDuration::from_mins(65)
-}
-
-/// The fleet one moment before its drifted instance may be replaced.
-fn about_to_launch() -> World {
+/// The fleet one moment after the drift has lasted for long enough, and before anyone has looked: its wake was lost.
+pub(crate) fn about_to_launch() -> World {
     let world = app();
     drifted(&world, 1);
-    world.deliver();
-    world.advance_to(debounced() + SignedDuration::from_secs(1));
+    world.pass(REPORTED);
+    let due = world.take_wake();
+    world.run_to(due);
     world
-}
-
-fn is_free(world: &World) -> bool {
-    world.row(&fleet_name(), |row| row.lock.holder.is_none())
 }
 
 #[test]
 fn of_runs_at_once_one_acts_and_the_others_leave_one_wake_for_its_leases_end() {
     let world = app();
     drifted(&world, 1);
-    let event = world.receive().unwrap();
-    world.hook("load", 0, |world| {
-        let lease_end = world.row(&fleet_name(), |row| row.lock.until);
-        for _ in 0..3 {
-            assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Busy);
-        }
-        assert_eq!(world.count("send"), 1);
-        let at = world.lock().queue[0].at;
-        assert!(at > lease_end && at < lease_end + SignedDuration::from_secs(3), "{at} for {lease_end}");
-    });
-    assert_eq!(block_on(world.handle(&event)).unwrap(), Some(Ran::Settled));
+    world.slow("load", 0, SignedDuration::from_secs(3));
+    let holder = world.begin(URGENT, times(world.now()));
+    world.pass(SignedDuration::from_secs(1));
+    let lease_end = world.row().lock.until;
+    for _ in 0..3 {
+        assert_eq!(world.look().unwrap(), Ran::Busy);
+    }
+    assert_eq!(world.count("send"), 1);
+    let messages = world.messages();
+    let wake = messages.iter().find(|message| matches!(message.body, WakeMessage::Wake(_))).unwrap();
+    let at = wake.visible_at;
+    assert!(at > lease_end && at < lease_end + SignedDuration::from_secs(3), "{at} for {lease_end}");
+    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
     world.deliver_all();
     world.assert_replaced_once(1, "after runs at once");
 }
@@ -51,14 +47,14 @@ fn of_runs_at_once_one_acts_and_the_others_leave_one_wake_for_its_leases_end() {
 #[test]
 fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
     let world = app();
-    // The holder dies, and its message is never seen again.
-    world.hook("load", 0, |world| {
-        drifted(world, 1);
-        assert_eq!(block_on(world.handle(&world.receive().unwrap())).unwrap(), Some(Ran::Gathering));
-    });
-    world.fault("forwards", 0..1, Fault::CrashBefore);
-    assert!(block_on(world.look(&fleet_name(), None)).is_err());
-    assert!(world.revive());
+    world.sleep_after("load", 0, SignedDuration::from_secs(20));
+    world.fault(FORWARDS, 0..1, Fate::CrashBefore);
+    let holder = world.begin(URGENT, times(world.now()));
+    drifted(&world, 1);
+    world.pass(REPORTED);
+    assert!(world.count("acquire") > 1, "its event came meanwhile");
+    // The holder dies, and what it came for is never seen again.
+    assert!(world.finish(&holder).is_none());
     world.deliver_all();
     world.assert_replaced_once(1, "after the holder's death");
 }
@@ -66,60 +62,82 @@ fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
 #[test]
 fn a_fact_that_is_filed_while_the_lease_is_held_is_looked_at_before_it_is_given_back() {
     let world = app();
-    world.hook("release", 0, |world| {
-        crate::support::judge(world, 1, Verdict::NonCompliant);
-        let reported = word(world, "look");
-        world.lock().file(&fleet_name(), &reported);
+    world.before("release", 0, |world| {
+        judge(world, 1, Verdict::NonCompliant);
+        file_word(world, "look");
     });
-    assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Settled);
+    assert_eq!(world.look().unwrap(), Ran::Settled);
     assert_eq!(world.count("load"), 2);
-    assert!(
-        world.row(&fleet_name(), |row| row.facts.is_empty() && !row.record.as_ref().unwrap().replacements.is_empty())
-    );
-    assert!(is_free(&world));
+    assert!(world.row().facts.is_empty() && !world.record().replacements.is_empty());
+    assert!(world.is_free());
     world.deliver_all();
     world.assert_replaced_once(1, "filed meanwhile");
 }
 
 #[test]
+fn a_fact_that_comes_between_the_read_and_the_commit_is_looked_at_again_and_not_lost() {
+    let world = about_to_launch();
+    // Filed under the key of one that was read, and newer.
+    file_word(&mut world.lock(), "look");
+    world.before("commit", 0, |world| file_word(world, "look"));
+    world.before("load", 1, |world| {
+        assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next look");
+    });
+    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert!(world.row().facts.is_empty());
+    assert_eq!(world.row().filed, 3, "Config's, and two words");
+}
+
+#[test]
 fn a_holder_whose_lease_was_taken_commits_nothing_and_does_nothing() {
     let world = about_to_launch();
-    let before = world.row(&fleet_name(), |row| row.record.clone());
-    world.hook("commit", 0, |world| {
-        world.row(&fleet_name(), |row| {
-            row.lock.holder = Some("thief".to_owned());
-            row.lock.fence += 1;
-        });
+    let before = world.record();
+    // Its clock is ahead of ours.
+    world.before("commit", 0, |world| {
+        let end = world.table.row(&fleet_name()).unwrap().lock.until;
+        world.table.acquire(&fleet_name(), "thief", end, end + SignedDuration::from_secs(40));
     });
-    assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Overtaken);
-    assert_eq!(world.count("launch") + world.count("set_maximum"), 0);
-    world.row(&fleet_name(), |row| {
-        assert_eq!(row.record, before);
-        assert_eq!(row.lock.holder.as_deref(), Some("thief"));
-    });
+    assert_eq!(world.look().unwrap(), Ran::Overtaken);
+    assert_eq!(world.count("launch") + world.count("set-maximum"), 0);
+    assert_eq!(world.record(), before);
+    assert_eq!(world.row().lock.holder.as_deref(), Some("thief"));
+}
+
+#[test]
+fn a_holder_whose_lease_is_over_commits_nothing_although_nobody_took_it() {
+    let world = about_to_launch();
+    let before = world.record();
+    world.slow(GROUPS, 0, SignedDuration::from_secs(3));
+    let short = Times { lease: SignedDuration::from_secs(3), ..times(world.now()) };
+    let run = world.begin(URGENT, short);
+    assert_eq!(world.finish(&run).unwrap().unwrap(), Ran::OutOfTime);
+    assert_eq!(world.count("launch") + world.count("set-maximum"), 0);
+    assert_eq!(world.record(), before);
+    world.deliver_all();
+    world.assert_replaced_once(1, "by a fresh run");
 }
 
 #[test]
 fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
     let world = about_to_launch();
     // A commit that was repeated below us after its first answer was lost comes back as a conflict with itself.
-    world.hook("commit", 0, |world| world.row(&fleet_name(), |row| row.record.as_mut().unwrap().version += 1));
-    world.lock().queue.clear();
-    block_on(world.look(&fleet_name(), None)).unwrap();
-    assert!(is_free(&world), "nobody else goes on: the lease must be free");
+    world.before("commit", 0, |world| {
+        world.table.row_mut(&fleet_name()).record.as_mut().unwrap().version += 1;
+    });
+    world.look().unwrap();
+    assert!(world.is_free(), "nobody else goes on: the lease must be free");
     world.deliver_all();
     world.assert_replaced_once(1, "after the conflict");
 }
 
 #[test]
 fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
-    for read in ["groups_of", "load", "forwards", "target_health", "machines", "refresh"] {
+    for read in [GROUPS, "load", FORWARDS, HEALTH, MACHINES, REFRESH] {
         let world = about_to_launch();
-        let nth = world.count(read);
-        world.fault(read, nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
-        let error = block_on(world.look(&fleet_name(), None)).unwrap_err();
+        world.fault(read, 0..1, Fate::Fails(CallErrorKind::Throttled));
+        let error = world.look().unwrap_err();
         assert_eq!((error.operation, error.kind), (read, CallErrorKind::Throttled));
-        assert!(is_free(&world), "{read}");
+        assert!(world.is_free(), "{read}");
         assert_eq!(world.count("launch"), 0, "{read}");
     }
 }
@@ -128,11 +146,13 @@ fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
 fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soon() {
     let world = app();
     drifted(&world, 1);
-    let nth = world.count("non_compliant");
-    world.fault("non_compliant", nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
-    assert!(world.deliver().unwrap().is_ok());
-    assert!(is_free(&world));
-    assert_eq!(world.row(&fleet_name(), |row| row.facts.len()), 1, "what was reported is kept");
+    world.fault(RULE, 0..1, Fate::Fails(CallErrorKind::Throttled));
+    world.run_until(|world| world.counts.calls.contains_key("load"));
+    world.run_until(|world| world.table.row(&fleet_name()).unwrap().lock.holder.is_none());
+    assert_eq!(world.row().facts.len(), 1, "what was reported is kept");
+    world.pass(SignedDuration::from_millis(100));
+    let bodies: Vec<WakeMessage> = world.messages().into_iter().map(|message| message.body).collect();
+    assert!(matches!(bodies[..], [WakeMessage::Wake(_)]), "its message is done: {bodies:?}");
     world.deliver_all();
     world.assert_replaced_once(1, "after Config answered");
 }
@@ -140,60 +160,58 @@ fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soo
 #[test]
 fn a_run_that_fails_gives_the_lease_back_although_a_fact_came_meanwhile() {
     let world = about_to_launch();
-    world.hook("forwards", 0, |world| {
-        let reported = word(world, "look");
-        world.lock().file(&fleet_name(), &reported);
-    });
-    let nth = world.count("forwards");
-    world.fault("forwards", nth..nth + 1, Fault::Fails(CallErrorKind::Throttled));
-    assert!(block_on(world.look(&fleet_name(), None)).is_err());
-    assert!(is_free(&world));
+    world.before(GROUPS, 0, |world| file_word(world, "look"));
+    world.fault(FORWARDS, 0..1, Fate::Fails(CallErrorKind::Throttled));
+    world.look().unwrap_err();
+    assert_eq!(world.row().lock.wakes, 1);
+    assert!(world.is_free());
 }
 
 #[test]
 fn whatever_call_fails_the_lease_is_not_kept() {
     for call in ["commit", "remember", "publish", "told", "send"] {
-        let world = crate::support::unseen(&[("mode", "observe")]);
+        let world = unseen(&[("mode", "observe")]);
         drifted(&world, 1);
-        world.fault(call, 0..1, Fault::Fails(CallErrorKind::Unavailable));
-        let failed = std::iter::from_fn(|| world.deliver()).take(20).filter(Result::is_err).count();
-        assert_eq!(failed, 1, "{call}: the message is given back once");
-        assert!(is_free(&world), "{call}");
+        world.fault(call, 0..1, Fate::Fails(CallErrorKind::Unavailable));
+        world.pass(REPORTED);
+        assert!(world.is_free(), "{call}");
+        let again = world.messages().into_iter().filter(|message| message.receives == 1).count();
+        assert_eq!(again, 1, "{call}: the message is given back");
+        world.deliver_all();
+        assert_eq!(world.lock().counts.faults.get("refused"), Some(&1), "{call}");
+        assert!(world.is_free(), "{call}");
         // Were it kept, the next message would have found it busy.
-        assert_eq!(world.count("claim_wake"), 0, "{call}");
+        assert_eq!(world.count("claim-wake"), 0, "{call}");
     }
 }
 
-fn run_until(world: &World, deadline: Timestamp) -> Ran {
-    let holder = world.next_holder();
-    let times = Times { deadline, ..times(world.now()) };
-    let invocation = Invocation { holder: &holder, times, defaults: &Defaults::default() };
-    block_on(reconcile(world, &fleet_name(), Cause::Urgent { due: None }, invocation)).unwrap()
+/// Loses all wakes, and keeps those that come from being received.
+fn lose_messages(world: &World) {
+    world.lock().queue = Queue::default();
+    world.hold_messages_back();
+}
+
+fn run_until(world: &World, deadline: Timestamp, lease: SignedDuration) -> Ran {
+    let run = world.begin(URGENT, Times { deadline, lease, ..times(world.now()) });
+    world.finish(&run).unwrap().unwrap()
 }
 
 #[test]
 fn no_write_starts_after_the_margin_and_a_fresh_run_goes_on() {
     // Time runs out before the first action, while the live values are read, and between two actions.
-    for (call, skip) in [("commit", 0), ("group", 0), ("group", 1), ("launch", 0)] {
+    for (call, number) in [("commit", 0), (GROUP, 0), (GROUP, 1), ("launch", 0)] {
         let world = about_to_launch();
-        world.lock().queue.clear();
+        lose_messages(&world);
         let deadline = world.now() + SignedDuration::from_secs(30);
-        world.hook(call, skip, |world| world.advance(SignedDuration::from_secs(26)));
-        run_until(&world, deadline);
-        let late = world
-            .lock()
-            .log
-            .iter()
-            .filter(|call| {
-                ["set_maximum", "launch", "terminate", "protect", "set_desired"].contains(&call.name)
-                    && call.at >= deadline - SignedDuration::from_secs(5)
-            })
-            .count();
-        assert_eq!(late, 0, "{call} {skip}");
-        assert!(wakes_on_their_way(&world) > 0, "{call} {skip}");
-        assert!(is_free(&world), "{call} {skip}");
-        let next = world.lock().queue.iter().map(|message| message.at).min().unwrap();
-        assert!(next <= world.now() + SignedDuration::from_secs(2), "{call} {skip}: {next}");
+        world.sleep_after(call, number, SignedDuration::from_secs(26));
+        run_until(&world, deadline, SignedDuration::from_secs(40));
+        let writes = ["set-maximum", "launch", "terminate", "protect", "set-desired"];
+        let sent = writes.iter().flat_map(|write| world.sent(write));
+        let late = sent.filter(|at| *at >= deadline - SignedDuration::from_secs(5)).count();
+        assert_eq!(late, 0, "{call} {number}");
+        assert!(world.is_free(), "{call} {number}");
+        let next = world.next_message_at();
+        assert!(next <= world.now() + SignedDuration::from_secs(2), "{call} {number}: {next}");
         world.deliver_all();
         world.assert_replaced_once(1, call);
     }
@@ -202,10 +220,12 @@ fn no_write_starts_after_the_margin_and_a_fresh_run_goes_on() {
 #[test]
 fn no_write_starts_when_the_lease_is_nearly_over_even_if_the_function_lives_on() {
     let world = about_to_launch();
-    world.hook("group", 0, |world| world.advance(LEASE - SignedDuration::from_secs(5)));
+    lose_messages(&world);
+    let lease = SignedDuration::from_secs(20);
+    world.sleep_after(GROUP, 0, lease - SignedDuration::from_secs(5));
     let deadline = world.now() + SignedDuration::from_mins(10);
-    run_until(&world, deadline);
-    assert_eq!(world.count("launch") + world.count("set_maximum"), 0);
+    run_until(&world, deadline, lease);
+    assert_eq!(world.count("launch") + world.count("set-maximum"), 0);
     world.deliver_all();
     world.assert_replaced_once(1, "nearly over");
 }
@@ -214,16 +234,13 @@ fn no_write_starts_when_the_lease_is_nearly_over_even_if_the_function_lives_on()
 fn news_without_end_is_handed_over_and_keeps_no_function_to_itself() {
     let world = app();
     for looks in 0..20 {
-        world.hook("release", looks, move |world| {
-            let reported = word(world, &format!("number {looks}"));
-            world.lock().file(&fleet_name(), &reported);
-        });
+        world.before("release", looks, move |world| file_word(world, &format!("number {looks}")));
     }
-    assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::OutOfTime);
+    assert_eq!(world.look().unwrap(), Ran::OutOfTime);
     assert!(world.count("load") <= 6);
     // For a fresh run, and for what the words lead to.
     assert!(world.count("send") <= 2);
-    assert!(is_free(&world), "a fresh run must not find it busy");
+    assert!(world.is_free(), "a fresh run must not find it busy");
     world.deliver_all();
-    assert!(world.row(&fleet_name(), |row| row.facts.is_empty()));
+    assert!(world.row().facts.is_empty());
 }

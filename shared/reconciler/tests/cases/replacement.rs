@@ -1,82 +1,70 @@
 //! The whole of a replacement, and what holds it back.
 
 use driftless_planner::decision::Waiting;
-use driftless_planner::fact::{Fact, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::notification::{Condition, News};
-use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::Phase;
 use driftless_reconciler::reconcile::Ran;
+use driftless_simulator::cloud::Actor;
+use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
 use crate::support::{
-    World, app, block_on, drifted, fact, fleet_name, fresh, group_name, instance, judge, rule, start, unseen,
+    World, app, cleared, drifted, fleet_name, freeze, fresh, group_name, instance, reported, rule, start, unseen,
 };
 
-/// The names of the calls that change a group.
-const WRITES: [&str; 5] = ["set_maximum", "set_desired", "launch", "protect", "terminate"];
-
-fn writes(world: &World) -> usize {
-    WRITES.iter().map(|name| world.count(name)).sum()
-}
-
-pub(crate) fn freeze(world: &World, hours: Option<i64>) {
-    let mut state = world.lock();
-    let now = state.now;
-    state.freezes.push(Freeze {
-        reason: "incident".into(),
-        owner: "ana".into(),
-        since: now,
-        expires_at: hours.map(|hours| now + SignedDuration::from_hours(hours)),
-        scope: FreezeScope::Fleet(fleet_name()),
-    });
+/// How many writes changed AWS.
+fn writes(world: &World) -> u64 {
+    world.lock().deeds.counts.values().sum()
 }
 
 fn guard(world: &World, number: usize) -> &'static str {
-    world.row(&fleet_name(), |row| {
-        let replacement = &row.record.as_ref().unwrap().replacements[&instance(number)];
-        let Phase::Blocked(waiting) = &replacement.phase else { panic!("{:?}", replacement.phase) };
-        waiting.guard()
-    })
+    let record = world.record();
+    let phase = &record.replacements[&instance(number)].phase;
+    let Phase::Blocked(waiting) = phase else { panic!("{phase:?}") };
+    waiting.guard()
+}
+
+fn told(world: &World, is_meant: impl Fn(&News) -> bool) -> usize {
+    world.told_on_call().iter().filter(|told| is_meant(&told.news)).count()
 }
 
 #[test]
 fn a_drifted_instance_is_replaced_by_the_wakes_that_the_loop_sends_itself() {
     let world = app();
+    let begun = world.now();
     drifted(&world, 1);
-    let deliveries = world.deliver_all();
+    let functions = world.deliver_all();
+    let took = world.now().duration_since(begun);
     world.assert_replaced_once(1, "nothing went wrong");
-    assert!(deliveries < 40, "{deliveries} runs for one replacement");
-    let told: Vec<&str> = world.lock().alerts.iter().map(driftless_planner::notification::Notification::kind).collect();
-    assert_eq!(told, ["adopted", "replacement-started", "replaced"]);
-    // Debounce 5 min, boot 45 s, warm-up 30 s, drain 30 s, and looking costs little on top.
-    let took = world.lock().now.duration_since(start() + SignedDuration::from_hours(1));
-    assert!(took < SignedDuration::from_secs(300 + 45 + 30 + 30 + 40), "{took:#}");
+    assert!(functions < 40, "{functions} runs for one replacement");
+    assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
+    // Debounce 5 min, boot 62 s, health checks 20 s, warm-up 30 s, drain 30 s, and shutdown 23 s; looking costs little on top.
+    assert!(took < SignedDuration::from_secs(300 + 62 + 20 + 30 + 30 + 23 + 40), "{took:#}");
 }
 
 #[test]
 fn where_launch_instances_is_not_offered_the_desired_capacity_brings_the_successor() {
-    use crate::support::Fault;
-    use driftless_reconciler::ports::CallErrorKind;
     let world = app();
-    world.fault("launch", 0..usize::MAX, Fault::Fails(CallErrorKind::Unsupported));
+    world.lock().cloud.edit_group(&group_name(), |group| group.offers_launch = false);
     drifted(&world, 1);
     world.deliver_all();
     assert_eq!(world.count("launch"), 1, "the answer is remembered");
-    assert_eq!(world.count("set_desired"), 1);
-    let state = world.lock();
-    assert_eq!(state.terminated, [instance(1)]);
-    assert_eq!(state.by_itself.len(), 1);
-    let group = &state.groups[&group_name()];
-    assert_eq!((group.max, group.desired, group.active().count()), (4, 4, 4));
+    assert_eq!(world.count("set-desired"), 1);
+    assert_eq!(world.ended(), [(instance(1), Actor::Driftless)]);
+    assert_eq!(world.launched(), [], "Auto Scaling launches it");
+    assert_eq!(world.lock().cloud.instances().len(), 5);
+    assert_eq!(world.sizes(), (2, 4, 4, 4));
 }
 
 #[test]
 fn an_event_that_comes_three_times_replaces_once() {
     let world = app();
     drifted(&world, 1);
-    world.report(&fact(&world, 1, Verdict::NonCompliant));
-    world.deliver_until(start() + SignedDuration::from_mins(63));
-    world.report(&fact(&world, 1, Verdict::NonCompliant));
+    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    world.pass(SignedDuration::from_mins(3));
+    reported(&mut world.lock(), 1, Verdict::NonCompliant);
     world.deliver_all();
     world.assert_replaced_once(1, "three events");
 }
@@ -88,51 +76,35 @@ fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
     world.deliver_all();
     assert_eq!(writes(&world), 0);
     assert_eq!(guard(&world, 1), "mode");
-    let told = world
-        .lock()
-        .alerts
-        .iter()
-        .filter(|told| {
-            matches!(&told.news, News::Entered {
-        condition: Condition::WouldReplace { instance: named }, ..
-    } if *named == instance(1))
-        })
-        .count();
-    assert_eq!(told, 1);
+    let is_meant = |news: &News| matches!(news, News::Entered { condition: Condition::WouldReplace { instance: named }, .. } if *named == instance(1));
+    assert_eq!(told(&world, is_meant), 1);
 }
 
 #[test]
 fn a_fleet_is_adopted_without_a_write_to_it() {
     let world = unseen(&[]);
-    assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Settled);
+    assert_eq!(world.look().unwrap(), Ran::Settled);
     assert_eq!(writes(&world), 0);
-    assert!(world.row(&fleet_name(), |row| row.record.as_ref().unwrap().release.is_some()));
+    assert!(world.record().release.is_some());
 }
 
 #[test]
 fn a_rule_off_the_list_is_shown_and_replaces_nobody() {
     let world = fresh(&[("rules", "another-rule")]);
-    world.lock().compliance.insert("another-rule".parse().unwrap(), world_without_findings());
     drifted(&world, 1);
     world.deliver_all();
     assert_eq!(writes(&world), 0);
-    world.row(&fleet_name(), |row| {
-        let record = row.record.as_ref().unwrap();
-        assert!(record.replacements.is_empty());
-        assert!(record.shown[&instance(1)].contains_key(&rule()));
-    });
-}
-
-fn world_without_findings() -> driftless_planner::observation::RuleReading {
-    driftless_planner::observation::RuleReading::NonCompliant(std::collections::BTreeMap::new())
+    let record = world.record();
+    assert!(record.replacements.is_empty());
+    assert!(record.shown[&instance(1)].contains_key(&rule()));
 }
 
 #[test]
 fn a_freeze_that_stands_starts_nothing_and_its_end_starts_what_waited() {
     let world = app();
-    freeze(&world, Some(3));
+    freeze(&mut world.lock(), Some(3));
     drifted(&world, 1);
-    world.deliver_until(start() + SignedDuration::from_mins(60 + 170));
+    world.run_to(start() + SignedDuration::from_mins(170));
     assert_eq!(writes(&world), 0);
     assert_eq!(guard(&world, 1), "freeze");
     // A wait of three hours is carried by wakes of at most 15 minutes each, and by nothing hotter.
@@ -146,40 +118,34 @@ fn a_freeze_between_decision_and_act_holds_the_write_back() {
     for held_back in ["launch", "terminate"] {
         let world = app();
         drifted(&world, 1);
-        while !may_plan(&world, held_back) {
-            assert!(world.deliver().is_some(), "{held_back} never came");
-        }
+        world.run_until(|world| may_plan(world, held_back));
         // Read right before a disruptive write: the last moment at which a freeze can come.
-        world.hook("freezes", 0, |world| freeze(world, None));
-        world.deliver_until(world_now(&world) + SignedDuration::from_mins(10));
+        world.before("freezes", 0, |world| freeze(world, None));
+        world.pass(SignedDuration::from_mins(10));
+        assert!(world.count("freezes") > 0);
         assert_eq!(world.count(held_back), 0, "{held_back}");
-        world.row(&fleet_name(), |row| assert!(!row.record.as_ref().unwrap().replacements.is_empty()));
-        world.lock().freezes.clear();
-        world.report(&fact(&world, 1, Verdict::NonCompliant));
+        assert!(!world.record().replacements.is_empty());
+        world.lock().table.lift(&FreezeScope::Fleet(fleet_name()));
+        reported(&mut world.lock(), 1, Verdict::NonCompliant);
         world.deliver_all();
         world.assert_replaced_once(1, held_back);
     }
 }
 
-fn world_now(world: &World) -> jiff::Timestamp {
-    world.lock().now
-}
-
 /// Whether the next look may plan this write.
-fn may_plan(world: &World, write: &str) -> bool {
-    world.row(&fleet_name(), |row| {
-        let replacement = row.record.as_ref().and_then(|record| record.replacements.get(&instance(1)).cloned());
-        replacement.is_some_and(|replacement| match replacement.phase {
-            Phase::Debouncing => write == "launch",
-            Phase::Proving(_) => write == "terminate",
-            Phase::Blocked(_)
-            | Phase::Launching(_)
-            | Phase::Retiring(_)
-            | Phase::Vacating(_)
-            | Phase::Refilling(_)
-            | Phase::Withdrawing(_)
-            | Phase::Stopped(_) => false,
-        })
+fn may_plan(world: &State, write: &str) -> bool {
+    let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
+    let replacement = record.and_then(|record| record.replacements.get(&instance(1)));
+    replacement.is_some_and(|replacement| match replacement.phase {
+        Phase::Debouncing => write == "launch",
+        Phase::Proving(_) => write == "terminate",
+        Phase::Blocked(_)
+        | Phase::Launching(_)
+        | Phase::Retiring(_)
+        | Phase::Vacating(_)
+        | Phase::Refilling(_)
+        | Phase::Withdrawing(_)
+        | Phase::Stopped(_) => false,
     })
 }
 
@@ -187,28 +153,26 @@ fn may_plan(world: &World, write: &str) -> bool {
 fn compliant_again_before_the_launch_clears_it() {
     let world = app();
     drifted(&world, 1);
-    world.deliver_until(start() + SignedDuration::from_mins(62));
-    judge(&world, 1, Verdict::Compliant);
-    world.report(&fact(&world, 1, Verdict::Compliant));
+    world.pass(SignedDuration::from_mins(2));
+    cleared(&world, 1);
     world.deliver_all();
     assert_eq!(writes(&world), 0);
-    assert!(world.row(&fleet_name(), |row| row.record.as_ref().unwrap().replacements.is_empty()));
+    assert!(world.record().replacements.is_empty());
 }
 
 #[test]
 fn compliant_again_before_the_termination_ends_the_successor() {
     let world = app();
     drifted(&world, 1);
-    world.deliver_until(start() + SignedDuration::from_mins(65) + SignedDuration::from_secs(20));
-    let successor = world.lock().tokens.values().next().cloned().unwrap();
-    judge(&world, 1, Verdict::Compliant);
-    world.report(&fact(&world, 1, Verdict::Compliant));
+    world.run_until(|world| !world.deeds.launched.is_empty());
+    world.pass(SignedDuration::from_secs(15));
+    let successor = world.launched().pop().unwrap();
+    cleared(&world, 1);
     world.deliver_all();
-    let state = world.lock();
-    assert_eq!(state.terminated, [successor]);
-    let group = &state.groups[&group_name()];
-    assert_eq!((group.max, group.desired, group.active().count()), (4, 4, 4));
-    assert!(group.member(&instance(1)).is_some());
+    world.pass(SignedDuration::from_mins(5));
+    assert_eq!(world.ended(), [(successor, Actor::Driftless)]);
+    assert_eq!(world.sizes(), (2, 4, 4, 4));
+    assert!(world.lock().cloud.is_serving(&instance(1)));
 }
 
 #[test]
@@ -219,26 +183,18 @@ fn many_drifted_at_once_have_a_common_cause_and_none_is_replaced() {
     }
     world.deliver_all();
     assert_eq!(writes(&world), 0);
-    assert_eq!(
-        guard(&world, 0),
-        Waiting::BreakerOpen { drifted: 3, members: 4, limit: 25.try_into().unwrap() }.guard()
-    );
-    let entered = world
-        .lock()
-        .alerts
-        .iter()
-        .filter(|told| matches!(told.news, News::Entered { condition: Condition::BreakerOpen, .. }))
-        .count();
-    assert_eq!(entered, 1);
+    let open = Waiting::BreakerOpen { drifted: 3, members: 4, limit: 25.try_into().unwrap() };
+    assert_eq!(guard(&world, 0), open.guard());
+    let is_open = |news: &News| matches!(news, News::Entered { condition: Condition::BreakerOpen, .. });
+    assert_eq!(told(&world, is_open), 1);
 }
 
 #[test]
 fn a_fact_that_the_read_does_not_confirm_is_given_up_after_a_while() {
     let world = app();
-    world.report(&fact(&world, 1, Verdict::NonCompliant));
-    let deliveries = world.deliver_all();
-    assert!(deliveries < 10, "{deliveries}");
-    assert!(world.row(&fleet_name(), |row| row.facts.is_empty()));
-    let Fact::Compliance(_) = fact(&world, 1, Verdict::Compliant) else { panic!() };
+    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    let functions = world.deliver_all();
+    assert!(functions < 10, "{functions}");
+    assert!(world.row().facts.is_empty());
     assert_eq!(writes(&world), 0);
 }

@@ -2,29 +2,40 @@
 
 use driftless_planner::fact::Verdict;
 use driftless_reconciler::reconcile::Ran;
+use driftless_simulator::calls::rounds;
+use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
-use crate::support::{World, app, block_on, count_turns, drifted, fact, fleet_name, fresh, judge};
+use crate::support::names::{ALARMS, FORWARDS, GROUPS, IMAGES, RULE, TEMPLATE};
+use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, judge, reported};
+
+/// What a look at a settled fleet asks for.
+const SETTLED: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
 
 /// The calls of one more look, and how many of them had to wait for each other.
-/// What a look at a settled fleet asks for.
-const SETTLED: [&str; 9] =
-    ["acquire", "groups_of", "images_for", "load", "forwards", "non_compliant", "newest_template", "alarms", "release"];
-
 fn look_once(world: &World) -> (Vec<&'static str>, usize) {
-    let from = world.lock().log.len();
-    let (ran, turns) = count_turns(world.look(&fleet_name(), None));
-    assert_eq!(ran.unwrap(), Ran::Settled);
-    (world.names_since(from), turns)
+    let from = world.calls().len();
+    assert_eq!(world.look().unwrap(), Ran::Settled);
+    (world.names_since(from), rounds(&world.calls()[from..]).len())
+}
+
+/// One more look writes nothing and sends nothing.
+fn assert_at_rest(world: &World, told: &str) {
+    let (calls, rounds) = look_once(world);
+    assert!(rounds <= 5, "{told}: {rounds}");
+    let reads_and_lease =
+        |call: &&str| call.contains(":Describe") || [RULE, "acquire", "load", "release"].contains(call);
+    assert!(calls.iter().all(reads_and_lease), "{told}: {calls:?}");
+    assert!(world.messages().is_empty(), "{told}: it does not wake itself");
 }
 
 #[test]
 fn a_run_on_a_settled_fleet_reads_and_changes_nothing() {
     let world = app();
-    let (calls, turns) = look_once(&world);
+    let (calls, rounds) = look_once(&world);
     assert_eq!(calls, SETTLED);
-    assert_eq!(turns, 4, "the lease, two rounds of reads, and the lease");
-    assert!(world.lock().queue.is_empty(), "it does not wake itself");
+    assert_eq!(rounds, 4, "the lease, two rounds of reads, and the lease");
+    assert!(world.messages().is_empty(), "it does not wake itself");
 }
 
 #[test]
@@ -37,26 +48,18 @@ fn a_run_on_a_fleet_whose_work_waits_reads_in_three_rounds_and_changes_nothing()
             drifted(&world, number);
         }
         world.deliver_all();
-        world.advance(SignedDuration::from_mins(1));
-        let (calls, turns) = look_once(&world);
-        assert!(turns <= 5, "{name}: {turns}");
-        for call in
-            ["commit", "remember", "publish", "told", "send", "launch", "terminate", "set_maximum", "claim_wake"]
-        {
-            assert!(!calls.contains(&call), "{name}: {calls:?}");
-        }
-        assert!(world.lock().queue.is_empty(), "{name}: it does not wake itself");
+        world.pass(SignedDuration::from_mins(1));
+        assert_at_rest(&world, name);
     }
 }
 
 #[test]
 fn a_frozen_fleet_waits_without_a_commit_and_without_a_wake() {
     let world = app();
-    super::replacement::freeze(&world, None);
+    freeze(&mut world.lock(), None);
     drifted(&world, 1);
     world.deliver_all();
-    let (calls, _) = look_once(&world);
-    assert!(!calls.contains(&"commit") && !calls.contains(&"send"), "{calls:?}");
+    assert_at_rest(&world, "frozen");
 }
 
 #[test]
@@ -72,15 +75,15 @@ fn a_fleet_is_settled_again_after_a_replacement() {
 fn a_fleet_that_was_given_up_does_not_wake_itself() {
     let world = app();
     // Each successor fails, until a person must look.
-    world.lock().boot = SignedDuration::from_hours(9);
+    let image = world.lock().cloud.image_ids().next().cloned().unwrap();
+    world.lock().cloud.set_build(&image, Build::Sick);
+    world.lock().cloud.edit_group(&group_name(), |group| group.elb_health = false);
     drifted(&world, 1);
     world.deliver_all();
-    assert_eq!(world.lock().tokens.len(), 3);
-    let (calls, _) = look_once(&world);
-    assert!(!calls.contains(&"commit") && !calls.contains(&"send"), "{calls:?}");
-    let state = world.lock();
-    assert_eq!(state.groups[&crate::support::group_name()].desired, 4);
-    assert!(!state.terminated.contains(&crate::support::instance(1)));
+    assert_eq!(world.launched().len(), 3);
+    assert_at_rest(&world, "given up");
+    assert_eq!(world.sizes().2, 4);
+    assert!(world.ended().iter().all(|(ended, _)| *ended != instance(1)));
 }
 
 #[test]
@@ -94,10 +97,9 @@ fn a_replacement_commits_only_transitions() {
 #[test]
 fn a_misconfigured_fleet_is_told_of_once_and_waits_for_the_sweep() {
     let world = fresh(&[("color", "purple")]);
-    judge(&world, 1, Verdict::NonCompliant);
-    world.report(&fact(&world, 1, Verdict::NonCompliant));
+    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    reported(&mut world.lock(), 1, Verdict::NonCompliant);
     world.deliver_all();
-    let (calls, _) = look_once(&world);
-    assert!(!calls.contains(&"commit") && !calls.contains(&"send"), "{calls:?}");
-    assert_eq!(block_on(world.look(&fleet_name(), None)).unwrap(), Ran::Settled);
+    assert_at_rest(&world, "misconfigured");
+    assert_eq!(world.look().unwrap(), Ran::Settled);
 }

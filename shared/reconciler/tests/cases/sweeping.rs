@@ -5,28 +5,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::fact::{Subject, Verdict};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
-use driftless_planner::observation::Group;
+use driftless_planner::observation::{TemplateReference, TemplateVersion};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::Swept;
-use driftless_reconciler::ports::CallErrorKind;
+use driftless_reconciler::ports::{CallErrorKind, Called};
 use driftless_reconciler::sweep::sweep;
+use driftless_simulator::cloud::Build;
+use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
-use crate::support::{Fault, World, app, block_on, drifted, fleet_name, group_name, judge, start, unseen};
+use crate::support::names::{GROUPS, IMAGES, RINGING, RULE, SEND_ALL};
+use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, judge, tag, unseen};
 
-fn swept(world: &World) -> Swept {
-    block_on(sweep(world, &Defaults::default())).unwrap()
+pub(crate) fn try_to_sweep(world: &World) -> Called<Swept> {
+    world.visit(async |function| sweep(&function, &Defaults::default()).await).unwrap()
 }
 
-/// So many more fleets like the first, without instances.
+pub(crate) fn swept(world: &World) -> Swept {
+    try_to_sweep(world).unwrap()
+}
+
+/// So many more fleets like the first, without instances. Nobody takes messages: what the sweep does is counted.
 fn with_more(world: &World, count: usize) {
-    let mut state = world.lock();
-    let first = state.groups[&group_name()].clone();
+    world.hold_messages_back();
+    let mut world = world.lock();
+    let first = world.cloud.groups()[&group_name()].clone();
+    let TemplateReference::Numbered(TemplateVersion { template, version }) = first.template else { panic!() };
     for number in 0..count {
         let name: GroupName = format!("more-{number}").parse().unwrap();
-        let mut group = Group { name: name.clone(), members: Vec::new(), desired: 0, min: 0, ..first.clone() };
-        group.tags.insert(FLEET_TAG.to_owned(), format!("more-{number}"));
-        state.groups.insert(name, group);
+        let mut tags = first.tags.clone();
+        tags.insert(FLEET_TAG.to_owned(), format!("more-{number}"));
+        let template = TemplateVersion { template: template.clone(), version };
+        world.cloud.add_group(&name, tags, template, first.zones.clone());
+        world.cloud.edit_group(&name, |group| (group.max, group.target_groups) = (4, first.target_groups.clone()));
     }
 }
 
@@ -37,19 +48,16 @@ fn a_settled_fleet_is_not_woken_and_its_count_is_published_all_the_same() {
     assert!(swept.wakes.is_empty());
     assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
     let calls = world.names_since(0);
-    assert_eq!(
-        calls,
-        ["all_groups", "open_fleets", "fingerprints", "all_images", "ringing", "non_compliant", "account_events"]
-    );
+    assert_eq!(calls, [GROUPS, "open_fleets", "fingerprints", IMAGES, RINGING, RULE, "account_events"]);
 }
 
 #[test]
 fn drift_whose_event_was_lost_is_found_and_replaced() {
     let world = app();
-    judge(&world, 1, Verdict::NonCompliant);
+    judge(&mut world.lock(), 1, Verdict::NonCompliant);
     let swept = swept(&world);
     assert_eq!(swept.non_compliant[&fleet_name()], 1);
-    assert_eq!(world.lock().queue.len(), 1);
+    assert_eq!(world.messages().len(), 1);
     world.deliver_all();
     world.assert_replaced_once(1, "found by the sweep");
 }
@@ -58,11 +66,11 @@ fn drift_whose_event_was_lost_is_found_and_replaced() {
 fn work_whose_wake_was_lost_is_taken_up_again() {
     let world = app();
     drifted(&world, 1);
-    world.deliver_until(start() + SignedDuration::from_mins(65) + SignedDuration::from_secs(20));
-    assert_eq!(world.lock().tokens.len(), 1);
-    world.lock().queue.clear();
+    world.run_until(|world| !world.deeds.launched.is_empty());
+    world.pass(SignedDuration::from_secs(2));
+    world.take_wake();
     // The lease item still remembers the wake that was lost: until its time it is believed.
-    world.advance(SignedDuration::from_mins(1));
+    world.pass(SignedDuration::from_mins(2));
     assert_eq!(swept(&world).wakes.len(), 1);
     world.deliver_all();
     world.assert_replaced_once(1, "taken up by the sweep");
@@ -79,7 +87,7 @@ fn a_fleet_that_was_never_looked_at_is_woken_once() {
 #[test]
 fn a_policy_that_changed_is_looked_at_once() {
     let world = app();
-    world.lock().groups.get_mut(&group_name()).unwrap().tags.insert("driftless:budget".to_owned(), "2".to_owned());
+    tag(&world, "budget", "2");
     assert_eq!(swept(&world).wakes.len(), 1);
     world.deliver_all();
     assert_eq!(swept(&world).wakes.len(), 0);
@@ -88,11 +96,11 @@ fn a_policy_that_changed_is_looked_at_once() {
 #[test]
 fn a_notification_that_was_not_sent_wakes_its_fleet() {
     let world = unseen(&[]);
-    world.fault("publish", 0..1, Fault::Fails(CallErrorKind::Unavailable));
-    assert!(block_on(world.look(&fleet_name(), None)).is_err());
+    world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Unavailable));
+    world.look().unwrap_err();
     assert_eq!(swept(&world).wakes.len(), 1);
     world.deliver_all();
-    assert_eq!(world.lock().alerts.len(), 1);
+    assert_eq!(world.kinds(), ["adopted"]);
 }
 
 #[test]
@@ -100,15 +108,21 @@ fn wakes_are_spread_and_arrive_before_the_next_sweep() {
     for count in [3, 59, 199, 499] {
         let world = unseen(&[]);
         with_more(&world, count);
-        let now = world.lock().now;
+        let now = world.now();
         swept(&world);
-        let delays = world.lock().delays.clone();
+        let messages = world.messages();
+        assert_eq!(messages.len(), count + 1);
+        // Ten go together, and are there after half the time that their call takes.
+        let lots = messages.chunks(10).zip(world.sent(SEND_ALL));
+        let delays: Vec<SignedDuration> = lots
+            .flat_map(|(lot, sent)| lot.iter().map(move |message| message.visible_at.duration_since(sent + CALL / 2)))
+            .collect();
         assert_eq!(delays.len(), count + 1);
         let most =
             (0..=240).map(|second| delays.iter().filter(|delay| delay.as_secs() == second).count()).max().unwrap();
         assert!(most <= count / 240 + 1, "{count}: {most} in one second");
         assert!(delays.iter().all(|delay| delay.subsec_nanos() == 0), "{count}: in whole seconds");
-        assert!(world.lock().queue.iter().all(|message| message.at <= now + SignedDuration::from_secs(250)), "{count}");
+        assert!(messages.iter().all(|message| message.visible_at <= now + SignedDuration::from_secs(250)), "{count}");
     }
 }
 
@@ -117,17 +131,16 @@ fn the_compliance_of_a_rule_is_read_once_for_all_fleets() {
     let world = unseen(&[]);
     with_more(&world, 9);
     swept(&world);
-    assert_eq!(world.count("non_compliant"), 1);
+    assert_eq!(world.count(RULE), 1);
 }
 
 #[test]
 fn a_tag_that_is_no_fleet_name_does_not_stop_the_sweep_of_the_others() {
     let world = unseen(&[]);
     with_more(&world, 1);
-    let mut state = world.lock();
-    let misnamed = state.groups.get_mut(&"more-0".parse().unwrap()).unwrap();
-    misnamed.tags.insert(FLEET_TAG.to_owned(), "Not A Fleet".to_owned());
-    drop(state);
+    world.lock().cloud.edit_group(&"more-0".parse().unwrap(), |group| {
+        group.tags.insert(FLEET_TAG.to_owned(), "Not A Fleet".to_owned());
+    });
     let swept = swept(&world);
     assert_eq!((swept.wakes.len(), swept.misnamed.len()), (1, 1));
 }
@@ -136,21 +149,21 @@ fn a_tag_that_is_no_fleet_name_does_not_stop_the_sweep_of_the_others() {
 fn a_rule_that_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
     let world = unseen(&[]);
     with_more(&world, 2);
-    world.fault("non_compliant", 0..1, Fault::Fails(CallErrorKind::Throttled));
-    let error = block_on(sweep(&world, &Defaults::default())).unwrap_err();
-    assert_eq!(error.kind, CallErrorKind::Throttled);
-    assert_eq!(world.lock().queue.len(), 3);
+    world.fault(RULE, 0..1, Fate::Fails(CallErrorKind::Throttled));
+    assert_eq!(try_to_sweep(&world).unwrap_err().kind, CallErrorKind::Throttled);
+    assert_eq!(world.messages().len(), 3);
 }
 
 #[test]
 fn what_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
-    for call in ["all_images", "ringing", "index"] {
+    for call in [IMAGES, RINGING, "index"] {
         let world = unseen(&[]);
-        world.row(&fleet_name(), |row| row.facts.insert("x".to_owned(), crate::support::fact_of(1)));
-        world.fault(call, 0..1, Fault::Fails(CallErrorKind::Throttled));
-        let error = block_on(sweep(&world, &Defaults::default())).unwrap_err();
+        let report = fact(&world.lock(), 1, Verdict::NonCompliant);
+        world.lock().table.file(&fleet_name(), &report);
+        world.fault(call, 0..1, Fate::Fails(CallErrorKind::Throttled));
+        let error = try_to_sweep(&world).unwrap_err();
         assert_eq!((error.operation, error.kind), (call, CallErrorKind::Throttled));
-        assert_eq!(world.lock().queue.len(), 1, "{call}");
+        assert_eq!(world.messages().len(), 1, "{call}");
     }
 }
 
@@ -158,17 +171,18 @@ fn what_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
 fn an_alarm_is_known_by_the_index_once_the_sweep_has_woken_its_fleet() {
     let world = unseen(&[]);
     swept(&world);
-    let known = world.lock().index.get(&Subject::Alarm("web-5xx".parse().unwrap())).cloned();
-    assert_eq!(known, Some(BTreeSet::from([fleet_name()])));
+    let alarm = Subject::Alarm("web-5xx".parse().unwrap());
+    let known = world.lock().table.indexed(&BTreeSet::from([alarm.clone()]));
+    assert_eq!(known, BTreeMap::from([(alarm, BTreeSet::from([fleet_name()]))]));
 }
 
 #[test]
 fn an_image_whose_event_was_lost_is_found_once() {
     let world = app();
-    let image = crate::support::image("ami-0fedcba9876543210");
-    world.lock().images.insert(image.id.clone(), image);
+    world.lock().cloud.add_image(image("ami-0fedcba9876543210"), Build::Good);
+    world.lock().cloud.drain_events();
     assert_eq!(swept(&world).wakes.len(), 1);
-    block_on(world.look(&fleet_name(), None)).unwrap();
-    let seen = world.row(&fleet_name(), |row| row.record.clone()).unwrap();
+    world.look().unwrap();
+    let seen = world.record();
     assert!(seen.cutover.is_some() || !seen.memory.refused.is_empty() || !seen.conditions.is_empty());
 }

@@ -1,13 +1,476 @@
-//! An in-memory world behind the loop's ports, and what drives it.
+//! The simulated account with the fleet that the tests look at, and a hand on it. Nothing here says how AWS behaves.
 
-pub(crate) mod driver;
-pub(crate) mod fleet;
-mod ports;
-mod table;
-pub(crate) mod world;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::MutexGuard;
 
-pub(crate) use driver::{LEASE, block_on, count_turns, times};
-pub(crate) use fleet::{
-    app, drifted, fact, fact_of, fleet_name, fresh, group_name, image, instance, judge, rule, start, unseen, word,
-};
-pub(crate) use world::{Fault, World};
+use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, Verdict};
+use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::notification::Notification;
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::policy::Defaults;
+use driftless_planner::record::Record;
+use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_reconciler::ports::Called;
+use driftless_reconciler::reconcile::{Cause, Invocation, Ran, Times, reconcile};
+use driftless_simulator::calls::{Call, Calls};
+use driftless_simulator::cloud::{Actor, Life};
+use driftless_simulator::executor::{Simulation, Visit};
+use driftless_simulator::faults::Fate;
+use driftless_simulator::function::Function;
+use driftless_simulator::judges::liveness::left_over;
+use driftless_simulator::mishaps::{Fault, Which, operation_of};
+use driftless_simulator::queue::Message;
+use driftless_simulator::scenario::Scenario;
+use driftless_simulator::table::Row;
+use driftless_simulator::world::{Counts, Happening, Shared, World as State};
+use jiff::{SignedDuration, Timestamp};
+
+pub(crate) mod names;
+
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
+const FUNCTION: SignedDuration = SignedDuration::from_secs(30);
+const MARGIN: SignedDuration = SignedDuration::from_secs(5);
+/// How long every call takes where nothing is left to chance: half of it to its effect.
+pub(crate) const CALL: SignedDuration = SignedDuration::from_millis(62);
+/// From a report to the end of the look that it leads to.
+pub(crate) const REPORTED: SignedDuration = SignedDuration::from_secs(10);
+/// For how long a drift must last.
+pub(crate) const DEBOUNCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A quarter past the second: the clock is never so kind as to show whole ones.
+const START: &str = "2026-11-20T12:00:00.25";
+
+/// When the fleet has come up.
+pub(crate) fn start() -> Timestamp {
+    format!("{START}Z").parse().unwrap()
+}
+
+pub(crate) fn fleet_name() -> FleetName {
+    "app".parse().unwrap()
+}
+
+pub(crate) fn group_name() -> GroupName {
+    "app".parse().unwrap()
+}
+
+pub(crate) fn rule() -> RuleName {
+    "no-public-ip".parse().unwrap()
+}
+
+/// The members that the group starts with.
+pub(crate) fn instance(number: usize) -> InstanceId {
+    format!("i-{:017x}", number + 1).parse().unwrap()
+}
+
+/// The times of a function that starts now.
+pub(crate) fn times(now: Timestamp) -> Times {
+    Times { lease: LEASE, deadline: now + FUNCTION, margin: MARGIN }
+}
+
+/// The simulation, without the schedule of the sweep: what is lost stays lost, unless a test sweeps.
+pub(crate) struct World {
+    simulation: RefCell<Simulation>,
+    shared: Shared,
+    holders: Cell<u32>,
+}
+
+/// The fleet: one group of four behind one target group, full to its maximum, in act mode, with one rule on its list. It was
+/// looked at once: adopted, and settled.
+pub(crate) fn app() -> World {
+    fresh(&[])
+}
+
+/// The same, with other policy tags.
+pub(crate) fn fresh(policy: &[(&str, &str)]) -> World {
+    let world = unseen(policy);
+    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert!(world.lock().queue.is_empty());
+    world.forget_calls();
+    world
+}
+
+/// The same, never looked at.
+pub(crate) fn unseen(policy: &[(&str, &str)]) -> World {
+    World::told(&format!("fleet app: single group, {}", of_four(policy)))
+}
+
+/// A fleet of four, but for its layout.
+pub(crate) fn of_four(policy: &[(&str, &str)]) -> String {
+    let usual = [("mode", "act"), ("rules", "no-public-ip"), ("alarms", "web-5xx")];
+    let is_other = |key: &str| policy.iter().any(|(other, _)| *other == key);
+    let all = usual.iter().filter(|(key, _)| !is_other(key)).chain(policy);
+    let all: Vec<String> = all.map(|(key, value)| format!("{key}={value}")).collect();
+    format!("4 instances, min 2, max 4, warm-up 30s, deregistration 30s, policy {}", all.join(" "))
+}
+
+impl World {
+    /// The account that a scenario sets up.
+    pub(crate) fn told(lines: &str) -> Self {
+        let story = format!("start {START}\n{lines}\nexpect settled\n");
+        let mut simulation = Scenario::parse(&story).unwrap().set_up().unwrap();
+        simulation.schedule_sweeps(false);
+        let shared = simulation.shared().clone();
+        shared.lock().cloud.add_rule(&rule(), SignedDuration::from_mins(3));
+        shared.lock().calls = Calls::on();
+        Self { simulation: RefCell::new(simulation), shared, holders: Cell::new(0) }
+    }
+
+    /// The world as it is now. It stands still for as long as this is held.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    // ---- time -----------------------------------------------------------------------------------------------------------
+
+    /// Lets everything happen that happens until then.
+    pub(crate) fn run_to(&self, end: Timestamp) {
+        assert!(end >= self.now(), "it is later than {end}");
+        let nothing_stops_it: Result<(), ()> = self.simulation.borrow_mut().run_until(end, |_| Ok(()));
+        nothing_stops_it.unwrap();
+    }
+
+    pub(crate) fn pass(&self, span: SignedDuration) {
+        self.run_to(self.now() + span);
+    }
+
+    /// Lets everything happen until it is so, which it is within a day.
+    pub(crate) fn run_until(&self, is_so: impl Fn(&State) -> bool) {
+        let end = self.now() + SignedDuration::from_hours(24);
+        if is_so(&self.lock()) {
+            return;
+        }
+        let stopped = self.simulation.borrow_mut().run_until(end, |world| if is_so(world) { Err(()) } else { Ok(()) });
+        let calls: Vec<Call> = self.calls().into_iter().rev().take(40).collect();
+        assert!(stopped.is_err(), "it never is; the latest calls: {calls:#?}");
+    }
+
+    /// Delivers until no message is left, and answers how many functions that took.
+    pub(crate) fn deliver_all(&self) -> u64 {
+        let mut world = self.lock();
+        let before = world.counts.functions;
+        world.queue.is_held_back = false;
+        world.after(SignedDuration::ZERO, Happening::Poll);
+        drop(world);
+        self.run_until(|world| world.queue.is_empty());
+        self.lock().counts.functions - before
+    }
+
+    /// Nobody takes messages from now on, until all are delivered.
+    pub(crate) fn hold_messages_back(&self) {
+        self.lock().queue.is_held_back = true;
+    }
+
+    // ---- functions --------------------------------------------------------------------------------------------------------
+
+    /// What a function brings. None: it died.
+    pub(crate) fn visit<T, F>(&self, visit: impl FnOnce(Function) -> F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.simulation.borrow_mut().visit(visit)
+    }
+
+    pub(crate) fn next_holder(&self) -> String {
+        self.holders.set(self.holders.get() + 1);
+        format!("run-{}", self.holders.get())
+    }
+
+    /// A run of the loop begins.
+    pub(crate) fn begin(&self, cause: Cause, times: Times) -> Visit<Called<Ran>> {
+        let holder = self.next_holder();
+        self.simulation.borrow_mut().begin(async move |function| {
+            let defaults = Defaults::default();
+            let invocation = Invocation { holder: &holder, times, defaults: &defaults };
+            reconcile(&function, &fleet_name(), cause, invocation).await
+        })
+    }
+
+    /// What came of a run. None: it died.
+    pub(crate) fn finish(&self, run: &Visit<Called<Ran>>) -> Option<Called<Ran>> {
+        self.simulation.borrow_mut().finish(run)
+    }
+
+    /// One run of the loop, by a function of its own, for a wake that was meant for a time.
+    pub(crate) fn look_for(&self, due: Option<Timestamp>) -> Option<Called<Ran>> {
+        let run = self.begin(Cause::Urgent { due }, times(self.now()));
+        self.finish(&run)
+    }
+
+    /// One run of the loop, which lives.
+    pub(crate) fn look(&self) -> Called<Ran> {
+        self.look_for(None).expect("it lives")
+    }
+
+    /// One run of the loop, which dies.
+    pub(crate) fn look_and_die(&self) {
+        assert!(self.look_for(None).is_none(), "it lives");
+    }
+
+    // ---- calls ------------------------------------------------------------------------------------------------------------
+
+    /// Forgets what was called so far, and how often.
+    pub(crate) fn forget_calls(&self) {
+        let mut world = self.lock();
+        world.counts = Counts::default();
+        world.calls = Calls::on();
+    }
+
+    /// Every call that was made, in the order in which they were sent.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let mut calls: Vec<Call> = self.lock().calls.by_function().flatten().cloned().collect();
+        calls.sort_by_key(|call| call.sent);
+        calls
+    }
+
+    /// Their names, from a number on.
+    pub(crate) fn names_since(&self, number: usize) -> Vec<&'static str> {
+        self.calls().into_iter().skip(number).map(|call| call.operation).collect()
+    }
+
+    /// How often a call was made. Writes go by the names that scenarios have for them.
+    pub(crate) fn count(&self, name: &'static str) -> u64 {
+        self.lock().counts.calls.get(operation(name)).copied().unwrap_or_default()
+    }
+
+    /// When each of these calls was sent.
+    pub(crate) fn sent(&self, name: &'static str) -> Vec<Timestamp> {
+        self.calls().into_iter().filter(|call| call.operation == operation(name)).map(|call| call.sent).collect()
+    }
+
+    fn which(&self, name: &'static str, numbers: Range<u64>) -> Which {
+        let made = self.count(name);
+        Which::Of(operation(name), made + numbers.start..made.saturating_add(numbers.end))
+    }
+
+    /// Of the calls of a name that come from now on these fare so, counted from 0.
+    pub(crate) fn fault(&self, name: &'static str, numbers: Range<u64>, fate: Fate) {
+        let which = self.which(name, numbers);
+        self.lock().mishaps.fault(which, Fault::Fate(fate));
+    }
+
+    /// Of all calls that come from now on this one fares so.
+    pub(crate) fn fault_at(&self, number: u64, fate: Fate) {
+        let mut world = self.lock();
+        let number = world.mishaps.begun() + number;
+        world.mishaps.fault(Which::All(number..number + 1), Fault::Fate(fate));
+    }
+
+    /// Of the calls of a name that come from now on this one takes effect so much later.
+    pub(crate) fn slow(&self, name: &'static str, number: u64, by: SignedDuration) {
+        let which = self.which(name, number..number + 1);
+        self.lock().mishaps.fault(which, Fault::Slow(by));
+    }
+
+    /// After one of the calls of a name that come from now on the function sleeps for so long.
+    pub(crate) fn sleep_after(&self, name: &'static str, number: u64, length: SignedDuration) {
+        let which = self.which(name, number..number + 1);
+        self.lock().mishaps.fault(which, Fault::Sleep(length));
+    }
+
+    /// Something happens right before one of the calls of a name that come from now on takes effect.
+    pub(crate) fn before(&self, name: &'static str, number: u64, change: impl FnOnce(&mut State) + Send + 'static) {
+        let which = self.which(name, number..number + 1);
+        self.lock().mishaps.before(which, change);
+    }
+
+    /// No call fails any more.
+    pub(crate) fn heal(&self) {
+        self.lock().mishaps.heal();
+    }
+
+    // ---- what is seen -----------------------------------------------------------------------------------------------------
+
+    /// What the table has of the fleet.
+    pub(crate) fn row(&self) -> Row {
+        self.lock().table.row(&fleet_name()).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        self.row().record.unwrap()
+    }
+
+    /// Whether nobody holds the lease.
+    pub(crate) fn is_free(&self) -> bool {
+        self.row().lock.holder.is_none()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.lock().queue.messages().cloned().collect()
+    }
+
+    /// When the next message can be received.
+    pub(crate) fn next_message_at(&self) -> Timestamp {
+        self.lock().queue.next_visible().unwrap()
+    }
+
+    /// Takes the only message off the queue: a wake. Answers what it is due for.
+    pub(crate) fn take_wake(&self) -> Timestamp {
+        let queue = std::mem::take(&mut self.lock().queue);
+        let bodies: Vec<&WakeMessage> = queue.messages().map(|message| &message.body).collect();
+        let [WakeMessage::Wake(Wake { due: Some(due), .. })] = bodies[..] else { panic!("{bodies:?}") };
+        *due
+    }
+
+    /// What on-call was told, in order.
+    pub(crate) fn told_on_call(&self) -> Vec<Notification> {
+        self.lock().topic.sent.iter().map(|(_, notification)| notification.clone()).collect()
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        self.told_on_call().iter().map(Notification::kind).collect()
+    }
+
+    /// Instances that the loop launched.
+    pub(crate) fn launched(&self) -> Vec<InstanceId> {
+        self.lock().deeds.launched.keys().cloned().collect()
+    }
+
+    /// Instances that ended, and by whom.
+    pub(crate) fn ended(&self) -> Vec<(InstanceId, Actor)> {
+        self.lock().cloud.endings().iter().map(|ending| (ending.instance.clone(), ending.by)).collect()
+    }
+
+    /// Minimum, maximum and desired capacity of the group, and how many of its instances serve.
+    pub(crate) fn sizes(&self) -> (u32, u32, u32, u32) {
+        let world = self.lock();
+        let group = &world.cloud.groups()[&group_name()];
+        (group.min, group.max, group.desired, world.cloud.serving_in(&group_name()))
+    }
+
+    /// The world is as after exactly one replacement of one of the first members, and nothing is left over.
+    pub(crate) fn assert_replaced_once(&self, number: usize, told: &str) {
+        // Nor does anything come afterwards.
+        self.pass(SignedDuration::from_mins(10));
+        assert_eq!(self.sizes(), (2, 4, 4, 4), "{told}");
+        assert_eq!(self.ended(), [(instance(number), Actor::Driftless)], "{told}");
+        assert_eq!(self.launched(), [instance(4)], "{told}");
+        let world = self.lock();
+        assert_eq!(left_over(&world, &fleet_name()), Ok(()), "{told}");
+        assert_eq!(world.violations, [], "{told}");
+        assert!(world.queue.is_empty() && world.queue.dead.is_empty(), "{told}: {:?}", world.queue);
+        assert_eq!(world.cloud.instances().len(), 5, "{told}: Auto Scaling launched nothing by itself");
+        assert!(world.cloud.members(&group_name()).all(|member| !member.protected), "{told}");
+        let row = world.table.row(&fleet_name()).unwrap();
+        let record = row.record.as_ref().unwrap();
+        assert!(record.replacements.is_empty(), "{told}: {:?}", record.replacements);
+        assert!(record.ledger.is_empty(), "{told}: {:?}", record.ledger);
+        assert_eq!(row.lock.holder, None, "{told}");
+        let put: BTreeSet<&str> = world.topic.events.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!(put.len(), row.journal.len(), "{told}: an event for each line of the journal");
+    }
+}
+
+/// The operation that a name means.
+fn operation(name: &'static str) -> &'static str {
+    operation_of(name).unwrap_or(name)
+}
+
+// ---- what happens -----------------------------------------------------------------------------------------------------------
+
+/// Config finds an instance non-compliant, and its event is on its way.
+pub(crate) fn drifted(world: &World, number: usize) {
+    let mut world = world.lock();
+    world.cloud.judge(&rule(), &instance(number), Verdict::NonCompliant);
+    world.advance_cloud();
+}
+
+/// What Config answers from now on. Its event is lost.
+pub(crate) fn judge(world: &mut State, number: usize, verdict: Verdict) {
+    let now = world.now;
+    world.cloud.judge(&rule(), &instance(number), verdict);
+    world.cloud.drain_events();
+    if verdict == Verdict::NonCompliant {
+        world.history.drifted.entry(instance(number)).or_insert(now);
+    }
+}
+
+/// What Config reports of an instance now.
+pub(crate) fn fact(world: &State, number: usize, verdict: Verdict) -> Fact {
+    let observed_at = world.now;
+    let annotation = Some("has a public address".into());
+    Fact::Compliance(ComplianceFact { instance: instance(number), rule: rule(), verdict, observed_at, annotation })
+}
+
+/// Config's event comes, whatever it answers when it is asked.
+pub(crate) fn reported(world: &mut State, number: usize, verdict: Verdict) {
+    let fact = fact(world, number, verdict);
+    world.report(&fact);
+}
+
+/// Config finds an instance compliant again, and its event is on its way.
+pub(crate) fn cleared(world: &World, number: usize) {
+    let mut world = world.lock();
+    world.cloud.judge(&rule(), &instance(number), Verdict::Compliant);
+    world.advance_cloud();
+}
+
+/// A person's word, which cannot wait.
+pub(crate) fn word(world: &State, request: &str) -> Fact {
+    Fact::Command(CommandFact {
+        request: request.to_owned(),
+        fleet: fleet_name(),
+        actor: "ana".into(),
+        at: world.now,
+        reason: None,
+        cutover: None,
+        command: Command::Retry,
+    })
+}
+
+/// A person's word is filed, by whoever had its message.
+pub(crate) fn file_word(world: &mut State, request: &str) {
+    let said = word(world, request);
+    world.table.file(&fleet_name(), &said);
+}
+
+/// A person stops the fleet, for so many hours or until further notice.
+pub(crate) fn freeze(world: &mut State, hours: Option<i64>) {
+    let since = world.now;
+    world.table.freeze(Freeze {
+        reason: "incident".into(),
+        owner: "ana".into(),
+        since,
+        expires_at: hours.map(|hours| since + SignedDuration::from_hours(hours)),
+        scope: FreezeScope::Fleet(fleet_name()),
+    });
+}
+
+/// Someone writes a tag of the fleet's policy.
+pub(crate) fn tag(world: &World, key: &str, value: &str) {
+    world.lock().cloud.edit_group(&group_name(), |group| {
+        group.tags.insert(format!("driftless:{key}"), value.to_owned());
+    });
+}
+
+/// Someone terminates an instance, and the group gets smaller by it; it is gone at once.
+pub(crate) fn someone_terminates(world: &mut State, number: usize) {
+    world.cloud.edit_group(&group_name(), |group| group.desired -= 1);
+    world.cloud.kill(&instance(number));
+    world.cloud.edit_instance(&instance(number), |known| known.life = Life::Gone);
+}
+
+/// An image that is tagged for the fleet.
+pub(crate) fn image(id: &str) -> Image {
+    Image {
+        id: id.parse().unwrap(),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: Some("app".into()),
+        build: None,
+        commit: None,
+        created_at: start(),
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}

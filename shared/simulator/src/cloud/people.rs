@@ -10,7 +10,9 @@ use driftless_planner::observation::{TemplateContent, TemplateReference, Templat
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
-use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, TargetGroupState};
+use super::state::{
+    Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, Target, TargetGroupState,
+};
 use super::{Blame, Cloud, CloudEvent};
 
 impl Cloud {
@@ -69,6 +71,15 @@ impl Cloud {
         self.touch(name);
     }
 
+    /// A person deletes a group with all its instances.
+    pub fn remove_group(&mut self, name: &GroupName) {
+        let members: Vec<InstanceId> = self.members(name).map(|instance| instance.id.clone()).collect();
+        for id in members {
+            self.end(&id, Actor::Person, self.now);
+        }
+        self.groups.remove(name);
+    }
+
     /// A target group.
     pub fn add_target_group(&mut self, arn: &TargetGroupArn, settings: TargetGroupSettings, judging: SignedDuration) {
         self.target_groups.insert(arn.clone(), TargetGroupState { settings, judging, targets: BTreeMap::new() });
@@ -88,6 +99,19 @@ impl Cloud {
             self.note_weights(place, &before, Blame::Person);
         }
         self.forwards_changed();
+    }
+
+    /// A person deletes a forward action.
+    pub fn remove_forward(&mut self, place: &ForwardPlace) {
+        self.forwards.remove(place);
+        self.forwards_changed();
+    }
+
+    /// Changes anything about a target: what a load balancer tells of it until it judges it again.
+    pub fn edit_target(&mut self, arn: &TargetGroupArn, id: &InstanceId, edit: impl FnOnce(&mut Target)) {
+        if let Some(target) = self.target_groups.get_mut(arn).and_then(|known| known.targets.get_mut(id)) {
+            edit(target);
+        }
     }
 
     /// A launch template version that someone else wrote.

@@ -41,7 +41,8 @@ impl Groups for Function {
 
     async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
         let name = name.clone();
-        self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| world.cloud.group(&name)).await
+        self.call("autoscaling:DescribeAutoScalingGroups (group)", Api::Bucketed, move |world| world.cloud.group(&name))
+            .await
     }
 
     async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
@@ -194,7 +195,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:AttachTrafficSources",
             Api::Bucketed,
-            Deed::Attach { group: group.clone(), target_group: target_group.clone() },
+            Deed::Attach { group: group.clone(), target_group: target_group.clone(), api },
             move |world| world.cloud.attach(&group, &target_group, api),
         )
         .await

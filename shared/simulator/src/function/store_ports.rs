@@ -23,6 +23,9 @@ use crate::judges::{Violation, admission, traffic};
 use crate::queue::BATCH_MAX;
 use crate::world::World;
 
+/// SQS delays a message no longer.
+const DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
+
 impl Clock for Function {
     fn now(&self) -> Timestamp {
         self.shared.lock().now + self.skew
@@ -34,6 +37,7 @@ impl Wakes for Function {
         for some in messages.chunks(BATCH_MAX) {
             let some = some.to_vec();
             self.call("sqs:SendMessageBatch", Api::Roomy, move |world| {
+                some.iter().try_for_each(|(_, delay)| takes(*delay))?;
                 for (message, delay) in some {
                     world.send(message, world.now + delay);
                 }
@@ -47,6 +51,7 @@ impl Wakes for Function {
     async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
         let message = message.clone();
         self.call("sqs:SendMessage", Api::Roomy, move |world| {
+            takes(delay)?;
             world.send(message.clone(), world.now + delay);
             if world.dice.happens(world.rates.duplicated) {
                 world.counts.fault("message twice");
@@ -56,6 +61,15 @@ impl Wakes for Function {
         })
         .await
     }
+}
+
+/// Longer delays SQS refuses; fractions of a second are up to the adapter.
+fn takes(delay: SignedDuration) -> Called<()> {
+    if (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
+        return Ok(());
+    }
+    let text = format!("InvalidParameterValue: {delay:#} for DelaySeconds");
+    Err(failure("sqs:SendMessage", CallErrorKind::Refused, &text))
 }
 
 impl Alerts for Function {
@@ -88,7 +102,8 @@ impl Bus for Function {
             let mut refused = BTreeMap::new();
             for event in events {
                 // Each entry fares for itself: the call succeeds all the same.
-                if world.dice.happens(world.rates.throttled) {
+                let is_unlucky = world.dice.happens(world.rates.throttled);
+                if world.mishaps.refuses_event() || is_unlucky {
                     world.counts.fault("event not taken");
                     world.history.faulted.insert(id);
                     let error = failure("events:PutEvents", CallErrorKind::Throttled, "ThrottlingException");

@@ -11,7 +11,7 @@ use super::names::{
     need_image, need_rule, pairs, percent,
 };
 use super::words::{Line, Need, ScenarioError, Word};
-use crate::mishaps::{Crash, MessageFault, Side};
+use crate::mishaps::{MessageFault, Side};
 
 /// Every verb: what an unknown one should have been.
 const VERB: Need = Need {
@@ -323,7 +323,7 @@ fn mishap(line: &mut Line<'_>, verb: &Word) -> Result<Mishap, ScenarioError> {
                 line.need_word("after", CRASH)?;
             }
             let call = line.need_as(CRASH, |text| CALLS.contains(&text).then(|| text.to_owned()))?;
-            Mishap::Crash(Crash { call, side: if is_before { Side::Before } else { Side::After } })
+            Mishap::Crash { call, side: if is_before { Side::Before } else { Side::After } }
         }
         "stale" => {
             line.need_word("reads", STALE)?;

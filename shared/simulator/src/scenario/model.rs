@@ -8,7 +8,7 @@ use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check::Term;
-use crate::mishaps::{Crash, MessageFault};
+use crate::mishaps::{MessageFault, Side};
 
 /// A story with its expectations.
 #[derive(Debug, Clone)]
@@ -248,7 +248,7 @@ pub(crate) enum Mishap {
     Shortage { zone: Option<char>, fleet: Option<FleetName>, length: SignedDuration },
     LaunchesFail { fleet: FleetName, message: String, length: SignedDuration },
     Messages { what: MessageFault, count: u32 },
-    Crash(Crash),
+    Crash { call: String, side: Side },
     StaleReads { length: SignedDuration },
     EmptyReads { length: SignedDuration },
     Throttle { length: SignedDuration },

@@ -14,7 +14,7 @@ use super::model::{Announced, CommandSpec, Event, Hand, ImageNumber, ImageSpec, 
 use super::stage::{Cast, build_of, image, image_id};
 use crate::cloud::Life;
 use crate::fleet::zones;
-use crate::mishaps::MessageFault;
+use crate::mishaps::{MessageFault, Which};
 use crate::people;
 use crate::world::World;
 
@@ -67,7 +67,7 @@ pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event:
         }
         Event::Before { call, event } => {
             let (scenario, cast, event) = (scenario.clone(), cast.clone(), event.clone());
-            world.mishaps.before(call, move |world| {
+            world.mishaps.before(Which::Next(call.clone()), move |world| {
                 if let Err(problem) = happen(world, &scenario, &cast, &event) {
                     world.mishaps.came.push((world.now, problem));
                 }
@@ -278,7 +278,7 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
         Mishap::Shortage { zone, fleet, length } => shortage(world, cast, *zone, fleet.as_ref(), *length),
         Mishap::LaunchesFail { fleet, message, length } => refuse(world, cast, fleet, message, *length),
         Mishap::Messages { what, count } => world.mishaps.messages(*what, *count),
-        Mishap::Crash(crash) => world.mishaps.crash(crash.clone()),
+        Mishap::Crash { call, side } => world.mishaps.fault(Which::Next(call.clone()), side.fault()),
         Mishap::StaleReads { length } => {
             world.cloud.lag = TRAIL;
             let end = world.now + *length;

@@ -15,7 +15,7 @@ use super::stage::{Cast, Stage};
 use super::timeline::Watcher;
 use crate::calls::Calls;
 use crate::executor::Simulation;
-use crate::mishaps::Side;
+use crate::mishaps::{Side, Which};
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -100,7 +100,7 @@ impl<'s> Telling<'s> {
         let Stage { mut world, cast } = Stage::new(scenario, seed)?;
         world.trace = trace;
         if let Some((number, side)) = crash {
-            world.mishaps.crash_around(number, side);
+            world.mishaps.fault(Which::Write(number), side.fault());
         }
         let watching = Watching {
             scenario,

@@ -1,42 +1,44 @@
 //! What each action does where the world is not what was decided on: someone else's hand, or too little health.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use driftless_planner::action::{Action, ActionResult, Bounds, CapacityChange, Direction, Protection, Role};
-use driftless_planner::observation::{Lifecycle, TargetHealth, TemplateReference};
+use driftless_planner::balancer::AttachmentApi;
+use driftless_planner::observation::{TargetHealth, TemplateReference};
 use driftless_planner::refresh::RefreshStatus;
+use driftless_simulator::cloud::{Instance, Life};
+use driftless_simulator::deeds::Deed;
+use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
 use super::stage::{
-    actions, detach, empty, green, launch, one, refresh_id, set_weights, stage, target_group, template, terminate,
-    weights, write_of, writes,
+    actions, blue, bounds, detach, edit_refresh, empty, green, launch, one, other_place, place, refresh_id,
+    set_weights, stage, staged, target_group, template, terminate, weights, write_of, writes,
 };
-use crate::support::{World, group_name, instance};
+use crate::support::names::FORWARDS;
+use crate::support::{World, freeze, instance};
 
 /// What someone does to the world.
-type Hand = fn(&World);
+type Hand = fn(&mut State);
 
 /// What someone else does right before the write. None: there is no value that it was decided on.
 fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
-    let mut state = world.lock();
     let name = action.group().cloned()?;
+    let cloud = &mut world.lock().cloud;
     match action {
-        Action::SetMaximum { .. } => state.groups.get_mut(&name)?.max += 3,
-        Action::SetMinimum { .. } => state.groups.get_mut(&name)?.min += 1,
+        Action::SetMaximum { .. } => cloud.edit_group(&name, |group| group.max += 3),
+        Action::SetMinimum { .. } => cloud.edit_group(&name, |group| group.min += 1),
         Action::SetDesired { .. } | Action::Terminate { .. } | Action::SetAside { .. } | Action::Empty { .. } => {
-            state.groups.get_mut(&name)?.desired += 1;
+            cloud.edit_group(&name, |group| group.desired += 1);
         }
         Action::SetTemplate { .. } => {
-            state.groups.get_mut(&name)?.template = TemplateReference::Numbered(template(6));
+            cloud.edit_group(&name, |group| group.template = TemplateReference::Numbered(template(6)));
         }
-        Action::SetWeights { .. } => state.forwards[0].weights = weights(50, 50),
-        Action::Detach { target_group, .. } => {
-            let green: BTreeSet<_> = state.groups[&green()].members.iter().map(|member| member.id.clone()).collect();
-            state.targets.get_mut(target_group)?.retain(|id, _| !green.contains(id));
-        }
+        Action::SetWeights { .. } => cloud.edit_forward(&place(), |forward| forward.weights = weights(50, 50)),
+        Action::Detach { target_group, api, .. } => cloud.detach(&green(), target_group, *api).unwrap(),
         Action::RollBackRefresh { .. } => {
             let other = "4d0c3f1e-93a1-4d8d-8a3b-1f7f0f1e2d3c".parse().unwrap();
-            state.refreshes.get_mut(&name)?.id = other;
+            cloud.edit_group(&name, |group| group.refresh.as_mut().unwrap().told.id = other);
             return Some(ActionResult::Gone);
         }
         Action::Launch { .. }
@@ -53,8 +55,7 @@ fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
 #[test]
 fn what_someone_else_changed_is_left_to_them() {
     let mut compared = 0;
-    for action in actions() {
-        let world = stage();
+    for (world, action) in staged() {
         let Some(expected) = other_hand(&world, &action) else { continue };
         compared += 1;
         assert_eq!(one(&world, &action), expected, "{action:?}");
@@ -66,40 +67,31 @@ fn what_someone_else_changed_is_left_to_them() {
 #[test]
 fn what_someone_else_already_wrote_as_we_would_is_done() {
     let arrange: [(&str, Hand); 8] = [
-        ("set-maximum", |world| world.lock().groups.get_mut(&group_name()).unwrap().max = 7),
-        ("set-minimum", |world| world.lock().groups.get_mut(&group_name()).unwrap().min = 4),
-        ("protect", |world| member(world, 2, |member| member.protected = true)),
-        ("set-aside", |world| member(world, 1, |member| member.lifecycle = Lifecycle::Standby)),
-        ("set-template", |world| {
-            world.lock().groups.get_mut(&green()).unwrap().template = TemplateReference::Numbered(template(8));
-        }),
-        ("set-weights", |world| world.lock().forwards[0].weights = weights(90, 10)),
+        ("set-maximum", |world| world.cloud.edit_group(&blue(), |group| group.max = 7)),
+        ("set-minimum", |world| world.cloud.edit_group(&blue(), |group| group.min = 4)),
+        ("protect", |world| world.cloud.spare(&instance(2), true)),
+        ("set-aside", |world| world.cloud.set_aside(&blue(), &instance(1), CapacityChange::Keep).unwrap()),
+        ("set-template", |world| world.cloud.set_template(&green(), &template(8)).unwrap()),
+        ("set-weights", |world| world.cloud.edit_forward(&place(), |forward| forward.weights = weights(90, 10))),
         ("attach", |world| {
-            world.lock().groups.get_mut(&green()).unwrap().target_groups.push(target_group("later"));
+            world.cloud.attach(&green(), &target_group("later"), AttachmentApi::TargetGroups).unwrap();
         }),
         ("detach", |world| {
-            let mut state = world.lock();
-            state.groups.get_mut(&group_name()).unwrap().target_groups.retain(|arn| *arn != target_group("shared"));
+            world.cloud.detach(&blue(), &target_group("shared"), AttachmentApi::TargetGroups).unwrap();
         }),
     ];
     for (name, arrange) in arrange {
         let world = stage();
-        arrange(&world);
-        let action = actions().into_iter().find(|action| action.name() == name).unwrap();
+        arrange(&mut world.lock());
+        let action = actions(&world).into_iter().find(|action| action.name() == name).unwrap();
         assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Done, 0), "{name}");
     }
-}
-
-fn member(world: &World, number: usize, change: impl FnOnce(&mut driftless_planner::observation::Member)) {
-    let mut state = world.lock();
-    let members = &mut state.groups.get_mut(&group_name()).unwrap().members;
-    change(members.iter_mut().find(|member| member.id == instance(number)).unwrap());
 }
 
 #[test]
 fn an_instance_on_its_way_out_or_out_is_gone_whatever_the_desired_capacity_says() {
     let set_aside = |expected_desired| Action::SetAside {
-        group: group_name(),
+        group: blue(),
         instance: instance(1),
         expected_desired,
         capacity: CapacityChange::Keep,
@@ -107,10 +99,10 @@ fn an_instance_on_its_way_out_or_out_is_gone_whatever_the_desired_capacity_says(
     let terminate = |desired| terminate(desired, CapacityChange::Keep, Role::Drifted);
     for action in [set_aside(4), set_aside(9), terminate(4), terminate(9)] {
         let world = stage();
-        member(&world, 1, |member| member.lifecycle = Lifecycle::Terminating);
+        world.lock().cloud.kill(&instance(1));
         assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0), "{action:?}");
         let world = stage();
-        world.lock().groups.get_mut(&group_name()).unwrap().members.retain(|member| member.id != instance(1));
+        world.lock().cloud.edit_instance(&instance(1), |member: &mut Instance| member.life = Life::Gone);
         assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0), "{action:?}");
     }
 }
@@ -119,7 +111,7 @@ fn an_instance_on_its_way_out_or_out_is_gone_whatever_the_desired_capacity_says(
 fn the_protection_of_an_instance_that_left_is_gone_too() {
     for protection in [Protection::On, Protection::Off] {
         let world = stage();
-        let action = Action::Protect { group: group_name(), instance: instance(9), protection };
+        let action = Action::Protect { group: blue(), instance: instance(90), protection };
         assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0));
     }
 }
@@ -129,9 +121,14 @@ fn a_termination_says_whether_the_desired_capacity_goes_down_with_it() {
     for (capacity, desired) in [(CapacityChange::Keep, 4), (CapacityChange::Decrement, 3)] {
         let world = stage();
         assert_eq!(one(&world, &terminate(4, capacity, Role::Drifted)), ActionResult::Done);
-        assert_eq!(world.details("terminate"), [format!("{:?}", (instance(1), capacity))]);
-        assert_eq!(world.lock().groups[&group_name()].desired, desired, "{capacity:?}");
+        assert_eq!(deeds(&world), [Deed::Terminate { instance: instance(1), capacity }]);
+        assert_eq!(bounds(&world, &blue()).desired, desired, "{capacity:?}");
     }
+}
+
+/// What was done, in order.
+fn deeds(world: &World) -> Vec<Deed> {
+    world.lock().deeds.told.iter().map(|(_, deed)| deed.clone()).collect()
 }
 
 #[test]
@@ -142,7 +139,7 @@ fn a_frozen_fleet_still_loses_its_surplus_and_keeps_its_drifted_and_its_evidence
         (Role::Surplus, ActionResult::Done),
     ] {
         let world = stage();
-        crate::cases::replacement::freeze(&world, None);
+        freeze(&mut world.lock(), None);
         assert_eq!(one(&world, &terminate(4, CapacityChange::Decrement, role)), result, "{role:?}");
     }
 }
@@ -151,32 +148,35 @@ fn a_frozen_fleet_still_loses_its_surplus_and_keeps_its_drifted_and_its_evidence
 fn a_launch_goes_where_it_was_decided_and_a_failed_one_tells_why() {
     let world = stage();
     let ActionResult::Launched(successor) = one(&world, &launch()) else { panic!() };
-    let state = world.lock();
-    let member = state.groups[&group_name()].member(&successor).unwrap();
-    assert_eq!(member.zone.as_str(), "eu-central-1b");
-    drop(state);
+    assert_eq!(world.lock().cloud.instances()[&successor].zone.as_str(), "eu-central-1b");
     // No room under the maximum: asked again, AWS says the same.
     let world = stage();
-    world.lock().groups.get_mut(&group_name()).unwrap().max = 4;
-    assert_eq!(one(&world, &launch()), ActionResult::Failed("no room under the maximum".into()));
+    world.lock().cloud.edit_group(&blue(), |group| group.max = 4);
+    let refused = "ValidationError: the requested capacity exceeds the maximum size of the group";
+    assert_eq!(one(&world, &launch()), ActionResult::Failed(refused.into()));
+    // No room in the zone: AWS tries, and tells why nothing came.
+    let world = stage();
+    world.lock().cloud.set_short(&"eu-central-1b".parse().unwrap(), true);
+    let ActionResult::Failed(told) = one(&world, &launch()) else { panic!() };
+    assert!(told.as_str().contains("sufficient"), "{told}");
 }
 
 #[test]
 fn weights_go_to_a_color_with_as_many_healthy_targets_as_the_gate_asks_for_and_not_with_one_fewer() {
     for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
         let world = stage();
-        let action = set_weights(&BTreeMap::from([(target_group("green"), needed), (target_group("app"), 0)]));
+        let action = set_weights(&BTreeMap::from([(target_group("app-green"), needed), (target_group("app-blue"), 0)]));
         assert_eq!(one(&world, &action), result, "{needed}");
-        assert_eq!(world.count("set_weights"), usize::from(result == ActionResult::Done), "{needed}");
+        assert_eq!(world.count("set-weights"), u64::from(result == ActionResult::Done), "{needed}");
     }
 }
 
 #[test]
 fn every_gate_of_a_weight_write_must_be_open() {
-    for short in ["app", "green"] {
+    for short in ["app-blue", "app-green"] {
         let world = stage();
         let gate = |name| (target_group(name), if name == short { 5 } else { 1 });
-        let action = set_weights(&BTreeMap::from([gate("app"), gate("green")]));
+        let action = set_weights(&BTreeMap::from([gate("app-blue"), gate("app-green")]));
         assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Changed, 0), "{short}");
     }
 }
@@ -193,13 +193,10 @@ fn only_a_healthy_target_opens_a_gate() {
         (TargetHealth::Unavailable, ActionResult::Changed),
     ] {
         for (action, arn) in
-            [(set_weights(&BTreeMap::from([(target_group("green"), 2)])), "green"), (detach(2), "shared")]
+            [(set_weights(&BTreeMap::from([(target_group("app-green"), 2)])), "app-green"), (detach(2), "shared")]
         {
             let world = stage();
-            let mut state = world.lock();
-            let of_green = state.groups[&green()].members[0].id.clone();
-            state.targets.get_mut(&target_group(arn)).unwrap().insert(of_green, health.clone());
-            drop(state);
+            world.lock().cloud.edit_target(&target_group(arn), &instance(4), |target| target.health = health.clone());
             assert_eq!(one(&world, &action), result, "{health:?} for {action:?}");
         }
     }
@@ -220,35 +217,35 @@ fn the_stickiness_of_a_forward_action_is_compared_and_written_with_its_weights()
         (None, None, Some(day), ActionResult::Done),
     ] {
         let world = stage();
-        world.lock().forwards[0].stickiness = live;
+        world.lock().cloud.edit_forward(&place(), |forward| forward.stickiness = live);
         assert_eq!(one(&world, &sticky(expected, wanted)), result, "{live:?} {expected:?}");
         let written = if result == ActionResult::Done { wanted } else { live };
-        assert_eq!(world.lock().forwards[0].stickiness, written);
+        assert_eq!(world.lock().cloud.forwards_now()[&place()].stickiness, written);
     }
     // The weights alone do not make it done.
     let world = stage();
-    world.lock().forwards[0].weights = weights(90, 10);
-    world.lock().forwards[0].stickiness = Some(day);
+    world.lock().cloud.edit_forward(&place(), |forward| {
+        (forward.weights, forward.stickiness) = (weights(90, 10), Some(day));
+    });
     assert_eq!(one(&world, &sticky(Some(day), None)), ActionResult::Changed);
 }
 
 #[test]
 fn a_forward_action_that_is_gone_has_no_weights_to_write() {
     let world = stage();
-    world.lock().forwards.clear();
+    world.lock().cloud.remove_forward(&place());
     assert_eq!((one(&world, &set_weights(&BTreeMap::new())), writes(&world)), (ActionResult::Gone, 0));
 }
 
 #[test]
 fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_way_back() {
     for (direction, is_held) in [(Direction::Forward, true), (Direction::Back, false)] {
-        for action in actions() {
+        for (world, action) in staged() {
             let Some(action) = towards(action, direction) else { continue };
-            let world = stage();
-            crate::cases::replacement::freeze(&world, None);
+            freeze(&mut world.lock(), None);
             let result = one(&world, &action);
             assert_eq!(result == ActionResult::Frozen, is_held, "{direction:?} {action:?}");
-            assert_eq!(world.count(write_of(&action)), usize::from(!is_held), "{direction:?} {action:?}");
+            assert_eq!(world.count(write_of(&action)), u64::from(!is_held), "{direction:?} {action:?}");
         }
     }
 }
@@ -272,7 +269,7 @@ fn a_shared_target_group_is_let_go_only_while_enough_of_the_other_color_are_heal
     for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
         let world = stage();
         assert_eq!(one(&world, &detach(needed)), result, "{needed}, of two");
-        let attached = world.lock().groups[&group_name()].target_groups.contains(&target_group("shared"));
+        let attached = world.lock().cloud.groups()[&blue()].target_groups.contains(&target_group("shared"));
         assert_eq!(attached, result == ActionResult::Changed, "{needed}");
     }
 }
@@ -281,7 +278,7 @@ fn a_shared_target_group_is_let_go_only_while_enough_of_the_other_color_are_heal
 fn a_color_gets_the_shared_target_group_only_with_as_many_in_service_as_the_gate_asks_for() {
     for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
         let world = stage();
-        let attach = actions().into_iter().find_map(|mut action| {
+        let attach = actions(&world).into_iter().find_map(|mut action| {
             if let Action::Attach { in_service, .. } = &mut action {
                 *in_service = needed;
                 return Some(action);
@@ -294,34 +291,37 @@ fn a_color_gets_the_shared_target_group_only_with_as_many_in_service_as_the_gate
 
 #[test]
 fn attachments_use_the_family_that_was_decided() {
-    let world = stage();
-    for action in actions() {
-        if matches!(action, Action::Attach { .. } | Action::Detach { .. }) {
-            one(&world, &action);
+    for family in [AttachmentApi::TargetGroups, AttachmentApi::TrafficSources] {
+        let world = stage();
+        for mut action in actions(&world) {
+            if let Action::Attach { api, .. } | Action::Detach { api, .. } = &mut action {
+                *api = family;
+                // AWS lets go of a target group only by the family by which it is attached.
+                let is_done = family == AttachmentApi::TargetGroups || matches!(action, Action::Attach { .. });
+                assert_eq!(one(&world, &action) == ActionResult::Done, is_done, "{action:?}");
+            }
         }
+        let attached = Deed::Attach { group: green(), target_group: target_group("later"), api: family };
+        assert_eq!(deeds(&world)[0], attached);
     }
-    assert!(world.details("attach")[0].contains("TrafficSources"), "{:?}", world.details("attach"));
-    assert!(world.details("detach")[0].contains("TargetGroups"), "{:?}", world.details("detach"));
 }
 
 #[test]
 fn a_color_with_any_traffic_is_not_let_go() {
     for (live, result) in [(0, ActionResult::Done), (1, ActionResult::Changed), (100, ActionResult::Changed)] {
         let world = stage();
-        world.lock().forwards[0].weights = weights(100, live);
-        assert_eq!(one(&world, &empty(Some(target_group("green")))), result, "a weight of {live}");
-        assert_eq!(world.count("empty"), usize::from(result == ActionResult::Done));
+        world.lock().cloud.edit_forward(&place(), |forward| forward.weights = weights(100, live));
+        assert_eq!(one(&world, &empty(Some(target_group("app-green")))), result, "a weight of {live}");
+        assert_eq!(world.count("empty"), u64::from(result == ActionResult::Done));
     }
     // One forward action is enough, wherever it stands.
     let world = stage();
-    let mut second = world.lock().forwards[0].clone();
-    second.weights = BTreeMap::from([(target_group("green"), 1)]);
-    world.lock().forwards.push(second);
-    assert_eq!(one(&world, &empty(Some(target_group("green")))), ActionResult::Changed);
+    world.lock().cloud.add_forward(&other_place(2), [(target_group("app-green"), 1)].into(), 0);
+    assert_eq!(one(&world, &empty(Some(target_group("app-green")))), ActionResult::Changed);
     // A layout without a target group of its own has no weight to ask for.
     let world = stage();
     assert_eq!(one(&world, &empty(None)), ActionResult::Done);
-    assert_eq!(world.count("forwards"), 0);
+    assert_eq!(world.count(FORWARDS), 0);
 }
 
 #[test]
@@ -334,14 +334,12 @@ fn a_color_is_let_go_only_with_the_bounds_that_were_decided_on() {
         (Bounds { desired: 3, ..decided }, ActionResult::Changed),
     ] {
         let world = stage();
-        let mut state = world.lock();
-        let group = state.groups.get_mut(&green()).unwrap();
-        (group.min, group.max, group.desired) = (live.min, live.max, live.desired);
-        drop(state);
+        let Bounds { min, max, desired } = live;
+        world.lock().cloud.edit_group(&green(), |group| {
+            (group.min, group.max, group.desired) = (min, max, desired);
+        });
         assert_eq!(one(&world, &empty(None)), result, "{live:?}");
-        let state = world.lock();
-        let group = &state.groups[&green()];
-        let after = Bounds { min: group.min, max: group.max, desired: group.desired };
+        let after = bounds(&world, &green());
         let emptied = Bounds { min: 0, max: 3, desired: 0 };
         assert_eq!(after, if result == ActionResult::Done { emptied } else { live });
     }
@@ -359,12 +357,12 @@ fn only_the_refresh_that_was_decided_on_and_is_under_way_is_sent_back() {
         (RefreshStatus::CouldNotGoBack, ActionResult::Gone, 0),
     ] {
         let world = stage();
-        world.lock().refreshes.get_mut(&green()).unwrap().status = status;
-        let action = Action::RollBackRefresh { group: green(), refresh: refresh_id() };
+        edit_refresh(&world, |refresh| refresh.status = status);
+        let action = Action::RollBackRefresh { group: green(), refresh: refresh_id(&world) };
         assert_eq!((one(&world, &action), writes(&world)), (result, calls), "{status:?}");
     }
     let world = stage();
-    world.lock().refreshes.clear();
-    let action = Action::RollBackRefresh { group: green(), refresh: refresh_id() };
+    let action = Action::RollBackRefresh { group: green(), refresh: refresh_id(&world) };
+    world.lock().cloud.edit_group(&green(), |group| group.refresh = None);
     assert_eq!((one(&world, &action), writes(&world)), (ActionResult::Gone, 0));
 }

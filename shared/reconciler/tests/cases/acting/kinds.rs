@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, ActionResult};
-use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::CallErrorKind;
+use driftless_simulator::faults::Fate;
 
-use super::stage::{actions, one, read_of, seen, stage, template, write_of, writes};
-use crate::support::{Fault, World, fleet_name, group_name};
+use super::stage::{actions, blue, green, one, read_of, refresh, seen, stage, staged, template, write_of, writes};
+use crate::support::names::GROUP;
+use crate::support::{World, freeze};
 
 const KINDS: [CallErrorKind; 8] = [
     CallErrorKind::Gone,
@@ -24,9 +25,9 @@ const KINDS: [CallErrorKind; 8] = [
 /// What doing it on the stage answers. An action of a new kind has no place here before it has one on the stage.
 fn done(world: &World, action: &Action) -> ActionResult {
     match action {
-        Action::Launch { token, .. } => ActionResult::Launched(world.lock().tokens[token].clone()),
+        Action::Launch { .. } => ActionResult::Launched(world.launched().pop().unwrap()),
         Action::WriteTemplate { .. } => ActionResult::Written(template(9)),
-        Action::StartRefresh { .. } => ActionResult::Started(world.lock().refreshes[&group_name()].id.clone()),
+        Action::StartRefresh { .. } => ActionResult::Started(refresh(&world.lock(), &blue()).unwrap().id),
         Action::SetMaximum { .. }
         | Action::SetMinimum { .. }
         | Action::SetDesired { .. }
@@ -44,23 +45,16 @@ fn done(world: &World, action: &Action) -> ActionResult {
     }
 }
 
-fn is_frozen(world: &World) {
-    let mut state = world.lock();
-    let since = state.now;
-    let scope = FreezeScope::Fleet(fleet_name());
-    state.freezes.push(Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at: None, scope });
-}
-
 #[test]
 fn the_stage_has_an_action_of_each_kind() {
-    let names: BTreeSet<&str> = actions().iter().map(Action::name).collect();
-    assert_eq!((names.len(), actions().len()), (17, 17));
+    let actions = actions(&stage());
+    let names: BTreeSet<&str> = actions.iter().map(Action::name).collect();
+    assert_eq!((names.len(), actions.len()), (17, 17));
 }
 
 #[test]
 fn each_action_makes_one_write_and_answers_what_came_of_it() {
-    for action in actions() {
-        let world = stage();
+    for (world, action) in staged() {
         let before = seen(&world);
         let result = one(&world, &action);
         assert_eq!(result, done(&world, &action), "{action:?}");
@@ -72,8 +66,7 @@ fn each_action_makes_one_write_and_answers_what_came_of_it() {
 
 #[test]
 fn an_action_that_is_repeated_changes_nothing_more() {
-    for action in actions() {
-        let world = stage();
+    for (world, action) in staged() {
         let first = one(&world, &action);
         let after = seen(&world);
         let again = one(&world, &action);
@@ -83,7 +76,9 @@ fn an_action_that_is_repeated_changes_nothing_more() {
             // What is one higher may be someone else's doing too.
             Action::SetDesired { .. } => (ActionResult::Changed, 0),
             Action::Terminate { .. } => (ActionResult::Gone, 0),
-            Action::StartRefresh { .. } => (ActionResult::Busy("busy: InstanceRefreshInProgress".into()), 1),
+            Action::StartRefresh { .. } => {
+                (ActionResult::Busy("busy: InstanceRefreshInProgress: an instance refresh is under way".into()), 1)
+            }
             // The table compares, in one conditional write.
             Action::TakeTurn | Action::GiveTurn => (ActionResult::Done, 1),
             Action::SetMaximum { .. }
@@ -105,9 +100,8 @@ fn an_action_that_is_repeated_changes_nothing_more() {
 
 #[test]
 fn an_answer_that_was_lost_leads_to_one_effect() {
-    for action in actions() {
-        let world = stage();
-        world.fault(write_of(&action), 0..1, Fault::LostReply);
+    for (world, action) in staged() {
+        world.fault(write_of(&action), 0..1, Fate::ReplyLost);
         let lost = one(&world, &action);
         assert!(matches!(lost, ActionResult::Busy(_)), "{action:?}: {lost:?}");
         let after = seen(&world);
@@ -118,21 +112,19 @@ fn an_answer_that_was_lost_leads_to_one_effect() {
 
 #[test]
 fn what_is_gone_is_not_written_to() {
-    for action in actions().iter().filter(|action| action.group().is_some()) {
-        let world = stage();
-        world.hook("group", 0, |world| world.lock().groups.clear());
-        assert_eq!(one(&world, action), ActionResult::Gone, "{action:?}");
+    for (world, action) in staged().filter(|(_, action)| action.group().is_some()) {
+        world.before(GROUP, 0, |world| [blue(), green()].iter().for_each(|group| world.cloud.remove_group(group)));
+        assert_eq!(one(&world, &action), ActionResult::Gone, "{action:?}");
         assert_eq!(writes(&world), 0, "{action:?}");
     }
 }
 
 #[test]
 fn a_write_that_fails_says_what_that_means_and_is_not_tried_again() {
-    for action in actions() {
-        for kind in KINDS {
-            let world = stage();
+    for kind in KINDS {
+        for (world, action) in staged() {
             let before = seen(&world);
-            world.fault(write_of(&action), 0..1, Fault::Fails(kind));
+            world.fault(write_of(&action), 0..1, Fate::Fails(kind));
             let result = one(&world, &action);
             assert_eq!(result, meaning(kind, &action), "{kind} on {action:?}");
             assert_eq!(writes(&world), 1, "{kind} on {action:?}");
@@ -143,11 +135,10 @@ fn a_write_that_fails_says_what_that_means_and_is_not_tried_again() {
 
 #[test]
 fn what_cannot_be_read_is_not_written() {
-    for action in actions() {
-        let Some(read) = read_of(&action) else { continue };
-        for kind in KINDS {
-            let world = stage();
-            world.fault(read, 0..1, Fault::Fails(kind));
+    for kind in KINDS {
+        for (world, action) in staged() {
+            let Some(read) = read_of(&action) else { continue };
+            world.fault(read, 0..1, Fate::Fails(kind));
             assert_eq!(one(&world, &action), meaning(kind, &action), "{kind} on {action:?}");
             assert_eq!(writes(&world), 0, "{kind} on {action:?}");
         }
@@ -156,7 +147,7 @@ fn what_cannot_be_read_is_not_written() {
 
 /// What a failed call means to the decision.
 fn meaning(kind: CallErrorKind, action: &Action) -> ActionResult {
-    let message = "as the test wants it";
+    let message = if kind == CallErrorKind::Throttled { "Rate exceeded" } else { "as planned" };
     let creates = matches!(action, Action::Launch { .. } | Action::WriteTemplate { .. } | Action::StartRefresh { .. });
     match kind {
         CallErrorKind::Gone => ActionResult::Gone,
@@ -172,9 +163,8 @@ fn meaning(kind: CallErrorKind, action: &Action) -> ActionResult {
 
 #[test]
 fn a_freeze_holds_back_what_disrupts_and_nothing_else() {
-    for action in actions() {
-        let world = stage();
-        is_frozen(&world);
+    for (world, action) in staged() {
+        freeze(&mut world.lock(), None);
         let result = one(&world, &action);
         if action.is_disruptive() {
             assert_eq!((result, writes(&world)), (ActionResult::Frozen, 0), "{action:?}");
@@ -186,12 +176,11 @@ fn a_freeze_holds_back_what_disrupts_and_nothing_else() {
 
 #[test]
 fn a_freeze_that_cannot_be_read_holds_back_what_disrupts_and_nothing_else() {
-    for action in actions() {
-        let world = stage();
-        world.fault("freezes", 0..1, Fault::Fails(CallErrorKind::Unavailable));
+    for (world, action) in staged() {
+        world.fault("freezes", 0..1, Fate::Fails(CallErrorKind::Unavailable));
         let result = one(&world, &action);
         if action.is_disruptive() {
-            let busy = ActionResult::Busy("unavailable: as the test wants it".into());
+            let busy = ActionResult::Busy("unavailable: as planned".into());
             assert_eq!((result, writes(&world)), (busy, 0), "{action:?}");
         } else {
             assert_eq!((result, writes(&world)), (done(&world, &action), 1), "{action:?}");
@@ -201,23 +190,17 @@ fn a_freeze_that_cannot_be_read_holds_back_what_disrupts_and_nothing_else() {
 
 #[test]
 fn a_freeze_that_has_expired_holds_nothing_back() {
-    for action in actions() {
-        let world = stage();
-        is_frozen(&world);
-        let mut state = world.lock();
-        let now = state.now;
-        state.freezes[0].expires_at = Some(now);
-        drop(state);
+    for (world, action) in staged() {
+        freeze(&mut world.lock(), Some(0));
         assert_eq!(one(&world, &action), done(&world, &action), "{action:?}");
     }
 }
 
 #[test]
 fn the_live_values_are_read_once_and_together_with_the_stop_switch() {
-    for action in actions().iter().filter(|action| action.group().is_some()) {
-        let world = stage();
-        one(&world, action);
-        assert_eq!(world.count("group"), 1, "{action:?}");
-        assert_eq!(world.count("freezes"), usize::from(action.is_disruptive()), "{action:?}");
+    for (world, action) in staged().filter(|(_, action)| action.group().is_some()) {
+        one(&world, &action);
+        assert_eq!(world.count(GROUP), 1, "{action:?}");
+        assert_eq!(world.count("freezes"), u64::from(action.is_disruptive()), "{action:?}");
     }
 }

@@ -2,16 +2,15 @@
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::limits::CUTOVERS_MAX;
-use driftless_reconciler::act::act;
 use driftless_reconciler::ports::CallErrorKind;
+use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
-use super::stage::{actions, all, launch, one, stage, terminate, turns_of_others, write_of, writes};
-use crate::support::{Fault, World, block_on, fleet_name, group_name};
-
-fn set_maximum(expected: u32, maximum: u32) -> Action {
-    Action::SetMaximum { group: group_name(), expected, maximum }
-}
+use super::stage::{
+    all, blue, bounds, launch, one, set_maximum, stage, staged, terminate, turns_of_others, until, writes,
+};
+use crate::support::names::GROUP;
+use crate::support::{CALL, World, fleet_name, instance};
 
 fn results(world: &World, actions: &[Action]) -> Vec<ActionResult> {
     all(world, actions).outcomes.into_iter().map(|outcome| outcome.result).collect()
@@ -22,8 +21,8 @@ fn actions_are_done_in_their_order_each_on_what_the_one_before_left() {
     let world = stage();
     let actions = [set_maximum(6, 7), set_maximum(7, 8), set_maximum(8, 6)];
     assert_eq!(results(&world, &actions), [ActionResult::Done, ActionResult::Done, ActionResult::Done]);
-    assert_eq!(world.lock().groups[&group_name()].max, 6);
-    assert_eq!(world.names_since(0).iter().filter(|name| **name == "group").count(), 3, "read again before each");
+    assert_eq!(bounds(&world, &blue()).max, 6);
+    assert_eq!(world.count(GROUP), 3, "read again before each");
 }
 
 #[test]
@@ -37,9 +36,9 @@ fn after_an_action_that_does_not_come_out_as_decided_none_follows() {
         CallErrorKind::Unavailable,
     ] {
         let world = stage();
-        world.fault("launch", 0..1, Fault::Fails(kind));
+        world.fault("launch", 0..1, Fate::Fails(kind));
         assert_eq!(results(&world, &[launch(), set_maximum(6, 7)]).len(), 1, "{kind}");
-        assert_eq!(world.count("set_maximum"), 0, "{kind}");
+        assert_eq!(world.count("set-maximum"), 0, "{kind}");
     }
     let world = stage();
     assert_eq!(results(&world, &[set_maximum(5, 7), launch()]), [ActionResult::Changed]);
@@ -49,38 +48,40 @@ fn after_an_action_that_does_not_come_out_as_decided_none_follows() {
 #[test]
 fn what_is_gone_holds_up_nothing_that_follows() {
     let world = stage();
-    world.lock().leave(&crate::support::instance(1));
+    world.lock().cloud.kill(&instance(1));
     let gone = terminate(4, CapacityChange::Keep, Role::Drifted);
     assert_eq!(results(&world, &[gone, set_maximum(6, 7)]), [ActionResult::Gone, ActionResult::Done]);
 }
 
 #[test]
 fn no_action_begins_when_the_time_is_up_and_the_rest_is_left() {
-    // A read and a write take 7 ms each: as many are written as were read before the time was up, not at it.
-    for (left, read, written) in [(0, 0, 0), (7, 1, 0), (8, 1, 1), (14, 1, 1), (21, 2, 1), (22, 2, 2)] {
+    // A read and a write take as long as each other: as many are written as were read before the time was up, not at it.
+    let moment = SignedDuration::from_millis(1);
+    for (left, read, written) in [
+        (SignedDuration::ZERO, 0, 0),
+        (CALL, 1, 0),
+        (CALL + moment, 1, 1),
+        (CALL * 2, 1, 1),
+        (CALL * 3, 2, 1),
+        (CALL * 3 + moment, 2, 2),
+    ] {
         let world = stage();
-        let until = world.lock().now + SignedDuration::from_millis(left);
-        let acted = block_on(act(&world, &fleet_name(), &[set_maximum(6, 5), set_maximum(5, 4)], until));
-        assert_eq!((acted.outcomes.len(), writes(&world)), (written, written), "{left} ms");
-        assert_eq!(world.count("group"), read, "{left} ms");
-        assert_eq!(acted.is_out_of_time, written < 2, "{left} ms");
+        let acted = until(&world, &[set_maximum(6, 5), set_maximum(5, 4)], world.now() + left);
+        assert_eq!((acted.outcomes.len(), writes(&world)), (usize::try_from(written).unwrap(), written), "{left:#}");
+        assert_eq!(world.count(GROUP), read, "{left:#}");
+        assert_eq!(acted.is_out_of_time, written < 2, "{left:#}");
     }
 }
 
 #[test]
 fn no_write_begins_once_its_own_reads_have_used_up_the_time() {
-    for action in actions() {
-        let world = stage();
-        one(&world, &action);
-        let names = world.names_since(0);
-        let reads = names.iter().position(|name| *name == write_of(&action)).unwrap();
-        // Each call takes 7 ms.
-        let read_in = 7 * i64::try_from(reads).unwrap();
-        for (left, written) in [(read_in - 1, 0), (read_in, 0), (read_in + 1, 1)] {
-            let world = stage();
-            let until = world.lock().now + SignedDuration::from_millis(left);
-            let acted = block_on(act(&world, &fleet_name(), std::slice::from_ref(&action), until));
-            assert_eq!((writes(&world), acted.is_out_of_time), (written, written == 0), "{action:?}: {left} ms");
+    let moment = SignedDuration::from_millis(1);
+    for (left, written) in [(-moment, 0), (SignedDuration::ZERO, 0), (moment, 1)] {
+        for (world, action) in staged() {
+            // All is read together.
+            let read_in = if action.group().is_some() || action.is_disruptive() { CALL } else { SignedDuration::ZERO };
+            let acted = until(&world, std::slice::from_ref(&action), world.now() + read_in + left);
+            assert_eq!((writes(&world), acted.is_out_of_time), (written, written == 0), "{action:?}: {left:#}");
         }
     }
 }
@@ -103,7 +104,7 @@ fn a_turn_is_taken_while_one_is_left_and_never_one_more() {
         let world = stage();
         turns_of_others(&world, taken);
         assert_eq!(one(&world, &Action::TakeTurn), result, "{taken} taken");
-        let holds = world.lock().account.turns.contains_key(&fleet_name());
+        let holds = world.lock().table.account().turns.contains_key(&fleet_name());
         assert_eq!(holds, result == ActionResult::Done, "{taken} taken");
     }
 }
@@ -113,18 +114,18 @@ fn nothing_follows_where_no_turn_was_left() {
     let world = stage();
     turns_of_others(&world, CUTOVERS_MAX);
     assert_eq!(results(&world, &[Action::TakeTurn, set_maximum(6, 7)]), [ActionResult::NoTurn]);
-    assert_eq!(world.count("set_maximum"), 0);
+    assert_eq!(world.count("set-maximum"), 0);
 }
 
 #[test]
 fn a_fleet_keeps_the_turn_that_it_has_however_many_others_took_one() {
     let world = stage();
     assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
-    let since = world.lock().account.turns[&fleet_name()];
+    let since = world.lock().table.account().turns[&fleet_name()];
     turns_of_others(&world, CUTOVERS_MAX - 1);
-    world.lock().account.turns.insert(fleet_name(), since);
     assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
-    assert_eq!(world.lock().account.turns.len(), CUTOVERS_MAX);
+    let turns = world.lock().table.account().turns.clone();
+    assert_eq!((turns.len(), turns[&fleet_name()]), (CUTOVERS_MAX, since));
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_turn_that_is_given_back_is_free_for_another_fleet() {
     turns_of_others(&world, CUTOVERS_MAX - 1);
     let both = [Action::TakeTurn, Action::GiveTurn];
     assert_eq!(results(&world, &both), [ActionResult::Done, ActionResult::Done]);
-    assert_eq!(world.lock().account.turns.len(), CUTOVERS_MAX - 1);
+    assert_eq!(world.lock().table.account().turns.len(), CUTOVERS_MAX - 1);
     assert_eq!(one(&world, &Action::GiveTurn), ActionResult::Done, "without one there is nothing to give");
 }
 
@@ -141,5 +142,5 @@ fn a_turn_that_is_given_back_is_free_for_another_fleet() {
 fn turns_are_about_no_group() {
     let world = stage();
     results(&world, &[Action::TakeTurn, Action::GiveTurn]);
-    assert_eq!(world.count("group"), 0);
+    assert_eq!(world.count(GROUP), 0);
 }

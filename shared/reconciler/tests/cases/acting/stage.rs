@@ -5,17 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::action::{
     Action, ActionResult, Bounds, CapacityChange, Direction, Outcome, Protection, Role, WeightChange,
 };
-use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
+use driftless_planner::balancer::{AttachmentApi, ForwardPlace, TargetGroupSettings};
 use driftless_planner::ids::{GroupName, RefreshId, TargetGroupArn};
-use driftless_planner::observation::{Group, Lifecycle, TemplateContent, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Group, TemplateContent, TemplateReference, TemplateVersion};
 use driftless_planner::policy::Percent;
-use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_reconciler::act::{Acted, act};
+use driftless_simulator::cloud::{Build, ForwardState};
+use driftless_simulator::mishaps::operation_of;
+use driftless_simulator::trace::Trace;
+use driftless_simulator::world::World as State;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{World, app, block_on, fleet_name, group_name, instance, start};
+use crate::support::names::{FORWARDS, GROUP, REFRESH};
+use crate::support::{World, fleet_name, image, instance, of_four};
 
-/// The color without traffic. The other one is the group that all tests know.
+/// The color with all the traffic: `instance` 0 to 3.
+pub(super) fn blue() -> GroupName {
+    "app-blue".parse().unwrap()
+}
+
+/// The color without traffic.
 pub(super) fn green() -> GroupName {
     "app-green".parse().unwrap()
 }
@@ -25,110 +35,122 @@ pub(super) fn target_group(name: &str) -> TargetGroupArn {
     format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/{id}").parse().unwrap()
 }
 
+/// The forward action of the two colors.
 pub(super) fn place() -> ForwardPlace {
-    let rule = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener-rule/app/web/50dc/f2f7/9683";
-    ForwardPlace::Rule(rule.parse().unwrap())
+    let listener = "listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab0";
+    ForwardPlace::Listener(
+        format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:{listener}").parse().unwrap(),
+    )
+}
+
+/// Another one.
+pub(super) fn other_place(number: u8) -> ForwardPlace {
+    let rule = format!("listener-rule/app/web/50dc/f2f7/968{number}");
+    ForwardPlace::Rule(format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:{rule}").parse().unwrap())
 }
 
 pub(super) fn weights(blue: u32, green: u32) -> BTreeMap<TargetGroupArn, u32> {
-    BTreeMap::from([(target_group("app"), blue), (target_group("green"), green)])
+    BTreeMap::from([(target_group("app-blue"), blue), (target_group("app-green"), green)])
 }
 
+/// A version of green's template.
 pub(super) fn template(version: u64) -> TemplateVersion {
-    TemplateVersion { template: "lt-0123456789".parse().unwrap(), version }
-}
-
-pub(super) fn refresh_id() -> RefreshId {
-    "7a2f6f0e-1f5b-4a5e-9d2c-0d9c7a1b2c3d".parse().unwrap()
+    TemplateVersion { template: "lt-000000002".parse().unwrap(), version }
 }
 
 /// Blue: 2 to 6, four instances, all the traffic, also behind the shared target group. Green: 0 to 4, two instances, no
 /// traffic, behind the shared one too, and an instance refresh under way.
 pub(super) fn stage() -> World {
-    let world = app();
+    let world = World::told(&format!("fleet app: weighted, blue live, {}", of_four(&[])));
     let mut state = world.lock();
-    let blue = state.groups.get_mut(&group_name()).unwrap();
-    blue.max = 6;
-    blue.target_groups.push(target_group("shared"));
-    let green_group = Group {
-        name: green(),
-        min: 0,
-        max: 4,
-        desired: 2,
-        members: Vec::new(),
-        target_groups: vec![target_group("green"), target_group("shared")],
-        ..blue.clone()
+    state.trace = Trace::on();
+    let settings = TargetGroupSettings {
+        stickiness: None,
+        deregistration_delay: SignedDuration::from_secs(30),
+        slow_start: SignedDuration::ZERO,
     };
-    let serving: Vec<_> = blue.members.iter().map(|member| member.id.clone()).collect();
-    let targets = state.targets.entry(target_group("shared")).or_default();
-    targets.extend(serving.into_iter().map(|id| (id, driftless_planner::observation::TargetHealth::Healthy)));
-    state.groups.insert(green(), green_group);
-    for zone in ["eu-central-1a", "eu-central-1b"] {
-        state.spawn(&green(), &zone.parse().unwrap());
+    for name in ["shared", "later"] {
+        state.cloud.add_target_group(&target_group(name), settings, SignedDuration::from_secs(20));
     }
-    let image = Some("ami-0fedcba987".parse().unwrap());
-    let settings = BTreeMap::from([("instance-type".to_owned(), "t4g.micro".into())]);
-    state.templates.insert(template(8), TemplateContent { image, written_for: None, settings });
-    let balancer = BalancerKind::Application;
-    state.forwards = vec![Forward { place: place(), weights: weights(100, 0), stickiness: None, balancer }];
-    let started_at = state.now;
-    let refresh = Refresh {
-        id: refresh_id(),
-        status: RefreshStatus::Running,
-        template: Some(template(8)),
-        percentage: 50,
-        started_at,
-        reason: None,
-    };
-    state.refreshes.insert(green(), refresh);
+    state.cloud.add_forward(&other_place(1), [(target_group("shared"), 1)].into(), 0);
+    state.cloud.add_image(image(IMAGE), Build::Good);
+    for number in [6, 8] {
+        let settings = BTreeMap::from([("instance-type".to_owned(), "t4g.micro".into())]);
+        let content = TemplateContent { image: Some(IMAGE.parse().unwrap()), written_for: None, settings };
+        state.cloud.add_template(&template(number), content);
+    }
+    state.cloud.edit_group(&blue(), |group| group.max = 6);
+    state.cloud.edit_group(&green(), |group| (group.max, group.desired) = (4, 2));
+    for color in [blue(), green()] {
+        state.cloud.attach(&color, &target_group("shared"), AttachmentApi::TargetGroups).unwrap();
+    }
     drop(state);
-    world.advance(SignedDuration::from_hours(1));
+    world.pass(SignedDuration::from_mins(30));
     let mut state = world.lock();
-    assert!(state.groups[&green()].members.iter().all(|member| member.lifecycle == Lifecycle::InService));
-    assert_eq!(state.targets[&target_group("shared")].len(), 6);
-    state.log.clear();
-    state.counts.clear();
+    state.cloud.start_refresh(&green(), &plan()).unwrap();
+    state.cloud.drain_events();
+    assert_eq!((state.cloud.serving_in(&blue()), state.cloud.serving_in(&green())), (4, 2));
+    assert_eq!(state.cloud.target_groups()[&target_group("shared")].targets.len(), 6);
     drop(state);
+    world.hold_messages_back();
+    world.forget_calls();
     world
 }
 
-/// The calls that change something.
-const WRITES: [&str; 17] = [
-    "set_maximum",
-    "set_minimum",
-    "set_desired",
+const IMAGE: &str = "ami-0fedcba987";
+
+/// The refresh that is under way.
+pub(super) fn refresh_id(world: &World) -> RefreshId {
+    refresh(&world.lock(), &green()).unwrap().id
+}
+
+pub(super) fn refresh(world: &State, group: &GroupName) -> Option<Refresh> {
+    world.cloud.groups()[group].refresh.as_ref().map(|refresh| refresh.told.clone())
+}
+
+/// Changes what is told of the refresh that is under way.
+pub(super) fn edit_refresh(world: &World, edit: impl FnOnce(&mut Refresh)) {
+    world.lock().cloud.edit_group(&green(), |group| edit(&mut group.refresh.as_mut().unwrap().told));
+}
+
+/// How many of these calls were made, whatever came of them.
+pub(super) fn writes(world: &World) -> u64 {
+    let counts = &world.lock().counts.calls;
+    NAMES.iter().filter_map(|name| counts.get(operation_of(name)?)).sum()
+}
+
+/// The names of all actions, which are those of their calls.
+const NAMES: [&str; 17] = [
+    "set-maximum",
+    "set-minimum",
+    "set-desired",
     "launch",
     "protect",
     "terminate",
-    "set_aside",
+    "set-aside",
     "empty",
-    "write_template",
-    "set_template",
-    "set_weights",
+    "write-template",
+    "set-template",
+    "set-weights",
     "attach",
     "detach",
-    "start_refresh",
-    "roll_back_refresh",
-    "take_turn",
-    "give_turn",
+    "start-refresh",
+    "roll-back-refresh",
+    "take-turn",
+    "give-turn",
 ];
-
-pub(super) fn writes(world: &World) -> usize {
-    WRITES.iter().map(|name| world.count(name)).sum()
-}
 
 /// The call that an action makes.
 pub(super) fn write_of(action: &Action) -> &'static str {
-    let name = action.name().replace('-', "_");
-    WRITES.into_iter().find(|write| *write == name).unwrap()
+    operation_of(action.name()).unwrap()
 }
 
 /// The call that tells an action what is live.
 pub(super) fn read_of(action: &Action) -> Option<&'static str> {
     match action {
         Action::TakeTurn | Action::GiveTurn => None,
-        Action::SetWeights { .. } => Some("forwards"),
-        Action::RollBackRefresh { .. } => Some("refresh"),
+        Action::SetWeights { .. } => Some(FORWARDS),
+        Action::RollBackRefresh { .. } => Some(REFRESH),
         Action::SetMaximum { .. }
         | Action::SetMinimum { .. }
         | Action::SetDesired { .. }
@@ -141,16 +163,25 @@ pub(super) fn read_of(action: &Action) -> Option<&'static str> {
         | Action::SetTemplate { .. }
         | Action::Attach { .. }
         | Action::Detach { .. }
-        | Action::StartRefresh { .. } => Some("group"),
+        | Action::StartRefresh { .. } => Some(GROUP),
     }
 }
 
-/// One action of each kind, as it would be decided on the stage.
-pub(super) fn actions() -> Vec<Action> {
-    let (group, direction) = (group_name(), Direction::Forward);
+/// One action of each kind, as it would be decided on a stage, each with a stage of its own.
+pub(super) fn staged() -> impl Iterator<Item = (World, Action)> {
+    (0..NAMES.len()).map(|number| {
+        let world = stage();
+        let action = actions(&world).swap_remove(number);
+        (world, action)
+    })
+}
+
+/// One action of each kind, as it would be decided on this stage.
+pub(super) fn actions(world: &World) -> Vec<Action> {
+    let (group, direction) = (blue(), Direction::Forward);
     let capacity = CapacityChange::Decrement;
     vec![
-        Action::SetMaximum { group: group.clone(), expected: 6, maximum: 7 },
+        set_maximum(6, 7),
         Action::SetMinimum { group: group.clone(), expected: 2, minimum: 4 },
         Action::SetDesired { group: group.clone(), expected: 4, desired: 5, replaces: instance(1) },
         launch(),
@@ -159,12 +190,12 @@ pub(super) fn actions() -> Vec<Action> {
         Action::SetAside { group: group.clone(), instance: instance(1), expected_desired: 4, capacity },
         Action::TakeTurn,
         Action::GiveTurn,
-        empty(Some(target_group("green"))),
+        empty(Some(target_group("app-green"))),
         Action::WriteTemplate {
             group: green(),
             template: template(7).template,
             base: template(7),
-            image: "ami-0fedcba987".parse().unwrap(),
+            image: IMAGE.parse().unwrap(),
             token: "cutover-1".to_owned(),
         },
         Action::SetTemplate {
@@ -172,7 +203,7 @@ pub(super) fn actions() -> Vec<Action> {
             expected: TemplateReference::Numbered(template(7)),
             template: template(8),
         },
-        set_weights(&BTreeMap::from([(target_group("green"), 2)])),
+        set_weights(&BTreeMap::from([(target_group("app-green"), 2)])),
         Action::Attach {
             group: green(),
             target_group: target_group("later"),
@@ -182,17 +213,21 @@ pub(super) fn actions() -> Vec<Action> {
         },
         detach(2),
         Action::StartRefresh { group, plan: plan() },
-        Action::RollBackRefresh { group: green(), refresh: refresh_id() },
+        Action::RollBackRefresh { group: green(), refresh: refresh_id(world) },
     ]
+}
+
+pub(super) fn set_maximum(expected: u32, maximum: u32) -> Action {
+    Action::SetMaximum { group: blue(), expected, maximum }
 }
 
 pub(super) fn launch() -> Action {
     let zone = "eu-central-1b".parse().unwrap();
-    Action::Launch { group: group_name(), zone, replaces: instance(1), token: "slot-1".to_owned() }
+    Action::Launch { group: blue(), zone, replaces: instance(1), token: "slot-1".to_owned() }
 }
 
 pub(super) fn terminate(expected_desired: u32, capacity: CapacityChange, role: Role) -> Action {
-    Action::Terminate { group: group_name(), instance: instance(1), expected_desired, capacity, role }
+    Action::Terminate { group: blue(), instance: instance(1), expected_desired, capacity, role }
 }
 
 pub(super) fn empty(without_traffic: Option<TargetGroupArn>) -> Action {
@@ -213,7 +248,7 @@ pub(super) fn set_weights(gate: &BTreeMap<TargetGroupArn, u32>) -> Action {
 
 pub(super) fn detach(others_healthy: u32) -> Action {
     Action::Detach {
-        group: group_name(),
+        group: blue(),
         target_group: target_group("shared"),
         api: AttachmentApi::TargetGroups,
         others_healthy,
@@ -227,9 +262,15 @@ fn plan() -> RefreshPlan {
     RefreshPlan { template: template(8), min_healthy, alarms, bake: SignedDuration::from_mins(15) }
 }
 
+/// Acts until the time is up.
+pub(super) fn until(world: &World, actions: &[Action], until: Timestamp) -> Acted {
+    let actions = actions.to_vec();
+    world.visit(async move |function| act(&function, &fleet_name(), &actions, until).await).unwrap()
+}
+
 /// Acts with all the time there is.
 pub(super) fn all(world: &World, actions: &[Action]) -> Acted {
-    block_on(act(world, &fleet_name(), actions, Timestamp::MAX))
+    until(world, actions, Timestamp::MAX)
 }
 
 /// What comes of one action.
@@ -244,26 +285,37 @@ pub(super) fn one(world: &World, action: &Action) -> ActionResult {
 /// Everything that an action could have changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    pub(super) groups: BTreeMap<GroupName, Group>,
-    pub(super) forwards: Vec<Forward>,
-    pub(super) templates: BTreeSet<TemplateVersion>,
-    pub(super) refreshes: BTreeMap<GroupName, Refresh>,
-    pub(super) turns: usize,
+    groups: Vec<Group>,
+    forwards: Vec<(BTreeMap<TargetGroupArn, u32>, Option<SignedDuration>)>,
+    templates: BTreeSet<TemplateVersion>,
+    refreshes: Vec<Option<Refresh>>,
+    turns: usize,
 }
 
 pub(super) fn seen(world: &World) -> Seen {
-    let state = world.lock();
+    let mut world = world.lock();
+    let told = |forward: &ForwardState| (forward.weights.clone(), forward.stickiness);
     Seen {
-        groups: state.groups.clone(),
-        forwards: state.forwards.clone(),
-        templates: state.templates.keys().cloned().collect(),
-        refreshes: state.refreshes.clone(),
-        turns: state.account.turns.len(),
+        groups: world.cloud.all_groups().unwrap(),
+        forwards: world.cloud.forwards_now().values().map(told).collect(),
+        templates: world.cloud.templates().keys().cloned().collect(),
+        refreshes: [blue(), green()].map(|group| refresh(&world, &group)).into(),
+        turns: world.table.account().turns.len(),
     }
+}
+
+/// The bounds of a group.
+pub(super) fn bounds(world: &World, group: &GroupName) -> Bounds {
+    let world = world.lock();
+    let group = &world.cloud.groups()[group];
+    Bounds { min: group.min, max: group.max, desired: group.desired }
 }
 
 /// The turns that other fleets hold.
 pub(super) fn turns_of_others(world: &World, count: usize) {
-    let mut state = world.lock();
-    state.account.turns = (0..count).map(|number| (format!("other-{number}").parse().unwrap(), start())).collect();
+    let mut world = world.lock();
+    let now = world.now;
+    for number in 0..count {
+        assert!(world.table.take_turn(&format!("other-{number}").parse().unwrap(), usize::MAX, now));
+    }
 }

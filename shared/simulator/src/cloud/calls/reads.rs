@@ -36,12 +36,12 @@ impl Cloud {
         Ok(names.filter_map(|name| self.seen(name)).collect())
     }
 
-    /// Every group with the fleet tag.
+    /// Every group with the fleet tag, whatever it says.
     pub fn all_groups(&mut self) -> Called<Vec<Group>> {
         if self.is_blind {
             return Ok(Vec::new());
         }
-        let names = self.groups.keys().filter(|name| self.fleet_of(name).is_some());
+        let names = self.groups.values().filter(|group| group.tags.contains_key(FLEET_TAG)).map(|group| &group.name);
         Ok(names.filter_map(|name| self.seen(name)).collect())
     }
 
