@@ -1,11 +1,14 @@
 # Two commands matter: `make demo` shows it, `make test` proves it. Both set themselves up; they need Rust, Python 3.11 or
 # later and make, and nothing else.
 
-# One selection and one set of features for every build: another one would compile aws-sdk-ec2 again, for minutes.
-CARGO_SELECTION := --workspace --all-targets --locked
+# One selection for every build: another one would have other features, and compile aws-sdk-ec2 again, for minutes.
+CARGO_SELECTION := --workspace --exclude driftless-bench --locked
+# Our crates are compiled by clippy's driver, so that lints cost no second build. Without clippy everything else still works.
+ifneq ($(shell command -v clippy-driver),)
+export RUSTC_WORKSPACE_WRAPPER := clippy-driver
+endif
 PYTHON ?= python3
-# Each end-to-end test runs a local AWS of its own, of about 400 MB.
-E2E_THREADS ?= 3
+STAGES := $(PYTHON) scripts/stages.py
 LOCAL := .venv/local/.installed
 LINT := .venv/lint/.installed
 INFRA := .venv/infra/.installed
@@ -19,13 +22,22 @@ PEERS := .venv/bench/peers/.prepared
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sim scale exhaustive bench harness builds test build setup unit mutants e2e emulators template infra terraform policy widget lint fmt clean
+.PHONY: help demo check test soak sim scale exhaustive bench builds setup mutants fmt clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(LOCAL) ## drift, a new image, a bad image: three scenes on a local AWS (KEEP=1 leaves it running)
-	@scripts/demo.sh $(if $(KEEP),--keep)
+demo: ## drift, a new image, a bad image: three scenes on a local AWS (KEEP=1 leaves it running)
+	@CARGO_SELECTION="$(CARGO_SELECTION)" scripts/demo.sh $(if $(KEEP),--keep)
+
+check: ## after each edit: format, build, lints, and all tests that need no emulator
+	@$(STAGES) check $(if $(ONLY),--only $(ONLY))
+
+test: ## everything that a change must keep, with the time of each stage (ONLY=name,name: some of it; LIST=1: their names)
+	@$(STAGES) test $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
+
+soak: ## what is too long for every change: 20,000 days, all mutants, larger worlds, release builds (ONLY=, LIST=1)
+	@$(STAGES) soak $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
 
 sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
@@ -33,69 +45,25 @@ sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 scale: ## storms, sweeps, large fleets and the bill: what grows with what (BLESS=1 writes docs/performance.md and docs/cost.md)
 	cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored
 
-exhaustive: ## every state that small worlds can reach (QUICK=1: those of make test; WORLD=name: only this one)
-	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(QUICK),--quick) $(if $(WORLD),--world $(WORLD))
+exhaustive: ## every state that small worlds can reach (SIZE=small, explored or larger; WORLD=name: only this one)
+	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(WORLD),--world $(WORLD),--size $(or $(SIZE),explored))
 
 # Each function by itself, as `sam build` does it: features of one must not end up in another.
-bench: $(PEERS) ## the release functions beside their floor and what people use instead, into docs/performance.md (ONLY=name: a part of it)
+bench: $(PEERS) ## the release functions beside their floor and what people use instead (ONLY=name: a part of it; BLESS=1 writes docs/performance.md)
 	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
 	cargo build --profile sim --locked -p driftless-bench
-	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY),--write)
-
-harness: build ## that make bench runs: one process of one case, on the builds of the tests
-	$(or $(CARGO_TARGET_DIR),target)/debug/driftless-bench --profile debug --only idle --processes 1 --warm 2
+	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY)) $(if $(BLESS),--write)
 
 builds: ## one function from nothing in variants of the release profile: time, memory, sizes (FUNCTION=name VARIANTS=name,name)
 	$(PYTHON) tests/bench/builds.py $(if $(FUNCTION),--function $(FUNCTION)) $(if $(VARIANTS),--variants $(VARIANTS))
-
-test: ## everything, with the time of each stage
-	@scripts/test.sh
-
-build: ## all functions, tests and tools, in the profile that tests and demo share
-	cargo build $(CARGO_SELECTION)
 
 setup: $(LOCAL) $(LINT) $(ACTIONLINT) $(POLICY) $(BROWSER) ## the Python environments: emulators, and those of the checks; a browser
 
 fmt: ## formats the code
 	cargo fmt --all
 
-lint: ## formatting and clippy, warnings denied
-	cargo fmt --all --check
-	cargo clippy $(CARGO_SELECTION) -- -D warnings
-	cargo clippy --workspace --locked --test end_to_end --test contract -- -D warnings
-
-unit: ## tests that need no emulator: planner, loop, adapters, detectors
-	cargo test $(CARGO_SELECTION) --no-fail-fast
-
-mutants: ## deliberate faults in planner and loop, each of which a test must catch (ROTATE=n: only n, others every day)
-	$(PYTHON) tests/mutants/run.py $(if $(ROTATE),--rotate $(ROTATE))
-
-e2e: $(LOCAL) ## the deployed functions on a local AWS
-	cargo build $(CARGO_SELECTION)
-	cargo test --workspace --locked --test end_to_end --test contract -- --test-threads $(E2E_THREADS)
-	cargo test --workspace --locked --test end_to_end -- --ignored
-
-emulators: $(LOCAL) ## what our launchers correct in the emulators
-	.venv/local/bin/python -m unittest discover -s tests/local
-
-template: $(LINT) ## cfn-lint, sam validate, and what must hold in template.yaml
-	SAM_CLI_TELEMETRY=0 .venv/lint/bin/python -m unittest discover -s tests/template
-
-infra: $(ACTIONLINT) ## workflows, image and container: linters, and what must hold in them
-	.venv/infra/bin/python -m unittest discover -s tests/infra
-
-# Terraform and its provider are in no package registry: TERRAFORM names the one, TF_PLUGIN_MIRROR a folder with the other.
-terraform: $(LOCAL) ## the Terraform module: its format, what it refuses, what it makes, and on a local AWS that no plan undoes a cutover
-	@$(PYTHON) tests/terraform/found.py
-	.venv/local/bin/python -m unittest discover -s tests/terraform
-
-policy: $(POLICY) ## checkov: template, Terraform, Dockerfile and workflows; what deny.toml allows of crates
-	.venv/policy/bin/python -m unittest discover -s tests/policy
-
-widget: $(BROWSER) ## the dashboard's widget in a browser; screenshots in target/widget
-	mkdir -p target/widget/pages
-	cargo run --quiet --locked -p driftless-widget --example pages -- $(CURDIR)/target/widget/pages
-	.venv/widget/bin/python -m unittest discover -s tests/widget
+mutants: ## deliberate faults in planner and loop, each of which a test must catch
+	$(PYTHON) tests/mutants/run.py
 
 clean: ## removes what was built and installed here
 	cargo clean

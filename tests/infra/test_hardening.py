@@ -1,6 +1,6 @@
 """The scripts of `infra/packer` do what they say: run for real in a Debian root directory, as Packer would run them.
 
-Needs root, for a root directory with its own owners. Who is not root sets AS_ROOT, such as `AS_ROOT=sudo make infra`."""
+Needs root, for a root directory with its own owners. Who is not root sets AS_ROOT, such as `AS_ROOT=sudo make test ONLY=infra`."""
 
 import json
 import os

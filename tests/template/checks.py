@@ -11,13 +11,15 @@ DEPENDENT_ACTIONS = json.loads((HERE / "dependent_actions.json").read_text())
 DETECTORS = {"ConfigCompliance": "config-compliance", "CloudwatchAlarm": "cloudwatch-alarm", "ImagePublished": "image-published"}
 FUNCTIONS = DETECTORS | {"Reconcile": "reconcile", "Status": "status", "Operator": "operator"}
 
-# The only actions that may be allowed on every resource. AWS gives none of them a resource level (Service Authorization Reference).
+# The only actions that may be allowed on every resource: AWS gives them no resource level (Service Authorization Reference), or
+# answers less on a narrower one.
 NO_RESOURCE_LEVEL = {
     "autoscaling:DescribeAutoScalingGroups": "a list; fleets are found by tag",
     "autoscaling:DescribeAutoScalingInstances": "a list; says which group an instance belongs to",
     "autoscaling:DescribeInstanceRefreshes": "a list; a refresh under way blocks a replacement",
     "autoscaling:DescribeLifecycleHooks": "a list; no deadline undercuts a hook",
     "autoscaling:DescribeScalingActivities": "a list; carries AWS's own message of a failed launch",
+    "cloudwatch:DescribeAlarms": "composite alarms are shown only to a permission for every resource (API reference)",
     "ec2:DescribeImages": "a list; images are found by tag",
     "ec2:DescribeLaunchTemplates": "a list; whether a newer version was written",
     "ec2:DescribeInstances": "a list; image, template version and launch time of an instance",
@@ -470,6 +472,24 @@ def traces_can_be_sent_and_switched_off(template):
         allowed = {action for s in allows_of(template, role) if s["Resource"] == "*" for action in as_list(s["Action"])}
         problems += [f"{name} is traced and may not {action}" for action in sorted(SENDING_TRACES - allowed)]
     return problems
+
+
+def alarms_of_both_kinds_are_seen(template):
+    """CloudWatch leaves composite alarms out of an answer, or refuses it, where the permission has a narrower scope."""
+    readers = [(name, s) for name, s in role_statements(template) if s["Effect"] == "Allow" and "cloudwatch:DescribeAlarms" in as_list(s["Action"])]
+    missing = {"ReconcileRole", "StatusRole"} - {name for name, _ in readers}
+    return [f"{name} may not read alarms" for name in sorted(missing)] + [
+        f"{name} sees no composite alarms" for name, statement in readers if statement["Resource"] != "*"
+    ]
+
+
+def the_loop_may_wake_itself(template):
+    """Lambda stops a function that is reached some 16 times in one chain of messages. Only one function does so on purpose."""
+    return [
+        f"{name} {'is stopped when it has woken itself 16 times' if name == 'ReconcileFunction' else 'may wake itself for ever'}"
+        for name, function in of_type(template, "AWS::Serverless::Function").items()
+        if (function["Properties"].get("RecursiveLoop") == "Allow") != (name == "ReconcileFunction")
+    ]
 
 
 def the_table_can_be_restored(template):

@@ -239,6 +239,16 @@ PROMISES = {
         (lambda t: t["Globals"]["Function"]["Environment"]["Variables"].pop("TABLE_NAME"), "variables"),
         (lambda t: at(t, "ReconcileFunction").update(Environment={"Variables": {"MORE": "1"}}), "of its own"),
     ]),
+    "alarms of both kinds are seen": (checks.alarms_of_both_kinds_are_seen, [
+        (lambda t: statement(t, "ReconcileRole", "ReadAlarms").update(Resource=checks.arn("Table")), "no composite alarms"),
+        (lambda t: statement(t, "StatusRole", "ReadAlarms").update(Resource=checks.arn("Table")), "no composite alarms"),
+        (lambda t: statement(t, "StatusRole", "ReadAlarms").update(Action="cloudwatch:GetMetricData"), "may not read alarms"),
+    ]),
+    "the loop may wake itself, and nothing else may": (checks.the_loop_may_wake_itself, [
+        (lambda t: at(t, "ReconcileFunction").pop("RecursiveLoop"), "stopped"),
+        (lambda t: at(t, "ReconcileFunction").update(RecursiveLoop="Terminate"), "stopped"),
+        (lambda t: at(t, "ConfigComplianceFunction").update(RecursiveLoop="Allow"), "for ever"),
+    ]),
     "functions send traces, and a parameter stops them": (checks.traces_can_be_sent_and_switched_off, [
         (lambda t: t["Globals"]["Function"].update(Tracing="Active"), "switched off"),
         (lambda t: t["Parameters"]["Tracing"].update(AllowedValues=["Active", "Disabled"]), "two modes"),
@@ -295,7 +305,7 @@ class Promises(unittest.TestCase):
         self.assertEqual(written, {check.__name__ for check, _ in PROMISES.values()})
 
     def test_the_table_of_open_actions_lists_only_what_is_used(self):
-        used = {a for _, s in checks.role_statements(PARSED) if s["Effect"] == "Allow" and s["Resource"] == "*" for a in s["Action"]}
+        used = {a for _, s in checks.role_statements(PARSED) if s["Effect"] == "Allow" and s["Resource"] == "*" for a in checks.as_list(s["Action"])}
         self.assertEqual(used, checks.NO_RESOURCE_LEVEL.keys())
 
 

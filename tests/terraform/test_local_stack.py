@@ -1,10 +1,11 @@
 """The examples, applied to a local AWS: Terraform and Driftless each change what is theirs, and never fight.
 
-Each example has an account of its own, and all are applied at once: making a load balancer takes the provider a minute.
+`make test` applies one, `make soak` (ALL_EXAMPLES=1) all of them. Each has an account of its own, and all are applied at once: making a load balancer takes the provider a minute.
 """
 
 from __future__ import annotations
 
+import os
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,9 @@ from botocore.exceptions import ClientError
 import found
 from account import Account
 
-EXAMPLES = ("simple", "complete", "seed-layout", "rolling")
+EVERY_EXAMPLE = ("simple", "complete", "seed-layout", "rolling")
+# A plan takes the provider seconds of a processor, so that only `make soak` applies all of them.
+EXAMPLES = EVERY_EXAMPLE if os.environ.get("ALL_EXAMPLES") else EVERY_EXAMPLE[:1]
 accounts: dict[str, Account] = {}
 
 
@@ -258,6 +261,12 @@ class Complete(ExampleTest):
             self.account.asg.set_desired_capacity(
                 AutoScalingGroupName=idle["AutoScalingGroupName"], DesiredCapacity=1
             )
+
+
+def load_tests(loader: unittest.TestLoader, *_: object) -> unittest.TestSuite:
+    """The tests of the examples that are applied."""
+    chosen = [test for test in (Weighted, Shared, Rolling, Complete) if test.example in EXAMPLES]
+    return unittest.TestSuite(loader.loadTestsFromTestCase(test) for test in chosen)
 
 
 if __name__ == "__main__":

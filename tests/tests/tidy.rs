@@ -139,6 +139,41 @@ fn every_crate_and_binary_says_what_it_promises() {
     }
 }
 
+/// The public functions and types of a source that nothing is said of. Fields and variants are left to their names: a
+/// lint that asks for their docs as well gets "The group." above `group`.
+fn unsaid(source: &str) -> Vec<&str> {
+    let mut said = false;
+    let mut found = Vec::new();
+    for line in source.split("#[cfg(test)]\nmod").next().unwrap_or_default().lines().map(str::trim) {
+        let item = line.strip_prefix("pub ").map(|rest| rest.trim_start_matches("async ").trim_start_matches("const "));
+        let is_item = item.is_some_and(|item| {
+            ["fn ", "struct ", "enum ", "trait ", "type "].iter().any(|kind| item.starts_with(kind))
+        });
+        if is_item && !said {
+            found.push(line);
+        }
+        said = line.starts_with("///") || (said && (line.starts_with('#') || line.ends_with(")]")));
+    }
+    found
+}
+
+#[test]
+fn every_public_function_and_type_says_what_it_is() {
+    let root = root();
+    assert_eq!(
+        unsaid("/// Said.\n#[derive(Debug)]\npub struct A {\n    pub b: u8,\n}\npub fn c() {}"),
+        ["pub fn c() {}"]
+    );
+    for folder in ["shared", "functions", "cli/src", "tests/src"] {
+        let sources = files(&root.join(folder), ".rs");
+        let is_read = |path: &&PathBuf| !["tests", "testkit"].iter().any(|part| path.iter().any(|name| name == *part));
+        for path in sources.iter().filter(|path| folder == "tests/src" || is_read(path)) {
+            let text = text(path);
+            assert!(unsaid(&text).is_empty(), "{}: {:?}", path.display(), unsaid(&text));
+        }
+    }
+}
+
 #[test]
 fn every_reason_to_wait_and_every_action_appears_in_a_test() {
     let root = root();

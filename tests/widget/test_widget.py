@@ -1,6 +1,6 @@
 """The dashboard's widget in a browser: how it looks, what strangers' texts do to it, and what a click sends.
 
-The pages come from the widget's own code (`make widget` has it write them). Screenshots for a person to look at: target/widget."""
+The pages come from the widget's own code (`make test ONLY=widget` has it write them). Screenshots for a person to look at: target/widget."""
 
 import json
 import os

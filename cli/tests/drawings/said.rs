@@ -1,13 +1,8 @@
 //! The golden files of the status crate, read as the command line would read an answer.
 
-use std::path::Path;
-
 use driftless_status::FleetStatus;
 use driftless_status::history::History;
-use serde::de::DeserializeOwned;
-
-#[path = "../../../shared/status/tests/status/golden_files.rs"]
-mod golden_files;
+use driftless_testkit::golden::read;
 
 /// Every world that has a drawing.
 pub(crate) const WORLDS: [&str; 33] = [
@@ -45,10 +40,6 @@ pub(crate) const WORLDS: [&str; 33] = [
     "rolling",
     "hostile",
 ];
-
-fn read<T: DeserializeOwned>(name: &str) -> T {
-    golden_files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), name)
-}
 
 /// What is said of a world.
 pub(crate) fn status(world: &str) -> FleetStatus {

@@ -99,7 +99,7 @@ fn state_change(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
         return Ok(Parsed::Ignored("the alarm's state is the one before"));
     }
     let metrics = detail.configuration.and_then(|configuration| configuration.metrics).unwrap_or_default();
-    Ok(Parsed::Facts(vec![Fact::Alarm(AlarmFact {
+    Ok(Parsed::Fact(Fact::Alarm(AlarmFact {
         alarm: detail.alarm_name,
         state: match detail.state.value {
             StateValue::Ok => AlarmState::Ok,
@@ -110,7 +110,7 @@ fn state_change(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
         reason: detail.state.reason.unwrap_or_default(),
         subject: subject(&metrics, ours)?,
         muted: detail.mute_detail.is_some() || detail.state.actions_suppressed_by.is_some(),
-    })]))
+    })))
 }
 
 /// What the metrics name, in order and each once. Only AWS's own namespaces count: in any other, a dimension called

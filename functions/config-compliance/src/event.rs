@@ -107,13 +107,13 @@ fn compliance(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
             (verdict, result.identifier.ordering_timestamp, result.annotation)
         }
     };
-    Ok(Parsed::Facts(vec![Fact::Compliance(ComplianceFact {
+    Ok(Parsed::Fact(Fact::Compliance(ComplianceFact {
         instance,
         rule: detail.config_rule_name,
         verdict,
         observed_at,
         annotation: annotation.filter(|text| !text.as_str().is_empty()),
-    })]))
+    })))
 }
 
 /// The instance that a resource id names: by itself, or after its Systems Manager type and a slash. None for a node

@@ -77,7 +77,7 @@ fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
         "failed" => ImageChange::Failed,
         _ => return Ok(Parsed::Ignored("the image is on its way to another state")),
     };
-    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+    Ok(Parsed::Fact(Fact::Image(ImageFact {
         image: ImageReference::Ami(envelope.detail.image_id),
         change,
         source: ImageSource::Ec2,
@@ -86,7 +86,7 @@ fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
         commit: None,
         build: None,
         url: None,
-    })]))
+    })))
 }
 
 /// The event carries no AMI: Image Builder's own ARN stands for it, and the AMI is found by the tag with it.
@@ -102,7 +102,7 @@ fn image_builder(body: &str) -> Result<Parsed, InvalidEvent> {
         }
         Some(arn) => arn,
     };
-    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+    Ok(Parsed::Fact(Fact::Image(ImageFact {
         image: ImageReference::ImageBuilder(arn),
         change: ImageChange::Available,
         source: ImageSource::ImageBuilder,
@@ -111,12 +111,12 @@ fn image_builder(body: &str) -> Result<Parsed, InvalidEvent> {
         commit: None,
         build: None,
         url: None,
-    })]))
+    })))
 }
 
 fn published(body: &str) -> Result<Parsed, InvalidEvent> {
     let Envelope { time, detail, .. } = Envelope::<PublishedDetail>::parse(body)?;
-    Ok(Parsed::Facts(vec![Fact::Image(ImageFact {
+    Ok(Parsed::Fact(Fact::Image(ImageFact {
         image: ImageReference::Ami(detail.image_id),
         change: ImageChange::Available,
         source: ImageSource::Published,
@@ -125,7 +125,7 @@ fn published(body: &str) -> Result<Parsed, InvalidEvent> {
         commit: detail.commit,
         build: detail.build,
         url: detail.url,
-    })]))
+    })))
 }
 
 /// An ARN becomes part of a key in the table; names have up to 128 characters.

@@ -33,7 +33,7 @@ use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::dynamodb::items::passes;
-pub(crate) use crate::dynamodb::token::fnv1a;
+pub(crate) use crate::dynamodb::token::hash_of;
 
 /// The table, with the client that reaches it.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Table<'_> {
     /// its own, so that writers which collided do not collide again.
     async fn wait(&self, attempt: u32, seed: &str) {
         let base = CONFLICT_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(CONFLICT_WAIT_MAX);
-        let share = u32::try_from(fnv1a(&[seed.as_bytes(), &attempt.to_be_bytes()]) % 100).unwrap_or_default();
+        let share = u32::try_from(hash_of(&[seed.as_bytes(), &attempt.to_be_bytes()]) % 100).unwrap_or_default();
         if let Some(sleep) = &self.sleep {
             sleep.sleep(base + base * share / 200).await;
         }

@@ -4,7 +4,6 @@
 //! is left, each time becomes its distance from now, and of the times in tokens only their order is left. A distance into the
 //! past that no decision tells from a longer one is simply old. Everything else is compared as it is.
 
-use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher};
 
 use jiff::Timestamp;
@@ -93,23 +92,6 @@ impl Pieces {
                 }
             }
         })
-    }
-
-    /// The pieces as they count, for people who ask why two states are not the same.
-    pub fn rendered(&self, now: Timestamp) -> String {
-        let (ids, tokens) = self.known();
-        let mut text = String::new();
-        for piece in &self.0 {
-            let _ = match piece {
-                Piece::Plain(plain) => write!(text, "{plain:x} "),
-                Piece::Id(id) => write!(text, "<{}> ", ids.partition_point(|known| known < id)),
-                Piece::Time(second) => write!(text, "<{}s> ", (second - now.as_second()).max(-OLD_AFTER)),
-                Piece::TokenTime(second) => {
-                    write!(text, "<token {}> ", tokens.partition_point(|known| known < second))
-                }
-            };
-        }
-        text
     }
 
     /// All ids, and all times of tokens, each in order.

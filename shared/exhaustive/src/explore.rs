@@ -132,11 +132,8 @@ pub enum Unfinished {
         /// How many states had been found.
         states: usize,
     },
-    /// There are more states than were allowed for.
-    TooMany {
-        /// How many were found.
-        states: usize,
-    },
+    /// It was told to stop.
+    Stopped(Progress),
 }
 
 impl Display for Unfinished {
@@ -145,27 +142,39 @@ impl Display for Unfinished {
             Self::Counterexample { broken, story, states } => {
                 write!(formatter, "{}: {}\n{story}({states} states had been found)", broken.property, broken.how)
             }
-            Self::TooMany { states } => write!(formatter, "more than {states} states: this world is not small"),
+            Self::Stopped(Progress { depth, states }) => {
+                write!(
+                    formatter,
+                    "stopped at {states} states, within {depth} moves: no property was seen broken so far"
+                )
+            }
         }
     }
 }
 
-/// Explores a model to its end. `progress` is told the depth and the number of states found so far.
+/// How far an exploration has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// All states that this many moves lead to were found.
+    pub depth: usize,
+    /// How many states were found.
+    pub states: usize,
+}
+
+/// Explores a model to its end, or for as long as `goes_on` says so. It is asked every few thousand states.
 ///
 /// # Errors
-/// A property does not hold, or there are more states than `states_max`.
-pub fn explore<M: Model>(
-    model: &M,
-    states_max: usize,
-    mut progress: impl FnMut(usize, usize),
-) -> Result<Explored, Unfinished> {
+/// A property does not hold, or it was told to stop.
+pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -> Result<Explored, Unfinished> {
     let mut graph: Graph<M> = Graph::new(model);
     let mut frontier = vec![(0_u32, model.initial())];
     let mut depth = 0;
     while !frontier.is_empty() {
-        frontier = graph.next_level(model, &frontier, states_max)?;
+        frontier = graph.next_level(model, &frontier, |states| {
+            let progress = Progress { depth, states };
+            if goes_on(progress) { Ok(()) } else { Err(Unfinished::Stopped(progress)) }
+        })?;
         depth += usize::from(!frontier.is_empty());
-        progress(depth, graph.parents.len());
     }
     graph.judge_sameness(model)?;
     let calm_moves_max = graph.judge_liveness(model)?;
@@ -225,7 +234,7 @@ impl<M: Model> Graph<M> {
         &mut self,
         model: &M,
         frontier: &[(u32, M::State)],
-        states_max: usize,
+        mut goes_on: impl FnMut(usize) -> Result<(), Unfinished>,
     ) -> Result<Vec<(u32, M::State)>, Unfinished> {
         let mut next = Vec::new();
         for batch in frontier.chunks(BATCH) {
@@ -250,9 +259,7 @@ impl<M: Model> Graph<M> {
                 }
                 self.ends.push(self.targets.len());
             }
-            if self.parents.len() > states_max {
-                return Err(Unfinished::TooMany { states: self.parents.len() });
-            }
+            goes_on(self.parents.len())?;
         }
         Ok(next)
     }

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::action::Action;
 use driftless_planner::alarm::Alarm;
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace, TargetGroupSettings};
 use driftless_planner::fact::{AlarmState, AlarmSubject};
-use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, ListenerArn, RuleName, TargetGroupArn, Zone};
+use driftless_planner::ids::{
+    AlarmName, FleetName, GroupName, ImageId, InstanceId, ListenerArn, RuleName, TargetGroupArn, Zone,
+};
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
     Finding, Freeze, FreezeScope, Group, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
     TemplateContent, TemplateReference, TemplateVersion,
 };
 use driftless_planner::policy::{Defaults, Policy};
+use driftless_planner::precondition::{Live, needs};
 use driftless_planner::questions::{self, Known};
 use driftless_planner::record::Record;
 use jiff::{SignedDuration, Timestamp};
@@ -146,7 +150,7 @@ impl Names {
         let known = Known { record, has_news: !world.facts.is_empty() };
         let first = questions::first(&self.fleet, &groups, &tagged, known, Some(&self.policy));
         let mut seen = Observation { groups, ..Observation::default() };
-        self.read_targets(world, &mut seen, &first.targets);
+        seen.targets.extend(self.targets(world, &first.targets));
         seen.forwards = self.forward(world).into_iter().collect();
         let settings = TargetGroupSettings {
             stickiness: None,
@@ -171,7 +175,7 @@ impl Names {
             seen.account.turns.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
         }
         let second = questions::second(&self.fleet, &seen, record, Some(&self.policy));
-        self.read_targets(world, &mut seen, &second.targets);
+        seen.targets.extend(self.targets(world, &second.targets));
         let known = |id| Some((instance_id(number(id)?), self.machine(world, number(id)?)?));
         seen.machines = second.machines.iter().filter_map(known).collect();
         seen.hook_timeouts = second.hook_timeouts.iter().map(|group| (group.clone(), SignedDuration::ZERO)).collect();
@@ -180,12 +184,29 @@ impl Names {
         seen
     }
 
-    fn read_targets(&self, world: &World, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
-        for (at, pool) in world.groups.iter().enumerate() {
-            let Some(arn) = self.target_groups.get(at).filter(|arn| asked.contains(*arn)) else { continue };
-            let targets = pool.servers.iter().map(|server| (instance_id(server.id), health(server)));
-            seen.targets.insert(arn.clone(), targets.collect());
+    /// What the loop reads right before a write.
+    pub fn live(&self, world: &World, action: &Action) -> Live {
+        let needs = needs(action);
+        let at = action.group().and_then(|group| self.place(group));
+        let is_asked = |forward: &Forward| needs.forwards.iter().any(|arn| forward.weights.contains_key(arn));
+        Live {
+            is_frozen: world.frozen_since.is_some(),
+            group: at.and_then(|at| self.group(at, world.groups.get(at)?)),
+            forwards: self.forward(world).filter(is_asked).into_iter().collect(),
+            targets: self.targets(world, &needs.targets).collect(),
+            refresh: None,
         }
+    }
+
+    fn targets<'t>(
+        &'t self,
+        world: &'t World,
+        asked: &'t BTreeSet<TargetGroupArn>,
+    ) -> impl Iterator<Item = (TargetGroupArn, BTreeMap<InstanceId, TargetHealth>)> + 't {
+        let known = self.target_groups.iter().zip(&world.groups).filter(|(arn, _)| asked.contains(*arn));
+        let targets =
+            |pool: &Pool| pool.servers.iter().map(|server| (instance_id(server.id), health(server))).collect();
+        known.map(move |(arn, pool)| (arn.clone(), targets(pool)))
     }
 
     /// A version of a color's launch template.

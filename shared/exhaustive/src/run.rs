@@ -75,14 +75,7 @@ impl Hand {
 
     /// Goes on after an action came to this. None: that was the last one, or it did not come out as decided.
     pub fn go_on(mut self, result: ActionResult) -> Result<Self, Vec<Outcome>> {
-        let is_as_decided = matches!(
-            result,
-            ActionResult::Done
-                | ActionResult::Launched(_)
-                | ActionResult::Written(_)
-                | ActionResult::Started(_)
-                | ActionResult::Gone
-        );
+        let is_as_decided = result.is_as_decided();
         if let Some(action) = self.next_action() {
             self.outcomes.push(Outcome { action: action.clone(), result });
         }

@@ -2,11 +2,24 @@
 
 use std::collections::BTreeSet;
 
+/// How large a world is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Size {
+    /// Explored in seconds: every test run does.
+    Small,
+    /// Explored to its end in minutes.
+    Explored,
+    /// Never explored to its end.
+    Larger,
+}
+
 /// How a small world begins, and what may go wrong in it.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// Its name.
     pub name: &'static str,
+    /// How large it is.
+    pub size: Size,
     /// What it is about, in a sentence.
     pub story: &'static str,
     /// The policy of its fleet, without the prefix of the tags.
@@ -78,6 +91,7 @@ const POLICY: [(&str, &str); 6] = [
 pub fn drift() -> Setup {
     Setup {
         name: "drift",
+        size: Size::Explored,
         story: "one group of two: instances drift and comply again, one at a time, at any moment, for ever",
         policy: POLICY.to_vec(),
         groups: 1,
@@ -122,24 +136,39 @@ const OF_CUTOVERS: [Trouble; 9] = [
     Trouble::Alarm,
 ];
 
-/// The worlds that every test run explores.
-pub fn quick() -> Vec<Setup> {
-    vec![
+/// Every world.
+pub fn all() -> Vec<Setup> {
+    let small = [
+        two_actors("two-actors", "one drift; a second reconcile reads, decides and commits in between, for ever", 1),
+        cutover("cutover", "two colors of two, one image, and nothing goes wrong", &[], 0),
+    ];
+    let explored = [
         drift(),
         with(
             "crashes",
             "as drift, and the function dies and answers are lost, at any moment, for ever",
             &[Trouble::Crash, Trouble::LostReply],
         ),
-        two_actors("two-actors", "one drift; a second reconcile reads, decides and commits in between, for ever", 1),
-        cutover("cutover", "two colors of two, one image, and nothing goes wrong", &[], 0),
         Setup {
             images: 2,
             ..cutover("cutover-2-images", "two colors of two, two images, and nothing goes wrong", &[], 0)
         },
         cutover("cutover-1", "two colors of two, one image, and one thing of any kind goes wrong", &OF_CUTOVERS, 1),
         anything("anything", "one drift, and one thing of any kind goes wrong, at any moment", 1, 1),
-    ]
+        with("refused", "as drift, and AWS cannot launch, for ever", &[Trouble::BadLaunch]),
+        with("retries", "as drift, and a person wants what was stopped tried again, for ever", &[Trouble::Retry]),
+    ];
+    let larger = [
+        with("busy", "as drift, and AWS is busy, at any moment, for ever", &[Trouble::Busy]),
+        with("bounds", "as drift, and somebody writes the maximum, for ever", &[Trouble::MaximumByOthers]),
+        cutover("cutover-2", "two colors of two, one image, and two things of any kind go wrong", &OF_CUTOVERS, 2),
+        two_actors("two-actors-2", "two drifts; a second reconcile reads, decides and commits in between, for ever", 2),
+        anything("anything-2-1", "two drifts, and one thing of any kind goes wrong, at any moment", 2, 1),
+        anything("anything-1-2", "one drift, and two things of any kind go wrong, at any moment", 1, 2),
+    ];
+    let of = |size| move |setup| Setup { size, ..setup };
+    let small = small.into_iter().map(of(Size::Small));
+    small.chain(explored.into_iter().map(of(Size::Explored))).chain(larger.into_iter().map(of(Size::Larger))).collect()
 }
 
 /// Things of any kind go wrong, so many on one way, while an instance drifts so often.
@@ -163,18 +192,4 @@ pub fn anything(name: &'static str, story: &'static str, drifts_max: u8, trouble
 
 fn two_actors(name: &'static str, story: &'static str, drifts_max: u8) -> Setup {
     Setup { drifts_max: Some(drifts_max), ..with(name, story, &[Trouble::Crash, Trouble::LateCommit]) }
-}
-
-/// The worlds that take longer.
-pub fn long() -> Vec<Setup> {
-    vec![
-        with("busy", "as drift, and AWS is busy, at any moment, for ever", &[Trouble::Busy]),
-        with("refused", "as drift, and AWS cannot launch, for ever", &[Trouble::BadLaunch]),
-        with("retries", "as drift, and a person wants what was stopped tried again, for ever", &[Trouble::Retry]),
-        with("bounds", "as drift, and somebody writes the maximum, for ever", &[Trouble::MaximumByOthers]),
-        cutover("cutover-2", "two colors of two, one image, and two things of any kind go wrong", &OF_CUTOVERS, 2),
-        two_actors("two-actors-2", "two drifts; a second reconcile reads, decides and commits in between, for ever", 2),
-        anything("anything-2-1", "two drifts, and one thing of any kind goes wrong, at any moment", 2, 1),
-        anything("anything-1-2", "one drift, and two things of any kind go wrong, at any moment", 1, 2),
-    ]
 }

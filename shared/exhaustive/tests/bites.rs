@@ -16,9 +16,9 @@ const STATES_MAX: usize = 60_000;
 /// The property that this planner breaks, and the story of it.
 fn found_out(setup: Setup, planner: Planner) -> (&'static str, String) {
     let model = Small::new(setup, planner).unwrap();
-    match explore(&model, STATES_MAX, |_, _| {}) {
+    match explore(&model, |progress| progress.states <= STATES_MAX) {
         Err(Unfinished::Counterexample { broken, story, .. }) => (broken.property, story),
-        Err(Unfinished::TooMany { states }) => panic!("not found out within {states} states"),
+        Err(stopped @ Unfinished::Stopped(_)) => panic!("not found out: {stopped}"),
         Ok(explored) => panic!("not found out in all of {} states", explored.states),
     }
 }

@@ -1,4 +1,4 @@
-//! The loop of a detector: each message of a batch becomes facts, or is ignored, or is refused; the facts go to the
+//! The loop of a detector: each message of a batch becomes a fact, or is ignored, or is refused; the facts go to the
 //! wake queue together.
 //!
 //! What fails, fails alone: the answer names the messages that could not be read or whose fact could not be sent, and
@@ -19,12 +19,9 @@ use crate::diagnostic::{ErrorType, chain};
 use crate::envelope::InvalidEvent;
 use crate::environment::Environment;
 
-/// The most entries that SQS takes in one `SendMessageBatch`. It is also the template's `BatchSize`, and an event
-/// becomes one fact: a batch is one call.
-pub const SEND_MAX: usize = driftless_aws::BATCH_MAX;
-
-/// The part of the function's timeout that its one call may take, with all attempts. The other half is for a slow start
-/// and for the answer: an answer that comes too late repeats the whole batch.
+/// The part of the function's timeout that its one call may take, with all attempts: the template's `BatchSize` is what
+/// SQS takes in one call, and a message becomes one fact at most. The other half is for a slow start and for the answer:
+/// an answer that comes too late repeats the whole batch.
 const CALL_SHARE: i32 = 2;
 
 /// Attempts that fit into the call one after the other, as many as `driftless_aws` makes.
@@ -37,14 +34,14 @@ pub type Parse = fn(&str, &AccountId) -> Result<Parsed, InvalidEvent>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
     /// This was reported.
-    Facts(Vec<Fact>),
+    Fact(Fact),
     /// The event is well formed and tells us nothing, for this reason.
     Ignored(&'static str),
 }
 
 /// Where facts are sent.
 pub trait FactSender: Sync {
-    /// Sends at most [`SEND_MAX`] facts in one call. Answers one result for each, in their order.
+    /// Sends the facts of a batch together. Answers one result for each, in their order.
     fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<Called<()>>> + Send;
 }
 
@@ -85,14 +82,12 @@ impl<S: FactSender> Detector<S> {
     /// Handles a batch. The answer names the messages that failed; one line is logged for each message.
     pub async fn detect(&self, event: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
-        let mut facts = Vec::new();
-        let mut senders = Vec::new();
+        let (mut ids, mut facts) = (Vec::new(), Vec::new());
         for message in event.records {
             match self.read(&message) {
-                Ok(Parsed::Facts(found)) => {
-                    let id = id_of(message);
-                    senders.extend(found.iter().map(|_| id.clone()));
-                    facts.extend(found);
+                Ok(Parsed::Fact(fact)) => {
+                    ids.push(id_of(message));
+                    facts.push(fact);
                 }
                 Ok(Parsed::Ignored(reason)) => info!(message_id = id_of(message), reason, "event ignored"),
                 Err(invalid) => {
@@ -103,12 +98,13 @@ impl<S: FactSender> Detector<S> {
                 }
             }
         }
-        for (facts, ids) in facts.chunks(SEND_MAX).zip(senders.chunks(SEND_MAX)) {
-            let mut answers = self.sender.send(facts).await.into_iter();
-            for (fact, id) in facts.iter().zip(ids) {
-                if !is_sent(fact, id, answers.next()) && !has_failed(&response, id) {
-                    response.add_failure(id);
-                }
+        if facts.is_empty() {
+            return response;
+        }
+        let mut answers = self.sender.send(&facts).await.into_iter();
+        for (fact, id) in facts.iter().zip(ids) {
+            if !is_sent(fact, &id, answers.next()) {
+                response.add_failure(id);
             }
         }
         response
@@ -124,10 +120,6 @@ impl<S: FactSender> Detector<S> {
 /// repeats and loses nothing.
 fn id_of(message: SqsMessage) -> String {
     message.message_id.unwrap_or_default()
-}
-
-fn has_failed(response: &SqsBatchResponse, id: &str) -> bool {
-    response.batch_item_failures.iter().any(|failure| failure.item_identifier == id)
 }
 
 fn is_sent(fact: &Fact, message_id: &str, answer: Option<Called<()>>) -> bool {
@@ -202,7 +194,7 @@ mod tests {
             })
         };
         match body.split_once(' ') {
-            Some(("facts", rules)) => Ok(Parsed::Facts(rules.split(' ').map(fact).collect())),
+            Some(("fact", rule)) => Ok(Parsed::Fact(fact(rule))),
             _ if body == "nothing" => Ok(Parsed::Ignored("it says nothing")),
             _ => Err(InvalidEvent::new("detail", "not readable")),
         }
@@ -235,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn of_three_messages_only_the_invalid_one_fails_and_the_others_are_sent_in_one_call() {
         let detector = detector(Recorder::default());
-        let response = detector.detect(batch(&["facts a", "not an event", "facts b"])).await;
+        let response = detector.detect(batch(&["fact a", "not an event", "fact b"])).await;
         assert_eq!(failed(&response), ["m-1"]);
         assert_eq!(calls(&detector), [["compliance#i-0aa11bb22cc33dd44#a", "compliance#i-0aa11bb22cc33dd44#b"]]);
     }
@@ -243,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_fact_that_could_not_be_sent_fails_its_message_and_no_other() {
         let detector = detector(Recorder { refused: Some("#b"), ..Recorder::default() });
-        let response = detector.detect(batch(&["facts a", "facts b", "facts c"])).await;
+        let response = detector.detect(batch(&["fact a", "fact b", "fact c"])).await;
         assert_eq!(failed(&response), ["m-1"]);
         assert_eq!(calls(&detector).len(), 1);
     }
@@ -263,32 +255,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_with_several_facts_fails_once_if_any_of_them_fails() {
-        let detector = detector(Recorder { refused: Some("#b"), ..Recorder::default() });
-        let response = detector.detect(batch(&["facts a b b", "facts c"])).await;
-        assert_eq!(failed(&response), ["m-0"]);
-    }
-
-    #[tokio::test]
-    async fn a_call_takes_ten_facts_and_the_eleventh_goes_into_the_next() {
-        for (count, sizes) in [(9, vec![9]), (10, vec![10]), (11, vec![10, 1])] {
-            let detector = detector(Recorder::default());
-            let response = detector.detect(batch(&vec!["facts a"; count])).await;
-            assert!(failed(&response).is_empty());
-            assert_eq!(calls(&detector).iter().map(Vec::len).collect::<Vec<_>>(), sizes);
-        }
-    }
-
-    #[tokio::test]
     async fn a_fact_without_an_answer_counts_as_not_sent() {
         let detector = detector(Recorder { is_silent: true, ..Recorder::default() });
-        let response = detector.detect(batch(&["facts a", "facts b"])).await;
+        let response = detector.detect(batch(&["fact a", "fact b"])).await;
         assert_eq!(failed(&response), ["m-0", "m-1"]);
     }
 
     #[tokio::test]
     async fn a_message_without_a_body_is_invalid_and_one_without_an_id_fails_the_batch() {
-        let mut event = batch(&["facts a", "facts b"]);
+        let mut event = batch(&["fact a", "fact b"]);
         event.records[0].body = None;
         assert_eq!(failed(&detector(Recorder::default()).detect(event).await), ["m-0"]);
 

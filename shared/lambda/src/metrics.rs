@@ -37,6 +37,7 @@ pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
         "OldestOpenWorkSeconds": swept.oldest_open_work.as_secs(),
     }));
     lines.push(json!({"_aws": about(now, &json!([[]]), "Sweeps", "Count"), "Sweeps": 1}));
+    lines.iter_mut().for_each(Value::sort_all_objects);
     lines
 }
 
@@ -89,5 +90,15 @@ mod tests {
         assert_eq!(line["OldestOpenWorkSeconds"], json!(90_000));
         let metric = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0];
         assert_eq!(*metric, json!({"Name": "OldestOpenWorkSeconds", "Unit": "Seconds"}));
+    }
+
+    #[test]
+    fn a_line_has_its_fields_in_order() {
+        let lines = of_sweep(&Swept::default(), Timestamp::UNIX_EPOCH);
+        let expected = concat!(
+            r#"{"Sweeps":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Sweeps","Unit":"Count"}],"#,
+            r#""Namespace":"Driftless"}],"Timestamp":0}}"#,
+        );
+        assert_eq!(lines.last().unwrap().to_string(), expected);
     }
 }

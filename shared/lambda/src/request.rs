@@ -29,8 +29,9 @@ enum Way {
 
 impl Request {
     /// Reads an event. What is no request to a URL is itself what is asked. A request that cannot be read is one too: whoever
-    /// sent it is told why by [`Self::parse`], the same way.
-    pub fn read(event: Value) -> Self {
+    /// sent it is told why by [`Self::parse`], the same way, and the same whatever order its fields came in.
+    pub fn read(mut event: Value) -> Self {
+        event.sort_all_objects();
         if event.get("requestContext").is_none() {
             return Self::invoked(event);
         }
@@ -97,13 +98,15 @@ impl Request {
     /// # Errors
     /// The answer is no JSON.
     pub fn reply(&self, status: u16, answer: &impl Serialize) -> serde_json::Result<Value> {
-        match self.way {
-            Way::Direct | Way::Widget(_) | Way::Description => serde_json::to_value(answer),
+        let mut reply = match self.way {
+            Way::Direct | Way::Widget(_) | Way::Description => serde_json::to_value(answer)?,
             Way::Url => {
                 let headers = json!({"content-type": "application/json", "cache-control": "no-store"});
-                Ok(json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?}))
+                json!({"statusCode": status, "headers": headers, "body": serde_json::to_string(answer)?})
             }
-        }
+        };
+        reply.sort_all_objects();
+        Ok(reply)
     }
 }
 
@@ -197,5 +200,17 @@ mod tests {
             let reply = unreadable.reply(400, &app()).unwrap();
             assert_eq!(reply["statusCode"], 400, "it is answered the way it came");
         }
+    }
+
+    #[test]
+    fn what_is_said_does_not_depend_on_the_order_of_fields() {
+        let problem = |body: &str| Request::read(serde_json::from_str(body).unwrap()).parse::<Asked>().unwrap_err();
+        assert_eq!(problem(r#"{"zone":1,"age":2}"#), problem(r#"{"age":2,"zone":1}"#));
+        let answer = json!({"fleet": "app", "cutover": {"to": 2, "from": 1}});
+        let direct = Request::read(json!({})).reply(200, &answer).unwrap();
+        assert_eq!(direct.to_string(), r#"{"cutover":{"from":1,"to":2},"fleet":"app"}"#);
+        let by_url = Request::read(url("{}", &json!({}))).reply(404, &app()).unwrap().to_string();
+        let said = r#"{"body":"{\"fleet\":\"app\"}","headers":{"cache-control":"no-store","content-type":"application/json"},"statusCode":404}"#;
+        assert_eq!(by_url, said);
     }
 }

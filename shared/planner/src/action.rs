@@ -373,3 +373,19 @@ pub enum ActionResult {
     /// Our permissions do not allow it, with AWS's message.
     Denied(ForeignText),
 }
+
+impl ActionResult {
+    /// Whether it came out as decided. What follows in the same decision was decided on that.
+    pub const fn is_as_decided(&self) -> bool {
+        match self {
+            Self::Done | Self::Launched(_) | Self::Written(_) | Self::Started(_) | Self::Gone => true,
+            Self::NoTurn
+            | Self::Busy(_)
+            | Self::Changed
+            | Self::Frozen
+            | Self::Unsupported
+            | Self::Failed(_)
+            | Self::Denied(_) => false,
+        }
+    }
+}

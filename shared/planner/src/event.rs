@@ -90,7 +90,7 @@ impl Decision {
             if is_end(entry) {
                 ends_to_come = ends_to_come.saturating_sub(1);
             }
-            Event { detail: detail(&id, Some(fleet.as_str()), entry, &about).to_string(), id, at: entry.at }
+            Event { detail: detail(&id, Some(fleet.as_str()), entry, &about), id, at: entry.at }
         });
         let events: Vec<Event> = events.collect();
         let size = events.len().div_ceil(BATCHES_MAX).max(ENTRIES_MAX);
@@ -112,7 +112,7 @@ impl EventBatch {
         // No fleet has a name in capitals.
         let id = format!("{}-{}e", fleet.unwrap_or("ACCOUNT"), line.at.as_nanosecond());
         let about = About { subject: line.from.clone(), image: None, cutover: None };
-        let event = Event { detail: detail(&id, fleet, line, &about).to_string(), id: id.clone(), at: line.at };
+        let event = Event { detail: detail(&id, fleet, line, &about), id: id.clone(), at: line.at };
         Self { id, events: vec![event] }
     }
 }
@@ -160,8 +160,9 @@ fn is_end(entry: &JournalEntry) -> bool {
     Part::of(entry) == Part::Cutover && outcomes.iter().any(|outcome| outcome.name() == entry.to)
 }
 
-fn detail(id: &str, fleet: Option<&str>, entry: &JournalEntry, about: &About<'_>) -> Value {
-    json!({
+/// The same text in every build, whatever order `serde_json` keeps there.
+fn detail(id: &str, fleet: Option<&str>, entry: &JournalEntry, about: &About<'_>) -> String {
+    let mut detail = json!({
         "schema_version": SCHEMA_VERSION,
         "id": id,
         "at": entry.at,
@@ -175,7 +176,9 @@ fn detail(id: &str, fleet: Option<&str>, entry: &JournalEntry, about: &About<'_>
         "actor": entry.actor,
         "image": about.image,
         "cutover": about.cutover.map(under_way),
-    })
+    });
+    detail.sort_all_objects();
+    detail.to_string()
 }
 
 /// What a pipeline that gives a verdict needs to know.

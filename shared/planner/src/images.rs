@@ -43,6 +43,10 @@ fn announced(plan: &mut Plan<'_>, report: &ImageFact) {
             plan.journal(None, "", &image.to_string(), "announced by the pipeline");
             let published = Published { at: report.at, build: report.build.clone() };
             plan.next.memory.published.insert(image.clone(), published);
+            if !plan.input.seen.images.contains_key(image) {
+                // What its tags do not show is read by its id, now that the id is remembered.
+                plan.look_again(plan.input.now);
+            }
         }
         ImageChange::Disabled | ImageChange::Deregistered | ImageChange::Failed => {
             plan.next.memory.published.remove(image);

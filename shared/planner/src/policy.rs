@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -190,12 +191,12 @@ impl Policy {
     pub fn from_tags(tags: &BTreeMap<String, String>, defaults: &Defaults) -> Result<Self, PolicyError> {
         let mut settings = texts(&defaults.0);
         for (key, value) in own_tags(tags) {
-            if !KEYS.contains(&key) {
+            if !KEYS.contains(key) {
                 return Err(PolicyError::UnknownKey { key: key.to_owned() });
             }
             settings.insert(key, value);
         }
-        Self::from_settings(&Settings(settings))
+        Self::from_settings(&Settings::new(settings))
     }
 
     fn from_settings(settings: &Settings<'_>) -> Result<Self, PolicyError> {
@@ -299,31 +300,13 @@ impl CutoverPolicy {
     }
 }
 
-/// Every key of a policy.
-const KEYS: [&str; 22] = [
-    "mode",
-    "rules",
-    "min",
-    "max",
-    "max-age",
-    "budget",
-    "breaker",
-    "debounce",
-    "window",
-    "replace",
-    "image-source",
-    "traffic",
-    "step",
-    "bake",
-    "keep-warm",
-    "metrics-trail",
-    "approval",
-    "alarms",
-    "min-healthy",
-    "launch-deadline",
-    "drain-deadline",
-    "protect",
-];
+/// Every key of a policy: each is asked for where none is set.
+static KEYS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    let nothing = Settings::default();
+    let read = Policy::from_settings(&nothing);
+    debug_assert!(read.is_ok(), "{read:?}");
+    nothing.into_asked()
+});
 
 /// The policy that holds where no tag says otherwise: the stack's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -341,7 +324,7 @@ impl FromStr for Defaults {
                 value: String::new(),
                 expected: "key=value".to_owned(),
             })?;
-            if !KEYS.contains(&key) {
+            if !KEYS.contains(key) {
                 return Err(PolicyError::UnknownKey { key: key.to_owned() });
             }
             settings.insert(key.to_owned(), value.to_owned());
@@ -349,7 +332,7 @@ impl FromStr for Defaults {
         // `mode=act` as a default is fine without alarms: each fleet must name its own.
         let mut alone = texts(&settings);
         alone.remove("mode");
-        Policy::from_settings(&Settings(alone))?;
+        Policy::from_settings(&Settings::new(alone))?;
         Ok(Self(settings))
     }
 }

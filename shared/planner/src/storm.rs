@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fact::Fact;
+use crate::hash::fnv1a;
 use crate::ids::FleetName;
-use crate::sweep::fnv1a;
 
 /// A fleet whose facts wait is looked at once in so long, at a second of its own. A hundred fleets make two looks a second
 /// then, of some six calls to Auto Scaling and EC2 each: well below what an account may ask of them. Against the minutes for which

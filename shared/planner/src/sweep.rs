@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::fact::Subject;
 use crate::fleet::{FLEET_TAG, Layout};
+use crate::hash::fnv1a;
 use crate::ids::{AlarmName, FleetName, InstanceId, RuleName};
 use crate::image::Image;
 use crate::observation::{Group, RuleReading};
@@ -227,9 +228,4 @@ fn drifted(fleet: &Fleet, compliance: &BTreeMap<RuleName, RuleReading>) -> BTree
         }
     }
     drifted
-}
-
-/// FNV-1a: short, stable across versions and machines, and enough to notice a change. It guards nothing.
-pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -79,14 +79,6 @@ impl Window {
         self.changes_after(now).into_iter().find(|at| self.is_open(*at))
     }
 
-    /// The first time after now at which it is closed. None: it is closed now, or does not close in the next two weeks.
-    pub fn closes_at(&self, now: Timestamp) -> Option<Timestamp> {
-        if !self.is_open(now) {
-            return None;
-        }
-        self.changes_after(now).into_iter().find(|at| !self.is_open(*at))
-    }
-
     /// Every time in the coming two weeks at which it may open or close, in their order.
     fn changes_after(&self, now: Timestamp) -> BTreeSet<Timestamp> {
         let mut changes = BTreeSet::new();
@@ -271,8 +263,6 @@ mod tests {
         }
         assert_eq!(window.next_opening(opens - second), Some(opens), "{text}");
         assert_eq!(window.next_opening(opens), Some(opens), "{text}");
-        assert_eq!(window.closes_at(opens), Some(closes), "{text}");
-        assert_eq!(window.closes_at(opens - second), None, "{text}");
     }
 
     #[test]
@@ -315,16 +305,19 @@ mod tests {
         check("Sun 02:15-02:45 Europe/Berlin", "2026-10-25T00:15:00Z", "2026-10-25T00:45:00Z");
         let again = window("Sun 02:15-02:45 Europe/Berlin");
         assert_eq!(again.next_opening(at("2026-10-25T00:45:00Z")), Some(at("2026-10-25T01:15:00Z")));
-        assert_eq!(again.closes_at(at("2026-10-25T01:15:00Z")), Some(at("2026-10-25T01:45:00Z")));
+        let is_open = |instant| again.is_open(at(instant));
+        assert!(is_open("2026-10-25T01:15:00Z") && is_open("2026-10-25T01:44:59Z") && !is_open("2026-10-25T01:45:00Z"));
         check("Sun 00:00-24:00 Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
     }
 
     #[test]
     fn always_is_open_and_never_closes() {
-        let (always, now) = (Window::always(), at("2026-11-20T12:00:00Z"));
-        assert!(always.is_open(now));
-        assert_eq!((always.next_opening(now), always.closes_at(now)), (Some(now), None));
-        assert_eq!(window("Mon-Sun 00:00-24:00 UTC").closes_at(now), None);
+        let always = Window::always();
+        for hour in 0..14 * 24 {
+            let now = at("2026-11-20T12:00:00Z") + SignedDuration::from_hours(hour);
+            assert!(always.is_open(now) && window("Mon-Sun 00:00-24:00 UTC").is_open(now), "{now}");
+            assert_eq!(always.next_opening(now), Some(now));
+        }
         assert!(window(" always ") == always && always.to_string() == "always");
     }
 

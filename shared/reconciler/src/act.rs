@@ -1,17 +1,16 @@
-//! Doing what was decided. No choice is left: before each write the live value is read and compared, and a difference
-//! ends the attempt, because the decision was made on another world.
+//! Doing what was decided. No choice is left: before each write the live values are read, and where the planner's
+//! [`precondition`] finds others than it decided on, the attempt ends.
 
-use driftless_planner::action::{Action, ActionResult, Outcome, Protection};
-use driftless_planner::ids::{FleetName, GroupName, RefreshId};
+use driftless_planner::action::{Action, ActionResult, Outcome};
+use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
 use driftless_planner::limits::CUTOVERS_MAX;
-use driftless_planner::observation::{Group, Lifecycle, TemplateReference};
-use driftless_planner::refresh::{Refresh, RefreshStatus};
+use driftless_planner::precondition;
+use driftless_planner::precondition::{Live, needs};
 use driftless_planner::text::ForeignText;
-use futures_util::future::{join, join3};
+use futures_util::future::{join, join3, try_join_all};
 use jiff::Timestamp;
 
 use crate::ports::{CallError, CallErrorKind, Called, Launched, Ports};
-use crate::traffic::{self, Traffic};
 
 /// What came of a list of actions.
 #[derive(Debug)]
@@ -35,23 +34,16 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
             return Acted { outcomes, is_out_of_time: true };
         };
         let result = match live {
-            Ok(Live::Frozen) => Ok(ActionResult::Frozen),
-            Ok(Live::Gone) => Ok(ActionResult::Gone),
-            Ok(Live::Here(here)) => write(ports, &here, action).await,
-            Ok(Live::Turn(turn)) => write_turn(ports, fleet, turn).await,
+            Ok(live) => match precondition(action, &live).result() {
+                Some(result) => Ok(result),
+                None => write(ports, fleet, action).await,
+            },
             Err(error) => Err(error),
         };
-        let result = result.unwrap_or_else(|error| failed(action, &error));
+        let result = result.unwrap_or_else(|error| refusal(action, &error));
         let group = action.group().map(GroupName::as_str);
         tracing::info!(action = action.name(), group, ?result, detail = ?action, "acted");
-        let is_as_decided = matches!(
-            result,
-            ActionResult::Done
-                | ActionResult::Launched(_)
-                | ActionResult::Written(_)
-                | ActionResult::Started(_)
-                | ActionResult::Gone
-        );
+        let is_as_decided = result.is_as_decided();
         outcomes.push(Outcome { action: action.clone(), result });
         if !is_as_decided {
             break;
@@ -60,141 +52,10 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
     Acted { outcomes, is_out_of_time: false }
 }
 
-/// What an action meets right before its write.
-enum Live {
-    Frozen,
-    Gone,
-    Here(Box<Here>),
-    /// It is about no group, but about the turns that all fleets share.
-    Turn(Turn),
-}
-
-/// Everything that an action about a group compares with what was decided on.
-struct Here {
-    group: Group,
-    traffic: Traffic,
-    /// The newest instance refresh, where the action is about one.
-    refresh: Option<Refresh>,
-}
-
-enum Turn {
-    Take,
-    Give,
-}
-
 /// The stop switch is read right before each disruptive write, together with the live values.
 async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<Live> {
     let (live, is_frozen) = join(read_live(ports, action), is_frozen(ports, fleet, action)).await;
-    if is_frozen? { Ok(Live::Frozen) } else { live }
-}
-
-async fn read_live<P: Ports>(ports: &P, action: &Action) -> Called<Live> {
-    let Some(name) = action.group() else {
-        return Ok(Live::Turn(if *action == Action::TakeTurn { Turn::Take } else { Turn::Give }));
-    };
-    let refresh =
-        async { if matches!(action, Action::RollBackRefresh { .. }) { ports.refresh(name).await } else { Ok(None) } };
-    let (group, traffic, refresh) = join3(ports.group(name), traffic::read(ports, action), refresh).await;
-    let Some(group) = group? else { return Ok(Live::Gone) };
-    Ok(Live::Here(Box::new(Here { group, traffic: traffic?, refresh: refresh? })))
-}
-
-async fn write_turn<P: Ports>(ports: &P, fleet: &FleetName, turn: Turn) -> Called<ActionResult> {
-    match turn {
-        Turn::Take if ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await? => Ok(ActionResult::Done),
-        Turn::Take => Ok(ActionResult::NoTurn),
-        Turn::Give => ports.give_turn(fleet).await.map(|()| ActionResult::Done),
-    }
-}
-
-async fn write<P: Ports>(ports: &P, here: &Here, action: &Action) -> Called<ActionResult> {
-    let Here { group, traffic, refresh } = here;
-    let name = &group.name;
-    let done = |()| ActionResult::Done;
-    match action {
-        Action::SetMaximum { expected, maximum, .. } => match group.max {
-            live if live == *maximum => Ok(ActionResult::Done),
-            live if live != *expected => Ok(ActionResult::Changed),
-            _ => ports.set_maximum(name, *maximum).await.map(done),
-        },
-        Action::SetMinimum { expected, minimum, .. } => match group.min {
-            live if live == *minimum => Ok(ActionResult::Done),
-            live if live != *expected => Ok(ActionResult::Changed),
-            _ => ports.set_minimum(name, *minimum).await.map(done),
-        },
-        Action::SetDesired { expected, desired, .. } => match group.desired {
-            live if live != *expected => Ok(ActionResult::Changed),
-            _ => ports.set_desired(name, *desired).await.map(done),
-        },
-        Action::Launch { zone, token, .. } => match ports.launch(name, zone, token).await? {
-            Launched::Instance(instance) => Ok(ActionResult::Launched(instance)),
-            Launched::Failed(message) => Ok(ActionResult::Failed(message)),
-        },
-        Action::Protect { instance, protection, .. } => match group.member(instance) {
-            None => Ok(ActionResult::Gone),
-            Some(member) if member.protected == (*protection == Protection::On) => Ok(ActionResult::Done),
-            Some(_) => ports.protect(name, instance, *protection).await.map(done),
-        },
-        Action::Terminate { instance, expected_desired, capacity, .. } => {
-            match group.member(instance).map(|member| &member.lifecycle) {
-                None | Some(Lifecycle::Terminating) => Ok(ActionResult::Gone),
-                Some(_) if group.desired != *expected_desired => Ok(ActionResult::Changed),
-                Some(_) => ports.terminate(instance, *capacity).await.map(done),
-            }
-        }
-        Action::SetAside { instance, expected_desired, capacity, .. } => {
-            match group.member(instance).map(|member| &member.lifecycle) {
-                None | Some(Lifecycle::Terminating) => Ok(ActionResult::Gone),
-                Some(Lifecycle::Standby) => Ok(ActionResult::Done),
-                Some(_) if group.desired != *expected_desired => Ok(ActionResult::Changed),
-                Some(_) => ports.set_aside(name, instance, *capacity).await.map(done),
-            }
-        }
-        Action::WriteTemplate { template, base, image, token, .. } => {
-            ports.write_template(template, base, image, token).await.map(ActionResult::Written)
-        }
-        Action::SetTemplate { template, .. } if group.template == TemplateReference::Numbered(template.clone()) => {
-            Ok(ActionResult::Done)
-        }
-        Action::SetTemplate { expected, .. } if group.template != *expected => Ok(ActionResult::Changed),
-        Action::SetTemplate { template, .. } => ports.set_template(name, template).await.map(done),
-        Action::StartRefresh { plan, .. } => ports.start_refresh(name, plan).await.map(ActionResult::Started),
-        Action::RollBackRefresh { refresh: decided, .. } => {
-            roll_back_refresh(ports, name, refresh.as_ref(), decided).await
-        }
-        Action::Empty { expected, maximum, without_traffic, .. } => {
-            traffic::empty(ports, group, traffic, *expected, *maximum, without_traffic.as_ref()).await
-        }
-        Action::SetWeights { change, gate, .. } => traffic::set_weights(ports, traffic, change, gate).await,
-        Action::Attach { target_group, .. } if group.target_groups.contains(target_group) => Ok(ActionResult::Done),
-        Action::Attach { in_service, .. } if is_fewer_in_service(group, *in_service) => Ok(ActionResult::Changed),
-        Action::Attach { target_group, api, .. } => ports.attach(name, target_group, *api).await.map(done),
-        Action::Detach { target_group, .. } if !group.target_groups.contains(target_group) => Ok(ActionResult::Done),
-        Action::Detach { target_group, api, others_healthy, .. } => {
-            traffic::detach(ports, group, traffic, target_group, *api, *others_healthy).await
-        }
-        // They are about no group, and were not read with one.
-        Action::TakeTurn | Action::GiveTurn => Ok(ActionResult::Gone),
-    }
-}
-
-fn is_fewer_in_service(group: &Group, needed: u32) -> bool {
-    let in_service = group.members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
-    traffic::is_fewer(in_service.count(), needed)
-}
-
-async fn roll_back_refresh<P: Ports>(
-    ports: &P,
-    group: &GroupName,
-    live: Option<&Refresh>,
-    decided: &RefreshId,
-) -> Called<ActionResult> {
-    match live {
-        Some(live) if live.id != *decided || !live.status.is_under_way() => Ok(ActionResult::Gone),
-        Some(live) if live.status == RefreshStatus::GoingBack => Ok(ActionResult::Done),
-        Some(_) => ports.roll_back_refresh(group).await.map(|()| ActionResult::Done),
-        None => Ok(ActionResult::Gone),
-    }
+    if is_frozen? { Ok(Live { is_frozen: true, ..Live::default() }) } else { live }
 }
 
 async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<bool> {
@@ -205,8 +66,59 @@ async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> C
     Ok(freezes.iter().any(|freeze| freeze.holds(ports.now())))
 }
 
+/// What an action depends on is read together.
+async fn read_live<P: Ports>(ports: &P, action: &Action) -> Called<Live> {
+    let Some(name) = action.group() else { return Ok(Live::default()) };
+    let needs = needs(action);
+    let forwards =
+        async { if needs.forwards.is_empty() { Ok(Vec::new()) } else { ports.forwards(&needs.forwards).await } };
+    let health_of = async |arn: &TargetGroupArn| Ok((arn.clone(), ports.target_health(arn).await?));
+    let targets = try_join_all(needs.targets.iter().map(health_of));
+    let refresh = async { if needs.refresh { ports.refresh(name).await } else { Ok(None) } };
+    let (group, traffic, refresh) = join3(ports.group(name), join(forwards, targets), refresh).await;
+    let Some(group) = group? else { return Ok(Live::default()) };
+    let (forwards, targets) = (traffic.0?, traffic.1?.into_iter().collect());
+    Ok(Live { is_frozen: false, group: Some(group), forwards, targets, refresh: refresh? })
+}
+
+/// The one call that an action is.
+async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<ActionResult> {
+    match action {
+        Action::TakeTurn => {
+            let is_taken = ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await?;
+            return Ok(if is_taken { ActionResult::Done } else { ActionResult::NoTurn });
+        }
+        Action::Launch { group, zone, token, .. } => {
+            return Ok(match ports.launch(group, zone, token).await? {
+                Launched::Instance(instance) => ActionResult::Launched(instance),
+                Launched::Failed(message) => ActionResult::Failed(message),
+            });
+        }
+        Action::WriteTemplate { template, base, image, token, .. } => {
+            return ports.write_template(template, base, image, token).await.map(ActionResult::Written);
+        }
+        Action::StartRefresh { group, plan } => {
+            return ports.start_refresh(group, plan).await.map(ActionResult::Started);
+        }
+        Action::GiveTurn => ports.give_turn(fleet).await,
+        Action::SetMaximum { group, maximum, .. } => ports.set_maximum(group, *maximum).await,
+        Action::SetMinimum { group, minimum, .. } => ports.set_minimum(group, *minimum).await,
+        Action::SetDesired { group, desired, .. } => ports.set_desired(group, *desired).await,
+        Action::Protect { group, instance, protection } => ports.protect(group, instance, *protection).await,
+        Action::Terminate { instance, capacity, .. } => ports.terminate(instance, *capacity).await,
+        Action::SetAside { group, instance, capacity, .. } => ports.set_aside(group, instance, *capacity).await,
+        Action::Empty { group, maximum, .. } => ports.empty(group, *maximum).await,
+        Action::SetTemplate { group, template, .. } => ports.set_template(group, template).await,
+        Action::SetWeights { change, .. } => ports.set_weights(change).await,
+        Action::Attach { group, target_group, api, .. } => ports.attach(group, target_group, *api).await,
+        Action::Detach { group, target_group, api, .. } => ports.detach(group, target_group, *api).await,
+        Action::RollBackRefresh { group, .. } => ports.roll_back_refresh(group).await,
+    }?;
+    Ok(ActionResult::Done)
+}
+
 /// What a failed call means for the decision that asked for it.
-fn failed(action: &Action, error: &CallError) -> ActionResult {
+pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
     tracing::warn!(action = action.name(), %error, "a call did not come out as decided");
     let message = error.message.clone();
     match error.kind {

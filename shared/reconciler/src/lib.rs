@@ -10,5 +10,4 @@ pub mod observe;
 pub mod ports;
 pub mod reconcile;
 pub mod sweep;
-mod traffic;
 mod voice;

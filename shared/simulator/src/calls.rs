@@ -1,15 +1,11 @@
 //! What functions ask of AWS, call by call, where somebody counts: which calls a decision takes, and which of them wait
 //! for each other.
 
-mod behind;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use driftless_planner::record::Record;
-use jiff::{SignedDuration, Timestamp};
-
-pub use behind::{Behind, all_behind, behind};
+use jiff::Timestamp;
 
 /// The call with which a look begins, together with others.
 const LOOK_BEGINS: &str = "load";
@@ -90,11 +86,6 @@ impl Calls {
         }
     }
 
-    /// The calls of each function.
-    pub fn by_function(&self) -> impl Iterator<Item = &[Call]> {
-        self.made.values().map(Vec::as_slice)
-    }
-
     /// The looks of all functions, in their order. A function that looks at several fleets at once tells nothing of use.
     pub fn looks(&self) -> Vec<Look> {
         let mut looks = Vec::new();
@@ -170,6 +161,24 @@ pub fn rounds(calls: &[Call]) -> Vec<Vec<&Call>> {
     rounds
 }
 
+/// How `shared/aws` answers a call where everything fits one page: how many calls of AWS are behind it, a number for each
+/// round. Of a call that is not told of here it is one.
+fn behind(operation: &str) -> &'static [usize] {
+    match operation {
+        "load" => &[3],
+        "open_fleets" | "ec2:DescribeImages (by id)" => &[2],
+        "take_turn"
+        | "give_turn"
+        | "elasticloadbalancing:ModifyRule"
+        | "autoscaling:UpdateAutoScalingGroup (template)"
+        | "autoscaling:StartInstanceRefresh" => &[1, 1],
+        // The rules are found by way of the load balancer and its listeners; the color that is not live has a template of its
+        // own, and its base is found there.
+        "elasticloadbalancing:DescribeRules" | "ec2:CreateLaunchTemplateVersion" => &[1, 1, 1],
+        _ => &[1],
+    }
+}
+
 /// The longest chain of AWS calls behind these calls, in which each waits for the one before.
 pub fn aws_rounds(calls: &[Call]) -> usize {
     depths(calls, |call| behind(call.operation).len()).into_iter().max().unwrap_or(0)
@@ -177,7 +186,7 @@ pub fn aws_rounds(calls: &[Call]) -> usize {
 
 /// How many AWS calls are behind these calls, each for one page.
 pub fn aws_calls(calls: &[Call]) -> usize {
-    calls.iter().map(|call| behind(call.operation).iter().map(Vec::len).sum::<usize>()).sum()
+    calls.iter().flat_map(|call| behind(call.operation)).sum()
 }
 
 /// How long the longest chain is that ends with each call.
@@ -189,13 +198,6 @@ fn depths(calls: &[Call], length: impl Fn(&Call) -> usize) -> Vec<usize> {
         depths.push(longest + length(call));
     }
     depths
-}
-
-/// How long the calls took from the first to the last.
-pub fn span(calls: &[Call]) -> SignedDuration {
-    let begin = calls.iter().map(|call| call.sent).min();
-    let end = calls.iter().map(|call| call.answered).max();
-    begin.zip(end).map_or(SignedDuration::ZERO, |(begin, end)| end.duration_since(begin))
 }
 
 #[cfg(test)]

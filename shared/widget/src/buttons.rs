@@ -38,7 +38,9 @@ pub(crate) fn to_fleet(frame: &Frame, fleet: &FleetName) -> Markup {
 
 /// A link to all fleets.
 pub(crate) fn to_all(frame: &Frame) -> Markup {
-    link(frame, "All fleets", &serde_json::Map::new())
+    #[derive(Serialize)]
+    struct Nothing {}
+    link(frame, "All fleets", &Nothing {})
 }
 
 fn link(frame: &Frame, label: &str, parameters: &impl Serialize) -> Markup {

@@ -11,7 +11,6 @@ pub mod crowd;
 pub mod floor;
 pub mod measure;
 pub mod peers;
-pub mod plot;
 pub mod process;
 pub mod report;
 pub mod runtime;

@@ -15,7 +15,8 @@ use driftless_bench::measure::{Bench, Effort};
 use driftless_bench::peers::{self, Peer};
 use driftless_bench::report::{CaseReport, PeerReport, Report, replaced};
 use driftless_bench::trust::Trust;
-use driftless_bench::{plot, size, storm};
+use driftless_bench::{size, storm};
+use driftless_testkit::plot::svg;
 
 const BYTES_OF_MB: f64 = 1e6;
 
@@ -135,7 +136,7 @@ fn write(report: &Report, root: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&page)?;
     let text = replaced(&text, &report.section()).context("docs/performance.md has no place for the section")?;
     std::fs::write(page, text)?;
-    let plot = plot::svg("init + first event over TLS, the floor without; logarithmic", &plot::bars(report));
+    let plot = svg("init + first event over TLS, the floor without; logarithmic", " ms", &report.bars());
     std::fs::write(root.join("docs/performance-bench.svg"), plot)?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use driftless_testkit::plot::{Bar, Color};
+
 use crate::cases::Goals;
 use crate::measure::{Figures, Measured};
 use crate::storm::Told;
@@ -84,6 +86,19 @@ impl Goal {
 }
 
 impl Report {
+    /// The bars of the plot: each of ours and its floor, and the peers.
+    pub fn bars(&self) -> Vec<Bar> {
+        let mut bars = Vec::new();
+        for case in &self.cases {
+            let (own, floor) = (case.measured.tls.start, case.measured.floor.start);
+            bars.push(Bar { label: case.id.clone(), value: own, color: Color::Own });
+            bars.push(Bar { label: "its floor".to_owned(), value: floor, color: Color::Below });
+        }
+        let peers = self.peers.iter();
+        bars.extend(peers.map(|peer| Bar { label: peer.name.clone(), value: peer.figures.start, color: Color::Peer }));
+        bars
+    }
+
     /// Every goal.
     pub fn goals(&self) -> Vec<Goal> {
         let mut goals = Vec::new();
@@ -346,7 +361,7 @@ fn table<R: AsRef<[String]>>(text: &mut String, header: &[String], rows: impl In
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
+mod testing {
     use super::*;
 
     fn figures(start: f64, warm: f64) -> Figures {
@@ -355,7 +370,7 @@ pub(crate) mod testing {
     }
 
     /// A detector, and a peer that is 50 times as slow.
-    pub(crate) fn report() -> Report {
+    pub(super) fn report() -> Report {
         let measured = Measured {
             tls: figures(8.0, 1.0),
             http: figures(6.0, 0.9),
@@ -402,6 +417,19 @@ mod tests {
         ] {
             assert!(text.contains(row), "{row} in {text}");
         }
+    }
+
+    #[test]
+    fn every_candidate_has_a_bar() {
+        let bars = testing::report().bars();
+        let labels: Vec<(&str, Color)> = bars.iter().map(|bar| (bar.label.as_str(), bar.color)).collect();
+        let expected = [
+            ("detector/one", Color::Own),
+            ("its floor", Color::Below),
+            ("boto3", Color::Peer),
+            ("custodian", Color::Peer),
+        ];
+        assert_eq!(labels, expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! A few local AWSs stand; each scene has one to itself, empty, and ends with [`stage::Stage::assert_at_rest`]. What only
 //! all of them together can show is in [`proof`]. They are not among the tests of a plain `cargo test`: they need the
-//! emulators that `make e2e` installs.
+//! emulators that `make test ONLY=end-to-end` installs.
 //!
 //! | shown | in |
 //! | --- | --- |

@@ -1,37 +1,18 @@
 //! The variants of the event that AWS documents or that were seen, and bad input.
 
+use driftless_testkit::events::{self, event, events_but};
 use serde_json::{Value, json};
 
 use super::*;
 
 const INSTANCE: &str = include_str!("../../../../tests/events/alarm-instance.json");
 const TARGET_GROUP: &str = include_str!("../../../../tests/events/alarm-target-group.json");
-const LAUNCH: &str = include_str!("../../../../tests/events/asg-launch-successful.json");
-const FOREIGN_EVENTS: [&str; 7] = [
-    include_str!("../../../../tests/events/ami-available.json"),
-    LAUNCH,
-    include_str!("../../../../tests/events/config-compliant.json"),
-    include_str!("../../../../tests/events/config-noncompliant-inventory.json"),
-    include_str!("../../../../tests/events/config-noncompliant.json"),
-    include_str!("../../../../tests/events/image-published.json"),
-    include_str!("../../../../tests/events/imagebuilder-available.json"),
-];
 
 const METRIC: &str = "/detail/configuration/metrics/0/metricStat/metric";
 
-fn ours() -> AccountId {
-    "123456789012".parse().unwrap()
-}
-
 /// The event of an instance's alarm, with a field replaced, or taken away by None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
-    let mut event: Value = serde_json::from_str(INSTANCE).unwrap();
-    let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    match value {
-        Some(value) => fields.insert(key.to_owned(), value),
-        None => fields.remove(key),
-    };
-    event.to_string()
+    events::with(INSTANCE, parent, key, value)
 }
 
 /// An alarm whose metrics are these.
@@ -44,24 +25,7 @@ fn metric(namespace: &str, dimensions: &Value) -> Value {
            "period": 60, "stat": "Sum"}, "returnData": true})
 }
 
-fn fact(body: &str) -> AlarmFact {
-    match parse(body, &ours()).unwrap() {
-        Parsed::Facts(facts) => match facts.as_slice() {
-            [Fact::Alarm(fact)] => fact.clone(),
-            other => panic!("{other:?}"),
-        },
-        Parsed::Ignored(reason) => panic!("ignored: {reason}"),
-    }
-}
-
-fn refused(body: &str) -> InvalidEvent {
-    parse(body, &ours()).unwrap_err()
-}
-
-#[track_caller]
-fn assert_ignored(body: &str) {
-    assert!(matches!(parse(body, &ours()), Ok(Parsed::Ignored(_))), "{body}");
-}
+driftless_testkit::reads_events!(Alarm, AlarmFact);
 
 fn subject_of(instances: &[&str], groups: &[&str], target_groups: &[&str]) -> AlarmSubject {
     AlarmSubject {
@@ -243,11 +207,11 @@ fn other_reports_of_alarms_are_ignored() {
 
 #[test]
 fn events_of_other_kinds_are_refused_by_their_detail_type() {
-    for body in FOREIGN_EVENTS {
+    for body in events_but(&["alarm-instance", "alarm-target-group"]) {
         assert_eq!(refused(body).field, "detail-type", "{body}");
     }
     assert_eq!(
-        refused(LAUNCH).to_string(),
+        refused(event("asg-launch-successful")).to_string(),
         "detail-type: unexpected \"EC2 Instance Launch Successful\", expected CloudWatch Alarm State Change"
     );
 }

@@ -1,5 +1,6 @@
 //! The variants of the event that AWS documents or that were seen, and bad input.
 
+use driftless_testkit::events::{self, event, events_but};
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,51 +8,15 @@ use super::*;
 const NON_COMPLIANT: &str = include_str!("../../../../tests/events/config-noncompliant.json");
 const INVENTORY: &str = include_str!("../../../../tests/events/config-noncompliant-inventory.json");
 const COMPLIANT: &str = include_str!("../../../../tests/events/config-compliant.json");
-const LAUNCH: &str = include_str!("../../../../tests/events/asg-launch-successful.json");
-const FOREIGN_EVENTS: [&str; 6] = [
-    include_str!("../../../../tests/events/alarm-instance.json"),
-    include_str!("../../../../tests/events/alarm-target-group.json"),
-    include_str!("../../../../tests/events/ami-available.json"),
-    LAUNCH,
-    include_str!("../../../../tests/events/image-published.json"),
-    include_str!("../../../../tests/events/imagebuilder-available.json"),
-];
 
 const RESULT: &str = "/detail/newEvaluationResult";
 
-fn ours() -> AccountId {
-    "123456789012".parse().unwrap()
-}
-
 /// The event of a non-compliant instance, with a field replaced, or taken away by None.
 fn with(parent: &str, key: &str, value: Option<Value>) -> String {
-    let mut event: Value = serde_json::from_str(NON_COMPLIANT).unwrap();
-    let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    match value {
-        Some(value) => fields.insert(key.to_owned(), value),
-        None => fields.remove(key),
-    };
-    event.to_string()
+    events::with(NON_COMPLIANT, parent, key, value)
 }
 
-fn fact(body: &str) -> ComplianceFact {
-    match parse(body, &ours()).unwrap() {
-        Parsed::Facts(facts) => match facts.as_slice() {
-            [Fact::Compliance(fact)] => fact.clone(),
-            other => panic!("{other:?}"),
-        },
-        Parsed::Ignored(reason) => panic!("ignored: {reason}"),
-    }
-}
-
-fn refused(body: &str) -> InvalidEvent {
-    parse(body, &ours()).unwrap_err()
-}
-
-#[track_caller]
-fn assert_ignored(body: &str) {
-    assert!(matches!(parse(body, &ours()), Ok(Parsed::Ignored(_))), "{body}");
-}
+driftless_testkit::reads_events!(Compliance, ComplianceFact);
 
 #[test]
 fn a_verdict_on_an_instance_is_a_fact() {
@@ -157,11 +122,11 @@ fn other_reports_of_config_are_ignored() {
 
 #[test]
 fn events_of_other_kinds_are_refused_by_their_detail_type() {
-    for body in FOREIGN_EVENTS {
+    for body in events_but(&["config-compliant", "config-noncompliant", "config-noncompliant-inventory"]) {
         assert_eq!(refused(body).field, "detail-type", "{body}");
     }
     assert_eq!(
-        refused(LAUNCH).to_string(),
+        refused(event("asg-launch-successful")).to_string(),
         "detail-type: unexpected \"EC2 Instance Launch Successful\", expected Config Rules Compliance Change"
     );
 }

@@ -1,5 +1,6 @@
 //! The variants of the events that AWS documents or that were seen, our own event, and bad input.
 
+use driftless_testkit::events::{event, events_but, with};
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,49 +8,8 @@ use super::*;
 const AMI: &str = include_str!("../../../../tests/events/ami-available.json");
 const BUILDER: &str = include_str!("../../../../tests/events/imagebuilder-available.json");
 const OWN: &str = include_str!("../../../../tests/events/image-published.json");
-const LAUNCH: &str = include_str!("../../../../tests/events/asg-launch-successful.json");
-const FOREIGN_EVENTS: [&str; 6] = [
-    include_str!("../../../../tests/events/alarm-instance.json"),
-    include_str!("../../../../tests/events/alarm-target-group.json"),
-    LAUNCH,
-    include_str!("../../../../tests/events/config-compliant.json"),
-    include_str!("../../../../tests/events/config-noncompliant-inventory.json"),
-    include_str!("../../../../tests/events/config-noncompliant.json"),
-];
 
-fn ours() -> AccountId {
-    "123456789012".parse().unwrap()
-}
-
-/// An event with a field replaced, or taken away by None.
-fn with(event: &str, parent: &str, key: &str, value: Option<Value>) -> String {
-    let mut event: Value = serde_json::from_str(event).unwrap();
-    let fields = event.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    match value {
-        Some(value) => fields.insert(key.to_owned(), value),
-        None => fields.remove(key),
-    };
-    event.to_string()
-}
-
-fn fact(body: &str) -> ImageFact {
-    match parse(body, &ours()).unwrap() {
-        Parsed::Facts(facts) => match facts.as_slice() {
-            [Fact::Image(fact)] => fact.clone(),
-            other => panic!("{other:?}"),
-        },
-        Parsed::Ignored(reason) => panic!("ignored: {reason}"),
-    }
-}
-
-fn refused(body: &str) -> InvalidEvent {
-    parse(body, &ours()).unwrap_err()
-}
-
-#[track_caller]
-fn assert_ignored(body: &str) {
-    assert!(matches!(parse(body, &ours()), Ok(Parsed::Ignored(_))), "{body}");
-}
+driftless_testkit::reads_events!(Image, ImageFact);
 
 fn reported(image: ImageReference, source: ImageSource) -> ImageFact {
     ImageFact {
@@ -160,11 +120,11 @@ fn every_source_of_our_own_bus_may_publish() {
 
 #[test]
 fn events_of_other_kinds_are_refused_by_their_detail_type() {
-    for body in FOREIGN_EVENTS {
+    for body in events_but(&["ami-available", "image-published", "imagebuilder-available"]) {
         assert_eq!(refused(body).field, "detail-type", "{body}");
     }
     assert_eq!(
-        refused(LAUNCH).to_string(),
+        refused(event("asg-launch-successful")).to_string(),
         "detail-type: unexpected \"EC2 Instance Launch Successful\", expected EC2 AMI State Change or \
          EC2 Image Builder Image State Change or image.published"
     );

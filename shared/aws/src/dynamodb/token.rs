@@ -1,5 +1,6 @@
 //! Tokens and spread, derived and never random: the same commit sent twice is one commit.
 
+use driftless_planner::hash::fnv1a;
 use driftless_reconciler::ports::Lease;
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ const LENGTH_MAX: usize = 36;
 /// a decision that is made anew on the same version has other contents, which DynamoDB would refuse under the old
 /// token.
 pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, variant: &str) -> String {
-    let hash = fnv1a(&[
+    let hash = hash_of(&[
         lease.fleet.as_str().as_bytes(),
         &next_version.to_be_bytes(),
         &lease.fence.to_be_bytes(),
@@ -22,16 +23,13 @@ pub(crate) fn commit_token(lease: &Lease, next_version: u64, now: Timestamp, var
     token.chars().take(LENGTH_MAX).collect()
 }
 
-/// FNV-1a, 64 bits: stable in every build, unlike the standard library's hashers. The parts are told apart by their
-/// lengths.
-pub(crate) fn fnv1a(parts: &[&[u8]]) -> u64 {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
+/// A hash of several parts, which are told apart by their lengths.
+pub(crate) fn hash_of(parts: &[&[u8]]) -> u64 {
     let lengths_and_bytes = parts.iter().flat_map(|part| {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
         length.into_iter().chain(part.iter().copied())
     });
-    lengths_and_bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    fnv1a(&lengths_and_bytes.collect::<Vec<u8>>())
 }
 
 #[cfg(test)]
@@ -56,7 +54,8 @@ mod tests {
             commit_token(&lease(fleet, fence), version, now, variant)
         };
         let one = token("app", 3, 7, 1, "a");
-        assert_eq!(one, token("app", 3, 7, 1, "a"));
+        // The same in every build: a version that is deployed meanwhile must not commit the same twice.
+        assert_eq!(one, "d8d4af30c5173e96-7-3");
         for other in [
             token("apq", 3, 7, 1, "a"),
             token("app", 4, 7, 1, "a"),

@@ -188,3 +188,71 @@ async fn an_image_without_its_date_is_unreadable() {
         assert!(error.message.as_str().starts_with(message), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_image_tells_by_its_tags_whose_it_is_how_new_it_is_and_whether_it_is_a_backup() {
+    for (tags, image_for, build, is_backup) in [
+        (&[][..], None, None, false),
+        (&[("driftless:image-for", "web")], Some("web"), None, false),
+        (&[("driftless:image-for", "web"), ("driftless:build", "7")], Some("web"), Some("7"), false),
+        (&[("driftless:image-for", "web"), ("aws:backup:source-resource", "arn")], Some("web"), None, true),
+        (&[("aws:dlm:lifecycle-policy-id", "policy-1")], None, None, true),
+        (&[("backup", "daily"), ("made-by:aws:backup:", "a person")], None, None, false),
+    ] {
+        let tags = tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>"));
+        let tags = tags.collect::<Vec<_>>().concat();
+        let fields = format!(
+            "<imageState>available</imageState><creationDate>2026-11-20T12:00:00.000Z</creationDate>\
+             <architecture>arm64</architecture><tagSet>{tags}</tagSet>"
+        );
+        let image = described(&fields).await.unwrap().remove(0);
+        let text = |value: &'static str| driftless_planner::text::ForeignText::from(value);
+        let expected = (image_for.map(text), build.map(text), is_backup);
+        assert_eq!((image.image_for, image.build, image.is_backup), expected, "{tags}");
+    }
+}
+
+#[tokio::test]
+async fn the_images_of_a_fleet_are_asked_for_by_its_tag_among_our_own_and_with_those_that_are_disabled() {
+    let none = "<DescribeImagesResponse><imagesSet/><nextToken/></DescribeImagesResponse>";
+    let asked = async |ask: &str| {
+        let canned = Canned::default().on("Action=DescribeImages", 200, none);
+        let aws = on(&canned);
+        let images = match ask {
+            "fleet" => aws.images_for(&"web".parse().unwrap()).await,
+            "any" => aws.all_images().await,
+            _ => aws.images_built_as("arn:aws:imagebuilder:image/web").await,
+        };
+        assert_eq!(images.unwrap(), [], "{ask}");
+        canned.only()
+    };
+    for (ask, filter) in [
+        ("fleet", ["Filter.1.Name=tag:driftless:image-for", "Filter.1.Value.1=web"]),
+        ("any", ["Filter.1.Name=tag-key", "Filter.1.Value.1=driftless:image-for"]),
+        ("built", ["Filter.1.Name=tag:Ec2ImageBuilderArn", "Filter.1.Value.1=arn:aws:imagebuilder:image/web"]),
+    ] {
+        let sent = asked(ask).await;
+        for field in filter.into_iter().chain(["Owner.1=self", "IncludeDisabled=true"]) {
+            assert!(sent.has(field), "{ask}: {field} is not in {:?}", sent.fields());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_somebody_shared_is_known_by_its_id_and_is_not_ours() {
+    let item = |id: &str| {
+        format!(
+            "<item><imageId>{id}</imageId><imageState>available</imageState><architecture>arm64</architecture>\
+             <creationDate>2026-11-20T12:00:00.000Z</creationDate></item>"
+        )
+    };
+    let page = |items: &str| {
+        format!("<DescribeImagesResponse><imagesSet>{items}</imagesSet><nextToken/></DescribeImagesResponse>")
+    };
+    let ids = ["ami-0123456789abcdef0", "ami-0123456789abcdef1"];
+    let (own, all) = (page(&item(ids[0])), page(&ids.map(item).concat()));
+    let canned = Canned::default().on("Owner.1=self", 200, own).on("Action=DescribeImages", 200, all);
+    let images = on(&canned).images(&ids.map(|id| id.parse().unwrap()).into()).await.unwrap();
+    let owned: Vec<(&str, bool)> = images.values().map(|image| (image.id.as_str(), image.is_own)).collect();
+    assert_eq!(owned, [(ids[0], true), (ids[1], false)]);
+}

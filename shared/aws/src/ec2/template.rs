@@ -12,7 +12,7 @@ use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::Called;
 
 use crate::aws::Aws;
-use crate::dynamodb::fnv1a;
+use crate::dynamodb::hash_of;
 use crate::error::{call_error, refused, required, unless_gone, unreadable};
 
 pub(super) const DESCRIBE_TEMPLATES: &str = "ec2:DescribeLaunchTemplates";
@@ -214,7 +214,7 @@ fn shortened(text: &str) -> String {
 }
 
 fn digest(text: &str) -> String {
-    format!("{:016x}", fnv1a(&[text.as_bytes()]))
+    format!("{:016x}", hash_of(&[text.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -2,16 +2,19 @@
 #![expect(clippy::print_stdout, reason = "a command line tool speaks there")]
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use driftless_exhaustive::explore::explore;
-use driftless_exhaustive::setups;
+use driftless_exhaustive::explore::{Progress, Unfinished, explore};
+use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
 /// Half of the time would go into the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How often it says how far it has come.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// Explores small worlds to their end.
 #[derive(Debug, Parser)]
@@ -19,15 +22,15 @@ struct Arguments {
     /// Only the world with this name.
     #[arg(long)]
     world: Option<String>,
-    /// Only the worlds that every test run explores.
-    #[arg(long)]
-    quick: bool,
-    /// Give up on a world with more states.
+    /// Only worlds of this size: the smallest, those that were explored to their end, or those that never were.
+    #[arg(long, value_enum, conflicts_with = "world")]
+    size: Option<Size>,
+    /// Stop in a world with more states.
     #[arg(long, default_value_t = 20_000_000)]
     states_max: usize,
-    /// Tell of each level.
+    /// Stop in a world after so many minutes, and say how far it came: no verdict.
     #[arg(long)]
-    progress: bool,
+    minutes_max: Option<u64>,
     /// Tell what was seen to happen.
     #[arg(long)]
     seen: bool,
@@ -36,9 +39,19 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut code = ExitCode::SUCCESS;
-    let wanted = |name: &str| arguments.world.as_ref().is_none_or(|world| world == name);
-    let long = if arguments.quick { Vec::new() } else { setups::long() };
-    for setup in setups::quick().into_iter().chain(long).filter(|setup| wanted(setup.name)) {
+    let is_wanted = |setup: &Setup| {
+        arguments.world.as_ref().is_none_or(|world| world == setup.name)
+            && arguments
+                .size
+                .is_none_or(|size| size == setup.size || (size == Size::Explored && setup.size == Size::Small))
+    };
+    let wanted: Vec<_> = setups::all().into_iter().filter(is_wanted).collect();
+    if wanted.is_empty() {
+        let names: Vec<_> = setups::all().iter().map(|setup| setup.name).collect();
+        println!("there is no such world; there are {}", names.join(", "));
+        return ExitCode::FAILURE;
+    }
+    for setup in wanted {
         let (name, story) = (setup.name, setup.story);
         println!("{name}: {story}");
         let model = match Small::new(setup, driftless_planner::decide) {
@@ -49,12 +62,16 @@ fn main() -> ExitCode {
             }
         };
         let began = Instant::now();
-        let progress = |depth, states| {
-            if arguments.progress {
-                println!("  {states} states within {depth} moves");
+        let mut told = began;
+        let goes_on = |progress: Progress| {
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                println!("  {} states within {} moves", progress.states, progress.depth);
             }
+            let is_in_time = arguments.minutes_max.is_none_or(|minutes| began.elapsed() < Duration::from_mins(minutes));
+            progress.states <= arguments.states_max && is_in_time
         };
-        match explore(&model, arguments.states_max, progress) {
+        match explore(&model, goes_on) {
             Ok(explored) => {
                 println!(
                     "  {} states, {} transitions, {} deep, {} at rest, at most {} calm moves to rest, {} doubted, {:.1} s",
@@ -77,7 +94,10 @@ fn main() -> ExitCode {
             }
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
-                code = ExitCode::FAILURE;
+                // Whoever limits the time asks how far it comes, and gets no verdict.
+                if arguments.minutes_max.is_none() || !matches!(unfinished, Unfinished::Stopped(_)) {
+                    code = ExitCode::FAILURE;
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! How the settings of a policy are read: one text by its key, or why it cannot be.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -9,52 +10,70 @@ use super::{Budget, Percent, PolicyError};
 use crate::alarm::AlarmPattern;
 use crate::window::{Window, WindowError};
 
-/// The settings of a policy, by their keys.
-pub(super) struct Settings<'a>(pub(super) BTreeMap<&'a str, &'a str>);
+/// The settings of a policy, by their keys. They remember which keys were asked for: those are the keys of a policy.
+#[derive(Default)]
+pub(super) struct Settings<'a> {
+    texts: BTreeMap<&'a str, &'a str>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
 
-impl Settings<'_> {
+impl<'a> Settings<'a> {
+    pub(super) fn new(texts: BTreeMap<&'a str, &'a str>) -> Self {
+        Self { texts, ..Self::default() }
+    }
+
+    /// The keys that were asked for.
+    pub(super) fn into_asked(self) -> BTreeSet<&'static str> {
+        self.asked.into_inner()
+    }
+
+    fn text(&self, key: &'static str) -> Option<&'a str> {
+        self.asked.borrow_mut().insert(key);
+        self.texts.get(key).copied()
+    }
+
     pub(super) fn read<T>(
         &self,
-        key: &str,
+        key: &'static str,
         default: &str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, PolicyError> {
-        let text = self.0.get(key).copied().unwrap_or(default);
+        let text = self.text(key).unwrap_or(default);
         parse(text).ok_or_else(|| bad(key, text, expected))
     }
 
     /// A setting that need not be there, or says `none`.
     pub(super) fn optional<T>(
         &self,
-        key: &str,
+        key: &'static str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, PolicyError> {
-        match self.0.get(key).copied() {
+        match self.text(key) {
             None | Some("none") => Ok(None),
             Some(text) => parse(text).map(Some).ok_or_else(|| bad(key, text, expected)),
         }
     }
 
-    pub(super) fn percent(&self, key: &str, default: &str) -> Result<Percent, PolicyError> {
+    pub(super) fn percent(&self, key: &'static str, default: &str) -> Result<Percent, PolicyError> {
         self.read(key, default, "a percentage from 0% to 100%", percent)
     }
 
-    pub(super) fn duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
+    pub(super) fn duration(&self, key: &'static str, default: &str) -> Result<SignedDuration, PolicyError> {
         self.read(key, default, "a duration such as 90s, 5m or 1h", |text| {
             duration(text).filter(|duration| !duration.is_negative())
         })
     }
 
-    pub(super) fn positive_duration(&self, key: &str, default: &str) -> Result<SignedDuration, PolicyError> {
+    pub(super) fn positive_duration(&self, key: &'static str, default: &str) -> Result<SignedDuration, PolicyError> {
         self.read(key, default, "a duration above zero, such as 90s, 5m or 1h", |text| {
             duration(text).filter(SignedDuration::is_positive)
         })
     }
 
     pub(super) fn window(&self) -> Result<Window, PolicyError> {
-        let Some(text) = self.0.get("window").copied() else { return Ok(Window::always()) };
+        let Some(text) = self.text("window") else { return Ok(Window::always()) };
         text.parse().map_err(|error: WindowError| {
             // Of several entries only one is wrong.
             bad("window", &error.entry, error.problem)
@@ -62,7 +81,7 @@ impl Settings<'_> {
     }
 
     pub(super) fn alarms(&self) -> Result<Option<BTreeSet<AlarmPattern>>, PolicyError> {
-        let Some(text) = self.0.get("alarms").copied() else { return Ok(None) };
+        let Some(text) = self.text("alarms") else { return Ok(None) };
         if text == "none" {
             return Ok(Some(BTreeSet::new()));
         }
@@ -72,11 +91,11 @@ impl Settings<'_> {
 
     /// Keys that belong elsewhere.
     pub(super) fn refuse_misplaced(&self) -> Result<(), PolicyError> {
-        match self.0.get("protect") {
+        match self.text("protect") {
             None => Ok(()),
             Some(value) => Err(PolicyError::Misplaced {
                 key: "protect".to_owned(),
-                value: (*value).to_owned(),
+                value: value.to_owned(),
                 instead: "set driftless:protect on an instance, not on a group",
             }),
         }

@@ -1,5 +1,6 @@
 //! Whatever happens in whatever order: what must never happen does not, and when it is over everything is settled.
 
+use driftless_testkit::{Stage, fleet, freeze, id, mins, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
@@ -7,8 +8,6 @@ use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{Phase, Replacement};
 use proptest::prelude::*;
-
-use crate::support::{Stage, fleet, freeze, id, mins, secs, t0};
 
 /// One small thing that happens.
 #[derive(Debug, Clone)]

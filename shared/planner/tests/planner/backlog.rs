@@ -1,12 +1,11 @@
 //! What an instance runs: another version than the release's, or another image.
 
+use driftless_testkit::{Stage, id, image_id, member, mins, version};
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Waiting;
 use driftless_planner::observation::TemplateVersion;
 use driftless_planner::record::DriftReason;
-
-use crate::support::{Stage, id, image_id, member, mins, version};
 
 fn older() -> TemplateVersion {
     TemplateVersion { version: 7, ..version(1) }
@@ -35,7 +34,7 @@ fn what_ran_another_version_at_adoption_is_a_backlog_and_no_common_cause() {
         stage.leave();
         stage.wait(mins(1));
     }
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert!(stage.record().backlog.is_empty());
     assert!(stage.kinds().contains(&"ended backlog".to_owned()));
     assert!(!stage.kinds().iter().any(|kind| kind.contains("breaker")), "{:?}", stage.kinds());
@@ -91,7 +90,7 @@ fn an_instance_whose_root_volume_runs_another_image_is_drifted() {
         assert_eq!(stage.replacement(1).map(|work| work.drift.clone()), expected, "{found}");
         stage.wait(mins(5));
         stage.settle();
-        stage.is_clean(8);
+        stage.assert_clean(8);
         assert_eq!(stage.has(&id(1)), !is_drifted, "{found}");
     }
 }
@@ -108,6 +107,6 @@ fn what_was_attached_by_hand_with_another_version_is_replaced() {
     stage.look();
     stage.wait(mins(5));
     stage.settle();
-    stage.is_clean(9);
+    stage.assert_clean(9);
     assert!(!stage.has(&id(50)));
 }

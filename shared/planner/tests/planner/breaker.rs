@@ -2,8 +2,7 @@
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
-
-use crate::support::{OTHER_RULE, Stage, id, mins, secs};
+use driftless_testkit::{OTHER_RULE, Stage, id, mins, secs};
 
 /// So many drifted of so many, with the default of 25 %.
 fn check(drifted: u32, size: u32, is_open: bool) {
@@ -34,7 +33,7 @@ fn a_surge_under_way_does_not_change_the_share() {
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.clear();
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.kinds().iter().any(|kind| kind.contains("breaker")), "{:?}", stage.kinds());
     assert_eq!(stage.launched.len(), 2);
 }
@@ -71,7 +70,7 @@ fn it_is_announced_once_with_the_rules_and_when_it_is_over() {
     let closed = ["adopted", "entered breaker-open", "replacement-started", "ended breaker-open"];
     assert_eq!(stage.kinds(), closed, "closed, it goes on by itself");
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
 }
 
 #[test]
@@ -90,7 +89,7 @@ fn a_surge_under_way_is_withdrawn_when_it_opens() {
         stage.comply(3);
         stage.wait(mins(1));
         stage.settle();
-        stage.is_clean(8);
+        stage.assert_clean(8);
         assert!(!stage.has(&id(1)));
     }
 }

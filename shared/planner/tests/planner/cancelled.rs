@@ -2,15 +2,14 @@
 
 use driftless_planner::action::{Action, CapacityChange, Role};
 use driftless_planner::decision::Waiting;
-
-use crate::support::{Stage, id, mins};
+use driftless_testkit::{Stage, id, mins};
 
 /// Compliant again in this phase: the drifted instance stays, the surplus goes, and the group has its size.
 fn check(mut stage: Stage, phase: &str, size: u32) {
     assert_eq!(stage.phase(1), phase);
     stage.comply(1);
     stage.settle();
-    stage.is_clean(size);
+    stage.assert_clean(size);
     assert!(stage.has(&id(1)), "{phase}: the drifted instance stays");
     for terminated in stage.terminated() {
         assert!(stage.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
@@ -110,7 +109,7 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
             stage.machines.get_mut(&id(1)).unwrap().protect = None;
             stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().protected = false;
             stage.settle();
-            stage.is_clean(4);
+            stage.assert_clean(4);
             assert!(!stage.has(&id(1)), "{phase}");
         }
     }
@@ -146,7 +145,7 @@ fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is
     stage.settle();
     assert!(stage.has(&successor) && stage.has(&id(1)));
     assert!(stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
-    stage.is_clean(5);
+    stage.assert_clean(5);
 }
 
 /// The drifted instance goes by another hand: with its capacity, or so that Auto Scaling launches another one.
@@ -175,14 +174,14 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
     for stage in [debouncing, launching, launched, proving, serving, Stage::retiring(4).0] {
         let phase = stage.phase(1);
         let after = taken(&stage, CapacityChange::Keep);
-        after.is_clean(4);
+        after.assert_clean(4);
         for terminated in after.terminated() {
             assert!(after.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
         }
         // Taken with its capacity: the successor, if there is one, takes its place.
         let after = taken(&stage, CapacityChange::Decrement);
         let size = if stage.desired() > 4 { 4 } else { 3 };
-        after.is_clean(size);
+        after.assert_clean(size);
     }
 }
 
@@ -193,7 +192,7 @@ fn a_successor_whose_surplus_someone_took_back_stays() {
     stage.look();
     stage.take(&id(1), CapacityChange::Decrement);
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert!(stage.has(&successor));
     assert!(stage.terminated().is_empty());
 }
@@ -215,7 +214,7 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
     assert!(decision.recheck.is_some());
     stage.held_back.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -234,7 +233,7 @@ fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
     assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
     stage.held_back.clear();
     stage.settle();
-    stage.is_clean(1);
+    stage.assert_clean(1);
     assert_eq!(stage.terminated(), [successor]);
 }
 

@@ -4,9 +4,8 @@ use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
+use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 use jiff::Timestamp;
-
-use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 
 /// Other fleets that began to drift under the rule so long ago.
 fn others(stage: &mut Stage, count: usize, at: Timestamp) {
@@ -71,7 +70,7 @@ fn without_room_the_fleet_waits_with_growing_pauses_and_no_attempt_counts() {
     assert_eq!(stage.kinds().iter().filter(|kind| kind.contains("capacity-short")).count(), 1, "told once");
     stage.scripted.clear();
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert_eq!(stage.record().back_off, None);
 }
 
@@ -155,7 +154,7 @@ fn it_stays_open_until_fewer_are_drifted_and_no_three_fleets_begin_to_drift() {
     stage.unread.clear();
     stage.settle();
     assert!(stage.record().rule_breakers.is_empty());
-    stage.is_clean(8);
+    stage.assert_clean(8);
 }
 
 #[test]
@@ -166,7 +165,7 @@ fn a_person_may_close_it() {
     stage.look();
     stage.settle();
     assert!(stage.record().rule_breakers.is_empty());
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(1)));
 }
 

@@ -4,9 +4,8 @@ use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
 use driftless_planner::notification::REMIND_AFTER;
 use driftless_planner::record::Record;
+use driftless_testkit::{Stage, around, id, mins, secs};
 use jiff::SignedDuration;
-
-use crate::support::{Stage, around, id, mins, secs};
 
 /// With this change nothing starts and the state is told once; a day later again; and its end.
 fn check(key: &str, break_it: impl Fn(&mut Stage), mend_it: impl Fn(&mut Stage)) {
@@ -28,7 +27,7 @@ fn check(key: &str, break_it: impl Fn(&mut Stage), mend_it: impl Fn(&mut Stage))
     mend_it(&mut stage);
     stage.settle();
     assert!(stage.kinds().contains(&format!("ended {key}")), "{:?}", stage.kinds());
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)), "{key}: it goes on by itself");
 }
 
@@ -54,7 +53,7 @@ fn groups_that_form_no_fleet() {
         let mut other = stage.groups[0].clone();
         other.name = "another-asg".parse().unwrap();
         other.members.clear();
-        other.desired = 0;
+        (other.min, other.desired) = (0, 0);
         stage.groups.push(other);
     };
     check("misconfigured", break_it, |stage| stage.groups.truncate(1));
@@ -102,7 +101,7 @@ fn a_denied_permission_is_one_page_and_tried_again_after_five_minutes() {
         stage.wait(mins(5));
         stage.settle();
         assert_eq!(stage.kinds()[2..], ["ended permission-denied:launch", "replaced"]);
-        stage.is_clean(3);
+        stage.assert_clean(3);
     }
 }
 
@@ -118,7 +117,7 @@ fn a_denied_permission_is_over_when_nothing_needs_it_any_more() {
     stage.settle();
     assert_eq!(stage.kinds().last().unwrap(), "ended permission-denied:launch");
     assert!(stage.record().denied.is_empty());
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -129,7 +128,7 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
     observed.tag("mode", "observe");
     observed.look();
     for mut stage in [blocked, observed, Stage::proving(3).0, Stage::retiring(3).0] {
-        stage.facts.push(crate::support::report(
+        stage.facts.push(driftless_testkit::report(
             1,
             "sg-closed",
             driftless_planner::fact::Verdict::NonCompliant,

@@ -1,14 +1,12 @@
 //! What makes an instance drifted apart from the rules: its age, its own alarm, a person's word.
 
+use driftless_testkit::{Stage, around, freeze, id, mins};
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Waiting;
 use driftless_planner::fact::{AlarmState, Command};
-use driftless_planner::notification::News;
 use driftless_planner::record::{DriftReason, Phase, StopReason};
 use jiff::SignedDuration;
-
-use crate::support::{Stage, around, freeze, id, mins};
 
 /// What the record holds against an instance.
 fn drift(stage: &Stage, number: u32) -> BTreeSet<DriftReason> {
@@ -51,7 +49,7 @@ fn a_fleet_that_grew_old_as_one_is_replaced_within_its_budget() {
         stage.leave();
         stage.wait(mins(1));
     }
-    stage.is_clean(5);
+    stage.assert_clean(5);
     assert_eq!(stage.launched.len(), 5, "and what took their places is young");
 }
 
@@ -72,7 +70,7 @@ fn a_limit_that_is_lifted_ends_what_has_not_started() {
     assert_eq!(stage.phase(1), "debouncing");
     stage.tag("max-age", "none");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.acted.is_empty());
 }
 
@@ -106,7 +104,7 @@ fn an_alarm_that_names_one_instance_makes_it_drifted() {
     stage.look();
     assert_eq!(stage.phase(1), "launching");
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(1)));
 }
 
@@ -138,7 +136,7 @@ fn an_alarm_that_is_over_clears_the_instance() {
     let mut stage = alarmed(AlarmState::Alarm, &[1]);
     stage.alarm("disk-1", AlarmState::Ok, &[1]);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     // Also under way, and whatever the list says by then.
     let mut stage = alarmed(AlarmState::Alarm, &[1]);
     stage.wait(mins(5));
@@ -150,7 +148,7 @@ fn an_alarm_that_is_over_clears_the_instance() {
     assert_eq!(stage.phase(1), "proving", "it was admitted under an alarm that still rings");
     stage.alarm("disk-1", AlarmState::Ok, &[1]);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(stage.has(&id(1)));
 }
 
@@ -173,24 +171,17 @@ fn asked(stage: &mut Stage, number: u32) {
     stage.look();
 }
 
-fn answered(stage: &Stage) -> bool {
-    let answer = |told: &driftless_planner::notification::Notification| {
-        if let News::CommandAnswered { is_done, .. } = &told.news { Some(*is_done) } else { None }
-    };
-    stage.told.iter().rev().find_map(answer).expect("answered")
-}
-
 #[test]
 fn what_a_person_asks_for_needs_no_debounce_and_is_done_once() {
     let mut stage = Stage::new(8);
     stage.look();
     asked(&mut stage, 1);
-    assert!(answered(&stage));
+    assert!(stage.answer().0);
     stage.look();
     assert_eq!(drift(&stage, 1), [DriftReason::Operator { actor: "ana".into() }].into());
     assert_eq!(stage.phase(1), "launching", "without any wait");
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(1)));
     assert!(stage.record().asked_to_replace.is_empty());
     assert_eq!(stage.launched.len(), 1);
@@ -231,7 +222,7 @@ fn what_is_no_instance_of_the_live_group_cannot_be_asked_for() {
     let mut stage = Stage::new(8);
     stage.look();
     asked(&mut stage, 77);
-    assert!(!answered(&stage));
+    assert!(!stage.answer().0);
     assert!(stage.record().asked_to_replace.is_empty());
     assert!(stage.record().replacements.is_empty());
 }
@@ -251,7 +242,7 @@ fn a_person_may_ask_for_the_whole_fleet_and_the_budget_holds() {
         stage.leave();
         stage.wait(mins(1));
     }
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert_eq!(stage.launched.len(), 4);
 }
 
@@ -264,7 +255,7 @@ fn a_successor_that_is_asked_for_too_is_no_birth_defect() {
     let successor = stage.last_id;
     asked(&mut stage, successor);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(successor)));
     let is_lineage =
         |phase: &Phase| matches!(phase, Phase::Stopped(stopped) if matches!(stopped.why, StopReason::Lineage { .. }));

@@ -4,9 +4,8 @@ use driftless_planner::drift::CONFIRMATION_GRACE;
 use driftless_planner::fact::{
     AlarmFact, AlarmState, AlarmSubject, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
 };
+use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
 use jiff::Timestamp;
-
-use crate::support::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
 
 fn alarm() -> Fact {
     Fact::Alarm(AlarmFact {
@@ -107,7 +106,7 @@ fn check_stops(change: impl FnOnce(&mut Stage)) {
     assert_eq!(stage.phase(1), "withdrawing");
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -148,7 +147,7 @@ fn the_same_report_thrice_is_one_replacement() {
     stage.look();
     assert!(stage.facts.is_empty());
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.launched.len(), 1);
 }
 
@@ -219,13 +218,13 @@ fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
     assert_eq!(stage.phase(1), "blocked");
     stage.tag("rules", OTHER_RULE);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.has(&id(1)) && stage.acted.is_empty());
 
     let (mut stage, successor) = Stage::proving(3);
     stage.tag("rules", OTHER_RULE);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.has(&successor) && !stage.has(&id(1)));
 }
 

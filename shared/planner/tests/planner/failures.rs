@@ -5,8 +5,7 @@ use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::LaunchFailure;
 use driftless_planner::record::{Phase, StopReason, WithdrawReason};
-
-use crate::support::{GROUP, Stage, around, id, mins, secs};
+use driftless_testkit::{GROUP, Stage, around, id, mins, secs};
 
 #[test]
 fn a_successor_that_never_serves_goes_at_the_launch_deadline() {
@@ -83,7 +82,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     assert_eq!(stage.record().open_since(), None);
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn check_taken_away(is_seen_leaving: bool) {
     assert!(matches!(withdrawing.because, WithdrawReason::Failed(_)));
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(102)], "what Auto Scaling launched for it");
 }
 
@@ -141,7 +140,7 @@ fn a_successor_that_is_not_listed_yet_is_waited_for() {
     assert_eq!(stage.phase(1), "proving");
     stage.group().members.push(listed);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn a_successor_that_fails_while_the_old_one_waits_for_its_end_must_prove_itself_
     assert_eq!(stage.phase(1), "proving");
     stage.sick.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -178,7 +177,7 @@ fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
     stage.launches = true;
     stage.wait(mins(2));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -196,7 +195,7 @@ fn desired_capacity_is_never_lowered_onto_running_instances() {
     stage.wait(mins(2));
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     let lowered = |outcome: &Outcome| matches!(outcome.action, Action::SetDesired { .. });
     assert!(!stage.acted.iter().any(lowered), "{:?}", stage.acted);
     assert_eq!(stage.terminated(), [id(101)]);
@@ -213,7 +212,7 @@ fn a_drain_that_lasts_too_long_is_told() {
         let key = format!("entered drain-overdue:{}", id(1));
         assert_eq!(stage.kinds().contains(&key), is_told, "{waited:?}");
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.kinds().contains(&format!("ended drain-overdue:{}", id(1))), is_told);
     }
 }
@@ -229,7 +228,7 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
         stage.scripted.clear();
         stage.comply(1);
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.terminated(), [successor]);
     }
 }
@@ -245,7 +244,7 @@ fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
     stage.scripted.clear();
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(101)]);
 }
 

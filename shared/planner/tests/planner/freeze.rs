@@ -3,8 +3,7 @@
 use driftless_planner::action::{Action, Role};
 use driftless_planner::decision::Waiting;
 use driftless_planner::record::Phase;
-
-use crate::support::{Stage, around, freeze, id, mins, secs, t0};
+use driftless_testkit::{Stage, around, freeze, id, mins, secs, t0};
 
 #[test]
 fn a_freeze_lets_nothing_start_until_it_expires() {
@@ -46,7 +45,7 @@ fn a_freeze_holds_a_launch_that_was_not_acted_on() {
     assert_eq!(stage.phase(1), "launching");
     stage.freezes.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.launched.len(), 1);
 }
 
@@ -66,7 +65,7 @@ fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
     let Phase::Proving(after) = stage.replacement(1).unwrap().phase.clone() else { panic!() };
     assert_eq!(after.surge.deadline, before.surge.deadline + mins(90));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn a_freeze_holds_back_the_end_of_the_drifted_instance() {
     stage.look();
     assert_eq!(stage.kinds(), ["replacement-started"], "the drain has hardly begun: nothing is overdue");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn a_freeze_does_not_hold_the_end_of_a_surplus_nor_what_is_put_back() {
     };
     assert_eq!(*instance, successor);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.group().max, 3);
 }
 
@@ -129,7 +128,7 @@ fn a_drain_that_has_begun_ends_in_a_freeze() {
     stage.look();
     stage.freezes.push(freeze(stage.now, None));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -164,7 +163,7 @@ fn in_observe_nothing_changes_and_what_would_be_done_is_said_once() {
     stage.comply(1);
     stage.settle();
     assert_eq!(stage.kinds(), ["adopted".to_owned(), announced, format!("ended would-replace:{}", id(1))]);
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -207,7 +206,7 @@ fn observe_applies_at_once_to_work_under_way() {
     // Back to act: it goes on where it stood.
     stage.tag("mode", "act");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.has(&successor));
 }
 

@@ -2,11 +2,10 @@
 
 use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::decision::Waiting;
-use driftless_planner::ids::ImageId;
+use driftless_planner::image::Image;
 use driftless_planner::observation::{Lifecycle, TemplateReference};
 use driftless_planner::refresh::RefreshStatus;
-
-use crate::support::{GROUP, Stage, around, content, id, mins, refresh, secs, version};
+use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 
 /// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
 fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
@@ -20,7 +19,7 @@ fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     assert_eq!(decision.waiting.get(&id(1)), Some(waiting));
     let blocked = decision.journal.iter().filter(|entry| entry.to == "blocked").count();
     assert_eq!(blocked, 1, "journaled when it is entered");
-    stage.is_settled();
+    stage.assert_settled();
     stage
 }
 
@@ -28,7 +27,7 @@ fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
 fn check_lets_go(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
     change(&mut stage);
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert!(!stage.has(&id(1)));
 }
 
@@ -52,7 +51,7 @@ fn a_suspended_process_that_does_not_matter() {
     let mut stage = Stage::drifted(4, &[1]);
     stage.group().suspended.insert("AZRebalance".to_owned());
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
 }
 
 #[test]
@@ -85,8 +84,9 @@ fn a_group_that_has_not_what_it_wants() {
 fn a_template_that_is_not_the_release() {
     let words = "launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1";
     let moved = |stage: &mut Stage, number: u64| {
-        let image: ImageId = "ami-00000000000000002".parse().unwrap();
-        stage.templates.insert(version(2), content(Some(image)));
+        // The pipeline has not tagged it: it is no candidate.
+        stage.images.push(Image { image_for: None, ..image(2) });
+        stage.templates.insert(version(2), content(Some(image_id(2))));
         stage.group().template = TemplateReference::Numbered(version(number));
     };
     let stage = check("group", words, |stage| moved(stage, 2));
@@ -179,14 +179,14 @@ fn an_instance_that_left_is_no_drift_any_more() {
     let mut stage = Stage::drifted(4, &[1]);
     stage.take(&id(1), CapacityChange::Keep);
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert!(stage.acted.is_empty());
 }
 
 #[test]
 fn the_freeze_is_said_before_any_other_guard() {
     let mut stage = Stage::drifted(4, &[1]);
-    stage.freezes.push(crate::support::freeze(stage.now, None));
+    stage.freezes.push(driftless_testkit::freeze(stage.now, None));
     stage.group().suspended.insert("Launch".to_owned());
     stage.look();
     assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })));

@@ -1,8 +1,7 @@
 //! Lifecycle hooks: how a group boots and drains. No deadline is shorter than they may take.
 
+use driftless_testkit::{Stage, around, id, mins};
 use jiff::SignedDuration;
-
-use crate::support::{Stage, around, id, mins};
 
 /// The phase of a surge whose successor does not serve, after so long. The warm-up is one minute.
 fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {

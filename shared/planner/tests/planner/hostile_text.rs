@@ -6,10 +6,10 @@ use driftless_planner::record::{
     Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, StopReason, WithdrawReason,
 };
 use driftless_planner::text::{ForeignText, LENGTH_MAX};
+use driftless_testkit::{id, image_id, mins, t0, version};
 use serde_json::Value;
 
 use crate::support::letters::{conditions, notification};
-use crate::support::{id, image_id, mins, t0, version};
 
 /// What SNS takes: all bodies together, in bytes.
 const SNS_LENGTH_MAX: usize = 256 * 1024;

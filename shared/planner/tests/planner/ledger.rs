@@ -2,8 +2,7 @@
 
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::record::Setting;
-
-use crate::support::{Stage, id, mins, secs};
+use driftless_testkit::{Stage, id, mins, secs};
 
 /// A surge of a full group of 3, in proof: the maximum was raised from 3 to 4.
 fn raised() -> Stage {
@@ -24,7 +23,7 @@ fn a_maximum_is_put_back_when_the_surge_is_over_or_given_up() {
             stage.comply(1);
         }
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.group().max, 3);
     }
 }
@@ -34,7 +33,7 @@ fn a_maximum_that_someone_changed_is_theirs() {
     let mut stage = raised();
     stage.group().max = 10;
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.group().max, 10);
     let settled = stage.journal.iter().find(|entry| entry.to == "settled" && entry.from.contains("MaxSize")).unwrap();
     assert_eq!(settled.why.as_str(), "MaxSize is 10 by another hand, and stays");
@@ -55,7 +54,7 @@ fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
         assert_eq!(stage.record().ledger.is_empty(), maximum == 3);
         stage.scale_to(3);
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.group().max, 3);
     }
 }
@@ -79,7 +78,7 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
         assert_eq!(looks_again_soon, !is_told, "from then on the sweep looks, and what changes the group");
         stage.scale_to(3);
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.kinds().contains(&"ended restore-overdue".to_owned()), is_told);
     }
 }
@@ -94,7 +93,7 @@ fn a_second_raise_keeps_the_first_value() {
     stage.look();
     assert_eq!(stage.group().max, 22);
     stage.settle();
-    stage.is_clean(20);
+    stage.assert_clean(20);
     assert_eq!(stage.group().max, 20);
 }
 
@@ -111,7 +110,7 @@ fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
     stage.comply(1);
     stage.comply(2);
     stage.settle();
-    stage.is_clean(20);
+    stage.assert_clean(20);
     assert_eq!(stage.group().max, 20);
 }
 
@@ -140,7 +139,7 @@ fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
     stage.comply(1);
     stage.scripted.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn a_protection_is_put_back_after_a_crash() {
     stage.commit(&decision);
     assert_eq!(stage.decide().actions, decision.actions, "nothing was lost but time");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]

@@ -4,9 +4,8 @@ use driftless_planner::decision::Waiting;
 use driftless_planner::notification::{News, Severity};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
+use driftless_testkit::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 use jiff::SignedDuration;
-
-use crate::support::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 
 /// Instance 1 of 8 was replaced by instance 101, which fails this rule so long after.
 fn recurs(name: &str, after: SignedDuration) -> Stage {
@@ -56,7 +55,7 @@ fn another_rule_is_a_drift_of_its_own() {
     assert_eq!(stage.phase(101), "debouncing");
     stage.wait(mins(5));
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(101)));
 }
 
@@ -138,7 +137,7 @@ fn it_is_over_when_the_successor_is_compliant_again() {
     let mut stage = recurs(RULE, mins(10));
     stage.comply(101);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
 }
 
 #[test]

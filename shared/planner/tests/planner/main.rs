@@ -55,6 +55,8 @@ mod pair;
 #[cfg(test)]
 mod pinning;
 #[cfg(test)]
+mod preconditions;
+#[cfg(test)]
 mod quarantine;
 #[cfg(test)]
 mod questions;

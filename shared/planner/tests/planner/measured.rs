@@ -1,13 +1,12 @@
 //! What a decision comes to in numbers.
 
+use driftless_testkit::{Stage, around, mins, secs};
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::Decision;
 use driftless_planner::machine::REPLACEMENT;
 use driftless_planner::measure::{Measured, REPLACEMENT_OUTCOMES, measure};
 use jiff::SignedDuration;
-
-use crate::support::{Stage, around, mins, secs};
 
 /// What the stage decides now, in numbers.
 fn measured(stage: &Stage) -> Measured {

@@ -1,5 +1,6 @@
 //! What on-call reads, word by word.
 
+use driftless_testkit::{id, mins, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::ids::FleetName;
@@ -8,7 +9,6 @@ use driftless_planner::text::ForeignText;
 use serde_json::Value;
 
 use crate::support::letters::{conditions, news, notification, variants};
-use crate::support::{id, mins, t0};
 
 #[test]
 fn each_message_reads_as_agreed() {

@@ -3,9 +3,8 @@
 use driftless_planner::notification::News;
 use driftless_planner::observed::WEEK;
 use driftless_planner::record::{OTHER_REASONS, Observed, REASONS_MAX, WOULD_CUT_OVER_MAX};
+use driftless_testkit::{RULE, Stage, around, id, mins, secs};
 use jiff::SignedDuration;
-
-use crate::support::{RULE, Stage, around, id, mins, secs};
 
 /// A fleet in observe that was looked at.
 fn observed(size: u32) -> Stage {

@@ -1,10 +1,9 @@
 //! Others scale the group while a surge is under way: their capacity stays theirs.
 
 use driftless_planner::action::{ActionResult, CapacityChange};
+use driftless_testkit::{Stage, id, mins, secs};
 
 use driftless_planner::observation::Lifecycle;
-
-use crate::support::{Stage, id, mins, secs};
 
 #[test]
 fn a_scale_out_during_a_surge_is_preserved() {
@@ -12,7 +11,7 @@ fn a_scale_out_during_a_surge_is_preserved() {
         let (mut stage, successor) = Stage::proving(3);
         stage.scale_to(scaled);
         stage.settle();
-        stage.is_clean(scaled - 1);
+        stage.assert_clean(scaled - 1);
         assert!(stage.has(&successor));
         assert_eq!(stage.terminated(), [id(1)]);
     }
@@ -29,7 +28,7 @@ fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
         stage.scale_to(6);
         stage.comply(1);
         stage.settle();
-        stage.is_clean(5);
+        stage.assert_clean(5);
         assert_eq!(stage.terminated(), [successor], "{phase}");
     }
 }
@@ -43,7 +42,7 @@ fn a_scale_out_before_a_launch_that_fails_is_preserved() {
     stage.look();
     stage.comply(1);
     stage.settle();
-    stage.is_clean(5);
+    stage.assert_clean(5);
     assert!(stage.terminated().is_empty());
 }
 
@@ -54,7 +53,7 @@ fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
     stage.look();
     stage.scale_to(5);
     stage.settle();
-    stage.is_clean(5);
+    stage.assert_clean(5);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -66,7 +65,7 @@ fn the_answer_to_the_withdrawal_is_lost_and_it_is_still_done_once() {
     stage.look();
     stage.outcomes.clear();
     stage.settle();
-    stage.is_clean(5);
+    stage.assert_clean(5);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -77,7 +76,7 @@ fn a_scale_in_that_takes_the_successor_with_its_capacity_leaves_nothing_to_take_
     stage.look();
     stage.comply(1);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.terminated().is_empty());
 }
 
@@ -100,7 +99,7 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
     stage.settle();
     stage.wait(mins(2));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
     assert!(stage.has(&successor));
 }
@@ -119,7 +118,7 @@ fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
     stage.leave();
     stage.tag("budget", "2");
     stage.settle();
-    stage.is_clean(12);
+    stage.assert_clean(12);
 }
 
 #[test]
@@ -133,7 +132,7 @@ fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
     stage.outcomes = stage.act(&decision.actions);
     assert_eq!(stage.outcomes[0].result, ActionResult::Changed);
     stage.settle();
-    stage.is_clean(5);
+    stage.assert_clean(5);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -162,6 +161,6 @@ fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
     assert!(stage.has(&id(1)) && stage.terminated().is_empty(), "{}", stage.phase(1));
     stage.held_back.clear();
     stage.settle();
-    stage.is_clean(6);
+    stage.assert_clean(6);
     assert!(!stage.has(&id(1)));
 }

@@ -2,39 +2,12 @@
 
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::{Condition, News};
-use driftless_planner::observation::{Group, TemplateReference, TemplateVersion};
-
-use crate::support::{Stage, group, id, member, mins, target_group, version};
-
-/// Blue with 3 instances, and an idle green, each behind a target group of its own.
-fn pair() -> Vec<Group> {
-    let colored = |color: &str, template: &str, size: u32| {
-        let mut group = group(size);
-        group.name = format!("app-{color}").parse().unwrap();
-        group.tags.insert("driftless:color".to_owned(), color.to_owned());
-        group.target_groups = vec![target_group(color)];
-        let template = TemplateVersion { template: template.parse().unwrap(), version: 1 };
-        for member in &mut group.members {
-            member.template = Some(template.clone());
-        }
-        group.template = TemplateReference::Numbered(template);
-        group
-    };
-    vec![colored("blue", "lt-00000000000000001", 3), colored("green", "lt-00000000000000002", 0)]
-}
-
-fn stage_of(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
-    let mut stage = Stage::with(groups);
-    let content = stage.templates[&version(1)].clone();
-    let green = TemplateVersion { template: "lt-00000000000000002".parse().unwrap(), version: 1 };
-    stage.templates.insert(green, content);
-    stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
-    stage
-}
+use driftless_planner::observation::TemplateReference;
+use driftless_testkit::{Stage, id, member, mins, pair, target_group, version};
 
 /// With these weights, and this color on record, this one is live; or a person must say.
 fn check(weights: &[(&str, u32)], recorded: Option<Color>, live: Option<Color>, change: impl FnOnce(&mut Stage)) {
-    let mut stage = stage_of(pair(), weights);
+    let mut stage = Stage::colored(pair(3), weights);
     if let Some(color) = recorded {
         let other = if color == Color::Blue { "green" } else { "blue" };
         stage.traffic =
@@ -80,7 +53,7 @@ fn where_neither_says_it_capacity_tells_or_a_person_must() {
     let sizes = |blue: u32, green: u32| {
         move |stage: &mut Stage| {
             for (group, size) in stage.groups.iter_mut().zip([blue, green]) {
-                group.desired = size;
+                (group.min, group.max, group.desired) = (0, size, size);
                 group.members.clear();
                 stage.launches = false;
             }
@@ -93,10 +66,10 @@ fn where_neither_says_it_capacity_tells_or_a_person_must() {
 
 #[test]
 fn with_one_target_group_the_attached_color_is_live() {
-    let mut groups = pair();
+    let mut groups = pair(3);
     groups[0].target_groups = vec![target_group("app")];
     groups[1].target_groups = Vec::new();
-    let mut stage = stage_of(groups.clone(), &[("app", 100)]);
+    let mut stage = Stage::colored(groups.clone(), &[("app", 100)]);
     stage.settle();
     assert_eq!(stage.record().live, Some(Color::Blue));
     // Both attached: a split, which only the record can tell.
@@ -112,23 +85,23 @@ fn with_one_target_group_the_attached_color_is_live() {
 
 #[test]
 fn drift_of_the_live_color_is_repaired_and_that_of_the_idle_one_is_not() {
-    let mut groups = pair();
+    let mut groups = pair(3);
     groups[1].members = vec![member(50)];
-    groups[1].desired = 1;
-    let mut stage = stage_of(groups, &[("blue", 100), ("green", 0)]);
+    (groups[1].max, groups[1].desired) = (1, 1);
+    let mut stage = Stage::colored(groups, &[("blue", 100), ("green", 0)]);
     stage.drift(1);
     stage.drift(50);
     stage.look();
     stage.wait(mins(5));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(50)));
     assert_eq!(stage.groups[1].members.len(), 1);
 }
 
 #[test]
 fn a_disagreement_of_the_two_groups_is_an_invalid_policy() {
-    let mut stage = stage_of(pair(), &[("blue", 100), ("green", 0)]);
+    let mut stage = Stage::colored(pair(3), &[("blue", 100), ("green", 0)]);
     stage.drift(1);
     stage.look();
     stage.told.clear();
@@ -144,14 +117,14 @@ fn a_disagreement_of_the_two_groups_is_an_invalid_policy() {
     );
     stage.tag("budget", "1");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
 fn a_template_shared_by_both_colors_is_refused() {
-    let mut groups = pair();
+    let mut groups = pair(3);
     groups[1].template = TemplateReference::Numbered(version(7));
-    let mut stage = stage_of(groups, &[("blue", 100), ("green", 0)]);
+    let mut stage = Stage::colored(groups, &[("blue", 100), ("green", 0)]);
     stage.settle();
     assert_eq!(stage.record().release, None);
     assert_eq!(stage.kinds(), ["entered not-adoptable"]);
@@ -161,12 +134,12 @@ fn a_template_shared_by_both_colors_is_refused() {
 fn groups_that_form_no_pair_are_left_alone() {
     for colors in [&["blue", "blue"][..], &["blue"], &["blue", "green", "green"], &["red", "green"]] {
         let groups = colors.iter().enumerate().map(|(number, color)| {
-            let mut group = pair().remove(0);
+            let mut group = pair(3).remove(0);
             group.name = format!("app-{number}").parse().unwrap();
             group.tags.insert("driftless:color".to_owned(), (*color).to_owned());
             group
         });
-        let mut stage = stage_of(groups.collect(), &[]);
+        let mut stage = Stage::colored(groups.collect(), &[]);
         stage.drift(1);
         stage.settle();
         stage.wait(mins(10));
@@ -178,9 +151,9 @@ fn groups_that_form_no_pair_are_left_alone() {
 
 #[test]
 fn traffic_that_was_moved_by_hand_clears_nothing_and_starts_nothing() {
-    let mut groups = pair();
+    let mut groups = pair(3);
     groups[0].target_groups = vec![target_group("blue")];
-    let mut stage = stage_of(groups, &[("blue", 100), ("green", 0)]);
+    let mut stage = Stage::colored(groups, &[("blue", 100), ("green", 0)]);
     stage.drift(1);
     stage.look();
     stage.wait(mins(5));
@@ -193,13 +166,13 @@ fn traffic_that_was_moved_by_hand_clears_nothing_and_starts_nothing() {
     surging.look();
     surging.traffic = stage.traffic.clone();
     surging.settle();
-    surging.is_clean(3);
+    surging.assert_clean(3);
     assert!(!surging.has(&id(1)));
 }
 
 #[test]
 fn what_waits_in_a_group_that_is_no_longer_live_is_cleared() {
-    let mut stage = stage_of(pair(), &[("blue", 100), ("green", 0)]);
+    let mut stage = Stage::colored(pair(3), &[("blue", 100), ("green", 0)]);
     stage.drift(1);
     stage.look();
     // As a cutover would: the record and the load balancer agree on the other color.

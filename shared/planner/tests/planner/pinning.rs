@@ -2,10 +2,8 @@
 
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::fact::Command;
-use driftless_planner::notification::News;
 use driftless_planner::observation::{TemplateReference, TemplateVersion};
-
-use crate::support::{Stage, freeze, mins, secs, version};
+use driftless_testkit::{Stage, freeze, mins, secs, version};
 
 /// A group of so many that follows this alias, looked at.
 fn floating(size: u32, alias: &str) -> Stage {
@@ -19,23 +17,11 @@ fn float(stage: &mut Stage, alias: &str) {
     stage.group().template = TemplateReference::Floating { template: version(1).template, alias: alias.to_owned() };
 }
 
-/// What the last command was answered.
-fn answer(stage: &Stage) -> (bool, String) {
-    let answered = stage.told.iter().rev().find_map(|told| {
-        if let News::CommandAnswered { is_done, answer, .. } = &told.news {
-            Some((*is_done, answer.to_string()))
-        } else {
-            None
-        }
-    });
-    answered.expect("a command is answered")
-}
-
 fn refused(stage: &mut Stage, why: &str) {
     stage.say(Command::Pin);
     stage.look();
     stage.look();
-    let (is_done, says) = answer(stage);
+    let (is_done, says) = stage.answer();
     assert!(!is_done && says.contains(why), "{says}");
     assert!(stage.acted.is_empty() && stage.record().pins.is_empty());
 }
@@ -51,7 +37,7 @@ fn the_number_that_runs_is_written_and_the_fleet_is_adopted_in_either_mode() {
         assert!(looked.changed, "what is meant is committed before it is done");
         assert!(matches!(&looked.actions[..], [Action::SetTemplate { template, .. }] if *template == version(1)));
         stage.settle();
-        assert!(answer(&stage).0, "{}", answer(&stage).1);
+        assert!(stage.answer().0, "{}", stage.answer().1);
         assert_eq!(stage.groups[0].template, TemplateReference::Numbered(version(1)));
         assert_eq!(stage.record().release.as_ref().map(|release| &release.template), Some(&version(1)));
         assert_eq!((stage.done(), stage.record().pins.len()), (vec!["set-template"], 0));
@@ -76,7 +62,7 @@ fn where_auto_scaling_shows_no_number_the_instances_own_tags_do() {
     }
     stage.say(Command::Pin);
     stage.settle();
-    assert_eq!(stage.groups[0].template, TemplateReference::Numbered(version(1)), "{:?}", answer(&stage));
+    assert_eq!(stage.groups[0].template, TemplateReference::Numbered(version(1)), "{:?}", stage.answer());
 }
 
 #[test]
@@ -108,7 +94,7 @@ fn a_pinned_fleet_has_nothing_to_pin_and_says_so() {
     stage.look();
     stage.say(Command::Pin);
     stage.look();
-    assert_eq!(answer(&stage), (true, "every group launches a numbered version already".to_owned()));
+    assert_eq!(stage.answer(), (true, "every group launches a numbered version already".to_owned()));
     assert!(stage.acted.is_empty());
 }
 

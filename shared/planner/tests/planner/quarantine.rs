@@ -5,9 +5,8 @@ use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::policy::{QUARANTINE_FOR, QUARANTINE_MAX};
+use driftless_testkit::{RULE, Stage, around, freeze, id, mins, secs};
 use jiff::SignedDuration;
-
-use crate::support::{RULE, Stage, around, freeze, id, mins, secs};
 
 fn drifted(size: u32, numbers: &[u32]) -> Stage {
     let mut stage = Stage::drifted(size, numbers);
@@ -33,7 +32,7 @@ fn lifecycle(stage: &Stage, number: u32) -> Option<Lifecycle> {
 fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
     let mut stage = drifted(3, &[1]);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.done(), ["launch", "protect", "set-aside", "protect"]);
     assert_eq!(lifecycle(&stage, 1), Some(Lifecycle::Standby));
     let kept = &stage.record().quarantined[&id(1)];
@@ -115,7 +114,7 @@ fn it_goes_when_it_has_been_kept_long_enough_and_takes_no_capacity_with_it() {
             assert_eq!(lifecycle(&stage, 1), None);
             assert!(stage.record().quarantined.is_empty());
         }
-        stage.is_clean(8);
+        stage.assert_clean(8);
     }
 }
 
@@ -127,7 +126,7 @@ fn two_that_expire_at_once_go_one_after_the_other() {
     stage.wait(QUARANTINE_FOR);
     assert_eq!(stage.look().actions.len(), 1);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert_eq!((lifecycle(&stage, 1), lifecycle(&stage, 2)), (None, None));
 }
 
@@ -151,7 +150,7 @@ fn what_a_person_put_back_into_service_is_a_drifted_instance_again() {
             stage.wait(mins(5));
             stage.settle();
             assert_eq!(stage.launched.len(), 2, "replaced through all guards, as any other");
-            stage.is_clean(9);
+            stage.assert_clean(9);
         }
     }
 }
@@ -162,7 +161,7 @@ fn what_a_person_ended_is_kept_no_longer() {
     stage.group().members.retain(|member| member.id != id(1));
     stage.settle();
     assert!(stage.record().quarantined.is_empty());
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(stage.journal.iter().any(|entry| entry.why.as_str() == "the instance is gone"));
 }
 
@@ -203,7 +202,7 @@ fn a_freeze_keeps_the_evidence() {
     stage.freezes.clear();
     stage.settle();
     assert!(stage.record().quarantined.is_empty());
-    stage.is_clean(8);
+    stage.assert_clean(8);
 }
 
 #[test]
@@ -218,7 +217,7 @@ fn a_crash_after_it_was_set_aside_keeps_it_all_the_same() {
     assert_eq!(lifecycle(&stage, 1), Some(Lifecycle::Standby));
     stage.outcomes.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.record().quarantined.contains_key(&id(1)));
 }
 

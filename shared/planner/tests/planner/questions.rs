@@ -2,8 +2,7 @@
 
 use driftless_planner::observation::{Observation, TemplateReference};
 use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
-
-use crate::support::{Stage, content, fleet, image_id, target_group, version};
+use driftless_testkit::{Stage, content, fleet, image_id, target_group, version};
 
 fn first(stage: &Stage, has_news: bool) -> FirstQuestions {
     let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);

@@ -5,8 +5,7 @@ use driftless_planner::ids::InstanceId;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{DriftReason, LedgerEntry, Phase, Setting, SurgeMethod};
-
-use crate::support::{GROUP, OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
+use driftless_testkit::{GROUP, OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 
 #[test]
 fn a_drift_must_last_for_the_debounce() {
@@ -61,7 +60,7 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
     stage.look();
     assert_eq!(stage.successor(1), id(101));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.launched.len(), 1);
 }
 
@@ -153,7 +152,7 @@ fn desired_capacity_stays_where_someone_took_it_back_to_the_base() {
         assert!(matches!(&decision.actions[..], [Action::Terminate { capacity: CapacityChange::Keep, .. }]));
     }
     stage.settle();
-    stage.is_clean(10);
+    stage.assert_clean(10);
     assert!(stage.has(&successor));
 }
 
@@ -179,7 +178,7 @@ fn the_evidence_is_committed_before_the_termination() {
 fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(101)));
     assert_eq!(stage.done(), ["launch", "protect", "terminate", "protect"]);
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
@@ -194,7 +193,7 @@ fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
 fn a_fleet_of_one_is_never_without_its_one() {
     let mut stage = Stage::drifted(1, &[1]);
     stage.settle();
-    stage.is_clean(1);
+    stage.assert_clean(1);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -207,7 +206,7 @@ fn an_instance_that_breaks_two_rules_is_one_replacement() {
     stage.look();
     stage.wait(mins(5));
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -234,7 +233,7 @@ fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
     stage.look();
     assert_eq!(stage.successor(1), id(101), "told by its launch time");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -248,7 +247,7 @@ fn the_raise_after_a_crash_is_asked_again_and_not_twice() {
     stage.act(&decision.actions);
     assert!(stage.decide().actions.is_empty(), "acted on, and the answer was lost");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -263,7 +262,7 @@ fn the_next_surge_does_not_ask_for_what_is_not_offered() {
     let phase = &stage.replacement(2).unwrap().phase;
     assert!(matches!(phase, Phase::Launching(surge) if surge.method == SurgeMethod::RaiseDesired));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
@@ -279,7 +278,7 @@ fn an_instance_that_was_not_asked_for_is_not_taken_for_the_successor() {
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.remove("set-desired");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -315,7 +314,7 @@ fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
         assert_eq!(decision.actions[0], Action::SetMaximum { group: GROUP.parse().unwrap(), expected: 3, maximum: 4 });
         assert_eq!(stage.group().max, 4);
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert_eq!(stage.group().max, 3, "offered: {is_offered}");
         let raised = stage.acted.iter().filter(
             |outcome| matches!(&outcome.action, Action::SetMaximum { expected, maximum, .. } if maximum > expected),
@@ -335,7 +334,7 @@ fn without_room_nothing_is_launched() {
         assert!(decision.actions.is_empty(), "{:?}", decision.actions);
         stage.scripted.clear();
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert!(stage.acted.iter().all(|outcome| !matches!(outcome.result, ActionResult::Failed(_))));
     }
 }
@@ -364,5 +363,5 @@ fn a_termination_while_aws_is_busy_is_asked_again_soon() {
     assert!(decision.recheck.unwrap() <= stage.now + secs(10));
     stage.scripted.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }

@@ -1,12 +1,11 @@
 //! Several surges at once.
 
+use driftless_testkit::{Stage, finding, id, mins, rule, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::decision::Waiting;
 use driftless_planner::observation::Finding;
-
-use crate::support::{Stage, finding, id, mins, rule, secs, t0};
 
 fn launching(stage: &Stage) -> Vec<u32> {
     let under_way = stage.record().replacements.iter().filter(|(_, replacement)| replacement.phase.surge().is_some());
@@ -91,7 +90,7 @@ fn all_drifted_instances_are_replaced_within_the_budget_and_capacity_returns() {
                 }
                 let maximum = stage.group().max;
                 stage.settle();
-                stage.is_clean(20);
+                stage.assert_clean(20);
                 assert_eq!(stage.group().max, maximum);
                 let gone: BTreeSet<_> = stage.terminated().into_iter().collect();
                 assert_eq!(gone, [3, 5, 8, 13].map(id).into(), "{budget}, offered: {is_offered}, full: {is_full}");
@@ -127,7 +126,7 @@ fn one_termination_a_group_is_decided_at_a_time() {
     assert_eq!(terminations.count(), 1);
     assert!(decision.recheck.unwrap() <= stage.now + secs(2));
     stage.settle();
-    stage.is_clean(20);
+    stage.assert_clean(20);
 }
 
 #[test]
@@ -162,7 +161,7 @@ fn a_surge_that_is_given_up_leaves_the_other_alone() {
     let successor = stage.successor(1);
     stage.comply(1);
     stage.settle();
-    stage.is_clean(20);
+    stage.assert_clean(20);
     let gone: BTreeSet<_> = stage.terminated().into_iter().collect();
     assert_eq!(gone, [successor, id(2)].into());
 }
@@ -198,7 +197,7 @@ fn instances_that_do_not_serve_do_not_keep_each_other_for_ever() {
     stage.tag("breaker", "100%");
     stage.unjudged.extend([id(1), id(2)]);
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert!(!stage.has(&id(1)) && !stage.has(&id(2)));
     assert_eq!(stage.launched.len(), 2, "one successor each");
 }
@@ -208,7 +207,7 @@ fn what_does_not_serve_but_has_not_drifted_does_not_keep_a_drifted_one_that_does
     let mut stage = Stage::drifted(8, &[1]);
     stage.unjudged.extend([id(1), id(7), id(8)]);
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert!(!stage.has(&id(1)));
 }
 
@@ -250,6 +249,6 @@ fn a_launch_that_has_not_answered_is_no_sign_that_others_took_what_was_terminate
     stage.arrive();
     stage.leave();
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert_eq!(stage.terminated(), [id(1), id(2)], "both successors stay");
 }

@@ -3,9 +3,8 @@
 use driftless_planner::decision::Decision;
 use driftless_planner::fact::Command;
 use driftless_planner::notification::{FOLD_ABOVE, FOLD_NAMES, News, Notification};
+use driftless_testkit::{Stage, id, mins};
 use serde_json::Value;
-
-use crate::support::{Stage, id, mins};
 
 /// The decision in which so many replacements begin at once.
 fn storm(size: usize) -> (Stage, Decision) {

@@ -1,5 +1,6 @@
 //! The sweep finds what events have lost.
 
+use driftless_testkit::{RULE, finding, fleet, group, id, image, quiet_alarm, rule, t0, target_group, version};
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::alarm::Alarm;
@@ -10,8 +11,6 @@ use driftless_planner::observation::{Group, RuleReading, TemplateReference};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
 use jiff::{SignedDuration, Timestamp};
-
-use crate::support::{RULE, finding, fleet, group, id, image, quiet_alarm, rule, t0, target_group, version};
 
 fn named(name: &str) -> Group {
     let mut group = group(3);

@@ -3,10 +3,9 @@
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
-use driftless_planner::observation::LaunchFailure;
+use driftless_planner::observation::{LaunchFailure, Member, TargetHealth};
 use driftless_planner::record::{Phase, StopReason};
-
-use crate::support::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
+use driftless_testkit::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
 
 /// So many, some of them drifted and debounced, where the drifted one goes first over this floor.
 fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
@@ -55,7 +54,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert_eq!(stage.done(), ["terminate"], "desired capacity and maximum are not touched");
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
 }
@@ -125,7 +124,8 @@ fn two_that_go_at_once_leave_the_floor() {
         let mut fewest = 10;
         for look in 1..=120 {
             stage.look();
-            fewest = fewest.min(stage.groups[0].members.iter().filter(|member| stage.is_serving(member)).count());
+            let serves = |member: &&Member| stage.health(member) == TargetHealth::Healthy;
+            fewest = fewest.min(stage.groups[0].members.iter().filter(serves).count());
             // Coming takes longer than a look.
             if look % 4 == 0 {
                 stage.arrive();
@@ -133,7 +133,7 @@ fn two_that_go_at_once_leave_the_floor() {
             }
             stage.wait(secs(15));
         }
-        stage.is_clean(10);
+        stage.assert_clean(10);
         assert_eq!(fewest, fewest_serving, "{min_healthy}");
     }
 }
@@ -144,7 +144,7 @@ fn what_does_not_serve_may_go_below_the_floor() {
     stage.tag("breaker", "100%");
     stage.unjudged.extend([id(1), id(2)]);
     stage.settle();
-    stage.is_clean(4);
+    stage.assert_clean(4);
     assert_eq!(stage.terminated().len(), 2, "no one serves less without them");
 }
 
@@ -168,7 +168,7 @@ fn drift_that_is_over_before_it_went_keeps_it() {
     stage.scripted.clear();
     stage.outcomes.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(stage.has(&id(1)));
     assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
 }
@@ -186,7 +186,7 @@ fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
     assert_eq!(stage.phase(1), "vacating");
     stage.freezes.clear();
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)));
 }
 
@@ -222,7 +222,7 @@ fn a_place_that_someone_took_away_needs_no_refill() {
     let mut stage = refilling(3, &[1]);
     stage.scale_to(2);
     stage.settle();
-    stage.is_clean(2);
+    stage.assert_clean(2);
     assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
 }
 
@@ -244,7 +244,7 @@ fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
     stage.launch_failures.clear();
     stage.launches = true;
     stage.settle();
-    stage.is_clean(8);
+    stage.assert_clean(8);
     assert_eq!(stage.terminated().len(), 2);
 }
 
@@ -355,7 +355,7 @@ fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
         stage.sick.clear();
         stage.scripted.clear();
         stage.settle();
-        stage.is_clean(10);
+        stage.assert_clean(10);
         assert!(!stage.has(&id(1)), "{waited:?}");
     }
 }

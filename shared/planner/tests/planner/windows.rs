@@ -2,9 +2,8 @@
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
+use driftless_testkit::{Stage, around, freeze, id, mins, secs};
 use jiff::{SignedDuration, Timestamp};
-
-use crate::support::{Stage, around, freeze, id, mins, secs};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -56,7 +55,7 @@ fn several_ranges_are_an_allow_list_and_the_next_one_opens() {
     assert_eq!(stage.waits_for(1), Some(&Waiting::WindowClosed { opens_at: Some(at("2026-11-23T09:00:00Z")) }));
     stage.now = at("2026-11-23T09:00:00Z");
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)));
 }
 
@@ -67,7 +66,7 @@ fn what_has_started_ends_after_the_window_closed() {
     assert_eq!(stage.phase(1), "launching");
     stage.wait(mins(2));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
     assert!(!stage.has(&id(1)));
 }
 
@@ -159,7 +158,7 @@ fn what_was_to_go_first_stays_when_the_window_closes_before_it_went() {
         stage.scripted.clear();
         stage.now = at("2026-11-27T12:00:00Z");
         stage.settle();
-        stage.is_clean(3);
+        stage.assert_clean(3);
         assert!(!stage.has(&id(1)));
     }
 }

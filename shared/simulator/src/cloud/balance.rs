@@ -24,7 +24,7 @@ impl Cloud {
     }
 
     /// One look of Auto Scaling at a group.
-    pub(super) fn balance(&mut self, name: &GroupName) {
+    pub fn balance(&mut self, name: &GroupName) {
         self.give_up_unhealthy(name);
         let Some(group) = self.groups.get(name) else { return };
         let (desired, suspended) = (group.desired, group.suspended.clone());

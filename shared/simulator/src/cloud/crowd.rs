@@ -1,10 +1,12 @@
-//! Large accounts: groups whose instances serve from the beginning. Nobody waits for a hundred thousand of them to boot.
+//! What there is from the beginning, as somebody says that it is: nobody waits for a hundred thousand instances to boot.
 
-use driftless_planner::ids::GroupName;
+use std::collections::BTreeMap;
+
+use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::observation::TargetHealth;
 
 use super::Cloud;
-use super::state::{Life, Target};
+use super::state::{Instance, Life, Target};
 
 impl Cloud {
     /// Gives a group so many instances, and bounds that fit them. They serve, as if they had for long.
@@ -26,5 +28,17 @@ impl Cloud {
             }
         }
         self.touch(name);
+    }
+
+    /// An instance as it is. It does nothing by itself.
+    pub fn add_instance(&mut self, instance: Instance) {
+        self.of_group.entry(instance.group.clone()).or_default().push(instance.id.clone());
+        self.instances.insert(instance.id.clone(), instance);
+    }
+
+    /// What has been launched before: the newest instance has this number, and tokens have led to these.
+    pub fn has_launched(&mut self, newest: u64, by_token: &BTreeMap<String, InstanceId>) {
+        self.launched = newest;
+        self.launch_tokens.clone_from(by_token);
     }
 }

@@ -9,8 +9,6 @@ mod one_fleet;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
-mod plot;
-#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod support;

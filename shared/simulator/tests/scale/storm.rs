@@ -1,5 +1,8 @@
 //! A storm: everything drifts at once, and Config says so twice, in no order.
 
+use std::path::Path;
+use std::{env, fs};
+
 use driftless_planner::fact::{AlarmState, Fact, Verdict};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
 use driftless_planner::image::{Image, ImageState};
@@ -8,10 +11,10 @@ use driftless_simulator::account::{Size, breaks};
 use driftless_simulator::cloud::Build;
 use driftless_simulator::dice::Dice;
 use driftless_simulator::world::{Counts, World};
+use driftless_testkit::plot::{Bar, Color, svg};
 use jiff::SignedDuration;
 
 use crate::page;
-use crate::plot::plot;
 use crate::support::{Settled, calls, run, settled};
 
 /// The events come within a minute.
@@ -124,6 +127,26 @@ fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap()
 }
 
+/// What a measure comes to in storms of ever more events.
+fn bars(name: &str, storms: &[Storm], value: fn(&Storm) -> u64) -> Vec<Bar> {
+    let bar = |(number, storm): (usize, &Storm)| {
+        let value = f64::from(u32::try_from(value(storm)).unwrap());
+        let label = if number == 0 { format!("{name}: {} events", storm.events) } else { storm.events.to_string() };
+        Bar { label, value, color: if number == 0 { Color::Own } else { Color::Below } }
+    };
+    storms.iter().enumerate().map(bar).collect()
+}
+
+/// Holds a plot beside the page against what was counted; with `BLESS=1` writes it there.
+fn hold_plot(name: &str, drawn: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    if env::var_os("BLESS").is_some() {
+        fs::write(&path, drawn).unwrap();
+    } else {
+        assert_eq!(fs::read_to_string(&path).unwrap(), drawn, "docs/{name} is not what is counted");
+    }
+}
+
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
 fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
@@ -138,18 +161,14 @@ fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
         assert!(storm.calls("claim_wake") <= fleets * LOOKS_OF_A_FLEET, "{}", storm.row());
     }
     page::hold("storm", &HEADER, &storms.iter().map(Storm::row).collect::<Vec<_>>());
-    let points =
-        |value: fn(&Storm) -> u64| storms[2..].iter().map(|storm| (number(storm.events), value(storm))).collect();
-    plot(
-        "performance-growth.svg",
-        "A storm over 100 fleets: what grows with its events",
-        "events",
-        &[
-            ("facts stored", points(|storm| storm.stored)),
-            ("calls of Auto Scaling and EC2", points(Storm::bucketed)),
-            ("looks", points(|storm| storm.looks)),
-        ],
-    );
+    let of_100_fleets = &storms[2..];
+    let bars = [
+        bars("facts stored", of_100_fleets, |storm| storm.stored),
+        bars("looks", of_100_fleets, |storm| storm.looks),
+        bars("calls", of_100_fleets, Storm::bucketed),
+    ]
+    .concat();
+    hold_plot("performance-growth.svg", &svg("A storm over 100 fleets: what grows with its events", "", &bars));
 }
 
 /// A rollback may come so much later in a storm.

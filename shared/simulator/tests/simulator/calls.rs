@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::{env, fs, thread};
 
 use driftless_planner::machine::{REPLACEMENT, cutover_phases};
-use driftless_simulator::calls::{Call, Look, all_behind, aws_calls, aws_rounds, rounds};
+use driftless_simulator::calls::{Call, Look, aws_calls, aws_rounds, rounds};
 use driftless_simulator::scenario::Scenario;
 
 /// What is told, and the file among the scenarios that tells it, or the story itself.
@@ -70,18 +70,17 @@ fn looks(story: &str) -> Vec<Look> {
     calls.looks()
 }
 
-/// A story's looks, by what they found and left.
-fn told(looks: &[Look]) -> BTreeMap<(&str, &str), &Look> {
-    let mut told: BTreeMap<(&str, &str), &Look> = BTreeMap::new();
-    let weight = |look: &Look| (aws_calls(&look.calls), aws_rounds(&look.calls), chain(&look.calls));
-    for look in looks {
-        let passage = (look.before.as_str(), look.after.as_deref().unwrap_or("–"));
-        let known = told.entry(passage).or_insert(look);
+/// Of the looks that find a phase, the one that takes most. What is several at once is no phase.
+fn most() -> BTreeMap<&'static str, &'static Look> {
+    let mut most: BTreeMap<&str, &Look> = BTreeMap::new();
+    let weight = |look: &Look| (aws_calls(&look.calls), aws_rounds(&look.calls), look.calls.len());
+    for look in stories().iter().flat_map(|(_, looks)| looks).filter(|look| !look.before.contains(" + ")) {
+        let known = most.entry(&look.before).or_insert(look);
         if weight(known) < weight(look) {
             *known = look;
         }
     }
-    told
+    most
 }
 
 /// The calls in words: those of a round together, and an arrow to those that wait for them.
@@ -104,29 +103,9 @@ fn short(operation: &str) -> &str {
 
 fn page() -> String {
     let mut page = String::from(INTRODUCTION);
-    for (title, looks) in stories() {
-        let _ = write!(
-            page,
-            "\n### {title}\n\n| found | left | calls | rounds | of AWS | in this order |\n| --- | --- | --- | --- | --- | --- |\n"
-        );
-        for ((before, after), look) in told(looks) {
-            let calls = &look.calls;
-            let _ = writeln!(
-                page,
-                "| {before} | {after} | {} | {} | {} in {} | {} |",
-                calls.len(),
-                rounds(calls).len(),
-                aws_calls(calls),
-                aws_rounds(calls),
-                chain(calls)
-            );
-        }
-    }
-    page.push_str(BEHIND);
-    for known in all_behind() {
-        let rounds: Vec<String> = known.rounds.iter().map(|round| round.join(", ")).collect();
-        let _ =
-            writeln!(page, "| {} | {} | {} |", short(known.operation), rounds.join(" → "), known.page.unwrap_or(""));
+    for (phase, Look { calls, .. }) in most() {
+        let (ports, of_aws) = ((calls.len(), rounds(calls).len()), (aws_calls(calls), aws_rounds(calls)));
+        let _ = writeln!(page, "| {phase} | {} | {} | {} | {} |", ports.0, ports.1, of_aws.0, of_aws.1);
     }
     page
 }
@@ -134,30 +113,24 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # Calls
 
-What each decision takes, counted and not timed: the production loop makes these calls on the simulated AWS, and the test
-`calls` holds this page against them. `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes it anew.
+What a decision takes, counted and not timed: the production loop makes these calls on the simulated AWS, and the test `calls`
+holds this page against them. `BLESS=1 cargo test -p driftless-simulator --test simulator calls` writes it anew.
 
-A look is one decision: what it reads, the commit, what it does, whom it tells. *Found* and *left* are what stands on record
-before and after it (a dash: nothing was committed). *Calls* are calls to ports, *rounds* the longest chain of calls in which each
-waits for the one before; calls that are made together are one round. *Of AWS* counts what is behind them, as the table at the end
-says. Where several looks go the same way the one with the most calls stands here.
+A decision reads, commits, does, and tells. *Found* is the phase that stands on record before it; of all decisions that find it in
+the stories of the test, the one with the most calls stands here. *Calls* are calls to ports, *rounds* the longest chain of calls
+in which each waits for the one before; calls that are made together are one round. *Of AWS* counts what `shared/aws` makes of
+them where everything fits one page. A decision that changes nothing takes three rounds at most, and none reads anything twice:
+tests hold both.
 
-Around its looks a run takes the lease (`acquire`, 1 call) and gives it back (`release`, 1 call), and sends a delayed wake before
+Around its decisions a run takes the lease (`acquire`, 1 call) and gives it back (`release`, 1 call), and sends a delayed wake before
 that if no earlier one is on its way (`SendMessage`, 1 call). A batch of facts is filed before: one read of the index for all of
 them; of those that can wait (Config's verdicts) one read of what is remembered; then one `file` for each that is new, side by side.
 Where the index does not know an instance, two calls to Auto Scaling for all such, and one `index` for them and the rest of their
-groups. A look that such facts cause on the spot is taken from the account's minute (`take_look`, 1 call). A detector makes one call for a whole batch (`shared/lambda`, `SEND_MAX`).
+groups. A decision that such facts cause on the spot is taken from the account's minute (`take_look`, 1 call). A detector makes one
+call for a whole batch.
 
-## Decisions
-";
-
-const BEHIND: &str = "
-## Behind the calls
-
-Calls to ports that are not AWS's own by their names, or come in pages or lots. Everything else is one AWS call of that name.
-
-| call | of AWS | in one |
-| --- | --- | --- |
+| found | calls | rounds | calls of AWS | rounds of AWS |
+| --- | --- | --- | --- | --- |
 ";
 
 #[test]

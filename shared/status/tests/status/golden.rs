@@ -1,5 +1,6 @@
 //! The fields as machines get them. The drawings of the command line are made from these files.
 
+use driftless_testkit::{Stage, fleet, secs};
 use std::collections::BTreeSet;
 
 use driftless_status::glance::{Unread, at_a_glance};
@@ -7,8 +8,7 @@ use driftless_status::history::history;
 use driftless_status::why::why;
 use serde_json::Value;
 
-use crate::support::{Stage, fleet, secs};
-use crate::worlds::{self, step};
+use crate::worlds::{self};
 
 #[test]
 fn every_world_is_said_as_its_golden_file() {
@@ -25,7 +25,7 @@ fn a_history_is_said_as_its_golden_file() {
     let stages = worlds::all().into_iter().filter(|(name, _)| *name == "rolled-back");
     let mut replaced = Stage::drifted(4, &[1]);
     for _ in 0..20 {
-        step(&mut replaced, secs(30));
+        replaced.step(secs(30));
     }
     for (name, stage) in stages.chain([("replaced", replaced)]) {
         let said = history(fleet(), stage.journal.clone(), 30);

@@ -8,9 +8,9 @@ use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
 use driftless_status::way_back::{Target, WayBackKind};
+use driftless_testkit::{Stage, fleet, image, secs, target_group, version};
 
-use crate::support::{Stage, fleet, image, secs, target_group, version};
-use crate::worlds::{self, said, step};
+use crate::worlds::{self, said};
 
 fn way_back(stage: &Stage) -> (bool, WayBackKind) {
     let way = said(stage).way_back;
@@ -48,7 +48,7 @@ fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_tem
 fn after_the_old_color_is_gone_a_rollback_has_to_launch_first() {
     let stage = worlds::after_cutover();
     assert_eq!(way_back(&stage), (true, WayBackKind::LaunchesFirst));
-    assert_eq!(said(&stage).way_back.to.unwrap().image, crate::support::image_id(1));
+    assert_eq!(said(&stage).way_back.to.unwrap().image, driftless_testkit::image_id(1));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn what_the_way_back_says_is_what_a_rollback_does() {
     for (name, mut stage) in worlds::all() {
         for _ in 0..40 {
             rolls_back_as_said(name, &stage);
-            step(&mut stage, secs(30));
+            stage.step(secs(30));
         }
     }
 }
@@ -114,7 +114,7 @@ fn a_pause_stops_the_time_that_is_left() {
     stage.say(Command::Pause);
     stage.look();
     for _ in 0..3 {
-        step(&mut stage, secs(60));
+        stage.step(secs(60));
         let said = said(&stage).cutover.unwrap();
         assert_eq!(said.phase_left_seconds, Some(before));
         assert_eq!((said.phase_ends_at, said.deadline), (None, None));
@@ -148,7 +148,7 @@ fn a_fleet_that_nobody_looked_at_is_said_to_be_so() {
 fn a_history_is_newest_first_and_says_where_older_lines_begin() {
     use driftless_planner::decision::JournalEntry;
     let entry = |second: i64, to: &str| JournalEntry {
-        at: crate::support::t0() + secs(second),
+        at: driftless_testkit::t0() + secs(second),
         instance: None,
         from: String::new(),
         to: to.to_owned(),
@@ -158,7 +158,7 @@ fn a_history_is_newest_first_and_says_where_older_lines_begin() {
     };
     let entries = [entry(0, "a"), entry(1, "b"), entry(1, "c"), entry(2, "d")];
     for (limit, shown, older_before) in
-        [(3, "dcb", Some(crate::support::t0() + secs(1))), (4, "dcba", None), (5, "dcba", None)]
+        [(3, "dcb", Some(driftless_testkit::t0() + secs(1))), (4, "dcba", None), (5, "dcba", None)]
     {
         let history = driftless_status::history::history(fleet(), entries.clone(), limit);
         let tos: String = history.lines.iter().map(|line| line.to.as_str()).collect();
@@ -184,7 +184,7 @@ fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_ch
     use driftless_status::why::why;
     let (_, stage) = worlds::all().into_iter().find(|(name, _)| *name == "blocked").unwrap();
     let said = said(&stage);
-    let answer = why(&said, &crate::support::id(1).as_str().parse().unwrap()).unwrap();
+    let answer = why(&said, &driftless_testkit::id(1).as_str().parse().unwrap()).unwrap();
     let holding: Vec<&str> =
         answer.guards.iter().filter(|guard| guard.holds.is_some()).map(|guard| guard.guard.as_str()).collect();
     assert_eq!(holding, ["window"]);
@@ -209,7 +209,7 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
     let said = said(&stage);
     assert_eq!(said.images.iter().map(|image| image.guards.len()).collect::<Vec<_>>(), [9; 3]);
     for (number, why_not) in [(2, "it is a backup"), (3, "its architecture is arm64"), (4, "it is not newer")] {
-        let id = crate::support::image_id(number);
+        let id = driftless_testkit::image_id(number);
         let answer = why(&said, &id.as_str().parse().unwrap()).unwrap();
         assert!(answer.says.as_str().contains(why_not), "{}", answer.says);
         let refused = said.refused.iter().find(|refused| refused.image == id);
@@ -221,9 +221,9 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
 #[test]
 fn every_check_of_a_preflight_is_told() {
     let mut stage = worlds::weighted(3);
-    worlds::ring(&mut stage, Color::Blue);
+    stage.ring("web-5xx", Some(Color::Blue));
     stage.publish(2);
-    worlds::until(&mut stage, |stage| stage.record().cutover.as_ref().is_some_and(|cutover| cutover.waits.is_some()));
+    stage.until(|stage| stage.record().cutover.as_ref().is_some_and(|cutover| cutover.waits.is_some()));
     let cutover = said(&stage).cutover.unwrap();
     assert_eq!(cutover.phase, "preflight");
     let holding: Vec<(&str, &str)> = cutover
@@ -241,7 +241,7 @@ fn every_check_of_a_preflight_is_told() {
 fn a_way_back_that_launches_first_says_what_holds_it() {
     let frozen = {
         let mut stage = worlds::after_cutover();
-        stage.freezes.push(crate::support::freeze(stage.now, None));
+        stage.freezes.push(driftless_testkit::freeze(stage.now, None));
         stage
     };
     let invalid = {

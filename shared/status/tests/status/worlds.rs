@@ -2,14 +2,12 @@
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::decide::Input;
-use driftless_planner::fact::{AlarmState, AlarmSubject, Command};
+use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::{Group, TemplateReference, TemplateVersion};
+use driftless_planner::observation::Group;
 use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::{FleetStatus, status};
-use jiff::SignedDuration;
-
-use crate::support::{Stage, fleet, freeze, group, id, mins, secs, t0, target_group, version};
+use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, secs, t0, target_group};
 
 /// What is said of a stage.
 pub(crate) fn said(stage: &Stage) -> FleetStatus {
@@ -17,7 +15,7 @@ pub(crate) fn said(stage: &Stage) -> FleetStatus {
     // People want to see who serves, also where no decision needs it.
     let mut seen = stage.observation();
     let all = stage.groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect();
-    stage.read_targets(&mut seen, &all);
+    seen.targets.extend(stage.targets(&all));
     let input = Input {
         fleet: &fleet,
         record: stage.record.as_ref(),
@@ -31,54 +29,8 @@ pub(crate) fn said(stage: &Stage) -> FleetStatus {
     status(input, NextWake::At { at: stage.now + secs(30) }, LeaseStatus::Free)
 }
 
-/// One look, after which the world follows and so much time passes.
-pub(crate) fn step(stage: &mut Stage, pause: SignedDuration) {
-    stage.look();
-    stage.arrive();
-    stage.leave();
-    stage.wait(pause);
-}
-
-/// Looks on until this is said of it.
-pub(crate) fn until(stage: &mut Stage, is_so: impl Fn(&Stage) -> bool) {
-    for _ in 0..2000 {
-        if is_so(stage) {
-            return;
-        }
-        step(stage, secs(15));
-    }
-    panic!("never: {:#?}\n{:#?}", stage.record().cutover, stage.journal);
-}
-
-/// Looks on until the cutover is in this phase.
-pub(crate) fn until_phase(stage: &mut Stage, phase: &str) {
-    until(stage, |stage| stage.cutover_phase() == Some(phase));
-}
-
-fn pair(size: u32) -> Vec<Group> {
-    let colored = |color: &str, template: &str, size: u32| {
-        let mut group = group(size);
-        group.name = format!("app-{color}").parse().unwrap();
-        group.tags.insert("driftless:color".to_owned(), color.to_owned());
-        group.target_groups = vec![target_group(color)];
-        let template = TemplateVersion { template: template.parse().unwrap(), version: 1 };
-        for member in &mut group.members {
-            member.template = Some(template.clone());
-        }
-        group.template = TemplateReference::Numbered(template);
-        group
-    };
-    let (blue, mut green) =
-        (colored("blue", "lt-00000000000000001", size), colored("green", "lt-00000000000000002", 0));
-    (green.min, green.max) = (0, 0);
-    vec![blue, green]
-}
-
 fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
-    let mut stage = Stage::with(groups);
-    let green = TemplateVersion { template: "lt-00000000000000002".parse().unwrap(), version: 1 };
-    stage.templates.insert(green, stage.templates[&version(1)].clone());
-    stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
+    let mut stage = Stage::colored(groups, weights);
     stage.look();
     stage.wait(mins(1));
     stage
@@ -109,33 +61,22 @@ pub(crate) fn unbalanced(size: u32) -> Stage {
 /// A cutover of the second image in this phase.
 pub(crate) fn cutting_over(mut stage: Stage, phase: &str) -> Stage {
     stage.publish(2);
-    until_phase(&mut stage, phase);
+    stage.until_phase(phase);
     stage
-}
-
-/// An alarm of the color rings.
-pub(crate) fn ring(stage: &mut Stage, of: Color) {
-    let now = stage.now;
-    let alarm = stage.alarms.get_mut(&"web-5xx".parse().unwrap()).unwrap();
-    alarm.state = AlarmState::Alarm;
-    alarm.since = now;
-    alarm.reason = "12 of 100 requests failed".into();
-    let dimension = target_group(&format!("{of:?}").to_lowercase()).dimension().to_owned();
-    alarm.subject = AlarmSubject { target_groups: [dimension].into(), ..AlarmSubject::default() };
 }
 
 /// Half of the traffic is green's, and the step is watched.
 pub(crate) fn at_half() -> Stage {
     let mut stage = cutting_over(weighted(4), "shifting");
-    until(&mut stage, |stage| stage.weight("green") == 50);
-    step(&mut stage, secs(30));
-    step(&mut stage, secs(15));
+    stage.until(|stage| stage.weight("green") == 50);
+    stage.step(secs(30));
+    stage.step(secs(15));
     stage
 }
 
 fn rolling_back() -> Stage {
     let mut stage = at_half();
-    ring(&mut stage, Color::Green);
+    stage.ring("web-5xx", Some(Color::Green));
     stage.scripted.insert("set-weights", ActionResult::Busy("the load balancer is being changed".into()));
     stage.look();
     stage.wait(secs(5));
@@ -147,7 +88,7 @@ fn needs_operator() -> Stage {
     let mut stage = at_half();
     stage.traffic.insert(target_group("blue"), vec![70]);
     stage.traffic.insert(target_group("green"), vec![30]);
-    until_phase(&mut stage, "needs-operator");
+    stage.until_phase("needs-operator");
     stage
 }
 
@@ -155,34 +96,34 @@ fn awaiting_approval() -> Stage {
     let mut stage = weighted(3);
     stage.tag("approval", "manual");
     let mut stage = cutting_over(stage, "awaiting-approval");
-    step(&mut stage, mins(3));
+    stage.step(mins(3));
     stage
 }
 
 fn frozen() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.freezes.push(freeze(stage.now, Some(stage.now + mins(60))));
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
 fn paused() -> Stage {
     let mut stage = at_half();
     stage.say(Command::Pause);
-    step(&mut stage, mins(3));
+    stage.step(mins(3));
     stage
 }
 
 fn broken() -> Stage {
     let mut stage = Stage::drifted(6, &[1, 2, 3]);
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
 fn stopped() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("The image id '[ami-1]' does not exist".into()));
-    until(&mut stage, |stage| stage.phase(1) == "stopped");
+    stage.until(|stage| stage.phase(1) == "stopped");
     stage
 }
 
@@ -213,27 +154,27 @@ fn goes_first(phase: &str) -> Stage {
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
     }
     stage.look();
-    until(&mut stage, |stage| stage.phase(1) == phase);
+    stage.until(|stage| stage.phase(1) == phase);
     stage
 }
 
 fn debouncing() -> Stage {
     let mut stage = Stage::new(4);
     stage.drift(2);
-    step(&mut stage, mins(2));
+    stage.step(mins(2));
     stage
 }
 
 fn blocked() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("window", "Mon-Fri 02:00-04:00 Europe/Berlin");
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
 fn single() -> Stage {
     let mut stage = Stage::new(3);
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
@@ -241,38 +182,38 @@ fn misconfigured() -> Stage {
     let mut groups = pair(2);
     groups[1].tags.remove("driftless:color");
     let mut stage = Stage::with(groups);
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
 fn invalid() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("budget", "many");
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 
 /// After a cutover, with the way back that launches first.
 pub(crate) fn after_cutover() -> Stage {
     let mut stage = cutting_over(weighted(3), "warm");
-    until(&mut stage, |stage| stage.record().cutover.is_none());
-    step(&mut stage, mins(1));
+    stage.until(|stage| stage.record().cutover.is_none());
+    stage.step(mins(1));
     stage
 }
 
 fn rolled_back() -> Stage {
     let mut stage = at_half();
-    ring(&mut stage, Color::Green);
-    until(&mut stage, |stage| stage.record().cutover.is_none());
-    step(&mut stage, mins(1));
+    stage.ring("web-5xx", Some(Color::Green));
+    stage.until(|stage| stage.record().cutover.is_none());
+    stage.step(mins(1));
     stage
 }
 
 fn quarantined() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("replace", "quarantine");
-    until(&mut stage, |stage| !stage.record().quarantined.is_empty());
-    step(&mut stage, mins(1));
+    stage.until(|stage| !stage.record().quarantined.is_empty());
+    stage.step(mins(1));
     stage
 }
 
@@ -284,7 +225,7 @@ pub(crate) fn hostile() -> Stage {
     let mut freeze = freeze(t0(), None);
     freeze.owner = "mallory\r\n`id`".into();
     stage.freezes.push(freeze);
-    step(&mut stage, mins(1));
+    stage.step(mins(1));
     stage
 }
 

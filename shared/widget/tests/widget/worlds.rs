@@ -1,17 +1,12 @@
 //! The golden files of the status crate, read as the function would have them, and fleets that somebody has tampered with.
 
-use std::path::Path;
-
 use driftless_planner::fact::Command;
 use driftless_status::FleetStatus;
 use driftless_status::glance::Unread;
 use driftless_status::history::History;
+use driftless_testkit::golden::read;
 use driftless_widget::{Frame, Overview};
-use serde::de::DeserializeOwned;
 use serde_json::json;
-
-#[path = "../../../status/tests/status/golden_files.rs"]
-mod golden_files;
 
 /// Worlds that look different from one another.
 pub(crate) const WORLDS: [&str; 16] = [
@@ -40,10 +35,6 @@ pub(crate) const HOSTILE: [&str; 4] = [
     "\"' onclick='window.owned=3' x=\"&lt;b&gt;",
     "\u{202e}gnp.exe $(reboot); `id`",
 ];
-
-fn read<T: DeserializeOwned>(name: &str) -> T {
-    golden_files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), name)
-}
 
 /// A world, as a fleet of its name.
 pub(crate) fn world(name: &str) -> FleetStatus {

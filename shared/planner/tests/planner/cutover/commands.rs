@@ -5,16 +5,16 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::News;
 use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
+use driftless_testkit::{id, image_id, mins, secs};
 
-use super::{answer, is_as_before, is_at_rest, say, say_of, step, until_over, until_phase, weighted_fleet};
-use crate::support::{id, image_id, mins, secs};
+use super::{is_as_before, is_at_rest, until_over, weighted_fleet};
 
 #[test]
 fn manual_approval_is_waited_for_and_a_day_is_enough() {
     let mut stage = weighted_fleet(3);
     stage.tag("approval", "manual");
     stage.publish(2);
-    until_phase(&mut stage, "awaiting-approval");
+    stage.until_phase("awaiting-approval");
     let since = stage.record().cutover.as_ref().unwrap().since;
     let mut late = stage.clone();
     late.now = since + mins(24 * 60);
@@ -22,10 +22,10 @@ fn manual_approval_is_waited_for_and_a_day_is_enough() {
     assert_eq!(late.cutover_phase(), Some("aborting"));
     assert_eq!(until_over(&mut late), CutoverOutcome::Aborted);
     is_as_before(&late, 3);
-    say(&mut stage, Command::Approve);
-    step(&mut stage, secs(1));
+    stage.say(Command::Approve);
+    stage.step(secs(1));
     assert_eq!(stage.cutover_phase(), Some("shifting"));
-    assert!(answer(&stage).0);
+    assert!(stage.answer().0);
 }
 
 #[test]
@@ -33,26 +33,26 @@ fn a_verdict_on_one_cutover_says_nothing_of_the_next() {
     for verdict in [Command::Approve, Command::Reject] {
         let mut stage = weighted_fleet(3);
         stage.tag("approval", "check");
-        say_of(&mut stage, Some("app-0".to_owned()), verdict.clone());
-        step(&mut stage, secs(1));
-        assert!(!answer(&stage).0 && answer(&stage).1.contains("not under way"), "{:?}", answer(&stage));
+        stage.say_of(Some("app-0".to_owned()), verdict.clone());
+        stage.step(secs(1));
+        assert!(!stage.answer().0 && stage.answer().1.contains("not under way"), "{:?}", stage.answer());
         stage.publish(2);
-        until_phase(&mut stage, "awaiting-approval");
+        stage.until_phase("awaiting-approval");
         let checked = stage.record().cutover.as_ref().unwrap().id.clone();
         // While the check runs a newer image takes its place.
         stage.publish(3);
-        step(&mut stage, secs(15));
-        until_phase(&mut stage, "awaiting-approval");
+        stage.step(secs(15));
+        stage.until_phase("awaiting-approval");
         let newer = stage.record().cutover.as_ref().unwrap().id.clone();
         assert_ne!(checked, newer);
-        say_of(&mut stage, Some(checked.clone()), verdict.clone());
-        step(&mut stage, secs(1));
-        let (is_done, says) = answer(&stage);
+        stage.say_of(Some(checked.clone()), verdict.clone());
+        stage.step(secs(1));
+        let (is_done, says) = stage.answer();
         assert!(!is_done && says.contains(&checked) && says.contains(&newer), "{says}");
         assert_eq!(stage.cutover_phase(), Some("awaiting-approval"));
-        say_of(&mut stage, Some(newer), verdict);
-        step(&mut stage, secs(1));
-        assert!(answer(&stage).0, "{:?}", answer(&stage));
+        stage.say_of(Some(newer), verdict);
+        stage.step(secs(1));
+        assert!(stage.answer().0, "{:?}", stage.answer());
         assert_ne!(stage.cutover_phase(), Some("awaiting-approval"));
     }
 }
@@ -66,24 +66,24 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
             for other in ["one", "two", "three"] {
                 stage.account.turns.insert(other.parse().unwrap(), stage.now);
             }
-            step(&mut stage, secs(15));
-            step(&mut stage, secs(15));
+            stage.step(secs(15));
+            stage.step(secs(15));
         } else {
-            until_phase(&mut stage, phase);
+            stage.until_phase(phase);
         }
-        say(&mut stage, Command::Abort);
+        stage.say(Command::Abort);
         stage.look();
         stage.account.turns.retain(|name, _| name.as_str() == "app");
-        assert!(answer(&stage).0, "{phase}: {:?}", answer(&stage));
+        assert!(stage.answer().0, "{phase}: {:?}", stage.answer());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted, "{phase}");
         is_as_before(&stage, 3);
         for _ in 0..5 {
-            step(&mut stage, mins(60));
+            stage.step(mins(60));
         }
         assert_eq!(stage.record().cutover, None, "{phase}: held back");
-        say(&mut stage, Command::Retry);
+        stage.say(Command::Retry);
         stage.look();
-        until_phase(&mut stage, "scaling");
+        stage.until_phase("scaling");
     }
 }
 
@@ -91,8 +91,8 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
 fn rollback_while_warm_is_one_write() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "warm");
-    say(&mut stage, Command::Rollback);
+    stage.until_phase("warm");
+    stage.say(Command::Rollback);
     let writes = stage.acted.len();
     stage.look();
     assert_eq!(stage.weight("green"), 0);
@@ -107,16 +107,16 @@ fn rollback_after_retiring_is_a_cutover_without_the_waits() {
     stage.publish(2);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     let done_at = stage.now;
-    say(&mut stage, Command::Rollback);
+    stage.say(Command::Rollback);
     stage.look();
-    assert!(answer(&stage).0, "{:?}", answer(&stage));
-    until_phase(&mut stage, "scaling");
+    assert!(stage.answer().0, "{:?}", stage.answer());
+    stage.until_phase("scaling");
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert!(stage.now < done_at + mins(30), "no step, bake or warm time is waited for");
     is_at_rest(&stage, Color::Blue, 3, (1, 8), (0, 0));
     assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
     for _ in 0..5 {
-        step(&mut stage, mins(60));
+        stage.step(mins(60));
     }
     assert_eq!(stage.record().cutover, None, "what was rolled back does not come back by itself");
 }
@@ -126,7 +126,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    say(&mut stage, Command::Rollback);
+    stage.say(Command::Rollback);
     let filed = stage.facts.clone();
     let told = stage.told.len();
     for _ in 0..3 {
@@ -143,7 +143,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
 #[test]
 fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_once() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Rollback);
+    stage.say(Command::Rollback);
     let filed = stage.facts.clone();
     let told = stage.told.len();
     stage.look();
@@ -160,13 +160,13 @@ fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_on
 fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
     let mut stage = weighted_fleet(3);
     for _ in 0..=ANSWERED_MAX {
-        say(&mut stage, Command::Rollback);
+        stage.say(Command::Rollback);
         stage.look();
     }
     stage.look();
     let newest = stage.record().answered.last().cloned();
     assert_eq!(stage.record().answered.len(), ANSWERED_MAX);
-    say(&mut stage, Command::Rollback);
+    stage.say(Command::Rollback);
     stage.look();
     stage.look();
     let newest = newest.unwrap();
@@ -177,9 +177,9 @@ fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
 #[test]
 fn a_rollback_that_would_change_nothing_says_so() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Rollback);
+    stage.say(Command::Rollback);
     stage.look();
-    let (is_done, words) = answer(&stage);
+    let (is_done, words) = stage.answer();
     assert!(!is_done && words.contains("nothing to go back to"), "{words}");
     assert!(stage.facts.is_empty(), "it is answered once");
 }
@@ -188,16 +188,16 @@ fn a_rollback_that_would_change_nothing_says_so() {
 fn a_pause_stops_the_clocks_until_resume() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    say(&mut stage, Command::Pause);
+    stage.until_phase("baking");
+    stage.say(Command::Pause);
     for _ in 0..10 {
-        step(&mut stage, mins(30));
+        stage.step(mins(30));
     }
     assert_eq!(stage.cutover_phase(), Some("baking"));
     let waits = stage.record().cutover.as_ref().unwrap().waits.clone();
     assert_eq!(waits, Some(Waiting::Paused { actor: "ana".into() }));
-    say(&mut stage, Command::Resume);
-    step(&mut stage, secs(15));
+    stage.say(Command::Resume);
+    stage.step(secs(15));
     assert_eq!(stage.cutover_phase(), Some("baking"), "its clock goes on from where it stood");
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
@@ -206,9 +206,9 @@ fn a_pause_stops_the_clocks_until_resume() {
 fn promote_skips_the_waits_and_never_health() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     let begun = stage.now;
-    say(&mut stage, Command::Promote);
+    stage.say(Command::Promote);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert!(stage.now < begun + mins(10));
 }
@@ -218,22 +218,22 @@ fn a_reject_is_evidence_against_the_image() {
     let mut stage = weighted_fleet(3);
     stage.tag("approval", "check");
     stage.publish(2);
-    until_phase(&mut stage, "awaiting-approval");
-    say(&mut stage, Command::Reject);
+    stage.until_phase("awaiting-approval");
+    stage.say(Command::Reject);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
     assert!(stage.record().memory.vetoes.contains_key(&image_id(2)));
-    say(&mut stage, Command::Unveto { image: image_id(2) });
+    stage.say(Command::Unveto { image: image_id(2) });
     stage.look();
-    assert!(answer(&stage).0);
-    until_phase(&mut stage, "awaiting-approval");
+    assert!(stage.answer().0);
+    stage.until_phase("awaiting-approval");
 }
 
 #[test]
 fn a_veto_of_what_has_traffic_takes_it_back() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    say(&mut stage, Command::Veto { image: image_id(2) });
+    stage.until_phase("baking");
+    stage.say(Command::Veto { image: image_id(2) });
     stage.look();
     assert_eq!(stage.weight("green"), 0);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
@@ -242,22 +242,22 @@ fn a_veto_of_what_has_traffic_takes_it_back() {
 #[test]
 fn an_image_that_a_person_vetoed_before_it_came_is_no_candidate() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Veto { image: image_id(2) });
+    stage.say(Command::Veto { image: image_id(2) });
     stage.look();
     stage.publish(2);
     for _ in 0..5 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(stage.record().cutover, None);
-    say(&mut stage, Command::Unveto { image: image_id(2) });
-    step(&mut stage, secs(1));
+    stage.say(Command::Unveto { image: image_id(2) });
+    stage.step(secs(1));
     assert!(stage.record().cutover.is_some());
 }
 
 #[test]
 fn redeploy_runs_the_release_on_fresh_instances() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Redeploy);
+    stage.say(Command::Redeploy);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
     assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
@@ -266,26 +266,26 @@ fn redeploy_runs_the_release_on_fresh_instances() {
 #[test]
 fn a_person_may_have_an_instance_replaced_without_the_debounce() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Replace { instance: id(1) });
+    stage.say(Command::Replace { instance: id(1) });
     stage.look();
-    assert!(answer(&stage).0);
+    assert!(stage.answer().0);
     stage.look();
     assert_eq!(stage.phase(1), "launching");
-    say(&mut stage, Command::Replace { instance: id(77) });
+    stage.say(Command::Replace { instance: id(77) });
     stage.look();
-    assert!(!answer(&stage).0);
+    assert!(!stage.answer().0);
 }
 
 #[test]
 fn accept_live_settles_what_load_balancer_and_record_disagree_on() {
     let mut stage = weighted_fleet(3);
-    stage.traffic.insert(crate::support::target_group("blue"), vec![0]);
-    stage.traffic.insert(crate::support::target_group("green"), vec![100]);
+    stage.traffic.insert(driftless_testkit::target_group("blue"), vec![0]);
+    stage.traffic.insert(driftless_testkit::target_group("green"), vec![100]);
     stage.look();
     assert!(stage.record().conditions.contains_key("misconfigured"));
-    say(&mut stage, Command::AcceptLive { color: Color::Green });
+    stage.say(Command::AcceptLive { color: Color::Green });
     stage.look();
-    assert!(answer(&stage).0);
+    assert!(stage.answer().0);
     assert!(!stage.record().conditions.contains_key("misconfigured"));
     assert_eq!(stage.record().live, Some(Color::Green));
 }

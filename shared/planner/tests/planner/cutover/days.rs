@@ -6,13 +6,10 @@ use driftless_planner::fleet::Color;
 use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_testkit::{RULE, Stage, image_id, member, mins, secs};
 
 use super::layouts::single_fleet;
-use super::{
-    answer, color, color_mut, is_as_before, is_at_rest, ring, say, sicken, step, until_over, until_phase,
-    weighted_fleet,
-};
-use crate::support::{RULE, Stage, image_id, member, mins, secs};
+use super::{color, color_mut, is_as_before, is_at_rest, sicken, until_over, weighted_fleet};
 
 fn touched(stage: &Stage) -> Vec<&str> {
     let of_groups = stage.acted.iter().filter(|outcome| outcome.action.group().is_some());
@@ -26,7 +23,7 @@ fn green_in_use() -> Stage {
     (green.max, green.desired) = (2, 2);
     green.members = vec![member(90), member(91)];
     stage.publish(2);
-    until_phase(&mut stage, "preflight");
+    stage.until_phase("preflight");
     stage
 }
 
@@ -34,7 +31,7 @@ fn green_in_use() -> Stage {
 fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
     let mut stage = green_in_use();
     for _ in 0..62 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(stage.record().cutover, None);
     assert_eq!(stage.record().memory.past.last().map(|past| past.outcome), Some(CutoverOutcome::Aborted));
@@ -45,10 +42,10 @@ fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
 fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
         let mut stage = green_in_use();
-        say(&mut stage, command.clone());
-        step(&mut stage, secs(1));
-        step(&mut stage, secs(15));
-        assert!(answer(&stage).0);
+        stage.say(command.clone());
+        stage.step(secs(1));
+        stage.step(secs(15));
+        assert!(stage.answer().0);
         assert_eq!(stage.record().cutover, None, "{command:?}");
         assert_eq!((color(&stage, Color::Green).desired, touched(&stage)), (2, vec![]), "{command:?}");
     }
@@ -59,8 +56,8 @@ fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
         let mut stage = weighted_fleet(3);
         stage.publish(2);
-        until_phase(&mut stage, "retiring-old");
-        say(&mut stage, command.clone());
+        stage.until_phase("retiring-old");
+        stage.say(command.clone());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{command:?}");
     }
 }
@@ -69,8 +66,8 @@ fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
 fn promoted_with(sick: usize) -> Stage {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "warm");
-    say(&mut stage, Command::Promote);
+    stage.until_phase("warm");
+    stage.say(Command::Promote);
     sicken(&mut stage, Color::Green, sick);
     stage.look();
     stage
@@ -82,7 +79,7 @@ fn the_old_color_is_not_let_go_while_too_few_of_the_new_one_serve() {
     for _ in 0..10 {
         assert_eq!(stage.cutover_phase(), Some("retiring-old"));
         assert_eq!(color(&stage, Color::Blue).desired, 4);
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     stage.sick.clear();
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
@@ -93,7 +90,7 @@ fn the_old_color_is_not_let_go_while_too_few_of_the_new_one_serve() {
 fn as_long_as_the_old_color_is_there_it_takes_the_traffic_back() {
     let mut stage = promoted_with(1);
     sicken(&mut stage, Color::Green, 4);
-    step(&mut stage, secs(1));
+    stage.step(secs(1));
     assert_eq!(stage.weight("green"), 0);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 4);
@@ -113,9 +110,9 @@ fn what_is_pinned_in_the_last_look_of_the_warm_time_is_put_back() {
         group.tags.insert("driftless:min".to_owned(), "3".to_owned());
     }
     stage.publish(2);
-    until_phase(&mut stage, "warm");
+    stage.until_phase("warm");
     color_mut(&mut stage, Color::Green).desired = 4;
-    say(&mut stage, Command::Promote);
+    stage.say(Command::Promote);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     is_at_rest(&stage, Color::Green, 4, (3, 8), (0, 0));
 }
@@ -123,17 +120,17 @@ fn what_is_pinned_in_the_last_look_of_the_warm_time_is_put_back() {
 #[test]
 fn a_vetoed_release_is_not_put_on_fresh_instances() {
     let mut stage = weighted_fleet(3);
-    say(&mut stage, Command::Veto { image: image_id(1) });
+    stage.say(Command::Veto { image: image_id(1) });
     stage.look();
-    say(&mut stage, Command::Redeploy);
+    stage.say(Command::Redeploy);
     stage.look();
-    assert!(!answer(&stage).0, "{}", answer(&stage).1);
+    assert!(!stage.answer().0, "{}", stage.answer().1);
     let TemplateReference::Numbered(own) = color(&stage, Color::Blue).template.clone() else { panic!() };
     let mut content = stage.templates[&own].clone();
     content.settings.insert("user_data".to_owned(), "sha256:2".into());
     stage.templates.insert(TemplateVersion { version: 2, ..own }, content);
     for _ in 0..5 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(stage.record().cutover, None);
     stage.publish(2);
@@ -145,7 +142,7 @@ fn a_vetoed_release_is_not_put_on_fresh_instances() {
 fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
     let mut stage = weighted_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "warm");
+    stage.until_phase("warm");
     let drifted = color(&stage, Color::Green).members[0].id.clone();
     stage.drift_under(drifted.clone(), RULE);
     // The old color breaks the rule as well: it is no evidence against the release.
@@ -153,7 +150,7 @@ fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
     stage.drift_under(other, RULE);
     let mut surged = false;
     for _ in 0..40 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
         surged |= color(&stage, Color::Green).desired > 3;
         assert_eq!(color(&stage, Color::Green).min, 3);
     }
@@ -166,26 +163,26 @@ fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
 fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
     let mut stage = single_fleet();
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.until_phase("shifting");
+    stage.step(secs(15));
+    stage.step(secs(15));
     let name = stage.groups[0].name.clone();
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
-    ring(&mut stage, "web-5xx", None);
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.ring("web-5xx", None);
+    stage.step(secs(15));
+    stage.step(secs(15));
     // The way back is a roll of its own, and fails.
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
-    until_phase(&mut stage, "needs-operator");
+    stage.until_phase("needs-operator");
     stage.wait(mins(30));
     let starts = |stage: &Stage| {
         let starts = stage.acted.iter().filter(|outcome| matches!(outcome.action, Action::StartRefresh { .. }));
         starts.count()
     };
     let before = starts(&stage);
-    say(&mut stage, Command::Rollback);
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.say(Command::Rollback);
+    stage.step(secs(15));
+    stage.step(secs(15));
     assert_eq!(stage.cutover_phase(), Some("rolling-back"));
     assert_eq!(starts(&stage), before + 1);
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Successful;
@@ -196,14 +193,14 @@ fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
 fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_it() {
     let mut stage = single_fleet();
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.until_phase("shifting");
+    stage.step(secs(15));
+    stage.step(secs(15));
     let name = stage.groups[0].name.clone();
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::CouldNotGoBack;
-    ring(&mut stage, "web-5xx", None);
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.ring("web-5xx", None);
+    stage.step(secs(15));
+    stage.step(secs(15));
     let plans = stage.acted.iter().filter_map(|outcome| {
         let Action::StartRefresh { plan, .. } = &outcome.action else { return None };
         Some((plan.template.version, plan.alarms.len(), plan.bake))
@@ -221,12 +218,12 @@ fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
     let drifted = color(&stage, Color::Blue).members[0].id.clone();
     stage.drift_under(drifted, RULE);
     for _ in 0..80 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     assert_eq!(stage.record().quarantined.len(), 1);
     for (image, live) in [(2, Color::Green), (3, Color::Blue)] {
         stage.publish(image);
-        step(&mut stage, secs(1));
+        stage.step(secs(1));
         assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{image}");
         assert_eq!(color(&stage, live).desired, 2);
     }
@@ -239,11 +236,11 @@ fn a_template_that_is_asked_for_again_changes_nothing_on_record() {
     let mut stage = weighted_fleet(2);
     stage.publish(2);
     stage.scripted.insert("set-template", ActionResult::Busy("throttled".into()));
-    until_phase(&mut stage, "preparing");
+    stage.until_phase("preparing");
     for _ in 0..4 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     let before = stage.record().clone();
-    step(&mut stage, secs(15));
+    stage.step(secs(15));
     assert_eq!(*stage.record(), before, "a function that is killed after each commit would never get on");
 }

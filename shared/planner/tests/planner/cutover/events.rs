@@ -2,11 +2,11 @@
 
 use driftless_planner::fact::Command;
 use driftless_planner::record::CutoverOutcome;
+use driftless_testkit::{Stage, image_id, secs};
 use serde_json::{Value, json};
 
-use super::{say, step, until_over, until_phase, weighted_fleet};
-use crate::events::{details, envelope, is_meant, patterns};
-use crate::support::{Stage, image_id, secs};
+use super::{until_over, weighted_fleet};
+use crate::events::{details, envelope, hold, is_meant, patterns};
 
 /// A fleet whose cutovers wait for a verdict, with one that does.
 fn awaiting() -> Stage {
@@ -16,7 +16,7 @@ fn awaiting() -> Stage {
     }
     stage.events.clear();
     stage.publish(2);
-    until_phase(&mut stage, "awaiting-approval");
+    stage.until_phase("awaiting-approval");
     stage
 }
 
@@ -50,15 +50,16 @@ fn every_end_of_a_cutover_is_an_event_that_names_it() {
     {
         let mut stage = awaiting();
         let id = stage.record().cutover.as_ref().unwrap().id.clone();
-        say(&mut stage, verdict);
+        stage.say(verdict);
         assert_eq!(until_over(&mut stage), outcome);
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
         let ends = meant(&stage, 1);
         let [end] = &ends[..] else { panic!("{ends:#?}") };
         assert_eq!((&end["to"], &end["subject"]), (&json!(word), &json!(id)));
         assert_eq!((&end["image"], &end["cutover"]), (&json!(image_id(2)), &Value::Null));
         // From its beginning to its end it is one subject.
         let all = details(&stage.events);
+        hold(&format!("of-a-cutover-{word}"), &all);
         let of_cutovers = all.iter().filter(|detail| detail["machine"] == "cutover");
         assert!(of_cutovers.clone().count() > 4);
         assert!(

@@ -5,11 +5,9 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::{CutoverOutcome, Setting};
 use driftless_planner::refresh::RefreshStatus;
+use driftless_testkit::{Stage, around, image_id, pair, secs, target_group};
 
-use super::{
-    adopted, color, color_mut, is_as_before, is_at_rest, pair, ring, say, step, until_over, until_phase, weighted_fleet,
-};
-use crate::support::{Stage, around, image_id, secs, target_group};
+use super::{adopted, color, color_mut, is_as_before, is_at_rest, until_over, weighted_fleet};
 
 fn shared_fleet(size: u32) -> Stage {
     let mut groups = pair(size);
@@ -42,8 +40,8 @@ fn with_one_target_group_the_new_color_comes_in_before_the_old_one_goes_out() {
 fn with_one_target_group_the_way_back_attaches_before_it_detaches() {
     let mut stage = shared_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    ring(&mut stage, "web-5xx", None);
+    stage.until_phase("baking");
+    stage.ring("web-5xx", None);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     let order: Vec<_> = stage.done().into_iter().filter(|name| ["attach", "detach"].contains(name)).collect();
     assert_eq!(order, ["attach", "detach", "attach", "detach"]);
@@ -55,8 +53,8 @@ fn with_one_target_group_the_way_back_attaches_before_it_detaches() {
 fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can_trail_any_more() {
     let mut stage = shared_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    ring(&mut stage, "web-5xx", None);
+    stage.until_phase("baking");
+    stage.ring("web-5xx", None);
     let is_out = |stage: &Stage| {
         let attached = |which| !color(stage, which).target_groups.is_empty();
         attached(Color::Blue) && !attached(Color::Green)
@@ -65,7 +63,7 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
         if is_out(&stage) {
             break;
         }
-        step(&mut stage, secs(2));
+        stage.step(secs(2));
     }
     assert!(is_out(&stage));
     // The first look that shows it.
@@ -98,8 +96,8 @@ fn without_a_load_balancer_capacity_moves() {
 fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
     let mut stage = bare_fleet(3);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    ring(&mut stage, "web-5xx", None);
+    stage.until_phase("baking");
+    stage.ring("web-5xx", None);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 3);
 }
@@ -115,9 +113,9 @@ pub(super) fn single_fleet() -> Stage {
 fn a_single_group_is_rolled_by_an_instance_refresh() {
     let mut stage = single_fleet();
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     for _ in 0..4 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     assert_eq!(stage.done().iter().filter(|name| **name == "start-refresh").count(), 1);
     let name = stage.groups[0].name.clone();
@@ -131,20 +129,20 @@ fn a_single_group_is_rolled_by_an_instance_refresh() {
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(2));
     stage.settle();
-    stage.is_clean(3);
+    stage.assert_clean(3);
 }
 
 #[test]
 fn an_alarm_sends_an_instance_refresh_back() {
     let mut stage = single_fleet();
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     for _ in 0..4 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
-    ring(&mut stage, "web-5xx", None);
-    step(&mut stage, secs(15));
-    step(&mut stage, secs(15));
+    stage.ring("web-5xx", None);
+    stage.step(secs(15));
+    stage.step(secs(15));
     let name = stage.groups[0].name.clone();
     assert_eq!(stage.refreshes[&name].status, RefreshStatus::GoingBack);
     stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::WentBack;
@@ -157,7 +155,7 @@ fn what_waits_for_approval_says_whether_it_serves_already() {
     for (mut stage, words) in [(weighted_fleet(3), "is up and serves"), (single_fleet(), "is ready to be rolled out")] {
         stage.tag("approval", "manual");
         stage.publish(2);
-        until_phase(&mut stage, "awaiting-approval");
+        stage.until_phase("awaiting-approval");
         assert!(format!("{:?}", stage.told).contains(&format!("{} {words}", image_id(2))), "{:?}", stage.told);
     }
 }
@@ -171,13 +169,13 @@ fn the_old_color_grows_past_its_own_maximum_to_take_back_what_the_fleet_grew_to(
             group.max = 4;
         }
         stage.publish(2);
-        until_phase(&mut stage, "warm");
+        stage.until_phase("warm");
         let new = color_mut(&mut stage, Color::Green);
         (new.max, new.min, new.desired) = (6, 6, 6);
         for _ in 0..20 {
-            step(&mut stage, secs(15));
+            stage.step(secs(15));
         }
-        say(&mut stage, Command::Rollback);
+        stage.say(Command::Rollback);
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "shared: {is_shared}");
         assert_eq!(color(&stage, Color::Green).desired, 0);
         assert!(color(&stage, Color::Blue).desired >= 4);
@@ -189,7 +187,7 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
     let mut stage = weighted_fleet(4);
     color_mut(&mut stage, Color::Blue).max = 4;
     stage.publish(2);
-    until_phase(&mut stage, "warm");
+    stage.until_phase("warm");
     let green = color_mut(&mut stage, Color::Green);
     (green.max, green.desired) = (green.max.max(6), 6);
     let lent = green.max;
@@ -204,7 +202,7 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
         color_mut(&mut stage, Color::Green).min = 1;
         color_mut(&mut stage, Color::Green).desired = 4;
         for _ in 0..10 {
-            step(&mut stage, secs(15));
+            stage.step(secs(15));
         }
         assert_eq!(color(&stage, Color::Green).max, 4, "the fleet's own maximum");
         assert!(stage.record().ledger.is_empty());

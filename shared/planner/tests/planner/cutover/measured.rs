@@ -1,13 +1,13 @@
 //! How long the phases of a cutover last, in numbers.
 
+use driftless_testkit::{mins, secs};
 use std::collections::BTreeSet;
 
 use driftless_planner::machine::cutover_phases;
 use driftless_planner::measure::measure;
 use jiff::SignedDuration;
 
-use super::{step, weighted_fleet};
-use crate::support::{mins, secs};
+use super::weighted_fleet;
 
 #[test]
 fn each_phase_is_measured_when_it_is_left_and_no_moment_twice() {
@@ -24,7 +24,7 @@ fn each_phase_is_measured_when_it_is_left_and_no_moment_twice() {
             break;
         }
         started = started.or(decision.next.cutover.map(|cutover| cutover.started_at));
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     let names: BTreeSet<&str> = left.iter().map(|(phase, _)| *phase).collect();
     assert!(names.is_subset(&cutover_phases().collect()), "{names:?}");

@@ -1,14 +1,12 @@
 //! Cutovers: one release takes the traffic from another, in all layouts, and every way back.
 
 use driftless_planner::action::Action;
-use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
+use driftless_planner::fact::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::machine;
-use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Group, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
-use jiff::SignedDuration;
-
-use crate::support::{Stage, fleet, group, image_id, member, secs, target_group, version};
+use driftless_testkit::{Stage, image_id, member, pair, secs, target_group};
 
 mod commands;
 mod days;
@@ -18,59 +16,17 @@ mod measured;
 mod trouble;
 mod weighted;
 
-/// Blue with so many instances, and an idle green.
-fn pair(size: u32) -> Vec<Group> {
-    let colored = |color: &str, template: &str, size: u32| {
-        let mut group = group(size);
-        group.name = format!("app-{color}").parse().unwrap();
-        group.tags.insert("driftless:color".to_owned(), color.to_owned());
-        group.target_groups = vec![target_group(color)];
-        let template = TemplateVersion { template: template.parse().unwrap(), version: 1 };
-        for member in &mut group.members {
-            member.template = Some(template.clone());
-        }
-        group.template = TemplateReference::Numbered(template);
-        group
-    };
-    let (blue, mut green) =
-        (colored("blue", "lt-00000000000000001", size), colored("green", "lt-00000000000000002", 0));
-    (green.min, green.max) = (0, 0);
-    vec![blue, green]
-}
-
 /// A fleet of so many behind two target groups, adopted.
 fn weighted_fleet(size: u32) -> Stage {
     adopted(pair(size), &[("blue", 100), ("green", 0)])
 }
 
 fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
-    let mut stage = Stage::with(groups);
-    let green = TemplateVersion { template: "lt-00000000000000002".parse().unwrap(), version: 1 };
-    stage.templates.insert(green, stage.templates[&version(1)].clone());
-    stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
+    let mut stage = Stage::colored(groups, weights);
     stage.look();
     stage.told.clear();
     stage.journal.clear();
     stage
-}
-
-/// One look, after which the world follows and so much time passes.
-fn step(stage: &mut Stage, pause: SignedDuration) {
-    stage.look();
-    stage.arrive();
-    stage.leave();
-    stage.wait(pause);
-}
-
-/// Looks on until the cutover is in this phase.
-fn until_phase(stage: &mut Stage, phase: &str) {
-    for _ in 0..2000 {
-        if stage.cutover_phase() == Some(phase) {
-            return;
-        }
-        step(stage, secs(15));
-    }
-    panic!("never {phase}: {:#?}\n{:#?}", stage.record().cutover, stage.journal);
 }
 
 /// Looks on until no cutover is under way, and returns how the last one ended.
@@ -80,11 +36,11 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
             && let Some(past) = stage.record().memory.past.last()
         {
             let outcome = past.outcome;
-            step(stage, secs(15));
-            step(stage, secs(15));
+            stage.step(secs(15));
+            stage.step(secs(15));
             return outcome;
         }
-        step(stage, secs(15));
+        stage.step(secs(15));
     }
     panic!("never over: {:#?}\n{:#?}", stage.record().cutover, stage.journal);
 }
@@ -106,44 +62,8 @@ fn color_mut(stage: &mut Stage, color: Color) -> &mut Group {
     stage.groups.iter_mut().find(|group| group.name.as_str() == name).unwrap()
 }
 
-/// Makes an alarm ring for the color, or for both where none is named.
-fn ring(stage: &mut Stage, name: &str, of: Option<Color>) {
-    let now = stage.now;
-    let alarm = stage.alarms.get_mut(&name.parse().unwrap()).unwrap();
-    alarm.state = AlarmState::Alarm;
-    alarm.since = now;
-    alarm.reason = "12 of 100 requests failed".into();
-    let dimension = |color: Color| target_group(&format!("{color:?}").to_lowercase()).dimension().to_owned();
-    alarm.subject = AlarmSubject { target_groups: of.map(dimension).into_iter().collect(), ..AlarmSubject::default() };
-}
-
 fn quiet(stage: &mut Stage, name: &str) {
     stage.alarms.get_mut(&name.parse().unwrap()).unwrap().state = AlarmState::Ok;
-}
-
-/// Sends a command of ana's.
-fn say(stage: &mut Stage, command: Command) {
-    say_of(stage, None, command);
-}
-
-/// Sends a command of ana's that is about one cutover.
-fn say_of(stage: &mut Stage, cutover: Option<String>, command: Command) {
-    let request = format!("r-{}", stage.journal.len() + stage.facts.len());
-    let (actor, at) = ("ana".into(), stage.now);
-    stage.facts.push(Fact::Command(CommandFact { request, fleet: fleet(), actor, at, reason: None, cutover, command }));
-}
-
-/// The answer to the last command: whether it was done, and the words.
-fn answer(stage: &Stage) -> (bool, String) {
-    use driftless_planner::notification::News;
-    let answers = stage.told.iter().rev().find_map(|told| {
-        if let News::CommandAnswered { is_done, answer, .. } = &told.news {
-            Some((*is_done, answer.to_string()))
-        } else {
-            None
-        }
-    });
-    answers.expect("answered")
 }
 
 /// The fleet is as it was before: blue live at its size with its own bounds, green empty, nothing left to put back.

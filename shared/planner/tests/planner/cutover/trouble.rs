@@ -5,11 +5,9 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
+use driftless_testkit::{Stage, freeze, image_id, mins, secs, target_group};
 
-use super::{
-    color, color_mut, is_as_before, phases, quiet, ring, say, sicken, step, until_over, until_phase, weighted_fleet,
-};
-use crate::support::{Stage, freeze, image_id, mins, secs, target_group};
+use super::{color, color_mut, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};
 
 fn waits(stage: &Stage) -> Option<&Waiting> {
     stage.record().cutover.as_ref().and_then(|cutover| cutover.waits.as_ref())
@@ -20,11 +18,11 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
     let mut stage = weighted_fleet(4);
     stage.tag("alarms", "web-5xx;api-5xx");
     stage.publish(2);
-    until_phase(&mut stage, "baking");
-    ring(&mut stage, "web-5xx", Some(Color::Green));
-    ring(&mut stage, "api-5xx", Some(Color::Blue));
+    stage.until_phase("baking");
+    stage.ring("web-5xx", Some(Color::Green));
+    stage.ring("api-5xx", Some(Color::Blue));
     for _ in 0..20 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(waits(&stage).map(Waiting::guard), Some("both-colors-alarm"));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
@@ -38,8 +36,8 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
 fn an_alarm_of_the_old_color_alone_does_not_stop_the_way_to_the_new_one() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
-    ring(&mut stage, "web-5xx", Some(Color::Blue));
+    stage.until_phase("shifting");
+    stage.ring("web-5xx", Some(Color::Blue));
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
 
@@ -48,7 +46,7 @@ fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
     let mut stage = weighted_fleet(4);
     stage.launches = false;
     stage.publish(2);
-    until_phase(&mut stage, "scaling");
+    stage.until_phase("scaling");
     stage.wait(secs(30));
     let failure = LaunchFailure { at: stage.now, message: "InsufficientInstanceCapacity: no room".into() };
     stage.launch_failures.insert("app-green".parse().unwrap(), failure);
@@ -58,7 +56,7 @@ fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
     stage.launches = true;
     stage.launch_failures.clear();
     assert_eq!(stage.cutover_phase(), None);
-    until_phase(&mut stage, "warm");
+    stage.until_phase("warm");
 }
 
 #[test]
@@ -66,7 +64,7 @@ fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
     let mut stage = weighted_fleet(4);
     stage.launches = false;
     stage.publish(2);
-    until_phase(&mut stage, "scaling");
+    stage.until_phase("scaling");
     stage.wait(secs(30));
     let failure = LaunchFailure { at: stage.now, message: "The image id '[ami-2]' does not exist".into() };
     stage.launch_failures.insert("app-green".parse().unwrap(), failure);
@@ -80,13 +78,13 @@ fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
 fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     while stage.weight("green") != 10 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     stage.traffic.insert(target_group("green"), vec![33]);
-    step(&mut stage, mins(29));
-    step(&mut stage, secs(59));
+    stage.step(mins(29));
+    stage.step(secs(59));
     assert_eq!(waits(&stage).map(Waiting::guard), Some("traffic"));
     stage.look();
     assert_eq!(stage.cutover_phase(), Some("shifting"));
@@ -95,7 +93,7 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     assert_eq!(stage.cutover_phase(), Some("needs-operator"));
     assert!(matches!(waits(&stage), Some(Waiting::NeedsOperator { .. })));
     assert_eq!(stage.weight("green"), 33);
-    say(&mut stage, Command::Resume);
+    stage.say(Command::Resume);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "it goes on from the weights that are there");
 }
 
@@ -103,17 +101,17 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
 fn a_freeze_stops_the_clocks_and_never_the_way_back() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     while stage.weight("green") != 10 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     stage.freezes.push(freeze(stage.now, None));
     for _ in 0..30 {
-        step(&mut stage, mins(20));
+        stage.step(mins(20));
     }
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (10, Some("shifting")));
-    ring(&mut stage, "web-5xx", Some(Color::Green));
-    step(&mut stage, secs(15));
+    stage.ring("web-5xx", Some(Color::Green));
+    stage.step(secs(15));
     assert_eq!(stage.weight("green"), 0);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 4);
@@ -124,12 +122,12 @@ fn a_new_color_of_which_fewer_than_half_serve_loses_its_traffic_at_once() {
     for (sick, phase) in [(2, "shifting"), (3, "rolling-back")] {
         let mut stage = weighted_fleet(4);
         stage.publish(2);
-        until_phase(&mut stage, "shifting");
+        stage.until_phase("shifting");
         while stage.weight("green") != 10 {
-            step(&mut stage, secs(15));
+            stage.step(secs(15));
         }
         sicken(&mut stage, Color::Green, sick);
-        step(&mut stage, secs(1));
+        stage.step(secs(1));
         assert_eq!(stage.cutover_phase(), Some(phase), "{sick}");
     }
 }
@@ -139,7 +137,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
     for (sick_old, sick_new, left) in [(0, 4, 0), (1, 3, 0), (3, 3, 50), (3, 4, 0), (4, 3, 100)] {
         let mut stage = weighted_fleet(4);
         stage.publish(2);
-        until_phase(&mut stage, "warm");
+        stage.until_phase("warm");
         sicken(&mut stage, Color::Blue, sick_old);
         sicken(&mut stage, Color::Green, sick_new);
         stage.look();
@@ -157,9 +155,9 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
 fn a_minimum_that_another_hand_wrote_stays_when_all_is_put_back() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
+    stage.until_phase("baking");
     color_mut(&mut stage, Color::Blue).min = 3;
-    ring(&mut stage, "web-5xx", Some(Color::Green));
+    stage.ring("web-5xx", Some(Color::Green));
     stage.look();
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     assert_eq!(color(&stage, Color::Blue).min, 3);
@@ -174,7 +172,7 @@ fn all_turns_taken_it_waits_for_one() {
     }
     stage.publish(2);
     for _ in 0..5 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(stage.cutover_phase(), Some("queued"));
     assert_eq!(waits(&stage).map(Waiting::guard), Some("turn"));
@@ -186,15 +184,15 @@ fn all_turns_taken_it_waits_for_one() {
 #[test]
 fn an_alarm_that_rings_already_stops_the_preflight() {
     let mut stage = weighted_fleet(3);
-    ring(&mut stage, "web-5xx", None);
+    stage.ring("web-5xx", None);
     stage.publish(2);
     for _ in 0..5 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert_eq!(waits(&stage).map(Waiting::guard), Some("preflight"));
     assert_eq!(stage.acted.iter().filter(|outcome| outcome.action.group().is_some()).count(), 0);
     quiet(&mut stage, "web-5xx");
-    until_phase(&mut stage, "scaling");
+    stage.until_phase("scaling");
 }
 
 #[test]
@@ -202,16 +200,16 @@ fn no_replacement_starts_from_preparing_to_baking() {
     for phase in ["preparing", "scaling", "verifying", "shifting", "baking"] {
         let mut stage = weighted_fleet(4);
         stage.publish(2);
-        until_phase(&mut stage, phase);
+        stage.until_phase(phase);
         let of_live = if phase == "baking" { Color::Green } else { Color::Blue };
         let drifted = color(&stage, of_live).members[0].id.clone();
-        stage.drift_under(drifted.clone(), crate::support::RULE);
+        stage.drift_under(drifted.clone(), driftless_testkit::RULE);
         // Both colors break it: no evidence against the release.
         let other = color(&stage, of_live.other()).members.first().map(|member| member.id.clone());
         if let Some(other) = other {
-            stage.drift_under(other, crate::support::RULE);
+            stage.drift_under(other, driftless_testkit::RULE);
         }
-        step(&mut stage, secs(1));
+        stage.step(secs(1));
         let known = stage.record().replacements.get(&drifted).map(|work| work.phase.clone());
         if stage.cutover_phase() == Some(phase) {
             stage.wait(mins(5));
@@ -231,9 +229,9 @@ fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
     ] {
         let mut stage = weighted_fleet(1);
         stage.publish(2);
-        until_phase(&mut stage, "verifying");
+        stage.until_phase("verifying");
         let of_new = color(&stage, Color::Green).members[0].id.clone();
-        stage.drift_under(of_new, crate::support::RULE);
+        stage.drift_under(of_new, driftless_testkit::RULE);
         stage.now += mins(6);
         let blue = color(&stage, Color::Blue).name.clone();
         let blue = stage.groups.iter_mut().find(|group| group.name == blue).unwrap();
@@ -252,7 +250,7 @@ fn a_cutover_waits_for_the_replacements_under_way() {
     stage.look();
     assert_eq!(stage.phase(1), "launching");
     stage.publish(2);
-    step(&mut stage, secs(1));
+    stage.step(secs(1));
     assert_eq!(waits(&stage), Some(&Waiting::ReplacementsUnderWay { surges: 1 }));
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
@@ -261,10 +259,10 @@ fn a_cutover_waits_for_the_replacements_under_way() {
 fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "baking");
+    stage.until_phase("baking");
     let alarm = stage.alarms.remove(&"web-5xx".parse().unwrap()).unwrap();
     for _ in 0..30 {
-        step(&mut stage, mins(1));
+        stage.step(mins(1));
     }
     assert!(matches!(waits(&stage), Some(Waiting::GuardAlarmMissing { .. })));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
@@ -276,16 +274,16 @@ fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
 fn what_too_few_serve_for_is_said() {
     let mut stage = weighted_fleet(4);
     stage.publish(2);
-    until_phase(&mut stage, "shifting");
+    stage.until_phase("shifting");
     while stage.weight("green") != 10 {
-        step(&mut stage, secs(15));
+        stage.step(secs(15));
     }
     sicken(&mut stage, Color::Green, 1);
-    step(&mut stage, secs(1));
+    stage.step(secs(1));
     assert_eq!(waits(&stage), Some(&Waiting::ColorBelowFloor { serving: 3, floor: 4 }));
     sicken(&mut stage, Color::Green, 4);
     sicken(&mut stage, Color::Blue, 4);
-    step(&mut stage, secs(1));
+    stage.step(secs(1));
     assert_eq!(waits(&stage), Some(&Waiting::RollbackBelowFloor { serving: 0, floor: 4 }));
 }
 
@@ -295,11 +293,11 @@ fn the_last_that_serve_are_not_let_go_however_bad_their_image() {
         let mut stage = weighted_fleet(4);
         stage.tag("approval", "manual");
         stage.publish(2);
-        until_phase(&mut stage, "awaiting-approval");
+        stage.until_phase("awaiting-approval");
         sicken(&mut stage, Color::Blue, 4 - serving_of_old);
-        say(&mut stage, Command::Abort);
+        stage.say(Command::Abort);
         for _ in 0..20 {
-            step(&mut stage, secs(15));
+            stage.step(secs(15));
         }
         assert_eq!(stage.cutover_phase(), phase, "{serving_of_old} of the old color serve");
         if serving_of_old == 0 {
@@ -318,10 +316,10 @@ fn a_fleet_that_wants_nobody_waits_for_nobody() {
     let mut stage = weighted_fleet(4);
     stage.tag("approval", "manual");
     stage.publish(2);
-    until_phase(&mut stage, "awaiting-approval");
+    stage.until_phase("awaiting-approval");
     let blue = color_mut(&mut stage, Color::Blue);
     (blue.min, blue.desired) = (0, 0);
     blue.members.clear();
-    say(&mut stage, Command::Abort);
+    stage.say(Command::Abort);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
 }

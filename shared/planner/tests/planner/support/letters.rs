@@ -1,5 +1,6 @@
 //! One message of each kind.
 
+use driftless_testkit::{RULE, fleet, id, image_id, mins, rule, t0, version};
 use std::collections::BTreeSet;
 
 use driftless_planner::ids::GroupName;
@@ -12,8 +13,6 @@ use driftless_planner::record::{
 use driftless_planner::text::ForeignText;
 use jiff::SignedDuration;
 use serde_json::json;
-
-use super::{RULE, fleet, id, image_id, mins, rule, t0, version};
 
 fn drift() -> Vec<DriftReason> {
     vec![DriftReason::Rule(rule(RULE))]

@@ -13,12 +13,12 @@ use driftless_planner::decision::{Decision, JournalEntry, Waiting};
 use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
 use driftless_planner::explain::{Answer, Verdict};
-use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
+use driftless_planner::fact::{AlarmState, AlarmSubject, Fact};
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TemplateContent,
+    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TargetHealth, TemplateContent,
     TemplateVersion,
 };
 use driftless_planner::policy::Defaults;
@@ -27,59 +27,59 @@ use driftless_planner::record::{Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
+use crate::{
     Compliance, OTHER_RULE, RULE, content, finding, fleet, forward, group, id, quiet_alarm, rule, secs, t0,
     target_group, version,
 };
 
 /// Everything of one scenario.
 #[derive(Debug, Clone)]
-pub(crate) struct Stage {
-    pub(crate) now: Timestamp,
-    pub(crate) groups: Vec<Group>,
-    pub(crate) traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
-    pub(crate) compliance: Compliance,
+pub struct Stage {
+    pub now: Timestamp,
+    pub groups: Vec<Group>,
+    pub traffic: BTreeMap<TargetGroupArn, Vec<u32>>,
+    pub compliance: Compliance,
     /// Rules that AWS Config does not answer for.
-    pub(crate) unread: BTreeSet<RuleName>,
-    pub(crate) machines: BTreeMap<InstanceId, Machine>,
-    pub(crate) templates: BTreeMap<TemplateVersion, TemplateContent>,
-    pub(crate) refreshes: BTreeMap<GroupName, Refresh>,
-    pub(crate) hook_timeout: SignedDuration,
-    pub(crate) account: Account,
-    pub(crate) alarms: BTreeMap<AlarmName, Alarm>,
+    pub unread: BTreeSet<RuleName>,
+    pub machines: BTreeMap<InstanceId, Machine>,
+    pub templates: BTreeMap<TemplateVersion, TemplateContent>,
+    pub refreshes: BTreeMap<GroupName, Refresh>,
+    pub hook_timeout: SignedDuration,
+    pub account: Account,
+    pub alarms: BTreeMap<AlarmName, Alarm>,
     /// Images that EC2 knows.
-    pub(crate) images: Vec<Image>,
+    pub images: Vec<Image>,
     /// The stickiness of every forward action.
-    pub(crate) stickiness: Option<SignedDuration>,
-    pub(crate) launch_failures: BTreeMap<GroupName, LaunchFailure>,
-    pub(crate) freezes: Vec<Freeze>,
-    pub(crate) facts: Vec<Fact>,
-    pub(crate) defaults: Defaults,
-    pub(crate) record: Option<Record>,
-    pub(crate) outcomes: Vec<Outcome>,
+    pub stickiness: Option<SignedDuration>,
+    pub launch_failures: BTreeMap<GroupName, LaunchFailure>,
+    pub freezes: Vec<Freeze>,
+    pub facts: Vec<Fact>,
+    pub defaults: Defaults,
+    pub record: Option<Record>,
+    pub outcomes: Vec<Outcome>,
     /// Instances that fail their target health checks.
-    pub(crate) sick: BTreeSet<InstanceId>,
+    pub sick: BTreeSet<InstanceId>,
     /// Instances that the load balancer does not judge.
-    pub(crate) unjudged: BTreeSet<InstanceId>,
+    pub unjudged: BTreeSet<InstanceId>,
     /// Images whose instances fail their target health checks.
-    pub(crate) broken: BTreeSet<ImageId>,
+    pub broken: BTreeSet<ImageId>,
     /// Instances that do not come into service.
-    pub(crate) held_back: BTreeSet<InstanceId>,
+    pub held_back: BTreeSet<InstanceId>,
     /// What AWS answers to an action of this name instead of doing it.
-    pub(crate) scripted: BTreeMap<&'static str, ActionResult>,
+    pub scripted: BTreeMap<&'static str, ActionResult>,
     /// Whether Auto Scaling launches what is missing.
-    pub(crate) launches: bool,
-    pub(crate) launched: BTreeMap<String, InstanceId>,
-    pub(crate) last_id: u32,
-    pub(crate) acted: Vec<Outcome>,
-    pub(crate) journal: Vec<JournalEntry>,
-    pub(crate) events: Vec<EventBatch>,
-    pub(crate) told: Vec<Notification>,
+    pub launches: bool,
+    pub launched: BTreeMap<String, InstanceId>,
+    pub last_id: u32,
+    pub acted: Vec<Outcome>,
+    pub journal: Vec<JournalEntry>,
+    pub events: Vec<EventBatch>,
+    pub told: Vec<Notification>,
 }
 
 /// A decision that was committed and acted on: unlike a bare one, nothing more must be done with it.
 #[derive(Debug)]
-pub(crate) struct Looked(Decision);
+pub struct Looked(Decision);
 
 impl Deref for Looked {
     type Target = Decision;
@@ -91,12 +91,12 @@ impl Deref for Looked {
 
 impl Stage {
     /// A single group of so many instances in act mode, with nothing drifted and nothing looked at yet.
-    pub(crate) fn new(size: u32) -> Self {
+    pub fn new(size: u32) -> Self {
         Self::with(vec![group(size)])
     }
 
     /// These groups.
-    pub(crate) fn with(groups: Vec<Group>) -> Self {
+    pub fn with(groups: Vec<Group>) -> Self {
         let machine = Machine {
             image: "ami-00000000000000001".parse().unwrap(),
             template: Some(version(1)),
@@ -116,7 +116,7 @@ impl Stage {
             hook_timeout: SignedDuration::ZERO,
             account: Account::default(),
             alarms: BTreeMap::from(["web-5xx", "api-5xx"].map(|name| (name.parse().unwrap(), quiet_alarm()))),
-            images: vec![super::image(1)],
+            images: vec![crate::image(1)],
             stickiness: None,
             launch_failures: BTreeMap::new(),
             freezes: Vec::new(),
@@ -141,20 +141,20 @@ impl Stage {
     }
 
     /// So many instances, some of them drifted, adopted and debounced: the next look admits what the guards let through.
-    pub(crate) fn drifted(size: u32, drifted: &[u32]) -> Self {
+    pub fn drifted(size: u32, drifted: &[u32]) -> Self {
         let mut stage = Self::new(size);
         for number in drifted {
             stage.drift(*number);
         }
         stage.look();
-        stage.wait(super::mins(5));
+        stage.wait(crate::mins(5));
         stage.told.clear();
         stage.journal.clear();
         stage
     }
 
     /// [`Self::drifted`], and the surge of instance 1 is in proof: its successor is pending.
-    pub(crate) fn proving(size: u32) -> (Self, InstanceId) {
+    pub fn proving(size: u32) -> (Self, InstanceId) {
         let mut stage = Self::drifted(size, &[1]);
         stage.look();
         stage.look();
@@ -163,11 +163,11 @@ impl Stage {
     }
 
     /// A surge whose drifted instance is about to be terminated: decided and committed, and AWS says busy.
-    pub(crate) fn retiring(size: u32) -> (Self, InstanceId) {
+    pub fn retiring(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::proving(size);
         stage.arrive();
         stage.look();
-        stage.wait(super::mins(1));
+        stage.wait(crate::mins(1));
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
         stage.look();
         stage.scripted.clear();
@@ -178,59 +178,45 @@ impl Stage {
 
     // ---- the world ---------------------------------------------------------------------------------------------------
 
-    pub(crate) fn tag(&mut self, key: &str, value: &str) {
+    pub fn tag(&mut self, key: &str, value: &str) {
         for group in &mut self.groups {
             group.tags.insert(format!("driftless:{key}"), value.to_owned());
         }
     }
 
-    pub(crate) fn drift(&mut self, number: u32) {
+    pub fn drift(&mut self, number: u32) {
         self.drift_under(id(number), RULE);
     }
 
-    pub(crate) fn drift_under(&mut self, instance: InstanceId, name: &str) {
+    pub fn drift_under(&mut self, instance: InstanceId, name: &str) {
         self.compliance.entry(rule(name)).or_default().insert(instance, finding());
     }
 
-    pub(crate) fn comply(&mut self, number: u32) {
+    pub fn comply(&mut self, number: u32) {
         for instances in self.compliance.values_mut() {
             instances.remove(&id(number));
         }
     }
 
-    pub(crate) fn wait(&mut self, duration: SignedDuration) {
+    pub fn wait(&mut self, duration: SignedDuration) {
         self.now += duration;
     }
 
-    pub(crate) fn group(&mut self) -> &mut Group {
+    pub fn group(&mut self) -> &mut Group {
         &mut self.groups[0]
     }
 
-    pub(crate) fn desired(&self) -> u32 {
+    pub fn desired(&self) -> u32 {
         self.groups[0].desired
     }
 
-    pub(crate) fn has(&self, instance: &InstanceId) -> bool {
+    pub fn has(&self, instance: &InstanceId) -> bool {
         let member = self.groups.iter().find_map(|group| group.member(instance));
         member.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
     }
 
-    /// A person gives a command.
-    pub(crate) fn say(&mut self, command: Command) {
-        let request = format!("r-{}", self.journal.len() + self.facts.len());
-        self.facts.push(Fact::Command(CommandFact {
-            request,
-            fleet: fleet(),
-            actor: "ana".into(),
-            at: self.now,
-            reason: None,
-            cutover: None,
-            command,
-        }));
-    }
-
     /// An alarm that names these instances is in this state.
-    pub(crate) fn alarm(&mut self, name: &str, state: AlarmState, instances: &[u32]) {
+    pub fn alarm(&mut self, name: &str, state: AlarmState, instances: &[u32]) {
         let instances = instances.iter().map(|number| id(*number)).collect();
         let subject = AlarmSubject { instances, ..AlarmSubject::default() };
         self.alarms.insert(name.parse().unwrap(), Alarm { state, since: self.now, subject, ..quiet_alarm() });
@@ -238,29 +224,29 @@ impl Stage {
 
     // ---- what is remembered ------------------------------------------------------------------------------------------
 
-    pub(crate) fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         self.record.as_ref().expect("looked at")
     }
 
-    pub(crate) fn replacement(&self, number: u32) -> Option<&Replacement> {
+    pub fn replacement(&self, number: u32) -> Option<&Replacement> {
         self.record().replacements.get(&id(number))
     }
 
     /// The phase of a drifted instance, or `-` when the record does not hold it.
-    pub(crate) fn phase(&self, number: u32) -> &'static str {
+    pub fn phase(&self, number: u32) -> &'static str {
         self.replacement(number).map_or("-", |replacement| replacement.phase.name())
     }
 
-    pub(crate) fn waits_for(&self, number: u32) -> Option<&Waiting> {
+    pub fn waits_for(&self, number: u32) -> Option<&Waiting> {
         if let Phase::Blocked(waiting) = &self.replacement(number)?.phase { Some(waiting) } else { None }
     }
 
-    pub(crate) fn successor(&self, number: u32) -> InstanceId {
+    pub fn successor(&self, number: u32) -> InstanceId {
         self.replacement(number).and_then(|replacement| replacement.phase.successor()).expect("has a successor").clone()
     }
 
     /// The kinds of what was told, in their order; states with their key.
-    pub(crate) fn kinds(&self) -> Vec<String> {
+    pub fn kinds(&self) -> Vec<String> {
         use driftless_planner::notification::News;
         let kind = |told: &Notification| match &told.news {
             News::Entered { condition, .. } | News::Lasts { condition, .. } => {
@@ -285,11 +271,11 @@ impl Stage {
     }
 
     /// The names of what was done, in its order.
-    pub(crate) fn done(&self) -> Vec<&'static str> {
+    pub fn done(&self) -> Vec<&'static str> {
         self.acted.iter().map(|outcome| outcome.action.name()).collect()
     }
 
-    pub(crate) fn terminated(&self) -> Vec<InstanceId> {
+    pub fn terminated(&self) -> Vec<InstanceId> {
         let done = self.acted.iter().filter(|outcome| outcome.result == ActionResult::Done);
         let terminated = |action: &Action| {
             if let Action::Terminate { instance, .. } = action { Some(instance.clone()) } else { None }
@@ -306,36 +292,34 @@ impl Stage {
         self.images.iter().filter(is_tagged).cloned().collect()
     }
 
-    pub(crate) fn read_targets(&self, seen: &mut Observation, asked: &BTreeSet<TargetGroupArn>) {
-        for arn in asked {
+    /// Who is registered in these target groups, and how well.
+    pub fn targets(
+        &self,
+        asked: &BTreeSet<TargetGroupArn>,
+    ) -> BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>> {
+        let members = |arn: &TargetGroupArn| {
             let attached = self.groups.iter().filter(|group| group.target_groups.contains(arn));
-            let targets =
-                attached.flat_map(|group| &group.members).map(|member| (member.id.clone(), self.health(member)));
-            seen.targets.insert(arn.clone(), targets.collect());
-        }
+            let members = attached.flat_map(|group| &group.members);
+            members.map(|member| (member.id.clone(), self.health(member))).collect()
+        };
+        asked.iter().map(|arn| (arn.clone(), members(arn))).collect()
     }
 
     /// What the reconciler would have read: only what the planner asks for.
-    pub(crate) fn observation(&self) -> Observation {
+    pub fn observation(&self) -> Observation {
         let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
         let policy = policy.as_ref();
         let known = Known { record: self.record.as_ref(), has_news: !self.facts.is_empty() };
         let first = questions::first(&fleet(), &self.groups, &self.tagged(), known, policy);
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
-        self.read_targets(&mut seen, &first.targets);
+        seen.targets = self.targets(&first.targets);
         seen.forwards = self.forwards();
         for rule in first.rules.iter().filter(|rule| !self.unread.contains(rule)) {
             let reading = self.compliance.get(rule).cloned().map_or(RuleReading::NoSuchRule, RuleReading::NonCompliant);
             seen.compliance.insert(rule.clone(), reading);
         }
-        let asked = |version: &&TemplateVersion| first.templates.contains(version);
-        seen.templates = self
-            .templates
-            .iter()
-            .map(|(version, content)| (version, content.clone()))
-            .filter(|(version, _)| asked(version))
-            .map(|(version, content)| (version.clone(), content))
-            .collect();
+        let asked = self.templates.iter().filter(|(version, _)| first.templates.contains(*version));
+        seen.templates = asked.map(|(version, content)| (version.clone(), content.clone())).collect();
         let is_asked = |image: &&Image| first.images.contains(&image.id);
         let images = self.tagged().into_iter().chain(self.images.iter().filter(is_asked).cloned());
         seen.images = images.map(|image| (image.id.clone(), image)).collect();
@@ -347,12 +331,12 @@ impl Stage {
         seen.newest_templates = newest.collect();
         let settings = TargetGroupSettings {
             stickiness: self.stickiness,
-            deregistration_delay: super::mins(5),
+            deregistration_delay: crate::mins(5),
             slow_start: SignedDuration::ZERO,
         };
         seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
         let second = questions::second(&fleet(), &seen, self.record.as_ref(), policy);
-        self.read_targets(&mut seen, &second.targets);
+        seen.targets.extend(self.targets(&second.targets));
         let more = self.templates.iter().filter(|(version, _)| second.templates.contains(*version));
         seen.templates.extend(more.map(|(version, content)| (version.clone(), content.clone())));
         let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
@@ -371,7 +355,7 @@ impl Stage {
     }
 
     /// One forward action for each column of the weights.
-    fn forwards(&self) -> Vec<Forward> {
+    pub(crate) fn forwards(&self) -> Vec<Forward> {
         let columns = self.traffic.values().map(Vec::len).max().unwrap_or_default();
         let weights = |column: usize| {
             let of_column = |(arn, weights): (&TargetGroupArn, &Vec<u32>)| Some((arn.clone(), *weights.get(column)?));
@@ -382,7 +366,7 @@ impl Stage {
     }
 
     /// Decides, checks, and does nothing about it.
-    pub(crate) fn decide(&self) -> Decision {
+    pub fn decide(&self) -> Decision {
         let fleet = fleet();
         let input = Input {
             fleet: &fleet,
@@ -402,7 +386,7 @@ impl Stage {
     }
 
     /// Commits a decision, and nothing more: what a crash right after the commit leaves.
-    pub(crate) fn commit(&mut self, decision: &Decision) {
+    pub fn commit(&mut self, decision: &Decision) {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
         self.journal.extend(decision.journal.clone());
@@ -412,7 +396,7 @@ impl Stage {
     }
 
     /// One look: decides, commits and acts; what comes of it goes into the next one.
-    pub(crate) fn look(&mut self) -> Looked {
+    pub fn look(&mut self) -> Looked {
         let decision = self.decide();
         self.commit(&decision);
         self.outcomes = self.act(&decision.actions);
@@ -420,7 +404,7 @@ impl Stage {
     }
 
     /// Looks until there is nothing to do, while the world follows and time passes, and then asserts the fixed point.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for _ in 0..500 {
             let decision = self.look();
             let is_open = |replacement: &Replacement| replacement.phase.surge().is_some();
@@ -433,7 +417,7 @@ impl Stage {
             };
             let is_moving = self.groups.iter().any(moves);
             if decision.actions.is_empty() && !decision.changed && !is_under_way && !is_moving {
-                self.is_settled();
+                self.assert_settled();
                 return;
             }
             self.arrive();
@@ -444,7 +428,7 @@ impl Stage {
     }
 
     /// The fixed point: deciding again on the unchanged world changes nothing.
-    pub(crate) fn is_settled(&self) {
+    pub fn assert_settled(&self) {
         let again = self.decide();
         assert!(again.actions.is_empty(), "{:?}", again.actions);
         assert!(!again.changed, "{:#?}\n{:#?}", again.journal, again.next);
@@ -453,7 +437,7 @@ impl Stage {
     }
 
     /// Nothing is left behind: no work, no setting, and the group has this size, filled.
-    pub(crate) fn is_clean(&self, size: u32) {
+    pub fn assert_clean(&self, size: u32) {
         assert!(self.record().replacements.is_empty(), "{:#?}", self.record().replacements);
         assert!(self.record().ledger.is_empty(), "{:#?}", self.record().ledger);
         assert_eq!(self.record().open_since(), None);

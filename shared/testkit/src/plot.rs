@@ -1,8 +1,6 @@
-//! The plot: bars on a logarithmic scale, readable on light and on dark pages.
+//! Plots of what was measured or counted: bars on a logarithmic scale, readable on light and on dark pages.
 
 use std::fmt::Write as _;
-
-use crate::report::Report;
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 190.0;
@@ -11,32 +9,40 @@ const TOP: f64 = 54.0;
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
 
+/// What a bar is of, told by its color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Green: what the plot is about.
+    Own,
+    /// Grey, and close below the bar before: what that one is compared with.
+    Below,
+    /// Orange: what others do.
+    Peer,
+}
+
+impl Color {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Below => "floor",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 /// A bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
     /// What it is of.
     pub label: String,
-    /// Its length, in milliseconds.
+    /// Its length.
     pub value: f64,
-    /// `floor`, `own` or `peer`.
-    pub class: &'static str,
+    /// Its color.
+    pub color: Color,
 }
 
-/// The bars of a report: each of ours and its floor, and the peers.
-pub fn bars(report: &Report) -> Vec<Bar> {
-    let mut bars = Vec::new();
-    for case in &report.cases {
-        let (own, floor) = (case.measured.tls.start, case.measured.floor.start);
-        bars.push(Bar { label: case.id.clone(), value: own, class: "own" });
-        bars.push(Bar { label: "its floor".to_owned(), value: floor, class: "floor" });
-    }
-    let peers = report.peers.iter();
-    bars.extend(peers.map(|peer| Bar { label: peer.name.clone(), value: peer.figures.start, class: "peer" }));
-    bars
-}
-
-/// An SVG of bars. Empty: there is nothing to be shown.
-pub fn svg(title: &str, bars: &[Bar]) -> String {
+/// An SVG of bars; each shows its value with the unit after it. Empty: there is nothing to be shown.
+pub fn svg(title: &str, unit: &str, bars: &[Bar]) -> String {
     let values = || bars.iter().map(|bar| bar.value).filter(|value| *value > 0.0);
     let Some((low, high)) = values().min_by(f64::total_cmp).zip(values().max_by(f64::total_cmp)) else {
         return String::new();
@@ -47,19 +53,18 @@ pub fn svg(title: &str, bars: &[Bar]) -> String {
     let mut offset = TOP;
     let mut drawn = String::new();
     for bar in bars.iter().filter(|bar| bar.value > 0.0) {
-        // A floor stands close below what it is the floor of.
-        offset += if bar.class == "floor" { ROW - 6.0 } else { ROW };
+        offset += if bar.color == Color::Below { ROW - 6.0 } else { ROW };
         let (y, middle, end) = (offset - BAR, offset - BAR / 2.0 + 4.0, x(bar.value));
         let label = bar.label.replace('&', "&amp;").replace('<', "&lt;");
         let _ = writeln!(drawn, r#"<text class="label" x="{}" y="{middle:.1}">{label}</text>"#, LEFT - 8.0);
         let width = (end - LEFT).max(1.0);
-        let class = bar.class;
+        let class = bar.color.class();
         let _ = writeln!(
             drawn,
             r#"<rect class="{class}" x="{LEFT}" y="{y:.1}" width="{width:.1}" height="{BAR}" rx="2"/>"#
         );
         let value = if bar.value < 10.0 { format!("{:.1}", bar.value) } else { format!("{:.0}", bar.value) };
-        let _ = writeln!(drawn, r#"<text x="{:.1}" y="{middle:.1}">{value} ms</text>"#, end + 6.0);
+        let _ = writeln!(drawn, r#"<text x="{:.1}" y="{middle:.1}">{value}{unit}</text>"#, end + 6.0);
     }
     let height = offset + 16.0;
     let mut lines = String::new();
@@ -103,27 +108,20 @@ const STYLE: &str = "<style>\n\
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::report;
 
-    #[test]
-    fn every_candidate_has_a_bar() {
-        let bars = bars(&report());
-        let labels: Vec<(&str, &str)> = bars.iter().map(|bar| (bar.label.as_str(), bar.class)).collect();
-        let expected = [("detector/one", "own"), ("its floor", "floor"), ("boto3", "peer"), ("custodian", "peer")];
-        assert_eq!(labels, expected);
+    fn bar(label: &str, value: f64) -> Bar {
+        Bar { label: label.to_owned(), value, color: Color::Own }
     }
 
     #[test]
     fn a_plot_is_well_formed_and_shows_each_value() {
-        let mut bars = bars(&report());
-        bars[0].label = "a < b & c".to_owned();
-        let svg = svg("title", &bars);
+        let svg = svg("title", " ms", &[bar("a < b & c", 8.0), bar("b", 3.0), bar("c", 400.0)]);
         for shown in ["a &lt; b &amp; c", "8.0 ms", "3.0 ms", "400 ms", "prefers-color-scheme: dark"] {
             assert!(svg.contains(shown), "{shown} in {svg}");
         }
         let mut open: Vec<&str> = Vec::new();
         for tag in svg.split('<').skip(1) {
-            let (tag, _) = tag.split_once('>').expect("a tag ends");
+            let (tag, _) = tag.split_once('>').unwrap();
             match tag.strip_prefix('/') {
                 Some(closed) => assert_eq!(open.pop(), Some(closed)),
                 None if tag.ends_with('/') => {}
@@ -135,14 +133,13 @@ mod tests {
 
     #[test]
     fn a_bar_ten_times_as_long_in_time_is_one_decade_longer() {
-        let bar = |value: f64| Bar { label: String::new(), value, class: "own" };
         let widths = |svg: &str| {
             let widths =
                 svg.split("class=\"own\"").skip(1).filter_map(|rect| rect.split("width=\"").nth(1)?.split('"').next());
             widths.map(|width| width.parse::<f64>().unwrap()).collect::<Vec<_>>()
         };
-        let widths = widths(&svg("t", &[bar(2.0), bar(20.0), bar(200.0)]));
+        let widths = widths(&svg("t", "", &[bar("", 2.0), bar("", 20.0), bar("", 200.0)]));
         assert!((widths[2] - widths[1] - (widths[1] - widths[0])).abs() < 0.2, "{widths:?}");
-        assert_eq!(svg("t", &[]), "");
+        assert_eq!(svg("t", "", &[]), "");
     }
 }

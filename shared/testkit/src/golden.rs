@@ -1,11 +1,12 @@
-//! The golden files of this crate, for all crates that draw what it says.
+//! The golden files of the status crate, for all crates that draw what it says.
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-/// Reads one. `crates`: the folder of this crate's siblings, from the manifest of whoever asks.
-pub(crate) fn read<T: DeserializeOwned>(crates: &Path, name: &str) -> T {
+/// Reads one.
+pub fn read<T: DeserializeOwned>(name: &str) -> T {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let path = crates.join(format!("status/tests/status/snapshots/status__golden__{name}.snap"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // Above the second rule stands what made it.

@@ -1,0 +1,296 @@
+//! What AWS makes of what was decided. What a call does to a group, and what Auto Scaling does by itself, the simulated
+//! AWS says; here stands when it happens.
+
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
+use driftless_planner::ids::{GroupName, InstanceId};
+use driftless_planner::limits::CUTOVERS_MAX;
+use driftless_planner::observation::{Group, Lifecycle, Member, TargetHealth};
+use driftless_planner::precondition;
+use driftless_planner::precondition::{Live, needs};
+use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use driftless_reconciler::act::refusal;
+use driftless_reconciler::ports::{Called, Launched};
+use driftless_simulator::cloud::{Build, Cloud, Instance, Life};
+use driftless_simulator::dice::Dice;
+
+use crate::{Stage, fleet, id, image_id};
+
+impl Stage {
+    /// Does the actions in their order, until one does not come out as decided.
+    pub fn act(&mut self, actions: &[Action]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for action in actions {
+            let result = match self.scripted.get(action.name()) {
+                Some(result) => result.clone(),
+                None => precondition(action, &self.live(action)).result().unwrap_or_else(|| self.write(action)),
+            };
+            let is_as_decided = result.is_as_decided();
+            outcomes.push(Outcome { action: action.clone(), result });
+            if !is_as_decided {
+                break;
+            }
+        }
+        self.acted.extend(outcomes.clone());
+        outcomes
+    }
+
+    /// What the loop reads right before a write.
+    fn live(&self, action: &Action) -> Live {
+        let needs = needs(action);
+        let group = action.group();
+        Live {
+            is_frozen: self.freezes.iter().any(|freeze| freeze.holds(self.now)),
+            group: self.groups.iter().find(|known| Some(&known.name) == group).cloned(),
+            forwards: self.forwards(),
+            targets: self.targets(&needs.targets),
+            refresh: group.and_then(|group| self.refreshes.get(group)).cloned(),
+        }
+    }
+
+    /// What comes of a write. When AWS refuses it, the planner mostly knows, and decides none then.
+    fn write(&mut self, action: &Action) -> ActionResult {
+        if let Action::SetMaximum { group, maximum, .. } = action {
+            let known = self.groups.iter().find(|known| known.name == *group).unwrap();
+            assert!(*maximum >= known.desired, "a maximum below desired takes instances");
+        }
+        match self.call(action) {
+            Ok(result) => result,
+            Err(error) if matches!(action, Action::SetDesired { .. } | Action::Launch { .. }) => {
+                refusal(action, &error)
+            }
+            Err(error) => panic!("{action:?}: {error}"),
+        }
+    }
+
+    /// What AWS makes of a call.
+    pub fn call(&mut self, action: &Action) -> Called<ActionResult> {
+        match action {
+            Action::TakeTurn if self.account.turns.len() >= CUTOVERS_MAX => return Ok(ActionResult::NoTurn),
+            Action::TakeTurn => drop(self.account.turns.insert(fleet(), self.now)),
+            Action::GiveTurn => drop(self.account.turns.remove(&fleet())),
+            Action::SetWeights { change, .. } => {
+                let column = self.forwards().iter().position(|forward| forward.place == change.place).unwrap();
+                for (arn, weight) in &change.weights {
+                    self.traffic.get_mut(arn).unwrap()[column] = *weight;
+                }
+                self.stickiness = change.stickiness;
+            }
+            Action::StartRefresh { group, plan } => return Ok(self.start_refresh(group, plan)),
+            Action::RollBackRefresh { group, .. } => {
+                self.refreshes.get_mut(group).unwrap().status = RefreshStatus::GoingBack;
+            }
+            Action::SetMaximum { group, .. }
+            | Action::SetMinimum { group, .. }
+            | Action::SetDesired { group, .. }
+            | Action::Launch { group, .. }
+            | Action::Protect { group, .. }
+            | Action::Terminate { group, .. }
+            | Action::SetAside { group, .. }
+            | Action::Empty { group, .. }
+            | Action::WriteTemplate { group, .. }
+            | Action::SetTemplate { group, .. }
+            | Action::Attach { group, .. }
+            | Action::Detach { group, .. } => {
+                let result = self.on_aws(|cloud| {
+                    let result = answer(cloud, action);
+                    cloud.balance(group);
+                    result
+                })?;
+                if let (Action::Launch { token, .. }, ActionResult::Launched(instance)) = (action, &result) {
+                    self.launched.insert(token.clone(), instance.clone());
+                }
+                return Ok(result);
+            }
+        }
+        Ok(ActionResult::Done)
+    }
+
+    fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> ActionResult {
+        let begun = crate::refresh(RefreshStatus::Running);
+        let refresh = Refresh { template: Some(plan.template.clone()), started_at: self.now, ..begun };
+        let id = refresh.id.clone();
+        self.refreshes.insert(group.clone(), refresh);
+        ActionResult::Started(id)
+    }
+
+    /// Terminates an instance, as AWS, a person or a policy would.
+    pub fn take(&mut self, instance: &InstanceId, capacity: CapacityChange) {
+        let group = self.groups.iter().find(|group| group.member(instance).is_some()).unwrap().name.clone();
+        self.on_aws(|cloud| {
+            cloud.terminate(instance, capacity).unwrap();
+            cloud.balance(&group);
+        });
+    }
+
+    /// Someone else writes the desired capacity, and Auto Scaling follows.
+    pub fn scale_to(&mut self, desired: u32) {
+        self.groups[0].desired = desired;
+        self.balance();
+    }
+
+    /// Auto Scaling looks at every group.
+    pub fn balance(&mut self) {
+        let names: Vec<GroupName> = self.groups.iter().map(|group| group.name.clone()).collect();
+        self.on_aws(|cloud| names.iter().for_each(|name| cloud.balance(name)));
+    }
+
+    /// What is pending comes into service, except what is held back.
+    pub fn arrive(&mut self) {
+        for group in &mut self.groups {
+            let protects = group.protects_new_instances;
+            for member in &mut group.members {
+                if member.lifecycle == Lifecycle::Pending && !self.held_back.contains(&member.id) {
+                    member.lifecycle = Lifecycle::InService;
+                    member.protected = protects;
+                }
+            }
+        }
+        self.balance();
+    }
+
+    /// What is on its way out is gone.
+    pub fn leave(&mut self) {
+        for group in &mut self.groups {
+            group.members.retain(|member| member.lifecycle != Lifecycle::Terminating);
+        }
+        for instances in self.compliance.values_mut() {
+            instances.retain(|id, _| self.groups.iter().any(|group| group.member(id).is_some()));
+        }
+    }
+
+    pub fn health(&self, member: &Member) -> TargetHealth {
+        match &member.lifecycle {
+            Lifecycle::InService if self.unjudged.contains(&member.id) => TargetHealth::Initial,
+            Lifecycle::InService if self.sick.contains(&member.id) => TargetHealth::Unhealthy("timeout".into()),
+            Lifecycle::InService => TargetHealth::Healthy,
+            Lifecycle::Pending => TargetHealth::Initial,
+            Lifecycle::Terminating | Lifecycle::Standby | Lifecycle::Detaching | Lifecycle::Unknown(_) => {
+                TargetHealth::Draining
+            }
+        }
+    }
+
+    /// Does something to the groups as they are, on the simulated AWS.
+    fn on_aws<T>(&mut self, does: impl FnOnce(&mut Cloud) -> T) -> T {
+        let mut cloud = self.cloud();
+        let answer = does(&mut cloud);
+        self.follow(&mut cloud);
+        answer
+    }
+
+    fn cloud(&self) -> Cloud {
+        let mut cloud = Cloud::new(Dice::fixed(), self.now);
+        for (version, content) in &self.templates {
+            cloud.add_template(version, content.clone());
+        }
+        for image in &self.images {
+            cloud.add_image(image.clone(), Build::Good);
+        }
+        for group in &self.groups {
+            let zones = vec!["eu-central-1b".parse().unwrap()];
+            cloud.add_group(&group.name, group.tags.clone(), crate::version(1), zones);
+            cloud.edit_group(&group.name, |known| {
+                (known.min, known.max, known.desired) = (group.min, group.max, group.desired);
+                known.template = group.template.clone();
+                known.target_groups.clone_from(&group.target_groups);
+                known.attachment_api = group.attachment_api;
+                known.suspended.clone_from(&group.suspended);
+                known.suspended.extend((!self.launches).then(|| "Launch".to_owned()));
+            });
+            assert_eq!(cloud.groups()[&group.name].desired, group.desired, "a group is never beyond its bounds");
+            for member in &group.members {
+                cloud.add_instance(self.instance(group, member));
+            }
+        }
+        cloud.has_launched(u64::from(self.last_id), &self.launched);
+        cloud
+    }
+
+    fn instance(&self, group: &Group, member: &Member) -> Instance {
+        let machine = self.machines.get(&member.id);
+        Instance {
+            id: member.id.clone(),
+            group: group.name.clone(),
+            zone: member.zone.clone(),
+            life: life(&member.lifecycle),
+            image: machine.map_or_else(|| image_id(1), |machine| machine.image.clone()),
+            template: member.template.clone(),
+            launched_at: machine.map_or(self.now, |machine| machine.launched_at),
+            in_service_since: None,
+            is_up: true,
+            answers: true,
+            healthy: member.healthy,
+            protected: member.protected,
+            protect: None,
+            breaks: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Takes over what AWS has made of the groups.
+    fn follow(&mut self, cloud: &mut Cloud) {
+        self.templates.clone_from(cloud.templates());
+        for group in &mut self.groups {
+            let seen = cloud.group(&group.name).unwrap().unwrap();
+            (group.min, group.max, group.desired) = (seen.min, seen.max, seen.desired);
+            (group.template, group.target_groups) = (seen.template, seen.target_groups);
+            for seen in seen.members {
+                if let Some(known) = group.members.iter_mut().find(|known| known.id == seen.id) {
+                    if life(&known.lifecycle) != life(&seen.lifecycle) {
+                        known.lifecycle = seen.lifecycle;
+                    }
+                    known.protected = seen.protected;
+                    continue;
+                }
+                self.last_id += 1;
+                assert_eq!(seen.id, id(self.last_id));
+                let machines = cloud.machines(&[seen.id.clone()].into()).unwrap();
+                if self.broken.contains(&machines[&seen.id].image) {
+                    self.sick.insert(seen.id.clone());
+                }
+                self.machines.extend(machines);
+                group.members.push(seen);
+            }
+        }
+    }
+}
+
+/// What the simulated AWS answers to a call about a group.
+fn answer(cloud: &mut Cloud, action: &Action) -> Called<ActionResult> {
+    match action {
+        Action::Launch { group, zone, token, .. } => {
+            return cloud.launch(group, zone, token).map(|launched| match launched {
+                Launched::Instance(instance) => ActionResult::Launched(instance),
+                Launched::Failed(message) => ActionResult::Failed(message),
+            });
+        }
+        Action::WriteTemplate { template, base, image, token, .. } => {
+            return cloud.write_template(template, base, image, token).map(ActionResult::Written);
+        }
+        Action::SetMaximum { group, maximum, .. } => cloud.set_maximum(group, *maximum),
+        Action::SetMinimum { group, minimum, .. } => cloud.set_minimum(group, *minimum),
+        Action::SetDesired { group, desired, .. } => cloud.set_desired(group, *desired),
+        Action::Protect { group, instance, protection } => cloud.protect(group, instance, *protection),
+        Action::Terminate { instance, capacity, .. } => cloud.terminate(instance, *capacity),
+        Action::SetAside { group, instance, capacity, .. } => cloud.set_aside(group, instance, *capacity),
+        Action::Empty { group, maximum, .. } => cloud.empty(group, *maximum),
+        Action::SetTemplate { group, template, .. } => cloud.set_template(group, template),
+        Action::Attach { group, target_group, api, .. } => cloud.attach(group, target_group, *api),
+        Action::Detach { group, target_group, api, .. } => cloud.detach(group, target_group, *api),
+        Action::TakeTurn
+        | Action::GiveTurn
+        | Action::SetWeights { .. }
+        | Action::StartRefresh { .. }
+        | Action::RollBackRefresh { .. } => panic!("it is about no group: {action:?}"),
+    }?;
+    Ok(ActionResult::Done)
+}
+
+/// What Auto Scaling tells of an instance that it does not count is all the same to it.
+const fn life(lifecycle: &Lifecycle) -> Life {
+    match lifecycle {
+        Lifecycle::Pending => Life::Pending,
+        Lifecycle::InService => Life::InService,
+        Lifecycle::Standby | Lifecycle::Detaching | Lifecycle::Unknown(_) => Life::Standby,
+        Lifecycle::Terminating => Life::Terminating,
+    }
+}

@@ -1,0 +1,188 @@
+//! One of each thing that there is around a fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_planner::alarm::Alarm;
+use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
+use driftless_planner::fact::{AlarmState, AlarmSubject, ComplianceFact, Fact, Verdict};
+use driftless_planner::ids::{FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
+use driftless_planner::image::{Image, ImageState};
+use driftless_planner::observation::{
+    Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateContent, TemplateReference, TemplateVersion,
+};
+use driftless_planner::refresh::{Refresh, RefreshStatus};
+use jiff::{SignedDuration, Timestamp};
+
+/// The rule of the list.
+pub const RULE: &str = "sg-closed";
+/// A second rule of the list.
+pub const OTHER_RULE: &str = "imds-v2";
+/// The name of the group.
+pub const GROUP: &str = "app-asg";
+
+/// When every scenario starts.
+pub fn t0() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+pub fn secs(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+pub fn mins(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+/// A boundary in threes: just under, equal, just over.
+pub fn around(boundary: SignedDuration) -> [SignedDuration; 3] {
+    [boundary - secs(1), boundary, boundary + secs(1)]
+}
+
+pub fn fleet() -> FleetName {
+    "app".parse().unwrap()
+}
+
+/// The instance with this number; the first ones are those that the fleet starts with.
+pub fn id(number: u32) -> InstanceId {
+    format!("i-{number:017x}").parse().unwrap()
+}
+
+pub fn rule(name: &str) -> RuleName {
+    name.parse().unwrap()
+}
+
+pub fn version(number: u64) -> TemplateVersion {
+    TemplateVersion { template: "lt-00000000000000001".parse().unwrap(), version: number }
+}
+
+pub fn target_group(name: &str) -> TargetGroupArn {
+    format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067")
+        .parse()
+        .unwrap()
+}
+
+/// A member in service. Zones go round: a, b, c.
+pub fn member(number: u32) -> Member {
+    let zone = ["eu-central-1a", "eu-central-1b", "eu-central-1c"][(number as usize + 2) % 3];
+    Member {
+        id: id(number),
+        zone: zone.parse().unwrap(),
+        lifecycle: Lifecycle::InService,
+        healthy: true,
+        template: Some(version(1)),
+        image_override: None,
+        protected: false,
+    }
+}
+
+/// A group of so many instances in service behind a load balancer, that wants to be acted on.
+pub fn group(size: u32) -> Group {
+    let tags = [
+        ("driftless:fleet", "app"),
+        ("driftless:mode", "act"),
+        ("driftless:rules", RULE),
+        ("driftless:alarms", "web-5xx"),
+    ];
+    Group {
+        name: GROUP.parse().unwrap(),
+        tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        min: size.min(1),
+        max: size + 5,
+        desired: size,
+        template: TemplateReference::Numbered(version(1)),
+        members: (1..=size).map(member).collect(),
+        target_groups: vec![target_group("app")],
+        attachment_api: AttachmentApi::TargetGroups,
+        suspended: BTreeSet::new(),
+        warm_up: mins(1),
+        protects_new_instances: false,
+        unsupported: Vec::new(),
+        deleting: false,
+    }
+}
+
+/// A launch template version that names this image.
+pub const fn content(image: Option<ImageId>) -> TemplateContent {
+    TemplateContent { image, written_for: None, settings: BTreeMap::new() }
+}
+
+/// The image with this number, tagged for the fleet: the higher its number, the newer it is.
+pub fn image(number: u32) -> Image {
+    Image {
+        id: image_id(number),
+        state: ImageState::Available,
+        is_own: true,
+        image_for: Some("app".into()),
+        build: Some(format!("{number}").as_str().into()),
+        commit: None,
+        created_at: t0() - SignedDuration::from_hours(100) + SignedDuration::from_hours(i64::from(number)),
+        architecture: "x86_64".into(),
+        source_instance: None,
+        is_backup: false,
+        image_builder_arn: None,
+    }
+}
+
+pub fn image_id(number: u32) -> ImageId {
+    format!("ami-{number:017x}").parse().unwrap()
+}
+
+/// An alarm that does not ring, and names nothing: a composite one.
+pub fn quiet_alarm() -> Alarm {
+    Alarm {
+        state: AlarmState::Ok,
+        since: t0() - SignedDuration::from_hours(1),
+        reason: "threshold not crossed".into(),
+        subject: AlarmSubject::default(),
+        window: None,
+    }
+}
+
+/// The forward action of a listener.
+pub fn forward(number: usize, weights: BTreeMap<TargetGroupArn, u32>) -> Forward {
+    let listener = format!(
+        "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc52{number:04x}"
+    );
+    Forward {
+        place: ForwardPlace::Listener(listener.parse().unwrap()),
+        weights,
+        stickiness: None,
+        balancer: BalancerKind::Application,
+    }
+}
+
+/// An instance refresh that has just begun.
+pub fn refresh(status: RefreshStatus) -> Refresh {
+    Refresh {
+        id: "08b91cf7-8fa6-48af-b6a6-d227f40f1b9b".parse().unwrap(),
+        status,
+        template: None,
+        percentage: 0,
+        started_at: t0(),
+        reason: None,
+    }
+}
+
+/// What Config recorded a minute before the start.
+pub fn finding() -> Finding {
+    Finding { recorded_at: t0() - mins(1), annotation: Some("port 22 is open".into()) }
+}
+
+/// A report of Config.
+pub fn report(number: u32, name: &str, verdict: Verdict, observed_at: Timestamp) -> Fact {
+    Fact::Compliance(ComplianceFact {
+        instance: id(number),
+        rule: rule(name),
+        verdict,
+        observed_at,
+        annotation: Some("port 22 is open".into()),
+    })
+}
+
+/// A freeze of the fleet.
+pub fn freeze(since: Timestamp, expires_at: Option<Timestamp>) -> Freeze {
+    Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope: FreezeScope::Fleet(fleet()) }
+}
+
+/// What Config says under the rules of the stage.
+pub type Compliance = BTreeMap<RuleName, BTreeMap<InstanceId, Finding>>;

@@ -1,0 +1,113 @@
+//! A pair of colors, and how a test lets a cutover go on.
+
+use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
+use driftless_planner::fleet::Color;
+use driftless_planner::notification::{News, Notification};
+use driftless_planner::observation::{Group, TemplateReference, TemplateVersion};
+use jiff::SignedDuration;
+
+use crate::{Stage, fleet, group, image, secs, target_group, version};
+
+/// Blue with so many instances, and an idle green, each behind a target group of its own.
+pub fn pair(size: u32) -> Vec<Group> {
+    let colored = |color: &str, template: TemplateVersion, size: u32| {
+        let mut group = group(size);
+        group.name = format!("app-{color}").parse().unwrap();
+        group.tags.insert("driftless:color".to_owned(), color.to_owned());
+        group.target_groups = vec![target_group(color)];
+        for member in &mut group.members {
+            member.template = Some(template.clone());
+        }
+        group.template = TemplateReference::Numbered(template);
+        group
+    };
+    let (blue, mut green) = (colored("blue", version(1), size), colored("green", green_version(), 0));
+    green.max = 0;
+    vec![blue, green]
+}
+
+fn green_version() -> TemplateVersion {
+    TemplateVersion { template: "lt-00000000000000002".parse().unwrap(), version: 1 }
+}
+
+impl Stage {
+    /// These groups behind target groups of these weights.
+    pub fn colored(groups: Vec<Group>, weights: &[(&str, u32)]) -> Self {
+        let mut stage = Self::with(groups);
+        stage.templates.insert(green_version(), stage.templates[&version(1)].clone());
+        stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
+        stage
+    }
+
+    /// One look, after which the world follows and so much time passes.
+    pub fn step(&mut self, pause: SignedDuration) {
+        self.look();
+        self.arrive();
+        self.leave();
+        self.wait(pause);
+    }
+
+    /// Looks on until this is so.
+    pub fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..2000 {
+            if is_so(self) {
+                return;
+            }
+            self.step(secs(15));
+        }
+        panic!("never: {:#?}\n{:#?}", self.record().cutover, self.journal);
+    }
+
+    /// Looks on until the cutover is in this phase.
+    pub fn until_phase(&mut self, phase: &str) {
+        self.until(|stage| stage.cutover_phase() == Some(phase));
+    }
+
+    /// Where the cutover under way is.
+    pub fn cutover_phase(&self) -> Option<&'static str> {
+        self.record().cutover.as_ref().map(|cutover| cutover.phase.name())
+    }
+
+    /// The weight of a color's target group, by its name.
+    pub fn weight(&self, name: &str) -> u32 {
+        self.traffic[&target_group(name)][0]
+    }
+
+    /// The pipeline publishes the image with this number.
+    pub fn publish(&mut self, number: u32) {
+        self.images.push(image(number));
+    }
+
+    /// An alarm rings for the color, or for none.
+    pub fn ring(&mut self, name: &str, of: Option<Color>) {
+        let now = self.now;
+        let alarm = self.alarms.get_mut(&name.parse().unwrap()).unwrap();
+        alarm.state = AlarmState::Alarm;
+        alarm.since = now;
+        alarm.reason = "12 of 100 requests failed".into();
+        let dimension = |color: Color| target_group(&format!("{color:?}").to_lowercase()).dimension().to_owned();
+        let target_groups = of.map(dimension).into_iter().collect();
+        alarm.subject = AlarmSubject { target_groups, ..AlarmSubject::default() };
+    }
+
+    /// A person gives a command.
+    pub fn say(&mut self, command: Command) {
+        self.say_of(None, command);
+    }
+
+    /// A person gives a command about one cutover.
+    pub fn say_of(&mut self, cutover: Option<String>, command: Command) {
+        let request = format!("r-{}", self.journal.len() + self.facts.len());
+        let (fleet, actor, at) = (fleet(), "ana".into(), self.now);
+        self.facts.push(Fact::Command(CommandFact { request, fleet, actor, at, reason: None, cutover, command }));
+    }
+
+    /// The answer to the last command: whether it was done, and the words.
+    pub fn answer(&self) -> (bool, String) {
+        let answer = |told: &Notification| {
+            let News::CommandAnswered { is_done, answer, .. } = &told.news else { return None };
+            Some((*is_done, answer.to_string()))
+        };
+        self.told.iter().rev().find_map(answer).expect("a command is answered")
+    }
+}
