@@ -136,6 +136,7 @@ def run_deploy(endpoint: str, folder: Path, template: str, stack: str) -> subpro
     """Deploys a template text with the script above as the code of its one function."""
     (folder / "template.yaml").write_text(template)
     (folder / "worker").write_text(FUNCTION)
+    (folder / "worker").chmod(0o755)
     options = ["--template", str(folder / "template.yaml"), "--artifacts", str(folder), "--region", REGION]
     command = [sys.executable, str(HERE / "deploy.py"), "--endpoint", endpoint, "--stack", stack, *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -322,8 +323,8 @@ class LauncherTest(unittest.TestCase):
         aws = LauncherProcess("ministack_launcher.py", "--aws-endpoint", "http://127.0.0.1:9")
         with tempfile.TemporaryDirectory() as folder:
             result = run_deploy(aws.endpoint, Path(folder), TEMPLATE, STACK)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        answer = json.load(aws.client("lambda").invoke(FunctionName="facts-worker", Payload=b"{}")["Payload"])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            answer = json.load(aws.client("lambda").invoke(FunctionName="facts-worker", Payload=b"{}")["Payload"])
         self.assertEqual(aws.end(), 0)
         self.assertFalse(is_running(answer["pid"]))
         self.assertFalse(Path(answer["environment"]["LAMBDA_TASK_ROOT"]).exists())

@@ -8,6 +8,7 @@ mod view;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -38,6 +39,8 @@ pub struct Fleet {
     listener: Option<String>,
     /// The rule of the listener that shares the traffic out. None: the listener's default action does.
     rule: Option<String>,
+    /// Of each instance that was seen, by its id: it never changes, and to ask for it is dear.
+    images: Arc<Mutex<BTreeMap<String, String>>>,
     clients: Clients,
 }
 
@@ -98,19 +101,6 @@ impl Fleet {
     pub async fn wait_until_settled(&self, timeout: Duration) -> anyhow::Result<FleetView> {
         self.wait_for("every instance works", timeout, |view| view.is_settled().then(|| view.clone())).await
     }
-
-    /// Changes policy tags of all groups, given without their prefix.
-    pub async fn set_policy(&self, pairs: &[(&str, &str)]) -> anyhow::Result<()> {
-        let tags = self.groups.iter().flat_map(|group| {
-            pairs.iter().map(|(key, value)| {
-                let tag = aws_sdk_autoscaling::types::Tag::builder().key(format!("driftless:{key}")).value(*value);
-                let tag = tag.resource_id(&group.name).resource_type("auto-scaling-group");
-                tag.propagate_at_launch(false).build()
-            })
-        });
-        self.clients.autoscaling.create_or_update_tags().set_tags(Some(tags.collect())).send().await?;
-        Ok(())
-    }
 }
 
 /// What people and their tools do to a fleet past Driftless.
@@ -128,20 +118,6 @@ impl Fleet {
         request.send().await?;
         Ok(())
     }
-
-    /// A person writes the desired capacity of a group.
-    pub async fn write_desired(&self, group: &str, desired: i32) -> anyhow::Result<()> {
-        let request = self.clients.autoscaling.set_desired_capacity().auto_scaling_group_name(group);
-        request.desired_capacity(desired).send().await?;
-        Ok(())
-    }
-
-    /// Terraform writes the bounds of a group.
-    pub async fn write_bounds(&self, group: &str, minimum: i32, maximum: i32) -> anyhow::Result<()> {
-        let request = self.clients.autoscaling.update_auto_scaling_group().auto_scaling_group_name(group);
-        request.min_size(minimum).max_size(maximum).send().await?;
-        Ok(())
-    }
 }
 
 impl LocalStack {
@@ -153,13 +129,6 @@ impl LocalStack {
     /// Registers the image of a build for a fleet, as its pipeline does. Nobody is told of it yet.
     pub async fn register_build(&self, fleet: &str, build: &str) -> anyhow::Result<String> {
         register_build(self.clients(), fleet, build).await
-    }
-
-    /// Puts tags on an image that has none yet, or not these.
-    pub async fn tag_image(&self, image: &str, tags: &[(&str, &str)]) -> anyhow::Result<()> {
-        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
-        self.clients().ec2.create_tags().resources(image).set_tags(Some(tags)).send().await?;
-        Ok(())
     }
 
     /// The group of each instance that any group has launched, those that are gone included.

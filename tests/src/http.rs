@@ -38,8 +38,12 @@ pub(crate) async fn post_whatever(
 }
 
 /// GETs a JSON document.
-pub(crate) async fn get(url: &str) -> anyhow::Result<Value> {
-    let answer = succeeded(url, send(Request::get(url).body(Full::default())?).await?)?;
+pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Value> {
+    let mut request = Request::get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = succeeded(url, send(request.body(Full::default())?).await?)?;
     serde_json::from_slice(answer.body()).with_context(|| format!("the answer of {url} is no JSON"))
 }
 

@@ -11,6 +11,9 @@ use crate::stack::LocalStack;
 /// How long one request waits for an event. SQS answers at once when one comes.
 const POLL_SECONDS: i32 = 1;
 
+/// How the names of rules of pipelines begin.
+pub(crate) const RULE_PREFIX: &str = "listener-";
+
 /// A queue behind a rule, and what came out of it.
 #[derive(Debug)]
 pub struct Listener {
@@ -22,7 +25,8 @@ pub struct Listener {
 impl LocalStack {
     /// Listens to what a pattern means, from now on.
     pub async fn listen(&self, name: &str, pattern: &Value) -> anyhow::Result<Listener> {
-        let (queue, arn) = self.new_queue(&format!("listener-{name}")).await?;
+        let name = format!("{RULE_PREFIX}{name}");
+        let (queue, arn) = self.new_queue(&name).await?;
         self.event_bridge("PutRule", &json!({"Name": name, "EventPattern": pattern.to_string()})).await?;
         let targets = json!({"Rule": name, "Targets": [{"Id": "queue", "Arn": arn}]});
         let answer = self.event_bridge("PutTargets", &targets).await?;

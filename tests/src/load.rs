@@ -34,7 +34,7 @@ const REQUESTS_PER_SECOND: u64 = 30;
 /// When a request counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the forwarder looks at weights and targets: more often than an instance takes to come or go.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long the first servers may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 

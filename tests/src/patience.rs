@@ -6,7 +6,7 @@ use anyhow::bail;
 use tokio::time::Instant;
 
 /// How often a state that nobody announces is looked at again.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What one look found.
 #[derive(Debug)]

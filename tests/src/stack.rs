@@ -5,9 +5,12 @@ mod deployment;
 mod launcher;
 mod logs;
 mod ports;
+mod reset;
+mod running;
+mod standing;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -19,14 +22,16 @@ use serde_json::{Value, json};
 
 pub(crate) use artifacts::{built_at, executables, project};
 pub use deployment::{Deployment, Resource};
+pub use standing::RUNBOOKS;
 
 use crate::clients::Clients;
 use crate::control::Control;
 use crate::http;
 use crate::patience::{Look, wait_until};
-use crate::proxy::{Fault, Proxy, Recording, Upstreams};
-use launcher::Launcher;
+use crate::proxy::{Fault, Recording};
 pub(crate) use launcher::python;
+use running::Running;
+use standing::Turn;
 
 /// The region of everything local.
 pub const REGION: &str = "us-east-1";
@@ -35,21 +40,16 @@ pub const ACCOUNT: &str = "123456789012";
 /// The stack's name, and the prefix of its functions and queues.
 pub const STACK: &str = "driftless";
 
-/// The shortest times that the template allows, so that a message which failed comes back within a test's patience.
-const PARAMETERS: [(&str, &str); 3] =
-    [("FunctionTimeoutSeconds", "6"), ("ProtectTable", "false"), ("LogLevel", "DEBUG")];
-
-/// A running local AWS. Everything ends when it is dropped, also by a panic, and when this process dies.
+/// A local AWS. It ends when nobody holds it any more, also by a panic, and when this process dies.
 #[derive(Debug)]
 pub struct LocalStack {
-    ministack: Launcher,
-    moto: Launcher,
-    proxy: Proxy,
-    deployment: Deployment,
+    running: Arc<Running>,
+    /// Of this holder: their connections end with the runtime that they were opened on.
     clients: Clients,
     control: Control,
-    endpoint: String,
-    logs: PathBuf,
+    since: Timestamp,
+    /// None: it was not lent.
+    turn: Option<Turn>,
 }
 
 impl LocalStack {
@@ -60,76 +60,45 @@ impl LocalStack {
 
     /// Starts one with parameters of the template, which win over those of every local stack.
     pub async fn start_with(parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let project = project();
-        let executables = executables()?;
-        let template = std::fs::read_to_string(project.join("template.yaml")).context("cannot read template.yaml")?;
-        artifacts::check_built(&artifacts::functions_of(&template), &executables)?;
-        let id = new_id();
-        let logs = artifacts::create_log_folder(&executables, &id)?;
-        Self::start_in(&project, &executables, &id, logs.clone(), parameters)
-            .await
-            .with_context(|| format!("the local stack did not start; its logs are in {}", logs.display()))
+        Ok(Self::on(Arc::new(Running::start(parameters).await?), None))
     }
 
-    async fn start_in(
-        project: &Path,
-        executables: &Path,
-        id: &str,
-        logs: PathBuf,
-        parameters: &[(&str, &str)],
-    ) -> anyhow::Result<Self> {
-        let (moto_port, ministack_port) = (ports::free_port()?, ports::free_port()?);
-        let upstreams =
-            Upstreams { fleet: format!("127.0.0.1:{moto_port}"), other: format!("127.0.0.1:{ministack_port}") };
-        let (moto_url, endpoint) = (format!("http://{}", upstreams.fleet), format!("http://{}", upstreams.other));
-        let proxy = Proxy::start(upstreams, id, &logs.join("calls.jsonl"))?;
-        let options = |port: u16, more: &[&str]| {
-            let port = ["--port".to_owned(), port.to_string(), "--account".to_owned(), ACCOUNT.to_owned()];
-            port.into_iter().chain(more.iter().map(|option| (*option).to_owned())).collect()
-        };
-        let to_proxy = proxy.url();
-        let (moto, ministack) = tokio::join!(
-            Launcher::start(project, "moto", options(moto_port, &[]), &logs),
-            Launcher::start(
-                project,
-                "ministack",
-                options(ministack_port, &["--aws-endpoint", &to_proxy, "--stack-id", id]),
-                &logs
-            )
-        );
-        let (moto, ministack) = (moto?, ministack?);
-        let wins = |name: &str| parameters.iter().any(|(given, _)| *given == name);
-        let all: Vec<_> =
-            PARAMETERS.into_iter().filter(|(name, _)| !wins(name)).chain(parameters.iter().copied()).collect();
-        let deployment = deployment::deploy(project, executables, &endpoint, STACK, &all).await?;
-        let clients = Clients::new(&moto_url, &endpoint, REGION);
-        let control = Control::new(moto_url);
-        Ok(Self { ministack, moto, proxy, deployment, clients, control, endpoint, logs })
+    fn on(running: Arc<Running>, turn: Option<Turn>) -> Self {
+        let clients = Clients::new(&running.moto_url, &running.endpoint, REGION);
+        let control = Control::new(running.moto_url.clone());
+        Self { running, clients, control, since: Timestamp::now(), turn }
+    }
+
+    /// The scene has ended as it must: if the stack was lent, the next one may have it.
+    pub(crate) fn end_scene(&self) {
+        if let Some(turn) = &self.turn {
+            turn.end();
+        }
     }
 
     /// What the functions called.
-    pub const fn recording(&self) -> &Recording {
-        self.proxy.recording()
+    pub fn recording(&self) -> &Recording {
+        self.running.proxy.recording()
     }
 
     /// Lets a fault wait for its call.
     pub fn inject(&self, fault: Fault) {
-        self.proxy.inject(fault);
+        self.running.proxy.inject(fault);
     }
 
     /// Lets no fault strike any more.
     pub fn lift_faults(&self) {
-        self.proxy.clear_faults();
+        self.running.proxy.clear_faults();
     }
 
     /// Faults that have not struck yet.
     pub fn unmet_faults(&self) -> Vec<String> {
-        self.proxy.unmet_faults()
+        self.running.proxy.unmet_faults()
     }
 
     /// What was deployed.
-    pub const fn deployment(&self) -> &Deployment {
-        &self.deployment
+    pub fn deployment(&self) -> &Deployment {
+        &self.running.deployment
     }
 
     /// SDK clients, past the recording.
@@ -144,7 +113,7 @@ impl LocalStack {
 
     /// The URL of the serverless half: functions, table, queues, topic.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.running.endpoint
     }
 
     /// The URL of the half that fleets live in: EC2, Auto Scaling, load balancing, Config.
@@ -154,12 +123,12 @@ impl LocalStack {
 
     /// The folder of the logs: of the emulators, of every call, and of the functions once the stack has ended.
     pub fn logs(&self) -> &Path {
-        &self.logs
+        &self.running.logs
     }
 
-    /// Everything that a function has logged until now, by its name without the stack's: `reconcile`.
+    /// Everything that a function has logged since this holder has the stack, by its name without the stack's: `reconcile`.
     pub async fn log_of(&self, function: &str) -> anyhow::Result<String> {
-        logs::read(&self.endpoint, &format!("{STACK}-{function}")).await
+        logs::read(&self.running.endpoint, &format!("{STACK}-{function}"), self.since).await
     }
 
     /// Runs a sweep, as the schedule does, and waits for its end. The wakes that it sends are worked off afterwards: see
@@ -168,9 +137,26 @@ impl LocalStack {
         self.invoke("reconcile", &json!({"sweep": {}})).await
     }
 
+    /// Lets the schedule run a sweep now: once, at the deployed target, without waiting for its minute.
+    pub async fn sweep_by_schedule(&self) -> anyhow::Result<()> {
+        let signed = http::authorization("scheduler", REGION);
+        let headers = [("authorization", signed.as_str())];
+        let deployed = http::get(&format!("{}/schedules/{STACK}-sweep", self.endpoint()), &headers).await?;
+        let target = deployed.get("Target").context("the schedule has no target")?;
+        let once = json!({
+            "ScheduleExpression": format!("at({})", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S")),
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": target,
+        });
+        let url = format!("{}/schedules/{STACK}-sweep-now", self.endpoint());
+        http::post(&url, &headers, &once).await?;
+        Ok(())
+    }
+
     /// Calls a function and answers what it returns. What it reports as an error is one.
     pub async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<Value> {
-        let url = format!("{}/2015-03-31/functions/{STACK}-{function}/invocations", self.endpoint);
+        let url = format!("{}/2015-03-31/functions/{STACK}-{function}/invocations", self.running.endpoint);
         let answer = http::post(&url, &[("authorization", &http::authorization("lambda", REGION))], event).await?;
         let text = String::from_utf8_lossy(answer.body());
         if answer.headers().contains_key("x-amz-function-error") {
@@ -182,9 +168,9 @@ impl LocalStack {
     /// Where a function is reached here: the emulator serves its URL under a path too, for which no name has to be
     /// resolved.
     pub fn url_of(&self, url_output: &str) -> anyhow::Result<String> {
-        let url = self.deployment.output(url_output)?;
+        let url = self.running.deployment.output(url_output)?;
         let id = url.trim_start_matches("https://").split('.').next().context("the URL has no host")?;
-        Ok(format!("{}/_aws/lambda-url/{id}/", self.endpoint))
+        Ok(format!("{}/_aws/lambda-url/{id}/", self.running.endpoint))
     }
 
     /// Asks a function behind its URL, as a user with this access key. Answers the status of HTTP, and the body.
@@ -201,7 +187,7 @@ impl LocalStack {
     /// Lets reconcile look at a fleet.
     pub async fn wake(&self, fleet: &str) -> anyhow::Result<()> {
         let message = WakeMessage::Wake(Wake { fleet: fleet.parse()?, due: None });
-        let queue = self.deployment.output("WakeQueueUrl")?;
+        let queue = self.running.deployment.output("WakeQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
         Ok(())
@@ -220,7 +206,7 @@ impl LocalStack {
             command,
         };
         let message = WakeMessage::Fact(Box::new(Fact::Command(fact)));
-        let queue = self.deployment.output("WakeQueueUrl")?;
+        let queue = self.running.deployment.output("WakeQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
         Ok(())
@@ -237,7 +223,7 @@ impl LocalStack {
             for queue in
                 ["ConfigComplianceQueueUrl", "CloudwatchAlarmQueueUrl", "ImagePublishedQueueUrl", "WakeQueueUrl"]
             {
-                let url = self.deployment.output(queue)?;
+                let url = self.running.deployment.output(queue)?;
                 if let Some(waiting) = self.waiting_messages(url).await? {
                     return Ok(Look::NotYet(format!("{url}: {waiting}")));
                 }
@@ -247,28 +233,8 @@ impl LocalStack {
         .await
     }
 
-    /// An empty account for the next scene: no fleets, no messages, no memory, no faults, default settings. The recording
-    /// goes on, as do inboxes.
-    pub async fn reset(&self) -> anyhow::Result<()> {
-        self.lift_faults();
-        self.purge_queues().await?;
-        self.wait_until_idle(Duration::from_secs(15)).await.context("the scene before does not end")?;
-        // What the last function sent before it ended.
-        self.purge_queues().await?;
-        self.table().empty().await?;
-        self.control.reset().await
-    }
-
-    async fn purge_queues(&self) -> anyhow::Result<()> {
-        let queues = self.clients.sqs.list_queues().send().await?.queue_urls.unwrap_or_default();
-        for queue in queues {
-            self.clients.sqs.purge_queue().queue_url(queue).send().await?;
-        }
-        Ok(())
-    }
-
     async fn busy_function(&self) -> anyhow::Result<Option<String>> {
-        let processes = http::get(&format!("{}/driftless/functions", self.endpoint)).await?;
+        let processes = http::get(&format!("{}/driftless/functions", self.running.endpoint), &[]).await?;
         let mut processes = processes.as_array().into_iter().flatten();
         let busy = processes.find(|process| process.get("busy").and_then(Value::as_bool) == Some(true));
         Ok(busy.and_then(|process| process.get("functionName")?.as_str()).map(str::to_owned))
@@ -285,20 +251,4 @@ impl LocalStack {
         let waiting = counts.iter().find(|(_, count)| *count != "0");
         Ok(waiting.map(|(name, count)| format!("{name} {count}")))
     }
-}
-
-impl Drop for LocalStack {
-    fn drop(&mut self) {
-        logs::save(&self.endpoint, self.deployment.policies.keys().cloned().collect(), &self.logs);
-        // The functions first, and the proxy, which drops itself, last: nobody calls what is gone.
-        self.ministack.end();
-        self.moto.end();
-    }
-}
-
-/// A name that tells stacks of this machine apart: the test's, as far as it is known, and the process.
-fn new_id() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let thread = std::thread::current().name().unwrap_or("stack").replace("::", "-");
-    format!("{thread}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

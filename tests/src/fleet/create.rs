@@ -1,5 +1,7 @@
 //! Makes a fleet, as the Terraform module would.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
 use aws_sdk_autoscaling::types::{LaunchTemplateSpecification, Tag};
 use aws_sdk_ec2::types::{InstanceType, RequestLaunchTemplateData, ResourceType, TagSpecification};
@@ -137,7 +139,8 @@ impl FleetSpec {
             let size = if position == 0 { self.instances } else { 0 };
             self.create_group(clients, group, color, &subnets, size).await?;
         }
-        Ok(Fleet { name: self.name.clone(), image, groups, listener, rule: rule.flatten(), clients: clients.clone() })
+        let (name, rule, clients) = (self.name.clone(), rule.flatten(), clients.clone());
+        Ok(Fleet { name, image, groups, listener, rule, images: Arc::default(), clients })
     }
 
     async fn create_group(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -82,7 +83,9 @@ impl Example {
         name: &'static str,
         changes: &Changes,
     ) -> anyhow::Result<Option<(Self, Fleet)>> {
-        let folder = stack.logs().join("terraform");
+        // Beside those of other scenes that were played on this stack.
+        let scene = std::thread::current().name().unwrap_or_default().replace("::", "-");
+        let folder = stack.logs().join(format!("terraform-{scene}"));
         let example = Self { name, folder, endpoint: stack.fleet_endpoint().to_owned() };
         let Some(applied) = example.run_apply(changes).await? else { return Ok(None) };
         Ok(Some((example, fleet_of(applied, stack)?)))
@@ -146,5 +149,6 @@ fn fleet_of(applied: Applied, stack: &LocalStack) -> anyhow::Result<Fleet> {
     let of_rule =
         |arn: &String| arn.replace(RULE, ":listener/").rsplit_once('/').map(|(listener, _)| listener.to_owned());
     let listener = rule.as_ref().map_or(fleet.forward_arn, of_rule);
-    Ok(Fleet { name: fleet.name, image, groups, listener, rule, clients: stack.clients().clone() })
+    let clients = stack.clients().clone();
+    Ok(Fleet { name: fleet.name, image, groups, listener, rule, images: Arc::default(), clients })
 }

@@ -1,8 +1,10 @@
 //! A fleet as AWS shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use anyhow::Context as _;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance};
 use serde::Serialize;
 
 use super::Fleet;
@@ -127,7 +129,8 @@ impl Fleet {
         let names: Vec<String> = self.groups.iter().map(|group| group.name.clone()).collect();
         let request = self.clients.autoscaling.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
         let described = request.send().await?.auto_scaling_groups.unwrap_or_default();
-        let images = self.images().await?;
+        let instances = described.iter().flat_map(AutoScalingGroup::instances).filter_map(Instance::instance_id);
+        let images = self.images_of(instances).await?;
         let mut groups = Vec::new();
         for group in described {
             let targets = self.targets(group.target_group_arns()).await?;
@@ -166,10 +169,18 @@ impl Fleet {
         Ok(versions.filter_map(|version| version.launch_template_data).map(|data| data.user_data).collect())
     }
 
-    /// The image of each instance of the fleet, by the instance's id.
-    async fn images(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let instances = super::managed_instances(&self.clients).await?;
-        Ok(instances.into_iter().filter_map(|instance| Some((instance.instance_id?, instance.image_id?))).collect())
+    /// The images of instances, by their ids.
+    async fn images_of(&self, mut ids: impl Iterator<Item = &str>) -> anyhow::Result<BTreeMap<String, String>> {
+        let known = || self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_complete = {
+            let known = known();
+            ids.all(|id| known.contains_key(id))
+        };
+        if !is_complete {
+            let instances = super::managed_instances(&self.clients).await?.into_iter();
+            known().extend(instances.filter_map(|instance| Some((instance.instance_id?, instance.image_id?))));
+        }
+        Ok(known().clone())
     }
 
     /// The health of the targets of a group, by instance. None: the group has no load balancer.
@@ -182,7 +193,7 @@ impl Fleet {
 }
 
 fn shown(
-    instance: &aws_sdk_autoscaling::types::Instance,
+    instance: &Instance,
     targets: Option<&BTreeMap<String, String>>,
     images: &BTreeMap<String, String>,
 ) -> InstanceView {

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::{Fleet, FleetView};
 
 /// How often it is looked at: more often than an instance takes to come or go.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A look at a fleet, again and again, until it is finished or dropped.
 #[derive(Debug)]

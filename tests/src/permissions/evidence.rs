@@ -22,7 +22,8 @@ pub struct Evidence {
 }
 
 impl LocalStack {
-    /// Leaves behind which permissions this scene needed until now. Only a scene that has ended as it must does so.
+    /// Leaves behind which permissions this scene needed until now, and the stack to the next one. Only a scene that has
+    /// ended as it must does so.
     pub async fn leave_evidence(&self) -> anyhow::Result<()> {
         let permissions = Permissions::new(self.deployment().policies.clone())?;
         let usage = permissions.usage(&self.recording().all(), &self.groups_of_instances().await?);
@@ -30,6 +31,7 @@ impl LocalStack {
         let evidence = Evidence::open()?;
         fs::create_dir_all(&evidence.folder)?;
         fs::write(evidence.of(&scene), serde_json::to_string_pretty(&usage)?)?;
+        self.end_scene();
         Ok(())
     }
 }
@@ -41,13 +43,13 @@ impl Evidence {
         Ok(Self { folder: executables.parent().unwrap_or(&executables).join("scenes") })
     }
 
-    /// What all scenes of this executable together needed, but for those of the given module. The error names scenes that
-    /// have not ended as they must since anything was built: their permissions would be missed.
-    pub fn of_all_scenes(&self, but: &str) -> anyhow::Result<Usage> {
+    /// What all scenes of this executable together needed. The error names scenes that have not ended as they must since
+    /// anything was built: their permissions would be missed.
+    pub fn of_all_scenes(&self) -> anyhow::Result<Usage> {
         let built_at = built_at()?;
         let (mut all, mut missing) = (Usage::default(), Vec::new());
         let ignored = scenes(&["--ignored"])?;
-        let is_scene = |name: &String| !ignored.contains(name) && !name.starts_with(&format!("{but}::"));
+        let is_scene = |name: &String| !ignored.contains(name);
         for scene in scenes(&[])?.into_iter().filter(is_scene) {
             match self.read(&scene, built_at)? {
                 Some(usage) => all = all.with(usage),

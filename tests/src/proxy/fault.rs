@@ -58,11 +58,6 @@ impl Strike {
         Self::Fail { status: 400, code: "ThrottlingException".to_owned(), message: "Rate exceeded".to_owned() }
     }
 
-    /// The error of a policy that does not allow the call.
-    pub fn deny() -> Self {
-        Self::Fail { status: 403, code: "AccessDenied".to_owned(), message: "not authorized".to_owned() }
-    }
-
     /// The word for it in the recording.
     pub(crate) const fn word(&self) -> &'static str {
         match self {

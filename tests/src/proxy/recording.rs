@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ impl Mark {
 #[derive(Debug)]
 struct Shared {
     calls: Mutex<Vec<Call>>,
+    /// How many are not shown any more.
+    forgotten: AtomicUsize,
     changed: watch::Sender<()>,
     /// Finished calls, a line each, for whoever looks afterwards.
     log: Mutex<File>,
@@ -43,7 +46,12 @@ impl Recording {
     pub(crate) fn new(log: &Path) -> anyhow::Result<Self> {
         let log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let (changed, _) = watch::channel(());
-        Ok(Self(Arc::new(Shared { calls: Mutex::default(), changed, log: Mutex::new(log) })))
+        Ok(Self(Arc::new(Shared {
+            calls: Mutex::default(),
+            forgotten: AtomicUsize::new(0),
+            changed,
+            log: Mutex::new(log),
+        })))
     }
 
     /// Now.
@@ -51,9 +59,15 @@ impl Recording {
         Mark(self.calls().len())
     }
 
-    /// Every call.
+    /// Every call that is not forgotten.
     pub fn all(&self) -> Vec<Call> {
-        self.calls().clone()
+        self.since(Mark(self.0.forgotten.load(Ordering::Relaxed)))
+    }
+
+    /// Shows no call any more that has arrived until now. The file keeps them.
+    pub(crate) fn forget(&self) {
+        let count = self.calls().len();
+        self.0.forgotten.store(count, Ordering::Relaxed);
     }
 
     /// The calls that arrived since a mark, those that are under way included.
@@ -73,7 +87,7 @@ impl Recording {
         let mut changes = self.0.changed.subscribe();
         let wait = async {
             loop {
-                if let Some(found) = condition(&self.since(mark)) {
+                if let Some(found) = condition(self.calls().get(mark.0..).unwrap_or_default()) {
                     return Ok(found);
                 }
                 changes.changed().await.context("the recording has ended")?;

@@ -41,10 +41,15 @@ impl Deployment {
         self.outputs.get(name).map(String::as_str).with_context(|| format!("the template has no output {name}"))
     }
 
+    /// What AWS calls the resources of a type.
+    pub fn named(&self, kind: &str) -> Vec<&str> {
+        let meant = self.resources.values().filter(|resource| resource.kind == kind);
+        meant.map(|resource| resource.physical_id.as_str()).collect()
+    }
+
     /// The URLs of all queues of the stack.
-    pub fn queues(&self) -> impl Iterator<Item = &str> {
-        let queues = self.resources.values().filter(|resource| resource.kind == "AWS::SQS::Queue");
-        queues.map(|resource| resource.physical_id.as_str())
+    pub fn queues(&self) -> Vec<&str> {
+        self.named("AWS::SQS::Queue")
     }
 }
 

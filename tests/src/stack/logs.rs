@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::REGION;
@@ -19,7 +20,7 @@ pub(crate) fn save(endpoint: &str, functions: Vec<String>, folder: &Path) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let saving = async {
             for function in functions {
-                if let Ok(text) = read(&endpoint, &function).await {
+                if let Ok(text) = read(&endpoint, &function, Timestamp::UNIX_EPOCH).await {
                     let _ = std::fs::write(folder.join(format!("{function}.log")), text);
                 }
             }
@@ -30,8 +31,8 @@ pub(crate) fn save(endpoint: &str, functions: Vec<String>, folder: &Path) {
     let _ = saving.join();
 }
 
-/// Everything that a function has logged, oldest first.
-pub(crate) async fn read(endpoint: &str, function: &str) -> anyhow::Result<String> {
+/// Everything that a function has logged since a moment, oldest first.
+pub(crate) async fn read(endpoint: &str, function: &str, since: Timestamp) -> anyhow::Result<String> {
     let headers = [
         ("authorization", &*http::authorization("logs", REGION)),
         ("content-type", "application/x-amz-json-1.1"),
@@ -41,11 +42,7 @@ pub(crate) async fn read(endpoint: &str, function: &str) -> anyhow::Result<Strin
     let group = format!("/aws/lambda/{function}");
     let mut page = Value::Null;
     loop {
-        let request = if page.is_null() {
-            json!({"logGroupName": group})
-        } else {
-            json!({"logGroupName": group, "nextToken": page})
-        };
+        let request = json!({"logGroupName": group, "startTime": since.as_millisecond(), "nextToken": page});
         let answer: Value = serde_json::from_slice(http::post(endpoint, &headers, &request).await?.body())?;
         let events = answer.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
         for message in events.iter().filter_map(|event| event.get("message")?.as_str()) {

@@ -5,7 +5,7 @@ use driftless_tests::command_line::Person;
 use driftless_tests::stack::LocalStack;
 
 use crate::rollout::Rollout;
-use crate::stage::{A_WHILE, Stage};
+use crate::stage::{A_WHILE, Left, Stage};
 
 /// The access keys of two people.
 const ANA: &str = "AKIAANA";
@@ -56,7 +56,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
     // What was said of the whole account is told by the sweep.
     stage.stack.sweep().await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
-    stage.assert_at_rest(&crate::stage::Left::default()).await
+    stage.assert_at_rest(&Left::default()).await
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_replacement_and_a_veto_are_ordered_and_printed_as_agreed() -> anyhow:
     insta::assert_snapshot!("a-veto", ben.session());
     stage.stack.wait_until_idle(A_WHILE).await?;
     assert_eq!(stage.terminated(), [first].into());
-    stage.assert_at_rest(&crate::stage::Left::default()).await
+    stage.assert_at_rest(&Left::default()).await
 }
 
 #[tokio::test]

@@ -2,33 +2,34 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use anyhow::Context as _;
 use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
 use driftless_status::model::State;
 use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, RefusalCause, Reply};
 use driftless_status::why::Subject;
-use driftless_tests::control::LaunchInstances;
-use driftless_tests::fleet::FleetSpec;
+use driftless_tests::listener::Listener;
 use driftless_tests::patience::{Look, wait_until};
 use driftless_tests::stack::LocalStack;
 use serde_json::json;
 
-use crate::fleets::offer;
-use crate::rollout::{AT_ONCE, CUTOVER, Rollout, UNWATCHED};
-use crate::stage::{A_WHILE, Left, RULE, Stage, acting, fleet_of_three};
+use crate::heard::{everything, text};
+use crate::rollout::{CUTOVER, Rollout};
+use crate::stage::{A_WHILE, Left, RULE, Stage, fleet_of_three};
 
 /// The access keys of two people.
 const ANA: &str = "AKIAANA";
 const BEN: &str = "AKIABEN";
+/// More often than a cutover takes a step here, and seldom for a machine.
+const ASK_EVERY: Duration = Duration::from_millis(400);
 
-async fn ask(stack: &LocalStack, question: &Question) -> anyhow::Result<Answer> {
+pub(crate) async fn ask(stack: &LocalStack, question: &Question) -> anyhow::Result<Answer> {
     let (_, answer) = stack.ask("StatusUrl", ANA, question).await?;
     Ok(serde_json::from_value(answer)?)
 }
 
-async fn say(stack: &LocalStack, who: &str, request: &str, deed: Deed) -> anyhow::Result<(u16, Reply)> {
+pub(crate) async fn say(stack: &LocalStack, who: &str, request: &str, deed: Deed) -> anyhow::Result<(u16, Reply)> {
     let order = Order { request: request.to_owned(), reason: Some("incident 7".into()), cutover: None, deed };
     let (status, reply) = stack.ask("OperatorUrl", who, &order).await?;
     Ok((status, serde_json::from_value(reply)?))
@@ -38,15 +39,36 @@ fn command(command: Command) -> anyhow::Result<Deed> {
     Ok(Deed::Command { fleet: "app".parse()?, command })
 }
 
-fn receipt(reply: Reply) -> anyhow::Result<Receipt> {
+pub(crate) fn receipt(reply: Reply) -> anyhow::Result<Receipt> {
     match reply {
         Reply::Receipt(receipt) => Ok(receipt),
         Reply::Refused(refusal) => anyhow::bail!("{refusal:?}"),
     }
 }
 
+/// Asks again and again, until the cutover that is under way is over. Answers the phases that were shown.
+pub(crate) async fn watch(stack: &LocalStack) -> anyhow::Result<BTreeSet<String>> {
+    let seen = RefCell::new(BTreeSet::new());
+    wait_until("the cutover is shown, and over", CUTOVER, async || {
+        tokio::time::sleep(ASK_EVERY).await;
+        let fleet = "app".parse()?;
+        let Answer::Fleet(status) = ask(stack, &Question::Fleet { fleet }).await? else { anyhow::bail!("no fleet") };
+        match status.cutover {
+            Some(cutover) => {
+                seen.borrow_mut().insert(cutover.phase);
+                Ok(Look::NotYet(format!("{:?}", seen.borrow())))
+            }
+            None if seen.borrow().is_empty() => Ok(Look::NotYet("no cutover is shown".to_owned())),
+            None => Ok(Look::Is(())),
+        }
+    })
+    .await?;
+    Ok(seen.into_inner())
+}
+
 #[tokio::test]
-async fn questions_are_answered_from_the_live_fleet_and_change_nothing() -> anyhow::Result<()> {
+async fn questions_are_answered_from_the_live_fleet_and_what_cannot_be_answered_says_whose_matter_it_is()
+-> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
     stage.stack.sweep().await?;
     stage.letter("adopted").await?;
@@ -67,16 +89,33 @@ async fn questions_are_answered_from_the_live_fleet_and_change_nothing() -> anyh
     let history = Question::History { fleet: "app".parse()?, instance: None, before: None, limit: 10 };
     let Answer::History(history) = ask(&stage.stack, &history).await? else { anyhow::bail!("no history") };
     assert!(!history.lines.is_empty());
+
+    let refused = async |asked: serde_json::Value| {
+        let (status, answer) = stage.stack.ask("StatusUrl", ANA, &asked).await?;
+        let Answer::Refused(refusal) = serde_json::from_value(answer)? else { anyhow::bail!("answered") };
+        anyhow::Ok((status, refusal.cause))
+    };
+    assert_eq!(refused(json!({"ask": "fleet", "fleet": "other"})).await?, (404, RefusalCause::NotFound));
+    assert_eq!(refused(json!({"ask": "fleet", "fleet": "No Fleet"})).await?, (400, RefusalCause::BadRequest));
+    assert_eq!(refused(json!({"ask": "weather"})).await?, (400, RefusalCause::BadRequest));
     stage.assert_untouched().await?;
     stage.assert_at_rest(&Left::default()).await
 }
 
 #[tokio::test]
-async fn a_fleet_that_follows_latest_is_pinned_when_a_person_says_so_and_adopted_then() -> anyhow::Result<()> {
-    let mut stage = Stage::with(&fleet_of_three(&[("mode", "observe")]).template_version("$Latest")).await?;
-    stage.stack.sweep().await?;
-    stage.letter("entered").await?;
+async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_so_and_adopted() -> anyhow::Result<()> {
+    let mut stage = Stage::with(&fleet_of_three(&[]).template_version("$Latest")).await?;
+    let drifted = stage.drift().await?;
+    let letter = stage.letter("entered").await?;
+    assert_eq!(letter.json().unwrap()["news"]["condition"]["condition"], "not-adoptable");
+    assert!(letter.text.contains("$Latest"), "{}", letter.text);
+    stage.wait_for_phase(&drifted, "blocked").await?;
+    stage.assert_untouched().await?;
+    assert_eq!(stage.kinds().await?, ["entered"]);
+    stage.stack.find_compliant(&drifted, RULE).await?;
+    stage.stack.wake("app").await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
+
     let (status, reply) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
     let receipt = receipt(reply)?;
     assert_eq!((status, receipt.result), (200, OrderResult::Done), "{receipt:?}");
@@ -89,135 +128,16 @@ async fn a_fleet_that_follows_latest_is_pinned_when_a_person_says_so_and_adopted
     stage.assert_at_rest(&Left::default()).await
 }
 
-/// Asks again and again, until the cutover that is under way is over. Answers the phases that were shown.
-async fn watch(stack: &LocalStack) -> anyhow::Result<BTreeSet<String>> {
-    let seen = RefCell::new(BTreeSet::new());
-    wait_until("the cutover is shown, and over", CUTOVER, async || {
-        let fleet = "app".parse()?;
-        let Answer::Fleet(status) = ask(stack, &Question::Fleet { fleet }).await? else { anyhow::bail!("no fleet") };
-        match status.cutover {
-            Some(cutover) => {
-                seen.borrow_mut().insert(cutover.phase);
-                Ok(Look::NotYet(format!("{:?}", seen.borrow())))
-            }
-            None if seen.borrow().is_empty() => Ok(Look::NotYet("no cutover is shown".to_owned())),
-            None => Ok(Look::Is(())),
-        }
-    })
-    .await?;
-    Ok(seen.into_inner())
-}
-
 #[tokio::test]
-async fn a_cutover_is_shown_while_it_goes_on() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&[("traffic", "50,100"), ("step", "2s"), ("bake", "2s")]).await?;
-    let image = rollout.publish("2").await?;
-    let seen = watch(&rollout.stage.stack).await?;
-    assert!(seen.contains("shifting"), "{seen:?}");
-    assert_eq!(rollout.ended().await?, "done");
-    rollout.assert_live("green", &image).await?;
-    rollout.assert_at_rest().await
-}
-
-#[tokio::test]
-async fn a_cutover_that_waits_for_a_quiet_alarm_is_shown_with_it() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&[("approval", "manual")]).await?;
-    rollout.stage.stack.ring(&rollout.alarm).await?;
-    rollout.publish("2").await?;
-    rollout.wait_for_cutover("preflight").await?;
-    rollout.stage.stack.wait_until_idle(A_WHILE).await?;
-    let subject = Subject::Fleet("app".parse()?);
-    let Answer::Why(why) = ask(&rollout.stage.stack, &Question::Why { subject, fleet: None }).await? else {
-        anyhow::bail!("no why")
-    };
-    let waits = why.waits.clone().context("it waits for nothing")?;
-    assert!(waits.why.as_str().contains("app-green-5xx"), "{why:?}");
-    rollout.say(Command::Abort).await?;
-    assert_eq!(rollout.ended().await?, "aborted");
-    rollout.stage.stack.quiet(&rollout.alarm).await?;
-    rollout.assert_at_rest().await
-}
-
-#[tokio::test]
-async fn a_single_group_is_shown_while_it_is_rolled() -> anyhow::Result<()> {
-    let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("keep-warm", "1s")]));
-    let mut rollout = Rollout::of(&spec).await?;
-    let image = rollout.publish_and_approve("2").await?;
-    let seen = watch(&rollout.stage.stack).await?;
-    assert!(seen.contains("shifting"), "{seen:?}");
-    assert_eq!(rollout.ended().await?, "done");
-    rollout.assert_rolled(&image).await?;
-    rollout.assert_at_rest().await
-}
-
-#[tokio::test]
-async fn a_server_that_waits_for_room_is_shown_with_what_it_waits_for() -> anyhow::Result<()> {
-    let mut stage = Stage::set().await?;
-    offer(&stage, LaunchInstances::NoCapacity).await?;
-    let drifted = stage.drift().await?;
-    stage.letter("entered").await?;
-    let subject = Subject::Instance(drifted.parse()?);
-    let Answer::Why(why) = ask(&stage.stack, &Question::Why { subject, fleet: None }).await? else {
-        anyhow::bail!("no why")
-    };
-    let waits = why.waits.clone().context("it waits for nothing")?;
-    assert_eq!(waits.guard, "capacity", "{why:?}");
-    assert!(waits.may_change_at.is_some(), "{why:?}");
-    stage.stack.find_compliant(&drifted, RULE).await?;
-    stage.letter("ended").await?;
-    stage.stack.wait_until_idle(A_WHILE).await?;
-    stage.assert_as_before().await?;
-    stage.assert_at_rest(&Left::default()).await
-}
-
-#[tokio::test]
-async fn what_cannot_be_answered_says_whose_matter_it_is() -> anyhow::Result<()> {
-    let stage = Stage::set().await?;
-    let refused = async |asked: serde_json::Value| {
-        let (status, answer) = stage.stack.ask("StatusUrl", ANA, &asked).await?;
-        let Answer::Refused(refusal) = serde_json::from_value(answer)? else { anyhow::bail!("answered") };
-        anyhow::Ok((status, refusal.cause))
-    };
-    assert_eq!(refused(json!({"ask": "fleet", "fleet": "other"})).await?, (404, RefusalCause::NotFound));
-    assert_eq!(refused(json!({"ask": "fleet", "fleet": "No Fleet"})).await?, (400, RefusalCause::BadRequest));
-    assert_eq!(refused(json!({"ask": "weather"})).await?, (400, RefusalCause::BadRequest));
-    stage.stack.sweep().await?;
-    stage.assert_untouched().await?;
-    stage.assert_at_rest(&Left::default()).await
-}
-
-#[tokio::test]
-async fn an_approval_is_followed_and_the_journal_names_who_has_signed_it() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&UNWATCHED).await?;
-    let image = rollout.publish("2").await?;
-    rollout.wait_for_cutover("awaiting-approval").await?;
-    let (status, reply) = say(&rollout.stage.stack, ANA, "request-1", command(Command::Approve)?).await?;
-    let receipt = receipt(reply)?;
-    assert_eq!((status, receipt.result), (200, OrderResult::Done), "{receipt:?}");
-    assert_eq!(receipt.actor.as_str(), "arn:aws:iam::123456789012:user/AKIAANA");
-    // The same once more, as after a lost answer.
-    let again = say(&rollout.stage.stack, ANA, "request-1", command(Command::Approve)?).await?;
-    assert_eq!(again, (200, Reply::Receipt(receipt.clone())));
-    assert_eq!(rollout.ended().await?, "done");
-    rollout.assert_live("green", &image).await?;
-    let question = Question::History { fleet: "app".parse()?, instance: None, before: None, limit: 500 };
-    let Answer::History(history) = ask(&rollout.stage.stack, &question).await? else { anyhow::bail!("no history") };
-    let approvals: Vec<_> = history.lines.iter().filter(|line| line.from.as_str() == "approve").collect();
-    assert_eq!(approvals.len(), 1, "{approvals:?}");
-    assert!(approvals.iter().all(|line| line.actor == receipt.actor), "{approvals:?}");
-    rollout.assert_at_rest().await
-}
-
-#[tokio::test]
-async fn a_freeze_is_thrown_at_once_holds_drift_and_lets_a_rollback_through() -> anyhow::Result<()> {
+async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_through() -> anyhow::Result<()> {
     let mut rollout =
         Rollout::with(&[("alarms", "none"), ("approval", "manual"), ("traffic", "50,100"), ("step", "5m")]).await?;
+    let mut all = rollout.stage.stack.listen("all", &everything()).await?;
     rollout.publish_and_approve("2").await?;
     rollout.wait_for_weight("app-green", 50).await?;
-    let scope = || anyhow::Ok(FreezeScope::Fleet("app".parse()?));
-    let freeze = Deed::Freeze { scope: scope()?, expires_at: None };
-    let (status, reply) = say(&rollout.stage.stack, ANA, "freeze-1", freeze).await?;
-    assert_eq!((status, receipt(reply)?.result), (200, OrderResult::Done));
+    let scope = FreezeScope::Fleet("app".parse()?);
+    throw(&rollout.stage.stack, true, &scope).await?;
+    heard(&mut all, "freeze", "app").await?;
     let (status, reply) = say(&rollout.stage.stack, BEN, "rollback-1", command(Command::Rollback)?).await?;
     assert_eq!((status, receipt(reply)?.result), (200, OrderResult::Done));
     assert_eq!(rollout.ended().await?, "rolled-back");
@@ -228,32 +148,37 @@ async fn a_freeze_is_thrown_at_once_holds_drift_and_lets_a_rollback_through() ->
     rollout.stage.stack.find_non_compliant(&drifted, RULE, "image ami-0 is not approved").await?;
     rollout.stage.wait_for_phase(&drifted, "blocked").await?;
     rollout.stage.stack.find_compliant(&drifted, RULE).await?;
-    let (status, reply) = say(&rollout.stage.stack, BEN, "thaw-1", Deed::Thaw { scope: scope()? }).await?;
-    assert_eq!((status, receipt(reply)?.result), (200, OrderResult::Done));
+    throw(&rollout.stage.stack, false, &scope).await?;
+    heard(&mut all, "thaw", "app").await?;
     rollout.stage.stack.wait_until_idle(A_WHILE).await?;
     assert!(rollout.stage.terminated().is_empty());
+
+    // What concerns the whole account is told by the sweep: once by the schedule, as it is deployed.
+    throw(&rollout.stage.stack, true, &FreezeScope::Account).await?;
+    rollout.stage.stack.sweep_by_schedule().await?;
+    heard(&mut all, "freeze", "").await?;
+    throw(&rollout.stage.stack, false, &FreezeScope::Account).await?;
+    rollout.stage.stack.sweep().await?;
+    heard(&mut all, "thaw", "").await?;
     rollout.assert_at_rest().await
 }
 
-#[tokio::test]
-async fn of_two_people_at_once_one_is_followed_and_the_other_is_told_why_not() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&AT_ONCE).await?;
-    rollout.publish("2").await?;
-    rollout.wait_for_cutover("awaiting-approval").await?;
-    let stack = &rollout.stage.stack;
-    let (approved, taken_back) = tokio::join!(
-        say(stack, ANA, "approve-1", command(Command::Approve)?),
-        say(stack, BEN, "abort-1", command(Command::Abort)?)
-    );
-    let (approved, taken_back) = (receipt(approved?.1)?, receipt(taken_back?.1)?);
-    // Whoever is second finds the state that the first has led to: an abort is always legal, an approval is not.
-    assert_eq!(taken_back.result, OrderResult::Done, "{taken_back:?}");
-    assert!(matches!(approved.result, OrderResult::Done | OrderResult::NotDone), "{approved:?}");
-    let outcome = rollout.ended().await?;
-    let expected =
-        if approved.result == OrderResult::Done { ["aborted", "rolled-back"].as_slice() } else { &["aborted"] };
-    assert!(expected.contains(&outcome.as_str()), "{outcome} after {approved:?} and {taken_back:?}");
-    let good = rollout.stage.fleet.image().to_owned();
-    rollout.assert_live("blue", &good).await?;
-    rollout.assert_at_rest().await
+/// Throws the stop switch, or lifts it.
+async fn throw(stack: &LocalStack, is_on: bool, scope: &FreezeScope) -> anyhow::Result<()> {
+    let scope = scope.clone();
+    let (verb, deed) =
+        if is_on { ("freeze", Deed::Freeze { scope, expires_at: None }) } else { ("thaw", Deed::Thaw { scope }) };
+    let request = format!("{verb}-{}", jiff::Timestamp::now());
+    let (status, reply) = say(stack, ANA, &request, deed).await?;
+    assert_eq!((status, receipt(reply)?.result), (200, OrderResult::Done));
+    Ok(())
+}
+
+/// Waits until the switch is heard of as an event, of a fleet or (without a name) of the account.
+async fn heard(listener: &mut Listener, verb: &str, fleet: &str) -> anyhow::Result<()> {
+    let is_it = |detail: &&serde_json::Value| text(detail, "/from") == verb && text(detail, "/fleet") == fleet;
+    let come = |details: &[serde_json::Value]| details.iter().find(is_it).cloned();
+    let event = listener.wait_for(&format!("the {verb} of {fleet:?}"), A_WHILE, come).await?;
+    assert!(text(&event, "/reason").contains("incident 7") && text(&event, "/actor").contains(ANA), "{event:#}");
+    Ok(())
 }

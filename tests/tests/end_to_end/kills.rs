@@ -1,13 +1,13 @@
 //! A cutover whose functions are killed at every commit, and between every write of weights and its read-back.
 //!
-//! Of two scenes each kills before every second commit and after the others, so that both happen at every one of them.
+//! Each scene kills before every second commit and after the others; the other one the other way round.
 
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
-use driftless_planner::wake::{Wake, WakeMessage};
 use driftless_tests::proxy::{Call, Fault, Strike};
+use driftless_tests::stack::LocalStack;
 use tokio::task::JoinHandle;
 
 use crate::rollout::{CUTOVER, Rollout, UNWATCHED, WEIGHTS};
@@ -16,38 +16,54 @@ use crate::stage::REPLACEMENT;
 const COMMIT: &str = "dynamodb:TransactWriteItems";
 /// The version of the record that a commit writes.
 const VERSION: &str = "/TransactItems/0/Put/Item/version/N";
-/// A little more than the lease of a function that lives for 6 s.
-const VISIBILITY_SECONDS: u32 = 10;
+/// When a message of a killed function comes back.
+const VISIBILITY_SECONDS: u32 = 1;
 /// More often than any message comes back here: that one is given up after five times is not what these scenes are about.
 const RECEIVES_MAX: u32 = 100;
+
+/// Ends the leases of the killed, as the clock would some seconds later.
+pub(crate) struct Heir(JoinHandle<anyhow::Result<()>>);
+
+impl Heir {
+    /// Whoever is killed from now on leaves no lease on a fleet. What he had taken comes back by itself.
+    pub(crate) fn of(stack: &LocalStack, fleet: &'static str) -> Self {
+        let (recording, table) = (stack.recording().clone(), stack.table());
+        let mut mark = recording.mark();
+        Self(tokio::spawn(async move {
+            loop {
+                let killed = |calls: &[Call]| calls.iter().position(Call::ended_its_caller);
+                mark = mark.after(recording.wait_for(mark, "a function is killed", CUTOVER * 2, killed).await?);
+                table.end_lease(fleet).await?;
+            }
+        }))
+    }
+
+    pub(crate) fn assert_alive(&self) {
+        assert!(!self.0.is_finished(), "nobody ends the leases of the killed");
+    }
+}
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// A cutover whose functions are killed.
 struct Haunted {
     rollout: Rollout,
-    /// Ends the leases of the killed.
-    heir: JoinHandle<anyhow::Result<()>>,
+    heir: Heir,
 }
 
 impl Haunted {
     /// A pair whose messages are not given up. Whoever commits an even, or an odd, version for the first time is killed so;
-    /// then its lease is over, and the fleet is looked at.
+    /// then its lease is over, and what it had taken comes back.
     async fn set(even: Strike, odd: Strike) -> anyhow::Result<Self> {
         let rollout = Box::pin(Rollout::with(&UNWATCHED)).await?;
         rollout.stage.set_visibility("WakeQueueUrl", VISIBILITY_SECONDS).await?;
         rollout.stage.set_receives_max("WakeQueueUrl", RECEIVES_MAX).await?;
         let stack = &rollout.stage.stack;
-        let (recording, table, sqs) = (stack.recording().clone(), stack.table(), stack.clients().sqs.clone());
-        let queue = stack.deployment().output("WakeQueueUrl")?.to_owned();
-        let wake = serde_json::to_string(&WakeMessage::Wake(Wake { fleet: "app".parse()?, due: None }))?;
-        let mut mark = recording.mark();
-        let heir = tokio::spawn(async move {
-            loop {
-                let killed = |calls: &[Call]| calls.iter().position(Call::ended_its_caller);
-                mark = mark.after(recording.wait_for(mark, "a function is killed", CUTOVER * 2, killed).await?);
-                table.end_lease("app").await?;
-                sqs.send_message().queue_url(&queue).message_body(&wake).send().await?;
-            }
-        });
+        let heir = Heir::of(stack, "app");
         let is_even = |call: &Call| version(call).is_some_and(|version| version % 2 == 0);
         let is_odd = |call: &Call| version(call).is_some_and(|version| version % 2 == 1);
         stack.inject(Fault::at(COMMIT, even).of("reconcile").when(is_even).first_of_each(VERSION));
@@ -58,7 +74,7 @@ impl Haunted {
     /// Waits until the cutover has ended, and answers how. From then on nobody is killed.
     async fn ended(&mut self) -> anyhow::Result<String> {
         let outcome = self.rollout.ended().await?;
-        assert!(!self.heir.is_finished(), "nobody ends the leases of the killed");
+        self.heir.assert_alive();
         assert_eq!(self.rollout.stage.stack.unmet_faults(), Vec::<String>::new());
         self.rollout.stage.stack.lift_faults();
         Ok(outcome)
@@ -93,8 +109,9 @@ fn steps(rollout: &Rollout) -> Vec<i32> {
     steps
 }
 
-async fn assert_done(even: Strike, odd: Strike) -> anyhow::Result<()> {
-    let mut haunted = Box::pin(Haunted::set(even, odd)).await?;
+#[tokio::test]
+async fn a_cutover_whose_functions_are_killed_before_even_and_after_odd_commits_ends_the_same() -> anyhow::Result<()> {
+    let mut haunted = Box::pin(Haunted::set(Strike::Kill, Strike::KillAfterwards)).await?;
     let image = haunted.rollout.publish_and_approve("2").await?;
     assert_eq!(haunted.ended().await?, "done");
     haunted.rollout.assert_live("green", &image).await?;
@@ -102,16 +119,6 @@ async fn assert_done(even: Strike, odd: Strike) -> anyhow::Result<()> {
     let templates = haunted.rollout.stage.calls("ec2:CreateLaunchTemplateVersion");
     assert_eq!(templates.iter().filter(|call| call.succeeded()).count(), 1);
     haunted.assert_at_rest().await
-}
-
-#[tokio::test]
-async fn a_cutover_whose_functions_are_killed_before_even_and_after_odd_commits_ends_the_same() -> anyhow::Result<()> {
-    assert_done(Strike::Kill, Strike::KillAfterwards).await
-}
-
-#[tokio::test]
-async fn a_cutover_whose_functions_are_killed_after_even_and_before_odd_commits_ends_the_same() -> anyhow::Result<()> {
-    assert_done(Strike::KillAfterwards, Strike::Kill).await
 }
 
 #[tokio::test]

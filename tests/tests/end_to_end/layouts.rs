@@ -1,10 +1,11 @@
-//! Cutovers of fleets of other shapes.
+//! Fleets of other shapes.
 
 use driftless_planner::fact::Command;
-use driftless_tests::fleet::FleetSpec;
+use driftless_tests::fleet::{FleetSpec, FleetView};
 
-use crate::rollout::{AT_ONCE, Rollout, UNWATCHED, WEIGHTS, WEIGHTS_OF_RULE, pair_of_three};
-use crate::stage::acting;
+use crate::desk::watch;
+use crate::rollout::{CUTOVER, Rollout, UNWATCHED, WEIGHTS, WEIGHTS_OF_RULE, pair_of_three};
+use crate::stage::{LAUNCH, TERMINATE, acting};
 
 const ATTACH: &str = "autoscaling:AttachLoadBalancerTargetGroups";
 const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
@@ -42,52 +43,55 @@ async fn a_rule_shares_the_traffic_out_and_nothing_else_of_the_listener_changes(
 }
 
 #[tokio::test]
-async fn without_a_load_balancer_capacity_alone_is_cut_over() -> anyhow::Result<()> {
-    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).unbalanced().warmup_seconds(1)).await?;
+async fn a_pair_without_a_load_balancer_is_replaced_after_its_warm_up_and_cut_over() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).unbalanced().warmup_seconds(2)).await?;
+    let eyes = rollout.stage.fleet.watch();
+    let drifted = rollout.stage.drift().await?;
+    rollout.stage.letter("replaced").await?;
+    rollout.stage.assert_replaced(&drifted).await?;
+    assert_eq!(eyes.finish().await?.fewest_serving(), 3);
+    let (launch, terminate) = (&rollout.stage.calls(LAUNCH)[0], &rollout.stage.calls(TERMINATE)[0]);
+    assert!(terminate.at.duration_since(launch.at).as_secs() >= 2, "{launch}, {terminate}");
+
     let image = rollout.publish_and_approve("2").await?;
     assert_eq!(rollout.ended().await?, "done");
     rollout.assert_sizes("green", &image, 3).await?;
     rollout.assert_at_rest().await
 }
 
-#[tokio::test]
-async fn a_fleet_at_its_maximum_is_cut_over_and_its_bounds_travel() -> anyhow::Result<()> {
-    let mut rollout = Rollout::of(&pair_of_three(&AT_ONCE).max(3)).await?;
-    let image = rollout.publish_and_approve("2").await?;
-    assert_eq!(rollout.ended().await?, "done");
-    let after = rollout.assert_live("green", &image).await?;
-    assert_eq!((after.group("green")?.max, after.group("blue")?.max), (3, 0), "{after}");
-    rollout.assert_at_rest().await
-}
-
-/// A single group of three that is rolled without a pause.
-fn single_group() -> FleetSpec {
-    FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "0s"), ("keep-warm", "1s")]))
+/// A single group of three that is rolled, and watched for so long afterwards.
+fn single_group(bake: &'static str) -> FleetSpec {
+    FleetSpec::single("app").instances(3).policy(&acting(&[("bake", bake), ("keep-warm", "1s")]))
 }
 
 #[tokio::test]
-async fn a_single_group_is_rolled_by_an_instance_refresh() -> anyhow::Result<()> {
-    let mut rollout = Rollout::of(&single_group()).await?;
-    let watch = rollout.stage.fleet.watch();
+async fn a_single_group_has_a_server_replaced_and_is_rolled_by_an_instance_refresh() -> anyhow::Result<()> {
+    let mut rollout = Rollout::of(&single_group("0s")).await?;
+    let drifted = rollout.stage.drift().await?;
+    rollout.stage.letter("replaced").await?;
+    rollout.stage.assert_replaced(&drifted).await?;
+
+    let eyes = rollout.stage.fleet.watch();
     let image = rollout.publish_and_approve("2").await?;
+    let seen = watch(&rollout.stage.stack).await?;
+    assert!(seen.contains("shifting"), "{seen:?}");
     assert_eq!(rollout.ended().await?, "done");
     rollout.assert_rolled(&image).await?;
-    assert!(watch.finish().await?.fewest_serving() >= 2, "one at a time");
+    assert!(eyes.finish().await?.fewest_serving() >= 2, "one at a time");
     assert_eq!(rollout.stage.calls("autoscaling:StartInstanceRefresh").len(), 1);
     rollout.assert_at_rest().await
 }
 
 #[tokio::test]
 async fn a_single_group_goes_back_when_a_person_says_so() -> anyhow::Result<()> {
-    let spec = FleetSpec::single("app").instances(3).policy(&acting(&[("bake", "10m"), ("keep-warm", "1s")]));
-    let mut rollout = Rollout::of(&spec).await?;
+    let mut rollout = Rollout::of(&single_group("10m")).await?;
     rollout.publish_and_approve("2").await?;
-    let newcomers = |view: &driftless_tests::fleet::FleetView| {
+    let newcomers = |view: &FleetView| {
         let group = view.group("").ok()?;
         let newer = group.instances.iter().filter(|instance| instance.template_version.as_deref() == Some("2"));
         (newer.count() > 0).then_some(())
     };
-    rollout.stage.fleet.wait_for("one is replaced", crate::rollout::CUTOVER, newcomers).await?;
+    rollout.stage.fleet.wait_for("one is replaced", CUTOVER, newcomers).await?;
     rollout.say(Command::Rollback).await?;
     assert_eq!(rollout.ended().await?, "rolled-back");
     let good = rollout.stage.fleet.image().to_owned();

@@ -10,7 +10,7 @@ use driftless_tests::control::Settings;
 use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, InstanceView};
 use driftless_tests::inbox::{Inbox, Letter};
 use driftless_tests::patience::{Look, wait_until};
-use driftless_tests::proxy::{Call, Mark, listed};
+use driftless_tests::proxy::{Call, listed};
 use driftless_tests::stack::LocalStack;
 use serde_json::Value;
 
@@ -18,8 +18,6 @@ use serde_json::Value;
 pub(crate) const RULE: &str = "approved-amis";
 /// For what takes a moment, with room for a busy machine: a message whose function timed out comes back after 36 s.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(45);
-/// For facts that are gathered, with room for a busy machine.
-const GATHERED: Duration = Duration::from_secs(90);
 /// For a replacement from its event to its end, with room for a busy machine.
 pub(crate) const REPLACEMENT: Duration = Duration::from_mins(1);
 
@@ -70,26 +68,19 @@ pub(crate) struct Left<'a> {
     pub(crate) quarantined: &'a [&'a str],
     /// States that on-call knows of, by their keys.
     pub(crate) conditions: &'a [&'a str],
-    /// Facts that this version keeps and does not use.
-    pub(crate) facts: usize,
-    /// The output that names the dead-letter queue which is not empty.
-    pub(crate) dead_letters_in: Option<&'a str>,
+    /// The outputs that name the dead-letter queues which are not empty.
+    pub(crate) dead_letters_in: &'a [&'a str],
 }
 
 impl Stage {
-    /// The fleet of three, on a local AWS of its own.
+    /// The fleet of three, on a local AWS that stands.
     pub(crate) async fn set() -> anyhow::Result<Self> {
         Self::with(&fleet_of_three(&[])).await
     }
 
     /// Another fleet.
     pub(crate) async fn with(spec: &FleetSpec) -> anyhow::Result<Self> {
-        Self::on(LocalStack::start().await?, spec).await
-    }
-
-    /// The fleet of three whose functions have the times of production: a call may be held up for seconds.
-    pub(crate) async fn unhurried(spec: &FleetSpec) -> anyhow::Result<Self> {
-        Self::on(LocalStack::start_with(&[("FunctionTimeoutSeconds", "30")]).await?, spec).await
+        Self::on(LocalStack::lent().await?, spec).await
     }
 
     async fn on(stack: LocalStack, spec: &FleetSpec) -> anyhow::Result<Self> {
@@ -104,7 +95,7 @@ impl Stage {
         stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await
     }
 
-    /// A fleet that was made on a local AWS of its own.
+    /// A fleet that was made on a local AWS.
     pub(crate) async fn of(stack: LocalStack, fleet: Fleet) -> anyhow::Result<Self> {
         let inbox = stack.inbox("on-call").await?;
         let before = fleet.wait_until_settled(A_WHILE).await?;
@@ -147,13 +138,6 @@ impl Stage {
         calls.filter(|call| call.is_by("reconcile") && call.name() == name).collect()
     }
 
-    /// Waits until a call has arrived that a fault holds up.
-    pub(crate) async fn held_up(&self, mark: Mark, name: &str) -> anyhow::Result<()> {
-        let is_held = |call: &Call| call.name() == name && call.fault.is_some();
-        let held = |calls: &[Call]| calls.iter().any(is_held).then_some(());
-        self.stack.recording().wait_for(mark, &format!("{name} is held up"), A_WHILE, held).await
-    }
-
     /// The record, as it is stored.
     pub(crate) async fn record(&self) -> anyhow::Result<Value> {
         let state = self.stack.table().fleet(self.fleet.name()).await?.state;
@@ -172,24 +156,17 @@ impl Stage {
 
     /// Lets failed messages of a queue come back after so many seconds.
     pub(crate) async fn set_visibility(&self, output: &str, seconds: u32) -> anyhow::Result<()> {
-        self.set_attribute(output, QueueAttributeName::VisibilityTimeout, seconds.to_string()).await
+        self.stack.set_queue_attribute(output, QueueAttributeName::VisibilityTimeout, |_| Ok(seconds.to_string())).await
     }
 
     /// Gives the messages of a queue up after so many failures.
     pub(crate) async fn set_receives_max(&self, output: &str, receives: u32) -> anyhow::Result<()> {
-        let queue = self.stack.deployment().output(output)?;
-        let request = self.stack.clients().sqs.get_queue_attributes().queue_url(queue);
-        let answer = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await?;
-        let policy = answer.attributes.and_then(|mut all| all.remove(&QueueAttributeName::RedrivePolicy));
-        let mut policy: Value = serde_json::from_str(&policy.context("the queue has no dead letters")?)?;
-        *policy.get_mut("maxReceiveCount").context("the queue gives nothing up")? = receives.into();
-        self.set_attribute(output, QueueAttributeName::RedrivePolicy, policy.to_string()).await
-    }
-
-    async fn set_attribute(&self, output: &str, name: QueueAttributeName, value: String) -> anyhow::Result<()> {
-        let queue = self.stack.deployment().output(output)?;
-        self.stack.clients().sqs.set_queue_attributes().queue_url(queue).attributes(name, value).send().await?;
-        Ok(())
+        let with_maximum = |policy: &str| {
+            let mut policy: Value = serde_json::from_str(policy)?;
+            *policy.get_mut("maxReceiveCount").context("the queue gives nothing up")? = receives.into();
+            Ok(policy.to_string())
+        };
+        self.stack.set_queue_attribute(output, QueueAttributeName::RedrivePolicy, with_maximum).await
     }
 
     /// The bodies of the messages in a queue, which stay there.
@@ -231,12 +208,6 @@ impl Stage {
         Ok((*successor).clone())
     }
 
-    /// The fleet is exactly what it was, whatever happened in between.
-    pub(crate) async fn assert_as_before(&self) -> anyhow::Result<()> {
-        let same = |view: &FleetView| (*view == self.before).then_some(());
-        self.fleet.wait_for("it is what it was", A_WHILE, same).await
-    }
-
     /// The fleet is exactly what it was, and no function has tried to change it.
     pub(crate) async fn assert_untouched(&self) -> anyhow::Result<()> {
         assert_eq!(self.fleet.view().await?, self.before);
@@ -274,12 +245,12 @@ impl Stage {
     /// [`crate::proof`].
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {
         self.stack.wait_until_idle(A_WHILE).await?;
-        self.wait_until_facts_are_used(left.facts).await?;
+        self.use_facts().await?;
         self.assert_fixed_point().await?;
         self.assert_nothing_open(left).await?;
         for (name, _) in self.stack.deployment().outputs.iter().filter(|(name, _)| name.ends_with("DeadLetterQueueUrl"))
         {
-            if left.dead_letters_in != Some(name.as_str()) {
+            if !left.dead_letters_in.contains(&name.as_str()) {
                 assert_eq!(self.messages(name).await?, Vec::<String>::new(), "{name}");
             }
         }
@@ -288,13 +259,13 @@ impl Stage {
         self.stack.leave_evidence().await
     }
 
-    /// Facts that can wait are looked at within a minute.
-    async fn wait_until_facts_are_used(&self, left: usize) -> anyhow::Result<()> {
-        wait_until("facts are used", GATHERED, async || {
-            let facts = self.stack.table().fleet(self.fleet.name()).await?.facts;
-            Ok(if facts.len() <= left { Look::Is(()) } else { Look::NotYet(format!("{facts:?}")) })
-        })
-        .await
+    /// Facts that can wait are looked at within a minute, or with the next wake.
+    async fn use_facts(&self) -> anyhow::Result<()> {
+        if !self.stack.table().fleet(self.fleet.name()).await?.facts.is_empty() {
+            self.stack.wake(self.fleet.name()).await?;
+            self.stack.wait_until_idle(A_WHILE).await?;
+        }
+        Ok(())
     }
 
     async fn assert_fixed_point(&self) -> anyhow::Result<()> {
@@ -328,7 +299,7 @@ impl Stage {
         };
         let unsettled: Vec<&Value> = stored.other.iter().filter(is_unsettled).collect();
         ensure!(unsettled.is_empty(), "not told yet: {unsettled:#?}");
-        assert_eq!(stored.facts.len(), left.facts, "{:#?}", stored.facts);
+        assert_eq!(stored.facts, Vec::<Value>::new());
         let state = stored.state.context("there is no record")?;
         let record = state.get("record").context("the state has no record")?;
         let drifted: BTreeSet<_> =

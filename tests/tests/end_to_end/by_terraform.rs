@@ -19,7 +19,7 @@ struct Terraformed {
 impl Terraformed {
     /// The fleet `app` of three, as an example makes it, but for what a test has no time for. None: without Terraform.
     async fn set(name: &'static str) -> anyhow::Result<Option<Self>> {
-        let stack = LocalStack::start().await?;
+        let stack = LocalStack::lent().await?;
         Stage::hurry(&stack).await?;
         // Only the layout of the example `simple` has weights that are moved in steps.
         let traffic = if name == "simple" { "50,100" } else { "100" };
@@ -75,16 +75,16 @@ impl Terraformed {
 #[tokio::test]
 async fn terraform_has_nothing_to_change_after_a_pair_was_cut_over_and_a_server_replaced() -> anyhow::Result<()> {
     let Some(mut terraformed) = Terraformed::set("simple").await? else { return Ok(()) };
-    terraformed.assert_nothing_to_change().await?;
     let image = terraformed.cut_over("2").await?;
     terraformed.rollout.assert_live("green", &image).await?;
-    terraformed.assert_nothing_to_change().await?;
     terraformed.replace_one_of("green").await?;
+    // What either of them had left would be in this one plan.
     terraformed.assert_nothing_to_change().await?;
     terraformed.rollout.assert_at_rest().await
 }
 
 #[tokio::test]
+#[ignore = "one fleet of Terraform's is played each time; `make soak` plays all"]
 async fn terraform_has_nothing_to_change_after_colors_were_swapped_in_the_layout_of_the_seed() -> anyhow::Result<()> {
     let Some(mut terraformed) = Terraformed::set("seed-layout").await? else { return Ok(()) };
     let image = terraformed.cut_over("2").await?;
@@ -96,6 +96,7 @@ async fn terraform_has_nothing_to_change_after_colors_were_swapped_in_the_layout
 }
 
 #[tokio::test]
+#[ignore = "one fleet of Terraform's is played each time; `make soak` plays all"]
 async fn terraform_has_nothing_to_change_after_a_single_group_was_rolled_and_a_server_replaced() -> anyhow::Result<()> {
     let Some(mut terraformed) = Terraformed::set("rolling").await? else { return Ok(()) };
     let image = terraformed.cut_over("2").await?;
@@ -107,6 +108,7 @@ async fn terraform_has_nothing_to_change_after_a_single_group_was_rolled_and_a_s
 }
 
 #[tokio::test]
+#[ignore = "one fleet of Terraform's is played each time; `make soak` plays all"]
 async fn user_data_that_terraform_changes_after_a_veto_comes_by_a_cutover_without_the_vetoed_image()
 -> anyhow::Result<()> {
     let Some(mut terraformed) = Terraformed::set("simple").await? else { return Ok(()) };

@@ -36,20 +36,25 @@ const DIFFERENCES: [(&str, &str); 2] = [
 ];
 
 /// A local stack with the adapters on it.
-pub(crate) struct Local {
+pub(super) struct Local {
     stack: LocalStack,
     ports: Aws,
     images: AtomicU32,
 }
 
 impl Local {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
-        let stack = LocalStack::start().await?;
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let stack = LocalStack::lent().await?;
         let pace = Some(PACE);
         let settings = Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() };
         stack.control().set(&settings).await?;
         let ports = adapters(&stack)?;
         Ok(Self { stack, ports, images: AtomicU32::new(0) })
+    }
+
+    /// It has been held to everything.
+    pub(super) async fn end(&self) -> anyhow::Result<()> {
+        self.stack.leave_evidence().await
     }
 }
 

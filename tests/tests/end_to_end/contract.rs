@@ -17,5 +17,5 @@ async fn the_adapters_keep_every_contract_on_the_local_stack() -> anyhow::Result
     let broken = verdicts.iter().filter(|verdict| !verdict.is_fine()).count();
     anyhow::ensure!(broken == 0, "{broken} of {} contracts", verdicts.len());
     anyhow::ensure!(verdicts.len() == driftless_contract::NAMES.len());
-    Ok(())
+    world.end().await
 }

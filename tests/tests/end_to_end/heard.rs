@@ -1,0 +1,46 @@
+//! What pipelines hear: the events of Driftless, behind rules as docs/events.md shows them.
+
+use driftless_tests::listener::Listener;
+use driftless_tests::stack::LocalStack;
+use serde_json::{Value, json};
+
+use crate::stage::A_WHILE;
+
+/// The patterns of rules that docs/events.md shows: the end of a replacement, of a cutover, and one that awaits a verdict.
+pub(crate) fn patterns() -> anyhow::Result<[Value; 3]> {
+    let page = include_str!("../../../docs/events.md");
+    let blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let patterns = blocks.map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    patterns.try_into().map_err(|other| anyhow::anyhow!("the page shows other patterns: {other:?}"))
+}
+
+/// A pattern that means all of our events.
+pub(crate) fn everything() -> Value {
+    json!({"source": ["driftless"]})
+}
+
+/// A text in an event or in the journal. Empty: there is none.
+pub(crate) fn text(detail: &Value, pointer: &str) -> String {
+    detail.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Each line of the journal is an event that came, and there is no other.
+pub(crate) async fn assert_all_came(stack: &LocalStack, listener: &mut Listener) -> anyhow::Result<()> {
+    // What was written before anybody listened is not heard.
+    let at = |detail: &Value| text(detail, "/at").parse::<jiff::Timestamp>().ok();
+    let earliest = |details: &[Value]| details.iter().filter_map(at).min();
+    let since = listener.wait_for("an event", A_WHILE, earliest).await?;
+    let mut lines = stack.table().journal("app").await?;
+    lines.retain(|line| at(line).is_none_or(|at| at >= since));
+    let told = |line: &Value, why: &str| {
+        ["/at", "/instance", "/from", "/to", why, "/actor"].map(|field| text(line, field)).join(" | ")
+    };
+    let mut lines: Vec<String> = lines.iter().map(|line| told(line, "/why")).collect();
+    let count = lines.len();
+    listener.wait_for("an event for each line", A_WHILE, |details| (details.len() >= count).then_some(())).await?;
+    let mut came: Vec<String> = listener.read().await?.iter().map(|detail| told(detail, "/reason")).collect();
+    lines.sort();
+    came.sort();
+    assert_eq!(came, lines);
+    Ok(())
+}
