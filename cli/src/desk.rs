@@ -26,7 +26,6 @@ pub trait Desk {
 /// Which installation of Driftless is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The stack.
     pub stack: String,
     /// The region. None: as the profile or the environment says.
     pub region: Option<String>,
@@ -76,16 +75,10 @@ pub enum DeskError {
     NoRegion,
     /// There is no such stack there.
     #[error("there is no stack {stack} in {region}")]
-    NoStack {
-        /// The stack.
-        stack: String,
-        /// The region.
-        region: String,
-    },
+    NoStack { stack: String, region: String },
     /// IAM says no.
     #[error("access to the function {function} is denied: {why}")]
     Denied {
-        /// The function.
         function: Function,
         /// What AWS said.
         why: String,
@@ -93,7 +86,6 @@ pub enum DeskError {
     /// The function answers with an error, or is throttled.
     #[error("the function {function} does not answer: {why}")]
     Unavailable {
-        /// The function.
         function: Function,
         /// What it or AWS said.
         why: String,
@@ -101,7 +93,6 @@ pub enum DeskError {
     /// The connection broke: whether the request arrived is not known.
     #[error("the connection to the function {function} was lost: {why}")]
     Lost {
-        /// The function.
         function: Function,
         /// What the transport said.
         why: String,
@@ -109,7 +100,6 @@ pub enum DeskError {
     /// An answer that this version cannot read.
     #[error("the answer of the function {function} cannot be read: {why}")]
     Unreadable {
-        /// The function.
         function: Function,
         /// What was wrong with it.
         why: String,

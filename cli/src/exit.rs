@@ -5,13 +5,11 @@ use std::process::ExitCode;
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Done.
     Done,
     /// Not done, or not what was hoped for.
     NotDone,
     /// Typed wrong, or not confirmed.
     Usage,
-    /// Refused.
     Refused,
     /// AWS or a function did not answer.
     Unavailable,

@@ -18,13 +18,9 @@ pub struct Clients {
     pub autoscaling: aws_sdk_autoscaling::Client,
     /// Elastic Load Balancing.
     pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
-    /// CloudWatch.
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    /// DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
-    /// SNS.
     pub sns: aws_sdk_sns::Client,
-    /// SQS.
     pub sqs: aws_sdk_sqs::Client,
 }
 

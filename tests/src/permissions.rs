@@ -45,7 +45,6 @@ pub struct Resources {
 /// Something that a function does and may not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// The function.
     pub function: String,
     /// What it needs, and for which call.
     pub need: String,

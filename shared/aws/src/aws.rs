@@ -24,7 +24,6 @@ macro_rules! client {
 /// The resources of the installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// The table.
     pub table: String,
     /// The wake queue, by its URL.
     pub wake_queue_url: String,

@@ -84,7 +84,6 @@ pub trait World: Sync {
 /// What becomes of launches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launches {
-    /// They succeed.
     Succeed,
     /// EC2 has no room anywhere.
     FindNoRoom,
@@ -97,9 +96,7 @@ pub enum Launches {
 pub struct FleetSpec {
     /// Its name, no other one's.
     pub name: FleetName,
-    /// The bounds of blue.
     pub blue: Bounds,
-    /// The bounds of green.
     pub green: Bounds,
     /// More tags of its groups, by their whole keys.
     pub tags: BTreeMap<String, String>,
@@ -108,7 +105,6 @@ pub struct FleetSpec {
 /// A fleet that was made.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    /// Its name.
     pub name: FleetName,
     /// The image of both colors.
     pub image: ImageId,
@@ -123,11 +119,9 @@ pub struct Fleet {
 /// One color of a fleet.
 #[derive(Debug, Clone)]
 pub struct Color {
-    /// Its group.
     pub group: GroupName,
     /// Its launch template version.
     pub template: TemplateVersion,
-    /// Its target group.
     pub target_group: TargetGroupArn,
 }
 

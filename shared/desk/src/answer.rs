@@ -59,7 +59,6 @@ async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName)
 pub(crate) struct Fleets {
     /// When they were read.
     pub(crate) at: Timestamp,
-    /// The fleets.
     pub(crate) known: Vec<FleetStatus>,
     /// Fleets that could not be read, each with the reason.
     pub(crate) unread: Vec<Unread>,

@@ -65,9 +65,7 @@ pub struct Step<M: Model> {
 /// A property that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Which.
     pub property: &'static str,
-    /// How.
     pub how: String,
 }
 

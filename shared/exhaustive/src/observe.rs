@@ -25,7 +25,6 @@ use crate::world::{Life, Pool, Server, TICK, World, instance_id, number};
 /// The names of a small world, made once.
 #[derive(Debug)]
 pub struct Names {
-    /// The fleet.
     pub fleet: FleetName,
     /// The groups, in the order of the world's.
     pub groups: Vec<GroupName>,

@@ -35,7 +35,6 @@ pub struct Hand {
 /// A decision, with what it was made on.
 #[derive(Debug)]
 pub struct Decided {
-    /// The decision.
     pub decision: Decision,
     /// Its next record.
     pub next: Arc<Kept>,

@@ -110,7 +110,6 @@ pub struct Server {
 pub enum Life {
     /// On its way in.
     Pending,
-    /// In service.
     InService,
     /// On its way out.
     Terminating,

@@ -55,7 +55,6 @@ impl From<CallErrorKind> for ErrorType {
 /// An error that ends a run, with its type.
 #[derive(Debug)]
 pub struct Failure {
-    /// Its type.
     pub error_type: ErrorType,
     /// What happened.
     pub error: Box<dyn Error + Send + Sync>,

@@ -16,7 +16,6 @@ use crate::text::ForeignText;
 pub enum Action {
     /// Raise `MaxSize` to make room.
     SetMaximum {
-        /// The group.
         group: GroupName,
         /// The value it must still have.
         expected: u32,
@@ -25,9 +24,7 @@ pub enum Action {
     },
     /// Launch the successor of a drifted instance.
     Launch {
-        /// The group.
         group: GroupName,
-        /// Where.
         zone: Zone,
         /// The drifted instance.
         replaces: InstanceId,
@@ -36,7 +33,6 @@ pub enum Action {
     },
     /// Write the desired capacity: one up for a successor, or back down when none came.
     SetDesired {
-        /// The group.
         group: GroupName,
         /// The value it must still have.
         expected: u32,
@@ -47,7 +43,6 @@ pub enum Action {
     },
     /// Switch scale-in protection of a successor on or off.
     Protect {
-        /// The group.
         group: GroupName,
         /// The successor.
         instance: InstanceId,
@@ -56,9 +51,7 @@ pub enum Action {
     },
     /// Terminate one instance by its id.
     Terminate {
-        /// The group.
         group: GroupName,
-        /// The instance.
         instance: InstanceId,
         /// The desired capacity that the group must still have: whether to lower it was decided on it.
         expected_desired: u32,
@@ -69,9 +62,7 @@ pub enum Action {
     },
     /// Set a drifted instance aside for forensics: out of its target groups, still of its group.
     SetAside {
-        /// The group.
         group: GroupName,
-        /// The instance.
         instance: InstanceId,
         /// The desired capacity that the group must still have.
         expected_desired: u32,
@@ -84,7 +75,6 @@ pub enum Action {
     GiveTurn,
     /// Write `MinSize`: pin it, let it follow, or put it back.
     SetMinimum {
-        /// The group.
         group: GroupName,
         /// The value it must still have.
         expected: u32,
@@ -93,7 +83,6 @@ pub enum Action {
     },
     /// Write minimum and desired capacity as 0 and the maximum as given: a color is let go.
     Empty {
-        /// The group.
         group: GroupName,
         /// The bounds that it must still have.
         expected: Bounds,
@@ -112,14 +101,12 @@ pub enum Action {
         template: TemplateId,
         /// What it says, but for the image.
         base: TemplateVersion,
-        /// The image.
         image: ImageId,
         /// The idempotency token.
         token: String,
     },
     /// Give a group a launch template version.
     SetTemplate {
-        /// The group.
         group: GroupName,
         /// What it must still use.
         expected: TemplateReference,
@@ -139,9 +126,7 @@ pub enum Action {
     },
     /// Attach a shared target group to a color.
     Attach {
-        /// The group.
         group: GroupName,
-        /// The target group.
         target_group: TargetGroupArn,
         /// With which API family.
         api: AttachmentApi,
@@ -152,9 +137,7 @@ pub enum Action {
     },
     /// Detach a shared target group from a color.
     Detach {
-        /// The group.
         group: GroupName,
-        /// The target group.
         target_group: TargetGroupArn,
         /// With which API family.
         api: AttachmentApi,
@@ -165,14 +148,12 @@ pub enum Action {
     },
     /// Start an instance refresh of a single group.
     StartRefresh {
-        /// The group.
         group: GroupName,
         /// What it is asked for.
         plan: RefreshPlan,
     },
     /// Send an instance refresh back.
     RollBackRefresh {
-        /// The group.
         group: GroupName,
         /// The refresh that must be the one under way.
         refresh: RefreshId,

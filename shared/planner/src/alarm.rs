@@ -13,7 +13,6 @@ use crate::text::ForeignText;
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    /// Its state.
     pub state: AlarmState,
     /// When it entered this state.
     pub since: Timestamp,
@@ -30,7 +29,6 @@ pub struct Alarm {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum AlarmPattern {
-    /// This alarm.
     Name(AlarmName),
     /// Every alarm whose name begins so.
     Prefix(String),

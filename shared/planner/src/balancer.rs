@@ -26,7 +26,6 @@ pub struct Forward {
 pub enum ForwardPlace {
     /// The default action of a listener.
     Listener(ListenerArn),
-    /// A rule.
     Rule(RuleArn),
 }
 

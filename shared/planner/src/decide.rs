@@ -30,7 +30,6 @@ const BUSY_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 /// Everything that a decision is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The fleet.
     pub fleet: &'a FleetName,
     /// Its record. None: it was never looked at before.
     pub record: Option<&'a Record>,

@@ -66,18 +66,14 @@ impl Decision {
 pub enum Waiting {
     /// A person stopped everything.
     Frozen {
-        /// Why.
         reason: ForeignText,
-        /// Who.
         owner: ForeignText,
         /// Until when, if it ends by itself.
         until: Option<Timestamp>,
     },
     /// The fleet is only observed.
     Observed,
-    /// The policy is invalid.
     PolicyInvalid {
-        /// Why.
         problem: ForeignText,
     },
     /// Disruption may start at other hours only.
@@ -85,11 +81,9 @@ pub enum Waiting {
         /// When the window opens. None: not in the next two weeks.
         opens_at: Option<Timestamp>,
     },
-    /// A cutover is under way.
     CutoverUnderWay,
     /// The group cannot take a replacement now.
     GroupNotFit {
-        /// Why.
         problem: ForeignText,
     },
     /// Too many drifted at once.
@@ -103,7 +97,6 @@ pub enum Waiting {
     },
     /// Many fleets drifted at once under this rule: it is the rule's doing.
     RuleBreakerOpen {
-        /// The rule.
         rule: RuleName,
         /// How many fleets.
         fleets: u32,
@@ -122,12 +115,10 @@ pub enum Waiting {
     },
     /// An attempt failed; the next one waits.
     BackOff {
-        /// Until when.
         until: Timestamp,
     },
     /// AWS had no room for the last launch of the fleet; the next one waits.
     CapacityShort {
-        /// Until when.
         until: Timestamp,
     },
     /// As many instances as allowed are kept for forensics.
@@ -137,19 +128,16 @@ pub enum Waiting {
     },
     /// Someone protects the instance.
     Protected {
-        /// By what.
         by: ForeignText,
         /// Until when, if the protection says so.
         until: Option<Timestamp>,
     },
     /// The instance is not in service: Auto Scaling, or a person, has it.
     NotInService {
-        /// Its state.
         state: ForeignText,
     },
     /// The drift must last longer first.
     Debounce {
-        /// Until when.
         until: Timestamp,
     },
     /// Terminating it would leave too few serving.
@@ -176,7 +164,6 @@ pub enum Waiting {
     },
     /// A person paused it.
     Paused {
-        /// Who.
         actor: ForeignText,
     },
     /// A person or a pipeline must approve it.
@@ -186,12 +173,10 @@ pub enum Waiting {
     },
     /// Alarms of both colors ring: no fault of the new release.
     BothColorsAlarm {
-        /// Which.
         detail: ForeignText,
     },
     /// An alarm that guards it does not exist.
     GuardAlarmMissing {
-        /// Which.
         alarm: ForeignText,
     },
     /// Another hand moved the traffic.
@@ -220,7 +205,6 @@ pub enum Waiting {
     },
     /// Only a person can say how it goes on.
     NeedsOperator {
-        /// Why.
         why: ForeignText,
     },
 }
@@ -301,7 +285,6 @@ impl Waiting {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalEntry {
-    /// When.
     pub at: Timestamp,
     /// The instance that it is about, if it is about one.
     pub instance: Option<InstanceId>,
@@ -309,7 +292,6 @@ pub struct JournalEntry {
     pub from: String,
     /// The phase or state after.
     pub to: String,
-    /// Why.
     pub why: ForeignText,
     /// Who or what brought it about.
     pub actor: String,
@@ -325,7 +307,6 @@ pub struct Evidence {
     pub drift: Vec<DriftReason>,
     /// What Config said, by rule.
     pub findings: BTreeMap<RuleName, Finding>,
-    /// The group.
     pub group: GroupName,
     /// Where it ran.
     pub zone: Zone,

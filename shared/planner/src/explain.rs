@@ -45,7 +45,6 @@ pub struct Verdict {
     pub guard: &'static str,
     /// What must be so, in words. Several checks can share a guard's word.
     pub asks: &'static str,
-    /// Its answer.
     pub answer: Answer,
 }
 

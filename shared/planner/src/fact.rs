@@ -27,9 +27,7 @@ pub enum Fact {
 pub struct CommandFact {
     /// Chosen by the sender: the same request sent twice is one.
     pub request: String,
-    /// The fleet.
     pub fleet: FleetName,
-    /// Who.
     pub actor: ForeignText,
     /// When it was sent.
     pub at: Timestamp,
@@ -64,22 +62,13 @@ pub enum Command {
     /// Try again what was held back or stopped: a refused candidate, a stopped replacement.
     Retry,
     /// Replace this instance, through all guards but the debounce.
-    Replace {
-        /// The instance.
-        instance: InstanceId,
-    },
+    Replace { instance: InstanceId },
     /// Cut over to the release that runs, on fresh instances.
     Redeploy,
     /// The image must never take traffic.
-    Veto {
-        /// The image.
-        image: ImageId,
-    },
+    Veto { image: ImageId },
     /// It may again.
-    Unveto {
-        /// The image.
-        image: ImageId,
-    },
+    Unveto { image: ImageId },
     /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
     Pin,
     /// A person's word on which color is live, where load balancer and record contradict each other.
@@ -95,7 +84,6 @@ pub enum Command {
 pub struct ComplianceFact {
     /// The instance, also where Config evaluated its inventory, patches or associations.
     pub instance: InstanceId,
-    /// The rule.
     pub rule: RuleName,
     /// What Config found.
     pub verdict: Verdict,
@@ -121,7 +109,6 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlarmFact {
-    /// The alarm.
     pub alarm: AlarmName,
     /// Its state now.
     pub state: AlarmState,
@@ -163,7 +150,6 @@ pub struct AlarmSubject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageFact {
-    /// The image.
     pub image: ImageReference,
     /// What happened to it.
     pub change: ImageChange,

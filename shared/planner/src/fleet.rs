@@ -51,10 +51,7 @@ pub enum Layout<'a> {
 pub enum Misconfigured {
     /// No group carries the tag any more.
     #[error("no Auto Scaling group carries the tag driftless:fleet={fleet}")]
-    NoGroups {
-        /// The fleet.
-        fleet: FleetName,
-    },
+    NoGroups { fleet: FleetName },
     /// A pair needs one group of each color; a single group needs none.
     #[error("groups {groups} carry the tag: a fleet is one group without driftless:color, or one blue and one green")]
     NotAPairOrASingleGroup {

@@ -13,7 +13,6 @@ pub const BUILD_TAG: &str = "driftless:build";
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its id.
     pub id: ImageId,
     /// Whether it can be launched.
     pub state: ImageState,

@@ -39,7 +39,6 @@ pub const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
 pub struct Notification {
     /// Stable: a message that is sent twice has the same id twice.
     pub id: String,
-    /// The fleet.
     pub fleet: FleetName,
     /// Its groups, for the command that a message suggests.
     pub groups: Vec<GroupName>,
@@ -74,7 +73,6 @@ pub enum News {
     ReplacementStarted {
         /// The drifted instance.
         instance: InstanceId,
-        /// Its group.
         group: GroupName,
         /// Where it runs.
         zone: Zone,
@@ -104,14 +102,12 @@ pub enum News {
     SurplusKept {
         /// The surplus.
         instance: InstanceId,
-        /// Why.
         why: ForeignText,
     },
     /// A surge was given up and its surplus is gone.
     Withdrawn {
         /// The drifted instance, which stays, unless it was gone anyway.
         instance: InstanceId,
-        /// Why.
         because: WithdrawReason,
         /// When the next attempt may start, if there is one.
         next_attempt: Option<Timestamp>,
@@ -144,23 +140,19 @@ pub enum News {
     RollingBack {
         /// What had taken it.
         candidate: Candidate,
-        /// Why.
         why: ForeignText,
     },
     /// A cutover is over.
     CutoverEnded {
         /// What was to take the traffic.
         candidate: Candidate,
-        /// How.
         outcome: CutoverOutcome,
-        /// Why.
         why: ForeignText,
         /// From its beginning to its end.
         took: SignedDuration,
     },
     /// An image must not take traffic any more.
     Vetoed {
-        /// The image.
         image: ImageId,
         /// Who said so.
         by: ForeignText,
@@ -169,9 +161,7 @@ pub enum News {
     },
     /// What became of what a person, or a pipeline, wanted.
     CommandAnswered {
-        /// The request.
         request: String,
-        /// Who.
         actor: ForeignText,
         /// What, in words.
         command: String,
@@ -200,7 +190,6 @@ pub enum News {
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
-        /// Since when.
         since: Timestamp,
     },
     /// A state ended.

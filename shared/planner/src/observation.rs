@@ -49,9 +49,7 @@ pub struct Observation {
 /// An Auto Scaling group as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its name.
     pub name: GroupName,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// `MinSize`, in instances.
     pub min: u32,
@@ -84,7 +82,6 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TemplateReference {
-    /// A numbered version.
     Numbered(TemplateVersion),
     /// `$Latest` or `$Default`: what it means can change behind everyone's back.
     Floating {
@@ -103,7 +100,6 @@ pub enum TemplateReference {
 pub struct TemplateVersion {
     /// The launch template.
     pub template: TemplateId,
-    /// Its version.
     pub version: u64,
 }
 
@@ -128,7 +124,6 @@ pub struct TemplateContent {
 /// An instance of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The instance.
     pub id: InstanceId,
     /// Where it runs.
     pub zone: Zone,
@@ -149,7 +144,6 @@ pub struct Member {
 pub enum Lifecycle {
     /// On its way in, hooks included.
     Pending,
-    /// In service.
     InService,
     /// On its way out, draining and hooks included.
     Terminating,
@@ -214,7 +208,6 @@ pub struct Machine {
 /// A launch that failed, in AWS's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchFailure {
-    /// When.
     pub at: Timestamp,
     /// AWS's message.
     pub message: ForeignText,

@@ -66,7 +66,6 @@ pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Optio
 /// What is stored of a fleet, as far as questions depend on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'k> {
-    /// Its record.
     pub record: Option<&'k Record>,
     /// Whether facts have come that no decision has used yet.
     pub has_news: bool,

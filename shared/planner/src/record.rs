@@ -42,7 +42,6 @@ pub struct Record {
     pub schema_version: u32,
     /// Counts commits; a commit names the version that it replaces.
     pub version: u64,
-    /// The fleet.
     pub fleet: FleetName,
     /// What the live color runs. None: not adopted yet.
     pub release: Option<Release>,

@@ -11,7 +11,6 @@ use crate::text::ForeignText;
 /// An instance refresh, as Auto Scaling tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refresh {
-    /// Its id.
     pub id: RefreshId,
     /// Where it is.
     pub status: RefreshStatus,
@@ -19,7 +18,6 @@ pub struct Refresh {
     pub template: Option<TemplateVersion>,
     /// How much of the group it has replaced, in percent.
     pub percentage: u8,
-    /// When it began.
     pub started_at: Timestamp,
     /// What AWS says about it.
     pub reason: Option<ForeignText>,
@@ -41,7 +39,6 @@ pub enum RefreshStatus {
     GoingBack,
     /// It went back, and the group has its old template.
     WentBack,
-    /// It could not go back.
     CouldNotGoBack,
 }
 

@@ -33,7 +33,6 @@ pub struct Swept {
 pub enum Reason {
     /// An alarm of its policy rings.
     AlarmRings,
-    /// Work is open.
     WorkIsOpen,
     /// Work is open, and its groups are gone.
     GroupsAreGone,
@@ -67,7 +66,6 @@ impl Swept {
 /// The groups of one fleet, as the sweep reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
-    /// Its groups.
     pub groups: Vec<Group>,
     /// What they say. An invalid policy lists nothing; its fingerprint wakes the fleet, and the planner tells on-call why.
     pub policy: Option<Policy>,
@@ -129,7 +127,6 @@ fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
 pub struct Read<'r> {
     /// What Config says under each rule that any fleet lists. Absent: it could not be read.
     pub compliance: &'r BTreeMap<RuleName, RuleReading>,
-    /// The alarms that ring.
     pub ringing: &'r BTreeMap<AlarmName, Alarm>,
     /// The images that are tagged for any fleet. None: they could not be read, and nothing is concluded.
     pub images: Option<&'r [Image]>,

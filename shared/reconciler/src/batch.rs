@@ -28,11 +28,9 @@ pub struct Received<Id> {
 /// What kept messages from being handled. They are to come again.
 #[derive(Debug)]
 pub struct Failure<Id> {
-    /// The messages.
     pub messages: Vec<Id>,
     /// What was not done, as an end of a sentence.
     pub what: &'static str,
-    /// Why.
     pub error: CallError,
 }
 

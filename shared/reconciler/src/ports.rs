@@ -163,9 +163,7 @@ pub trait Groups: Sync {
 /// Who belongs to a group of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
-    /// The fleet.
     pub fleet: FleetName,
-    /// The instances.
     pub instances: BTreeSet<InstanceId>,
 }
 
@@ -359,7 +357,6 @@ pub trait Store: Sync {
 /// Everything that is stored of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
-    /// Its record.
     pub record: Option<Record>,
     /// Facts that were filed and not consumed.
     pub facts: Vec<Fact>,
@@ -380,7 +377,6 @@ pub struct Stored {
 /// A lease on a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The fleet.
     pub fleet: FleetName,
     /// Who holds it.
     pub holder: String,
@@ -397,7 +393,6 @@ pub struct Lease {
 /// What filing a fact answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filing {
-    /// It is stored.
     Stored,
     /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a look, or is about to.
     Known,
@@ -427,7 +422,6 @@ pub enum Acquired {
 /// What giving a lease back answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Released {
-    /// It is free.
     Free,
     /// Wakes came meanwhile: look again. The lease is still ours; its count is brought up to date.
     Woken(Lease),

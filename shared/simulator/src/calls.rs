@@ -86,6 +86,11 @@ impl Calls {
         }
     }
 
+    /// The calls of all functions, those of one together.
+    pub fn all(&self) -> impl Iterator<Item = &Call> {
+        self.made.values().flatten()
+    }
+
     /// The looks of all functions, in their order. A function that looks at several fleets at once tells nothing of use.
     pub fn looks(&self) -> Vec<Look> {
         let mut looks = Vec::new();

@@ -35,9 +35,7 @@ pub const QUIET: SignedDuration = SignedDuration::from_hours(12);
 /// What came of a day.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The seed.
     pub seed: u64,
-    /// What was counted.
     pub counts: Counts,
     /// What Driftless wrote, by kind.
     pub deeds: BTreeMap<&'static str, u64>,

@@ -13,102 +13,69 @@ use jiff::Timestamp;
 pub enum Deed {
     /// `MinSize` was written.
     Minimum {
-        /// The group.
         group: GroupName,
         /// The value.
         minimum: u32,
     },
     /// `MaxSize` was written.
     Maximum {
-        /// The group.
         group: GroupName,
         /// The value.
         maximum: u32,
     },
     /// The desired capacity was written.
     Desired {
-        /// The group.
         group: GroupName,
         /// The value.
         desired: u32,
     },
     /// An instance was launched.
-    Launch {
-        /// The group.
-        group: GroupName,
-        /// Where.
-        zone: Zone,
-    },
+    Launch { group: GroupName, zone: Zone },
     /// An instance was terminated.
     Terminate {
-        /// The instance.
         instance: InstanceId,
         /// Whether the group shrinks by it.
         capacity: CapacityChange,
     },
     /// An instance was set aside.
     SetAside {
-        /// The group.
         group: GroupName,
-        /// The instance.
         instance: InstanceId,
         /// Whether the group shrinks by it.
         capacity: CapacityChange,
     },
     /// Protection was switched.
     Protect {
-        /// The group.
         group: GroupName,
-        /// The instance.
         instance: InstanceId,
         /// On or off.
         on: bool,
     },
     /// A group was emptied.
-    Empty {
-        /// The group.
-        group: GroupName,
-    },
+    Empty { group: GroupName },
     /// A group got a launch template version.
-    Template {
-        /// The group.
-        group: GroupName,
-    },
+    Template { group: GroupName },
     /// A launch template version was written.
-    WriteTemplate {
-        /// Its image.
-        image: ImageId,
-    },
+    WriteTemplate { image: ImageId },
     /// A target group was attached.
     Attach {
-        /// The group.
         group: GroupName,
-        /// The target group.
         target_group: TargetGroupArn,
         /// By which API family.
         api: AttachmentApi,
     },
     /// A target group was detached.
-    Detach {
-        /// The group.
-        group: GroupName,
-        /// The target group.
-        target_group: TargetGroupArn,
-    },
+    Detach { group: GroupName, target_group: TargetGroupArn },
     /// Weights were written.
     Weights(WeightChange),
     /// An instance refresh was started.
     StartRefresh {
-        /// The group.
         group: GroupName,
         /// What it rolls out.
         template: TemplateVersion,
     },
     /// An instance refresh was sent back.
-    RollBackRefresh {
-        /// The group.
-        group: GroupName,
-    },
+    RollBackRefresh { group: GroupName },
 }
 
 /// What Driftless did so far.

@@ -18,11 +18,9 @@ pub mod traffic;
 /// Something that must never happen, and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// When.
     pub at: Timestamp,
     /// Which rule was broken.
     pub rule: &'static str,
-    /// How.
     pub what: String,
 }
 
@@ -62,7 +60,6 @@ pub struct History {
 /// What a person protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected {
-    /// Since when.
     pub since: Timestamp,
     /// From scale-in. Otherwise by its tag.
     pub from_scale_in: bool,

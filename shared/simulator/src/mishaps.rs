@@ -77,7 +77,6 @@ pub enum Which {
 /// What becomes of a call by plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Its fate.
     Fate(Fate),
     /// It takes effect so much later.
     Slow(SignedDuration),

@@ -31,7 +31,6 @@ pub struct Table {
 pub struct Row {
     /// Its lease.
     pub lock: Lock,
-    /// Its record.
     pub record: Option<Record>,
     /// What was filed and not consumed, by key.
     pub facts: BTreeMap<String, Fact>,
@@ -60,7 +59,6 @@ pub struct Row {
 pub struct Lock {
     /// Who holds it. None: it is free.
     pub holder: Option<String>,
-    /// Until when.
     pub until: Timestamp,
     /// Rises with every holder.
     pub fence: u64,

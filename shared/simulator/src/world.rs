@@ -36,7 +36,6 @@ pub struct World {
     pub now: Timestamp,
     /// AWS.
     pub cloud: Cloud,
-    /// The table.
     pub table: Table,
     /// The wake queue.
     pub queue: Queue,
@@ -52,7 +51,6 @@ pub struct World {
     pub rates: Rates,
     /// What goes wrong by plan.
     pub mishaps: Mishaps,
-    /// What was counted.
     pub counts: Counts,
     /// The calls of each function, where somebody asks for them.
     pub calls: Calls,

@@ -18,7 +18,6 @@ use crate::words;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CutoverStatus {
-    /// Its id.
     pub id: String,
     /// Whether it is committed. If not, the planner would begin it now.
     pub is_on_record: bool,
@@ -26,7 +25,6 @@ pub struct CutoverStatus {
     pub phase: String,
     /// Since when it is there.
     pub since: Timestamp,
-    /// When it began.
     pub started_at: Timestamp,
     /// The image that is to take the traffic.
     pub image: ImageId,
@@ -38,11 +36,9 @@ pub struct CutoverStatus {
     pub from: ReleaseStatus,
     /// The color that had the traffic. None: a single group.
     pub old_color: Option<Color>,
-    /// Its group.
     pub old_group: GroupName,
     /// The color that is to take it. None: a single group.
     pub new_color: Option<Color>,
-    /// Its group.
     pub new_group: GroupName,
     /// How traffic moves.
     pub route: RouteStatus,
@@ -96,7 +92,6 @@ pub enum RouteStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepStatus {
-    /// The phase.
     pub phase: String,
     /// The share of the traffic that the new color gets in it, in percent. None: it moves none.
     pub percent: Option<u8>,
@@ -110,7 +105,6 @@ pub struct StepStatus {
 pub enum Progress {
     /// Behind.
     Done,
-    /// Now.
     Now,
     /// To come.
     Left,

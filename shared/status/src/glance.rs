@@ -30,9 +30,7 @@ pub struct FleetsAtAGlance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Unread {
-    /// The fleet.
     pub fleet: FleetName,
-    /// Why.
     pub why: ForeignText,
 }
 
@@ -40,7 +38,6 @@ pub struct Unread {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Glance {
-    /// The fleet.
     pub fleet: FleetName,
     /// What it is doing.
     pub state: State,
@@ -56,7 +53,6 @@ pub struct Glance {
     pub drifted: usize,
     /// The image of the cutover under way.
     pub coming: Option<ImageId>,
-    /// Its phase.
     pub phase: Option<String>,
     /// How far it is, in percent of its steps. None: there is none, it goes back, or it needs a person.
     pub progress_percent: Option<u32>,

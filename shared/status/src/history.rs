@@ -16,7 +16,6 @@ use crate::words;
 pub struct History {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
-    /// The fleet.
     pub fleet: FleetName,
     /// The lines, newest first.
     pub lines: Vec<HistoryLine>,
@@ -28,7 +27,6 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HistoryLine {
-    /// When.
     pub at: Timestamp,
     /// The instance that it is about, if it is about one.
     pub instance: Option<InstanceId>,
@@ -36,7 +34,6 @@ pub struct HistoryLine {
     pub from: ForeignText,
     /// The phase or state after.
     pub to: ForeignText,
-    /// Why.
     pub why: ForeignText,
     /// Who or what brought it about.
     pub actor: ForeignText,
@@ -52,7 +49,6 @@ pub struct EvidenceStatus {
     pub reasons: Vec<ForeignText>,
     /// What Config said.
     pub findings: Vec<FindingStatus>,
-    /// Its group.
     pub group: GroupName,
     /// Where it ran.
     pub zone: Zone,

@@ -26,7 +26,6 @@ pub const IMAGES_MAX: usize = 20;
 pub struct FleetStatus {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
-    /// The fleet.
     pub fleet: FleetName,
     /// When it was read.
     pub at: Timestamp,
@@ -105,7 +104,6 @@ pub enum State {
     RollingBack,
     /// Its groups do not form a fleet that can be worked with.
     Misconfigured,
-    /// Its policy is invalid.
     PolicyInvalid,
     /// A person stopped it.
     Frozen,
@@ -136,10 +134,7 @@ pub enum LayoutStatus {
     /// A single group, rolled by instance refreshes.
     Single,
     /// No fleet.
-    Misconfigured {
-        /// Why.
-        problem: ForeignText,
-    },
+    Misconfigured { problem: ForeignText },
 }
 
 /// How a fleet wants to be treated.
@@ -166,7 +161,6 @@ pub struct PolicyWords {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReleaseStatus {
-    /// Its image.
     pub image: ImageId,
     /// The build of the image, where it has one.
     pub build: Option<ForeignText>,
@@ -182,7 +176,6 @@ pub struct ReleaseStatus {
 pub struct ColorStatus {
     /// Its color. None: a single group, or groups that form no pair.
     pub color: Option<Color>,
-    /// The group.
     pub group: GroupName,
     /// What it is to the traffic.
     pub role: Role,
@@ -226,7 +219,6 @@ pub enum Traffic {
     Weighted {
         /// Its share in percent, rounded down. None: several forward actions differ.
         percent: Option<u32>,
-        /// The weights.
         places: Vec<PlaceWeight>,
     },
     /// It has a target group of its own to which no listener or rule that was read forwards.
@@ -245,7 +237,6 @@ pub enum Traffic {
 pub struct PlaceWeight {
     /// The listener or rule.
     pub place: ForeignText,
-    /// The weight.
     pub weight: u32,
     /// The sum of all weights there.
     pub of: u32,
@@ -283,7 +274,6 @@ pub struct GuardStatus {
 pub enum GuardVerdict {
     /// It lets it through.
     Agrees,
-    /// It holds it.
     Holds,
     /// It could not be asked: an earlier guard holds, and what it looks at is unknown.
     NotAsked,
@@ -293,9 +283,7 @@ pub enum GuardVerdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DriftedStatus {
-    /// The instance.
     pub instance: InstanceId,
-    /// Its group.
     pub group: GroupName,
     /// Where it runs.
     pub zone: Zone,
@@ -329,7 +317,6 @@ pub struct DriftedStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FindingStatus {
-    /// The rule.
     pub rule: RuleName,
     /// When Config recorded it.
     pub recorded_at: Timestamp,
@@ -341,9 +328,7 @@ pub struct FindingStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailureStatus {
-    /// When.
     pub at: Timestamp,
-    /// Why.
     pub why: ForeignText,
 }
 
@@ -351,11 +336,8 @@ pub struct FailureStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct QuarantinedStatus {
-    /// The instance.
     pub instance: InstanceId,
-    /// Its group.
     pub group: GroupName,
-    /// Since when.
     pub since: Timestamp,
     /// When it is terminated.
     pub until: Timestamp,
@@ -367,11 +349,8 @@ pub struct QuarantinedStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FreezeStatus {
-    /// Why.
     pub reason: ForeignText,
-    /// Who.
     pub owner: ForeignText,
-    /// Since when.
     pub since: Timestamp,
     /// When it ends by itself. None: only a person ends it.
     pub until: Option<Timestamp>,
@@ -385,7 +364,6 @@ pub struct FreezeStatus {
 pub struct ConditionStatus {
     /// Its key.
     pub condition: String,
-    /// Since when.
     pub since: Timestamp,
     /// What it said when it was last announced.
     pub detail: ForeignText,
@@ -397,9 +375,7 @@ pub struct ConditionStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct VetoStatus {
-    /// The image.
     pub image: ImageId,
-    /// Since when.
     pub at: Timestamp,
     /// Who said so.
     pub by: ForeignText,
@@ -413,7 +389,6 @@ pub struct VetoStatus {
 pub struct HeldBackStatus {
     /// The image, with the template version where it is the template that is new.
     pub candidate: ForeignText,
-    /// Why.
     pub why: ForeignText,
     /// When it is tried again by itself. None: only when a person says so.
     pub until: Option<Timestamp>,
@@ -425,9 +400,7 @@ pub struct HeldBackStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RefusedStatus {
-    /// The image.
     pub image: ImageId,
-    /// Why.
     pub why: ForeignText,
 }
 
@@ -435,7 +408,6 @@ pub struct RefusedStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageStatus {
-    /// The image.
     pub image: ImageId,
     /// Its build, where it has one.
     pub build: Option<ForeignText>,
@@ -449,7 +421,6 @@ pub struct ImageStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LedgerStatus {
-    /// The group.
     pub group: GroupName,
     /// Since when it is changed.
     pub since: Timestamp,
@@ -463,7 +434,6 @@ pub struct LedgerStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PastStatus {
-    /// Its id.
     pub id: String,
     /// The image that was to take the traffic.
     pub image: ImageId,
@@ -471,13 +441,10 @@ pub struct PastStatus {
     pub build: Option<ForeignText>,
     /// What made it a candidate.
     pub reason: ForeignText,
-    /// When it began.
     pub started_at: Timestamp,
-    /// When it ended.
     pub ended_at: Timestamp,
     /// How: `done`, `aborted`, `superseded` or `rolled-back`.
     pub outcome: String,
-    /// Why.
     pub why: ForeignText,
 }
 
@@ -518,8 +485,5 @@ pub enum NextWake {
     /// None is: the sweep looks.
     None,
     /// At this time.
-    At {
-        /// When.
-        at: Timestamp,
-    },
+    At { at: Timestamp },
 }

@@ -16,7 +16,6 @@ use crate::way_back::{WayBack, WayBackKind};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OpenOrder {
-    /// The command.
     pub command: Command,
     /// What the planner would answer.
     pub answer: ForeignText,

@@ -20,10 +20,7 @@ pub enum Question {
     /// All fleets at a glance.
     Fleets,
     /// One fleet, with everything that is known of it.
-    Fleet {
-        /// The fleet.
-        fleet: FleetName,
-    },
+    Fleet { fleet: FleetName },
     /// Why something is where it is.
     Why {
         /// What is asked about. Of an instance the function finds the fleet.
@@ -34,7 +31,6 @@ pub enum Question {
     },
     /// What has been.
     History {
-        /// The fleet.
         fleet: FleetName,
         /// Only lines about this instance.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +51,6 @@ pub enum Answer {
     Fleets(FleetsAtAGlance),
     /// One fleet.
     Fleet(Box<FleetStatus>),
-    /// Why.
     Why(Why),
     /// What has been.
     History(History),
@@ -85,25 +80,16 @@ pub struct Order {
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
     /// A command to one fleet, which its next look follows.
-    Command {
-        /// The fleet.
-        fleet: FleetName,
-        /// The command.
-        command: Command,
-    },
+    Command { fleet: FleetName, command: Command },
     /// Stop everything but ways back.
     Freeze {
-        /// Where.
         scope: FreezeScope,
         /// When it ends by itself. None: only a person ends it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
     /// Lift that freeze.
-    Thaw {
-        /// Where.
-        scope: FreezeScope,
-    },
+    Thaw { scope: FreezeScope },
 }
 
 /// What became of an order.
@@ -124,7 +110,6 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrderResult {
-    /// It is done.
     Done,
     /// It is not done: the sentence says why not.
     NotDone,

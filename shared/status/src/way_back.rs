@@ -50,10 +50,7 @@ pub enum Target {
     /// Its image is there and available, and so is its template version.
     Launchable,
     /// It cannot be launched any more.
-    Unlaunchable {
-        /// Why.
-        why: ForeignText,
-    },
+    Unlaunchable { why: ForeignText },
 }
 
 impl Target {

@@ -13,11 +13,8 @@ use crate::model::{FleetStatus, GuardStatus, GuardVerdict, SCHEMA, WaitStatus};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "kebab-case")]
 pub enum Subject {
-    /// A fleet.
     Fleet(FleetName),
-    /// An instance.
     Instance(InstanceId),
-    /// An image.
     Image(ImageId),
 }
 
@@ -38,7 +35,6 @@ impl FromStr for Subject {
 pub struct Why {
     /// [`SCHEMA`] of the writer.
     pub schema: u32,
-    /// The fleet.
     pub fleet: FleetName,
     /// What was asked about.
     pub subject: Subject,

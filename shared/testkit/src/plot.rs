@@ -37,7 +37,6 @@ pub struct Bar {
     pub label: String,
     /// Its length.
     pub value: f64,
-    /// Its color.
     pub color: Color,
 }
 

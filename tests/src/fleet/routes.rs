@@ -13,7 +13,6 @@ pub struct Routes(pub Vec<TargetGroup>);
 /// A target group of a forward action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroup {
-    /// Its ARN.
     pub arn: String,
     /// Its share of the requests, relative to those of the others.
     pub weight: i32,

@@ -21,7 +21,6 @@ pub struct FleetView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupView {
-    /// Its name.
     pub name: String,
     /// `MinSize`.
     pub min: i32,
@@ -37,7 +36,6 @@ pub struct GroupView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceView {
-    /// Its id.
     pub id: String,
     /// Where it runs.
     pub zone: String,
@@ -49,7 +47,6 @@ pub struct InstanceView {
     pub target: Option<String>,
     /// The launch template version that it was launched with.
     pub template_version: Option<String>,
-    /// Its image.
     pub image: Option<String>,
     /// Whether it is protected from scale-in.
     pub is_protected: bool,

@@ -9,7 +9,6 @@ pub struct Server {
     pub group: String,
     /// The image that it runs.
     pub image: String,
-    /// Its instance.
     pub instance: String,
 }
 
@@ -25,7 +24,6 @@ pub struct Answers {
 /// How one request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// A server served it.
     Served(Server),
     /// A server answered it with an error of its own.
     Error(Server),

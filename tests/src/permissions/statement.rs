@@ -34,7 +34,6 @@ pub struct Statement {
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Effect {
-    /// It allows.
     Allow,
     /// It denies, whatever else allows.
     Deny,

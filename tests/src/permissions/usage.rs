@@ -36,7 +36,6 @@ struct Part {
 /// Something that a policy allows and nobody needed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unneeded {
-    /// The function.
     pub function: String,
     /// The statement's name.
     pub statement: String,

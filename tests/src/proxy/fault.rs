@@ -31,7 +31,6 @@ pub enum Strike {
         status: u16,
         /// The code: `Throttling`.
         code: String,
-        /// The message.
         message: String,
     },
     /// It never arrives; the connection is closed.

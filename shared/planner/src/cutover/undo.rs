@@ -162,7 +162,6 @@ enum Back {
 
 /// What the old color can take, by the health of both.
 enum Gate {
-    /// All of it.
     All {
         /// So many must be healthy right before the write.
         healthy: u32,

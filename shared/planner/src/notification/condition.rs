@@ -13,13 +13,11 @@ pub enum Condition {
     Misconfigured,
     /// Something stands in the way of adopting it.
     NotAdoptable,
-    /// Its policy is invalid.
     PolicyInvalid,
     /// Too many drifted at once.
     BreakerOpen,
     /// Many fleets drifted at once under one rule.
     RuleBreakerOpen {
-        /// The rule.
         rule: RuleName,
     },
     /// AWS has no room for its launches.
@@ -28,7 +26,6 @@ pub enum Condition {
     Backlog,
     /// It is only observed, and an instance would be replaced.
     WouldReplace {
-        /// The instance.
         instance: InstanceId,
     },
     /// AWS refused a call for want of a permission.
@@ -38,12 +35,10 @@ pub enum Condition {
     },
     /// A terminated instance does not leave.
     DrainOverdue {
-        /// The instance.
         instance: InstanceId,
     },
     /// It is only observed, and would be cut over.
     WouldCutOver {
-        /// To this image.
         image: ImageId,
     },
     /// There is something newer, and what stands in the way of a cutover does not go by itself.

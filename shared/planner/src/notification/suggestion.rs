@@ -15,7 +15,6 @@ pub struct Suggestion {
     pub purpose: Purpose,
     /// What it does, in words.
     pub effect: &'static str,
-    /// The command.
     pub command: String,
 }
 

@@ -34,7 +34,6 @@ pub struct Cutover {
     pub rollback_to: Release,
     /// Where it is.
     pub phase: CutoverPhase,
-    /// Since when.
     pub since: Timestamp,
     /// When the phase must have been left. Moves by the time that it is held.
     pub deadline: Timestamp,
@@ -46,7 +45,6 @@ pub struct Cutover {
     pub approved: Option<ForeignText>,
     /// Whether the remaining waits are skipped: a person promoted it, or it is a rollback after the old color was let go.
     pub is_expedited: bool,
-    /// When it began.
     pub started_at: Timestamp,
     /// The fleet's own minimum and maximum, which travel with the traffic.
     pub bounds: FleetBounds,
@@ -91,7 +89,6 @@ pub enum Route {
     },
     /// One target group for both: the new color is attached, then the old one detached.
     Shared {
-        /// The target group.
         target_group: TargetGroupArn,
         /// The API family with which the live color was attached.
         api: AttachmentApi,
@@ -106,7 +103,6 @@ pub enum Route {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Candidate {
-    /// The image.
     pub image: ImageId,
     /// The launch template version whose content it gets, apart from the image.
     pub base: TemplateVersion,
@@ -128,15 +124,9 @@ pub enum CandidateReason {
         differs_in: Vec<String>,
     },
     /// A person wants the release again, on fresh instances.
-    Redeploy {
-        /// Who.
-        actor: ForeignText,
-    },
+    Redeploy { actor: ForeignText },
     /// A person wants an earlier release back, after its color was let go.
-    Rollback {
-        /// Who.
-        actor: ForeignText,
-    },
+    Rollback { actor: ForeignText },
 }
 
 /// Where a cutover is.
@@ -176,21 +166,16 @@ pub enum CutoverPhase {
     Aborting {
         /// How it will have ended.
         outcome: CutoverOutcome,
-        /// Why.
         why: ForeignText,
     },
     /// Traffic moves back, and then it is undone.
     RollingBack {
-        /// Why.
         why: ForeignText,
         /// Since when all traffic is back. None: not yet.
         back_since: Option<Timestamp>,
     },
     /// Only a person can say how it goes on. Traffic stays where it is.
-    NeedsOperator {
-        /// Why.
-        why: ForeignText,
-    },
+    NeedsOperator { why: ForeignText },
 }
 
 /// The movement of traffic.
@@ -239,15 +224,11 @@ pub enum CutoverOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PastCutover {
-    /// Its id.
     pub id: String,
     /// What was to take the traffic.
     pub candidate: Candidate,
-    /// When it began.
     pub started_at: Timestamp,
-    /// When it ended.
     pub ended_at: Timestamp,
-    /// How.
     pub outcome: CutoverOutcome,
     /// Why, in words.
     pub why: ForeignText,
@@ -286,7 +267,6 @@ pub const VETOES_MAX: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Veto {
-    /// When.
     pub at: Timestamp,
     /// Who: a person, or Driftless itself.
     pub by: ForeignText,
@@ -298,7 +278,6 @@ pub struct Veto {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldBack {
-    /// Why.
     pub why: ForeignText,
     /// When it is tried again by itself. None: only when a person says so.
     pub until: Option<Timestamp>,
@@ -310,7 +289,6 @@ pub struct HeldBack {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// When.
     pub at: Timestamp,
     /// Its build, where the announcement says so.
     pub build: Option<ForeignText>,

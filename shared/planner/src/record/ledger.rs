@@ -13,7 +13,6 @@ use crate::observation::TemplateVersion;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerEntry {
-    /// The group.
     pub group: GroupName,
     /// The setting, with the value it had and the value written.
     pub setting: Setting,

@@ -17,7 +17,6 @@ pub const WOULD_CUT_OVER_MAX: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
-    /// Since when.
     pub since: Timestamp,
     /// How often an instance would have been replaced.
     pub replacements: u32,
@@ -45,7 +44,6 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WouldCutOver {
-    /// To this image.
     pub image: ImageId,
     /// What makes it a candidate.
     pub why: ForeignText,

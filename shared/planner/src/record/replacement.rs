@@ -52,10 +52,7 @@ pub enum DriftReason {
     /// An alarm of the fleet's list that names this instance, and no other, rings.
     Alarm(AlarmName),
     /// A person said so.
-    Operator {
-        /// Who.
-        actor: ForeignText,
-    },
+    Operator { actor: ForeignText },
 }
 
 impl DriftReason {
@@ -197,7 +194,6 @@ pub struct Withdrawing {
     pub surge: Surge,
     /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
     pub successor: Option<InstanceId>,
-    /// Why.
     pub because: WithdrawReason,
     /// When it must be over: a surplus that the floor still holds then stays for good.
     pub deadline: Timestamp,
@@ -237,10 +233,7 @@ pub enum WithdrawReason {
     /// AWS has no room for the successor, in its own words.
     NoCapacity(ForeignText),
     /// The successor drifts for the same reason as what it was to replace.
-    BornDrifted {
-        /// The successor.
-        successor: InstanceId,
-    },
+    BornDrifted { successor: InstanceId },
     /// Someone protects the drifted instance by now.
     Protected {
         /// By what, in words.
@@ -252,7 +245,6 @@ pub enum WithdrawReason {
     BelowFloor {
         /// How many would serve without it.
         serving: u32,
-        /// The floor.
         floor: u32,
     },
     /// The attempt failed: the successor did not prove itself, or AWS did not do what was asked.
@@ -263,9 +255,7 @@ pub enum WithdrawReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopped {
-    /// When.
     pub at: Timestamp,
-    /// Why.
     pub why: StopReason,
 }
 
@@ -298,9 +288,7 @@ pub enum StopReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quarantined {
-    /// Its group.
     pub group: GroupName,
-    /// Since when.
     pub since: Timestamp,
     /// When it is terminated, unless someone took it out before.
     pub until: Timestamp,
@@ -312,7 +300,6 @@ pub struct Quarantined {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackOff {
-    /// Since when.
     pub since: Timestamp,
     /// When the next launch may be tried.
     pub until: Timestamp,
@@ -355,7 +342,6 @@ impl Surge {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// When.
     pub at: Timestamp,
     /// Why, in AWS's own words where it said something.
     pub why: ForeignText,
@@ -369,7 +355,6 @@ pub struct Descent {
     pub ancestor: InstanceId,
     /// What the ancestor was replaced for.
     pub drift: BTreeSet<DriftReason>,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -226,7 +226,7 @@ impl World {
 
     /// Every call that was made, in the order in which they were sent.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        let mut calls: Vec<Call> = self.lock().calls.by_function().flatten().cloned().collect();
+        let mut calls: Vec<Call> = self.lock().calls.all().cloned().collect();
         calls.sort_by_key(|call| call.sent);
         calls
     }

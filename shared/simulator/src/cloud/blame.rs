@@ -24,7 +24,6 @@ pub enum Blame {
     AutoScaling,
     /// A person, or a tool of theirs.
     Person,
-    /// Driftless.
     Driftless,
 }
 

@@ -26,9 +26,7 @@ pub enum Actor {
 pub struct Ending {
     /// When it was decided.
     pub at: Timestamp,
-    /// The instance.
     pub instance: InstanceId,
-    /// Its group.
     pub group: GroupName,
     /// Who ended it.
     pub by: Actor,
@@ -43,33 +41,22 @@ pub struct Ending {
 pub enum CloudEvent {
     /// Config changed its verdict.
     Compliance {
-        /// The instance.
         instance: InstanceId,
-        /// The rule.
         rule: RuleName,
-        /// The verdict.
         verdict: Verdict,
         /// Config's time.
         at: Timestamp,
     },
     /// An alarm changed its state.
     Alarm {
-        /// The alarm.
         alarm: AlarmName,
-        /// Its state.
         state: Ringing,
         /// What its dimensions name.
         subject: AlarmSubject,
-        /// Since when.
         at: Timestamp,
     },
     /// EC2 says that an image is available.
-    Image {
-        /// The image.
-        image: ImageId,
-        /// When.
-        at: Timestamp,
-    },
+    Image { image: ImageId, at: Timestamp },
 }
 
 /// How the instances of an image behave.
@@ -90,9 +77,7 @@ pub enum Build {
 /// An Auto Scaling group.
 #[derive(Debug, Clone)]
 pub struct GroupState {
-    /// Its name.
     pub name: GroupName,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// `MinSize`.
     pub min: u32,
@@ -118,7 +103,6 @@ pub struct GroupState {
     pub grace: SignedDuration,
     /// Whether the load balancer's word counts for an instance's health.
     pub elb_health: bool,
-    /// Its zones.
     pub zones: Vec<Zone>,
     /// The time-out of its launch hook. None: it has none.
     pub launch_hook: Option<SignedDuration>,
@@ -158,13 +142,11 @@ pub struct RefreshState {
 pub enum Life {
     /// Booting, or in its launch hook.
     Pending,
-    /// In service.
     InService,
     /// Set aside.
     Standby,
     /// Draining, or in its termination hook.
     Terminating,
-    /// Gone.
     Gone,
 }
 
@@ -172,15 +154,12 @@ pub enum Life {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "as AWS tells it: four things that are so or not")]
 pub struct Instance {
-    /// Its id.
     pub id: InstanceId,
-    /// Its group.
     pub group: GroupName,
     /// Where it runs.
     pub zone: Zone,
     /// Where it is in its life.
     pub life: Life,
-    /// Its image.
     pub image: ImageId,
     /// The template version that it was launched with.
     pub template: Option<TemplateVersion>,
@@ -205,11 +184,9 @@ pub struct Instance {
 /// A target group.
 #[derive(Debug, Clone)]
 pub struct TargetGroupState {
-    /// Its settings.
     pub settings: TargetGroupSettings,
     /// How long the load balancer takes to judge a target.
     pub judging: SignedDuration,
-    /// Its targets.
     pub targets: BTreeMap<InstanceId, Target>,
 }
 
@@ -225,7 +202,6 @@ pub struct Target {
 pub struct ForwardState {
     /// The weight of each target group.
     pub weights: BTreeMap<TargetGroupArn, u32>,
-    /// Its stickiness.
     pub stickiness: Option<SignedDuration>,
     /// Requests per second.
     pub rate: u64,
@@ -245,9 +221,7 @@ pub struct RuleState {
 pub struct AlarmState {
     /// What its dimensions name.
     pub subject: AlarmSubject,
-    /// Its state.
     pub state: Ringing,
-    /// Since when.
     pub since: Timestamp,
     /// Period × evaluation periods.
     pub window: SignedDuration,

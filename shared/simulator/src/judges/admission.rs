@@ -36,9 +36,7 @@ pub struct Look {
 /// A commit, with what it was made from.
 #[derive(Debug)]
 pub struct Commit<'c> {
-    /// The fleet.
     pub fleet: &'c FleetName,
-    /// Its record before.
     pub before: Option<&'c Record>,
     /// What was decided.
     pub decision: &'c Decision,

@@ -18,7 +18,6 @@ pub struct ScenarioError {
     pub length: usize,
     /// What is wrong.
     pub problem: String,
-    /// What was expected.
     pub expected: String,
     /// A line, or the part of one, that would be right.
     pub example: &'static str,
