@@ -1,10 +1,12 @@
 //! A published image takes the traffic, or gives it back, while requests are served.
 
+use driftless_status::request::{Answer, Question};
+use driftless_status::why::Subject;
 use driftless_tests::events::Event;
 use driftless_tests::load::{ErrorAlarm, Load};
 use driftless_tests::patience::{Look, wait_until};
 
-use crate::desk::watch;
+use crate::desk::{ask, watch};
 use crate::rollout::{CUTOVER, Rollout};
 use crate::served::{assert_served, wait_until_served};
 use crate::stage::A_WHILE;
@@ -14,7 +16,16 @@ async fn a_published_image_takes_the_traffic_step_by_step_while_requests_are_ser
     let mut rollout = Rollout::set().await?;
     let mut load = Load::start(&rollout.stage.stack, &rollout.stage.fleet).await?;
     let eyes = rollout.stage.fleet.watch();
+    // An alarm that rings holds it before it has touched anything, and whoever asks is told.
+    rollout.stage.stack.ring(&rollout.alarm).await?;
     let image = rollout.publish("2").await?;
+    rollout.wait_for_cutover("preflight").await?;
+    let subject = Subject::Fleet("app".parse()?);
+    let Answer::Why(why) = ask(&rollout.stage.stack, &Question::Why { subject, fleet: None }).await? else {
+        anyhow::bail!("no why")
+    };
+    assert!(why.waits.as_ref().is_some_and(|waits| waits.why.as_str().contains(rollout.alarm.name())), "{why:?}");
+    rollout.stage.stack.quiet(&rollout.alarm).await?;
     let seen = watch(&rollout.stage.stack).await?;
     assert!(seen.contains("shifting"), "{seen:?}");
     assert_eq!(rollout.ended().await?, "done");
