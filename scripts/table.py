@@ -9,7 +9,8 @@ import sys
 
 # Every build has the same packages and targets, so the same features: another choice would compile aws-sdk-ec2 again.
 SELECTION = "--workspace --exclude driftless-bench --locked"
-TARGETS = "--all-targets --test end_to_end --test contract"
+TARGETS = "--all-targets --test end_to_end"
+SCENES = f"cargo test {SELECTION} --test end_to_end --"
 PYTHON = os.environ.get("PYTHON") or sys.executable
 DEBUG = f"{os.environ.get('CARGO_TARGET_DIR') or 'target'}/debug"
 SIM = f"{os.environ.get('CARGO_TARGET_DIR') or 'target'}/sim"
@@ -59,7 +60,8 @@ TEST = (
     LOCAL_AWS,
     Stage(
         "end-to-end", "the deployed functions on a local AWS, and the adapters held to the contracts",
-        f"cargo test {SELECTION} --test contract --test end_to_end -- --test-threads 2", ("build", "local-aws"),
+        # What only all scenes together can show comes after them.
+        f"{SCENES} --test-threads 2 && {SCENES} --ignored proof::", ("build", "local-aws"),
     ),
     LINTS,
     UNIT,
@@ -100,10 +102,16 @@ SOAK = (
     Stage("mutants", "deliberate faults in planner and loop, each of which a test must catch", f"{PYTHON} tests/mutants/run.py"),
     Stage("worlds", "every state of the nine worlds that were explored to their end", f"{SIM}/exhaustive --size explored", ("sim-build",)),
     *map(larger_world, ("busy", "bounds", "cutover-2", "two-actors-2", "anything-2-1", "anything-1-2")),
+    BUILD,
+    LOCAL_AWS,
     Stage("scale", "storms, sweeps, large fleets and the bill: what grows with what", "make --no-print-directory scale"),
     Stage(
+        "terraform-scenes", "fleets that Terraform made, cut over and replaced by the deployed functions",
+        f"{SCENES} --ignored by_terraform:: --test-threads 2", ("build", "local-aws"),
+    ),
+    Stage(
         "terraform", "all examples of the Terraform module, applied",
-        f"{PYTHON} tests/terraform/found.py && export ALL_EXAMPLES=1 && {python_tests('local', 'terraform')}",
+        f"{PYTHON} tests/terraform/found.py && export ALL_EXAMPLES=1 && {python_tests('local', 'terraform')}", ("local-aws",),
     ),
 )  # fmt: skip
 
