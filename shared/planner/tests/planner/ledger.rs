@@ -41,11 +41,7 @@ fn a_maximum_that_someone_changed_is_theirs() {
 fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
     for (scaled, maximum) in [(2, 3), (3, 3), (4, 4)] {
         let mut stage = raised();
-        while !stage.terminated().contains(&id(1)) {
-            stage.look();
-            stage.arrive();
-            stage.wait(secs(15));
-        }
+        stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(scaled);
         stage.settle();
         assert_eq!(stage.group().max, maximum, "{scaled}");
@@ -61,11 +57,7 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
     for (offset, is_told) in [(-1, false), (0, true), (1, true)] {
         let mut stage = raised();
         let raised_at = stage.record().ledger[0].since;
-        while !stage.terminated().contains(&id(1)) {
-            stage.look();
-            stage.arrive();
-            stage.wait(secs(15));
-        }
+        stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(4);
         stage.settle();
         stage.now = raised_at + mins(60) + secs(offset);
