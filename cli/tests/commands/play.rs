@@ -76,22 +76,7 @@ impl Stage {
 
     /// Whoever reads has hung up.
     pub(crate) fn code_for_nobody(self, typed: &str) -> u8 {
-        let line = Line::try_parse_from(shell_words(typed)).unwrap();
-        let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
-        let exit = run(
-            &line.command.unwrap(),
-            &mut Console {
-                desk: &self,
-                world: &mut person,
-                out: &mut HungUp,
-                aside: &mut HungUp,
-                style: Style::plain(WIDTH_MAX),
-                rows: None,
-                is_json: line.common.json,
-                is_confirmed: line.common.yes,
-            },
-        );
-        exit.code()
+        self.run(typed, &mut HungUp, &mut HungUp).0
     }
 
     pub(crate) fn replying(self, replies: Vec<Result<Reply, DeskError>>) -> Self {
@@ -100,22 +85,8 @@ impl Stage {
 
     /// Types a line, as a shell would read it.
     pub(crate) fn play(self, typed: &str) -> Played {
-        let line = Line::try_parse_from(shell_words(typed)).unwrap_or_else(|error| panic!("{typed}: {error}"));
-        let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
         let (mut out, mut aside) = (Vec::new(), Vec::new());
-        let exit = run(
-            &line.command.unwrap(),
-            &mut Console {
-                desk: &self,
-                world: &mut person,
-                out: &mut out,
-                aside: &mut aside,
-                style: Style::plain(WIDTH_MAX),
-                rows: self.rows,
-                is_json: line.common.json,
-                is_confirmed: line.common.yes,
-            },
-        );
+        let (code, person) = self.run(typed, &mut out, &mut aside);
         let (out, mut aside) = (String::from_utf8(out).unwrap(), String::from_utf8(aside).unwrap());
         for question in person.questions {
             writeln!(aside, "{question} {:?}", self.person).unwrap();
@@ -128,9 +99,28 @@ impl Stage {
         for order in &orders {
             writeln!(text, "> {}", serde_json::to_string(order).unwrap()).unwrap();
         }
-        writeln!(text, "exit {}", exit.code()).unwrap();
+        writeln!(text, "exit {code}").unwrap();
         let (questions, slept) = (self.questions.take(), person.slept);
-        Played { out, aside, code: exit.code(), orders, questions, slept, text }
+        Played { out, aside, code, orders, questions, slept, text }
+    }
+
+    fn run(&self, typed: &str, out: &mut dyn io::Write, aside: &mut dyn io::Write) -> (u8, Person) {
+        let line = Line::try_parse_from(shell_words(typed)).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
+        let exit = run(
+            &line.command.unwrap(),
+            &mut Console {
+                desk: self,
+                world: &mut person,
+                out,
+                aside,
+                style: Style::plain(WIDTH_MAX),
+                rows: self.rows,
+                is_json: line.common.json,
+                is_confirmed: line.common.yes,
+            },
+        );
+        (exit.code(), person)
     }
 }
 

@@ -3,43 +3,7 @@
 use driftless_status::FleetStatus;
 use driftless_status::history::History;
 use driftless_testkit::golden::read;
-
-/// Every world that has a drawing.
-pub(crate) const WORLDS: [&str; 33] = [
-    "steady",
-    "unadopted",
-    "single-group",
-    "misconfigured",
-    "policy-invalid",
-    "frozen",
-    "breaker-open",
-    "debouncing",
-    "blocked",
-    "launching",
-    "proving",
-    "retiring",
-    "withdrawing",
-    "vacating",
-    "refilling",
-    "stopped",
-    "quarantined",
-    "scaling",
-    "verifying",
-    "awaiting-approval",
-    "half-way",
-    "paused",
-    "baking",
-    "warm",
-    "retiring-old",
-    "rolling-back",
-    "rolled-back",
-    "needs-operator",
-    "after-cutover",
-    "no-load-balancer",
-    "shared-target-group",
-    "rolling",
-    "hostile",
-];
+pub(crate) use driftless_testkit::golden::worlds;
 
 /// What is said of a world.
 pub(crate) fn status(world: &str) -> FleetStatus {

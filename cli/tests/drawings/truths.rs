@@ -8,9 +8,9 @@ use crate::{golden, said};
 /// Every drawing of this style.
 fn drawings(style: Style) -> Vec<(String, String)> {
     let mut drawings = vec![("glance".to_owned(), glance(&golden::all(), style))];
-    for world in said::WORLDS {
-        let status = said::status(world);
-        drawings.push((world.to_owned(), fleet(&status, style)));
+    for world in said::worlds() {
+        let status = said::status(&world);
+        drawings.push((world.clone(), fleet(&status, style)));
         let instances = status.drifted.iter().map(|work| Subject::Instance(work.instance.clone()));
         for subject in instances.chain([Subject::Fleet(status.fleet.clone())]) {
             let answer = driftless_status::why::why(&status, &subject).unwrap();
@@ -78,8 +78,8 @@ fn what_others_wrote_reaches_no_terminal_as_a_command() {
 
 #[test]
 fn every_drawing_of_a_fleet_says_whether_there_is_a_way_back() {
-    for world in said::WORLDS {
-        let drawing = fleet(&said::status(world), Style::plain(WIDTH_MAX));
+    for world in said::worlds() {
+        let drawing = fleet(&said::status(&world), Style::plain(WIDTH_MAX));
         let line = drawing.lines().find(|line| line.starts_with("  way back"));
         let answer = line.and_then(|line| line.split_whitespace().nth(2));
         assert!(answer.is_some_and(|answer| ["yes:", "no:", "not", "going:"].contains(&answer)), "{world}: {line:?}");

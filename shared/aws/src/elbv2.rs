@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::aws::testing::with_elbv2;
 
-    fn arn(name: &str) -> TargetGroupArn {
+    pub(super) fn arn(name: &str) -> TargetGroupArn {
         format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067")
             .parse()
             .unwrap()
@@ -205,7 +205,7 @@ mod tests {
     }
 
     const LISTENER: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/";
-    const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
+    pub(super) const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
         f2f7dc8efc522ab2/9683b2d02a6cabee";
 
     fn listener(name: &str) -> String {

@@ -73,6 +73,11 @@ pub(crate) const fn call(method: &'static str, action: &'static str, attempts: u
     Call { method, action, attempts }
 }
 
+/// An answer, in the words of `Debug`.
+pub(crate) fn words<T: std::fmt::Debug>(answer: T) -> String {
+    format!("{answer:?}")
+}
+
 /// A line of a table.
 pub(crate) type Line = (Says, Means, Again);
 

@@ -404,25 +404,19 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_a_service_goes_before_the_endpoint_of_all() {
-        let environment = Environment::read(with(&[
-            ("AWS_ENDPOINT_URL", "http://localhost:4566"),
-            ("AWS_ENDPOINT_URL_SQS", "http://localhost:9324"),
-        ]))
-        .unwrap();
-        assert_eq!(environment.endpoints.url("SQS"), Some("http://localhost:9324"));
-        assert_eq!(environment.endpoints.url("Auto Scaling"), Some("http://localhost:4566"));
-    }
-
-    #[test]
-    fn configured_endpoints_can_be_ignored() {
-        let environment = Environment::read(with(&[
-            ("AWS_ENDPOINT_URL", "http://localhost:4566"),
-            ("AWS_ENDPOINT_URL_SQS", "http://localhost:9324"),
-            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "True"),
-        ]))
-        .unwrap();
-        assert_eq!(environment.endpoints.url("SQS"), None);
+    fn the_endpoint_of_a_service_goes_before_the_endpoint_of_all_and_both_can_be_ignored() {
+        for (ignored, of_sqs, of_others) in
+            [("", Some("http://localhost:9324"), Some("http://localhost:4566")), ("True", None, None)]
+        {
+            let environment = Environment::read(with(&[
+                ("AWS_ENDPOINT_URL", "http://localhost:4566"),
+                ("AWS_ENDPOINT_URL_SQS", "http://localhost:9324"),
+                ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ignored),
+            ]))
+            .unwrap();
+            let urls = (environment.endpoints.url("SQS"), environment.endpoints.url("Auto Scaling"));
+            assert_eq!(urls, (of_sqs, of_others), "ignored: {ignored}");
+        }
     }
 
     #[test]

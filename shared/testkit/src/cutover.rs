@@ -26,6 +26,22 @@ pub fn pair(size: u32) -> Vec<Group> {
     vec![blue, green]
 }
 
+/// [`pair`], where both colors share one target group.
+pub fn pair_that_shares(size: u32) -> Vec<Group> {
+    let mut groups = pair(size);
+    (groups[0].target_groups, groups[1].target_groups) = (vec![target_group("app")], Vec::new());
+    groups
+}
+
+/// [`pair`] without a load balancer.
+pub fn pair_without_balancer(size: u32) -> Vec<Group> {
+    let mut groups = pair(size);
+    for group in &mut groups {
+        group.target_groups.clear();
+    }
+    groups
+}
+
 fn green_version() -> TemplateVersion {
     TemplateVersion { template: "lt-00000000000000002".parse().unwrap(), version: 1 }
 }
@@ -35,13 +51,30 @@ impl Stage {
     pub fn colored(groups: Vec<Group>, weights: &[(&str, u32)]) -> Self {
         let mut stage = Self::with(groups);
         stage.templates.insert(green_version(), stage.templates[&version(1)].clone());
-        stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
+        stage.weigh(weights);
         stage
+    }
+
+    /// These target groups are in the forward action, with these weights.
+    pub fn weigh(&mut self, weights: &[(&str, u32)]) {
+        self.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
     }
 
     /// One look, after which the world follows and so much time passes.
     pub fn step(&mut self, pause: SignedDuration) {
         self.look();
+        self.pass(pause);
+    }
+
+    /// So many looks, with so much time after each.
+    pub fn steps(&mut self, count: u32, pause: SignedDuration) {
+        for _ in 0..count {
+            self.step(pause);
+        }
+    }
+
+    /// The world follows, and so much time passes.
+    pub fn pass(&mut self, pause: SignedDuration) {
         self.arrive();
         self.leave();
         self.wait(pause);

@@ -1,15 +1,29 @@
 //! The golden files of the status crate, for all crates that draw what it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../status/tests/status/snapshots")
+}
+
 /// Reads one.
 pub fn read<T: DeserializeOwned>(name: &str) -> T {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = crates.join(format!("status/tests/status/snapshots/status__golden__{name}.snap"));
+    let path = folder().join(format!("status__golden__{name}.snap"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // Above the second rule stands what made it.
     let json = text.splitn(3, "---\n").nth(2).expect("a golden file has a head");
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of those that are the status of a fleet, each in another state.
+pub fn worlds() -> Vec<String> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let name = |file: String| Some(file.strip_prefix("status__golden__")?.strip_suffix(".snap")?.to_owned());
+    let is_status = |name: &String| !["glance", "why"].contains(&name.as_str()) && !name.starts_with("history-");
+    let mut worlds: Vec<String> = files.filter_map(name).filter(is_status).collect();
+    assert!(worlds.len() > 30, "{worlds:?}");
+    worlds.sort();
+    worlds
 }

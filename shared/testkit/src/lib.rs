@@ -21,5 +21,5 @@ pub mod plot;
 pub mod stage;
 
 pub use builders::*;
-pub use cutover::pair;
+pub use cutover::{pair, pair_that_shares, pair_without_balancer};
 pub use stage::Stage;

@@ -16,10 +16,10 @@ use driftless_planner::explain::{Answer, Verdict};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Fact};
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::notification::Notification;
+use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{
-    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Observation, RuleReading, TargetHealth, TemplateContent,
-    TemplateVersion,
+    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
+    TemplateContent, TemplateVersion,
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Everything of one scenario.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Stage {
     pub now: Timestamp,
     pub groups: Vec<Group>,
@@ -77,7 +77,7 @@ pub struct Stage {
     pub told: Vec<Notification>,
 }
 
-/// A decision that was committed and acted on: unlike a bare one, nothing more must be done with it.
+/// A decision that was committed: unlike a bare one, nothing more must be done with it.
 #[derive(Debug)]
 pub struct Looked(Decision);
 
@@ -109,34 +109,14 @@ impl Stage {
             now: t0(),
             traffic: BTreeMap::from([(target_group("app"), vec![100])]),
             compliance: [RULE, OTHER_RULE].map(|name| (rule(name), BTreeMap::new())).into(),
-            unread: BTreeSet::new(),
             machines: members.map(|member| (member.id.clone(), machine.clone())).collect(),
             templates: BTreeMap::from([(version(1), content(image))]),
-            refreshes: BTreeMap::new(),
-            hook_timeout: SignedDuration::ZERO,
-            account: Account::default(),
             alarms: BTreeMap::from(["web-5xx", "api-5xx"].map(|name| (name.parse().unwrap(), quiet_alarm()))),
             images: vec![crate::image(1)],
-            stickiness: None,
-            launch_failures: BTreeMap::new(),
-            freezes: Vec::new(),
-            facts: Vec::new(),
-            defaults: Defaults::default(),
-            record: None,
-            outcomes: Vec::new(),
-            sick: BTreeSet::new(),
-            unjudged: BTreeSet::new(),
-            broken: BTreeSet::new(),
-            held_back: BTreeSet::new(),
-            scripted: BTreeMap::new(),
             launches: true,
-            launched: BTreeMap::new(),
             last_id: 100,
-            acted: Vec::new(),
-            journal: Vec::new(),
-            events: Vec::new(),
-            told: Vec::new(),
             groups,
+            ..Self::default()
         }
     }
 
@@ -162,11 +142,17 @@ impl Stage {
         (stage, successor)
     }
 
-    /// A surge whose drifted instance is about to be terminated: decided and committed, and AWS says busy.
-    pub fn retiring(size: u32) -> (Self, InstanceId) {
+    /// [`Self::proving`], and the successor serves.
+    pub fn serving(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::proving(size);
         stage.arrive();
         stage.look();
+        (stage, successor)
+    }
+
+    /// A surge whose drifted instance is about to be terminated: decided and committed, and AWS says busy.
+    pub fn retiring(size: u32) -> (Self, InstanceId) {
+        let (mut stage, successor) = Self::serving(size);
         stage.wait(crate::mins(1));
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
         stage.look();
@@ -202,8 +188,18 @@ impl Stage {
         self.now += duration;
     }
 
+    /// A person suspends a process of the group.
+    pub fn suspend(&mut self, process: &str) {
+        self.group().suspended.insert(process.to_owned());
+    }
+
     pub fn group(&mut self) -> &mut Group {
         &mut self.groups[0]
+    }
+
+    /// The instance with this number, a member of the only group or of the live one.
+    pub fn member_mut(&mut self, number: u32) -> &mut Member {
+        self.groups[0].members.iter_mut().find(|member| member.id == id(number)).unwrap()
     }
 
     pub fn desired(&self) -> u32 {
@@ -245,27 +241,23 @@ impl Stage {
         self.replacement(number).and_then(|replacement| replacement.phase.successor()).expect("has a successor").clone()
     }
 
+    /// How many replacements are under way.
+    pub fn surges(&self) -> usize {
+        self.record().replacements.values().filter(|replacement| replacement.phase.surge().is_some()).count()
+    }
+
     /// The kinds of what was told, in their order; states with their key.
     pub fn kinds(&self) -> Vec<String> {
-        use driftless_planner::notification::News;
-        let kind = |told: &Notification| match &told.news {
-            News::Entered { condition, .. } | News::Lasts { condition, .. } => {
+        let kind = |told: &Notification| {
+            if let News::Entered { condition, .. } | News::Lasts { condition, .. } = &told.news {
                 format!("{} {}", told.kind(), condition.key())
+            } else if let News::Ended { condition, .. } = &told.news {
+                format!("ended {condition}")
+            } else if let News::Many { count, .. } = &told.news {
+                format!("{count} {}", told.kind())
+            } else {
+                told.kind().to_owned()
             }
-            News::Ended { condition, .. } => format!("ended {condition}"),
-            News::Adopted { .. }
-            | News::ReplacementStarted { .. }
-            | News::Replaced { .. }
-            | News::Withdrawn { .. }
-            | News::SurplusKept { .. }
-            | News::Stopped { .. }
-            | News::RollingBack { .. }
-            | News::CutoverStarted { .. }
-            | News::CutoverEnded { .. }
-            | News::Vetoed { .. }
-            | News::CommandAnswered { .. }
-            | News::ObservedWeek { .. } => told.kind().to_owned(),
-            News::Many { count, .. } => format!("{count} {}", told.kind()),
         };
         self.told.iter().map(kind).collect()
     }
@@ -397,34 +389,44 @@ impl Stage {
 
     /// One look: decides, commits and acts; what comes of it goes into the next one.
     pub fn look(&mut self) -> Looked {
+        let decision = self.look_and_crash();
+        self.outcomes = self.act(&decision.actions);
+        decision
+    }
+
+    /// A look whose function dies right after its commit: what was decided is not done.
+    pub fn look_and_crash(&mut self) -> Looked {
         let decision = self.decide();
         self.commit(&decision);
-        self.outcomes = self.act(&decision.actions);
         Looked(decision)
+    }
+
+    /// Looks, and again when what was found has lasted for as long as it must.
+    pub fn debounce(&mut self) {
+        self.look();
+        self.wait(crate::mins(5));
+        self.look();
     }
 
     /// Looks until there is nothing to do, while the world follows and time passes, and then asserts the fixed point.
     pub fn settle(&mut self) {
         for _ in 0..500 {
             let decision = self.look();
-            let is_open = |replacement: &Replacement| replacement.phase.surge().is_some();
-            let is_under_way = self.record().replacements.values().any(is_open);
-            let moves = |group: &Group| {
-                group
-                    .members
-                    .iter()
-                    .any(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating))
-            };
-            let is_moving = self.groups.iter().any(moves);
-            if decision.actions.is_empty() && !decision.changed && !is_under_way && !is_moving {
+            let moves = |member: &Member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating);
+            let is_moving = self.groups.iter().flat_map(|group| &group.members).any(moves);
+            if decision.actions.is_empty() && !decision.changed && self.surges() == 0 && !is_moving {
                 self.assert_settled();
                 return;
             }
-            self.arrive();
-            self.leave();
-            self.wait(secs(15));
+            self.pass(secs(15));
         }
         panic!("it does not settle: {:#?}\n{:#?}", self.record().replacements, self.groups);
+    }
+
+    /// Settles, and nothing is left behind: see [`Self::assert_clean`].
+    pub fn settle_clean(&mut self, size: u32) {
+        self.settle();
+        self.assert_clean(size);
     }
 
     /// The fixed point: deciding again on the unchanged world changes nothing.

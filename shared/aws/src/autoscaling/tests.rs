@@ -289,9 +289,7 @@ async fn the_newest_refresh_is_told_with_its_status_and_its_template() {
         ("Pondering", RefreshStatus::Running),
     ] {
         let rule = mock!(Client::describe_instance_refreshes).then_output(move || {
-            let template =
-                LaunchTemplateSpecification::builder().launch_template_id("lt-0123456789abcdef0").version("7");
-            let desired = DesiredConfiguration::builder().launch_template(template.build()).build();
+            let desired = DesiredConfiguration::builder().launch_template(specification(Some("7"))).build();
             let refresh = InstanceRefresh::builder()
                 .instance_refresh_id("08b91cf7-8fa6-48af-b6a6-d227f40f1b9b")
                 .status(InstanceRefreshStatus::from(status))
@@ -306,44 +304,21 @@ async fn the_newest_refresh_is_told_with_its_status_and_its_template() {
     }
 }
 
-#[tokio::test]
-async fn a_minimum_a_maximum_and_emptying_are_written_alone_and_once() {
-    let canned = (0..3).fold(Canned::default(), |canned, _| {
-        canned.on("UpdateAutoScalingGroup", 200, "<UpdateAutoScalingGroupResponse/>")
-    });
-    let aws = on(&canned);
-    aws.set_minimum(&id("app-blue"), 3).await.unwrap();
-    aws.set_maximum(&id("app-blue"), 9).await.unwrap();
-    aws.empty(&id("app-blue"), 5).await.unwrap();
-    let sizes: Vec<Vec<String>> = canned
-        .sent()
-        .iter()
-        .map(|sent| {
-            sent.fields().into_iter().filter(|field| field.contains("Size=") || field.contains("Capacity=")).collect()
-        })
-        .collect();
-    assert_eq!(sizes[0], ["MinSize=3"]);
-    assert_eq!(sizes[1], ["MaxSize=9"]);
-    assert_eq!(
-        sizes[2].iter().map(String::as_str).collect::<BTreeSet<_>>(),
-        ["DesiredCapacity=0", "MaxSize=5", "MinSize=0"].into()
-    );
+fn activity(seconds: i64, status: ScalingActivityStatusCode, description: &str, message: &str) -> Activity {
+    Activity::builder()
+        .start_time(DateTime::from_secs(seconds))
+        .status_code(status)
+        .description(description)
+        .status_message(message)
+        .activity_id("a")
+        .auto_scaling_group_name("app-blue")
+        .cause("c")
+        .build()
 }
 
 #[tokio::test]
 async fn the_newest_failed_launch_is_told() {
     let rule = mock!(Client::describe_scaling_activities).then_output(|| {
-        let activity = |seconds, status, description: &str, message: &str| {
-            Activity::builder()
-                .start_time(DateTime::from_secs(seconds))
-                .status_code(status)
-                .description(description)
-                .status_message(message)
-                .activity_id("a")
-                .auto_scaling_group_name("app-blue")
-                .cause("c")
-                .build()
-        };
         let launching = "Launching a new EC2 instance.  Status Reason: no room";
         DescribeScalingActivitiesOutput::builder()
             .activities(activity(50, ScalingActivityStatusCode::Successful, launching, ""))
@@ -434,41 +409,34 @@ async fn a_launch_is_repeated_under_its_token_when_its_answer_is_lost() {
     assert!(canned.sent().iter().all(|sent| sent.has("ClientToken=t-1")));
 }
 
-/// Every write but the launch, by the name of its action.
-async fn write(aws: &Aws, action: &str) -> Called<()> {
-    let (group, instance) = (id("app-blue"), id(INSTANCE));
-    match action {
-        "UpdateAutoScalingGroup" => aws.set_maximum(&group, 5).await,
-        "SetDesiredCapacity" => aws.set_desired(&group, 3).await,
-        "SetInstanceProtection" => aws.protect(&group, &instance, Protection::On).await,
-        "TerminateInstanceInAutoScalingGroup" => aws.terminate(&instance, CapacityChange::Decrement).await,
-        other => panic!("{other}"),
-    }
-}
-
 #[tokio::test]
-async fn a_write_says_only_what_it_changes() {
-    for (action, fields) in [
-        ("UpdateAutoScalingGroup", &["AutoScalingGroupName=app-blue", "MaxSize=5"][..]),
-        ("SetDesiredCapacity", &["AutoScalingGroupName=app-blue", "DesiredCapacity=3", "HonorCooldown=false"]),
+async fn a_write_says_only_what_it_changes_and_once() {
+    let name = "AutoScalingGroupName=app-blue";
+    for (method, action, fields) in [
+        ("set_minimum", "UpdateAutoScalingGroup", &[name, "MinSize=3"][..]),
+        ("set_maximum", "UpdateAutoScalingGroup", &[name, "MaxSize=5"]),
+        ("empty", "UpdateAutoScalingGroup", &[name, "MinSize=0", "MaxSize=5", "DesiredCapacity=0"]),
+        ("set_desired", "SetDesiredCapacity", &[name, "DesiredCapacity=3", "HonorCooldown=false"]),
         (
+            "protect",
             "SetInstanceProtection",
-            &["AutoScalingGroupName=app-blue", "InstanceIds.member.1=i-0aa11bb22cc33dd44", "ProtectedFromScaleIn=true"],
+            &[name, "InstanceIds.member.1=i-0aa11bb22cc33dd44", "ProtectedFromScaleIn=true"],
         ),
         (
+            "terminate",
             "TerminateInstanceInAutoScalingGroup",
             &["InstanceId=i-0aa11bb22cc33dd44", "ShouldDecrementDesiredCapacity=true"],
         ),
     ] {
         let answer = format!("<{action}Response><{action}Result/></{action}Response>");
         let canned = Canned::default().on(action, 200, answer);
-        write(&on(&canned), action).await.unwrap();
+        codes::ask(&on(&canned), method).await.unwrap();
         let sent = canned.only();
         for field in fields {
-            assert!(sent.has(field), "{field} in {}", sent.body);
+            assert!(sent.has(field), "{method}: {field} in {}", sent.body);
         }
         // Action and Version come beside.
-        assert_eq!(sent.fields().len(), fields.len() + 2, "{}", sent.body);
+        assert_eq!(sent.fields().len(), fields.len() + 2, "{method}: {}", sent.body);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::canned::Canned;
 use crate::wire::Again::{Call as AtOnce, Look};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
-use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 
 /// All are reads, but for a version that is written by its token: as often as it is asked for, it is one.
 const CALLS: [Call; 7] = [
@@ -31,16 +31,16 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
     let id: TemplateId = "lt-0123456789abcdef0".parse().unwrap();
     let version = TemplateVersion { template: id.clone(), version: 7 };
     match method {
-        "machines" => aws.machines(&instances(1)).await.map(|answer| format!("{answer:?}")),
-        "template" => aws.template(&version).await.map(|answer| format!("{answer:?}")),
-        "newest_template" => aws.newest_template(&id).await.map(|answer| format!("{answer:?}")),
+        "machines" => aws.machines(&instances(1)).await.map(words),
+        "template" => aws.template(&version).await.map(words),
+        "newest_template" => aws.newest_template(&id).await.map(words),
         "write_template" => {
             let image = "ami-0123456789abcdef0".parse().unwrap();
-            aws.write_template(&id, &version, &image, "t-1").await.map(|answer| format!("{answer:?}"))
+            aws.write_template(&id, &version, &image, "t-1").await.map(words)
         }
-        "images_for" => aws.images_for(&"app".parse().unwrap()).await.map(|answer| format!("{answer:?}")),
-        "all_images" => aws.all_images().await.map(|answer| format!("{answer:?}")),
-        "images_built_as" => aws.images_built_as("arn:aws:imagebuilder:x").await.map(|answer| format!("{answer:?}")),
+        "images_for" => aws.images_for(&"app".parse().unwrap()).await.map(words),
+        "all_images" => aws.all_images().await.map(words),
+        "images_built_as" => aws.images_built_as("arn:aws:imagebuilder:x").await.map(words),
         other => panic!("{other}"),
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_planner::ids::TargetGroupArn;
 use driftless_reconciler::ports::{CallErrorKind, Called, LoadBalancers as _};
 use jiff::{SignedDuration, Timestamp};
 
+use super::tests::{RULE, arn};
 use super::{DESCRIBE_HEALTH, DESCRIBE_LISTENERS, DESCRIBE_RULES, DESCRIBE_TARGET_GROUPS, settings, weights};
 use crate::aws::Aws;
 use crate::aws::testing::on;
@@ -15,12 +15,10 @@ use crate::canned::{Canned, Reply, query_error};
 use crate::wire::Again::{Call as AtOnce, Look};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
-use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
-const RULE: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/\
-    f2f7dc8efc522ab2/9683b2d02a6cabee";
 
 /// Weights are read and compared anew before each attempt to write them.
 const CALLS: [Call; 9] = [
@@ -34,10 +32,6 @@ const CALLS: [Call; 9] = [
     call("weights of an unread listener", DESCRIBE_LISTENERS, 3),
     call("weights of a listener", weights::MODIFY_LISTENER, 3),
 ];
-
-fn arn(name: &str) -> TargetGroupArn {
-    format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067").parse().unwrap()
-}
 
 fn answer(action: &str, inner: &str) -> String {
     format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>")
@@ -91,18 +85,16 @@ fn change(place: ForwardPlace) -> WeightChange {
 async fn ask(aws: &Aws, method: &str) -> Called<String> {
     let blue = BTreeSet::from([arn("blue")]);
     match method {
-        "forwards" | "forwards of a load balancer" | "forwards of a listener" => {
-            aws.forwards(&blue).await.map(|answer| format!("{answer:?}"))
-        }
-        "health" => aws.target_health(&arn("blue")).await.map(|answer| format!("{answer:?}")),
-        "settings" => aws.target_group_settings(&blue).await.map(|answer| format!("{answer:?}")),
+        "forwards" | "forwards of a load balancer" | "forwards of a listener" => aws.forwards(&blue).await.map(words),
+        "health" => aws.target_health(&arn("blue")).await.map(words),
+        "settings" => aws.target_group_settings(&blue).await.map(words),
         "weights of an unread rule" | "weights of a rule" => {
             let place = ForwardPlace::Rule(RULE.parse().unwrap());
-            aws.set_weights(&change(place)).await.map(|answer| format!("{answer:?}"))
+            aws.set_weights(&change(place)).await.map(words)
         }
         "weights of an unread listener" | "weights of a listener" => {
             let place = ForwardPlace::Listener(LISTENER.parse().unwrap());
-            aws.set_weights(&change(place)).await.map(|answer| format!("{answer:?}"))
+            aws.set_weights(&change(place)).await.map(words)
         }
         other => panic!("{other}"),
     }

@@ -1,6 +1,6 @@
 //! The desk on a simulated AWS: what people ask is answered as the loop sees it, and what they order is followed.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod answers;
-#[cfg(test)]
 mod widget;

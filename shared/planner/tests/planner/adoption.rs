@@ -116,8 +116,7 @@ fn the_version_of_the_release_is_not_asked_again() {
     assert_eq!(stage.record().release.as_ref().unwrap().template, version(1));
     stage.templates = templates;
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(!stage.has(&id(1)));
 }
 
@@ -129,7 +128,6 @@ fn a_group_without_a_load_balancer_is_proven_by_auto_scaling_alone() {
     stage.drift(1);
     stage.look();
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(!stage.has(&id(1)));
 }

@@ -115,8 +115,7 @@ fn happen(stage: &mut Stage, step: &Step, budget: usize) {
         }
         Step::LoseOutcomes => stage.outcomes.clear(),
         Step::CrashBeforeAct => {
-            let decision = stage.decide();
-            stage.commit(&decision);
+            let decision = stage.look_and_crash();
             is_sound(stage, &decision.actions, budget);
         }
         Step::Arrive => stage.arrive(),

@@ -14,7 +14,7 @@ fn older() -> TemplateVersion {
 /// These run another version than the group launches.
 fn run_other(stage: &mut Stage, numbers: &[u32]) {
     for number in numbers {
-        stage.group().members.iter_mut().find(|member| member.id == id(*number)).unwrap().template = Some(older());
+        stage.member_mut(*number).template = Some(older());
     }
 }
 
@@ -28,11 +28,9 @@ fn what_ran_another_version_at_adoption_is_a_backlog_and_no_common_cause() {
     stage.wait(mins(5));
     for _ in 0..300 {
         stage.look();
-        let under_way = stage.record().replacements.values().filter(|work| work.phase.surge().is_some()).count();
+        let under_way = stage.surges();
         assert!(under_way <= 1, "the budget holds for a backlog");
-        stage.arrive();
-        stage.leave();
-        stage.wait(mins(1));
+        stage.pass(mins(1));
     }
     stage.assert_clean(4);
     assert!(stage.record().backlog.is_empty());
@@ -47,9 +45,7 @@ fn a_backlog_that_breaks_a_rule_too_speaks_for_a_common_cause() {
     stage.look();
     stage.drift(1);
     stage.drift(2);
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    stage.debounce();
     assert!(matches!(stage.waits_for(3), Some(Waiting::BreakerOpen { drifted: 2, members: 4, .. })));
 }
 
@@ -89,8 +85,7 @@ fn an_instance_whose_root_volume_runs_another_image_is_drifted() {
         let expected = is_drifted.then(|| BTreeSet::from([DriftReason::Image { found: image_id(found) }]));
         assert_eq!(stage.replacement(1).map(|work| work.drift.clone()), expected, "{found}");
         stage.wait(mins(5));
-        stage.settle();
-        stage.assert_clean(8);
+        stage.settle_clean(8);
         assert_eq!(stage.has(&id(1)), !is_drifted, "{found}");
     }
 }
@@ -106,7 +101,6 @@ fn what_was_attached_by_hand_with_another_version_is_replaced() {
     stage.group().desired += 1;
     stage.look();
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(9);
+    stage.settle_clean(9);
     assert!(!stage.has(&id(50)));
 }

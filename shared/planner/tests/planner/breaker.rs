@@ -32,8 +32,7 @@ fn a_surge_under_way_does_not_change_the_share() {
     stage.look();
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.clear();
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
     assert!(!stage.kinds().iter().any(|kind| kind.contains("breaker")), "{:?}", stage.kinds());
     assert_eq!(stage.launched.len(), 2);
 }
@@ -69,8 +68,7 @@ fn it_is_announced_once_with_the_rules_and_when_it_is_over() {
     stage.look();
     let closed = ["adopted", "entered breaker-open", "replacement-started", "ended breaker-open"];
     assert_eq!(stage.kinds(), closed, "closed, it goes on by itself");
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
 }
 
 #[test]
@@ -88,8 +86,7 @@ fn a_surge_under_way_is_withdrawn_when_it_opens() {
         stage.comply(2);
         stage.comply(3);
         stage.wait(mins(1));
-        stage.settle();
-        stage.assert_clean(8);
+        stage.settle_clean(8);
         assert!(!stage.has(&id(1)));
     }
 }

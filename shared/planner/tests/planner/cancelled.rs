@@ -8,8 +8,7 @@ use driftless_testkit::{Stage, id, mins};
 fn check(mut stage: Stage, phase: &str, size: u32) {
     assert_eq!(stage.phase(1), phase);
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(size);
+    stage.settle_clean(size);
     assert!(stage.has(&id(1)), "{phase}: the drifted instance stays");
     for terminated in stage.terminated() {
         assert!(stage.launched.values().any(|launched| *launched == terminated), "{phase}: {terminated}");
@@ -27,7 +26,7 @@ fn compliant_while_debouncing() {
 #[test]
 fn compliant_while_blocked() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.group().suspended.insert("Launch".to_owned());
+    stage.suspend("Launch");
     stage.look();
     check(stage, "blocked", 3);
 }
@@ -35,8 +34,7 @@ fn compliant_while_blocked() {
 #[test]
 fn compliant_while_nothing_was_launched_yet() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.decide();
-    stage.commit(&decision);
+    let decision = stage.look_and_crash();
     let mut launched = stage.clone();
     check(stage, "launching", 3);
     // Launched, and the answer was lost: the token tells what is to be taken away.
@@ -47,8 +45,7 @@ fn compliant_while_nothing_was_launched_yet() {
 #[test]
 fn compliant_before_the_launch_and_someone_scaled_out() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.decide();
-    stage.commit(&decision);
+    stage.look_and_crash();
     stage.scale_to(4);
     check(stage, "launching", 4);
 }
@@ -57,9 +54,7 @@ fn compliant_before_the_launch_and_someone_scaled_out() {
 fn compliant_while_proving() {
     let (stage, _) = Stage::proving(3);
     check(stage, "proving", 3);
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.comply(1);
     let decision = stage.look();
     let surplus = |action: &Action| {
@@ -85,15 +80,14 @@ fn protect(stage: &mut Stage, by_tag: bool) {
     if by_tag {
         stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
     } else {
-        stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().protected = true;
+        stage.member_mut(1).protected = true;
     }
 }
 
 #[test]
 fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_of_it() {
     let mut launching = Stage::drifted(4, &[1]);
-    let decision = launching.decide();
-    launching.commit(&decision);
+    let decision = launching.look_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
     for stage in [launching, launched, Stage::proving(4).0, Stage::retiring(4).0] {
@@ -107,34 +101,16 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
             assert_eq!((stage.desired(), stage.record().ledger.len()), (4, 0), "{phase}: nothing is left of the surge");
             assert!(stage.replacement(1).unwrap().failures.is_empty(), "{phase}: it is no failure");
             stage.machines.get_mut(&id(1)).unwrap().protect = None;
-            stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap().protected = false;
-            stage.settle();
-            stage.assert_clean(4);
+            stage.member_mut(1).protected = false;
+            stage.settle_clean(4);
             assert!(!stage.has(&id(1)), "{phase}");
         }
     }
 }
 
 #[test]
-fn a_group_that_protects_all_its_instances_does_not_stop_its_surges() {
-    let mut stage = Stage::drifted(4, &[1]);
-    for member in &mut stage.group().members {
-        member.protected = true;
-    }
-    stage.look();
-    stage.look();
-    assert_eq!(stage.phase(1), "proving");
-    stage.settle();
-    assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
-    assert!(!stage.has(&id(1)) && stage.desired() == 4);
-    assert_eq!(stage.launched.len(), 1);
-}
-
-#[test]
 fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is_theirs_then() {
-    let (mut stage, successor) = Stage::proving(4);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(4);
     stage.comply(1);
     stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
     stage.look();
@@ -163,8 +139,7 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
     debouncing.drift(1);
     debouncing.look();
     let mut launching = Stage::drifted(4, &[1]);
-    let decision = launching.decide();
-    launching.commit(&decision);
+    let decision = launching.look_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
     let proving = Stage::proving(4).0;
@@ -187,21 +162,16 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
 
 #[test]
 fn a_successor_whose_surplus_someone_took_back_stays() {
-    let (mut stage, successor) = Stage::proving(4);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(4);
     stage.take(&id(1), CapacityChange::Decrement);
-    stage.settle();
-    stage.assert_clean(4);
+    stage.settle_clean(4);
     assert!(stage.has(&successor));
     assert!(stage.terminated().is_empty());
 }
 
 #[test]
 fn a_serving_surplus_stays_until_enough_serve_without_it() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.take(&id(1), CapacityChange::Keep);
     stage.leave();
     let substitute = id(stage.last_id);
@@ -213,8 +183,7 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
     assert_eq!(decision.waiting[&id(1)].guard(), "floor");
     assert!(decision.recheck.is_some());
     stage.held_back.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -232,16 +201,14 @@ fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
     stage.held_back.clear();
-    stage.settle();
-    stage.assert_clean(1);
+    stage.settle_clean(1);
     assert_eq!(stage.terminated(), [successor]);
 }
 
 #[test]
 fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     let mut stage = Stage::drifted(2, &[1]);
-    let launched = stage.decide();
-    stage.commit(&launched);
+    let launched = stage.look_and_crash();
     // It was launched, the answer was lost, and nobody looked until it was too late.
     stage.act(&launched.actions);
     stage.arrive();

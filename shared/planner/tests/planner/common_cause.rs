@@ -25,9 +25,7 @@ fn a_rule_under_which_three_fleets_drift_at_once_replaces_nobody() {
         let now = stage.now;
         others(&mut stage, count, now);
         stage.drift(1);
-        stage.look();
-        stage.wait(mins(5));
-        stage.look();
+        stage.debounce();
         let waits = matches!(stage.waits_for(1), Some(Waiting::RuleBreakerOpen { .. }));
         assert_eq!(waits, is_open, "{count} others: {:?}", stage.waits_for(1));
         assert_eq!(stage.acted.is_empty(), is_open, "{count} others");
@@ -69,8 +67,7 @@ fn without_room_the_fleet_waits_with_growing_pauses_and_no_attempt_counts() {
     assert!(stage.replacement(1).unwrap().failures.is_empty(), "a shortage is no fault of the instance");
     assert_eq!(stage.kinds().iter().filter(|kind| kind.contains("capacity-short")).count(), 1, "told once");
     stage.scripted.clear();
-    stage.settle();
-    stage.assert_clean(4);
+    stage.settle_clean(4);
     assert_eq!(stage.record().back_off, None);
 }
 
@@ -111,17 +108,13 @@ fn drift_under_another_rule_too_is_not_held_by_the_breaker_of_one() {
     let mut stage = opened();
     stage.tag("rules", "sg-closed;imds-v2");
     stage.drift_under(id(1), OTHER_RULE);
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    stage.debounce();
     assert_eq!(stage.phase(1), "launching", "what it breaks beside has no common cause");
 }
 
 #[test]
 fn an_open_rule_breaker_takes_back_what_is_under_way_under_that_rule() {
-    let (mut stage, successor) = Stage::proving(8);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(8);
     let now = stage.now;
     others(&mut stage, COMMON_CAUSE_FLEETS, now);
     stage.look();

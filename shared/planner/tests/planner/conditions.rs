@@ -3,6 +3,7 @@
 use driftless_planner::action::ActionResult;
 use driftless_planner::decision::Waiting;
 use driftless_planner::notification::REMIND_AFTER;
+use driftless_planner::observation::Group;
 use driftless_planner::record::Record;
 use driftless_testkit::{Stage, around, id, mins, secs};
 use jiff::SignedDuration;
@@ -32,37 +33,22 @@ fn check(key: &str, break_it: impl Fn(&mut Stage), mend_it: impl Fn(&mut Stage))
 }
 
 #[test]
-fn a_reminder_comes_after_a_day() {
+fn what_keeps_a_fleet_from_working_is_told_once_and_again_after_a_day_and_when_it_is_over() {
     assert_eq!(REMIND_AFTER, SignedDuration::from_hours(24));
-}
-
-#[test]
-fn an_invalid_policy() {
+    // A policy that cannot be read.
     check("policy-invalid", |stage| stage.tag("debounce", "soon"), |stage| stage.tag("debounce", "5m"));
-}
-
-#[test]
-fn a_rule_that_config_does_not_have() {
-    let break_it = |stage: &mut Stage| stage.tag("rules", "sg-closed;sg-clsoed");
-    check("policy-invalid", break_it, |stage| stage.tag("rules", "sg-closed"));
-}
-
-#[test]
-fn groups_that_form_no_fleet() {
-    let break_it = |stage: &mut Stage| {
-        let mut other = stage.groups[0].clone();
-        other.name = "another-asg".parse().unwrap();
-        other.members.clear();
-        (other.min, other.desired) = (0, 0);
-        stage.groups.push(other);
+    // A rule that Config does not have.
+    let misspelled = |stage: &mut Stage| stage.tag("rules", "sg-closed;sg-clsoed");
+    check("policy-invalid", misspelled, |stage| stage.tag("rules", "sg-closed"));
+    // Groups that form no fleet.
+    let with_another = |stage: &mut Stage| {
+        let name = "another-asg".parse().unwrap();
+        stage.groups.push(Group { name, min: 0, desired: 0, members: Vec::new(), ..stage.groups[0].clone() });
     };
-    check("misconfigured", break_it, |stage| stage.groups.truncate(1));
-}
-
-#[test]
-fn something_that_driftless_does_not_work_with() {
-    let break_it = |stage: &mut Stage| stage.group().unsupported.push("a warm pool".to_owned());
-    check("not-adoptable", break_it, |stage| stage.group().unsupported.clear());
+    check("misconfigured", with_another, |stage| stage.groups.truncate(1));
+    // Something that Driftless does not work with.
+    let warm_pool = |stage: &mut Stage| stage.group().unsupported.push("a warm pool".to_owned());
+    check("not-adoptable", warm_pool, |stage| stage.group().unsupported.clear());
 }
 
 #[test]

@@ -43,12 +43,7 @@ fn replaced() -> Stage {
     let mut stage = Stage::drifted(3, &[1]);
     stage.events.clear();
     stage.journal.clear();
-    for _ in 0..60 {
-        stage.look();
-        stage.arrive();
-        stage.leave();
-        stage.wait(secs(30));
-    }
+    stage.steps(60, secs(30));
     assert!(!stage.has(&id(1)), "replaced");
     stage
 }

@@ -97,32 +97,20 @@ fn a_compliant_report_is_believed_for_two_minutes_against_the_read() {
     }
 }
 
-/// A compliant report that the read trails stops a surge under way.
-fn check_stops(change: impl FnOnce(&mut Stage)) {
-    let (mut stage, successor) = Stage::retiring(3);
-    change(&mut stage);
-    stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
-    stage.look();
-    assert_eq!(stage.phase(1), "withdrawing");
-    stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
-    assert_eq!(stage.terminated(), [successor]);
-}
-
 #[test]
-fn a_compliant_report_stops_a_surge_under_way() {
-    check_stops(|_| {});
-}
-
-#[test]
-fn a_compliant_report_stops_a_surge_under_a_rule_that_left_the_list() {
-    check_stops(|stage| stage.tag("rules", OTHER_RULE));
-}
-
-#[test]
-fn a_compliant_report_stops_a_surge_under_an_invalid_policy() {
-    check_stops(|stage| stage.tag("debounce", "soon"));
+fn a_compliant_report_that_the_read_trails_stops_a_surge_under_way() {
+    for (policy, key, value) in
+        [("its own", "rules", RULE), ("the rule left the list", "rules", OTHER_RULE), ("invalid", "debounce", "soon")]
+    {
+        let (mut stage, successor) = Stage::retiring(3);
+        stage.tag(key, value);
+        stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+        stage.look();
+        assert_eq!(stage.phase(1), "withdrawing", "policy: {policy}");
+        stage.comply(1);
+        stage.settle_clean(3);
+        assert_eq!(stage.terminated(), [successor], "policy: {policy}");
+    }
 }
 
 #[test]
@@ -136,19 +124,6 @@ fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
     stage.look();
     let drift: Vec<String> = stage.replacement(1).unwrap().drift.iter().map(ToString::to_string).collect();
     assert_eq!(drift, ["rule imds-v2"]);
-}
-
-#[test]
-fn the_same_report_thrice_is_one_replacement() {
-    let mut stage = Stage::drifted(3, &[1]);
-    for _ in 0..3 {
-        stage.facts.push(report(1, RULE, Verdict::NonCompliant, stage.now));
-    }
-    stage.look();
-    assert!(stage.facts.is_empty());
-    stage.settle();
-    stage.assert_clean(3);
-    assert_eq!(stage.launched.len(), 1);
 }
 
 #[test]
@@ -213,18 +188,16 @@ fn what_is_shown_of_an_instance_goes_with_it() {
 #[test]
 fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.group().suspended.insert("Launch".to_owned());
+    stage.suspend("Launch");
     stage.look();
     assert_eq!(stage.phase(1), "blocked");
     stage.tag("rules", OTHER_RULE);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(stage.has(&id(1)) && stage.acted.is_empty());
 
     let (mut stage, successor) = Stage::proving(3);
     stage.tag("rules", OTHER_RULE);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(stage.has(&successor) && !stage.has(&id(1)));
 }
 

@@ -81,8 +81,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     assert_eq!(stage.phase(1), "stopped");
     assert_eq!(stage.record().open_since(), None);
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -103,32 +102,25 @@ fn there_is_never_more_than_one_surplus() {
     assert!(stage.has(&id(1)));
 }
 
-/// Auto Scaling takes the successor away, and launches another one for it.
-fn check_taken_away(is_seen_leaving: bool) {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
-    stage.take(&successor, CapacityChange::Keep);
-    if !is_seen_leaving {
-        stage.leave();
+#[test]
+fn a_successor_that_auto_scaling_takes_away_is_a_failure_also_where_it_is_gone_between_two_looks() {
+    for is_seen_leaving in [true, false] {
+        let (mut stage, successor) = Stage::serving(3);
+        stage.take(&successor, CapacityChange::Keep);
+        if !is_seen_leaving {
+            stage.leave();
+        }
+        stage.look();
+        let phase = &stage.replacement(1).unwrap().phase;
+        let is_failed = |because: &WithdrawReason| matches!(because, WithdrawReason::Failed(_));
+        assert!(
+            matches!(phase, Phase::Withdrawing(withdrawing) if is_failed(&withdrawing.because)),
+            "seen leaving: {is_seen_leaving}: {phase:?}"
+        );
+        stage.comply(1);
+        stage.settle_clean(3);
+        assert_eq!(stage.terminated(), [id(102)], "what Auto Scaling launched for it: {is_seen_leaving}");
     }
-    stage.look();
-    let Phase::Withdrawing(withdrawing) = &stage.replacement(1).unwrap().phase else { panic!("{}", stage.phase(1)) };
-    assert!(matches!(withdrawing.because, WithdrawReason::Failed(_)));
-    stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
-    assert_eq!(stage.terminated(), [id(102)], "what Auto Scaling launched for it");
-}
-
-#[test]
-fn a_successor_that_auto_scaling_takes_away_is_a_failure() {
-    check_taken_away(true);
-}
-
-#[test]
-fn a_successor_that_is_gone_between_two_looks_is_a_failure() {
-    check_taken_away(false);
 }
 
 #[test]
@@ -139,8 +131,7 @@ fn a_successor_that_is_not_listed_yet_is_waited_for() {
     stage.look();
     assert_eq!(stage.phase(1), "proving");
     stage.group().members.push(listed);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -151,8 +142,7 @@ fn a_successor_that_fails_while_the_old_one_waits_for_its_end_must_prove_itself_
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert_eq!(stage.phase(1), "proving");
     stage.sick.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -176,15 +166,13 @@ fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
     // The old message is not taken for one about the next attempt.
     stage.launches = true;
     stage.wait(mins(2));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
 fn desired_capacity_is_never_lowered_onto_running_instances() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.decide();
-    stage.commit(&decision);
+    let decision = stage.look_and_crash();
     stage.act(&decision.actions);
     stage.arrive();
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
@@ -194,8 +182,7 @@ fn desired_capacity_is_never_lowered_onto_running_instances() {
     stage.settle();
     stage.wait(mins(2));
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     let lowered = |outcome: &Outcome| matches!(outcome.action, Action::SetDesired { .. });
     assert!(!stage.acted.iter().any(lowered), "{:?}", stage.acted);
     assert_eq!(stage.terminated(), [id(101)]);
@@ -211,8 +198,7 @@ fn a_drain_that_lasts_too_long_is_told() {
         stage.look();
         let key = format!("entered drain-overdue:{}", id(1));
         assert_eq!(stage.kinds().contains(&key), is_told, "{waited:?}");
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.kinds().contains(&format!("ended drain-overdue:{}", id(1))), is_told);
     }
 }
@@ -227,8 +213,7 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         stage.scripted.clear();
         stage.comply(1);
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.terminated(), [successor]);
     }
 }
@@ -243,8 +228,7 @@ fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
     stage.look();
     stage.scripted.clear();
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(101)]);
 }
 
@@ -253,8 +237,7 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
     // Asked, and refused; the function died before it could keep the answer.
-    let decision = stage.decide();
-    stage.commit(&decision);
+    stage.look_and_crash();
     stage.scale_to(4);
     stage.look();
     stage.look();
@@ -270,8 +253,7 @@ fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
     for (waited, is_taken) in [(secs(0), true), (secs(1), false)] {
         // The second instance runs in the zone in which somebody else's newcomer comes.
         let mut stage = Stage::drifted(3, &[2]);
-        let asked = stage.decide();
-        stage.commit(&asked);
+        stage.look_and_crash();
         stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
         stage.look();
         stage.launches = false;
@@ -290,8 +272,7 @@ fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
 fn what_somebody_wants_beside_a_refused_launch_is_left_to_them_until_it_comes() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
-    let decision = stage.decide();
-    stage.commit(&decision);
+    stage.look_and_crash();
     // There is no room for theirs either.
     stage.launches = false;
     stage.scale_to(4);

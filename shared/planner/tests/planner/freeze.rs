@@ -36,16 +36,14 @@ fn of_several_freezes_the_last_to_end_holds() {
 #[test]
 fn a_freeze_holds_a_launch_that_was_not_acted_on() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.decide();
-    stage.commit(&decision);
+    stage.look_and_crash();
     stage.freezes.push(freeze(stage.now, None));
     stage.look();
     stage.wait(mins(60));
     assert!(stage.look().actions.is_empty());
     assert_eq!(stage.phase(1), "launching");
     stage.freezes.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.launched.len(), 1);
 }
 
@@ -64,15 +62,12 @@ fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
     stage.look();
     let Phase::Proving(after) = stage.replacement(1).unwrap().phase.clone() else { panic!() };
     assert_eq!(after.surge.deadline, before.surge.deadline + mins(90));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
 fn a_successor_that_failed_during_the_freeze_must_prove_itself_again() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.freezes.push(freeze(stage.now, None));
     stage.sick.insert(successor);
     stage.wait(mins(10));
@@ -97,8 +92,7 @@ fn a_freeze_holds_back_the_end_of_the_drifted_instance() {
     stage.freezes.clear();
     stage.look();
     assert_eq!(stage.kinds(), ["replacement-started"], "the drain has hardly begun: nothing is overdue");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -117,8 +111,7 @@ fn a_freeze_does_not_hold_the_end_of_a_surplus_nor_what_is_put_back() {
         panic!("{:?}", decision.actions)
     };
     assert_eq!(*instance, successor);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.group().max, 3);
 }
 
@@ -127,8 +120,7 @@ fn a_drain_that_has_begun_ends_in_a_freeze() {
     let (mut stage, _) = Stage::retiring(3);
     stage.look();
     stage.freezes.push(freeze(stage.now, None));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -171,9 +163,7 @@ fn in_observe_a_freeze_does_not_announce_again_what_would_be_done() {
     let mut stage = Stage::new(3);
     stage.tag("mode", "observe");
     stage.drift(1);
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    stage.debounce();
     stage.freezes.push(freeze(stage.now, None));
     stage.look();
     stage.freezes.clear();
@@ -185,7 +175,7 @@ fn in_observe_a_freeze_does_not_announce_again_what_would_be_done() {
 fn observe_says_which_guard_would_say_no() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.tag("mode", "observe");
-    stage.group().suspended.insert("Terminate".to_owned());
+    stage.suspend("Terminate");
     stage.look();
     let text = stage.told[0].message().unwrap().text;
     assert!(text.contains("in act mode it would wait") && text.contains("Terminate is suspended"), "{text}");
@@ -193,9 +183,7 @@ fn observe_says_which_guard_would_say_no() {
 
 #[test]
 fn observe_applies_at_once_to_work_under_way() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.tag("mode", "observe");
     stage.wait(mins(15));
     let decision = stage.look();
@@ -205,16 +193,6 @@ fn observe_applies_at_once_to_work_under_way() {
     assert!(stage.look().actions.is_empty());
     // Back to act: it goes on where it stood.
     stage.tag("mode", "act");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(stage.has(&successor));
-}
-
-#[test]
-fn a_freeze_is_the_first_reason_also_under_an_invalid_policy() {
-    let mut stage = Stage::drifted(3, &[1]);
-    stage.tag("debounce", "soon");
-    stage.freezes.push(freeze(stage.now, None));
-    let _ = stage.look();
-    assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })), "{:?}", stage.waits_for(1));
 }

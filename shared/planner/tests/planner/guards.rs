@@ -26,22 +26,19 @@ fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
 /// Lets go when the cause is gone.
 fn check_lets_go(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
     change(&mut stage);
-    stage.settle();
-    stage.assert_clean(4);
+    stage.settle_clean(4);
     assert!(!stage.has(&id(1)));
 }
 
 fn lifecycle_of(stage: &mut Stage, number: u32, lifecycle: Lifecycle) {
-    stage.group().members.iter_mut().find(|member| member.id == id(number)).unwrap().lifecycle = lifecycle;
+    stage.member_mut(number).lifecycle = lifecycle;
 }
 
 #[test]
 fn a_suspended_process() {
     for process in ["Launch", "Terminate", "AddToLoadBalancer"] {
         let words = format!("{process} is suspended on {GROUP}");
-        let stage = check("group", &words, |stage| {
-            stage.group().suspended.insert(process.to_owned());
-        });
+        let stage = check("group", &words, |stage| stage.suspend(process));
         check_lets_go(stage, |stage| stage.group().suspended.clear());
     }
 }
@@ -49,9 +46,8 @@ fn a_suspended_process() {
 #[test]
 fn a_suspended_process_that_does_not_matter() {
     let mut stage = Stage::drifted(4, &[1]);
-    stage.group().suspended.insert("AZRebalance".to_owned());
-    stage.settle();
-    stage.assert_clean(4);
+    stage.suspend("AZRebalance");
+    stage.settle_clean(4);
 }
 
 #[test]
@@ -120,8 +116,8 @@ fn a_group_that_protects_all_its_instances_protects_none_from_us() {
         stage.settle();
         assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
         assert!(!stage.has(&id(1)) && stage.desired() == 4);
-        let successor = stage.groups[0].members.iter().find(|member| member.id == id(101)).unwrap();
-        assert_eq!(successor.protected, by_default, "what the group protects stays protected");
+        assert_eq!(stage.launched.len(), 1, "it is replaced once");
+        assert_eq!(stage.member_mut(101).protected, by_default, "what the group protects stays protected");
     }
 }
 
@@ -178,18 +174,26 @@ fn a_state_that_this_version_does_not_know() {
 fn an_instance_that_left_is_no_drift_any_more() {
     let mut stage = Stage::drifted(4, &[1]);
     stage.take(&id(1), CapacityChange::Keep);
-    stage.settle();
-    stage.assert_clean(4);
+    stage.settle_clean(4);
     assert!(stage.acted.is_empty());
 }
 
 #[test]
 fn the_freeze_is_said_before_any_other_guard() {
-    let mut stage = Stage::drifted(4, &[1]);
-    stage.freezes.push(driftless_testkit::freeze(stage.now, None));
-    stage.group().suspended.insert("Launch".to_owned());
-    stage.look();
-    assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })));
+    let others: [fn(&mut Stage); 3] = [
+        |stage| stage.suspend("Launch"),
+        |stage| stage.tag("window", "Fri 12:10-13:00 UTC"),
+        |stage| stage.tag("debounce", "soon"),
+    ];
+    for (guard, change) in ["group", "window", "policy"].into_iter().zip(others) {
+        let mut stage = Stage::drifted(4, &[1]);
+        change(&mut stage);
+        stage.look();
+        assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(guard));
+        stage.freezes.push(driftless_testkit::freeze(stage.now, None));
+        stage.look();
+        assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })), "{guard}: {:?}", stage.waits_for(1));
+    }
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn only_another_guard_is_a_transition() {
     stage.wait(secs(10));
     stage.look();
     assert!(stage.journal.is_empty(), "{:?}", stage.journal);
-    stage.group().suspended.insert("Launch".to_owned());
+    stage.suspend("Launch");
     stage.look();
     let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
     assert_eq!((entry.from.as_str(), entry.to.as_str()), ("blocked", "blocked"));

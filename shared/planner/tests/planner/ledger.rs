@@ -22,8 +22,7 @@ fn a_maximum_is_put_back_when_the_surge_is_over_or_given_up() {
         if is_given_up {
             stage.comply(1);
         }
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.group().max, 3);
     }
 }
@@ -32,8 +31,7 @@ fn a_maximum_is_put_back_when_the_surge_is_over_or_given_up() {
 fn a_maximum_that_someone_changed_is_theirs() {
     let mut stage = raised();
     stage.group().max = 10;
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.group().max, 10);
     let settled = stage.journal.iter().find(|entry| entry.to == "settled" && entry.from.contains("MaxSize")).unwrap();
     assert_eq!(settled.why.as_str(), "MaxSize is 10 by another hand, and stays");
@@ -43,18 +41,13 @@ fn a_maximum_that_someone_changed_is_theirs() {
 fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
     for (scaled, maximum) in [(2, 3), (3, 3), (4, 4)] {
         let mut stage = raised();
-        while !stage.terminated().contains(&id(1)) {
-            stage.look();
-            stage.arrive();
-            stage.wait(secs(15));
-        }
+        stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(scaled);
         stage.settle();
         assert_eq!(stage.group().max, maximum, "{scaled}");
         assert_eq!(stage.record().ledger.is_empty(), maximum == 3);
         stage.scale_to(3);
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.group().max, 3);
     }
 }
@@ -64,11 +57,7 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
     for (offset, is_told) in [(-1, false), (0, true), (1, true)] {
         let mut stage = raised();
         let raised_at = stage.record().ledger[0].since;
-        while !stage.terminated().contains(&id(1)) {
-            stage.look();
-            stage.arrive();
-            stage.wait(secs(15));
-        }
+        stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(4);
         stage.settle();
         stage.now = raised_at + mins(60) + secs(offset);
@@ -77,8 +66,7 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
         let looks_again_soon = looked.recheck.is_some_and(|at| at <= stage.now + mins(1));
         assert_eq!(looks_again_soon, !is_told, "from then on the sweep looks, and what changes the group");
         stage.scale_to(3);
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.kinds().contains(&"ended restore-overdue".to_owned()), is_told);
     }
 }
@@ -92,8 +80,7 @@ fn a_second_raise_keeps_the_first_value() {
     stage.tag("budget", "2");
     stage.look();
     assert_eq!(stage.group().max, 22);
-    stage.settle();
-    stage.assert_clean(20);
+    stage.settle_clean(20);
     assert_eq!(stage.group().max, 20);
 }
 
@@ -109,8 +96,7 @@ fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
     stage.commit(&decision);
     stage.comply(1);
     stage.comply(2);
-    stage.settle();
-    stage.assert_clean(20);
+    stage.settle_clean(20);
     assert_eq!(stage.group().max, 20);
 }
 
@@ -138,8 +124,7 @@ fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
     assert_eq!(stage.record().ledger.len(), 1);
     stage.comply(1);
     stage.scripted.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -151,8 +136,7 @@ fn a_protection_is_put_back_after_a_crash() {
     assert!(matches!(&decision.actions[..], [Action::Protect { .. }]));
     stage.commit(&decision);
     assert_eq!(stage.decide().actions, decision.actions, "nothing was lost but time");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]

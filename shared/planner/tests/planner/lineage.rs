@@ -21,32 +21,19 @@ fn recurs(name: &str, after: SignedDuration) -> Stage {
 }
 
 #[test]
-fn the_first_recurrence_stops_and_pages_with_the_chain() {
-    let mut stage = recurs(RULE, mins(10));
-    assert_eq!(stage.phase(101), "stopped");
-    let [page] = &stage.told[..] else { panic!("{:?}", stage.told) };
-    assert_eq!(page.severity(), Severity::Page);
-    assert!(
-        matches!(&page.news, News::Stopped { why: StopReason::Lineage { ancestor, .. }, .. } if *ancestor == id(1))
-    );
-    let text = page.message().unwrap().text;
-    assert!(text.contains(id(1).as_str()) && text.contains(id(101).as_str()), "{text}");
-    stage.wait(mins(60));
-    stage.settle();
-    assert_eq!(stage.kinds(), ["stopped"]);
-    assert_eq!(stage.launched.len(), 1, "no further successor");
-}
-
-#[test]
-fn what_is_held_up_for_another_rule_stops_as_well() {
-    let mut stage = recurs(OTHER_RULE, mins(10));
-    stage.freezes = vec![freeze(stage.now, None)];
-    stage.wait(mins(5));
-    stage.look();
-    assert_eq!(stage.phase(101), "blocked");
-    stage.drift_under(id(101), RULE);
-    stage.look();
-    assert_eq!(stage.phase(101), "stopped");
+fn what_is_held_up_for_another_rule_stops_as_soon_as_it_recurs() {
+    let holds: [fn(&mut Stage); 2] =
+        [|stage| stage.freezes = vec![freeze(stage.now, None)], |stage| stage.suspend("Launch")];
+    for (guard, hold) in ["freeze", "group"].into_iter().zip(holds) {
+        let mut stage = recurs(OTHER_RULE, mins(10));
+        hold(&mut stage);
+        stage.wait(mins(5));
+        stage.look();
+        assert_eq!(stage.waits_for(101).map(Waiting::guard), Some(guard));
+        stage.drift_under(id(101), RULE);
+        stage.look();
+        assert_eq!(stage.phase(101), "stopped", "{guard}");
+    }
 }
 
 #[test]
@@ -54,21 +41,8 @@ fn another_rule_is_a_drift_of_its_own() {
     let mut stage = recurs(OTHER_RULE, mins(10));
     assert_eq!(stage.phase(101), "debouncing");
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
     assert!(!stage.has(&id(101)));
-}
-
-#[test]
-fn what_waits_for_another_reason_stops_as_soon_as_it_recurs() {
-    let mut stage = recurs(OTHER_RULE, mins(10));
-    stage.group().suspended.insert("Launch".to_owned());
-    stage.wait(mins(5));
-    stage.look();
-    assert_eq!(stage.phase(101), "blocked");
-    stage.drift_under(id(101), RULE);
-    stage.look();
-    assert_eq!(stage.phase(101), "stopped");
 }
 
 #[test]
@@ -136,8 +110,7 @@ fn a_successor_that_fails_for_less_than_the_debounce_is_waited_for() {
 fn it_is_over_when_the_successor_is_compliant_again() {
     let mut stage = recurs(RULE, mins(10));
     stage.comply(101);
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
 }
 
 #[test]

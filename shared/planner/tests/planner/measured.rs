@@ -29,10 +29,7 @@ fn a_replacement_is_counted_once_when_it_ends() {
     let mut replaced = 0;
     for _ in 0..400 {
         replaced += measured(&stage).replacements.get("replaced").copied().unwrap_or_default();
-        stage.look();
-        stage.arrive();
-        stage.leave();
-        stage.wait(secs(15));
+        stage.step(secs(15));
     }
     assert_eq!(replaced, 1);
 }

@@ -16,9 +16,7 @@ fn observed(size: u32) -> Stage {
 
 /// Looks until the drift has lasted long enough.
 fn debounce(stage: &mut Stage) {
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    stage.debounce();
 }
 
 fn week(stage: &Stage) -> &Observed {

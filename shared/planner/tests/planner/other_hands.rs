@@ -10,8 +10,7 @@ fn a_scale_out_during_a_surge_is_preserved() {
     for scaled in [5, 6] {
         let (mut stage, successor) = Stage::proving(3);
         stage.scale_to(scaled);
-        stage.settle();
-        stage.assert_clean(scaled - 1);
+        stage.settle_clean(scaled - 1);
         assert!(stage.has(&successor));
         assert_eq!(stage.terminated(), [id(1)]);
     }
@@ -27,8 +26,7 @@ fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
         }
         stage.scale_to(6);
         stage.comply(1);
-        stage.settle();
-        stage.assert_clean(5);
+        stage.settle_clean(5);
         assert_eq!(stage.terminated(), [successor], "{phase}");
     }
 }
@@ -41,8 +39,7 @@ fn a_scale_out_before_a_launch_that_fails_is_preserved() {
     stage.scale_to(5);
     stage.look();
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(5);
+    stage.settle_clean(5);
     assert!(stage.terminated().is_empty());
 }
 
@@ -52,8 +49,7 @@ fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
     stage.comply(1);
     stage.look();
     stage.scale_to(5);
-    stage.settle();
-    stage.assert_clean(5);
+    stage.settle_clean(5);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -64,8 +60,7 @@ fn the_answer_to_the_withdrawal_is_lost_and_it_is_still_done_once() {
     stage.comply(1);
     stage.look();
     stage.outcomes.clear();
-    stage.settle();
-    stage.assert_clean(5);
+    stage.settle_clean(5);
     assert_eq!(stage.terminated(), [successor]);
 }
 
@@ -75,16 +70,13 @@ fn a_scale_in_that_takes_the_successor_with_its_capacity_leaves_nothing_to_take_
     stage.take(&successor, CapacityChange::Decrement);
     stage.look();
     stage.comply(1);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(stage.terminated().is_empty());
 }
 
 #[test]
 fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.take(&id(2), CapacityChange::Decrement);
     stage.leave();
     stage.wait(mins(1));
@@ -98,8 +90,7 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
     assert_eq!(stage.phase(1), "blocked");
     stage.settle();
     stage.wait(mins(2));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
     assert!(stage.has(&successor));
 }
@@ -108,7 +99,7 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
 fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
     let mut stage = Stage::drifted(20, &[19, 20]);
     stage.tag("budget", "2");
-    stage.group().suspended.insert("Launch".to_owned());
+    stage.suspend("Launch");
     stage.look();
     stage.group().suspended.clear();
     stage.tag("budget", "1");
@@ -117,8 +108,7 @@ fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
     stage.scale_to(12);
     stage.leave();
     stage.tag("budget", "2");
-    stage.settle();
-    stage.assert_clean(12);
+    stage.settle_clean(12);
 }
 
 #[test]
@@ -126,13 +116,11 @@ fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Unsupported);
     stage.look();
-    let decision = stage.decide();
-    stage.commit(&decision);
+    let decision = stage.look_and_crash();
     stage.scale_to(5);
     stage.outcomes = stage.act(&decision.actions);
     assert_eq!(stage.outcomes[0].result, ActionResult::Changed);
-    stage.settle();
-    stage.assert_clean(5);
+    stage.settle_clean(5);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -160,7 +148,6 @@ fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
     }
     assert!(stage.has(&id(1)) && stage.terminated().is_empty(), "{}", stage.phase(1));
     stage.held_back.clear();
-    stage.settle();
-    stage.assert_clean(6);
+    stage.settle_clean(6);
     assert!(!stage.has(&id(1)));
 }

@@ -3,19 +3,17 @@
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::{Condition, News};
 use driftless_planner::observation::TemplateReference;
-use driftless_testkit::{Stage, id, member, mins, pair, target_group, version};
+use driftless_testkit::{Stage, id, member, mins, pair, pair_that_shares, target_group, version};
 
 /// With these weights, and this color on record, this one is live; or a person must say.
 fn check(weights: &[(&str, u32)], recorded: Option<Color>, live: Option<Color>, change: impl FnOnce(&mut Stage)) {
     let mut stage = Stage::colored(pair(3), weights);
     if let Some(color) = recorded {
-        let other = if color == Color::Blue { "green" } else { "blue" };
-        stage.traffic =
-            [(target_group(other), vec![0]), (target_group(&format!("{color:?}").to_lowercase()), vec![1])].into();
+        stage.weigh(&[("blue", u32::from(color == Color::Blue)), ("green", u32::from(color == Color::Green))]);
         stage.look();
         assert_eq!(stage.record().live, recorded);
         stage.told.clear();
-        stage.traffic = weights.iter().map(|(name, weight)| (target_group(name), vec![*weight])).collect();
+        stage.weigh(weights);
     }
     change(&mut stage);
     stage.settle();
@@ -66,9 +64,7 @@ fn where_neither_says_it_capacity_tells_or_a_person_must() {
 
 #[test]
 fn with_one_target_group_the_attached_color_is_live() {
-    let mut groups = pair(3);
-    groups[0].target_groups = vec![target_group("app")];
-    groups[1].target_groups = Vec::new();
+    let mut groups = pair_that_shares(3);
     let mut stage = Stage::colored(groups.clone(), &[("app", 100)]);
     stage.settle();
     assert_eq!(stage.record().live, Some(Color::Blue));
@@ -93,8 +89,7 @@ fn drift_of_the_live_color_is_repaired_and_that_of_the_idle_one_is_not() {
     stage.drift(50);
     stage.look();
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(50)));
     assert_eq!(stage.groups[1].members.len(), 1);
 }
@@ -116,8 +111,7 @@ fn a_disagreement_of_the_two_groups_is_an_invalid_policy() {
         r#"driftless:budget is absent on the blue group and "2" on the green one: both must agree"#
     );
     stage.tag("budget", "1");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -158,15 +152,14 @@ fn traffic_that_was_moved_by_hand_clears_nothing_and_starts_nothing() {
     stage.look();
     stage.wait(mins(5));
     let mut surging = stage.clone();
-    stage.traffic = [(target_group("blue"), vec![0]), (target_group("green"), vec![100])].into();
+    stage.weigh(&[("blue", 0), ("green", 100)]);
     stage.look();
     assert!(stage.acted.is_empty());
     assert_eq!(stage.phase(1), "blocked", "a person must say which color is right");
     // What is under way ends under its own policy.
     surging.look();
     surging.traffic = stage.traffic.clone();
-    surging.settle();
-    surging.assert_clean(3);
+    surging.settle_clean(3);
     assert!(!surging.has(&id(1)));
 }
 
@@ -179,7 +172,7 @@ fn what_waits_in_a_group_that_is_no_longer_live_is_cleared() {
     stage.record.as_mut().unwrap().live = Some(Color::Green);
     stage.record.as_mut().unwrap().release.as_mut().unwrap().template.template =
         "lt-00000000000000002".parse().unwrap();
-    stage.traffic = [(target_group("blue"), vec![0]), (target_group("green"), vec![100])].into();
+    stage.weigh(&[("blue", 0), ("green", 100)]);
     stage.settle();
     assert!(stage.record().replacements.is_empty());
     assert!(stage.journal.iter().any(|entry| entry.why.as_str() == "its group is no longer the live one"));

@@ -38,20 +38,9 @@ fn the_launch_goes_to_the_zone_of_the_drifted_instance_with_a_derived_token() {
 }
 
 #[test]
-fn the_successor_is_the_instance_that_the_launch_answered() {
-    let mut stage = Stage::drifted(3, &[1]);
-    stage.look();
-    let [outcome] = &stage.outcomes[..] else { panic!("{:?}", stage.outcomes) };
-    assert_eq!(outcome.result, ActionResult::Launched(id(101)));
-    stage.look();
-    assert_eq!(stage.successor(1), id(101));
-}
-
-#[test]
 fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_token() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.decide();
-    stage.commit(&decision);
+    let decision = stage.look_and_crash();
     stage.wait(secs(40));
     assert_eq!(stage.decide().actions, decision.actions);
     // It was acted on, and only the answer was lost: the token answers the same instance.
@@ -59,8 +48,7 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
     stage.look();
     stage.look();
     assert_eq!(stage.successor(1), id(101));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.launched.len(), 1);
 }
 
@@ -79,9 +67,7 @@ fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_the_ledger
 #[test]
 fn the_successor_must_serve_for_the_whole_warm_up() {
     for (waited, phase) in around(mins(1)).into_iter().zip(["proving", "retiring", "retiring"]) {
-        let (mut stage, _) = Stage::proving(3);
-        stage.arrive();
-        stage.look();
+        let (mut stage, _) = Stage::serving(3);
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
@@ -90,9 +76,7 @@ fn the_successor_must_serve_for_the_whole_warm_up() {
 
 #[test]
 fn the_warm_up_starts_again_when_the_successor_fails_in_between() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.wait(secs(50));
     stage.sick.insert(successor);
     stage.look();
@@ -123,9 +107,7 @@ fn nothing_is_terminated_that_would_leave_fewer_than_the_floor() {
 
 #[test]
 fn the_drifted_instance_goes_by_its_id_and_desired_capacity_goes_down_with_it() {
-    let (mut stage, _) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, _) = Stage::serving(3);
     stage.wait(mins(1));
     let decision = stage.look();
     assert_eq!(
@@ -151,16 +133,13 @@ fn desired_capacity_stays_where_someone_took_it_back_to_the_base() {
         let decision = stage.look();
         assert!(matches!(&decision.actions[..], [Action::Terminate { capacity: CapacityChange::Keep, .. }]));
     }
-    stage.settle();
-    stage.assert_clean(10);
+    stage.settle_clean(10);
     assert!(stage.has(&successor));
 }
 
 #[test]
 fn the_evidence_is_committed_before_the_termination() {
-    let (mut stage, successor) = Stage::proving(3);
-    stage.arrive();
-    stage.look();
+    let (mut stage, successor) = Stage::serving(3);
     stage.wait(mins(1));
     let decision = stage.look();
     assert!(matches!(&decision.actions[..], [Action::Terminate { .. }]));
@@ -177,8 +156,7 @@ fn the_evidence_is_committed_before_the_termination() {
 #[test]
 fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(101)));
     assert_eq!(stage.done(), ["launch", "protect", "terminate", "protect"]);
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
@@ -190,14 +168,6 @@ fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
 }
 
 #[test]
-fn a_fleet_of_one_is_never_without_its_one() {
-    let mut stage = Stage::drifted(1, &[1]);
-    stage.settle();
-    stage.assert_clean(1);
-    assert_eq!(stage.terminated(), [id(1)]);
-}
-
-#[test]
 fn an_instance_that_breaks_two_rules_is_one_replacement() {
     let mut stage = Stage::new(8);
     stage.tag("rules", "sg-closed;imds-v2");
@@ -205,8 +175,7 @@ fn an_instance_that_breaks_two_rules_is_one_replacement() {
     stage.drift_under(id(1), OTHER_RULE);
     stage.look();
     stage.wait(mins(5));
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -232,8 +201,7 @@ fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
     assert!(stage.decide().actions.is_empty(), "raised once");
     stage.look();
     assert_eq!(stage.successor(1), id(101), "told by its launch time");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -241,13 +209,11 @@ fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
 fn the_raise_after_a_crash_is_asked_again_and_not_twice() {
     let mut stage = without_launch_instances(8);
     stage.look();
-    let decision = stage.decide();
-    stage.commit(&decision);
+    let decision = stage.look_and_crash();
     assert_eq!(stage.decide().actions, decision.actions, "not acted on");
     stage.act(&decision.actions);
     assert!(stage.decide().actions.is_empty(), "acted on, and the answer was lost");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -261,8 +227,7 @@ fn the_next_surge_does_not_ask_for_what_is_not_offered() {
     assert!(matches!(&decision.actions[..], [Action::SetDesired { .. }]));
     let phase = &stage.replacement(2).unwrap().phase;
     assert!(matches!(phase, Phase::Launching(surge) if surge.method == SurgeMethod::RaiseDesired));
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }
 
 #[test]
@@ -277,8 +242,7 @@ fn an_instance_that_was_not_asked_for_is_not_taken_for_the_successor() {
     stage.look();
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.remove("set-desired");
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
 }
 
@@ -313,8 +277,7 @@ fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
         let decision = stage.look();
         assert_eq!(decision.actions[0], Action::SetMaximum { group: GROUP.parse().unwrap(), expected: 3, maximum: 4 });
         assert_eq!(stage.group().max, 4);
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert_eq!(stage.group().max, 3, "offered: {is_offered}");
         let raised = stage.acted.iter().filter(
             |outcome| matches!(&outcome.action, Action::SetMaximum { expected, maximum, .. } if maximum > expected),
@@ -333,8 +296,7 @@ fn without_room_nothing_is_launched() {
         let decision = stage.look();
         assert!(decision.actions.is_empty(), "{:?}", decision.actions);
         stage.scripted.clear();
-        stage.settle();
-        stage.assert_clean(3);
+        stage.settle_clean(3);
         assert!(stage.acted.iter().all(|outcome| !matches!(outcome.result, ActionResult::Failed(_))));
     }
 }
@@ -344,7 +306,7 @@ fn a_termination_that_was_accepted_is_waited_for_and_not_asked_again() {
     let (mut stage, _) = Stage::retiring(3);
     stage.look();
     // The describe trails: the instance is still shown in service with the old capacity, and Config has dropped it.
-    let member = stage.group().members.iter_mut().find(|member| member.id == id(1)).unwrap();
+    let member = stage.member_mut(1);
     member.lifecycle = Lifecycle::InService;
     stage.group().desired = 4;
     stage.comply(1);
@@ -362,6 +324,5 @@ fn a_termination_while_aws_is_busy_is_asked_again_soon() {
     assert!(decision.actions.is_empty(), "not within the same run");
     assert!(decision.recheck.unwrap() <= stage.now + secs(10));
     stage.scripted.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
 }

@@ -206,21 +206,10 @@ fn work_of_a_fleet_without_groups_is_woken() {
 
 #[test]
 fn a_tag_that_is_no_fleet_name_is_reported_and_the_rest_goes_on() {
-    let mut unnamed = named("plain");
-    unnamed.tags.clear();
-    let (fleets, misnamed) = fleets(
-        vec![named("app"), named("App!"), unnamed.clone()]
-            .into_iter()
-            .map(|mut group| {
-                // The group's own name is a name all the same.
-                if group.name.as_str() == "App!-asg" {
-                    group.name = "odd-asg".parse().unwrap();
-                }
-                group
-            })
-            .collect(),
-        &Defaults::default(),
-    );
+    let (mut untagged, mut odd) = (named("plain"), named("odd"));
+    untagged.tags.clear();
+    odd.tags.insert("driftless:fleet".to_owned(), "App!".to_owned());
+    let (fleets, misnamed) = fleets(vec![named("app"), odd, untagged], &Defaults::default());
     assert_eq!(fleets.keys().map(FleetName::as_str).collect::<Vec<_>>(), ["app"]);
     assert_eq!(
         misnamed,

@@ -53,8 +53,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert_eq!(stage.done(), ["terminate"], "desired capacity and maximum are not touched");
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
 }
@@ -62,8 +61,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
 #[test]
 fn what_a_person_protects_before_it_goes_stays() {
     let mut stage = drifted(3, &[1], "60%");
-    let decision = stage.decide();
-    stage.commit(&decision);
+    stage.look_and_crash();
     assert_eq!(stage.phase(1), "vacating");
     stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
     stage.settle();
@@ -102,8 +100,7 @@ fn who_scales_out_before_it_went_is_counted_in_the_floor() {
     for (wanted, is_gone) in [(9, true), (10, true), (11, false)] {
         let mut stage = drifted(10, &[1], "90%");
         stage.group().max = 20;
-        let start = stage.decide();
-        stage.commit(&start);
+        stage.look_and_crash();
         // What is wanted from now on is on its way, and does not serve yet.
         stage.launches = false;
         stage.group().desired = wanted;
@@ -143,8 +140,7 @@ fn what_does_not_serve_may_go_below_the_floor() {
     let mut stage = drifted(4, &[1, 2], "75%");
     stage.tag("breaker", "100%");
     stage.unjudged.extend([id(1), id(2)]);
-    stage.settle();
-    stage.assert_clean(4);
+    stage.settle_clean(4);
     assert_eq!(stage.terminated().len(), 2, "no one serves less without them");
 }
 
@@ -167,8 +163,7 @@ fn drift_that_is_over_before_it_went_keeps_it() {
     stage.comply(1);
     stage.scripted.clear();
     stage.outcomes.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(stage.has(&id(1)));
     assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
 }
@@ -185,8 +180,7 @@ fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
     assert!(held.actions.is_empty());
     assert_eq!(stage.phase(1), "vacating");
     stage.freezes.clear();
-    stage.settle();
-    stage.assert_clean(3);
+    stage.settle_clean(3);
     assert!(!stage.has(&id(1)));
 }
 
@@ -221,8 +215,7 @@ fn a_newcomer_that_never_serves_is_no_refill() {
 fn a_place_that_someone_took_away_needs_no_refill() {
     let mut stage = refilling(3, &[1]);
     stage.scale_to(2);
-    stage.settle();
-    stage.assert_clean(2);
+    stage.settle_clean(2);
     assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
 }
 
@@ -243,8 +236,7 @@ fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
     assert!(stage.kinds().contains(&"entered capacity-short".to_owned()), "{:?}", stage.kinds());
     stage.launch_failures.clear();
     stage.launches = true;
-    stage.settle();
-    stage.assert_clean(8);
+    stage.settle_clean(8);
     assert_eq!(stage.terminated().len(), 2);
 }
 
@@ -354,8 +346,7 @@ fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
         assert!(stage.replacement(1).unwrap().failures.is_empty(), "{waited:?}");
         stage.sick.clear();
         stage.scripted.clear();
-        stage.settle();
-        stage.assert_clean(10);
+        stage.settle_clean(10);
         assert!(!stage.has(&id(1)), "{waited:?}");
     }
 }

@@ -2,15 +2,11 @@
 //!
 //! Ten thousand events take the loop a while: `make scale` runs these in the profile `sim`. With `BLESS=1` they write their tables.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod cost;
-#[cfg(test)]
 mod one_fleet;
-#[cfg(test)]
 mod page;
-#[cfg(test)]
 mod storm;
-#[cfg(test)]
 mod support;
-#[cfg(test)]
 mod sweep;

@@ -24,9 +24,7 @@ fn every_world_is_said_as_its_golden_file() {
 fn a_history_is_said_as_its_golden_file() {
     let stages = worlds::all().into_iter().filter(|(name, _)| *name == "rolled-back");
     let mut replaced = Stage::drifted(4, &[1]);
-    for _ in 0..20 {
-        replaced.step(secs(30));
-    }
+    replaced.steps(20, secs(30));
     for (name, stage) in stages.chain([("replaced", replaced)]) {
         let said = history(fleet(), stage.journal.clone(), 30);
         insta::assert_json_snapshot!(format!("history-{name}"), said);

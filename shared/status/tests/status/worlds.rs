@@ -7,7 +7,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::observation::Group;
 use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::{FleetStatus, status};
-use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, secs, t0, target_group};
+use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, pair_that_shares, pair_without_balancer, secs, t0};
 
 /// What is said of a stage.
 pub(crate) fn said(stage: &Stage) -> FleetStatus {
@@ -36,26 +36,15 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     stage
 }
 
+/// A fleet that was looked at a minute ago.
+fn watched(mut stage: Stage) -> Stage {
+    stage.step(mins(1));
+    stage
+}
+
 /// Two target groups in one forward action.
 pub(crate) fn weighted(size: u32) -> Stage {
     adopted(pair(size), &[("blue", 100), ("green", 0)])
-}
-
-/// One target group for both colors.
-pub(crate) fn shared(size: u32) -> Stage {
-    let mut groups = pair(size);
-    groups[0].target_groups = vec![target_group("app")];
-    groups[1].target_groups = Vec::new();
-    adopted(groups, &[("app", 1)])
-}
-
-/// No load balancer.
-pub(crate) fn unbalanced(size: u32) -> Stage {
-    let mut groups = pair(size);
-    for group in &mut groups {
-        group.target_groups = Vec::new();
-    }
-    adopted(groups, &[])
 }
 
 /// A cutover of the second image in this phase.
@@ -86,8 +75,7 @@ fn rolling_back() -> Stage {
 
 fn needs_operator() -> Stage {
     let mut stage = at_half();
-    stage.traffic.insert(target_group("blue"), vec![70]);
-    stage.traffic.insert(target_group("green"), vec![30]);
+    stage.weigh(&[("blue", 70), ("green", 30)]);
     stage.until_phase("needs-operator");
     stage
 }
@@ -103,20 +91,13 @@ fn awaiting_approval() -> Stage {
 fn frozen() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.freezes.push(freeze(stage.now, Some(stage.now + mins(60))));
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 fn paused() -> Stage {
     let mut stage = at_half();
     stage.say(Command::Pause);
     stage.step(mins(3));
-    stage
-}
-
-fn broken() -> Stage {
-    let mut stage = Stage::drifted(6, &[1, 2, 3]);
-    stage.step(mins(1));
     stage
 }
 
@@ -168,53 +149,40 @@ fn debouncing() -> Stage {
 fn blocked() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("window", "Mon-Fri 02:00-04:00 Europe/Berlin");
-    stage.step(mins(1));
-    stage
-}
-
-fn single() -> Stage {
-    let mut stage = Stage::new(3);
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 fn misconfigured() -> Stage {
     let mut groups = pair(2);
     groups[1].tags.remove("driftless:color");
-    let mut stage = Stage::with(groups);
-    stage.step(mins(1));
-    stage
+    watched(Stage::with(groups))
 }
 
 fn invalid() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("budget", "many");
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 /// After a cutover, with the way back that launches first.
 pub(crate) fn after_cutover() -> Stage {
     let mut stage = cutting_over(weighted(3), "warm");
     stage.until(|stage| stage.record().cutover.is_none());
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 fn rolled_back() -> Stage {
     let mut stage = at_half();
     stage.ring("web-5xx", Some(Color::Green));
     stage.until(|stage| stage.record().cutover.is_none());
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 fn quarantined() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("replace", "quarantine");
     stage.until(|stage| !stage.record().quarantined.is_empty());
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 /// Everything foreign is hostile.
@@ -225,8 +193,7 @@ pub(crate) fn hostile() -> Stage {
     let mut freeze = freeze(t0(), None);
     freeze.owner = "mallory\r\n`id`".into();
     stage.freezes.push(freeze);
-    stage.step(mins(1));
-    stage
+    watched(stage)
 }
 
 /// Every world, by its name.
@@ -235,11 +202,11 @@ pub(crate) fn all() -> Vec<(&'static str, Stage)> {
     vec![
         ("steady", weighted(3)),
         ("unadopted", Stage::new(3)),
-        ("single-group", single()),
+        ("single-group", watched(Stage::new(3))),
         ("misconfigured", misconfigured()),
         ("policy-invalid", invalid()),
         ("frozen", frozen()),
-        ("breaker-open", broken()),
+        ("breaker-open", watched(Stage::drifted(6, &[1, 2, 3]))),
         ("debouncing", debouncing()),
         ("blocked", blocked()),
         ("launching", launching()),
@@ -262,9 +229,9 @@ pub(crate) fn all() -> Vec<(&'static str, Stage)> {
         ("rolled-back", rolled_back()),
         ("needs-operator", needs_operator()),
         ("after-cutover", after_cutover()),
-        ("no-load-balancer", cutting_over(unbalanced(3), "baking")),
-        ("shared-target-group", cutting_over(shared(3), "warm")),
-        ("rolling", cutting_over(single(), "shifting")),
+        ("no-load-balancer", cutting_over(adopted(pair_without_balancer(3), &[]), "baking")),
+        ("shared-target-group", cutting_over(adopted(pair_that_shares(3), &[("app", 1)]), "warm")),
+        ("rolling", cutting_over(watched(Stage::new(3)), "shifting")),
         ("hostile", hostile()),
     ]
 }

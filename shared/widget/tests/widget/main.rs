@@ -1,6 +1,6 @@
 //! The widget's pages, as text. How they look, and what a browser makes of them, is in `tests/widget`.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod pages;
-#[cfg(test)]
 mod worlds;

@@ -6,7 +6,7 @@ use super::*;
 use crate::wire::Again::{Call as AtOnce, Look};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
-use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets};
+use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets, words};
 
 /// Reads, and writes that say the same however often, are tried three times; writes that depend on what was read, once.
 const CALLS: [Call; 23] = [
@@ -47,7 +47,7 @@ fn prepared(method: &str) -> Canned {
     }
 }
 
-async fn ask(aws: &Aws, method: &str) -> Called<String> {
+pub(super) async fn ask(aws: &Aws, method: &str) -> Called<String> {
     let (group, target_group) = (id("app-blue"), id(TARGET_GROUP));
     let instance: InstanceId = id(INSTANCE);
     match method {
@@ -80,10 +80,6 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
         "roll_back_refresh" => aws.roll_back_refresh(&group).await.map(words),
         other => panic!("{other}"),
     }
-}
-
-fn words<T: std::fmt::Debug>(answer: T) -> String {
-    format!("{answer:?}")
 }
 
 fn plan() -> RefreshPlan {
@@ -289,17 +285,7 @@ fn an_empty_text_is_no_value() {
     assert_eq!(group.template, default);
     assert!(group.unsupported.is_empty(), "{group:?}");
 
-    let activity = Activity::builder()
-        .activity_id("a")
-        .auto_scaling_group_name("app-blue")
-        .cause("c")
-        .status_code(ScalingActivityStatusCode::Failed)
-        .start_time(DateTime::from_secs(30))
-        .status_message("")
-        .description("Launching a new EC2 instance.  Status Reason: no room")
-        .build();
-    assert_eq!(
-        launch_failure(&activity).unwrap().message.as_str(),
-        "Launching a new EC2 instance.  Status Reason: no room"
-    );
+    let launching = "Launching a new EC2 instance.  Status Reason: no room";
+    let failed = activity(30, ScalingActivityStatusCode::Failed, launching, "");
+    assert_eq!(launch_failure(&failed).unwrap().message.as_str(), launching);
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::Subject;
-use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Called, Desk as _, Store as _};
 
 use super::*;
@@ -12,7 +11,7 @@ use crate::aws::testing::on;
 use crate::wire::Again::{Call as AtOnce, Look};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
-use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
+use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
 
 const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
@@ -46,11 +45,8 @@ const CALLS: [Call; 18] = [
 ];
 
 fn turns(fleet: &str) -> String {
-    let item: serde_dynamo::Item = serde_dynamo::to_item(json!({
-        "pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {fleet: 1500},
-    }))
-    .unwrap();
-    json!({"Responses": {"driftless": [item]}}).to_string()
+    let turns = json!({"pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {fleet: 1500}});
+    json!({"Responses": {"driftless": [wire(&turns)]}}).to_string()
 }
 
 /// A turn is read before it is written.
@@ -64,8 +60,6 @@ fn prepared(method: &str) -> Canned {
 
 async fn ask(aws: &Aws, method: &str) -> Called<String> {
     let subject = Subject::Instance(parsed("i-0aa11bb22cc33dd44"));
-    let freeze =
-        || Freeze { reason: "why".into(), owner: "ana".into(), since: at(0), expires_at: None, scope: scope() };
     match method {
         "fingerprints" => aws.fingerprints().await.map(words),
         "freezes" => aws.freezes(&app()).await.map(words),
@@ -74,7 +68,7 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
         "index" => aws.index(&BTreeMap::from([(subject, [app()].into())]), at(0)).await.map(words),
         "told" => aws.told(&app(), &["app-8-0".to_owned()]).await.map(words),
         "remember" => aws.remember(&app(), "f").await.map(words),
-        "set_freeze" => aws.set_freeze(&freeze()).await.map(words),
+        "set_freeze" => aws.set_freeze(&freeze(scope())).await.map(words),
         "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
         "take_turn" => aws.take_turn(&app(), 3, at(1_000)).await.map(words),
         "give_turn" => aws.give_turn(&app()).await.map(words),
@@ -91,10 +85,6 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
 
 fn scope() -> FreezeScope {
     FreezeScope::Fleet(app())
-}
-
-fn words<T: std::fmt::Debug>(answer: T) -> String {
-    format!("{answer:?}")
 }
 
 async fn met(methods: &[&str], lines: &[Line]) {

@@ -1,23 +1,13 @@
 //! What people are shown of the table, and the stop switch with its line in the journal.
 
-use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Desk, Held, Journal, Lock};
 
 use super::*;
 use crate::aws::testing::on;
 use crate::dynamodb::rows::JournalRow;
 
-fn freeze(scope: FreezeScope) -> Freeze {
-    Freeze { reason: "why".into(), owner: "ana".into(), since: at(0), expires_at: None, scope }
-}
-
 fn line(to: &str, milliseconds: i64) -> JournalEntry {
     JournalEntry { at: at(milliseconds), ..entry(to) }
-}
-
-fn wire(row: &JournalRow) -> Value {
-    let item: serde_dynamo::Item = serde_dynamo::to_item(row).unwrap();
-    serde_json::to_value(item).unwrap()
 }
 
 fn page(lines: &[JournalEntry], is_cut: bool) -> String {

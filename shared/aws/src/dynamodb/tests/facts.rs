@@ -85,11 +85,7 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
 
 #[tokio::test]
 async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
-    let refused = json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
-        "message": "The conditional request failed",
-    });
-    let canned = Canned::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, refused.to_string());
+    let canned = Canned::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
     let aws = on(&canned);
     assert!(aws.take_look(at(119_999)).await.unwrap());
     assert!(!aws.take_look(at(120_000)).await.unwrap());

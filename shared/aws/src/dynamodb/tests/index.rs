@@ -136,10 +136,9 @@ async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
     let mine = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
     assert!(on(&mine).take_turn(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
     // Someone wrote in between: it is read again.
-    let raced = crate::canned::json_error("ConditionalCheckFailedException", "no");
     let free = Canned::default()
         .on("BatchGetItem", 200, row(&["one"], 3))
-        .on("PutItem", 400, raced)
+        .on("PutItem", 400, condition_failed(None))
         .on("BatchGetItem", 200, row(&["one"], 4))
         .on("PutItem", 200, "{}");
     assert!(on(&free).take_turn(&app(), 2, at(5)).await.unwrap());

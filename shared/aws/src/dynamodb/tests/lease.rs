@@ -3,17 +3,6 @@ use driftless_reconciler::ports::{Acquired, Released, Store as _};
 use super::*;
 use crate::aws::testing::on;
 
-fn condition_failed(item: Option<&Value>) -> String {
-    let mut answer = json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
-        "message": "The conditional request failed",
-    });
-    if let Some(item) = item {
-        answer["Item"] = item.clone();
-    }
-    answer.to_string()
-}
-
 fn conflict() -> String {
     json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "ongoing"}).to_string()
 }

@@ -1,22 +1,11 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::RuleName;
-use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Store as _, Stored};
 
 use super::*;
 use crate::aws::testing::on;
 use crate::dynamodb::rows::{DriftingRow, FactRow, StateRow};
-
-/// A row as DynamoDB would send it.
-fn wire<R: serde::Serialize>(row: &R) -> Value {
-    let item: serde_dynamo::Item = serde_dynamo::to_item(row).unwrap();
-    serde_json::to_value(item).unwrap()
-}
-
-fn freeze(scope: FreezeScope) -> Freeze {
-    Freeze { reason: "incident".into(), owner: "ana".into(), since: at(0), expires_at: None, scope }
-}
 
 fn freeze_item(pk: &str, scope: FreezeScope) -> Value {
     wire(&json!({"pk": pk, "sk": "FREEZE", "schema_version": 1, "freeze": freeze(scope)}))

@@ -15,10 +15,12 @@ use driftless_planner::decision::{Decision, JournalEntry};
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{Condition, News, Notification};
+use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::record::Record;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Lease};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::canned::{Canned, Reply};
@@ -54,6 +56,16 @@ fn report(observed_at: Timestamp) -> Fact {
         observed_at,
         annotation: Some("not the golden image".into()),
     })
+}
+
+fn freeze(scope: FreezeScope) -> Freeze {
+    Freeze { reason: "incident".into(), owner: "ana".into(), since: at(0), expires_at: None, scope }
+}
+
+/// A row as DynamoDB would send it.
+fn wire<R: Serialize>(row: &R) -> Value {
+    let item: serde_dynamo::Item = serde_dynamo::to_item(row).unwrap();
+    serde_json::to_value(item).unwrap()
 }
 
 fn entry(to: &str) -> JournalEntry {
@@ -201,6 +213,18 @@ fn fine() -> Value {
 
 fn failed() -> Value {
     json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"})
+}
+
+/// The answer to a write whose condition did not hold, with the item where that is asked for.
+fn condition_failed(item: Option<&Value>) -> String {
+    let mut answer = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+        "message": "The conditional request failed",
+    });
+    if let Some(item) = item {
+        answer["Item"] = item.clone();
+    }
+    answer.to_string()
 }
 
 fn told(error: &CallError) -> (CallErrorKind, &str) {

@@ -5,9 +5,9 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::News;
 use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
-use driftless_testkit::{id, image_id, mins, secs};
+use driftless_testkit::{image_id, mins, secs};
 
-use super::{is_as_before, is_at_rest, until_over, weighted_fleet};
+use super::{in_phase, is_as_before, until_over, weighted_fleet};
 
 #[test]
 fn manual_approval_is_waited_for_and_a_day_is_enough() {
@@ -66,8 +66,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
             for other in ["one", "two", "three"] {
                 stage.account.turns.insert(other.parse().unwrap(), stage.now);
             }
-            stage.step(secs(15));
-            stage.step(secs(15));
+            stage.steps(2, secs(15));
         } else {
             stage.until_phase(phase);
         }
@@ -77,48 +76,12 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
         assert!(stage.answer().0, "{phase}: {:?}", stage.answer());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted, "{phase}");
         is_as_before(&stage, 3);
-        for _ in 0..5 {
-            stage.step(mins(60));
-        }
+        stage.steps(5, mins(60));
         assert_eq!(stage.record().cutover, None, "{phase}: held back");
         stage.say(Command::Retry);
         stage.look();
         stage.until_phase("scaling");
     }
-}
-
-#[test]
-fn rollback_while_warm_is_one_write() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    stage.until_phase("warm");
-    stage.say(Command::Rollback);
-    let writes = stage.acted.len();
-    stage.look();
-    assert_eq!(stage.weight("green"), 0);
-    assert_eq!(stage.acted[writes].action.name(), "set-weights");
-    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
-    is_as_before(&stage, 3);
-}
-
-#[test]
-fn rollback_after_retiring_is_a_cutover_without_the_waits() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    let done_at = stage.now;
-    stage.say(Command::Rollback);
-    stage.look();
-    assert!(stage.answer().0, "{:?}", stage.answer());
-    stage.until_phase("scaling");
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    assert!(stage.now < done_at + mins(30), "no step, bake or warm time is waited for");
-    is_at_rest(&stage, Color::Blue, 3, (1, 8), (0, 0));
-    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
-    for _ in 0..5 {
-        stage.step(mins(60));
-    }
-    assert_eq!(stage.record().cutover, None, "what was rolled back does not come back by itself");
 }
 
 #[test]
@@ -175,24 +138,10 @@ fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
 }
 
 #[test]
-fn a_rollback_that_would_change_nothing_says_so() {
-    let mut stage = weighted_fleet(3);
-    stage.say(Command::Rollback);
-    stage.look();
-    let (is_done, words) = stage.answer();
-    assert!(!is_done && words.contains("nothing to go back to"), "{words}");
-    assert!(stage.facts.is_empty(), "it is answered once");
-}
-
-#[test]
 fn a_pause_stops_the_clocks_until_resume() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    stage.until_phase("baking");
+    let mut stage = in_phase(3, "baking");
     stage.say(Command::Pause);
-    for _ in 0..10 {
-        stage.step(mins(30));
-    }
+    stage.steps(10, mins(30));
     assert_eq!(stage.cutover_phase(), Some("baking"));
     let waits = stage.record().cutover.as_ref().unwrap().waits.clone();
     assert_eq!(waits, Some(Waiting::Paused { actor: "ana".into() }));
@@ -203,36 +152,8 @@ fn a_pause_stops_the_clocks_until_resume() {
 }
 
 #[test]
-fn promote_skips_the_waits_and_never_health() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    stage.until_phase("shifting");
-    let begun = stage.now;
-    stage.say(Command::Promote);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    assert!(stage.now < begun + mins(10));
-}
-
-#[test]
-fn a_reject_is_evidence_against_the_image() {
-    let mut stage = weighted_fleet(3);
-    stage.tag("approval", "check");
-    stage.publish(2);
-    stage.until_phase("awaiting-approval");
-    stage.say(Command::Reject);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
-    assert!(stage.record().memory.vetoes.contains_key(&image_id(2)));
-    stage.say(Command::Unveto { image: image_id(2) });
-    stage.look();
-    assert!(stage.answer().0);
-    stage.until_phase("awaiting-approval");
-}
-
-#[test]
 fn a_veto_of_what_has_traffic_takes_it_back() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    stage.until_phase("baking");
+    let mut stage = in_phase(3, "baking");
     stage.say(Command::Veto { image: image_id(2) });
     stage.look();
     assert_eq!(stage.weight("green"), 0);
@@ -240,47 +161,9 @@ fn a_veto_of_what_has_traffic_takes_it_back() {
 }
 
 #[test]
-fn an_image_that_a_person_vetoed_before_it_came_is_no_candidate() {
-    let mut stage = weighted_fleet(3);
-    stage.say(Command::Veto { image: image_id(2) });
-    stage.look();
-    stage.publish(2);
-    for _ in 0..5 {
-        stage.step(mins(1));
-    }
-    assert_eq!(stage.record().cutover, None);
-    stage.say(Command::Unveto { image: image_id(2) });
-    stage.step(secs(1));
-    assert!(stage.record().cutover.is_some());
-}
-
-#[test]
-fn redeploy_runs_the_release_on_fresh_instances() {
-    let mut stage = weighted_fleet(3);
-    stage.say(Command::Redeploy);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
-    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
-}
-
-#[test]
-fn a_person_may_have_an_instance_replaced_without_the_debounce() {
-    let mut stage = weighted_fleet(3);
-    stage.say(Command::Replace { instance: id(1) });
-    stage.look();
-    assert!(stage.answer().0);
-    stage.look();
-    assert_eq!(stage.phase(1), "launching");
-    stage.say(Command::Replace { instance: id(77) });
-    stage.look();
-    assert!(!stage.answer().0);
-}
-
-#[test]
 fn accept_live_settles_what_load_balancer_and_record_disagree_on() {
     let mut stage = weighted_fleet(3);
-    stage.traffic.insert(driftless_testkit::target_group("blue"), vec![0]);
-    stage.traffic.insert(driftless_testkit::target_group("green"), vec![100]);
+    stage.weigh(&[("blue", 0), ("green", 100)]);
     stage.look();
     assert!(stage.record().conditions.contains_key("misconfigured"));
     stage.say(Command::AcceptLive { color: Color::Green });

@@ -9,7 +9,7 @@ use driftless_planner::refresh::RefreshStatus;
 use driftless_testkit::{RULE, Stage, image_id, member, mins, secs};
 
 use super::layouts::single_fleet;
-use super::{color, color_mut, is_as_before, is_at_rest, sicken, until_over, weighted_fleet};
+use super::{color, color_mut, in_phase, is_as_before, is_at_rest, sicken, until_over, weighted_fleet};
 
 fn touched(stage: &Stage) -> Vec<&str> {
     let of_groups = stage.acted.iter().filter(|outcome| outcome.action.group().is_some());
@@ -30,9 +30,7 @@ fn green_in_use() -> Stage {
 #[test]
 fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
     let mut stage = green_in_use();
-    for _ in 0..62 {
-        stage.step(mins(1));
-    }
+    stage.steps(62, mins(1));
     assert_eq!(stage.record().cutover, None);
     assert_eq!(stage.record().memory.past.last().map(|past| past.outcome), Some(CutoverOutcome::Aborted));
     assert_eq!((color(&stage, Color::Green).desired, touched(&stage)), (2, vec![]));
@@ -54,9 +52,7 @@ fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
 #[test]
 fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
-        let mut stage = weighted_fleet(3);
-        stage.publish(2);
-        stage.until_phase("retiring-old");
+        let mut stage = in_phase(3, "retiring-old");
         stage.say(command.clone());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{command:?}");
     }
@@ -64,9 +60,7 @@ fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
 
 /// Four of blue at full size, all traffic on green of which so many do not serve, and nobody wants to wait any longer.
 fn promoted_with(sick: usize) -> Stage {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("warm");
+    let mut stage = in_phase(4, "warm");
     stage.say(Command::Promote);
     sicken(&mut stage, Color::Green, sick);
     stage.look();
@@ -129,9 +123,7 @@ fn a_vetoed_release_is_not_put_on_fresh_instances() {
     let mut content = stage.templates[&own].clone();
     content.settings.insert("user_data".to_owned(), "sha256:2".into());
     stage.templates.insert(TemplateVersion { version: 2, ..own }, content);
-    for _ in 0..5 {
-        stage.step(mins(1));
-    }
+    stage.steps(5, mins(1));
     assert_eq!(stage.record().cutover, None);
     stage.publish(2);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
@@ -140,9 +132,7 @@ fn a_vetoed_release_is_not_put_on_fresh_instances() {
 
 #[test]
 fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
-    let mut stage = weighted_fleet(3);
-    stage.publish(2);
-    stage.until_phase("warm");
+    let mut stage = in_phase(3, "warm");
     let drifted = color(&stage, Color::Green).members[0].id.clone();
     stage.drift_under(drifted.clone(), RULE);
     // The old color breaks the rule as well: it is no evidence against the release.
@@ -159,20 +149,28 @@ fn a_surge_in_the_new_color_is_no_growth_of_the_fleet() {
     is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
 }
 
-#[test]
-fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
+/// A single group whose refresh to the second image is under way.
+fn refreshing() -> Stage {
     let mut stage = single_fleet();
     stage.publish(2);
     stage.until_phase("shifting");
-    stage.step(secs(15));
-    stage.step(secs(15));
-    let name = stage.groups[0].name.clone();
-    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
+    stage.steps(2, secs(15));
+    stage
+}
+
+/// Where its instance refresh is.
+fn refresh(stage: &mut Stage) -> &mut RefreshStatus {
+    &mut stage.refreshes.get_mut(&stage.groups[0].name).unwrap().status
+}
+
+#[test]
+fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
+    let mut stage = refreshing();
+    *refresh(&mut stage) = RefreshStatus::Stopped;
     stage.ring("web-5xx", None);
-    stage.step(secs(15));
-    stage.step(secs(15));
+    stage.steps(2, secs(15));
     // The way back is a roll of its own, and fails.
-    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Stopped;
+    *refresh(&mut stage) = RefreshStatus::Stopped;
     stage.until_phase("needs-operator");
     stage.wait(mins(30));
     let starts = |stage: &Stage| {
@@ -181,26 +179,19 @@ fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
     };
     let before = starts(&stage);
     stage.say(Command::Rollback);
-    stage.step(secs(15));
-    stage.step(secs(15));
+    stage.steps(2, secs(15));
     assert_eq!(stage.cutover_phase(), Some("rolling-back"));
     assert_eq!(starts(&stage), before + 1);
-    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::Successful;
+    *refresh(&mut stage) = RefreshStatus::Successful;
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
 }
 
 #[test]
 fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_it() {
-    let mut stage = single_fleet();
-    stage.publish(2);
-    stage.until_phase("shifting");
-    stage.step(secs(15));
-    stage.step(secs(15));
-    let name = stage.groups[0].name.clone();
-    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::CouldNotGoBack;
+    let mut stage = refreshing();
+    *refresh(&mut stage) = RefreshStatus::CouldNotGoBack;
     stage.ring("web-5xx", None);
-    stage.step(secs(15));
-    stage.step(secs(15));
+    stage.steps(2, secs(15));
     let plans = stage.acted.iter().filter_map(|outcome| {
         let Action::StartRefresh { plan, .. } = &outcome.action else { return None };
         Some((plan.template.version, plan.alarms.len(), plan.bake))
@@ -217,9 +208,7 @@ fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
     stage.tag("breaker", "100%");
     let drifted = color(&stage, Color::Blue).members[0].id.clone();
     stage.drift_under(drifted, RULE);
-    for _ in 0..80 {
-        stage.step(secs(15));
-    }
+    stage.steps(80, secs(15));
     assert_eq!(stage.record().quarantined.len(), 1);
     for (image, live) in [(2, Color::Green), (3, Color::Blue)] {
         stage.publish(image);
@@ -237,9 +226,7 @@ fn a_template_that_is_asked_for_again_changes_nothing_on_record() {
     stage.publish(2);
     stage.scripted.insert("set-template", ActionResult::Busy("throttled".into()));
     stage.until_phase("preparing");
-    for _ in 0..4 {
-        stage.step(secs(15));
-    }
+    stage.steps(4, secs(15));
     let before = stage.record().clone();
     stage.step(secs(15));
     assert_eq!(*stage.record(), before, "a function that is killed after each commit would never get on");

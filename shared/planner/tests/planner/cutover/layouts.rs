@@ -4,49 +4,16 @@ use driftless_planner::action::Action;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::{CutoverOutcome, Setting};
-use driftless_planner::refresh::RefreshStatus;
-use driftless_testkit::{Stage, around, image_id, pair, secs, target_group};
+use driftless_testkit::{Stage, around, image_id, pair_that_shares, pair_without_balancer, secs, target_group};
 
-use super::{adopted, color, color_mut, is_as_before, is_at_rest, until_over, weighted_fleet};
+use super::{adopted, color, color_mut, is_as_before, until_over, weighted_fleet};
 
 fn shared_fleet(size: u32) -> Stage {
-    let mut groups = pair(size);
-    groups[0].target_groups = vec![target_group("app")];
-    groups[1].target_groups = Vec::new();
-    adopted(groups, &[("app", 100)])
+    adopted(pair_that_shares(size), &[("app", 100)])
 }
 
 fn bare_fleet(size: u32) -> Stage {
-    let mut groups = pair(size);
-    for group in &mut groups {
-        group.target_groups = Vec::new();
-    }
-    adopted(groups, &[])
-}
-
-#[test]
-fn with_one_target_group_the_new_color_comes_in_before_the_old_one_goes_out() {
-    let mut stage = shared_fleet(3);
-    stage.publish(2);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
-    assert_eq!(color(&stage, Color::Green).target_groups, [target_group("app")]);
-    assert_eq!(color(&stage, Color::Blue).target_groups, []);
-    let order: Vec<_> = stage.done().into_iter().filter(|name| ["attach", "detach"].contains(name)).collect();
-    assert_eq!(order, ["attach", "detach"]);
-}
-
-#[test]
-fn with_one_target_group_the_way_back_attaches_before_it_detaches() {
-    let mut stage = shared_fleet(3);
-    stage.publish(2);
-    stage.until_phase("baking");
-    stage.ring("web-5xx", None);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
-    let order: Vec<_> = stage.done().into_iter().filter(|name| ["attach", "detach"].contains(name)).collect();
-    assert_eq!(order, ["attach", "detach", "attach", "detach"]);
-    is_as_before(&stage, 3);
-    assert_eq!(color(&stage, Color::Blue).target_groups, [target_group("app")]);
+    adopted(pair_without_balancer(size), &[])
 }
 
 #[test]
@@ -85,14 +52,6 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
 }
 
 #[test]
-fn without_a_load_balancer_capacity_moves() {
-    let mut stage = bare_fleet(3);
-    stage.publish(2);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    is_at_rest(&stage, Color::Green, 3, (1, 8), (0, 0));
-}
-
-#[test]
 fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
     let mut stage = bare_fleet(3);
     stage.publish(2);
@@ -107,47 +66,6 @@ pub(super) fn single_fleet() -> Stage {
     stage.look();
     stage.told.clear();
     stage
-}
-
-#[test]
-fn a_single_group_is_rolled_by_an_instance_refresh() {
-    let mut stage = single_fleet();
-    stage.publish(2);
-    stage.until_phase("shifting");
-    for _ in 0..4 {
-        stage.step(secs(15));
-    }
-    assert_eq!(stage.done().iter().filter(|name| **name == "start-refresh").count(), 1);
-    let name = stage.groups[0].name.clone();
-    let refresh = stage.refreshes.get_mut(&name).unwrap();
-    refresh.status = RefreshStatus::Successful;
-    let rolled = refresh.template.clone().unwrap();
-    stage.groups[0].template = driftless_planner::observation::TemplateReference::Numbered(rolled.clone());
-    for member in &mut stage.groups[0].members {
-        member.template = Some(rolled.clone());
-    }
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
-    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(2));
-    stage.settle();
-    stage.assert_clean(3);
-}
-
-#[test]
-fn an_alarm_sends_an_instance_refresh_back() {
-    let mut stage = single_fleet();
-    stage.publish(2);
-    stage.until_phase("shifting");
-    for _ in 0..4 {
-        stage.step(secs(15));
-    }
-    stage.ring("web-5xx", None);
-    stage.step(secs(15));
-    stage.step(secs(15));
-    let name = stage.groups[0].name.clone();
-    assert_eq!(stage.refreshes[&name].status, RefreshStatus::GoingBack);
-    stage.refreshes.get_mut(&name).unwrap().status = RefreshStatus::WentBack;
-    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
-    assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));
 }
 
 #[test]
@@ -172,9 +90,7 @@ fn the_old_color_grows_past_its_own_maximum_to_take_back_what_the_fleet_grew_to(
         stage.until_phase("warm");
         let new = color_mut(&mut stage, Color::Green);
         (new.max, new.min, new.desired) = (6, 6, 6);
-        for _ in 0..20 {
-            stage.step(secs(15));
-        }
+        stage.steps(20, secs(15));
         stage.say(Command::Rollback);
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "shared: {is_shared}");
         assert_eq!(color(&stage, Color::Green).desired, 0);
@@ -201,9 +117,7 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
     if ours {
         color_mut(&mut stage, Color::Green).min = 1;
         color_mut(&mut stage, Color::Green).desired = 4;
-        for _ in 0..10 {
-            stage.step(secs(15));
-        }
+        stage.steps(10, secs(15));
         assert_eq!(color(&stage, Color::Green).max, 4, "the fleet's own maximum");
         assert!(stage.record().ledger.is_empty());
     }

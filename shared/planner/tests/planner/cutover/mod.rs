@@ -6,7 +6,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::machine;
 use driftless_planner::observation::{Group, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
-use driftless_testkit::{Stage, image_id, member, pair, secs, target_group};
+use driftless_testkit::{Stage, image_id, pair, secs, target_group};
 
 mod commands;
 mod days;
@@ -29,6 +29,14 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     stage
 }
 
+/// [`weighted_fleet`], whose cutover to the second image is in this phase.
+fn in_phase(size: u32, phase: &str) -> Stage {
+    let mut stage = weighted_fleet(size);
+    stage.publish(2);
+    stage.until_phase(phase);
+    stage
+}
+
 /// Looks on until no cutover is under way, and returns how the last one ended.
 fn until_over(stage: &mut Stage) -> CutoverOutcome {
     for _ in 0..3000 {
@@ -36,8 +44,7 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
             && let Some(past) = stage.record().memory.past.last()
         {
             let outcome = past.outcome;
-            stage.step(secs(15));
-            stage.step(secs(15));
+            stage.steps(2, secs(15));
             return outcome;
         }
         stage.step(secs(15));
@@ -53,13 +60,15 @@ fn phases(stage: &Stage) -> Vec<&str> {
 }
 
 fn color(stage: &Stage, color: Color) -> &Group {
-    let name = format!("app-{color:?}").to_lowercase();
-    stage.groups.iter().find(|group| group.name.as_str() == name).unwrap()
+    stage.groups.iter().find(|group| is_named(group, color)).unwrap()
 }
 
 fn color_mut(stage: &mut Stage, color: Color) -> &mut Group {
-    let name = format!("app-{color:?}").to_lowercase();
-    stage.groups.iter_mut().find(|group| group.name.as_str() == name).unwrap()
+    stage.groups.iter_mut().find(|group| is_named(group, color)).unwrap()
+}
+
+fn is_named(group: &Group, color: Color) -> bool {
+    group.name.as_str() == format!("app-{color:?}").to_lowercase()
 }
 
 fn quiet(stage: &mut Stage, name: &str) {
@@ -100,9 +109,4 @@ fn weights_written(stage: &Stage) -> Vec<u32> {
 fn sicken(stage: &mut Stage, of: Color, count: usize) {
     let ids: Vec<_> = color(stage, of).members.iter().take(count).map(|member| member.id.clone()).collect();
     stage.sick.extend(ids);
-}
-
-#[test]
-fn members_are_numbered() {
-    assert_eq!(member(1).id, pair(1)[0].members[0].id);
 }

@@ -5,9 +5,9 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
-use driftless_testkit::{Stage, freeze, image_id, mins, secs, target_group};
+use driftless_testkit::{Stage, image_id, mins, secs, target_group};
 
-use super::{color, color_mut, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};
+use super::{color, color_mut, in_phase, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};
 
 fn waits(stage: &Stage) -> Option<&Waiting> {
     stage.record().cutover.as_ref().and_then(|cutover| cutover.waits.as_ref())
@@ -21,9 +21,7 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
     stage.until_phase("baking");
     stage.ring("web-5xx", Some(Color::Green));
     stage.ring("api-5xx", Some(Color::Blue));
-    for _ in 0..20 {
-        stage.step(mins(1));
-    }
+    stage.steps(20, mins(1));
     assert_eq!(waits(&stage).map(Waiting::guard), Some("both-colors-alarm"));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
     assert!(stage.record().memory.vetoes.is_empty());
@@ -34,22 +32,26 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
 
 #[test]
 fn an_alarm_of_the_old_color_alone_does_not_stop_the_way_to_the_new_one() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("shifting");
+    let mut stage = in_phase(4, "shifting");
     stage.ring("web-5xx", Some(Color::Blue));
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
 
-#[test]
-fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
+/// No instance of green comes, for this reason.
+fn without_launches(message: &str) -> Stage {
     let mut stage = weighted_fleet(4);
     stage.launches = false;
     stage.publish(2);
     stage.until_phase("scaling");
     stage.wait(secs(30));
-    let failure = LaunchFailure { at: stage.now, message: "InsufficientInstanceCapacity: no room".into() };
+    let failure = LaunchFailure { at: stage.now, message: message.into() };
     stage.launch_failures.insert("app-green".parse().unwrap(), failure);
+    stage
+}
+
+#[test]
+fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
+    let mut stage = without_launches("InsufficientInstanceCapacity: no room");
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
     is_as_before(&stage, 4);
     assert!(stage.record().memory.vetoes.is_empty());
@@ -61,13 +63,7 @@ fn a_shortage_gives_up_without_a_veto_and_tries_again_later() {
 
 #[test]
 fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
-    let mut stage = weighted_fleet(4);
-    stage.launches = false;
-    stage.publish(2);
-    stage.until_phase("scaling");
-    stage.wait(secs(30));
-    let failure = LaunchFailure { at: stage.now, message: "The image id '[ami-2]' does not exist".into() };
-    stage.launch_failures.insert("app-green".parse().unwrap(), failure);
+    let mut stage = without_launches("The image id '[ami-2]' does not exist");
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
     assert!(stage.record().memory.vetoes.contains_key(&image_id(2)));
     stage.launches = true;
@@ -76,12 +72,8 @@ fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
 
 #[test]
 fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("shifting");
-    while stage.weight("green") != 10 {
-        stage.step(secs(15));
-    }
+    let mut stage = in_phase(4, "shifting");
+    stage.until(|stage| stage.weight("green") == 10);
     stage.traffic.insert(target_group("green"), vec![33]);
     stage.step(mins(29));
     stage.step(secs(59));
@@ -98,34 +90,10 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
 }
 
 #[test]
-fn a_freeze_stops_the_clocks_and_never_the_way_back() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("shifting");
-    while stage.weight("green") != 10 {
-        stage.step(secs(15));
-    }
-    stage.freezes.push(freeze(stage.now, None));
-    for _ in 0..30 {
-        stage.step(mins(20));
-    }
-    assert_eq!((stage.weight("green"), stage.cutover_phase()), (10, Some("shifting")));
-    stage.ring("web-5xx", Some(Color::Green));
-    stage.step(secs(15));
-    assert_eq!(stage.weight("green"), 0);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
-    is_as_before(&stage, 4);
-}
-
-#[test]
 fn a_new_color_of_which_fewer_than_half_serve_loses_its_traffic_at_once() {
     for (sick, phase) in [(2, "shifting"), (3, "rolling-back")] {
-        let mut stage = weighted_fleet(4);
-        stage.publish(2);
-        stage.until_phase("shifting");
-        while stage.weight("green") != 10 {
-            stage.step(secs(15));
-        }
+        let mut stage = in_phase(4, "shifting");
+        stage.until(|stage| stage.weight("green") == 10);
         sicken(&mut stage, Color::Green, sick);
         stage.step(secs(1));
         assert_eq!(stage.cutover_phase(), Some(phase), "{sick}");
@@ -135,9 +103,7 @@ fn a_new_color_of_which_fewer_than_half_serve_loses_its_traffic_at_once() {
 #[test]
 fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_proportion() {
     for (sick_old, sick_new, left) in [(0, 4, 0), (1, 3, 0), (3, 3, 50), (3, 4, 0), (4, 3, 100)] {
-        let mut stage = weighted_fleet(4);
-        stage.publish(2);
-        stage.until_phase("warm");
+        let mut stage = in_phase(4, "warm");
         sicken(&mut stage, Color::Blue, sick_old);
         sicken(&mut stage, Color::Green, sick_new);
         stage.look();
@@ -153,9 +119,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
 
 #[test]
 fn a_minimum_that_another_hand_wrote_stays_when_all_is_put_back() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("baking");
+    let mut stage = in_phase(4, "baking");
     color_mut(&mut stage, Color::Blue).min = 3;
     stage.ring("web-5xx", Some(Color::Green));
     stage.look();
@@ -171,9 +135,7 @@ fn all_turns_taken_it_waits_for_one() {
         stage.account.turns.insert(other.parse().unwrap(), stage.now);
     }
     stage.publish(2);
-    for _ in 0..5 {
-        stage.step(mins(1));
-    }
+    stage.steps(5, mins(1));
     assert_eq!(stage.cutover_phase(), Some("queued"));
     assert_eq!(waits(&stage).map(Waiting::guard), Some("turn"));
     stage.account.turns.remove(&"two".parse().unwrap());
@@ -186,9 +148,7 @@ fn an_alarm_that_rings_already_stops_the_preflight() {
     let mut stage = weighted_fleet(3);
     stage.ring("web-5xx", None);
     stage.publish(2);
-    for _ in 0..5 {
-        stage.step(mins(1));
-    }
+    stage.steps(5, mins(1));
     assert_eq!(waits(&stage).map(Waiting::guard), Some("preflight"));
     assert_eq!(stage.acted.iter().filter(|outcome| outcome.action.group().is_some()).count(), 0);
     quiet(&mut stage, "web-5xx");
@@ -198,9 +158,7 @@ fn an_alarm_that_rings_already_stops_the_preflight() {
 #[test]
 fn no_replacement_starts_from_preparing_to_baking() {
     for phase in ["preparing", "scaling", "verifying", "shifting", "baking"] {
-        let mut stage = weighted_fleet(4);
-        stage.publish(2);
-        stage.until_phase(phase);
+        let mut stage = in_phase(4, phase);
         let of_live = if phase == "baking" { Color::Green } else { Color::Blue };
         let drifted = color(&stage, of_live).members[0].id.clone();
         stage.drift_under(drifted.clone(), driftless_testkit::RULE);
@@ -227,9 +185,7 @@ fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
         (Lifecycle::Pending, Some("shifting")),
         (Lifecycle::Terminating, Some("shifting")),
     ] {
-        let mut stage = weighted_fleet(1);
-        stage.publish(2);
-        stage.until_phase("verifying");
+        let mut stage = in_phase(1, "verifying");
         let of_new = color(&stage, Color::Green).members[0].id.clone();
         stage.drift_under(of_new, driftless_testkit::RULE);
         stage.now += mins(6);
@@ -245,9 +201,7 @@ fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
 fn a_cutover_waits_for_the_replacements_under_way() {
     let mut stage = weighted_fleet(4);
     stage.drift(1);
-    stage.look();
-    stage.wait(mins(5));
-    stage.look();
+    stage.debounce();
     assert_eq!(stage.phase(1), "launching");
     stage.publish(2);
     stage.step(secs(1));
@@ -257,13 +211,9 @@ fn a_cutover_waits_for_the_replacements_under_way() {
 
 #[test]
 fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("baking");
+    let mut stage = in_phase(4, "baking");
     let alarm = stage.alarms.remove(&"web-5xx".parse().unwrap()).unwrap();
-    for _ in 0..30 {
-        stage.step(mins(1));
-    }
+    stage.steps(30, mins(1));
     assert!(matches!(waits(&stage), Some(Waiting::GuardAlarmMissing { .. })));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
     stage.alarms.insert("web-5xx".parse().unwrap(), alarm);
@@ -272,12 +222,8 @@ fn an_alarm_that_is_deleted_in_the_middle_holds_the_traffic() {
 
 #[test]
 fn what_too_few_serve_for_is_said() {
-    let mut stage = weighted_fleet(4);
-    stage.publish(2);
-    stage.until_phase("shifting");
-    while stage.weight("green") != 10 {
-        stage.step(secs(15));
-    }
+    let mut stage = in_phase(4, "shifting");
+    stage.until(|stage| stage.weight("green") == 10);
     sicken(&mut stage, Color::Green, 1);
     stage.step(secs(1));
     assert_eq!(waits(&stage), Some(&Waiting::ColorBelowFloor { serving: 3, floor: 4 }));
@@ -296,9 +242,7 @@ fn the_last_that_serve_are_not_let_go_however_bad_their_image() {
         stage.until_phase("awaiting-approval");
         sicken(&mut stage, Color::Blue, 4 - serving_of_old);
         stage.say(Command::Abort);
-        for _ in 0..20 {
-            stage.step(secs(15));
-        }
+        stage.steps(20, secs(15));
         assert_eq!(stage.cutover_phase(), phase, "{serving_of_old} of the old color serve");
         if serving_of_old == 0 {
             let new = color(&stage, Color::Green).members.len();

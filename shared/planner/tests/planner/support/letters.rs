@@ -11,7 +11,7 @@ use driftless_planner::record::{
     WithdrawReason, WouldCutOver,
 };
 use driftless_planner::text::ForeignText;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 fn drift() -> Vec<DriftReason> {
@@ -23,24 +23,21 @@ pub(crate) fn notification(news: News, groups: &[&str]) -> Notification {
     Notification { id: "app-7-0".to_owned(), fleet: fleet(), groups, at: t0(), news }
 }
 
-fn started(remark: &str) -> News {
+fn started(drift: Vec<DriftReason>, goes_first: bool) -> News {
     News::ReplacementStarted {
         instance: id(1),
         group: "app-blue".parse().unwrap(),
         zone: "eu-central-1a".parse().unwrap(),
-        drift: drift(),
-        remarks: vec![remark.into()],
+        drift,
+        remarks: vec!["port 22 is open".into()],
         deadline: t0() + mins(20),
-        goes_first: false,
+        goes_first,
     }
 }
 
-fn goes_first() -> News {
-    let News::ReplacementStarted { instance, group, zone, remarks, deadline, .. } = started("port 22 is open") else {
-        unreachable!()
-    };
-    let drift = vec![DriftReason::Template { found: version(3) }];
-    News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: true }
+fn replaced(drift: Vec<DriftReason>, kept_until: Option<Timestamp>) -> News {
+    let took = SignedDuration::from_secs(754);
+    News::Replaced { instance: id(1), successor: id(101), drift, took, kept_until }
 }
 
 pub(crate) fn conditions() -> Vec<Condition> {
@@ -106,45 +103,19 @@ fn of_cutovers() -> Vec<(String, News)> {
 
 /// One of each, and of each that is worded in several ways, one of each way.
 pub(crate) fn news() -> Vec<(String, News)> {
-    let image = Some("ami-00000000000000001".parse().unwrap());
+    let image = Some(image_id(1));
+    let release = Release { template: version(7), image: image_id(1), since: t0(), build: None };
+    let of_old_age = vec![DriftReason::Age, DriftReason::Operator { actor: "ana".into() }];
     let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
     let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
     let debugging = "protected by the tag driftless:protect: debugging".into();
     let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
     let mut all = vec![
-        (
-            "adopted".to_owned(),
-            News::Adopted {
-                release: Release {
-                    template: version(7),
-                    image: "ami-00000000000000001".parse().unwrap(),
-                    since: t0(),
-                    build: None,
-                },
-            },
-        ),
-        ("replacement-started".to_owned(), started("port 22 is open")),
-        (
-            "replaced".to_owned(),
-            News::Replaced {
-                instance: id(1),
-                successor: id(101),
-                drift: drift(),
-                took: SignedDuration::from_secs(754),
-                kept_until: None,
-            },
-        ),
-        (
-            "replaced-kept".to_owned(),
-            News::Replaced {
-                instance: id(1),
-                successor: id(101),
-                drift: vec![DriftReason::Age, DriftReason::Operator { actor: "ana".into() }],
-                took: SignedDuration::from_secs(754),
-                kept_until: Some(t0() + QUARANTINE_FOR),
-            },
-        ),
-        ("replacement-goes-first".to_owned(), goes_first()),
+        ("adopted".to_owned(), News::Adopted { release }),
+        ("replacement-started".to_owned(), started(drift(), false)),
+        ("replaced".to_owned(), replaced(drift(), None)),
+        ("replaced-kept".to_owned(), replaced(of_old_age, Some(t0() + QUARANTINE_FOR))),
+        ("replacement-goes-first".to_owned(), started(vec![DriftReason::Template { found: version(3) }], true)),
         (
             "surplus-kept".to_owned(),
             News::SurplusKept { instance: id(101), why: "only 2 would serve, and the floor is 3".into() },
