@@ -180,15 +180,10 @@ impl Relay {
         let mark = self.recording.begin(call);
         let (outcome, reply) = match strike {
             None => self.forward(&service, head, body).await,
-            Some(Strike::Delay(duration)) => {
-                tokio::time::sleep(duration).await;
-                self.forward(&service, head, body).await
-            }
             Some(Strike::Fail { status, code, message }) => {
                 let reply = Protocol::of(&head, &service).error(status, &code, &message);
                 (Outcome::NotForwarded, reply.map_err(|_| Closed))
             }
-            Some(Strike::DropRequest) => (Outcome::NotForwarded, Err(Closed)),
             Some(Strike::DropReply) => (self.forward(&service, head, body).await.0, Err(Closed)),
             Some(Strike::Kill) => {
                 self.kill(connection, function);

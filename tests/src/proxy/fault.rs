@@ -23,8 +23,6 @@ pub struct Fault {
 /// What is done to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strike {
-    /// It arrives later.
-    Delay(Duration),
     /// It never arrives; the function reads this error, in the format of the call's protocol.
     Fail {
         /// The HTTP status.
@@ -33,8 +31,6 @@ pub enum Strike {
         code: String,
         message: String,
     },
-    /// It never arrives; the connection is closed.
-    DropRequest,
     /// It is done; the connection is closed without the reply.
     DropReply,
     /// It never arrives; the process that sent it is killed.
@@ -60,9 +56,7 @@ impl Strike {
     /// The word for it in the recording.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
-            Self::Delay(_) => "delayed",
             Self::Fail { .. } => "made to fail",
-            Self::DropRequest => "request dropped",
             Self::DropReply => "reply dropped",
             Self::Kill => "caller killed before",
             Self::KillAfterwards => "caller killed after",

@@ -8,7 +8,7 @@ use std::sync::MutexGuard;
 
 use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName};
-use driftless_planner::image::{Image, ImageState};
+use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::Defaults;
@@ -460,17 +460,5 @@ pub(crate) fn someone_terminates(world: &mut State, number: usize) {
 
 /// An image that is tagged for the fleet.
 pub(crate) fn image(id: &str) -> Image {
-    Image {
-        id: id.parse().unwrap(),
-        state: ImageState::Available,
-        is_own: true,
-        image_for: Some("app".into()),
-        build: None,
-        commit: None,
-        created_at: start(),
-        architecture: "x86_64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
-    }
+    Image { id: id.parse().unwrap(), build: None, created_at: start(), ..driftless_testkit::image(1) }
 }

@@ -13,7 +13,7 @@ use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
-use driftless_planner::image::{Image, ImageState};
+use driftless_planner::image::Image;
 use driftless_planner::observation::{Freeze, FreezeScope, TemplateContent, TemplateVersion};
 use driftless_simulator::cloud::{Build, Cloud};
 use driftless_simulator::dice::Dice;
@@ -124,16 +124,11 @@ fn zones() -> Vec<Zone> {
 fn image(number: u128) -> Image {
     Image {
         id: format!("ami-{number:017x}").parse().unwrap(),
-        state: ImageState::Available,
-        is_own: true,
         image_for: None,
         build: None,
-        commit: None,
         created_at: Timestamp::UNIX_EPOCH,
         architecture: "arm64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
+        ..driftless_testkit::image(1)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use driftless_planner::fact::{AlarmState, Fact, Verdict};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
-use driftless_planner::image::{Image, ImageState};
+use driftless_planner::image::Image;
 use driftless_planner::wake::WakeMessage;
 use driftless_simulator::account::{Size, breaks};
 use driftless_simulator::cloud::Build;
@@ -181,19 +181,8 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
     let web: FleetName = web[0].0.clone();
     {
         let mut world = simulation.shared().lock();
-        let image = Image {
-            id: "ami-00000000000000002".parse().unwrap(),
-            state: ImageState::Available,
-            is_own: true,
-            image_for: Some(web.as_str().into()),
-            build: Some("2".into()),
-            commit: None,
-            created_at: world.now,
-            architecture: "x86_64".into(),
-            source_instance: None,
-            is_backup: false,
-            image_builder_arn: None,
-        };
+        let image =
+            Image { image_for: Some(web.as_str().into()), created_at: world.now, ..driftless_testkit::image(2) };
         world.cloud.add_image(image, Build::Good);
         world.advance_cloud();
     }

@@ -5,55 +5,17 @@ use std::collections::BTreeMap;
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
-use driftless_planner::ids::{GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
-use driftless_planner::image::{Image, ImageState};
-use driftless_planner::observation::{TargetHealth, TemplateContent, TemplateVersion};
+use driftless_planner::ids::{GroupName, InstanceId, RuleName, Zone};
+use driftless_planner::observation::{TargetHealth, TemplateContent};
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
 use driftless_reconciler::ports::{CallErrorKind, Launched};
 use driftless_simulator::cloud::{Actor, Build, Cloud, CloudEvent, Life};
 use driftless_simulator::dice::Dice;
-use jiff::{SignedDuration, Timestamp};
-
-pub(crate) fn start() -> Timestamp {
-    "2026-11-20T12:00:00Z".parse().unwrap()
-}
-
-pub(crate) fn mins(minutes: i64) -> SignedDuration {
-    SignedDuration::from_mins(minutes)
-}
+pub(crate) use driftless_testkit::{image, image_id, mins, t0 as start, target_group, version};
+use jiff::SignedDuration;
 
 pub(crate) fn zone(letter: char) -> Zone {
     format!("eu-central-1{letter}").parse().unwrap()
-}
-
-pub(crate) fn image(number: u32) -> Image {
-    Image {
-        id: image_id(number),
-        state: ImageState::Available,
-        is_own: true,
-        image_for: Some("app".into()),
-        build: None,
-        commit: None,
-        created_at: start(),
-        architecture: "x86_64".into(),
-        source_instance: None,
-        is_backup: false,
-        image_builder_arn: None,
-    }
-}
-
-pub(crate) fn image_id(number: u32) -> ImageId {
-    format!("ami-{number:017x}").parse().unwrap()
-}
-
-pub(crate) fn version(number: u64) -> TemplateVersion {
-    TemplateVersion { template: "lt-00000000000000001".parse().unwrap(), version: number }
-}
-
-pub(crate) fn target_group(name: &str) -> TargetGroupArn {
-    format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{name}/73e2d6bc24d8a067")
-        .parse()
-        .unwrap()
 }
 
 pub(crate) fn listener() -> ForwardPlace {
@@ -136,36 +98,6 @@ fn a_terminated_instance_is_replaced_unless_capacity_goes_with_it() {
         assert_eq!(cloud.endings()[0].by, Actor::Driftless);
         assert_eq!(cloud.traffic().failed(), 0, "it was drained first");
     }
-}
-
-#[test]
-fn capacity_does_not_go_below_the_minimum_with_an_instance() {
-    let mut cloud = cloud(3);
-    cloud.set_minimum(&group(), 3).unwrap();
-    let first = members(&cloud).remove(0);
-    let error = cloud.terminate(&first, CapacityChange::Decrement).unwrap_err();
-    assert_eq!(error.kind, CallErrorKind::Refused);
-    assert!(error.message.as_str().contains("min size"), "{error}");
-}
-
-#[test]
-fn a_minimum_above_the_size_raises_it_and_one_above_the_maximum_is_refused() {
-    let mut cloud = cloud(3);
-    cloud.set_minimum(&group(), 5).unwrap();
-    after(&mut cloud, mins(5));
-    assert_eq!(cloud.serving_in(&group()), 5);
-    assert_eq!(cloud.set_minimum(&group(), 6).unwrap_err().kind, CallErrorKind::Refused);
-}
-
-#[test]
-fn a_launch_is_one_for_each_token_and_needs_room() {
-    let mut cloud = cloud(3);
-    let launched = |cloud: &mut Cloud, token: &str| cloud.launch(&group(), &zone('b'), token);
-    let Launched::Instance(first) = launched(&mut cloud, "one").unwrap() else { panic!("failed") };
-    assert_eq!(launched(&mut cloud, "one").unwrap(), Launched::Instance(first.clone()));
-    assert_eq!(cloud.instances()[&first].zone, zone('b'));
-    launched(&mut cloud, "two").unwrap();
-    assert_eq!(launched(&mut cloud, "three").unwrap_err().kind, CallErrorKind::Refused);
 }
 
 #[test]
@@ -264,18 +196,6 @@ fn with_no_healthy_target_all_get_requests() {
     let health = cloud.target_health(&target_group("blue")).unwrap();
     assert!(health.values().all(|health| matches!(health, TargetHealth::Unhealthy(_))), "{health:?}");
     assert_eq!(cloud.traffic().failed(), 300, "every one since they broke");
-}
-
-#[test]
-fn a_target_of_a_group_that_no_action_names_is_unused() {
-    let mut cloud = cloud(2);
-    cloud.edit_forward(&listener(), |forward| {
-        forward.weights.remove(&target_group("green"));
-    });
-    cloud.attach(&group(), &target_group("green"), driftless_planner::balancer::AttachmentApi::TargetGroups).unwrap();
-    after(&mut cloud, mins(2));
-    let health = cloud.target_health(&target_group("green")).unwrap();
-    assert!(health.len() == 2 && health.values().all(|health| *health == TargetHealth::Unused), "{health:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! virtual time: the machine that runs the test has no part in it.
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::image::{Image, ImageState};
+use driftless_planner::image::Image;
 use driftless_simulator::cloud::{Build, Life};
 use driftless_simulator::executor::Simulation;
 use driftless_simulator::scenario::Scenario;
@@ -102,19 +102,7 @@ fn replaced(layout: &str, policy: &str, debounce: SignedDuration) -> Pace {
 
 fn cut_over(layout: &str, policy: &str, watched: SignedDuration) -> Pace {
     measured(settled(layout, policy), watched + WARM_UP, |world| {
-        let image = Image {
-            id: "ami-00000000000000002".parse().unwrap(),
-            state: ImageState::Available,
-            is_own: true,
-            image_for: Some("web".into()),
-            build: Some("2".into()),
-            commit: None,
-            created_at: world.now,
-            architecture: "x86_64".into(),
-            source_instance: None,
-            is_backup: false,
-            image_builder_arn: None,
-        };
+        let image = Image { image_for: Some("web".into()), created_at: world.now, ..driftless_testkit::image(2) };
         world.cloud.add_image(image, Build::Good);
     })
 }
