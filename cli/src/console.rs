@@ -39,7 +39,6 @@ pub struct Console<'a> {
     pub out: &'a mut dyn Write,
     /// What is no answer goes here: questions, warnings, errors.
     pub aside: &'a mut dyn Write,
-    /// How drawings look.
     pub style: Style,
     /// The lines of the terminal that the answer goes to, where it can be drawn anew. None: it goes to none.
     pub rows: Option<usize>,

@@ -60,10 +60,7 @@ impl fmt::Display for Function {
 pub enum DeskError {
     /// The machine is out of what every program needs.
     #[error("this machine cannot open a connection: {why}")]
-    NoRuntime {
-        /// What it said.
-        why: String,
-    },
+    NoRuntime { why: String },
     /// No credentials, or expired ones.
     #[error("there are no AWS credentials that can be used: {why}")]
     NoCredentials {
@@ -78,11 +75,7 @@ pub enum DeskError {
     NoStack { stack: String, region: String },
     /// IAM says no.
     #[error("access to the function {function} is denied: {why}")]
-    Denied {
-        function: Function,
-        /// What AWS said.
-        why: String,
-    },
+    Denied { function: Function, why: String },
     /// The function answers with an error, or is throttled.
     #[error("the function {function} does not answer: {why}")]
     Unavailable {

@@ -12,11 +12,8 @@ use aws_types::sdk_config::{RetryConfig, SharedAsyncSleep, TimeoutConfig};
 /// One client for each service that tests call.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    /// EC2.
     pub ec2: aws_sdk_ec2::Client,
-    /// Auto Scaling.
     pub autoscaling: aws_sdk_autoscaling::Client,
-    /// Elastic Load Balancing.
     pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     pub dynamodb: aws_sdk_dynamodb::Client,

@@ -20,7 +20,6 @@ pub struct Person {
 /// What a command printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {
-    /// The exit code.
     pub code: i32,
     /// The answer.
     pub out: String,

@@ -27,7 +27,6 @@ use statement::{check, check_somewhere};
 /// What the functions may do.
 #[derive(Debug, Clone)]
 pub struct Permissions {
-    /// By function.
     policies: BTreeMap<String, Vec<Statement>>,
     /// By action: what AWS checks besides, on resources that the call does not name.
     dependents: BTreeMap<String, Vec<String>>,

@@ -189,14 +189,6 @@ class OneTruth(unittest.TestCase):
                 before, after = readme.rewritten(module)
                 self.assertEqual(before, after, "python3 tests/terraform/readme.py --write")
 
-    def test_the_policy_has_the_keys_that_driftless_reads(self) -> None:
-        planner = (ROOT / "shared" / "planner" / "src" / "policy.rs").read_text()
-        known = set(re.findall(r'"([a-z-]+)"', re.search(r"const KEYS: [^=]+= \[(.*?)\];", planner, re.DOTALL)[1]))
-        module = (MODULE / "policy.tf").read_text()
-        own = set(re.findall(r"^    ([a-z-]+) += \{ pattern", module, re.MULTILINE))
-        elsewhere = set(re.findall(r"^    ([a-z-]+) += \"", re.search(r"policy_keys_elsewhere = \{(.*?)\n  \}", module, re.DOTALL)[1], re.MULTILINE))
-        self.assertEqual(own | elsewhere - {"fleet", "color"}, known)
-
     def test_the_role_has_the_name_that_the_stack_may_pass(self) -> None:
         template = (ROOT / "template.yaml").read_text()
         self.assertIn("role/driftless-fleet-*", template)

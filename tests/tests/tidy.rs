@@ -149,7 +149,8 @@ fn unsaid(source: &str) -> Vec<&str> {
         let is_item = item.is_some_and(|item| {
             ["fn ", "struct ", "enum ", "trait ", "type "].iter().any(|kind| item.starts_with(kind))
         });
-        if is_item && !said {
+        // What a macro makes gets its docs from where it is called.
+        if is_item && !said && !line.contains('$') {
             found.push(line);
         }
         said = line.starts_with("///") || (said && (line.starts_with('#') || line.ends_with(")]")));

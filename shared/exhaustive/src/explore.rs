@@ -54,7 +54,6 @@ pub struct Expansion<M: Model> {
 /// One thing that may happen.
 #[derive(Debug)]
 pub struct Step<M: Model> {
-    /// What happens.
     pub what: M::Move,
     /// What it leads to. Err: it must never happen.
     pub leads_to: Result<M::State, Broken>,
@@ -102,7 +101,6 @@ impl Tally {
 /// What the exploration came to.
 #[derive(Debug)]
 pub struct Explored {
-    /// How many states there are.
     pub states: usize,
     /// How many transitions lead from one to another.
     pub transitions: usize,
@@ -114,7 +112,6 @@ pub struct Explored {
     pub calm_moves_max: usize,
     /// How many states were expanded once more, as they were found on another way, and led to the same.
     pub doubted: usize,
-    /// What was counted.
     pub tally: Tally,
 }
 

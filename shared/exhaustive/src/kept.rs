@@ -192,19 +192,10 @@ fn of_cutover(cutover: &mut Cutover, words: &mut String) {
     let held_from = cutover.held_since.map(|held_since| held_since.max(cutover.since));
     cutover.held_since = held_from.map(|_| Timestamp::UNIX_EPOCH);
     cutover.since = Timestamp::UNIX_EPOCH;
-    let until = match &mut cutover.phase {
-        CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => Some(until),
-        CutoverPhase::Queued
-        | CutoverPhase::Preflight
-        | CutoverPhase::Preparing
-        | CutoverPhase::Scaling
-        | CutoverPhase::Verifying { .. }
-        | CutoverPhase::AwaitingApproval
-        | CutoverPhase::Shifting(_)
-        | CutoverPhase::Retiring
-        | CutoverPhase::Aborting { .. }
-        | CutoverPhase::RollingBack { .. }
-        | CutoverPhase::NeedsOperator { .. } => None,
+    let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = &mut cutover.phase {
+        Some(until)
+    } else {
+        None
     };
     for deadline in [Some(&mut cutover.deadline), until].into_iter().flatten() {
         if *deadline == Timestamp::MAX {

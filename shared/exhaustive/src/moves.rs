@@ -55,7 +55,6 @@ pub enum Move {
     Sleep,
     /// The sleeper wakes up and commits, if the record is still the one that it read.
     CommitLate,
-    /// It dies.
     Die,
 }
 

@@ -15,7 +15,6 @@ use crate::world::{Bounds, World};
 pub enum Actor {
     /// It looks next, with what came of the last look's actions. Nothing: a fresh one.
     Looking(Vec<Outcome>),
-    /// It acts next.
     Acting(Hand),
 }
 
@@ -36,7 +35,6 @@ pub struct Hand {
 #[derive(Debug)]
 pub struct Decided {
     pub decision: Decision,
-    /// Its next record.
     pub next: Arc<Kept>,
     /// The version of the record that it was made on. None: there was none.
     pub read_version: Option<u64>,

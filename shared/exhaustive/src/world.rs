@@ -19,7 +19,6 @@ pub const SIZE: u32 = 2;
 /// Everything that is read, and what people want.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The time.
     pub now: Timestamp,
     /// The groups: one, or blue and green.
     pub groups: Vec<Pool>,
@@ -97,7 +96,6 @@ pub struct Server {
     pub is_sick: bool,
     /// Whether it is protected from scale-in.
     pub is_protected: bool,
-    /// When it was launched.
     pub launched_at: Timestamp,
     /// Whether it came because Driftless asked for it.
     pub is_ours: bool,

@@ -78,14 +78,10 @@ pub struct FleetEnvironment {
 pub enum EnvironmentError {
     /// It is absent, or empty.
     #[error("environment variable {name} is not set")]
-    Missing {
-        /// The variable.
-        name: &'static str,
-    },
+    Missing { name: &'static str },
     /// Its value is not what it should be.
     #[error("environment variable {name} must be {expected}")]
     Invalid {
-        /// The variable.
         name: &'static str,
         /// What it should be.
         expected: &'static str,

@@ -28,7 +28,6 @@ pub enum Action {
         zone: Zone,
         /// The drifted instance.
         replaces: InstanceId,
-        /// The idempotency token.
         token: String,
     },
     /// Write the desired capacity: one up for a successor, or back down when none came.
@@ -46,7 +45,6 @@ pub enum Action {
         group: GroupName,
         /// The successor.
         instance: InstanceId,
-        /// On or off.
         protection: Protection,
     },
     /// Terminate one instance by its id.
@@ -102,7 +100,6 @@ pub enum Action {
         /// What it says, but for the image.
         base: TemplateVersion,
         image: ImageId,
-        /// The idempotency token.
         token: String,
     },
     /// Give a group a launch template version.
@@ -110,18 +107,15 @@ pub enum Action {
         group: GroupName,
         /// What it must still use.
         expected: TemplateReference,
-        /// What to use.
         template: TemplateVersion,
     },
     /// Write the weights of a forward action.
     SetWeights {
         /// The group whose traffic grows.
         group: GroupName,
-        /// What to write.
         change: WeightChange,
         /// Healthy targets that must be there right before the write, by target group.
         gate: BTreeMap<TargetGroupArn, u32>,
-        /// Which way.
         direction: Direction,
     },
     /// Attach a shared target group to a color.
@@ -132,7 +126,6 @@ pub enum Action {
         api: AttachmentApi,
         /// How many of the group's instances must be in service right before.
         in_service: u32,
-        /// Which way.
         direction: Direction,
     },
     /// Detach a shared target group from a color.
@@ -143,7 +136,6 @@ pub enum Action {
         api: AttachmentApi,
         /// How many instances of the other color must be healthy in it right before.
         others_healthy: u32,
-        /// Which way.
         direction: Direction,
     },
     /// Start an instance refresh of a single group.
@@ -175,7 +167,6 @@ pub struct Bounds {
 /// A write of weights: what must still be there, and what takes its place. Everything else about the action stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightChange {
-    /// The forward action.
     pub place: ForwardPlace,
     /// The weights that it must still have.
     pub expected: BTreeMap<TargetGroupArn, u32>,
@@ -200,9 +191,7 @@ pub enum Direction {
 /// Scale-in protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// Protected.
     On,
-    /// Not protected.
     Off,
 }
 
@@ -271,24 +260,15 @@ impl Action {
 
     /// The instance for whose sake it is done: a drifted one, or the one that it acts on. None: it is about a group.
     pub const fn for_the_sake_of(&self) -> Option<&InstanceId> {
-        match self {
-            Self::Launch { replaces: instance, .. }
-            | Self::SetDesired { replaces: instance, .. }
-            | Self::Terminate { instance, .. }
-            | Self::SetAside { instance, .. }
-            | Self::Protect { instance, .. } => Some(instance),
-            Self::SetMaximum { .. }
-            | Self::TakeTurn
-            | Self::GiveTurn
-            | Self::SetMinimum { .. }
-            | Self::Empty { .. }
-            | Self::WriteTemplate { .. }
-            | Self::SetTemplate { .. }
-            | Self::SetWeights { .. }
-            | Self::Attach { .. }
-            | Self::Detach { .. }
-            | Self::StartRefresh { .. }
-            | Self::RollBackRefresh { .. } => None,
+        if let Self::Launch { replaces: instance, .. }
+        | Self::SetDesired { replaces: instance, .. }
+        | Self::Terminate { instance, .. }
+        | Self::SetAside { instance, .. }
+        | Self::Protect { instance, .. } = self
+        {
+            Some(instance)
+        } else {
+            None
         }
     }
 
@@ -358,15 +338,6 @@ pub enum ActionResult {
 impl ActionResult {
     /// Whether it came out as decided. What follows in the same decision was decided on that.
     pub const fn is_as_decided(&self) -> bool {
-        match self {
-            Self::Done | Self::Launched(_) | Self::Written(_) | Self::Started(_) | Self::Gone => true,
-            Self::NoTurn
-            | Self::Busy(_)
-            | Self::Changed
-            | Self::Frozen
-            | Self::Unsupported
-            | Self::Failed(_)
-            | Self::Denied(_) => false,
-        }
+        matches!(self, Self::Done | Self::Launched(_) | Self::Written(_) | Self::Started(_) | Self::Gone)
     }
 }

@@ -16,7 +16,6 @@ pub struct Alarm {
     pub state: AlarmState,
     /// When it entered this state.
     pub since: Timestamp,
-    /// CloudWatch's reason.
     pub reason: ForeignText,
     /// What its dimensions name: they tell whose alarm it is.
     pub subject: AlarmSubject,

@@ -10,7 +10,6 @@ use crate::ids::{ListenerArn, RuleArn, TargetGroupArn};
 /// A forward action, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// Where it stands.
     pub place: ForwardPlace,
     /// The weight of each target group that it names, 0 to 999. A forward to a single target group counts as weight 1.
     pub weights: BTreeMap<TargetGroupArn, u32>,

@@ -42,16 +42,12 @@ pub(crate) fn back_off(plan: &mut Plan<'_>, message: ForeignText) {
 /// one any more.
 pub(crate) fn announce(plan: &mut Plan<'_>) {
     let Some(back_off) = plan.next.back_off.clone() else { return };
-    let is_wanted = plan.next.replacements.values().any(|replacement| match &replacement.phase {
-        Phase::Launching(_) | Phase::Refilling(_) | Phase::Blocked(Waiting::CapacityShort { .. }) => true,
-        // Whatever else holds it asks for no launch.
-        Phase::Blocked(_)
-        | Phase::Debouncing
-        | Phase::Proving(_)
-        | Phase::Retiring(_)
-        | Phase::Vacating(_)
-        | Phase::Withdrawing(_)
-        | Phase::Stopped(_) => false,
+    let is_wanted = plan.next.replacements.values().any(|replacement| {
+        // Whatever else holds a replacement back: it asks for no launch.
+        matches!(
+            replacement.phase,
+            Phase::Launching(_) | Phase::Refilling(_) | Phase::Blocked(Waiting::CapacityShort { .. })
+        )
     });
     if is_wanted {
         plan.is_in(Condition::CapacityShort, back_off.message);

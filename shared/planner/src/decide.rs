@@ -43,7 +43,6 @@ pub struct Input<'a> {
     pub seen: &'a Observation,
     /// The stack's default policy.
     pub defaults: &'a Defaults,
-    /// The time.
     pub now: Timestamp,
 }
 

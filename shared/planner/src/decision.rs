@@ -98,7 +98,6 @@ pub enum Waiting {
     /// Many fleets drifted at once under this rule: it is the rule's doing.
     RuleBreakerOpen {
         rule: RuleName,
-        /// How many fleets.
         fleets: u32,
     },
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
@@ -181,7 +180,6 @@ pub enum Waiting {
     },
     /// Another hand moved the traffic.
     TrafficChangedByOthers {
-        /// What is there.
         detail: ForeignText,
     },
     /// Too few of the new color serve to give it traffic, or more of it.
@@ -308,7 +306,6 @@ pub struct Evidence {
     /// What Config said, by rule.
     pub findings: BTreeMap<RuleName, Finding>,
     pub group: GroupName,
-    /// Where it ran.
     pub zone: Zone,
     /// What EC2 said of it. None: EC2 no longer knew it.
     pub machine: Option<crate::observation::Machine>,

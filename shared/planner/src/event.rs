@@ -28,7 +28,6 @@ const BATCHES_MAX: usize = 8;
 pub struct Event {
     /// Stable: an event that is sent twice has the same id twice.
     pub id: String,
-    /// When it happened.
     pub at: Timestamp,
     /// The detail, in JSON.
     pub detail: String,

@@ -51,7 +51,6 @@ pub struct Verdict {
 /// A guard's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is so.
     Agrees,
     /// It is not, and this is why, and when it may change.
     Holds(Waiting),

@@ -29,7 +29,6 @@ pub struct CommandFact {
     pub request: String,
     pub fleet: FleetName,
     pub actor: ForeignText,
-    /// When it was sent.
     pub at: Timestamp,
     /// Why, where the sender says so.
     pub reason: Option<ForeignText>,
@@ -37,7 +36,6 @@ pub struct CommandFact {
     /// image says nothing about the next. None: whichever is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
-    /// What.
     pub command: Command,
 }
 
@@ -72,10 +70,7 @@ pub enum Command {
     /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
     Pin,
     /// A person's word on which color is live, where load balancer and record contradict each other.
-    AcceptLive {
-        /// The live color.
-        color: crate::fleet::Color,
-    },
+    AcceptLive { color: crate::fleet::Color },
 }
 
 /// AWS Config's verdict on one instance under one rule.
@@ -85,7 +80,6 @@ pub struct ComplianceFact {
     /// The instance, also where Config evaluated its inventory, patches or associations.
     pub instance: InstanceId,
     pub rule: RuleName,
-    /// What Config found.
     pub verdict: Verdict,
     /// Config's `orderingTimestamp`: verdicts are ordered by it, never by arrival.
     pub observed_at: Timestamp,
@@ -110,11 +104,9 @@ pub enum Verdict {
 #[serde(deny_unknown_fields)]
 pub struct AlarmFact {
     pub alarm: AlarmName,
-    /// Its state now.
     pub state: AlarmState,
     /// When it entered this state.
     pub since: Timestamp,
-    /// CloudWatch's reason.
     pub reason: ForeignText,
     /// What the alarm's dimensions name.
     pub subject: AlarmSubject,
@@ -126,9 +118,7 @@ pub struct AlarmFact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlarmState {
-    /// Within the threshold.
     Ok,
-    /// Beyond the threshold.
     Alarm,
     /// Not enough data to tell.
     InsufficientData,
@@ -185,7 +175,6 @@ pub enum ImageChange {
     Available,
     /// It can't be launched until it is enabled again.
     Disabled,
-    /// It is gone.
     Deregistered,
     /// It could not be made.
     Failed,
@@ -197,7 +186,6 @@ pub enum ImageChange {
 pub enum ImageSource {
     /// EC2, for every AMI of the account, backups included.
     Ec2,
-    /// EC2 Image Builder.
     ImageBuilder,
     /// `image.published` on Driftless's own bus, whose policy names who may send it.
     Published,

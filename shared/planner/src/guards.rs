@@ -274,17 +274,10 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 /// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
 fn is_no_newcomer(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let launched_at = candidate.plan.input.seen.machines.get(candidate.id).map(|machine| machine.launched_at);
-    let awaits_it = |replacement: &Replacement| match &replacement.phase {
+    let awaits_it = |replacement: &Replacement| {
+        let Phase::Launching(surge) = &replacement.phase else { return false };
         // EC2 tells launch times in whole seconds.
-        Phase::Launching(surge) => launched_at.is_none_or(|at| at.as_second() >= surge.admitted_at.as_second()),
-        Phase::Proving(_)
-        | Phase::Retiring(_)
-        | Phase::Vacating(_)
-        | Phase::Refilling(_)
-        | Phase::Withdrawing(_)
-        | Phase::Debouncing
-        | Phase::Blocked(_)
-        | Phase::Stopped(_) => false,
+        launched_at.is_none_or(|at| at.as_second() >= surge.admitted_at.as_second())
     };
     let (ancestor, _) = candidate
         .plan

@@ -74,7 +74,6 @@ pub enum News {
         /// The drifted instance.
         instance: InstanceId,
         group: GroupName,
-        /// Where it runs.
         zone: Zone,
         /// Why it counts as drifted.
         drift: Vec<DriftReason>,
@@ -165,7 +164,6 @@ pub enum News {
         actor: ForeignText,
         /// What, in words.
         command: String,
-        /// Whether it was done.
         is_done: bool,
         /// The state it led to, or why not.
         answer: ForeignText,
@@ -179,20 +177,16 @@ pub enum News {
     },
     /// A state was entered.
     Entered {
-        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
     },
-    /// A state lasts.
     Lasts {
-        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
         since: Timestamp,
     },
-    /// A state ended.
     Ended {
         /// The state, by its key.
         condition: String,
@@ -201,7 +195,6 @@ pub enum News {
     },
     /// The same at once, more often than anyone reads one by one.
     Many {
-        /// How often.
         count: u32,
         /// The first of them.
         example: Box<News>,

@@ -85,7 +85,6 @@ pub enum TemplateReference {
     Numbered(TemplateVersion),
     /// `$Latest` or `$Default`: what it means can change behind everyone's back.
     Floating {
-        /// The launch template.
         template: TemplateId,
         /// `$Latest` or `$Default`.
         alias: String,
@@ -98,7 +97,6 @@ pub enum TemplateReference {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemplateVersion {
-    /// The launch template.
     pub template: TemplateId,
     pub version: u64,
 }
@@ -125,7 +123,6 @@ pub struct TemplateContent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     pub id: InstanceId,
-    /// Where it runs.
     pub zone: Zone,
     /// Where it is in its life.
     pub lifecycle: Lifecycle,
@@ -177,7 +174,6 @@ pub enum TargetHealth {
 pub enum RuleReading {
     /// The instances that break the rule. Those of other fleets are among them.
     NonCompliant(BTreeMap<InstanceId, Finding>),
-    /// There is no such rule.
     NoSuchRule,
 }
 
@@ -199,7 +195,6 @@ pub struct Machine {
     pub image: ImageId,
     /// The launch template version that it was launched with, by the tags that EC2 sets.
     pub template: Option<TemplateVersion>,
-    /// When it was launched.
     pub launched_at: Timestamp,
     /// The reason in its tag `driftless:protect`, if it has one.
     pub protect: Option<ForeignText>,
@@ -209,7 +204,6 @@ pub struct Machine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchFailure {
     pub at: Timestamp,
-    /// AWS's message.
     pub message: ForeignText,
 }
 
@@ -244,7 +238,6 @@ pub struct Freeze {
 pub enum FreezeScope {
     /// Every fleet of the account and region.
     Account,
-    /// One fleet.
     Fleet(FleetName),
 }
 

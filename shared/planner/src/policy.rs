@@ -372,6 +372,16 @@ mod tests {
         Policy::from_tags(&tags, &Defaults::default())
     }
 
+    #[test]
+    fn the_terraform_module_has_the_keys_that_the_planner_reads() {
+        let module = include_str!("../../../infra/fleet/policy.tf");
+        let elsewhere = module.split("policy_keys_elsewhere = {").nth(1).unwrap().split('}').next().unwrap();
+        let key = |line: &'static str| line.split('=').next().unwrap().trim();
+        let own = module.lines().filter(|line| line.contains("= { pattern =")).map(key);
+        let named: BTreeSet<&str> = own.chain(elsewhere.lines().filter(|line| line.contains('=')).map(key)).collect();
+        assert_eq!(named, KEYS.iter().copied().chain(IDENTITY_KEYS).collect());
+    }
+
     fn percent(number: u8) -> Percent {
         number.try_into().unwrap()
     }

@@ -96,7 +96,6 @@ pub struct Record {
 pub struct Denial {
     /// When it was last tried.
     pub at: Timestamp,
-    /// AWS's message.
     pub message: ForeignText,
 }
 
@@ -139,7 +138,6 @@ pub struct ConditionSince {
 pub struct Answered {
     /// The request's id, as its sender chose it.
     pub request: String,
-    /// Whether it was done.
     pub is_done: bool,
     /// The state that it led to, or why not.
     pub answer: ForeignText,

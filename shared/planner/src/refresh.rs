@@ -12,7 +12,6 @@ use crate::text::ForeignText;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refresh {
     pub id: RefreshId,
-    /// Where it is.
     pub status: RefreshStatus,
     /// The template version that it rolls out, where it was told one.
     pub template: Option<TemplateVersion>,

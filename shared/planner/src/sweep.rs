@@ -134,7 +134,6 @@ pub struct Read<'r> {
     pub open: &'r BTreeMap<FleetName, Option<Timestamp>>,
     /// The fingerprints as the fleets were last looked at.
     pub known: &'r BTreeMap<FleetName, String>,
-    /// The time.
     pub now: Timestamp,
 }
 

@@ -16,7 +16,6 @@ use crate::reconcile::{Cause, Invocation, Ran, gather, hurry, reconcile};
 /// A message of the wake queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<Id> {
-    /// The message.
     pub id: Id,
     /// What it says.
     pub body: WakeMessage,

@@ -170,7 +170,6 @@ pub struct Members {
 /// What a launch answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launched {
-    /// The new instance.
     Instance(InstanceId),
     /// AWS tried and could not, with its message.
     Failed(ForeignText),
@@ -378,7 +377,6 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub fleet: FleetName,
-    /// Who holds it.
     pub holder: String,
     /// Rises with every holder; every commit carries it.
     pub fence: u64,

@@ -52,10 +52,7 @@ pub struct Invocation<'i> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// A wake, which was meant for this time if it was a delayed one, or something that cannot wait.
-    Urgent {
-        /// The time.
-        due: Option<Timestamp>,
-    },
+    Urgent { due: Option<Timestamp> },
     /// Facts that can wait, and are filed.
     CanWait,
 }

@@ -26,7 +26,6 @@ pub struct Size {
 /// An account that has stood for long, before Driftless sees it for the first time.
 #[derive(Debug)]
 pub struct Account {
-    /// Everything.
     pub world: World,
     /// The fleets, each with its instances.
     pub fleets: BTreeMap<FleetName, Vec<InstanceId>>,

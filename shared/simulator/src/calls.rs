@@ -21,9 +21,7 @@ pub struct Call {
     pub operation: &'static str,
     /// What a read asks about, in Rust's words. Empty: a write, or a read of all there is.
     pub subject: String,
-    /// When it was sent.
     pub sent: Timestamp,
-    /// When it was answered.
     pub answered: Timestamp,
 }
 

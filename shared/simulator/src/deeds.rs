@@ -14,23 +14,23 @@ pub enum Deed {
     /// `MinSize` was written.
     Minimum {
         group: GroupName,
-        /// The value.
         minimum: u32,
     },
     /// `MaxSize` was written.
     Maximum {
         group: GroupName,
-        /// The value.
         maximum: u32,
     },
     /// The desired capacity was written.
     Desired {
         group: GroupName,
-        /// The value.
         desired: u32,
     },
     /// An instance was launched.
-    Launch { group: GroupName, zone: Zone },
+    Launch {
+        group: GroupName,
+        zone: Zone,
+    },
     /// An instance was terminated.
     Terminate {
         instance: InstanceId,
@@ -44,19 +44,23 @@ pub enum Deed {
         /// Whether the group shrinks by it.
         capacity: CapacityChange,
     },
-    /// Protection was switched.
     Protect {
         group: GroupName,
         instance: InstanceId,
-        /// On or off.
         on: bool,
     },
     /// A group was emptied.
-    Empty { group: GroupName },
+    Empty {
+        group: GroupName,
+    },
     /// A group got a launch template version.
-    Template { group: GroupName },
+    Template {
+        group: GroupName,
+    },
     /// A launch template version was written.
-    WriteTemplate { image: ImageId },
+    WriteTemplate {
+        image: ImageId,
+    },
     /// A target group was attached.
     Attach {
         group: GroupName,
@@ -64,9 +68,10 @@ pub enum Deed {
         /// By which API family.
         api: AttachmentApi,
     },
-    /// A target group was detached.
-    Detach { group: GroupName, target_group: TargetGroupArn },
-    /// Weights were written.
+    Detach {
+        group: GroupName,
+        target_group: TargetGroupArn,
+    },
     Weights(WeightChange),
     /// An instance refresh was started.
     StartRefresh {
@@ -75,7 +80,9 @@ pub enum Deed {
         template: TemplateVersion,
     },
     /// An instance refresh was sent back.
-    RollBackRefresh { group: GroupName },
+    RollBackRefresh {
+        group: GroupName,
+    },
 }
 
 /// What Driftless did so far.

@@ -34,12 +34,9 @@ const SPACING: SignedDuration = SignedDuration::from_millis(1);
 pub struct World {
     /// Now, by the true clock.
     pub now: Timestamp,
-    /// AWS.
     pub cloud: Cloud,
     pub table: Table,
-    /// The wake queue.
     pub queue: Queue,
-    /// The alert topic.
     pub topic: Topic,
     /// The bucket of all calls to EC2 and Auto Scaling.
     pub bucket: Bucket,
@@ -54,7 +51,6 @@ pub struct World {
     pub counts: Counts,
     /// The calls of each function, where somebody asks for them.
     pub calls: Calls,
-    /// What was seen.
     pub trace: Trace,
     /// What Driftless did.
     pub deeds: Deeds,
@@ -75,7 +71,6 @@ pub struct Counts {
     pub calls: BTreeMap<&'static str, u64>,
     /// Faults, by name.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Functions that ran.
     pub functions: u64,
     /// How long they lived, together.
     pub lived: SignedDuration,

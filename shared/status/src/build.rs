@@ -354,24 +354,12 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
-    match under_way.map(|cutover| &cutover.phase) {
-        Some(CutoverPhase::NeedsOperator { why }) => return (State::NeedsOperator, why.clone()),
-        Some(CutoverPhase::RollingBack { why, .. } | CutoverPhase::Aborting { why, .. }) => {
-            return (State::RollingBack, why.clone());
-        }
-        Some(
-            CutoverPhase::Queued
-            | CutoverPhase::Preflight
-            | CutoverPhase::Preparing
-            | CutoverPhase::Scaling
-            | CutoverPhase::Verifying { .. }
-            | CutoverPhase::AwaitingApproval
-            | CutoverPhase::Shifting(_)
-            | CutoverPhase::Baking { .. }
-            | CutoverPhase::Warm { .. }
-            | CutoverPhase::Retiring,
-        )
-        | None => {}
+    let phase = under_way.map(|cutover| &cutover.phase);
+    if let Some(CutoverPhase::NeedsOperator { why }) = phase {
+        return (State::NeedsOperator, why.clone());
+    }
+    if let Some(CutoverPhase::RollingBack { why, .. } | CutoverPhase::Aborting { why, .. }) = phase {
+        return (State::RollingBack, why.clone());
     }
     if let Some(obstacle) = &status.obstacle {
         return (State::Misconfigured, obstacle.clone());

@@ -40,7 +40,6 @@ pub struct CutoverStatus {
     /// The color that is to take it. None: a single group.
     pub new_color: Option<Color>,
     pub new_group: GroupName,
-    /// How traffic moves.
     pub route: RouteStatus,
     /// Instances that each color is held at.
     pub size: u32,
@@ -62,9 +61,7 @@ pub struct CutoverStatus {
     pub deadline: Option<Timestamp>,
     /// How much of the group an instance refresh has replaced. None: there is none.
     pub refreshed_percent: Option<u8>,
-    /// Who paused it.
     pub paused_by: Option<ForeignText>,
-    /// Who approved it.
     pub approved_by: Option<ForeignText>,
     /// Whether the remaining waits are skipped.
     pub is_expedited: bool,
@@ -163,19 +160,9 @@ pub(crate) fn cutover(
 
 /// The deadline of a phase that has one: the others last until what they wait for comes.
 fn deadline(cutover: &Cutover) -> Option<Timestamp> {
-    match cutover.phase {
-        CutoverPhase::Queued | CutoverPhase::Warm { .. } | CutoverPhase::NeedsOperator { .. } => None,
-        CutoverPhase::Preflight
-        | CutoverPhase::Preparing
-        | CutoverPhase::Scaling
-        | CutoverPhase::Verifying { .. }
-        | CutoverPhase::AwaitingApproval
-        | CutoverPhase::Shifting(_)
-        | CutoverPhase::Baking { .. }
-        | CutoverPhase::Retiring
-        | CutoverPhase::Aborting { .. }
-        | CutoverPhase::RollingBack { .. } => Some(cutover.deadline),
-    }
+    let lasts_until_then =
+        matches!(cutover.phase, CutoverPhase::Queued | CutoverPhase::Warm { .. } | CutoverPhase::NeedsOperator { .. });
+    (!lasts_until_then).then_some(cutover.deadline)
 }
 
 fn refreshed(cutover: &Cutover, seen: &Observation) -> Option<u8> {
@@ -195,20 +182,13 @@ const fn route(route: &Route) -> RouteStatus {
 }
 
 const fn because(phase: &CutoverPhase) -> Option<&ForeignText> {
-    match phase {
-        CutoverPhase::Aborting { why, .. }
-        | CutoverPhase::RollingBack { why, .. }
-        | CutoverPhase::NeedsOperator { why } => Some(why),
-        CutoverPhase::Queued
-        | CutoverPhase::Preflight
-        | CutoverPhase::Preparing
-        | CutoverPhase::Scaling
-        | CutoverPhase::Verifying { .. }
-        | CutoverPhase::AwaitingApproval
-        | CutoverPhase::Shifting(_)
-        | CutoverPhase::Baking { .. }
-        | CutoverPhase::Warm { .. }
-        | CutoverPhase::Retiring => None,
+    if let CutoverPhase::Aborting { why, .. }
+    | CutoverPhase::RollingBack { why, .. }
+    | CutoverPhase::NeedsOperator { why } = phase
+    {
+        Some(why)
+    } else {
+        None
     }
 }
 

@@ -49,7 +49,6 @@ pub struct Glance {
     pub release: Option<ReleaseStatus>,
     /// Its groups, blue first.
     pub colors: Vec<GlanceColor>,
-    /// Drifted instances.
     pub drifted: usize,
     /// The image of the cutover under way.
     pub coming: Option<ImageId>,
@@ -72,7 +71,6 @@ pub struct GlanceColor {
     pub color: Option<Color>,
     /// What it is to the traffic.
     pub role: Role,
-    /// Instances that serve.
     pub serving: u32,
     /// Instances that it wants.
     pub desired: u32,

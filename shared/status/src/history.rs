@@ -47,10 +47,8 @@ pub struct HistoryLine {
 pub struct EvidenceStatus {
     /// Why it counted as drifted.
     pub reasons: Vec<ForeignText>,
-    /// What Config said.
     pub findings: Vec<FindingStatus>,
     pub group: GroupName,
-    /// Where it ran.
     pub zone: Zone,
     /// The image that it ran. None: EC2 no longer knew the instance.
     pub image: Option<ImageId>,
@@ -62,7 +60,6 @@ pub struct EvidenceStatus {
     pub detected_at: Timestamp,
     /// The instance that took its place. None: it went first, and none had come yet.
     pub successor: Option<InstanceId>,
-    /// What the guards said.
     pub guards: Vec<ForeignText>,
 }
 

@@ -227,7 +227,6 @@ pub enum Traffic {
     Attached,
     /// It is not attached to it.
     Detached,
-    /// There is no load balancer.
     NoLoadBalancer,
 }
 
@@ -246,9 +245,7 @@ pub struct PlaceWeight {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct WaitStatus {
-    /// The guard's word.
     pub guard: String,
-    /// Why, in words.
     pub why: ForeignText,
     /// When it may change by itself. None: only an event, a person or the end of other work changes it.
     pub may_change_at: Option<Timestamp>,
@@ -285,7 +282,6 @@ pub enum GuardVerdict {
 pub struct DriftedStatus {
     pub instance: InstanceId,
     pub group: GroupName,
-    /// Where it runs.
     pub zone: Zone,
     /// Where its replacement is: a phase of the planner's machine.
     pub phase: String,
@@ -295,7 +291,6 @@ pub struct DriftedStatus {
     pub since: Timestamp,
     /// Why it counts as drifted.
     pub reasons: Vec<ForeignText>,
-    /// What Config said.
     pub findings: Vec<FindingStatus>,
     /// Whether it ran another version already when the release became the release.
     pub is_backlog: bool,
@@ -454,7 +449,6 @@ pub struct PastStatus {
 pub struct NextStep {
     /// The action's name, `transition` or `adopt`.
     pub step: String,
-    /// In words.
     pub says: ForeignText,
 }
 
@@ -484,6 +478,7 @@ pub enum NextWake {
     Unknown,
     /// None is: the sweep looks.
     None,
-    /// At this time.
-    At { at: Timestamp },
+    At {
+        at: Timestamp,
+    },
 }

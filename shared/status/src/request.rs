@@ -49,7 +49,6 @@ pub enum Question {
 pub enum Answer {
     /// All fleets.
     Fleets(FleetsAtAGlance),
-    /// One fleet.
     Fleet(Box<FleetStatus>),
     Why(Why),
     /// What has been.
@@ -71,7 +70,6 @@ pub struct Order {
     /// The cutover that a command means, by its id: while another one is under way, it is not done. None: whichever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
-    /// What.
     pub deed: Deed,
 }
 
@@ -96,7 +94,6 @@ pub enum Deed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Receipt {
-    /// The order's id.
     pub request: String,
     /// Who gave it, as AWS says, or `unverified` where AWS does not say.
     pub actor: ForeignText,

@@ -19,7 +19,6 @@ pub enum Theme {
 /// What every page of one answer has in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The colors.
     pub theme: Theme,
     /// How wide the widget is, in pixels.
     pub width: u32,

@@ -26,7 +26,6 @@ pub struct GroupView {
     pub min: i32,
     /// `MaxSize`.
     pub max: i32,
-    /// The desired capacity.
     pub desired: i32,
     /// Its instances, by id.
     pub instances: Vec<InstanceView>,
@@ -37,7 +36,6 @@ pub struct GroupView {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceView {
     pub id: String,
-    /// Where it runs.
     pub zone: String,
     /// `InService`.
     pub lifecycle: String,

@@ -18,7 +18,6 @@ pub struct Statement {
     /// Its name.
     #[serde(default)]
     pub sid: Option<String>,
-    /// Allow or Deny.
     pub effect: Effect,
     /// Patterns of actions.
     #[serde(deserialize_with = "one_or_many")]
@@ -49,10 +48,7 @@ pub enum Refusal {
     /// The action is allowed on this resource if it carried the tag of a fleet.
     NotTagged,
     /// A statement denies it.
-    Denied {
-        /// The statement.
-        sid: String,
-    },
+    Denied { sid: String },
 }
 
 /// Whether a policy allows an action on a resource, which carries the tag of a fleet or does not.

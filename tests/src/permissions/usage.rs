@@ -37,7 +37,6 @@ struct Part {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unneeded {
     pub function: String,
-    /// The statement's name.
     pub statement: String,
     /// The action, or the resource.
     pub what: String,

@@ -17,7 +17,6 @@ pub(crate) const FLEET_SERVICES: [&str; 4] = ["ec2", "autoscaling", "elasticload
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// When it arrived.
     pub at: Timestamp,
     /// How long it took, a delay of ours included. None: it is under way.
     pub took: Option<SignedDuration>,
@@ -45,7 +44,6 @@ pub enum Outcome {
     Answered(u16),
     /// An error of AWS.
     Refused {
-        /// The HTTP status.
         status: u16,
         /// The code: `ValidationError`.
         code: String,

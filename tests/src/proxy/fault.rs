@@ -25,7 +25,6 @@ pub struct Fault {
 pub enum Strike {
     /// It never arrives; the function reads this error, in the format of the call's protocol.
     Fail {
-        /// The HTTP status.
         status: u16,
         /// The code: `Throttling`.
         code: String,

@@ -16,7 +16,6 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// What was deployed.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Deployment {
-    /// The stack's outputs.
     pub outputs: BTreeMap<String, String>,
     /// Its resources, by logical id.
     pub resources: BTreeMap<String, Resource>,

@@ -81,14 +81,9 @@ pub(crate) fn hold_template(plan: &mut Plan<'_>, group: &Group, live: &TemplateV
 
 /// The maximum that a group had before a cutover held it.
 pub(crate) fn maximum_before(plan: &Plan<'_>, group: &Group) -> u32 {
-    let before = plan.next.ledger.iter().find_map(|entry| match &entry.setting {
-        Setting::HeldMaximum { had, wrote } if entry.group == group.name && wrote.contains(&group.max) => Some(*had),
-        Setting::HeldMaximum { .. }
-        | Setting::HeldMinimum { .. }
-        | Setting::Maximum { .. }
-        | Setting::Protection { .. }
-        | Setting::Template { .. }
-        | Setting::Stickiness { .. } => None,
+    let before = plan.next.ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
+        let Setting::HeldMaximum { had, wrote } = &entry.setting else { return None };
+        wrote.contains(&group.max).then_some(*had)
     });
     before.unwrap_or(group.max)
 }

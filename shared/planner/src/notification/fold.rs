@@ -53,24 +53,7 @@ fn folded(heap: Vec<News>) -> Vec<News> {
 impl News {
     /// How many pieces of news it stands for.
     pub fn count(&self) -> u32 {
-        match self {
-            Self::Many { count, .. } => *count,
-            Self::Adopted { .. }
-            | Self::ReplacementStarted { .. }
-            | Self::Replaced { .. }
-            | Self::SurplusKept { .. }
-            | Self::Withdrawn { .. }
-            | Self::Stopped { .. }
-            | Self::CutoverStarted { .. }
-            | Self::RollingBack { .. }
-            | Self::CutoverEnded { .. }
-            | Self::Vetoed { .. }
-            | Self::CommandAnswered { .. }
-            | Self::ObservedWeek { .. }
-            | Self::Entered { .. }
-            | Self::Lasts { .. }
-            | Self::Ended { .. } => 1,
-        }
+        if let Self::Many { count, .. } = self { *count } else { 1 }
     }
 }
 

@@ -28,11 +28,9 @@ pub struct Cutover {
     pub old_group: GroupName,
     /// The group that is to take it. The same one in a single group.
     pub new_group: GroupName,
-    /// How traffic moves.
     pub route: Route,
     /// The release to go back to: the last known-good one.
     pub rollback_to: Release,
-    /// Where it is.
     pub phase: CutoverPhase,
     pub since: Timestamp,
     /// When the phase must have been left. Moves by the time that it is held.
@@ -80,7 +78,6 @@ pub struct FleetBounds {
 pub enum Route {
     /// Two target groups in one forward action: by weights.
     Weighted {
-        /// The forward action.
         place: ForwardPlace,
         /// The target group of the old color.
         old: TargetGroupArn,
@@ -230,7 +227,6 @@ pub struct PastCutover {
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
     pub outcome: CutoverOutcome,
-    /// Why, in words.
     pub why: ForeignText,
 }
 

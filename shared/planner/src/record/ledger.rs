@@ -59,7 +59,6 @@ pub enum Setting {
     },
     /// The stickiness of a forward action, switched off when traffic went back.
     Stickiness {
-        /// The forward action.
         place: ForwardPlace,
         /// Before us.
         had: SignedDuration,

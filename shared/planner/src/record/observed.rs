@@ -34,9 +34,7 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
-    /// What.
     pub what: ForeignText,
-    /// How often.
     pub count: u32,
 }
 

@@ -138,7 +138,6 @@ pub enum SurgeMethod {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proving {
-    /// The attempt.
     pub surge: Surge,
     /// The instance that must prove itself.
     pub successor: InstanceId,
@@ -150,7 +149,6 @@ pub struct Proving {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retiring {
-    /// The attempt.
     pub surge: Surge,
     /// The instance that has proven itself.
     pub successor: InstanceId,
@@ -166,7 +164,6 @@ pub struct Retiring {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vacating {
-    /// The attempt.
     pub surge: Surge,
     /// Whether AWS accepted the termination. After a crash it can be false although it did.
     pub terminated: bool,
@@ -176,7 +173,6 @@ pub struct Vacating {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refilling {
-    /// The attempt.
     pub surge: Surge,
     /// When the successor must have proven itself.
     pub deadline: Timestamp,
@@ -190,7 +186,6 @@ pub struct Refilling {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawing {
-    /// The attempt.
     pub surge: Surge,
     /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
     pub successor: Option<InstanceId>,

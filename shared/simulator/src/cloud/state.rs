@@ -32,7 +32,6 @@ pub struct Ending {
     pub by: Actor,
     /// How many served in its group right before, itself included if it did.
     pub serving_before: u32,
-    /// Whether it served.
     pub served: bool,
 }
 
@@ -89,13 +88,11 @@ pub struct GroupState {
     pub shrunk_by: Actor,
     /// When they did.
     pub shrunk_at: Timestamp,
-    /// Its launch template.
     pub template: TemplateReference,
     /// Target groups that it is attached to.
     pub target_groups: Vec<TargetGroupArn>,
     /// With which API family.
     pub attachment_api: AttachmentApi,
-    /// Suspended processes.
     pub suspended: BTreeSet<String>,
     /// Default warm-up.
     pub warm_up: SignedDuration,
@@ -156,14 +153,12 @@ pub enum Life {
 pub struct Instance {
     pub id: InstanceId,
     pub group: GroupName,
-    /// Where it runs.
     pub zone: Zone,
     /// Where it is in its life.
     pub life: Life,
     pub image: ImageId,
     /// The template version that it was launched with.
     pub template: Option<TemplateVersion>,
-    /// When it was launched.
     pub launched_at: Timestamp,
     /// Since when it is in service.
     pub in_service_since: Option<Timestamp>,

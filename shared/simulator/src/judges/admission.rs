@@ -38,7 +38,6 @@ pub struct Look {
 pub struct Commit<'c> {
     pub fleet: &'c FleetName,
     pub before: Option<&'c Record>,
-    /// What was decided.
     pub decision: &'c Decision,
     /// When, by the clock of the function.
     pub decided_at: Timestamp,

@@ -30,7 +30,6 @@ pub struct Moment {
     pub at: SignedDuration,
     /// Who did it, or to whom it happened.
     pub who: &'static str,
-    /// What.
     pub what: String,
 }
 

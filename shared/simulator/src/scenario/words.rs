@@ -10,13 +10,11 @@ use jiff::SignedDuration;
 pub struct ScenarioError {
     /// The line, from 1.
     pub line: usize,
-    /// The line itself.
     pub text: String,
     /// Where in it, from 0, in characters.
     pub column: usize,
     /// How many characters are wrong.
     pub length: usize,
-    /// What is wrong.
     pub problem: String,
     pub expected: String,
     /// A line, or the part of one, that would be right.
