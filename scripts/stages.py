@@ -7,12 +7,14 @@
 
 A stage passes, fails, or is left out: a command that finds what it needs missing ends with code 77, and its last line says why.
 `CI=true` takes a stage that was left out for a failure. At the end stands what each took, as time on the clock and as processor
-time (user and system, of everything that the stage started and waited for).
+time (user and system). What a stage left running and did not wait for has a row of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import dataclasses
 import os
 import re
@@ -59,6 +61,7 @@ class Run:
         self.running: dict[int, tuple[table.Stage, float]] = {}
         self.ended: dict[str, Ended] = {}
         self.is_alone = len(stages) == 1
+        self.orphans_cpu_seconds = 0.0
 
     def whole(self) -> list[Ended]:
         order = {stage.name: position for position, stage in enumerate(self.waiting)}
@@ -74,6 +77,7 @@ class Run:
             beat.set()
             for pid in self.running:
                 os.killpg(pid, signal.SIGTERM)
+        self.reap()
         return sorted(self.ended.values(), key=lambda ended: order[ended.stage.name])
 
     def next(self) -> table.Stage | None:
@@ -105,6 +109,10 @@ class Run:
 
     def await_one(self) -> None:
         pid, status, usage = os.wait4(-1, 0)
+        if pid not in self.running:
+            # What a stage left behind: it counts all the same.
+            self.orphans_cpu_seconds += usage.ru_utime + usage.ru_stime
+            return
         stage, began = self.running.pop(pid)
         code = os.waitstatus_to_exitcode(status)
         ended = Ended(stage, {0: "passed", LEFT_OUT: "left out"}.get(code, "FAILED"))
@@ -116,6 +124,12 @@ class Run:
             if IN_CI or ended.verdict == "FAILED":
                 print(said, end="" if said.endswith("\n") else "\n")
         self.end(ended)
+
+    def reap(self) -> None:
+        """Counts what the last stages left behind and has ended."""
+        with contextlib.suppress(ChildProcessError):
+            while (found := os.wait4(-1, os.WNOHANG))[0]:
+                self.orphans_cpu_seconds += found[2].ru_utime + found[2].ru_stime
 
     def end(self, ended: Ended) -> None:
         self.ended[ended.stage.name] = ended
@@ -144,11 +158,20 @@ def last_line(stage: table.Stage) -> str:
     return f"| {said[-1][:100]}" if said else ""
 
 
-def summary(ends: list[Ended], wall_seconds: float) -> str:
+def adopt_orphans() -> None:
+    """What a stage starts and does not wait for becomes a child of this process: else nobody counts its time. Linux only."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def summary(ends: list[Ended], orphans_cpu_seconds: float, wall_seconds: float) -> str:
     rows = [("stage", "verdict", "seconds", "cpu seconds")]
     rows += [(e.stage.name, e.verdict, f"{e.wall_seconds:.0f}", f"{e.cpu_seconds:.0f}") for e in ends]
     verdict = "passed" if all(ended.is_good for ended in ends) else "FAILED"
-    rows.append(("all", verdict, f"{wall_seconds:.0f}", f"{sum(e.cpu_seconds for e in ends):.0f}"))
+    rows.append(("(left behind)", "", "", f"{orphans_cpu_seconds:.0f}"))
+    cpu_seconds = sum(ended.cpu_seconds for ended in ends) + orphans_cpu_seconds
+    rows.append(("all", verdict, f"{wall_seconds:.0f}", f"{cpu_seconds:.0f}"))
     lines = [f"{name:<14} {verdict:<9} {wall:>8} {cpu:>12}" for name, verdict, wall, cpu in rows]
     lines += [f"{e.verdict}: {e.stage.name}: {e.why}" for e in ends if e.why]
     if IN_CI and any(e.verdict == "left out" for e in ends):
@@ -184,9 +207,11 @@ def main() -> int:
             print(f"{stage.name:<14} {stage.says}")
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
+    adopt_orphans()
     began = time.monotonic()
-    ends = Run(stages).whole()
-    print(f"\n{summary(ends, time.monotonic() - began)}")
+    run = Run(stages)
+    ends = run.whole()
+    print(f"\n{summary(ends, run.orphans_cpu_seconds, time.monotonic() - began)}")
     return 0 if all(ended.is_good for ended in ends) else 1
 
 

@@ -10,9 +10,7 @@ use driftless_planner::observation::{TemplateContent, TemplateReference, Templat
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
-use super::state::{
-    Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, Target, TargetGroupState,
-};
+use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, TargetGroupState};
 use super::{Blame, Cloud, CloudEvent};
 
 impl Cloud {
@@ -105,13 +103,6 @@ impl Cloud {
     pub fn remove_forward(&mut self, place: &ForwardPlace) {
         self.forwards.remove(place);
         self.forwards_changed();
-    }
-
-    /// Changes anything about a target: what a load balancer tells of it until it judges it again.
-    pub fn edit_target(&mut self, arn: &TargetGroupArn, id: &InstanceId, edit: impl FnOnce(&mut Target)) {
-        if let Some(target) = self.target_groups.get_mut(arn).and_then(|known| known.targets.get_mut(id)) {
-            edit(target);
-        }
     }
 
     /// A launch template version that someone else wrote.

@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::action::{Action, ActionResult, Bounds, CapacityChange, Direction, Protection, Role};
+use driftless_planner::action::{Action, ActionResult, CapacityChange, Direction, Role};
 use driftless_planner::balancer::AttachmentApi;
-use driftless_planner::observation::{TargetHealth, TemplateReference};
-use driftless_planner::refresh::RefreshStatus;
-use driftless_simulator::cloud::{Instance, Life};
+use driftless_planner::observation::TemplateReference;
 use driftless_simulator::deeds::Deed;
 use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
 use super::stage::{
-    actions, blue, bounds, detach, edit_refresh, empty, green, launch, one, other_place, place, refresh_id,
-    set_weights, stage, staged, target_group, template, terminate, weights, write_of, writes,
+    actions, blue, bounds, detach, empty, green, launch, one, other_place, place, set_weights, stage, staged,
+    target_group, template, terminate, weights, write_of, writes,
 };
 use crate::support::names::FORWARDS;
 use crate::support::{World, freeze, instance};

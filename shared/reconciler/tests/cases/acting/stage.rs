@@ -108,11 +108,6 @@ pub(super) fn refresh(world: &State, group: &GroupName) -> Option<Refresh> {
     world.cloud.groups()[group].refresh.as_ref().map(|refresh| refresh.told.clone())
 }
 
-/// Changes what is told of the refresh that is under way.
-pub(super) fn edit_refresh(world: &World, edit: impl FnOnce(&mut Refresh)) {
-    world.lock().cloud.edit_group(&green(), |group| edit(&mut group.refresh.as_mut().unwrap().told));
-}
-
 /// How many of these calls were made, whatever came of them.
 pub(super) fn writes(world: &World) -> u64 {
     let counts = &world.lock().counts.calls;
