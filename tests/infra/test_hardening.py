@@ -71,7 +71,10 @@ class Hardening(unittest.TestCase):
                 program.write_text("#!/bin/sh\n")
                 # As bad as it may come: a person's, writable by all, with rights of its own.
                 program.chmod(0o6777)
-                tar.add(program, "app", filter=lambda entry: entry.replace(uid=1000, gid=1000, deep=False))
+                entry = tar.gettarinfo(program, "app")
+                entry.uid = entry.gid = 1000
+                with program.open("rb") as content:
+                    tar.addfile(entry, content)
             result = subprocess.run([*command, sys.executable, script, archive, application], stdout=subprocess.PIPE, text=True, check=True, timeout=900)
         cls.facts = json.loads(result.stdout)
 
