@@ -48,7 +48,8 @@ scale: ## storms, sweeps, large fleets and the bill: what grows with what (BLESS
 exhaustive: ## every state that small worlds can reach (SIZE=small, explored or larger; WORLD=name: only this one)
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(WORLD),--world $(WORLD),--size $(or $(SIZE),explored))
 
-# Each function by itself, as `sam build` does it: features of one must not end up in another.
+# Each function by itself and by rustc alone, as `sam build` does it: features of one must not end up in another.
+bench builds: RUSTC_WORKSPACE_WRAPPER :=
 bench: $(PEERS) ## the release functions beside their floor and what people use instead (ONLY=name: a part of it; BLESS=1 writes docs/performance.md)
 	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
 	cargo build --profile sim --locked -p driftless-bench
