@@ -147,8 +147,11 @@ def why(verdict: str, said: str) -> str:
     """What is to be known of a verdict beside the word: why a stage was left out, and what it left out itself."""
     if verdict == "left out":
         return (said.strip().splitlines() or ["it does not say why"])[-1].removeprefix("left out: ")
+    if verdict != "passed":
+        return ""
     skipped = sum(int(count) for count in re.findall(r"^OK \(skipped=(\d+)\)", said, re.MULTILINE))
-    return f"{skipped} tests skipped" if verdict == "passed" and skipped else ""
+    found = [f"{skipped} tests skipped"] if skipped else []
+    return "; ".join(found + re.findall(r"left out: .*", said))
 
 
 def last_line(stage: table.Stage) -> str:

@@ -111,7 +111,8 @@ impl Example {
         match code {
             Some(0) => {}
             Some(WITHOUT_TERRAFORM) => {
-                writeln!(std::io::stderr(), "SKIPPED: the example {} is not applied: {}", self.name, output.trim())?;
+                // Past libtest, which says "ok": the stage's verdict repeats it.
+                writeln!(std::io::stderr(), "left out: the example {}: {}", self.name, output.trim())?;
                 return Ok(None);
             }
             _ => bail!("terraform apply of the example {} ended with {code:?}:\n{output}", self.name),
