@@ -53,7 +53,7 @@ impl Moves<'_> {
         let (world, record) = (&self.state.world, self.state.record.as_ref().map(|kept| &kept.record));
         let decision = self.small.decide(world, record, &self.state.actor);
         let budget = usize::try_from(self.small.setup.budget).unwrap_or(usize::MAX);
-        judge::decision(world, &decision, budget, self.tally)?;
+        judge::decision(world, record, &decision, budget, self.tally)?;
         for entry in &decision.journal {
             self.tally.saw(&format!("{} → {}", entry.from, entry.to));
         }

@@ -23,9 +23,15 @@ const FLOOR_PERCENT: u32 = 90;
 ///
 /// # Errors
 /// What it breaks.
-pub fn decision(world: &World, decision: &Decision, budget: usize, tally: &mut Tally) -> Result<(), Broken> {
+pub fn decision(
+    world: &World,
+    before: Option<&Record>,
+    decision: &Decision,
+    budget: usize,
+    tally: &mut Tally,
+) -> Result<(), Broken> {
     tally.judge("a decision is well formed");
-    if let Some(wrong) = check::decision(decision).first() {
+    if let Some(wrong) = check::decision(before, decision).first() {
         return Err(broken("a decision is well formed", wrong.clone()));
     }
     tally.judge("a freeze stops what disrupts");

@@ -1,13 +1,14 @@
 //! A linter for decisions: what must hold for every record and every plan, whatever led to it. Run by the tests, and
 //! later by the simulator at every step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::{Action, Role};
-use crate::decision::Decision;
-use crate::machine;
+use crate::decision::{Decision, JournalEntry};
+use crate::ids::InstanceId;
+use crate::machine::{self, Transition};
 use crate::policy::QUARANTINE_MAX;
-use crate::record::{Phase, Record, SCHEMA_VERSION};
+use crate::record::{Cutover, Phase, Record, Replacement, SCHEMA_VERSION};
 
 /// Everything that is wrong with a record, in words. Empty: nothing.
 pub fn record(record: &Record) -> Vec<String> {
@@ -41,9 +42,10 @@ pub fn record(record: &Record) -> Vec<String> {
     wrong
 }
 
-/// Everything that is wrong with a decision, in words. Empty: nothing.
-pub fn decision(decision: &Decision) -> Vec<String> {
+/// Everything that is wrong with a decision about a fleet whose record this is, in words. Empty: nothing.
+pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = record(&decision.next);
+    wrong.extend(phases(before, decision));
     for action in &decision.actions {
         if let Action::Terminate { instance, role, .. } = action {
             let replacement = decision.next.replacements.iter().find(|(id, replacement)| match role {
@@ -90,4 +92,43 @@ pub fn decision(decision: &Decision) -> Vec<String> {
         wrong.push("something is journaled or told without a commit".to_owned());
     }
     wrong
+}
+
+/// Between two records a phase is the same, or the history leads from the one to the other by steps of its machine, in
+/// their order.
+fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let empty = BTreeMap::new();
+    let replacements = before.map_or(&empty, |record| &record.replacements);
+    let named = |known: &BTreeMap<InstanceId, Replacement>, id: &InstanceId| {
+        known.get(id).map(|replacement| replacement.phase.name())
+    };
+    for id in replacements.keys().chain(decision.next.replacements.keys()).collect::<BTreeSet<_>>() {
+        let lines = decision.journal.iter().filter(|entry| entry.instance.as_ref() == Some(id));
+        let ends = (named(replacements, id), named(&decision.next.replacements, id));
+        wrong.extend(chain(machine::REPLACEMENT, ends, lines).err().map(|problem| format!("{id}: {problem}")));
+    }
+    let named = |cutover: Option<&Cutover>| cutover.map(|cutover| cutover.phase.name());
+    let ends = (named(before.and_then(|record| record.cutover.as_ref())), named(decision.next.cutover.as_ref()));
+    let lines = decision.journal.iter().filter(|entry| entry.instance.is_none());
+    wrong.extend(chain(machine::CUTOVER, ends, lines).err().map(|problem| format!("the cutover: {problem}")));
+    wrong
+}
+
+/// Whether these lines lead from one phase to another. None: there is none.
+fn chain<'a>(
+    machine: &[Transition],
+    (before, after): (Option<&str>, Option<&str>),
+    lines: impl Iterator<Item = &'a JournalEntry>,
+) -> Result<(), String> {
+    let mut at = before;
+    for line in lines {
+        let is_row = |row: &&Transition| row.from == line.from && row.to.contains(&line.to.as_str());
+        let Some(row) = machine.iter().find(is_row) else { continue };
+        if at.unwrap_or_default() != row.from {
+            return Err(format!("the history goes from {:?} to {:?}, and it was {at:?}", line.from, line.to));
+        }
+        at = machine.iter().map(|known| known.from).find(|phase| *phase == line.to);
+    }
+    if at == after { Ok(()) } else { Err(format!("it is {after:?}, and the history leads to {at:?}")) }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::adopt::Standing;
 use crate::candidate;
-use crate::cutover::{hold_back, undo};
+use crate::cutover::{self, Step, hold_back, undo};
 use crate::decide::Plan;
 use crate::decision::JournalEntry;
 use crate::drift;
@@ -125,7 +125,7 @@ fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> 
     is_meant(plan, fact)?;
     match &fact.command {
         Command::Pause => with_cutover(plan, |_, cutover| pause(cutover, &fact.actor)),
-        Command::Resume => with_cutover(plan, |_, cutover| resume(cutover)),
+        Command::Resume => with_cutover(plan, |plan, cutover| resume(plan, cutover, &fact.actor)),
         Command::Approve => with_cutover(plan, |_, cutover| approve(cutover, &fact.actor)),
         Command::Promote => with_cutover(plan, |_, cutover| promote(cutover)),
         Command::Reject => with_cutover(plan, |plan, cutover| reject(plan, cutover, fact)),
@@ -180,10 +180,12 @@ fn pause(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
     Ok(format!("it stands still in {}; its clocks stop", cutover.phase.name()))
 }
 
-fn resume(cutover: &mut Cutover) -> Answer {
+fn resume(plan: &mut Plan<'_>, cutover: &mut Cutover, actor: &ForeignText) -> Answer {
     if let CutoverPhase::NeedsOperator { .. } = cutover.phase {
-        cutover.phase = CutoverPhase::Shifting(Shifting::next(cutover.first_step()));
-        cutover.deadline = jiff::Timestamp::MAX;
+        let Some(step) = cutover::step_from_here(plan.input.seen, cutover) else {
+            return Err("its forward action is not there, so that nothing says which weights it would go on from".to_owned());
+        };
+        plan.turn_back = Some(Step::To(CutoverPhase::Shifting(Shifting::next(step)), format!("resumed by {actor}")));
         cutover.paused = None;
         return Ok("it goes on from the weights that are there".to_owned());
     }
@@ -220,7 +222,7 @@ fn reject(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Ans
         return Err(LET_GO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
-    super::cutover::condemn(plan, cutover, &why.as_str().into());
+    cutover::condemn(plan, cutover, &why.as_str().into());
     Ok(turn_back(plan, cutover, &why))
 }
 

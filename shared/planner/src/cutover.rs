@@ -438,3 +438,14 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
         Route::Shared { .. } | Route::None | Route::Rolling => all,
     }
 }
+
+/// The step from which traffic goes on with the weights that are there: the first one that takes none away from the new
+/// color. None: the weights were not read.
+pub(crate) fn step_from_here(seen: &Observation, cutover: &Cutover) -> Option<usize> {
+    let Route::Weighted { place, new, .. } = &cutover.route else { return Some(cutover.first_step()) };
+    let live = seen.forwards.iter().find(|forward| forward.place == *place)?;
+    let of_new = u64::from(live.weights.get(new).copied().unwrap_or(0)) * 100;
+    let all = live.weights.values().copied().map(u64::from).sum::<u64>();
+    let takes_none_away = |step: &usize| u64::from(share(cutover, *step).get()) * all >= of_new;
+    Some((cutover.first_step()..cutover.last_step()).find(takes_none_away).unwrap_or(cutover.last_step()))
+}

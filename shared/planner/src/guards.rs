@@ -476,11 +476,16 @@ fn wait(plan: &mut Plan<'_>, id: &InstanceId, waiting: &Waiting) {
     let Some(replacement) = plan.next.replacements.get_mut(id) else { return };
     let is_young = matches!(waiting, Waiting::Debounce { .. });
     // Numbers in a reason change while the reason stays: only another guard is a transition.
-    let is_known = matches!(&replacement.phase, Phase::Blocked(before) if before.guard() == waiting.guard());
+    let is_known = match &replacement.phase {
+        Phase::Blocked(before) => before.guard() == waiting.guard(),
+        Phase::Debouncing => is_young,
+        _ => false,
+    };
     let from = replacement.phase.name();
     replacement.phase = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
-    if !is_known && !is_young {
-        plan.journal(Some(id), from, "blocked", waiting.to_string());
+    let to = replacement.phase.name();
+    if !is_known {
+        plan.journal(Some(id), from, to, waiting.to_string());
     }
 }
 

@@ -20,7 +20,7 @@ const fn step(from: &'static str, to: &'static [&'static str]) -> Transition {
 pub const REPLACEMENT: &[Transition] = &[
     step("", &["debouncing"]),
     step("debouncing", &["blocked", "launching", "vacating", "stopped", "cleared"]),
-    step("blocked", &["blocked", "launching", "vacating", "stopped", "cleared"]),
+    step("blocked", &["blocked", "debouncing", "launching", "vacating", "stopped", "cleared"]),
     step("launching", &["proving", "withdrawing", "debouncing", "stopped", "cleared"]),
     step("proving", &["retiring", "withdrawing", "cleared"]),
     step("retiring", &["replaced", "proving", "withdrawing", "cleared"]),

@@ -371,7 +371,7 @@ impl Stage {
             now: self.now,
         };
         let decision = decide(input);
-        let wrong = check::decision(&decision);
+        let wrong = check::decision(self.record.as_ref(), &decision);
         assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
         is_explained(input, &decision);
         decision

@@ -210,3 +210,20 @@ fn only_another_guard_is_a_transition() {
     let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
     assert_eq!((entry.from.as_str(), entry.to.as_str()), ("blocked", "blocked"));
 }
+
+#[test]
+fn a_policy_that_is_invalid_for_a_while_changes_no_phase_without_a_line_in_the_history() {
+    let mut stage = Stage::new(3);
+    stage.look();
+    stage.drift(1);
+    stage.look();
+    let mut phases = vec![stage.phase(1)];
+    for debounce in ["soon", "5m", "soon", "5m"] {
+        stage.wait(secs(10));
+        stage.tag("debounce", debounce);
+        // Each look checks that the history leads from the one phase to the other.
+        stage.look();
+        phases.push(stage.phase(1));
+    }
+    assert_eq!(phases, ["debouncing", "blocked", "debouncing", "blocked", "debouncing"]);
+}

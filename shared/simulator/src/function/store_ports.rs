@@ -326,7 +326,7 @@ fn judge_commit(
     let Some(look) = world.history.looks.get(&(id, fleet.clone())).copied() else { return };
     let verdict = admission::at_commit(world, &admission::Commit { fleet, before, decision, decided_at, look });
     world.violations.extend(verdict.err());
-    let wrong = check::decision(decision).into_iter();
+    let wrong = check::decision(before, decision).into_iter();
     world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));
 }
 

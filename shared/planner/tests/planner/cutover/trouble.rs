@@ -86,7 +86,51 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     assert!(matches!(waits(&stage), Some(Waiting::NeedsOperator { .. })));
     assert_eq!(stage.weight("green"), 33);
     stage.say(Command::Resume);
-    assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "it goes on from the weights that are there");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
+}
+
+/// A cutover of which a person has written these weights, until it asks that person.
+fn needs_operator(green: u32) -> Stage {
+    let mut stage = in_phase(4, "shifting");
+    stage.until(|stage| stage.weight("green") == 10);
+    stage.traffic.insert(target_group("green"), vec![green]);
+    stage.traffic.insert(target_group("blue"), vec![100 - green]);
+    stage.until_phase("needs-operator");
+    stage
+}
+
+#[test]
+fn what_a_person_resumes_goes_on_from_the_weights_that_are_there_and_takes_no_traffic_away() {
+    // The policy's steps are 10 and 100: above the first, only the last one adds.
+    for (weight, first_written) in [(1, 10), (9, 10), (11, 100), (30, 100), (80, 100), (99, 100)] {
+        let mut stage = needs_operator(weight);
+        stage.say(Command::Resume);
+        let mut written = weight;
+        for _ in 0..400 {
+            let before = stage.weight("green");
+            stage.step(secs(5));
+            let now = stage.weight("green");
+            assert!(now >= before, "{weight}: from {before} to {now}");
+            if now != before && written == weight {
+                written = now;
+            }
+        }
+        assert_eq!(written, first_written, "{weight}");
+        assert_eq!(stage.weight("green"), 100, "{weight}");
+    }
+}
+
+#[test]
+fn what_a_person_resumes_has_a_deadline_and_goes_back_when_it_runs_out() {
+    let mut stage = needs_operator(30);
+    stage.say(Command::Resume);
+    sicken(&mut stage, Color::Green, 1);
+    stage.look();
+    let cutover = stage.record().cutover.clone().unwrap();
+    assert_eq!(stage.cutover_phase(), Some("shifting"));
+    assert!(cutover.deadline < stage.now + mins(120), "{:?}", cutover.deadline);
+    stage.until_phase("rolling-back");
+    assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
 }
 
 #[test]
