@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Role};
 use driftless_planner::check;
-use driftless_planner::decision::{Decision, Waiting};
+use driftless_planner::decision::Decision;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Setting};
+use driftless_planner::waiting::Waiting;
 
 use crate::explore::{Broken, Tally};
 use crate::kept::is_in_ledger;

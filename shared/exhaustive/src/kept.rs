@@ -1,7 +1,7 @@
 //! A committed record, as it is, with what of it matters for what comes.
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge, WithdrawReason};
+use driftless_planner::waiting::Waiting;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write as _;
 

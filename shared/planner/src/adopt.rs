@@ -1,6 +1,6 @@
 //! Where a fleet stands: what its groups form, which one is live, what its policy is, and what stands in the way.
 
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::fleet::{Layout, obstacles};
 use crate::ids::GroupName;
 use crate::notification::{Condition, News};
@@ -33,33 +33,35 @@ impl Standing<'_> {
 }
 
 /// Finds out where the fleet stands, and adopts it when it is seen for the first time.
-pub(crate) fn stand<'a>(plan: &mut Plan<'a>) -> Standing<'a> {
-    let seen = plan.input.seen;
-    let layout = match Layout::of(plan.input.fleet, &seen.groups) {
+pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
+    let seen = draft.input.seen;
+    let layout = match Layout::of(draft.input.fleet, &seen.groups) {
         Ok(layout) => layout,
-        Err(problem) => return misconfigured(plan, &problem.to_string(), Err("its groups do not form a fleet".into())),
+        Err(problem) => {
+            return misconfigured(draft, &problem.to_string(), Err("its groups do not form a fleet".into()));
+        }
     };
-    let policy = layout.policy(plan.input.defaults).map_err(|error| ForeignText::from(error.to_string()));
+    let policy = layout.policy(draft.input.defaults).map_err(|error| ForeignText::from(error.to_string()));
     if let Err(problem) = &policy {
-        plan.is_in(Condition::PolicyInvalid, problem.clone());
+        draft.is_in(Condition::PolicyInvalid, problem.clone());
     }
     // While a cutover moves the traffic, the record says which color is live: the load balancer may be a write ahead.
-    let moving = plan.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
-    let found = if moving { layout.recorded(plan.next.live) } else { layout.live(seen, plan.next.live) };
+    let moving = draft.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
+    let found = if moving { layout.recorded(draft.next.live) } else { layout.live(seen, draft.next.live) };
     let (live, color) = match found {
         Ok(found) => found,
-        Err(problem) => return misconfigured(plan, &problem.to_string(), policy),
+        Err(problem) => return misconfigured(draft, &problem.to_string(), policy),
     };
-    let coming = plan.next.cutover.as_ref().and_then(|cutover| cutover.template.as_ref());
-    let released = plan.next.release.as_ref().map(|release| &release.template);
+    let coming = draft.next.cutover.as_ref().and_then(|cutover| cutover.template.as_ref());
+    let released = draft.next.release.as_ref().map(|release| &release.template);
     let obstacles = obstacles(layout, live, seen, &[released, coming]);
     if obstacles.is_empty() {
-        plan.next.live = color;
-        follow_release(plan, live, policy.as_ref().ok());
+        draft.next.live = color;
+        follow_release(draft, live, policy.as_ref().ok());
         Standing { live: Some(live), policy, obstacle: None }
     } else {
         let obstacle = ForeignText::from(obstacles.join("; "));
-        plan.is_in(Condition::NotAdoptable, obstacle.clone());
+        draft.is_in(Condition::NotAdoptable, obstacle.clone());
         Standing { live: Some(live), policy, obstacle: Some(obstacle) }
     }
 }
@@ -67,15 +69,17 @@ pub(crate) fn stand<'a>(plan: &mut Plan<'a>) -> Standing<'a> {
 /// Adopting writes down what the live group runs, as a number; it changes nothing. While a fleet is only observed the
 /// release follows the group, so that switching to `observe` and back is how a person accepts a template that was
 /// changed by hand.
-fn follow_release(plan: &mut Plan<'_>, live: &Group, policy: Option<&Policy>) {
-    if plan.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
+fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) {
+    if draft.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
         return;
     }
     let TemplateReference::Numbered(template) = &live.template else { return };
-    let Some(image) = plan.input.seen.templates.get(template).and_then(|content| content.image.clone()) else { return };
-    let build = plan.input.seen.images.get(&image).and_then(|image| image.build.clone());
-    let found = Release { template: template.clone(), image, since: plan.input.now, build };
-    let (from, is_first) = match &plan.next.release {
+    let Some(image) = draft.input.seen.templates.get(template).and_then(|content| content.image.clone()) else {
+        return;
+    };
+    let build = draft.input.seen.images.get(&image).and_then(|image| image.build.clone());
+    let found = Release { template: template.clone(), image, since: draft.input.now, build };
+    let (from, is_first) = match &draft.next.release {
         None => (String::new(), true),
         Some(release) if release.template == found.template => return,
         Some(release) => (release.template.to_string(), false),
@@ -83,15 +87,15 @@ fn follow_release(plan: &mut Plan<'_>, live: &Group, policy: Option<&Policy>) {
     let is_observed = policy.is_some_and(|policy| policy.mode == Mode::Observe);
     if is_first || is_observed {
         let why = if is_first { "seen for the first time" } else { "the observed group runs another version" };
-        plan.journal(None, &from, &found.template.to_string(), why);
+        draft.journal(None, &from, &found.template.to_string(), why);
         if is_first {
-            plan.tell(News::Adopted { release: found.clone() });
+            draft.tell(News::Adopted { release: found.clone() });
         }
-        plan.next.release = Some(found);
+        draft.next.release = Some(found);
     }
 }
 
-fn misconfigured<'a>(plan: &mut Plan<'a>, problem: &str, policy: Result<Policy, ForeignText>) -> Standing<'a> {
-    plan.is_in(Condition::Misconfigured, problem);
+fn misconfigured<'a>(draft: &mut Draft<'a>, problem: &str, policy: Result<Policy, ForeignText>) -> Standing<'a> {
+    draft.is_in(Condition::Misconfigured, problem);
     Standing { live: None, policy, obstacle: Some(problem.into()) }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::explain::ImageVerdict;
 use crate::ids::{ImageId, TemplateId};
 use crate::image::{Image, ImageState};
@@ -13,12 +13,12 @@ use crate::record::{Candidate, CandidateReason, Release};
 use crate::text::ForeignText;
 
 /// The candidate of this look, if there is one. Why each newer image is none is remembered, and said once.
-pub(crate) fn choose(plan: &mut Plan<'_>, policy: &Policy, live: &Group, release: &Release) -> Option<Candidate> {
-    if let Some(requested) = requested(plan, release) {
+pub(crate) fn choose(draft: &mut Draft<'_>, policy: &Policy, live: &Group, release: &Release) -> Option<Candidate> {
+    if let Some(requested) = requested(draft, release) {
         return Some(requested);
     }
-    let image = newest_image(plan, policy, release);
-    let base = newer_template(plan, live, release);
+    let image = newest_image(draft, policy, release);
+    let base = newer_template(draft, live, release);
     let candidate = match (image, base) {
         (None, None) => return None,
         (Some((image, build)), None) => {
@@ -26,57 +26,57 @@ pub(crate) fn choose(plan: &mut Plan<'_>, policy: &Policy, live: &Group, release
         }
         (image, Some((base, differs_in))) => {
             // What the release runs was vetoed since: on fresh instances it would get traffic once more.
-            let is_vetoed = plan.next.memory.vetoes.contains_key(&release.image);
+            let is_vetoed = draft.next.memory.vetoes.contains_key(&release.image);
             let of_release = (!is_vetoed).then(|| (release.image.clone(), release.build.clone()));
             let (image, build) = image.or(of_release)?;
             Candidate { image, base, build, why: CandidateReason::Template { differs_in } }
         }
     };
-    let held_back = &plan.next.memory.held_back;
+    let held_back = &draft.next.memory.held_back;
     let is_new = candidate.image != release.image;
     let of_image = held_back.get(&candidate.image.to_string()).filter(|_| is_new);
     match held_back.get(&candidate.key()).or(of_image).cloned() {
         None => Some(candidate),
         Some(held_back) => {
             let until = held_back.until?;
-            plan.look_again(until);
-            (plan.input.now >= until).then_some(candidate)
+            draft.look_again(until);
+            (draft.input.now >= until).then_some(candidate)
         }
     }
 }
 
 /// What a person asked for comes first.
-fn requested(plan: &mut Plan<'_>, release: &Release) -> Option<Candidate> {
-    let why = plan.next.memory.requested.clone()?;
+fn requested(draft: &mut Draft<'_>, release: &Release) -> Option<Candidate> {
+    let why = draft.next.memory.requested.clone()?;
     let target = match &why {
         CandidateReason::Redeploy { .. } => Some(release.clone()),
-        CandidateReason::Rollback { .. } => last_good(plan, release),
+        CandidateReason::Rollback { .. } => last_good(draft, release),
         CandidateReason::Image | CandidateReason::Template { .. } => None,
     };
-    let is_allowed = |target: &Release| !plan.next.memory.vetoes.contains_key(&target.image);
+    let is_allowed = |target: &Release| !draft.next.memory.vetoes.contains_key(&target.image);
     let Some(target) = target.filter(is_allowed) else {
-        plan.next.memory.requested = None;
+        draft.next.memory.requested = None;
         return None;
     };
     Some(Candidate { image: target.image, base: target.template, build: target.build, why })
 }
 
 /// The last release that has proven itself, other than the one that runs. Never simply "the previous one".
-pub(crate) fn last_good(plan: &Plan<'_>, release: &Release) -> Option<Release> {
-    let memory = &plan.next.memory;
+pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release> {
+    let memory = &draft.next.memory;
     let is_other = |good: &&Release| good.image != release.image || good.template != release.template;
     let is_allowed = |good: &&Release| !memory.vetoes.contains_key(&good.image);
     memory.good.iter().rev().filter(is_other).find(is_allowed).cloned()
 }
 
-fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Option<(ImageId, Option<ForeignText>)> {
-    let seen = plan.input.seen;
+fn newest_image(draft: &mut Draft<'_>, policy: &Policy, release: &Release) -> Option<(ImageId, Option<ForeignText>)> {
+    let seen = draft.input.seen;
     let own = seen.images.get(&release.image);
     let mut newest: Option<(&Image, Option<ForeignText>)> = None;
     let mut refused = BTreeMap::new();
     for image in seen.images.values().filter(|image| image.id != release.image) {
-        let announced = plan.next.memory.published.get(&image.id);
-        if !is_for(plan, image) && announced.is_none() {
+        let announced = draft.next.memory.published.get(&image.id);
+        if !is_for(draft, image) && announced.is_none() {
             continue;
         }
         let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
@@ -89,7 +89,7 @@ fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Opti
                 continue;
             }
         }
-        if let Some(problem) = refusal(plan, policy, image, announced.is_some(), own) {
+        if let Some(problem) = refusal(draft, policy, image, announced.is_some(), own) {
             refused.insert(image.id.clone(), ForeignText::from(problem));
             continue;
         }
@@ -101,22 +101,22 @@ fn newest_image(plan: &mut Plan<'_>, policy: &Policy, release: &Release) -> Opti
         }
     }
     let chosen = newest.map(|(image, build)| (image.id.clone(), build));
-    note_refused(plan, refused);
+    note_refused(draft, refused);
     chosen
 }
 
-fn note_refused(plan: &mut Plan<'_>, refused: BTreeMap<ImageId, ForeignText>) {
+fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, ForeignText>) {
     for (image, why) in &refused {
-        if plan.next.memory.refused.get(image) != Some(why) {
-            plan.journal(None, &image.to_string(), "refused", why.clone());
+        if draft.next.memory.refused.get(image) != Some(why) {
+            draft.journal(None, &image.to_string(), "refused", why.clone());
         }
     }
-    plan.next.memory.refused = refused;
+    draft.next.memory.refused = refused;
 }
 
 /// What is known of an image that asks to be taken.
 struct Applicant<'a> {
-    plan: &'a Plan<'a>,
+    draft: &'a Draft<'a>,
     policy: &'a Policy,
     image: &'a Image,
     is_announced: bool,
@@ -130,14 +130,14 @@ type Check = (&'static str, fn(&Applicant<'_>) -> Option<String>);
 /// What an image is asked that is for the fleet, and newer, in this order.
 const CHECKS: [Check; 6] = [
     ("nobody vetoed it", |asked| {
-        asked.plan.next.memory.vetoes.get(&asked.image.id).map(|veto| format!("vetoed by {}", veto.by))
+        asked.draft.next.memory.vetoes.get(&asked.image.id).map(|veto| format!("vetoed by {}", veto.by))
     }),
     ("it is no backup", |asked| {
         let why = "it is a backup: backups inherit the tags of what they are made of";
         asked.image.is_backup.then(|| why.to_owned())
     }),
     ("it is no copy of one of the fleet's instances", |asked| {
-        let groups = &asked.plan.input.seen.groups;
+        let groups = &asked.draft.input.seen.groups;
         let is_member = |id: &crate::ids::InstanceId| groups.iter().any(|group| group.member(id).is_some());
         let is_copy = asked.image.source_instance.as_ref().is_some_and(is_member);
         is_copy.then(|| "it is a copy of one of the fleet's own instances".to_owned())
@@ -163,22 +163,28 @@ const CHECKS: [Check; 6] = [
 ];
 
 /// Why an image is no candidate, in words. None: it may be one.
-fn refusal(plan: &Plan<'_>, policy: &Policy, image: &Image, is_announced: bool, own: Option<&Image>) -> Option<String> {
-    let applicant = Applicant { plan, policy, image, is_announced, own };
+fn refusal(
+    draft: &Draft<'_>,
+    policy: &Policy,
+    image: &Image,
+    is_announced: bool,
+    own: Option<&Image>,
+) -> Option<String> {
+    let applicant = Applicant { draft, policy, image, is_announced, own };
     CHECKS.iter().find_map(|(_, problem)| problem(&applicant))
 }
 
 /// What every check says of every image that was read, apart from the release's own.
-pub(crate) fn verdicts(plan: &Plan<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
-    let images = plan.input.seen.images.values().filter(|image| image.id != release.image);
-    images.map(|image| (image.id.clone(), verdicts_on(plan, policy, release, image))).collect()
+pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
+    let images = draft.input.seen.images.values().filter(|image| image.id != release.image);
+    images.map(|image| (image.id.clone(), verdicts_on(draft, policy, release, image))).collect()
 }
 
-fn verdicts_on(plan: &Plan<'_>, policy: &Policy, release: &Release, image: &Image) -> Vec<ImageVerdict> {
-    let own = plan.input.seen.images.get(&release.image);
-    let announced = plan.next.memory.published.get(&image.id);
+fn verdicts_on(draft: &Draft<'_>, policy: &Policy, release: &Release, image: &Image) -> Vec<ImageVerdict> {
+    let own = draft.input.seen.images.get(&release.image);
+    let announced = draft.next.memory.published.get(&image.id);
     let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
-    let is_named = is_for(plan, image) || announced.is_some();
+    let is_named = is_for(draft, image) || announced.is_some();
     let newer = match is_newer(image, build.as_ref(), release, own) {
         Ok(true) => None,
         Ok(false) => Some("it is not newer than the release".to_owned()),
@@ -191,10 +197,10 @@ fn verdicts_on(plan: &Plan<'_>, policy: &Policy, release: &Release, image: &Imag
         may_change_at: None,
     };
     let mut verdicts = vec![verdict("it is for this fleet", unnamed), verdict("it is newer than the release", newer)];
-    let applicant = Applicant { plan, policy, image, is_announced: announced.is_some(), own };
+    let applicant = Applicant { draft, policy, image, is_announced: announced.is_some(), own };
     verdicts.extend(CHECKS.iter().map(|(asks, problem)| verdict(asks, problem(&applicant))));
-    let held_back = plan.next.memory.held_back.get(&image.id.to_string());
-    let held_back = held_back.filter(|held| held.until.is_none_or(|until| plan.input.now < until));
+    let held_back = draft.next.memory.held_back.get(&image.id.to_string());
+    let held_back = held_back.filter(|held| held.until.is_none_or(|until| draft.input.now < until));
     verdicts.push(ImageVerdict {
         asks: "it is not held back after an earlier try",
         problem: held_back.map(|held| held.why.clone()),
@@ -204,8 +210,8 @@ fn verdicts_on(plan: &Plan<'_>, policy: &Policy, release: &Release, image: &Imag
 }
 
 /// Whether an image is this account's, and tagged for the fleet.
-fn is_for(plan: &Plan<'_>, image: &Image) -> bool {
-    image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(plan.input.fleet.as_str())
+fn is_for(draft: &Draft<'_>, image: &Image) -> bool {
+    image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(draft.input.fleet.as_str())
 }
 
 /// Whether an image is newer than the release. Without builds on both sides their dates tell.
@@ -282,8 +288,8 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
 }
 
 /// A version that someone else wrote after the release's: Terraform changed user data, say. With what differs.
-fn newer_template(plan: &Plan<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
-    let seen = plan.input.seen;
+fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
+    let seen = draft.input.seen;
     let template = live_template(live, release)?;
     let newest = *seen.newest_templates.get(template)?;
     if newest <= release.template.version {

@@ -5,12 +5,12 @@
 
 use jiff::SignedDuration;
 
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::notification::Condition;
 use crate::record::{BackOff, Phase, WithdrawReason};
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// The first pause; each further one doubles. Most shortages pass in minutes.
 const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
@@ -26,23 +26,23 @@ pub(crate) fn reason_of(message: &ForeignText) -> WithdrawReason {
 }
 
 /// Notes that a launch found no room. Several of one look are one.
-pub(crate) fn back_off(plan: &mut Plan<'_>, message: ForeignText) {
-    let now = plan.input.now;
-    let known = plan.next.back_off.take();
+pub(crate) fn back_off(draft: &mut Draft<'_>, message: ForeignText) {
+    let now = draft.input.now;
+    let known = draft.next.back_off.take();
     if let Some(known) = known.clone().filter(|known| now < known.until) {
-        plan.next.back_off = Some(known);
+        draft.next.back_off = Some(known);
         return;
     }
     let (since, tries) = known.map_or((now, 1), |known| (known.since, known.tries.saturating_add(1)));
     let pause = (PAUSE_MIN * 2_i32.pow(tries.saturating_sub(1).min(8))).min(PAUSE_MAX);
-    plan.next.back_off = Some(BackOff { since, until: now + pause, tries, message });
+    draft.next.back_off = Some(BackOff { since, until: now + pause, tries, message });
 }
 
 /// Says that there is no room for as long as that is so. It is over when a launch succeeded, or when nothing asks for
 /// one any more.
-pub(crate) fn announce(plan: &mut Plan<'_>) {
-    let Some(back_off) = plan.next.back_off.clone() else { return };
-    let is_wanted = plan.next.replacements.values().any(|replacement| {
+pub(crate) fn announce(draft: &mut Draft<'_>) {
+    let Some(back_off) = draft.next.back_off.clone() else { return };
+    let is_wanted = draft.next.replacements.values().any(|replacement| {
         // Whatever else holds a replacement back: it asks for no launch.
         matches!(
             replacement.phase,
@@ -50,12 +50,12 @@ pub(crate) fn announce(plan: &mut Plan<'_>) {
         )
     });
     if is_wanted {
-        plan.is_in(Condition::CapacityShort, back_off.message);
-    } else if plan.input.now >= back_off.until {
-        plan.next.back_off = None;
+        draft.is_in(Condition::CapacityShort, back_off.message);
+    } else if draft.input.now >= back_off.until {
+        draft.next.back_off = None;
         return;
     }
-    plan.look_again(back_off.until);
+    draft.look_again(back_off.until);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A linter for decisions: what must hold for every record and every plan, whatever led to it. Run by the tests, and
+//! A linter for decisions: what must hold for every record and every decision, whatever led to it. Run by the tests, and
 //! later by the simulator at every step.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::adopt::Standing;
 use crate::candidate;
 use crate::cutover::{self, Step, hold_back, undo};
-use crate::decide::Plan;
 use crate::decision::JournalEntry;
+use crate::draft::Draft;
 use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
@@ -21,53 +21,53 @@ use crate::verdict;
 type Answer = Result<String, String>;
 
 /// Follows the commands that were filed, in the order in which they were sent.
-pub(crate) fn follow(plan: &mut Plan<'_>, standing: &Standing<'_>) {
-    for fact in filed(plan) {
+pub(crate) fn follow(draft: &mut Draft<'_>, standing: &Standing<'_>) {
+    for fact in filed(draft) {
         if matches!(fact.command, Command::AcceptLive { .. }) {
             continue;
         }
-        let answer = command(plan, standing, fact);
-        reply(plan, fact, answer);
+        let answer = command(draft, standing, fact);
+        reply(draft, fact, answer);
     }
 }
 
 /// What was followed already is not followed again, however long it stays on file or how often it comes.
-pub(crate) fn drop_answered(plan: &mut Plan<'_>) {
-    let filed = plan.input.facts.iter().filter_map(|fact| match fact {
+pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
+    let filed = draft.input.facts.iter().filter_map(|fact| match fact {
         Fact::Command(command) => Some((command.request.as_str(), fact)),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let filed: BTreeMap<&str, &Fact> = filed.collect();
-    let mut surplus = plan.next.answered.len().saturating_sub(ANSWERED_MAX);
-    plan.next.answered.retain(|answered| {
+    let mut surplus = draft.next.answered.len().saturating_sub(ANSWERED_MAX);
+    draft.next.answered.retain(|answered| {
         let stays = surplus == 0 || filed.contains_key(answered.request.as_str());
         surplus = surplus.saturating_sub(usize::from(!stays));
         stays
     });
-    let answered = plan.next.answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
-    plan.consumed.extend(answered.map(|fact| fact.key()));
+    let answered = draft.next.answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
+    draft.consumed.extend(answered.map(|fact| fact.key()));
 }
 
 /// A person's word on which color is live comes before anything is told from the groups.
-pub(crate) fn accept_live(plan: &mut Plan<'_>) {
-    for fact in filed(plan) {
+pub(crate) fn accept_live(draft: &mut Draft<'_>) {
+    for fact in filed(draft) {
         let Command::AcceptLive { color } = &fact.command else { continue };
-        let answer = match &plan.next.cutover {
+        let answer = match &draft.next.cutover {
             Some(cutover) if !cutover.is_untouched() => {
                 Err("a cutover is under way, and says which color is live: roll it back first".to_owned())
             }
             Some(_) | None => {
-                plan.next.live = Some(*color);
+                draft.next.live = Some(*color);
                 Ok(format!("{color:?} counts as live from now on"))
             }
         };
-        reply(plan, fact, answer);
+        reply(draft, fact, answer);
     }
 }
 
-fn filed<'a>(plan: &Plan<'a>) -> Vec<&'a CommandFact> {
-    let commands = plan.input.facts.iter().filter_map(|fact| match fact {
-        Fact::Command(command) => Some(command).filter(|fact| plan.next.answer_to(&fact.request).is_none()),
+fn filed<'a>(draft: &Draft<'a>) -> Vec<&'a CommandFact> {
+    let commands = draft.input.facts.iter().filter_map(|fact| match fact {
+        Fact::Command(command) => Some(command).filter(|fact| draft.next.answer_to(&fact.request).is_none()),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let mut commands: Vec<&CommandFact> = commands.collect();
@@ -75,15 +75,15 @@ fn filed<'a>(plan: &Plan<'a>) -> Vec<&'a CommandFact> {
     commands
 }
 
-fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
+fn reply(draft: &mut Draft<'_>, fact: &CommandFact, answer: Answer) {
     let command = words(&fact.command);
     let (is_done, answer) = match answer {
         Ok(answer) => (true, answer),
         Err(answer) => (false, answer),
     };
     let reason = fact.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    plan.journal_entry(JournalEntry {
-        at: plan.input.now,
+    draft.journal_entry(JournalEntry {
+        at: draft.input.now,
         instance: None,
         from: command.clone(),
         to: if is_done { "done" } else { "not-done" }.to_owned(),
@@ -91,15 +91,15 @@ fn reply(plan: &mut Plan<'_>, fact: &CommandFact, answer: Answer) {
         actor: fact.actor.to_string(),
         evidence: None,
     });
-    plan.tell(News::CommandAnswered {
+    draft.tell(News::CommandAnswered {
         request: fact.request.clone(),
         actor: fact.actor.clone(),
         command,
         is_done,
         answer: answer.as_str().into(),
     });
-    plan.consumed.push(Fact::Command(fact.clone()).key());
-    plan.next.answered.push(Answered { request: fact.request.clone(), is_done, answer: answer.as_str().into() });
+    draft.consumed.push(Fact::Command(fact.clone()).key());
+    draft.next.answered.push(Answered { request: fact.request.clone(), is_done, answer: answer.as_str().into() });
 }
 
 fn words(command: &Command) -> String {
@@ -121,39 +121,39 @@ fn words(command: &Command) -> String {
     }
 }
 
-fn command(plan: &mut Plan<'_>, standing: &Standing<'_>, fact: &CommandFact) -> Answer {
-    is_meant(plan, fact)?;
+fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact) -> Answer {
+    is_meant(draft, fact)?;
     match &fact.command {
-        Command::Pause => with_cutover(plan, |_, cutover| pause(cutover, &fact.actor)),
-        Command::Resume => with_cutover(plan, |plan, cutover| resume(plan, cutover, &fact.actor)),
-        Command::Approve => with_cutover(plan, |_, cutover| approve(cutover, &fact.actor)),
-        Command::Promote => with_cutover(plan, |_, cutover| promote(cutover)),
-        Command::Reject => with_cutover(plan, |plan, cutover| reject(plan, cutover, fact)),
-        Command::Abort => with_cutover(plan, |plan, cutover| abort(plan, cutover, fact)),
-        Command::Rollback if plan.next.cutover.is_some() => {
-            with_cutover(plan, |plan, cutover| abort(plan, cutover, fact))
+        Command::Pause => with_cutover(draft, |_, cutover| pause(cutover, &fact.actor)),
+        Command::Resume => with_cutover(draft, |draft, cutover| resume(draft, cutover, &fact.actor)),
+        Command::Approve => with_cutover(draft, |_, cutover| approve(cutover, &fact.actor)),
+        Command::Promote => with_cutover(draft, |_, cutover| promote(cutover)),
+        Command::Reject => with_cutover(draft, |draft, cutover| reject(draft, cutover, fact)),
+        Command::Abort => with_cutover(draft, |draft, cutover| abort(draft, cutover, fact)),
+        Command::Rollback if draft.next.cutover.is_some() => {
+            with_cutover(draft, |draft, cutover| abort(draft, cutover, fact))
         }
-        Command::Rollback => roll_back(plan, fact),
-        Command::Retry => retry(plan),
+        Command::Rollback => roll_back(draft, fact),
+        Command::Retry => retry(draft),
         Command::Replace { instance } => {
-            drift::ask_to_replace(plan, standing, instance, &fact.actor).map_err(|why| why.to_string())?;
+            drift::ask_to_replace(draft, standing, instance, &fact.actor).map_err(|why| why.to_string())?;
             Ok(format!("{instance} counts as drifted from now on; the guards decide when"))
         }
-        Command::Redeploy => redeploy(plan, fact),
-        Command::Veto { image } => veto(plan, image, fact),
+        Command::Redeploy => redeploy(draft, fact),
+        Command::Veto { image } => veto(draft, image, fact),
         Command::Unveto { image } => {
-            let was_vetoed = verdict::lift(plan, image, &format!("{} says so", fact.actor));
+            let was_vetoed = verdict::lift(draft, image, &format!("{} says so", fact.actor));
             was_vetoed.then(|| format!("{image} may take traffic again")).ok_or_else(|| "it is not vetoed".to_owned())
         }
-        Command::Pin => pin::ask(plan),
+        Command::Pin => pin::ask(draft),
         Command::AcceptLive { .. } => Err("it is followed before anything else".to_owned()),
     }
 }
 
 /// A command about one cutover is not followed for another.
-fn is_meant(plan: &Plan<'_>, fact: &CommandFact) -> Result<(), String> {
+fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     let Some(meant) = &fact.cutover else { return Ok(()) };
-    match &plan.next.cutover {
+    match &draft.next.cutover {
         Some(cutover) if cutover.id == *meant => Ok(()),
         Some(cutover) => Err(format!(
             "it is about the cutover {meant}, and {} to {} is under way: nothing is said of that",
@@ -163,12 +163,12 @@ fn is_meant(plan: &Plan<'_>, fact: &CommandFact) -> Result<(), String> {
     }
 }
 
-fn with_cutover(plan: &mut Plan<'_>, change: impl FnOnce(&mut Plan<'_>, &mut Cutover) -> Answer) -> Answer {
-    let Some(mut cutover) = plan.next.cutover.take() else {
+fn with_cutover(draft: &mut Draft<'_>, change: impl FnOnce(&mut Draft<'_>, &mut Cutover) -> Answer) -> Answer {
+    let Some(mut cutover) = draft.next.cutover.take() else {
         return Err("no cutover is under way".to_owned());
     };
-    let answer = change(plan, &mut cutover);
-    plan.next.cutover = Some(cutover);
+    let answer = change(draft, &mut cutover);
+    draft.next.cutover = Some(cutover);
     answer
 }
 
@@ -180,12 +180,14 @@ fn pause(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
     Ok(format!("it stands still in {}; its clocks stop", cutover.phase.name()))
 }
 
-fn resume(plan: &mut Plan<'_>, cutover: &mut Cutover, actor: &ForeignText) -> Answer {
+fn resume(draft: &mut Draft<'_>, cutover: &mut Cutover, actor: &ForeignText) -> Answer {
     if let CutoverPhase::NeedsOperator { .. } = cutover.phase {
-        let Some(step) = cutover::step_from_here(plan.input.seen, cutover) else {
-            return Err("its forward action is not there, so that nothing says which weights it would go on from".to_owned());
+        let Some(step) = cutover::step_from_here(draft.input.seen, cutover) else {
+            return Err(
+                "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
+            );
         };
-        plan.turn_back = Some(Step::To(CutoverPhase::Shifting(Shifting::next(step)), format!("resumed by {actor}")));
+        draft.turn_back = Some(Step::To(CutoverPhase::Shifting(Shifting::next(step)), format!("resumed by {actor}")));
         cutover.paused = None;
         return Ok("it goes on from the weights that are there".to_owned());
     }
@@ -214,7 +216,7 @@ fn promote(cutover: &mut Cutover) -> Answer {
 /// Why nothing turns a cutover back at its very end.
 const LET_GO: &str = "the old color is being let go: roll back when it is gone, which is a new cutover";
 
-fn reject(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+fn reject(draft: &mut Draft<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
     if cutover.is_going_back() {
         return Err(format!("it is {} already", cutover.phase.name()));
     }
@@ -222,11 +224,11 @@ fn reject(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Ans
         return Err(LET_GO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
-    cutover::condemn(plan, cutover, &why.as_str().into());
-    Ok(turn_back(plan, cutover, &why))
+    cutover::condemn(draft, cutover, &why.as_str().into());
+    Ok(turn_back(draft, cutover, &why))
 }
 
-fn abort(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+fn abort(draft: &mut Draft<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
     if cutover.is_going_back() {
         return Err(format!("it is {} already", cutover.phase.name()));
     }
@@ -234,8 +236,8 @@ fn abort(plan: &mut Plan<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answ
         return Err(LET_GO.to_owned());
     }
     let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
-    hold_back(plan, cutover, &why.as_str().into(), false);
-    Ok(turn_back(plan, cutover, &why))
+    hold_back(draft, cutover, &why.as_str().into(), false);
+    Ok(turn_back(draft, cutover, &why))
 }
 
 fn because(fact: &CommandFact) -> String {
@@ -243,79 +245,79 @@ fn because(fact: &CommandFact) -> String {
 }
 
 /// The cutover is undone, from wherever it is.
-fn turn_back(plan: &mut Plan<'_>, cutover: &mut Cutover, why: &str) -> String {
-    plan.turn_back = Some(undo(cutover, why));
+fn turn_back(draft: &mut Draft<'_>, cutover: &mut Cutover, why: &str) -> String {
+    draft.turn_back = Some(undo(cutover, why));
     cutover.paused = None;
     if cutover.has_traffic() { "traffic goes back, and then it is undone" } else { "it is undone" }.to_owned()
 }
 
-fn roll_back(plan: &mut Plan<'_>, fact: &CommandFact) -> Answer {
-    let Some(release) = plan.next.release.clone() else {
+fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
+    let Some(release) = draft.next.release.clone() else {
         return Err("the fleet is not adopted yet".to_owned());
     };
-    let Some(good) = candidate::last_good(plan, &release) else {
+    let Some(good) = candidate::last_good(draft, &release) else {
         return Err("no earlier release has proven itself: there is nothing to go back to".to_owned());
     };
     // What runs now must not come back by itself.
     let why = format!("rolled back by {}{}", fact.actor, because(fact));
-    plan.hold_back_release(&release, &why);
-    plan.next.memory.requested = Some(CandidateReason::Rollback { actor: fact.actor.clone() });
+    draft.hold_back_release(&release, &why);
+    draft.next.memory.requested = Some(CandidateReason::Rollback { actor: fact.actor.clone() });
     Ok(format!("a cutover back to {} begins, without the waits", good.image))
 }
 
-fn redeploy(plan: &mut Plan<'_>, fact: &CommandFact) -> Answer {
-    if plan.next.cutover.is_some() {
+fn redeploy(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
+    if draft.next.cutover.is_some() {
         return Err("a cutover is under way".to_owned());
     }
-    let Some(release) = &plan.next.release else {
+    let Some(release) = &draft.next.release else {
         return Err("the fleet is not adopted yet".to_owned());
     };
-    if plan.next.memory.vetoes.contains_key(&release.image) {
+    if draft.next.memory.vetoes.contains_key(&release.image) {
         return Err(format!("{} is vetoed: driftless unveto first, or publish another image", release.image));
     }
     let answer = format!("a cutover to {} on fresh instances begins", release.image);
-    plan.next.memory.requested = Some(CandidateReason::Redeploy { actor: fact.actor.clone() });
+    draft.next.memory.requested = Some(CandidateReason::Redeploy { actor: fact.actor.clone() });
     Ok(answer)
 }
 
-fn veto(plan: &mut Plan<'_>, image: &ImageId, fact: &CommandFact) -> Answer {
-    if plan.next.memory.vetoes.contains_key(image) {
+fn veto(draft: &mut Draft<'_>, image: &ImageId, fact: &CommandFact) -> Answer {
+    if draft.next.memory.vetoes.contains_key(image) {
         return Err("it is vetoed already".to_owned());
     }
     let why = fact.reason.clone().unwrap_or_else(|| "no reason given".into());
-    verdict::veto(plan, image, fact.actor.as_str(), vec![why]);
-    let is_coming = plan.next.cutover.as_ref().is_some_and(|cutover| cutover.candidate.image == *image);
+    verdict::veto(draft, image, fact.actor.as_str(), vec![why]);
+    let is_coming = draft.next.cutover.as_ref().is_some_and(|cutover| cutover.candidate.image == *image);
     if !is_coming {
         return Ok(format!("{image} takes no traffic"));
     }
-    with_cutover(plan, |plan, cutover| {
+    with_cutover(draft, |draft, cutover| {
         if matches!(cutover.phase, CutoverPhase::Retiring) {
             return Ok(format!("{image} is vetoed; it has the traffic: driftless rollback takes it back"));
         }
         if cutover.is_going_back() {
             return Ok(format!("{image} is vetoed, and on its way back"));
         }
-        Ok(turn_back(plan, cutover, &format!("vetoed by {}", fact.actor)))
+        Ok(turn_back(draft, cutover, &format!("vetoed by {}", fact.actor)))
     })
 }
 
-fn retry(plan: &mut Plan<'_>) -> Answer {
-    let stopped: Vec<_> = plan
+fn retry(draft: &mut Draft<'_>) -> Answer {
+    let stopped: Vec<_> = draft
         .next
         .replacements
         .iter()
         .filter(|(_, work)| matches!(work.phase, Phase::Stopped(_)))
         .map(|(id, _)| id.clone())
         .collect();
-    let held_back = plan.next.memory.held_back.len();
-    let breakers = plan.next.rule_breakers.len();
-    let is_short = plan.next.back_off.is_some();
-    plan.next.memory.held_back.clear();
-    plan.next.rule_breakers.clear();
-    plan.next.back_off = None;
+    let held_back = draft.next.memory.held_back.len();
+    let breakers = draft.next.rule_breakers.len();
+    let is_short = draft.next.back_off.is_some();
+    draft.next.memory.held_back.clear();
+    draft.next.rule_breakers.clear();
+    draft.next.back_off = None;
     for id in &stopped {
-        plan.next.replacements.remove(id);
-        plan.journal(Some(id), "stopped", "cleared", "a person wants it tried again");
+        draft.next.replacements.remove(id);
+        draft.journal(Some(id), "stopped", "cleared", "a person wants it tried again");
     }
     if stopped.is_empty() && held_back == 0 && breakers == 0 && !is_short {
         return Err("nothing is stopped or held back".to_owned());

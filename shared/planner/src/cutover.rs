@@ -9,20 +9,23 @@ mod retire;
 mod rolling;
 mod shift;
 mod start;
+mod step;
 mod undo;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use step::{Sight, Step, abort, roll_back, undo};
+
 use crate::adopt::Standing;
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::explain::Verdict;
+use crate::limits::{LOOK_MAX, LOOK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, PAST_MAX, PastCutover, Release, Route};
-use crate::replacement::{LOOK_MAX, LOOK_MIN};
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// How long a checked cutover waits for what stands in its way before it is given up.
 const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
@@ -35,47 +38,25 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// After so many tries without room a person must say how it goes on.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// What a phase is judged by.
-pub(crate) struct Sight<'a> {
-    pub(crate) now: Timestamp,
-    pub(crate) seen: &'a Observation,
-    pub(crate) old: &'a Group,
-    pub(crate) new: &'a Group,
-    pub(crate) hold: Option<Waiting>,
-}
-
-/// What becomes of a phase in one look.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// It stays, perhaps with its data brought up to date.
-    Stay(CutoverPhase),
-    /// It stays, and this is what it waits for.
-    Wait(CutoverPhase, Waiting),
-    /// It becomes another one.
-    To(CutoverPhase, String),
-    /// The cutover is over.
-    End(CutoverOutcome, String),
-}
-
 /// Brings the cutover one look further, or begins one.
-pub(crate) fn advance(plan: &mut Plan<'_>, standing: &Standing<'_>) {
-    if plan.next.cutover.is_none() {
-        start::consider(plan, standing);
+pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>) {
+    if draft.next.cutover.is_none() {
+        start::consider(draft, standing);
     }
-    let Some(mut cutover) = plan.next.cutover.take() else {
-        start::give_turn(plan);
+    let Some(mut cutover) = draft.next.cutover.take() else {
+        start::give_turn(draft);
         return;
     };
-    let seen = plan.input.seen;
+    let seen = draft.input.seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
-        lost(plan, cutover);
+        lost(draft, cutover);
         return;
     };
-    let sight = Sight { now: plan.input.now, seen, old, new, hold: hold(plan, standing, &cutover) };
+    let sight = Sight { now: draft.input.now, seen, old, new, hold: hold(draft, standing, &cutover) };
     // Each phase may lead to the next one in the same look; no cutover has more phases than this.
     for _ in 0..16 {
-        let step = phase(plan, standing, &sight, &mut cutover);
+        let step = phase(draft, standing, &sight, &mut cutover);
         match step {
             Step::Stay(phase) => {
                 cutover.phase = phase;
@@ -83,74 +64,76 @@ pub(crate) fn advance(plan: &mut Plan<'_>, standing: &Standing<'_>) {
             }
             Step::Wait(phase, waiting) => {
                 if let Some(at) = waiting.may_change_at() {
-                    plan.look_again(at);
+                    draft.look_again(at);
                 }
                 cutover.phase = phase;
-                plan.cutover_waits = Some(waiting);
+                draft.cutover_waits = Some(waiting);
                 break;
             }
-            Step::To(phase, why) => enter(plan, &sight, &mut cutover, phase, &why),
+            Step::To(phase, why) => enter(draft, &sight, &mut cutover, phase, &why),
             Step::End(outcome, why) => {
-                end(plan, cutover, outcome, &why);
+                end(draft, cutover, outcome, &why);
                 return;
             }
         }
     }
-    note_waiting(plan, &mut cutover);
-    look_again(plan, &cutover);
-    plan.next.cutover = Some(cutover);
+    note_waiting(draft, &mut cutover);
+    look_again(draft, &cutover);
+    draft.next.cutover = Some(cutover);
 }
 
 /// What it waits for is journaled when it changes.
-fn note_waiting(plan: &mut Plan<'_>, cutover: &mut Cutover) {
+fn note_waiting(draft: &mut Draft<'_>, cutover: &mut Cutover) {
     let guard = |waiting: &Option<Waiting>| waiting.as_ref().map(Waiting::guard);
-    if guard(&cutover.waits) != guard(&plan.cutover_waits)
-        && let Some(waiting) = &plan.cutover_waits
+    if guard(&cutover.waits) != guard(&draft.cutover_waits)
+        && let Some(waiting) = &draft.cutover_waits
     {
-        plan.journal(None, cutover.phase.name(), "waiting", waiting.to_string());
+        draft.journal(None, cutover.phase.name(), "waiting", waiting.to_string());
     }
-    cutover.waits.clone_from(&plan.cutover_waits);
+    cutover.waits.clone_from(&draft.cutover_waits);
 }
 
-fn phase(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
-    if let Some(step) = plan.turn_back.take() {
+fn phase(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    if let Some(step) = draft.turn_back.take() {
         return step;
     }
-    if let Some(step) = alarms::flip_back(plan, sight, cutover) {
+    if let Some(step) = alarms::flip_back(draft, sight, cutover) {
         return step;
     }
-    if let Some(step) = clock(plan, sight, cutover) {
+    if let Some(step) = clock(draft, sight, cutover) {
         return step;
     }
     match cutover.phase.clone() {
-        CutoverPhase::Queued => start::queued(plan, standing, sight, cutover),
-        CutoverPhase::Preflight => start::preflight(plan, standing, sight, cutover),
-        CutoverPhase::Preparing => grow::prepare(plan, standing, sight, cutover),
-        CutoverPhase::Scaling => grow::scale(plan, standing, sight, cutover),
-        CutoverPhase::Verifying { healthy_since } => grow::verify(plan, standing, sight, cutover, healthy_since),
-        CutoverPhase::AwaitingApproval => shift::await_approval(plan, standing, sight, cutover),
+        CutoverPhase::Queued => start::queued(draft, standing, sight, cutover),
+        CutoverPhase::Preflight => start::preflight(draft, standing, sight, cutover),
+        CutoverPhase::Preparing => grow::prepare(draft, standing, sight, cutover),
+        CutoverPhase::Scaling => grow::scale(draft, standing, sight, cutover),
+        CutoverPhase::Verifying { healthy_since } => grow::verify(draft, standing, sight, cutover, healthy_since),
+        CutoverPhase::AwaitingApproval => shift::await_approval(draft, standing, sight, cutover),
         CutoverPhase::Shifting(shifting) => match cutover.route {
-            Route::Rolling => rolling::shift(plan, sight, cutover, shifting),
-            Route::Weighted { .. } | Route::Shared { .. } | Route::None => shift::shift(plan, sight, cutover, shifting),
+            Route::Rolling => rolling::shift(draft, sight, cutover, shifting),
+            Route::Weighted { .. } | Route::Shared { .. } | Route::None => {
+                shift::shift(draft, sight, cutover, shifting)
+            }
         },
-        CutoverPhase::Baking { until } => shift::bake(plan, sight, cutover, until),
-        CutoverPhase::Warm { until } => shift::keep_warm(plan, sight, cutover, until),
-        CutoverPhase::Retiring => retire::retire(plan, sight, cutover),
-        CutoverPhase::Aborting { outcome, why } => undo::abort(plan, sight, cutover, outcome, &why),
-        CutoverPhase::RollingBack { why, back_since } => undo::roll_back(plan, sight, cutover, &why, back_since),
+        CutoverPhase::Baking { until } => shift::bake(draft, sight, cutover, until),
+        CutoverPhase::Warm { until } => shift::keep_warm(draft, sight, cutover, until),
+        CutoverPhase::Retiring => retire::retire(draft, sight, cutover),
+        CutoverPhase::Aborting { outcome, why } => undo::abort(draft, sight, cutover, outcome, &why),
+        CutoverPhase::RollingBack { why, back_since } => undo::roll_back(draft, sight, cutover, &why, back_since),
         CutoverPhase::NeedsOperator { why } => {
-            plan.is_in(Condition::NeedsOperator, why.clone());
+            draft.is_in(Condition::NeedsOperator, why.clone());
             Step::Wait(CutoverPhase::NeedsOperator { why: why.clone() }, Waiting::NeedsOperator { why })
         }
     }
 }
 
 /// What every guard says of a cutover.
-pub(crate) fn verdicts(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
-    let (seen, now) = (plan.input.seen, plan.input.now);
+pub(crate) fn verdicts(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
+    let (seen, now) = (draft.input.seen, draft.input.now);
     let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
     let sight = groups.map(|(old, new)| Sight { now, seen, old, new, hold: None });
-    start::verdicts(plan, standing, sight.as_ref(), cutover)
+    start::verdicts(draft, standing, sight.as_ref(), cutover)
 }
 
 /// When its phase has been watched, or has waited, for long enough, if nothing else comes up. None: it ends when what it
@@ -179,13 +162,13 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
 }
 
 /// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
-fn hold(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
+fn hold(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
     let paused = cutover.paused.clone().map(|actor| Waiting::Paused { actor });
-    plan.hold(standing.mode()).or(paused)
+    draft.hold(standing.mode()).or(paused)
 }
 
 /// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit.
-fn clock(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
     let goes_back = matches!(
         cutover.phase,
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
@@ -195,7 +178,7 @@ fn clock(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Optio
         return None;
     }
     if let Some(waiting) = &sight.hold {
-        cutover.held_since.get_or_insert(since_when(plan, sight.now));
+        cutover.held_since.get_or_insert(since_when(draft, sight.now));
         return Some(Step::Wait(cutover.phase.clone(), waiting.clone()));
     }
     if let Some(held_since) = cutover.held_since.take() {
@@ -217,48 +200,48 @@ fn clock(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Optio
             | CutoverPhase::NeedsOperator { .. } => {}
         }
     }
-    if sight.now >= cutover.deadline { expired(plan, sight, cutover) } else { None }
+    if sight.now >= cutover.deadline { expired(draft, sight, cutover) } else { None }
 }
 
 /// A freeze holds from when it was said, not from when it was first seen.
-fn since_when(plan: &Plan<'_>, now: Timestamp) -> Timestamp {
-    plan.freeze().map_or(now, |freeze| freeze.since.min(now))
+fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
+    draft.freeze().map_or(now, |freeze| freeze.since.min(now))
 }
 
 /// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
-fn expired(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let why = format!("{} took longer than it may", cutover.phase.name());
     let words = ForeignText::from(why.as_str());
     match &cutover.phase {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
-            hold_back(plan, cutover, &words, true);
+            hold_back(draft, cutover, &words, true);
             Some(undo(cutover, why))
         }
         CutoverPhase::Scaling => {
             if grow::shortage(sight, cutover).is_some() || cutover.launched.is_empty() {
-                hold_back(plan, cutover, &words, true);
+                hold_back(draft, cutover, &words, true);
             } else {
-                condemn(plan, cutover, &"its instances do not come to serve in time".into());
+                condemn(draft, cutover, &"its instances do not come to serve in time".into());
             }
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Verifying { .. } => {
-            condemn(plan, cutover, &"its instances do not stay healthy for the warm-up".into());
+            condemn(draft, cutover, &"its instances do not stay healthy for the warm-up".into());
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::AwaitingApproval => {
-            hold_back(plan, cutover, &"nobody approved it".into(), false);
+            hold_back(draft, cutover, &"nobody approved it".into(), false);
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Shifting(_) => {
             match grow::below_floor(sight, cutover) {
-                Some(waiting) => condemn(plan, cutover, &waiting.to_string().as_str().into()),
-                None => hold_back(plan, cutover, &words, false),
+                Some(waiting) => condemn(draft, cutover, &waiting.to_string().as_str().into()),
+                None => hold_back(draft, cutover, &words, false),
             }
             Some(roll_back(why))
         }
         CutoverPhase::Baking { .. } => grow::below_floor(sight, cutover).map(|waiting| {
-            condemn(plan, cutover, &waiting.to_string().as_str().into());
+            condemn(draft, cutover, &waiting.to_string().as_str().into());
             roll_back(why)
         }),
         CutoverPhase::Queued
@@ -295,43 +278,19 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Times
     sight.now.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-fn enter(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, phase: CutoverPhase, why: &str) {
-    plan.journal(None, cutover.phase.name(), phase.name(), why.to_owned());
+fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, phase: CutoverPhase, why: &str) {
+    draft.journal(None, cutover.phase.name(), phase.name(), why.to_owned());
     cutover.deadline = deadline(cutover, &phase, sight);
     cutover.since = sight.now;
     if let CutoverPhase::RollingBack { why, .. } = &phase {
-        plan.tell(News::RollingBack { candidate: cutover.candidate.clone(), why: why.clone() });
+        draft.tell(News::RollingBack { candidate: cutover.candidate.clone(), why: why.clone() });
     }
     cutover.phase = phase;
     cutover.held_since = None;
 }
 
-/// The step that undoes a cutover which has had no traffic.
-pub(crate) fn abort(outcome: CutoverOutcome, why: impl Into<String>) -> Step {
-    let why = why.into();
-    Step::To(CutoverPhase::Aborting { outcome, why: why.as_str().into() }, why)
-}
-
-/// The step that takes traffic back.
-pub(crate) fn roll_back(why: impl Into<String>) -> Step {
-    let why = why.into();
-    Step::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
-}
-
-/// The step that undoes a cutover, wherever it is. Where nothing was changed there is nothing to let go: what is in the
-/// other color by then is someone else's.
-pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Step {
-    if cutover.has_traffic() {
-        roll_back(why)
-    } else if cutover.is_untouched() {
-        Step::End(CutoverOutcome::Aborted, why.into())
-    } else {
-        abort(CutoverOutcome::Aborted, why)
-    }
-}
-
-fn look_again(plan: &mut Plan<'_>, cutover: &Cutover) {
-    let now = plan.input.now;
+fn look_again(draft: &mut Draft<'_>, cutover: &Cutover) {
+    let now = draft.input.now;
     let at = match &cutover.phase {
         // Woken by the sweep, by facts, and by what it waits for.
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
@@ -346,29 +305,29 @@ fn look_again(plan: &mut Plan<'_>, cutover: &Cutover) {
         | CutoverPhase::Aborting { .. }
         | CutoverPhase::RollingBack { .. } => now + (now.duration_since(cutover.since) / 10).clamp(LOOK_MIN, LOOK_MAX),
     };
-    plan.look_again(at);
+    draft.look_again(at);
     if cutover.deadline > now && cutover.held_since.is_none() {
-        plan.look_again(cutover.deadline);
+        draft.look_again(cutover.deadline);
     }
 }
 
 /// A group of a cutover is gone: nothing can be put back on it, and a person took it away.
-fn lost(plan: &mut Plan<'_>, cutover: Cutover) {
-    if plan.input.seen.groups.is_empty() {
-        plan.look_again(plan.input.now + LOOK_MAX);
-        plan.next.cutover = Some(cutover);
+fn lost(draft: &mut Draft<'_>, cutover: Cutover) {
+    if draft.input.seen.groups.is_empty() {
+        draft.look_again(draft.input.now + LOOK_MAX);
+        draft.next.cutover = Some(cutover);
         return;
     }
     let why = "a group of the cutover no longer belongs to the fleet";
     let outcome = if cutover.has_traffic() { CutoverOutcome::RolledBack } else { CutoverOutcome::Aborted };
-    end(plan, cutover, outcome, why);
+    end(draft, cutover, outcome, why);
 }
 
 /// The cutover is over: what it leaves behind is remembered and told.
-fn end(plan: &mut Plan<'_>, cutover: Cutover, outcome: CutoverOutcome, why: &str) {
-    let now = plan.input.now;
-    plan.journal(None, cutover.phase.name(), outcome.name(), why.to_owned());
-    let memory = &mut plan.next.memory;
+fn end(draft: &mut Draft<'_>, cutover: Cutover, outcome: CutoverOutcome, why: &str) {
+    let now = draft.input.now;
+    draft.journal(None, cutover.phase.name(), outcome.name(), why.to_owned());
+    let memory = &mut draft.next.memory;
     memory.past.push(PastCutover {
         id: cutover.id.clone(),
         candidate: cutover.candidate.clone(),
@@ -379,19 +338,19 @@ fn end(plan: &mut Plan<'_>, cutover: Cutover, outcome: CutoverOutcome, why: &str
     });
     let surplus = memory.past.len().saturating_sub(PAST_MAX);
     memory.past.drain(..surplus);
-    plan.tell(News::CutoverEnded {
+    draft.tell(News::CutoverEnded {
         candidate: cutover.candidate,
         outcome,
         why: why.into(),
         took: now.duration_since(cutover.started_at),
     });
-    start::give_turn(plan);
-    plan.look_again(now + LOOK_MIN);
+    start::give_turn(draft);
+    draft.look_again(now + LOOK_MIN);
 }
 
 /// A release has proven itself.
-pub(crate) fn remember_good(plan: &mut Plan<'_>, release: Release) {
-    let good = &mut plan.next.memory.good;
+pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
+    let good = &mut draft.next.memory.good;
     good.retain(|known| known.template != release.template || known.image != release.image);
     good.push(release);
     let surplus = good.len().saturating_sub(crate::record::GOOD_RELEASES_MAX);
@@ -399,23 +358,23 @@ pub(crate) fn remember_good(plan: &mut Plan<'_>, release: Release) {
 }
 
 /// The candidate is not tried again until a person says so, or until then.
-pub(crate) fn hold_back(plan: &mut Plan<'_>, cutover: &Cutover, why: &ForeignText, shortage: bool) {
+pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignText, shortage: bool) {
     let key = cutover.candidate.key();
-    let tries = plan.next.memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
+    let tries = draft.next.memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
     let again = shortage && tries < SHORTAGE_TRIES_MAX;
-    let until = again.then(|| plan.input.now + SHORTAGE_PAUSE);
-    plan.next.memory.held_back.insert(key, HeldBack { why: why.clone(), until, tries });
+    let until = again.then(|| draft.input.now + SHORTAGE_PAUSE);
+    draft.next.memory.held_back.insert(key, HeldBack { why: why.clone(), until, tries });
 }
 
 /// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.
-pub(crate) fn condemn(plan: &mut Plan<'_>, cutover: &Cutover, why: &ForeignText) {
-    hold_back(plan, cutover, why, false);
+pub(crate) fn condemn(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignText) {
+    hold_back(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
         return;
     }
     let mut evidence = cutover.evidence.clone();
     evidence.push(why.clone());
-    crate::verdict::veto(plan, &cutover.candidate.image, "driftless", evidence);
+    crate::verdict::veto(draft, &cutover.candidate.image, "driftless", evidence);
 }
 
 /// How many instances of a group serve: in service, healthy to Auto Scaling, and healthy in its target groups, which a

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::adopt::Standing;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
+use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::policy::Policy;
 use crate::record::{DriftReason, LINEAGE_MEMORY, Phase, Record, Replacement};
-use crate::replacement::{LOOK_MIN, Recurrence};
 use crate::text::ForeignText;
 
 mod breaker;
@@ -72,6 +72,14 @@ impl Drift {
     }
 }
 
+/// Whether the successor on trial drifts for what its ancestor is replaced for.
+pub(crate) enum Recurrence {
+    None,
+    /// It does, and may get over it until then: a rule can be late to see what a young instance has set up.
+    Until(Timestamp),
+    Lasting,
+}
+
 impl Findings {
     /// Whether a rule of the list was not read: then the breaker cannot be judged, and nothing may start.
     pub(crate) fn is_incomplete(&self, policy: &Policy) -> bool {
@@ -93,39 +101,39 @@ pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record
 }
 
 /// Finds what has drifted and brings the record's list of drifted instances up to it.
-pub(crate) fn detect(plan: &mut Plan<'_>, standing: &Standing<'_>) -> Findings {
+pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
-    let mut findings = read(plan.input.seen, standing, &listed, &plan.next);
-    report::weigh(plan, standing, &listed, &mut findings);
-    for (id, reason) in reasons::read(plan, standing) {
+    let mut findings = read(draft.input.seen, standing, &listed, &draft.next);
+    report::weigh(draft, standing, &listed, &mut findings);
+    for (id, reason) in reasons::read(draft, standing) {
         findings.drifted.entry(id).or_default().others.insert(reason);
     }
     let is_untold = |(id, work): &(&InstanceId, &Replacement)| {
-        work.drift.iter().any(|reason| !reasons::can_be_told(plan, standing, id, reason))
+        work.drift.iter().any(|reason| !reasons::can_be_told(draft, standing, id, reason))
     };
-    findings.untold = plan.next.replacements.iter().filter(is_untold).map(|(id, _)| id.clone()).collect();
-    forget(plan);
-    keep_backlog(plan, &findings);
+    findings.untold = draft.next.replacements.iter().filter(is_untold).map(|(id, _)| id.clone()).collect();
+    forget(draft);
+    keep_backlog(draft, &findings);
     if !findings.missing.is_empty() {
         let names: Vec<&str> = findings.missing.iter().map(RuleName::as_str).collect();
-        plan.is_in(
+        draft.is_in(
             Condition::PolicyInvalid,
             format!("driftless:rules names {}, which AWS Config does not have", names.join(" and ")),
         );
     }
-    breaker::judge(plan, standing, &mut findings);
-    update_record(plan, standing, &findings);
-    if !findings.unread.is_empty() && !plan.next.replacements.is_empty() {
-        plan.look_again(plan.input.now + UNREAD_RECHECK);
+    breaker::judge(draft, standing, &mut findings);
+    update_record(draft, standing, &findings);
+    if !findings.unread.is_empty() && !draft.next.replacements.is_empty() {
+        draft.look_again(draft.input.now + UNREAD_RECHECK);
     }
-    breaker::judge_rules(plan, standing, &findings);
+    breaker::judge_rules(draft, standing, &findings);
     findings
 }
 
 /// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left its
 /// successor behind, which is a member now.
-pub(crate) fn count_again(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
-    breaker::judge(plan, standing, findings);
+pub(crate) fn count_again(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &mut Findings) {
+    breaker::judge(draft, standing, findings);
 }
 
 fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, record: &Record) -> Findings {
@@ -172,59 +180,59 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
 }
 
 /// Forgets what concerns instances that are gone, and descent that is too old to matter.
-fn forget(plan: &mut Plan<'_>) {
-    let seen = plan.input.seen;
-    let now = plan.input.now;
+fn forget(draft: &mut Draft<'_>) {
+    let seen = draft.input.seen;
+    let now = draft.input.now;
     let is_member = |id: &InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
     // An answer without any group is no proof that every instance is gone.
     if !seen.groups.is_empty() {
-        plan.next.shown.retain(|id, _| is_member(id));
-        plan.next.asked_to_replace.retain(|id, _| is_member(id));
-        plan.next.lineage.retain(|id, descent| is_member(id) && now < descent.at + LINEAGE_MEMORY);
+        draft.next.shown.retain(|id, _| is_member(id));
+        draft.next.asked_to_replace.retain(|id, _| is_member(id));
+        draft.next.lineage.retain(|id, descent| is_member(id) && now < descent.at + LINEAGE_MEMORY);
     }
 }
 
 /// What runs another version when a version becomes the release is a backlog, until it is gone.
-fn keep_backlog(plan: &mut Plan<'_>, findings: &Findings) {
+fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     let released = |record: Option<&Record>| {
         record.and_then(|record| record.release.as_ref()).map(|release| release.template.clone())
     };
-    let is_new = released(Some(&plan.next)) != released(plan.input.record);
+    let is_new = released(Some(&draft.next)) != released(draft.input.record);
     let is_of_other_version =
         |drift: &Drift| drift.others.iter().any(|reason| matches!(reason, DriftReason::Template { .. }));
     let others = findings.drifted.iter().filter(|(_, drift)| is_of_other_version(drift)).map(|(id, _)| id.clone());
     let others: BTreeSet<InstanceId> = others.collect();
     if is_new {
-        plan.next.backlog = others;
-    } else if !plan.input.seen.groups.is_empty() {
-        plan.next.backlog.retain(|id| others.contains(id));
+        draft.next.backlog = others;
+    } else if !draft.input.seen.groups.is_empty() {
+        draft.next.backlog.retain(|id| others.contains(id));
     }
-    if !plan.next.backlog.is_empty() {
-        let count = plan.next.backlog.len();
-        plan.is_in(Condition::Backlog, format!("{count} instances run another version than the release"));
+    if !draft.next.backlog.is_empty() {
+        let count = draft.next.backlog.len();
+        draft.is_in(Condition::Backlog, format!("{count} instances run another version than the release"));
     }
 }
 
 /// New drift enters the record; drift that is over, and drift of instances that are gone, leaves it. What is under way
 /// is left to [`crate::replacement`].
-fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
-    let now = plan.input.now;
+fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+    let now = draft.input.now;
     for (id, found) in &findings.drifted {
         let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
         // Successors that are still on trial are judged by their own replacement.
-        if plan.next.successors().any(|successor| successor == id) {
+        if draft.next.successors().any(|successor| successor == id) {
             continue;
         }
         let drift = found.reasons();
-        if let Some(known) = plan.next.replacements.get_mut(id) {
+        if let Some(known) = draft.next.replacements.get_mut(id) {
             known.drift = drift;
             known.findings.clone_from(rules);
             continue;
         }
-        plan.begins_to_drift.extend(rules.keys().cloned());
+        draft.begins_to_drift.extend(rules.keys().cloned());
         let names: Vec<String> = drift.iter().map(ToString::to_string).collect();
-        plan.journal(Some(id), "", "debouncing", names.join(", "));
+        draft.journal(Some(id), "", "debouncing", names.join(", "));
         let replacement = Replacement {
             group: group.name.clone(),
             zone: member.zone.clone(),
@@ -234,9 +242,9 @@ fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
             phase: Phase::Debouncing,
             failures: Vec::new(),
         };
-        plan.next.replacements.insert(id.clone(), replacement);
+        draft.next.replacements.insert(id.clone(), replacement);
     }
-    let idle: Vec<InstanceId> = plan
+    let idle: Vec<InstanceId> = draft
         .next
         .replacements
         .iter()
@@ -244,15 +252,15 @@ fn update_record(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
         .map(|(id, _)| id.clone())
         .collect();
     for id in idle {
-        leave_if_over(plan, standing, findings, &id);
+        leave_if_over(draft, standing, findings, &id);
     }
 }
 
-fn leave_if_over(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let Some(replacement) = plan.next.replacements.get(id) else { return };
+fn leave_if_over(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    let Some(replacement) = draft.next.replacements.get(id) else { return };
     let from = replacement.phase.name();
-    let is_member = plan.input.seen.groups.iter().any(|group| group.member(id).is_some());
-    let why = if !is_member && !plan.input.seen.groups.is_empty() {
+    let is_member = draft.input.seen.groups.iter().any(|group| group.member(id).is_some());
+    let why = if !is_member && !draft.input.seen.groups.is_empty() {
         "the instance is gone"
     } else if standing.live.is_some() && !standing.is_live(&replacement.group) {
         "its group is no longer the live one"
@@ -261,12 +269,12 @@ fn leave_if_over(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findin
     } else {
         return;
     };
-    plan.next.replacements.remove(id);
-    plan.journal(Some(id), from, "cleared", why);
+    draft.next.replacements.remove(id);
+    draft.journal(Some(id), from, "cleared", why);
 }
 
 /// Whether the successor of a replacement drifts for what its ancestor is replaced for, and lastingly so.
-pub(crate) fn recurrence(plan: &Plan<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
+pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
     let Some(surge) = replacement.phase.surge() else { return Recurrence::None };
     let Some(found) = replacement.phase.successor().and_then(|successor| findings.drifted.get(successor)) else {
         return Recurrence::None;
@@ -279,14 +287,14 @@ pub(crate) fn recurrence(plan: &Plan<'_>, findings: &Findings, replacement: &Rep
     let lasting_from = broken.map(|(_, finding)| finding.recorded_at + surge.policy.debounce).min();
     match lasting_from {
         None => Recurrence::None,
-        Some(at) if plan.input.now >= at => Recurrence::Lasting,
+        Some(at) if draft.input.now >= at => Recurrence::Lasting,
         Some(at) => Recurrence::Until(at),
     }
 }
 
 /// A person wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
 pub(crate) fn ask_to_replace(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     instance: &InstanceId,
     actor: &ForeignText,
@@ -297,12 +305,12 @@ pub(crate) fn ask_to_replace(
     if live.active().all(|member| member.id != *instance) {
         return Err(format!("{instance} is no instance of {}, which is live", live.name).into());
     }
-    if plan.next.replacements.get(instance).is_some_and(|work| work.phase.surge().is_some()) {
+    if draft.next.replacements.get(instance).is_some_and(|work| work.phase.surge().is_some()) {
         return Err(format!("{instance} is being replaced already").into());
     }
-    plan.next.asked_to_replace.insert(instance.clone(), actor.clone());
+    draft.next.asked_to_replace.insert(instance.clone(), actor.clone());
     // What has drifted was found before the command was read.
-    plan.look_again(plan.input.now + LOOK_MIN);
+    draft.look_again(draft.input.now + LOOK_MIN);
     Ok(())
 }
 

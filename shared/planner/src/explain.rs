@@ -6,11 +6,13 @@ use jiff::Timestamp;
 
 use crate::candidate;
 use crate::cutover;
-use crate::decide::{Input, Plan, take_steps};
-use crate::decision::{Decision, Waiting};
+use crate::decide::{Input, take_steps};
+use crate::decision::Decision;
+use crate::draft::Draft;
 use crate::ids::{GroupName, ImageId, InstanceId};
 use crate::policy::Policy;
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// What [`decide()`](crate::decide()) decides, and what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +85,15 @@ impl Verdict {
 
 /// Decides, as [`decide()`](crate::decide()) does, and says what from.
 pub fn explain(input: Input<'_>) -> Explanation {
-    let mut plan = Plan::new(input);
-    plan.verdicts = Some(BTreeMap::new());
-    let standing = take_steps(&mut plan);
-    let under_way = plan.next.cutover.as_ref();
-    let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&plan, &standing, cutover)).unwrap_or_default();
+    let mut draft = Draft::new(input);
+    draft.verdicts = Some(BTreeMap::new());
+    let standing = take_steps(&mut draft);
+    let under_way = draft.next.cutover.as_ref();
+    let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&draft, &standing, cutover)).unwrap_or_default();
     // Until it is over, what comes is compared with what it replaces.
-    let release = under_way.map(|cutover| &cutover.rollback_to).or(plan.next.release.as_ref());
+    let release = under_way.map(|cutover| &cutover.rollback_to).or(draft.next.release.as_ref());
     let image_verdicts = match (&standing.policy, release) {
-        (Ok(policy), Some(release)) => candidate::verdicts(&plan, policy, release),
+        (Ok(policy), Some(release)) => candidate::verdicts(&draft, policy, release),
         (Ok(_) | Err(_), _) => BTreeMap::new(),
     };
     let on_record = input.record.and_then(|record| record.cutover.as_ref());
@@ -100,9 +102,9 @@ pub fn explain(input: Input<'_>) -> Explanation {
         live: standing.live.map(|group| group.name.clone()),
         policy: standing.policy,
         obstacle: standing.obstacle,
-        verdicts: plan.verdicts.take().unwrap_or_default(),
+        verdicts: draft.verdicts.take().unwrap_or_default(),
         cutover_verdicts,
         image_verdicts,
-        decision: plan.finish(),
+        decision: draft.finish(),
     }
 }

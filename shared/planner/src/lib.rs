@@ -10,6 +10,7 @@
 //! [`withdrawal`], [`ledger`].
 
 pub mod action;
+mod admission;
 pub mod adopt;
 pub mod alarm;
 pub mod balancer;
@@ -20,6 +21,7 @@ mod commands;
 mod cutover;
 pub mod decide;
 pub mod decision;
+mod draft;
 pub mod drift;
 pub mod event;
 pub mod explain;
@@ -41,6 +43,7 @@ pub mod observed;
 mod pin;
 pub mod policy;
 pub mod precondition;
+mod protection;
 mod quarantine;
 pub mod questions;
 pub mod record;
@@ -50,6 +53,7 @@ pub mod storm;
 pub mod sweep;
 pub mod text;
 mod verdict;
+pub mod waiting;
 pub mod wake;
 pub mod window;
 pub mod withdrawal;

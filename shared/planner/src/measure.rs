@@ -15,7 +15,7 @@ pub const REPLACEMENT_OUTCOMES: [&str; 3] = ["replaced", "cleared", "stopped"];
 /// What a decision comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measured {
-    /// By guard ([`crate::decision::Waiting::guard`]): how many drifted instances wait for it, and the cutover.
+    /// By guard ([`crate::waiting::Waiting::guard`]): how many drifted instances wait for it, and the cutover.
     pub waiting: BTreeMap<&'static str, u32>,
     /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: how many replacements ended so.
     pub replacements: BTreeMap<&'static str, u32>,

@@ -5,8 +5,7 @@
 
 use jiff::SignedDuration;
 
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::policy::Mode;
@@ -14,19 +13,20 @@ use crate::record::{
     OTHER_REASONS, Observed, Phase, REASONS_MAX, Replacement, Tally, WOULD_CUT_OVER_MAX, WouldCutOver,
 };
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// How long a digest covers. It is sent at the first look after that, which comes within the hour.
 pub const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Notes that an instance would be replaced, once for each time that observe mode begins to hold it. `refused`: what
 /// another guard says.
-pub(crate) fn note_replacement(plan: &mut Plan<'_>, id: &InstanceId, refused: Option<&Waiting>) {
-    let Some(Replacement { phase, drift, .. }) = plan.next.replacements.get(id) else { return };
+pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: Option<&Waiting>) {
+    let Some(Replacement { phase, drift, .. }) = draft.next.replacements.get(id) else { return };
     if matches!(phase, Phase::Blocked(Waiting::Observed)) {
         return;
     }
     let reasons: Vec<ForeignText> = drift.iter().map(|reason| reason.to_string().into()).collect();
-    let observed = observed(plan);
+    let observed = observed(draft);
     observed.replacements = observed.replacements.saturating_add(1);
     for reason in reasons {
         let is_known = observed.reasons.iter().any(|tally| tally.what == reason);
@@ -39,8 +39,8 @@ pub(crate) fn note_replacement(plan: &mut Plan<'_>, id: &InstanceId, refused: Op
 }
 
 /// Notes that the fleet would be cut over to something that it was not told of yet.
-pub(crate) fn note_cutover(plan: &mut Plan<'_>, would: WouldCutOver) {
-    let observed = observed(plan);
+pub(crate) fn note_cutover(draft: &mut Draft<'_>, would: WouldCutOver) {
+    let observed = observed(draft);
     observed.cutovers = observed.cutovers.saturating_add(1);
     if observed.images.len() >= WOULD_CUT_OVER_MAX {
         observed.images.remove(0);
@@ -48,9 +48,9 @@ pub(crate) fn note_cutover(plan: &mut Plan<'_>, would: WouldCutOver) {
     observed.images.push(would);
 }
 
-fn observed<'p>(plan: &'p mut Plan<'_>) -> &'p mut Observed {
-    let now = plan.input.now;
-    plan.next.observed.get_or_insert_with(|| Box::new(Observed::since(now)))
+fn observed<'p>(draft: &'p mut Draft<'_>) -> &'p mut Observed {
+    let now = draft.input.now;
+    draft.next.observed.get_or_insert_with(|| Box::new(Observed::since(now)))
 }
 
 fn count(tallies: &mut Vec<Tally>, what: ForeignText) {
@@ -61,25 +61,25 @@ fn count(tallies: &mut Vec<Tally>, what: ForeignText) {
 }
 
 /// Tells of a week that is over. A fleet that acts by now has said so by what it did.
-pub(crate) fn tell_week(plan: &mut Plan<'_>, mode: Option<Mode>) {
-    let Some(week) = plan.next.observed.take() else { return };
-    let (now, ended) = (plan.input.now, week.since + WEEK);
+pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
+    let Some(week) = draft.next.observed.take() else { return };
+    let (now, ended) = (draft.input.now, week.since + WEEK);
     match mode {
         Some(Mode::Act) => return,
         Some(Mode::Observe) if now >= ended => {}
         // An invalid policy has no mode: it is told when there is one again.
         Some(Mode::Observe) | None => {
-            plan.next.observed = Some(week);
+            draft.next.observed = Some(week);
             return;
         }
     }
     let is_held = |replacement: &&Replacement| matches!(replacement.phase, Phase::Blocked(Waiting::Observed));
-    let still = plan.next.replacements.values().filter(is_held).count();
+    let still = draft.next.replacements.values().filter(is_held).count();
     let still = u32::try_from(still).unwrap_or(u32::MAX);
     if still > 0 {
         // Weeks follow one another; after a pause in which nobody looked they begin anew.
         let next = if now < ended + WEEK { ended } else { now };
-        plan.next.observed = Some(Box::new(Observed::since(next)));
+        draft.next.observed = Some(Box::new(Observed::since(next)));
     }
-    plan.tell(News::ObservedWeek { week, still });
+    draft.tell(News::ObservedWeek { week, still });
 }

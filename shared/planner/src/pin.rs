@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::Action;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::{GroupName, InstanceId, TemplateId};
 use crate::observation::{Group, Member, Observation, TemplateReference, TemplateVersion};
 
@@ -30,14 +30,14 @@ pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceI
 }
 
 /// A person wants the groups pinned: all of them, or none.
-pub(crate) fn ask(plan: &mut Plan<'_>) -> Result<String, String> {
-    if let Some(freeze) = plan.freeze() {
+pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
+    if let Some(freeze) = draft.freeze() {
         return Err(format!("it is frozen by {}: {}", freeze.owner, freeze.reason));
     }
-    if plan.next.cutover.is_some() {
+    if draft.next.cutover.is_some() {
         return Err("a cutover is under way".to_owned());
     }
-    let seen = plan.input.seen;
+    let seen = draft.input.seen;
     if seen.groups.is_empty() {
         return Err("no group of it is there".to_owned());
     }
@@ -51,7 +51,7 @@ pub(crate) fn ask(plan: &mut Plan<'_>) -> Result<String, String> {
         return Ok("every group launches a numbered version already".to_owned());
     }
     let named: Vec<String> = pins.iter().map(|(group, version)| format!("{group} to {version}")).collect();
-    plan.next.pins = pins;
+    draft.next.pins = pins;
     Ok(format!("pinned: {}; no instance is touched", named.join(", ")))
 }
 
@@ -85,15 +85,15 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
 }
 
 /// Brings about what was asked for, and drops what is so, or is somebody else's by now.
-pub(crate) fn advance(plan: &mut Plan<'_>) {
-    if plan.input.seen.groups.is_empty() || plan.freeze().is_some() {
+pub(crate) fn advance(draft: &mut Draft<'_>) {
+    if draft.input.seen.groups.is_empty() || draft.freeze().is_some() {
         return;
     }
-    for (name, template) in plan.next.pins.clone() {
-        let live = plan.input.seen.group(&name).map(|group| group.template.clone());
+    for (name, template) in draft.next.pins.clone() {
+        let live = draft.input.seen.group(&name).map(|group| group.template.clone());
         match live {
             Some(TemplateReference::Floating { template: of, alias }) if of == template.template => {
-                plan.actions.push(Action::SetTemplate {
+                draft.actions.push(Action::SetTemplate {
                     group: name,
                     expected: TemplateReference::Floating { template: of, alias },
                     template,
@@ -101,7 +101,7 @@ pub(crate) fn advance(plan: &mut Plan<'_>) {
             }
             Some(TemplateReference::Floating { .. } | TemplateReference::Numbered(_) | TemplateReference::None)
             | None => {
-                plan.next.pins.remove(&name);
+                draft.next.pins.remove(&name);
             }
         }
     }

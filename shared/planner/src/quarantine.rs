@@ -5,18 +5,18 @@ use jiff::Timestamp;
 
 use crate::action::{Action, CapacityChange, Role};
 use crate::adopt::Standing;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::policy::{QUARANTINE_FOR, QUARANTINE_MAX, ReplaceBy};
 use crate::record::{Quarantined, Record, Replacement};
 
 /// Enters an instance that was set aside.
-pub(crate) fn keep(plan: &mut Plan<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
-    let since = plan.input.now;
+pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
+    let since = draft.input.now;
     let until = since + QUARANTINE_FOR;
     let (group, drift) = (replacement.group.clone(), replacement.drift.clone());
-    plan.next.quarantined.insert(id.clone(), Quarantined { group, since, until, drift });
+    draft.next.quarantined.insert(id.clone(), Quarantined { group, since, until, drift });
     until
 }
 
@@ -29,16 +29,16 @@ pub(crate) fn is_full(record: &Record) -> bool {
 }
 
 /// Lets go what has been kept long enough, and what a person took out.
-pub(crate) fn expire(plan: &mut Plan<'_>, standing: &Standing<'_>) {
-    let is_held = plan.hold(standing.mode()).is_some();
-    for (id, kept) in plan.next.quarantined.clone() {
-        let seen = plan.input.seen;
+pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
+    let is_held = draft.hold(standing.mode()).is_some();
+    for (id, kept) in draft.next.quarantined.clone() {
+        let seen = draft.input.seen;
         if seen.groups.is_empty() {
             // An empty answer is no proof that it is gone.
             continue;
         }
         let Some((group, member)) = seen.group(&kept.group).and_then(|group| Some((group, group.member(&id)?))) else {
-            leave(plan, &id, "the instance is gone");
+            leave(draft, &id, "the instance is gone");
             continue;
         };
         match &member.lifecycle {
@@ -46,29 +46,29 @@ pub(crate) fn expire(plan: &mut Plan<'_>, standing: &Standing<'_>) {
             Lifecycle::Terminating | Lifecycle::Detaching => continue,
             // The describe trails what was accepted, or the instance is on its way there.
             Lifecycle::InService | Lifecycle::Pending | Lifecycle::Unknown(_) => {
-                if plan.input.now >= kept.since + crate::drift::CONFIRMATION_GRACE {
-                    leave(plan, &id, "a person took it out of standby");
+                if draft.input.now >= kept.since + crate::drift::CONFIRMATION_GRACE {
+                    leave(draft, &id, "a person took it out of standby");
                 }
                 continue;
             }
         }
-        plan.look_again(kept.until);
+        draft.look_again(kept.until);
         // A protection that someone set on it keeps the evidence longer.
-        let is_protected = crate::guards::protected_by_tag(plan, &id).is_some();
-        if plan.input.now >= kept.until && !is_held && !is_protected {
-            terminate(plan, group, member);
+        let is_protected = crate::protection::protected_by_tag(draft, &id).is_some();
+        if draft.input.now >= kept.until && !is_held && !is_protected {
+            terminate(draft, group, member);
         }
     }
 }
 
 /// In standby it counts in no capacity: terminating it changes none.
-fn terminate(plan: &mut Plan<'_>, group: &Group, member: &Member) {
-    let is_taken = plan.actions.iter().any(|action| {
+fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
+    let is_taken = draft.actions.iter().any(|action| {
         matches!(action, Action::Terminate { .. } | Action::SetAside { .. }) && action.group() == Some(&group.name)
     });
-    plan.look_again(plan.input.now + crate::replacement::LOOK_MIN);
+    draft.look_again(draft.input.now + crate::limits::LOOK_MIN);
     if !is_taken {
-        plan.actions.push(Action::Terminate {
+        draft.actions.push(Action::Terminate {
             group: group.name.clone(),
             instance: member.id.clone(),
             expected_desired: group.desired,
@@ -78,7 +78,7 @@ fn terminate(plan: &mut Plan<'_>, group: &Group, member: &Member) {
     }
 }
 
-fn leave(plan: &mut Plan<'_>, id: &InstanceId, why: &str) {
-    plan.next.quarantined.remove(id);
-    plan.journal(Some(id), "quarantined", "let go", why);
+fn leave(draft: &mut Draft<'_>, id: &InstanceId, why: &str) {
+    draft.next.quarantined.remove(id);
+    draft.journal(Some(id), "quarantined", "let go", why);
 }

@@ -1,6 +1,6 @@
 //! Vetoes: images that must not take traffic, with what speaks against them.
 
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::ImageId;
 use crate::notification::News;
 use crate::record::{VETOES_MAX, Veto};
@@ -8,9 +8,9 @@ use crate::text::ForeignText;
 
 /// The image must not take traffic any more. Evidence is always about this image: a shortage, or an alarm that rings for
 /// both colors, is none.
-pub(crate) fn veto(plan: &mut Plan<'_>, image: &ImageId, by: &str, evidence: Vec<ForeignText>) {
-    let veto = Veto { at: plan.input.now, by: by.into(), evidence: evidence.clone() };
-    let vetoes = &mut plan.next.memory.vetoes;
+pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<ForeignText>) {
+    let veto = Veto { at: draft.input.now, by: by.into(), evidence: evidence.clone() };
+    let vetoes = &mut draft.next.memory.vetoes;
     if vetoes.contains_key(image) {
         return;
     }
@@ -21,17 +21,17 @@ pub(crate) fn veto(plan: &mut Plan<'_>, image: &ImageId, by: &str, evidence: Vec
         vetoes.remove(&oldest);
     }
     let words: Vec<&str> = evidence.iter().map(ForeignText::as_str).collect();
-    plan.journal(None, &image.to_string(), "vetoed", words.join("; "));
-    plan.tell(News::Vetoed { image: image.clone(), by: by.into(), evidence });
+    draft.journal(None, &image.to_string(), "vetoed", words.join("; "));
+    draft.tell(News::Vetoed { image: image.clone(), by: by.into(), evidence });
 }
 
 /// The image may take traffic again. False: it was not vetoed.
-pub(crate) fn lift(plan: &mut Plan<'_>, image: &ImageId, why: &str) -> bool {
-    let was_vetoed = plan.next.memory.vetoes.remove(image).is_some();
+pub(crate) fn lift(draft: &mut Draft<'_>, image: &ImageId, why: &str) -> bool {
+    let was_vetoed = draft.next.memory.vetoes.remove(image).is_some();
     let prefix = format!("{image}@");
-    plan.next.memory.held_back.retain(|key, _| *key != image.to_string() && !key.starts_with(&prefix));
+    draft.next.memory.held_back.retain(|key, _| *key != image.to_string() && !key.starts_with(&prefix));
     if was_vetoed {
-        plan.journal(None, &image.to_string(), "unvetoed", why.to_owned());
+        draft.journal(None, &image.to_string(), "unvetoed", why.to_owned());
     }
     was_vetoed
 }

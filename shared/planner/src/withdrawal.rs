@@ -1,15 +1,15 @@
 //! The end of a surge without a replacement: its surplus goes, once, and what others made of the group stays.
 
 use crate::action::{Action, ActionResult, Role};
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member, TemplateReference};
 use crate::record::{Phase, Refused, Replacement, Surge, WithdrawReason, Withdrawing};
 use crate::replacement::{Context, End, Step, floor, terminate};
 
-pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    withdrawing.taken_back |= plan.input.outcomes.iter().any(|outcome| {
+pub(crate) fn withdraw(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+    withdrawing.taken_back |= draft.input.outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
             && (matches!(&outcome.action, Action::Terminate { instance, .. } if withdrawing.successor.as_ref() == Some(instance))
                 || matches!(
@@ -27,19 +27,19 @@ pub(crate) fn withdraw(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withd
         Some(_) if withdrawing.taken_back && context.now < withdrawing.deadline => {
             Step::Stay(Phase::Withdrawing(withdrawing))
         }
-        Some(member) => withdraw_surplus(plan, context, withdrawing, member),
+        Some(member) => withdraw_surplus(draft, context, withdrawing, member),
         None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
-        None => withdraw_capacity(plan, context, withdrawing),
+        None => withdraw_capacity(draft, context, withdrawing),
     }
 }
 
 fn withdraw_surplus(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     context: &Context<'_, '_>,
     mut withdrawing: Withdrawing,
     surplus: &Member,
 ) -> Step {
-    let is_serving = plan.input.seen.is_serving(context.group, surplus);
+    let is_serving = draft.input.seen.is_serving(context.group, surplus);
     let is_unwanted = match &withdrawing.because {
         WithdrawReason::Failed(_) => !is_serving,
         // Serving or not, it has the same fault as what it was to replace.
@@ -60,18 +60,18 @@ fn withdraw_surplus(
     // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and a person
     // may want to look at it.
     let may_serve = is_serving || !is_unwanted;
-    let floor = || may_serve.then(|| floor(plan, context, &withdrawing.surge, &surplus.id)).flatten();
-    if let Some(waiting) = crate::guards::protected_by_tag(plan, &surplus.id).or_else(floor) {
+    let floor = || may_serve.then(|| floor(draft, context, &withdrawing.surge, &surplus.id)).flatten();
+    if let Some(waiting) = crate::protection::protected_by_tag(draft, &surplus.id).or_else(floor) {
         if context.now >= withdrawing.deadline {
-            plan.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());
-            plan.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
+            draft.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());
+            draft.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
             return Step::End(End::Withdrawn(withdrawing.because));
         }
-        plan.look_again(withdrawing.deadline);
-        plan.waiting.insert(context.id.clone(), waiting);
+        draft.look_again(withdrawing.deadline);
+        draft.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if terminate(plan, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
+    if terminate(draft, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
         withdrawing.desired_before = Some(context.group.desired);
     }
     Step::Stay(Phase::Withdrawing(withdrawing))
@@ -79,23 +79,23 @@ fn withdraw_surplus(
 
 /// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
 /// more. Take that one, or take desired capacity back while nothing fills it.
-fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
     let group = context.group;
     let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase, Phase::Launching(_));
-    if plan.next.replacements.values().any(is_launching) {
+    if draft.next.replacements.values().any(is_launching) {
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
-    if let Some(newest) = newest_since(plan, context, &withdrawing.surge, withdrawing.refused.as_ref())
+    if let Some(newest) = newest_since(draft, context, &withdrawing.surge, withdrawing.refused.as_ref())
         && let Some(surplus) = group.member(&newest)
     {
         withdrawing.successor = Some(newest);
-        return withdraw_surplus(plan, context, withdrawing, surplus);
+        return withdraw_surplus(draft, context, withdrawing, surplus);
     }
     let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
     if is_short && withdrawing.refused.is_none() {
         withdrawing.desired_before = Some(group.desired);
-        plan.actions.push(Action::SetDesired {
+        draft.actions.push(Action::SetDesired {
             group: group.name.clone(),
             expected: group.desired,
             desired: group.desired - 1,
@@ -107,7 +107,7 @@ fn withdraw_capacity(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut withdra
         // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
         context.now >= withdrawing.deadline
     } else {
-        group.active().all(|member| plan.input.seen.machines.contains_key(&member.id))
+        group.active().all(|member| draft.input.seen.machines.contains_key(&member.id))
     };
     if is_settled {
         // All that run are known, and none came with this surge: the capacity is someone else's.
@@ -144,13 +144,13 @@ pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
 /// The newest active instance of the release that was launched since a surge was admitted and is nobody's successor yet:
 /// wherever it came, or where a launch that was refused may have brought it.
 pub(crate) fn newest_since(
-    plan: &Plan<'_>,
+    draft: &Draft<'_>,
     context: &Context<'_, '_>,
     surge: &Surge,
     refused: Option<&Refused>,
 ) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
-        let machine = plan.input.seen.machines.get(&member.id)?;
+        let machine = draft.input.seen.machines.get(&member.id)?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.there_before.contains(&member.id);
@@ -159,7 +159,7 @@ pub(crate) fn newest_since(
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
             TemplateReference::Floating { .. } | TemplateReference::None => false,
         };
-        let is_taken = plan.next.successors().any(|successor| *successor == member.id);
+        let is_taken = draft.next.successors().any(|successor| *successor == member.id);
         (is_new && is_there && is_release && !is_taken && member.id != *context.id)
             .then_some((machine.launched_at, &member.id))
     });

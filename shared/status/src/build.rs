@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::decide::Input;
-use driftless_planner::decision::Waiting;
 use driftless_planner::explain;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::{Color, Layout};
@@ -12,6 +11,7 @@ use driftless_planner::notification::{command_about, reason};
 use driftless_planner::observation::{FreezeScope, Group, Observation, TemplateReference, TemplateVersion};
 use driftless_planner::record::{CandidateReason, CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
 use driftless_planner::text::ForeignText;
+use driftless_planner::waiting::Waiting;
 use jiff::Timestamp;
 
 use crate::cutover::{CutoverStatus, Progress};

@@ -2,7 +2,7 @@
 
 use driftless_planner::action::Action;
 use driftless_planner::decide::Input;
-use driftless_planner::decision::{Decision, Waiting};
+use driftless_planner::decision::Decision;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fact::Command;
 use driftless_planner::image::{Image, ImageState};
@@ -11,6 +11,7 @@ use driftless_planner::observation::TemplateContent;
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
 use driftless_planner::text::ForeignText;
+use driftless_planner::waiting::Waiting;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ReleaseStatus, WaitStatus};

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
-use driftless_planner::decision::Waiting;
 use driftless_planner::explain::{Answer, ImageVerdict, Verdict};
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
 use driftless_planner::text::ForeignText;
+use driftless_planner::waiting::Waiting;
 
 use crate::model::{FindingStatus, GuardStatus, GuardVerdict, LedgerStatus, ReleaseStatus, WaitStatus};
 

@@ -9,7 +9,7 @@ use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
-use driftless_planner::decision::{Decision, JournalEntry, Waiting};
+use driftless_planner::decision::{Decision, JournalEntry};
 use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
 use driftless_planner::explain::{Answer, Verdict};
@@ -25,6 +25,7 @@ use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
 use driftless_planner::record::{Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
+use driftless_planner::waiting::Waiting;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{

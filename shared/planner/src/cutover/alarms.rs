@@ -4,13 +4,13 @@ use jiff::SignedDuration;
 
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::cutover::{Sight, Step, condemn, roll_back};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::fact::AlarmState;
 use crate::ids::AlarmName;
 use crate::notification::Condition;
 use crate::observation::Group;
 use crate::record::{Cutover, CutoverPhase};
+use crate::waiting::Waiting;
 
 /// Whose alarm it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ pub(crate) fn preflight(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> 
 }
 
 /// Flipping back comes before everything else.
-pub(crate) fn flip_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
     let is_watched =
         matches!(cutover.phase, CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
     if !is_watched {
@@ -92,20 +92,20 @@ pub(crate) fn flip_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cu
     match (of_old, of_new) {
         (None, Some((name, alarm, _))) => {
             let why = format!("the alarm {name} rings: {}", alarm.reason);
-            condemn(plan, cutover, &why.as_str().into());
+            condemn(draft, cutover, &why.as_str().into());
             cutover.evidence.push(why.as_str().into());
             Some(roll_back(why))
         }
         (Some((old, ..)), Some((new, ..))) => {
             let detail = format!("{old} and {new} ring: both colors suffer, so that it is not this release's fault");
-            plan.is_in(Condition::BothColorsAlarm, detail.clone());
+            draft.is_in(Condition::BothColorsAlarm, detail.clone());
             stop_clock(cutover, sight);
             Some(Step::Wait(cutover.phase.clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
         }
         (Some(_) | None, None) => {
             let name = missing(sight, cutover)?;
             let detail = format!("the alarm {name} does not exist any more");
-            plan.is_in(Condition::GuardAlarmMissing, detail.clone());
+            draft.is_in(Condition::GuardAlarmMissing, detail.clone());
             stop_clock(cutover, sight);
             Some(Step::Wait(cutover.phase.clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))
         }

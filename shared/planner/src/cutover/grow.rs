@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use crate::action::{Action, ActionResult};
 use crate::adopt::Standing;
 use crate::cutover::{Sight, Step, abort, condemn, floor, hold_back, serving, start};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::launch_fault::{LaunchFault, classify};
 use crate::ledger;
@@ -14,6 +13,7 @@ use crate::notification::Condition;
 use crate::observation::{Group, LaunchFailure, Observation, RuleReading, TemplateReference};
 use crate::policy::Approval;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Shifting};
+use crate::waiting::Waiting;
 
 /// So many instances come first. A broken image is seen on two as well as on two hundred.
 const FIRST_RING: u32 = 2;
@@ -21,8 +21,13 @@ const FIRST_RING: u32 = 2;
 const LOST_MAX: usize = 3;
 
 /// Writes the template version of the new release, and gives it to the new color.
-pub(crate) fn prepare(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
-    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+pub(crate) fn prepare(
+    draft: &mut Draft<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+) -> Step {
+    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
     let TemplateReference::Numbered(own) = &sight.new.template else {
@@ -31,21 +36,21 @@ pub(crate) fn prepare(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sigh
             format!("{} uses no numbered template version any more", sight.new.name),
         );
     };
-    for outcome in plan.input.outcomes {
+    for outcome in draft.input.outcomes {
         match (&outcome.action, &outcome.result) {
             (Action::WriteTemplate { token, .. }, ActionResult::Written(version)) if *token == cutover.token() => {
                 cutover.template = Some(version.clone());
             }
             (Action::WriteTemplate { .. }, ActionResult::Failed(message)) => {
                 let why = format!("AWS refuses the launch template version: {message}");
-                hold_back(plan, cutover, &why.as_str().into(), false);
+                hold_back(draft, cutover, &why.as_str().into(), false);
                 return abort(CutoverOutcome::Aborted, why);
             }
             _ => {}
         }
     }
     let Some(template) = cutover.template.clone() else {
-        plan.actions.push(Action::WriteTemplate {
+        draft.actions.push(Action::WriteTemplate {
             group: sight.new.name.clone(),
             template: own.template.clone(),
             base: cutover.candidate.base.clone(),
@@ -60,16 +65,16 @@ pub(crate) fn prepare(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sigh
     if *own == template {
         return Step::To(CutoverPhase::Scaling, format!("{} launches {template}", sight.new.name));
     }
-    ledger::hold_template(plan, sight.new, own, &template);
+    ledger::hold_template(draft, sight.new, own, &template);
     Step::Stay(CutoverPhase::Preparing)
 }
 
 /// Raises the minimum of the new color, the first ring alone before the rest.
-pub(crate) fn scale(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
-    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+pub(crate) fn scale(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
-    if let Some(step) = failing(plan, sight, cutover) {
+    if let Some(step) = failing(draft, sight, cutover) {
         return step;
     }
     note_launched(sight, cutover);
@@ -78,34 +83,34 @@ pub(crate) fn scale(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<
     let ring = cutover.size.min(FIRST_RING);
     let is_past_ring = serving >= ring || sight.new.min > ring;
     let wanted = if is_past_ring { cutover.size } else { ring };
-    ledger::hold_minimum(plan, sight.old, cutover.size);
-    ledger::hold_maximum(plan, sight.new, cutover.bounds.max.max(cutover.size));
-    ledger::hold_minimum(plan, sight.new, wanted);
+    ledger::hold_minimum(draft, sight.old, cutover.size);
+    ledger::hold_maximum(draft, sight.new, cutover.bounds.max.max(cutover.size));
+    ledger::hold_minimum(draft, sight.new, wanted);
     if serving >= cutover.size && sight.new.min >= cutover.size && sight.old.min >= cutover.size {
         return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances serve"));
     }
     if let Some(failure) = shortage(sight, cutover) {
-        plan.is_in(Condition::CapacityShort, failure.message.clone());
+        draft.is_in(Condition::CapacityShort, failure.message.clone());
     }
     Step::Stay(CutoverPhase::Scaling)
 }
 
 /// All of them must have served for the warm-up without interruption.
 pub(crate) fn verify(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
     cutover: &mut Cutover,
     healthy_since: Option<jiff::Timestamp>,
 ) -> Step {
-    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
-    if let Some(step) = failing(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+    if let Some(step) = failing(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
     note_launched(sight, cutover);
-    keep_sizes(plan, sight, cutover, sight.old.desired);
+    keep_sizes(draft, sight, cutover, sight.old.desired);
     let serving = serving(sight.seen, sight.new);
     if serving < cutover.size {
         let waiting = Waiting::ColorBelowFloor { serving, floor: cutover.size };
@@ -114,7 +119,7 @@ pub(crate) fn verify(
     let since = healthy_since.unwrap_or(sight.now);
     let proven_at = since + sight.new.warm_up;
     if sight.now < proven_at {
-        plan.look_again(proven_at);
+        draft.look_again(proven_at);
         return Step::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
     }
     approve_or_shift(cutover, &format!("{serving} instances have served for {:#}", sight.new.warm_up))
@@ -132,13 +137,13 @@ fn approve_or_shift(cutover: &Cutover, why: &str) -> Step {
 }
 
 /// Holds both colors at the size of the live one, which they follow upward.
-pub(crate) fn keep_sizes(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, live_desired: u32) {
+pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, live_desired: u32) {
     if cutover.route == Route::Rolling {
         return;
     }
     cutover.size = cutover.size.max(live_desired);
     for group in [sight.old, sight.new] {
-        ledger::hold_minimum(plan, group, cutover.size);
+        ledger::hold_minimum(draft, group, cutover.size);
     }
 }
 
@@ -173,7 +178,7 @@ pub(crate) fn shortage<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a L
 }
 
 /// Evidence that waiting does not help: instances that do not stay, or a launch that AWS says can never succeed.
-fn failing(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+fn failing(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let lost = lost(sight, cutover);
     let why = if lost >= LOST_MAX {
         format!("{lost} of its instances were launched and did not stay")
@@ -184,17 +189,17 @@ fn failing(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<
         }
         format!("its launches fail: {}", failure.message)
     };
-    condemn(plan, cutover, &why.as_str().into());
+    condemn(draft, cutover, &why.as_str().into());
     Some(abort(CutoverOutcome::Aborted, why))
 }
 
 /// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
 /// that both break is the rule's fault.
-pub(crate) fn breaks_rules(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn breaks_rules(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
     let broken = newly_broken(sight, cutover);
     let rule = broken.iter().next()?;
     let why = format!("its instances break the rule {rule}, and those of the old color do not");
-    condemn(plan, cutover, &why.as_str().into());
+    condemn(draft, cutover, &why.as_str().into());
     cutover.evidence.push(why.as_str().into());
     Some(super::undo(cutover, why))
 }

@@ -4,30 +4,30 @@ use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
 use crate::cutover::grow::below_floor;
 use crate::cutover::shift::{suffering, taken};
 use crate::cutover::{Sight, Step, condemn, roll_back};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
 use crate::ledger;
 use crate::notification::Condition;
 use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
+use crate::waiting::Waiting;
 
 /// One look at it.
-pub(crate) fn retire(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
     let done =
         || Step::End(CutoverOutcome::Done, "the new release has the traffic, and the old color is gone".to_owned());
     if cutover.route == Route::Rolling {
         return done();
     }
-    if let Some(waiting) = taken(plan, sight, cutover) {
+    if let Some(waiting) = taken(draft, sight, cutover) {
         return Step::Wait(CutoverPhase::Retiring, waiting);
     }
-    if !is_let_go(plan, sight.old)
-        && let Some(step) = too_few_serve(plan, sight, cutover)
+    if !is_let_go(draft, sight.old)
+        && let Some(step) = too_few_serve(draft, sight, cutover)
     {
         return step;
     }
-    let surges = plan.next.slots_used(&sight.new.name);
+    let surges = draft.next.slots_used(&sight.new.name);
     if surges > 0 {
         // The bounds of a group with a surge under way are the surge's.
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
@@ -37,46 +37,46 @@ pub(crate) fn retire(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutov
         Route::Weighted { old, .. } => Some(old.clone()),
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
-    let is_empty = empty(plan, sight.old, 0, without_traffic, Direction::Forward);
+    let is_empty = empty(draft, sight.old, 0, without_traffic, Direction::Forward);
     // For as long as the old color is there, what is held on the new one can be put back.
-    if is_empty && ledger::travel(plan, sight.new, cutover.bounds) {
-        ledger::strike_held(plan, &sight.old.name, "the color is let go");
+    if is_empty && ledger::travel(draft, sight.new, cutover.bounds) {
+        ledger::strike_held(draft, &sight.old.name, "the color is let go");
         return done();
     }
     if !is_empty && sight.now >= cutover.deadline {
         let left = sight.old.members.len();
         let detail = format!("{left} instances of {} are still there", sight.old.name);
-        plan.is_in(Condition::RetireOverdue, detail);
+        draft.is_in(Condition::RetireOverdue, detail);
     }
     Step::Stay(CutoverPhase::Retiring)
 }
 
 /// Whether a color was told to go: from then on nobody gives it traffic.
-fn is_let_go(plan: &Plan<'_>, group: &Group) -> bool {
+fn is_let_go(draft: &Draft<'_>, group: &Group) -> bool {
     let goes = |outcome: &Outcome| {
         matches!(outcome.action, Action::Empty { .. })
             && outcome.action.group() == Some(&group.name)
             && outcome.result == ActionResult::Done
     };
-    (group.min, group.max, group.desired) == (0, 0, 0) || plan.input.outcomes.iter().any(goes)
+    (group.min, group.max, group.desired) == (0, 0, 0) || draft.input.outcomes.iter().any(goes)
 }
 
 /// The old color is let go only while the new one can do without it, and until then takes the traffic back.
-fn too_few_serve(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
-    if let Some(step) = suffering(plan, sight, cutover) {
+fn too_few_serve(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+    if let Some(step) = suffering(draft, sight, cutover) {
         return Some(step);
     }
     let waiting = below_floor(sight, cutover)?;
     if sight.now < cutover.deadline {
         return Some(Step::Wait(CutoverPhase::Retiring, waiting));
     }
-    condemn(plan, cutover, &waiting.to_string().as_str().into());
+    condemn(draft, cutover, &waiting.to_string().as_str().into());
     Some(roll_back("too few of the new color serve to let the old one go"))
 }
 
 /// Lets a color go. True: it is gone, apart from what is kept for forensics.
 pub(crate) fn empty(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     group: &Group,
     maximum: u32,
     without_traffic: Option<TargetGroupArn>,
@@ -84,8 +84,14 @@ pub(crate) fn empty(
 ) -> bool {
     let live = Bounds { min: group.min, max: group.max, desired: group.desired };
     if live == (Bounds { min: 0, max: maximum, desired: 0 }) {
-        return plan.next.is_vacant(group);
+        return draft.next.is_vacant(group);
     }
-    plan.actions.push(Action::Empty { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
+    draft.actions.push(Action::Empty {
+        group: group.name.clone(),
+        expected: live,
+        maximum,
+        without_traffic,
+        direction,
+    });
     false
 }

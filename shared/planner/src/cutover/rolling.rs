@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::action::{Action, ActionResult};
 use crate::alarm::AlarmPattern;
 use crate::cutover::{Sight, Step, abort, hold_back, roll_back};
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::observation::{TemplateReference, TemplateVersion};
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
 use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
@@ -36,20 +36,21 @@ fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
 }
 
 /// One look at the refresh.
-pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: Shifting) -> Step {
+pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: Shifting) -> Step {
     let Some(template) = cutover.template.clone() else {
         return abort(CutoverOutcome::Aborted, "its launch template version is not on record");
     };
-    for outcome in plan.input.outcomes {
+    for outcome in draft.input.outcomes {
         if let (Action::StartRefresh { .. }, ActionResult::Failed(message)) = (&outcome.action, &outcome.result) {
             let why = format!("AWS refuses the instance refresh: {message}");
-            hold_back(plan, cutover, &why.as_str().into(), false);
+            hold_back(draft, cutover, &why.as_str().into(), false);
             return abort(CutoverOutcome::Aborted, why);
         }
     }
     match refresh_to(sight, cutover, &template) {
         None => {
-            plan.actions
+            draft
+                .actions
                 .push(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, &template) });
             Step::Stay(CutoverPhase::Shifting(shifting))
         }
@@ -65,7 +66,7 @@ pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, s
             | RefreshStatus::CouldNotGoBack => {
                 let why = refresh.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
                 let why = format!("the instance refresh did not succeed: {why}");
-                hold_back(plan, cutover, &why.as_str().into(), false);
+                hold_back(draft, cutover, &why.as_str().into(), false);
                 roll_back(why)
             }
         },
@@ -80,7 +81,7 @@ pub(crate) enum GoingBack {
 }
 
 /// Sends the refresh back, or rolls to the old release where it can no longer go back.
-pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
     // The way back as a roll of its own.
@@ -92,7 +93,7 @@ pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover)
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
                 if back.started_at + CLOCKS_DIFFER < cutover.since =>
             {
-                roll_to_old(plan, sight, cutover)
+                roll_to_old(draft, sight, cutover)
             }
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack => {
                 GoingBack::Lost("the instance refresh to the old release did not succeed".to_owned())
@@ -103,22 +104,22 @@ pub(crate) fn go_back(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover)
     match forward.map(|refresh| (refresh.status, refresh.id.clone())) {
         None if is_old(&sight.new.template) => GoingBack::There,
         Some((RefreshStatus::Running | RefreshStatus::Baking, refresh)) => {
-            plan.actions.push(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
+            draft.actions.push(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
             GoingBack::UnderWay
         }
         Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
         Some((RefreshStatus::WentBack, _)) => GoingBack::There,
         // It stands where it stopped, or it succeeded.
         Some((RefreshStatus::Stopped | RefreshStatus::CouldNotGoBack | RefreshStatus::Successful, _)) | None => {
-            roll_to_old(plan, sight, cutover)
+            roll_to_old(draft, sight, cutover)
         }
     }
 }
 
 /// The alarms that ring for the new release must not send the way back to it, and what has proven itself needs no watch.
-fn roll_to_old(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+fn roll_to_old(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };
-    plan.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
+    draft.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
     GoingBack::UnderWay
 }

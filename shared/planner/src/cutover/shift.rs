@@ -9,29 +9,29 @@ use crate::adopt::Standing;
 use crate::balancer::{Forward, ForwardPlace};
 use crate::cutover::grow::{below_floor, breaks_rules, keep_sizes};
 use crate::cutover::{Sight, Step, alarms, condemn, floor, remember_good, roll_back, serving, share, start};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverPhase, Route, Shifting};
+use crate::waiting::Waiting;
 
 /// How long weights of another hand are waited out before a person must say which ones are right.
 const DISTURBED_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
 /// Waits for a person or a pipeline.
 pub(crate) fn await_approval(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
     cutover: &mut Cutover,
 ) -> Step {
-    if let Some(step) = start::superseded(plan, standing, sight, cutover) {
+    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
-    if let Some(step) = breaks_rules(plan, sight, cutover) {
+    if let Some(step) = breaks_rules(draft, sight, cutover) {
         return step;
     }
-    keep_sizes(plan, sight, cutover, sight.old.desired);
+    keep_sizes(draft, sight, cutover, sight.old.desired);
     if let Some(actor) = &cutover.approved {
         let why = format!("approved by {actor}");
         return Step::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why);
@@ -42,24 +42,24 @@ pub(crate) fn await_approval(
         // A roll has no color that comes up beside the live one.
         Route::Rolling => format!("{image} is ready to be rolled out"),
     };
-    plan.is_in(Condition::AwaitingApproval, detail);
+    draft.is_in(Condition::AwaitingApproval, detail);
     Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline })
 }
 
 /// One look at a step.
-pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, mut shifting: Shifting) -> Step {
-    if let Some(step) = suffering(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, mut shifting: Shifting) -> Step {
+    if let Some(step) = suffering(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
-    keep_sizes(plan, sight, cutover, sight.old.desired);
+    keep_sizes(draft, sight, cutover, sight.old.desired);
     let moved = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
-            weighted(plan, sight, cutover, &mut shifting, &weights)
+            weighted(draft, sight, cutover, &mut shifting, &weights)
         }
         Route::Shared { target_group, api } => {
             let (target_group, api) = (target_group.clone(), *api);
-            shared(plan, sight, cutover, &mut shifting, &target_group, api)
+            shared(draft, sight, cutover, &mut shifting, &target_group, api)
         }
         Route::None | Route::Rolling => Moved::There,
     };
@@ -72,24 +72,30 @@ pub(crate) fn shift(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutove
         Moved::Lost(why) => Step::To(CutoverPhase::NeedsOperator { why: why.as_str().into() }, why),
         Moved::There => {
             let since = *shifting.effective_since.get_or_insert(sight.now);
-            watch(plan, sight, cutover, shifting, since)
+            watch(draft, sight, cutover, shifting, since)
         }
     }
 }
 
 /// The step's traffic is where it should be: its clock counts.
-fn watch(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, shifting: Shifting, since: Timestamp) -> Step {
+fn watch(
+    draft: &mut Draft<'_>,
+    sight: &Sight<'_>,
+    cutover: &mut Cutover,
+    shifting: Shifting,
+    since: Timestamp,
+) -> Step {
     let share = share(cutover, shifting.step);
     if share.get() == 100 {
         // At all of the traffic the watch is the bake, and the new color is the live one.
-        plan.next.live = cutover.new_color();
+        draft.next.live = cutover.new_color();
         let bake = alarms::step_time(sight, cutover).max(cutover.policy.cutover.bake);
         let until = if cutover.is_expedited { sight.now } else { sight.now + bake };
         return Step::To(CutoverPhase::Baking { until }, "the new color has all of the traffic".to_owned());
     }
     let until = since + alarms::step_time(sight, cutover);
     if sight.now < until && !cutover.is_expedited {
-        plan.look_again(until);
+        draft.look_again(until);
         return Step::Stay(CutoverPhase::Shifting(shifting));
     }
     let next = if cutover.is_expedited { cutover.last_step() } else { shifting.step + 1 };
@@ -136,26 +142,26 @@ impl Weights<'_> {
 }
 
 fn weighted(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
     shifting: &mut Shifting,
     weights: &Weights<'_>,
 ) -> Moved {
     let Some(live) = weights.forward(sight) else {
-        return disturbed(plan, sight, shifting, "the forward action is gone");
+        return disturbed(draft, sight, shifting, "the forward action is gone");
     };
     let percent = u32::from(share(cutover, shifting.step).get());
     let is_there = weights.give(&live.weights, percent);
     let before = shifting.before.get_or_insert_with(|| live.weights.clone());
     if !is_there && live.weights != *before {
         let detail = format!("another hand wrote the weights of {}", live.place);
-        return disturbed(plan, sight, shifting, &detail);
+        return disturbed(draft, sight, shifting, &detail);
     }
     if shifting.is_first && !is_there && !weights.give(&live.weights, 0) {
         let detail = format!("the new color has traffic already, by another hand, at {}", live.place);
         shifting.before = None;
-        return disturbed(plan, sight, shifting, &detail);
+        return disturbed(draft, sight, shifting, &detail);
     }
     shifting.disturbed_since = None;
     if let Some(waiting) = below_floor(sight, cutover) {
@@ -164,7 +170,7 @@ fn weighted(
     if is_there {
         return Moved::There;
     }
-    plan.actions.push(Action::SetWeights {
+    draft.actions.push(Action::SetWeights {
         group: sight.new.name.clone(),
         change: WeightChange {
             place: live.place.clone(),
@@ -180,19 +186,19 @@ fn weighted(
 }
 
 /// What another hand wrote is theirs: traffic stays, on-call is told, and in the end a person says how it goes on.
-fn disturbed(plan: &mut Plan<'_>, sight: &Sight<'_>, shifting: &mut Shifting, detail: &str) -> Moved {
+fn disturbed(draft: &mut Draft<'_>, sight: &Sight<'_>, shifting: &mut Shifting, detail: &str) -> Moved {
     let since = *shifting.disturbed_since.get_or_insert(sight.now);
     if sight.now >= since + DISTURBED_MAX {
         return Moved::Lost(format!("{detail}, and it stays so"));
     }
-    plan.look_again(since + DISTURBED_MAX);
-    plan.is_in(Condition::TrafficChanged, detail);
+    draft.look_again(since + DISTURBED_MAX);
+    draft.is_in(Condition::TrafficChanged, detail);
     Moved::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() })
 }
 
 /// One target group for both: the new color comes in, proves itself there, and the old one goes out.
 fn shared(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
     shifting: &mut Shifting,
@@ -205,7 +211,7 @@ fn shared(
     }
     let serving = serving(sight.seen, sight.new);
     if !is_attached(sight.new) {
-        plan.actions.push(Action::Attach {
+        draft.actions.push(Action::Attach {
             group: sight.new.name.clone(),
             target_group: target_group.clone(),
             api,
@@ -222,10 +228,10 @@ fn shared(
     }
     let since = *shifting.effective_since.get_or_insert(sight.now);
     if sight.now < since + sight.new.warm_up {
-        plan.look_again(since + sight.new.warm_up);
+        draft.look_again(since + sight.new.warm_up);
         return Moved::NotYet;
     }
-    plan.actions.push(Action::Detach {
+    draft.actions.push(Action::Detach {
         group: sight.old.name.clone(),
         target_group: target_group.clone(),
         api,
@@ -236,7 +242,7 @@ fn shared(
 }
 
 /// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
-pub(crate) fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn suffering(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
     let has_some = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -254,29 +260,29 @@ pub(crate) fn suffering(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cu
         return None;
     }
     let why = format!("only {serving} of its {} instances serve", cutover.size);
-    condemn(plan, cutover, &why.as_str().into());
+    condemn(draft, cutover, &why.as_str().into());
     cutover.evidence.push(why.as_str().into());
     Some(roll_back(why))
 }
 
 /// Watched at all of the traffic.
-pub(crate) fn bake(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
-    if let Some(step) = suffering(plan, sight, cutover).or_else(|| breaks_rules(plan, sight, cutover)) {
+pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+    if let Some(step) = suffering(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
-    keep_sizes(plan, sight, cutover, sight.new.desired);
+    keep_sizes(draft, sight, cutover, sight.new.desired);
     let until = if cutover.is_expedited { sight.now } else { until };
-    if let Some(waiting) = taken(plan, sight, cutover).or_else(|| below_floor(sight, cutover)) {
+    if let Some(waiting) = taken(draft, sight, cutover).or_else(|| below_floor(sight, cutover)) {
         return Step::Wait(CutoverPhase::Baking { until }, waiting);
     }
     if sight.now < until {
-        plan.look_again(until);
+        draft.look_again(until);
         return Step::Stay(CutoverPhase::Baking { until });
     }
     if let Some(release) = cutover.release(sight.now) {
-        remember_good(plan, cutover.rollback_to.clone());
-        remember_good(plan, release.clone());
-        plan.next.release = Some(release);
+        remember_good(draft, cutover.rollback_to.clone());
+        remember_good(draft, release.clone());
+        draft.next.release = Some(release);
     }
     let warm = cutover.policy.cutover.keep_warm;
     let until = if cutover.is_expedited { sight.now } else { sight.now + warm };
@@ -284,26 +290,26 @@ pub(crate) fn bake(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover
 }
 
 /// The old color rests at full size.
-pub(crate) fn keep_warm(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
-    if let Some(step) = suffering(plan, sight, cutover) {
+pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+    if let Some(step) = suffering(draft, sight, cutover) {
         return step;
     }
     // The surplus of a surge goes again: it is no growth of the fleet.
-    let surges = u32::try_from(plan.next.slots_used(&sight.new.name)).unwrap_or(u32::MAX);
-    keep_sizes(plan, sight, cutover, sight.new.desired.saturating_sub(surges));
+    let surges = u32::try_from(draft.next.slots_used(&sight.new.name)).unwrap_or(u32::MAX);
+    keep_sizes(draft, sight, cutover, sight.new.desired.saturating_sub(surges));
     let until = if cutover.is_expedited { sight.now } else { until };
-    if let Some(waiting) = taken(plan, sight, cutover) {
+    if let Some(waiting) = taken(draft, sight, cutover) {
         return Step::Wait(CutoverPhase::Warm { until }, waiting);
     }
     if sight.now < until {
-        plan.look_again(until);
+        draft.look_again(until);
         return Step::Stay(CutoverPhase::Warm { until });
     }
     Step::To(CutoverPhase::Retiring, "nobody wants the old color back".to_owned())
 }
 
 /// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.
-pub(crate) fn taken(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
+pub(crate) fn taken(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
     let detail = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -321,6 +327,6 @@ pub(crate) fn taken(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -
         }
         Route::Shared { .. } | Route::None | Route::Rolling => return None,
     };
-    plan.is_in(Condition::TrafficChanged, detail.clone());
+    draft.is_in(Condition::TrafficChanged, detail.clone());
     Some(Waiting::TrafficChangedByOthers { detail: detail.into() })
 }

@@ -7,12 +7,12 @@ use crate::adopt::Standing;
 use crate::balancer::BalancerKind;
 use crate::candidate;
 use crate::cutover::{Sight, Step, abort, alarms};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::explain::Verdict;
 use crate::fleet::{Color, Layout};
 use crate::image::ImageState;
 use crate::limits::CUTOVERS_MAX;
+use crate::limits::LOOK_MIN;
 use crate::notification::{Condition, News, reason};
 use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
 use crate::observed;
@@ -20,48 +20,48 @@ use crate::policy::{Mode, Policy};
 use crate::record::{
     Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
 };
-use crate::replacement::LOOK_MIN;
+use crate::waiting::Waiting;
 
 /// Begins a cutover where there is something newer than the release.
-pub(crate) fn consider(plan: &mut Plan<'_>, standing: &Standing<'_>) {
+pub(crate) fn consider(draft: &mut Draft<'_>, standing: &Standing<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
-    let Some(release) = plan.next.release.clone() else { return };
-    let Ok(layout) = Layout::of(plan.input.fleet, &plan.input.seen.groups) else { return };
-    let Some(candidate) = candidate::choose(plan, policy, live, &release) else { return };
-    let (old, new) = colors(layout, live, plan.next.live);
-    let route = route_of(layout, plan.input.seen, old, new);
+    let Some(release) = draft.next.release.clone() else { return };
+    let Ok(layout) = Layout::of(draft.input.fleet, &draft.input.seen.groups) else { return };
+    let Some(candidate) = candidate::choose(draft, policy, live, &release) else { return };
+    let (old, new) = colors(layout, live, draft.next.live);
+    let route = route_of(layout, draft.input.seen, old, new);
     if policy.mode == Mode::Observe {
-        would_begin(plan, policy, candidate, route.err());
+        would_begin(draft, policy, candidate, route.err());
         return;
     }
     let route = match route {
         Ok(route) => route,
         Err(problem) => {
-            plan.is_in(Condition::CutoverWaits, problem);
+            draft.is_in(Condition::CutoverWaits, problem);
             return;
         }
     };
-    begin(plan, policy, candidate, release, live, new, route);
+    begin(draft, policy, candidate, release, live, new, route);
 }
 
 /// Says that it would begin, and remembers it for the digest when it is new.
-fn would_begin(plan: &mut Plan<'_>, policy: &Policy, candidate: Candidate, problem: Option<String>) {
+fn would_begin(draft: &mut Draft<'_>, policy: &Policy, candidate: Candidate, problem: Option<String>) {
     let why = reason(&candidate);
     let detail = format!("{}: {why}", candidate.image);
     let condition = Condition::WouldCutOver { image: candidate.image.clone() };
-    if !plan.next.conditions.contains_key(&condition.key()) {
-        let now = plan.input.now;
+    if !draft.next.conditions.contains_key(&condition.key()) {
+        let now = draft.input.now;
         let closed =
             (!policy.window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: policy.window.next_opening(now) });
         let waits = problem.map(|problem| Waiting::PreflightFailed { problem: problem.into() }).or(closed);
         let waits = waits.map(|waiting| waiting.to_string().into());
-        observed::note_cutover(plan, WouldCutOver { image: candidate.image, why: why.into(), waits });
+        observed::note_cutover(draft, WouldCutOver { image: candidate.image, why: why.into(), waits });
     }
-    plan.is_in(condition, detail);
+    draft.is_in(condition, detail);
 }
 
 fn begin(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     policy: &Policy,
     candidate: Candidate,
     release: Release,
@@ -69,15 +69,15 @@ fn begin(
     new: &Group,
     route: Route,
 ) {
-    let now = plan.input.now;
+    let now = draft.input.now;
     let why = reason(&candidate);
-    plan.journal(None, "", "queued", format!("{}: {why}", candidate.image));
-    plan.next.memory.requested = None;
-    plan.next.cutover = Some(Cutover {
-        id: format!("{}-{}", plan.input.fleet, now.as_second()),
+    draft.journal(None, "", "queued", format!("{}: {why}", candidate.image));
+    draft.next.memory.requested = None;
+    draft.next.cutover = Some(Cutover {
+        id: format!("{}-{}", draft.input.fleet, now.as_second()),
         is_expedited: matches!(candidate.why, CandidateReason::Rollback { .. }),
         candidate,
-        old: plan.next.live,
+        old: draft.next.live,
         old_group: live.name.clone(),
         new_group: new.name.clone(),
         route,
@@ -152,67 +152,67 @@ fn route_of(layout: Layout<'_>, seen: &Observation, old: &Group, new: &Group) ->
 }
 
 /// Waits for its turn, and takes whatever is newest by then.
-pub(crate) fn queued(plan: &mut Plan<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
     let stay = CutoverPhase::Queued;
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live) {
         *cutover.policy = policy.clone();
         cutover.bounds = FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) };
         if !cutover.candidate.is_asked() {
             let rollback_to = cutover.rollback_to.clone();
-            match candidate::choose(plan, policy, live, &rollback_to) {
+            match candidate::choose(draft, policy, live, &rollback_to) {
                 None => return Step::End(CutoverOutcome::Aborted, "it is no candidate any more".to_owned()),
                 Some(newest) if newest.key() != cutover.candidate.key() => {
-                    plan.journal(None, "queued", "queued", format!("{}: {}", newest.image, reason(&newest)));
+                    draft.journal(None, "queued", "queued", format!("{}: {}", newest.image, reason(&newest)));
                     cutover.candidate = newest;
                 }
                 Some(_) => {}
             }
         }
     }
-    if let Some(waiting) = may_not_begin(plan, standing, cutover) {
+    if let Some(waiting) = may_not_begin(draft, standing, cutover) {
         return Step::Wait(stay, waiting);
     }
-    if sight.seen.account.turns.contains_key(plan.input.fleet) {
+    if sight.seen.account.turns.contains_key(draft.input.fleet) {
         return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
     }
-    if let Some(waiting) = no_turn(plan) {
-        plan.look_again(sight.now + crate::replacement::LOOK_MAX);
+    if let Some(waiting) = no_turn(draft) {
+        draft.look_again(sight.now + crate::limits::LOOK_MAX);
         return Step::Wait(stay, waiting);
     }
-    plan.actions.push(Action::TakeTurn);
-    plan.look_again(sight.now + LOOK_MIN);
+    draft.actions.push(Action::TakeTurn);
+    draft.look_again(sight.now + LOOK_MIN);
     Step::Stay(stay)
 }
 
 /// Whether other fleets have all turns.
-fn no_turn(plan: &Plan<'_>) -> Option<Waiting> {
-    let turns = &plan.input.seen.account.turns;
-    let is_refused = plan.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
+fn no_turn(draft: &Draft<'_>) -> Option<Waiting> {
+    let turns = &draft.input.seen.account.turns;
+    let is_refused = draft.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
     let is_full = is_refused || turns.len() >= CUTOVERS_MAX;
-    (is_full && !turns.contains_key(plan.input.fleet)).then_some(Waiting::NoTurn { limit: CUTOVERS_MAX })
+    (is_full && !turns.contains_key(draft.input.fleet)).then_some(Waiting::NoTurn { limit: CUTOVERS_MAX })
 }
 
 /// What may keep a cutover from beginning: its word, what it asks for, and its verdict.
-type Guard = (&'static str, &'static str, fn(&Plan<'_>, &Standing<'_>, &Cutover) -> Option<Waiting>);
+type Guard = (&'static str, &'static str, fn(&Draft<'_>, &Standing<'_>, &Cutover) -> Option<Waiting>);
 
 /// What is asked before a cutover begins, in this order. The first [`HOLDS`] hold it later on too.
 const GUARDS: [Guard; 7] = [
-    ("freeze", "nobody froze it", |plan, _, _| plan.hold(None)),
+    ("freeze", "nobody froze it", |draft, _, _| draft.hold(None)),
     ("mode", "the mode is act", |_, standing, _| (standing.mode() == Some(Mode::Observe)).then_some(Waiting::Observed)),
     ("pause", "nobody paused it", |_, _, cutover| cutover.paused.clone().map(|actor| Waiting::Paused { actor })),
     ("policy", "the policy is valid", |_, standing, _| {
         standing.policy.as_ref().err().map(|problem| Waiting::PolicyInvalid { problem: problem.clone() })
     }),
-    ("window", "the window is open", |plan, standing, cutover| {
-        let (window, now) = (&standing.policy.as_ref().ok()?.window, plan.input.now);
+    ("window", "the window is open", |draft, standing, cutover| {
+        let (window, now) = (&standing.policy.as_ref().ok()?.window, draft.input.now);
         let is_closed = !cutover.is_expedited && !window.is_open(now);
         is_closed.then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
     }),
     ("group", "nothing stands in the way of its groups", |_, standing, _| {
         standing.obstacle.clone().map(|problem| Waiting::GroupNotFit { problem })
     }),
-    ("replacements", "none of its instances is being replaced", |plan, _, _| {
-        let surges = plan.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
+    ("replacements", "none of its instances is being replaced", |draft, _, _| {
+        let surges = draft.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
         (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges })
     }),
@@ -221,13 +221,13 @@ const GUARDS: [Guard; 7] = [
 /// How many of the guards hold a cutover that has begun.
 const HOLDS: usize = 3;
 
-fn may_not_begin(plan: &Plan<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
-    GUARDS.iter().find_map(|(_, _, verdict)| verdict(plan, standing, cutover))
+fn may_not_begin(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
+    GUARDS.iter().find_map(|(_, _, verdict)| verdict(draft, standing, cutover))
 }
 
 /// What every guard says of a cutover. What goes back is held by none.
 pub(crate) fn verdicts(
-    plan: &Plan<'_>,
+    draft: &Draft<'_>,
     standing: &Standing<'_>,
     sight: Option<&Sight<'_>>,
     cutover: &Cutover,
@@ -246,15 +246,15 @@ pub(crate) fn verdicts(
     };
     let verdict = |(guard, asks, verdict): &Guard| {
         let is_known = standing.policy.is_ok() || !["mode", "window"].contains(guard);
-        Verdict::of(guard, asks, verdict(plan, standing, cutover)).only_if(is_known)
+        Verdict::of(guard, asks, verdict(draft, standing, cutover)).only_if(is_known)
     };
     let mut verdicts: Vec<Verdict> = GUARDS.iter().take(asked).map(verdict).collect();
     if cutover.is_untouched() {
-        verdicts.push(Verdict::of("turn", "the account has a turn for it", no_turn(plan)));
+        verdicts.push(Verdict::of("turn", "the account has a turn for it", no_turn(draft)));
         // Each look of the preflight asks what the checks must know.
         let sight = sight.filter(|sight| asked_for(sight, cutover).is_some());
         verdicts.extend(CHECKS.iter().map(|(asks, problem)| {
-            let problem = sight.and_then(|sight| problem(plan, sight, cutover));
+            let problem = sight.and_then(|sight| problem(draft, sight, cutover));
             let holds = problem.map(|problem| Waiting::PreflightFailed { problem: problem.into() });
             Verdict::of("preflight", asks, holds).only_if(sight.is_some())
         }));
@@ -263,16 +263,16 @@ pub(crate) fn verdicts(
 }
 
 /// Gives the turn back where no cutover needs it.
-pub(crate) fn give_turn(plan: &mut Plan<'_>) {
-    if plan.input.seen.account.turns.contains_key(plan.input.fleet) {
-        plan.actions.push(Action::GiveTurn);
-        plan.look_again(plan.input.now + LOOK_MIN);
+pub(crate) fn give_turn(draft: &mut Draft<'_>) {
+    if draft.input.seen.account.turns.contains_key(draft.input.fleet) {
+        draft.actions.push(Action::GiveTurn);
+        draft.look_again(draft.input.now + LOOK_MIN);
     }
 }
 
 /// Everything that can be known beforehand is asked before anything is changed.
 pub(crate) fn preflight(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
     cutover: &mut Cutover,
@@ -281,27 +281,27 @@ pub(crate) fn preflight(
         && !cutover.candidate.is_asked()
     {
         let rollback_to = cutover.rollback_to.clone();
-        let newest = candidate::choose(plan, policy, live, &rollback_to);
+        let newest = candidate::choose(draft, policy, live, &rollback_to);
         if newest.as_ref().map(Candidate::key) != Some(cutover.candidate.key()) {
             return Step::To(CutoverPhase::Queued, "something else is the newest by now".to_owned());
         }
     }
-    if let Some(waiting) = may_not_begin(plan, standing, cutover) {
+    if let Some(waiting) = may_not_begin(draft, standing, cutover) {
         return Step::To(CutoverPhase::Queued, waiting.to_string());
     }
     let Some(hook_timeout) = asked_for(sight, cutover) else {
-        plan.look_again(sight.now + LOOK_MIN);
+        draft.look_again(sight.now + LOOK_MIN);
         return Step::Stay(CutoverPhase::Preflight);
     };
     cutover.hook_timeout = hook_timeout;
-    if let Some(problem) = problem(plan, sight, cutover) {
-        plan.is_in(Condition::CutoverWaits, problem.clone());
+    if let Some(problem) = problem(draft, sight, cutover) {
+        draft.is_in(Condition::CutoverWaits, problem.clone());
         return Step::Wait(CutoverPhase::Preflight, Waiting::PreflightFailed { problem: problem.into() });
     }
     let steps = i32::try_from(cutover.policy.cutover.traffic.len()).unwrap_or(1);
     let watched = alarms::step_time(sight, cutover) * steps + cutover.policy.cutover.bake;
     let doubled = watched + cutover.policy.cutover.keep_warm + sight.new.warm_up;
-    plan.tell(News::CutoverStarted {
+    draft.tell(News::CutoverStarted {
         candidate: cutover.candidate.clone(),
         from: cutover.rollback_to.clone(),
         instances: sight.old.desired,
@@ -325,7 +325,7 @@ fn asked_for(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
 }
 
 /// A check of the preflight: what it asks for, and its problem.
-type Check = (&'static str, fn(&Plan<'_>, &Sight<'_>, &Cutover) -> Option<String>);
+type Check = (&'static str, fn(&Draft<'_>, &Sight<'_>, &Cutover) -> Option<String>);
 
 /// What the preflight asks, in this order.
 const CHECKS: [Check; 7] = [
@@ -339,8 +339,8 @@ const CHECKS: [Check; 7] = [
 ];
 
 /// The first thing that stands in the way, in words.
-fn problem(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
-    CHECKS.iter().find_map(|(_, problem)| problem(plan, sight, cutover))
+fn problem(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+    CHECKS.iter().find_map(|(_, problem)| problem(draft, sight, cutover))
 }
 
 fn fit(group: &Group, seen: &Observation) -> Option<String> {
@@ -359,7 +359,7 @@ fn fit(group: &Group, seen: &Observation) -> Option<String> {
     moving.map(|member| format!("another activity is under way on {}: {} comes or goes", group.name, member.id))
 }
 
-fn is_idle_empty(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+fn is_idle_empty(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     let new = sight.new;
     if cutover.route == Route::Rolling {
         return None;
@@ -367,7 +367,7 @@ fn is_idle_empty(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
     if !matches!(new.template, TemplateReference::Numbered(_)) {
         return Some(format!("{} uses no numbered launch template version", new.name));
     }
-    let is_empty = plan.next.is_vacant(new) && new.desired == 0 && new.min == 0;
+    let is_empty = draft.next.is_vacant(new) && new.desired == 0 && new.min == 0;
     (!is_empty).then(|| {
         format!(
             "{} is to be empty: it wants {} instances, at least {}, and has {}",
@@ -409,7 +409,7 @@ fn stickiness_fits(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     })
 }
 
-fn has_room(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+fn has_room(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     let FleetBounds { min, max } = cutover.bounds;
     if sight.old.desired > max {
         return Some(format!(
@@ -424,12 +424,12 @@ fn has_room(plan: &Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Str
         return Some(format!("the fleet's minimum {min} is above its maximum {max}"));
     }
     let is_ours = |entry: &crate::record::LedgerEntry| entry.group == sight.new.name || entry.group == sight.old.name;
-    plan.next.ledger.iter().any(is_ours).then(|| "settings of earlier work are still to be put back".to_owned())
+    draft.next.ledger.iter().any(is_ours).then(|| "settings of earlier work are still to be put back".to_owned())
 }
 
 /// Before traffic a newer candidate takes the place of this one.
 pub(crate) fn superseded(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
@@ -438,7 +438,7 @@ pub(crate) fn superseded(
     if cutover.candidate.is_asked() {
         return None;
     }
-    let newest = candidate::choose(plan, policy, sight.old, &cutover.rollback_to)?;
+    let newest = candidate::choose(draft, policy, sight.old, &cutover.rollback_to)?;
     (newest.key() != cutover.candidate.key())
         .then(|| abort(CutoverOutcome::Superseded, format!("{} is newer", newest.image)))
 }

@@ -8,13 +8,13 @@ use crate::action::{Action, Direction, WeightChange};
 use crate::cutover::retire::empty;
 use crate::cutover::shift::Weights;
 use crate::cutover::{Sight, Step, floor, rolling, serving};
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
 use crate::ledger;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
 /// moment ago may still look as if it were not, and must not be let go on that.
@@ -22,7 +22,7 @@ const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 
 /// Undoes what has had no traffic.
 pub(crate) fn abort(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
     outcome: CutoverOutcome,
@@ -30,10 +30,10 @@ pub(crate) fn abort(
 ) -> Step {
     let stay = CutoverPhase::Aborting { outcome, why: why.clone() };
     if let Some(detail) = has_traffic_already(sight, cutover) {
-        plan.is_in(Condition::TrafficChanged, detail.clone());
+        draft.is_in(Condition::TrafficChanged, detail.clone());
         return Step::Wait(stay, Waiting::TrafficChangedByOthers { detail: detail.into() });
     }
-    match let_go(plan, sight, cutover) {
+    match let_go(draft, sight, cutover) {
         LettingGo::Done => Step::End(outcome, why.to_string()),
         LettingGo::UnderWay => Step::Stay(stay),
         LettingGo::Waits(waiting) => Step::Wait(stay, waiting),
@@ -64,45 +64,45 @@ enum LettingGo {
 }
 
 /// Empties the new color and puts everything back.
-fn let_go(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> LettingGo {
+fn let_go(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> LettingGo {
     if cutover.route == Route::Rolling {
         return LettingGo::Done;
     }
     let left = serving(sight.seen, sight.new);
     if left > 0 && sight.old.desired > 0 && serving(sight.seen, sight.old) == 0 {
-        return LettingGo::Waits(keep_the_last(plan, sight, cutover, left));
+        return LettingGo::Waits(keep_the_last(draft, sight, cutover, left));
     }
     let without_traffic = match &cutover.route {
         Route::Weighted { new, .. } => Some(new.clone()),
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
-    let maximum = ledger::maximum_before(plan, sight.new);
-    let is_empty = empty(plan, sight.new, maximum, without_traffic, Direction::Back);
-    let is_restored = ledger::restore(plan, sight.old);
-    if is_empty && ledger::restore(plan, sight.new) && is_restored {
+    let maximum = ledger::maximum_before(draft, sight.new);
+    let is_empty = empty(draft, sight.new, maximum, without_traffic, Direction::Back);
+    let is_restored = ledger::restore(draft, sight.old);
+    if is_empty && ledger::restore(draft, sight.new) && is_restored {
         return LettingGo::Done;
     }
     if sight.now >= cutover.deadline {
         let left = sight.new.members.len();
         let detail = format!("{left} instances of {} are still there, or a setting is not put back", sight.new.name);
-        plan.is_in(Condition::RestoreOverdue, detail);
+        draft.is_in(Condition::RestoreOverdue, detail);
     }
     LettingGo::UnderWay
 }
 
 /// While nobody of the old color serves, those of the new one are all that a person could turn to, whatever is held
 /// against them. The old color grows, and on-call is told.
-fn keep_the_last(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, left: u32) -> Waiting {
-    ledger::hold_minimum(plan, sight.old, cutover.size);
+fn keep_the_last(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, left: u32) -> Waiting {
+    ledger::hold_minimum(draft, sight.old, cutover.size);
     let detail =
         format!("nobody serves in {}, and {left} do in {}, which stays until then", sight.old.name, sight.new.name);
-    plan.is_in(Condition::OldColorDown, detail);
+    draft.is_in(Condition::OldColorDown, detail);
     Waiting::OldColorDown { left }
 }
 
 /// Takes traffic back to the old color, then undoes the rest.
 pub(crate) fn roll_back(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &mut Cutover,
     why: &ForeignText,
@@ -110,10 +110,10 @@ pub(crate) fn roll_back(
 ) -> Step {
     let stay = |back_since| CutoverPhase::RollingBack { why: why.clone(), back_since };
     let back = match &cutover.route {
-        Route::Weighted { place, old, new } => weighted(plan, sight, cutover, &Weights { place, old, new }),
-        Route::Shared { target_group, api } => shared(plan, sight, cutover, target_group, *api),
+        Route::Weighted { place, old, new } => weighted(draft, sight, cutover, &Weights { place, old, new }),
+        Route::Shared { target_group, api } => shared(draft, sight, cutover, target_group, *api),
         Route::None => Back::There,
-        Route::Rolling => match rolling::go_back(plan, sight, cutover) {
+        Route::Rolling => match rolling::go_back(draft, sight, cutover) {
             rolling::GoingBack::UnderWay => Back::NotYet,
             rolling::GoingBack::There => Back::There,
             rolling::GoingBack::Lost(why) => {
@@ -123,22 +123,22 @@ pub(crate) fn roll_back(
     };
     match back {
         Back::NotYet => {
-            page_when_overdue(plan, sight, cutover);
+            page_when_overdue(draft, sight, cutover);
             Step::Stay(stay(None))
         }
         Back::Waits(waiting) => {
-            page_when_overdue(plan, sight, cutover);
+            page_when_overdue(draft, sight, cutover);
             Step::Wait(stay(None), waiting)
         }
         Back::There => {
-            plan.next.live = cutover.old;
-            plan.next.release = Some(cutover.rollback_to.clone());
+            draft.next.live = cutover.old;
+            draft.next.release = Some(cutover.rollback_to.clone());
             let since = back_since.unwrap_or(sight.now);
             if matches!(cutover.route, Route::Shared { .. }) && sight.now < since + DESCRIBES_TRAIL {
-                plan.look_again(since + DESCRIBES_TRAIL);
+                draft.look_again(since + DESCRIBES_TRAIL);
                 return Step::Stay(stay(Some(since)));
             }
-            match let_go(plan, sight, cutover) {
+            match let_go(draft, sight, cutover) {
                 LettingGo::Done => Step::End(CutoverOutcome::RolledBack, why.to_string()),
                 LettingGo::UnderWay => Step::Stay(stay(Some(since))),
                 LettingGo::Waits(waiting) => Step::Wait(stay(Some(since)), waiting),
@@ -147,9 +147,9 @@ pub(crate) fn roll_back(
     }
 }
 
-fn page_when_overdue(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+fn page_when_overdue(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
     if sight.now >= cutover.deadline {
-        plan.is_in(Condition::RollbackOverdue, format!("{} still has traffic", sight.new.name));
+        draft.is_in(Condition::RollbackOverdue, format!("{} still has traffic", sight.new.name));
     }
 }
 
@@ -189,20 +189,20 @@ fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
 }
 
 /// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
-fn strengthen(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
+fn strengthen(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
     let (serving, floor) = (serving(sight.seen, sight.old), floor(cutover));
     // The fleet may have scaled out since, and further than the old color may.
-    ledger::hold_maximum(plan, sight.old, cutover.size);
-    ledger::hold_minimum(plan, sight.old, cutover.size);
+    ledger::hold_maximum(draft, sight.old, cutover.size);
+    ledger::hold_minimum(draft, sight.old, cutover.size);
     let detail = format!("{serving} of {} serve in {}, and the floor is {floor}", cutover.size, sight.old.name);
-    plan.is_in(Condition::RollbackBelowFloor, detail);
+    draft.is_in(Condition::RollbackBelowFloor, detail);
     Waiting::RollbackBelowFloor { serving, floor }
 }
 
-fn weighted(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
+fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
     let Some(live) = weights.forward(sight) else {
         let detail = "the forward action is gone".to_owned();
-        plan.is_in(Condition::TrafficChanged, detail.clone());
+        draft.is_in(Condition::TrafficChanged, detail.clone());
         return Back::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() });
     };
     if weights.give(&live.weights, 0) {
@@ -211,18 +211,18 @@ fn weighted(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: 
     let (percent, healthy) = match gate(sight, cutover) {
         Gate::All { healthy } => (0, healthy),
         Gate::Part { stays_percent } => (stays_percent, 1),
-        Gate::None => return Back::Waits(strengthen(plan, sight, cutover)),
+        Gate::None => return Back::Waits(strengthen(draft, sight, cutover)),
     };
-    let waiting = (serving(sight.seen, sight.old) < floor(cutover)).then(|| strengthen(plan, sight, cutover));
+    let waiting = (serving(sight.seen, sight.old) < floor(cutover)).then(|| strengthen(draft, sight, cutover));
     let of_new = live.weights.get(weights.new).copied().unwrap_or(0);
     let all: u32 = live.weights.values().sum();
     let is_less = u64::from(percent) * u64::from(all) < u64::from(of_new) * 100;
     if is_less {
         if let Some(had) = live.stickiness {
             let setting = Setting::Stickiness { place: live.place.clone(), had };
-            ledger::note(plan, &sight.old.name, setting);
+            ledger::note(draft, &sight.old.name, setting);
         }
-        plan.actions.push(Action::SetWeights {
+        draft.actions.push(Action::SetWeights {
             group: sight.old.name.clone(),
             change: WeightChange {
                 place: live.place.clone(),
@@ -240,7 +240,7 @@ fn weighted(plan: &mut Plan<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: 
 
 /// One target group for both: the old color comes back in before the new one goes out.
 fn shared(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
     target_group: &TargetGroupArn,
@@ -248,7 +248,7 @@ fn shared(
 ) -> Back {
     let is_attached = |group: &crate::observation::Group| group.target_groups.contains(target_group);
     if !is_attached(sight.old) {
-        plan.actions.push(Action::Attach {
+        draft.actions.push(Action::Attach {
             group: sight.old.name.clone(),
             target_group: target_group.clone(),
             api,
@@ -263,9 +263,9 @@ fn shared(
     }
     let healthy = match gate(sight, cutover) {
         Gate::All { healthy } => healthy,
-        Gate::Part { .. } | Gate::None => return Back::Waits(strengthen(plan, sight, cutover)),
+        Gate::Part { .. } | Gate::None => return Back::Waits(strengthen(draft, sight, cutover)),
     };
-    plan.actions.push(Action::Detach {
+    draft.actions.push(Action::Detach {
         group: sight.new.name.clone(),
         target_group: target_group.clone(),
         api,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Findings;
 use crate::adopt::Standing;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
 use crate::notification::Condition;
@@ -12,19 +12,19 @@ use crate::policy::BREAKER_INSTANCES_MIN;
 use crate::record::{DriftReason, Record, RuleBreaker};
 
 /// Whether too many of the live group drifted at once.
-pub(super) fn judge(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut Findings) {
+pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
     if findings.is_incomplete(policy) {
         // Known to be open, it is not closed by an answer that is missing.
-        let open = plan.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
+        let open = draft.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
         if let Some(detail) = open {
-            plan.is_in(Condition::BreakerOpen, detail);
+            draft.is_in(Condition::BreakerOpen, detail);
         }
         return;
     }
     // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
     let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
-    let surplus: BTreeSet<&InstanceId> = plan
+    let surplus: BTreeSet<&InstanceId> = draft
         .next
         .replacements
         .iter()
@@ -32,11 +32,11 @@ pub(super) fn judge(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut
         .filter_map(|(_, replacement)| replacement.phase.successor())
         .collect();
     let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
-    let drifted = members.iter().filter(|id| counts(plan, findings, id)).count();
+    let drifted = members.iter().filter(|id| counts(draft, findings, id)).count();
     let members = members.len();
     if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
         findings.breaker = Some((drifted, members));
-        plan.is_in(
+        draft.is_in(
             Condition::BreakerOpen,
             format!(
                 "{drifted} of {members} instances of {} drifted at once under {}: more than {} has a common cause",
@@ -50,8 +50,8 @@ pub(super) fn judge(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &mut
 
 /// Whether an instance speaks for a common cause. What ran another version from the beginning does not, nor does age or a
 /// person's word.
-fn counts(plan: &Plan<'_>, findings: &Findings, id: &InstanceId) -> bool {
-    let is_backlog = plan.next.backlog.contains(id);
+fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
+    let is_backlog = draft.next.backlog.contains(id);
     findings.drifted.get(id).is_some_and(|drift| {
         drift
             .reasons()
@@ -84,19 +84,19 @@ fn causes(findings: &Findings) -> String {
 /// It closes when no three fleets have begun to drift under the rule within the last quarter of an hour, and fewer
 /// instances of this fleet are drifted under it than while it was open: then somebody has mended something. A person may
 /// close it too (`driftless retry`).
-pub(super) fn judge_rules(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings) {
+pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
-    let known: BTreeSet<RuleName> = plan.next.rule_breakers.keys().cloned().chain(listed).collect();
+    let known: BTreeSet<RuleName> = draft.next.rule_breakers.keys().cloned().chain(listed).collect();
     for rule in known {
-        let fleets = fleets_drifting(plan, &rule);
+        let fleets = fleets_drifting(draft, &rule);
         let by_rule = findings.drifted.values().filter(|drift| drift.rules.contains_key(&rule)).count();
         let (fleets_seen, drifted) = (in_u32(fleets), in_u32(by_rule));
         let is_common = fleets >= COMMON_CAUSE_FLEETS;
-        match plan.next.rule_breakers.get_mut(&rule) {
+        match draft.next.rule_breakers.get_mut(&rule) {
             None if is_common && drifted > 0 => {
-                let breaker = RuleBreaker { since: plan.input.now, fleets: fleets_seen, drifted };
-                plan.next.rule_breakers.insert(rule.clone(), breaker);
-                plan.journal(None, "", "rule breaker open", format!("{fleets} fleets drifted under {rule} at once"));
+                let breaker = RuleBreaker { since: draft.input.now, fleets: fleets_seen, drifted };
+                draft.next.rule_breakers.insert(rule.clone(), breaker);
+                draft.journal(None, "", "rule breaker open", format!("{fleets} fleets drifted under {rule} at once"));
             }
             None => continue,
             Some(breaker) => {
@@ -105,34 +105,34 @@ pub(super) fn judge_rules(plan: &mut Plan<'_>, standing: &Standing<'_>, findings
                 breaker.drifted = breaker.drifted.max(drifted);
                 // An answer that is missing closes nothing.
                 if !is_common && is_mended && findings.read.contains(&rule) {
-                    plan.next.rule_breakers.remove(&rule);
-                    plan.journal(None, "rule breaker open", "closed", format!("fewer are drifted under {rule}"));
+                    draft.next.rule_breakers.remove(&rule);
+                    draft.journal(None, "rule breaker open", "closed", format!("fewer are drifted under {rule}"));
                     continue;
                 }
             }
         }
-        if let Some(breaker) = plan.next.rule_breakers.get(&rule) {
+        if let Some(breaker) = draft.next.rule_breakers.get(&rule) {
             let detail = format!(
                 "{} fleets of this account began to drift under {rule} within {COMMON_CAUSE_WITHIN:#}: it is the rule's doing",
                 breaker.fleets
             );
             if !is_common {
-                let next = plan.input.now + COMMON_CAUSE_WITHIN;
-                plan.look_again(next);
+                let next = draft.input.now + COMMON_CAUSE_WITHIN;
+                draft.look_again(next);
             }
-            plan.is_in(Condition::RuleBreakerOpen { rule: rule.clone() }, detail);
+            draft.is_in(Condition::RuleBreakerOpen { rule: rule.clone() }, detail);
         }
     }
 }
 
 /// How many fleets have just begun to drift under a rule, this one included.
-fn fleets_drifting(plan: &Plan<'_>, rule: &RuleName) -> usize {
-    let now = plan.input.now;
-    let known = plan.input.seen.account.drifting.get(rule);
+fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
+    let now = draft.input.now;
+    let known = draft.input.seen.account.drifting.get(rule);
     let recent = known.into_iter().flatten().filter(|(_, at)| now.duration_since(**at) <= COMMON_CAUSE_WITHIN);
     let mut fleets: BTreeSet<_> = recent.map(|(fleet, _)| fleet).collect();
-    if plan.begins_to_drift.contains(rule) {
-        fleets.insert(plan.input.fleet);
+    if draft.begins_to_drift.contains(rule) {
+        fleets.insert(draft.input.fleet);
     }
     fleets.len()
 }

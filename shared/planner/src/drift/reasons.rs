@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::adopt::Standing;
 use crate::alarm::{Alarm, AlarmPattern};
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::fact::AlarmState;
 use crate::ids::{AlarmName, InstanceId};
 use crate::observation::{Group, Machine, Member, Observation, TemplateReference};
@@ -12,8 +12,8 @@ use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 
 /// All reasons of the members of the live group, and of those that are being replaced.
-pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
-    let (seen, record) = (plan.input.seen, &plan.next);
+pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
+    let (seen, record) = (draft.input.seen, &draft.next);
     let policy = standing.policy.as_ref().ok();
     let is_moving = is_moving(record);
     let mut found = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn read(plan: &Plan<'_>, standing: &Standing<'_>) -> Vec<(InstanceId,
         // Work ends under the policy that it was admitted with.
         let admitted = under_way.and_then(|work| work.phase.surge()).map(|surge| &surge.policy);
         let max_age = admitted.map_or_else(|| policy.and_then(|policy| policy.max_age), |policy| policy.max_age);
-        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, plan.input.now)) {
+        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, draft.input.now)) {
             note(DriftReason::Age);
         }
         let patterns = policy.into_iter().flat_map(Policy::alarms);
@@ -52,12 +52,12 @@ fn is_moving(record: &Record) -> bool {
 }
 
 /// Whether all of these could be told in this look for an instance that is drifted for them.
-pub(super) fn can_be_told(plan: &Plan<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
+pub(super) fn can_be_told(draft: &Draft<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
-            standing.live.is_some() && plan.next.release.is_some() && !is_moving(&plan.next)
+            standing.live.is_some() && draft.next.release.is_some() && !is_moving(&draft.next)
         }
-        DriftReason::Age => plan.input.seen.machines.contains_key(id),
+        DriftReason::Age => draft.input.seen.machines.contains_key(id),
         // Rules are asked about one by one, and the other two are on record.
         DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
     }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{CONFIRMATION_GRACE, Findings, UNREAD_RECHECK};
 use crate::adopt::Standing;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::fact::{ComplianceFact, Fact, Verdict};
 use crate::ids::RuleName;
 use crate::observation::Finding;
@@ -16,34 +16,34 @@ const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
 /// A report that would start something is verified by the read. A report that stops something is believed, for as long
 /// as the read may trail it.
 pub(super) fn weigh(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     listed: &BTreeSet<RuleName>,
     findings: &mut Findings,
 ) {
-    let now = plan.input.now;
-    if plan.input.seen.groups.is_empty() {
+    let now = draft.input.now;
+    if draft.input.seen.groups.is_empty() {
         // Nothing is known about any instance in this look.
         return;
     }
-    for fact in plan.input.facts {
+    for fact in draft.input.facts {
         let Fact::Compliance(report) = fact else { continue };
-        let is_member = plan.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
+        let is_member = draft.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
         if !is_member {
-            plan.consumed.push(fact.key());
+            draft.consumed.push(fact.key());
             continue;
         }
         if findings.unread.contains(&report.rule) {
-            plan.look_again(now + UNREAD_RECHECK);
+            draft.look_again(now + UNREAD_RECHECK);
             continue;
         }
         let finding = findings.drifted.get(&report.instance).and_then(|drift| drift.rules.get(&report.rule));
         // Off the list, a rule still holds for work that was admitted under it.
         if !listed.contains(&report.rule) && finding.is_none() {
             if standing.policy.is_ok() {
-                show(plan, report);
+                show(draft, report);
             }
-            plan.consumed.push(fact.key());
+            draft.consumed.push(fact.key());
             continue;
         }
         let is_confirmed = match (report.verdict, finding) {
@@ -53,9 +53,9 @@ pub(super) fn weigh(
             (Verdict::Compliant | Verdict::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
         };
         if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
-            plan.consumed.push(fact.key());
+            draft.consumed.push(fact.key());
         } else {
-            plan.look_again(now + CONFIRMATION_RECHECK);
+            draft.look_again(now + CONFIRMATION_RECHECK);
             if report.verdict != Verdict::NonCompliant
                 && let Some(drift) = findings.drifted.get_mut(&report.instance)
             {
@@ -69,8 +69,8 @@ pub(super) fn weigh(
 }
 
 /// Keeps what was reported under a rule that is not on the list: it is shown, and never acted on.
-fn show(plan: &mut Plan<'_>, report: &ComplianceFact) {
-    let known = plan.next.shown.entry(report.instance.clone()).or_default();
+fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
+    let known = draft.next.shown.entry(report.instance.clone()).or_default();
     let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);
     if !is_newer {
         return;
@@ -80,11 +80,11 @@ fn show(plan: &mut Plan<'_>, report: &ComplianceFact) {
             let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
             known.insert(report.rule.clone(), finding);
             let why = format!("rule {} is not on the fleet's list: shown only", report.rule);
-            plan.journal(Some(&report.instance), "", "shown", why);
+            draft.journal(Some(&report.instance), "", "shown", why);
         }
         Verdict::Compliant | Verdict::NotApplicable => {
             known.remove(&report.rule);
         }
     }
-    plan.next.shown.retain(|_, rules| !rules.is_empty());
+    draft.next.shown.retain(|_, rules| !rules.is_empty());
 }

@@ -4,55 +4,55 @@ use std::collections::BTreeSet;
 
 use super::{does_not_fit, strike};
 use crate::action::{Action, Direction, WeightChange};
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::GroupName;
+use crate::limits::LOOK_MIN;
 use crate::observation::{Group, TemplateReference, TemplateVersion};
 use crate::record::{FleetBounds, LedgerEntry, Setting};
-use crate::replacement::LOOK_MIN;
 
 /// Notes a setting before it is changed.
-pub(crate) fn note(plan: &mut Plan<'_>, group: &GroupName, setting: Setting) {
-    let entry = LedgerEntry { group: group.clone(), setting, since: plan.input.now };
-    if !plan.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        plan.next.ledger.push(entry);
+pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
+    let entry = LedgerEntry { group: group.clone(), setting, since: draft.input.now };
+    if !draft.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        draft.next.ledger.push(entry);
     }
 }
 
 /// Raises the minimum to what is wanted, as far as the maximum leaves room. Never lowers it.
-pub(crate) fn hold_minimum(plan: &mut Plan<'_>, group: &Group, minimum: u32) {
+pub(crate) fn hold_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
     let minimum = minimum.min(group.max);
     if group.min >= minimum {
         return;
     }
-    let of_group = plan.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
         .find_map(|setting| if let Setting::HeldMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.min, minimum),
         None => {
-            note(plan, &group.name, Setting::HeldMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
+            note(draft, &group.name, Setting::HeldMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
         }
     }
-    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
+    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
 }
 
 /// Raises the maximum to what is wanted. Never lowers it.
-pub(crate) fn hold_maximum(plan: &mut Plan<'_>, group: &Group, maximum: u32) {
+pub(crate) fn hold_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
     if group.max >= maximum {
         return;
     }
-    let of_group = plan.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
         .find_map(|setting| if let Setting::HeldMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.max, maximum),
         None => {
-            note(plan, &group.name, Setting::HeldMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
+            note(draft, &group.name, Setting::HeldMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
         }
     }
-    plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
+    draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
 }
 
 /// What someone else wrote meanwhile is what must be there again at the end.
@@ -65,14 +65,14 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
 }
 
 /// Gives a group the launch template version of a cutover.
-pub(crate) fn hold_template(plan: &mut Plan<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
+pub(crate) fn hold_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
     let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
     // The same once more stays as it is: a look that changes nothing commits nothing.
     let is_another =
         |entry: &LedgerEntry| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
-    plan.next.ledger.retain(|entry| entry.group != group.name || !is_another(entry));
-    note(plan, &group.name, setting);
-    plan.actions.push(Action::SetTemplate {
+    draft.next.ledger.retain(|entry| entry.group != group.name || !is_another(entry));
+    note(draft, &group.name, setting);
+    draft.actions.push(Action::SetTemplate {
         group: group.name.clone(),
         expected: group.template.clone(),
         template: wanted.clone(),
@@ -80,8 +80,8 @@ pub(crate) fn hold_template(plan: &mut Plan<'_>, group: &Group, live: &TemplateV
 }
 
 /// The maximum that a group had before a cutover held it.
-pub(crate) fn maximum_before(plan: &Plan<'_>, group: &Group) -> u32 {
-    let before = plan.next.ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
+pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
+    let before = draft.next.ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
         let Setting::HeldMaximum { had, wrote } = &entry.setting else { return None };
         wrote.contains(&group.max).then_some(*had)
     });
@@ -89,39 +89,39 @@ pub(crate) fn maximum_before(plan: &Plan<'_>, group: &Group) -> u32 {
 }
 
 /// The settings of a group that a cutover holds.
-fn held(plan: &Plan<'_>, group: &GroupName) -> Vec<LedgerEntry> {
+fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<LedgerEntry> {
     let is_held = |entry: &&LedgerEntry| entry.group == *group && entry.setting.is_of_cutover();
-    plan.next.ledger.iter().filter(is_held).cloned().collect()
+    draft.next.ledger.iter().filter(is_held).cloned().collect()
 }
 
 /// Puts back what a cutover holds on a group. True: nothing is left that could be put back now.
-pub(crate) fn restore(plan: &mut Plan<'_>, group: &Group) -> bool {
-    for entry in held(plan, &group.name) {
+pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
+    for entry in held(draft, &group.name) {
         match &entry.setting {
             Setting::HeldMinimum { had, wrote } => match group.min {
-                live if live == *had => strike(plan, &entry, "put back"),
-                live if !wrote.contains(&live) => strike_for_others(plan, &entry, &format!("MinSize is {live}")),
+                live if live == *had => strike(draft, &entry, "put back"),
+                live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MinSize is {live}")),
                 live => {
-                    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
+                    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
-                live if live == *had => strike(plan, &entry, "put back"),
-                live if !wrote.contains(&live) => strike_for_others(plan, &entry, &format!("MaxSize is {live}")),
+                live if live == *had => strike(draft, &entry, "put back"),
+                live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MaxSize is {live}")),
                 // What does not fit under the old maximum is not cut off.
                 live if group.desired <= *had && group.min <= *had => {
-                    plan.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
+                    draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
                 }
-                _ => does_not_fit(plan, &entry, group, *had),
+                _ => does_not_fit(draft, &entry, group, *had),
             },
-            Setting::Template { had, wrote } => restore_template(plan, group, &entry, had, wrote),
-            Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
+            Setting::Template { had, wrote } => restore_template(draft, group, &entry, had, wrote),
+            Setting::Stickiness { .. } => restore_stickiness(draft, group, &entry),
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    let is_done = held(plan, &group.name).iter().all(|entry| is_lent(entry, group));
+    let is_done = held(draft, &group.name).iter().all(|entry| is_lent(entry, group));
     if !is_done {
-        plan.look_again(plan.input.now + LOOK_MIN);
+        draft.look_again(draft.input.now + LOOK_MIN);
     }
     is_done
 }
@@ -132,34 +132,34 @@ fn is_lent(entry: &LedgerEntry, group: &Group) -> bool {
 }
 
 fn restore_template(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     group: &Group,
     entry: &LedgerEntry,
     had: &TemplateVersion,
     wrote: &TemplateVersion,
 ) {
     match &group.template {
-        TemplateReference::Numbered(live) if live == had => strike(plan, entry, "put back"),
-        TemplateReference::Numbered(live) if live == wrote => plan.actions.push(Action::SetTemplate {
+        TemplateReference::Numbered(live) if live == had => strike(draft, entry, "put back"),
+        TemplateReference::Numbered(live) if live == wrote => draft.actions.push(Action::SetTemplate {
             group: group.name.clone(),
             expected: group.template.clone(),
             template: had.clone(),
         }),
         TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => {
-            strike_for_others(plan, entry, "the launch template is another one");
+            strike_for_others(draft, entry, "the launch template is another one");
         }
     }
 }
 
-fn restore_stickiness(plan: &mut Plan<'_>, group: &Group, entry: &LedgerEntry) {
+fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry) {
     let Setting::Stickiness { place, had } = &entry.setting else { return };
-    let Some(live) = plan.input.seen.forwards.iter().find(|forward| forward.place == *place) else {
-        return strike_for_others(plan, entry, "the forward action is gone");
+    let Some(live) = draft.input.seen.forwards.iter().find(|forward| forward.place == *place) else {
+        return strike_for_others(draft, entry, "the forward action is gone");
     };
     match live.stickiness {
-        Some(live) if live == *had => strike(plan, entry, "put back"),
-        Some(_) => strike_for_others(plan, entry, "the stickiness is another one"),
-        None => plan.actions.push(Action::SetWeights {
+        Some(live) if live == *had => strike(draft, entry, "put back"),
+        Some(_) => strike_for_others(draft, entry, "the stickiness is another one"),
+        None => draft.actions.push(Action::SetWeights {
             group: group.name.clone(),
             change: WeightChange {
                 place: place.clone(),
@@ -174,38 +174,38 @@ fn restore_stickiness(plan: &mut Plan<'_>, group: &Group, entry: &LedgerEntry) {
     }
 }
 
-fn strike_for_others(plan: &mut Plan<'_>, entry: &LedgerEntry, what: &str) {
-    strike(plan, entry, &format!("{what} by another hand, and stays"));
+fn strike_for_others(draft: &mut Draft<'_>, entry: &LedgerEntry, what: &str) {
+    strike(draft, entry, &format!("{what} by another hand, and stays"));
 }
 
 /// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
 /// or more is wanted by now than they allow.
-pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) -> bool {
+pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     let raises = |action: &Action| matches!(action, Action::SetMinimum { .. } | Action::SetMaximum { .. });
-    if plan.actions.iter().any(|action| raises(action) && action.group() == Some(&group.name)) {
+    if draft.actions.iter().any(|action| raises(action) && action.group() == Some(&group.name)) {
         // What this very look still holds is there at the next one.
-        plan.look_again(plan.input.now + LOOK_MIN);
+        draft.look_again(draft.input.now + LOOK_MIN);
         return false;
     }
-    for entry in held(plan, &group.name) {
+    for entry in held(draft, &group.name) {
         match &entry.setting {
             Setting::HeldMinimum { had, wrote } => match group.min {
-                live if live == bounds.min => strike(plan, &entry, "travelled with the traffic"),
+                live if live == bounds.min => strike(draft, &entry, "travelled with the traffic"),
                 live if live != *had && !wrote.contains(&live) => {
-                    strike_for_others(plan, &entry, &format!("MinSize is {live}"));
+                    strike_for_others(draft, &entry, &format!("MinSize is {live}"));
                 }
                 live => {
                     let minimum = bounds.min.min(group.max);
-                    plan.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
+                    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
-                live if live == bounds.max => strike(plan, &entry, "travelled with the traffic"),
+                live if live == bounds.max => strike(draft, &entry, "travelled with the traffic"),
                 live if live != *had && !wrote.contains(&live) => {
-                    strike_for_others(plan, &entry, &format!("MaxSize is {live}"));
+                    strike_for_others(draft, &entry, &format!("MaxSize is {live}"));
                 }
                 live if group.desired <= bounds.max => {
-                    plan.actions.push(Action::SetMaximum {
+                    draft.actions.push(Action::SetMaximum {
                         group: group.name.clone(),
                         expected: live,
                         maximum: bounds.max,
@@ -214,28 +214,28 @@ pub(crate) fn travel(plan: &mut Plan<'_>, group: &Group, bounds: FleetBounds) ->
                 // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
                 live => {
                     let wrote = BTreeSet::from([live]);
-                    settle_for(plan, &entry, &Setting::HeldMaximum { had: bounds.max, wrote });
-                    does_not_fit(plan, &entry, group, bounds.max);
+                    settle_for(draft, &entry, &Setting::HeldMaximum { had: bounds.max, wrote });
+                    does_not_fit(draft, &entry, group, bounds.max);
                 }
             },
-            Setting::Template { .. } => strike(plan, &entry, "it is the release by now"),
-            Setting::Stickiness { .. } => restore_stickiness(plan, group, &entry),
+            Setting::Template { .. } => strike(draft, &entry, "it is the release by now"),
+            Setting::Stickiness { .. } => restore_stickiness(draft, group, &entry),
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    held(plan, &group.name).iter().all(|entry| is_lent(entry, group))
+    held(draft, &group.name).iter().all(|entry| is_lent(entry, group))
 }
 
 /// What must be there again at the end is something else by now.
-fn settle_for(plan: &mut Plan<'_>, entry: &LedgerEntry, setting: &Setting) {
-    for known in plan.next.ledger.iter_mut().filter(|known| *known == entry) {
+fn settle_for(draft: &mut Draft<'_>, entry: &LedgerEntry, setting: &Setting) {
+    for known in draft.next.ledger.iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
 }
 
 /// What a cutover held on a group is of no use any more.
-pub(crate) fn strike_held(plan: &mut Plan<'_>, group: &GroupName, why: &str) {
-    for entry in held(plan, group) {
-        strike(plan, &entry, why);
+pub(crate) fn strike_held(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
+    for entry in held(draft, group) {
+        strike(draft, &entry, why);
     }
 }

@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::balancer::{AttachmentApi, ForwardPlace};
-use crate::decision::Waiting;
 use crate::fleet::Color;
 use crate::ids::{GroupName, ImageId, InstanceId, TargetGroupArn};
 use crate::observation::TemplateVersion;
 use crate::policy::Policy;
 use crate::record::Release;
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// A cutover under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Waiting;
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::observation::{Finding, TemplateVersion};
 use crate::policy::{Policy, ReplaceBy};
 use crate::text::ForeignText;
+use crate::waiting::Waiting;
 
 /// A drifted instance and what is being done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

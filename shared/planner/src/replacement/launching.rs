@@ -3,14 +3,14 @@
 use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused, set_phase};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
-use crate::decide::Plan;
+use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::ledger::make_room;
 use crate::record::{Phase, Proving, Surge, SurgeMethod, WithdrawReason};
 use crate::withdrawal::{has_no_surplus, newest_since};
 
-pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
-    let outcomes: Vec<_> = plan.outcomes_for(context.id).cloned().collect();
+pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
+    let outcomes: Vec<_> = draft.outcomes_for(context.id).cloned().collect();
     for outcome in &outcomes {
         match (&outcome.action, &outcome.result) {
             (Action::Launch { .. }, ActionResult::Launched(successor)) => {
@@ -19,7 +19,7 @@ pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surg
                 return Step::To(Phase::Proving(proving), why);
             }
             (Action::Launch { .. }, ActionResult::Unsupported) => {
-                plan.next.launches_by_desired_since = Some(context.now);
+                draft.next.launches_by_desired_since = Some(context.now);
                 surge.method = SurgeMethod::RaiseDesired;
             }
             // Someone else changed desired capacity, and ours was not written: theirs is the new base.
@@ -36,17 +36,17 @@ pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surg
             _ => {}
         }
     }
-    if let Some(successor) = newcomer(plan, context, &surge) {
+    if let Some(successor) = newcomer(draft, context, &surge) {
         let why = format!("{successor} was launched");
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
-    if let Some(failure) = plan.input.seen.launch_failures.get(&context.group.name)
+    if let Some(failure) = draft.input.seen.launch_failures.get(&context.group.name)
         && surge.method == SurgeMethod::RaiseDesired
         && failure.at >= surge.admitted_at
     {
         return give_up(context, surge, None, capacity::reason_of(&failure.message));
     }
-    if let Some(step) = pointless(plan, context, &surge, None) {
+    if let Some(step) = pointless(draft, context, &surge, None) {
         // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
         // tells the id of what is to be withdrawn.
         if is_known(context, &surge) {
@@ -55,7 +55,7 @@ pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surg
     }
     match hold_or_expire(context, &mut surge) {
         Clock::Held(waiting) => {
-            plan.waiting.insert(context.id.clone(), waiting);
+            draft.waiting.insert(context.id.clone(), waiting);
             return Step::Stay(Phase::Launching(surge));
         }
         Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
@@ -66,8 +66,8 @@ pub(super) fn launching(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut surg
         Clock::Expired | Clock::Running => {}
     }
     surge.asked_again = true;
-    set_phase(plan, context.id, Phase::Launching(surge.clone()));
-    launch(plan, context.id);
+    set_phase(draft, context.id, Phase::Launching(surge.clone()));
+    launch(draft, context.id);
     Step::Stay(Phase::Launching(surge))
 }
 
@@ -78,16 +78,16 @@ fn is_known(context: &Context<'_, '_>, surge: &Surge) -> bool {
 }
 
 /// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
-pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
-    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
+pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
+    let Some(replacement) = draft.next.replacements.get(id).cloned() else { return };
     let Phase::Launching(surge) = &replacement.phase else { return };
-    let Some(group) = plan.input.seen.group(&replacement.group) else { return };
+    let Some(group) = draft.input.seen.group(&replacement.group) else { return };
     let is_written =
         |action: &Action| matches!(action, Action::SetDesired { .. }) && action.group() == Some(&group.name);
     match surge.method {
         SurgeMethod::LaunchInstances => {
-            make_room(plan, group, surge.base_desired);
-            plan.actions.push(Action::Launch {
+            make_room(draft, group, surge.base_desired);
+            draft.actions.push(Action::Launch {
                 group: group.name.clone(),
                 zone: replacement.zone.clone(),
                 replaces: id.clone(),
@@ -95,9 +95,9 @@ pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
             });
         }
         // One raise at a time: the next one starts from what this one leaves.
-        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !plan.actions.iter().any(is_written) => {
-            make_room(plan, group, surge.base_desired);
-            plan.actions.push(Action::SetDesired {
+        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !draft.actions.iter().any(is_written) => {
+            make_room(draft, group, surge.base_desired);
+            draft.actions.push(Action::SetDesired {
                 group: group.name.clone(),
                 expected: group.desired,
                 desired: group.desired + 1,
@@ -107,15 +107,15 @@ pub(crate) fn launch(plan: &mut Plan<'_>, id: &InstanceId) {
         // Raised already, or never lowered: Auto Scaling is launching.
         SurgeMethod::RaiseDesired | SurgeMethod::Refill => {}
     }
-    look_at_work_again(plan, &replacement);
+    look_at_work_again(draft, &replacement);
 }
 
 /// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
 /// is nobody's successor yet.
-fn newcomer(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+fn newcomer(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
     // Before desired capacity is up, a new instance is Auto Scaling's own business.
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;
     }
-    newest_since(plan, context, surge, None)
+    newest_since(draft, context, surge, None)
 }

@@ -1,34 +1,36 @@
 //! The proof of a successor: in service, with a healthy target for the warm-up, and free of what its ancestor is
 //! replaced for.
 
-use super::{Clock, Context, Recurrence, Step, give_up, hold_or_expire, pointless};
-use crate::decide::Plan;
-use crate::decision::{Evidence, JournalEntry, Waiting};
+use super::{Clock, Context, Step, give_up, hold_or_expire, pointless};
+use crate::decision::{Evidence, JournalEntry};
+use crate::draft::Draft;
+use crate::drift::Recurrence;
 use crate::ids::InstanceId;
 use crate::ledger::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::record::{Phase, Proving, Replacement, Retiring, Setting, Surge, WithdrawReason};
+use crate::waiting::Waiting;
 
-pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
+pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
     let successor = context.group.member(&proving.successor);
     let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
     if successor.is_some_and(is_leaving) {
         let why = "Auto Scaling took the successor away before it had proven itself";
         return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
     }
-    if successor.is_none() && was_listed(plan, &proving) {
+    if successor.is_none() && was_listed(draft, &proving) {
         let why = "the successor is gone, and had not proven itself";
         return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
     }
-    if let Some(step) = pointless(plan, context, &proving.surge, Some(&proving.successor)) {
+    if let Some(step) = pointless(draft, context, &proving.surge, Some(&proving.successor)) {
         return step;
     }
     // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
-    let is_serving = successor.is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+    let is_serving = successor.is_some_and(|successor| draft.input.seen.is_serving(context.group, successor));
     proving.healthy_since = is_serving.then(|| proving.healthy_since.unwrap_or(context.now));
     match hold_or_expire(context, &mut proving.surge) {
         Clock::Held(waiting) => {
-            plan.waiting.insert(context.id.clone(), waiting);
+            draft.waiting.insert(context.id.clone(), waiting);
             return Step::Stay(Phase::Proving(proving));
         }
         Clock::Expired => {
@@ -40,11 +42,11 @@ pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving:
     }
     // Just launched, and not listed yet: describes trail.
     let Some(successor) = successor else { return Step::Stay(Phase::Proving(proving)) };
-    protect(plan, context.group, successor);
+    protect(draft, context.group, successor);
     let Some(healthy_since) = proving.healthy_since else { return Step::Stay(Phase::Proving(proving)) };
     let proven_at = healthy_since + context.group.warm_up;
     if context.now < proven_at {
-        plan.look_again(proven_at);
+        draft.look_again(proven_at);
         return Step::Stay(Phase::Proving(proving));
     }
     match &context.recurrence {
@@ -54,49 +56,49 @@ pub(super) fn prove(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut proving:
             return give_up(context, proving.surge, Some(proving.successor), because);
         }
         Recurrence::Until(until) => {
-            plan.look_again(*until);
+            draft.look_again(*until);
             return Step::Stay(Phase::Proving(proving));
         }
         Recurrence::None => {}
     }
-    if let Some(waiting) = floor(plan, context, &proving.surge, context.id) {
-        plan.waiting.insert(context.id.clone(), waiting);
+    if let Some(waiting) = floor(draft, context, &proving.surge, context.id) {
+        draft.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Proving(proving));
     }
     let why = format!("{} has been healthy for {:#}", proving.successor, context.group.warm_up);
     let deadline = context.now + proving.surge.policy.drain_deadline;
-    keep_evidence(plan, context, Some(&proving.successor));
+    keep_evidence(draft, context, Some(&proving.successor));
     let Proving { surge, successor, .. } = proving;
     let desired_before = context.group.desired;
     Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
 /// Whether a successor was seen in its group before: then it is not just the describe that trails.
-fn was_listed(plan: &Plan<'_>, proving: &Proving) -> bool {
+fn was_listed(draft: &Draft<'_>, proving: &Proving) -> bool {
     let protects =
         |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
-    proving.healthy_since.is_some() || plan.next.ledger.iter().any(|entry| protects(&entry.setting))
+    proving.healthy_since.is_some() || draft.next.ledger.iter().any(|entry| protects(&entry.setting))
 }
 
 /// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.
 pub(crate) fn floor(
-    plan: &Plan<'_>,
+    draft: &Draft<'_>,
     context: &Context<'_, '_>,
     surge: &Surge,
     leaving: &InstanceId,
 ) -> Option<Waiting> {
-    let serving = plan.input.seen.serving_without(context.group, leaving);
+    let serving = draft.input.seen.serving_without(context.group, leaving);
     // Who scales out wants more than there was when this began, and what is on its way does not serve yet.
     let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let floor = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < floor && !serves_nobody(plan, context.group, leaving)).then_some(Waiting::BelowFloor { serving, floor })
+    (serving < floor && !serves_nobody(draft, context.group, leaving)).then_some(Waiting::BelowFloor { serving, floor })
 }
 
 /// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
 /// serve, and where no target is healthy it sends traffic to all of them.
-pub(crate) fn serves_nobody(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> bool {
-    let seen = plan.input.seen;
+pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> bool {
+    let seen = draft.input.seen;
     let Some(member) = group.member(id) else { return true };
     let gets_nothing =
         group.target_groups.iter().any(|arn| match seen.targets.get(arn).and_then(|targets| targets.get(id)) {
@@ -109,9 +111,9 @@ pub(crate) fn serves_nobody(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
     is_idle && seen.serving_without(group, id) > 0
 }
 
-pub(super) fn keep_evidence(plan: &mut Plan<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {
-    let Some(replacement) = plan.next.replacements.get(context.id).cloned() else { return };
-    plan.journal_entry(JournalEntry {
+pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {
+    let Some(replacement) = draft.next.replacements.get(context.id).cloned() else { return };
+    draft.journal_entry(JournalEntry {
         at: context.now,
         instance: Some(context.id.clone()),
         from: replacement.phase.name().to_owned(),
@@ -123,11 +125,11 @@ pub(super) fn keep_evidence(plan: &mut Plan<'_>, context: &Context<'_, '_>, succ
             findings: replacement.findings.clone(),
             group: replacement.group.clone(),
             zone: replacement.zone.clone(),
-            machine: plan.input.seen.machines.get(context.id).cloned(),
+            machine: draft.input.seen.machines.get(context.id).cloned(),
             detected_at: replacement.detected_at,
             successor: successor.cloned(),
             guards: vec![
-                format!("{} serve without it", plan.input.seen.serving_without(context.group, context.id)),
+                format!("{} serve without it", draft.input.seen.serving_without(context.group, context.id)),
                 format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
             ],
         }),

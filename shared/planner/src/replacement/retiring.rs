@@ -1,16 +1,18 @@
 //! The end of a drifted instance whose successor has proven itself.
 
-use super::{Clock, Context, End, LOOK_MIN, Recurrence, Step, floor, give_up, hold_or_expire, pointless};
+use super::{Clock, Context, End, Step, floor, give_up, hold_or_expire, pointless};
 use crate::action::{Action, ActionResult, CapacityChange, Role};
-use crate::decide::Plan;
+use crate::draft::Draft;
+use crate::drift::Recurrence;
 use crate::ids::InstanceId;
+use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
 use crate::observation::Lifecycle;
 use crate::policy::ReplaceBy;
 use crate::record::{Phase, Proving, Retiring, Surge, SurgeMethod, WithdrawReason};
 
-pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
-    retiring.terminated |= plan.outcomes_for(context.id).any(|outcome| {
+pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+    retiring.terminated |= draft.outcomes_for(context.id).any(|outcome| {
         matches!(outcome.action, Action::Terminate { .. } | Action::SetAside { .. })
             && outcome.result == ActionResult::Done
     });
@@ -18,7 +20,7 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
         && context.drifted.is_some_and(|drifted| drifted.lifecycle == Lifecycle::Standby);
     // In standby it is where it was to go, whatever others did to desired capacity meanwhile.
     if context.drifted.is_none() && !is_set_aside && was_taken_by_others(context, &retiring) {
-        if is_launching_beside(plan, context) {
+        if is_launching_beside(draft, context) {
             // What holds desired capacity up may be that launch. It answers by its token, or ends.
             return Step::Stay(Phase::Retiring(retiring));
         }
@@ -31,7 +33,7 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
     if drifted.lifecycle == Lifecycle::Terminating {
         if context.now >= retiring.deadline {
             let detail = format!("terminating since before {:.0}", retiring.deadline);
-            plan.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
+            draft.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
         }
         return Step::Stay(Phase::Retiring(retiring));
     }
@@ -40,12 +42,12 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
         return Step::Stay(Phase::Retiring(retiring));
     }
     // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
-    if let Some(step) = pointless(plan, context, &retiring.surge, Some(&retiring.successor)) {
+    if let Some(step) = pointless(draft, context, &retiring.surge, Some(&retiring.successor)) {
         return step;
     }
     let held_since = retiring.surge.held_since;
     if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
-        plan.waiting.insert(context.id.clone(), waiting);
+        draft.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Retiring(retiring));
     }
     if let Some(held_since) = held_since {
@@ -57,15 +59,15 @@ pub(super) fn retire(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retirin
         let Retiring { surge, successor, .. } = retiring;
         return give_up(context, surge, Some(successor), WithdrawReason::Failed(why.into()));
     }
-    end_drifted(plan, context, retiring)
+    end_drifted(draft, context, retiring)
 }
 
 /// Ends the drifted instance, if its successor still serves and the floor holds without it.
-fn end_drifted(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
     let is_proven = context
         .group
         .member(&retiring.successor)
-        .is_some_and(|successor| plan.input.seen.is_serving(context.group, successor));
+        .is_some_and(|successor| draft.input.seen.is_serving(context.group, successor));
     let why = match &context.recurrence {
         Recurrence::None if is_proven => None,
         Recurrence::None => Some("does not serve any more"),
@@ -76,15 +78,15 @@ fn end_drifted(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut retiring: Ret
         let Retiring { surge, successor, .. } = retiring;
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
-    if let Some(waiting) = floor(plan, context, &retiring.surge, context.id) {
-        plan.waiting.insert(context.id.clone(), waiting);
+    if let Some(waiting) = floor(draft, context, &retiring.surge, context.id) {
+        draft.waiting.insert(context.id.clone(), waiting);
         return Step::Stay(Phase::Retiring(retiring));
     }
     retiring.desired_before = context.group.desired;
     if is_quarantine(&retiring.surge) {
-        set_aside(plan, context, &retiring.surge);
+        set_aside(draft, context, &retiring.surge);
     } else {
-        terminate(plan, context, context.id, &retiring.surge, Role::Drifted);
+        terminate(draft, context, context.id, &retiring.surge, Role::Drifted);
     }
     Step::Stay(Phase::Retiring(retiring))
 }
@@ -101,24 +103,24 @@ fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
 }
 
 /// Whether another surge of the group has asked for a successor and does not know yet what came of it.
-fn is_launching_beside(plan: &Plan<'_>, context: &Context<'_, '_>) -> bool {
+fn is_launching_beside(draft: &Draft<'_>, context: &Context<'_, '_>) -> bool {
     let mut beside =
-        plan.next.replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
+        draft.next.replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
     beside.any(|(_, work)| matches!(work.phase, Phase::Launching(_)))
 }
 
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
 pub(crate) fn terminate(
-    plan: &mut Plan<'_>,
+    draft: &mut Draft<'_>,
     context: &Context<'_, '_>,
     instance: &InstanceId,
     surge: &Surge,
     role: Role,
 ) -> bool {
-    if is_taken(plan, context) {
+    if is_taken(draft, context) {
         return false;
     }
-    plan.actions.push(Action::Terminate {
+    draft.actions.push(Action::Terminate {
         group: context.group.name.clone(),
         instance: instance.clone(),
         expected_desired: context.group.desired,
@@ -129,11 +131,11 @@ pub(crate) fn terminate(
 }
 
 /// Sets the drifted instance aside: its successor has taken its place, and it is kept for forensics.
-fn set_aside(plan: &mut Plan<'_>, context: &Context<'_, '_>, surge: &Surge) {
-    if is_taken(plan, context) {
+fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
+    if is_taken(draft, context) {
         return;
     }
-    plan.actions.push(Action::SetAside {
+    draft.actions.push(Action::SetAside {
         group: context.group.name.clone(),
         instance: context.id.clone(),
         expected_desired: context.group.desired,
@@ -142,14 +144,14 @@ fn set_aside(plan: &mut Plan<'_>, context: &Context<'_, '_>, surge: &Surge) {
 }
 
 /// Whether this decision takes an instance out of the group already.
-pub(crate) fn is_taken(plan: &mut Plan<'_>, context: &Context<'_, '_>) -> bool {
+pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &Context<'_, '_>) -> bool {
     let takes = |action: &Action| {
         matches!(action, Action::Terminate { .. } | Action::SetAside { .. })
             && action.group() == Some(&context.group.name)
     };
-    let is_taken = plan.actions.iter().any(takes);
+    let is_taken = draft.actions.iter().any(takes);
     if is_taken {
-        plan.look_again(context.now + LOOK_MIN);
+        draft.look_again(context.now + LOOK_MIN);
     }
     is_taken
 }

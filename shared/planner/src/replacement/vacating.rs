@@ -7,18 +7,18 @@ use super::{Clock, Context, End, Step, context_of, hold_or_expire, is_on_trial};
 use crate::action::{Action, ActionResult, Role};
 use crate::adopt::Standing;
 use crate::capacity;
-use crate::decide::Plan;
-use crate::decision::Waiting;
+use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::ids::InstanceId;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::observation::{Group, Lifecycle};
 use crate::record::{Phase, Refilling, Surge, Vacating, WithdrawReason};
+use crate::waiting::Waiting;
 use crate::withdrawal::newest_since;
 
 /// Terminates the drifted instance, unless something has come in between.
-pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacating: Vacating) -> Step {
-    vacating.terminated |= plan
+pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacating: Vacating) -> Step {
+    vacating.terminated |= draft
         .outcomes_for(context.id)
         .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
     let Some(drifted) = context.drifted else {
@@ -30,7 +30,7 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
         return Step::Stay(Phase::Vacating(vacating));
     }
     vacating.terminated = false;
-    if let Some(because) = context.reason_to_stop(plan) {
+    if let Some(because) = context.reason_to_stop(draft) {
         return Step::End(End::Withdrawn(because));
     }
     if !vacating.surge.policy.window.is_open(context.now) {
@@ -38,11 +38,11 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
     }
     match hold_or_expire(context, &mut vacating.surge) {
         Clock::Held(waiting) => {
-            plan.waiting.insert(context.id.clone(), waiting);
+            draft.waiting.insert(context.id.clone(), waiting);
             return Step::Stay(Phase::Vacating(vacating));
         }
         Clock::Expired => {
-            return Step::End(End::Withdrawn(not_gone(plan, context, &vacating.surge)));
+            return Step::End(End::Withdrawn(not_gone(draft, context, &vacating.surge)));
         }
         Clock::Running => {}
     }
@@ -50,28 +50,28 @@ pub(super) fn vacate(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut vacatin
         // A person, or Auto Scaling, has it.
         return Step::End(End::Withdrawn(WithdrawReason::DriftedGone));
     }
-    if let Some((serving, floor)) = below_floor(plan, context, &vacating.surge) {
-        plan.waiting.insert(context.id.clone(), Waiting::BelowFloor { serving, floor });
+    if let Some((serving, floor)) = below_floor(draft, context, &vacating.surge) {
+        draft.waiting.insert(context.id.clone(), Waiting::BelowFloor { serving, floor });
         return Step::Stay(Phase::Vacating(vacating));
     }
-    terminate(plan, context, context.id, &vacating.surge, Role::Drifted);
+    terminate(draft, context, context.id, &vacating.surge, Role::Drifted);
     Step::Stay(Phase::Vacating(vacating))
 }
 
 /// Keeps what is known of an instance that is about to go first.
-pub(super) fn keep_evidence_of(plan: &mut Plan<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let Some(replacement) = plan.next.replacements.get(id).cloned() else { return };
-    let Some(group) = plan.input.seen.group(&replacement.group) else { return };
-    let context = context_of(plan, standing, findings, id, &replacement, group);
-    keep_evidence(plan, &context, None);
+pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    let Some(replacement) = draft.next.replacements.get(id).cloned() else { return };
+    let Some(group) = draft.input.seen.group(&replacement.group) else { return };
+    let context = context_of(draft, standing, findings, id, &replacement, group);
+    keep_evidence(draft, &context, None);
 }
 
 /// How many serve once this instance is gone, and with it everything else of its group that goes before its successor
 /// comes: a describe that trails still shows what was terminated a moment ago.
-pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> u32 {
+pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> u32 {
     let is_going = |other: &InstanceId| {
         other == id
-            || plan.next.replacements.get(other).is_some_and(|work| match &work.phase {
+            || draft.next.replacements.get(other).is_some_and(|work| match &work.phase {
                 Phase::Refilling(_) => true,
                 // Of two that have not gone yet, one goes first.
                 Phase::Vacating(vacating) => vacating.terminated || other < id,
@@ -84,14 +84,14 @@ pub(crate) fn serving_after(plan: &Plan<'_>, group: &Group, id: &InstanceId) -> 
                 | Phase::Stopped(_) => false,
             })
     };
-    let seen = plan.input.seen;
+    let seen = draft.input.seen;
     let serving = group.members.iter().filter(|member| seen.is_serving(group, member) && !is_going(&member.id));
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
 
 /// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
-fn not_gone(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> WithdrawReason {
-    if let Some((serving, floor)) = below_floor(plan, context, surge) {
+fn not_gone(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> WithdrawReason {
+    if let Some((serving, floor)) = below_floor(draft, context, surge) {
         return WithdrawReason::BelowFloor { serving, floor };
     }
     let why = format!("the drifted instance could not be terminated within {:#}", surge.policy.launch_deadline);
@@ -99,13 +99,13 @@ fn not_gone(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Withdr
 }
 
 /// How many would serve without the drifted instance, and the floor, where that is more.
-fn below_floor(plan: &Plan<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
-    let serving = serving_after(plan, context.group, context.id);
+fn below_floor(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
+    let serving = serving_after(draft, context.group, context.id);
     // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
     let without_surges = context.group.desired.saturating_sub(context.others_launched);
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let floor = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < floor && !serves_nobody(plan, context.group, context.id)).then_some((serving, floor))
+    (serving < floor && !serves_nobody(draft, context.group, context.id)).then_some((serving, floor))
 }
 
 fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {
@@ -116,25 +116,25 @@ fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {
 }
 
 /// Waits for the newcomer in the vacated place, and for its proof.
-pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilling: Refilling) -> Step {
+pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut refilling: Refilling) -> Step {
     let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
     if refilling.successor.as_ref().and_then(member).is_none() {
         refilling.healthy_since = None;
-        refilling.successor = newest_since(plan, context, &refilling.surge, None);
+        refilling.successor = newest_since(draft, context, &refilling.surge, None);
         if refilling.successor.is_some() {
-            plan.next.back_off = None;
-            is_on_trial(plan, refilling.successor.as_ref());
+            draft.next.back_off = None;
+            is_on_trial(draft, refilling.successor.as_ref());
         }
     }
     let Some(successor) = refilling.successor.as_ref().and_then(member) else {
-        note_shortage(plan, context, &refilling);
-        return if is_complete_without(plan, context, &refilling) {
+        note_shortage(draft, context, &refilling);
+        return if is_complete_without(draft, context, &refilling) {
             Step::End(End::Withdrawn(WithdrawReason::DriftedGone))
         } else {
             stay_or_stop(context, refilling)
         };
     };
-    let is_serving = plan.input.seen.is_serving(context.group, successor);
+    let is_serving = draft.input.seen.is_serving(context.group, successor);
     refilling.healthy_since = is_serving.then(|| refilling.healthy_since.unwrap_or(context.now));
     match refilling.healthy_since.map(|since| since + context.group.warm_up) {
         Some(proven_at) if context.now >= proven_at => {
@@ -142,7 +142,7 @@ pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilli
             Step::End(End::Replaced { successor, surge: refilling.surge })
         }
         Some(proven_at) => {
-            plan.look_again(proven_at);
+            draft.look_again(proven_at);
             stay_or_stop(context, refilling)
         }
         None => stay_or_stop(context, refilling),
@@ -150,20 +150,20 @@ pub(super) fn refill(plan: &mut Plan<'_>, context: &Context<'_, '_>, mut refilli
 }
 
 /// Whether nothing will come into the place: someone made the group smaller meanwhile.
-fn is_complete_without(plan: &Plan<'_>, context: &Context<'_, '_>, refilling: &Refilling) -> bool {
+fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) -> bool {
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
     let is_smaller = group.desired < refilling.surge.base_desired && active >= group.desired;
-    is_smaller && group.active().all(|member| plan.input.seen.machines.contains_key(&member.id))
+    is_smaller && group.active().all(|member| draft.input.seen.machines.contains_key(&member.id))
 }
 
 /// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
-fn note_shortage(plan: &mut Plan<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
-    let failure = plan.input.seen.launch_failures.get(&context.group.name);
+fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
+    let failure = draft.input.seen.launch_failures.get(&context.group.name);
     if let Some(failure) = failure.filter(|failure| failure.at >= refilling.surge.admitted_at)
         && classify(failure.message.as_str()) == LaunchFault::Capacity
     {
-        capacity::back_off(plan, failure.message.clone());
+        capacity::back_off(draft, failure.message.clone());
     }
 }
 

@@ -3,9 +3,9 @@
 use driftless_testkit::{Stage, id, image_id, member, mins, version};
 use std::collections::BTreeSet;
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::observation::TemplateVersion;
 use driftless_planner::record::DriftReason;
+use driftless_planner::waiting::Waiting;
 
 fn older() -> TemplateVersion {
     TemplateVersion { version: 7, ..version(1) }

@@ -1,7 +1,7 @@
 //! Too many drifted at once: a common cause, and nothing is replaced.
 
 use driftless_planner::action::ActionResult;
-use driftless_planner::decision::Waiting;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{OTHER_RULE, Stage, id, mins, secs};
 
 /// So many drifted of so many, with the default of 25 %.

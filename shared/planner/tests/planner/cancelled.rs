@@ -1,7 +1,7 @@
 //! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
 
 use driftless_planner::action::{Action, CapacityChange, Role};
-use driftless_planner::decision::Waiting;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, id, mins};
 
 /// Compliant again in this phase: the drifted instance stays, the surplus goes, and the group has its size.

@@ -1,9 +1,9 @@
 //! What stops more than one instance: a rule that hits many fleets, and a shortage.
 
 use driftless_planner::action::ActionResult;
-use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 use jiff::Timestamp;
 

@@ -1,10 +1,10 @@
 //! States that a person should know of: announced when entered, again after a day, and when they are over.
 
 use driftless_planner::action::ActionResult;
-use driftless_planner::decision::Waiting;
 use driftless_planner::notification::REMIND_AFTER;
 use driftless_planner::observation::Group;
 use driftless_planner::record::Record;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, around, id, mins, secs};
 use jiff::SignedDuration;
 

@@ -3,9 +3,9 @@
 use driftless_testkit::{Stage, around, freeze, id, mins};
 use std::collections::BTreeSet;
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::fact::{AlarmState, Command};
 use driftless_planner::record::{DriftReason, Phase, StopReason};
+use driftless_planner::waiting::Waiting;
 use jiff::SignedDuration;
 
 /// What the record holds against an instance.

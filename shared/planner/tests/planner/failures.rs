@@ -1,10 +1,10 @@
 //! A successor that does not prove itself.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
-use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::LaunchFailure;
 use driftless_planner::record::{Phase, StopReason, WithdrawReason};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, Stage, around, id, mins, secs};
 
 #[test]

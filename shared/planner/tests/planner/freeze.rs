@@ -1,8 +1,8 @@
 //! The stop switch, and the switch back to observe.
 
 use driftless_planner::action::{Action, Role};
-use driftless_planner::decision::Waiting;
 use driftless_planner::record::Phase;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, around, freeze, id, mins, secs, t0};
 
 #[test]

@@ -1,9 +1,9 @@
 //! A successor that fails for what its ancestor was replaced for is no drift.
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::notification::{News, Severity};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 use jiff::SignedDuration;
 

@@ -1,10 +1,10 @@
 //! Instances that are set aside for forensics: out of traffic, still there, and not for ever.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
-use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::policy::{QUARANTINE_FOR, QUARANTINE_MAX};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{RULE, Stage, around, freeze, id, mins};
 use jiff::SignedDuration;
 

@@ -4,8 +4,8 @@ use driftless_testkit::{Stage, finding, id, mins, rule, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, ActionResult};
-use driftless_planner::decision::Waiting;
 use driftless_planner::observation::Finding;
+use driftless_planner::waiting::Waiting;
 
 fn launching(stage: &Stage) -> Vec<u32> {
     let under_way = stage.record().replacements.iter().filter(|(_, replacement)| replacement.phase.surge().is_some());

@@ -1,10 +1,10 @@
 //! Where the tag says so, the drifted instance goes before its successor comes.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
-use driftless_planner::decision::Waiting;
 use driftless_planner::notification::News;
 use driftless_planner::observation::{LaunchFailure, Member, TargetHealth};
 use driftless_planner::record::{Phase, StopReason};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
 
 /// So many, some of them drifted and debounced, where the drifted one goes first over this floor.

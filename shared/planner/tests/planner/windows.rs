@@ -1,7 +1,7 @@
 //! When disruption may start: an allow-list, in the time of the place that it names.
 
 use driftless_planner::action::ActionResult;
-use driftless_planner::decision::Waiting;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, around, id, mins, secs};
 use jiff::{SignedDuration, Timestamp};
 

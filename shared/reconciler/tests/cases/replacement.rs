@@ -1,10 +1,10 @@
 //! The whole of a replacement, and what holds it back.
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Verdict;
 use driftless_planner::notification::{Condition, News};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::Phase;
+use driftless_planner::waiting::Waiting;
 use driftless_reconciler::reconcile::Ran;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::world::World as State;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::event::Event;
 use driftless_planner::ids::{FleetName, GroupName};
 use driftless_planner::record::Phase;
+use driftless_planner::waiting::Waiting;
 
 use super::Violation;
 use super::safety::percent;

@@ -1,10 +1,10 @@
 //! What people say, and what becomes of it.
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::News;
 use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{image_id, mins, secs};
 
 use super::{in_phase, is_as_before, until_over, weighted_fleet};

@@ -1,10 +1,10 @@
 //! What goes wrong, and what becomes of it.
 
-use driftless_planner::decision::Waiting;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, image_id, mins, secs, target_group};
 
 use super::{color, color_mut, in_phase, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};

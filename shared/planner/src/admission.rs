@@ -1,0 +1,178 @@
+//! What may start: the oldest drift first, spread over zones.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::adopt::Standing;
+use crate::draft::Draft;
+use crate::drift::Findings;
+use crate::guards::{bases, launches_by_desired, refusal, verdicts};
+use crate::ids::{InstanceId, Zone};
+use crate::notification::News;
+use crate::observation::Group;
+use crate::policy::{Policy, ReplaceBy};
+use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Vacating};
+use crate::waiting::Waiting;
+
+/// Lets through what may start: the oldest drift first, spread over zones.
+pub(crate) fn admit(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+    stop_born_drifted(draft);
+    let mut candidates: Vec<(Timestamp, InstanceId, Zone)> = draft
+        .next
+        .replacements
+        .iter()
+        .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+        .map(|(id, replacement)| (replacement.detected_at, id.clone(), replacement.zone.clone()))
+        .collect();
+    let mut has_started = true;
+    loop {
+        if has_started {
+            // Of one age, the zone with the fewest surges goes first: each that starts changes that, and nothing else does.
+            let slots = slots_by_zone(draft);
+            let slots_of = |zone: &Zone| slots.get(zone).copied().unwrap_or(0);
+            candidates
+                .sort_by_cached_key(|(detected_at, id, zone)| Reverse((*detected_at, slots_of(zone), id.clone())));
+        }
+        let Some((_, id, _)) = candidates.pop() else { return };
+        if draft.verdicts.is_some() {
+            let asked = verdicts(draft, standing, findings, &id);
+            draft.verdicts.get_or_insert_default().insert(id.clone(), asked);
+        }
+        let refusal = refusal(draft, standing, findings, &id);
+        has_started = refusal.is_none();
+        match refusal {
+            None => start(draft, standing, findings, &id),
+            Some(waiting) => wait(draft, &id, &waiting),
+        }
+    }
+}
+
+/// How many surges are under way in each zone.
+fn slots_by_zone(draft: &Draft<'_>) -> BTreeMap<Zone, usize> {
+    let mut slots = BTreeMap::new();
+    for replacement in draft.next.replacements.values().filter(|replacement| replacement.phase.surge().is_some()) {
+        *slots.entry(replacement.zone.clone()).or_default() += 1;
+    }
+    slots
+}
+
+fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
+    if let Some(at) = waiting.may_change_at() {
+        draft.look_again(at);
+    }
+    draft.waiting.insert(id.clone(), waiting.clone());
+    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
+    let is_young = matches!(waiting, Waiting::Debounce { .. });
+    // Numbers in a reason change while the reason stays: only another guard is a transition.
+    let is_known = match &replacement.phase {
+        Phase::Blocked(before) => before.guard() == waiting.guard(),
+        Phase::Debouncing => is_young,
+        _ => false,
+    };
+    let from = replacement.phase.name();
+    replacement.phase = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
+    let to = replacement.phase.name();
+    if !is_known {
+        draft.journal(Some(id), from, to, waiting.to_string());
+    }
+}
+
+/// The members that are not known to have been launched before this second.
+fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
+    let launched_at = |id: &InstanceId| draft.input.seen.machines.get(id).map(|machine| machine.launched_at);
+    let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input.now.as_second());
+    group.members.iter().map(|member| &member.id).filter(is_recent).cloned().collect()
+}
+
+fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    let now = draft.input.now;
+    let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
+    // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
+    // took it below that since.
+    let base = bases(draft, group).chain([group.desired]).min().unwrap_or_default();
+    let method = match policy.replace {
+        ReplaceBy::TerminateFirst => SurgeMethod::Refill,
+        ReplaceBy::Surge | ReplaceBy::Quarantine if launches_by_desired(draft) => SurgeMethod::RaiseDesired,
+        ReplaceBy::Surge | ReplaceBy::Quarantine => SurgeMethod::LaunchInstances,
+    };
+    let policy = with_patience_for_hooks(draft, policy, group);
+    let goes_first = policy.replace == ReplaceBy::TerminateFirst;
+    let is_retry_for_room = draft.next.back_off.is_some();
+    let there_before = recently_launched(draft, group);
+    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
+    let from = replacement.phase.name();
+    let attempt = replacement.failures.len() + 1;
+    let deadline = now + policy.launch_deadline;
+    let surge = Surge {
+        token: format!("driftless-{id}-{attempt}-{}", now.as_second()),
+        admitted_at: now,
+        there_before,
+        deadline,
+        base_desired: base,
+        method,
+        asked_again: false,
+        held_since: None,
+        policy: Box::new(policy),
+    };
+    replacement.phase =
+        if goes_first { Phase::Vacating(Vacating { surge, terminated: false }) } else { Phase::Launching(surge) };
+    let replacement = replacement.clone();
+    let to = replacement.phase.name();
+    draft.journal(Some(id), from, to, format!("all guards agree; attempt {attempt}"));
+    // Tried again for want of room it is no news: on-call knows of the shortage.
+    if !is_retry_for_room {
+        draft.tell(News::ReplacementStarted {
+            instance: id.clone(),
+            group: replacement.group.clone(),
+            zone: replacement.zone.clone(),
+            drift: replacement.drift.iter().cloned().collect(),
+            remarks: replacement.findings.values().filter_map(|finding| finding.annotation.clone()).collect(),
+            deadline,
+            goes_first,
+        });
+    }
+    if goes_first {
+        crate::replacement::begin_vacating(draft, standing, findings, id);
+    } else {
+        crate::replacement::launch(draft, id);
+    }
+}
+
+/// No deadline is shorter than the group's own hooks may take: they are how it boots and how it drains.
+fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) -> Policy {
+    let mut policy = policy.clone();
+    if let Some(hooks) = draft.input.seen.hook_timeouts.get(&group.name) {
+        policy.launch_deadline = policy.launch_deadline.max(*hooks + group.warm_up);
+        policy.drain_deadline = policy.drain_deadline.max(*hooks);
+    }
+    policy
+}
+
+/// A successor that fails for what its ancestor was replaced for is no drift: the image or the rule is wrong, and a
+/// further successor would be the next link of an endless chain. Stops at the first recurrence.
+fn stop_born_drifted(draft: &mut Draft<'_>) {
+    let image = draft.next.release.as_ref().map(|release| release.image.clone());
+    let born_drifted: Vec<(InstanceId, InstanceId)> = draft
+        .next
+        .replacements
+        .iter()
+        .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+        .filter_map(|(id, replacement)| {
+            let descent = draft.next.lineage.get(id)?;
+            let recurs = replacement.drift.iter().any(|reason| reason.is_inherited() && descent.drift.contains(reason));
+            recurs.then(|| (id.clone(), descent.ancestor.clone()))
+        })
+        .collect();
+    for (id, ancestor) in born_drifted {
+        let Some(replacement) = draft.next.replacements.get_mut(&id) else { continue };
+        let from = replacement.phase.name();
+        let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
+        replacement.phase = Phase::Stopped(Stopped { at: draft.input.now, why: why.clone() });
+        let drift: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
+        let reason = format!("it replaced {ancestor} and fails for the same reason");
+        draft.journal(Some(&id), from, "stopped", reason);
+        draft.tell(News::Stopped { instance: id, drift, why, failures: Vec::new() });
+    }
+}

@@ -1,0 +1,38 @@
+//! What protects an instance from us: the word of a person.
+
+use jiff::Timestamp;
+
+use crate::draft::Draft;
+use crate::ids::InstanceId;
+use crate::observation::{Group, Lifecycle, Member};
+use crate::text::ForeignText;
+use crate::waiting::Waiting;
+
+/// What protects an instance from us: the word of a person, at the admission and until it goes.
+pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> Option<Waiting> {
+    if let Some(waiting) = protected_by_tag(draft, &member.id) {
+        return Some(waiting);
+    }
+    // A group that protects all its instances protects none from us: it is how people keep scale-in away. What we have
+    // just launched ourselves is not protected yet, and what is pending cannot be.
+    let is_successor = |member: &Member| draft.next.successors().any(|successor| *successor == member.id);
+    let is_spared =
+        |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
+    let protects_all = group.protects_new_instances || group.members.iter().all(is_spared);
+    (member.protected && !protects_all)
+        .then(|| Waiting::Protected { by: "its own scale-in protection".into(), until: None })
+}
+
+/// A person's tag on an instance, until its expiry.
+pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
+    let reason = draft.input.seen.machines.get(id)?.protect.as_ref()?;
+    let until = protection_expiry(reason);
+    let holds = until.is_none_or(|until| draft.input.now < until);
+    holds.then(|| Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until })
+}
+
+/// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
+/// protection that someone meant must not be lost to a typing error.
+fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
+    reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
+}
