@@ -170,9 +170,9 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
         let from = replacement.phase.name();
         let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
         replacement.phase = Phase::Stopped(Stopped { at: draft.input.now, why: why.clone() });
-        let drift: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
+        let reasons: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
         let reason = format!("it replaced {ancestor} and fails for the same reason");
         draft.journal(Some(&id), from, "stopped", reason);
-        draft.tell(News::Stopped { instance: id, drift, why, failures: Vec::new() });
+        draft.tell(News::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });
     }
 }

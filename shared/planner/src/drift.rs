@@ -224,19 +224,19 @@ fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Find
         if draft.next.successors().any(|successor| successor == id) {
             continue;
         }
-        let drift = found.reasons();
+        let reasons = found.reasons();
         if let Some(known) = draft.next.replacements.get_mut(id) {
-            known.drift = drift;
+            known.drift = reasons;
             known.findings.clone_from(rules);
             continue;
         }
         draft.begins_to_drift.extend(rules.keys().cloned());
-        let names: Vec<String> = drift.iter().map(ToString::to_string).collect();
+        let names: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         draft.journal(Some(id), "", "debouncing", names.join(", "));
         let replacement = Replacement {
             group: group.name.clone(),
             zone: member.zone.clone(),
-            drift,
+            drift: reasons,
             findings: rules.clone(),
             detected_at: now,
             phase: Phase::Debouncing,

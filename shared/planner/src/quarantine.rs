@@ -15,8 +15,10 @@ use crate::record::{Quarantined, Record, Replacement};
 pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
     let since = draft.input.now;
     let until = since + QUARANTINE_FOR;
-    let (group, drift) = (replacement.group.clone(), replacement.drift.clone());
-    draft.next.quarantined.insert(id.clone(), Quarantined { group, since, until, drift });
+    draft.next.quarantined.insert(
+        id.clone(),
+        Quarantined { group: replacement.group.clone(), since, until, drift: replacement.drift.clone() },
+    );
     until
 }
 

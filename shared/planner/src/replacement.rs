@@ -290,8 +290,8 @@ fn stop(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, why: StopR
     let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
     replacement.phase = Phase::Stopped(Stopped { at: draft.input.now, why: why.clone() });
     draft.journal(Some(id), before.phase.name(), "stopped", journaled);
-    let drift = before.drift.iter().cloned().collect();
-    draft.tell(News::Stopped { instance: id.clone(), drift, why, failures: before.failures.clone() });
+    let reasons = before.drift.iter().cloned().collect();
+    draft.tell(News::Stopped { instance: id.clone(), drift: reasons, why, failures: before.failures.clone() });
 }
 
 // ---- what several phases ask -----------------------------------------------------------------------------------------
