@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::adopt::Standing;
 use crate::draft::Draft;
 use crate::drift::Findings;
+use crate::explain::Verdict;
 use crate::guards::{bases, launches_by_desired, refusal, verdicts};
 use crate::ids::{InstanceId, Zone};
 use crate::notification::News;
@@ -16,14 +17,25 @@ use crate::policy::{Policy, ReplaceBy};
 use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Vacating};
 use crate::waiting::Waiting;
 
+/// What every guard says of each drifted instance.
+pub(crate) type Explained = BTreeMap<InstanceId, Vec<Verdict>>;
+
 /// Lets through what may start: the oldest drift first, spread over zones.
-pub(crate) fn admit(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+///
+/// Where someone asks why, what every guard says of each instance is noted when it is asked: each that starts changes
+/// what the next one is told.
+pub(crate) fn admit(
+    draft: &mut Draft<'_>,
+    standing: &Standing<'_>,
+    findings: &Findings,
+    mut explained: Option<&mut Explained>,
+) {
     stop_born_drifted(draft);
     let mut candidates: Vec<(Timestamp, InstanceId, Zone)> = draft
-        .next
+        .record()
         .replacements
         .iter()
-        .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+        .filter(|(_, replacement)| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
         .map(|(id, replacement)| (replacement.detected_at, id.clone(), replacement.zone.clone()))
         .collect();
     let mut has_started = true;
@@ -36,9 +48,8 @@ pub(crate) fn admit(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &F
                 .sort_by_cached_key(|(detected_at, id, zone)| Reverse((*detected_at, slots_of(zone), id.clone())));
         }
         let Some((_, id, _)) = candidates.pop() else { return };
-        if draft.verdicts.is_some() {
-            let asked = verdicts(draft, standing, findings, &id);
-            draft.verdicts.get_or_insert_default().insert(id.clone(), asked);
+        if let Some(explained) = &mut explained {
+            explained.insert(id.clone(), verdicts(draft, standing, findings, &id));
         }
         let refusal = refusal(draft, standing, findings, &id);
         has_started = refusal.is_none();
@@ -52,7 +63,8 @@ pub(crate) fn admit(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &F
 /// How many surges are under way in each zone.
 fn slots_by_zone(draft: &Draft<'_>) -> BTreeMap<Zone, usize> {
     let mut slots = BTreeMap::new();
-    for replacement in draft.next.replacements.values().filter(|replacement| replacement.phase.surge().is_some()) {
+    for replacement in draft.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some())
+    {
         *slots.entry(replacement.zone.clone()).or_default() += 1;
     }
     slots
@@ -62,32 +74,33 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     if let Some(at) = waiting.may_change_at() {
         draft.look_again(at);
     }
-    draft.waiting.insert(id.clone(), waiting.clone());
-    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
-    let is_young = matches!(waiting, Waiting::Debounce { .. });
-    // Numbers in a reason change while the reason stays: only another guard is a transition.
-    let is_known = match &replacement.phase {
-        Phase::Blocked(before) => before.guard() == waiting.guard(),
-        Phase::Debouncing => is_young,
-        _ => false,
+    draft.waits(id, waiting.clone());
+    let Some(replacement) = draft.record().replacements.get(id) else { return };
+    let next = match waiting {
+        Waiting::Debounce { .. } => Phase::Debouncing,
+        _ => Phase::Blocked(waiting.clone()),
     };
-    let from = replacement.phase.name();
-    replacement.phase = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
-    let to = replacement.phase.name();
-    if !is_known {
-        draft.journal(Some(id), from, to, waiting.to_string());
+    // Numbers in a reason change while the reason stays: only another guard is a step.
+    let is_known = match (replacement.phase(), &next) {
+        (Phase::Blocked(before), Phase::Blocked(_)) => before.guard() == waiting.guard(),
+        (before, next) => before.kind() == next.kind(),
+    };
+    if is_known {
+        draft.stay(id, next);
+    } else {
+        draft.enter(id, next, waiting.to_string());
     }
 }
 
 /// The members that are not known to have been launched before this second.
 fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
-    let launched_at = |id: &InstanceId| draft.input.seen.machines.get(id).map(|machine| machine.launched_at);
-    let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input.now.as_second());
+    let launched_at = |id: &InstanceId| draft.input().seen.machines.get(id).map(|machine| machine.launched_at);
+    let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input().now.as_second());
     group.members.iter().map(|member| &member.id).filter(is_recent).cloned().collect()
 }
 
 fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let now = draft.input.now;
+    let now = draft.input().now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
     // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
     // took it below that since.
@@ -99,10 +112,9 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
     };
     let policy = with_patience_for_hooks(draft, policy, group);
     let goes_first = policy.replace == ReplaceBy::TerminateFirst;
-    let is_retry_for_room = draft.next.back_off.is_some();
+    let is_retry_for_room = draft.record().back_off.is_some();
     let there_before = recently_launched(draft, group);
-    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
-    let from = replacement.phase.name();
+    let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let attempt = replacement.failures.len() + 1;
     let deadline = now + policy.launch_deadline;
     let surge = Surge {
@@ -116,11 +128,9 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
         held_since: None,
         policy: Box::new(policy),
     };
-    replacement.phase =
+    let phase =
         if goes_first { Phase::Vacating(Vacating { surge, terminated: false }) } else { Phase::Launching(surge) };
-    let replacement = replacement.clone();
-    let to = replacement.phase.name();
-    draft.journal(Some(id), from, to, format!("all guards agree; attempt {attempt}"));
+    draft.enter(id, phase, format!("all guards agree; attempt {attempt}"));
     // Tried again for want of room it is no news: on-call knows of the shortage.
     if !is_retry_for_room {
         draft.tell(News::ReplacementStarted {
@@ -143,7 +153,7 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
 /// No deadline is shorter than the group's own hooks may take: they are how it boots and how it drains.
 fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) -> Policy {
     let mut policy = policy.clone();
-    if let Some(hooks) = draft.input.seen.hook_timeouts.get(&group.name) {
+    if let Some(hooks) = draft.input().seen.hook_timeouts.get(&group.name) {
         policy.launch_deadline = policy.launch_deadline.max(*hooks + group.warm_up);
         policy.drain_deadline = policy.drain_deadline.max(*hooks);
     }
@@ -153,26 +163,24 @@ fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) ->
 /// A successor that fails for what its ancestor was replaced for is no drift: the image or the rule is wrong, and a
 /// further successor would be the next link of an endless chain. Stops at the first recurrence.
 fn stop_born_drifted(draft: &mut Draft<'_>) {
-    let image = draft.next.release.as_ref().map(|release| release.image.clone());
+    let image = draft.record().release.as_ref().map(|release| release.image.clone());
     let born_drifted: Vec<(InstanceId, InstanceId)> = draft
-        .next
+        .record()
         .replacements
         .iter()
-        .filter(|(_, replacement)| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+        .filter(|(_, replacement)| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
         .filter_map(|(id, replacement)| {
-            let descent = draft.next.lineage.get(id)?;
+            let descent = draft.record().lineage.get(id)?;
             let recurs = replacement.drift.iter().any(|reason| reason.is_inherited() && descent.drift.contains(reason));
             recurs.then(|| (id.clone(), descent.ancestor.clone()))
         })
         .collect();
     for (id, ancestor) in born_drifted {
-        let Some(replacement) = draft.next.replacements.get_mut(&id) else { continue };
-        let from = replacement.phase.name();
-        let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
-        replacement.phase = Phase::Stopped(Stopped { at: draft.input.now, why: why.clone() });
+        let Some(replacement) = draft.record().replacements.get(&id) else { continue };
         let reasons: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
-        let reason = format!("it replaced {ancestor} and fails for the same reason");
-        draft.journal(Some(&id), from, "stopped", reason);
+        let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
+        let said = format!("it replaced {ancestor} and fails for the same reason");
+        draft.enter(&id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
         draft.tell(News::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });
     }
 }

@@ -34,29 +34,29 @@ impl Standing<'_> {
 
 /// Finds out where the fleet stands, and adopts it when it is seen for the first time.
 pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
-    let seen = draft.input.seen;
-    let layout = match Layout::of(draft.input.fleet, &seen.groups) {
+    let seen = draft.input().seen;
+    let layout = match Layout::of(draft.input().fleet, &seen.groups) {
         Ok(layout) => layout,
         Err(problem) => {
             return misconfigured(draft, &problem.to_string(), Err("its groups do not form a fleet".into()));
         }
     };
-    let policy = layout.policy(draft.input.defaults).map_err(|error| ForeignText::from(error.to_string()));
+    let policy = layout.policy(draft.input().defaults).map_err(|error| ForeignText::from(error.to_string()));
     if let Err(problem) = &policy {
         draft.is_in(Condition::PolicyInvalid, problem.clone());
     }
     // While a cutover moves the traffic, the record says which color is live: the load balancer may be a write ahead.
-    let moving = draft.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
-    let found = if moving { layout.recorded(draft.next.live) } else { layout.live(seen, draft.next.live) };
+    let moving = draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched());
+    let found = if moving { layout.recorded(draft.record().live) } else { layout.live(seen, draft.record().live) };
     let (live, color) = match found {
         Ok(found) => found,
         Err(problem) => return misconfigured(draft, &problem.to_string(), policy),
     };
-    let coming = draft.next.cutover.as_ref().and_then(|cutover| cutover.template.as_ref());
-    let released = draft.next.release.as_ref().map(|release| &release.template);
+    let coming = draft.record().cutover.as_ref().and_then(|cutover| cutover.template.as_ref());
+    let released = draft.record().release.as_ref().map(|release| &release.template);
     let obstacles = obstacles(layout, live, seen, &[released, coming]);
     if obstacles.is_empty() {
-        draft.next.live = color;
+        draft.live_is_found(color);
         follow_release(draft, live, policy.as_ref().ok());
         Standing { live: Some(live), policy, obstacle: None }
     } else {
@@ -70,28 +70,29 @@ pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
 /// release follows the group, so that switching to `observe` and back is how a person accepts a template that was
 /// changed by hand.
 fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) {
-    if draft.next.cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
+    if draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {
         return;
     }
     let TemplateReference::Numbered(template) = &live.template else { return };
-    let Some(image) = draft.input.seen.templates.get(template).and_then(|content| content.image.clone()) else {
+    let Some(image) = draft.input().seen.templates.get(template).and_then(|content| content.image.clone()) else {
         return;
     };
-    let build = draft.input.seen.images.get(&image).and_then(|image| image.build.clone());
-    let found = Release { template: template.clone(), image, since: draft.input.now, build };
-    let (from, is_first) = match &draft.next.release {
-        None => (String::new(), true),
+    let build = draft.input().seen.images.get(&image).and_then(|image| image.build.clone());
+    let found = Release { template: template.clone(), image, since: draft.input().now, build };
+    let from = match &draft.record().release {
+        None => None,
         Some(release) if release.template == found.template => return,
-        Some(release) => (release.template.to_string(), false),
+        Some(release) => Some(release.template.clone()),
     };
+    let is_first = from.is_none();
     let is_observed = policy.is_some_and(|policy| policy.mode == Mode::Observe);
     if is_first || is_observed {
         let why = if is_first { "seen for the first time" } else { "the observed group runs another version" };
-        draft.journal(None, &from, &found.template.to_string(), why);
+        draft.history().adoption(from, found.template.clone(), why);
         if is_first {
             draft.tell(News::Adopted { release: found.clone() });
         }
-        draft.next.release = Some(found);
+        draft.release_is_found(found);
     }
 }
 

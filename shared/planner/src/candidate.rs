@@ -9,6 +9,7 @@ use crate::ids::{ImageId, TemplateId};
 use crate::image::{Image, ImageState};
 use crate::observation::{Group, TemplateReference, TemplateVersion};
 use crate::policy::{ImageSourcePolicy, Policy};
+use crate::record::history::ImageChange;
 use crate::record::{Candidate, CandidateReason, Release};
 use crate::text::ForeignText;
 
@@ -26,13 +27,13 @@ pub(crate) fn choose(draft: &mut Draft<'_>, policy: &Policy, live: &Group, relea
         }
         (image, Some((base, differs_in))) => {
             // What the release runs was vetoed since: on fresh instances it would get traffic once more.
-            let is_vetoed = draft.next.memory.vetoes.contains_key(&release.image);
+            let is_vetoed = draft.record().memory.vetoes.contains_key(&release.image);
             let of_release = (!is_vetoed).then(|| (release.image.clone(), release.build.clone()));
             let (image, build) = image.or(of_release)?;
             Candidate { image, base, build, why: CandidateReason::Template { differs_in } }
         }
     };
-    let held_back = &draft.next.memory.held_back;
+    let held_back = &draft.record().memory.held_back;
     let is_new = candidate.image != release.image;
     let of_image = held_back.get(&candidate.image.to_string()).filter(|_| is_new);
     match held_back.get(&candidate.key()).or(of_image).cloned() {
@@ -40,22 +41,22 @@ pub(crate) fn choose(draft: &mut Draft<'_>, policy: &Policy, live: &Group, relea
         Some(held_back) => {
             let until = held_back.until?;
             draft.look_again(until);
-            (draft.input.now >= until).then_some(candidate)
+            (draft.input().now >= until).then_some(candidate)
         }
     }
 }
 
 /// What a person asked for comes first.
 fn requested(draft: &mut Draft<'_>, release: &Release) -> Option<Candidate> {
-    let why = draft.next.memory.requested.clone()?;
+    let why = draft.record().memory.requested.clone()?;
     let target = match &why {
         CandidateReason::Redeploy { .. } => Some(release.clone()),
         CandidateReason::Rollback { .. } => last_good(draft, release),
         CandidateReason::Image | CandidateReason::Template { .. } => None,
     };
-    let is_allowed = |target: &Release| !draft.next.memory.vetoes.contains_key(&target.image);
+    let is_allowed = |target: &Release| !draft.record().memory.vetoes.contains_key(&target.image);
     let Some(target) = target.filter(is_allowed) else {
-        draft.next.memory.requested = None;
+        draft.drop_request();
         return None;
     };
     Some(Candidate { image: target.image, base: target.template, build: target.build, why })
@@ -63,19 +64,19 @@ fn requested(draft: &mut Draft<'_>, release: &Release) -> Option<Candidate> {
 
 /// The last release that has proven itself, other than the one that runs. Never simply "the previous one".
 pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release> {
-    let memory = &draft.next.memory;
+    let memory = &draft.record().memory;
     let is_other = |good: &&Release| good.image != release.image || good.template != release.template;
     let is_allowed = |good: &&Release| !memory.vetoes.contains_key(&good.image);
     memory.good.iter().rev().filter(is_other).find(is_allowed).cloned()
 }
 
 fn newest_image(draft: &mut Draft<'_>, policy: &Policy, release: &Release) -> Option<(ImageId, Option<ForeignText>)> {
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     let own = seen.images.get(&release.image);
     let mut newest: Option<(&Image, Option<ForeignText>)> = None;
     let mut refused = BTreeMap::new();
     for image in seen.images.values().filter(|image| image.id != release.image) {
-        let announced = draft.next.memory.published.get(&image.id);
+        let announced = draft.record().memory.published.get(&image.id);
         if !is_for(draft, image) && announced.is_none() {
             continue;
         }
@@ -107,11 +108,11 @@ fn newest_image(draft: &mut Draft<'_>, policy: &Policy, release: &Release) -> Op
 
 fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, ForeignText>) {
     for (image, why) in &refused {
-        if draft.next.memory.refused.get(image) != Some(why) {
-            draft.journal(None, &image.to_string(), "refused", why.clone());
+        if draft.record().memory.refused.get(image) != Some(why) {
+            draft.history().image(image, ImageChange::Refused, why.clone());
         }
     }
-    draft.next.memory.refused = refused;
+    *draft.refused() = refused;
 }
 
 /// What is known of an image that asks to be taken.
@@ -130,14 +131,14 @@ type Check = (&'static str, fn(&Applicant<'_>) -> Option<String>);
 /// What an image is asked that is for the fleet, and newer, in this order.
 const CHECKS: [Check; 6] = [
     ("nobody vetoed it", |asked| {
-        asked.draft.next.memory.vetoes.get(&asked.image.id).map(|veto| format!("vetoed by {}", veto.by))
+        asked.draft.record().memory.vetoes.get(&asked.image.id).map(|veto| format!("vetoed by {}", veto.by))
     }),
     ("it is no backup", |asked| {
         let why = "it is a backup: backups inherit the tags of what they are made of";
         asked.image.is_backup.then(|| why.to_owned())
     }),
     ("it is no copy of one of the fleet's instances", |asked| {
-        let groups = &asked.draft.input.seen.groups;
+        let groups = &asked.draft.input().seen.groups;
         let is_member = |id: &crate::ids::InstanceId| groups.iter().any(|group| group.member(id).is_some());
         let is_copy = asked.image.source_instance.as_ref().is_some_and(is_member);
         is_copy.then(|| "it is a copy of one of the fleet's own instances".to_owned())
@@ -176,13 +177,13 @@ fn refusal(
 
 /// What every check says of every image that was read, apart from the release's own.
 pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
-    let images = draft.input.seen.images.values().filter(|image| image.id != release.image);
+    let images = draft.input().seen.images.values().filter(|image| image.id != release.image);
     images.map(|image| (image.id.clone(), verdicts_on(draft, policy, release, image))).collect()
 }
 
 fn verdicts_on(draft: &Draft<'_>, policy: &Policy, release: &Release, image: &Image) -> Vec<ImageVerdict> {
-    let own = draft.input.seen.images.get(&release.image);
-    let announced = draft.next.memory.published.get(&image.id);
+    let own = draft.input().seen.images.get(&release.image);
+    let announced = draft.record().memory.published.get(&image.id);
     let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
     let is_named = is_for(draft, image) || announced.is_some();
     let newer = match is_newer(image, build.as_ref(), release, own) {
@@ -199,8 +200,8 @@ fn verdicts_on(draft: &Draft<'_>, policy: &Policy, release: &Release, image: &Im
     let mut verdicts = vec![verdict("it is for this fleet", unnamed), verdict("it is newer than the release", newer)];
     let applicant = Applicant { draft, policy, image, is_announced: announced.is_some(), own };
     verdicts.extend(CHECKS.iter().map(|(asks, problem)| verdict(asks, problem(&applicant))));
-    let held_back = draft.next.memory.held_back.get(&image.id.to_string());
-    let held_back = held_back.filter(|held| held.until.is_none_or(|until| draft.input.now < until));
+    let held_back = draft.record().memory.held_back.get(&image.id.to_string());
+    let held_back = held_back.filter(|held| held.until.is_none_or(|until| draft.input().now < until));
     verdicts.push(ImageVerdict {
         asks: "it is not held back after an earlier try",
         problem: held_back.map(|held| held.why.clone()),
@@ -211,7 +212,7 @@ fn verdicts_on(draft: &Draft<'_>, policy: &Policy, release: &Release, image: &Im
 
 /// Whether an image is this account's, and tagged for the fleet.
 fn is_for(draft: &Draft<'_>, image: &Image) -> bool {
-    image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(draft.input.fleet.as_str())
+    image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(draft.input().fleet.as_str())
 }
 
 /// Whether an image is newer than the release. Without builds on both sides their dates tell.
@@ -289,7 +290,7 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
 
 /// A version that someone else wrote after the release's: Terraform changed user data, say. With what differs.
 fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     let template = live_template(live, release)?;
     let newest = *seen.newest_templates.get(template)?;
     if newest <= release.template.version {

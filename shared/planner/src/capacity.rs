@@ -27,32 +27,31 @@ pub(crate) fn reason_of(message: &ForeignText) -> WithdrawReason {
 
 /// Notes that a launch found no room. Several of one look are one.
 pub(crate) fn back_off(draft: &mut Draft<'_>, message: ForeignText) {
-    let now = draft.input.now;
-    let known = draft.next.back_off.take();
-    if let Some(known) = known.clone().filter(|known| now < known.until) {
-        draft.next.back_off = Some(known);
+    let now = draft.input().now;
+    let known = draft.record().back_off.as_ref();
+    if known.is_some_and(|known| now < known.until) {
         return;
     }
     let (since, tries) = known.map_or((now, 1), |known| (known.since, known.tries.saturating_add(1)));
     let pause = (PAUSE_MIN * 2_i32.pow(tries.saturating_sub(1).min(8))).min(PAUSE_MAX);
-    draft.next.back_off = Some(BackOff { since, until: now + pause, tries, message });
+    draft.no_room(BackOff { since, until: now + pause, tries, message });
 }
 
 /// Says that there is no room for as long as that is so. It is over when a launch succeeded, or when nothing asks for
 /// one any more.
 pub(crate) fn announce(draft: &mut Draft<'_>) {
-    let Some(back_off) = draft.next.back_off.clone() else { return };
-    let is_wanted = draft.next.replacements.values().any(|replacement| {
+    let Some(back_off) = draft.record().back_off.clone() else { return };
+    let is_wanted = draft.record().replacements.values().any(|replacement| {
         // Whatever else holds a replacement back: it asks for no launch.
         matches!(
-            replacement.phase,
+            replacement.phase(),
             Phase::Launching(_) | Phase::Refilling(_) | Phase::Blocked(Waiting::CapacityShort { .. })
         )
     });
     if is_wanted {
         draft.is_in(Condition::CapacityShort, back_off.message);
-    } else if draft.input.now >= back_off.until {
-        draft.next.back_off = None;
+    } else if draft.input().now >= back_off.until {
+        draft.room_may_be_there();
         return;
     }
     draft.look_again(back_off.until);

@@ -1,14 +1,16 @@
-//! A linter for decisions: what must hold for every record and every decision, whatever led to it. Run by the tests, and
-//! later by the simulator at every step.
+//! A linter for decisions: what must hold for every record and every decision, whatever led to it. The planner's tests, the
+//! simulator and the model checker ask it at every step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use crate::action::{Action, Role};
-use crate::decision::{Decision, JournalEntry};
+use crate::decision::Decision;
 use crate::ids::InstanceId;
-use crate::machine::{self, Transition};
 use crate::policy::QUARANTINE_MAX;
+use crate::record::history::Change;
 use crate::record::{Cutover, Phase, Record, Replacement, SCHEMA_VERSION};
+use crate::transitions::{CUTOVER, REPLACEMENT, Step, Table, allows};
 
 /// Everything that is wrong with a record, in words. Empty: nothing.
 pub fn record(record: &Record) -> Vec<String> {
@@ -27,13 +29,13 @@ pub fn record(record: &Record) -> Vec<String> {
         if record.quarantined.contains_key(id) {
             wrong.push(format!("{id} is being replaced and kept for forensics"));
         }
-        if replacement.phase.successor() == Some(id) {
+        if replacement.phase().successor() == Some(id) {
             wrong.push(format!("{id} is its own successor"));
         }
         if replacement.drift.is_empty() {
             wrong.push(format!("{id} is being replaced for no reason"));
         }
-        if let Phase::Launching(surge) = &replacement.phase
+        if let Phase::Launching(surge) = replacement.phase()
             && surge.token.len() > 64
         {
             wrong.push(format!("the token of {id} is longer than the 64 characters that Auto Scaling takes"));
@@ -50,12 +52,12 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
         if let Action::Terminate { instance, role, .. } = action {
             let replacement = decision.next.replacements.iter().find(|(id, replacement)| match role {
                 Role::Drifted => {
-                    *id == instance && matches!(replacement.phase, Phase::Retiring(_) | Phase::Vacating(_))
+                    *id == instance && matches!(replacement.phase(), Phase::Retiring(_) | Phase::Vacating(_))
                 }
                 Role::Quarantined => false,
                 Role::Surplus => {
-                    replacement.phase.successor() == Some(instance)
-                        && matches!(replacement.phase, Phase::Withdrawing(_))
+                    replacement.phase().successor() == Some(instance)
+                        && matches!(replacement.phase(), Phase::Withdrawing(_))
                 }
             });
             let is_kept = *role == Role::Quarantined && decision.next.quarantined.contains_key(instance);
@@ -70,7 +72,7 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
                 .next
                 .replacements
                 .get(instance)
-                .is_some_and(|replacement| matches!(replacement.phase, Phase::Retiring(_)))
+                .is_some_and(|replacement| matches!(replacement.phase(), Phase::Retiring(_)))
         {
             wrong.push(format!("{instance} would be set aside without a committed reason"));
         }
@@ -84,12 +86,9 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
             wrong.push(format!("two instances of {group} would be terminated on one reading of its capacity"));
         }
     }
-    for entry in decision.journal.iter().filter(|entry| machine::is_unknown(entry)) {
-        wrong.push(format!("no machine goes from {:?} to {:?}: {}", entry.from, entry.to, entry.why));
-    }
-    let needs_commit = !decision.journal.is_empty() || !decision.notifications.is_empty();
+    let needs_commit = !decision.history.is_empty() || !decision.notifications.is_empty();
     if needs_commit && !decision.changed {
-        wrong.push("something is journaled or told without a commit".to_owned());
+        wrong.push("something is in the history or told without a commit".to_owned());
     }
     wrong
 }
@@ -100,35 +99,41 @@ fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let mut wrong = Vec::new();
     let empty = BTreeMap::new();
     let replacements = before.map_or(&empty, |record| &record.replacements);
-    let named = |known: &BTreeMap<InstanceId, Replacement>, id: &InstanceId| {
-        known.get(id).map(|replacement| replacement.phase.name())
-    };
+    let kind =
+        |known: &BTreeMap<InstanceId, Replacement>, id: &InstanceId| known.get(id).map(|work| work.phase().kind());
     for id in replacements.keys().chain(decision.next.replacements.keys()).collect::<BTreeSet<_>>() {
-        let lines = decision.journal.iter().filter(|entry| entry.instance.as_ref() == Some(id));
-        let ends = (named(replacements, id), named(&decision.next.replacements, id));
-        wrong.extend(chain(machine::REPLACEMENT, ends, lines).err().map(|problem| format!("{id}: {problem}")));
+        let steps = decision.history.iter().filter_map(|entry| match &entry.change {
+            Change::Replacement { instance, from, to } if instance == id => Some((*from, *to)),
+            _ => None,
+        });
+        let ends = (kind(replacements, id), kind(&decision.next.replacements, id));
+        wrong.extend(chain(REPLACEMENT, ends, steps).err().map(|problem| format!("{id}: {problem}")));
     }
-    let named = |cutover: Option<&Cutover>| cutover.map(|cutover| cutover.phase.name());
-    let ends = (named(before.and_then(|record| record.cutover.as_ref())), named(decision.next.cutover.as_ref()));
-    let lines = decision.journal.iter().filter(|entry| entry.instance.is_none());
-    wrong.extend(chain(machine::CUTOVER, ends, lines).err().map(|problem| format!("the cutover: {problem}")));
+    let kind = |cutover: Option<&Cutover>| cutover.map(|cutover| cutover.phase().kind());
+    let ends = (kind(before.and_then(|record| record.cutover.as_ref())), kind(decision.next.cutover.as_ref()));
+    let steps = decision.history.iter().filter_map(|entry| match &entry.change {
+        Change::Cutover { from, to } => Some((*from, *to)),
+        _ => None,
+    });
+    wrong.extend(chain(CUTOVER, ends, steps).err().map(|problem| format!("the cutover: {problem}")));
     wrong
 }
 
-/// Whether these lines lead from one phase to another. None: there is none.
-fn chain<'a>(
-    machine: &[Transition],
-    (before, after): (Option<&str>, Option<&str>),
-    lines: impl Iterator<Item = &'a JournalEntry>,
+/// Whether these steps lead from one phase to another. None: there is none.
+fn chain<P: Copy + PartialEq + Debug, E: Copy + PartialEq + Debug>(
+    table: &Table<P, E>,
+    (before, after): (Option<P>, Option<P>),
+    steps: impl Iterator<Item = (Option<P>, Step<P, E>)>,
 ) -> Result<(), String> {
     let mut at = before;
-    for line in lines {
-        let is_row = |row: &&Transition| row.from == line.from && row.to.contains(&line.to.as_str());
-        let Some(row) = machine.iter().find(is_row) else { continue };
-        if at.unwrap_or_default() != row.from {
-            return Err(format!("the history goes from {:?} to {:?}, and it was {at:?}", line.from, line.to));
+    for (from, to) in steps {
+        if !allows(table, from, to) {
+            return Err(format!("no row goes from {from:?} to {to:?}"));
         }
-        at = machine.iter().map(|known| known.from).find(|phase| *phase == line.to);
+        if at != from {
+            return Err(format!("the history goes from {from:?} to {to:?}, and it was {at:?}"));
+        }
+        at = to.phase();
     }
     if at == after { Ok(()) } else { Err(format!("it is {after:?}, and the history leads to {at:?}")) }
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use crate::adopt::Standing;
 use crate::candidate;
 use crate::cutover::{self, Step, hold_back, undo};
-use crate::decision::JournalEntry;
 use crate::draft::Draft;
 use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
@@ -15,49 +14,62 @@ use crate::notification::News;
 use crate::pin;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
 use crate::text::ForeignText;
+use crate::transitions::ReplacementEnd;
 use crate::verdict;
 
 /// The answer to a command. Err: it was not done, and why.
 type Answer = Result<String, String>;
 
+/// What commands ask of a later step.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    /// What becomes of the cutover: it is undone, or goes on where only a person could say how.
+    pub(crate) cutover: Option<Step>,
+}
+
 /// Follows the commands that were filed, in the order in which they were sent.
-pub(crate) fn follow(draft: &mut Draft<'_>, standing: &Standing<'_>) {
+pub(crate) fn follow(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Orders {
+    let mut orders = Orders::default();
     for fact in filed(draft) {
         if matches!(fact.command, Command::AcceptLive { .. }) {
             continue;
         }
-        let answer = command(draft, standing, fact);
+        let answer = command(draft, standing, fact, &mut orders);
         reply(draft, fact, answer);
     }
+    orders
 }
 
 /// What was followed already is not followed again, however long it stays on file or how often it comes.
 pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
-    let filed = draft.input.facts.iter().filter_map(|fact| match fact {
+    let filed = draft.input().facts.iter().filter_map(|fact| match fact {
         Fact::Command(command) => Some((command.request.as_str(), fact)),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let filed: BTreeMap<&str, &Fact> = filed.collect();
-    let mut surplus = draft.next.answered.len().saturating_sub(ANSWERED_MAX);
-    draft.next.answered.retain(|answered| {
+    let mut surplus = draft.record().answered.len().saturating_sub(ANSWERED_MAX);
+    draft.answered().retain(|answered| {
         let stays = surplus == 0 || filed.contains_key(answered.request.as_str());
         surplus = surplus.saturating_sub(usize::from(!stays));
         stays
     });
-    let answered = draft.next.answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
-    draft.consumed.extend(answered.map(|fact| fact.key()));
+    let answered = draft.record().answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
+    let consumed: Vec<String> = answered.map(|fact| fact.key()).collect();
+    for fact in consumed {
+        draft.consume(fact);
+    }
 }
 
 /// A person's word on which color is live comes before anything is told from the groups.
 pub(crate) fn accept_live(draft: &mut Draft<'_>) {
     for fact in filed(draft) {
         let Command::AcceptLive { color } = &fact.command else { continue };
-        let answer = match &draft.next.cutover {
+        let answer = match &draft.record().cutover {
             Some(cutover) if !cutover.is_untouched() => {
                 Err("a cutover is under way, and says which color is live: roll it back first".to_owned())
             }
             Some(_) | None => {
-                draft.next.live = Some(*color);
+                draft.live_is_said(*color);
                 Ok(format!("{color:?} counts as live from now on"))
             }
         };
@@ -66,8 +78,8 @@ pub(crate) fn accept_live(draft: &mut Draft<'_>) {
 }
 
 fn filed<'a>(draft: &Draft<'a>) -> Vec<&'a CommandFact> {
-    let commands = draft.input.facts.iter().filter_map(|fact| match fact {
-        Fact::Command(command) => Some(command).filter(|fact| draft.next.answer_to(&fact.request).is_none()),
+    let commands = draft.input().facts.iter().filter_map(|fact| match fact {
+        Fact::Command(command) => Some(command).filter(|fact| draft.record().answer_to(&fact.request).is_none()),
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let mut commands: Vec<&CommandFact> = commands.collect();
@@ -82,15 +94,8 @@ fn reply(draft: &mut Draft<'_>, fact: &CommandFact, answer: Answer) {
         Err(answer) => (false, answer),
     };
     let reason = fact.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    draft.journal_entry(JournalEntry {
-        at: draft.input.now,
-        instance: None,
-        from: command.clone(),
-        to: if is_done { "done" } else { "not-done" }.to_owned(),
-        why: format!("{answer}{reason}").as_str().into(),
-        actor: fact.actor.to_string(),
-        evidence: None,
-    });
+    let why = format!("{answer}{reason}");
+    draft.history().command(&fact.actor.to_string(), command.clone(), is_done, why);
     draft.tell(News::CommandAnswered {
         request: fact.request.clone(),
         actor: fact.actor.clone(),
@@ -98,8 +103,8 @@ fn reply(draft: &mut Draft<'_>, fact: &CommandFact, answer: Answer) {
         is_done,
         answer: answer.as_str().into(),
     });
-    draft.consumed.push(Fact::Command(fact.clone()).key());
-    draft.next.answered.push(Answered { request: fact.request.clone(), is_done, answer: answer.as_str().into() });
+    draft.consume(Fact::Command(fact.clone()).key());
+    draft.answered().push(Answered { request: fact.request.clone(), is_done, answer: answer.as_str().into() });
 }
 
 fn words(command: &Command) -> String {
@@ -121,26 +126,26 @@ fn words(command: &Command) -> String {
     }
 }
 
-fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact) -> Answer {
+fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact, orders: &mut Orders) -> Answer {
     is_meant(draft, fact)?;
     match &fact.command {
-        Command::Pause => with_cutover(draft, |_, cutover| pause(cutover, &fact.actor)),
-        Command::Resume => with_cutover(draft, |draft, cutover| resume(draft, cutover, &fact.actor)),
-        Command::Approve => with_cutover(draft, |_, cutover| approve(cutover, &fact.actor)),
-        Command::Promote => with_cutover(draft, |_, cutover| promote(cutover)),
-        Command::Reject => with_cutover(draft, |draft, cutover| reject(draft, cutover, fact)),
-        Command::Abort => with_cutover(draft, |draft, cutover| abort(draft, cutover, fact)),
-        Command::Rollback if draft.next.cutover.is_some() => {
-            with_cutover(draft, |draft, cutover| abort(draft, cutover, fact))
-        }
-        Command::Rollback => roll_back(draft, fact),
+        Command::Pause => pause(draft, &under_way(draft)?, &fact.actor),
+        Command::Resume => resume(draft, &under_way(draft)?, &fact.actor, orders),
+        Command::Approve => approve(draft, &under_way(draft)?, &fact.actor),
+        Command::Promote => promote(draft, &under_way(draft)?),
+        Command::Reject => reject(draft, &under_way(draft)?, fact, orders),
+        Command::Abort => abort(draft, &under_way(draft)?, fact, orders),
+        Command::Rollback => match under_way(draft) {
+            Ok(cutover) => abort(draft, &cutover, fact, orders),
+            Err(_) => roll_back(draft, fact),
+        },
         Command::Retry => retry(draft),
         Command::Replace { instance } => {
             drift::ask_to_replace(draft, standing, instance, &fact.actor).map_err(|why| why.to_string())?;
             Ok(format!("{instance} counts as drifted from now on; the guards decide when"))
         }
         Command::Redeploy => redeploy(draft, fact),
-        Command::Veto { image } => veto(draft, image, fact),
+        Command::Veto { image } => veto(draft, image, fact, orders),
         Command::Unveto { image } => {
             let was_vetoed = verdict::lift(draft, image, &format!("{} says so", fact.actor));
             was_vetoed.then(|| format!("{image} may take traffic again")).ok_or_else(|| "it is not vetoed".to_owned())
@@ -153,7 +158,7 @@ fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact) -
 /// A command about one cutover is not followed for another.
 fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     let Some(meant) = &fact.cutover else { return Ok(()) };
-    match &draft.next.cutover {
+    match &draft.record().cutover {
         Some(cutover) if cutover.id == *meant => Ok(()),
         Some(cutover) => Err(format!(
             "it is about the cutover {meant}, and {} to {} is under way: nothing is said of that",
@@ -163,81 +168,76 @@ fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     }
 }
 
-fn with_cutover(draft: &mut Draft<'_>, change: impl FnOnce(&mut Draft<'_>, &mut Cutover) -> Answer) -> Answer {
-    let Some(mut cutover) = draft.next.cutover.take() else {
-        return Err("no cutover is under way".to_owned());
-    };
-    let answer = change(draft, &mut cutover);
-    draft.next.cutover = Some(cutover);
-    answer
+/// The cutover, as it is when the command is followed.
+fn under_way(draft: &Draft<'_>) -> Result<Cutover, String> {
+    draft.record().cutover.clone().ok_or_else(|| "no cutover is under way".to_owned())
 }
 
-fn pause(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
+fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answer {
     if cutover.is_going_back() {
         return Err("it is on its way back, which nothing holds".to_owned());
     }
-    cutover.paused = Some(actor.clone());
-    Ok(format!("it stands still in {}; its clocks stop", cutover.phase.name()))
+    draft.change_cutover(|cutover| cutover.pause(actor.clone()));
+    Ok(format!("it stands still in {}; its clocks stop", cutover.phase().name()))
 }
 
-fn resume(draft: &mut Draft<'_>, cutover: &mut Cutover, actor: &ForeignText) -> Answer {
-    if let CutoverPhase::NeedsOperator { .. } = cutover.phase {
-        let Some(step) = cutover::step_from_here(draft.input.seen, cutover) else {
-            return Err(
-                "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
-            );
-        };
-        draft.turn_back = Some(Step::To(CutoverPhase::Shifting(Shifting::next(step)), format!("resumed by {actor}")));
-        cutover.paused = None;
+fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText, orders: &mut Orders) -> Answer {
+    if let CutoverPhase::NeedsOperator { .. } = cutover.phase() {
+        let step = cutover::step_from_here(draft.input().seen, cutover).ok_or_else(|| {
+            "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
+        })?;
+        let phase = CutoverPhase::Shifting(Shifting::next(step));
+        orders.cutover = Some(Step::To(phase, format!("resumed by {actor}")));
         return Ok("it goes on from the weights that are there".to_owned());
     }
-    match cutover.paused.take() {
-        Some(_) => Ok(format!("it goes on in {}", cutover.phase.name())),
-        None => Err("it is not paused".to_owned()),
+    if cutover.paused().is_none() {
+        return Err("it is not paused".to_owned());
     }
+    draft.change_cutover(Cutover::resume);
+    Ok(format!("it goes on in {}", cutover.phase().name()))
 }
 
-fn approve(cutover: &mut Cutover, actor: &ForeignText) -> Answer {
+fn approve(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answer {
     if cutover.has_traffic() || cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase.name()));
+        return Err(format!("it is {} already", cutover.phase().name()));
     }
-    cutover.approved = Some(actor.clone());
-    Ok(format!("approved; it is {} now", cutover.phase.name()))
+    draft.change_cutover(|cutover| cutover.approved = Some(actor.clone()));
+    Ok(format!("approved; it is {} now", cutover.phase().name()))
 }
 
-fn promote(cutover: &mut Cutover) -> Answer {
+fn promote(draft: &mut Draft<'_>, cutover: &Cutover) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {}", cutover.phase.name()));
+        return Err(format!("it is {}", cutover.phase().name()));
     }
-    cutover.is_expedited = true;
-    Ok(format!("the waits are skipped from here ({}); health and alarms are not", cutover.phase.name()))
+    draft.change_cutover(|cutover| cutover.is_expedited = true);
+    Ok(format!("the waits are skipped from here ({}); health and alarms are not", cutover.phase().name()))
 }
 
 /// Why nothing turns a cutover back at its very end.
 const LET_GO: &str = "the old color is being let go: roll back when it is gone, which is a new cutover";
 
-fn reject(draft: &mut Draft<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase.name()));
+        return Err(format!("it is {} already", cutover.phase().name()));
     }
-    if matches!(cutover.phase, CutoverPhase::Retiring) {
+    if matches!(cutover.phase(), CutoverPhase::Retiring) {
         return Err(LET_GO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
     cutover::condemn(draft, cutover, &why.as_str().into());
-    Ok(turn_back(draft, cutover, &why))
+    Ok(turn_back(cutover, &why, orders))
 }
 
-fn abort(draft: &mut Draft<'_>, cutover: &mut Cutover, fact: &CommandFact) -> Answer {
+fn abort(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase.name()));
+        return Err(format!("it is {} already", cutover.phase().name()));
     }
-    if matches!(cutover.phase, CutoverPhase::Retiring) {
+    if matches!(cutover.phase(), CutoverPhase::Retiring) {
         return Err(LET_GO.to_owned());
     }
     let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
     hold_back(draft, cutover, &why.as_str().into(), false);
-    Ok(turn_back(draft, cutover, &why))
+    Ok(turn_back(cutover, &why, orders))
 }
 
 fn because(fact: &CommandFact) -> String {
@@ -245,14 +245,13 @@ fn because(fact: &CommandFact) -> String {
 }
 
 /// The cutover is undone, from wherever it is.
-fn turn_back(draft: &mut Draft<'_>, cutover: &mut Cutover, why: &str) -> String {
-    draft.turn_back = Some(undo(cutover, why));
-    cutover.paused = None;
+fn turn_back(cutover: &Cutover, why: &str, orders: &mut Orders) -> String {
+    orders.cutover = Some(undo(cutover, why));
     if cutover.has_traffic() { "traffic goes back, and then it is undone" } else { "it is undone" }.to_owned()
 }
 
 fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
-    let Some(release) = draft.next.release.clone() else {
+    let Some(release) = draft.record().release.clone() else {
         return Err("the fleet is not adopted yet".to_owned());
     };
     let Some(good) = candidate::last_good(draft, &release) else {
@@ -261,63 +260,59 @@ fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
     // What runs now must not come back by itself.
     let why = format!("rolled back by {}{}", fact.actor, because(fact));
     draft.hold_back_release(&release, &why);
-    draft.next.memory.requested = Some(CandidateReason::Rollback { actor: fact.actor.clone() });
+    draft.ask_for(CandidateReason::Rollback { actor: fact.actor.clone() });
     Ok(format!("a cutover back to {} begins, without the waits", good.image))
 }
 
 fn redeploy(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
-    if draft.next.cutover.is_some() {
+    if draft.record().cutover.is_some() {
         return Err("a cutover is under way".to_owned());
     }
-    let Some(release) = &draft.next.release else {
+    let Some(release) = &draft.record().release else {
         return Err("the fleet is not adopted yet".to_owned());
     };
-    if draft.next.memory.vetoes.contains_key(&release.image) {
+    if draft.record().memory.vetoes.contains_key(&release.image) {
         return Err(format!("{} is vetoed: driftless unveto first, or publish another image", release.image));
     }
     let answer = format!("a cutover to {} on fresh instances begins", release.image);
-    draft.next.memory.requested = Some(CandidateReason::Redeploy { actor: fact.actor.clone() });
+    draft.ask_for(CandidateReason::Redeploy { actor: fact.actor.clone() });
     Ok(answer)
 }
 
-fn veto(draft: &mut Draft<'_>, image: &ImageId, fact: &CommandFact) -> Answer {
-    if draft.next.memory.vetoes.contains_key(image) {
+fn veto(draft: &mut Draft<'_>, image: &ImageId, fact: &CommandFact, orders: &mut Orders) -> Answer {
+    if draft.record().memory.vetoes.contains_key(image) {
         return Err("it is vetoed already".to_owned());
     }
     let why = fact.reason.clone().unwrap_or_else(|| "no reason given".into());
     verdict::veto(draft, image, fact.actor.as_str(), vec![why]);
-    let is_coming = draft.next.cutover.as_ref().is_some_and(|cutover| cutover.candidate.image == *image);
-    if !is_coming {
+    let Some(cutover) = draft.record().cutover.as_ref().filter(|cutover| cutover.candidate.image == *image) else {
         return Ok(format!("{image} takes no traffic"));
+    };
+    if matches!(cutover.phase(), CutoverPhase::Retiring) {
+        return Ok(format!("{image} is vetoed; it has the traffic: driftless rollback takes it back"));
     }
-    with_cutover(draft, |draft, cutover| {
-        if matches!(cutover.phase, CutoverPhase::Retiring) {
-            return Ok(format!("{image} is vetoed; it has the traffic: driftless rollback takes it back"));
-        }
-        if cutover.is_going_back() {
-            return Ok(format!("{image} is vetoed, and on its way back"));
-        }
-        Ok(turn_back(draft, cutover, &format!("vetoed by {}", fact.actor)))
-    })
+    if cutover.is_going_back() {
+        return Ok(format!("{image} is vetoed, and on its way back"));
+    }
+    Ok(turn_back(cutover, &format!("vetoed by {}", fact.actor), orders))
 }
 
 fn retry(draft: &mut Draft<'_>) -> Answer {
     let stopped: Vec<_> = draft
-        .next
+        .record()
         .replacements
         .iter()
-        .filter(|(_, work)| matches!(work.phase, Phase::Stopped(_)))
+        .filter(|(_, work)| matches!(work.phase(), Phase::Stopped(_)))
         .map(|(id, _)| id.clone())
         .collect();
-    let held_back = draft.next.memory.held_back.len();
-    let breakers = draft.next.rule_breakers.len();
-    let is_short = draft.next.back_off.is_some();
-    draft.next.memory.held_back.clear();
-    draft.next.rule_breakers.clear();
-    draft.next.back_off = None;
+    let held_back = draft.record().memory.held_back.len();
+    let breakers = draft.record().rule_breakers.len();
+    let is_short = draft.record().back_off.is_some();
+    draft.try_again(|_| false);
+    draft.rule_breakers().clear();
+    draft.room_may_be_there();
     for id in &stopped {
-        draft.next.replacements.remove(id);
-        draft.journal(Some(id), "stopped", "cleared", "a person wants it tried again");
+        draft.end_replacement(id, ReplacementEnd::Cleared, "a person wants it tried again");
     }
     if stopped.is_empty() && held_back == 0 && breakers == 0 && !is_short {
         return Err("nothing is stopped or held back".to_owned());

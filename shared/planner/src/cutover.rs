@@ -23,7 +23,7 @@ use crate::limits::{LOOK_MAX, LOOK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
-use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, PAST_MAX, PastCutover, Release, Route};
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, Release, Route};
 use crate::text::ForeignText;
 use crate::waiting::Waiting;
 
@@ -38,72 +38,81 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// After so many tries without room a person must say how it goes on.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Brings the cutover one look further, or begins one.
-pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>) {
-    if draft.next.cutover.is_none() {
+/// Brings the cutover one look further, or begins one. What a command ordered comes first.
+pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) {
+    if draft.record().cutover.is_none() {
         start::consider(draft, standing);
     }
-    let Some(mut cutover) = draft.next.cutover.take() else {
+    let Some(cutover) = draft.record().cutover.clone() else {
         start::give_turn(draft);
         return;
     };
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
-        lost(draft, cutover);
+        lost(draft, &cutover);
         return;
     };
-    let sight = Sight { now: draft.input.now, seen, old, new, hold: hold(draft, standing, &cutover) };
+    let sight = Sight { now: draft.input().now, seen, old, new, hold: hold(draft, standing, &cutover) };
+    let mut waits = None;
     // Each phase may lead to the next one in the same look; no cutover has more phases than this.
     for _ in 0..16 {
-        let step = phase(draft, standing, &sight, &mut cutover);
-        match step {
+        let Some(cutover) = draft.record().cutover.clone() else { return };
+        match phase(draft, standing, &sight, &cutover, order.take()) {
             Step::Stay(phase) => {
-                cutover.phase = phase;
+                draft.change_cutover(|cutover| cutover.stay(phase));
                 break;
             }
             Step::Wait(phase, waiting) => {
                 if let Some(at) = waiting.may_change_at() {
                     draft.look_again(at);
                 }
-                cutover.phase = phase;
-                draft.cutover_waits = Some(waiting);
+                draft.change_cutover(|cutover| cutover.stay(phase));
+                waits = Some(waiting);
                 break;
             }
-            Step::To(phase, why) => enter(draft, &sight, &mut cutover, phase, &why),
+            Step::To(phase, why) => enter(draft, &sight, &cutover, phase, &why),
             Step::End(outcome, why) => {
-                end(draft, cutover, outcome, &why);
+                end(draft, outcome, &why);
                 return;
             }
         }
     }
-    note_waiting(draft, &mut cutover);
-    look_again(draft, &cutover);
-    draft.next.cutover = Some(cutover);
+    note_waiting(draft, waits);
+    look_again(draft);
 }
 
-/// What it waits for is journaled when it changes.
-fn note_waiting(draft: &mut Draft<'_>, cutover: &mut Cutover) {
+/// What it waits for is in the history when it changes.
+fn note_waiting(draft: &mut Draft<'_>, waits: Option<Waiting>) {
+    let Some(cutover) = &draft.record().cutover else { return };
     let guard = |waiting: &Option<Waiting>| waiting.as_ref().map(Waiting::guard);
-    if guard(&cutover.waits) != guard(&draft.cutover_waits)
-        && let Some(waiting) = &draft.cutover_waits
-    {
-        draft.journal(None, cutover.phase.name(), "waiting", waiting.to_string());
+    let is_new = guard(&cutover.waits) != guard(&waits);
+    let phase = cutover.phase().kind();
+    if let Some(waiting) = waits.as_ref().filter(|_| is_new) {
+        draft.history().cutover_waits(phase, waiting.to_string());
     }
-    cutover.waits.clone_from(&draft.cutover_waits);
+    draft.change_cutover(|cutover| cutover.waits.clone_from(&waits));
+    draft.cutover_waits(waits);
 }
 
-fn phase(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
-    if let Some(step) = draft.turn_back.take() {
+fn phase(
+    draft: &mut Draft<'_>,
+    standing: &Standing<'_>,
+    sight: &Sight<'_>,
+    cutover: &Cutover,
+    order: Option<Step>,
+) -> Step {
+    if let Some(step) = order {
         return step;
     }
     if let Some(step) = alarms::flip_back(draft, sight, cutover) {
         return step;
     }
-    if let Some(step) = clock(draft, sight, cutover) {
-        return step;
-    }
-    match cutover.phase.clone() {
+    let cutover = &match clock(draft, sight, cutover) {
+        Ok(cutover) => cutover,
+        Err(step) => return step,
+    };
+    match cutover.phase().clone() {
         CutoverPhase::Queued => start::queued(draft, standing, sight, cutover),
         CutoverPhase::Preflight => start::preflight(draft, standing, sight, cutover),
         CutoverPhase::Preparing => grow::prepare(draft, standing, sight, cutover),
@@ -130,7 +139,7 @@ fn phase(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cuto
 
 /// What every guard says of a cutover.
 pub(crate) fn verdicts(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
-    let (seen, now) = (draft.input.seen, draft.input.now);
+    let (seen, now) = (draft.input().seen, draft.input().now);
     let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
     let sight = groups.map(|(old, new)| Sight { now, seen, old, new, hold: None });
     start::verdicts(draft, standing, sight.as_ref(), cutover)
@@ -141,9 +150,9 @@ pub(crate) fn verdicts(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cut
 pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestamp) -> Option<Timestamp> {
     let (old, new) = (seen.group(&cutover.old_group)?, seen.group(&cutover.new_group)?);
     let sight = Sight { now, seen, old, new, hold: None };
-    match &cutover.phase {
+    match cutover.phase() {
         CutoverPhase::Verifying { healthy_since } => healthy_since.map(|since| since + new.warm_up),
-        CutoverPhase::AwaitingApproval => Some(cutover.deadline),
+        CutoverPhase::AwaitingApproval => Some(cutover.deadline()),
         CutoverPhase::Shifting(shifting) => {
             let is_watched = share(cutover, shifting.step) != Percent::ALL;
             let since = shifting.effective_since.filter(|_| is_watched)?;
@@ -163,44 +172,32 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
 
 /// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
 fn hold(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
-    let paused = cutover.paused.clone().map(|actor| Waiting::Paused { actor });
+    let paused = cutover.paused().cloned().map(|actor| Waiting::Paused { actor });
     draft.hold(standing.mode()).or(paused)
 }
 
-/// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit.
-fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+/// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover
+/// with its clocks as they are now.
+fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Result<Cutover, Step> {
     let goes_back = matches!(
-        cutover.phase,
+        cutover.phase(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
     );
-    if goes_back || matches!(cutover.phase, CutoverPhase::Queued) {
-        cutover.held_since = None;
-        return None;
+    let as_it_was = || cutover.clone();
+    if goes_back || matches!(cutover.phase(), CutoverPhase::Queued) {
+        return Ok(draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was));
     }
     if let Some(waiting) = &sight.hold {
-        cutover.held_since.get_or_insert(since_when(draft, sight.now));
-        return Some(Step::Wait(cutover.phase.clone(), waiting.clone()));
+        let since = since_when(draft, sight.now);
+        draft.change_cutover(|cutover| cutover.hold(since));
+        return Err(Step::Wait(cutover.phase().clone(), waiting.clone()));
     }
-    if let Some(held_since) = cutover.held_since.take() {
-        let lasted = sight.now.duration_since(held_since.max(cutover.since));
-        cutover.deadline += lasted;
-        match &mut cutover.phase {
-            CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until += lasted,
-            // What was not watched while it was held is watched again from the beginning.
-            CutoverPhase::Shifting(shifting) => shifting.effective_since = None,
-            CutoverPhase::Verifying { .. }
-            | CutoverPhase::Queued
-            | CutoverPhase::Preflight
-            | CutoverPhase::Preparing
-            | CutoverPhase::Scaling
-            | CutoverPhase::AwaitingApproval
-            | CutoverPhase::Retiring
-            | CutoverPhase::Aborting { .. }
-            | CutoverPhase::RollingBack { .. }
-            | CutoverPhase::NeedsOperator { .. } => {}
-        }
+    let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).unwrap_or_else(as_it_was);
+    let is_expired = sight.now >= cutover.deadline();
+    match is_expired.then(|| expired(draft, sight, &cutover)).flatten() {
+        Some(step) => Err(step),
+        None => Ok(cutover),
     }
-    if sight.now >= cutover.deadline { expired(draft, sight, cutover) } else { None }
 }
 
 /// A freeze holds from when it was said, not from when it was first seen.
@@ -210,9 +207,9 @@ fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
 
 /// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
 fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
-    let why = format!("{} took longer than it may", cutover.phase.name());
+    let why = format!("{} took longer than it may", cutover.phase().name());
     let words = ForeignText::from(why.as_str());
-    match &cutover.phase {
+    match cutover.phase() {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
             hold_back(draft, cutover, &words, true);
             Some(undo(cutover, why))
@@ -278,20 +275,20 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Times
     sight.now.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, phase: CutoverPhase, why: &str) {
-    draft.journal(None, cutover.phase.name(), phase.name(), why.to_owned());
-    cutover.deadline = deadline(cutover, &phase, sight);
-    cutover.since = sight.now;
+fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, phase: CutoverPhase, why: &str) {
+    // What the step noted of the cutover may count for its deadlines.
+    let now = draft.record().cutover.as_ref().unwrap_or(cutover);
+    let deadline = deadline(now, &phase, sight);
     if let CutoverPhase::RollingBack { why, .. } = &phase {
         draft.tell(News::RollingBack { candidate: cutover.candidate.clone(), why: why.clone() });
     }
-    cutover.phase = phase;
-    cutover.held_since = None;
+    draft.enter_cutover(phase, deadline, why);
 }
 
-fn look_again(draft: &mut Draft<'_>, cutover: &Cutover) {
-    let now = draft.input.now;
-    let at = match &cutover.phase {
+fn look_again(draft: &mut Draft<'_>) {
+    let Some(cutover) = &draft.record().cutover else { return };
+    let now = draft.input().now;
+    let at = match cutover.phase() {
         // Woken by the sweep, by facts, and by what it waits for.
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
             now + SignedDuration::from_mins(5)
@@ -303,54 +300,43 @@ fn look_again(draft: &mut Draft<'_>, cutover: &Cutover) {
         | CutoverPhase::Shifting(_)
         | CutoverPhase::Retiring
         | CutoverPhase::Aborting { .. }
-        | CutoverPhase::RollingBack { .. } => now + (now.duration_since(cutover.since) / 10).clamp(LOOK_MIN, LOOK_MAX),
+        | CutoverPhase::RollingBack { .. } => {
+            now + (now.duration_since(cutover.since()) / 10).clamp(LOOK_MIN, LOOK_MAX)
+        }
     };
+    let deadline = Some(cutover.deadline()).filter(|at| *at > now && cutover.held_since().is_none());
     draft.look_again(at);
-    if cutover.deadline > now && cutover.held_since.is_none() {
-        draft.look_again(cutover.deadline);
+    if let Some(deadline) = deadline {
+        draft.look_again(deadline);
     }
 }
 
 /// A group of a cutover is gone: nothing can be put back on it, and a person took it away.
-fn lost(draft: &mut Draft<'_>, cutover: Cutover) {
-    if draft.input.seen.groups.is_empty() {
-        draft.look_again(draft.input.now + LOOK_MAX);
-        draft.next.cutover = Some(cutover);
+fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
+    if draft.input().seen.groups.is_empty() {
+        draft.look_again(draft.input().now + LOOK_MAX);
         return;
     }
-    let why = "a group of the cutover no longer belongs to the fleet";
     let outcome = if cutover.has_traffic() { CutoverOutcome::RolledBack } else { CutoverOutcome::Aborted };
-    end(draft, cutover, outcome, why);
+    end(draft, outcome, "a group of the cutover no longer belongs to the fleet");
 }
 
 /// The cutover is over: what it leaves behind is remembered and told.
-fn end(draft: &mut Draft<'_>, cutover: Cutover, outcome: CutoverOutcome, why: &str) {
-    let now = draft.input.now;
-    draft.journal(None, cutover.phase.name(), outcome.name(), why.to_owned());
-    let memory = &mut draft.next.memory;
-    memory.past.push(PastCutover {
-        id: cutover.id.clone(),
-        candidate: cutover.candidate.clone(),
-        started_at: cutover.started_at,
-        ended_at: now,
-        outcome,
-        why: why.into(),
-    });
-    let surplus = memory.past.len().saturating_sub(PAST_MAX);
-    memory.past.drain(..surplus);
+fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
+    let Some(past) = draft.end_cutover(outcome, why) else { return };
     draft.tell(News::CutoverEnded {
-        candidate: cutover.candidate,
+        candidate: past.candidate,
         outcome,
-        why: why.into(),
-        took: now.duration_since(cutover.started_at),
+        why: past.why,
+        took: past.ended_at.duration_since(past.started_at),
     });
     start::give_turn(draft);
-    draft.look_again(now + LOOK_MIN);
+    draft.look_again(draft.input().now + LOOK_MIN);
 }
 
 /// A release has proven itself.
 pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
-    let good = &mut draft.next.memory.good;
+    let good = draft.good();
     good.retain(|known| known.template != release.template || known.image != release.image);
     good.push(release);
     let surplus = good.len().saturating_sub(crate::record::GOOD_RELEASES_MAX);
@@ -360,10 +346,10 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
 /// The candidate is not tried again until a person says so, or until then.
 pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignText, shortage: bool) {
     let key = cutover.candidate.key();
-    let tries = draft.next.memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
+    let tries = draft.record().memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
     let again = shortage && tries < SHORTAGE_TRIES_MAX;
-    let until = again.then(|| draft.input.now + SHORTAGE_PAUSE);
-    draft.next.memory.held_back.insert(key, HeldBack { why: why.clone(), until, tries });
+    let until = again.then(|| draft.input().now + SHORTAGE_PAUSE);
+    draft.hold_back(key, HeldBack { why: why.clone(), until, tries });
 }
 
 /// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.

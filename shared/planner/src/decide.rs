@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 
 use crate::action::Outcome;
+use crate::admission::Explained;
+use crate::adopt::Standing;
 use crate::decision::Decision;
 use crate::draft::Draft;
 use crate::fact::Fact;
@@ -40,24 +42,25 @@ pub struct Input<'a> {
 /// Deciding again on an unchanged world, after the actions took effect, yields no action: the fixed point.
 pub fn decide(input: Input<'_>) -> Decision {
     let mut draft = Draft::new(input);
-    take_steps(&mut draft);
+    take_steps(&mut draft, None);
     draft.finish()
 }
 
-/// All steps of a decision, and where they found the fleet to stand.
-pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>) -> adopt::Standing<'a> {
+/// All steps of a decision, and where they found the fleet to stand. Where someone asks why, what every guard says of
+/// each drifted instance is noted.
+pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> Standing<'a> {
     commands::drop_answered(draft);
     commands::accept_live(draft);
     let standing = adopt::stand(draft);
-    let mut findings = drift::detect(draft, &standing);
+    let findings = drift::detect(draft, &standing);
     images::take_note(draft);
-    commands::follow(draft, &standing);
+    let orders = commands::follow(draft, &standing);
     pin::advance(draft);
-    cutover::advance(draft, &standing);
+    cutover::advance(draft, &standing, orders.cutover);
     replacement::advance_all(draft, &standing, &findings);
-    drift::count_again(draft, &standing, &mut findings);
+    let findings = findings.count_again(draft, &standing);
     quarantine::expire(draft, &standing);
-    admission::admit(draft, &standing, &findings);
+    admission::admit(draft, &standing, &findings, explained);
     observed::tell_week(draft, standing.mode());
     capacity::announce(draft);
     ledger::put_back(draft);

@@ -9,8 +9,8 @@ use crate::action::Action;
 use crate::ids::{GroupName, InstanceId, RuleName, Zone};
 use crate::notification::Notification;
 use crate::observation::Finding;
+use crate::record::history::HistoryEntry;
 use crate::record::{DriftReason, Record};
-use crate::text::ForeignText;
 use crate::waiting::Waiting;
 
 /// The planner's answer. It fixes everything: acting on it needs no further choice.
@@ -23,8 +23,8 @@ pub struct Decision {
     pub changed: bool,
     /// Facts that are now part of the record and need not be kept.
     pub consumed: Vec<String>,
-    /// What to write into the journal with the commit.
-    pub journal: Vec<JournalEntry>,
+    /// What to write into the history with the commit.
+    pub history: Vec<HistoryEntry>,
     /// What to tell on-call, with the commit, through the outbox.
     pub notifications: Vec<Notification>,
     /// What to do, in this order. Never in the record: the next decision derives what is still to be done from what
@@ -47,7 +47,7 @@ impl Decision {
             next,
             changed: true,
             consumed: Vec::new(),
-            journal: Vec::new(),
+            history: Vec::new(),
             notifications: Vec::new(),
             actions: Vec::new(),
             waiting: BTreeMap::new(),
@@ -56,24 +56,6 @@ impl Decision {
             begins_to_drift: BTreeSet::new(),
         }
     }
-}
-
-/// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalEntry {
-    pub at: Timestamp,
-    /// The instance that it is about, if it is about one.
-    pub instance: Option<InstanceId>,
-    /// The phase or state before.
-    pub from: String,
-    /// The phase or state after.
-    pub to: String,
-    pub why: ForeignText,
-    /// Who or what brought it about.
-    pub actor: String,
-    /// What is kept of an instance that is about to go.
-    pub evidence: Option<Evidence>,
 }
 
 /// What is kept of a drifted instance before it goes.

@@ -1,20 +1,29 @@
-//! The decision while it is being made.
+//! The decision while it is being made: the record that will be committed, and what goes with it. Steps read it freely
+//! and write it only by what stands here.
+
+mod effects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, ActionResult, Outcome};
-use crate::cutover::Step;
 use crate::decide::Input;
-use crate::decision::{Decision, JournalEntry};
-use crate::explain::Verdict;
-use crate::ids::{GroupName, InstanceId, RuleName};
+use crate::decision::Decision;
+use crate::draft::effects::Effects;
+use crate::fleet::Color;
+use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::notification::{Condition, News, Notification, REMIND_AFTER, fold};
-use crate::observation::Freeze;
+use crate::observation::{Finding, Freeze, TemplateVersion};
 use crate::policy::Mode;
-use crate::record::{ConditionSince, Denial, HeldBack, Record, Release};
+use crate::record::history::History;
+use crate::record::{
+    Answered, BackOff, Begun, Candidate, CandidateReason, ConditionSince, Cutover, CutoverOutcome, CutoverPhase,
+    Denial, Descent, DriftReason, Failure, HeldBack, LedgerEntry, Observed, PAST_MAX, PastCutover, Phase, Published,
+    Quarantined, Record, Release, Replacement, RuleBreaker, Veto,
+};
 use crate::text::ForeignText;
+use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
@@ -26,18 +35,14 @@ const BUSY_RECHECK: SignedDuration = SignedDuration::from_secs(10);
 /// The decision while it is being made.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
-    pub(crate) input: Input<'a>,
-    pub(crate) next: Record,
-    pub(crate) actions: Vec<Action>,
-    pub(crate) waiting: BTreeMap<InstanceId, Waiting>,
-    pub(crate) consumed: Vec<String>,
-    pub(crate) begins_to_drift: BTreeSet<RuleName>,
-    pub(crate) cutover_waits: Option<Waiting>,
-    /// Set where a command ends the cutover.
-    pub(crate) turn_back: Option<Step>,
-    /// Where someone asks why: what every guard says of each drifted instance, when it was asked. Deciding reads none of it.
-    pub(crate) verdicts: Option<BTreeMap<InstanceId, Vec<Verdict>>>,
-    journal: Vec<JournalEntry>,
+    input: Input<'a>,
+    record: Record,
+    history: History,
+    effects: Effects,
+    waiting: BTreeMap<InstanceId, Waiting>,
+    consumed: Vec<String>,
+    begins_to_drift: BTreeSet<RuleName>,
+    cutover_waits: Option<Waiting>,
     news: Vec<News>,
     conditions: BTreeMap<String, (Condition, ForeignText)>,
     recheck: Option<Timestamp>,
@@ -47,19 +52,27 @@ impl<'a> Draft<'a> {
     pub(crate) fn new(input: Input<'a>) -> Self {
         Self {
             input,
-            next: input.record.cloned().unwrap_or_else(|| Record::new(input.fleet.clone())),
-            actions: Vec::new(),
+            record: input.record.cloned().unwrap_or_else(|| Record::new(input.fleet.clone())),
+            history: History::at_time(input.now),
+            effects: Effects::default(),
             waiting: BTreeMap::new(),
             consumed: Vec::new(),
             begins_to_drift: BTreeSet::new(),
             cutover_waits: None,
-            turn_back: None,
-            verdicts: None,
-            journal: Vec::new(),
             news: Vec::new(),
             conditions: BTreeMap::new(),
             recheck: None,
         }
+    }
+
+    /// What the decision is made from.
+    pub(crate) const fn input(&self) -> Input<'a> {
+        self.input
+    }
+
+    /// The record as it will be committed, as far as it is written.
+    pub(crate) const fn record(&self) -> &Record {
+        &self.record
     }
 
     /// The freeze that stops this fleet now, the one that ends last.
@@ -92,28 +105,11 @@ impl<'a> Draft<'a> {
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// What runs now is not cut over to again by itself.
-    pub(crate) fn hold_back_release(&mut self, release: &Release, why: &str) {
-        let held_back = HeldBack { why: why.into(), until: None, tries: 0 };
-        self.next.memory.held_back.insert(release.image.to_string(), held_back);
-    }
+    // ---- what is said of the fleet ---------------------------------------------------------------------------------
 
-    /// Writes a transition into the journal.
-    pub(crate) fn journal(&mut self, instance: Option<&InstanceId>, from: &str, to: &str, why: impl Into<ForeignText>) {
-        self.journal_entry(JournalEntry {
-            at: self.input.now,
-            instance: instance.cloned(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            why: why.into(),
-            actor: "driftless".to_owned(),
-            evidence: None,
-        });
-    }
-
-    /// Writes a transition with its evidence into the journal.
-    pub(crate) fn journal_entry(&mut self, entry: JournalEntry) {
-        self.journal.push(entry);
+    /// The entries that are not about phases.
+    pub(crate) const fn history(&mut self) -> &mut History {
+        &mut self.history
     }
 
     /// Tells on-call.
@@ -128,7 +124,7 @@ impl<'a> Draft<'a> {
 
     /// How many states with such a key this look has found that are not on record yet.
     pub(crate) fn new_conditions(&self, prefix: &str) -> usize {
-        let is_new = |key: &&String| key.starts_with(prefix) && !self.next.conditions.contains_key(*key);
+        let is_new = |key: &&String| key.starts_with(prefix) && !self.record.conditions.contains_key(*key);
         self.conditions.keys().filter(is_new).count()
     }
 
@@ -137,6 +133,319 @@ impl<'a> Draft<'a> {
         self.input.outcomes.iter().filter(move |outcome| outcome.action.for_the_sake_of() == Some(instance))
     }
 
+    /// Leaves a fact out of the next decision: it is part of the record, or of no use.
+    pub(crate) fn consume(&mut self, fact: String) {
+        self.consumed.push(fact);
+    }
+
+    /// Says why a drifted instance waits.
+    pub(crate) fn waits(&mut self, instance: &InstanceId, waiting: Waiting) {
+        self.waiting.insert(instance.clone(), waiting);
+    }
+
+    /// Says why the cutover waits.
+    pub(crate) fn cutover_waits(&mut self, waiting: Option<Waiting>) {
+        self.cutover_waits = waiting;
+    }
+
+    // ---- what is done ----------------------------------------------------------------------------------------------
+
+    /// Does this, after what was decided before.
+    pub(crate) fn act(&mut self, action: Action) {
+        self.effects.push(action);
+    }
+
+    /// Raises a maximum, once for all who need room.
+    pub(crate) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
+        self.effects.raise_maximum(group, expected, maximum);
+    }
+
+    /// Whether this decision takes an instance out of the group already.
+    pub(crate) fn takes_from(&self, group: &GroupName) -> bool {
+        self.effects.takes_from(group)
+    }
+
+    /// Whether this decision terminates the instance.
+    pub(crate) fn terminates(&self, instance: &InstanceId) -> bool {
+        self.effects.terminates(instance)
+    }
+
+    /// Whether this decision writes the group's desired capacity already.
+    pub(crate) fn resizes(&self, group: &GroupName) -> bool {
+        self.effects.resizes(group)
+    }
+
+    /// Whether this decision writes the group's minimum or maximum already.
+    pub(crate) fn bounds(&self, group: &GroupName) -> bool {
+        self.effects.bounds(group)
+    }
+
+    // ---- replacements ----------------------------------------------------------------------------------------------
+
+    /// An instance is found drifted.
+    pub(crate) fn begin_replacement(
+        &mut self,
+        instance: &InstanceId,
+        (group, zone): (GroupName, Zone),
+        drift: BTreeSet<DriftReason>,
+        findings: BTreeMap<RuleName, Finding>,
+    ) {
+        self.begins_to_drift.extend(findings.keys().cloned());
+        let found = Replacement::found(instance, group, zone, drift, findings, &mut self.history);
+        self.record.replacements.insert(instance.clone(), found);
+    }
+
+    /// Whether an instance began to break a rule in this very look.
+    pub(crate) fn begins_to_break(&self, rule: &RuleName) -> bool {
+        self.begins_to_drift.contains(rule)
+    }
+
+    /// What a known instance is drifted for has changed.
+    pub(crate) fn drifts_for(
+        &mut self,
+        instance: &InstanceId,
+        drift: BTreeSet<DriftReason>,
+        findings: &BTreeMap<RuleName, Finding>,
+    ) {
+        if let Some(known) = self.record.replacements.get_mut(instance) {
+            known.drift = drift;
+            known.findings.clone_from(findings);
+        }
+    }
+
+    /// A replacement goes on to another phase.
+    pub(crate) fn enter(&mut self, instance: &InstanceId, to: Phase, why: impl Into<ForeignText>) {
+        if let Some(replacement) = self.record.replacements.get_mut(instance) {
+            replacement.enter(instance, to, why, &mut self.history);
+        }
+    }
+
+    /// The data of a replacement's phase is brought up to date.
+    pub(crate) fn stay(&mut self, instance: &InstanceId, phase: Phase) {
+        if let Some(replacement) = self.record.replacements.get_mut(instance) {
+            replacement.stay(phase);
+        }
+    }
+
+    /// An attempt to replace an instance has failed.
+    pub(crate) fn attempt_failed(&mut self, instance: &InstanceId, why: ForeignText) {
+        let failure = Failure { at: self.input.now, why };
+        if let Some(replacement) = self.record.replacements.get_mut(instance) {
+            replacement.failures.push(failure);
+        }
+    }
+
+    /// A replacement is over: nothing is waited for.
+    pub(crate) fn end_replacement(&mut self, instance: &InstanceId, end: ReplacementEnd, why: impl Into<ForeignText>) {
+        if let Some(replacement) = self.record.replacements.remove(instance) {
+            self.waiting.remove(instance);
+            replacement.end(instance, end, why, &mut self.history);
+        }
+    }
+
+    /// A person wants an instance replaced.
+    pub(crate) fn ask_to_replace(&mut self, instance: &InstanceId, actor: &ForeignText) {
+        self.record.asked_to_replace.insert(instance.clone(), actor.clone());
+    }
+
+    /// What a person asked for is done.
+    pub(crate) fn is_replaced_as_asked(&mut self, instance: &InstanceId) {
+        self.record.asked_to_replace.remove(instance);
+    }
+
+    /// A successor is remembered as one.
+    pub(crate) fn descends(&mut self, successor: &InstanceId, descent: Descent) {
+        self.record.lineage.insert(successor.clone(), descent);
+    }
+
+    /// What concerns instances that are no members any more is forgotten, and descent that this does not keep.
+    pub(crate) fn forget_all_but(
+        &mut self,
+        is_member: impl Fn(&InstanceId) -> bool,
+        is_recent: impl Fn(&Descent) -> bool,
+    ) {
+        self.record.shown.retain(|id, _| is_member(id));
+        self.record.asked_to_replace.retain(|id, _| is_member(id));
+        self.record.lineage.retain(|id, descent| is_member(id) && is_recent(descent));
+    }
+
+    /// AWS does not know `LaunchInstances`: surges raise the desired capacity for a while.
+    pub(crate) const fn launches_by_desired(&mut self) {
+        self.record.launches_by_desired_since = Some(self.input.now);
+    }
+
+    /// A launch found no room, or finds none still.
+    pub(crate) fn no_room(&mut self, back_off: BackOff) {
+        self.record.back_off = Some(back_off);
+    }
+
+    /// A launch found room, nothing asks for any, or a person wants it tried again.
+    pub(crate) fn room_may_be_there(&mut self) {
+        self.record.back_off = None;
+    }
+
+    // ---- the cutover -----------------------------------------------------------------------------------------------
+
+    /// A cutover begins, and whatever a person asked for has begun with it.
+    pub(crate) fn begin_cutover(&mut self, begun: Begun, why: impl Into<ForeignText>) {
+        self.record.memory.requested = None;
+        self.record.cutover = Some(Cutover::begin(begun, why, &mut self.history));
+    }
+
+    /// The cutover goes on to another phase, which must have been left by then.
+    pub(crate) fn enter_cutover(&mut self, to: CutoverPhase, deadline: Timestamp, why: impl Into<ForeignText>) {
+        if let Some(cutover) = &mut self.record.cutover {
+            cutover.enter(to, deadline, why, &mut self.history);
+        }
+    }
+
+    /// The cutover, which waits for its turn, is to another candidate from here on.
+    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<ForeignText>) {
+        if let Some(cutover) = &mut self.record.cutover {
+            cutover.take_instead(candidate, why, &mut self.history);
+        }
+    }
+
+    /// What is known of the cutover changes, within its phase. Answers what it is then.
+    pub(crate) fn change_cutover(&mut self, change: impl FnOnce(&mut Cutover)) -> Option<Cutover> {
+        let cutover = self.record.cutover.as_mut()?;
+        change(cutover);
+        Some(cutover.clone())
+    }
+
+    /// The cutover is over, and remembered. Answers what it was.
+    pub(crate) fn end_cutover(&mut self, outcome: CutoverOutcome, why: &str) -> Option<PastCutover> {
+        let cutover = self.record.cutover.take()?;
+        let past = cutover.end(outcome, why, &mut self.history);
+        let known = &mut self.record.memory.past;
+        known.push(past.clone());
+        let surplus = known.len().saturating_sub(PAST_MAX);
+        known.drain(..surplus);
+        Some(past)
+    }
+
+    /// A person asks for a release.
+    pub(crate) fn ask_for(&mut self, release: CandidateReason) {
+        self.record.memory.requested = Some(release);
+    }
+
+    /// What a person asked for cannot be had any more.
+    pub(crate) fn drop_request(&mut self) {
+        self.record.memory.requested = None;
+    }
+
+    /// A candidate is not tried again for now.
+    pub(crate) fn hold_back(&mut self, candidate: String, held_back: HeldBack) {
+        self.record.memory.held_back.insert(candidate, held_back);
+    }
+
+    /// What runs now is not cut over to again by itself.
+    pub(crate) fn hold_back_release(&mut self, release: &Release, why: &str) {
+        self.hold_back(release.image.to_string(), HeldBack { why: why.into(), until: None, tries: 0 });
+    }
+
+    /// Candidates are tried again, unless this keeps them held back.
+    pub(crate) fn try_again(&mut self, stays: impl Fn(&str) -> bool) {
+        self.record.memory.held_back.retain(|candidate, _| stays(candidate));
+    }
+
+    // ---- what the fleet is -----------------------------------------------------------------------------------------
+
+    /// A person says which color is live.
+    pub(crate) const fn live_is_said(&mut self, color: Color) {
+        self.record.live = Some(color);
+    }
+
+    /// The groups and their traffic show which color is live.
+    pub(crate) const fn live_is_found(&mut self, color: Option<Color>) {
+        self.record.live = color;
+    }
+
+    /// A cutover has given all of the traffic to a color.
+    pub(crate) const fn traffic_has_moved(&mut self, color: Option<Color>) {
+        self.record.live = color;
+    }
+
+    /// All of the traffic is back with the release that had it.
+    pub(crate) fn traffic_is_back(&mut self, color: Option<Color>, release: &Release) {
+        self.record.live = color;
+        self.record.release = Some(release.clone());
+    }
+
+    /// The live group shows what the release is.
+    pub(crate) fn release_is_found(&mut self, release: Release) {
+        self.record.release = Some(release);
+    }
+
+    /// A release has proven itself with all of the traffic.
+    pub(crate) fn release_is_proven(&mut self, release: Release) {
+        self.record.release = Some(release);
+    }
+
+    // ---- what one step alone writes --------------------------------------------------------------------------------
+
+    /// Commands that were followed.
+    pub(crate) const fn answered(&mut self) -> &mut Vec<Answered> {
+        &mut self.record.answered
+    }
+
+    /// Findings under rules that are not on the list.
+    pub(crate) const fn shown(&mut self) -> &mut BTreeMap<InstanceId, BTreeMap<RuleName, Finding>> {
+        &mut self.record.shown
+    }
+
+    /// Instances that ran another version when a version became the release.
+    pub(crate) const fn backlog(&mut self) -> &mut BTreeSet<InstanceId> {
+        &mut self.record.backlog
+    }
+
+    /// Rules under which many fleets drifted at once. A person closes them all.
+    pub(crate) const fn rule_breakers(&mut self) -> &mut BTreeMap<RuleName, RuleBreaker> {
+        &mut self.record.rule_breakers
+    }
+
+    /// Settings that Driftless has changed.
+    pub(crate) const fn ledger(&mut self) -> &mut Vec<LedgerEntry> {
+        &mut self.record.ledger
+    }
+
+    /// Instances that are kept for forensics.
+    pub(crate) const fn quarantined(&mut self) -> &mut BTreeMap<InstanceId, Quarantined> {
+        &mut self.record.quarantined
+    }
+
+    /// What observe mode has held back.
+    pub(crate) const fn observed(&mut self) -> &mut Option<Box<Observed>> {
+        &mut self.record.observed
+    }
+
+    /// Groups that a person wants pinned.
+    pub(crate) const fn pins(&mut self) -> &mut BTreeMap<GroupName, TemplateVersion> {
+        &mut self.record.pins
+    }
+
+    /// Releases that have proven themselves.
+    pub(crate) const fn good(&mut self) -> &mut Vec<Release> {
+        &mut self.record.memory.good
+    }
+
+    /// Images that must not take traffic.
+    pub(crate) const fn vetoes(&mut self) -> &mut BTreeMap<ImageId, Veto> {
+        &mut self.record.memory.vetoes
+    }
+
+    /// Images that the pipeline announced.
+    pub(crate) const fn published(&mut self) -> &mut BTreeMap<ImageId, Published> {
+        &mut self.record.memory.published
+    }
+
+    /// Why each image that asked to be taken is no candidate.
+    pub(crate) const fn refused(&mut self) -> &mut BTreeMap<ImageId, ForeignText> {
+        &mut self.record.memory.refused
+    }
+
+    // ---- the end ---------------------------------------------------------------------------------------------------
+
     /// What every outcome asks for, whatever it was about: patience, or a person.
     pub(crate) fn note_outcomes(&mut self) {
         let now = self.input.now;
@@ -144,7 +453,7 @@ impl<'a> Draft<'a> {
             let name = outcome.action.name();
             match &outcome.result {
                 ActionResult::Denied(message) => {
-                    self.next.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
+                    self.record.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
                 }
                 ActionResult::Busy(_) => self.look_again(now + BUSY_RECHECK),
                 // AWS tried: it was allowed.
@@ -155,7 +464,7 @@ impl<'a> Draft<'a> {
                 | ActionResult::NoTurn
                 | ActionResult::Gone
                 | ActionResult::Failed(_) => {
-                    self.next.denied.remove(name);
+                    self.record.denied.remove(name);
                 }
                 ActionResult::Changed | ActionResult::Frozen | ActionResult::Unsupported => {}
             }
@@ -166,15 +475,15 @@ impl<'a> Draft<'a> {
     /// Leaves out what AWS denies or is just busy with, and what would need it.
     fn leave_out(&mut self) {
         let now = self.input.now;
-        let before = self.actions.clone();
+        let before = self.effects.actions().to_vec();
         // Without work nobody asks for the permission any more.
-        let is_idle =
-            self.next.replacements.values().all(|work| work.phase.surge().is_none()) && self.next.ledger.is_empty();
-        self.next.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
-        for (action, denial) in self.next.denied.clone() {
+        let is_idle = self.record.replacements.values().all(|work| work.phase().surge().is_none())
+            && self.record.ledger.is_empty();
+        self.record.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
+        for (action, denial) in self.record.denied.clone() {
             let retry_at = denial.at + DENIED_RECHECK;
             if now < retry_at {
-                self.actions.retain(|planned| planned.name() != action);
+                self.effects.retain(|planned| planned.name() != action);
                 self.look_again(retry_at);
             }
             self.is_in(Condition::PermissionDenied { action }, denial.message);
@@ -186,16 +495,16 @@ impl<'a> Draft<'a> {
                 .iter()
                 .any(|outcome| matches!(outcome.result, ActionResult::Busy(_)) && outcome.action == *action)
         };
-        self.actions.retain(|action| !is_busy(action));
+        self.effects.retain(|action| !is_busy(action));
         // Without room a launch fails, and would count as an attempt.
         let makes_room = |action: &&Action| matches!(action, Action::SetMaximum { .. }) && action.is_disruptive();
         let missing: Vec<&GroupName> = before
             .iter()
             .filter(makes_room)
-            .filter(|action| !self.actions.contains(action))
+            .filter(|action| !self.effects.actions().contains(action))
             .filter_map(Action::group)
             .collect();
-        self.actions.retain(|action| {
+        self.effects.retain(|action| {
             let needs_room =
                 matches!(action, Action::Launch { .. } | Action::SetDesired { .. }) && action.is_disruptive();
             !(needs_room && action.group().is_some_and(|group| missing.contains(&group)))
@@ -208,18 +517,18 @@ impl<'a> Draft<'a> {
         // An answer without any group is no proof that anything is over.
         let is_blind = self.input.seen.groups.is_empty();
         let is_over = |key: &&String| !is_blind && !self.conditions.contains_key(*key);
-        let ended: Vec<String> = self.next.conditions.keys().filter(is_over).cloned().collect();
+        let ended: Vec<String> = self.record.conditions.keys().filter(is_over).cloned().collect();
         for condition in ended {
-            if let Some(ConditionSince { since, .. }) = self.next.conditions.remove(&condition) {
-                self.journal(None, &condition, "over", "");
+            if let Some(ConditionSince { since, .. }) = self.record.conditions.remove(&condition) {
+                self.history.condition(&condition, true, "");
                 self.news.push(News::Ended { condition, since });
             }
         }
         for (key, (condition, detail)) in std::mem::take(&mut self.conditions) {
-            match self.next.conditions.get_mut(&key) {
+            match self.record.conditions.get_mut(&key) {
                 None => {
-                    self.journal(None, "", &key, detail.clone());
-                    self.next
+                    self.history.condition(&key, false, detail.clone());
+                    self.record
                         .conditions
                         .insert(key, ConditionSince { since: now, announced_at: now, detail: detail.clone() });
                     self.news.push(News::Entered { condition, detail });
@@ -237,11 +546,12 @@ impl<'a> Draft<'a> {
 
     pub(crate) fn finish(mut self) -> Decision {
         self.announce();
-        let changed = self.input.record != Some(&self.next) || !self.journal.is_empty() || !self.consumed.is_empty();
+        let changed =
+            self.input.record != Some(&self.record) || !self.history.entries().is_empty() || !self.consumed.is_empty();
         if changed {
-            self.next.version += 1;
+            self.record.version += 1;
         }
-        let version = self.next.version;
+        let version = self.record.version;
         let groups: Vec<GroupName> = self.input.seen.groups.iter().map(|group| group.name.clone()).collect();
         let notifications = fold(self.news).into_iter().enumerate().map(|(index, news)| Notification {
             id: format!("{}-{version}-{index}", self.input.fleet),
@@ -252,11 +562,11 @@ impl<'a> Draft<'a> {
         });
         Decision {
             notifications: notifications.collect(),
-            next: self.next,
+            next: self.record,
             changed,
             consumed: self.consumed,
-            journal: self.journal,
-            actions: self.actions,
+            history: self.history.into_entries(),
+            actions: self.effects.into_actions(),
             waiting: self.waiting,
             recheck: self.recheck,
             begins_to_drift: self.begins_to_drift,

@@ -12,8 +12,9 @@ use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::policy::Policy;
-use crate::record::{DriftReason, LINEAGE_MEMORY, Phase, Record, Replacement};
+use crate::record::{DriftReason, LINEAGE_MEMORY, Record, Replacement};
 use crate::text::ForeignText;
+use crate::transitions::ReplacementEnd;
 
 mod breaker;
 mod reasons;
@@ -86,6 +87,13 @@ impl Findings {
         !policy.rules.is_disjoint(&self.unread)
     }
 
+    /// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left
+    /// its successor behind, which is a member now.
+    pub(crate) fn count_again(mut self, draft: &mut Draft<'_>, standing: &Standing<'_>) -> Self {
+        breaker::judge(draft, standing, &mut self);
+        self
+    }
+
     /// Whether an instance is known to be free of all that it was found drifted for. Unread is not free.
     pub(crate) fn is_cleared(&self, instance: &InstanceId, replacement: &Replacement) -> bool {
         !self.drifted.contains_key(instance)
@@ -103,7 +111,7 @@ pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record
 /// Finds what has drifted and brings the record's list of drifted instances up to it.
 pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
-    let mut findings = read(draft.input.seen, standing, &listed, &draft.next);
+    let mut findings = read(draft.input().seen, standing, &listed, draft.record());
     report::weigh(draft, standing, &listed, &mut findings);
     for (id, reason) in reasons::read(draft, standing) {
         findings.drifted.entry(id).or_default().others.insert(reason);
@@ -111,7 +119,7 @@ pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings
     let is_untold = |(id, work): &(&InstanceId, &Replacement)| {
         work.drift.iter().any(|reason| !reasons::can_be_told(draft, standing, id, reason))
     };
-    findings.untold = draft.next.replacements.iter().filter(is_untold).map(|(id, _)| id.clone()).collect();
+    findings.untold = draft.record().replacements.iter().filter(is_untold).map(|(id, _)| id.clone()).collect();
     forget(draft);
     keep_backlog(draft, &findings);
     if !findings.missing.is_empty() {
@@ -123,17 +131,11 @@ pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings
     }
     breaker::judge(draft, standing, &mut findings);
     update_record(draft, standing, &findings);
-    if !findings.unread.is_empty() && !draft.next.replacements.is_empty() {
-        draft.look_again(draft.input.now + UNREAD_RECHECK);
+    if !findings.unread.is_empty() && !draft.record().replacements.is_empty() {
+        draft.look_again(draft.input().now + UNREAD_RECHECK);
     }
     breaker::judge_rules(draft, standing, &findings);
     findings
-}
-
-/// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left its
-/// successor behind, which is a member now.
-pub(crate) fn count_again(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &mut Findings) {
-    breaker::judge(draft, standing, findings);
 }
 
 fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, record: &Record) -> Findings {
@@ -160,7 +162,7 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
                     // Off the list, a rule still holds for work that was admitted under it.
                     let known = record.replacements.get(&member.id);
                     let is_under_way = known.is_some_and(|replacement| {
-                        replacement.phase.surge().is_some() && replacement.findings.contains_key(&rule)
+                        replacement.phase().surge().is_some() && replacement.findings.contains_key(&rule)
                     });
                     // Where nothing says which group is live, what is on record is neither new nor over.
                     let is_asked = listed.contains(&rule) && (standing.is_live(&group.name) || known.is_some());
@@ -181,14 +183,12 @@ fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>
 
 /// Forgets what concerns instances that are gone, and descent that is too old to matter.
 fn forget(draft: &mut Draft<'_>) {
-    let seen = draft.input.seen;
-    let now = draft.input.now;
+    let seen = draft.input().seen;
+    let now = draft.input().now;
     let is_member = |id: &InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
     // An answer without any group is no proof that every instance is gone.
     if !seen.groups.is_empty() {
-        draft.next.shown.retain(|id, _| is_member(id));
-        draft.next.asked_to_replace.retain(|id, _| is_member(id));
-        draft.next.lineage.retain(|id, descent| is_member(id) && now < descent.at + LINEAGE_MEMORY);
+        draft.forget_all_but(is_member, |descent| now < descent.at + LINEAGE_MEMORY);
     }
 }
 
@@ -197,18 +197,18 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     let released = |record: Option<&Record>| {
         record.and_then(|record| record.release.as_ref()).map(|release| release.template.clone())
     };
-    let is_new = released(Some(&draft.next)) != released(draft.input.record);
+    let is_new = released(Some(draft.record())) != released(draft.input().record);
     let is_of_other_version =
         |drift: &Drift| drift.others.iter().any(|reason| matches!(reason, DriftReason::Template { .. }));
     let others = findings.drifted.iter().filter(|(_, drift)| is_of_other_version(drift)).map(|(id, _)| id.clone());
     let others: BTreeSet<InstanceId> = others.collect();
     if is_new {
-        draft.next.backlog = others;
-    } else if !draft.input.seen.groups.is_empty() {
-        draft.next.backlog.retain(|id| others.contains(id));
+        *draft.backlog() = others;
+    } else if !draft.input().seen.groups.is_empty() {
+        draft.backlog().retain(|id| others.contains(id));
     }
-    if !draft.next.backlog.is_empty() {
-        let count = draft.next.backlog.len();
+    if !draft.record().backlog.is_empty() {
+        let count = draft.record().backlog.len();
         draft.is_in(Condition::Backlog, format!("{count} instances run another version than the release"));
     }
 }
@@ -216,39 +216,25 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
 /// New drift enters the record; drift that is over, and drift of instances that are gone, leaves it. What is under way
 /// is left to [`crate::replacement`].
 fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
-    let now = draft.input.now;
     for (id, found) in &findings.drifted {
         let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
         // Successors that are still on trial are judged by their own replacement.
-        if draft.next.successors().any(|successor| successor == id) {
+        if draft.record().successors().any(|successor| successor == id) {
             continue;
         }
         let reasons = found.reasons();
-        if let Some(known) = draft.next.replacements.get_mut(id) {
-            known.drift = reasons;
-            known.findings.clone_from(rules);
-            continue;
+        if draft.record().replacements.contains_key(id) {
+            draft.drifts_for(id, reasons, rules);
+        } else {
+            draft.begin_replacement(id, (group.name.clone(), member.zone.clone()), reasons, rules.clone());
         }
-        draft.begins_to_drift.extend(rules.keys().cloned());
-        let names: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-        draft.journal(Some(id), "", "debouncing", names.join(", "));
-        let replacement = Replacement {
-            group: group.name.clone(),
-            zone: member.zone.clone(),
-            drift: reasons,
-            findings: rules.clone(),
-            detected_at: now,
-            phase: Phase::Debouncing,
-            failures: Vec::new(),
-        };
-        draft.next.replacements.insert(id.clone(), replacement);
     }
     let idle: Vec<InstanceId> = draft
-        .next
+        .record()
         .replacements
         .iter()
-        .filter(|(_, replacement)| replacement.phase.surge().is_none())
+        .filter(|(_, replacement)| replacement.phase().surge().is_none())
         .map(|(id, _)| id.clone())
         .collect();
     for id in idle {
@@ -257,10 +243,9 @@ fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Find
 }
 
 fn leave_if_over(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let Some(replacement) = draft.next.replacements.get(id) else { return };
-    let from = replacement.phase.name();
-    let is_member = draft.input.seen.groups.iter().any(|group| group.member(id).is_some());
-    let why = if !is_member && !draft.input.seen.groups.is_empty() {
+    let Some(replacement) = draft.record().replacements.get(id) else { return };
+    let is_member = draft.input().seen.groups.iter().any(|group| group.member(id).is_some());
+    let why = if !is_member && !draft.input().seen.groups.is_empty() {
         "the instance is gone"
     } else if standing.live.is_some() && !standing.is_live(&replacement.group) {
         "its group is no longer the live one"
@@ -269,14 +254,13 @@ fn leave_if_over(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Find
     } else {
         return;
     };
-    draft.next.replacements.remove(id);
-    draft.journal(Some(id), from, "cleared", why);
+    draft.end_replacement(id, ReplacementEnd::Cleared, why);
 }
 
 /// Whether the successor of a replacement drifts for what its ancestor is replaced for, and lastingly so.
 pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &Replacement) -> Recurrence {
-    let Some(surge) = replacement.phase.surge() else { return Recurrence::None };
-    let Some(found) = replacement.phase.successor().and_then(|successor| findings.drifted.get(successor)) else {
+    let Some(surge) = replacement.phase().surge() else { return Recurrence::None };
+    let Some(found) = replacement.phase().successor().and_then(|successor| findings.drifted.get(successor)) else {
         return Recurrence::None;
     };
     let recurs = |reason: &DriftReason| reason.is_inherited() && replacement.drift.contains(reason);
@@ -287,7 +271,7 @@ pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &R
     let lasting_from = broken.map(|(_, finding)| finding.recorded_at + surge.policy.debounce).min();
     match lasting_from {
         None => Recurrence::None,
-        Some(at) if draft.input.now >= at => Recurrence::Lasting,
+        Some(at) if draft.input().now >= at => Recurrence::Lasting,
         Some(at) => Recurrence::Until(at),
     }
 }
@@ -305,12 +289,12 @@ pub(crate) fn ask_to_replace(
     if live.active().all(|member| member.id != *instance) {
         return Err(format!("{instance} is no instance of {}, which is live", live.name).into());
     }
-    if draft.next.replacements.get(instance).is_some_and(|work| work.phase.surge().is_some()) {
+    if draft.record().replacements.get(instance).is_some_and(|work| work.phase().surge().is_some()) {
         return Err(format!("{instance} is being replaced already").into());
     }
-    draft.next.asked_to_replace.insert(instance.clone(), actor.clone());
+    draft.ask_to_replace(instance, actor);
     // What has drifted was found before the command was read.
-    draft.look_again(draft.input.now + LOOK_MIN);
+    draft.look_again(draft.input().now + LOOK_MIN);
     Ok(())
 }
 

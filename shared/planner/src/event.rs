@@ -1,4 +1,4 @@
-//! Every line of the journal as an event, for pipelines that wait: `docs/events.md`.
+//! Every entry of the history as an event, for pipelines that wait: `docs/events.md`.
 //!
 //! What is sent is fixed when it is committed: an event that is sent twice is the same one twice, its id included.
 
@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decision::{Decision, JournalEntry};
-use crate::machine;
+use crate::decision::Decision;
 use crate::observation::FreezeScope;
-use crate::record::{Cutover, CutoverOutcome, Record, Route};
+use crate::record::history::{Change, HistoryEntry};
+use crate::record::{Cutover, Record, Route};
+use crate::transitions::Step;
 
 /// The source of every event.
 pub const SOURCE: &str = "driftless";
@@ -62,18 +63,18 @@ pub enum Part {
 }
 
 impl Part {
-    fn of(entry: &JournalEntry) -> Self {
-        let is_of_cutover = || {
-            let begins = entry.from.is_empty() && entry.to == "queued";
-            begins || machine::cutover_phases().any(|phase| phase == entry.from)
-        };
-        match (entry.to.as_str(), &entry.instance) {
-            ("settled", _) => Self::Setting,
-            (_, Some(_)) => Self::Replacement,
-            ("done" | "not-done", None) if !is_of_cutover() => Self::Command,
-            ("vetoed" | "unvetoed", None) => Self::Image,
-            _ if is_of_cutover() => Self::Cutover,
-            _ => Self::State,
+    const fn of(change: &Change) -> Self {
+        match change {
+            Change::Replacement { .. }
+            | Change::Evidence { .. }
+            | Change::SurplusKept { .. }
+            | Change::Quarantine { .. }
+            | Change::Finding { .. } => Self::Replacement,
+            Change::Cutover { .. } | Change::CutoverWaits { .. } => Self::Cutover,
+            Change::Condition { .. } | Change::RuleBreaker { .. } | Change::Adoption { .. } => Self::State,
+            Change::Command { .. } => Self::Command,
+            Change::Setting { .. } => Self::Setting,
+            Change::Image { .. } => Self::Image,
         }
     }
 }
@@ -82,11 +83,11 @@ impl Decision {
     /// The events of its journal, in batches that are committed with it.
     pub fn events(&self) -> Vec<EventBatch> {
         let (next, fleet) = (&self.next, &self.next.fleet);
-        let mut ends_to_come = self.journal.iter().filter(|entry| is_end(entry)).count();
-        let events = self.journal.iter().enumerate().map(|(number, entry)| {
+        let mut ends_to_come = self.history.iter().filter(|entry| is_end(&entry.change)).count();
+        let events = self.history.iter().enumerate().map(|(number, entry)| {
             let id = format!("{fleet}-{}-e{number}", next.version);
             let about = About::of(entry, next, ends_to_come);
-            if is_end(entry) {
+            if is_end(&entry.change) {
                 ends_to_come = ends_to_come.saturating_sub(1);
             }
             Event { detail: detail(&id, Some(fleet.as_str()), entry, &about), id, at: entry.at }
@@ -103,14 +104,14 @@ impl EventBatch {
     }
 
     /// The event of a line that no decision wrote: a freeze, or its end.
-    pub fn alone(scope: &FreezeScope, line: &JournalEntry) -> Self {
+    pub fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let fleet = match scope {
             FreezeScope::Account => None,
             FreezeScope::Fleet(fleet) => Some(fleet.as_str()),
         };
         // No fleet has a name in capitals.
         let id = format!("{}-{}e", fleet.unwrap_or("ACCOUNT"), line.at.as_nanosecond());
-        let about = About { subject: line.from.clone(), image: None, cutover: None };
+        let about = About { subject: line.from().into_owned(), image: None, cutover: None };
         let event = Event { detail: detail(&id, fleet, line, &about), id: id.clone(), at: line.at };
         Self { id, events: vec![event] }
     }
@@ -124,53 +125,58 @@ struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    fn of(entry: &'a JournalEntry, next: &'a Record, ends_to_come: usize) -> Self {
+    fn of(entry: &'a HistoryEntry, next: &'a Record, ends_to_come: usize) -> Self {
         let of_release = || next.release.as_ref().map(|release| release.image.as_str());
-        match Part::of(entry) {
-            Part::Replacement => {
-                let subject = entry.instance.as_ref().map_or_else(String::new, ToString::to_string);
-                Self { subject, image: of_release(), cutover: None }
+        match &entry.change {
+            Change::Replacement { instance, .. }
+            | Change::Evidence { instance, .. }
+            | Change::SurplusKept { instance }
+            | Change::Quarantine { instance, .. }
+            | Change::Finding { instance } => {
+                Self { subject: instance.to_string(), image: of_release(), cutover: None }
             }
             // What has ended is remembered in the order in which it ended; what is under way came after it.
-            Part::Cutover if ends_to_come > 0 => {
+            Change::Cutover { .. } | Change::CutoverWaits { .. } if ends_to_come > 0 => {
                 let past = next.memory.past.len().checked_sub(ends_to_come).and_then(|at| next.memory.past.get(at));
                 let subject = past.map_or_else(String::new, |past| past.id.clone());
                 Self { subject, image: past.map(|past| past.candidate.image.as_str()), cutover: None }
             }
-            Part::Cutover => {
+            Change::Cutover { .. } | Change::CutoverWaits { .. } => {
                 let cutover = next.cutover.as_ref();
                 let subject = cutover.map_or_else(String::new, |cutover| cutover.id.clone());
                 Self { subject, image: cutover.map(|cutover| cutover.candidate.image.as_str()), cutover }
             }
-            Part::State => {
-                let key = if entry.from.is_empty() { &entry.to } else { &entry.from };
-                Self { subject: key.clone(), image: None, cutover: next.cutover.as_ref() }
+            Change::Condition { .. } | Change::RuleBreaker { .. } | Change::Adoption { .. } => {
+                let subject = if entry.from().is_empty() { entry.to() } else { entry.from() };
+                Self { subject: subject.into_owned(), image: None, cutover: next.cutover.as_ref() }
             }
-            Part::Image => Self { subject: entry.from.clone(), image: Some(&entry.from), cutover: None },
-            Part::Command | Part::Setting => Self { subject: entry.from.clone(), image: None, cutover: None },
+            Change::Image { image, .. } => {
+                Self { subject: image.to_string(), image: Some(image.as_str()), cutover: None }
+            }
+            Change::Command { .. } | Change::Setting { .. } => {
+                Self { subject: entry.from().into_owned(), image: None, cutover: None }
+            }
         }
     }
 }
 
 /// Whether a cutover ends with it.
-fn is_end(entry: &JournalEntry) -> bool {
-    let outcomes =
-        [CutoverOutcome::Done, CutoverOutcome::Aborted, CutoverOutcome::Superseded, CutoverOutcome::RolledBack];
-    Part::of(entry) == Part::Cutover && outcomes.iter().any(|outcome| outcome.name() == entry.to)
+const fn is_end(change: &Change) -> bool {
+    matches!(change, Change::Cutover { to: Step::Ends(_), .. })
 }
 
 /// The same text in every build, whatever order `serde_json` keeps there.
-fn detail(id: &str, fleet: Option<&str>, entry: &JournalEntry, about: &About<'_>) -> String {
+fn detail(id: &str, fleet: Option<&str>, entry: &HistoryEntry, about: &About<'_>) -> String {
     let mut detail = json!({
         "schema_version": SCHEMA_VERSION,
         "id": id,
         "at": entry.at,
         "fleet": fleet,
-        "machine": Part::of(entry),
+        "machine": Part::of(&entry.change),
         "subject": about.subject,
-        "instance": entry.instance,
-        "from": entry.from,
-        "to": entry.to,
+        "instance": entry.instance(),
+        "from": entry.from(),
+        "to": entry.to(),
         "reason": entry.why,
         "actor": entry.actor,
         "image": about.image,
@@ -191,10 +197,10 @@ fn under_way(cutover: &Cutover) -> Value {
         "id": cutover.id,
         "image": cutover.candidate.image,
         "build": cutover.candidate.build,
-        "phase": cutover.phase.name(),
+        "phase": cutover.phase().name(),
         "approval": cutover.policy.cutover.approval,
         "started_at": cutover.started_at,
-        "deadline": cutover.deadline,
+        "deadline": cutover.deadline(),
         "old_group": cutover.old_group,
         "new_group": cutover.new_group,
         "target_group": target_group,

@@ -86,12 +86,12 @@ impl Verdict {
 /// Decides, as [`decide()`](crate::decide()) does, and says what from.
 pub fn explain(input: Input<'_>) -> Explanation {
     let mut draft = Draft::new(input);
-    draft.verdicts = Some(BTreeMap::new());
-    let standing = take_steps(&mut draft);
-    let under_way = draft.next.cutover.as_ref();
+    let mut verdicts = BTreeMap::new();
+    let standing = take_steps(&mut draft, Some(&mut verdicts));
+    let under_way = draft.record().cutover.as_ref();
     let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&draft, &standing, cutover)).unwrap_or_default();
     // Until it is over, what comes is compared with what it replaces.
-    let release = under_way.map(|cutover| &cutover.rollback_to).or(draft.next.release.as_ref());
+    let release = under_way.map(|cutover| &cutover.rollback_to).or(draft.record().release.as_ref());
     let image_verdicts = match (&standing.policy, release) {
         (Ok(policy), Some(release)) => candidate::verdicts(&draft, policy, release),
         (Ok(_) | Err(_), _) => BTreeMap::new(),
@@ -102,7 +102,7 @@ pub fn explain(input: Input<'_>) -> Explanation {
         live: standing.live.map(|group| group.name.clone()),
         policy: standing.policy,
         obstacle: standing.obstacle,
-        verdicts: draft.verdicts.take().unwrap_or_default(),
+        verdicts,
         cutover_verdicts,
         image_verdicts,
         decision: draft.finish(),

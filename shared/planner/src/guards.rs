@@ -58,7 +58,7 @@ pub(crate) fn refusal(
     findings: &Findings,
     id: &InstanceId,
 ) -> Option<Waiting> {
-    let replacement = draft.next.replacements.get(id)?.clone();
+    let replacement = draft.record().replacements.get(id)?.clone();
     // The stop switch is the first reason that a person is told, whatever else would say no.
     let hold = draft.hold(standing.mode());
     let policy = match &standing.policy {
@@ -66,7 +66,7 @@ pub(crate) fn refusal(
         Err(problem) => return hold.or_else(|| Some(Waiting::PolicyInvalid { problem: problem.clone() })),
     };
     let until = crate::drift::debounced_at(&replacement, policy.debounce);
-    if draft.input.now < until {
+    if draft.input().now < until {
         return Some(Waiting::Debounce { until });
     }
     let (Some(group), None) = (standing.live, &standing.obstacle) else {
@@ -85,7 +85,7 @@ pub(crate) fn refusal(
     }
     let refused = GUARDS.iter().find_map(|(_, _, verdict)| verdict(&candidate));
     if group_is_asked(&candidate).is_some() {
-        draft.look_again(draft.input.now + LOOK_MIN);
+        draft.look_again(draft.input().now + LOOK_MIN);
     }
     if matches!(refused, Some(Waiting::BelowFloor { .. }))
         && let Some(detail) = nothing_can_go_first(policy, group)
@@ -109,7 +109,7 @@ pub(crate) fn verdicts(
     findings: &Findings,
     id: &InstanceId,
 ) -> Vec<Verdict> {
-    let Some(replacement) = draft.next.replacements.get(id) else { return Vec::new() };
+    let Some(replacement) = draft.record().replacements.get(id) else { return Vec::new() };
     let freeze = Verdict::of("freeze", "nobody froze it", draft.hold(None));
     let obstacle = match (standing.live, &standing.obstacle) {
         (Some(_), None) => None,
@@ -121,7 +121,7 @@ pub(crate) fn verdicts(
     let (policy, mut asked) = match &standing.policy {
         Ok(policy) => {
             let until = crate::drift::debounced_at(replacement, policy.debounce);
-            let young = (draft.input.now < until).then_some(Waiting::Debounce { until });
+            let young = (draft.input().now < until).then_some(Waiting::Debounce { until });
             let gone = member.is_none().then(|| Waiting::NotInService { state: "gone".into() });
             let unknown = (!findings.missing.is_empty()).then(rule_unknown);
             let observed = (policy.mode == Mode::Observe).then_some(Waiting::Observed);
@@ -160,10 +160,10 @@ pub(crate) fn verdicts(
 /// A backlog is told of as a whole, and so is what goes beyond a handful.
 fn is_worth_telling(draft: &Draft<'_>, id: &InstanceId) -> bool {
     let key = |id: &InstanceId| Condition::WouldReplace { instance: id.clone() }.key();
-    let told = |id: &&InstanceId| draft.next.conditions.contains_key(&key(id));
+    let told = |id: &&InstanceId| draft.record().conditions.contains_key(&key(id));
     let is_told = told(&id);
-    let known = draft.next.replacements.keys().filter(told).count();
-    let is_backlog = draft.next.backlog.contains(id);
+    let known = draft.record().replacements.keys().filter(told).count();
+    let is_backlog = draft.record().backlog.contains(id);
     !is_backlog && (is_told || known + draft.new_conditions("would-replace:") < WOULD_REPLACE_MAX)
 }
 
@@ -185,19 +185,19 @@ fn rule_unknown() -> Waiting {
 }
 
 fn window_is_open(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let (window, now) = (&candidate.policy.window, candidate.draft.input.now);
+    let (window, now) = (&candidate.policy.window, candidate.draft.input().now);
     (!window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
 }
 
 fn no_cutover(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let cutover = candidate.draft.next.cutover.as_ref();
+    let cutover = candidate.draft.record().cutover.as_ref();
     cutover.filter(|cutover| cutover.stops_replacements()).map(|_| Waiting::CutoverUnderWay)
 }
 
 /// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted
 /// before, or looked so.
 fn group_is_asked(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let is_asked = candidate.draft.input.seen.hook_timeouts.contains_key(&candidate.group.name);
+    let is_asked = candidate.draft.input().seen.hook_timeouts.contains_key(&candidate.group.name);
     (!is_asked).then(|| Waiting::GroupNotFit { problem: "its hooks and refreshes are read at the next look".into() })
 }
 
@@ -209,10 +209,10 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
             return unfit(format!("{process} is suspended on {}", group.name));
         }
     }
-    if candidate.draft.input.seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
+    if candidate.draft.input().seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
         return unfit(format!("an instance refresh is under way on {}", group.name));
     }
-    let release = candidate.draft.next.release.as_ref();
+    let release = candidate.draft.record().release.as_ref();
     if let (TemplateReference::Numbered(found), Some(release)) = (&group.template, release)
         && *found != release.template
     {
@@ -222,9 +222,9 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
         ));
     }
     let is_ours = |member: &Member| {
-        candidate.draft.next.replacements.iter().any(|(id, replacement)| {
-            replacement.phase.surge().is_some()
-                && (*id == member.id || replacement.phase.successor() == Some(&member.id))
+        candidate.draft.record().replacements.iter().any(|(id, replacement)| {
+            replacement.phase().surge().is_some()
+                && (*id == member.id || replacement.phase().successor() == Some(&member.id))
         })
     };
     let foreign = group.members.iter().find(|member| {
@@ -235,7 +235,7 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
         return unfit(format!("another activity is under way: {} is {}", member.id, lifecycle_word(member)));
     }
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
-    if candidate.draft.next.slots_used(&group.name) == 0 && active != group.desired {
+    if candidate.draft.record().slots_used(&group.name) == 0 && active != group.desired {
         return unfit(format!("{} wants {} instances and has {active}", group.name, group.desired));
     }
     None
@@ -243,15 +243,15 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 
 /// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
 fn is_no_newcomer(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let launched_at = candidate.draft.input.seen.machines.get(candidate.id).map(|machine| machine.launched_at);
+    let launched_at = candidate.draft.input().seen.machines.get(candidate.id).map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {
-        let Phase::Launching(surge) = &replacement.phase else { return false };
+        let Phase::Launching(surge) = replacement.phase() else { return false };
         // EC2 tells launch times in whole seconds.
         launched_at.is_none_or(|at| at.as_second() >= surge.admitted_at.as_second())
     };
     let (ancestor, _) = candidate
         .draft
-        .next
+        .record()
         .replacements
         .iter()
         .find(|(_, replacement)| replacement.group == candidate.group.name && awaits_it(replacement))?;
@@ -273,15 +273,15 @@ fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 }
 
 fn rule_breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let (rule, fleets) = crate::drift::open_rule_breaker(&candidate.draft.next, &candidate.replacement.drift)?;
+    let (rule, fleets) = crate::drift::open_rule_breaker(&candidate.draft.record(), &candidate.replacement.drift)?;
     Some(Waiting::RuleBreakerOpen { rule, fleets })
 }
 
 /// What was replaced for the same reasons and had a successor that drifted for them shows that the next one would too.
 fn breeds_true(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let is_held = |reason: &DriftReason, stopped: &Replacement| reason.is_inherited() && stopped.drift.contains(reason);
-    candidate.draft.next.replacements.iter().find_map(|(id, stopped)| {
-        let Phase::Stopped(Stopped { why, .. }) = &stopped.phase else { return None };
+    candidate.draft.record().replacements.iter().find_map(|(id, stopped)| {
+        let Phase::Stopped(Stopped { why, .. }) = stopped.phase() else { return None };
         let ancestor = match why {
             StopReason::Lineage { ancestor, .. } => ancestor,
             StopReason::Recurrence { .. } => id,
@@ -294,10 +294,10 @@ fn breeds_true(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 
 fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let group = candidate.group;
-    let seen = candidate.draft.input.seen;
+    let seen = candidate.draft.input().seen;
     // A successor is no member yet: a share must not grow by what it has started. Nor by a launch that did not answer,
     // whose instance nobody knows for a successor: so a share is never of more than the base of the surges under way.
-    let is_successor = |member: &Member| candidate.draft.next.successors().any(|successor| *successor == member.id);
+    let is_successor = |member: &Member| candidate.draft.record().successors().any(|successor| *successor == member.id);
     let in_u32 = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let members: Vec<&Member> = group.active().filter(|member| !is_successor(member)).collect();
     let serving = members.iter().filter(|member| seen.is_serving(group, member)).count();
@@ -307,7 +307,7 @@ fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let limit = if launches_by_desired(candidate.draft) { limit.min(1) } else { limit };
     // What does not serve, whoever's doing it is, disrupts as much as a replacement does.
     let has_slot = |id: &InstanceId| {
-        candidate.draft.next.replacements.get(id).is_some_and(|replacement| replacement.phase.surge().is_some())
+        candidate.draft.record().replacements.get(id).is_some_and(|replacement| replacement.phase().surge().is_some())
     };
     let idle = group.active().filter(|member| {
         !seen.is_serving(group, member) && !is_successor(member) && !has_slot(&member.id) && member.id != *candidate.id
@@ -315,32 +315,32 @@ fn budget_is_left(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     // Nothing is lost by replacing what does not serve: others that do not serve must not keep it here for ever.
     let is_serving = group.member(candidate.id).is_some_and(|member| seen.is_serving(group, member));
     let idle = if is_serving { idle.count() } else { 0 };
-    let used = candidate.draft.next.slots_used(&group.name) + idle;
+    let used = candidate.draft.record().slots_used(&group.name) + idle;
     let used = in_u32(used);
     (used >= limit).then_some(Waiting::BudgetSpent { used, limit })
 }
 
 /// The desired capacities that a group had before each of its surges.
 pub(crate) fn bases(draft: &Draft<'_>, group: &Group) -> impl Iterator<Item = u32> {
-    let works = draft.next.replacements.values().filter(|work| work.group == group.name);
-    works.filter_map(|work| work.phase.surge()).map(|surge| surge.base_desired)
+    let works = draft.record().replacements.values().filter(|work| work.group == group.name);
+    works.filter_map(|work| work.phase().surge()).map(|surge| surge.base_desired)
 }
 
 /// Whether surges raise the desired capacity, since `LaunchInstances` was refused not long ago.
 pub(crate) fn launches_by_desired(draft: &Draft<'_>) -> bool {
-    draft.next.launches_by_desired_since.is_some_and(|since| draft.input.now < since + LAUNCH_BY_DESIRED_FOR)
+    draft.record().launches_by_desired_since.is_some_and(|since| draft.input().now < since + LAUNCH_BY_DESIRED_FOR)
 }
 
 fn quarantine_has_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let record = &candidate.draft.next;
+    let record = &candidate.draft.record();
     let is_full = candidate.policy.replace == ReplaceBy::Quarantine && quarantine::is_full(record);
     let until = record.quarantined.values().map(|kept| kept.until).min();
     is_full.then_some(Waiting::QuarantineFull { until })
 }
 
 fn fleet_has_room(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let until = candidate.draft.next.back_off.as_ref()?.until;
-    (candidate.draft.input.now < until).then_some(Waiting::CapacityShort { until })
+    let until = candidate.draft.record().back_off.as_ref()?.until;
+    (candidate.draft.input().now < until).then_some(Waiting::CapacityShort { until })
 }
 
 /// Where the drifted instance goes first, the floor must hold without it.
@@ -369,7 +369,7 @@ fn nothing_can_go_first(policy: &Policy, group: &Group) -> Option<String> {
 
 fn back_off_is_over(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     let until = crate::replacement::back_off_until(candidate.replacement)?;
-    (candidate.draft.input.now < until).then_some(Waiting::BackOff { until })
+    (candidate.draft.input().now < until).then_some(Waiting::BackOff { until })
 }
 
 fn is_unprotected(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
@@ -381,7 +381,7 @@ fn is_in_service(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     if member.lifecycle != Lifecycle::InService {
         return Some(Waiting::NotInService { state: lifecycle_word(member) });
     }
-    let targets = &candidate.draft.input.seen.targets;
+    let targets = &candidate.draft.input().seen.targets;
     let fails = candidate.group.target_groups.iter().any(|arn| {
         let health = targets.get(arn).and_then(|targets| targets.get(&member.id));
         matches!(health, Some(TargetHealth::Unhealthy(_)))

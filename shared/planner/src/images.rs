@@ -5,18 +5,19 @@ use crate::draft::Draft;
 use crate::drift::CONFIRMATION_GRACE;
 use crate::fact::{AlarmFact, AlarmState, Fact, ImageChange, ImageFact, ImageReference, ImageSource};
 use crate::limits::LOOK_MIN;
+use crate::record::history::ImageChange as ImageAct;
 use crate::record::{PUBLISHED_MAX, Published};
 
 /// Uses the reports of images and alarms.
 pub(crate) fn take_note(draft: &mut Draft<'_>) {
-    for fact in draft.input.facts {
+    for fact in draft.input().facts {
         match fact {
             Fact::Image(report) => {
                 announced(draft, report);
-                draft.consumed.push(fact.key());
+                draft.consume(fact.key());
             }
-            Fact::Alarm(report) if is_ahead(draft, report) => draft.look_again(draft.input.now + LOOK_MIN),
-            Fact::Alarm(_) => draft.consumed.push(fact.key()),
+            Fact::Alarm(report) if is_ahead(draft, report) => draft.look_again(draft.input().now + LOOK_MIN),
+            Fact::Alarm(_) => draft.consume(fact.key()),
             Fact::Compliance(_) | Fact::Command(_) => {}
         }
     }
@@ -25,10 +26,10 @@ pub(crate) fn take_note(draft: &mut Draft<'_>) {
 
 /// Whether an alarm is reported to ring which the read does not show ringing yet: it is kept for a moment, and read again.
 fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
-    let read = draft.input.seen.alarms.get(&report.alarm);
+    let read = draft.input().seen.alarms.get(&report.alarm);
     report.state == AlarmState::Alarm
         && read.is_some_and(|read| read.since < report.since)
-        && draft.input.now < report.since + CONFIRMATION_GRACE
+        && draft.input().now < report.since + CONFIRMATION_GRACE
 }
 
 /// Only what came over Driftless's own bus announces: its policy names who may send it.
@@ -36,27 +37,27 @@ fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
     let (ImageSource::Published, ImageReference::Ami(image)) = (report.source, &report.image) else { return };
     match report.change {
         ImageChange::Available => {
-            let known = draft.next.memory.published.get(image);
+            let known = draft.record().memory.published.get(image);
             if known.is_some_and(|known| known.at >= report.at) {
                 return;
             }
-            draft.journal(None, "", &image.to_string(), "announced by the pipeline");
+            draft.history().image(image, ImageAct::Announced, "announced by the pipeline");
             let published = Published { at: report.at, build: report.build.clone() };
-            draft.next.memory.published.insert(image.clone(), published);
-            if !draft.input.seen.images.contains_key(image) {
+            draft.published().insert(image.clone(), published);
+            if !draft.input().seen.images.contains_key(image) {
                 // What its tags do not show is read by its id, now that the id is remembered.
-                draft.look_again(draft.input.now);
+                draft.look_again(draft.input().now);
             }
         }
         ImageChange::Disabled | ImageChange::Deregistered | ImageChange::Failed => {
-            draft.next.memory.published.remove(image);
+            draft.published().remove(image);
         }
     }
 }
 
 fn forget_superseded(draft: &mut Draft<'_>) {
-    while draft.next.memory.published.len() > PUBLISHED_MAX {
-        let published = &mut draft.next.memory.published;
+    let published = draft.published();
+    while published.len() > PUBLISHED_MAX {
         let oldest = published.iter().min_by_key(|(_, known)| known.at).map(|(image, _)| image.clone());
         let Some(oldest) = oldest else { break };
         published.remove(&oldest);

@@ -21,10 +21,10 @@ const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
 pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
-    let surges = u32::try_from(draft.next.slots_used(&group.name)).unwrap_or(u32::MAX);
+    let surges = u32::try_from(draft.record().slots_used(&group.name)).unwrap_or(u32::MAX);
     let is_launching = |phase: &Phase| matches!(phase, Phase::Launching(_));
     let launches =
-        draft.next.replacements.values().filter(|other| other.group == group.name && is_launching(&other.phase));
+        draft.record().replacements.values().filter(|other| other.group == group.name && is_launching(other.phase()));
     let launches = u32::try_from(launches.count()).unwrap_or(u32::MAX);
     // A describe that trails shows a desired capacity without the newest successors: then the base tells.
     let needed = base.saturating_add(surges).max(group.desired.saturating_add(launches));
@@ -32,24 +32,14 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
         return;
     }
     note_raise(draft, group, needed);
-    for action in &mut draft.actions {
-        // Two surges admitted together are one raise: a second write would not find the value that it expects.
-        if let Action::SetMaximum { group: raised, maximum, .. } = action
-            && *raised == group.name
-        {
-            *maximum = needed;
-            return;
-        }
-    }
-    draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum: needed });
+    draft.raise_maximum(&group.name, group.max, needed);
 }
 
 /// Each raise has an entry of its own, so that one which was committed and never written is told from the one before.
 fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     let raised =
         |entry: &&mut LedgerEntry| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
-    if let Some(LedgerEntry { setting: Setting::Maximum { had, wrote }, .. }) =
-        draft.next.ledger.iter_mut().rfind(raised)
+    if let Some(LedgerEntry { setting: Setting::Maximum { had, wrote }, .. }) = draft.ledger().iter_mut().rfind(raised)
     {
         if group.max == *had {
             *wrote = needed;
@@ -59,14 +49,12 @@ fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
             // What someone else wrote meanwhile is what must be there again.
             let is_other =
                 |entry: &LedgerEntry| entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. });
-            draft.next.ledger.retain(is_other);
+            draft.ledger().retain(is_other);
         }
     }
-    draft.next.ledger.push(LedgerEntry {
-        group: group.name.clone(),
-        setting: Setting::Maximum { had: group.max, wrote: needed },
-        since: draft.input.now,
-    });
+    let since = draft.input().now;
+    let setting = Setting::Maximum { had: group.max, wrote: needed };
+    draft.ledger().push(LedgerEntry { group: group.name.clone(), setting, since });
 }
 
 /// Scale-in must not take the one instance that has just been launched for a purpose.
@@ -78,12 +66,12 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     let entry = LedgerEntry {
         group: group.name.clone(),
         setting: Setting::Protection { instance: successor.id.clone() },
-        since: draft.input.now,
+        since: draft.input().now,
     };
-    if !draft.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        draft.next.ledger.push(entry);
+    if !draft.record().ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        draft.ledger().push(entry);
     }
-    draft.actions.push(Action::Protect {
+    draft.act(Action::Protect {
         group: group.name.clone(),
         instance: successor.id.clone(),
         protection: Protection::On,
@@ -92,9 +80,9 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
 
 /// Puts back what the ledger holds for surges that are over. A setting that someone else changed meanwhile is theirs.
 pub(crate) fn put_back(draft: &mut Draft<'_>) {
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     // The newest first: a raise over a raise is taken back before the one below it.
-    for entry in draft.next.ledger.clone().into_iter().rev() {
+    for entry in draft.record().ledger.clone().into_iter().rev() {
         let Some(group) = seen.group(&entry.group) else {
             if !seen.groups.is_empty() {
                 strike(draft, &entry, "the group no longer belongs to the fleet");
@@ -103,7 +91,7 @@ pub(crate) fn put_back(draft: &mut Draft<'_>) {
         };
         match &entry.setting {
             Setting::Maximum { had, wrote } => {
-                if draft.next.slots_used(&group.name) == 0 && is_newest_raise(draft, &entry) {
+                if draft.record().slots_used(&group.name) == 0 && is_newest_raise(draft, &entry) {
                     put_back_maximum(draft, &entry, group, *had, *wrote);
                 }
             }
@@ -115,7 +103,7 @@ pub(crate) fn put_back(draft: &mut Draft<'_>) {
             | Setting::Stickiness { .. } => {}
         }
     }
-    if draft.next.cutover.is_none() {
+    if draft.record().cutover.is_none() {
         for group in &seen.groups {
             restore(draft, group);
         }
@@ -126,7 +114,7 @@ pub(crate) fn put_back(draft: &mut Draft<'_>) {
 fn is_newest_raise(draft: &Draft<'_>, entry: &LedgerEntry) -> bool {
     let of_group =
         |known: &&LedgerEntry| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
-    draft.next.ledger.iter().rfind(of_group) == Some(entry)
+    draft.record().ledger.iter().rfind(of_group) == Some(entry)
 }
 
 fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32, wrote: u32) {
@@ -136,8 +124,8 @@ fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, h
         let why = format!("MaxSize is {} by another hand, and stays", group.max);
         strike_raises(draft, &group.name, &why);
     } else if group.desired <= had {
-        draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
-        draft.look_again(draft.input.now + LOOK_MIN);
+        draft.act(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
+        draft.look_again(draft.input().now + LOOK_MIN);
     } else {
         does_not_fit(draft, entry, group, had);
     }
@@ -147,8 +135,8 @@ fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, h
 /// be told that only our raise made it possible.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
-    if draft.input.now < overdue_at {
-        draft.look_again(overdue_at.min(draft.input.now + LOOK_MAX));
+    if draft.input().now < overdue_at {
+        draft.look_again(overdue_at.min(draft.input().now + LOOK_MAX));
         return;
     }
     let Group { name, desired, max, .. } = group;
@@ -160,20 +148,18 @@ fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: 
 }
 
 fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, instance: &InstanceId) {
-    let is_needed = draft.next.successors().any(|successor| successor == instance);
+    let is_needed = draft.record().successors().any(|successor| successor == instance);
     match group.member(instance) {
         None => strike(draft, entry, "the instance is gone"),
         Some(_) if is_needed => {}
         Some(member) if !member.protected => strike(draft, entry, "put back"),
         Some(member) if member.lifecycle == Lifecycle::Terminating => strike(draft, entry, "the instance is leaving"),
         Some(_) => {
-            draft.look_again(draft.input.now + LOOK_MIN);
-            let is_leaving =
-                |action: &Action| matches!(action, Action::Terminate { instance: leaving, .. } if leaving == instance);
-            if draft.actions.iter().any(is_leaving) {
+            draft.look_again(draft.input().now + LOOK_MIN);
+            if draft.terminates(instance) {
                 return;
             }
-            draft.actions.push(Action::Protect {
+            draft.act(Action::Protect {
                 group: group.name.clone(),
                 instance: instance.clone(),
                 protection: Protection::Off,
@@ -183,7 +169,7 @@ fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group
 }
 
 fn strike(draft: &mut Draft<'_>, entry: &LedgerEntry, why: &str) {
-    draft.next.ledger.retain(|known| known != entry);
+    draft.ledger().retain(|known| known != entry);
     let (instance, setting) = match &entry.setting {
         Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => {
             (None, format!("ledger: MaxSize of {} (had {had})", entry.group))
@@ -193,12 +179,12 @@ fn strike(draft: &mut Draft<'_>, entry: &LedgerEntry, why: &str) {
         Setting::Template { had, .. } => (None, format!("ledger: launch template of {} (had {had})", entry.group)),
         Setting::Stickiness { place, had } => (None, format!("ledger: stickiness of {place} (had {had:#})")),
     };
-    draft.journal(instance, &setting, "settled", why);
+    draft.history().setting(setting, instance, why);
 }
 
 /// What someone else wrote stands, whatever we had written before.
 fn strike_raises(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
-    for entry in draft.next.ledger.clone() {
+    for entry in draft.record().ledger.clone() {
         if entry.group == *group && matches!(entry.setting, Setting::Maximum { .. }) {
             strike(draft, &entry, why);
         }

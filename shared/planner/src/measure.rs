@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decision::Decision;
-use crate::record::Record;
+use crate::record::history::Change;
+use crate::record::{PhaseKind, Record};
+use crate::transitions::Step;
 
 /// The words with which a replacement leaves, and the phases from which that counts: one that was stopped has ended before
 /// a person clears it.
@@ -31,15 +33,13 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
     for waiting in decision.waiting.values().chain(&decision.cutover_waits) {
         *measured.waiting.entry(waiting.guard()).or_default() += 1;
     }
-    for entry in decision.journal.iter().filter(|entry| entry.instance.is_some() && !has_ended(&entry.from)) {
-        if let Some(outcome) = REPLACEMENT_OUTCOMES.into_iter().find(|outcome| *outcome == entry.to) {
-            *measured.replacements.entry(outcome).or_default() += 1;
-        }
+    for outcome in decision.history.iter().filter_map(|entry| outcome(&entry.change)) {
+        *measured.replacements.entry(outcome).or_default() += 1;
     }
     if let Some(old) = before.and_then(|record| record.cutover.as_ref()) {
-        let is_in = decision.next.cutover.as_ref().map(|new| (&new.id, new.phase.name(), new.since));
-        if is_in != Some((&old.id, old.phase.name(), old.since)) {
-            measured.phase_left = Some((old.phase.name(), age(old.since, now)));
+        let is_in = decision.next.cutover.as_ref().map(|new| (&new.id, new.phase().name(), new.since()));
+        if is_in != Some((&old.id, old.phase().name(), old.since())) {
+            measured.phase_left = Some((old.phase().name(), age(old.since(), now)));
         }
     }
     let oldest = decision.next.ledger.iter().map(|entry| entry.since).min();
@@ -47,8 +47,26 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
     measured
 }
 
-fn has_ended(phase: &str) -> bool {
-    REPLACEMENT_OUTCOMES.contains(&phase)
+/// How a replacement has ended by this change. What was stopped has ended before a person clears it.
+fn outcome(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::Replacement { from: Some(PhaseKind::Stopped), .. } => None,
+        Change::Replacement { to: Step::Ends(end), .. } => Some((*end).into()),
+        Change::Replacement { to: Step::Enters(PhaseKind::Stopped), .. } => Some(PhaseKind::Stopped.into()),
+        Change::Replacement { to: Step::Enters(_), .. }
+        | Change::Evidence { .. }
+        | Change::SurplusKept { .. }
+        | Change::Quarantine { .. }
+        | Change::Finding { .. }
+        | Change::Cutover { .. }
+        | Change::CutoverWaits { .. }
+        | Change::Condition { .. }
+        | Change::RuleBreaker { .. }
+        | Change::Command { .. }
+        | Change::Setting { .. }
+        | Change::Image { .. }
+        | Change::Adoption { .. } => None,
+    }
 }
 
 fn age(since: Timestamp, now: Timestamp) -> SignedDuration {

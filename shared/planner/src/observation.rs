@@ -107,6 +107,22 @@ impl std::fmt::Display for TemplateVersion {
     }
 }
 
+/// A text that names no version of a launch template.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is no launch template with its version")]
+pub struct NoTemplateVersion(String);
+
+impl std::str::FromStr for TemplateVersion {
+    type Err = NoTemplateVersion;
+
+    fn from_str(text: &str) -> Result<Self, NoTemplateVersion> {
+        let parts = text.split_once(" version ").and_then(|(template, version)| {
+            Some(Self { template: template.parse().ok()?, version: version.parse().ok()? })
+        });
+        parts.ok_or_else(|| NoTemplateVersion(text.to_owned()))
+    }
+}
+
 /// What a launch template version says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateContent {

@@ -21,11 +21,11 @@ pub const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Notes that an instance would be replaced, once for each time that observe mode begins to hold it. `refused`: what
 /// another guard says.
 pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: Option<&Waiting>) {
-    let Some(Replacement { phase, drift, .. }) = draft.next.replacements.get(id) else { return };
-    if matches!(phase, Phase::Blocked(Waiting::Observed)) {
+    let Some(replacement) = draft.record().replacements.get(id) else { return };
+    if matches!(replacement.phase(), Phase::Blocked(Waiting::Observed)) {
         return;
     }
-    let reasons: Vec<ForeignText> = drift.iter().map(|reason| reason.to_string().into()).collect();
+    let reasons: Vec<ForeignText> = replacement.drift.iter().map(|reason| reason.to_string().into()).collect();
     let observed = observed(draft);
     observed.replacements = observed.replacements.saturating_add(1);
     for reason in reasons {
@@ -49,8 +49,8 @@ pub(crate) fn note_cutover(draft: &mut Draft<'_>, would: WouldCutOver) {
 }
 
 fn observed<'p>(draft: &'p mut Draft<'_>) -> &'p mut Observed {
-    let now = draft.input.now;
-    draft.next.observed.get_or_insert_with(|| Box::new(Observed::since(now)))
+    let now = draft.input().now;
+    draft.observed().get_or_insert_with(|| Box::new(Observed::since(now)))
 }
 
 fn count(tallies: &mut Vec<Tally>, what: ForeignText) {
@@ -62,24 +62,24 @@ fn count(tallies: &mut Vec<Tally>, what: ForeignText) {
 
 /// Tells of a week that is over. A fleet that acts by now has said so by what it did.
 pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
-    let Some(week) = draft.next.observed.take() else { return };
-    let (now, ended) = (draft.input.now, week.since + WEEK);
+    let Some(week) = draft.observed().take() else { return };
+    let (now, ended) = (draft.input().now, week.since + WEEK);
     match mode {
         Some(Mode::Act) => return,
         Some(Mode::Observe) if now >= ended => {}
         // An invalid policy has no mode: it is told when there is one again.
         Some(Mode::Observe) | None => {
-            draft.next.observed = Some(week);
+            *draft.observed() = Some(week);
             return;
         }
     }
-    let is_held = |replacement: &&Replacement| matches!(replacement.phase, Phase::Blocked(Waiting::Observed));
-    let still = draft.next.replacements.values().filter(is_held).count();
+    let is_held = |replacement: &&Replacement| matches!(replacement.phase(), Phase::Blocked(Waiting::Observed));
+    let still = draft.record().replacements.values().filter(is_held).count();
     let still = u32::try_from(still).unwrap_or(u32::MAX);
     if still > 0 {
         // Weeks follow one another; after a pause in which nobody looked they begin anew.
         let next = if now < ended + WEEK { ended } else { now };
-        draft.next.observed = Some(Box::new(Observed::since(next)));
+        *draft.observed() = Some(Box::new(Observed::since(next)));
     }
     draft.tell(News::ObservedWeek { week, still });
 }

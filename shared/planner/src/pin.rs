@@ -34,10 +34,10 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     if let Some(freeze) = draft.freeze() {
         return Err(format!("it is frozen by {}: {}", freeze.owner, freeze.reason));
     }
-    if draft.next.cutover.is_some() {
+    if draft.record().cutover.is_some() {
         return Err("a cutover is under way".to_owned());
     }
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     if seen.groups.is_empty() {
         return Err("no group of it is there".to_owned());
     }
@@ -51,7 +51,7 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
         return Ok("every group launches a numbered version already".to_owned());
     }
     let named: Vec<String> = pins.iter().map(|(group, version)| format!("{group} to {version}")).collect();
-    draft.next.pins = pins;
+    *draft.pins() = pins;
     Ok(format!("pinned: {}; no instance is touched", named.join(", ")))
 }
 
@@ -86,14 +86,14 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
 
 /// Brings about what was asked for, and drops what is so, or is somebody else's by now.
 pub(crate) fn advance(draft: &mut Draft<'_>) {
-    if draft.input.seen.groups.is_empty() || draft.freeze().is_some() {
+    if draft.input().seen.groups.is_empty() || draft.freeze().is_some() {
         return;
     }
-    for (name, template) in draft.next.pins.clone() {
-        let live = draft.input.seen.group(&name).map(|group| group.template.clone());
+    for (name, template) in draft.record().pins.clone() {
+        let live = draft.input().seen.group(&name).map(|group| group.template.clone());
         match live {
             Some(TemplateReference::Floating { template: of, alias }) if of == template.template => {
-                draft.actions.push(Action::SetTemplate {
+                draft.act(Action::SetTemplate {
                     group: name,
                     expected: TemplateReference::Floating { template: of, alias },
                     template,
@@ -101,7 +101,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
             }
             Some(TemplateReference::Floating { .. } | TemplateReference::Numbered(_) | TemplateReference::None)
             | None => {
-                draft.next.pins.remove(&name);
+                draft.pins().remove(&name);
             }
         }
     }

@@ -15,7 +15,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     }
     // A group that protects all its instances protects none from us: it is how people keep scale-in away. What we have
     // just launched ourselves is not protected yet, and what is pending cannot be.
-    let is_successor = |member: &Member| draft.next.successors().any(|successor| *successor == member.id);
+    let is_successor = |member: &Member| draft.record().successors().any(|successor| *successor == member.id);
     let is_spared =
         |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
     let protects_all = group.protects_new_instances || group.members.iter().all(is_spared);
@@ -25,9 +25,9 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
 
 /// A person's tag on an instance, until its expiry.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
-    let reason = draft.input.seen.machines.get(id)?.protect.as_ref()?;
+    let reason = draft.input().seen.machines.get(id)?.protect.as_ref()?;
     let until = protection_expiry(reason);
-    let holds = until.is_none_or(|until| draft.input.now < until);
+    let holds = until.is_none_or(|until| draft.input().now < until);
     holds.then(|| Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until })
 }
 

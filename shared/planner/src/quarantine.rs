@@ -13,9 +13,9 @@ use crate::record::{Quarantined, Record, Replacement};
 
 /// Enters an instance that was set aside.
 pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replacement) -> Timestamp {
-    let since = draft.input.now;
+    let since = draft.input().now;
     let until = since + QUARANTINE_FOR;
-    draft.next.quarantined.insert(
+    draft.quarantined().insert(
         id.clone(),
         Quarantined { group: replacement.group.clone(), since, until, drift: replacement.drift.clone() },
     );
@@ -25,7 +25,7 @@ pub(crate) fn keep(draft: &mut Draft<'_>, id: &InstanceId, replacement: &Replace
 /// Whether there is no place for one more, those on their way there counted.
 pub(crate) fn is_full(record: &Record) -> bool {
     let on_the_way = record.replacements.values().filter(|replacement| {
-        replacement.phase.surge().is_some_and(|surge| surge.replace_by() == ReplaceBy::Quarantine)
+        replacement.phase().surge().is_some_and(|surge| surge.replace_by() == ReplaceBy::Quarantine)
     });
     record.quarantined.len() + on_the_way.count() >= QUARANTINE_MAX
 }
@@ -33,8 +33,8 @@ pub(crate) fn is_full(record: &Record) -> bool {
 /// Lets go what has been kept long enough, and what a person took out.
 pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
     let is_held = draft.hold(standing.mode()).is_some();
-    for (id, kept) in draft.next.quarantined.clone() {
-        let seen = draft.input.seen;
+    for (id, kept) in draft.record().quarantined.clone() {
+        let seen = draft.input().seen;
         if seen.groups.is_empty() {
             // An empty answer is no proof that it is gone.
             continue;
@@ -48,7 +48,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
             Lifecycle::Terminating | Lifecycle::Detaching => continue,
             // The describe trails what was accepted, or the instance is on its way there.
             Lifecycle::InService | Lifecycle::Pending | Lifecycle::Unknown(_) => {
-                if draft.input.now >= kept.since + crate::drift::CONFIRMATION_GRACE {
+                if draft.input().now >= kept.since + crate::drift::CONFIRMATION_GRACE {
                     leave(draft, &id, "a person took it out of standby");
                 }
                 continue;
@@ -57,7 +57,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
         draft.look_again(kept.until);
         // A protection that someone set on it keeps the evidence longer.
         let is_protected = crate::protection::protected_by_tag(draft, &id).is_some();
-        if draft.input.now >= kept.until && !is_held && !is_protected {
+        if draft.input().now >= kept.until && !is_held && !is_protected {
             terminate(draft, group, member);
         }
     }
@@ -65,12 +65,9 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
 
 /// In standby it counts in no capacity: terminating it changes none.
 fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
-    let is_taken = draft.actions.iter().any(|action| {
-        matches!(action, Action::Terminate { .. } | Action::SetAside { .. }) && action.group() == Some(&group.name)
-    });
-    draft.look_again(draft.input.now + crate::limits::LOOK_MIN);
-    if !is_taken {
-        draft.actions.push(Action::Terminate {
+    draft.look_again(draft.input().now + crate::limits::LOOK_MIN);
+    if !draft.takes_from(&group.name) {
+        draft.act(Action::Terminate {
             group: group.name.clone(),
             instance: member.id.clone(),
             expected_desired: group.desired,
@@ -81,6 +78,6 @@ fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
 }
 
 fn leave(draft: &mut Draft<'_>, id: &InstanceId, why: &str) {
-    draft.next.quarantined.remove(id);
-    draft.journal(Some(id), "quarantined", "let go", why);
+    draft.quarantined().remove(id);
+    draft.history().quarantine(id, false, why);
 }

@@ -187,11 +187,11 @@ pub fn second(
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         questions.machines.insert(id.clone());
         // A person may want to look at what would be taken back.
-        questions.machines.extend(replacement.phase.successor().cloned());
+        questions.machines.extend(replacement.phase().successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
         // Without a successor in sight it is told by its launch time, among all.
-        let tells_by_launch_time = match &replacement.phase {
+        let tells_by_launch_time = match replacement.phase() {
             Phase::Launching(surge) => surge.method == SurgeMethod::RaiseDesired,
             Phase::Proving(proving) => !is_there(&proving.successor),
             Phase::Withdrawing(withdrawing) => !withdrawing.successor.as_ref().is_some_and(is_there),
@@ -210,7 +210,7 @@ pub fn second(
     // Only an admission asks for a refresh under way, and for the hooks that a deadline must not undercut.
     let may_start = |id: &InstanceId| {
         let known = record.and_then(|record| record.replacements.get(id));
-        known.is_none_or(|replacement| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+        known.is_none_or(|replacement| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
     };
     let asks = |group: &&Group| {
         let is_candidate = |member: &Member| is_drifted(seen, record, group, member) && may_start(&member.id);
@@ -255,7 +255,7 @@ fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Ob
     if cutover.is_untouched() || cutover.route == Route::Rolling {
         questions.refreshes.extend(groups.into_iter().cloned());
     }
-    if matches!(cutover.phase, CutoverPhase::Preparing | CutoverPhase::Scaling | CutoverPhase::Verifying { .. }) {
+    if matches!(cutover.phase(), CutoverPhase::Preparing | CutoverPhase::Scaling | CutoverPhase::Verifying { .. }) {
         questions.launch_failures.insert(cutover.new_group.clone());
     }
 }
@@ -263,7 +263,7 @@ fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Ob
 /// Whether an instance is on record and may start at any look.
 fn is_waiting(record: Option<&Record>, id: &InstanceId) -> bool {
     let known = record.and_then(|record| record.replacements.get(id));
-    known.is_some_and(|replacement| matches!(replacement.phase, Phase::Debouncing | Phase::Blocked(_)))
+    known.is_some_and(|replacement| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
 }
 
 /// Whether an instance looks drifted, as far as the first answers tell.

@@ -12,19 +12,21 @@ use crate::observation::{Finding, Group, TemplateVersion};
 use crate::text::ForeignText;
 
 mod cutover;
+pub mod history;
 mod ledger;
 mod observed;
 mod replacement;
 
 pub use cutover::{
-    Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, GOOD_RELEASES_MAX, HeldBack,
-    Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, Route, Shifting, VETOES_MAX, Veto,
+    Begun, Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,
+    GOOD_RELEASES_MAX, HeldBack, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, Route, Shifting, VETOES_MAX,
+    Veto,
 };
 pub use ledger::{LedgerEntry, Setting};
 pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{
-    BackOff, Descent, DriftReason, Failure, Phase, Proving, Quarantined, Refilling, Refused, Replacement, Retiring,
-    RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
+    BackOff, Descent, DriftReason, Failure, Phase, PhaseKind, Proving, Quarantined, Refilling, Refused, Replacement,
+    Retiring, RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
 };
 
 /// The shape of the stored record. A record of another version is refused, never guessed at.
@@ -175,7 +177,7 @@ impl Record {
     /// Since when there has been unsettled work: a replacement that is not given up, a cutover, or a setting to put
     /// back.
     pub fn open_since(&self) -> Option<Timestamp> {
-        let unsettled = self.replacements.values().filter(|replacement| !replacement.phase.is_final());
+        let unsettled = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
         let unsettled = unsettled.map(|replacement| replacement.detected_at);
         let settings = self.ledger.iter().map(|entry| entry.since);
         unsettled.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
@@ -185,7 +187,7 @@ impl Record {
     /// that has begun to change something, or a setting to put back. What only waits for a guard is not: a window, a freeze
     /// or `observe` may keep it for days, on-call knows why, and nothing is half done.
     pub fn under_way_since(&self) -> Option<Timestamp> {
-        let admitted = self.replacements.values().filter_map(|replacement| replacement.phase.surge());
+        let admitted = self.replacements.values().filter_map(|replacement| replacement.phase().surge());
         let admitted = admitted.map(|surge| surge.admitted_at);
         let settings = self.ledger.iter().map(|entry| entry.since);
         let cutover = self.cutover.as_ref().filter(|cutover| !cutover.is_untouched()).map(|cutover| cutover.started_at);
@@ -196,7 +198,7 @@ impl Record {
     pub fn slots_used(&self, group: &GroupName) -> usize {
         self.replacements
             .values()
-            .filter(|replacement| replacement.group == *group && replacement.phase.surge().is_some())
+            .filter(|replacement| replacement.group == *group && replacement.phase().surge().is_some())
             .count()
     }
 
@@ -213,6 +215,6 @@ impl Record {
 
     /// Every instance that is a successor under proof, or has proven itself and waits for its predecessor to leave.
     pub fn successors(&self) -> impl Iterator<Item = &InstanceId> {
-        self.replacements.values().filter_map(|replacement| replacement.phase.successor())
+        self.replacements.values().filter_map(|replacement| replacement.phase().successor())
     }
 }

@@ -15,8 +15,9 @@ use crate::notification::News;
 use crate::observation::{Group, Lifecycle};
 use crate::policy::ReplaceBy;
 use crate::record::{
-    Descent, Failure, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
+    Descent, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
 };
+use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;
 use crate::withdrawal::withdraw;
 use crate::{capacity, quarantine};
@@ -50,10 +51,10 @@ pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
 /// Brings every replacement that is under way one look further.
 pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
     let under_way: Vec<InstanceId> = draft
-        .next
+        .record()
         .replacements
         .iter()
-        .filter(|(_, replacement)| replacement.phase.surge().is_some())
+        .filter(|(_, replacement)| replacement.phase().surge().is_some())
         .map(|(id, _)| id.clone())
         .collect();
     for id in under_way {
@@ -62,20 +63,19 @@ pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
 }
 
 fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let Some(replacement) = draft.next.replacements.get(id).cloned() else { return };
-    let Some(group) = draft.input.seen.group(&replacement.group) else {
+    let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
+    let Some(group) = draft.input().seen.group(&replacement.group) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
-        if draft.input.seen.groups.is_empty() {
-            draft.look_again(draft.input.now + LOOK_MAX);
+        if draft.input().seen.groups.is_empty() {
+            draft.look_again(draft.input().now + LOOK_MAX);
         } else {
-            draft.next.replacements.remove(id);
             let why = format!("{} no longer belongs to the fleet", replacement.group);
-            draft.journal(Some(id), replacement.phase.name(), "cleared", why);
+            draft.end_replacement(id, ReplacementEnd::Cleared, why);
         }
         return;
     };
     let context = context_of(draft, standing, findings, id, &replacement, group);
-    let step = match replacement.phase.clone() {
+    let step = match replacement.phase().clone() {
         Phase::Launching(surge) => launching::launching(draft, &context, surge),
         Phase::Proving(proving) => proving::prove(draft, &context, proving),
         Phase::Retiring(retiring) => retiring::retire(draft, &context, retiring),
@@ -96,17 +96,17 @@ fn context_of<'p, 'a>(
     group: &'a Group,
 ) -> Context<'p, 'a> {
     Context {
-        now: draft.input.now,
+        now: draft.input().now,
         id,
         group,
         zone: &replacement.zone,
         drifted: group.member(id).filter(|member| member.lifecycle != Lifecycle::Terminating),
         is_cleared: findings.is_cleared(id, replacement),
         breaker_open: findings.breaker.is_some() && standing.is_live(&group.name),
-        rule_breaker: crate::drift::open_rule_breaker(&draft.next, &replacement.drift).map(|(rule, _)| rule),
+        rule_breaker: crate::drift::open_rule_breaker(draft.record(), &replacement.drift).map(|(rule, _)| rule),
         recurrence: crate::drift::recurrence(draft, findings, replacement),
         hold: draft.hold(standing.mode()),
-        held_since: draft.frozen_since().unwrap_or(draft.input.now),
+        held_since: draft.frozen_since().unwrap_or(draft.input().now),
         others_launched: others_launched(draft, id, &replacement.group),
     }
 }
@@ -115,13 +115,13 @@ fn context_of<'p, 'a>(
 /// what they replace has gone.
 fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32 {
     let stays = |member: &InstanceId| {
-        let found = draft.input.seen.group(group).and_then(|group| group.member(member));
+        let found = draft.input().seen.group(group).and_then(|group| group.member(member));
         found.is_some_and(|member| member.lifecycle != Lifecycle::Terminating)
     };
-    let others = draft.next.replacements.iter().filter(|(other, replacement)| {
+    let others = draft.record().replacements.iter().filter(|(other, replacement)| {
         *other != id
             && replacement.group == *group
-            && match &replacement.phase {
+            && match replacement.phase() {
                 Phase::Proving(_) => true,
                 Phase::Retiring(_) => stays(other),
                 Phase::Withdrawing(withdrawing) => withdrawing.successor.as_ref().is_some_and(stays),
@@ -141,21 +141,20 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
     let id = context.id;
     match step {
         Step::Stay(phase) => {
-            set_phase(draft, id, phase);
+            draft.stay(id, phase);
             look_at_work_again(draft, before);
         }
         Step::To(phase, why) => {
-            draft.journal(Some(id), before.phase.name(), phase.name(), why);
-            set_phase(draft, id, phase.clone());
+            draft.enter(id, phase.clone(), why);
             is_on_trial(draft, phase.successor());
             // The new phase acts in the same decision: what it does is committed with the transition.
             let step = match phase {
                 Phase::Retiring(retiring) => retiring::retire(draft, context, retiring),
                 Phase::Withdrawing(withdrawing) => withdraw(draft, context, withdrawing),
                 Phase::Proving(proving) => {
-                    if matches!(before.phase, Phase::Launching(_)) {
+                    if matches!(before.phase(), Phase::Launching(_)) {
                         // There was room.
-                        draft.next.back_off = None;
+                        draft.room_may_be_there();
                     }
                     proving::prove(draft, context, proving)
                 }
@@ -169,12 +168,12 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
                     return;
                 }
             };
-            let Some(entered) = draft.next.replacements.get(id).cloned() else { return };
+            let Some(entered) = draft.record().replacements.get(id).cloned() else { return };
             apply(draft, context, &entered, step);
         }
         Step::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
         Step::End(End::Withdrawn(because)) => withdrawn(draft, context, before, because),
-        Step::End(End::NotRefilled) => stop(draft, context.id, before, StopReason::NotRefilled, "no successor came"),
+        Step::End(End::NotRefilled) => stop(draft, context.id, StopReason::NotRefilled, "no successor came"),
     }
 }
 
@@ -182,26 +181,17 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
 /// own replacement, and afterwards by its lineage: a surge of its own would be the second link of an endless chain.
 fn is_on_trial(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
-    let Some(known) = draft.next.replacements.get(successor).filter(|known| known.phase.surge().is_none()) else {
-        return;
-    };
-    let from = known.phase.name();
-    draft.next.replacements.remove(successor);
-    draft.waiting.remove(successor);
-    draft.journal(Some(successor), from, "cleared", "it is a successor that is still on trial");
-}
-
-fn set_phase(draft: &mut Draft<'_>, id: &InstanceId, phase: Phase) {
-    if let Some(replacement) = draft.next.replacements.get_mut(id) {
-        replacement.phase = phase;
+    let known = draft.record().replacements.get(successor);
+    if known.is_some_and(|known| known.phase().surge().is_none()) {
+        draft.end_replacement(successor, ReplacementEnd::Cleared, "it is a successor that is still on trial");
     }
 }
 
 /// Looks again after a tenth of the time that the attempt has taken so far: quick work is followed closely, slow work
 /// costs few reads, and no wait is ever a tenth longer than it had to be.
 fn look_at_work_again(draft: &mut Draft<'_>, replacement: &Replacement) {
-    let now = draft.input.now;
-    let Some(surge) = replacement.phase.surge() else { return };
+    let now = draft.input().now;
+    let Some(surge) = replacement.phase().surge() else { return };
     let elapsed = now.duration_since(surge.admitted_at);
     let pause = (elapsed / 10).clamp(LOOK_MIN, LOOK_MAX);
     draft.look_again(now + pause);
@@ -213,18 +203,14 @@ fn look_at_work_again(draft: &mut Draft<'_>, replacement: &Replacement) {
 // ---- the ends --------------------------------------------------------------------------------------------------------
 
 fn replaced(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, successor: InstanceId, surge: &Surge) {
-    let now = draft.input.now;
-    draft.next.replacements.remove(id);
-    draft.next.asked_to_replace.remove(id);
-    draft
-        .next
-        .lineage
-        .insert(successor.clone(), Descent { ancestor: id.clone(), drift: before.drift.clone(), at: now });
-    draft.journal(Some(id), before.phase.name(), "replaced", format!("{successor} took its place ({})", surge.token));
-    let is_there = draft.input.seen.groups.iter().any(|group| group.member(id).is_some());
+    let now = draft.input().now;
+    draft.end_replacement(id, ReplacementEnd::Replaced, format!("{successor} took its place ({})", surge.token));
+    draft.is_replaced_as_asked(id);
+    draft.descends(&successor, Descent { ancestor: id.clone(), drift: before.drift.clone(), at: now });
+    let is_there = draft.input().seen.groups.iter().any(|group| group.member(id).is_some());
     let kept_until = (is_there && surge.replace_by() == ReplaceBy::Quarantine).then(|| {
         let until = quarantine::keep(draft, id, before);
-        draft.journal(Some(id), "replaced", "quarantined", format!("kept until {until:.0}"));
+        draft.history().quarantine(id, true, format!("kept until {until:.0}"));
         until
     });
     draft.tell(News::Replaced {
@@ -237,61 +223,52 @@ fn replaced(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, succes
 }
 
 fn withdrawn(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement, because: WithdrawReason) {
-    let (id, now) = (context.id, context.now);
-    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
-    let from = before.phase.name();
+    let id = context.id;
     let mut next_attempt = None;
     match &because {
         WithdrawReason::Cleared | WithdrawReason::DriftedGone => {
-            draft.next.replacements.remove(id);
-            draft.journal(Some(id), from, "cleared", because.to_string());
+            draft.end_replacement(id, ReplacementEnd::Cleared, because.to_string());
         }
         WithdrawReason::BreakerOpen | WithdrawReason::RuleBreakerOpen(_) | WithdrawReason::Protected { .. } => {
-            replacement.phase = Phase::Debouncing;
-            draft.journal(Some(id), from, "debouncing", because.to_string());
+            draft.enter(id, Phase::Debouncing, because.to_string());
         }
         WithdrawReason::WindowClosed | WithdrawReason::BelowFloor { .. } => {
-            replacement.phase = Phase::Debouncing;
-            draft.journal(Some(id), from, "debouncing", because.to_string());
+            draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
         WithdrawReason::NoCapacity(message) => {
             // Nobody's fault: it counts against no instance, and on-call hears of the shortage, not of each try.
-            replacement.phase = Phase::Debouncing;
             capacity::back_off(draft, message.clone());
-            draft.journal(Some(id), from, "debouncing", because.to_string());
+            draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
         WithdrawReason::BornDrifted { successor } => {
-            let image = draft.next.release.as_ref().map(|release| release.image.clone());
+            let image = draft.record().release.as_ref().map(|release| release.image.clone());
             let why = StopReason::Recurrence { successor: successor.clone(), image };
-            stop(draft, id, before, why, &because.to_string());
+            stop(draft, id, why, &because.to_string());
             return;
         }
         WithdrawReason::Failed(why) => {
-            replacement.failures.push(Failure { at: now, why: why.clone() });
-            let failed = replacement.clone();
+            draft.attempt_failed(id, why.clone());
+            let failed = draft.record().replacements.get(id).unwrap_or(before);
             if failed.failures.len() >= ATTEMPTS_MAX {
-                let failed = Replacement { phase: before.phase.clone(), ..failed };
-                stop(draft, id, &failed, StopReason::Failures, &because.to_string());
+                stop(draft, id, StopReason::Failures, &because.to_string());
                 return;
             }
-            let until = back_off_until(replacement).unwrap_or(now);
-            replacement.phase = Phase::Blocked(Waiting::BackOff { until });
+            let until = back_off_until(failed).unwrap_or(context.now);
+            draft.enter(id, Phase::Blocked(Waiting::BackOff { until }), because.to_string());
             next_attempt = Some(until);
-            draft.journal(Some(id), from, "blocked", because.to_string());
         }
     }
     draft.tell(News::Withdrawn { instance: id.clone(), because, next_attempt });
 }
 
 /// Gives a replacement up for good, and calls a person.
-fn stop(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, why: StopReason, journaled: &str) {
-    let Some(replacement) = draft.next.replacements.get_mut(id) else { return };
-    replacement.phase = Phase::Stopped(Stopped { at: draft.input.now, why: why.clone() });
-    draft.journal(Some(id), before.phase.name(), "stopped", journaled);
-    let reasons = before.drift.iter().cloned().collect();
-    draft.tell(News::Stopped { instance: id.clone(), drift: reasons, why, failures: before.failures.clone() });
+fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
+    let Some(replacement) = draft.record().replacements.get(id) else { return };
+    let (drift, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
+    draft.enter(id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
+    draft.tell(News::Stopped { instance: id.clone(), drift, why, failures });
 }
 
 // ---- what several phases ask -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ use crate::record::{Phase, Refused, Replacement, Surge, WithdrawReason, Withdraw
 use crate::replacement::{Context, End, Step, floor, terminate};
 
 pub(crate) fn withdraw(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    withdrawing.taken_back |= draft.input.outcomes.iter().any(|outcome| {
+    withdrawing.taken_back |= draft.input().outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
             && (matches!(&outcome.action, Action::Terminate { instance, .. } if withdrawing.successor.as_ref() == Some(instance))
                 || matches!(
@@ -39,7 +39,7 @@ fn withdraw_surplus(
     mut withdrawing: Withdrawing,
     surplus: &Member,
 ) -> Step {
-    let is_serving = draft.input.seen.is_serving(context.group, surplus);
+    let is_serving = draft.input().seen.is_serving(context.group, surplus);
     let is_unwanted = match &withdrawing.because {
         WithdrawReason::Failed(_) => !is_serving,
         // Serving or not, it has the same fault as what it was to replace.
@@ -63,12 +63,12 @@ fn withdraw_surplus(
     let floor = || may_serve.then(|| floor(draft, context, &withdrawing.surge, &surplus.id)).flatten();
     if let Some(waiting) = crate::protection::protected_by_tag(draft, &surplus.id).or_else(floor) {
         if context.now >= withdrawing.deadline {
-            draft.journal(Some(context.id), "withdrawing", "surplus kept", waiting.to_string());
+            draft.history().surplus_kept(context.id, waiting.to_string());
             draft.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
             return Step::End(End::Withdrawn(withdrawing.because));
         }
         draft.look_again(withdrawing.deadline);
-        draft.waiting.insert(context.id.clone(), waiting);
+        draft.waits(context.id, waiting);
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
     if terminate(draft, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
@@ -81,8 +81,8 @@ fn withdraw_surplus(
 /// more. Take that one, or take desired capacity back while nothing fills it.
 fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
     let group = context.group;
-    let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase, Phase::Launching(_));
-    if draft.next.replacements.values().any(is_launching) {
+    let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase(), Phase::Launching(_));
+    if draft.record().replacements.values().any(is_launching) {
         // Whatever came could be another surge's, whose launch has not answered yet.
         return Step::Stay(Phase::Withdrawing(withdrawing));
     }
@@ -95,7 +95,7 @@ fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withd
     let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
     if is_short && withdrawing.refused.is_none() {
         withdrawing.desired_before = Some(group.desired);
-        draft.actions.push(Action::SetDesired {
+        draft.act(Action::SetDesired {
             group: group.name.clone(),
             expected: group.desired,
             desired: group.desired - 1,
@@ -107,7 +107,7 @@ fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withd
         // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
         context.now >= withdrawing.deadline
     } else {
-        group.active().all(|member| draft.input.seen.machines.contains_key(&member.id))
+        group.active().all(|member| draft.input().seen.machines.contains_key(&member.id))
     };
     if is_settled {
         // All that run are known, and none came with this surge: the capacity is someone else's.
@@ -150,7 +150,7 @@ pub(crate) fn newest_since(
     refused: Option<&Refused>,
 ) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
-        let machine = draft.input.seen.machines.get(&member.id)?;
+        let machine = draft.input().seen.machines.get(&member.id)?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.there_before.contains(&member.id);
@@ -159,7 +159,7 @@ pub(crate) fn newest_since(
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),
             TemplateReference::Floating { .. } | TemplateReference::None => false,
         };
-        let is_taken = draft.next.successors().any(|successor| *successor == member.id);
+        let is_taken = draft.record().successors().any(|successor| *successor == member.id);
         (is_new && is_there && is_release && !is_taken && member.id != *context.id)
             .then_some((machine.launched_at, &member.id))
     });

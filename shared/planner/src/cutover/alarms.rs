@@ -77,9 +77,9 @@ pub(crate) fn preflight(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> 
 }
 
 /// Flipping back comes before everything else.
-pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let is_watched =
-        matches!(cutover.phase, CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
+        matches!(cutover.phase(), CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
     if !is_watched {
         return None;
     }
@@ -93,26 +93,26 @@ pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut 
         (None, Some((name, alarm, _))) => {
             let why = format!("the alarm {name} rings: {}", alarm.reason);
             condemn(draft, cutover, &why.as_str().into());
-            cutover.evidence.push(why.as_str().into());
+            draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
             Some(roll_back(why))
         }
         (Some((old, ..)), Some((new, ..))) => {
             let detail = format!("{old} and {new} ring: both colors suffer, so that it is not this release's fault");
             draft.is_in(Condition::BothColorsAlarm, detail.clone());
-            stop_clock(cutover, sight);
-            Some(Step::Wait(cutover.phase.clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
+            stop_clock(draft, sight);
+            Some(Step::Wait(cutover.phase().clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
         }
         (Some(_) | None, None) => {
             let name = missing(sight, cutover)?;
             let detail = format!("the alarm {name} does not exist any more");
             draft.is_in(Condition::GuardAlarmMissing, detail.clone());
-            stop_clock(cutover, sight);
-            Some(Step::Wait(cutover.phase.clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))
+            stop_clock(draft, sight);
+            Some(Step::Wait(cutover.phase().clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))
         }
     }
 }
 
 /// While nothing can be judged, nothing counts as watched.
-fn stop_clock(cutover: &mut Cutover, sight: &Sight<'_>) {
-    cutover.held_since.get_or_insert(sight.now);
+fn stop_clock(draft: &mut Draft<'_>, sight: &Sight<'_>) {
+    draft.change_cutover(|cutover| cutover.hold(sight.now));
 }

@@ -21,12 +21,7 @@ const FIRST_RING: u32 = 2;
 const LOST_MAX: usize = 3;
 
 /// Writes the template version of the new release, and gives it to the new color.
-pub(crate) fn prepare(
-    draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
-    sight: &Sight<'_>,
-    cutover: &mut Cutover,
-) -> Step {
+pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
     if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
@@ -36,10 +31,12 @@ pub(crate) fn prepare(
             format!("{} uses no numbered template version any more", sight.new.name),
         );
     };
-    for outcome in draft.input.outcomes {
+    let mut written = cutover.template.clone();
+    for outcome in draft.input().outcomes {
         match (&outcome.action, &outcome.result) {
             (Action::WriteTemplate { token, .. }, ActionResult::Written(version)) if *token == cutover.token() => {
-                cutover.template = Some(version.clone());
+                written = Some(version.clone());
+                draft.change_cutover(|cutover| cutover.template = Some(version.clone()));
             }
             (Action::WriteTemplate { .. }, ActionResult::Failed(message)) => {
                 let why = format!("AWS refuses the launch template version: {message}");
@@ -49,8 +46,8 @@ pub(crate) fn prepare(
             _ => {}
         }
     }
-    let Some(template) = cutover.template.clone() else {
-        draft.actions.push(Action::WriteTemplate {
+    let Some(template) = written else {
+        draft.act(Action::WriteTemplate {
             group: sight.new.name.clone(),
             template: own.template.clone(),
             base: cutover.candidate.base.clone(),
@@ -70,23 +67,24 @@ pub(crate) fn prepare(
 }
 
 /// Raises the minimum of the new color, the first ring alone before the rest.
-pub(crate) fn scale(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+pub(crate) fn scale(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
     if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
     }
     if let Some(step) = failing(draft, sight, cutover) {
         return step;
     }
-    note_launched(sight, cutover);
+    note_launched(draft, sight, cutover);
     let serving = serving(sight.seen, sight.new);
-    cutover.size = cutover.size.max(sight.old.desired);
-    let ring = cutover.size.min(FIRST_RING);
+    let size = cutover.size.max(sight.old.desired);
+    draft.change_cutover(|cutover| cutover.size = size);
+    let ring = size.min(FIRST_RING);
     let is_past_ring = serving >= ring || sight.new.min > ring;
-    let wanted = if is_past_ring { cutover.size } else { ring };
-    ledger::hold_minimum(draft, sight.old, cutover.size);
-    ledger::hold_maximum(draft, sight.new, cutover.bounds.max.max(cutover.size));
+    let wanted = if is_past_ring { size } else { ring };
+    ledger::hold_minimum(draft, sight.old, size);
+    ledger::hold_maximum(draft, sight.new, cutover.bounds.max.max(size));
     ledger::hold_minimum(draft, sight.new, wanted);
-    if serving >= cutover.size && sight.new.min >= cutover.size && sight.old.min >= cutover.size {
+    if serving >= size && sight.new.min >= size && sight.old.min >= size {
         return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances serve"));
     }
     if let Some(failure) = shortage(sight, cutover) {
@@ -100,7 +98,7 @@ pub(crate) fn verify(
     draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
-    cutover: &mut Cutover,
+    cutover: &Cutover,
     healthy_since: Option<jiff::Timestamp>,
 ) -> Step {
     if let Some(step) = start::superseded(draft, standing, sight, cutover) {
@@ -109,8 +107,8 @@ pub(crate) fn verify(
     if let Some(step) = failing(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
-    note_launched(sight, cutover);
-    keep_sizes(draft, sight, cutover, sight.old.desired);
+    note_launched(draft, sight, cutover);
+    let cutover = &keep_sizes(draft, sight, cutover, sight.old.desired);
     let serving = serving(sight.seen, sight.new);
     if serving < cutover.size {
         let waiting = Waiting::ColorBelowFloor { serving, floor: cutover.size };
@@ -136,19 +134,22 @@ fn approve_or_shift(cutover: &Cutover, why: &str) -> Step {
     }
 }
 
-/// Holds both colors at the size of the live one, which they follow upward.
-pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, live_desired: u32) {
+/// Holds both colors at the size of the live one, which they follow upward. Answers the cutover with its size from here
+/// on.
+pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, live_desired: u32) -> Cutover {
     if cutover.route == Route::Rolling {
-        return;
+        return cutover.clone();
     }
-    cutover.size = cutover.size.max(live_desired);
+    let size = cutover.size.max(live_desired);
+    let sized = draft.change_cutover(|cutover| cutover.size = size);
     for group in [sight.old, sight.new] {
-        ledger::hold_minimum(draft, group, cutover.size);
+        ledger::hold_minimum(draft, group, size);
     }
+    sized.unwrap_or_else(|| cutover.clone())
 }
 
 /// The instances of the new color, so that those which vanish are counted.
-fn note_launched(sight: &Sight<'_>, cutover: &mut Cutover) {
+fn note_launched(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
     let is_of_release =
         |template: &Option<crate::observation::TemplateVersion>| template.is_some() && *template == cutover.template;
     let launched: Vec<InstanceId> = sight
@@ -158,7 +159,7 @@ fn note_launched(sight: &Sight<'_>, cutover: &mut Cutover) {
         .filter(|member| is_of_release(&member.template))
         .map(|member| member.id.clone())
         .collect();
-    cutover.launched.extend(launched);
+    draft.change_cutover(|cutover| cutover.launched.extend(launched));
 }
 
 /// Launched instances that are gone: Auto Scaling gave them up.
@@ -169,7 +170,7 @@ pub(crate) fn lost(sight: &Sight<'_>, cutover: &Cutover) -> usize {
 
 /// A failed launch of the new color since it began to come up.
 fn launch_failure<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
-    sight.seen.launch_failures.get(&sight.new.name).filter(|failure| failure.at >= cutover.since)
+    sight.seen.launch_failures.get(&sight.new.name).filter(|failure| failure.at >= cutover.since())
 }
 
 /// The newest failed launch, where AWS had no room for it.
@@ -195,12 +196,12 @@ fn failing(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
 
 /// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
 /// that both break is the rule's fault.
-pub(crate) fn breaks_rules(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn breaks_rules(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let broken = newly_broken(sight, cutover);
     let rule = broken.iter().next()?;
     let why = format!("its instances break the rule {rule}, and those of the old color do not");
     condemn(draft, cutover, &why.as_str().into());
-    cutover.evidence.push(why.as_str().into());
+    draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
     Some(super::undo(cutover, why))
 }
 

@@ -13,7 +13,7 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
 use crate::waiting::Waiting;
 
 /// One look at it.
-pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
     let done =
         || Step::End(CutoverOutcome::Done, "the new release has the traffic, and the old color is gone".to_owned());
     if cutover.route == Route::Rolling {
@@ -27,7 +27,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cut
     {
         return step;
     }
-    let surges = draft.next.slots_used(&sight.new.name);
+    let surges = draft.record().slots_used(&sight.new.name);
     if surges > 0 {
         // The bounds of a group with a surge under way are the surge's.
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
@@ -43,7 +43,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cut
         ledger::strike_held(draft, &sight.old.name, "the color is let go");
         return done();
     }
-    if !is_empty && sight.now >= cutover.deadline {
+    if !is_empty && sight.now >= cutover.deadline() {
         let left = sight.old.members.len();
         let detail = format!("{left} instances of {} are still there", sight.old.name);
         draft.is_in(Condition::RetireOverdue, detail);
@@ -58,16 +58,16 @@ fn is_let_go(draft: &Draft<'_>, group: &Group) -> bool {
             && outcome.action.group() == Some(&group.name)
             && outcome.result == ActionResult::Done
     };
-    (group.min, group.max, group.desired) == (0, 0, 0) || draft.input.outcomes.iter().any(goes)
+    (group.min, group.max, group.desired) == (0, 0, 0) || draft.input().outcomes.iter().any(goes)
 }
 
 /// The old color is let go only while the new one can do without it, and until then takes the traffic back.
-fn too_few_serve(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+fn too_few_serve(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     if let Some(step) = suffering(draft, sight, cutover) {
         return Some(step);
     }
     let waiting = below_floor(sight, cutover)?;
-    if sight.now < cutover.deadline {
+    if sight.now < cutover.deadline() {
         return Some(Step::Wait(CutoverPhase::Retiring, waiting));
     }
     condemn(draft, cutover, &waiting.to_string().as_str().into());
@@ -84,14 +84,8 @@ pub(crate) fn empty(
 ) -> bool {
     let live = Bounds { min: group.min, max: group.max, desired: group.desired };
     if live == (Bounds { min: 0, max: maximum, desired: 0 }) {
-        return draft.next.is_vacant(group);
+        return draft.record().is_vacant(group);
     }
-    draft.actions.push(Action::Empty {
-        group: group.name.clone(),
-        expected: live,
-        maximum,
-        without_traffic,
-        direction,
-    });
+    draft.act(Action::Empty { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
     false
 }

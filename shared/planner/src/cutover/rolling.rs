@@ -40,7 +40,7 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover,
     let Some(template) = cutover.template.clone() else {
         return abort(CutoverOutcome::Aborted, "its launch template version is not on record");
     };
-    for outcome in draft.input.outcomes {
+    for outcome in draft.input().outcomes {
         if let (Action::StartRefresh { .. }, ActionResult::Failed(message)) = (&outcome.action, &outcome.result) {
             let why = format!("AWS refuses the instance refresh: {message}");
             hold_back(draft, cutover, &why.as_str().into(), false);
@@ -49,9 +49,7 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover,
     }
     match refresh_to(sight, cutover, &template) {
         None => {
-            draft
-                .actions
-                .push(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, &template) });
+            draft.act(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, &template) });
             Step::Stay(CutoverPhase::Shifting(shifting))
         }
         Some(refresh) => match refresh.status {
@@ -91,7 +89,7 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutove
             RefreshStatus::Successful => GoingBack::There,
             // What failed before a person sent it back once more is not asked again.
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
-                if back.started_at + CLOCKS_DIFFER < cutover.since =>
+                if back.started_at + CLOCKS_DIFFER < cutover.since() =>
             {
                 roll_to_old(draft, sight, cutover)
             }
@@ -104,7 +102,7 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutove
     match forward.map(|refresh| (refresh.status, refresh.id.clone())) {
         None if is_old(&sight.new.template) => GoingBack::There,
         Some((RefreshStatus::Running | RefreshStatus::Baking, refresh)) => {
-            draft.actions.push(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
+            draft.act(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
             GoingBack::UnderWay
         }
         Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
@@ -120,6 +118,6 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutove
 fn roll_to_old(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };
-    draft.actions.push(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
+    draft.act(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
     GoingBack::UnderWay
 }

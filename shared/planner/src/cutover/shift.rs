@@ -23,7 +23,7 @@ pub(crate) fn await_approval(
     draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     sight: &Sight<'_>,
-    cutover: &mut Cutover,
+    cutover: &Cutover,
 ) -> Step {
     if let Some(step) = start::superseded(draft, standing, sight, cutover) {
         return step;
@@ -43,15 +43,15 @@ pub(crate) fn await_approval(
         Route::Rolling => format!("{image} is ready to be rolled out"),
     };
     draft.is_in(Condition::AwaitingApproval, detail);
-    Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline })
+    Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline() })
 }
 
 /// One look at a step.
-pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, mut shifting: Shifting) -> Step {
+pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, mut shifting: Shifting) -> Step {
     if let Some(step) = suffering(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
-    keep_sizes(draft, sight, cutover, sight.old.desired);
+    let cutover = &keep_sizes(draft, sight, cutover, sight.old.desired);
     let moved = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -78,17 +78,11 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cuto
 }
 
 /// The step's traffic is where it should be: its clock counts.
-fn watch(
-    draft: &mut Draft<'_>,
-    sight: &Sight<'_>,
-    cutover: &mut Cutover,
-    shifting: Shifting,
-    since: Timestamp,
-) -> Step {
+fn watch(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: Shifting, since: Timestamp) -> Step {
     let share = share(cutover, shifting.step);
     if share.get() == 100 {
         // At all of the traffic the watch is the bake, and the new color is the live one.
-        draft.next.live = cutover.new_color();
+        draft.traffic_has_moved(cutover.new_color());
         let bake = alarms::step_time(sight, cutover).max(cutover.policy.cutover.bake);
         let until = if cutover.is_expedited { sight.now } else { sight.now + bake };
         return Step::To(CutoverPhase::Baking { until }, "the new color has all of the traffic".to_owned());
@@ -170,7 +164,7 @@ fn weighted(
     if is_there {
         return Moved::There;
     }
-    draft.actions.push(Action::SetWeights {
+    draft.act(Action::SetWeights {
         group: sight.new.name.clone(),
         change: WeightChange {
             place: live.place.clone(),
@@ -211,7 +205,7 @@ fn shared(
     }
     let serving = serving(sight.seen, sight.new);
     if !is_attached(sight.new) {
-        draft.actions.push(Action::Attach {
+        draft.act(Action::Attach {
             group: sight.new.name.clone(),
             target_group: target_group.clone(),
             api,
@@ -231,7 +225,7 @@ fn shared(
         draft.look_again(since + sight.new.warm_up);
         return Moved::NotYet;
     }
-    draft.actions.push(Action::Detach {
+    draft.act(Action::Detach {
         group: sight.old.name.clone(),
         target_group: target_group.clone(),
         api,
@@ -242,7 +236,7 @@ fn shared(
 }
 
 /// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
-pub(crate) fn suffering(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Option<Step> {
+pub(crate) fn suffering(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let has_some = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -255,22 +249,22 @@ pub(crate) fn suffering(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut 
     // Freshly attached targets are still being judged; their deadline is the step's.
     let is_shared = matches!(cutover.route, Route::Shared { .. });
     let is_judged = !is_shared
-        || matches!(cutover.phase, CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } | CutoverPhase::Retiring);
+        || matches!(cutover.phase(), CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } | CutoverPhase::Retiring);
     if !has_some || !is_judged || u64::from(serving) * 2 >= u64::from(cutover.size) {
         return None;
     }
     let why = format!("only {serving} of its {} instances serve", cutover.size);
     condemn(draft, cutover, &why.as_str().into());
-    cutover.evidence.push(why.as_str().into());
+    draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
     Some(roll_back(why))
 }
 
 /// Watched at all of the traffic.
-pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, until: Timestamp) -> Step {
     if let Some(step) = suffering(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
         return step;
     }
-    keep_sizes(draft, sight, cutover, sight.new.desired);
+    let cutover = &keep_sizes(draft, sight, cutover, sight.new.desired);
     let until = if cutover.is_expedited { sight.now } else { until };
     if let Some(waiting) = taken(draft, sight, cutover).or_else(|| below_floor(sight, cutover)) {
         return Step::Wait(CutoverPhase::Baking { until }, waiting);
@@ -282,7 +276,7 @@ pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutov
     if let Some(release) = cutover.release(sight.now) {
         remember_good(draft, cutover.rollback_to.clone());
         remember_good(draft, release.clone());
-        draft.next.release = Some(release);
+        draft.release_is_proven(release);
     }
     let warm = cutover.policy.cutover.keep_warm;
     let until = if cutover.is_expedited { sight.now } else { sight.now + warm };
@@ -290,12 +284,12 @@ pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutov
 }
 
 /// The old color rests at full size.
-pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &mut Cutover, until: Timestamp) -> Step {
+pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, until: Timestamp) -> Step {
     if let Some(step) = suffering(draft, sight, cutover) {
         return step;
     }
     // The surplus of a surge goes again: it is no growth of the fleet.
-    let surges = u32::try_from(draft.next.slots_used(&sight.new.name)).unwrap_or(u32::MAX);
+    let surges = u32::try_from(draft.record().slots_used(&sight.new.name)).unwrap_or(u32::MAX);
     keep_sizes(draft, sight, cutover, sight.new.desired.saturating_sub(surges));
     let until = if cutover.is_expedited { sight.now } else { until };
     if let Some(waiting) = taken(draft, sight, cutover) {

@@ -18,18 +18,18 @@ use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
 use crate::observed;
 use crate::policy::{Mode, Policy};
 use crate::record::{
-    Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
+    Begun, Candidate, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
 };
 use crate::waiting::Waiting;
 
 /// Begins a cutover where there is something newer than the release.
 pub(crate) fn consider(draft: &mut Draft<'_>, standing: &Standing<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
-    let Some(release) = draft.next.release.clone() else { return };
-    let Ok(layout) = Layout::of(draft.input.fleet, &draft.input.seen.groups) else { return };
+    let Some(release) = draft.record().release.clone() else { return };
+    let Ok(layout) = Layout::of(draft.input().fleet, &draft.input().seen.groups) else { return };
     let Some(candidate) = candidate::choose(draft, policy, live, &release) else { return };
-    let (old, new) = colors(layout, live, draft.next.live);
-    let route = route_of(layout, draft.input.seen, old, new);
+    let (old, new) = colors(layout, live, draft.record().live);
+    let route = route_of(layout, draft.input().seen, old, new);
     if policy.mode == Mode::Observe {
         would_begin(draft, policy, candidate, route.err());
         return;
@@ -49,8 +49,8 @@ fn would_begin(draft: &mut Draft<'_>, policy: &Policy, candidate: Candidate, pro
     let why = reason(&candidate);
     let detail = format!("{}: {why}", candidate.image);
     let condition = Condition::WouldCutOver { image: candidate.image.clone() };
-    if !draft.next.conditions.contains_key(&condition.key()) {
-        let now = draft.input.now;
+    if !draft.record().conditions.contains_key(&condition.key()) {
+        let now = draft.input().now;
         let closed =
             (!policy.window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: policy.window.next_opening(now) });
         let waits = problem.map(|problem| Waiting::PreflightFailed { problem: problem.into() }).or(closed);
@@ -69,35 +69,25 @@ fn begin(
     new: &Group,
     route: Route,
 ) {
-    let now = draft.input.now;
-    let why = reason(&candidate);
-    draft.journal(None, "", "queued", format!("{}: {why}", candidate.image));
-    draft.next.memory.requested = None;
-    draft.next.cutover = Some(Cutover {
-        id: format!("{}-{}", draft.input.fleet, now.as_second()),
-        is_expedited: matches!(candidate.why, CandidateReason::Rollback { .. }),
-        candidate,
-        old: draft.next.live,
+    let begun = Begun {
+        id: format!("{}-{}", draft.input().fleet, draft.input().now.as_second()),
+        old: draft.record().live,
         old_group: live.name.clone(),
         new_group: new.name.clone(),
         route,
         rollback_to: release,
-        phase: CutoverPhase::Queued,
-        since: now,
-        deadline: jiff::Timestamp::MAX,
-        held_since: None,
-        paused: None,
-        approved: None,
-        started_at: now,
-        bounds: FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) },
-        hook_timeout: SignedDuration::ZERO,
-        template: None,
+        bounds: bounds_of(policy, live),
         size: live.desired,
-        launched: std::collections::BTreeSet::new(),
-        evidence: Vec::new(),
-        waits: None,
-        policy: Box::new(policy.clone()),
-    });
+        policy: policy.clone(),
+        candidate,
+    };
+    let why = format!("{}: {}", begun.candidate.image, reason(&begun.candidate));
+    draft.begin_cutover(begun, why);
+}
+
+/// The bounds that a fleet has: those of its policy, or those that its live group has.
+fn bounds_of(policy: &Policy, live: &Group) -> FleetBounds {
+    FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) }
 }
 
 /// The group that has the traffic, and the one that is to take it.
@@ -152,18 +142,20 @@ fn route_of(layout: Layout<'_>, seen: &Observation, old: &Group, new: &Group) ->
 }
 
 /// Waits for its turn, and takes whatever is newest by then.
-pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &mut Cutover) -> Step {
+pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
     let stay = CutoverPhase::Queued;
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live) {
-        *cutover.policy = policy.clone();
-        cutover.bounds = FleetBounds { min: policy.min.unwrap_or(live.min), max: policy.max.unwrap_or(live.max) };
+        draft.change_cutover(|cutover| {
+            *cutover.policy = policy.clone();
+            cutover.bounds = bounds_of(policy, live);
+        });
         if !cutover.candidate.is_asked() {
             let rollback_to = cutover.rollback_to.clone();
             match candidate::choose(draft, policy, live, &rollback_to) {
                 None => return Step::End(CutoverOutcome::Aborted, "it is no candidate any more".to_owned()),
                 Some(newest) if newest.key() != cutover.candidate.key() => {
-                    draft.journal(None, "queued", "queued", format!("{}: {}", newest.image, reason(&newest)));
-                    cutover.candidate = newest;
+                    let why = format!("{}: {}", newest.image, reason(&newest));
+                    draft.take_instead(newest, why);
                 }
                 Some(_) => {}
             }
@@ -172,24 +164,24 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
     if let Some(waiting) = may_not_begin(draft, standing, cutover) {
         return Step::Wait(stay, waiting);
     }
-    if sight.seen.account.turns.contains_key(draft.input.fleet) {
+    if sight.seen.account.turns.contains_key(draft.input().fleet) {
         return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
     }
     if let Some(waiting) = no_turn(draft) {
         draft.look_again(sight.now + crate::limits::LOOK_MAX);
         return Step::Wait(stay, waiting);
     }
-    draft.actions.push(Action::TakeTurn);
+    draft.act(Action::TakeTurn);
     draft.look_again(sight.now + LOOK_MIN);
     Step::Stay(stay)
 }
 
 /// Whether other fleets have all turns.
 fn no_turn(draft: &Draft<'_>) -> Option<Waiting> {
-    let turns = &draft.input.seen.account.turns;
-    let is_refused = draft.input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
+    let turns = &draft.input().seen.account.turns;
+    let is_refused = draft.input().outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
     let is_full = is_refused || turns.len() >= CUTOVERS_MAX;
-    (is_full && !turns.contains_key(draft.input.fleet)).then_some(Waiting::NoTurn { limit: CUTOVERS_MAX })
+    (is_full && !turns.contains_key(draft.input().fleet)).then_some(Waiting::NoTurn { limit: CUTOVERS_MAX })
 }
 
 /// What may keep a cutover from beginning: its word, what it asks for, and its verdict.
@@ -199,12 +191,12 @@ type Guard = (&'static str, &'static str, fn(&Draft<'_>, &Standing<'_>, &Cutover
 const GUARDS: [Guard; 7] = [
     ("freeze", "nobody froze it", |draft, _, _| draft.hold(None)),
     ("mode", "the mode is act", |_, standing, _| (standing.mode() == Some(Mode::Observe)).then_some(Waiting::Observed)),
-    ("pause", "nobody paused it", |_, _, cutover| cutover.paused.clone().map(|actor| Waiting::Paused { actor })),
+    ("pause", "nobody paused it", |_, _, cutover| cutover.paused().cloned().map(|actor| Waiting::Paused { actor })),
     ("policy", "the policy is valid", |_, standing, _| {
         standing.policy.as_ref().err().map(|problem| Waiting::PolicyInvalid { problem: problem.clone() })
     }),
     ("window", "the window is open", |draft, standing, cutover| {
-        let (window, now) = (&standing.policy.as_ref().ok()?.window, draft.input.now);
+        let (window, now) = (&standing.policy.as_ref().ok()?.window, draft.input().now);
         let is_closed = !cutover.is_expedited && !window.is_open(now);
         is_closed.then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
     }),
@@ -212,7 +204,7 @@ const GUARDS: [Guard; 7] = [
         standing.obstacle.clone().map(|problem| Waiting::GroupNotFit { problem })
     }),
     ("replacements", "none of its instances is being replaced", |draft, _, _| {
-        let surges = draft.next.replacements.values().filter(|work| work.phase.surge().is_some()).count();
+        let surges = draft.record().replacements.values().filter(|work| work.phase().surge().is_some()).count();
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
         (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges })
     }),
@@ -232,7 +224,7 @@ pub(crate) fn verdicts(
     sight: Option<&Sight<'_>>,
     cutover: &Cutover,
 ) -> Vec<Verdict> {
-    let asked = match cutover.phase {
+    let asked = match cutover.phase() {
         CutoverPhase::Queued | CutoverPhase::Preflight => GUARDS.len(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => 0,
         CutoverPhase::Preparing
@@ -264,19 +256,14 @@ pub(crate) fn verdicts(
 
 /// Gives the turn back where no cutover needs it.
 pub(crate) fn give_turn(draft: &mut Draft<'_>) {
-    if draft.input.seen.account.turns.contains_key(draft.input.fleet) {
-        draft.actions.push(Action::GiveTurn);
-        draft.look_again(draft.input.now + LOOK_MIN);
+    if draft.input().seen.account.turns.contains_key(draft.input().fleet) {
+        draft.act(Action::GiveTurn);
+        draft.look_again(draft.input().now + LOOK_MIN);
     }
 }
 
 /// Everything that can be known beforehand is asked before anything is changed.
-pub(crate) fn preflight(
-    draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
-    sight: &Sight<'_>,
-    cutover: &mut Cutover,
-) -> Step {
+pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live)
         && !cutover.candidate.is_asked()
     {
@@ -293,7 +280,7 @@ pub(crate) fn preflight(
         draft.look_again(sight.now + LOOK_MIN);
         return Step::Stay(CutoverPhase::Preflight);
     };
-    cutover.hook_timeout = hook_timeout;
+    draft.change_cutover(|cutover| cutover.hook_timeout = hook_timeout);
     if let Some(problem) = problem(draft, sight, cutover) {
         draft.is_in(Condition::CutoverWaits, problem.clone());
         return Step::Wait(CutoverPhase::Preflight, Waiting::PreflightFailed { problem: problem.into() });
@@ -367,7 +354,7 @@ fn is_idle_empty(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Opt
     if !matches!(new.template, TemplateReference::Numbered(_)) {
         return Some(format!("{} uses no numbered launch template version", new.name));
     }
-    let is_empty = draft.next.is_vacant(new) && new.desired == 0 && new.min == 0;
+    let is_empty = draft.record().is_vacant(new) && new.desired == 0 && new.min == 0;
     (!is_empty).then(|| {
         format!(
             "{} is to be empty: it wants {} instances, at least {}, and has {}",
@@ -424,7 +411,7 @@ fn has_room(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<S
         return Some(format!("the fleet's minimum {min} is above its maximum {max}"));
     }
     let is_ours = |entry: &crate::record::LedgerEntry| entry.group == sight.new.name || entry.group == sight.old.name;
-    draft.next.ledger.iter().any(is_ours).then(|| "settings of earlier work are still to be put back".to_owned())
+    draft.record().ledger.iter().any(is_ours).then(|| "settings of earlier work are still to be put back".to_owned())
 }
 
 /// Before traffic a newer candidate takes the place of this one.

@@ -82,7 +82,7 @@ fn let_go(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Lettin
     if is_empty && ledger::restore(draft, sight.new) && is_restored {
         return LettingGo::Done;
     }
-    if sight.now >= cutover.deadline {
+    if sight.now >= cutover.deadline() {
         let left = sight.new.members.len();
         let detail = format!("{left} instances of {} are still there, or a setting is not put back", sight.new.name);
         draft.is_in(Condition::RestoreOverdue, detail);
@@ -104,7 +104,7 @@ fn keep_the_last(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, le
 pub(crate) fn roll_back(
     draft: &mut Draft<'_>,
     sight: &Sight<'_>,
-    cutover: &mut Cutover,
+    cutover: &Cutover,
     why: &ForeignText,
     back_since: Option<Timestamp>,
 ) -> Step {
@@ -131,8 +131,7 @@ pub(crate) fn roll_back(
             Step::Wait(stay(None), waiting)
         }
         Back::There => {
-            draft.next.live = cutover.old;
-            draft.next.release = Some(cutover.rollback_to.clone());
+            draft.traffic_is_back(cutover.old, &cutover.rollback_to);
             let since = back_since.unwrap_or(sight.now);
             if matches!(cutover.route, Route::Shared { .. }) && sight.now < since + DESCRIBES_TRAIL {
                 draft.look_again(since + DESCRIBES_TRAIL);
@@ -148,7 +147,7 @@ pub(crate) fn roll_back(
 }
 
 fn page_when_overdue(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
-    if sight.now >= cutover.deadline {
+    if sight.now >= cutover.deadline() {
         draft.is_in(Condition::RollbackOverdue, format!("{} still has traffic", sight.new.name));
     }
 }
@@ -222,7 +221,7 @@ fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights
             let setting = Setting::Stickiness { place: live.place.clone(), had };
             ledger::note(draft, &sight.old.name, setting);
         }
-        draft.actions.push(Action::SetWeights {
+        draft.act(Action::SetWeights {
             group: sight.old.name.clone(),
             change: WeightChange {
                 place: live.place.clone(),
@@ -248,7 +247,7 @@ fn shared(
 ) -> Back {
     let is_attached = |group: &crate::observation::Group| group.target_groups.contains(target_group);
     if !is_attached(sight.old) {
-        draft.actions.push(Action::Attach {
+        draft.act(Action::Attach {
             group: sight.old.name.clone(),
             target_group: target_group.clone(),
             api,
@@ -265,7 +264,7 @@ fn shared(
         Gate::All { healthy } => healthy,
         Gate::Part { .. } | Gate::None => return Back::Waits(strengthen(draft, sight, cutover)),
     };
-    draft.actions.push(Action::Detach {
+    draft.act(Action::Detach {
         group: sight.new.name.clone(),
         target_group: target_group.clone(),
         api,

@@ -16,7 +16,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &m
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
     if findings.is_incomplete(policy) {
         // Known to be open, it is not closed by an answer that is missing.
-        let open = draft.next.conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
+        let open = draft.record().conditions.get(&Condition::BreakerOpen.key()).map(|known| known.detail.clone());
         if let Some(detail) = open {
             draft.is_in(Condition::BreakerOpen, detail);
         }
@@ -25,11 +25,11 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &m
     // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
     let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
     let surplus: BTreeSet<&InstanceId> = draft
-        .next
+        .record()
         .replacements
         .iter()
         .filter(|(id, _)| is_active(id))
-        .filter_map(|(_, replacement)| replacement.phase.successor())
+        .filter_map(|(_, replacement)| replacement.phase().successor())
         .collect();
     let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
     let drifted = members.iter().filter(|id| counts(draft, findings, id)).count();
@@ -51,7 +51,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &m
 /// Whether an instance speaks for a common cause. What ran another version from the beginning does not, nor does age or a
 /// person's word.
 fn counts(draft: &Draft<'_>, findings: &Findings, id: &InstanceId) -> bool {
-    let is_backlog = draft.next.backlog.contains(id);
+    let is_backlog = draft.record().backlog.contains(id);
     findings.drifted.get(id).is_some_and(|drift| {
         drift
             .reasons()
@@ -86,17 +86,17 @@ fn causes(findings: &Findings) -> String {
 /// close it too (`driftless retry`).
 pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
-    let known: BTreeSet<RuleName> = draft.next.rule_breakers.keys().cloned().chain(listed).collect();
+    let known: BTreeSet<RuleName> = draft.record().rule_breakers.keys().cloned().chain(listed).collect();
     for rule in known {
         let fleets = fleets_drifting(draft, &rule);
         let by_rule = findings.drifted.values().filter(|drift| drift.rules.contains_key(&rule)).count();
         let (fleets_seen, drifted) = (in_u32(fleets), in_u32(by_rule));
         let is_common = fleets >= COMMON_CAUSE_FLEETS;
-        match draft.next.rule_breakers.get_mut(&rule) {
+        match draft.rule_breakers().get_mut(&rule) {
             None if is_common && drifted > 0 => {
-                let breaker = RuleBreaker { since: draft.input.now, fleets: fleets_seen, drifted };
-                draft.next.rule_breakers.insert(rule.clone(), breaker);
-                draft.journal(None, "", "rule breaker open", format!("{fleets} fleets drifted under {rule} at once"));
+                let breaker = RuleBreaker { since: draft.input().now, fleets: fleets_seen, drifted };
+                draft.rule_breakers().insert(rule.clone(), breaker);
+                draft.history().rule_breaker(true, format!("{fleets} fleets drifted under {rule} at once"));
             }
             None => continue,
             Some(breaker) => {
@@ -105,19 +105,19 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
                 breaker.drifted = breaker.drifted.max(drifted);
                 // An answer that is missing closes nothing.
                 if !is_common && is_mended && findings.read.contains(&rule) {
-                    draft.next.rule_breakers.remove(&rule);
-                    draft.journal(None, "rule breaker open", "closed", format!("fewer are drifted under {rule}"));
+                    draft.rule_breakers().remove(&rule);
+                    draft.history().rule_breaker(false, format!("fewer are drifted under {rule}"));
                     continue;
                 }
             }
         }
-        if let Some(breaker) = draft.next.rule_breakers.get(&rule) {
+        if let Some(breaker) = draft.record().rule_breakers.get(&rule) {
             let detail = format!(
                 "{} fleets of this account began to drift under {rule} within {COMMON_CAUSE_WITHIN:#}: it is the rule's doing",
                 breaker.fleets
             );
             if !is_common {
-                let next = draft.input.now + COMMON_CAUSE_WITHIN;
+                let next = draft.input().now + COMMON_CAUSE_WITHIN;
                 draft.look_again(next);
             }
             draft.is_in(Condition::RuleBreakerOpen { rule: rule.clone() }, detail);
@@ -127,12 +127,12 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
 
 /// How many fleets have just begun to drift under a rule, this one included.
 fn fleets_drifting(draft: &Draft<'_>, rule: &RuleName) -> usize {
-    let now = draft.input.now;
-    let known = draft.input.seen.account.drifting.get(rule);
+    let now = draft.input().now;
+    let known = draft.input().seen.account.drifting.get(rule);
     let recent = known.into_iter().flatten().filter(|(_, at)| now.duration_since(**at) <= COMMON_CAUSE_WITHIN);
     let mut fleets: BTreeSet<_> = recent.map(|(fleet, _)| fleet).collect();
-    if draft.begins_to_drift.contains(rule) {
-        fleets.insert(draft.input.fleet);
+    if draft.begins_to_break(rule) {
+        fleets.insert(draft.input().fleet);
     }
     fleets.len()
 }

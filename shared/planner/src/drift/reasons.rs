@@ -13,12 +13,12 @@ use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 
 /// All reasons of the members of the live group, and of those that are being replaced.
 pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
-    let (seen, record) = (draft.input.seen, &draft.next);
+    let (seen, record) = (draft.input().seen, draft.record());
     let policy = standing.policy.as_ref().ok();
     let is_moving = is_moving(record);
     let mut found = Vec::new();
     for (group, member) in seen.groups.iter().flat_map(|group| group.active().map(move |member| (group, member))) {
-        let under_way = record.replacements.get(&member.id).filter(|work| work.phase.surge().is_some());
+        let under_way = record.replacements.get(&member.id).filter(|work| work.phase().surge().is_some());
         if record.quarantined.contains_key(&member.id) || !(standing.is_live(&group.name) || under_way.is_some()) {
             continue;
         }
@@ -30,9 +30,9 @@ pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceI
             note(reason);
         }
         // Work ends under the policy that it was admitted with.
-        let admitted = under_way.and_then(|work| work.phase.surge()).map(|surge| &surge.policy);
+        let admitted = under_way.and_then(|work| work.phase().surge()).map(|surge| &surge.policy);
         let max_age = admitted.map_or_else(|| policy.and_then(|policy| policy.max_age), |policy| policy.max_age);
-        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, draft.input.now)) {
+        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, draft.input().now)) {
             note(DriftReason::Age);
         }
         let patterns = policy.into_iter().flat_map(Policy::alarms);
@@ -55,9 +55,9 @@ fn is_moving(record: &Record) -> bool {
 pub(super) fn can_be_told(draft: &Draft<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
-            standing.live.is_some() && draft.next.release.is_some() && !is_moving(&draft.next)
+            standing.live.is_some() && draft.record().release.is_some() && !is_moving(draft.record())
         }
-        DriftReason::Age => draft.input.seen.machines.contains_key(id),
+        DriftReason::Age => draft.input().seen.machines.contains_key(id),
         // Rules are asked about one by one, and the other two are on record.
         DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
     }

@@ -21,16 +21,16 @@ pub(super) fn weigh(
     listed: &BTreeSet<RuleName>,
     findings: &mut Findings,
 ) {
-    let now = draft.input.now;
-    if draft.input.seen.groups.is_empty() {
+    let now = draft.input().now;
+    if draft.input().seen.groups.is_empty() {
         // Nothing is known about any instance in this look.
         return;
     }
-    for fact in draft.input.facts {
+    for fact in draft.input().facts {
         let Fact::Compliance(report) = fact else { continue };
-        let is_member = draft.input.seen.groups.iter().any(|group| group.member(&report.instance).is_some());
+        let is_member = draft.input().seen.groups.iter().any(|group| group.member(&report.instance).is_some());
         if !is_member {
-            draft.consumed.push(fact.key());
+            draft.consume(fact.key());
             continue;
         }
         if findings.unread.contains(&report.rule) {
@@ -43,7 +43,7 @@ pub(super) fn weigh(
             if standing.policy.is_ok() {
                 show(draft, report);
             }
-            draft.consumed.push(fact.key());
+            draft.consume(fact.key());
             continue;
         }
         let is_confirmed = match (report.verdict, finding) {
@@ -53,7 +53,7 @@ pub(super) fn weigh(
             (Verdict::Compliant | Verdict::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
         };
         if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
-            draft.consumed.push(fact.key());
+            draft.consume(fact.key());
         } else {
             draft.look_again(now + CONFIRMATION_RECHECK);
             if report.verdict != Verdict::NonCompliant
@@ -70,7 +70,7 @@ pub(super) fn weigh(
 
 /// Keeps what was reported under a rule that is not on the list: it is shown, and never acted on.
 fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
-    let known = draft.next.shown.entry(report.instance.clone()).or_default();
+    let known = draft.shown().entry(report.instance.clone()).or_default();
     let is_newer = known.get(&report.rule).is_none_or(|finding| finding.recorded_at < report.observed_at);
     if !is_newer {
         return;
@@ -80,11 +80,11 @@ fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
             let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
             known.insert(report.rule.clone(), finding);
             let why = format!("rule {} is not on the fleet's list: shown only", report.rule);
-            draft.journal(Some(&report.instance), "", "shown", why);
+            draft.history().finding(&report.instance, why);
         }
         Verdict::Compliant | Verdict::NotApplicable => {
             known.remove(&report.rule);
         }
     }
-    draft.next.shown.retain(|_, rules| !rules.is_empty());
+    draft.shown().retain(|_, rules| !rules.is_empty());
 }

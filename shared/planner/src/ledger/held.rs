@@ -12,9 +12,9 @@ use crate::record::{FleetBounds, LedgerEntry, Setting};
 
 /// Notes a setting before it is changed.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
-    let entry = LedgerEntry { group: group.clone(), setting, since: draft.input.now };
-    if !draft.next.ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        draft.next.ledger.push(entry);
+    let entry = LedgerEntry { group: group.clone(), setting, since: draft.input().now };
+    if !draft.record().ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        draft.ledger().push(entry);
     }
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn hold_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
     if group.min >= minimum {
         return;
     }
-    let of_group = draft.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.ledger().iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
         .find_map(|setting| if let Setting::HeldMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
@@ -34,7 +34,7 @@ pub(crate) fn hold_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
             note(draft, &group.name, Setting::HeldMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
         }
     }
-    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
+    draft.act(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
 }
 
 /// Raises the maximum to what is wanted. Never lowers it.
@@ -42,7 +42,7 @@ pub(crate) fn hold_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
     if group.max >= maximum {
         return;
     }
-    let of_group = draft.next.ledger.iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.ledger().iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
         .find_map(|setting| if let Setting::HeldMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
@@ -52,7 +52,7 @@ pub(crate) fn hold_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
             note(draft, &group.name, Setting::HeldMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
         }
     }
-    draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
+    draft.act(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
 }
 
 /// What someone else wrote meanwhile is what must be there again at the end.
@@ -70,9 +70,9 @@ pub(crate) fn hold_template(draft: &mut Draft<'_>, group: &Group, live: &Templat
     // The same once more stays as it is: a look that changes nothing commits nothing.
     let is_another =
         |entry: &LedgerEntry| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
-    draft.next.ledger.retain(|entry| entry.group != group.name || !is_another(entry));
+    draft.ledger().retain(|entry| entry.group != group.name || !is_another(entry));
     note(draft, &group.name, setting);
-    draft.actions.push(Action::SetTemplate {
+    draft.act(Action::SetTemplate {
         group: group.name.clone(),
         expected: group.template.clone(),
         template: wanted.clone(),
@@ -81,7 +81,7 @@ pub(crate) fn hold_template(draft: &mut Draft<'_>, group: &Group, live: &Templat
 
 /// The maximum that a group had before a cutover held it.
 pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
-    let before = draft.next.ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
+    let before = draft.record().ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
         let Setting::HeldMaximum { had, wrote } = &entry.setting else { return None };
         wrote.contains(&group.max).then_some(*had)
     });
@@ -91,7 +91,7 @@ pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
 /// The settings of a group that a cutover holds.
 fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<LedgerEntry> {
     let is_held = |entry: &&LedgerEntry| entry.group == *group && entry.setting.is_of_cutover();
-    draft.next.ledger.iter().filter(is_held).cloned().collect()
+    draft.record().ledger.iter().filter(is_held).cloned().collect()
 }
 
 /// Puts back what a cutover holds on a group. True: nothing is left that could be put back now.
@@ -102,7 +102,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
                 live if live == *had => strike(draft, &entry, "put back"),
                 live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MinSize is {live}")),
                 live => {
-                    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
+                    draft.act(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
@@ -110,7 +110,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
                 live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MaxSize is {live}")),
                 // What does not fit under the old maximum is not cut off.
                 live if group.desired <= *had && group.min <= *had => {
-                    draft.actions.push(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
+                    draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
                 }
                 _ => does_not_fit(draft, &entry, group, *had),
             },
@@ -121,7 +121,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     }
     let is_done = held(draft, &group.name).iter().all(|entry| is_lent(entry, group));
     if !is_done {
-        draft.look_again(draft.input.now + LOOK_MIN);
+        draft.look_again(draft.input().now + LOOK_MIN);
     }
     is_done
 }
@@ -140,7 +140,7 @@ fn restore_template(
 ) {
     match &group.template {
         TemplateReference::Numbered(live) if live == had => strike(draft, entry, "put back"),
-        TemplateReference::Numbered(live) if live == wrote => draft.actions.push(Action::SetTemplate {
+        TemplateReference::Numbered(live) if live == wrote => draft.act(Action::SetTemplate {
             group: group.name.clone(),
             expected: group.template.clone(),
             template: had.clone(),
@@ -153,13 +153,13 @@ fn restore_template(
 
 fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry) {
     let Setting::Stickiness { place, had } = &entry.setting else { return };
-    let Some(live) = draft.input.seen.forwards.iter().find(|forward| forward.place == *place) else {
+    let Some(live) = draft.input().seen.forwards.iter().find(|forward| forward.place == *place) else {
         return strike_for_others(draft, entry, "the forward action is gone");
     };
     match live.stickiness {
         Some(live) if live == *had => strike(draft, entry, "put back"),
         Some(_) => strike_for_others(draft, entry, "the stickiness is another one"),
-        None => draft.actions.push(Action::SetWeights {
+        None => draft.act(Action::SetWeights {
             group: group.name.clone(),
             change: WeightChange {
                 place: place.clone(),
@@ -181,10 +181,9 @@ fn strike_for_others(draft: &mut Draft<'_>, entry: &LedgerEntry, what: &str) {
 /// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
 /// or more is wanted by now than they allow.
 pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
-    let raises = |action: &Action| matches!(action, Action::SetMinimum { .. } | Action::SetMaximum { .. });
-    if draft.actions.iter().any(|action| raises(action) && action.group() == Some(&group.name)) {
+    if draft.bounds(&group.name) {
         // What this very look still holds is there at the next one.
-        draft.look_again(draft.input.now + LOOK_MIN);
+        draft.look_again(draft.input().now + LOOK_MIN);
         return false;
     }
     for entry in held(draft, &group.name) {
@@ -196,7 +195,7 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
                 }
                 live => {
                     let minimum = bounds.min.min(group.max);
-                    draft.actions.push(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
+                    draft.act(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
@@ -205,11 +204,7 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
                     strike_for_others(draft, &entry, &format!("MaxSize is {live}"));
                 }
                 live if group.desired <= bounds.max => {
-                    draft.actions.push(Action::SetMaximum {
-                        group: group.name.clone(),
-                        expected: live,
-                        maximum: bounds.max,
-                    });
+                    draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: bounds.max });
                 }
                 // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
                 live => {
@@ -228,7 +223,7 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
 
 /// What must be there again at the end is something else by now.
 fn settle_for(draft: &mut Draft<'_>, entry: &LedgerEntry, setting: &Setting) {
-    for known in draft.next.ledger.iter_mut().filter(|known| *known == entry) {
+    for known in draft.ledger().iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
 }

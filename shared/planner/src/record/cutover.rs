@@ -11,7 +11,9 @@ use crate::ids::{GroupName, ImageId, InstanceId, TargetGroupArn};
 use crate::observation::TemplateVersion;
 use crate::policy::Policy;
 use crate::record::Release;
+use crate::record::history::{Change, DRIFTLESS, History};
 use crate::text::ForeignText;
+use crate::transitions::{self, CutoverStep, Step};
 use crate::waiting::Waiting;
 
 /// A cutover under way.
@@ -31,14 +33,14 @@ pub struct Cutover {
     pub route: Route,
     /// The release to go back to: the last known-good one.
     pub rollback_to: Release,
-    pub phase: CutoverPhase,
-    pub since: Timestamp,
+    phase: CutoverPhase,
+    since: Timestamp,
     /// When the phase must have been left. Moves by the time that it is held.
-    pub deadline: Timestamp,
+    deadline: Timestamp,
     /// Since when a freeze, `observe` or a pause holds it: its clocks stand.
-    pub held_since: Option<Timestamp>,
+    held_since: Option<Timestamp>,
     /// Who paused it, if someone did.
-    pub paused: Option<ForeignText>,
+    paused: Option<ForeignText>,
     /// Who approved it, if someone did.
     pub approved: Option<ForeignText>,
     /// Whether the remaining waits are skipped: a person promoted it, or it is a rollback after the old color was let go.
@@ -127,8 +129,14 @@ pub enum CandidateReason {
 }
 
 /// Where a cutover is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case")]
+#[strum_discriminants(
+    name(CutoverPhaseKind),
+    derive(PartialOrd, Ord, strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray),
+    strum(serialize_all = "kebab-case"),
+    doc = "Which phase a cutover is in."
+)]
 pub enum CutoverPhase {
     /// Waits for its turn.
     Queued,
@@ -157,7 +165,9 @@ pub enum CutoverPhase {
         /// When it is let go.
         until: Timestamp,
     },
-    /// The bounds travel, and the old color goes.
+    /// The bounds travel, and the old color goes. Records of the first version call it `retiring`.
+    #[serde(rename = "retiring-old", alias = "retiring")]
+    #[strum_discriminants(strum(serialize = "retiring-old"))]
     Retiring,
     /// Undone before it had traffic.
     Aborting {
@@ -204,8 +214,23 @@ impl Shifting {
 }
 
 /// How a cutover ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum CutoverOutcome {
     /// The new release has the traffic, and the old color is gone.
     Done,
@@ -305,6 +330,12 @@ impl Memory {
     }
 }
 
+/// Takes a step of the machine: it is in the history from here on.
+fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<ForeignText>, history: &mut History) {
+    debug_assert!(transitions::allows(transitions::CUTOVER, from, to), "no cutover goes from {from:?} to {to}");
+    history.write(DRIFTLESS, Change::Cutover { from, to }, why);
+}
+
 impl Default for Memory {
     fn default() -> Self {
         Self::new()
@@ -331,7 +362,166 @@ impl Candidate {
     }
 }
 
+/// What a cutover is when it begins.
+#[derive(Debug)]
+pub struct Begun {
+    pub id: String,
+    pub candidate: Candidate,
+    pub old: Option<Color>,
+    pub old_group: GroupName,
+    pub new_group: GroupName,
+    pub route: Route,
+    pub rollback_to: Release,
+    pub bounds: FleetBounds,
+    pub size: u32,
+    pub policy: Policy,
+}
+
 impl Cutover {
+    /// Begins: it waits for its turn.
+    pub(crate) fn begin(begun: Begun, why: impl Into<ForeignText>, history: &mut History) -> Self {
+        step(None, Step::Enters(CutoverPhaseKind::Queued), why, history);
+        let Begun { id, candidate, old, old_group, new_group, route, rollback_to, bounds, size, policy } = begun;
+        let now = history.at();
+        Self {
+            id,
+            is_expedited: matches!(candidate.why, CandidateReason::Rollback { .. }),
+            candidate,
+            old,
+            old_group,
+            new_group,
+            route,
+            rollback_to,
+            phase: CutoverPhase::Queued,
+            since: now,
+            deadline: Timestamp::MAX,
+            held_since: None,
+            paused: None,
+            approved: None,
+            started_at: now,
+            bounds,
+            hook_timeout: SignedDuration::ZERO,
+            template: None,
+            size,
+            launched: BTreeSet::new(),
+            evidence: Vec::new(),
+            waits: None,
+            policy: Box::new(policy),
+        }
+    }
+
+    /// Goes on to another phase, which must have been left by then: the only way there. Its clocks begin anew, and a
+    /// pause ends where it goes back, which nothing holds, or where a person said how it goes on.
+    pub(crate) fn enter(
+        &mut self,
+        to: CutoverPhase,
+        deadline: Timestamp,
+        why: impl Into<ForeignText>,
+        history: &mut History,
+    ) {
+        let from = self.phase.kind();
+        step(Some(from), Step::Enters(to.kind()), why, history);
+        self.phase = to;
+        self.since = history.at();
+        self.deadline = deadline;
+        self.held_since = None;
+        if self.is_going_back() || from == CutoverPhaseKind::NeedsOperator {
+            self.paused = None;
+        }
+    }
+
+    /// Waits for its turn with another candidate. It waits as long as it did.
+    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<ForeignText>, history: &mut History) {
+        step(Some(self.phase.kind()), Step::Enters(CutoverPhaseKind::Queued), why, history);
+        self.candidate = candidate;
+    }
+
+    /// Brings the data of its phase up to date.
+    pub(crate) fn stay(&mut self, phase: CutoverPhase) {
+        debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
+        self.phase = phase;
+    }
+
+    /// Leaves the record.
+    pub(crate) fn end(self, outcome: CutoverOutcome, why: &str, history: &mut History) -> PastCutover {
+        step(Some(self.phase.kind()), Step::Ends(outcome), why, history);
+        PastCutover {
+            id: self.id,
+            candidate: self.candidate,
+            started_at: self.started_at,
+            ended_at: history.at(),
+            outcome,
+            why: why.into(),
+        }
+    }
+
+    /// Its clocks stand from then on, unless they did before.
+    pub(crate) fn hold(&mut self, since: Timestamp) {
+        self.held_since.get_or_insert(since);
+    }
+
+    /// Its clocks never stood.
+    pub(crate) const fn forget_hold(&mut self) {
+        self.held_since = None;
+    }
+
+    /// Its clocks run on: what it waits for comes later by as long as they stood.
+    pub(crate) fn let_go(&mut self, now: Timestamp) {
+        let Some(held_since) = self.held_since.take() else { return };
+        let lasted = now.duration_since(held_since.max(self.since));
+        self.deadline += lasted;
+        match &mut self.phase {
+            CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until += lasted,
+            // What was not watched while it was held is watched again from the beginning.
+            CutoverPhase::Shifting(shifting) => shifting.effective_since = None,
+            CutoverPhase::Verifying { .. }
+            | CutoverPhase::Queued
+            | CutoverPhase::Preflight
+            | CutoverPhase::Preparing
+            | CutoverPhase::Scaling
+            | CutoverPhase::AwaitingApproval
+            | CutoverPhase::Retiring
+            | CutoverPhase::Aborting { .. }
+            | CutoverPhase::RollingBack { .. }
+            | CutoverPhase::NeedsOperator { .. } => {}
+        }
+    }
+
+    /// A person wants it to stand still.
+    pub(crate) fn pause(&mut self, actor: ForeignText) {
+        self.paused = Some(actor);
+    }
+
+    /// A person wants it to go on.
+    pub(crate) fn resume(&mut self) {
+        self.paused = None;
+    }
+
+    /// Where it is.
+    pub const fn phase(&self) -> &CutoverPhase {
+        &self.phase
+    }
+
+    /// Since when it has been in its phase.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// When its phase must have been left. Moves by the time that it is held.
+    pub const fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
+    /// Since when a freeze, `observe` or a pause holds it.
+    pub const fn held_since(&self) -> Option<Timestamp> {
+        self.held_since
+    }
+
+    /// Who paused it, if someone did.
+    pub const fn paused(&self) -> Option<&ForeignText> {
+        self.paused.as_ref()
+    }
+
     /// The color that is to take the traffic.
     pub fn new_color(&self) -> Option<Color> {
         self.old.map(Color::other)
@@ -404,34 +594,20 @@ impl Cutover {
 }
 
 impl CutoverPhase {
-    /// The word for it in messages, the journal and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Preflight => "preflight",
-            Self::Preparing => "preparing",
-            Self::Scaling => "scaling",
-            Self::Verifying { .. } => "verifying",
-            Self::AwaitingApproval => "awaiting-approval",
-            Self::Shifting(_) => "shifting",
-            Self::Baking { .. } => "baking",
-            Self::Warm { .. } => "warm",
-            Self::Retiring => "retiring-old",
-            Self::Aborting { .. } => "aborting",
-            Self::RollingBack { .. } => "rolling-back",
-            Self::NeedsOperator { .. } => "needs-operator",
-        }
+    /// Which one it is.
+    pub fn kind(&self) -> CutoverPhaseKind {
+        self.into()
+    }
+
+    /// The word for it in messages, the history and metrics.
+    pub fn name(&self) -> &'static str {
+        self.kind().into()
     }
 }
 
 impl CutoverOutcome {
-    /// The word for it in messages, the journal and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Aborted => "aborted",
-            Self::Superseded => "superseded",
-            Self::RolledBack => "rolled-back",
-        }
+    /// The word for it in messages, the history and metrics.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }

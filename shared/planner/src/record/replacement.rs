@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::observation::{Finding, TemplateVersion};
 use crate::policy::{Policy, ReplaceBy};
+use crate::record::history::{Change, DRIFTLESS, History};
 use crate::text::ForeignText;
+use crate::transitions::{self, ReplacementEnd, ReplacementStep, Step};
 use crate::waiting::Waiting;
 
 /// A drifted instance and what is being done about it.
@@ -25,8 +27,7 @@ pub struct Replacement {
     pub findings: BTreeMap<RuleName, Finding>,
     /// When the drift was first seen. The debounce counts from here.
     pub detected_at: Timestamp,
-    /// Where the replacement is.
-    pub phase: Phase,
+    phase: Phase,
     /// Attempts that failed, oldest first.
     pub failures: Vec<Failure>,
 }
@@ -73,8 +74,14 @@ impl DriftReason {
 
 /// Where a replacement is. `replaced` and `cleared` are no phases: such a replacement leaves the record, and the
 /// journal keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[strum_discriminants(
+    name(PhaseKind),
+    derive(PartialOrd, Ord, strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray),
+    strum(serialize_all = "kebab-case"),
+    doc = "Which phase a replacement is in."
+)]
 pub enum Phase {
     /// The drift has not lasted long enough yet.
     Debouncing,
@@ -383,20 +390,78 @@ impl Phase {
         matches!(self, Self::Stopped(_))
     }
 
-    /// The word for it in messages, the journal and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Debouncing => "debouncing",
-            Self::Blocked(_) => "blocked",
-            Self::Launching(_) => "launching",
-            Self::Proving(_) => "proving",
-            Self::Retiring(_) => "retiring",
-            Self::Withdrawing(_) => "withdrawing",
-            Self::Vacating(_) => "vacating",
-            Self::Refilling(_) => "refilling",
-            Self::Stopped(_) => "stopped",
-        }
+    /// Which one it is.
+    pub fn kind(&self) -> PhaseKind {
+        self.into()
     }
+
+    /// The word for it in messages, the history and metrics.
+    pub fn name(&self) -> &'static str {
+        self.kind().into()
+    }
+}
+
+impl Replacement {
+    /// What begins when an instance is found drifted.
+    pub(crate) fn found(
+        instance: &InstanceId,
+        group: GroupName,
+        zone: Zone,
+        drift: BTreeSet<DriftReason>,
+        findings: BTreeMap<RuleName, Finding>,
+        history: &mut History,
+    ) -> Self {
+        let names: Vec<String> = drift.iter().map(ToString::to_string).collect();
+        step(instance, None, Step::Enters(PhaseKind::Debouncing), names.join(", "), history);
+        let detected_at = history.at();
+        Self { group, zone, drift, findings, detected_at, phase: Phase::Debouncing, failures: Vec::new() }
+    }
+
+    /// Where the replacement is.
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Goes on to another phase: the only way there.
+    pub(crate) fn enter(
+        &mut self,
+        instance: &InstanceId,
+        to: Phase,
+        why: impl Into<ForeignText>,
+        history: &mut History,
+    ) {
+        step(instance, Some(self.phase.kind()), Step::Enters(to.kind()), why, history);
+        self.phase = to;
+    }
+
+    /// Brings the data of its phase up to date.
+    pub(crate) fn stay(&mut self, phase: Phase) {
+        debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
+        self.phase = phase;
+    }
+
+    /// Leaves the record.
+    pub(crate) fn end(
+        self,
+        instance: &InstanceId,
+        end: ReplacementEnd,
+        why: impl Into<ForeignText>,
+        history: &mut History,
+    ) {
+        step(instance, Some(self.phase.kind()), Step::Ends(end), why, history);
+    }
+}
+
+/// Takes a step of the machine: it is in the history from here on.
+fn step(
+    instance: &InstanceId,
+    from: Option<PhaseKind>,
+    to: ReplacementStep,
+    why: impl Into<ForeignText>,
+    history: &mut History,
+) {
+    debug_assert!(transitions::allows(transitions::REPLACEMENT, from, to), "no replacement goes from {from:?} to {to}");
+    history.write(DRIFTLESS, Change::Replacement { instance: instance.clone(), from, to }, why);
 }
 
 impl std::fmt::Display for DriftReason {

@@ -1,6 +1,6 @@
 //! The launch of a successor.
 
-use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused, set_phase};
+use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
 use crate::draft::Draft;
@@ -19,7 +19,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
                 return Step::To(Phase::Proving(proving), why);
             }
             (Action::Launch { .. }, ActionResult::Unsupported) => {
-                draft.next.launches_by_desired_since = Some(context.now);
+                draft.launches_by_desired();
                 surge.method = SurgeMethod::RaiseDesired;
             }
             // Someone else changed desired capacity, and ours was not written: theirs is the new base.
@@ -40,7 +40,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
         let why = format!("{successor} was launched");
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
-    if let Some(failure) = draft.input.seen.launch_failures.get(&context.group.name)
+    if let Some(failure) = draft.input().seen.launch_failures.get(&context.group.name)
         && surge.method == SurgeMethod::RaiseDesired
         && failure.at >= surge.admitted_at
     {
@@ -55,7 +55,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
     }
     match hold_or_expire(context, &mut surge) {
         Clock::Held(waiting) => {
-            draft.waiting.insert(context.id.clone(), waiting);
+            draft.waits(context.id, waiting);
             return Step::Stay(Phase::Launching(surge));
         }
         Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
@@ -66,7 +66,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
         Clock::Expired | Clock::Running => {}
     }
     surge.asked_again = true;
-    set_phase(draft, context.id, Phase::Launching(surge.clone()));
+    draft.stay(context.id, Phase::Launching(surge.clone()));
     launch(draft, context.id);
     Step::Stay(Phase::Launching(surge))
 }
@@ -79,15 +79,13 @@ fn is_known(context: &Context<'_, '_>, surge: &Surge) -> bool {
 
 /// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
 pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
-    let Some(replacement) = draft.next.replacements.get(id).cloned() else { return };
-    let Phase::Launching(surge) = &replacement.phase else { return };
-    let Some(group) = draft.input.seen.group(&replacement.group) else { return };
-    let is_written =
-        |action: &Action| matches!(action, Action::SetDesired { .. }) && action.group() == Some(&group.name);
+    let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
+    let Phase::Launching(surge) = replacement.phase() else { return };
+    let Some(group) = draft.input().seen.group(&replacement.group) else { return };
     match surge.method {
         SurgeMethod::LaunchInstances => {
             make_room(draft, group, surge.base_desired);
-            draft.actions.push(Action::Launch {
+            draft.act(Action::Launch {
                 group: group.name.clone(),
                 zone: replacement.zone.clone(),
                 replaces: id.clone(),
@@ -95,9 +93,9 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
             });
         }
         // One raise at a time: the next one starts from what this one leaves.
-        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !draft.actions.iter().any(is_written) => {
+        SurgeMethod::RaiseDesired if group.desired <= surge.base_desired && !draft.resizes(&group.name) => {
             make_room(draft, group, surge.base_desired);
-            draft.actions.push(Action::SetDesired {
+            draft.act(Action::SetDesired {
                 group: group.name.clone(),
                 expected: group.desired,
                 desired: group.desired + 1,

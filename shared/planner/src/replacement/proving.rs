@@ -2,7 +2,7 @@
 //! replaced for.
 
 use super::{Clock, Context, Step, give_up, hold_or_expire, pointless};
-use crate::decision::{Evidence, JournalEntry};
+use crate::decision::Evidence;
 use crate::draft::Draft;
 use crate::drift::Recurrence;
 use crate::ids::InstanceId;
@@ -26,11 +26,11 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut provin
         return step;
     }
     // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
-    let is_serving = successor.is_some_and(|successor| draft.input.seen.is_serving(context.group, successor));
+    let is_serving = successor.is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
     proving.healthy_since = is_serving.then(|| proving.healthy_since.unwrap_or(context.now));
     match hold_or_expire(context, &mut proving.surge) {
         Clock::Held(waiting) => {
-            draft.waiting.insert(context.id.clone(), waiting);
+            draft.waits(context.id, waiting);
             return Step::Stay(Phase::Proving(proving));
         }
         Clock::Expired => {
@@ -62,7 +62,7 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut provin
         Recurrence::None => {}
     }
     if let Some(waiting) = floor(draft, context, &proving.surge, context.id) {
-        draft.waiting.insert(context.id.clone(), waiting);
+        draft.waits(context.id, waiting);
         return Step::Stay(Phase::Proving(proving));
     }
     let why = format!("{} has been healthy for {:#}", proving.successor, context.group.warm_up);
@@ -77,7 +77,7 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut provin
 fn was_listed(draft: &Draft<'_>, proving: &Proving) -> bool {
     let protects =
         |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
-    proving.healthy_since.is_some() || draft.next.ledger.iter().any(|entry| protects(&entry.setting))
+    proving.healthy_since.is_some() || draft.record().ledger.iter().any(|entry| protects(&entry.setting))
 }
 
 /// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.
@@ -87,7 +87,7 @@ pub(crate) fn floor(
     surge: &Surge,
     leaving: &InstanceId,
 ) -> Option<Waiting> {
-    let serving = draft.input.seen.serving_without(context.group, leaving);
+    let serving = draft.input().seen.serving_without(context.group, leaving);
     // Who scales out wants more than there was when this began, and what is on its way does not serve yet.
     let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
@@ -98,7 +98,7 @@ pub(crate) fn floor(
 /// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
 /// serve, and where no target is healthy it sends traffic to all of them.
 pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> bool {
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     let Some(member) = group.member(id) else { return true };
     let gets_nothing =
         group.target_groups.iter().any(|arn| match seen.targets.get(arn).and_then(|targets| targets.get(id)) {
@@ -112,30 +112,24 @@ pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
 }
 
 pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {
-    let Some(replacement) = draft.next.replacements.get(context.id).cloned() else { return };
-    draft.journal_entry(JournalEntry {
-        at: context.now,
-        instance: Some(context.id.clone()),
-        from: replacement.phase.name().to_owned(),
-        to: "evidence".to_owned(),
-        why: "kept before the instance goes".into(),
-        actor: "driftless".to_owned(),
-        evidence: Some(Evidence {
-            drift: replacement.drift.iter().cloned().collect(),
-            findings: replacement.findings.clone(),
-            group: replacement.group.clone(),
-            zone: replacement.zone.clone(),
-            machine: draft.input.seen.machines.get(context.id).cloned(),
-            detected_at: replacement.detected_at,
-            successor: successor.cloned(),
-            guards: vec![
-                format!("{} serve without it", draft.input.seen.serving_without(context.group, context.id)),
-                format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
-            ],
-        }),
-    });
+    let Some(replacement) = draft.record().replacements.get(context.id).cloned() else { return };
+    let seen = draft.input().seen;
+    let kept = Evidence {
+        drift: replacement.drift.iter().cloned().collect(),
+        findings: replacement.findings.clone(),
+        group: replacement.group.clone(),
+        zone: replacement.zone.clone(),
+        machine: seen.machines.get(context.id).cloned(),
+        detected_at: replacement.detected_at,
+        successor: successor.cloned(),
+        guards: vec![
+            format!("{} serve without it", seen.serving_without(context.group, context.id)),
+            format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
+        ],
+    };
+    draft.history().evidence(context.id, replacement.phase().kind(), kept);
 }
 
 fn base_of(replacement: &Replacement) -> u32 {
-    replacement.phase.surge().map_or(0, |surge| surge.base_desired)
+    replacement.phase().surge().map_or(0, |surge| surge.base_desired)
 }

@@ -47,7 +47,7 @@ pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retir
     }
     let held_since = retiring.surge.held_since;
     if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
-        draft.waiting.insert(context.id.clone(), waiting);
+        draft.waits(context.id, waiting);
         return Step::Stay(Phase::Retiring(retiring));
     }
     if let Some(held_since) = held_since {
@@ -67,7 +67,7 @@ fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: R
     let is_proven = context
         .group
         .member(&retiring.successor)
-        .is_some_and(|successor| draft.input.seen.is_serving(context.group, successor));
+        .is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
     let why = match &context.recurrence {
         Recurrence::None if is_proven => None,
         Recurrence::None => Some("does not serve any more"),
@@ -79,7 +79,7 @@ fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: R
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
     if let Some(waiting) = floor(draft, context, &retiring.surge, context.id) {
-        draft.waiting.insert(context.id.clone(), waiting);
+        draft.waits(context.id, waiting);
         return Step::Stay(Phase::Retiring(retiring));
     }
     retiring.desired_before = context.group.desired;
@@ -105,8 +105,8 @@ fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
 /// Whether another surge of the group has asked for a successor and does not know yet what came of it.
 fn is_launching_beside(draft: &Draft<'_>, context: &Context<'_, '_>) -> bool {
     let mut beside =
-        draft.next.replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
-    beside.any(|(_, work)| matches!(work.phase, Phase::Launching(_)))
+        draft.record().replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
+    beside.any(|(_, work)| matches!(work.phase(), Phase::Launching(_)))
 }
 
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
@@ -120,7 +120,7 @@ pub(crate) fn terminate(
     if is_taken(draft, context) {
         return false;
     }
-    draft.actions.push(Action::Terminate {
+    draft.act(Action::Terminate {
         group: context.group.name.clone(),
         instance: instance.clone(),
         expected_desired: context.group.desired,
@@ -135,7 +135,7 @@ fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
     if is_taken(draft, context) {
         return;
     }
-    draft.actions.push(Action::SetAside {
+    draft.act(Action::SetAside {
         group: context.group.name.clone(),
         instance: context.id.clone(),
         expected_desired: context.group.desired,
@@ -145,11 +145,7 @@ fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
 
 /// Whether this decision takes an instance out of the group already.
 pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &Context<'_, '_>) -> bool {
-    let takes = |action: &Action| {
-        matches!(action, Action::Terminate { .. } | Action::SetAside { .. })
-            && action.group() == Some(&context.group.name)
-    };
-    let is_taken = draft.actions.iter().any(takes);
+    let is_taken = draft.takes_from(&context.group.name);
     if is_taken {
         draft.look_again(context.now + LOOK_MIN);
     }

@@ -38,7 +38,7 @@ pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacat
     }
     match hold_or_expire(context, &mut vacating.surge) {
         Clock::Held(waiting) => {
-            draft.waiting.insert(context.id.clone(), waiting);
+            draft.waits(context.id, waiting);
             return Step::Stay(Phase::Vacating(vacating));
         }
         Clock::Expired => {
@@ -51,7 +51,7 @@ pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacat
         return Step::End(End::Withdrawn(WithdrawReason::DriftedGone));
     }
     if let Some((serving, floor)) = below_floor(draft, context, &vacating.surge) {
-        draft.waiting.insert(context.id.clone(), Waiting::BelowFloor { serving, floor });
+        draft.waits(context.id, Waiting::BelowFloor { serving, floor });
         return Step::Stay(Phase::Vacating(vacating));
     }
     terminate(draft, context, context.id, &vacating.surge, Role::Drifted);
@@ -60,8 +60,8 @@ pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacat
 
 /// Keeps what is known of an instance that is about to go first.
 pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    let Some(replacement) = draft.next.replacements.get(id).cloned() else { return };
-    let Some(group) = draft.input.seen.group(&replacement.group) else { return };
+    let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
+    let Some(group) = draft.input().seen.group(&replacement.group) else { return };
     let context = context_of(draft, standing, findings, id, &replacement, group);
     keep_evidence(draft, &context, None);
 }
@@ -71,7 +71,7 @@ pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &Standing<'_>, f
 pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> u32 {
     let is_going = |other: &InstanceId| {
         other == id
-            || draft.next.replacements.get(other).is_some_and(|work| match &work.phase {
+            || draft.record().replacements.get(other).is_some_and(|work| match work.phase() {
                 Phase::Refilling(_) => true,
                 // Of two that have not gone yet, one goes first.
                 Phase::Vacating(vacating) => vacating.terminated || other < id,
@@ -84,7 +84,7 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
                 | Phase::Stopped(_) => false,
             })
     };
-    let seen = draft.input.seen;
+    let seen = draft.input().seen;
     let serving = group.members.iter().filter(|member| seen.is_serving(group, member) && !is_going(&member.id));
     u32::try_from(serving.count()).unwrap_or(u32::MAX)
 }
@@ -122,7 +122,7 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut refil
         refilling.healthy_since = None;
         refilling.successor = newest_since(draft, context, &refilling.surge, None);
         if refilling.successor.is_some() {
-            draft.next.back_off = None;
+            draft.room_may_be_there();
             is_on_trial(draft, refilling.successor.as_ref());
         }
     }
@@ -134,7 +134,7 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut refil
             stay_or_stop(context, refilling)
         };
     };
-    let is_serving = draft.input.seen.is_serving(context.group, successor);
+    let is_serving = draft.input().seen.is_serving(context.group, successor);
     refilling.healthy_since = is_serving.then(|| refilling.healthy_since.unwrap_or(context.now));
     match refilling.healthy_since.map(|since| since + context.group.warm_up) {
         Some(proven_at) if context.now >= proven_at => {
@@ -154,12 +154,12 @@ fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, refilling: 
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
     let is_smaller = group.desired < refilling.surge.base_desired && active >= group.desired;
-    is_smaller && group.active().all(|member| draft.input.seen.machines.contains_key(&member.id))
+    is_smaller && group.active().all(|member| draft.input().seen.machines.contains_key(&member.id))
 }
 
 /// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
 fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
-    let failure = draft.input.seen.launch_failures.get(&context.group.name);
+    let failure = draft.input().seen.launch_failures.get(&context.group.name);
     if let Some(failure) = failure.filter(|failure| failure.at >= refilling.surge.admitted_at)
         && classify(failure.message.as_str()) == LaunchFault::Capacity
     {

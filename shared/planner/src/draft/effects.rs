@@ -1,0 +1,103 @@
+//! What a decision will do, in order, and what that leaves for its later steps: answered by what was noted when each
+//! action was added, never by looking through the list.
+
+use std::collections::BTreeSet;
+
+use crate::action::Action;
+use crate::ids::{GroupName, InstanceId};
+
+/// The actions of a decision.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    actions: Vec<Action>,
+    /// Groups out of which an instance is taken. One at a time: the next one is decided on the capacity that this one
+    /// leaves.
+    taken_from: BTreeSet<GroupName>,
+    /// Instances that are terminated.
+    terminated: BTreeSet<InstanceId>,
+    /// Groups whose desired capacity is written. One at a time: the next write starts from what this one leaves.
+    resized: BTreeSet<GroupName>,
+    /// Groups whose minimum or maximum is written.
+    bounded: BTreeSet<GroupName>,
+}
+
+impl Effects {
+    /// Adds an action.
+    pub(super) fn push(&mut self, action: Action) {
+        match &action {
+            Action::Terminate { group, instance, .. } => {
+                self.taken_from.insert(group.clone());
+                self.terminated.insert(instance.clone());
+            }
+            Action::SetAside { group, .. } => {
+                self.taken_from.insert(group.clone());
+            }
+            Action::SetDesired { group, .. } => {
+                self.resized.insert(group.clone());
+            }
+            Action::SetMinimum { group, .. } | Action::SetMaximum { group, .. } => {
+                self.bounded.insert(group.clone());
+            }
+            Action::Launch { .. }
+            | Action::Protect { .. }
+            | Action::SetTemplate { .. }
+            | Action::WriteTemplate { .. }
+            | Action::SetWeights { .. }
+            | Action::Attach { .. }
+            | Action::Detach { .. }
+            | Action::Empty { .. }
+            | Action::StartRefresh { .. }
+            | Action::RollBackRefresh { .. }
+            | Action::TakeTurn
+            | Action::GiveTurn => {}
+        }
+        self.actions.push(action);
+    }
+
+    /// Raises a maximum. Two surges admitted together are one raise: a second write would not find the value that it
+    /// expects.
+    pub(super) fn raise_maximum(&mut self, group: &GroupName, expected: u32, maximum: u32) {
+        for action in &mut self.actions {
+            if let Action::SetMaximum { group: raised, maximum: known, .. } = action
+                && raised == group
+            {
+                *known = maximum;
+                return;
+            }
+        }
+        self.push(Action::SetMaximum { group: group.clone(), expected, maximum });
+    }
+
+    /// Whether an instance is taken out of the group already.
+    pub(super) fn takes_from(&self, group: &GroupName) -> bool {
+        self.taken_from.contains(group)
+    }
+
+    /// Whether the instance is terminated.
+    pub(super) fn terminates(&self, instance: &InstanceId) -> bool {
+        self.terminated.contains(instance)
+    }
+
+    /// Whether the desired capacity of the group is written already.
+    pub(super) fn resizes(&self, group: &GroupName) -> bool {
+        self.resized.contains(group)
+    }
+
+    /// Whether the minimum or the maximum of the group is written already.
+    pub(super) fn bounds(&self, group: &GroupName) -> bool {
+        self.bounded.contains(group)
+    }
+
+    pub(super) fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    /// Leaves out what this does not keep.
+    pub(super) fn retain(&mut self, keeps: impl Fn(&Action) -> bool) {
+        self.actions.retain(keeps);
+    }
+
+    pub(super) fn into_actions(self) -> Vec<Action> {
+        self.actions
+    }
+}

@@ -1,0 +1,369 @@
+//! The history of a fleet: what changed, when, why and by whom. It only grows.
+//!
+//! What an entry tells of is one of the kinds of [`Change`]; what is shown and stored of it are words, the same ones.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Evidence;
+use crate::ids::{ImageId, InstanceId};
+use crate::observation::TemplateVersion;
+use crate::record::{CutoverPhaseKind, PhaseKind};
+use crate::text::ForeignText;
+use crate::transitions::{CutoverStep, ReplacementStep};
+
+/// Who brought about what no person did.
+pub const DRIFTLESS: &str = "driftless";
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Row", try_from = "Row")]
+pub struct HistoryEntry {
+    pub at: Timestamp,
+    /// Who or what brought it about.
+    pub actor: String,
+    pub change: Change,
+    pub why: ForeignText,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(ChangeKind),
+    derive(PartialOrd, Ord, Serialize, Deserialize, strum::Display, strum::IntoStaticStr),
+    serde(rename_all = "kebab-case"),
+    strum(serialize_all = "kebab-case"),
+    doc = "Which kind of change an entry tells of."
+)]
+pub enum Change {
+    /// A replacement went on to another phase, or ended.
+    Replacement {
+        instance: InstanceId,
+        /// None: the instance was not drifted before.
+        from: Option<PhaseKind>,
+        to: ReplacementStep,
+    },
+    /// What is known of a drifted instance was kept, before it goes.
+    Evidence { instance: InstanceId, phase: PhaseKind, kept: Box<Evidence> },
+    /// A surge was given up, and its surplus stays.
+    SurplusKept { instance: InstanceId },
+    /// An instance is kept for forensics, or is not any more.
+    Quarantine { instance: InstanceId, is_kept: bool },
+    /// An instance breaks a rule that is not on the fleet's list.
+    Finding { instance: InstanceId },
+    /// A cutover went on to another phase, or ended.
+    Cutover {
+        /// None: none was under way before.
+        from: Option<CutoverPhaseKind>,
+        to: CutoverStep,
+    },
+    /// A cutover waits in its phase for something else than before.
+    CutoverWaits { phase: CutoverPhaseKind },
+    /// A state of the fleet that on-call is told of was entered, or is over.
+    Condition {
+        /// Its key ([`crate::notification::Condition::key`]).
+        key: String,
+        is_over: bool,
+    },
+    /// Many fleets drifted under one rule at once, or fewer do by now.
+    RuleBreaker { is_open: bool },
+    /// A command was followed, or refused.
+    Command {
+        /// In words, with what it is about: `veto ami-1`.
+        command: String,
+        is_done: bool,
+    },
+    /// A setting that was changed on a group is as it has to be again.
+    Setting {
+        /// In words, with what it was before.
+        setting: String,
+        /// The instance that has it, where it is one's.
+        instance: Option<InstanceId>,
+    },
+    /// What is thought of an image.
+    Image { image: ImageId, change: ImageChange },
+    /// The release was read from the group that is live.
+    Adoption {
+        /// What the release was before. None: the fleet was never looked at before.
+        from: Option<TemplateVersion>,
+        to: TemplateVersion,
+    },
+}
+
+/// What became of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ImageChange {
+    /// The pipeline itself announced it.
+    Announced,
+    /// It asked to be taken, and is no candidate.
+    Refused,
+    /// It must not take traffic.
+    Vetoed,
+    /// It may again.
+    Unvetoed,
+}
+
+/// An entry in words: how it is stored, and how events and people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    at: Timestamp,
+    kind: ChangeKind,
+    instance: Option<InstanceId>,
+    from: String,
+    to: String,
+    why: ForeignText,
+    actor: String,
+    evidence: Option<Box<Evidence>>,
+}
+
+/// An entry that was stored and cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a history entry of kind {kind} goes from {from:?} to {to:?}, which no such entry does")]
+pub struct UnreadableEntry {
+    kind: ChangeKind,
+    from: String,
+    to: String,
+}
+
+/// The entries of one decision, in their order. Only what a phase belongs to can say that it went on to another one.
+#[derive(Debug)]
+pub(crate) struct History {
+    at: Timestamp,
+    entries: Vec<HistoryEntry>,
+}
+
+impl History {
+    pub(crate) const fn at_time(at: Timestamp) -> Self {
+        Self { at, entries: Vec::new() }
+    }
+
+    /// The time of all its entries.
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub(crate) fn entries(&self) -> &[HistoryEntry] {
+        &self.entries
+    }
+
+    pub(crate) fn into_entries(self) -> Vec<HistoryEntry> {
+        self.entries
+    }
+
+    pub(super) fn write(&mut self, actor: &str, change: Change, why: impl Into<ForeignText>) {
+        self.entries.push(HistoryEntry { at: self.at, actor: actor.to_owned(), change, why: why.into() });
+    }
+
+    /// A replacement has done something within its phase, or after its end.
+    pub(crate) fn evidence(&mut self, instance: &InstanceId, phase: PhaseKind, kept: Evidence) {
+        let change = Change::Evidence { instance: instance.clone(), phase, kept: Box::new(kept) };
+        self.write(DRIFTLESS, change, "kept before the instance goes");
+    }
+
+    pub(crate) fn surplus_kept(&mut self, instance: &InstanceId, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::SurplusKept { instance: instance.clone() }, why);
+    }
+
+    pub(crate) fn quarantine(&mut self, instance: &InstanceId, is_kept: bool, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::Quarantine { instance: instance.clone(), is_kept }, why);
+    }
+
+    pub(crate) fn finding(&mut self, instance: &InstanceId, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::Finding { instance: instance.clone() }, why);
+    }
+
+    pub(crate) fn cutover_waits(&mut self, phase: CutoverPhaseKind, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::CutoverWaits { phase }, why);
+    }
+
+    pub(crate) fn condition(&mut self, key: &str, is_over: bool, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::Condition { key: key.to_owned(), is_over }, why);
+    }
+
+    pub(crate) fn rule_breaker(&mut self, is_open: bool, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::RuleBreaker { is_open }, why);
+    }
+
+    pub(crate) fn command(&mut self, actor: &str, command: String, is_done: bool, why: impl Into<ForeignText>) {
+        self.write(actor, Change::Command { command, is_done }, why);
+    }
+
+    pub(crate) fn setting(&mut self, setting: String, instance: Option<&InstanceId>, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::Setting { setting, instance: instance.cloned() }, why);
+    }
+
+    pub(crate) fn image(&mut self, image: &ImageId, change: ImageChange, why: impl Into<ForeignText>) {
+        self.write(DRIFTLESS, Change::Image { image: image.clone(), change }, why);
+    }
+
+    pub(crate) fn adoption(&mut self, from: Option<TemplateVersion>, to: TemplateVersion, why: &str) {
+        self.write(DRIFTLESS, Change::Adoption { from, to }, why);
+    }
+}
+
+const QUARANTINED: &str = "quarantined";
+const LET_GO: &str = "let go";
+const SHOWN: &str = "shown";
+const WAITING: &str = "waiting";
+const OVER: &str = "over";
+const EVIDENCE: &str = "evidence";
+const SURPLUS_KEPT: &str = "surplus kept";
+const RULE_BREAKER_OPEN: &str = "rule breaker open";
+const CLOSED: &str = "closed";
+const DONE: &str = "done";
+const NOT_DONE: &str = "not-done";
+const SETTLED: &str = "settled";
+
+impl HistoryEntry {
+    /// The instance that it is about, if it is about one.
+    pub const fn instance(&self) -> Option<&InstanceId> {
+        match &self.change {
+            Change::Replacement { instance, .. }
+            | Change::Evidence { instance, .. }
+            | Change::SurplusKept { instance }
+            | Change::Quarantine { instance, .. }
+            | Change::Finding { instance } => Some(instance),
+            Change::Setting { instance, .. } => instance.as_ref(),
+            Change::Cutover { .. }
+            | Change::CutoverWaits { .. }
+            | Change::Condition { .. }
+            | Change::RuleBreaker { .. }
+            | Change::Command { .. }
+            | Change::Image { .. }
+            | Change::Adoption { .. } => None,
+        }
+    }
+
+    /// What is kept of an instance that is about to go.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match &self.change {
+            Change::Evidence { kept, .. } => Some(kept),
+            Change::Replacement { .. }
+            | Change::SurplusKept { .. }
+            | Change::Quarantine { .. }
+            | Change::Finding { .. }
+            | Change::Cutover { .. }
+            | Change::CutoverWaits { .. }
+            | Change::Condition { .. }
+            | Change::RuleBreaker { .. }
+            | Change::Command { .. }
+            | Change::Setting { .. }
+            | Change::Image { .. }
+            | Change::Adoption { .. } => None,
+        }
+    }
+
+    /// The phase or state before, or what it is about. Empty: there was none.
+    pub fn from(&self) -> Cow<'_, str> {
+        self.change.words().0
+    }
+
+    /// The phase or state after.
+    pub fn to(&self) -> Cow<'_, str> {
+        self.change.words().1
+    }
+}
+
+/// A phase in words, where there is one.
+fn named<P: Into<&'static str>>(phase: Option<P>) -> Cow<'static, str> {
+    Cow::Borrowed(phase.map_or("", Into::into))
+}
+
+impl Change {
+    /// What was before, and what is after, in words.
+    fn words(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let word = |word: &'static str| Cow::Borrowed(word);
+        match self {
+            Self::Replacement { from, to, .. } => (named(*from), Cow::Owned(to.to_string())),
+            Self::Evidence { phase, .. } => (named(Some(*phase)), word(EVIDENCE)),
+            Self::SurplusKept { .. } => (named(Some(PhaseKind::Withdrawing)), word(SURPLUS_KEPT)),
+            Self::Quarantine { is_kept: true, .. } => (word("replaced"), word(QUARANTINED)),
+            Self::Quarantine { is_kept: false, .. } => (word(QUARANTINED), word(LET_GO)),
+            Self::Finding { .. } => (word(""), word(SHOWN)),
+            Self::Cutover { from, to } => (named(*from), Cow::Owned(to.to_string())),
+            Self::CutoverWaits { phase } => (named(Some(*phase)), word(WAITING)),
+            Self::Condition { key, is_over: false } => (word(""), Cow::Borrowed(key)),
+            Self::Condition { key, is_over: true } => (Cow::Borrowed(key), word(OVER)),
+            Self::RuleBreaker { is_open: true } => (word(""), word(RULE_BREAKER_OPEN)),
+            Self::RuleBreaker { is_open: false } => (word(RULE_BREAKER_OPEN), word(CLOSED)),
+            Self::Command { command, is_done } => {
+                (Cow::Borrowed(command), word(if *is_done { DONE } else { NOT_DONE }))
+            }
+            Self::Setting { setting, .. } => (Cow::Borrowed(setting), word(SETTLED)),
+            Self::Image { image, change: ImageChange::Announced } => (word(""), Cow::Borrowed(image.as_str())),
+            Self::Image { image, change } => (Cow::Borrowed(image.as_str()), word((*change).into())),
+            Self::Adoption { from, to } => {
+                (from.as_ref().map_or(word(""), |from| Cow::Owned(from.to_string())), Cow::Owned(to.to_string()))
+            }
+        }
+    }
+}
+
+impl From<HistoryEntry> for Row {
+    fn from(entry: HistoryEntry) -> Self {
+        let (from, to) = entry.change.words();
+        let (from, to, instance) = (from.into_owned(), to.into_owned(), entry.instance().cloned());
+        let kind = ChangeKind::from(&entry.change);
+        let HistoryEntry { at, actor, change, why } = entry;
+        let evidence = if let Change::Evidence { kept, .. } = change { Some(kept) } else { None };
+        Self { at, kind, instance, from, to, why, actor, evidence }
+    }
+}
+
+impl TryFrom<Row> for HistoryEntry {
+    type Error = UnreadableEntry;
+
+    fn try_from(row: Row) -> Result<Self, UnreadableEntry> {
+        let Row { at, kind, instance, from, to, why, actor, evidence } = row;
+        let unreadable = || UnreadableEntry { kind, from: from.clone(), to: to.clone() };
+        let change = change(kind, instance, &from, &to, evidence).ok_or_else(unreadable)?;
+        Ok(Self { at, actor, change, why })
+    }
+}
+
+/// What stored words say. None: no entry of this kind says so.
+fn change(
+    kind: ChangeKind,
+    instance: Option<InstanceId>,
+    from: &str,
+    to: &str,
+    evidence: Option<Box<Evidence>>,
+) -> Option<Change> {
+    Some(match kind {
+        ChangeKind::Replacement => {
+            Change::Replacement { instance: instance?, from: before(from)?, to: to.parse().ok()? }
+        }
+        ChangeKind::Evidence => Change::Evidence { instance: instance?, phase: from.parse().ok()?, kept: evidence? },
+        ChangeKind::SurplusKept => Change::SurplusKept { instance: instance? },
+        ChangeKind::Quarantine => Change::Quarantine { instance: instance?, is_kept: one_of(to, QUARANTINED, LET_GO)? },
+        ChangeKind::Finding => Change::Finding { instance: instance? },
+        ChangeKind::Cutover => Change::Cutover { from: before(from)?, to: to.parse().ok()? },
+        ChangeKind::CutoverWaits => Change::CutoverWaits { phase: from.parse().ok()? },
+        ChangeKind::Condition if from.is_empty() => Change::Condition { key: to.to_owned(), is_over: false },
+        ChangeKind::Condition if to == OVER => Change::Condition { key: from.to_owned(), is_over: true },
+        ChangeKind::Condition => return None,
+        ChangeKind::RuleBreaker => Change::RuleBreaker { is_open: one_of(to, RULE_BREAKER_OPEN, CLOSED)? },
+        ChangeKind::Command => Change::Command { command: from.to_owned(), is_done: one_of(to, DONE, NOT_DONE)? },
+        ChangeKind::Setting if to == SETTLED => Change::Setting { setting: from.to_owned(), instance },
+        ChangeKind::Setting => return None,
+        ChangeKind::Image if from.is_empty() => {
+            Change::Image { image: to.parse().ok()?, change: ImageChange::Announced }
+        }
+        ChangeKind::Image => Change::Image { image: from.parse().ok()?, change: to.parse().ok()? },
+        ChangeKind::Adoption => Change::Adoption { from: before(from)?, to: to.parse().ok()? },
+    })
+}
+
+/// What was before. None: it cannot be read.
+fn before<T: std::str::FromStr>(from: &str) -> Option<Option<T>> {
+    if from.is_empty() { Some(None) } else { from.parse().ok().map(Some) }
+}
+
+/// Whether it is the one word, or the other.
+fn one_of(found: &str, yes: &str, no: &str) -> Option<bool> {
+    if found == yes { Some(true) } else { (found == no).then_some(false) }
+}

@@ -1,0 +1,140 @@
+//! Both state machines as tables: every step from one phase to another that there is. A phase changes only by `enter`
+//! ([`crate::record::Replacement`], [`crate::record::Cutover`]), which takes no other step; ARCHITECTURE.md shows the
+//! tables as they stand here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use strum::ParseError;
+
+use crate::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
+
+/// What becomes of something that is in a phase: another phase, or an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step<P, E> {
+    Enters(P),
+    Ends(E),
+}
+
+/// How a replacement leaves the record.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ReplacementEnd {
+    /// Its successor has taken the drifted instance's place.
+    Replaced,
+    /// There is nothing to replace any more, or it was given up by a person.
+    Cleared,
+}
+
+/// A step of a replacement.
+pub type ReplacementStep = Step<PhaseKind, ReplacementEnd>;
+/// A step of a cutover.
+pub type CutoverStep = Step<CutoverPhaseKind, CutoverOutcome>;
+
+/// A machine: by the phase, where there was one, what can come after it.
+pub type Table<P, E> = [(Option<P>, &'static [Step<P, E>])];
+
+/// Replacements. `stopped` is left only when a person says `retry`, or when the drift is over.
+pub const REPLACEMENT: &Table<PhaseKind, ReplacementEnd> = {
+    use PhaseKind::{Blocked, Debouncing, Launching, Proving, Refilling, Retiring, Stopped, Vacating, Withdrawing};
+    use ReplacementEnd::{Cleared, Replaced};
+    use Step::{Ends, Enters};
+    &[
+        (None, &[Enters(Debouncing)]),
+        (Some(Debouncing), &[Enters(Blocked), Enters(Launching), Enters(Vacating), Enters(Stopped), Ends(Cleared)]),
+        (
+            Some(Blocked),
+            &[Enters(Blocked), Enters(Debouncing), Enters(Launching), Enters(Vacating), Enters(Stopped), Ends(Cleared)],
+        ),
+        (Some(Launching), &[Enters(Proving), Enters(Withdrawing), Enters(Debouncing), Enters(Stopped), Ends(Cleared)]),
+        (Some(Proving), &[Enters(Retiring), Enters(Withdrawing), Ends(Cleared)]),
+        (Some(Retiring), &[Ends(Replaced), Enters(Proving), Enters(Withdrawing), Ends(Cleared)]),
+        (Some(Vacating), &[Enters(Refilling), Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)]),
+        (Some(Refilling), &[Ends(Replaced), Enters(Stopped), Ends(Cleared)]),
+        (Some(Withdrawing), &[Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)]),
+        (Some(Stopped), &[Ends(Cleared)]),
+    ]
+};
+
+/// Cutovers.
+pub const CUTOVER: &Table<CutoverPhaseKind, CutoverOutcome> = {
+    use CutoverOutcome::{Aborted, Done, RolledBack, Superseded};
+    use CutoverPhaseKind::{
+        Aborting, AwaitingApproval, Baking, NeedsOperator, Preflight, Preparing, Queued, Retiring, RollingBack,
+        Scaling, Shifting, Verifying, Warm,
+    };
+    use Step::{Ends, Enters};
+    &[
+        (None, &[Enters(Queued)]),
+        (Some(Queued), &[Enters(Queued), Enters(Preflight), Enters(Aborting), Ends(Aborted)]),
+        (Some(Preflight), &[Enters(Queued), Enters(Preparing), Enters(Aborting), Ends(Aborted)]),
+        (
+            Some(Preparing),
+            &[Enters(Scaling), Enters(AwaitingApproval), Enters(Shifting), Enters(Aborting), Ends(Aborted)],
+        ),
+        (Some(Scaling), &[Enters(Verifying), Enters(Aborting), Ends(Aborted)]),
+        (Some(Verifying), &[Enters(AwaitingApproval), Enters(Shifting), Enters(Aborting), Ends(Aborted)]),
+        (Some(AwaitingApproval), &[Enters(Shifting), Enters(Aborting), Ends(Aborted)]),
+        (
+            Some(Shifting),
+            &[
+                Enters(Shifting),
+                Enters(Baking),
+                Enters(Aborting),
+                Enters(RollingBack),
+                Enters(NeedsOperator),
+                Ends(RolledBack),
+            ],
+        ),
+        (Some(Baking), &[Enters(Warm), Enters(RollingBack), Ends(RolledBack)]),
+        (Some(Warm), &[Enters(Retiring), Enters(RollingBack), Ends(RolledBack)]),
+        (Some(Retiring), &[Ends(Done), Enters(RollingBack), Ends(RolledBack)]),
+        (Some(Aborting), &[Ends(Aborted), Ends(Superseded)]),
+        (Some(RollingBack), &[Ends(RolledBack), Enters(NeedsOperator)]),
+        (Some(NeedsOperator), &[Enters(Shifting), Enters(RollingBack), Ends(RolledBack)]),
+    ]
+};
+
+/// Whether a machine takes this step.
+pub fn allows<P: Copy + PartialEq, E: Copy + PartialEq>(table: &Table<P, E>, from: Option<P>, to: Step<P, E>) -> bool {
+    table.iter().any(|(phase, steps)| *phase == from && steps.contains(&to))
+}
+
+/// A machine as a table in Markdown.
+pub fn markdown<P: fmt::Display, E: fmt::Display>(table: &Table<P, E>) -> String {
+    let rows = table.iter().map(|(from, steps)| {
+        let from = from.as_ref().map_or_else(|| "(new)".to_owned(), ToString::to_string);
+        let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        format!("| {from} | {} |\n", steps.join(", "))
+    });
+    format!("| from | to |\n| --- | --- |\n{}", rows.collect::<String>())
+}
+
+impl<P, E> Step<P, E> {
+    /// The phase that it enters. None: it is an end.
+    pub fn phase(self) -> Option<P> {
+        match self {
+            Self::Enters(phase) => Some(phase),
+            Self::Ends(_) => None,
+        }
+    }
+}
+
+impl<P: fmt::Display, E: fmt::Display> fmt::Display for Step<P, E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enters(phase) => phase.fmt(formatter),
+            Self::Ends(end) => end.fmt(formatter),
+        }
+    }
+}
+
+impl<P: FromStr<Err = ParseError>, E: FromStr<Err = ParseError>> FromStr for Step<P, E> {
+    type Err = ParseError;
+
+    fn from_str(word: &str) -> Result<Self, ParseError> {
+        word.parse().map(Self::Enters).or_else(|_| word.parse().map(Self::Ends))
+    }
+}
