@@ -14,15 +14,18 @@ use crate::text::ForeignText;
 mod cutover;
 pub mod history;
 mod ledger;
+mod memory;
 mod observed;
 mod replacement;
 
 pub use cutover::{
-    Begun, Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,
-    GOOD_RELEASES_MAX, HeldBack, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, Route, Shifting, VETOES_MAX,
-    Veto,
+    Begun, Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds, Route,
+    Shifting,
 };
 pub use ledger::{LedgerEntry, Setting};
+pub use memory::{
+    GOOD_RELEASES_MAX, HeldBack, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, VETOES_MAX, Veto,
+};
 pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{
     BackOff, Descent, DriftReason, Failure, Phase, PhaseKind, Proving, Quarantined, Refilling, Refused, Replacement,

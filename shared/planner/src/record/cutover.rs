@@ -1,4 +1,4 @@
-//! One release taking the traffic from another, and what is remembered of images.
+//! One release taking the traffic from another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::fleet::Color;
 use crate::ids::{GroupName, ImageId, InstanceId, TargetGroupArn};
 use crate::observation::TemplateVersion;
 use crate::policy::Policy;
-use crate::record::Release;
 use crate::record::history::{Change, DRIFTLESS, History};
+use crate::record::{PastCutover, Release};
 use crate::text::ForeignText;
 use crate::transitions::{self, CutoverStep, Step};
 use crate::waiting::Waiting;
@@ -240,106 +240,6 @@ pub enum CutoverOutcome {
     Superseded,
     /// The old release has its traffic again.
     RolledBack,
-}
-
-/// A cutover that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PastCutover {
-    pub id: String,
-    /// What was to take the traffic.
-    pub candidate: Candidate,
-    pub started_at: Timestamp,
-    pub ended_at: Timestamp,
-    pub outcome: CutoverOutcome,
-    pub why: ForeignText,
-}
-
-/// What is known of images and candidates: why one is taken and another one is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Memory {
-    /// Releases that have proven themselves, newest last, at most [`GOOD_RELEASES_MAX`].
-    pub good: Vec<Release>,
-    /// Images that must not take traffic.
-    pub vetoes: BTreeMap<ImageId, Veto>,
-    /// Candidates that are not tried again for now, by [`Candidate::key`].
-    pub held_back: BTreeMap<String, HeldBack>,
-    /// Images that the pipeline itself announced, at most [`PUBLISHED_MAX`]: foreign accounts' images show no tags.
-    pub published: BTreeMap<ImageId, Published>,
-    /// The last [`PAST_MAX`] cutovers, newest last.
-    pub past: Vec<PastCutover>,
-    /// What a person asked for and has not begun yet.
-    pub requested: Option<CandidateReason>,
-    /// Why each image that asked for it is no candidate, as it was last said.
-    pub refused: BTreeMap<ImageId, ForeignText>,
-}
-
-/// How many good releases are remembered: enough to go back twice over a bad week.
-pub const GOOD_RELEASES_MAX: usize = 5;
-/// How many past cutovers are remembered.
-pub const PAST_MAX: usize = 10;
-/// How many announced images are remembered.
-pub const PUBLISHED_MAX: usize = 20;
-/// How many vetoes are remembered. The oldest go first; by then their images are older than the release.
-pub const VETOES_MAX: usize = 50;
-
-/// Why an image must not take traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Veto {
-    pub at: Timestamp,
-    /// Who: a person, or Driftless itself.
-    pub by: ForeignText,
-    /// What speaks against it.
-    pub evidence: Vec<ForeignText>,
-}
-
-/// Why a candidate is not tried again for now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeldBack {
-    pub why: ForeignText,
-    /// When it is tried again by itself. None: only when a person says so.
-    pub until: Option<Timestamp>,
-    /// How often it was tried.
-    pub tries: u32,
-}
-
-/// An image that the pipeline announced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Published {
-    pub at: Timestamp,
-    /// Its build, where the announcement says so.
-    pub build: Option<ForeignText>,
-}
-
-impl Memory {
-    /// Nothing is known yet.
-    pub const fn new() -> Self {
-        Self {
-            good: Vec::new(),
-            vetoes: BTreeMap::new(),
-            held_back: BTreeMap::new(),
-            published: BTreeMap::new(),
-            past: Vec::new(),
-            requested: None,
-            refused: BTreeMap::new(),
-        }
-    }
-}
-
-/// Takes a step of the machine: it is in the history from here on.
-fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<ForeignText>, history: &mut History) {
-    debug_assert!(transitions::allows(transitions::CUTOVER, from, to), "no cutover goes from {from:?} to {to}");
-    history.write(DRIFTLESS, Change::Cutover { from, to }, why);
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Candidate {
@@ -591,6 +491,12 @@ impl Cutover {
     pub fn step_time(&self, slowest_alarm: SignedDuration) -> SignedDuration {
         self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_trail)
     }
+}
+
+/// Takes a step of the machine: it is in the history from here on.
+fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<ForeignText>, history: &mut History) {
+    debug_assert!(transitions::allows(transitions::CUTOVER, from, to), "no cutover goes from {from:?} to {to}");
+    history.write(DRIFTLESS, Change::Cutover { from, to }, why);
 }
 
 impl CutoverPhase {
