@@ -7,10 +7,11 @@ use crate::draft::Draft;
 use crate::explain::ImageVerdict;
 use crate::ids::{ImageId, TemplateId};
 use crate::image::{Image, ImageState};
-use crate::observation::{Group, TemplateReference, TemplateVersion};
+use crate::observation::Group;
 use crate::policy::{ImageSourcePolicy, Policy};
 use crate::record::history::ImageChange;
 use crate::record::{Candidate, CandidateReason, Release};
+use crate::template::{TemplateReference, TemplateVersion};
 use crate::text::ForeignText;
 
 /// The candidate of this look, if there is one. Why each newer image is none is remembered, and said once.

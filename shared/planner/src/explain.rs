@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use crate::candidate;
 use crate::cutover;
-use crate::decide::{Input, take_steps};
+use crate::decide::take_steps;
 use crate::decision::Decision;
 use crate::draft::Draft;
 use crate::ids::{GroupName, ImageId, InstanceId};
+use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::ForeignText;
 use crate::waiting::Waiting;

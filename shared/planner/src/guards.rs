@@ -7,11 +7,12 @@ use crate::explain::Verdict;
 use crate::ids::InstanceId;
 use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
-use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
+use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::observed;
 use crate::policy::{Mode, Policy, ReplaceBy};
 use crate::quarantine;
 use crate::record::{DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped};
+use crate::template::TemplateReference;
 use crate::text::ForeignText;
 use crate::waiting::Waiting;
 

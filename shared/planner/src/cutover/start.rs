@@ -14,12 +14,13 @@ use crate::image::ImageState;
 use crate::limits::CUTOVERS_MAX;
 use crate::limits::LOOK_MIN;
 use crate::notification::{Condition, News, reason};
-use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
+use crate::observation::{Group, Lifecycle, Observation};
 use crate::observed;
 use crate::policy::{Mode, Policy};
 use crate::record::{
     Begun, Candidate, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
 };
+use crate::template::TemplateReference;
 use crate::waiting::Waiting;
 
 /// Begins a cutover where there is something newer than the release.
