@@ -73,10 +73,10 @@ pub(crate) fn last_good(draft: &Draft<'_>, release: &Release) -> Option<Release>
 
 fn newest_image(draft: &mut Draft<'_>, policy: &Policy, release: &Release) -> Option<(ImageId, Option<ForeignText>)> {
     let seen = draft.input().seen;
-    let own = seen.images.get(&release.image);
+    let own = seen.images.get(&release.image).found();
     let mut newest: Option<(&Image, Option<ForeignText>)> = None;
     let mut refused = BTreeMap::new();
-    for image in seen.images.values().filter(|image| image.id != release.image) {
+    for image in seen.images.found().map(|(_, image)| image).filter(|image| image.id != release.image) {
         let announced = draft.record().memory.published.get(&image.id);
         if !is_for(draft, image) && announced.is_none() {
             continue;
@@ -178,12 +178,12 @@ fn refusal(
 
 /// What every check says of every image that was read, apart from the release's own.
 pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
-    let images = draft.input().seen.images.values().filter(|image| image.id != release.image);
+    let images = draft.input().seen.images.found().map(|(_, image)| image).filter(|image| image.id != release.image);
     images.map(|image| (image.id.clone(), verdicts_on(draft, policy, release, image))).collect()
 }
 
 fn verdicts_on(draft: &Draft<'_>, policy: &Policy, release: &Release, image: &Image) -> Vec<ImageVerdict> {
-    let own = draft.input().seen.images.get(&release.image);
+    let own = draft.input().seen.images.get(&release.image).found();
     let announced = draft.record().memory.published.get(&image.id);
     let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
     let is_named = is_for(draft, image) || announced.is_some();
@@ -293,16 +293,16 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
 fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
     let seen = draft.input().seen;
     let template = live_template(live, release)?;
-    let newest = *seen.newest_templates.get(template)?;
+    let newest = *seen.newest_templates.get(template).found()?;
     if newest <= release.template.version {
         return None;
     }
     let version = TemplateVersion { template: template.clone(), version: newest };
-    let content = seen.templates.get(&version)?;
+    let content = seen.templates.get(&version).found()?;
     if content.written_for.is_some() {
         return None;
     }
-    let before = seen.templates.get(&release.template)?;
+    let before = seen.templates.get(&release.template).found()?;
     let names = content.settings.keys().chain(before.settings.keys());
     let mut differs_in: Vec<String> =
         names.filter(|name| content.settings.get(*name) != before.settings.get(*name)).cloned().collect();

@@ -11,6 +11,7 @@ use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::observed;
 use crate::policy::{Mode, Policy, ReplaceBy};
 use crate::quarantine;
+use crate::reading::Read;
 use crate::record::{DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped};
 use crate::template::TemplateReference;
 use crate::text::ForeignText;
@@ -198,7 +199,7 @@ fn no_cutover(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 /// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted
 /// before, or looked so.
 fn group_is_asked(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let is_asked = candidate.draft.input().seen.hook_timeouts.contains_key(&candidate.group.name);
+    let is_asked = candidate.draft.input().seen.hook_timeouts.is_asked(&candidate.group.name);
     (!is_asked).then(|| Waiting::GroupNotFit { problem: "its hooks and refreshes are read at the next look".into() })
 }
 
@@ -210,7 +211,15 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
             return unfit(format!("{process} is suspended on {}", group.name));
         }
     }
-    if candidate.draft.input().seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
+    if candidate
+        .draft
+        .input()
+        .seen
+        .refreshes
+        .get(&group.name)
+        .found()
+        .is_some_and(|refresh| refresh.status.is_under_way())
+    {
         return unfit(format!("an instance refresh is under way on {}", group.name));
     }
     let release = candidate.draft.record().release.as_ref();
@@ -244,7 +253,8 @@ fn group_is_fit(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 
 /// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
 fn is_no_newcomer(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let launched_at = candidate.draft.input().seen.machines.get(candidate.id).map(|machine| machine.launched_at);
+    let launched_at =
+        candidate.draft.input().seen.machines.get(candidate.id).found().map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {
         let Phase::Launching(surge) = replacement.phase() else { return false };
         // EC2 tells launch times in whole seconds.
@@ -382,11 +392,12 @@ fn is_in_service(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
     if member.lifecycle != Lifecycle::InService {
         return Some(Waiting::NotInService { state: lifecycle_word(member) });
     }
-    let targets = &candidate.draft.input().seen.targets;
-    let fails = candidate.group.target_groups.iter().any(|arn| {
-        let health = targets.get(arn).and_then(|targets| targets.get(&member.id));
-        matches!(health, Some(TargetHealth::Unhealthy(_)))
-    });
+    let seen = candidate.draft.input().seen;
+    let fails = candidate
+        .group
+        .target_groups
+        .iter()
+        .any(|arn| matches!(seen.health_of(arn, &member.id), Read::Found(TargetHealth::Unhealthy(_))));
     (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() })
 }
 

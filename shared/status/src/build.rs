@@ -148,7 +148,7 @@ fn remember(status: &mut FleetStatus, record: &Record) {
 }
 
 fn images(input: Input<'_>, explained: &Explanation) -> Vec<ImageStatus> {
-    let read = input.seen.images.values();
+    let read = input.seen.images.found().map(|(_, image)| image);
     let others = read.filter(|image| {
         input.record.and_then(|record| record.release.as_ref()).is_none_or(|own| own.image != image.id)
     });
@@ -225,8 +225,8 @@ fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Op
         coming.or_else(|| releases.find_map(of_release))
     });
     known.or_else(|| {
-        let image = input.seen.templates.get(template)?.image.clone()?;
-        let build = input.seen.images.get(&image).and_then(|image| image.build.clone());
+        let image = input.seen.templates.get(template).found()?.image.clone()?;
+        let build = input.seen.images.get(&image).found().and_then(|image| image.build.clone());
         Some((image, build))
     })
 }

@@ -168,7 +168,7 @@ fn deadline(cutover: &Cutover) -> Option<Timestamp> {
 }
 
 fn refreshed(cutover: &Cutover, seen: &Observation) -> Option<u8> {
-    let refresh = seen.refreshes.get(&cutover.new_group)?;
+    let refresh = seen.refreshes.get(&cutover.new_group).found()?;
     let is_of_this =
         cutover.route == Route::Rolling && refresh.template.is_some() && refresh.template == cutover.template;
     is_of_this.then_some(refresh.percentage)

@@ -17,6 +17,7 @@ use crate::notification::{Condition, News, reason};
 use crate::observation::{Group, Lifecycle, Observation};
 use crate::observed;
 use crate::policy::{Mode, Policy};
+use crate::reading::Read;
 use crate::record::{
     Begun, Candidate, Cutover, CutoverOutcome, CutoverPhase, FleetBounds, Release, Route, WouldCutOver,
 };
@@ -303,12 +304,12 @@ pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &
 fn asked_for(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &sight.seen.target_group_settings;
     let are_known = match &cutover.route {
-        Route::Weighted { old, new, .. } => settings.contains_key(old) && settings.contains_key(new),
-        Route::Shared { target_group, .. } => settings.contains_key(target_group),
+        Route::Weighted { old, new, .. } => settings.is_asked(old) && settings.is_asked(new),
+        Route::Shared { target_group, .. } => settings.is_asked(target_group),
         Route::None | Route::Rolling => true,
     };
     let hook_timeouts = &sight.seen.hook_timeouts;
-    let longest = hook_timeouts.get(&sight.old.name)?.max(hook_timeouts.get(&sight.new.name)?);
+    let longest = hook_timeouts.get(&sight.old.name).found()?.max(hook_timeouts.get(&sight.new.name).found()?);
     are_known.then_some(*longest)
 }
 
@@ -337,7 +338,7 @@ fn fit(group: &Group, seen: &Observation) -> Option<String> {
             return Some(format!("{process} is suspended on {}", group.name));
         }
     }
-    if seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way()) {
+    if seen.refreshes.get(&group.name).found().is_some_and(|refresh| refresh.status.is_under_way()) {
         return Some(format!("an instance refresh is under way on {}", group.name));
     }
     let moving = group
@@ -370,24 +371,29 @@ fn is_idle_empty(draft: &Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Opt
 fn rollback_is_launchable(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     let release = &cutover.rollback_to;
     match sight.seen.images.get(&release.image).map(|image| &image.state) {
-        Some(ImageState::Available) => {}
-        Some(ImageState::Pending) => {
+        Read::Found(ImageState::Available) => {}
+        Read::Found(ImageState::Pending) => {
             return Some(format!("the way back is not launchable: {} is pending", release.image));
         }
-        Some(ImageState::Unavailable(state)) => {
+        Read::Found(ImageState::Unavailable(state)) => {
             return Some(format!("the way back is not launchable: {} is {state}", release.image));
         }
-        None => return Some(format!("the way back is not launchable: {} does not exist", release.image)),
+        Read::Absent => return Some(format!("the way back is not launchable: {} does not exist", release.image)),
+        Read::NotAsked => return Some(format!("whether {} can be launched is read at the next look", release.image)),
     }
-    let is_known = sight.seen.templates.contains_key(&release.template);
-    (!is_known).then(|| format!("the way back is not launchable: {} does not exist", release.template))
+    match sight.seen.templates.get(&release.template) {
+        Read::Found(_) => None,
+        Read::Absent => Some(format!("the way back is not launchable: {} does not exist", release.template)),
+        Read::NotAsked => Some(format!("whether {} can be launched is read at the next look", release.template)),
+    }
 }
 
 fn stickiness_fits(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
     let Route::Weighted { place, new, old } = &cutover.route else { return None };
     let watched = cutover.policy.cutover.bake + cutover.policy.cutover.keep_warm;
     let of_action = sight.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
-    let of_targets = [new, old].map(|arn| sight.seen.target_group_settings.get(arn).and_then(|known| known.stickiness));
+    let of_targets =
+        [new, old].map(|arn| sight.seen.target_group_settings.get(arn).found().and_then(|known| known.stickiness));
     let longest = of_targets.into_iter().chain([of_action]).flatten().max()?;
     (longest > watched).then(|| {
         format!(
