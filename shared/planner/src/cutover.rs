@@ -38,26 +38,26 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// After so many tries without room a person must say how it goes on.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Brings the cutover one look further, or begins one. What a command ordered comes first.
-pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) {
+/// Brings the cutover one look further, or begins one. What a command ordered comes first. Answers what it waits for.
+pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) -> Option<Waiting> {
     if draft.record().cutover.is_none() {
         start::consider(draft, standing);
     }
     let Some(cutover) = draft.record().cutover.clone() else {
         start::give_turn(draft);
-        return;
+        return None;
     };
     let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
         lost(draft, &cutover);
-        return;
+        return None;
     };
     let sight = Sight { now: draft.input().now, seen, old, new, hold: hold(draft, standing, &cutover) };
     let mut waits = None;
     // Each phase may lead to the next one in the same look; no cutover has more phases than this.
     for _ in 0..16 {
-        let Some(cutover) = draft.record().cutover.clone() else { return };
+        let cutover = draft.record().cutover.clone()?;
         match phase(draft, standing, &sight, &cutover, order.take()) {
             Step::Stay(phase) => {
                 draft.change_cutover(|cutover| cutover.stay(phase));
@@ -74,25 +74,24 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
             Step::To(phase, why) => enter(draft, &sight, &cutover, phase, &why),
             Step::End(outcome, why) => {
                 end(draft, outcome, &why);
-                return;
+                return None;
             }
         }
     }
-    note_waiting(draft, waits);
+    note_waiting(draft, waits.as_ref());
     look_again(draft);
+    waits
 }
 
 /// What it waits for is in the history when it changes.
-fn note_waiting(draft: &mut Draft<'_>, waits: Option<Waiting>) {
+fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
     let Some(cutover) = &draft.record().cutover else { return };
-    let guard = |waiting: &Option<Waiting>| waiting.as_ref().map(Waiting::guard);
-    let is_new = guard(&cutover.waits) != guard(&waits);
+    let is_new = cutover.waits.as_ref().map(Waiting::guard) != waits.map(Waiting::guard);
     let phase = cutover.phase().kind();
-    if let Some(waiting) = waits.as_ref().filter(|_| is_new) {
+    if let Some(waiting) = waits.filter(|_| is_new) {
         draft.history().cutover_waits(phase, waiting.to_string());
     }
-    draft.change_cutover(|cutover| cutover.waits.clone_from(&waits));
-    draft.cutover_waits(waits);
+    draft.change_cutover(|cutover| cutover.waits = waits.cloned());
 }
 
 fn phase(
