@@ -76,10 +76,8 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     }
     draft.waits(id, waiting.clone());
     let Some(replacement) = draft.record().replacements.get(id) else { return };
-    let next = match waiting {
-        Waiting::Debounce { .. } => Phase::Debouncing,
-        _ => Phase::Blocked(waiting.clone()),
-    };
+    let is_young = matches!(waiting, Waiting::Debounce { .. });
+    let next = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
     // Numbers in a reason change while the reason stays: only another guard is a step.
     let is_known = match (replacement.phase(), &next) {
         (Phase::Blocked(before), Phase::Blocked(_)) => before.guard() == waiting.guard(),

@@ -107,10 +107,11 @@ fn phase(
     if let Some(step) = alarms::flip_back(draft, sight, cutover) {
         return step;
     }
-    let cutover = &match clock(draft, sight, cutover) {
-        Ok(cutover) => cutover,
-        Err(step) => return step,
-    };
+    let (cutover, exit) = clock(draft, sight, cutover);
+    if let Some(step) = exit {
+        return step;
+    }
+    let cutover = &cutover;
     match cutover.phase().clone() {
         CutoverPhase::Queued => start::queued(draft, standing, sight, cutover),
         CutoverPhase::Preflight => start::preflight(draft, standing, sight, cutover),
@@ -176,27 +177,25 @@ fn hold(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option
 }
 
 /// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover
-/// with its clocks as they are now.
-fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Result<Cutover, Step> {
+/// with its clocks as they are now, or the step that they make.
+fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> (Cutover, Option<Step>) {
     let goes_back = matches!(
         cutover.phase(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
     );
     let as_it_was = || cutover.clone();
     if goes_back || matches!(cutover.phase(), CutoverPhase::Queued) {
-        return Ok(draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was));
+        return (draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was), None);
     }
     if let Some(waiting) = &sight.hold {
         let since = since_when(draft, sight.now);
-        draft.change_cutover(|cutover| cutover.hold(since));
-        return Err(Step::Wait(cutover.phase().clone(), waiting.clone()));
+        let held = draft.change_cutover(|cutover| cutover.hold(since)).unwrap_or_else(as_it_was);
+        return (held, Some(Step::Wait(cutover.phase().clone(), waiting.clone())));
     }
     let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).unwrap_or_else(as_it_was);
     let is_expired = sight.now >= cutover.deadline();
-    match is_expired.then(|| expired(draft, sight, &cutover)).flatten() {
-        Some(step) => Err(step),
-        None => Ok(cutover),
-    }
+    let exit = is_expired.then(|| expired(draft, sight, &cutover)).flatten();
+    (cutover, exit)
 }
 
 /// A freeze holds from when it was said, not from when it was first seen.

@@ -284,7 +284,7 @@ fn breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
 }
 
 fn rule_breaker_is_closed(candidate: &Candidate<'_, '_>) -> Option<Waiting> {
-    let (rule, fleets) = crate::drift::open_rule_breaker(&candidate.draft.record(), &candidate.replacement.drift)?;
+    let (rule, fleets) = crate::drift::open_rule_breaker(candidate.draft.record(), &candidate.replacement.drift)?;
     Some(Waiting::RuleBreakerOpen { rule, fleets })
 }
 

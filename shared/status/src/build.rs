@@ -9,7 +9,9 @@ use driftless_planner::ids::{GroupName, ImageId, InstanceId};
 use driftless_planner::input::Input;
 use driftless_planner::notification::{command_about, reason};
 use driftless_planner::observation::{FreezeScope, Group, Observation};
-use driftless_planner::record::{CandidateReason, CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
+use driftless_planner::record::{
+    CandidateReason, Cutover, CutoverPhase, DriftReason, Phase, Record, Release, Replacement,
+};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_planner::waiting::Waiting;
@@ -355,7 +357,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
-    let phase = under_way.map(|cutover| cutover.phase());
+    let phase = under_way.map(Cutover::phase);
     if let Some(CutoverPhase::NeedsOperator { why }) = phase {
         return (State::NeedsOperator, why.clone());
     }
