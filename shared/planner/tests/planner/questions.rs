@@ -2,6 +2,7 @@
 
 use driftless_planner::observation::Observation;
 use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
+use driftless_planner::reading::Reading;
 use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, content, fleet, image_id, target_group, version};
 
