@@ -106,7 +106,7 @@ impl Aws {
     }
 
     pub(crate) fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
-        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+        self.eventbridge.get_or_init(|| client!(self, aws_sdk_eventbridge))
     }
 
     pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
