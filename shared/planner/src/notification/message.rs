@@ -18,9 +18,12 @@ pub const SUBJECT_LENGTH_MAX: usize = 99;
 /// The version of the body for machines. It goes up when a field changes its meaning or goes; new fields leave it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A message as it is sent.
+/// A message as it is sent: a body for each kind of reader, and what filter policies ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Stable: a message that is sent twice has the same id twice.
+    pub id: String,
+    pub fleet: FleetName,
     /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
     pub subject: String,
     /// For people: what, why, what next, the commands that stop, reverse or speed it up, and the runbook.
@@ -29,10 +32,11 @@ pub struct Message {
     pub json: String,
     /// For a chat channel: a custom notification of Amazon Q Developer.
     pub chat: String,
-    /// For filter policies.
     pub severity: Severity,
-    /// For filter policies: the kind of news.
+    /// What happened, in one word.
     pub kind: &'static str,
+    /// The name of the state that was entered, lasts or ended. None: it is about no state.
+    pub condition: Option<String>,
 }
 
 /// What every body is made from.
@@ -61,12 +65,15 @@ impl Notification {
             thread: self.thread(),
         };
         Ok(Message {
+            id: self.id.clone(),
+            fleet: self.fleet.clone(),
             subject: subject(&parts),
             text: text(&parts),
             json: json(&parts)?,
             chat: chat::body(&parts)?,
             severity: self.severity(),
             kind: self.kind(),
+            condition: self.news.condition().map(str::to_owned),
         })
     }
 
