@@ -23,7 +23,9 @@ impl Paths<'_> {
             Some("crate") => path[1..].to_vec(),
             Some("self") => [self.module, &path[1..]].concat(),
             Some("super") => [&self.module[..self.module.len() - 1], &path[1..]].concat(),
-            Some(_) | None => return,
+            // A child of the module, or another crate, of which no module here has the name.
+            Some(_) => [self.module, path].concat(),
+            None => return,
         };
         self.found.insert(from_root);
     }
@@ -177,9 +179,9 @@ fn a_circle_is_found_whether_two_modules_make_it_or_three_and_a_family_is_none()
 fn paths_count_wherever_they_stand_but_for_tests() {
     let module = vec!["home".to_owned()];
     let mut paths = Paths { module: &module, found: BTreeSet::new() };
-    let source = "use crate::one::{A, two::B as C}; fn f() -> crate::three::D { super::four::g() }
+    let source = "use crate::one::{A, two::B as C}; pub use child::F; fn f() -> crate::three::D { super::four::g() }
                   #[cfg(test)] mod tests { use crate::five::E; }";
     paths.visit_file(&syn::parse_file(source).unwrap());
     let found: Vec<String> = paths.found.iter().map(|path| path.join("::")).collect();
-    assert_eq!(found, ["four::g", "one::A", "one::two::B", "three::D"]);
+    assert_eq!(found, ["four::g", "home::child::F", "one::A", "one::two::B", "three::D"]);
 }
