@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use driftless_planner::ids::{FleetName, ImageId};
-use driftless_planner::machine::CUTOVER;
+use driftless_planner::record::{CutoverOutcome, CutoverPhaseKind};
 use driftless_status::FleetStatus;
 use driftless_status::cutover::{CutoverStatus, Progress};
 use driftless_status::model::State;
@@ -14,9 +14,6 @@ use serde::Serialize;
 use crate::console::{Console, Failure, is_settled, printable};
 use crate::exit::Exit;
 use crate::values;
-
-/// How a cutover can end.
-const OUTCOMES: [&str; 4] = ["done", "aborted", "superseded", "rolled-back"];
 
 /// What `driftless wait` takes.
 #[derive(Debug, Args)]
@@ -59,12 +56,13 @@ impl FromStr for Goal {
             let list = words.join(", ");
             words.contains(&word).then(|| word.to_owned()).ok_or_else(|| format!("one of {list}"))
         };
-        let phases: Vec<&str> = CUTOVER.iter().map(|step| step.from).filter(|phase| !phase.is_empty()).collect();
+        let phases: Vec<&str> = CutoverPhaseKind::all().iter().map(|phase| (*phase).into()).collect();
+        let outcomes: Vec<&str> = CutoverOutcome::all().iter().map(|outcome| outcome.name()).collect();
         match text.split_once('=') {
             None if text == "settled" => Ok(Self::Settled),
             None if text == "outcome" => Ok(Self::Outcome("done".to_owned())),
             Some(("phase", phase)) => known(phase, &phases).map(Self::Phase),
-            Some(("outcome", outcome)) => known(outcome, &OUTCOMES).map(Self::Outcome),
+            Some(("outcome", outcome)) => known(outcome, &outcomes).map(Self::Outcome),
             None | Some(_) => Err("settled, phase=PHASE, outcome or outcome=OUTCOME".to_owned()),
         }
     }

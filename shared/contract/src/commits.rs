@@ -1,8 +1,9 @@
 //! The commit: record, journal and outbox at once, if record and lease are what was read; else nothing.
 
 use anyhow::{bail, ensure};
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
+use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{FreezeScope, TemplateVersion};
@@ -230,18 +231,15 @@ pub(crate) async fn events_are_committed_with_their_lines_and_wait_until_they_ar
     let (ports, fleet) = (world.ports(), fleet("commit-events")?);
     let held = lease(ports, &fleet, "first").await?;
     let now = ports.now();
-    let line = |number: usize| JournalEntry {
+    let line = |number: usize| HistoryEntry {
         at: now,
-        instance: None,
-        from: "retry".to_owned(),
-        to: "done".to_owned(),
-        why: format!("line {number}").as_str().into(),
         actor: "ana".to_owned(),
-        evidence: None,
+        change: Change::Command { command: "retry".to_owned(), is_done: true },
+        why: format!("line {number}").as_str().into(),
     };
     let mut decided = decision(&fleet, 1);
     // More than one batch.
-    decided.journal = (0..12).map(line).collect();
+    decided.history = (0..12).map(line).collect();
     let batches = decided.events();
     ensure!(batches.len() == 2, "{batches:?}");
     ensure!(ports.commit(&held, Some(7), &decided, now).await? == Committed::Conflict);

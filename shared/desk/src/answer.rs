@@ -184,8 +184,8 @@ async fn lines<P: Ports + Desk>(
 ) -> Called<History> {
     let journal = ports.journal(fleet, before).await?;
     let oldest_read = journal.entries.first().map(|entry| entry.at);
-    let is_meant = |entry: &driftless_planner::decision::JournalEntry| {
-        instance.is_none_or(|instance| entry.instance.as_ref() == Some(instance))
+    let is_meant = |entry: &driftless_planner::history::HistoryEntry| {
+        instance.is_none_or(|instance| entry.instance() == Some(instance))
     };
     let mut history = history(fleet.clone(), journal.entries.into_iter().filter(is_meant), limit);
     if history.older_before.is_none() && journal.is_cut {

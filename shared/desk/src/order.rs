@@ -1,7 +1,7 @@
 //! Orders.
 
-use driftless_planner::decision::JournalEntry;
 use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Answered;
@@ -160,15 +160,12 @@ fn name_of(scope: &FreezeScope) -> String {
     }
 }
 
-fn line(caller: &Caller, at: Timestamp, deed: &str, why: &str) -> JournalEntry {
-    JournalEntry {
+fn line(caller: &Caller, at: Timestamp, deed: &str, why: &str) -> HistoryEntry {
+    HistoryEntry {
         at,
-        instance: None,
-        from: deed.to_owned(),
-        to: "done".to_owned(),
-        why: why.into(),
         actor: caller.actor().to_string(),
-        evidence: None,
+        change: Change::Command { command: deed.to_owned(), is_done: true },
+        why: why.into(),
     }
 }
 

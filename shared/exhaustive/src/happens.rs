@@ -54,8 +54,8 @@ impl Moves<'_> {
         let decision = self.small.decide(world, record, &self.state.actor);
         let budget = usize::try_from(self.small.setup.budget).unwrap_or(usize::MAX);
         judge::decision(world, record, &decision, budget, self.tally)?;
-        for entry in &decision.journal {
-            self.tally.saw(&format!("{} → {}", entry.from, entry.to));
+        for entry in &decision.history {
+            self.tally.saw(&format!("{} → {}", entry.from(), entry.to()));
         }
         for waiting in decision.waiting.values() {
             self.tally.saw(&format!("waits: {}", waiting.guard()));
@@ -304,7 +304,7 @@ impl Moves<'_> {
         self.commands();
         let record = self.state.record.as_ref().map(|kept| &kept.record);
         let is_stopped =
-            |record: &Record| record.replacements.values().any(|work| matches!(work.phase, Phase::Stopped(_)));
+            |record: &Record| record.replacements.values().any(|work| matches!(work.phase(), Phase::Stopped(_)));
         if record.is_some_and(is_stopped) {
             self.say(Trouble::Retry, &Command::Retry);
         }
@@ -347,7 +347,7 @@ impl Moves<'_> {
     fn commands(&mut self) {
         let Some(kept) = self.state.record.as_ref().filter(|_| self.state.world.colors.is_some()) else { return };
         let cutover = kept.record.cutover.as_ref();
-        if cutover.is_some_and(|cutover| cutover.paused.is_some()) {
+        if cutover.is_some_and(|cutover| cutover.paused().is_some()) {
             let mut state = self.state.clone();
             state.world.facts.push(self.fact(&Command::Resume));
             self.go(Move::Say(Command::Resume), true, state);
@@ -417,7 +417,7 @@ impl Moves<'_> {
 pub(crate) fn is_idle(state: &State) -> bool {
     let record = state.record.as_ref().map(|kept| &kept.record);
     let mut work = record.into_iter().flat_map(|record| record.replacements.values());
-    work.all(|work| work.phase.surge().is_none()) && matches!(state.actor, Actor::Looking(_))
+    work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Looking(_))
 }
 
 fn endings(action: &Action) -> Vec<Ending> {

@@ -200,7 +200,7 @@ fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tal
 
 /// What Auto Scaling launched in the place of a successor is as much one too many as the successor was.
 fn came_with_surge(decided: &Decided, server: &Server) -> bool {
-    let mut surges = decided.decision.next.replacements.values().filter_map(|work| work.phase.surge());
+    let mut surges = decided.decision.next.replacements.values().filter_map(|work| work.phase().surge());
     surges.any(|surge| server.launched_at >= surge.admitted_at)
 }
 
@@ -261,10 +261,10 @@ fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> 
 /// Whether all work that is on record has come to its end: nothing is under way, and what waits, waits for somebody else.
 pub fn is_settled(world: &World, record: &Record) -> bool {
     let is_sick = world.servers().any(|server| server.is_sick);
-    let needs_operator = |cutover: &Cutover| matches!(cutover.phase, CutoverPhase::NeedsOperator { .. });
+    let needs_operator = |cutover: &Cutover| matches!(cutover.phase(), CutoverPhase::NeedsOperator { .. });
     record.cutover.as_ref().is_none_or(needs_operator)
         && (record.ledger.is_empty() || record.cutover.is_some())
-        && record.replacements.values().all(|work| match &work.phase {
+        && record.replacements.values().all(|work| match work.phase() {
             Phase::Stopped(_) => true,
             Phase::Blocked(waiting) => match waiting {
                 Waiting::BreakerOpen { .. } | Waiting::Lineage { .. } => true,

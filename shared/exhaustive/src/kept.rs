@@ -1,6 +1,8 @@
 //! A committed record, as it is, with what of it matters for what comes.
 
-use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge, WithdrawReason};
+use driftless_planner::record::{
+    Clocks, Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge, WithdrawReason,
+};
 use driftless_planner::waiting::Waiting;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write as _;
@@ -100,7 +102,11 @@ fn replacement(work: &mut Replacement, words: &mut String) {
     for failure in &mut work.failures {
         failure.why = "".into();
     }
-    match &mut work.phase {
+    work.change_data(|phase| of_phase(phase, words));
+}
+
+fn of_phase(phase: &mut Phase, words: &mut String) {
+    match phase {
         Phase::Blocked(waiting) => {
             // The next look judges it anew. Which guard it was decides whether that is news.
             words.push_str(waiting.guard());
@@ -171,7 +177,11 @@ fn of_cutover(cutover: &mut Cutover, words: &mut String) {
     if let Some(waiting) = cutover.waits.take() {
         words.push_str(waiting.guard());
     }
-    match &mut cutover.phase {
+    cutover.change_data(|phase, clocks| of_clocks(phase, clocks, words));
+}
+
+fn of_clocks(phase: &mut CutoverPhase, clocks: &mut Clocks, words: &mut String) {
+    match phase {
         CutoverPhase::Aborting { why, .. } | CutoverPhase::NeedsOperator { why } => *why = "".into(),
         CutoverPhase::RollingBack { why, back_since } => {
             *why = "".into();
@@ -189,15 +199,12 @@ fn of_cutover(cutover: &mut Cutover, words: &mut String) {
         | CutoverPhase::Warm { .. }
         | CutoverPhase::Retiring => {}
     }
-    let held_from = cutover.held_since.map(|held_since| held_since.max(cutover.since));
-    cutover.held_since = held_from.map(|_| Timestamp::UNIX_EPOCH);
-    cutover.since = Timestamp::UNIX_EPOCH;
-    let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = &mut cutover.phase {
-        Some(until)
-    } else {
-        None
-    };
-    for deadline in [Some(&mut cutover.deadline), until].into_iter().flatten() {
+    let held_from = clocks.held_since.map(|held_since| held_since.max(clocks.since));
+    clocks.held_since = held_from.map(|_| Timestamp::UNIX_EPOCH);
+    clocks.since = Timestamp::UNIX_EPOCH;
+    let until =
+        if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = phase { Some(until) } else { None };
+    for deadline in [Some(&mut clocks.deadline), until].into_iter().flatten() {
         if *deadline == Timestamp::MAX {
             words.push_str("never");
             *deadline = Timestamp::UNIX_EPOCH;

@@ -121,8 +121,8 @@ impl Told {
     pub fn words(&self) -> String {
         let decision = &self.0.decision;
         let mut words = String::new();
-        for entry in &decision.journal {
-            let _ = write!(words, "{}→{}, ", entry.from, entry.to);
+        for entry in &decision.history {
+            let _ = write!(words, "{}→{}, ", entry.from(), entry.to());
         }
         for action in &decision.actions {
             let _ = write!(words, "{}, ", action.name());

@@ -139,7 +139,7 @@ impl Model for Small {
         moves.people();
         let rings = state.world.colors.as_ref().is_some_and(|colors| colors.rings.is_some());
         let cutover = state.record.as_ref().and_then(|kept| kept.record.cutover.as_ref());
-        let is_paused = cutover.is_some_and(|cutover| cutover.paused.is_some());
+        let is_paused = cutover.is_some_and(|cutover| cutover.paused().is_some());
         let is_moving = is_moving || rings || is_paused;
         let is_calm = quiet.is_some() && !is_moving && state.sleeper.is_none() && state.world.frozen_since.is_none();
         moves.tick(is_calm, quiet.as_ref());
@@ -165,14 +165,14 @@ impl Model for Small {
         }
         if let Some(kept) = &state.record {
             for (id, work) in &kept.record.replacements {
-                let mut phase = format!("{:?}", work.phase);
-                if let Some(surge) = work.phase.surge() {
+                let mut phase = format!("{:?}", work.phase());
+                if let Some(surge) = work.phase().surge() {
                     phase = phase.replace(&format!("{:?}", surge.policy), "..");
                 }
                 let _ = writeln!(text, "  {id} since {}: {phase}, {} failures", work.detected_at, work.failures.len());
             }
             if let Some(cutover) = &kept.record.cutover {
-                let _ = writeln!(text, "  cutover to {}: {:?}", cutover.candidate.image, cutover.phase);
+                let _ = writeln!(text, "  cutover to {}: {:?}", cutover.candidate.image, cutover.phase());
             }
             if let Some(colors) = &state.world.colors {
                 let _ = writeln!(text, "  {colors:?}, live {:?}", kept.record.live);
@@ -202,7 +202,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
     state.record = Some(Arc::clone(&decided.next));
     state.actor = Actor::Looking(Vec::new());
     let of_sleeper = state.sleeper.iter().flat_map(|hand| &hand.decided.decision.actions).filter_map(token);
-    let surges = decided.next.record.replacements.values().filter_map(|work| work.phase.surge());
+    let surges = decided.next.record.replacements.values().filter_map(|work| work.phase().surge());
     let known: BTreeSet<&str> = surges.map(|surge| surge.token.as_str()).chain(of_sleeper).collect();
     state.world.forget_launches(&known);
 }

@@ -275,7 +275,7 @@ impl World {
     pub fn write(&self, record: Option<&Record>, pieces: &mut Pieces) {
         let surges = record.into_iter().flat_map(|record| record.replacements.values());
         let mut admitted: Vec<i64> =
-            surges.filter_map(|work| work.phase.surge()).map(|surge| surge.admitted_at.as_second()).collect();
+            surges.filter_map(|work| work.phase().surge()).map(|surge| surge.admitted_at.as_second()).collect();
         admitted.sort_unstable();
         admitted.dedup();
         for pool in &self.groups {
@@ -314,7 +314,7 @@ impl World {
         if let Some(since) = self.frozen_since {
             pieces.number(0x200);
             let work = record.into_iter().flat_map(|record| record.replacements.values());
-            for (surge, deadlines, counts_for) in work.filter_map(|work| deadlines(&work.phase)) {
+            for (surge, deadlines, counts_for) in work.filter_map(|work| deadlines(work.phase())) {
                 for deadline in deadlines.into_iter().flatten().filter(|_| surge.held_since.is_none()) {
                     // The next look under this freeze holds it from here on.
                     let left = deadline.duration_since(since.max(surge.admitted_at)).as_secs().max(-counts_for);
@@ -324,7 +324,7 @@ impl World {
         }
         if let (Some(since), Some(cutover)) = (self.frozen_since, record.and_then(|record| record.cutover.as_ref())) {
             for deadline in deadlines_of_cutover(cutover).into_iter().flatten() {
-                let left = deadline.duration_since(since.max(cutover.since)).as_secs();
+                let left = deadline.duration_since(since.max(cutover.since())).as_secs();
                 pieces.number(left.max(0).unsigned_abs());
             }
         }
@@ -366,11 +366,11 @@ const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64
 
 /// The deadlines that a freeze moves, which has not been seen yet.
 fn deadlines_of_cutover(cutover: &Cutover) -> [Option<Timestamp>; 2] {
-    let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = cutover.phase {
-        Some(until)
+    let until = if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = cutover.phase() {
+        Some(*until)
     } else {
         None
     };
-    let deadline = Some(cutover.deadline).filter(|deadline| *deadline != Timestamp::MAX);
-    if cutover.held_since.is_some() { [None, None] } else { [deadline, until] }
+    let deadline = Some(cutover.deadline()).filter(|deadline| *deadline != Timestamp::MAX);
+    if cutover.held_since().is_some() { [None, None] } else { [deadline, until] }
 }

@@ -19,8 +19,8 @@ mod observed;
 mod replacement;
 
 pub use cutover::{
-    Begun, Candidate, CandidateReason, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds, Route,
-    Shifting,
+    Begun, Candidate, CandidateReason, Clocks, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,
+    Route, Shifting,
 };
 pub use ledger::{LedgerEntry, Setting};
 pub use memory::{

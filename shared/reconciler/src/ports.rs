@@ -9,9 +9,10 @@ use std::future::Future;
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::balancer::{AttachmentApi, Forward, TargetGroupSettings};
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
 };
@@ -439,9 +440,9 @@ pub enum Committed {
 /// What the functions that people talk to need of the table, beside what the loop needs of it.
 pub trait Desk: Sync {
     /// Freezes a fleet or the account, with a line in its journal, and its event. A freeze that is there already is replaced.
-    fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
+    fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = Called<()>> + Send;
     /// Lifts that freeze, with a line in its journal, and its event.
-    fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> impl Future<Output = Called<()>> + Send;
+    fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = Called<()>> + Send;
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
     fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> impl Future<Output = Called<Journal>> + Send;
@@ -471,7 +472,7 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Journal {
     /// Its lines, in the order in which they were committed.
-    pub entries: Vec<JournalEntry>,
+    pub entries: Vec<HistoryEntry>,
     /// Whether there are older ones.
     pub is_cut: bool,
 }

@@ -274,9 +274,9 @@ impl<P: Ports> Run<'_, P> {
 
 /// One line for each transition, for each reason to wait, and for the decision. Metric filters of the template read them.
 fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
-    for entry in &decision.journal {
-        let instance = entry.instance.as_ref().map(ToString::to_string);
-        tracing::info!(%fleet, instance, from = entry.from, to = entry.to, why = %entry.why, "transition");
+    for entry in &decision.history {
+        let instance = entry.instance().map(ToString::to_string);
+        tracing::info!(%fleet, instance, from = %entry.from(), to = %entry.to(), why = %entry.why, "transition");
     }
     for (reason, waiting) in &measured.waiting {
         tracing::info!(%fleet, reason, waiting, "waits");

@@ -122,9 +122,9 @@ fn parts(made: &[Call]) -> Vec<Range<usize>> {
 /// What is on record, in a word or a few.
 fn state_of(record: Option<&Record>) -> String {
     let Some(record) = record else { return "unknown".to_owned() };
-    let replacements = record.replacements.values().map(|replacement| replacement.phase.name());
+    let replacements = record.replacements.values().map(|replacement| replacement.phase().name());
     let quarantined = record.quarantined.keys().map(|_| "quarantined");
-    let cutover = record.cutover.as_ref().map(|cutover| cutover.phase.name());
+    let cutover = record.cutover.as_ref().map(|cutover| cutover.phase().name());
     let all: Vec<&str> = cutover.into_iter().chain(replacements).chain(quarantined).collect();
     if all.is_empty() { "settled".to_owned() } else { all.join(" + ") }
 }

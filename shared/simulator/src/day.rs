@@ -145,7 +145,7 @@ fn people_answer(world: &mut World, names: &Names) {
     if !record.rule_breakers.is_empty() {
         people::tell(world, &names.fleet.fleet, Command::Retry);
     }
-    let commands = match record.cutover.map(|cutover| (cutover.phase, cutover.paused)) {
+    let commands = match record.cutover.as_ref().map(|cutover| (cutover.phase(), cutover.paused())) {
         // Whoever looks first finds the new release fine, and whoever looks next is not sure.
         Some((CutoverPhase::NeedsOperator { .. }, _)) => {
             let is_first = world.now.as_second() / 7200 % 2 == 0;

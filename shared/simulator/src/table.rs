@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Account, Freeze, FreezeScope};
@@ -22,7 +23,7 @@ pub struct Table {
     /// Looks that were taken on the spot, by the minute.
     looks: BTreeMap<i64, u32>,
     account: Account,
-    journal: Vec<JournalEntry>,
+    journal: Vec<HistoryEntry>,
     events: Vec<EventBatch>,
 }
 
@@ -47,7 +48,7 @@ pub struct Row {
     /// What it was last seen as.
     pub fingerprint: Option<String>,
     /// Transitions of its whole life.
-    pub journal: Vec<JournalEntry>,
+    pub journal: Vec<HistoryEntry>,
     /// The ids of all notifications that were ever committed.
     pub announced: BTreeSet<String>,
     /// All events that were ever committed.
@@ -241,7 +242,7 @@ impl Table {
     }
 
     /// A line that no commit wrote, in the journal of a scope.
-    pub fn note(&mut self, scope: &FreezeScope, line: &JournalEntry) {
+    pub fn note(&mut self, scope: &FreezeScope, line: &HistoryEntry) {
         let batch = EventBatch::alone(scope, line);
         match scope {
             FreezeScope::Account => {
@@ -272,10 +273,10 @@ impl Table {
     }
 
     /// The lines of a fleet and of the account before a time, in their order.
-    pub fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<JournalEntry> {
+    pub fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<HistoryEntry> {
         let of_fleet = self.rows.get(fleet).into_iter().flat_map(|row| &row.journal);
         let all = of_fleet.chain(&self.journal).filter(|line| before.is_none_or(|before| line.at < before));
-        let mut lines: Vec<JournalEntry> = all.cloned().collect();
+        let mut lines: Vec<HistoryEntry> = all.cloned().collect();
         lines.sort_by_key(|line| line.at);
         lines
     }
@@ -303,7 +304,7 @@ impl Table {
         if row.lock.wakes == lease.wakes {
             row.facts.retain(|key, _| !decision.consumed.contains(key));
         }
-        row.journal.extend(decision.journal.iter().cloned());
+        row.journal.extend(decision.history.iter().cloned());
         row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
         row.outbox.extend(decision.notifications.iter().cloned());
         let batches = decision.events();

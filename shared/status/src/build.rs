@@ -97,7 +97,7 @@ fn requested(asked: &CandidateReason) -> Option<ForeignText> {
 /// The command that a cutover on record waits for.
 fn go_on(input: Input<'_>) -> Option<String> {
     let cutover = input.record?.cutover.as_ref()?;
-    let verb = match &cutover.phase {
+    let verb = match cutover.phase() {
         CutoverPhase::AwaitingApproval => "approve",
         CutoverPhase::NeedsOperator { .. } => "resume",
         CutoverPhase::Queued
@@ -108,7 +108,7 @@ fn go_on(input: Input<'_>) -> Option<String> {
         | CutoverPhase::Shifting(_)
         | CutoverPhase::Baking { .. }
         | CutoverPhase::Warm { .. }
-        | CutoverPhase::Retiring => cutover.paused.as_ref().map(|_| "resume")?,
+        | CutoverPhase::Retiring => cutover.paused().as_ref().map(|_| "resume")?,
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } => return None,
     };
     Some(command_about(input.fleet, verb))
@@ -271,7 +271,7 @@ fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
             instance: id.clone(),
             group: work.group.clone(),
             zone: work.zone.clone(),
-            phase: if is_on_record { work.phase.name() } else { "debouncing" }.to_owned(),
+            phase: if is_on_record { work.phase().name() } else { "debouncing" }.to_owned(),
             is_on_record,
             since: work.detected_at,
             reasons: work.drift.iter().map(reason_of).collect(),
@@ -279,9 +279,9 @@ fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
             is_backlog: next.backlog.contains(id),
             held_by: waits.map(words::wait),
             guards: explained.verdicts.get(id).into_iter().flatten().map(words::guard).collect(),
-            successor: work.phase.successor().cloned(),
-            deadline: deadline(&work.phase),
-            given_up: words::given_up(&work.phase),
+            successor: work.phase().successor().cloned(),
+            deadline: deadline(work.phase()),
+            given_up: words::given_up(work.phase()),
             failures: work
                 .failures
                 .iter()
@@ -354,7 +354,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
-    let phase = under_way.map(|cutover| &cutover.phase);
+    let phase = under_way.map(|cutover| cutover.phase());
     if let Some(CutoverPhase::NeedsOperator { why }) = phase {
         return (State::NeedsOperator, why.clone());
     }
@@ -372,7 +372,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         let (reason, owner, until) = (freeze.reason.clone(), freeze.owner.clone(), freeze.until);
         return (State::Frozen, Waiting::Frozen { reason, owner, until }.to_string().into());
     }
-    match under_way.map(|cutover| cutover.phase.name()) {
+    match under_way.map(|cutover| cutover.phase().name()) {
         Some("awaiting-approval") => (State::AwaitingApproval, to.into()),
         _ if condition("breaker-open").or(condition("rule-breaker-open:")).is_some() => {
             let open = condition("breaker-open").or(condition("rule-breaker-open:"));

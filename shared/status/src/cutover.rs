@@ -118,8 +118,8 @@ pub(crate) fn cutover(
     let next = explained.decision.next.cutover.as_ref();
     let cutover = committed.or(next)?;
     // What holds it is known as soon as it is read; the record learns of it with the next commit.
-    let held_since = next.filter(|next| next.id == cutover.id && next.phase.name() == cutover.phase.name());
-    let held_since = held_since.and_then(|next| next.held_since);
+    let held_since = next.filter(|next| next.id == cutover.id && next.phase().name() == cutover.phase().name());
+    let held_since = held_since.and_then(|next| next.held_since());
     let ends_at = explained.phase_ends_at.filter(|_| committed.is_some());
     let left = ends_at.map(|end| end.duration_since(held_since.unwrap_or(now)).max(SignedDuration::ZERO).as_secs());
     let is_held = held_since.is_some();
@@ -128,8 +128,8 @@ pub(crate) fn cutover(
     Some(CutoverStatus {
         id: cutover.id.clone(),
         is_on_record: committed.is_some(),
-        phase: cutover.phase.name().to_owned(),
-        since: cutover.since,
+        phase: cutover.phase().name().to_owned(),
+        since: cutover.since(),
         started_at: cutover.started_at,
         image: cutover.candidate.image.clone(),
         build: cutover.candidate.build.clone(),
@@ -141,7 +141,7 @@ pub(crate) fn cutover(
         new_group: cutover.new_group.clone(),
         route: route(&cutover.route),
         size: cutover.size,
-        progress_percent: because(&cutover.phase).is_none().then(|| progress(&steps)),
+        progress_percent: because(cutover.phase()).is_none().then(|| progress(&steps)),
         steps,
         waits: waits.map(words::wait),
         guards: explained.cutover_verdicts.iter().map(words::guard).collect(),
@@ -150,19 +150,21 @@ pub(crate) fn cutover(
         phase_left_seconds: left,
         deadline: deadline(cutover).filter(|_| !is_held),
         refreshed_percent: refreshed(cutover, seen),
-        paused_by: cutover.paused.clone(),
+        paused_by: cutover.paused().cloned(),
         approved_by: cutover.approved.clone(),
         is_expedited: cutover.is_expedited,
-        because: because(&cutover.phase).cloned(),
+        because: because(cutover.phase()).cloned(),
         evidence: cutover.evidence.clone(),
     })
 }
 
 /// The deadline of a phase that has one: the others last until what they wait for comes.
 fn deadline(cutover: &Cutover) -> Option<Timestamp> {
-    let lasts_until_then =
-        matches!(cutover.phase, CutoverPhase::Queued | CutoverPhase::Warm { .. } | CutoverPhase::NeedsOperator { .. });
-    (!lasts_until_then).then_some(cutover.deadline)
+    let lasts_until_then = matches!(
+        cutover.phase(),
+        CutoverPhase::Queued | CutoverPhase::Warm { .. } | CutoverPhase::NeedsOperator { .. }
+    );
+    (!lasts_until_then).then_some(cutover.deadline())
 }
 
 fn refreshed(cutover: &Cutover, seen: &Observation) -> Option<u8> {
@@ -195,7 +197,7 @@ const fn because(phase: &CutoverPhase) -> Option<&ForeignText> {
 /// The way that is left and the one that is behind. What goes back has a way of its own: how far it had come is not
 /// remembered.
 fn steps(cutover: &Cutover) -> Vec<StepStatus> {
-    let way = match &cutover.phase {
+    let way = match cutover.phase() {
         CutoverPhase::Aborting { outcome, .. } => vec![("aborting", None), (outcome.name(), None)],
         CutoverPhase::RollingBack { .. } => vec![("rolling-back", Some(0)), ("rolled-back", None)],
         CutoverPhase::NeedsOperator { .. } => vec![("needs-operator", None)],
@@ -210,8 +212,8 @@ fn steps(cutover: &Cutover) -> Vec<StepStatus> {
         | CutoverPhase::Warm { .. }
         | CutoverPhase::Retiring => forward(cutover),
     };
-    let step = if let CutoverPhase::Shifting(shifting) = &cutover.phase { shifting.step } else { 0 };
-    let of_phase = way.iter().position(|(phase, _)| *phase == cutover.phase.name()).unwrap_or(0);
+    let step = if let CutoverPhase::Shifting(shifting) = cutover.phase() { shifting.step } else { 0 };
+    let of_phase = way.iter().position(|(phase, _)| *phase == cutover.phase().name()).unwrap_or(0);
     let first = cutover.first_step();
     let is_stepped = matches!(cutover.route, Route::Weighted { .. });
     let now = of_phase + if is_stepped { step.saturating_sub(first) } else { 0 };
@@ -240,7 +242,7 @@ fn forward(cutover: &Cutover) -> Vec<(&'static str, Option<u8>)> {
         Approval::Auto => false,
         Approval::Manual | Approval::Check => !cutover.is_expedited && cutover.approved.is_none(),
     };
-    if is_asked || matches!(cutover.phase, CutoverPhase::AwaitingApproval) {
+    if is_asked || matches!(cutover.phase(), CutoverPhase::AwaitingApproval) {
         way.push(("awaiting-approval", None));
     }
     match cutover.route {

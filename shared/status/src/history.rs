@@ -1,6 +1,7 @@
 //! What has been: the journal, newest first.
 
-use driftless_planner::decision::{Evidence, JournalEntry};
+use driftless_planner::decision::Evidence;
+use driftless_planner::history::{self, Change, ChangeKind, HistoryEntry};
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
 use driftless_planner::observation::TemplateVersion;
 use driftless_planner::text::ForeignText;
@@ -28,6 +29,8 @@ pub struct History {
 #[serde(rename_all = "kebab-case")]
 pub struct HistoryLine {
     pub at: Timestamp,
+    /// Which kind of change it tells of.
+    pub kind: ChangeKind,
     /// The instance that it is about, if it is about one.
     pub instance: Option<InstanceId>,
     /// The phase or state before. Empty: there was none.
@@ -65,7 +68,7 @@ pub struct EvidenceStatus {
 
 /// The newest of these entries, which come in the order in which they were committed, at most `limit` of them. None of
 /// them is dropped but for the limit: whoever reads narrows by instance or time.
-pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = JournalEntry>, limit: usize) -> History {
+pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = HistoryEntry>, limit: usize) -> History {
     let mut lines: Vec<HistoryLine> = entries.into_iter().map(line).collect();
     lines.reverse();
     // Stable: lines of one commit share their time, and keep their order, turned round.
@@ -76,15 +79,17 @@ pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = JournalEntry>
     History { schema: SCHEMA, fleet, lines, older_before }
 }
 
-fn line(entry: JournalEntry) -> HistoryLine {
-    HistoryLine {
-        at: entry.at,
-        instance: entry.instance,
-        from: entry.from.into(),
-        to: entry.to.into(),
-        why: entry.why,
-        actor: entry.actor.into(),
-        evidence: entry.evidence.map(evidence),
+fn line(entry: HistoryEntry) -> HistoryLine {
+    let (from, to) = (entry.from().as_ref().into(), entry.to().as_ref().into());
+    let (kind, instance) = (ChangeKind::from(&entry.change), entry.instance().cloned());
+    let evidence = if let Change::Evidence { kept, .. } = entry.change { Some(evidence(*kept)) } else { None };
+    HistoryLine { at: entry.at, kind, instance, from, to, why: entry.why, actor: entry.actor.into(), evidence }
+}
+
+impl HistoryLine {
+    /// What changed. None: it is evidence, which is read by itself, or words that the planner of this version never says.
+    pub fn change(&self) -> Option<Change> {
+        history::change(self.kind, self.instance.clone(), self.from.as_str(), self.to.as_str(), None)
     }
 }
 

@@ -83,7 +83,7 @@ fn changes(command: &Command, cutover: Option<&Cutover>, way_back: &WayBack) -> 
         Command::Approve => {
             of_cutover(|cutover| cutover.approved.is_none() && cutover.policy.cutover.approval != Approval::Auto)
         }
-        Command::Pause => of_cutover(|cutover| cutover.paused.is_none()),
+        Command::Pause => of_cutover(|cutover| cutover.paused().is_none()),
         Command::Promote => of_cutover(|cutover| !cutover.is_expedited),
         Command::Abort => of_cutover(|cutover| !cutover.has_traffic()),
         Command::Rollback => way_back.kind != WayBackKind::None && cutover.is_none_or(Cutover::has_traffic),

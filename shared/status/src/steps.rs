@@ -1,7 +1,7 @@
 //! What the planner would do now.
 
 use driftless_planner::decision::Decision;
-use driftless_planner::machine::{CUTOVER, REPLACEMENT};
+use driftless_planner::history::Change;
 use driftless_planner::record::Record;
 
 use crate::model::NextStep;
@@ -15,14 +15,26 @@ pub(crate) fn next(record: Option<&Record>, decision: &Decision) -> Vec<NextStep
         says: format!("write down what it runs, {} from {}; nothing is changed", release.image, release.template)
             .into(),
     });
-    let transitions = decision.journal.iter().filter_map(|entry| {
-        let machine = if entry.instance.is_some() { REPLACEMENT } else { CUTOVER };
-        let is_step = machine.iter().any(|known| known.from == entry.from && known.to.contains(&entry.to.as_str()));
-        let what = entry.instance.as_ref().map_or_else(|| "the cutover".to_owned(), ToString::to_string);
-        let from = if entry.from.is_empty() { String::new() } else { format!(" from {}", entry.from) };
-        is_step.then(|| NextStep {
+    let transitions = decision.history.iter().filter_map(|entry| {
+        let what = match &entry.change {
+            Change::Replacement { instance, .. } => instance.to_string(),
+            Change::Cutover { .. } => "the cutover".to_owned(),
+            Change::Evidence { .. }
+            | Change::SurplusKept { .. }
+            | Change::Quarantine { .. }
+            | Change::Finding { .. }
+            | Change::CutoverWaits { .. }
+            | Change::Condition { .. }
+            | Change::RuleBreaker { .. }
+            | Change::Command { .. }
+            | Change::Setting { .. }
+            | Change::Image { .. }
+            | Change::Adoption { .. } => return None,
+        };
+        let from = if entry.from().is_empty() { String::new() } else { format!(" from {}", entry.from()) };
+        Some(NextStep {
             step: "transition".to_owned(),
-            says: format!("{what}{from} to {}: {}", entry.to, entry.why).into(),
+            says: format!("{what}{from} to {}: {}", entry.to(), entry.why).into(),
         })
     });
     let actions =

@@ -126,7 +126,7 @@ fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
 }
 
 fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
-    let says = match &cutover.phase {
+    let says = match cutover.phase() {
         CutoverPhase::RollingBack { back_since: Some(since), .. } => {
             format!("all traffic is back since {since:.0}; the rest is being put back")
         }

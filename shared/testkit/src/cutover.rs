@@ -98,7 +98,7 @@ impl Stage {
 
     /// Where the cutover under way is.
     pub fn cutover_phase(&self) -> Option<&'static str> {
-        self.record().cutover.as_ref().map(|cutover| cutover.phase.name())
+        self.record().cutover.as_ref().map(|cutover| cutover.phase().name())
     }
 
     /// The weight of a color's target group, by its name.

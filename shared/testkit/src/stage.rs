@@ -9,11 +9,12 @@ use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decide::Input;
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
 use driftless_planner::explain::{Answer, Verdict};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Fact};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
 use driftless_planner::notification::{News, Notification};
@@ -73,7 +74,7 @@ pub struct Stage {
     pub launched: BTreeMap<String, InstanceId>,
     pub last_id: u32,
     pub acted: Vec<Outcome>,
-    pub journal: Vec<JournalEntry>,
+    pub journal: Vec<HistoryEntry>,
     pub events: Vec<EventBatch>,
     pub told: Vec<Notification>,
 }
@@ -231,20 +232,23 @@ impl Stage {
 
     /// The phase of a drifted instance, or `-` when the record does not hold it.
     pub fn phase(&self, number: u32) -> &'static str {
-        self.replacement(number).map_or("-", |replacement| replacement.phase.name())
+        self.replacement(number).map_or("-", |replacement| replacement.phase().name())
     }
 
     pub fn waits_for(&self, number: u32) -> Option<&Waiting> {
-        if let Phase::Blocked(waiting) = &self.replacement(number)?.phase { Some(waiting) } else { None }
+        if let Phase::Blocked(waiting) = &self.replacement(number)?.phase() { Some(waiting) } else { None }
     }
 
     pub fn successor(&self, number: u32) -> InstanceId {
-        self.replacement(number).and_then(|replacement| replacement.phase.successor()).expect("has a successor").clone()
+        self.replacement(number)
+            .and_then(|replacement| replacement.phase().successor())
+            .expect("has a successor")
+            .clone()
     }
 
     /// How many replacements are under way.
     pub fn surges(&self) -> usize {
-        self.record().replacements.values().filter(|replacement| replacement.phase.surge().is_some()).count()
+        self.record().replacements.values().filter(|replacement| replacement.phase().surge().is_some()).count()
     }
 
     /// The kinds of what was told, in their order; states with their key.
@@ -382,7 +386,7 @@ impl Stage {
     pub fn commit(&mut self, decision: &Decision) {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
-        self.journal.extend(decision.journal.clone());
+        self.journal.extend(decision.history.clone());
         self.events.extend(decision.events());
         self.told.extend(decision.notifications.clone());
         self.outcomes.clear();
@@ -434,7 +438,7 @@ impl Stage {
     pub fn assert_settled(&self) {
         let again = self.decide();
         assert!(again.actions.is_empty(), "{:?}", again.actions);
-        assert!(!again.changed, "{:#?}\n{:#?}", again.journal, again.next);
+        assert!(!again.changed, "{:#?}\n{:#?}", again.history, again.next);
         assert!(again.notifications.is_empty());
         assert_eq!(Some(&again.next), self.record.as_ref());
     }

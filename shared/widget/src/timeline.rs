@@ -1,6 +1,8 @@
 //! The last transitions as a drawing: time goes to the right, each thing that changes has a lane of its own.
 
-use driftless_planner::machine::{CUTOVER, REPLACEMENT};
+use driftless_planner::history::{Change, ChangeKind};
+use driftless_planner::record::{CutoverOutcome, CutoverPhaseKind, PhaseKind};
+use driftless_planner::transitions::{CutoverStep, ReplacementStep, Step};
 use driftless_status::history::{History, HistoryLine};
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -65,18 +67,15 @@ impl<'a> Lane<'a> {
 }
 
 fn is_of_cutover(line: &HistoryLine) -> bool {
-    line.instance.is_none() && CUTOVER.iter().any(|known| is_step(known.from, known.to, line))
-}
-
-fn is_step(from: &str, to: &[&str], line: &HistoryLine) -> bool {
-    from == line.from.as_str() && to.contains(&line.to.as_str())
+    line.kind == ChangeKind::Cutover
 }
 
 /// Whether what a line leads to lasts until the next one: a phase that can be left.
 fn lasts(line: &HistoryLine) -> bool {
-    let machine = if line.instance.is_some() { REPLACEMENT } else { CUTOVER };
-    let is_step = machine.iter().any(|known| is_step(known.from, known.to, line));
-    is_step && machine.iter().any(|known| known.from == line.to.as_str())
+    matches!(
+        line.change(),
+        Some(Change::Replacement { to: Step::Enters(_), .. } | Change::Cutover { to: Step::Enters(_), .. })
+    )
 }
 
 /// A step in words.
@@ -86,13 +85,64 @@ pub(crate) fn step(line: &HistoryLine) -> String {
 
 /// How loud a step is.
 pub(crate) fn tone(line: &HistoryLine) -> Tone {
-    match line.to.as_str() {
-        "done" | "replaced" | "cleared" | "ended" => Tone::Good,
-        "rolling-back" | "rolled-back" | "aborting" | "aborted" | "needs-operator" | "stopped" | "not-done" => {
+    match line.change() {
+        Some(Change::Replacement { to, .. }) => of_replacement(to),
+        Some(Change::Cutover { to, .. }) => of_cutover(to),
+        Some(
+            Change::Condition { is_over: true, .. }
+            | Change::RuleBreaker { is_open: false }
+            | Change::Command { is_done: true, .. },
+        ) => Tone::Good,
+        Some(Change::Condition { is_over: false, .. } | Change::RuleBreaker { is_open: true }) => Tone::Warning,
+        Some(Change::Command { is_done: false, .. }) => Tone::Bad,
+        Some(
+            Change::Evidence { .. }
+            | Change::SurplusKept { .. }
+            | Change::Quarantine { .. }
+            | Change::Finding { .. }
+            | Change::CutoverWaits { .. }
+            | Change::Setting { .. }
+            | Change::Image { .. }
+            | Change::Adoption { .. },
+        )
+        | None => Tone::Busy,
+    }
+}
+
+const fn of_replacement(to: ReplacementStep) -> Tone {
+    match to {
+        Step::Ends(_) => Tone::Good,
+        Step::Enters(PhaseKind::Stopped) => Tone::Bad,
+        Step::Enters(PhaseKind::Blocked | PhaseKind::Debouncing | PhaseKind::Withdrawing) => Tone::Warning,
+        Step::Enters(
+            PhaseKind::Launching
+            | PhaseKind::Proving
+            | PhaseKind::Retiring
+            | PhaseKind::Vacating
+            | PhaseKind::Refilling,
+        ) => Tone::Busy,
+    }
+}
+
+const fn of_cutover(to: CutoverStep) -> Tone {
+    match to {
+        Step::Ends(CutoverOutcome::Done) => Tone::Good,
+        Step::Ends(CutoverOutcome::RolledBack | CutoverOutcome::Aborted)
+        | Step::Enters(CutoverPhaseKind::RollingBack | CutoverPhaseKind::Aborting | CutoverPhaseKind::NeedsOperator) => {
             Tone::Bad
         }
-        "awaiting-approval" | "blocked" | "debouncing" | "superseded" | "withdrawing" | "entered" => Tone::Warning,
-        _ => Tone::Busy,
+        Step::Ends(CutoverOutcome::Superseded) | Step::Enters(CutoverPhaseKind::AwaitingApproval) => Tone::Warning,
+        Step::Enters(
+            CutoverPhaseKind::Queued
+            | CutoverPhaseKind::Preflight
+            | CutoverPhaseKind::Preparing
+            | CutoverPhaseKind::Scaling
+            | CutoverPhaseKind::Verifying
+            | CutoverPhaseKind::Shifting
+            | CutoverPhaseKind::Baking
+            | CutoverPhaseKind::Warm
+            | CutoverPhaseKind::Retiring,
+        ) => Tone::Busy,
     }
 }
 

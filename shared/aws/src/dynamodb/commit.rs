@@ -116,7 +116,7 @@ impl Table<'_> {
         let mut parts = vec![self.state(read_version, decision)?, self.holds(lease, now, facts)?];
         let version = decision.next.version;
         let fleet = &lease.fleet;
-        for (position, chunk) in decision.journal.chunks(chunk_size(decision.journal.len())).enumerate() {
+        for (position, chunk) in decision.history.chunks(chunk_size(decision.history.len())).enumerate() {
             if let Some(row) = JournalRow::of(fleet, version, position, now, chunk) {
                 parts.push(self.put(&row)?);
             }

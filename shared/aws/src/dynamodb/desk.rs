@@ -2,8 +2,8 @@
 //! line in the journal.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use driftless_planner::decision::JournalEntry;
 use driftless_planner::event::EventBatch;
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{Called, Desk, Held, Journal, Lock};
@@ -28,13 +28,13 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const ROWS_MAX: i32 = 500;
 
 impl Desk for Aws {
-    async fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> Called<()> {
+    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> Called<()> {
         // The switch first: it must hold even where the journal cannot be written.
         self.set_freeze(freeze).await?;
         self.table().note(&freeze.scope, line).await
     }
 
-    async fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
         self.lift_freeze(scope).await?;
         self.table().note(scope, line).await
     }
@@ -61,7 +61,7 @@ impl Desk for Aws {
 }
 
 impl Table<'_> {
-    async fn note(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+    async fn note(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
         let batch = EventBatch::alone(scope, line);
         let line_of_journal = to_item(TRANSACT, &JournalRow::alone(scope, line))?;
         let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;

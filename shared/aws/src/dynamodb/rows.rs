@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use driftless_planner::decision::JournalEntry;
 use driftless_planner::event::EventBatch;
 use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::limits::COMMON_CAUSE_WITHIN;
 use driftless_planner::notification::Notification;
@@ -121,10 +121,10 @@ pub(crate) struct JournalRow {
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
     pub(crate) expires_at: i64,
-    pub(crate) entry: JournalEntry,
+    pub(crate) entry: HistoryEntry,
     /// Those that shared its row for want of room in the transaction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) more: Vec<JournalEntry>,
+    pub(crate) more: Vec<HistoryEntry>,
 }
 
 /// A notification that was committed and not sent.
@@ -361,7 +361,7 @@ impl JournalRow {
         version: u64,
         position: usize,
         now: Timestamp,
-        entries: &[JournalEntry],
+        entries: &[HistoryEntry],
     ) -> Option<Self> {
         let (entry, more) = entries.split_first()?;
         Some(Self {
@@ -375,7 +375,7 @@ impl JournalRow {
     }
 
     /// A line that no commit wrote.
-    pub(crate) fn alone(scope: &FreezeScope, line: &JournalEntry) -> Self {
+    pub(crate) fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let partition = match scope {
             FreezeScope::Account => journal_partition(ACCOUNT),
             FreezeScope::Fleet(fleet) => journal_partition(fleet.as_str()),

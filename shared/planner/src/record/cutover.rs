@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::balancer::{AttachmentApi, ForwardPlace};
 use crate::fleet::Color;
@@ -277,6 +278,14 @@ pub struct Begun {
     pub policy: Policy,
 }
 
+/// The clocks of a cutover's phase.
+#[derive(Debug)]
+pub struct Clocks {
+    pub since: Timestamp,
+    pub deadline: Timestamp,
+    pub held_since: Option<Timestamp>,
+}
+
 impl Cutover {
     /// Begins: it waits for its turn.
     pub(crate) fn begin(begun: Begun, why: impl Into<ForeignText>, history: &mut History) -> Self {
@@ -340,6 +349,18 @@ impl Cutover {
     pub(crate) fn stay(&mut self, phase: CutoverPhase) {
         debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
         self.phase = phase;
+    }
+
+    /// Changes its clocks and the data of its phase, for who tells records apart by what matters in them. The phase stays
+    /// where that would make it another one.
+    pub fn change_data(&mut self, change: impl FnOnce(&mut CutoverPhase, &mut Clocks)) {
+        let mut changed = self.phase.clone();
+        let mut clocks = Clocks { since: self.since, deadline: self.deadline, held_since: self.held_since };
+        change(&mut changed, &mut clocks);
+        if changed.kind() == self.phase.kind() {
+            self.phase = changed;
+        }
+        Clocks { since: self.since, deadline: self.deadline, held_since: self.held_since } = clocks;
     }
 
     /// Leaves the record.
@@ -499,6 +520,13 @@ fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<ForeignT
     history.write(DRIFTLESS, Change::Cutover { from, to }, why);
 }
 
+impl CutoverPhaseKind {
+    /// Each of them, in the order of a cutover.
+    pub const fn all() -> &'static [Self] {
+        Self::VARIANTS
+    }
+}
+
 impl CutoverPhase {
     /// Which one it is.
     pub fn kind(&self) -> CutoverPhaseKind {
@@ -512,6 +540,11 @@ impl CutoverPhase {
 }
 
 impl CutoverOutcome {
+    /// Each of them.
+    pub const fn all() -> &'static [Self] {
+        Self::VARIANTS
+    }
+
     /// The word for it in messages, the history and metrics.
     pub fn name(self) -> &'static str {
         self.into()

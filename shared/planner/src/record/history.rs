@@ -325,8 +325,9 @@ impl TryFrom<Row> for HistoryEntry {
     }
 }
 
-/// What stored words say. None: no entry of this kind says so.
-fn change(
+/// What words say that are stored or shown. None: no entry of this kind says so, or the evidence that belongs to it is
+/// not there.
+pub fn change(
     kind: ChangeKind,
     instance: Option<InstanceId>,
     from: &str,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::observation::{Finding, TemplateVersion};
@@ -401,6 +402,13 @@ impl Phase {
     }
 }
 
+impl PhaseKind {
+    /// Each of them, in the order of a replacement that succeeds.
+    pub const fn all() -> &'static [Self] {
+        Self::VARIANTS
+    }
+}
+
 impl Replacement {
     /// What begins when an instance is found drifted.
     pub(crate) fn found(
@@ -438,6 +446,16 @@ impl Replacement {
     pub(crate) fn stay(&mut self, phase: Phase) {
         debug_assert_eq!(self.phase.kind(), phase.kind(), "another phase is entered");
         self.phase = phase;
+    }
+
+    /// Changes the data of its phase, for who tells records apart by what matters in them. Nothing changes where that would
+    /// make it another phase.
+    pub fn change_data(&mut self, change: impl FnOnce(&mut Phase)) {
+        let mut changed = self.phase.clone();
+        change(&mut changed);
+        if changed.kind() == self.phase.kind() {
+            self.phase = changed;
+        }
     }
 
     /// Leaves the record.

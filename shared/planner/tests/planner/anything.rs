@@ -71,7 +71,7 @@ fn answer(number: u8) -> ActionResult {
 }
 
 fn is_under_way(replacement: &Replacement) -> bool {
-    replacement.phase.surge().is_some()
+    replacement.phase().surge().is_some()
 }
 
 /// What must hold for every decision, besides what `check::decision` asks in each look.
@@ -85,14 +85,13 @@ fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
         terminations += 1;
         let is_allowed = match role {
             Role::Drifted => {
-                let known = record.replacements.get(instance).map(|known| &known.phase);
+                let known = record.replacements.get(instance).map(|known| known.phase());
                 matches!(known, Some(Phase::Retiring(_) | Phase::Vacating(_)))
             }
             Role::Quarantined => record.quarantined.contains_key(instance),
-            Role::Surplus => record
-                .replacements
-                .values()
-                .any(|known| matches!(known.phase, Phase::Withdrawing(_)) && known.phase.successor() == Some(instance)),
+            Role::Surplus => record.replacements.values().any(|known| {
+                matches!(known.phase(), Phase::Withdrawing(_)) && known.phase().successor() == Some(instance)
+            }),
         };
         assert!(is_allowed, "{action:?}");
     }

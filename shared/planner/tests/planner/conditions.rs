@@ -130,7 +130,7 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
             record
                 .replacements
                 .iter()
-                .map(|(id, known)| (id.clone(), known.phase.name(), known.phase.surge().cloned()))
+                .map(|(id, known)| (id.clone(), known.phase().name(), known.phase().surge().cloned()))
                 .collect()
         };
         assert_eq!(phases(stage.record()), phases(&before));

@@ -221,5 +221,5 @@ fn a_successor_that_is_asked_for_too_is_no_birth_defect() {
     assert!(!stage.has(&id(successor)));
     let is_lineage =
         |phase: &Phase| matches!(phase, Phase::Stopped(stopped) if matches!(stopped.why, StopReason::Lineage { .. }));
-    assert!(!stage.record().replacements.values().any(|work| is_lineage(&work.phase)));
+    assert!(!stage.record().replacements.values().any(|work| is_lineage(work.phase())));
 }

@@ -4,12 +4,14 @@
 use driftless_testkit::{Stage, fleet, id, image_id, mins, secs, t0};
 use std::collections::BTreeSet;
 
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::{DETAIL_TYPE, ENTRIES_MAX, Event, EventBatch, Part, SCHEMA_VERSION, SOURCE};
 use driftless_planner::fact::Command;
+use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Approval;
-use driftless_planner::record::Record;
+use driftless_planner::record::{PhaseKind, Record};
+use driftless_planner::transitions::Step;
 use serde_json::{Value, json};
 
 use crate::message_schema::rows;
@@ -58,7 +60,8 @@ fn each_line_of_the_journal_is_an_event_with_an_id_of_its_own() {
     assert_eq!(details.len(), stage.journal.len());
     for (detail, line) in details.iter().zip(&stage.journal) {
         let said = (&detail["from"], &detail["to"], &detail["reason"], &detail["actor"], &detail["instance"]);
-        let lines = (&json!(line.from), &json!(line.to), &json!(line.why), &json!(line.actor), &json!(line.instance));
+        let lines =
+            (&json!(line.from()), &json!(line.to()), &json!(line.why), &json!(line.actor), &json!(line.instance()));
         assert_eq!(said, lines);
         assert_eq!(detail["fleet"], "app");
     }
@@ -92,16 +95,17 @@ fn the_same_decision_has_the_same_events() {
 }
 
 fn saying(lines: usize) -> Decision {
-    let line = JournalEntry {
+    let line = HistoryEntry {
         at: t0(),
-        instance: Some(id(1)),
-        from: "blocked".to_owned(),
-        to: "blocked".to_owned(),
-        why: "\u{1f4a5}".repeat(512).as_str().into(),
         actor: "driftless".to_owned(),
-        evidence: None,
+        change: Change::Replacement {
+            instance: id(1),
+            from: Some(PhaseKind::Blocked),
+            to: Step::Enters(PhaseKind::Blocked),
+        },
+        why: "\u{1f4a5}".repeat(512).as_str().into(),
     };
-    Decision { journal: vec![line; lines], ..Decision::keeping(Record::new(fleet())) }
+    Decision { history: vec![line; lines], ..Decision::keeping(Record::new(fleet())) }
 }
 
 #[test]
@@ -129,14 +133,11 @@ fn a_batch_of_a_thousand_long_lines_fits_a_row_and_a_call_takes_ten_of_them() {
 
 #[test]
 fn a_freeze_is_an_event_of_its_fleet_or_of_the_account() {
-    let line = JournalEntry {
+    let line = HistoryEntry {
         at: t0() + secs(1),
-        instance: None,
-        from: "freeze".to_owned(),
-        to: "done".to_owned(),
-        why: "incident 7".into(),
         actor: "arn:aws:iam::123456789012:user/ana".to_owned(),
-        evidence: None,
+        change: Change::Command { command: "freeze".to_owned(), is_done: true },
+        why: "incident 7".into(),
     };
     let one = details(&[EventBatch::alone(&FreezeScope::Fleet(fleet()), &line)]);
     assert_eq!(
@@ -147,7 +148,7 @@ fn a_freeze_is_an_event_of_its_fleet_or_of_the_account() {
     assert_eq!(all[0]["fleet"], Value::Null);
     assert_ne!(one[0]["id"], all[0]["id"]);
     hold("of-freezes", &[&one[..], &all[..]].concat());
-    let later = JournalEntry { at: t0() + mins(1), ..line };
+    let later = HistoryEntry { at: t0() + mins(1), ..line };
     assert_ne!(details(&[EventBatch::alone(&FreezeScope::Account, &later)])[0]["id"], all[0]["id"]);
 }
 

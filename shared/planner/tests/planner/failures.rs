@@ -111,7 +111,7 @@ fn a_successor_that_auto_scaling_takes_away_is_a_failure_also_where_it_is_gone_b
             stage.leave();
         }
         stage.look();
-        let phase = &stage.replacement(1).unwrap().phase;
+        let phase = &stage.replacement(1).unwrap().phase();
         let is_failed = |because: &WithdrawReason| matches!(because, WithdrawReason::Failed(_));
         assert!(
             matches!(phase, Phase::Withdrawing(withdrawing) if is_failed(&withdrawing.because)),

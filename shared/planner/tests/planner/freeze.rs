@@ -50,7 +50,7 @@ fn a_freeze_holds_a_launch_that_was_not_acted_on() {
 #[test]
 fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
     let (mut stage, _) = Stage::proving(3);
-    let Phase::Proving(before) = stage.replacement(1).unwrap().phase.clone() else { panic!() };
+    let Phase::Proving(before) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
     stage.wait(mins(2));
     stage.freezes.push(freeze(stage.now, None));
     stage.look();
@@ -60,7 +60,7 @@ fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
     assert!(stage.terminated().is_empty());
     stage.freezes.clear();
     stage.look();
-    let Phase::Proving(after) = stage.replacement(1).unwrap().phase.clone() else { panic!() };
+    let Phase::Proving(after) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
     assert_eq!(after.surge.deadline, before.surge.deadline + mins(90));
     stage.settle_clean(3);
 }

@@ -17,7 +17,7 @@ fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     assert_eq!(waiting.guard(), guard, "{waiting}");
     assert!(waiting.to_string().contains(words), "{waiting}");
     assert_eq!(decision.waiting.get(&id(1)), Some(waiting));
-    let blocked = decision.journal.iter().filter(|entry| entry.to == "blocked").count();
+    let blocked = decision.history.iter().filter(|entry| entry.to() == "blocked").count();
     assert_eq!(blocked, 1, "journaled when it is entered");
     stage.assert_settled();
     stage
@@ -208,7 +208,7 @@ fn only_another_guard_is_a_transition() {
     stage.suspend("Launch");
     stage.look();
     let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
-    assert_eq!((entry.from.as_str(), entry.to.as_str()), ("blocked", "blocked"));
+    assert_eq!((entry.from().as_ref(), entry.to().as_ref()), ("blocked", "blocked"));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use driftless_testkit::{Stage, around, mins, secs};
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::Decision;
-use driftless_planner::machine::REPLACEMENT;
 use driftless_planner::measure::{Measured, REPLACEMENT_OUTCOMES, measure};
+use driftless_planner::transitions::{REPLACEMENT, Step};
 use jiff::SignedDuration;
 
 /// What the stage decides now, in numbers.
@@ -47,9 +47,11 @@ fn a_drift_that_is_over_before_anything_was_done_is_cleared() {
 
 #[test]
 fn the_outcomes_are_all_ends_that_the_machine_has() {
-    let phases: BTreeSet<&str> = REPLACEMENT.iter().map(|step| step.from).collect();
-    let ends = REPLACEMENT.iter().flat_map(|step| step.to).filter(|to| !phases.contains(*to));
-    let ends: BTreeSet<&str> = ends.copied().chain(["stopped"]).collect();
+    let ends = REPLACEMENT.iter().flat_map(|(_, steps)| *steps).filter_map(|step| match step {
+        Step::Ends(end) => Some((*end).into()),
+        Step::Enters(_) => None,
+    });
+    let ends: BTreeSet<&str> = ends.chain(["stopped"]).collect();
     assert_eq!(ends, BTreeSet::from(REPLACEMENT_OUTCOMES));
 }
 

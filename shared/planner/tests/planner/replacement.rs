@@ -143,9 +143,9 @@ fn the_evidence_is_committed_before_the_termination() {
     stage.wait(mins(1));
     let decision = stage.look();
     assert!(matches!(&decision.actions[..], [Action::Terminate { .. }]));
-    let entry = decision.journal.iter().find(|entry| entry.evidence.is_some()).expect("evidence");
-    assert_eq!(entry.instance, Some(id(1)));
-    let evidence = entry.evidence.as_ref().unwrap();
+    let entry = decision.history.iter().find(|entry| entry.evidence().is_some()).expect("evidence");
+    assert_eq!(entry.instance(), Some(&id(1)));
+    let evidence = entry.evidence().unwrap();
     assert_eq!(evidence.successor, Some(successor));
     assert_eq!(evidence.drift, [DriftReason::Rule(rule(RULE))]);
     assert_eq!(evidence.findings.values().next().unwrap().annotation, Some("port 22 is open".into()));
@@ -162,8 +162,12 @@ fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
     let News::Replaced { instance, successor, .. } = &stage.told[1].news else { panic!("{:?}", stage.told) };
     assert_eq!((instance, successor), (&id(1), &id(101)));
-    let phases: Vec<&str> =
-        stage.journal.iter().filter(|entry| entry.instance == Some(id(1))).map(|entry| entry.to.as_str()).collect();
+    let phases: Vec<String> = stage
+        .journal
+        .iter()
+        .filter(|entry| entry.instance() == Some(&id(1)))
+        .map(|entry| entry.to().into_owned())
+        .collect();
     assert_eq!(phases, ["launching", "proving", "evidence", "retiring", "replaced"]);
 }
 
@@ -225,7 +229,7 @@ fn the_next_surge_does_not_ask_for_what_is_not_offered() {
     stage.wait(mins(5));
     let decision = stage.look();
     assert!(matches!(&decision.actions[..], [Action::SetDesired { .. }]));
-    let phase = &stage.replacement(2).unwrap().phase;
+    let phase = &stage.replacement(2).unwrap().phase();
     assert!(matches!(phase, Phase::Launching(surge) if surge.method == SurgeMethod::RaiseDesired));
     stage.settle_clean(3);
 }

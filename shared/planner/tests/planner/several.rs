@@ -8,7 +8,7 @@ use driftless_planner::observation::Finding;
 use driftless_planner::waiting::Waiting;
 
 fn launching(stage: &Stage) -> Vec<u32> {
-    let under_way = stage.record().replacements.iter().filter(|(_, replacement)| replacement.phase.surge().is_some());
+    let under_way = stage.record().replacements.iter().filter(|(_, replacement)| replacement.phase().surge().is_some());
     let ids: BTreeSet<_> = under_way.map(|(id, _)| id.clone()).collect();
     (1..=99).filter(|number| ids.contains(&id(*number))).collect()
 }

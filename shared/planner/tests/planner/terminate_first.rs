@@ -1,6 +1,7 @@
 //! Where the tag says so, the drifted instance goes before its successor comes.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::notification::News;
 use driftless_planner::observation::{LaunchFailure, Member, TargetHealth};
 use driftless_planner::record::{Phase, StopReason};
@@ -74,7 +75,7 @@ fn its_evidence_is_committed_with_the_decision_to_terminate_it() {
     let mut stage = drifted(3, &[1], "60%");
     let decision = stage.decide();
     assert!(!decision.actions.is_empty());
-    let evidence = decision.journal.iter().find_map(|entry| entry.evidence.as_ref()).unwrap();
+    let evidence = decision.history.iter().find_map(HistoryEntry::evidence).unwrap();
     assert!(evidence.findings.contains_key(&RULE.parse().unwrap()));
     assert_eq!(evidence.machine, Some(stage.machines[&id(1)].clone()));
     stage.settle();
@@ -254,7 +255,7 @@ fn a_successor_that_drifts_as_its_ancestor_did_ends_the_chain() {
     stage.wait(mins(10));
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
-    let Phase::Stopped(stopped) = &stage.record().replacements[&successor].phase else { panic!() };
+    let Phase::Stopped(stopped) = &stage.record().replacements[&successor].phase() else { panic!() };
     assert!(matches!(&stopped.why, StopReason::Lineage { ancestor, .. } if *ancestor == id(1)), "{stopped:?}");
 }
 
@@ -292,7 +293,7 @@ fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replace
     stage.unjudged.clear();
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
-    assert!(matches!(stage.record().replacements[&newcomer].phase, Phase::Stopped(_)));
+    assert!(matches!(stage.record().replacements[&newcomer].phase(), Phase::Stopped(_)));
     assert_eq!((stage.desired(), stage.groups[0].active().count()), (3, 3));
 }
 

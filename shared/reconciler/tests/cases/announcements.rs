@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::decision::JournalEntry;
 use driftless_planner::event::{Event, EventBatch};
+use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::observation::FreezeScope;
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
@@ -115,14 +115,11 @@ fn a_bus_that_takes_nothing_stops_neither_the_work_nor_the_messages() {
 #[test]
 fn the_sweep_puts_what_is_of_the_account() {
     let world = app();
-    let line = JournalEntry {
+    let line = HistoryEntry {
         at: start(),
-        instance: None,
-        from: "freeze".to_owned(),
-        to: "done".to_owned(),
-        why: "incident 7".into(),
         actor: "ana".to_owned(),
-        evidence: None,
+        change: Change::Command { command: "freeze".to_owned(), is_done: true },
+        why: "incident 7".into(),
     };
     let batch = EventBatch::alone(&FreezeScope::Account, &line);
     world.lock().table.note(&FreezeScope::Account, &line);

@@ -18,7 +18,7 @@ fn proving(world: &World) {
     drifted(world, 1);
     world.run_until(|world| {
         let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
-        matches!(record.and_then(|record| record.replacements.get(&instance(1))).map(|work| &work.phase),
+        matches!(record.and_then(|record| record.replacements.get(&instance(1))).map(|work| work.phase()),
             Some(Phase::Proving(proving)) if proving.healthy_since.is_some())
     });
 }

@@ -21,7 +21,7 @@ fn writes(world: &World) -> u64 {
 
 fn guard(world: &World, number: usize) -> &'static str {
     let record = world.record();
-    let phase = &record.replacements[&instance(number)].phase;
+    let phase = &record.replacements[&instance(number)].phase();
     let Phase::Blocked(waiting) = phase else { panic!("{phase:?}") };
     waiting.guard()
 }
@@ -136,7 +136,7 @@ fn a_freeze_between_decision_and_act_holds_the_write_back() {
 fn may_plan(world: &State, write: &str) -> bool {
     let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
     let replacement = record.and_then(|record| record.replacements.get(&instance(1)));
-    replacement.is_some_and(|replacement| match replacement.phase {
+    replacement.is_some_and(|replacement| match replacement.phase() {
         Phase::Debouncing => write == "launch",
         Phase::Proving(_) => write == "terminate",
         Phase::Blocked(_)

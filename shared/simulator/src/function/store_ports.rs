@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::Action;
 use driftless_planner::check;
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
@@ -119,7 +120,7 @@ impl Bus for Function {
 }
 
 impl Desk for Function {
-    async fn freeze(&self, freeze: &Freeze, line: &JournalEntry) -> Called<()> {
+    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> Called<()> {
         let (freeze, line) = (freeze.clone(), line.clone());
         self.store("freeze", move |world| {
             world.table.note(&freeze.scope, &line);
@@ -128,7 +129,7 @@ impl Desk for Function {
         .await
     }
 
-    async fn thaw(&self, scope: &FreezeScope, line: &JournalEntry) -> Called<()> {
+    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
         let (scope, line) = (scope.clone(), line.clone());
         self.store("thaw", move |world| {
             world.table.note(&scope, &line);
@@ -299,14 +300,14 @@ fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Commi
         return;
     }
     for replacement in decision.next.replacements.values() {
-        world.counts.reach(format!("phase {}", replacement.phase.name()));
+        world.counts.reach(format!("phase {}", replacement.phase().name()));
     }
     for waiting in decision.waiting.values().chain(&decision.cutover_waits) {
         world.counts.reach(format!("waiting {}", waiting.guard()));
     }
-    for entry in &decision.journal {
-        let what = entry.instance.as_ref().map_or_else(String::new, ToString::to_string);
-        world.note(|| format!("f{id} {what} {} -> {}: {}", entry.from, entry.to, entry.why));
+    for entry in &decision.history {
+        let what = entry.instance().map_or_else(String::new, ToString::to_string);
+        world.note(|| format!("f{id} {what} {} -> {}: {}", entry.from(), entry.to(), entry.why));
     }
     let actions: Vec<&str> = decision.actions.iter().map(Action::name).collect();
     if !actions.is_empty() {
@@ -339,7 +340,7 @@ fn note_cutover(world: &mut World, before: Option<&Record>, next: &Record) {
             Route::None => "none",
             Route::Rolling => "rolling",
         };
-        world.counts.reach(format!("cutover {}", cutover.phase.name()));
+        world.counts.reach(format!("cutover {}", cutover.phase().name()));
         world.counts.reach(format!("route {route}"));
     }
     let known = |id: &str| before.is_some_and(|record| record.memory.past.iter().any(|past| past.id == id));

@@ -51,10 +51,11 @@ pub struct Commit<'c> {
 /// The rule that it breaks.
 pub fn at_commit(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let mut begun: BTreeMap<&GroupName, Vec<&InstanceId>> = BTreeMap::new();
-    let is_at_work =
-        |record: &Record, id: &InstanceId| record.replacements.get(id).is_some_and(|work| work.phase.surge().is_some());
+    let is_at_work = |record: &Record, id: &InstanceId| {
+        record.replacements.get(id).is_some_and(|work| work.phase().surge().is_some())
+    };
     for (id, work) in &commit.decision.next.replacements {
-        let begins = work.phase.surge().is_some() && !commit.before.is_some_and(|before| is_at_work(before, id));
+        let begins = work.phase().surge().is_some() && !commit.before.is_some_and(|before| is_at_work(before, id));
         if begins {
             begun.entry(&work.group).or_default().push(id);
         }
@@ -95,7 +96,7 @@ fn replacements_may_begin(
         None => budget.parse().unwrap_or(1),
     };
     let works = commit.decision.next.replacements.values();
-    let at_once = works.filter(|work| work.group == *name && work.phase.surge().is_some()).count();
+    let at_once = works.filter(|work| work.group == *name && work.phase().surge().is_some()).count();
     if at_once > allowed {
         return Err(violated(
             world,
@@ -109,11 +110,11 @@ fn replacements_may_begin(
 /// Where people did not say otherwise, a cutover begins in a window too: where it leaves the queue.
 fn cutover_may_begin(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let is_waiting = |phase: &CutoverPhase| matches!(phase, CutoverPhase::Queued | CutoverPhase::Preflight);
-    let is_begun = |record: &Record| record.cutover.as_ref().is_some_and(|cutover| !is_waiting(&cutover.phase));
+    let is_begun = |record: &Record| record.cutover.as_ref().is_some_and(|cutover| !is_waiting(cutover.phase()));
     let Some(cutover) = commit.decision.next.cutover.as_ref().filter(|_| is_begun(&commit.decision.next)) else {
         return Ok(());
     };
-    let ends = matches!(cutover.phase, CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. });
+    let ends = matches!(cutover.phase(), CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. });
     if commit.before.is_some_and(is_begun) || cutover.is_expedited || ends {
         return Ok(());
     }
@@ -179,10 +180,10 @@ fn without_successors<'g>(
     let under_way = works.filter(|(id, _)| group.members.iter().any(|member| member.id == **id && is_there(member)));
     let goes_on = |id: &&InstanceId| {
         let works = commit.decision.next.replacements.values();
-        works.filter_map(|work| work.phase.successor()).any(|successor| successor == *id)
+        works.filter_map(|work| work.phase().successor()).any(|successor| successor == *id)
     };
     let successors: Vec<&InstanceId> =
-        under_way.filter_map(|(_, work)| work.phase.successor()).filter(goes_on).collect();
+        under_way.filter_map(|(_, work)| work.phase().successor()).filter(goes_on).collect();
     group.members.iter().filter(|member| is_active(member) && !successors.contains(&&member.id)).collect()
 }
 

@@ -51,7 +51,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     put_at_least_once(world, fleet, row)?;
     let Some(record) = &row.record else { return Ok(()) };
     if let Some(cutover) = &record.cutover {
-        let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase, cutover.since);
+        let what = format!("{} of {fleet} is {:?} since {}", cutover.id, cutover.phase(), cutover.since());
         return left_over("every cutover ends", what);
     }
     let is_observed = |name| {
@@ -59,7 +59,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         group.and_then(|group| group.tags.get("driftless:mode")).is_some_and(|mode| mode == "observe")
     };
     // What is only observed may wait for ever.
-    let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase {
+    let open = record.replacements.iter().find(|(_, replacement)| match replacement.phase() {
         // Full for days, as is told.
         Phase::Stopped(_) | Phase::Blocked(Waiting::QuarantineFull { .. }) => false,
         // A share of a group of one is none, as the policy says and as is told.
@@ -75,7 +75,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         | Phase::Withdrawing(_) => true,
     });
     if let Some((instance, replacement)) = open {
-        let what = format!("{instance} of {fleet} is {}", replacement.phase.name());
+        let what = format!("{instance} of {fleet} is {}", replacement.phase().name());
         return left_over("every replacement ends", what);
     }
     if let Some(entry) = record.ledger.first() {

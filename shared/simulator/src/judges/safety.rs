@@ -57,7 +57,7 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     }
     keeps_floor(world, function, group, instance, capacity)?;
     // A surplus that has drifted itself goes as a surplus.
-    let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| &work.phase);
+    let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
     let is_surplus =
         launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Withdrawing(_))));
     if is_ours || is_surplus {
@@ -71,7 +71,7 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
 /// first of the surges that are under way there. Auto Scaling puts another one in the place of a successor that goes.
 fn raised_at(world: &World, group: &GroupName) -> Option<Timestamp> {
     let last = world.history.raised.get(group).copied()?;
-    let surges = works(world).filter(|(_, work)| work.group == *group).filter_map(|(_, work)| work.phase.surge());
+    let surges = works(world).filter(|(_, work)| work.group == *group).filter_map(|(_, work)| work.phase().surge());
     surges.map(|surge| surge.admitted_at).chain([last]).min()
 }
 
@@ -97,9 +97,9 @@ fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result
         until.is_none_or(|until| until > world.now + SignedDuration::from_secs(1))
     });
     // Scale-in protection of a successor on trial may be Driftless's own.
-    let is_ours = works(world).any(|(_, work)| work.phase.successor() == Some(instance));
+    let is_ours = works(world).any(|(_, work)| work.phase().successor() == Some(instance));
     // What Driftless has on trial says nothing about whether people protect all of a group.
-    let is_on_trial = |other: &InstanceId| works(world).any(|(_, work)| work.phase.successor() == Some(other));
+    let is_on_trial = |other: &InstanceId| works(world).any(|(_, work)| work.phase().successor() == Some(other));
     let mut others = world.cloud.members(&known.group).filter(|other| other.id != *instance && !is_on_trial(&other.id));
     let some_are_not = others.any(|other| other.life == Life::InService && !other.protected);
     let is_spared = from_scale_in && known.protected && !is_ours && some_are_not;
@@ -137,9 +137,9 @@ fn keeps_floor(
         world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
     };
     let is_beside = |id: &InstanceId| {
-        let is_withdrawn = |work: &Replacement| matches!(work.phase, Phase::Withdrawing(_));
+        let is_withdrawn = |work: &Replacement| matches!(work.phase(), Phase::Withdrawing(_));
         works(world).any(|(replaced, work)| {
-            work.phase.successor() == Some(id) && replaced != instance && (is_there(replaced) || is_withdrawn(work))
+            work.phase().successor() == Some(id) && replaced != instance && (is_there(replaced) || is_withdrawn(work))
         })
     };
     let surplus = world
@@ -195,7 +195,7 @@ fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> 
 fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> Result<(), Violation> {
     let budget = group.tags.get("driftless:budget").map_or("1", String::as_str);
     // They were let through at the size that the group had then.
-    let surges = works(world).filter(|(_, work)| work.group == group.name).filter_map(|(_, work)| work.phase.surge());
+    let surges = works(world).filter(|(_, work)| work.group == group.name).filter_map(|(_, work)| work.phase().surge());
     let size = surges.map(|surge| surge.base_desired).chain([group.desired]).max().unwrap_or(group.desired);
     let allowed: u32 = match budget.strip_suffix('%') {
         Some(share) => (size * share.parse().unwrap_or(0) / 100).max(1),

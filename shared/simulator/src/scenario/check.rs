@@ -1,7 +1,7 @@
 //! Expectations: what a scenario says that must be so.
 
 use driftless_planner::ids::FleetName;
-use driftless_planner::machine;
+use driftless_planner::record::CutoverPhaseKind;
 
 use super::model::{GroupRef, InstanceRef};
 use super::names::{self, GROUP, INSTANCE, Known};
@@ -146,7 +146,7 @@ const PHASE: Need = Need {
 
 /// Whether it is the word for a phase of a cutover, or for none.
 fn is_phase(word: &str) -> bool {
-    word == "none" || machine::cutover_phases().any(|phase| phase == word)
+    word == "none" || word.parse::<CutoverPhaseKind>().is_ok()
 }
 
 /// Reads everything that a line expects.

@@ -106,7 +106,7 @@ impl Look<'_> {
             Quantity::Serving(of) => self.cast.group(of).map_or(0, |name| cloud.serving_in(name).into()),
             Quantity::Replaced(fleet) => {
                 let row = self.world.table.row(fleet);
-                count(row.map_or(0, |row| row.journal.iter().filter(|entry| entry.to == "replaced").count()))
+                count(row.map_or(0, |row| row.journal.iter().filter(|entry| entry.to() == "replaced").count()))
             }
             Quantity::Launched(fleet) => {
                 let had = self.cast.had.get(fleet).copied().unwrap_or(0);
@@ -152,7 +152,7 @@ impl Look<'_> {
             Property::Cutover(fleet) => self
                 .record(fleet)
                 .and_then(|record| record.cutover.as_ref())
-                .map(|cutover| cutover.phase.name().to_owned())
+                .map(|cutover| cutover.phase().name().to_owned())
                 .into_iter()
                 .collect(),
             Property::Ended(fleet) => self
@@ -183,7 +183,7 @@ impl Look<'_> {
             }
             Property::Paused(fleet) => {
                 let cutover = self.record(fleet).and_then(|record| record.cutover.as_ref());
-                let is_paused = cutover.is_some_and(|cutover| cutover.paused.is_some());
+                let is_paused = cutover.is_some_and(|cutover| cutover.paused().is_some());
                 vec![if is_paused { "yes" } else { "no" }.to_owned()]
             }
         };
@@ -192,7 +192,7 @@ impl Look<'_> {
 
     fn replacement(&self, instance: &InstanceRef) -> Option<&Phase> {
         let id = self.cast.instance(&self.world.cloud, instance)?;
-        Some(&self.record(&instance.group.fleet)?.replacements.get(id)?.phase)
+        Some(&self.record(&instance.group.fleet)?.replacements.get(id)?.phase())
     }
 
     /// The guard that holds an instance back.

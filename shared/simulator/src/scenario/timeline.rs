@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::decision::JournalEntry;
 use driftless_planner::fact::AlarmState;
+use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, FleetName, InstanceId};
 use driftless_planner::notification::Severity;
 use jiff::Timestamp;
@@ -142,14 +142,15 @@ impl Watcher {
 }
 
 /// A line of the journal: of whom, and where there are several fleets of which one.
-fn decided(cast: &Cast, fleet: &FleetName, entry: &JournalEntry) -> String {
+fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
     let mut said = String::new();
-    match (&entry.instance, cast.fleets.as_slice()) {
+    match (entry.instance(), cast.fleets.as_slice()) {
         (Some(instance), _) => said.push_str(instance.as_str()),
         (None, [_]) => {}
         (None, _) => said.push_str(fleet.as_str()),
     }
-    for part in [entry.from.as_str(), "->", entry.to.as_str()].into_iter().filter(|part| !part.is_empty()) {
+    let (from, to) = (entry.from(), entry.to());
+    for part in [from.as_ref(), "->", to.as_ref()].into_iter().filter(|part| !part.is_empty()) {
         if !said.is_empty() {
             said.push(' ');
         }

@@ -190,7 +190,7 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
     run(&mut simulation, SignedDuration::from_mins(45));
     let phase = |world: &World| {
         let record = world.table.rows()[&web].record.as_ref().unwrap();
-        record.cutover.as_ref().map(|cutover| cutover.phase.name())
+        record.cutover.as_ref().map(|cutover| cutover.phase().name())
     };
     assert_eq!(phase(&simulation.shared().lock()), Some("warm"));
     if is_stormy {

@@ -13,6 +13,7 @@ use driftless_simulator::judges::admission::{Commit, Look, WINDOWS, at_commit};
 use driftless_simulator::judges::messages;
 use driftless_simulator::world::World;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::cloud::{after, cloud, group, members, mins, rule, zone};
 
@@ -46,15 +47,18 @@ fn at_work(world: &World) -> Replacement {
         held_since: None,
         policy: Box::new(Policy::from_tags(&BTreeMap::new(), &Defaults::default()).unwrap()),
     };
-    Replacement {
-        group: group(),
-        zone: zone('a'),
-        drift: BTreeSet::from([DriftReason::Rule(rule())]),
-        findings: BTreeMap::new(),
-        detected_at: world.now,
-        phase: Phase::Launching(surge),
-        failures: Vec::new(),
-    }
+    // As it is stored: nobody but the planner brings one into a phase.
+    let drift = BTreeSet::from([DriftReason::Rule(rule())]);
+    let stored = json!({
+        "group": group(),
+        "zone": zone('a'),
+        "drift": drift,
+        "findings": {},
+        "detected_at": world.now,
+        "phase": Phase::Launching(surge),
+        "failures": [],
+    });
+    serde_json::from_value(stored).unwrap()
 }
 
 /// So many replacements begin in one commit.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::{env, fs, thread};
 
-use driftless_planner::machine::{REPLACEMENT, cutover_phases};
+use driftless_planner::record::{CutoverPhaseKind, PhaseKind};
 use driftless_simulator::calls::{Call, Look, aws_calls, aws_rounds, rounds};
 use driftless_simulator::scenario::Scenario;
 
@@ -149,8 +149,10 @@ fn the_calls_of_every_phase_are_as_documented() {
 fn every_phase_of_both_machines_is_counted() {
     let found: BTreeSet<String> =
         stories().iter().flat_map(|(_, looks)| looks).map(|look| look.before.clone()).collect();
-    let of_replacements = REPLACEMENT.iter().map(|known| known.from).filter(|from| !from.is_empty());
-    let missing: Vec<&str> = of_replacements.chain(cutover_phases()).filter(|phase| !found.contains(*phase)).collect();
+    let of_replacements = PhaseKind::all().iter().map(|phase| (*phase).into());
+    let of_cutovers = CutoverPhaseKind::all().iter().map(|phase| (*phase).into());
+    let phases = of_replacements.chain(of_cutovers);
+    let missing: Vec<&str> = phases.filter(|phase: &&str| !found.contains(*phase)).collect();
     assert!(missing.is_empty(), "{missing:?} among {found:?}");
 }
 

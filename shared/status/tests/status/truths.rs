@@ -146,15 +146,12 @@ fn a_fleet_that_nobody_looked_at_is_said_to_be_so() {
 
 #[test]
 fn a_history_is_newest_first_and_says_where_older_lines_begin() {
-    use driftless_planner::decision::JournalEntry;
-    let entry = |second: i64, to: &str| JournalEntry {
+    use driftless_planner::history::{Change, HistoryEntry};
+    let entry = |second: i64, to: &str| HistoryEntry {
         at: driftless_testkit::t0() + secs(second),
-        instance: None,
-        from: String::new(),
-        to: to.to_owned(),
-        why: "".into(),
         actor: "driftless".to_owned(),
-        evidence: None,
+        change: Change::Condition { key: to.to_owned(), is_over: false },
+        why: "".into(),
     };
     let entries = [entry(0, "a"), entry(1, "b"), entry(1, "c"), entry(2, "d")];
     for (limit, shown, older_before) in

@@ -22,7 +22,7 @@ fn ok_after(reasons: &[Value]) -> Canned {
 async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence() {
     let decision = Decision {
         next: Record { version: 8, ..full_record() },
-        journal: vec![entry("launching"), entry("proving")],
+        history: vec![entry("launching"), entry("proving")],
         notifications: vec![notification(0), notification(1)],
         ..decision()
     };
@@ -141,7 +141,7 @@ async fn a_lease_that_ended_is_a_conflict_just_at_its_end() {
 #[tokio::test]
 async fn however_much_a_decision_says_it_fits_one_transaction() {
     let decision = Decision {
-        journal: vec![entry("blocked"); 1_001],
+        history: vec![entry("blocked"); 1_001],
         notifications: (0..41).map(notification).collect(),
         consumed: (0..300).map(|number| format!("fact-{number}")).collect(),
         ..decision()

@@ -6,11 +6,11 @@ use super::*;
 use crate::aws::testing::on;
 use crate::dynamodb::rows::JournalRow;
 
-fn line(to: &str, milliseconds: i64) -> JournalEntry {
-    JournalEntry { at: at(milliseconds), ..entry(to) }
+fn line(to: &str, milliseconds: i64) -> HistoryEntry {
+    HistoryEntry { at: at(milliseconds), ..entry(to) }
 }
 
-fn page(lines: &[JournalEntry], is_cut: bool) -> String {
+fn page(lines: &[HistoryEntry], is_cut: bool) -> String {
     let items: Vec<Value> = lines.iter().map(|line| wire(&JournalRow::alone(&FreezeScope::Account, line))).collect();
     let last = is_cut.then(|| json!({"pk": {"S": "JOURNAL#app"}, "sk": {"S": "x"}}));
     json!({"Items": items, "LastEvaluatedKey": last}).to_string()

@@ -11,12 +11,14 @@ mod rows;
 
 use std::str::FromStr;
 
-use driftless_planner::decision::{Decision, JournalEntry};
+use driftless_planner::decision::Decision;
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{Condition, News, Notification};
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::{Defaults, Policy};
+use driftless_planner::record::PhaseKind;
 use driftless_planner::record::Record;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Lease};
 use jiff::Timestamp;
@@ -68,16 +70,13 @@ fn wire<R: Serialize>(row: &R) -> Value {
     serde_json::to_value(item).unwrap()
 }
 
-fn entry(to: &str) -> JournalEntry {
-    JournalEntry {
-        at: at(1_000),
-        instance: Some(parsed("i-0aa11bb22cc33dd44")),
-        from: "debouncing".to_owned(),
-        to: to.to_owned(),
-        why: "".into(),
-        actor: "driftless".to_owned(),
-        evidence: None,
-    }
+fn entry(to: &str) -> HistoryEntry {
+    let change = Change::Replacement {
+        instance: parsed("i-0aa11bb22cc33dd44"),
+        from: Some(PhaseKind::Debouncing),
+        to: to.parse().unwrap(),
+    };
+    HistoryEntry { at: at(1_000), actor: "driftless".to_owned(), change, why: "".into() }
 }
 
 fn notification(number: usize) -> Notification {

@@ -15,7 +15,7 @@ fn manual_approval_is_waited_for_and_a_day_is_enough() {
     stage.tag("approval", "manual");
     stage.publish(2);
     stage.until_phase("awaiting-approval");
-    let since = stage.record().cutover.as_ref().unwrap().since;
+    let since = stage.record().cutover.as_ref().unwrap().since();
     let mut late = stage.clone();
     late.now = since + mins(24 * 60);
     late.look();

@@ -37,7 +37,7 @@ fn a_cutover_that_awaits_a_verdict_says_so_once_with_all_that_a_check_needs() {
     let told = &event["cutover"];
     assert_eq!((&told["id"], &told["image"]), (&json!(cutover.id), &json!(image_id(2))));
     assert_eq!((&told["approval"], &told["phase"]), (&json!("check"), &json!("awaiting-approval")));
-    assert_eq!(told["deadline"], json!(cutover.deadline));
+    assert_eq!(told["deadline"], json!(cutover.deadline()));
     assert_eq!((&told["old_group"], &told["new_group"]), (&json!("app-blue"), &json!("app-green")));
     assert!(told["target_group"].as_str().unwrap().contains("green"), "{told}");
     assert_eq!(told["rollback_to"], json!(image_id(1)));

@@ -3,8 +3,8 @@
 use driftless_testkit::{mins, secs};
 use std::collections::BTreeSet;
 
-use driftless_planner::machine::cutover_phases;
 use driftless_planner::measure::measure;
+use driftless_planner::record::CutoverPhaseKind;
 use jiff::SignedDuration;
 
 use super::weighted_fleet;
@@ -27,7 +27,7 @@ fn each_phase_is_measured_when_it_is_left_and_no_moment_twice() {
         stage.step(secs(15));
     }
     let names: BTreeSet<&str> = left.iter().map(|(phase, _)| *phase).collect();
-    assert!(names.is_subset(&cutover_phases().collect()), "{names:?}");
+    assert!(names.iter().all(|name| name.parse::<CutoverPhaseKind>().is_ok()), "{names:?}");
     // A phase that is entered and left in one look took no time.
     for phase in ["queued", "scaling", "shifting", "baking", "warm", "retiring-old"] {
         assert!(names.contains(phase), "{phase}: {left:?}");

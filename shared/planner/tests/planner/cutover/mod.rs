@@ -3,9 +3,10 @@
 use driftless_planner::action::Action;
 use driftless_planner::fact::AlarmState;
 use driftless_planner::fleet::Color;
-use driftless_planner::machine;
+use driftless_planner::history::Change;
 use driftless_planner::observation::{Group, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
+use driftless_planner::transitions::Step;
 use driftless_testkit::{Stage, image_id, pair, secs, target_group};
 
 mod commands;
@@ -54,9 +55,12 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
 
 /// The phases that it went through, by the journal.
 fn phases(stage: &Stage) -> Vec<&str> {
-    let moved = stage.journal.iter().filter(|entry| entry.instance.is_none() && entry.from != entry.to);
-    let is_named = |to: &&str| machine::CUTOVER.iter().any(|step| step.to.contains(to));
-    moved.map(|entry| entry.to.as_str()).filter(is_named).collect()
+    let moved = stage.journal.iter().filter_map(|entry| match &entry.change {
+        Change::Cutover { from, to: Step::Enters(phase) } => (*from != Some(*phase)).then(|| (*phase).into()),
+        Change::Cutover { to: Step::Ends(outcome), .. } => Some(outcome.name()),
+        _ => None,
+    });
+    moved.collect()
 }
 
 fn color(stage: &Stage, color: Color) -> &Group {

@@ -128,7 +128,7 @@ fn what_a_person_resumes_has_a_deadline_and_goes_back_when_it_runs_out() {
     stage.look();
     let cutover = stage.record().cutover.clone().unwrap();
     assert_eq!(stage.cutover_phase(), Some("shifting"));
-    assert!(cutover.deadline < stage.now + mins(120), "{:?}", cutover.deadline);
+    assert!(cutover.deadline() < stage.now + mins(120), "{:?}", cutover.deadline());
     stage.until_phase("rolling-back");
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
 }
@@ -212,7 +212,7 @@ fn no_replacement_starts_from_preparing_to_baking() {
             stage.drift_under(other, driftless_testkit::RULE);
         }
         stage.step(secs(1));
-        let known = stage.record().replacements.get(&drifted).map(|work| work.phase.clone());
+        let known = stage.record().replacements.get(&drifted).map(|work| work.phase().clone());
         if stage.cutover_phase() == Some(phase) {
             stage.wait(mins(5));
             let decision = stage.decide();
