@@ -101,8 +101,8 @@ fn needs_operator(green: u32) -> Stage {
 
 #[test]
 fn what_a_person_resumes_goes_on_from_the_weights_that_are_there_and_takes_no_traffic_away() {
-    // The policy's steps are 10 and 100: above the first, only the last one adds.
-    for (weight, first_written) in [(1, 10), (9, 10), (11, 100), (30, 100), (80, 100), (99, 100)] {
+    // The steps of the policy are 10, 50 and 100: it goes on with the first that takes none away.
+    for (weight, first_written) in [(1, 10), (9, 10), (11, 50), (49, 50), (50, 50), (51, 100), (80, 100), (99, 100)] {
         let mut stage = needs_operator(weight);
         stage.say(Command::Resume);
         let mut written = weight;
