@@ -118,12 +118,12 @@ fn would_do(
     otherwise: Option<&Waiting>,
 ) -> Option<String> {
     let member = standing.live?.member(id)?;
-    let drift: Vec<String> = draft.record().replacements.get(id)?.drift.iter().map(ToString::to_string).collect();
+    let reasons: Vec<String> = draft.record().replacements.get(id)?.drift.iter().map(ToString::to_string).collect();
     let what = match otherwise {
         None => format!("a successor would be launched in {} now", member.zone),
         Some(waiting) => format!("in act mode it would wait: {waiting}"),
     };
-    Some(format!("{}; {what}", drift.join(", ")))
+    Some(format!("{}; {what}", reasons.join(", ")))
 }
 
 /// A floor that is the whole group at its size, so that nothing can ever go before its successor comes.
@@ -155,10 +155,8 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     }
     draft.waits(id, waiting.clone());
     let Some(replacement) = draft.record().replacements.get(id) else { return };
-    let next = match waiting {
-        Waiting::Debounce { .. } => Phase::Debouncing,
-        _ => Phase::Blocked(waiting.clone()),
-    };
+    let is_young = matches!(waiting, Waiting::Debounce { .. });
+    let next = if is_young { Phase::Debouncing } else { Phase::Blocked(waiting.clone()) };
     // Numbers in a reason change while the reason stays: only another guard is a step.
     let is_known = match (replacement.phase(), &next) {
         (Phase::Blocked(before), Phase::Blocked(_)) => before.guard() == waiting.guard(),

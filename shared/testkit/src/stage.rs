@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
+use driftless_planner::answer::{Answer, Verdict};
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
@@ -12,7 +13,6 @@ use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
-use driftless_planner::explain::{Answer, Verdict};
 use driftless_planner::fact::{AlarmState, AlarmSubject, Fact};
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
@@ -24,9 +24,9 @@ use driftless_planner::observation::{
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
-use driftless_planner::record::{Phase, Record, Replacement};
+use driftless_planner::record::{CutoverPhase, Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -459,12 +459,29 @@ fn is_explained(input: Input<'_>, decision: &Decision) {
     let explained = explain(input);
     assert_eq!(explained.decision, *decision);
     for (id, verdicts) in &explained.verdicts {
-        let holding = |verdict: &Verdict| match &verdict.answer {
-            Answer::Holds(waiting) => Some((verdict.guard, waiting.clone())),
-            Answer::Agrees | Answer::NotAsked => None,
-        };
-        let held: Vec<(&str, Waiting)> = verdicts.iter().filter_map(holding).collect();
-        assert_eq!(held.first().map(|(_, waiting)| waiting), decision.waiting.get(id), "{id}: {verdicts:#?}");
-        assert!(held.iter().all(|(guard, waiting)| *guard == waiting.guard()), "{id}: {verdicts:#?}");
+        let blocking = blocking(verdicts);
+        assert_eq!(blocking.first().copied(), decision.waiting.get(id), "{id}: {verdicts:#?}");
+        // What was not asked must never let an instance through.
+        let all_were_asked = verdicts.iter().all(|verdict| verdict.answer != Answer::NotAsked);
+        assert!(all_were_asked || !blocking.is_empty(), "{id}: {verdicts:#?}");
     }
+    let blocking = blocking(&explained.cutover_verdicts);
+    let is_queued = decision.next.cutover.as_ref().is_some_and(|cutover| *cutover.phase() == CutoverPhase::Queued);
+    // Replacements go on after the cutover was asked.
+    let moves = |waiting: &Waiting| matches!(waiting, Waiting::ReplacementsUnderWay { .. });
+    if let Some(waits) = decision.cutover_waits.as_ref().filter(|waits| is_queued && !moves(waits)) {
+        assert_eq!(blocking.first().copied(), Some(waits), "{:#?}", explained.cutover_verdicts);
+    }
+}
+
+/// The reasons of the guards that block, in their order, each under the name of its guard.
+fn blocking(verdicts: &[Verdict<GuardId, Waiting>]) -> Vec<&Waiting> {
+    let mut blocking = Vec::new();
+    for Verdict { id, answer, .. } in verdicts {
+        if let Answer::Blocks(waiting) = answer {
+            assert_eq!(*id, waiting.guard());
+            blocking.push(waiting);
+        }
+    }
+    blocking
 }

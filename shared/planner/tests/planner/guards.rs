@@ -4,7 +4,7 @@ use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Lifecycle, TemplateReference};
 use driftless_planner::refresh::RefreshStatus;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 
 /// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
