@@ -1,7 +1,7 @@
 //! The groups of a fleet, side by side: a box each.
 
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::template::TemplateVersion;
 use driftless_status::model::{ColorStatus, Role, Traffic};
 
 use super::page::{Page, bar, clean, cut, padded};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
-use driftless_planner::fact::{AlarmFact, AlarmState, AlarmSubject, Fact};
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
+use driftless_planner::fact::{AlarmFact, Fact};
 use driftless_planner::ids::{AccountId, AlarmName, GroupName, InstanceId};
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;

@@ -11,7 +11,7 @@ use aws_sdk_cloudwatch::types::{
 };
 use aws_smithy_types::DateTime;
 use driftless_planner::alarm::{Alarm, AlarmPattern};
-use driftless_planner::fact::{AlarmState, AlarmSubject};
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::ids::AlarmName;
 use driftless_reconciler::ports::{Alarms, Called};
 use futures_util::future::try_join_all;

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::types::{Filter, Instance, Reservation};
 use driftless_planner::ids::{FleetName, ImageId, InstanceId, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Machine, TemplateContent, TemplateVersion};
+use driftless_planner::observation::Machine;
 use driftless_planner::policy::TAG_PREFIX;
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_reconciler::ports::{Called, Machines};
 use futures_util::future::try_join_all;
 

@@ -5,7 +5,8 @@ use driftless_planner::action::{Bounds, CapacityChange, Protection};
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
-use driftless_planner::observation::{Group, TemplateReference};
+use driftless_planner::observation::Group;
+use driftless_planner::template::TemplateReference;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Groups as _, Members, Ports};
 
 use crate::support::{eventually, fleet};

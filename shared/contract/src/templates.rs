@@ -6,9 +6,9 @@ use anyhow::{Context as _, ensure};
 use driftless_planner::action::Bounds;
 use driftless_planner::ids::ImageId;
 use driftless_planner::image::ImageState;
-use driftless_planner::observation::{TemplateReference, TemplateVersion};
 use driftless_planner::policy::Percent;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallErrorKind, Groups as _, Machines as _};
 use jiff::SignedDuration;
@@ -54,7 +54,7 @@ pub(crate) async fn a_version_of_one_color_is_written_on_the_base_of_the_other_w
     let written = ports.write_template(&green.template.template, &blue.template, &image, "contract-pair-1").await?;
     ensure!(written == TemplateVersion { template: green.template.template.clone(), version: 2 }, "{written}");
     let (one, other) = (ports.template(&blue.template).await?, ports.template(&written).await?);
-    let settings = |content: Option<driftless_planner::observation::TemplateContent>| {
+    let settings = |content: Option<driftless_planner::template::TemplateContent>| {
         content.map(|content| content.settings).context("a version does not exist")
     };
     ensure!(settings(one)? == settings(other)?);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use driftless_planner::action::Bounds;
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_planner::fact::{AlarmState, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn};
-use driftless_planner::observation::{Freeze, FreezeScope, TemplateVersion};
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::template::TemplateVersion;
 use driftless_reconciler::ports::Ports;
 
 /// A world that can be held to the contracts.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::decide::Input;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
+use driftless_planner::input::Input;
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::fleets;
 use driftless_planner::text::ForeignText;

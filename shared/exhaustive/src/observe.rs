@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::Action;
 use driftless_planner::alarm::Alarm;
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::{AlarmState, AlarmSubject};
 use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, ListenerArn, RuleName, TargetGroupArn, Zone,
 };
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
     Finding, Freeze, FreezeScope, Group, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
-    TemplateContent, TemplateReference, TemplateVersion,
 };
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::precondition::{Live, needs};
 use driftless_planner::questions::{self, Known};
 use driftless_planner::record::Record;
+use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Life, Pool, Server, TICK, World, instance_id, number};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use driftless_planner::action::Action;
-use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
+use driftless_planner::input::Input;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::Record;
 use jiff::Timestamp;

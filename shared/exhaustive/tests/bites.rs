@@ -6,8 +6,8 @@ use driftless_exhaustive::explore::{Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup};
 use driftless_exhaustive::small::{Planner, Small};
 use driftless_planner::action::Action;
-use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
+use driftless_planner::input::Input;
 use driftless_planner::observation::TargetHealth;
 
 /// More states than a wrong planner needs to be found out.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancer::{AttachmentApi, ForwardPlace};
 use crate::ids::{GroupName, ImageId, InstanceId, RefreshId, TargetGroupArn, TemplateId, Zone};
-use crate::observation::{TemplateReference, TemplateVersion};
 use crate::refresh::RefreshPlan;
+use crate::template::{TemplateReference, TemplateVersion};
 use crate::text::ForeignText;
 
 /// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.

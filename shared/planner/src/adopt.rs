@@ -4,9 +4,10 @@ use crate::draft::Draft;
 use crate::fleet::{Layout, obstacles};
 use crate::ids::GroupName;
 use crate::notification::{Condition, News};
-use crate::observation::{Group, TemplateReference};
+use crate::observation::Group;
 use crate::policy::{Mode, Policy};
 use crate::record::Release;
+use crate::template::TemplateReference;
 use crate::text::ForeignText;
 
 /// Where a fleet stands now.

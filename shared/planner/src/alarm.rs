@@ -6,8 +6,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::fact::{AlarmState, AlarmSubject};
-use crate::ids::{AlarmName, IdError};
+use crate::ids::{AlarmName, GroupName, IdError, InstanceId};
 use crate::text::ForeignText;
 
 /// An alarm.
@@ -81,4 +80,26 @@ impl fmt::Display for AlarmPattern {
             Self::Prefix(prefix) => write!(formatter, "{prefix}*"),
         }
     }
+}
+
+/// The state of a CloudWatch alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmState {
+    Ok,
+    Alarm,
+    /// Not enough data to tell.
+    InsufficientData,
+}
+
+/// What the dimensions of an alarm's metrics name. All empty for a composite alarm: it is known by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmSubject {
+    /// Instances (`AWS/EC2`, dimension `InstanceId`).
+    pub instances: Vec<InstanceId>,
+    /// Groups (`AWS/EC2` or `AWS/AutoScaling`, dimension `AutoScalingGroupName`).
+    pub groups: Vec<GroupName>,
+    /// Target groups (`AWS/ApplicationELB`), as the dimension writes them: `targetgroup/<name>/<id>`.
+    pub target_groups: Vec<String>,
 }

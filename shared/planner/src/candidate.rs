@@ -13,10 +13,11 @@ use crate::candidate::checks::Applicant;
 use crate::draft::Draft;
 use crate::ids::{ImageId, TemplateId};
 use crate::image::{Image, ImageProblem};
-use crate::observation::{Group, TemplateReference, TemplateVersion};
+use crate::observation::Group;
 use crate::policy::Policy;
 use crate::record::history::ImageChange;
 use crate::record::{Candidate, CandidateReason, Release};
+use crate::template::{TemplateReference, TemplateVersion};
 use crate::text::ForeignText;
 
 pub(crate) use checks::verdicts;

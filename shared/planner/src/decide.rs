@@ -2,40 +2,14 @@
 //!
 //! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the `Draft`.
 
-use jiff::Timestamp;
-
-use crate::action::Outcome;
 use crate::admission::Explained;
 use crate::adopt::Standing;
 use crate::decision::Decision;
 use crate::draft::Draft;
-use crate::fact::Fact;
-use crate::ids::FleetName;
-use crate::observation::{Freeze, Observation};
-use crate::policy::Defaults;
-use crate::record::Record;
+use crate::input::Input;
 use crate::{
     admission, adopt, capacity, commands, cutover, drift, images, ledger, observed, pin, quarantine, replacement,
 };
-
-/// Everything that a decision is made from.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    pub fleet: &'a FleetName,
-    /// Its record. None: it was never looked at before.
-    pub record: Option<&'a Record>,
-    /// What was reported and not used yet.
-    pub facts: &'a [Fact],
-    /// What came of the actions of the decision before, in the same run.
-    pub outcomes: &'a [Outcome],
-    /// The freezes that stand in the table, expired ones included.
-    pub freezes: &'a [Freeze],
-    /// What was just read.
-    pub seen: &'a Observation,
-    /// The stack's default policy.
-    pub defaults: &'a Defaults,
-    pub now: Timestamp,
-}
 
 /// Decides what to do about a fleet.
 ///

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::ids::{GroupName, InstanceId, RuleName, Zone};
+use crate::ids::{InstanceId, RuleName};
 use crate::notification::Notification;
-use crate::observation::Finding;
+use crate::record::Record;
 use crate::record::history::HistoryEntry;
-use crate::record::{DriftReason, Record};
 use crate::waiting::Waiting;
 
 /// The planner's answer. It fixes everything: acting on it needs no further choice.
@@ -56,24 +54,4 @@ impl Decision {
             begins_to_drift: BTreeSet::new(),
         }
     }
-}
-
-/// What is kept of a drifted instance before it goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Evidence {
-    /// Why it counts as drifted.
-    pub drift: Vec<DriftReason>,
-    /// What Config said, by rule.
-    pub findings: BTreeMap<RuleName, Finding>,
-    pub group: GroupName,
-    pub zone: Zone,
-    /// What EC2 said of it. None: EC2 no longer knew it.
-    pub machine: Option<crate::observation::Machine>,
-    /// When the drift was first seen.
-    pub detected_at: Timestamp,
-    /// The instance that took its place. None: it goes first, and none came yet.
-    pub successor: Option<InstanceId>,
-    /// What the guards said, in words.
-    pub guards: Vec<String>,
 }

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, ActionResult, Outcome};
-use crate::decide::Input;
 use crate::decision::Decision;
 use crate::draft::effects::Effects;
 use crate::fleet::Color;
 use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
+use crate::input::Input;
 use crate::notification::{Condition, News, Notification, REMIND_AFTER, fold};
-use crate::observation::{Finding, Freeze, TemplateVersion};
+use crate::observation::{Finding, Freeze};
 use crate::policy::Mode;
 use crate::record::history::History;
 use crate::record::{
@@ -22,6 +22,7 @@ use crate::record::{
     Denial, Descent, DriftReason, Failure, HeldBack, LedgerEntry, Observed, PAST_MAX, PastCutover, Phase, Published,
     Quarantined, Record, Release, Replacement, RuleBreaker, Veto,
 };
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use crate::candidate;
 use crate::cutover::{self, PreflightVerdict};
-use crate::decide::{Input, take_steps};
+use crate::decide::take_steps;
 use crate::decision::Decision;
 use crate::draft::Draft;
 use crate::guards::GuardVerdict;
 use crate::ids::{GroupName, ImageId, InstanceId};
 use crate::image::ImageVerdict;
+use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::ForeignText;
 

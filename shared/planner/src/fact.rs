@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::{AlarmState, AlarmSubject};
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::text::ForeignText;
 
@@ -112,28 +113,6 @@ pub struct AlarmFact {
     pub subject: AlarmSubject,
     /// Whether a mute rule or a suppressor holds the alarm's actions back. The event is sent all the same.
     pub muted: bool,
-}
-
-/// The state of a CloudWatch alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AlarmState {
-    Ok,
-    Alarm,
-    /// Not enough data to tell.
-    InsufficientData,
-}
-
-/// What the dimensions of an alarm's metrics name. All empty for a composite alarm: it is known by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlarmSubject {
-    /// Instances (`AWS/EC2`, dimension `InstanceId`).
-    pub instances: Vec<InstanceId>,
-    /// Groups (`AWS/EC2` or `AWS/AutoScaling`, dimension `AutoScalingGroupName`).
-    pub groups: Vec<GroupName>,
-    /// Target groups (`AWS/ApplicationELB`), as the dimension writes them: `targetgroup/<name>/<id>`.
-    pub target_groups: Vec<String>,
 }
 
 /// A change of an image, or the publication of one.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::FleetName;
-use crate::observation::{Group, Observation, TemplateReference, TemplateVersion};
+use crate::observation::{Group, Observation};
 use crate::policy::{self, Defaults, Policy, PolicyError};
+use crate::template::{TemplateReference, TemplateVersion};
 
 /// The tag that makes a group part of a fleet.
 pub const FLEET_TAG: &str = "driftless:fleet";

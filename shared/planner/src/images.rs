@@ -1,9 +1,10 @@
 //! What was reported of images and alarms. Reports wake; what is decided is decided from what is read. Only what a read
 //! cannot show is remembered: that the pipeline itself announced an image.
 
+use crate::alarm::AlarmState;
 use crate::draft::Draft;
 use crate::drift::CONFIRMATION_GRACE;
-use crate::fact::{AlarmFact, AlarmState, Fact, ImageChange, ImageFact, ImageReference, ImageSource};
+use crate::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource};
 use crate::limits::LOOK_MIN;
 use crate::record::history::ImageChange as ImageAct;
 use crate::record::{PUBLISHED_MAX, Published};

@@ -14,6 +14,7 @@ mod chat;
 mod condition;
 mod cutover;
 mod fold;
+mod lines;
 mod message;
 mod observed;
 mod replacement;

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::Action;
 use crate::draft::Draft;
 use crate::ids::{GroupName, InstanceId, TemplateId};
-use crate::observation::{Group, Member, Observation, TemplateReference, TemplateVersion};
+use crate::observation::{Group, Member, Observation};
+use crate::template::{TemplateReference, TemplateVersion};
 
 /// The alias that means the newest version.
 const LATEST: &str = "$Latest";

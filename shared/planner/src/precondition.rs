@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::{Action, ActionResult, Bounds, Protection, WeightChange};
 use crate::balancer::Forward;
 use crate::ids::{InstanceId, RefreshId, TargetGroupArn};
-use crate::observation::{Group, Lifecycle, TargetHealth, TemplateReference};
+use crate::observation::{Group, Lifecycle, TargetHealth};
 use crate::refresh::{Refresh, RefreshStatus};
+use crate::template::TemplateReference;
 
 /// What has to be read for an action, besides its group and, where it disrupts, the freezes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,10 +8,11 @@ use crate::drift::{alarms_to_read, rules_to_read};
 use crate::fleet::{Color, Layout};
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use crate::image::Image;
-use crate::observation::{Group, Member, Observation, RuleReading, TemplateReference, TemplateVersion};
+use crate::observation::{Group, Member, Observation, RuleReading};
 use crate::pin;
 use crate::policy::{Defaults, Policy};
 use crate::record::{Cutover, CutoverPhase, Phase, Record, Route, SurgeMethod};
+use crate::template::{TemplateReference, TemplateVersion};
 
 /// What can be asked as soon as the groups are known. The answers do not depend on each other: ask together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::Color;
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
-use crate::observation::{Finding, Group, TemplateVersion};
+use crate::observation::{Finding, Group};
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 
 mod cutover;

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, RefreshId};
-use crate::observation::TemplateVersion;
 use crate::policy::Percent;
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 
 /// An instance refresh, as Auto Scaling tells it.

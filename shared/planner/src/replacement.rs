@@ -19,7 +19,6 @@ use crate::record::{
 };
 use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;
-use crate::withdrawal::withdraw;
 use crate::{capacity, quarantine};
 
 mod launching;
@@ -27,12 +26,14 @@ mod proving;
 mod retiring;
 mod step;
 mod vacating;
+mod withdrawing;
 
 pub(crate) use launching::launch;
 pub(crate) use proving::{floor, serves_nobody};
 pub(crate) use retiring::terminate;
 pub(crate) use step::{Context, End, Step};
 pub(crate) use vacating::serving_after;
+use withdrawing::withdraw;
 
 /// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
 /// coincidence; a third of the same kind will not be the last.

@@ -19,11 +19,11 @@ use driftless_planner::ids::{
 use driftless_planner::image::Image;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{
-    Account, Freeze, FreezeScope, Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent,
-    TemplateVersion,
+    Account, Freeze, FreezeScope, Group, LaunchFailure, Machine, RuleReading, TargetHealth,
 };
 use driftless_planner::record::Record;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};

@@ -1,9 +1,10 @@
 //! The run: lease, look, decide, commit, act, notify, release; again while there is news.
 
 use driftless_planner::action::Outcome;
-use driftless_planner::decide::{Input, decide};
+use driftless_planner::decide::decide;
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
+use driftless_planner::input::Input;
 use driftless_planner::measure::{Measured, measure};
 use driftless_planner::policy::Defaults;
 use driftless_planner::storm::gathered_at;

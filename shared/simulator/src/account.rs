@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::TargetGroupSettings;
-use driftless_planner::fact::{AlarmSubject, ComplianceFact, Verdict};
+use driftless_planner::fact::{ComplianceFact, Verdict};
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, IdError, InstanceId, RuleName};
 use jiff::{SignedDuration, Timestamp};

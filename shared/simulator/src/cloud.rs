@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use jiff::Timestamp;
 
 use crate::dice::Dice;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use driftless_planner::action::{CapacityChange, WeightChange};
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, TargetGroupArn, Zone};
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::template::TemplateVersion;
 use jiff::Timestamp;
 
 /// One write.

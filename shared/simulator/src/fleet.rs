@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::AlarmSubject;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, GroupName, IdError, ImageId, TargetGroupArn, Zone};
 use driftless_planner::image::{Image, ImageState};
-use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::Cloud;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
-use driftless_planner::observation::{Freeze, FreezeScope, TemplateContent, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
 

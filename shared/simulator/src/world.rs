@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::fact::{
-    AlarmFact, AlarmState, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
 };
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::RuleReading;

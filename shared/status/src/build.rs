@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::decide::Input;
 use driftless_planner::explain;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::{Color, Layout};
 use driftless_planner::ids::{GroupName, ImageId, InstanceId};
+use driftless_planner::input::Input;
 use driftless_planner::notification::{command_about, reason};
-use driftless_planner::observation::{FreezeScope, Group, Observation, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{FreezeScope, Group, Observation};
 use driftless_planner::record::{CandidateReason, CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_planner::waiting::Waiting;
 use jiff::Timestamp;

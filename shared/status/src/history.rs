@@ -1,9 +1,9 @@
 //! What has been: the journal, newest first.
 
-use driftless_planner::decision::Evidence;
+use driftless_planner::history::Evidence;
 use driftless_planner::history::{self, Change, ChangeKind, HistoryEntry};
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::template::TemplateVersion;
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

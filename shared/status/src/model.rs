@@ -3,8 +3,8 @@
 
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
-use driftless_planner::observation::TemplateVersion;
 use driftless_planner::policy::Mode;
+use driftless_planner::template::TemplateVersion;
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

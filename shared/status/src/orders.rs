@@ -1,9 +1,9 @@
 //! What can be ordered now. The planner is asked about each order: what would it answer if someone gave it now?
 
 use driftless_planner::decide;
-use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Command, CommandFact, Fact};
+use driftless_planner::input::Input;
 use driftless_planner::notification::News;
 use driftless_planner::policy::Approval;
 use driftless_planner::record::Cutover;

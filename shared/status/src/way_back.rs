@@ -1,15 +1,15 @@
 //! Can it go back, to what, and how fast. The planner is asked: what would it do if someone said `rollback` now?
 
 use driftless_planner::action::Action;
-use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fact::Command;
 use driftless_planner::image::{Image, ImageState};
+use driftless_planner::input::Input;
 use driftless_planner::notification::command_about;
-use driftless_planner::observation::TemplateContent;
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
+use driftless_planner::template::TemplateContent;
 use driftless_planner::text::ForeignText;
 use driftless_planner::waiting::Waiting;
 use serde::{Deserialize, Serialize};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::alarm::Alarm;
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
-use driftless_planner::fact::{AlarmState, AlarmSubject, ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::image::{Image, ImageState};
-use driftless_planner::observation::{
-    Finding, Freeze, FreezeScope, Group, Lifecycle, Member, TemplateContent, TemplateReference, TemplateVersion,
-};
+use driftless_planner::observation::{Finding, Freeze, FreezeScope, Group, Lifecycle, Member};
 use driftless_planner::refresh::{Refresh, RefreshStatus};
+use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 /// The rule of the list.

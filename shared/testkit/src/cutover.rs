@@ -1,9 +1,11 @@
 //! A pair of colors, and how a test lets a cutover go on.
 
-use driftless_planner::fact::{AlarmState, AlarmSubject, Command, CommandFact, Fact};
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
+use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::{News, Notification};
-use driftless_planner::observation::{Group, TemplateReference, TemplateVersion};
+use driftless_planner::observation::Group;
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::SignedDuration;
 
 use crate::{Stage, fleet, group, image, secs, target_group, version};

@@ -5,27 +5,28 @@ use std::ops::Deref;
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::answer::{Answer, Verdict};
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
-use driftless_planner::decide::Input;
 use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
 use driftless_planner::explain;
-use driftless_planner::fact::{AlarmState, AlarmSubject, Fact};
+use driftless_planner::fact::Fact;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
+use driftless_planner::input::Input;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{
     Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
-    TemplateContent, TemplateVersion,
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
 use driftless_planner::record::{CutoverPhase, Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::waiting::{GuardId, Waiting};
 use jiff::{SignedDuration, Timestamp};
 

@@ -245,7 +245,49 @@ fn hint(line: &HistoryLine) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use driftless_planner::history::{HistoryEntry, ImageChange};
+    use driftless_planner::transitions::ReplacementEnd;
+
     use super::*;
+
+    /// The line that the status has of a change.
+    fn line(change: Change) -> HistoryLine {
+        let entry = HistoryEntry { at: Timestamp::UNIX_EPOCH, actor: "driftless".to_owned(), change, why: "".into() };
+        let history = driftless_status::history::history("app".parse().unwrap(), [entry], 1);
+        history.lines.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn what_is_entered_warns_and_what_is_over_is_good_again() {
+        let condition = |is_over| tone(&line(Change::Condition { key: "backlog".to_owned(), is_over }));
+        assert_eq!((condition(false), condition(true)), (Tone::Warning, Tone::Good));
+        let breaker = |is_open| tone(&line(Change::RuleBreaker { is_open }));
+        assert_eq!((breaker(true), breaker(false)), (Tone::Warning, Tone::Good));
+        let command = |is_done| tone(&line(Change::Command { command: "abort".to_owned(), is_done }));
+        assert_eq!((command(true), command(false)), (Tone::Good, Tone::Bad));
+    }
+
+    #[test]
+    fn the_end_of_a_condition_that_is_named_like_a_phase_is_in_the_lane_of_states() {
+        let history = [line(Change::Condition { key: "awaiting-approval".to_owned(), is_over: true })];
+        assert_eq!(Lane::of_fleet(&history)[0].label, "orders, states");
+        let step = Change::Cutover { from: Some(CutoverPhaseKind::Warm), to: Step::Enters(CutoverPhaseKind::Retiring) };
+        let history = [line(step)];
+        assert_eq!(Lane::of_fleet(&history)[0].label, "cutover");
+        assert!(lasts(&history[0]));
+    }
+
+    #[test]
+    fn a_step_is_as_loud_as_what_it_leads_to() {
+        let instance = || "i-00000000000000001".parse().unwrap();
+        let replacement = |to| tone(&line(Change::Replacement { instance: instance(), from: None, to }));
+        assert_eq!(replacement(Step::Ends(ReplacementEnd::Replaced)), Tone::Good);
+        assert_eq!(replacement(Step::Enters(PhaseKind::Stopped)), Tone::Bad);
+        assert_eq!(replacement(Step::Enters(PhaseKind::Blocked)), Tone::Warning);
+        assert_eq!(replacement(Step::Enters(PhaseKind::Launching)), Tone::Busy);
+        let image = Change::Image { image: "ami-00000000000000001".parse().unwrap(), change: ImageChange::Vetoed };
+        assert_eq!(tone(&line(image)), Tone::Busy);
+    }
 
     /// How many times stand below a drawing of so many pixels over so many minutes.
     fn times(width: u32, minutes: i64) -> usize {

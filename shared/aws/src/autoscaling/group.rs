@@ -7,7 +7,8 @@ use aws_sdk_autoscaling::types::{
 };
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::TargetGroupArn;
-use driftless_planner::observation::{Group, Lifecycle, Member, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Group, Lifecycle, Member};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::Called;
 use jiff::SignedDuration;

@@ -2,7 +2,7 @@
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy};
 use driftless_planner::ids::GroupName;
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::template::TemplateVersion;
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
 

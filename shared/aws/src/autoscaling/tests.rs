@@ -17,8 +17,9 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_types::DateTime;
-use driftless_planner::observation::{Lifecycle, TemplateReference, TemplateVersion};
+use driftless_planner::observation::Lifecycle;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_reconciler::ports::{CallErrorKind, Members};
 use jiff::SignedDuration;
 

@@ -1,6 +1,6 @@
 //! What CloudWatch says besides yes.
 
-use driftless_planner::fact::AlarmState;
+use driftless_planner::alarm::AlarmState;
 use driftless_reconciler::ports::{Alarms as _, CallErrorKind, Called};
 
 use super::{DESCRIBE_ALARMS, in_words};

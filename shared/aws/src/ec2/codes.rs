@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use driftless_planner::ids::{InstanceId, TemplateId};
 use driftless_planner::image::ImageState;
-use driftless_planner::observation::TemplateVersion;
+use driftless_planner::template::TemplateVersion;
 use driftless_reconciler::ports::{CallErrorKind, Called, Machines as _};
 
 use super::{DESCRIBE_INSTANCES, image, template};

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplateTagSpecification, LaunchTemplateVersion, RequestLaunchTemplateData, ResponseLaunchTemplateData,
 };
 use driftless_planner::ids::{ImageId, TemplateId};
-use driftless_planner::observation::{TemplateContent, TemplateVersion};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::Called;
 

@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 
+use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::cutover::{Sight, Step, condemn, roll_back};
 use crate::draft::Draft;
-use crate::fact::AlarmState;
 use crate::ids::AlarmName;
 use crate::notification::Condition;
 use crate::observation::Group;

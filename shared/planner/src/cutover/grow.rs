@@ -10,9 +10,10 @@ use crate::ids::{InstanceId, RuleName};
 use crate::launch_fault::{LaunchFault, classify};
 use crate::ledger;
 use crate::notification::Condition;
-use crate::observation::{Group, LaunchFailure, Observation, RuleReading, TemplateReference};
+use crate::observation::{Group, LaunchFailure, Observation, RuleReading};
 use crate::policy::Approval;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Shifting};
+use crate::template::TemplateReference;
 use crate::waiting::Waiting;
 
 /// So many instances come first. A broken image is seen on two as well as on two hundred.
@@ -151,7 +152,7 @@ pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cut
 /// The instances of the new color, so that those which vanish are counted.
 fn note_launched(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
     let is_of_release =
-        |template: &Option<crate::observation::TemplateVersion>| template.is_some() && *template == cutover.template;
+        |template: &Option<crate::template::TemplateVersion>| template.is_some() && *template == cutover.template;
     let launched: Vec<InstanceId> = sight
         .new
         .members

@@ -8,8 +8,9 @@ use crate::cutover::{Sight, alarms};
 use crate::draft::Draft;
 use crate::guards::{refresh_under_way, suspended};
 use crate::image::ImageState;
-use crate::observation::{Group, Lifecycle, Observation, TemplateReference};
+use crate::observation::{Group, Lifecycle, Observation};
 use crate::record::{Cutover, FleetBounds, LedgerEntry, Route};
+use crate::template::TemplateReference;
 use crate::waiting::{PreflightCheck, PreflightProblem};
 
 type CheckAnswer = Answer<PreflightProblem>;

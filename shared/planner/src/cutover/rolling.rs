@@ -6,9 +6,9 @@ use crate::action::{Action, ActionResult};
 use crate::alarm::AlarmPattern;
 use crate::cutover::{Sight, Step, abort, hold_back, roll_back};
 use crate::draft::Draft;
-use crate::observation::{TemplateReference, TemplateVersion};
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
 use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use crate::template::{TemplateReference, TemplateVersion};
 
 /// Auto Scaling takes at most so many alarms for an instance refresh.
 const ALARMS_MAX: usize = 10;

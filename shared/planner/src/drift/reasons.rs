@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::adopt::Standing;
+use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::draft::Draft;
-use crate::fact::AlarmState;
 use crate::ids::{AlarmName, InstanceId};
-use crate::observation::{Group, Machine, Member, Observation, TemplateReference};
+use crate::observation::{Group, Machine, Member, Observation};
 use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
+use crate::template::TemplateReference;
 
 /// All reasons of the members of the live group, and of those that are being replaced.
 pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {

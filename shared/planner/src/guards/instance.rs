@@ -7,12 +7,13 @@ use crate::guards::GuardAnswer;
 use crate::guards::fitness::{refresh_under_way, suspended};
 use crate::guards::fleet::when_closed;
 use crate::ids::InstanceId;
-use crate::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
+use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::policy::{Policy, ReplaceBy};
 use crate::protection::protection;
 use crate::quarantine;
 use crate::record::{DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped};
 use crate::replacement::{back_off_until, serves_nobody, serving_after};
+use crate::template::TemplateReference;
 use crate::text::ForeignText;
 use crate::waiting::{GroupProblem, Waiting};
 

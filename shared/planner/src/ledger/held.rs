@@ -7,8 +7,9 @@ use crate::action::{Action, Direction, WeightChange};
 use crate::draft::Draft;
 use crate::ids::GroupName;
 use crate::limits::LOOK_MIN;
-use crate::observation::{Group, TemplateReference, TemplateVersion};
+use crate::observation::Group;
 use crate::record::{FleetBounds, LedgerEntry, Setting};
+use crate::template::{TemplateReference, TemplateVersion};
 
 /// Notes a setting before it is changed.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {

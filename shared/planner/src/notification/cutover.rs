@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::wording::{Wording, in_seconds};
+use super::lines::{Wording, in_seconds};
 use crate::ids::ImageId;
 use crate::record::{Candidate, CandidateReason, CutoverOutcome, Release};
 use crate::text::ForeignText;

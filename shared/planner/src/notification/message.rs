@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::lines::Wording;
 use super::runbook::Runbooks;
 use super::suggestion::{Suggestion, suggestions};
-use super::wording::{Wording, wording};
+use super::wording::wording;
 use super::{News, Notification, Severity, chat};
 use crate::ids::{FleetName, GroupName};
 use crate::text::printable;

@@ -1,6 +1,6 @@
 //! How the digest of observe mode is worded.
 
-use super::wording::Wording;
+use super::lines::Wording;
 use crate::record::{Observed, Tally, WouldCutOver};
 
 /// What a week would have come to.

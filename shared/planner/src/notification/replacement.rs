@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::wording::{Wording, in_seconds};
+use super::lines::{Wording, in_seconds};
 use crate::ids::{GroupName, ImageId, InstanceId, Zone};
 use crate::record::{DriftReason, Failure, StopReason, WithdrawReason};
 use crate::text::ForeignText;

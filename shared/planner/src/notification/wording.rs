@@ -1,18 +1,7 @@
 //! How each piece of news is worded: what, why, and what Driftless does next and when.
 
-use jiff::SignedDuration;
-
+use super::lines::Wording;
 use super::{News, cutover, observed, replacement};
-
-/// The words of a message, each one line.
-pub(super) struct Wording {
-    /// The fact, without its full stop.
-    pub(super) what: String,
-    /// Its cause: the guard, the alarm, the rule, or AWS's own message.
-    pub(super) why: String,
-    /// What Driftless does next, and when.
-    pub(super) next: String,
-}
 
 pub(super) fn wording(news: &News) -> Wording {
     match news {
@@ -94,9 +83,4 @@ fn plural(news: &News) -> String {
         News::Ended { .. } => format!("times over: {}", news.topic()),
         News::Many { example, .. } => plural(example),
     }
-}
-
-/// A duration as a person says it: `20m 34s`.
-pub(super) fn in_seconds(duration: SignedDuration) -> String {
-    format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
 }

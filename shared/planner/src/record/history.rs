@@ -3,14 +3,15 @@
 //! What an entry tells of is one of the kinds of [`Change`]; what is shown and stored of it are words, the same ones.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Evidence;
-use crate::ids::{ImageId, InstanceId};
-use crate::observation::TemplateVersion;
-use crate::record::{CutoverPhaseKind, PhaseKind};
+use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
+use crate::observation::{Finding, Machine};
+use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 use crate::transitions::{CutoverStep, ReplacementStep};
 
@@ -104,6 +105,26 @@ pub enum ImageChange {
     Vetoed,
     /// It may again.
     Unvetoed,
+}
+
+/// What is kept of a drifted instance before it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Why it counts as drifted.
+    pub drift: Vec<DriftReason>,
+    /// What Config said, by rule.
+    pub findings: BTreeMap<RuleName, Finding>,
+    pub group: GroupName,
+    pub zone: Zone,
+    /// What EC2 said of it. None: EC2 no longer knew it.
+    pub machine: Option<Machine>,
+    /// When the drift was first seen.
+    pub detected_at: Timestamp,
+    /// The instance that took its place. None: it goes first, and none came yet.
+    pub successor: Option<InstanceId>,
+    /// What the guards said, in words.
+    pub guards: Vec<String>,
 }
 
 /// An entry in words: how it is stored, and how events and people are told of it.

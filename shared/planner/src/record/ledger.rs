@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancer::ForwardPlace;
 use crate::ids::{GroupName, InstanceId};
-use crate::observation::TemplateVersion;
+use crate::template::TemplateVersion;
 
 /// A reversible setting that Driftless has changed on a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

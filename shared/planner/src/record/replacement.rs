@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
-use crate::observation::{Finding, TemplateVersion};
+use crate::observation::Finding;
 use crate::policy::{Policy, ReplaceBy};
 use crate::record::history::{Change, DRIFTLESS, History};
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 use crate::transitions::{self, ReplacementEnd, ReplacementStep, Step};
 use crate::waiting::Waiting;

@@ -1,5 +1,6 @@
 //! The launch of a successor.
 
+use super::withdrawing::{has_no_surplus, newest_since};
 use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
@@ -7,7 +8,6 @@ use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::ledger::make_room;
 use crate::record::{Phase, Proving, Surge, SurgeMethod, WithdrawReason};
-use crate::withdrawal::{has_no_surplus, newest_since};
 
 pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
     let outcomes: Vec<_> = draft.outcomes_for(context.id).cloned().collect();

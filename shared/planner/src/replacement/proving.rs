@@ -2,9 +2,9 @@
 //! replaced for.
 
 use super::{Clock, Context, Step, give_up, hold_or_expire, pointless};
-use crate::decision::Evidence;
 use crate::draft::Draft;
 use crate::drift::Recurrence;
+use crate::history::Evidence;
 use crate::ids::InstanceId;
 use crate::ledger::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};

@@ -3,6 +3,7 @@
 
 use super::proving::{keep_evidence, serves_nobody};
 use super::retiring::terminate;
+use super::withdrawing::newest_since;
 use super::{Clock, Context, End, Step, context_of, hold_or_expire, is_on_trial};
 use crate::action::{Action, ActionResult, Role};
 use crate::adopt::Standing;
@@ -14,7 +15,6 @@ use crate::launch_fault::{LaunchFault, classify};
 use crate::observation::{Group, Lifecycle};
 use crate::record::{Phase, Refilling, Surge, Vacating, WithdrawReason};
 use crate::waiting::Waiting;
-use crate::withdrawal::newest_since;
 
 /// Terminates the drifted instance, unless something has come in between.
 pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacating: Vacating) -> Step {

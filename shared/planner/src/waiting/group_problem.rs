@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupName, InstanceId};
-use crate::observation::TemplateVersion;
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 
 /// A process of Auto Scaling without which a replacement or a cutover stands still half-way.

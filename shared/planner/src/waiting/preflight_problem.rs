@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancer::ForwardPlace;
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId};
-use crate::observation::TemplateVersion;
+use crate::template::TemplateVersion;
 use crate::text::ForeignText;
 use crate::waiting::GroupProblem;
 

@@ -3,7 +3,7 @@
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::notification::{Condition, News};
-use driftless_planner::observation::TemplateReference;
+use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, content, group, id, mins, version};
 
 #[test]

@@ -3,8 +3,8 @@
 use driftless_testkit::{Stage, id, image_id, member, mins, version};
 use std::collections::BTreeSet;
 
-use driftless_planner::observation::TemplateVersion;
 use driftless_planner::record::DriftReason;
+use driftless_planner::template::TemplateVersion;
 use driftless_planner::waiting::Waiting;
 
 fn older() -> TemplateVersion {

@@ -3,7 +3,8 @@
 use driftless_testkit::{Stage, around, freeze, id, mins};
 use std::collections::BTreeSet;
 
-use driftless_planner::fact::{AlarmState, Command};
+use driftless_planner::alarm::AlarmState;
+use driftless_planner::fact::Command;
 use driftless_planner::record::{DriftReason, Phase, StopReason};
 use driftless_planner::waiting::Waiting;
 use jiff::SignedDuration;

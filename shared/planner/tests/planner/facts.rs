@@ -1,9 +1,8 @@
 //! Reports of Config are hints: what starts something is verified by the read, what stops something is believed.
 
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::drift::CONFIRMATION_GRACE;
-use driftless_planner::fact::{
-    AlarmFact, AlarmState, AlarmSubject, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
-};
+use driftless_planner::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict};
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
 use jiff::Timestamp;
 

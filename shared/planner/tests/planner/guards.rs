@@ -2,8 +2,9 @@
 
 use driftless_planner::action::{ActionResult, CapacityChange};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Lifecycle, TemplateReference};
+use driftless_planner::observation::Lifecycle;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::template::TemplateReference;
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 

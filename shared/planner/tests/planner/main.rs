@@ -18,6 +18,7 @@ mod facts;
 mod failures;
 mod freeze;
 mod guards;
+mod history;
 mod hooks;
 mod hostile_text;
 mod ledger;

@@ -2,7 +2,7 @@
 
 use driftless_planner::fleet::Color;
 use driftless_planner::notification::{Condition, News};
-use driftless_planner::observation::TemplateReference;
+use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, id, member, mins, pair, pair_that_shares, target_group, version};
 
 /// With these weights, and this color on record, this one is live; or a person must say.

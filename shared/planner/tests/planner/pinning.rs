@@ -2,7 +2,7 @@
 
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::fact::Command;
-use driftless_planner::observation::{TemplateReference, TemplateVersion};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_testkit::{Stage, freeze, mins, secs, version};
 
 /// A group of so many that follows this alias, looked at.

@@ -7,11 +7,12 @@ use driftless_planner::action::{
 };
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::GroupName;
-use driftless_planner::observation::{Group, Lifecycle, Member, TargetHealth, TemplateReference};
+use driftless_planner::observation::{Group, Lifecycle, Member, TargetHealth};
 use driftless_planner::policy::Percent;
 use driftless_planner::precondition;
 use driftless_planner::precondition::{Live, Precondition, needs};
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
+use driftless_planner::template::TemplateReference;
 use driftless_testkit::{GROUP, forward, group, id, image_id, mins, refresh, secs, target_group, version};
 
 use Precondition::{Changed, Done, Frozen, Gone, Proceed};

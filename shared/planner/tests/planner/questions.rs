@@ -1,7 +1,8 @@
 //! What is asked: only what a decision can use, and nothing twice.
 
-use driftless_planner::observation::{Observation, TemplateReference};
+use driftless_planner::observation::Observation;
 use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
+use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, content, fleet, image_id, target_group, version};
 
 fn first(stage: &Stage, has_news: bool) -> FirstQuestions {

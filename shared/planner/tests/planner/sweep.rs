@@ -7,9 +7,10 @@ use driftless_planner::alarm::Alarm;
 use driftless_planner::fact::Subject;
 use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, RuleReading, TemplateReference};
+use driftless_planner::observation::{Group, RuleReading};
 use driftless_planner::policy::Defaults;
 use driftless_planner::sweep::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
+use driftless_planner::template::TemplateReference;
 use jiff::{SignedDuration, Timestamp};
 
 fn named(name: &str) -> Group {

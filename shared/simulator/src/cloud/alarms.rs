@@ -1,6 +1,6 @@
 //! CloudWatch alarms: they ring when the targets of their target group fail for long enough.
 
-use driftless_planner::fact::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as Ringing;
 use driftless_planner::ids::{AlarmName, TargetGroupArn};
 
 use super::agenda::Due;

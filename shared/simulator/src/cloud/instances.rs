@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::ids::{GroupName, ImageId, InstanceId, Zone};
-use driftless_planner::observation::{TargetHealth, TemplateReference, TemplateVersion};
+use driftless_planner::observation::TargetHealth;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;

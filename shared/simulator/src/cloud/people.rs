@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use driftless_planner::alarm::{AlarmState as Ringing, AlarmSubject};
 use driftless_planner::balancer::{AttachmentApi, ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::{AlarmState as Ringing, AlarmSubject, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{TemplateContent, TemplateReference, TemplateVersion};
+use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;

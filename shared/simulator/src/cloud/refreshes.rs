@@ -1,9 +1,9 @@
 //! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm rings.
 
-use driftless_planner::fact::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as Ringing;
 use driftless_planner::ids::{AlarmName, GroupName, InstanceId};
-use driftless_planner::observation::TemplateReference;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::template::TemplateReference;
 use jiff::SignedDuration;
 
 use super::Cloud;

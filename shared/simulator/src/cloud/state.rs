@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use driftless_planner::alarm::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::{AttachmentApi, TargetGroupSettings};
-use driftless_planner::fact::AlarmState as Ringing;
-use driftless_planner::fact::{AlarmSubject, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
-use driftless_planner::observation::{Finding, Group, LaunchFailure, TargetHealth, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Finding, Group, LaunchFailure, TargetHealth};
 use driftless_planner::refresh::Refresh;
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 /// Who did something.

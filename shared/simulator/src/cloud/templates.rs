@@ -1,7 +1,8 @@
 //! Launch templates and what a group looks like to a describe.
 
 use driftless_planner::ids::{GroupName, ImageId, TemplateId};
-use driftless_planner::observation::{Group, Lifecycle, Member, TemplateContent, TemplateVersion};
+use driftless_planner::observation::{Group, Lifecycle, Member};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use jiff::SignedDuration;
 
 use super::Cloud;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::fact::{AlarmState, Command};
+use driftless_planner::alarm::AlarmState;
+use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::ImageId;
 use jiff::SignedDuration;

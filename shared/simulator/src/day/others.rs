@@ -1,6 +1,7 @@
 //! What else people do on a day.
 
-use driftless_planner::fact::{AlarmState, Verdict};
+use driftless_planner::alarm::AlarmState;
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{FleetName, GroupName, InstanceId};
 use driftless_planner::limits::CUTOVERS_MAX;
 use jiff::SignedDuration;

@@ -9,10 +9,9 @@ use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
 };
 use driftless_planner::image::Image;
-use driftless_planner::observation::{
-    Group, LaunchFailure, Machine, RuleReading, TargetHealth, TemplateContent, TemplateVersion,
-};
+use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TargetHealth};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, LoadBalancers, Machines, Members};
 use jiff::SignedDuration;
 

@@ -2,8 +2,8 @@
 
 use driftless_planner::action::WeightChange;
 use driftless_planner::ids::{GroupName, ImageId, TargetGroupArn};
-use driftless_planner::observation::TemplateVersion;
 use driftless_planner::record::{Cutover, CutoverPhase, Record};
+use driftless_planner::template::TemplateVersion;
 use jiff::SignedDuration;
 
 use super::safety::{ON_ITS_WAY, percent, violated};

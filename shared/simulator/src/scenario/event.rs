@@ -1,6 +1,6 @@
 //! The verbs of a scenario: what happens to the simulated world.
 
-use driftless_planner::fact::AlarmState;
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::RuleName;
 

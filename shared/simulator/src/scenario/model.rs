@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use driftless_planner::fact::AlarmState;
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use jiff::{SignedDuration, Timestamp};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::TargetGroupSettings;
-use driftless_planner::fact::AlarmSubject;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, IdError, ImageId, InstanceId, RuleName};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{TemplateReference, TemplateVersion};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{
@@ -114,7 +114,7 @@ fn settle(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) -> Result<(), IdE
     }
     for (name, spec) in alarms(scenario) {
         cloud.add_alarm(&name, cast.subject(cloud, spec.on.as_ref()), spec.window);
-        if spec.state != driftless_planner::fact::AlarmState::Ok {
+        if spec.state != driftless_planner::alarm::AlarmState::Ok {
             cloud.force_alarm(&name, Some(spec.state));
         }
     }

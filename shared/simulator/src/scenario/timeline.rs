@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::fact::AlarmState;
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, FleetName, InstanceId};
 use driftless_planner::notification::Severity;

@@ -9,12 +9,14 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
 use driftless_planner::action::Bounds;
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Freeze, FreezeScope, TemplateContent, TemplateVersion};
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_simulator::cloud::{Build, Cloud};
 use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;

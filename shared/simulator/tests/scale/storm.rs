@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::{env, fs};
 
-use driftless_planner::fact::{AlarmState, Fact, Verdict};
+use driftless_planner::alarm::AlarmState;
+use driftless_planner::fact::{Fact, Verdict};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::wake::WakeMessage;

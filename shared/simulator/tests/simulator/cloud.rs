@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
+use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::{AlarmState, AlarmSubject, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{GroupName, InstanceId, RuleName, Zone};
-use driftless_planner::observation::{TargetHealth, TemplateContent};
+use driftless_planner::observation::TargetHealth;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
+use driftless_planner::template::TemplateContent;
 use driftless_reconciler::ports::{CallErrorKind, Launched};
 use driftless_simulator::cloud::{Actor, Build, Cloud, CloudEvent, Life};
 use driftless_simulator::dice::Dice;

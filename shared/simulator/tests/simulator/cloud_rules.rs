@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use driftless_planner::action::{CapacityChange, WeightChange};
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::TargetGroupArn;
-use driftless_planner::observation::{TargetHealth, TemplateContent, TemplateReference};
+use driftless_planner::observation::TargetHealth;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
+use driftless_planner::template::{TemplateContent, TemplateReference};
 use driftless_simulator::cloud::{Actor, Blame, Build, Cloud, FailureCause, Life};
 use jiff::SignedDuration;
 

@@ -1,9 +1,9 @@
 //! Fleets in every state that a person may find one in.
 
 use driftless_planner::action::ActionResult;
-use driftless_planner::decide::Input;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
+use driftless_planner::input::Input;
 use driftless_planner::observation::Group;
 use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::{FleetStatus, status};

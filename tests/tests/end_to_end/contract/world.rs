@@ -9,10 +9,12 @@ use aws_sdk_ec2::types::{InstanceType, LaunchTemplateVersion, RequestLaunchTempl
 use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, ProtocolEnum, RuleCondition, TargetTypeEnum};
 use driftless_aws::{Aws, Endpoints, Keys, Names, Roots, sdk_config};
 use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_planner::fact::{AlarmState, Verdict};
+use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn};
-use driftless_planner::observation::{Freeze, FreezeScope, TemplateVersion};
+use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::template::TemplateVersion;
 use driftless_tests::control::{LaunchInstances, Settings, Targets};
 use driftless_tests::fleet::FleetSpec as MadeSpec;
 use driftless_tests::stack::{LocalStack, REGION};

@@ -3,9 +3,10 @@
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::{Group, Lifecycle, TemplateReference, TemplateVersion};
+use driftless_planner::observation::{Group, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
 use driftless_planner::refresh::RefreshStatus;
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_testkit::{RULE, Stage, image_id, member, mins, secs};
 
 use super::layouts::single_fleet;

@@ -1,7 +1,7 @@
 //! Cutovers: one release takes the traffic from another, in all layouts, and every way back.
 
 use driftless_planner::action::Action;
-use driftless_planner::fact::AlarmState;
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::history::Change;
 use driftless_planner::observation::{Group, Lifecycle};
@@ -18,7 +18,7 @@ mod trouble;
 mod weighted;
 
 /// A fleet of so many behind two target groups, adopted.
-fn weighted_fleet(size: u32) -> Stage {
+pub(crate) fn weighted_fleet(size: u32) -> Stage {
     adopted(pair(size), &[("blue", 100), ("green", 0)])
 }
 
@@ -31,7 +31,7 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
 }
 
 /// [`weighted_fleet`], whose cutover to the second image is in this phase.
-fn in_phase(size: u32, phase: &str) -> Stage {
+pub(crate) fn in_phase(size: u32, phase: &str) -> Stage {
     let mut stage = weighted_fleet(size);
     stage.publish(2);
     stage.until_phase(phase);

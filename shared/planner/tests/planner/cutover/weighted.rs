@@ -1,8 +1,8 @@
 //! Two target groups in one forward action.
 
 use driftless_planner::fleet::Color;
-use driftless_planner::observation::TemplateReference;
 use driftless_planner::record::CutoverOutcome;
+use driftless_planner::template::TemplateReference;
 use driftless_testkit::{image_id, mins, secs};
 
 use super::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Direction, Role};
 use driftless_planner::balancer::AttachmentApi;
-use driftless_planner::observation::TemplateReference;
+use driftless_planner::template::TemplateReference;
 use driftless_simulator::deeds::Deed;
 use driftless_simulator::world::World as State;
 use jiff::SignedDuration;

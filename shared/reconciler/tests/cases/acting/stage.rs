@@ -7,9 +7,10 @@ use driftless_planner::action::{
 };
 use driftless_planner::balancer::{AttachmentApi, ForwardPlace, TargetGroupSettings};
 use driftless_planner::ids::{GroupName, RefreshId, TargetGroupArn};
-use driftless_planner::observation::{Group, TemplateContent, TemplateReference, TemplateVersion};
+use driftless_planner::observation::Group;
 use driftless_planner::policy::Percent;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
+use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use driftless_reconciler::act::{Acted, act};
 use driftless_simulator::cloud::{Build, ForwardState};
 use driftless_simulator::mishaps::operation_of;

@@ -3,8 +3,8 @@
 use driftless_planner::action::{CapacityChange, Protection};
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::{GroupName, InstanceId, RefreshId, TargetGroupArn, Zone};
-use driftless_planner::observation::{TemplateReference, TemplateVersion};
 use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
+use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
 use jiff::Timestamp;

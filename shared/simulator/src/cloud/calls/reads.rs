@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::alarm::AlarmState as Ringing;
 use driftless_planner::alarm::{Alarm, AlarmPattern};
-use driftless_planner::fact::AlarmState as Ringing;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TemplateContent, TemplateVersion};
+use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading};
 use driftless_planner::refresh::Refresh;
+use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_reconciler::ports::{CallErrorKind, Called, Members};
 use jiff::{SignedDuration, Timestamp};

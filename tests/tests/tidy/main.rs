@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
 
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +12,7 @@ const FILE_LINES_MAX: usize = 600;
 /// A function's `main.rs` is wiring: a page.
 const MAIN_LINES_MAX: usize = 90;
 /// All that the planner may depend on: nothing here knows the time, the network or AWS.
-const PLANNER_DEPENDENCIES: [&str; 4] = ["jiff", "serde", "serde_json", "thiserror"];
+const PLANNER_DEPENDENCIES: [&str; 5] = ["jiff", "serde", "serde_json", "strum", "thiserror"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace is the folder above tests")

@@ -4,9 +4,10 @@ use crate::action::{Action, ActionResult, Role};
 use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::notification::News;
-use crate::observation::{Lifecycle, Member, TemplateReference};
+use crate::observation::{Lifecycle, Member};
 use crate::record::{Phase, Refused, Replacement, Surge, WithdrawReason, Withdrawing};
 use crate::replacement::{Context, End, Step, floor, terminate};
+use crate::template::TemplateReference;
 
 pub(crate) fn withdraw(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
     withdrawing.taken_back |= draft.input().outcomes.iter().any(|outcome| {

@@ -1,0 +1,65 @@
+//! Launch templates: their versions, and what those say.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ImageId, TemplateId};
+use crate::text::ForeignText;
+
+/// The launch template of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TemplateReference {
+    Numbered(TemplateVersion),
+    /// `$Latest` or `$Default`: what it means can change behind everyone's back.
+    Floating {
+        template: TemplateId,
+        /// `$Latest` or `$Default`.
+        alias: String,
+    },
+    /// A launch configuration, or nothing at all.
+    None,
+}
+
+/// A numbered version of a launch template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateVersion {
+    pub template: TemplateId,
+    pub version: u64,
+}
+
+impl std::fmt::Display for TemplateVersion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} version {}", self.template, self.version)
+    }
+}
+
+/// A text that names no version of a launch template.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is no launch template with its version")]
+pub struct NoTemplateVersion(String);
+
+impl std::str::FromStr for TemplateVersion {
+    type Err = NoTemplateVersion;
+
+    fn from_str(text: &str) -> Result<Self, NoTemplateVersion> {
+        let parts = text.split_once(" version ").and_then(|(template, version)| {
+            Some(Self { template: template.parse().ok()?, version: version.parse().ok()? })
+        });
+        parts.ok_or_else(|| NoTemplateVersion(text.to_owned()))
+    }
+}
+
+/// What a launch template version says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateContent {
+    /// The image that it names. None: it names none, or one by a parameter (`resolve:ssm:…`).
+    pub image: Option<ImageId>,
+    /// The token of the cutover for which Driftless wrote it, from its description. None: someone else did.
+    pub written_for: Option<String>,
+    /// Everything that it says apart from the image, by the name of the setting, each value as a short text or, where
+    /// it could hold a secret (user data), as a digest: two versions differ where these do.
+    pub settings: BTreeMap<String, ForeignText>,
+}

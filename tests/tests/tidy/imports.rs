@@ -1,0 +1,185 @@
+//! Imports of the planner run one way: types below steps below `decide`. Modules that need each other, directly or by others,
+//! are a circle: whoever reads one must read all of them. Only a parent and its children may be one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use syn::visit::{self, Visit};
+
+use super::{files, root, text};
+
+/// A module, by the names from the crate's root on.
+type Module = Vec<String>;
+
+/// The paths that a module names, from the crate's root on.
+struct Paths<'m> {
+    module: &'m Module,
+    found: BTreeSet<Module>,
+}
+
+impl Paths<'_> {
+    fn name(&mut self, path: &[String]) {
+        let from_root = match path.first().map(String::as_str) {
+            Some("crate") => path[1..].to_vec(),
+            Some("self") => [self.module, &path[1..]].concat(),
+            Some("super") => [&self.module[..self.module.len() - 1], &path[1..]].concat(),
+            Some(_) | None => return,
+        };
+        self.found.insert(from_root);
+    }
+
+    fn tree(&mut self, tree: &syn::UseTree, before: &mut Vec<String>) {
+        match tree {
+            syn::UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.tree(&path.tree, before);
+                before.pop();
+            }
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree, before)),
+            syn::UseTree::Name(name) => self.name(&[before.as_slice(), &[name.ident.to_string()]].concat()),
+            syn::UseTree::Rename(name) => self.name(&[before.as_slice(), &[name.ident.to_string()]].concat()),
+            syn::UseTree::Glob(_) => self.name(before),
+        }
+    }
+}
+
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    let is_test = |attribute: &syn::Attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+    };
+    attributes.iter().any(is_test)
+}
+
+impl<'a> Visit<'a> for Paths<'_> {
+    fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
+        if !is_test(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+        self.tree(&item.tree, &mut Vec::new());
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.name(&names);
+        visit::visit_path(self, path);
+    }
+}
+
+/// The modules below a folder, and what each imports. The crate's root is none of them: it imports nothing, and shows what
+/// outsiders may see.
+fn imports(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
+    let name = |path: &Path| -> Module {
+        let path = path.strip_prefix(source).expect("it was found there").with_extension("");
+        path.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+    };
+    let parsed = files(source, ".rs").into_iter().map(|path| {
+        let parsed = syn::parse_file(&text(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (name(&path), parsed)
+    });
+    let mut parsed: BTreeMap<Module, syn::File> = parsed.collect();
+    let root = parsed.remove(&vec!["lib".to_owned()]).expect("a crate has a root");
+    let shown = shown(&root);
+    let of_module = |module: &Module| {
+        let mut paths = Paths { module, found: BTreeSet::new() };
+        paths.visit_file(&parsed[module]);
+        // The longest part of a path that is a module is the one that it needs.
+        let needed = paths.found.into_iter().filter_map(|path| {
+            let path = match path.split_first().and_then(|(first, rest)| Some((shown.get(first)?, rest))) {
+                Some((home, rest)) => [home.as_slice(), rest].concat(),
+                None => path,
+            };
+            (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|module| parsed.contains_key(module))
+        });
+        needed.filter(|needed| needed != module).collect()
+    };
+    parsed.keys().map(|module| (module.clone(), of_module(module))).collect()
+}
+
+/// What the crate's root shows under a name of its own, and where it lives.
+fn shown(root: &syn::File) -> BTreeMap<String, Module> {
+    let root_of_crate = Vec::new();
+    let uses = root.items.iter().filter_map(|item| match item {
+        syn::Item::Use(item) => Some(item),
+        _ => None,
+    });
+    let mut shown = BTreeMap::new();
+    for item in uses {
+        let mut paths = Paths { module: &root_of_crate, found: BTreeSet::new() };
+        paths.tree(&item.tree, &mut vec!["crate".to_owned()]);
+        shown.extend(paths.found.into_iter().filter_map(|path| Some((path.last()?.clone(), path))));
+    }
+    shown
+}
+
+/// Everything that a module needs, directly or by others.
+fn needs(all: &BTreeMap<Module, BTreeSet<Module>>, module: &Module) -> BTreeSet<Module> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&Module> = all[module].iter().collect();
+    while let Some(module) = next.pop() {
+        if reached.insert(module.clone()) {
+            next.extend(&all[module]);
+        }
+    }
+    reached
+}
+
+/// The circles that are more than a parent and its children, each with what its modules need of each other.
+fn circles(all: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
+    let reached: BTreeMap<&Module, BTreeSet<Module>> = all.keys().map(|module| (module, needs(all, module))).collect();
+    let mut circles: BTreeSet<BTreeSet<Module>> = BTreeSet::new();
+    for (module, needed) in &reached {
+        let circle = needed.iter().filter(|other| reached[other].contains(*module)).cloned();
+        circles.insert(circle.collect());
+    }
+    circles.retain(|circle| !circle.iter().any(|parent| circle.iter().all(|module| module.starts_with(parent))));
+    let told = circles.into_iter().filter(|circle| !circle.is_empty()).map(|circle| {
+        let lines = circle.iter().map(|module| {
+            let needed: Vec<String> = all[module].intersection(&circle).map(|needed| needed.join("::")).collect();
+            format!("{} needs {}\n", module.join("::"), needed.join(", "))
+        });
+        lines.collect::<String>()
+    });
+    told.collect()
+}
+
+#[test]
+fn no_module_of_the_planner_is_in_a_circle_beyond_a_parent_and_its_children() {
+    let all = imports(&root().join("shared/planner/src"));
+    assert!(all.len() > 60, "{}", all.len());
+    let found = circles(&all);
+    assert!(found.is_empty(), "modules that need each other:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found_whether_two_modules_make_it_or_three_and_a_family_is_none() {
+    let module = |name: &str| -> Module { name.split("::").map(ToOwned::to_owned).collect() };
+    let graph = |edges: &[(&str, &str)]| {
+        let mut all: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+        for (from, to) in edges {
+            all.entry(module(to)).or_default();
+            all.entry(module(from)).or_default().insert(module(to));
+        }
+        circles(&all).len()
+    };
+    assert_eq!(graph(&[("a", "b"), ("b", "c")]), 0);
+    assert_eq!(graph(&[("a", "b"), ("b", "a")]), 1);
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("c", "a")]), 1);
+    assert_eq!(graph(&[("a", "a::b"), ("a::b", "a")]), 0, "a parent and its child");
+    assert_eq!(graph(&[("a::b", "a::c"), ("a::c", "a::b")]), 1, "two children without their parent");
+    assert_eq!(graph(&[("a", "a::b"), ("a::b", "a"), ("a::b", "c"), ("c", "a")]), 1, "a stranger in the family");
+}
+
+#[test]
+fn paths_count_wherever_they_stand_but_for_tests() {
+    let module = vec!["home".to_owned()];
+    let mut paths = Paths { module: &module, found: BTreeSet::new() };
+    let source = "use crate::one::{A, two::B as C}; fn f() -> crate::three::D { super::four::g() }
+                  #[cfg(test)] mod tests { use crate::five::E; }";
+    paths.visit_file(&syn::parse_file(source).unwrap());
+    let found: Vec<String> = paths.found.iter().map(|path| path.join("::")).collect();
+    assert_eq!(found, ["four::g", "one::A", "one::two::B", "three::D"]);
+}
