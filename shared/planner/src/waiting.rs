@@ -3,6 +3,8 @@
 mod group_problem;
 mod guard_id;
 mod preflight_problem;
+mod protector;
+mod traffic_change;
 mod words;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub use group_problem::{GroupProblem, NeededProcess};
 pub use guard_id::GuardId;
 pub use preflight_problem::{PreflightCheck, PreflightProblem, RouteProblem};
+pub use protector::Protector;
+pub use traffic_change::TrafficChange;
 
 use crate::ids::{InstanceId, RuleName};
 use crate::policy::Percent;
@@ -128,7 +132,7 @@ pub enum Waiting {
     #[serde(rename = "protection", alias = "protected")]
     #[error("protected by {by}")]
     Protected {
-        by: ForeignText,
+        by: Protector,
         /// Until when, if the protection says so.
         until: Option<Timestamp>,
     },
@@ -193,8 +197,11 @@ pub enum Waiting {
     GuardAlarmMissing { alarm: ForeignText },
     /// Another hand moved the traffic.
     #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
-    #[error("{detail}")]
-    TrafficChangedByOthers { detail: ForeignText },
+    #[error("{change}")]
+    TrafficChangedByOthers {
+        #[serde(alias = "detail")]
+        change: TrafficChange,
+    },
     /// Too few of the new color serve to give it traffic, or more of it.
     #[serde(rename = "color-floor", alias = "color-below-floor")]
     #[error("only {serving} of the new color serve, and {floor} must")]

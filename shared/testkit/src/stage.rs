@@ -12,7 +12,7 @@ use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
-use driftless_planner::explain;
+use driftless_planner::explain::{self, Explanation};
 use driftless_planner::fact::Fact;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
@@ -365,8 +365,23 @@ impl Stage {
 
     /// Decides, checks, and does nothing about it.
     pub fn decide(&self) -> Decision {
+        self.with_input(|input| {
+            let decision = decide(input);
+            let wrong = check::decision(self.record.as_ref(), &decision);
+            assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
+            is_explained(input, &decision);
+            decision
+        })
+    }
+
+    /// What the guards say now.
+    pub fn explain(&self) -> Explanation {
+        self.with_input(explain::explain)
+    }
+
+    fn with_input<T>(&self, ask: impl FnOnce(Input<'_>) -> T) -> T {
         let fleet = fleet();
-        let input = Input {
+        ask(Input {
             fleet: &fleet,
             record: self.record.as_ref(),
             facts: &self.facts,
@@ -375,12 +390,7 @@ impl Stage {
             seen: &self.observation(),
             defaults: &self.defaults,
             now: self.now,
-        };
-        let decision = decide(input);
-        let wrong = check::decision(self.record.as_ref(), &decision);
-        assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
-        is_explained(input, &decision);
-        decision
+        })
     }
 
     /// Commits a decision, and nothing more: what a crash right after the commit leaves.
@@ -457,7 +467,7 @@ impl Stage {
 
 /// Who asks why is told the same decision, and of each guard what the decision went by.
 fn is_explained(input: Input<'_>, decision: &Decision) {
-    let explained = explain(input);
+    let explained = explain::explain(input);
     assert_eq!(explained.decision, *decision);
     for (id, verdicts) in &explained.verdicts {
         let blocking = blocking(verdicts);
