@@ -16,6 +16,7 @@ use driftless_planner::observation::{
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::precondition::{Live, needs};
 use driftless_planner::questions::{self, Known};
+use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::Record;
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use jiff::{SignedDuration, Timestamp};
@@ -149,37 +150,46 @@ impl Names {
         let known = Known { record, has_news: !world.facts.is_empty() };
         let first = questions::first(&self.fleet, &groups, &tagged, known, Some(&self.policy));
         let mut seen = Observation { groups, ..Observation::default() };
-        seen.targets.extend(self.targets(world, &first.targets));
+        let targets = self.targets(world, &first.targets).collect();
+        seen.targets = Reading::of(first.targets.clone(), targets);
         seen.forwards = self.forward(world).into_iter().collect();
         let settings = TargetGroupSettings {
             stickiness: None,
             deregistration_delay: SignedDuration::ZERO,
             slow_start: SignedDuration::ZERO,
         };
-        seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
+        let asked = first.target_group_settings.iter();
+        seen.target_group_settings = asked.map(|arn| (arn.clone(), Some(settings))).collect();
         if first.rules.contains(&self.rule) {
             let findings = world.drifted.iter().map(|(id, at)| (instance_id(*id), finding(*at)));
             seen.compliance.insert(self.rule.clone(), RuleReading::NonCompliant(findings.collect()));
         }
-        seen.templates =
-            self.contents(world).into_iter().filter(|(known, _)| first.templates.contains(known)).collect();
+        let contents: BTreeMap<TemplateVersion, TemplateContent> = self.contents(world).into_iter().collect();
+        let content = |version: &TemplateVersion| (version.clone(), contents.get(version).cloned());
+        seen.templates = first.templates.iter().map(content).collect();
         let newest =
             self.templates.iter().enumerate().map(|(at, own)| (own.template.clone(), newest_version(world, at)));
-        seen.newest_templates = newest.filter(|(template, _)| first.newest_templates.contains(template)).collect();
-        seen.images = tagged.into_iter().map(|image| (image.id.clone(), image)).collect();
-        if first.alarms.iter().any(|pattern| pattern.matches(&self.alarm)) {
-            seen.alarms.insert(self.alarm.clone(), self.alarm(world));
-        }
+        let newest = newest.filter(|(template, _)| first.newest_templates.contains(template));
+        seen.newest_templates = Reading::of(first.newest_templates.clone(), newest.collect());
+        let images = tagged.into_iter().map(|image| (image.id.clone(), image)).collect();
+        seen.images = Reading::of(first.images.clone(), images);
+        let is_asked = first.alarms.iter().any(|pattern| pattern.matches(&self.alarm));
+        let alarm = is_asked.then(|| (self.alarm.clone(), self.alarm(world)));
+        seen.alarms = AlarmReading::of(first.alarms, alarm.into_iter().collect());
         if world.colors.as_ref().is_some_and(|colors| colors.has_turn) {
             seen.account.turns.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
         }
         let second = questions::second(&self.fleet, &seen, record, Some(&self.policy));
-        seen.targets.extend(self.targets(world, &second.targets));
-        let known = |id| Some((instance_id(number(id)?), self.machine(world, number(id)?)?));
-        seen.machines = second.machines.iter().filter_map(known).collect();
-        seen.hook_timeouts = second.hook_timeouts.iter().map(|group| (group.clone(), SignedDuration::ZERO)).collect();
-        let more = self.contents(world).into_iter().filter(|(known, _)| second.templates.contains(known));
-        seen.templates.extend(more);
+        let targets = self.targets(world, &second.targets).collect();
+        seen.targets.extend(Reading::of(second.targets.clone(), targets));
+        let machine = |id: &InstanceId| (id.clone(), number(id).and_then(|number| self.machine(world, number)));
+        seen.machines = second.machines.iter().map(machine).collect();
+        let hooks = second.hook_timeouts.iter();
+        seen.hook_timeouts = hooks.map(|group| (group.clone(), Some(SignedDuration::ZERO))).collect();
+        seen.templates.extend(second.templates.iter().map(content));
+        // No group of a small world is refreshed, and no launch of it fails.
+        seen.refreshes = second.refreshes.into_iter().map(|group| (group, None)).collect();
+        seen.launch_failures = second.launch_failures.into_iter().map(|group| (group, None)).collect();
         seen
     }
 

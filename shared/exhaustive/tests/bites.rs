@@ -51,9 +51,11 @@ fn who_never_lets_the_old_color_go_is_found_out() {
 
 fn takes_all_for_healthy(input: Input<'_>) -> Decision {
     let mut seen = input.seen.clone();
-    for health in seen.targets.values_mut().flat_map(|targets| targets.values_mut()) {
-        *health = TargetHealth::Healthy;
-    }
+    let targets = std::mem::take(&mut seen.targets).into_iter().map(|(arn, targets)| {
+        let all_healthy = |(id, _)| (id, TargetHealth::Healthy);
+        (arn, targets.map(|targets| targets.into_iter().map(all_healthy).collect()))
+    });
+    seen.targets = targets.collect();
     for member in seen.groups.iter_mut().flat_map(|group| &mut group.members) {
         if member.lifecycle == driftless_planner::observation::Lifecycle::Pending {
             member.lifecycle = driftless_planner::observation::Lifecycle::InService;

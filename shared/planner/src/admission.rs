@@ -171,7 +171,7 @@ fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
 
 /// The members that are not known to have been launched before this second.
 fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
-    let launched_at = |id: &InstanceId| draft.input().seen.machines.get(id).map(|machine| machine.launched_at);
+    let launched_at = |id: &InstanceId| draft.input().seen.machines.get(id).found().map(|machine| machine.launched_at);
     let is_recent = |id: &&InstanceId| launched_at(id).is_none_or(|at| at.as_second() >= draft.input().now.as_second());
     group.members.iter().map(|member| &member.id).filter(is_recent).cloned().collect()
 }
@@ -230,7 +230,7 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
 /// No deadline is shorter than the group's own hooks may take: they are how it boots and how it drains.
 fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) -> Policy {
     let mut policy = policy.clone();
-    if let Some(hooks) = draft.input().seen.hook_timeouts.get(&group.name) {
+    if let Some(hooks) = draft.input().seen.hook_timeouts.get(&group.name).found() {
         policy.launch_deadline = policy.launch_deadline.max(*hooks + group.warm_up);
         policy.drain_deadline = policy.drain_deadline.max(*hooks);
     }

@@ -75,10 +75,11 @@ fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) 
         return;
     }
     let TemplateReference::Numbered(template) = &live.template else { return };
-    let Some(image) = draft.input().seen.templates.get(template).and_then(|content| content.image.clone()) else {
+    let Some(image) = draft.input().seen.templates.get(template).found().and_then(|content| content.image.clone())
+    else {
         return;
     };
-    let build = draft.input().seen.images.get(&image).and_then(|image| image.build.clone());
+    let build = draft.input().seen.images.get(&image).found().and_then(|image| image.build.clone());
     let found = Release { template: template.clone(), image, since: draft.input().now, build };
     let from = match &draft.record().release {
         None => None,

@@ -179,16 +179,16 @@ pub(crate) fn live_template<'g>(live: &'g Group, release: &Release) -> Option<&'
 fn newer_template(draft: &Draft<'_>, live: &Group, release: &Release) -> Option<(TemplateVersion, Vec<String>)> {
     let seen = draft.input().seen;
     let template = live_template(live, release)?;
-    let newest = *seen.newest_templates.get(template)?;
+    let newest = *seen.newest_templates.get(template).found()?;
     if newest <= release.template.version {
         return None;
     }
     let version = TemplateVersion { template: template.clone(), version: newest };
-    let content = seen.templates.get(&version)?;
+    let content = seen.templates.get(&version).found()?;
     if content.written_for.is_some() {
         return None;
     }
-    let before = seen.templates.get(&release.template)?;
+    let before = seen.templates.get(&release.template).found()?;
     let names = content.settings.keys().chain(before.settings.keys());
     let mut differs_in: Vec<String> =
         names.filter(|name| content.settings.get(*name) != before.settings.get(*name)).cloned().collect();

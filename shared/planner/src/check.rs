@@ -102,18 +102,18 @@ fn phases(before: Option<&Record>, decision: &Decision) -> Vec<String> {
     let kind =
         |known: &BTreeMap<InstanceId, Replacement>, id: &InstanceId| known.get(id).map(|work| work.phase().kind());
     for id in replacements.keys().chain(decision.next.replacements.keys()).collect::<BTreeSet<_>>() {
-        let steps = decision.history.iter().filter_map(|entry| match &entry.change {
-            Change::Replacement { instance, from, to } if instance == id => Some((*from, *to)),
-            _ => None,
+        let steps = decision.history.iter().filter_map(|entry| {
+            let Change::Replacement { instance, from, to } = &entry.change else { return None };
+            (instance == id).then_some((*from, *to))
         });
         let ends = (kind(replacements, id), kind(&decision.next.replacements, id));
         wrong.extend(chain(REPLACEMENT, ends, steps).err().map(|problem| format!("{id}: {problem}")));
     }
     let kind = |cutover: Option<&Cutover>| cutover.map(|cutover| cutover.phase().kind());
     let ends = (kind(before.and_then(|record| record.cutover.as_ref())), kind(decision.next.cutover.as_ref()));
-    let steps = decision.history.iter().filter_map(|entry| match &entry.change {
-        Change::Cutover { from, to } => Some((*from, *to)),
-        _ => None,
+    let steps = decision.history.iter().filter_map(|entry| {
+        let Change::Cutover { from, to } = &entry.change else { return None };
+        Some((*from, *to))
     });
     wrong.extend(chain(CUTOVER, ends, steps).err().map(|problem| format!("the cutover: {problem}")));
     wrong

@@ -41,26 +41,26 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 /// After so many tries without room a person must say how it goes on.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Brings the cutover one look further, or begins one. What a command ordered comes first.
-pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) {
+/// Brings the cutover one look further, or begins one. What a command ordered comes first. Answers what it waits for.
+pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) -> Option<Waiting> {
     if draft.record().cutover.is_none() {
         start::consider(draft, standing);
     }
     let Some(cutover) = draft.record().cutover.clone() else {
         start::give_turn(draft);
-        return;
+        return None;
     };
     let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
         lost(draft, &cutover);
-        return;
+        return None;
     };
     let sight = Sight { now: draft.input().now, seen, old, new, hold: hold(draft, standing, &cutover) };
     let mut waits = None;
     // Each phase may lead to the next one in the same look; no cutover has more phases than this.
     for _ in 0..16 {
-        let Some(cutover) = draft.record().cutover.clone() else { return };
+        let cutover = draft.record().cutover.clone()?;
         match phase(draft, standing, &sight, &cutover, order.take()) {
             Step::Stay(phase) => {
                 draft.change_cutover(|cutover| cutover.stay(phase));
@@ -77,25 +77,24 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
             Step::To(phase, why) => enter(draft, &sight, &cutover, phase, &why),
             Step::End(outcome, why) => {
                 end(draft, outcome, &why);
-                return;
+                return None;
             }
         }
     }
-    note_waiting(draft, waits);
+    note_waiting(draft, waits.as_ref());
     look_again(draft);
+    waits
 }
 
 /// What it waits for is in the history when it changes.
-fn note_waiting(draft: &mut Draft<'_>, waits: Option<Waiting>) {
+fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
     let Some(cutover) = &draft.record().cutover else { return };
-    let guard = |waiting: &Option<Waiting>| waiting.as_ref().map(Waiting::guard);
-    let is_new = guard(&cutover.waits) != guard(&waits);
+    let is_new = cutover.waits.as_ref().map(Waiting::guard) != waits.map(Waiting::guard);
     let phase = cutover.phase().kind();
-    if let Some(waiting) = waits.as_ref().filter(|_| is_new) {
+    if let Some(waiting) = waits.filter(|_| is_new) {
         draft.history().cutover_waits(phase, waiting.to_string());
     }
-    draft.change_cutover(|cutover| cutover.waits.clone_from(&waits));
-    draft.cutover_waits(waits);
+    draft.change_cutover(|cutover| cutover.waits = waits.cloned());
 }
 
 fn phase(
@@ -111,10 +110,11 @@ fn phase(
     if let Some(step) = alarms::flip_back(draft, sight, cutover) {
         return step;
     }
-    let cutover = &match clock(draft, sight, cutover) {
-        Ok(cutover) => cutover,
-        Err(step) => return step,
-    };
+    let (cutover, exit) = clock(draft, sight, cutover);
+    if let Some(step) = exit {
+        return step;
+    }
+    let cutover = &cutover;
     match cutover.phase().clone() {
         CutoverPhase::Queued => start::queued(draft, standing, sight, cutover),
         CutoverPhase::Preflight => start::preflight(draft, standing, sight, cutover),
@@ -193,27 +193,25 @@ const fn question<'q>(draft: &'q Draft<'q>, standing: &'q Standing<'q>, cutover:
 }
 
 /// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover
-/// with its clocks as they are now.
-fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Result<Cutover, Step> {
+/// with its clocks as they are now, or the step that they make.
+fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> (Cutover, Option<Step>) {
     let goes_back = matches!(
         cutover.phase(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
     );
     let as_it_was = || cutover.clone();
     if goes_back || matches!(cutover.phase(), CutoverPhase::Queued) {
-        return Ok(draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was));
+        return (draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was), None);
     }
     if let Some(waiting) = &sight.hold {
         let since = since_when(draft, sight.now);
-        draft.change_cutover(|cutover| cutover.hold(since));
-        return Err(Step::Wait(cutover.phase().clone(), waiting.clone()));
+        let held = draft.change_cutover(|cutover| cutover.hold(since)).unwrap_or_else(as_it_was);
+        return (held, Some(Step::Wait(cutover.phase().clone(), waiting.clone())));
     }
     let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).unwrap_or_else(as_it_was);
     let is_expired = sight.now >= cutover.deadline();
-    match is_expired.then(|| expired(draft, sight, &cutover)).flatten() {
-        Some(step) => Err(step),
-        None => Ok(cutover),
-    }
+    let exit = is_expired.then(|| expired(draft, sight, &cutover)).flatten();
+    (cutover, exit)
 }
 
 /// A freeze holds from when it was said, not from when it was first seen.

@@ -30,7 +30,8 @@ pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Expla
     images::take_note(draft);
     let orders = commands::follow(draft, &standing);
     pin::advance(draft);
-    cutover::advance(draft, &standing, orders.cutover);
+    let cutover_waits = cutover::advance(draft, &standing, orders.cutover);
+    draft.cutover_waits(cutover_waits);
     replacement::advance_all(draft, &standing, &findings);
     let findings = findings.count_again(draft, &standing);
     quarantine::expire(draft, &standing);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::FleetName;
 use crate::observation::{Group, Observation};
 use crate::policy::{self, Defaults, Policy, PolicyError};
+use crate::reading::Read;
 use crate::template::{TemplateReference, TemplateVersion};
 
 /// The tag that makes a group part of a fleet.
@@ -187,11 +188,13 @@ pub fn obstacles(
     match &live.template {
         TemplateReference::Numbered(version) if known.contains(&Some(version)) => {}
         TemplateReference::Numbered(version) => match seen.templates.get(version) {
-            Some(content) if content.image.is_some() => {}
-            Some(_) => obstacles.push(format!(
+            // Nothing is known against it.
+            Read::NotAsked => {}
+            Read::Found(content) if content.image.is_some() => {}
+            Read::Found(_) => obstacles.push(format!(
                 "{version} names no image by its id: a parameter or a missing image can change behind the release"
             )),
-            None => obstacles.push(format!("{version} of {} does not exist", live.name)),
+            Read::Absent => obstacles.push(format!("{version} of {} does not exist", live.name)),
         },
         TemplateReference::Floating { alias, .. } => obstacles.push(format!(
             "{} uses {alias} of its launch template: pin a numbered version, or the release cannot be told",

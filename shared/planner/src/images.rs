@@ -27,7 +27,7 @@ pub(crate) fn take_note(draft: &mut Draft<'_>) {
 
 /// Whether an alarm is reported to ring which the read does not show ringing yet: it is kept for a moment, and read again.
 fn is_ahead(draft: &Draft<'_>, report: &AlarmFact) -> bool {
-    let read = draft.input().seen.alarms.get(&report.alarm);
+    let read = draft.input().seen.alarms.get(&report.alarm).found();
     report.state == AlarmState::Alarm
         && read.is_some_and(|read| read.since < report.since)
         && draft.input().now < report.since + CONFIRMATION_GRACE
@@ -45,7 +45,7 @@ fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
             draft.history().image(image, ImageAct::Announced, "announced by the pipeline");
             let published = Published { at: report.at, build: report.build.clone() };
             draft.published().insert(image.clone(), published);
-            if !draft.input().seen.images.contains_key(image) {
+            if !draft.input().seen.images.is_asked(image) {
                 // What its tags do not show is read by its id, now that the id is remembered.
                 draft.look_again(draft.input().now);
             }

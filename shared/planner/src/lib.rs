@@ -47,6 +47,7 @@ pub mod precondition;
 mod protection;
 mod quarantine;
 pub mod questions;
+pub mod reading;
 pub mod record;
 pub mod refresh;
 pub mod replacement;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::alarm::Alarm;
 use crate::balancer::{AttachmentApi, Forward, TargetGroupSettings};
-use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId, Zone};
+use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId, Zone};
 use crate::image::Image;
+use crate::reading::{AlarmReading, Read, Reading};
 use crate::refresh::Refresh;
 use crate::template::{TemplateContent, TemplateReference, TemplateVersion};
 use crate::text::ForeignText;
@@ -21,30 +21,29 @@ pub struct Observation {
     /// The forward actions that name a target group of the fleet.
     pub forwards: Vec<Forward>,
     /// Settings of the target groups that were asked for: only a preflight asks.
-    pub target_group_settings: BTreeMap<TargetGroupArn, TargetGroupSettings>,
-    /// The health of each target that is an instance.
-    pub targets: BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
-    /// What Config says now under each rule that was asked for.
+    pub target_group_settings: Reading<TargetGroupArn, TargetGroupSettings>,
+    /// The health of each target that is an instance, of the target groups that were asked.
+    pub targets: Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>,
+    /// What Config says now under each rule that was asked for and answered: `NoSuchRule` is an answer.
     pub compliance: BTreeMap<RuleName, RuleReading>,
-    /// What EC2 says of the instances that were asked for. Absent: EC2 does not know it.
-    pub machines: BTreeMap<InstanceId, Machine>,
+    /// What EC2 says of the instances that were asked for.
+    pub machines: Reading<InstanceId, Machine>,
     /// What each launch template version resolves to.
-    pub templates: BTreeMap<TemplateVersion, TemplateContent>,
+    pub templates: Reading<TemplateVersion, TemplateContent>,
     /// The newest version of each launch template that was asked for.
-    pub newest_templates: BTreeMap<TemplateId, u64>,
-    /// Images of this account that are tagged for the fleet, and those that were asked for by their id. Absent: EC2
-    /// does not know it.
-    pub images: BTreeMap<ImageId, Image>,
-    /// The alarms that were asked for. Absent: CloudWatch does not know it.
-    pub alarms: BTreeMap<AlarmName, Alarm>,
+    pub newest_templates: Reading<TemplateId, u64>,
+    /// Images of this account that are tagged for the fleet, and those that were asked for by their id.
+    pub images: Reading<ImageId, Image>,
+    /// The alarms that were asked for.
+    pub alarms: AlarmReading,
     /// The newest instance refresh of each group that was asked for, whatever its status.
-    pub refreshes: BTreeMap<GroupName, Refresh>,
+    pub refreshes: Reading<GroupName, Refresh>,
     /// The longest time-out of a group's lifecycle hooks, zero where it has none.
-    pub hook_timeouts: BTreeMap<GroupName, SignedDuration>,
+    pub hook_timeouts: Reading<GroupName, SignedDuration>,
     /// What the fleets of this account and region share: read with the record.
     pub account: Account,
     /// AWS's message on the newest failed launch of a group, with its time.
-    pub launch_failures: BTreeMap<GroupName, LaunchFailure>,
+    pub launch_failures: Reading<GroupName, LaunchFailure>,
 }
 
 /// An Auto Scaling group as it is now.
@@ -235,9 +234,19 @@ impl Observation {
     pub fn is_serving(&self, group: &Group, member: &Member) -> bool {
         member.lifecycle == Lifecycle::InService
             && member.healthy
-            && group.target_groups.iter().all(|arn| {
-                self.targets.get(arn).and_then(|targets| targets.get(&member.id)) == Some(&TargetHealth::Healthy)
-            })
+            && group
+                .target_groups
+                .iter()
+                .all(|arn| self.health_of(arn, &member.id) == Read::Found(&TargetHealth::Healthy))
+    }
+
+    /// The health of an instance in a target group. Absent: it is no target there.
+    pub fn health_of(&self, target_group: &TargetGroupArn, instance: &InstanceId) -> Read<&TargetHealth> {
+        match self.targets.get(target_group) {
+            Read::Found(targets) => targets.get(instance).map_or(Read::Absent, Read::Found),
+            Read::Absent => Read::Absent,
+            Read::NotAsked => Read::NotAsked,
+        }
     }
 
     /// How many members of a group serve, not counting one of them.

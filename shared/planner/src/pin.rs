@@ -8,6 +8,7 @@ use crate::action::Action;
 use crate::draft::Draft;
 use crate::ids::{GroupName, InstanceId, TemplateId};
 use crate::observation::{Group, Member, Observation};
+use crate::reading::Read;
 use crate::template::{TemplateReference, TemplateVersion};
 
 /// The alias that means the newest version.
@@ -59,16 +60,19 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
 /// The version that the group runs now. Without anybody who runs it: the one that it would launch.
 fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &str) -> Result<TemplateVersion, String> {
     let name = &group.name;
-    let by_tag = |member: &Member| seen.machines.get(&member.id)?.template.clone();
+    let by_tag = |member: &Member| seen.machines.get(&member.id).found()?.template.clone();
     let running: BTreeSet<Option<TemplateVersion>> =
         group.members.iter().map(|member| member.template.clone().or_else(|| by_tag(member))).collect();
     let running: Vec<Option<TemplateVersion>> = running.into_iter().collect();
     match running.as_slice() {
         [Some(version)] if version.template == *template => Ok(version.clone()),
         [] if alias == LATEST => {
-            let newest = seen.newest_templates.get(template);
-            let newest = newest.ok_or_else(|| format!("{template} of {name} has no version that can be read"))?;
-            Ok(TemplateVersion { template: template.clone(), version: *newest })
+            let newest = match seen.newest_templates.get(template) {
+                Read::Found(newest) => *newest,
+                Read::Absent => return Err(format!("{template} of {name} has no version that can be read")),
+                Read::NotAsked => return Err(format!("the newest version of {template} was not read: ask again")),
+            };
+            Ok(TemplateVersion { template: template.clone(), version: newest })
         }
         [] => Err(format!("{name} has no instance that shows which number {alias} means: write the number by hand")),
         [_] => Err(format!("the instances of {name} do not run {template}: write the number by hand")),

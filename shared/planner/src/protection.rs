@@ -24,7 +24,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
 
 /// A person's tag on an instance, until its expiry.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
-    let reason = draft.input().seen.machines.get(id)?.protect.as_ref()?;
+    let reason = draft.input().seen.machines.get(id).found()?.protect.as_ref()?;
     let until = protection_expiry(reason);
     let holds = until.is_none_or(|until| draft.input().now < until);
     holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })

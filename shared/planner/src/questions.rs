@@ -226,8 +226,8 @@ pub fn second(
     questions.machines.extend(pin::asks_machines(&seen.groups).cloned());
     ask_for_cutover(&mut questions, fleet, seen, record);
     // What the first answers told is not asked again.
-    questions.templates.retain(|version| !seen.templates.contains_key(version));
-    questions.targets.retain(|arn| !seen.targets.contains_key(arn));
+    questions.templates.retain(|version| !seen.templates.is_asked(version));
+    questions.targets.retain(|arn| !seen.targets.is_asked(arn));
     questions
 }
 
@@ -238,7 +238,7 @@ fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Ob
     if let Some(release) = &record.release {
         let newer = live.into_iter().filter_map(|group| {
             let template = candidate::live_template(group, release)?;
-            let version = *seen.newest_templates.get(template)?;
+            let version = *seen.newest_templates.get(template).found()?;
             (version > release.template.version).then(|| TemplateVersion { template: template.clone(), version })
         });
         let newer: Vec<TemplateVersion> = newer.collect();
@@ -277,5 +277,5 @@ fn is_drifted(seen: &Observation, record: Option<&Record>, group: &Group, member
     breaks_a_rule
         || release.is_some_and(|release| crate::drift::runs_other(group, member, release).is_some())
         || record.is_some_and(|record| record.asked_to_replace.contains_key(&member.id))
-        || seen.alarms.values().any(|alarm| alarm.subject.instances == [member.id.clone()])
+        || seen.alarms.found().any(|(_, alarm)| alarm.subject.instances == [member.id.clone()])
 }

@@ -267,9 +267,9 @@ fn withdrawn(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacem
 /// Gives a replacement up for good, and calls a person.
 fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
-    let (drift, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
+    let (reasons, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
     draft.enter(id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
-    draft.tell(News::Stopped { instance: id.clone(), drift, why, failures });
+    draft.tell(News::Stopped { instance: id.clone(), drift: reasons, why, failures });
 }
 
 // ---- what several phases ask -----------------------------------------------------------------------------------------

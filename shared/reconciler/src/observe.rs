@@ -7,6 +7,7 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, Observation, RuleReading, TargetHealth};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::questions::{self, Known};
+use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::Record;
 use futures_util::future::{join_all, join3, join5, try_join_all};
 
@@ -63,17 +64,18 @@ pub async fn observe<P: Ports>(
     )
     .await;
     let tagged = first.images.iter().map(|image| (image.id.clone(), image.clone()));
+    let images = images?.into_iter().chain(tagged).collect();
     let mut seen = Observation {
         groups: first.groups.clone(),
         account: first.stored.account.clone(),
         forwards: forwards?,
-        target_group_settings: settings?,
+        target_group_settings: Reading::of(asked.target_group_settings, settings?),
         targets: targets?,
         compliance,
-        templates: present(templates?),
-        newest_templates: present(newest?),
-        alarms: alarms?,
-        images: images?.into_iter().chain(tagged).collect(),
+        templates: templates?.into_iter().collect(),
+        newest_templates: newest?.into_iter().collect(),
+        alarms: AlarmReading::of(asked.alarms, alarms?),
+        images: Reading::of(asked.images, images),
         ..Observation::default()
     };
     second_round(ports, fleet, record, policy.as_ref(), &mut seen).await?;
@@ -83,7 +85,7 @@ pub async fn observe<P: Ports>(
 /// The health of every target of the fleet that was not read because the decision does not need it: people want to see it.
 pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> Called<()> {
     let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
-    let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.contains_key(arn)).cloned().collect();
+    let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.is_asked(arn)).cloned().collect();
     let read = targets(ports, &unread).await?;
     seen.targets.extend(read);
     Ok(())
@@ -92,8 +94,8 @@ pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> Cal
 async fn targets<P: Ports>(
     ports: &P,
     asked: &BTreeSet<TargetGroupArn>,
-) -> Called<BTreeMap<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
-    let read = asked.iter().map(async |arn| Ok((arn.clone(), ports.target_health(arn).await?)));
+) -> Called<Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
+    let read = asked.iter().map(async |arn| Ok((arn.clone(), Some(ports.target_health(arn).await?))));
     Ok(try_join_all(read).await?.into_iter().collect())
 }
 
@@ -138,19 +140,15 @@ async fn second_round<P: Ports>(
     )
     .await;
     seen.targets.extend(targets?);
-    seen.machines = machines?;
-    seen.refreshes = present(refreshes?);
-    seen.hook_timeouts = hooks?.into_iter().collect();
-    seen.launch_failures = present(failures?);
-    seen.templates.extend(present(templates?));
+    seen.machines = Reading::of(asked.machines, machines?);
+    seen.refreshes = refreshes?.into_iter().collect();
+    seen.hook_timeouts = hooks?.into_iter().map(|(group, timeout)| (group, Some(timeout))).collect();
+    seen.launch_failures = failures?.into_iter().collect();
+    seen.templates.extend(templates?);
     Ok(())
 }
 
 /// One call for all, and none for nothing.
 async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = Called<V>>) -> Called<V> {
     if keys.is_empty() { Ok(V::default()) } else { call.await }
-}
-
-fn present<K: Ord, V>(answers: Vec<(K, Option<V>)>) -> BTreeMap<K, V> {
-    answers.into_iter().filter_map(|(key, answer)| Some((key, answer?))).collect()
 }

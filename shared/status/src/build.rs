@@ -9,7 +9,9 @@ use driftless_planner::ids::{GroupName, ImageId, InstanceId};
 use driftless_planner::input::Input;
 use driftless_planner::notification::{command_about, reason};
 use driftless_planner::observation::{FreezeScope, Group, Observation};
-use driftless_planner::record::{CandidateReason, CutoverPhase, DriftReason, Phase, Record, Release, Replacement};
+use driftless_planner::record::{
+    CandidateReason, Cutover, CutoverPhase, DriftReason, Phase, Record, Release, Replacement,
+};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::ForeignText;
 use driftless_planner::waiting::Waiting;
@@ -148,7 +150,7 @@ fn remember(status: &mut FleetStatus, record: &Record) {
 }
 
 fn images(input: Input<'_>, explained: &Explanation) -> Vec<ImageStatus> {
-    let read = input.seen.images.values();
+    let read = input.seen.images.found().map(|(_, image)| image);
     let others = read.filter(|image| {
         input.record.and_then(|record| record.release.as_ref()).is_none_or(|own| own.image != image.id)
     });
@@ -225,8 +227,8 @@ fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Op
         coming.or_else(|| releases.find_map(of_release))
     });
     known.or_else(|| {
-        let image = input.seen.templates.get(template)?.image.clone()?;
-        let build = input.seen.images.get(&image).and_then(|image| image.build.clone());
+        let image = input.seen.templates.get(template).found()?.image.clone()?;
+        let build = input.seen.images.get(&image).found().and_then(|image| image.build.clone());
         Some((image, build))
     })
 }
@@ -355,7 +357,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) 
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
-    let phase = under_way.map(|cutover| cutover.phase());
+    let phase = under_way.map(Cutover::phase);
     if let Some(CutoverPhase::NeedsOperator { why }) = phase {
         return (State::NeedsOperator, why.clone());
     }

@@ -119,7 +119,7 @@ pub(crate) fn cutover(
     let cutover = committed.or(next)?;
     // What holds it is known as soon as it is read; the record learns of it with the next commit.
     let held_since = next.filter(|next| next.id == cutover.id && next.phase().name() == cutover.phase().name());
-    let held_since = held_since.and_then(|next| next.held_since());
+    let held_since = held_since.and_then(Cutover::held_since);
     let ends_at = explained.phase_ends_at.filter(|_| committed.is_some());
     let left = ends_at.map(|end| end.duration_since(held_since.unwrap_or(now)).max(SignedDuration::ZERO).as_secs());
     let is_held = held_since.is_some();
@@ -168,7 +168,7 @@ fn deadline(cutover: &Cutover) -> Option<Timestamp> {
 }
 
 fn refreshed(cutover: &Cutover, seen: &Observation) -> Option<u8> {
-    let refresh = seen.refreshes.get(&cutover.new_group)?;
+    let refresh = seen.refreshes.get(&cutover.new_group).found()?;
     let is_of_this =
         cutover.route == Route::Rolling && refresh.template.is_some() && refresh.template == cutover.template;
     is_of_this.then_some(refresh.percentage)

@@ -24,6 +24,7 @@ use driftless_planner::observation::{
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
+use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::{CutoverPhase, Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
@@ -310,45 +311,47 @@ impl Stage {
         let known = Known { record: self.record.as_ref(), has_news: !self.facts.is_empty() };
         let first = questions::first(&fleet(), &self.groups, &self.tagged(), known, policy);
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
-        seen.targets = self.targets(&first.targets);
+        seen.targets = Reading::of(first.targets.clone(), self.targets(&first.targets));
         seen.forwards = self.forwards();
         for rule in first.rules.iter().filter(|rule| !self.unread.contains(rule)) {
             let reading = self.compliance.get(rule).cloned().map_or(RuleReading::NoSuchRule, RuleReading::NonCompliant);
             seen.compliance.insert(rule.clone(), reading);
         }
-        let asked = self.templates.iter().filter(|(version, _)| first.templates.contains(*version));
-        seen.templates = asked.map(|(version, content)| (version.clone(), content.clone())).collect();
+        let content = |version: &TemplateVersion| (version.clone(), self.templates.get(version).cloned());
+        seen.templates = first.templates.iter().map(content).collect();
         let is_asked = |image: &&Image| first.images.contains(&image.id);
         let images = self.tagged().into_iter().chain(self.images.iter().filter(is_asked).cloned());
-        seen.images = images.map(|image| (image.id.clone(), image)).collect();
+        let images = images.map(|image| (image.id.clone(), image)).collect();
+        seen.images = Reading::of(first.images.clone(), images);
         let newest = |template: &TemplateId| {
             let versions = self.templates.keys().filter(|version| version.template == *template);
             versions.map(|version| version.version).max()
         };
-        let newest = first.newest_templates.iter().filter_map(|template| Some((template.clone(), newest(template)?)));
+        let newest = first.newest_templates.iter().map(|template| (template.clone(), newest(template)));
         seen.newest_templates = newest.collect();
         let settings = TargetGroupSettings {
             stickiness: self.stickiness,
             deregistration_delay: crate::mins(5),
             slow_start: SignedDuration::ZERO,
         };
-        seen.target_group_settings = first.target_group_settings.iter().map(|arn| (arn.clone(), settings)).collect();
+        let asked = first.target_group_settings.iter();
+        seen.target_group_settings = asked.map(|arn| (arn.clone(), Some(settings))).collect();
         let second = questions::second(&fleet(), &seen, self.record.as_ref(), policy);
-        seen.targets.extend(self.targets(&second.targets));
-        let more = self.templates.iter().filter(|(version, _)| second.templates.contains(*version));
-        seen.templates.extend(more.map(|(version, content)| (version.clone(), content.clone())));
-        let known = |id: &InstanceId| Some((id.clone(), self.machines.get(id)?.clone()));
-        seen.machines = second.machines.iter().filter_map(known).collect();
-        let asked = self.refreshes.iter().filter(|(group, _)| second.refreshes.contains(*group));
-        seen.refreshes = asked.map(|(group, refresh)| (group.clone(), refresh.clone())).collect();
+        seen.targets.extend(Reading::of(second.targets.clone(), self.targets(&second.targets)));
+        seen.templates.extend(second.templates.iter().map(content));
+        let machine = |id: &InstanceId| (id.clone(), self.machines.get(id).cloned());
+        seen.machines = second.machines.iter().map(machine).collect();
+        let refresh = |group: &GroupName| (group.clone(), self.refreshes.get(group).cloned());
+        seen.refreshes = second.refreshes.iter().map(refresh).collect();
         let hooks = second.hook_timeouts.iter();
-        seen.hook_timeouts = hooks.map(|group| (group.clone(), self.hook_timeout)).collect();
+        seen.hook_timeouts = hooks.map(|group| (group.clone(), Some(self.hook_timeout))).collect();
         seen.account = self.account.clone();
         let is_asked = |name: &AlarmName| first.alarms.iter().any(|pattern| pattern.matches(name));
         let alarms = self.alarms.iter().filter(|(name, _)| is_asked(name));
-        seen.alarms = alarms.map(|(name, alarm)| (name.clone(), alarm.clone())).collect();
-        let failures = self.launch_failures.iter().filter(|(group, _)| second.launch_failures.contains(*group));
-        seen.launch_failures = failures.map(|(group, failure)| (group.clone(), failure.clone())).collect();
+        let alarms = alarms.map(|(name, alarm)| (name.clone(), alarm.clone())).collect();
+        seen.alarms = AlarmReading::of(first.alarms.clone(), alarms);
+        let failure = |group: &GroupName| (group.clone(), self.launch_failures.get(group).cloned());
+        seen.launch_failures = second.launch_failures.iter().map(failure).collect();
         seen
     }
 

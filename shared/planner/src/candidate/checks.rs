@@ -67,8 +67,9 @@ impl<'q> Applicant<'q> {
         release: &'q Release,
     ) -> impl Iterator<Item = Applicant<'q>> {
         let images = &draft.input().seen.images;
-        let own = images.get(&release.image);
-        images.values().filter(|image| image.id != release.image).map(move |image| {
+        let own = images.get(&release.image).found();
+        let others = images.found().map(|(_, image)| image).filter(|image| image.id != release.image);
+        others.map(move |image| {
             let announced = draft.record().memory.published.get(&image.id);
             let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
             Applicant { draft, policy, release, image, build, is_announced: announced.is_some(), own }

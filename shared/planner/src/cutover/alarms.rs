@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::ids::AlarmName;
 use crate::notification::Condition;
 use crate::observation::Group;
+use crate::reading::Read;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{PreflightProblem, Waiting};
 
@@ -26,7 +27,7 @@ fn guards<'a>(sight: &Sight<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a
     sight
         .seen
         .alarms
-        .iter()
+        .found()
         .filter(move |(name, _)| patterns.iter().any(|pattern| pattern.matches(name)))
         .filter(|(_, alarm)| alarm.subject.instances.is_empty())
 }
@@ -55,12 +56,11 @@ pub(crate) fn step_time(sight: &Sight<'_>, cutover: &Cutover) -> SignedDuration 
 
 /// An alarm of the policy's that does not exist, by its name.
 fn missing(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
-    let exists = |pattern: &AlarmPattern| sight.seen.alarms.keys().any(|name| pattern.matches(name));
     cutover
         .policy
         .alarms()
         .find(|pattern| match pattern {
-            AlarmPattern::Name(_) => !exists(pattern),
+            AlarmPattern::Name(_) => sight.seen.alarms.of_pattern(pattern) == Read::Absent,
             // Alarms that are made with each instance need not be there.
             AlarmPattern::Prefix(_) => false,
         })

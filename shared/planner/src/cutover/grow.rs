@@ -171,7 +171,7 @@ pub(crate) fn lost(sight: &Sight<'_>, cutover: &Cutover) -> usize {
 
 /// A failed launch of the new color since it began to come up.
 fn launch_failure<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
-    sight.seen.launch_failures.get(&sight.new.name).filter(|failure| failure.at >= cutover.since())
+    sight.seen.launch_failures.get(&sight.new.name).found().filter(|failure| failure.at >= cutover.since())
 }
 
 /// The newest failed launch, where AWS had no room for it.

@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::guards::{refresh_under_way, suspended};
 use crate::image::ImageState;
 use crate::observation::{Group, Lifecycle, Observation};
+use crate::reading::Read;
 use crate::record::{Cutover, FleetBounds, LedgerEntry, Route};
 use crate::template::TemplateReference;
 use crate::waiting::{PreflightCheck, PreflightProblem};
@@ -88,12 +89,12 @@ pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightVerdict> {
 pub(super) fn hook_timeout_if_read(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &sight.seen.target_group_settings;
     let are_known = match &cutover.route {
-        Route::Weighted { old, new, .. } => settings.contains_key(old) && settings.contains_key(new),
-        Route::Shared { target_group, .. } => settings.contains_key(target_group),
+        Route::Weighted { old, new, .. } => settings.is_asked(old) && settings.is_asked(new),
+        Route::Shared { target_group, .. } => settings.is_asked(target_group),
         Route::None | Route::Rolling => true,
     };
     let hook_timeouts = &sight.seen.hook_timeouts;
-    let longest = hook_timeouts.get(&sight.old.name)?.max(hook_timeouts.get(&sight.new.name)?);
+    let longest = hook_timeouts.get(&sight.old.name).found()?.max(hook_timeouts.get(&sight.new.name).found()?);
     are_known.then_some(*longest)
 }
 
@@ -132,16 +133,21 @@ fn is_way_back_launchable(known: &Known<'_>) -> CheckAnswer {
     let (seen, release) = (known.sight.seen, &known.cutover.rollback_to);
     let image = release.image.clone();
     match seen.images.get(&image).map(|image| &image.state) {
-        Some(ImageState::Available) => {}
-        Some(ImageState::Pending) => return Blocks(PreflightProblem::WayBackPending { image }),
-        Some(ImageState::Unavailable(state)) => {
+        Read::Found(ImageState::Available) => {}
+        Read::Found(ImageState::Pending) => return Blocks(PreflightProblem::WayBackPending { image }),
+        Read::Found(ImageState::Unavailable(state)) => {
             return Blocks(PreflightProblem::WayBackUnavailable { image, state: state.clone() });
         }
-        None => return Blocks(PreflightProblem::WayBackImageGone { image }),
+        Read::Absent => return Blocks(PreflightProblem::WayBackImageGone { image }),
+        // What was not read lets nothing begin.
+        Read::NotAsked => return Blocks(PreflightProblem::WayBackImageUnread { image }),
     }
-    let template = &release.template;
-    let is_gone = !seen.templates.contains_key(template);
-    is_gone.then(|| PreflightProblem::WayBackTemplateGone { template: template.clone() }).into()
+    let template = release.template.clone();
+    match seen.templates.get(&template) {
+        Read::Found(_) => Agrees,
+        Read::Absent => Blocks(PreflightProblem::WayBackTemplateGone { template }),
+        Read::NotAsked => Blocks(PreflightProblem::WayBackTemplateUnread { template }),
+    }
 }
 
 fn clients_let_go(known: &Known<'_>) -> CheckAnswer {
@@ -154,7 +160,8 @@ fn clients_let_go(known: &Known<'_>) -> CheckAnswer {
 fn longest_stickiness(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let Route::Weighted { place, new, old } = &cutover.route else { return None };
     let of_action = sight.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
-    let of_targets = [new, old].map(|arn| sight.seen.target_group_settings.get(arn).and_then(|known| known.stickiness));
+    let of_targets =
+        [new, old].map(|arn| sight.seen.target_group_settings.get(arn).found().and_then(|known| known.stickiness));
     of_targets.into_iter().chain([of_action]).flatten().max()
 }
 

@@ -17,7 +17,7 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// The refresh that rolls out this template version, which was started for this cutover.
 fn refresh_to<'a>(sight: &Sight<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
-    let newest = sight.seen.refreshes.get(&sight.new.name)?;
+    let newest = sight.seen.refreshes.get(&sight.new.name).found()?;
     let is_of_this = newest.started_at + CLOCKS_DIFFER >= cutover.started_at;
     (is_of_this && newest.template.as_ref() == Some(template)).then_some(newest)
 }

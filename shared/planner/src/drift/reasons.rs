@@ -33,7 +33,7 @@ pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceI
         // Work ends under the policy that it was admitted with.
         let admitted = under_way.and_then(|work| work.phase().surge()).map(|surge| &surge.policy);
         let max_age = admitted.map_or_else(|| policy.and_then(|policy| policy.max_age), |policy| policy.max_age);
-        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id), max_age, draft.input().now)) {
+        if max_age.is_some_and(|max_age| is_older(seen.machines.get(&member.id).found(), max_age, draft.input().now)) {
             note(DriftReason::Age);
         }
         let patterns = policy.into_iter().flat_map(Policy::alarms);
@@ -58,7 +58,7 @@ pub(super) fn can_be_told(draft: &Draft<'_>, standing: &Standing<'_>, id: &Insta
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
             standing.live.is_some() && draft.record().release.is_some() && !is_moving(draft.record())
         }
-        DriftReason::Age => draft.input().seen.machines.contains_key(id),
+        DriftReason::Age => draft.input().seen.machines.get(id).is_found(),
         // Rules are asked about one by one, and the other two are on record.
         DriftReason::Rule(_) | DriftReason::Alarm(_) | DriftReason::Operator { .. } => true,
     }
@@ -95,7 +95,7 @@ fn ringing_for<'s>(
             || under_way.is_some_and(|work| work.drift.contains(&DriftReason::Alarm(name.clone())))
     };
     let rings = |alarm: &Alarm| alarm.state == AlarmState::Alarm && alarm.subject.instances == [id.clone()];
-    seen.alarms.iter().filter(|(name, alarm)| rings(alarm) && is_listed(name)).map(|(name, _)| name).collect()
+    seen.alarms.found().filter(|(name, alarm)| rings(alarm) && is_listed(name)).map(|(name, _)| name).collect()
 }
 
 /// The alarms that are asked about: those of the list, and those for which an instance is on record.

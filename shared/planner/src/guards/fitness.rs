@@ -14,6 +14,6 @@ pub(crate) fn suspended(group: &Group) -> Option<GroupProblem> {
 
 /// An instance refresh of whoever.
 pub(crate) fn refresh_under_way(group: &Group, seen: &Observation) -> Option<GroupProblem> {
-    let is_under_way = seen.refreshes.get(&group.name).is_some_and(|refresh| refresh.status.is_under_way());
+    let is_under_way = seen.refreshes.get(&group.name).found().is_some_and(|refresh| refresh.status.is_under_way());
     is_under_way.then(|| GroupProblem::RefreshUnderWay { group: group.name.clone() })
 }

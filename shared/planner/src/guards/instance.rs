@@ -11,6 +11,7 @@ use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::policy::{Policy, ReplaceBy};
 use crate::protection::protection;
 use crate::quarantine;
+use crate::reading::Read;
 use crate::record::{DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped};
 use crate::replacement::{back_off_until, serves_nobody, serving_after};
 use crate::template::TemplateReference;
@@ -84,7 +85,7 @@ fn not_at_size(instance: &Instance<'_>) -> Option<GroupProblem> {
 
 /// What came since a launch was asked for that has not answered may be its successor, which is judged by that replacement.
 pub(super) fn is_no_successor(instance: &Instance<'_>) -> GuardAnswer {
-    let launched_at = instance.draft.input().seen.machines.get(instance.id).map(|machine| machine.launched_at);
+    let launched_at = instance.draft.input().seen.machines.get(instance.id).found().map(|machine| machine.launched_at);
     let awaits_it = |replacement: &Replacement| {
         let Phase::Launching(surge) = replacement.phase() else { return false };
         // EC2 tells launch times in whole seconds.
@@ -196,11 +197,9 @@ pub(super) fn is_in_service(instance: &Instance<'_>) -> GuardAnswer {
     if member.lifecycle != Lifecycle::InService {
         return Blocks(Waiting::NotInService { state: lifecycle_word(member) });
     }
-    let targets = &instance.draft.input().seen.targets;
-    let fails = instance.group.target_groups.iter().any(|arn| {
-        let health = targets.get(arn).and_then(|targets| targets.get(&member.id));
-        matches!(health, Some(TargetHealth::Unhealthy(_)))
-    });
+    let seen = instance.draft.input().seen;
+    let is_unhealthy = |arn| matches!(seen.health_of(arn, &member.id), Read::Found(TargetHealth::Unhealthy(_)));
+    let fails = instance.group.target_groups.iter().any(is_unhealthy);
     (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() }).into()
 }
 
@@ -218,7 +217,7 @@ pub(super) fn floor_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
 /// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted
 /// before, or looked so.
 pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
-    let is_asked = instance.draft.input().seen.hook_timeouts.contains_key(&instance.group.name);
+    let is_asked = instance.draft.input().seen.hook_timeouts.is_asked(&instance.group.name);
     (!is_asked).then_some(Waiting::HooksUnread).into()
 }
 

@@ -357,32 +357,31 @@ pub fn change(
 ) -> Option<Change> {
     Some(match kind {
         ChangeKind::Replacement => {
-            Change::Replacement { instance: instance?, from: before(from)?, to: to.parse().ok()? }
+            Change::Replacement { instance: instance?, from: before(from).ok()?, to: to.parse().ok()? }
         }
         ChangeKind::Evidence => Change::Evidence { instance: instance?, phase: from.parse().ok()?, kept: evidence? },
         ChangeKind::SurplusKept => Change::SurplusKept { instance: instance? },
         ChangeKind::Quarantine => Change::Quarantine { instance: instance?, is_kept: one_of(to, QUARANTINED, LET_GO)? },
         ChangeKind::Finding => Change::Finding { instance: instance? },
-        ChangeKind::Cutover => Change::Cutover { from: before(from)?, to: to.parse().ok()? },
+        ChangeKind::Cutover => Change::Cutover { from: before(from).ok()?, to: to.parse().ok()? },
         ChangeKind::CutoverWaits => Change::CutoverWaits { phase: from.parse().ok()? },
         ChangeKind::Condition if from.is_empty() => Change::Condition { key: to.to_owned(), is_over: false },
         ChangeKind::Condition if to == OVER => Change::Condition { key: from.to_owned(), is_over: true },
-        ChangeKind::Condition => return None,
         ChangeKind::RuleBreaker => Change::RuleBreaker { is_open: one_of(to, RULE_BREAKER_OPEN, CLOSED)? },
         ChangeKind::Command => Change::Command { command: from.to_owned(), is_done: one_of(to, DONE, NOT_DONE)? },
         ChangeKind::Setting if to == SETTLED => Change::Setting { setting: from.to_owned(), instance },
-        ChangeKind::Setting => return None,
+        ChangeKind::Condition | ChangeKind::Setting => return None,
         ChangeKind::Image if from.is_empty() => {
             Change::Image { image: to.parse().ok()?, change: ImageChange::Announced }
         }
         ChangeKind::Image => Change::Image { image: from.parse().ok()?, change: to.parse().ok()? },
-        ChangeKind::Adoption => Change::Adoption { from: before(from)?, to: to.parse().ok()? },
+        ChangeKind::Adoption => Change::Adoption { from: before(from).ok()?, to: to.parse().ok()? },
     })
 }
 
-/// What was before. None: it cannot be read.
-fn before<T: std::str::FromStr>(from: &str) -> Option<Option<T>> {
-    if from.is_empty() { Some(None) } else { from.parse().ok().map(Some) }
+/// What was before, where something was. Err: it cannot be read.
+fn before<T: std::str::FromStr>(from: &str) -> Result<Option<T>, T::Err> {
+    if from.is_empty() { Ok(None) } else { from.parse().map(Some) }
 }
 
 /// Whether it is the one word, or the other.

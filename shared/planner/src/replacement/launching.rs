@@ -40,7 +40,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
         let why = format!("{successor} was launched");
         return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
     }
-    if let Some(failure) = draft.input().seen.launch_failures.get(&context.group.name)
+    if let Some(failure) = draft.input().seen.launch_failures.get(&context.group.name).found()
         && surge.method == SurgeMethod::RaiseDesired
         && failure.at >= surge.admitted_at
     {

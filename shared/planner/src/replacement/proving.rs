@@ -8,6 +8,7 @@ use crate::history::Evidence;
 use crate::ids::InstanceId;
 use crate::ledger::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};
+use crate::reading::Read;
 use crate::record::{Phase, Proving, Replacement, Retiring, Setting, Surge, WithdrawReason};
 use crate::waiting::Waiting;
 
@@ -100,13 +101,12 @@ pub(crate) fn floor(
 pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -> bool {
     let seen = draft.input().seen;
     let Some(member) = group.member(id) else { return true };
-    let gets_nothing =
-        group.target_groups.iter().any(|arn| match seen.targets.get(arn).and_then(|targets| targets.get(id)) {
-            Some(
-                TargetHealth::Initial | TargetHealth::Unhealthy(_) | TargetHealth::Draining | TargetHealth::Unused,
-            ) => true,
-            Some(TargetHealth::Healthy | TargetHealth::Unavailable) | None => false,
-        });
+    let gets_nothing = group.target_groups.iter().any(|arn| match seen.health_of(arn, id) {
+        Read::Found(
+            TargetHealth::Initial | TargetHealth::Unhealthy(_) | TargetHealth::Draining | TargetHealth::Unused,
+        ) => true,
+        Read::Found(TargetHealth::Healthy | TargetHealth::Unavailable) | Read::Absent | Read::NotAsked => false,
+    });
     let is_idle = member.lifecycle != Lifecycle::InService || gets_nothing;
     is_idle && seen.serving_without(group, id) > 0
 }
@@ -119,7 +119,7 @@ pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &Context<'_, '_>, su
         findings: replacement.findings.clone(),
         group: replacement.group.clone(),
         zone: replacement.zone.clone(),
-        machine: seen.machines.get(context.id).cloned(),
+        machine: seen.machines.get(context.id).found().cloned(),
         detected_at: replacement.detected_at,
         successor: successor.cloned(),
         guards: vec![

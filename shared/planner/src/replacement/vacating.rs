@@ -154,12 +154,12 @@ fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, refilling: 
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
     let is_smaller = group.desired < refilling.surge.base_desired && active >= group.desired;
-    is_smaller && group.active().all(|member| draft.input().seen.machines.contains_key(&member.id))
+    is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
 /// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
 fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
-    let failure = draft.input().seen.launch_failures.get(&context.group.name);
+    let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= refilling.surge.admitted_at)
         && classify(failure.message.as_str()) == LaunchFault::Capacity
     {

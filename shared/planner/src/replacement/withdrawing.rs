@@ -108,7 +108,7 @@ fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withd
         // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
         context.now >= withdrawing.deadline
     } else {
-        group.active().all(|member| draft.input().seen.machines.contains_key(&member.id))
+        group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
     };
     if is_settled {
         // All that run are known, and none came with this surge: the capacity is someone else's.
@@ -151,7 +151,7 @@ pub(crate) fn newest_since(
     refused: Option<&Refused>,
 ) -> Option<InstanceId> {
     let launched = context.group.active().filter_map(|member| {
-        let machine = draft.input().seen.machines.get(&member.id)?;
+        let machine = draft.input().seen.machines.get(&member.id).found()?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
             && !surge.there_before.contains(&member.id);

@@ -60,6 +60,10 @@ pub enum PreflightProblem {
     WayBackImageGone { image: ImageId },
     #[error("the way back is not launchable: {template} does not exist")]
     WayBackTemplateGone { template: TemplateVersion },
+    #[error("whether {image} can be launched is read at the next look")]
+    WayBackImageUnread { image: ImageId },
+    #[error("whether {template} can be launched is read at the next look")]
+    WayBackTemplateUnread { template: TemplateVersion },
     #[error(
         "clients stick to their target group for {longest:#}, longer than driftless:bake and keep-warm together \
          ({watched:#}): some would still be sent to the old color when it goes"

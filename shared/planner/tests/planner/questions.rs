@@ -2,6 +2,7 @@
 
 use driftless_planner::observation::Observation;
 use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
+use driftless_planner::reading::Reading;
 use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, content, fleet, image_id, target_group, version};
 
@@ -43,7 +44,7 @@ fn who_serves_is_asked_as_soon_as_an_instance_has_drifted_and_as_long_as_it_is_o
     let mut stage = at_rest();
     stage.drift(1);
     let mut seen = stage.observation();
-    seen.targets.clear();
+    seen.targets = Reading::none();
     assert_eq!(second(&stage, &seen).targets, [target_group("app")].into());
     stage.look();
     assert_eq!(first(&stage, false).targets, [target_group("app")].into());

@@ -97,7 +97,7 @@ fn of_instances() -> Vec<Reason> {
         (
             Waiting::BreakerOpen { drifted: 3, members: 4, limit },
             Some("breaker-open"),
-            "the breaker is open: 3 of 4 drifted at once, more than 25%",
+            "the breaker is open: 3 of 4 drifted at once, more than 25 %",
         ),
         (
             Waiting::RuleBreakerOpen { rule: "approved".parse().unwrap(), fleets: 3 },
@@ -316,6 +316,14 @@ fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() 
         (
             Problem::WayBackUnavailable { image: image.clone(), state: "failed".into() },
             "the way back is not launchable: ami-00000000000000001 is failed",
+        ),
+        (
+            Problem::WayBackImageUnread { image: image.clone() },
+            "whether ami-00000000000000001 can be launched is read at the next look",
+        ),
+        (
+            Problem::WayBackTemplateUnread { template: template.clone() },
+            "whether lt-00000000000000001 version 1 can be launched is read at the next look",
         ),
         (Problem::WayBackImageGone { image }, "the way back is not launchable: ami-00000000000000001 does not exist"),
         (

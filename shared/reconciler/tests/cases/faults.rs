@@ -1,7 +1,7 @@
 //! The world as it is: other hands, calls that are refused, instances that are gone, and deliveries in any order.
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::record::Phase;
+use driftless_planner::record::{Phase, Replacement};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::faults::{Fate, Rates};
@@ -18,7 +18,7 @@ fn proving(world: &World) {
     drifted(world, 1);
     world.run_until(|world| {
         let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
-        matches!(record.and_then(|record| record.replacements.get(&instance(1))).map(|work| work.phase()),
+        matches!(record.and_then(|record| record.replacements.get(&instance(1))).map(Replacement::phase),
             Some(Phase::Proving(proving)) if proving.healthy_since.is_some())
     });
 }

@@ -84,7 +84,7 @@ fn is_not_vetoed(world: &World, group: &GroupName, image: &ImageId) -> Result<()
 
 /// A refresh rolls out no vetoed image, but where it goes back.
 pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersion) -> Result<(), Violation> {
-    let phase = record(world, group).and_then(|record| record.cutover.as_ref()).map(|cutover| cutover.phase());
+    let phase = record(world, group).and_then(|record| record.cutover.as_ref()).map(Cutover::phase);
     if matches!(phase, Some(CutoverPhase::RollingBack { .. })) {
         return Ok(());
     }

@@ -193,7 +193,7 @@ impl Look<'_> {
 
     fn replacement(&self, instance: &InstanceRef) -> Option<&Phase> {
         let id = self.cast.instance(&self.world.cloud, instance)?;
-        Some(&self.record(&instance.group.fleet)?.replacements.get(id)?.phase())
+        Some(self.record(&instance.group.fleet)?.replacements.get(id)?.phase())
     }
 
     /// The guard that holds an instance back.

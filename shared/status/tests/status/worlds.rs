@@ -5,6 +5,7 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::input::Input;
 use driftless_planner::observation::Group;
+use driftless_planner::reading::Reading;
 use driftless_status::model::{LeaseStatus, NextWake};
 use driftless_status::{FleetStatus, status};
 use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, pair_that_shares, pair_without_balancer, secs, t0};
@@ -15,7 +16,8 @@ pub(crate) fn said(stage: &Stage) -> FleetStatus {
     // People want to see who serves, also where no decision needs it.
     let mut seen = stage.observation();
     let all = stage.groups.iter().flat_map(|group| group.target_groups.iter().cloned()).collect();
-    seen.targets.extend(stage.targets(&all));
+    let read = stage.targets(&all);
+    seen.targets.extend(Reading::of(all, read));
     let input = Input {
         fleet: &fleet,
         record: stage.record.as_ref(),
