@@ -37,10 +37,24 @@ def words_in(file, start, end):
     return re.findall(r'"([^"]*)"', part)
 
 
+def variants(file, enum):
+    """The words of an enum of the planner whose variants are said in kebab-case, but for those that say another word."""
+    source = (ROOT / "shared" / "planner" / "src" / file).read_text()
+    body = source.split(f"pub enum {enum} {{", 1)[1].split("\n}", 1)[0]
+    found = re.findall(r'(?m)(?:^    #\[strum_discriminants\(strum\(serialize = "([^"]+)"\)\)\]\n)?^    ([A-Z]\w*)', body)
+    return [said or re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower() for said, name in found]
+
+
+def guards():
+    """The names of the guards, each once, from the page that a test of the planner holds to its list of names."""
+    tables = (ROOT / "docs" / "guards.md").read_text().split("## Earlier names", 1)[0]
+    return sorted(set(re.findall(r"(?m)^\| `([^`]*)` \|", tables)))
+
+
 # Dimensions whose values are words of the planner's own: closed sets, held to its source.
 BY_OWN_WORDS = {
-    ("Waiting", ("Reason",)): words_in("decision.rs", "const fn guard", "/// When it may change"),
-    ("CutoverPhaseSeconds", ("Phase",)): words_in("record/cutover.rs", "impl CutoverPhase", "impl CutoverOutcome"),
+    ("Waiting", ("Reason",)): guards(),
+    ("CutoverPhaseSeconds", ("Phase",)): variants("record/cutover.rs", "CutoverPhase"),
     ("Replacements", ("Outcome",)): words_in("measure.rs", "REPLACEMENT_OUTCOMES", ";\n\n"),
 }
 

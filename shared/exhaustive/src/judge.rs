@@ -275,7 +275,13 @@ pub fn is_settled(world: &World, record: &Record) -> bool {
                 | Waiting::PolicyInvalid { .. }
                 | Waiting::WindowClosed { .. }
                 | Waiting::CutoverUnderWay
+                | Waiting::RuleMissing
+                | Waiting::SetupUnfit { .. }
                 | Waiting::GroupNotFit { .. }
+                | Waiting::MayBeSuccessor { .. }
+                | Waiting::DriftUnread
+                | Waiting::HooksUnread
+                | Waiting::Gone
                 | Waiting::RuleBreakerOpen { .. }
                 | Waiting::BackOff { .. }
                 | Waiting::CapacityShort { .. }

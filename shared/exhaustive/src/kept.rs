@@ -109,7 +109,7 @@ fn of_phase(phase: &mut Phase, words: &mut String) {
     match phase {
         Phase::Blocked(waiting) => {
             // The next look judges it anew. Which guard it was decides whether that is news.
-            words.push_str(waiting.guard());
+            words.push_str(waiting.guard().into());
             *waiting = Waiting::Observed;
         }
         Phase::Stopped(stopped) => stopped.at = Timestamp::UNIX_EPOCH,
@@ -175,7 +175,7 @@ fn of_cutover(cutover: &mut Cutover, words: &mut String) {
     cutover.started_at = Timestamp::UNIX_EPOCH;
     cutover.rollback_to.since = Timestamp::UNIX_EPOCH;
     if let Some(waiting) = cutover.waits.take() {
-        words.push_str(waiting.guard());
+        words.push_str(waiting.guard().into());
     }
     cutover.change_data(|phase, clocks| of_clocks(phase, clocks, words));
 }

@@ -8,17 +8,23 @@ use jiff::Timestamp;
 use crate::adopt::Standing;
 use crate::draft::Draft;
 use crate::drift::Findings;
-use crate::explain::Verdict;
-use crate::guards::{bases, launches_by_desired, refusal, verdicts};
+use crate::guards::{
+    GuardVerdict, Question, Refusal, bases, lacks_hooks, launches_by_desired, looks_at_the_instance, refusal, verdicts,
+};
 use crate::ids::{InstanceId, Zone};
-use crate::notification::News;
+use crate::limits::LOOK_MIN;
+use crate::notification::{Condition, News};
 use crate::observation::Group;
-use crate::policy::{Policy, ReplaceBy};
+use crate::observed;
+use crate::policy::{Mode, Policy, ReplaceBy};
 use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Vacating};
 use crate::waiting::Waiting;
 
 /// What every guard says of each drifted instance.
-pub(crate) type Explained = BTreeMap<InstanceId, Vec<Verdict>>;
+pub(crate) type Explained = BTreeMap<InstanceId, Vec<GuardVerdict>>;
+
+/// Would-be replacements of an observed fleet that on-call is told of at once. The rest would say the same.
+const WOULD_REPLACE_MAX: usize = 5;
 
 /// Lets through what may start: the oldest drift first, spread over zones.
 ///
@@ -48,16 +54,89 @@ pub(crate) fn admit(
                 .sort_by_cached_key(|(detected_at, id, zone)| Reverse((*detected_at, slots_of(zone), id.clone())));
         }
         let Some((_, id, _)) = candidates.pop() else { return };
+        let Some(question) = Question::about(draft, standing, findings, &id) else { continue };
         if let Some(explained) = &mut explained {
-            explained.insert(id.clone(), verdicts(draft, standing, findings, &id));
+            explained.insert(id.clone(), verdicts(&question));
         }
-        let refusal = refusal(draft, standing, findings, &id);
+        let (refusal, lacks_hooks) = (refusal(&question), lacks_hooks(&question));
+        note_answers(draft, standing, findings, &id, refusal.as_ref(), lacks_hooks);
         has_started = refusal.is_none();
         match refusal {
             None => start(draft, standing, findings, &id),
-            Some(waiting) => wait(draft, &id, &waiting),
+            Some(refusal) => wait(draft, &id, &refusal.told),
         }
     }
+}
+
+/// What follows from the guards' answers beside whether the instance starts: what is read next, and what on-call is told.
+fn note_answers(
+    draft: &mut Draft<'_>,
+    standing: &Standing<'_>,
+    findings: &Findings,
+    id: &InstanceId,
+    refusal: Option<&Refusal>,
+    lacks_hooks: bool,
+) {
+    let otherwise = refusal.and_then(|refusal| refusal.otherwise.as_ref());
+    // What blocks before the instance is looked at says nothing of it.
+    if otherwise.is_none_or(|waiting| looks_at_the_instance(waiting.guard())) {
+        if lacks_hooks {
+            draft.look_again(draft.input().now + LOOK_MIN);
+        }
+        if matches!(otherwise, Some(Waiting::BelowFloor { .. }))
+            && let Some(detail) = nothing_can_go_first(standing)
+        {
+            draft.is_in(Condition::NothingCanGoFirst, detail);
+        }
+        if standing.mode() == Some(Mode::Observe)
+            && findings.breaker.is_none()
+            && is_worth_telling(draft, id)
+            && let Some(detail) = would_do(draft, standing, id, otherwise)
+        {
+            draft.is_in(Condition::WouldReplace { instance: id.clone() }, detail);
+        }
+    }
+    if refusal.is_some_and(|refusal| refusal.told == Waiting::Observed) {
+        observed::note_replacement(draft, id, otherwise);
+    }
+}
+
+/// A backlog is told of as a whole, and so is what goes beyond a handful.
+fn is_worth_telling(draft: &Draft<'_>, id: &InstanceId) -> bool {
+    let key = |id: &InstanceId| Condition::WouldReplace { instance: id.clone() }.key();
+    let told = |id: &&InstanceId| draft.record().conditions.contains_key(&key(id));
+    let is_told = told(&id);
+    let known = draft.record().replacements.keys().filter(told).count();
+    let is_backlog = draft.record().backlog.contains(id);
+    !is_backlog && (is_told || known + draft.new_conditions("would-replace:") < WOULD_REPLACE_MAX)
+}
+
+fn would_do(
+    draft: &Draft<'_>,
+    standing: &Standing<'_>,
+    id: &InstanceId,
+    otherwise: Option<&Waiting>,
+) -> Option<String> {
+    let member = standing.live?.member(id)?;
+    let reasons: Vec<String> = draft.record().replacements.get(id)?.drift.iter().map(ToString::to_string).collect();
+    let what = match otherwise {
+        None => format!("a successor would be launched in {} now", member.zone),
+        Some(waiting) => format!("in act mode it would wait: {waiting}"),
+    };
+    Some(format!("{}; {what}", reasons.join(", ")))
+}
+
+/// A floor that is the whole group at its size, so that nothing can ever go before its successor comes.
+fn nothing_can_go_first(standing: &Standing<'_>) -> Option<String> {
+    let (policy, Group { name, desired, .. }) = (standing.policy.as_ref().ok()?, standing.live?);
+    let floor = policy.min_healthy.of_rounded_up(*desired);
+    (policy.replace == ReplaceBy::TerminateFirst && floor >= *desired).then(|| {
+        format!(
+            "driftless:replace=terminate-first leaves one fewer of the {desired} of {name}, and driftless:min-healthy={} \
+             asks for {floor}",
+            policy.min_healthy
+        )
+    })
 }
 
 /// How many surges are under way in each zone.

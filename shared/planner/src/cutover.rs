@@ -5,8 +5,10 @@
 
 mod alarms;
 mod grow;
+mod preflight;
 mod retire;
 mod rolling;
+mod route;
 mod shift;
 mod start;
 mod step;
@@ -14,11 +16,12 @@ mod undo;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use preflight::PreflightVerdict;
 pub(crate) use step::{Sight, Step, abort, roll_back, undo};
 
 use crate::adopt::Standing;
 use crate::draft::Draft;
-use crate::explain::Verdict;
+use crate::guards::{self, CutoverQuestion, Fleet, GuardVerdict};
 use crate::limits::{LOOK_MAX, LOOK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
@@ -137,12 +140,21 @@ fn phase(
     }
 }
 
-/// What every guard says of a cutover.
-pub(crate) fn verdicts(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Vec<Verdict> {
+/// What every guard says of a cutover, and what every check of its preflight does, where nothing of it has begun.
+pub(crate) fn verdicts(
+    draft: &Draft<'_>,
+    standing: &Standing<'_>,
+    cutover: &Cutover,
+) -> (Vec<GuardVerdict>, Vec<PreflightVerdict>) {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
     let sight = groups.map(|(old, new)| Sight { now, seen, old, new, hold: None });
-    start::verdicts(draft, standing, sight.as_ref(), cutover)
+    let checks = if cutover.is_untouched() {
+        preflight::verdicts(&preflight::Question::about(draft, sight.as_ref(), cutover))
+    } else {
+        Vec::new()
+    };
+    (guards::verdicts_on_cutover(&question(draft, standing, cutover)), checks)
 }
 
 /// When its phase has been watched, or has waited, for long enough, if nothing else comes up. None: it ends when what it
@@ -172,8 +184,12 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
 
 /// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
 fn hold(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
-    let paused = cutover.paused().cloned().map(|actor| Waiting::Paused { actor });
-    draft.hold(standing.mode()).or(paused)
+    guards::hold(&question(draft, standing, cutover))
+}
+
+/// A cutover that asks to begin, or to go on.
+const fn question<'q>(draft: &'q Draft<'q>, standing: &'q Standing<'q>, cutover: &'q Cutover) -> CutoverQuestion<'q> {
+    CutoverQuestion { fleet: Fleet { draft, standing }, cutover }
 }
 
 /// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover

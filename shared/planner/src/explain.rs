@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::candidate;
-use crate::cutover;
+use crate::cutover::{self, PreflightVerdict};
 use crate::decide::take_steps;
 use crate::decision::Decision;
 use crate::draft::Draft;
+use crate::guards::GuardVerdict;
 use crate::ids::{GroupName, ImageId, InstanceId};
+use crate::image::ImageVerdict;
 use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::ForeignText;
-use crate::waiting::Waiting;
 
 /// What [`decide()`](crate::decide()) decides, and what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +29,13 @@ pub struct Explanation {
     /// What stands in the way of changing anything. None: nothing.
     pub obstacle: Option<ForeignText>,
     /// By drifted instance that asks to be replaced: every guard's verdict, in the order in which they are asked. The
-    /// first that holds is what the decision says it waits for.
-    pub verdicts: BTreeMap<InstanceId, Vec<Verdict>>,
+    /// first that blocks is what the decision says it waits for.
+    pub verdicts: BTreeMap<InstanceId, Vec<GuardVerdict>>,
     /// The verdicts of the guards that hold the cutover that the decision leaves under way, in their order. What else a
     /// phase waits for is in the decision.
-    pub cutover_verdicts: Vec<Verdict>,
+    pub cutover_verdicts: Vec<GuardVerdict>,
+    /// The verdicts of the checks of its preflight, in their order, where nothing of it has begun.
+    pub preflight_verdicts: Vec<PreflightVerdict>,
     /// The verdicts on every image that was read, apart from the release's own, in the order in which they are asked. Empty:
     /// the fleet is not adopted, or its policy is invalid, so that none is asked.
     pub image_verdicts: BTreeMap<ImageId, Vec<ImageVerdict>>,
@@ -41,56 +44,14 @@ pub struct Explanation {
     pub phase_ends_at: Option<Timestamp>,
 }
 
-/// What one guard says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Its word, as [`Waiting::guard`] says it.
-    pub guard: &'static str,
-    /// What must be so, in words. Several checks can share a guard's word.
-    pub asks: &'static str,
-    pub answer: Answer,
-}
-
-/// A guard's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    Agrees,
-    /// It is not, and this is why, and when it may change.
-    Holds(Waiting),
-    /// It could not be asked: what it looks at is not known while an earlier guard holds.
-    NotAsked,
-}
-
-/// What one check says of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageVerdict {
-    /// What must be so, in words.
-    pub asks: &'static str,
-    /// Why it is not so. None: it is.
-    pub problem: Option<ForeignText>,
-    /// When that changes by itself. None: it does not.
-    pub may_change_at: Option<Timestamp>,
-}
-
-impl Verdict {
-    pub(crate) fn of(guard: &'static str, asks: &'static str, holds: Option<Waiting>) -> Self {
-        Self { guard, asks, answer: holds.map_or(Answer::Agrees, Answer::Holds) }
-    }
-
-    /// The verdict where what it looks at is known.
-    pub(crate) fn only_if(self, is_known: bool) -> Self {
-        let answer = if is_known { self.answer } else { Answer::NotAsked };
-        Self { answer, ..self }
-    }
-}
-
 /// Decides, as [`decide()`](crate::decide()) does, and says what from.
 pub fn explain(input: Input<'_>) -> Explanation {
     let mut draft = Draft::new(input);
     let mut verdicts = BTreeMap::new();
     let standing = take_steps(&mut draft, Some(&mut verdicts));
     let under_way = draft.record().cutover.as_ref();
-    let cutover_verdicts = under_way.map(|cutover| cutover::verdicts(&draft, &standing, cutover)).unwrap_or_default();
+    let (cutover_verdicts, preflight_verdicts) =
+        under_way.map(|cutover| cutover::verdicts(&draft, &standing, cutover)).unwrap_or_default();
     // Until it is over, what comes is compared with what it replaces.
     let release = under_way.map(|cutover| &cutover.rollback_to).or(draft.record().release.as_ref());
     let image_verdicts = match (&standing.policy, release) {
@@ -105,6 +66,7 @@ pub fn explain(input: Input<'_>) -> Explanation {
         obstacle: standing.obstacle,
         verdicts,
         cutover_verdicts,
+        preflight_verdicts,
         image_verdicts,
         decision: draft.finish(),
     }

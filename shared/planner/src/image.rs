@@ -1,6 +1,10 @@
 //! Machine images, as EC2 tells them.
 
+mod check;
+
 use jiff::Timestamp;
+
+pub use check::{ImageCheck, ImageProblem, ImageVerdict};
 
 use crate::ids::{ImageId, InstanceId};
 use crate::text::ForeignText;

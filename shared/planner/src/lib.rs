@@ -12,6 +12,7 @@ pub mod action;
 mod admission;
 pub mod adopt;
 pub mod alarm;
+pub mod answer;
 pub mod balancer;
 mod candidate;
 mod capacity;

@@ -9,6 +9,7 @@ use crate::decision::Decision;
 use crate::record::history::Change;
 use crate::record::{PhaseKind, Record};
 use crate::transitions::Step;
+use crate::waiting::GuardId;
 
 /// The words with which a replacement leaves, and the phases from which that counts: one that was stopped has ended before
 /// a person clears it.
@@ -17,8 +18,8 @@ pub const REPLACEMENT_OUTCOMES: [&str; 3] = ["replaced", "cleared", "stopped"];
 /// What a decision comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Measured {
-    /// By guard ([`crate::waiting::Waiting::guard`]): how many drifted instances wait for it, and the cutover.
-    pub waiting: BTreeMap<&'static str, u32>,
+    /// By guard: how many drifted instances wait for it, and the cutover.
+    pub waiting: BTreeMap<GuardId, u32>,
     /// By outcome, one of [`REPLACEMENT_OUTCOMES`]: how many replacements ended so.
     pub replacements: BTreeMap<&'static str, u32>,
     /// The phase that the cutover has left, or the step of its traffic, and how long it was in it.

@@ -34,7 +34,7 @@ pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: 
         count(&mut observed.reasons, if is_one_too_many { OTHER_REASONS.into() } else { reason });
     }
     if let Some(waiting) = refused {
-        count(&mut observed.would_wait, waiting.guard().into());
+        count(&mut observed.would_wait, waiting.guard().to_string().into());
     }
 }
 

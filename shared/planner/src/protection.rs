@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::text::ForeignText;
-use crate::waiting::Waiting;
+use crate::waiting::{Protector, Waiting};
 
 /// What protects an instance from us: the word of a person, at the admission and until it goes.
 pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> Option<Waiting> {
@@ -19,8 +19,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     let is_spared =
         |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
     let protects_all = group.protects_new_instances || group.members.iter().all(is_spared);
-    (member.protected && !protects_all)
-        .then(|| Waiting::Protected { by: "its own scale-in protection".into(), until: None })
+    (member.protected && !protects_all).then(|| Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
 /// A person's tag on an instance, until its expiry.
@@ -28,7 +27,7 @@ pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Wai
     let reason = draft.input().seen.machines.get(id).found()?.protect.as_ref()?;
     let until = protection_expiry(reason);
     let holds = until.is_none_or(|until| draft.input().now < until);
-    holds.then(|| Waiting::Protected { by: format!("the tag driftless:protect: {reason}").into(), until })
+    holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })
 }
 
 /// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a

@@ -1,19 +1,34 @@
 //! Why something waits.
 
+mod group_problem;
+mod guard_id;
+mod preflight_problem;
+mod protector;
+mod traffic_change;
 mod words;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use group_problem::{GroupProblem, NeededProcess};
+pub use guard_id::GuardId;
+pub use preflight_problem::{PreflightCheck, PreflightProblem, RouteProblem};
+pub use protector::Protector;
+pub use traffic_change::TrafficChange;
+
 use crate::ids::{InstanceId, RuleName};
 use crate::policy::Percent;
 use crate::text::ForeignText;
 
-/// Why something waits: a guard's verdict, and when it may change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Why something waits: a guard's reason, and when it may change.
+///
+/// It is stored under its guard's name. An alias is the name under which earlier versions stored it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum Waiting {
     /// A person stopped everything.
+    #[serde(rename = "freeze", alias = "frozen")]
+    #[error("frozen by {owner}{}: {reason}", words::until(.until.as_ref()))]
     Frozen {
         reason: ForeignText,
         owner: ForeignText,
@@ -21,21 +36,57 @@ pub enum Waiting {
         until: Option<Timestamp>,
     },
     /// The fleet is only observed.
+    #[serde(rename = "mode", alias = "observed")]
+    #[error("mode is observe: Driftless says what it would do, and changes nothing")]
     Observed,
-    PolicyInvalid {
-        problem: ForeignText,
-    },
+    #[serde(rename = "policy", alias = "policy-invalid")]
+    #[error("the policy is invalid: {problem}")]
+    PolicyInvalid { problem: ForeignText },
+    /// The list names a rule that AWS Config does not have.
+    #[serde(rename = "rules")]
+    #[error("the policy is invalid: driftless:rules names a rule that AWS Config does not have")]
+    RuleMissing,
     /// Disruption may start at other hours only.
+    #[serde(rename = "window", alias = "window-closed")]
+    #[error("{}", words::window(.opens_at.as_ref()))]
     WindowClosed {
         /// When the window opens. None: not in the next two weeks.
         opens_at: Option<Timestamp>,
     },
+    #[serde(rename = "cutover", alias = "cutover-under-way")]
+    #[error("a cutover is under way")]
     CutoverUnderWay,
-    /// The group cannot take a replacement now.
-    GroupNotFit {
-        problem: ForeignText,
+    /// The groups form no fleet that Driftless works with.
+    #[serde(rename = "setup")]
+    #[error("the group cannot take a replacement now: {obstacle}")]
+    SetupUnfit {
+        /// What stands in the way, as it is told.
+        obstacle: ForeignText,
     },
+    /// The group cannot take a replacement now.
+    #[serde(rename = "group", alias = "group-not-fit")]
+    #[error("the group cannot take a replacement now: {problem}")]
+    GroupNotFit { problem: GroupProblem },
+    /// The instance came since a launch was asked for that has not answered.
+    #[serde(rename = "successor")]
+    #[error(
+        "the group cannot take a replacement now: it may be the successor of {ancestor}, whose launch has not answered yet"
+    )]
+    MayBeSuccessor {
+        /// The instance whose successor it may be.
+        ancestor: InstanceId,
+    },
+    /// AWS Config did not answer for every rule of the list in this look.
+    #[serde(rename = "drift-read")]
+    #[error("the group cannot take a replacement now: AWS Config did not answer for every rule of the list")]
+    DriftUnread,
+    /// This look has not read what a replacement must know of the group.
+    #[serde(rename = "hooks-read")]
+    #[error("the group cannot take a replacement now: its hooks and refreshes are read at the next look")]
+    HooksUnread,
     /// Too many drifted at once.
+    #[serde(rename = "breaker", alias = "breaker-open")]
+    #[error("the breaker is open: {drifted} of {members} drifted at once, more than {limit}")]
     BreakerOpen {
         /// How many.
         drifted: u32,
@@ -45,16 +96,18 @@ pub enum Waiting {
         limit: Percent,
     },
     /// Many fleets drifted at once under this rule: it is the rule's doing.
-    RuleBreakerOpen {
-        rule: RuleName,
-        fleets: u32,
-    },
+    #[serde(rename = "rule-breaker", alias = "rule-breaker-open")]
+    #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under it at once")]
+    RuleBreakerOpen { rule: RuleName, fleets: u32 },
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
+    #[error("the successor of {ancestor}, which was replaced for this, drifted for the same reason")]
     Lineage {
         /// The replaced instance.
         ancestor: InstanceId,
     },
     /// As many instances as allowed are being replaced, or do not serve.
+    #[serde(rename = "budget", alias = "budget-spent")]
+    #[error("the budget is spent: {used} being replaced or not serving, and {limit} allowed")]
     BudgetSpent {
         /// How many are being replaced, or do not serve.
         used: u32,
@@ -62,33 +115,41 @@ pub enum Waiting {
         limit: u32,
     },
     /// An attempt failed; the next one waits.
-    BackOff {
-        until: Timestamp,
-    },
+    #[error("the last attempt failed: next one at {until:.0}")]
+    BackOff { until: Timestamp },
     /// AWS had no room for the last launch of the fleet; the next one waits.
-    CapacityShort {
-        until: Timestamp,
-    },
+    #[serde(rename = "capacity", alias = "capacity-short")]
+    #[error("AWS has no room for the fleet's launches: next one at {until:.0}")]
+    CapacityShort { until: Timestamp },
     /// As many instances as allowed are kept for forensics.
+    #[serde(rename = "quarantine", alias = "quarantine-full")]
+    #[error("{}", words::quarantine(.until.as_ref()))]
     QuarantineFull {
         /// When the first of them goes. None: they are on their way there still.
         until: Option<Timestamp>,
     },
     /// Someone protects the instance.
+    #[serde(rename = "protection", alias = "protected")]
+    #[error("protected by {by}")]
     Protected {
-        by: ForeignText,
+        by: Protector,
         /// Until when, if the protection says so.
         until: Option<Timestamp>,
     },
     /// The instance is not in service: Auto Scaling, or a person, has it.
-    NotInService {
-        state: ForeignText,
-    },
+    #[serde(rename = "in-service", alias = "not-in-service")]
+    #[error("not in service ({state}): Auto Scaling has it")]
+    NotInService { state: ForeignText },
+    /// The instance is no member of its group any more.
+    #[serde(rename = "member")]
+    #[error("not in service (gone): Auto Scaling has it")]
+    Gone,
     /// The drift must last longer first.
-    Debounce {
-        until: Timestamp,
-    },
+    #[error("the drift must last until {until:.0}")]
+    Debounce { until: Timestamp },
     /// Terminating it would leave too few serving.
+    #[serde(rename = "floor", alias = "below-floor")]
+    #[error("only {serving} would serve, and the floor is {floor}")]
     BelowFloor {
         /// How many would serve.
         serving: u32,
@@ -96,42 +157,54 @@ pub enum Waiting {
         floor: u32,
     },
     /// As many fleets of the account as allowed are cutting over.
+    #[serde(rename = "turn", alias = "no-turn")]
+    #[error("{limit} fleets are cutting over, which is as many as may")]
     NoTurn {
         /// How many are allowed.
         limit: usize,
     },
     /// A check before the first change does not hold.
+    #[serde(rename = "preflight", alias = "preflight-failed")]
+    #[error("a check before the first change does not hold: {problem}")]
     PreflightFailed {
-        /// Which one.
-        problem: ForeignText,
+        /// Which one, and why.
+        problem: PreflightProblem,
     },
     /// Instances of the fleet are being replaced: that ends first.
+    #[serde(rename = "replacements", alias = "replacements-under-way")]
+    #[error("{surges} of its instances are being replaced: that ends first")]
     ReplacementsUnderWay {
         /// How many.
         surges: u32,
     },
     /// A person paused it.
-    Paused {
-        actor: ForeignText,
-    },
+    #[serde(rename = "pause", alias = "paused")]
+    #[error("paused by {actor}")]
+    Paused { actor: ForeignText },
     /// A person or a pipeline must approve it.
+    #[serde(rename = "approval", alias = "awaiting-approval")]
+    #[error("waits for approval, until {until:.0}")]
     AwaitingApproval {
         /// Until when: then it is given up.
         until: Timestamp,
     },
     /// Alarms of both colors ring: no fault of the new release.
-    BothColorsAlarm {
-        detail: ForeignText,
-    },
+    #[error("{detail}")]
+    BothColorsAlarm { detail: ForeignText },
     /// An alarm that guards it does not exist.
-    GuardAlarmMissing {
-        alarm: ForeignText,
-    },
+    #[serde(rename = "guard-alarm", alias = "guard-alarm-missing")]
+    #[error("the alarm {alarm} does not exist")]
+    GuardAlarmMissing { alarm: ForeignText },
     /// Another hand moved the traffic.
+    #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
+    #[error("{change}")]
     TrafficChangedByOthers {
-        detail: ForeignText,
+        #[serde(alias = "detail")]
+        change: TrafficChange,
     },
     /// Too few of the new color serve to give it traffic, or more of it.
+    #[serde(rename = "color-floor", alias = "color-below-floor")]
+    #[error("only {serving} of the new color serve, and {floor} must")]
     ColorBelowFloor {
         /// How many serve.
         serving: u32,
@@ -139,6 +212,8 @@ pub enum Waiting {
         floor: u32,
     },
     /// Too few of the old color serve to take the traffic back.
+    #[serde(rename = "rollback-floor", alias = "rollback-below-floor")]
+    #[error("only {serving} of the old color serve, and {floor} must to take the traffic back")]
     RollbackBelowFloor {
         /// How many serve.
         serving: u32,
@@ -146,49 +221,57 @@ pub enum Waiting {
         floor: u32,
     },
     /// Nobody of the old color serves: the new one is not let go before somebody does.
+    #[serde(rename = "old-color", alias = "old-color-down")]
+    #[error("nobody of the old color serves, and {left} of the new one do: they stay until somebody does")]
     OldColorDown {
         /// How many of the new color serve.
         left: u32,
     },
     /// Only a person can say how it goes on.
-    NeedsOperator {
-        why: ForeignText,
-    },
+    #[serde(rename = "operator", alias = "needs-operator")]
+    #[error("a person must say how it goes on: {why}")]
+    NeedsOperator { why: ForeignText },
 }
 
 impl Waiting {
-    /// The guard's name.
-    pub const fn guard(&self) -> &'static str {
+    /// The guard that says so.
+    pub const fn guard(&self) -> GuardId {
         match self {
-            Self::Frozen { .. } => "freeze",
-            Self::Observed => "mode",
-            Self::PolicyInvalid { .. } => "policy",
-            Self::WindowClosed { .. } => "window",
-            Self::CutoverUnderWay => "cutover",
-            Self::GroupNotFit { .. } => "group",
-            Self::BreakerOpen { .. } => "breaker",
-            Self::RuleBreakerOpen { .. } => "rule-breaker",
-            Self::Lineage { .. } => "lineage",
-            Self::BudgetSpent { .. } => "budget",
-            Self::BackOff { .. } => "back-off",
-            Self::CapacityShort { .. } => "capacity",
-            Self::QuarantineFull { .. } => "quarantine",
-            Self::Protected { .. } => "protection",
-            Self::NotInService { .. } => "in-service",
-            Self::Debounce { .. } => "debounce",
-            Self::BelowFloor { .. } => "floor",
-            Self::NoTurn { .. } => "turn",
-            Self::PreflightFailed { .. } => "preflight",
-            Self::ReplacementsUnderWay { .. } => "replacements",
-            Self::Paused { .. } => "pause",
-            Self::AwaitingApproval { .. } => "approval",
-            Self::BothColorsAlarm { .. } => "both-colors-alarm",
-            Self::GuardAlarmMissing { .. } => "guard-alarm",
-            Self::TrafficChangedByOthers { .. } => "traffic",
-            Self::ColorBelowFloor { .. } => "color-floor",
-            Self::RollbackBelowFloor { .. } => "rollback-floor",
-            Self::OldColorDown { .. } => "old-color",
-            Self::NeedsOperator { .. } => "operator",
+            Self::Frozen { .. } => GuardId::Freeze,
+            Self::Observed => GuardId::Mode,
+            Self::PolicyInvalid { .. } => GuardId::Policy,
+            Self::RuleMissing => GuardId::Rules,
+            Self::SetupUnfit { .. } => GuardId::Setup,
+            Self::WindowClosed { .. } => GuardId::Window,
+            Self::CutoverUnderWay => GuardId::Cutover,
+            Self::GroupNotFit { .. } => GuardId::Group,
+            Self::MayBeSuccessor { .. } => GuardId::Successor,
+            Self::DriftUnread => GuardId::DriftRead,
+            Self::HooksUnread => GuardId::HooksRead,
+            Self::BreakerOpen { .. } => GuardId::Breaker,
+            Self::RuleBreakerOpen { .. } => GuardId::RuleBreaker,
+            Self::Lineage { .. } => GuardId::Lineage,
+            Self::BudgetSpent { .. } => GuardId::Budget,
+            Self::BackOff { .. } => GuardId::BackOff,
+            Self::CapacityShort { .. } => GuardId::Capacity,
+            Self::QuarantineFull { .. } => GuardId::Quarantine,
+            Self::Protected { .. } => GuardId::Protection,
+            Self::Gone => GuardId::Member,
+            Self::NotInService { .. } => GuardId::InService,
+            Self::Debounce { .. } => GuardId::Debounce,
+            Self::BelowFloor { .. } => GuardId::Floor,
+            Self::NoTurn { .. } => GuardId::Turn,
+            Self::PreflightFailed { .. } => GuardId::Preflight,
+            Self::ReplacementsUnderWay { .. } => GuardId::Replacements,
+            Self::Paused { .. } => GuardId::Pause,
+            Self::AwaitingApproval { .. } => GuardId::Approval,
+            Self::BothColorsAlarm { .. } => GuardId::BothColorsAlarm,
+            Self::GuardAlarmMissing { .. } => GuardId::GuardAlarm,
+            Self::TrafficChangedByOthers { .. } => GuardId::Traffic,
+            Self::ColorBelowFloor { .. } => GuardId::ColorFloor,
+            Self::RollbackBelowFloor { .. } => GuardId::RollbackFloor,
+            Self::OldColorDown { .. } => GuardId::OldColor,
+            Self::NeedsOperator { .. } => GuardId::Operator,
         }
     }
 
@@ -206,7 +289,13 @@ impl Waiting {
             Self::Observed
             | Self::PolicyInvalid { .. }
             | Self::CutoverUnderWay
+            | Self::RuleMissing
+            | Self::SetupUnfit { .. }
             | Self::GroupNotFit { .. }
+            | Self::MayBeSuccessor { .. }
+            | Self::DriftUnread
+            | Self::HooksUnread
+            | Self::Gone
             | Self::BreakerOpen { .. }
             | Self::RuleBreakerOpen { .. }
             | Self::Lineage { .. }

@@ -283,7 +283,7 @@ fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
         tracing::info!(%fleet, instance, from = %entry.from(), to = %entry.to(), why = %entry.why, "transition");
     }
     for (reason, waiting) in &measured.waiting {
-        tracing::info!(%fleet, reason, waiting, "waits");
+        tracing::info!(%fleet, %reason, waiting, "waits");
     }
     let ledger_seconds = measured.oldest_ledger_entry.as_secs();
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();

@@ -144,7 +144,7 @@ pub(crate) fn cutover(
         progress_percent: because(cutover.phase()).is_none().then(|| progress(&steps)),
         steps,
         waits: waits.map(words::wait),
-        guards: explained.cutover_verdicts.iter().map(words::guard).collect(),
+        guards: guards(explained),
         held_since,
         phase_ends_at: ends_at.filter(|_| !is_held),
         phase_left_seconds: left,
@@ -261,4 +261,10 @@ fn progress(steps: &[StepStatus]) -> u32 {
     let done = steps.iter().filter(|step| step.progress == Progress::Done).count();
     let percent = (done * 100).checked_div(steps.len()).unwrap_or(0);
     u32::try_from(percent).unwrap_or(100)
+}
+
+/// What every guard says of the cutover, and every check of its preflight.
+fn guards(explained: &Explanation) -> Vec<GuardStatus> {
+    let checks = explained.preflight_verdicts.iter().map(words::preflight);
+    explained.cutover_verdicts.iter().map(words::guard).chain(checks).collect()
 }

@@ -3,41 +3,53 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
-use driftless_planner::explain::{Answer, ImageVerdict, Verdict};
+use driftless_planner::answer::{Answer, Verdict};
 use driftless_planner::ids::RuleName;
+use driftless_planner::image::{ImageCheck, ImageProblem};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
 use driftless_planner::text::ForeignText;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Waiting};
 
 use crate::model::{FindingStatus, GuardStatus, GuardVerdict, LedgerStatus, ReleaseStatus, WaitStatus};
 
 /// Why something waits.
 pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
     WaitStatus {
-        guard: waiting.guard().to_owned(),
+        guard: waiting.guard().to_string(),
         why: waiting.to_string().into(),
         may_change_at: waiting.may_change_at(),
     }
 }
 
 /// A guard's verdict.
-pub(crate) fn guard(verdict: &Verdict) -> GuardStatus {
-    let (said, holds) = match &verdict.answer {
-        Answer::Agrees => (GuardVerdict::Agrees, None),
-        Answer::Holds(waiting) => (GuardVerdict::Holds, Some(wait(waiting))),
-        Answer::NotAsked => (GuardVerdict::NotAsked, None),
-    };
-    GuardStatus { guard: verdict.guard.to_owned(), asks: verdict.asks.to_owned(), verdict: said, holds }
+pub(crate) fn guard(verdict: &Verdict<GuardId, Waiting>) -> GuardStatus {
+    said(verdict.id.to_string(), verdict, wait)
+}
+
+/// The verdict of a check of the preflight, which waits under one name.
+pub(crate) fn preflight(verdict: &Verdict<PreflightCheck, PreflightProblem>) -> GuardStatus {
+    said(GuardId::Preflight.to_string(), verdict, |problem| {
+        wait(&Waiting::PreflightFailed { problem: problem.clone() })
+    })
 }
 
 /// A check's verdict on an image.
-pub(crate) fn image(verdict: &ImageVerdict) -> GuardStatus {
+pub(crate) fn image(verdict: &Verdict<ImageCheck, ImageProblem>) -> GuardStatus {
     let guard = "image".to_owned();
-    let wait =
-        |why: &ForeignText| WaitStatus { guard: guard.clone(), why: why.clone(), may_change_at: verdict.may_change_at };
-    let holds = verdict.problem.as_ref().map(wait);
-    let said = if holds.is_some() { GuardVerdict::Holds } else { GuardVerdict::Agrees };
+    said(guard.clone(), verdict, |problem| WaitStatus {
+        guard: guard.clone(),
+        why: problem.to_string().into(),
+        may_change_at: problem.may_change_at(),
+    })
+}
+
+fn said<I, R>(guard: String, verdict: &Verdict<I, R>, wait: impl Fn(&R) -> WaitStatus) -> GuardStatus {
+    let (said, holds) = match &verdict.answer {
+        Answer::Agrees => (GuardVerdict::Agrees, None),
+        Answer::Blocks(reason) => (GuardVerdict::Holds, Some(wait(reason))),
+        Answer::NotAsked => (GuardVerdict::NotAsked, None),
+    };
     GuardStatus { guard, asks: verdict.asks.to_owned(), verdict: said, holds }
 }
 

@@ -6,13 +6,13 @@ use std::ops::Deref;
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
+use driftless_planner::answer::{Answer, Verdict};
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
 use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
-use driftless_planner::explain;
-use driftless_planner::explain::{Answer, Verdict};
+use driftless_planner::explain::{self, Explanation};
 use driftless_planner::fact::Fact;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
@@ -25,10 +25,10 @@ use driftless_planner::observation::{
 use driftless_planner::policy::Defaults;
 use driftless_planner::questions::{self, Known};
 use driftless_planner::reading::{AlarmReading, Reading};
-use driftless_planner::record::{Phase, Record, Replacement};
+use driftless_planner::record::{CutoverPhase, Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -368,8 +368,23 @@ impl Stage {
 
     /// Decides, checks, and does nothing about it.
     pub fn decide(&self) -> Decision {
+        self.with_input(|input| {
+            let decision = decide(input);
+            let wrong = check::decision(self.record.as_ref(), &decision);
+            assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
+            is_explained(input, &decision);
+            decision
+        })
+    }
+
+    /// What the guards say now.
+    pub fn explain(&self) -> Explanation {
+        self.with_input(explain::explain)
+    }
+
+    fn with_input<T>(&self, ask: impl FnOnce(Input<'_>) -> T) -> T {
         let fleet = fleet();
-        let input = Input {
+        ask(Input {
             fleet: &fleet,
             record: self.record.as_ref(),
             facts: &self.facts,
@@ -378,12 +393,7 @@ impl Stage {
             seen: &self.observation(),
             defaults: &self.defaults,
             now: self.now,
-        };
-        let decision = decide(input);
-        let wrong = check::decision(self.record.as_ref(), &decision);
-        assert!(wrong.is_empty(), "{wrong:?}\n{decision:#?}");
-        is_explained(input, &decision);
-        decision
+        })
     }
 
     /// Commits a decision, and nothing more: what a crash right after the commit leaves.
@@ -460,15 +470,32 @@ impl Stage {
 
 /// Who asks why is told the same decision, and of each guard what the decision went by.
 fn is_explained(input: Input<'_>, decision: &Decision) {
-    let explained = explain(input);
+    let explained = explain::explain(input);
     assert_eq!(explained.decision, *decision);
     for (id, verdicts) in &explained.verdicts {
-        let holding = |verdict: &Verdict| match &verdict.answer {
-            Answer::Holds(waiting) => Some((verdict.guard, waiting.clone())),
-            Answer::Agrees | Answer::NotAsked => None,
-        };
-        let held: Vec<(&str, Waiting)> = verdicts.iter().filter_map(holding).collect();
-        assert_eq!(held.first().map(|(_, waiting)| waiting), decision.waiting.get(id), "{id}: {verdicts:#?}");
-        assert!(held.iter().all(|(guard, waiting)| *guard == waiting.guard()), "{id}: {verdicts:#?}");
+        let blocking = blocking(verdicts);
+        assert_eq!(blocking.first().copied(), decision.waiting.get(id), "{id}: {verdicts:#?}");
+        // What was not asked must never let an instance through.
+        let all_were_asked = verdicts.iter().all(|verdict| verdict.answer != Answer::NotAsked);
+        assert!(all_were_asked || !blocking.is_empty(), "{id}: {verdicts:#?}");
     }
+    let blocking = blocking(&explained.cutover_verdicts);
+    let is_queued = decision.next.cutover.as_ref().is_some_and(|cutover| *cutover.phase() == CutoverPhase::Queued);
+    // Replacements go on after the cutover was asked.
+    let moves = |waiting: &Waiting| matches!(waiting, Waiting::ReplacementsUnderWay { .. });
+    if let Some(waits) = decision.cutover_waits.as_ref().filter(|waits| is_queued && !moves(waits)) {
+        assert_eq!(blocking.first().copied(), Some(waits), "{:#?}", explained.cutover_verdicts);
+    }
+}
+
+/// The reasons of the guards that block, in their order, each under the name of its guard.
+fn blocking(verdicts: &[Verdict<GuardId, Waiting>]) -> Vec<&Waiting> {
+    let mut blocking = Vec::new();
+    for Verdict { id, answer, .. } in verdicts {
+        if let Answer::Blocks(waiting) = answer {
+            assert_eq!(*id, waiting.guard());
+            blocking.push(waiting);
+        }
+    }
+    blocking
 }

@@ -11,7 +11,7 @@ use crate::notification::Condition;
 use crate::observation::Group;
 use crate::reading::Read;
 use crate::record::{Cutover, CutoverPhase};
-use crate::waiting::Waiting;
+use crate::waiting::{PreflightProblem, Waiting};
 
 /// Whose alarm it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +68,12 @@ fn missing(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
 }
 
 /// What the alarms say before anything is changed.
-pub(crate) fn preflight(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+pub(crate) fn preflight(sight: &Sight<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
     if let Some(name) = missing(sight, cutover) {
-        return Some(format!("the alarm {name} does not exist: nothing would stop the cutover"));
+        return Some(PreflightProblem::AlarmMissing { alarm: name.into() });
     }
     let ringing = guards(sight, cutover).find(|(_, alarm)| alarm.state == AlarmState::Alarm);
-    ringing.map(|(name, alarm)| format!("the alarm {name} rings already: {}", alarm.reason))
+    ringing.map(|(name, alarm)| PreflightProblem::AlarmRings { alarm: name.clone(), reason: alarm.reason.clone() })
 }
 
 /// Flipping back comes before everything else.

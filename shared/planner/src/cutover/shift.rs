@@ -13,7 +13,7 @@ use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverPhase, Route, Shifting};
-use crate::waiting::Waiting;
+use crate::waiting::{TrafficChange, Waiting};
 
 /// How long weights of another hand are waited out before a person must say which ones are right.
 const DISTURBED_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
@@ -143,19 +143,19 @@ fn weighted(
     weights: &Weights<'_>,
 ) -> Moved {
     let Some(live) = weights.forward(sight) else {
-        return disturbed(draft, sight, shifting, "the forward action is gone");
+        return disturbed(draft, sight, shifting, TrafficChange::ForwardGone);
     };
     let percent = u32::from(share(cutover, shifting.step).get());
     let is_there = weights.give(&live.weights, percent);
     let before = shifting.before.get_or_insert_with(|| live.weights.clone());
     if !is_there && live.weights != *before {
-        let detail = format!("another hand wrote the weights of {}", live.place);
-        return disturbed(draft, sight, shifting, &detail);
+        let change = TrafficChange::WeightsWritten { place: live.place.clone() };
+        return disturbed(draft, sight, shifting, change);
     }
     if shifting.is_first && !is_there && !weights.give(&live.weights, 0) {
-        let detail = format!("the new color has traffic already, by another hand, at {}", live.place);
+        let change = TrafficChange::TooEarly { place: live.place.clone() };
         shifting.before = None;
-        return disturbed(draft, sight, shifting, &detail);
+        return disturbed(draft, sight, shifting, change);
     }
     shifting.disturbed_since = None;
     if let Some(waiting) = below_floor(sight, cutover) {
@@ -180,14 +180,14 @@ fn weighted(
 }
 
 /// What another hand wrote is theirs: traffic stays, on-call is told, and in the end a person says how it goes on.
-fn disturbed(draft: &mut Draft<'_>, sight: &Sight<'_>, shifting: &mut Shifting, detail: &str) -> Moved {
+fn disturbed(draft: &mut Draft<'_>, sight: &Sight<'_>, shifting: &mut Shifting, change: TrafficChange) -> Moved {
     let since = *shifting.disturbed_since.get_or_insert(sight.now);
     if sight.now >= since + DISTURBED_MAX {
-        return Moved::Lost(format!("{detail}, and it stays so"));
+        return Moved::Lost(format!("{change}, and it stays so"));
     }
     draft.look_again(since + DISTURBED_MAX);
-    draft.is_in(Condition::TrafficChanged, detail);
-    Moved::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() })
+    draft.is_in(Condition::TrafficChanged, change.to_string());
+    Moved::Waits(Waiting::TrafficChangedByOthers { change })
 }
 
 /// One target group for both: the new color comes in, proves itself there, and the old one goes out.
@@ -304,23 +304,23 @@ pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cuto
 
 /// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.
 pub(crate) fn taken(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
-    let detail = match &cutover.route {
+    let change = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
             match weights.forward(sight) {
-                None => "the forward action is gone".to_owned(),
+                None => TrafficChange::ForwardGone,
                 Some(live) if weights.give(&live.weights, 100) => return None,
-                Some(live) => format!("another hand wrote the weights of {}", live.place),
+                Some(live) => TrafficChange::WeightsWritten { place: live.place.clone() },
             }
         }
         Route::Shared { target_group, .. } if sight.old.target_groups.contains(target_group) => {
-            format!("another hand attached {} again", sight.old.name)
+            TrafficChange::AttachedAgain { group: sight.old.name.clone() }
         }
         Route::Shared { target_group, .. } if !sight.new.target_groups.contains(target_group) => {
-            format!("another hand detached {}", sight.new.name)
+            TrafficChange::Detached { group: sight.new.name.clone() }
         }
         Route::Shared { .. } | Route::None | Route::Rolling => return None,
     };
-    draft.is_in(Condition::TrafficChanged, detail.clone());
-    Some(Waiting::TrafficChangedByOthers { detail: detail.into() })
+    draft.is_in(Condition::TrafficChanged, change.to_string());
+    Some(Waiting::TrafficChangedByOthers { change })
 }

@@ -14,7 +14,7 @@ use crate::ledger;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::ForeignText;
-use crate::waiting::Waiting;
+use crate::waiting::{TrafficChange, Waiting};
 
 /// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
 /// moment ago may still look as if it were not, and must not be let go on that.
@@ -29,9 +29,9 @@ pub(crate) fn abort(
     why: &ForeignText,
 ) -> Step {
     let stay = CutoverPhase::Aborting { outcome, why: why.clone() };
-    if let Some(detail) = has_traffic_already(sight, cutover) {
-        draft.is_in(Condition::TrafficChanged, detail.clone());
-        return Step::Wait(stay, Waiting::TrafficChangedByOthers { detail: detail.into() });
+    if let Some(change) = has_traffic_already(sight, cutover) {
+        draft.is_in(Condition::TrafficChanged, change.to_string());
+        return Step::Wait(stay, Waiting::TrafficChangedByOthers { change });
     }
     match let_go(draft, sight, cutover) {
         LettingGo::Done => Step::End(outcome, why.to_string()),
@@ -41,16 +41,17 @@ pub(crate) fn abort(
 }
 
 /// Traffic that another hand gave to the new color: emptying it would drop requests.
-fn has_traffic_already(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+fn has_traffic_already(sight: &Sight<'_>, cutover: &Cutover) -> Option<TrafficChange> {
     match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
             let live = weights.forward(sight)?;
             (live.weights.get(new).is_some_and(|weight| *weight > 0))
-                .then(|| format!("another hand gave traffic to {}, at {}", sight.new.name, live.place))
+                .then(|| TrafficChange::Given { group: sight.new.name.clone(), place: live.place.clone() })
         }
         Route::Shared { target_group, .. } => {
-            sight.new.target_groups.contains(target_group).then(|| format!("another hand attached {}", sight.new.name))
+            let is_attached = sight.new.target_groups.contains(target_group);
+            is_attached.then(|| TrafficChange::Attached { group: sight.new.name.clone() })
         }
         Route::None | Route::Rolling => None,
     }
@@ -200,9 +201,9 @@ fn strengthen(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Wa
 
 fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
     let Some(live) = weights.forward(sight) else {
-        let detail = "the forward action is gone".to_owned();
-        draft.is_in(Condition::TrafficChanged, detail.clone());
-        return Back::Waits(Waiting::TrafficChangedByOthers { detail: detail.into() });
+        let change = TrafficChange::ForwardGone;
+        draft.is_in(Condition::TrafficChanged, change.to_string());
+        return Back::Waits(Waiting::TrafficChangedByOthers { change });
     };
     if weights.give(&live.weights, 0) {
         return Back::There;

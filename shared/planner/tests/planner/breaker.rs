@@ -100,7 +100,7 @@ fn it_does_not_close_because_config_did_not_answer() {
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert!(!stage.kinds().contains(&"ended breaker-open".to_owned()), "{:?}", stage.kinds());
-    assert_eq!(stage.phase(1), "blocked");
+    assert_eq!(stage.waits_for(1), Some(&Waiting::DriftUnread));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
 
 use driftless_planner::action::{Action, CapacityChange, Role};
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{Stage, id, mins};
 
 /// Compliant again in this phase: the drifted instance stays, the surplus goes, and the group has its size.
@@ -97,7 +97,7 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
             protect(&mut stage, by_tag);
             stage.settle();
             assert!(stage.has(&id(1)), "{phase}");
-            assert_eq!(stage.waits_for(1).map(Waiting::guard), Some("protection"), "{phase}");
+            assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(GuardId::Protection), "{phase}");
             assert_eq!((stage.desired(), stage.record().ledger.len()), (4, 0), "{phase}: nothing is left of the surge");
             assert!(stage.replacement(1).unwrap().failures.is_empty(), "{phase}: it is no failure");
             stage.machines.get_mut(&id(1)).unwrap().protect = None;
@@ -180,7 +180,7 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
     stage.wait(mins(1));
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "two of three would serve: {:?}", decision.actions);
-    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     assert!(decision.recheck.is_some());
     stage.held_back.clear();
     stage.settle_clean(3);
@@ -196,7 +196,7 @@ fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
     stage.held_back.insert(id(stage.last_id));
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "it may serve at any moment, and nobody else does: {:?}", decision.actions);
-    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     stage.held_back.remove(&successor);
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
@@ -222,7 +222,7 @@ fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
         "{:?}",
         decision.actions
     );
-    assert_eq!(decision.waiting[&id(1)].guard(), "floor");
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     stage.sick.clear();
     let decision = stage.look();
     assert!(decision.actions.iter().any(|action| matches!(action, Action::Terminate { role: Role::Surplus, .. })));

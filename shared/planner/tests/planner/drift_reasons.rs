@@ -1,6 +1,6 @@
 //! What makes an instance drifted apart from the rules: its age, its own alarm, a person's word.
 
-use driftless_testkit::{Stage, around, freeze, id, mins};
+use driftless_testkit::{Stage, around, freeze, id, mins, secs};
 use std::collections::BTreeSet;
 
 use driftless_planner::alarm::AlarmState;
@@ -35,6 +35,19 @@ fn an_instance_is_drifted_when_it_has_reached_its_age() {
         let expected = if phase == "-" { BTreeSet::new() } else { [DriftReason::Age].into() };
         assert_eq!(drift(&stage, 1), expected, "{waited:?}");
     }
+}
+
+#[test]
+fn an_instance_whose_age_comes_as_a_surprise_waits_until_the_hooks_of_its_group_are_read() {
+    let mut stage = aging(3);
+    stage.tag("debounce", "0s");
+    stage.wait(mins(60));
+    let decision = stage.look();
+    assert_eq!(decision.waiting.get(&id(1)), Some(&Waiting::HooksUnread));
+    assert_eq!(decision.recheck, Some(stage.now + secs(2)));
+    stage.wait(secs(2));
+    stage.look();
+    assert_eq!(stage.phase(1), "launching");
 }
 
 #[test]

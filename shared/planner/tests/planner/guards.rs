@@ -5,11 +5,11 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::refresh::RefreshStatus;
 use driftless_planner::template::TemplateReference;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins, refresh, secs, version};
 
 /// With this change the drifted instance 1 of 4 waits for this guard, with these words; and nothing else happens.
-fn check(guard: &str, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
+fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     change(&mut stage);
     let decision = stage.look();
@@ -39,7 +39,7 @@ fn lifecycle_of(stage: &mut Stage, number: u32, lifecycle: Lifecycle) {
 fn a_suspended_process() {
     for process in ["Launch", "Terminate", "AddToLoadBalancer"] {
         let words = format!("{process} is suspended on {GROUP}");
-        let stage = check("group", &words, |stage| stage.suspend(process));
+        let stage = check(GuardId::Group, &words, |stage| stage.suspend(process));
         check_lets_go(stage, |stage| stage.group().suspended.clear());
     }
 }
@@ -53,7 +53,7 @@ fn a_suspended_process_that_does_not_matter() {
 
 #[test]
 fn an_instance_refresh() {
-    let stage = check("group", "an instance refresh is under way", |stage| {
+    let stage = check(GuardId::Group, "an instance refresh is under way", |stage| {
         stage.refreshes.insert(GROUP.parse().unwrap(), refresh(RefreshStatus::Running));
     });
     check_lets_go(stage, |stage| stage.refreshes.clear());
@@ -66,14 +66,14 @@ fn another_activity() {
         (Lifecycle::Terminating, "is terminating"),
         (Lifecycle::Detaching, "is detaching"),
     ] {
-        let stage = check("group", words, |stage| lifecycle_of(stage, 3, lifecycle));
+        let stage = check(GuardId::Group, words, |stage| lifecycle_of(stage, 3, lifecycle));
         check_lets_go(stage, |stage| lifecycle_of(stage, 3, Lifecycle::InService));
     }
 }
 
 #[test]
 fn a_group_that_has_not_what_it_wants() {
-    let stage = check("group", "wants 5 instances and has 4", |stage| stage.group().desired = 5);
+    let stage = check(GuardId::Group, "wants 5 instances and has 4", |stage| stage.group().desired = 5);
     check_lets_go(stage, |stage| stage.group().desired = 4);
 }
 
@@ -86,7 +86,7 @@ fn a_template_that_is_not_the_release() {
         stage.templates.insert(version(2), content(Some(image_id(2))));
         stage.group().template = TemplateReference::Numbered(version(number));
     };
-    let stage = check("group", words, |stage| moved(stage, 2));
+    let stage = check(GuardId::Group, words, |stage| moved(stage, 2));
     check_lets_go(stage.clone(), |stage| moved(stage, 1));
     // Accepted by a person: to observe and back. The other instances run it already.
     check_lets_go(stage, |stage| {
@@ -102,7 +102,8 @@ fn a_template_that_is_not_the_release() {
 
 #[test]
 fn its_own_scale_in_protection() {
-    let stage = check("protection", "its own scale-in protection", |stage| stage.group().members[0].protected = true);
+    let stage =
+        check(GuardId::Protection, "its own scale-in protection", |stage| stage.group().members[0].protected = true);
     check_lets_go(stage, |stage| stage.group().members[0].protected = false);
 }
 
@@ -125,7 +126,7 @@ fn a_group_that_protects_all_its_instances_protects_none_from_us() {
 #[test]
 fn a_tag_that_protects() {
     for reason in ["debugging", "debugging until tomorrow", "until then"] {
-        let stage = check("protection", &format!("the tag driftless:protect: {reason}"), |stage| {
+        let stage = check(GuardId::Protection, &format!("the tag driftless:protect: {reason}"), |stage| {
             stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.into());
         });
         check_lets_go(stage, |stage| stage.machines.get_mut(&id(1)).unwrap().protect = None);
@@ -148,7 +149,7 @@ fn a_tag_that_protects_until_a_time() {
 
 #[test]
 fn what_auto_scaling_or_a_person_has() {
-    let stage = check("in-service", "in standby", |stage| {
+    let stage = check(GuardId::InService, "in standby", |stage| {
         lifecycle_of(stage, 1, Lifecycle::Standby);
         stage.group().desired = 3;
     });
@@ -156,9 +157,9 @@ fn what_auto_scaling_or_a_person_has() {
         lifecycle_of(stage, 1, Lifecycle::InService);
         stage.group().desired = 4;
     });
-    let stage = check("in-service", "unhealthy", |stage| stage.group().members[0].healthy = false);
+    let stage = check(GuardId::InService, "unhealthy", |stage| stage.group().members[0].healthy = false);
     check_lets_go(stage, |stage| stage.group().members[0].healthy = true);
-    let stage = check("in-service", "unhealthy", |stage| {
+    let stage = check(GuardId::InService, "unhealthy", |stage| {
         stage.sick.insert(id(1));
     });
     check_lets_go(stage, |stage| stage.sick.clear());
@@ -166,9 +167,23 @@ fn what_auto_scaling_or_a_person_has() {
 
 #[test]
 fn a_state_that_this_version_does_not_know() {
-    check("group", "wants 4 instances and has 3", |stage| {
+    check(GuardId::Group, "wants 4 instances and has 3", |stage| {
         lifecycle_of(stage, 1, Lifecycle::Unknown("Hibernating".into()));
     });
+}
+
+#[test]
+fn a_rule_that_config_does_not_have() {
+    let stage = check(GuardId::Rules, "names a rule that AWS Config does not have", |stage| {
+        stage.tag("rules", "sg-closed;no-such-rule");
+    });
+    check_lets_go(stage, |stage| stage.tag("rules", "sg-closed"));
+}
+
+#[test]
+fn groups_that_driftless_does_not_work_with() {
+    let stage = check(GuardId::Setup, "is being deleted", |stage| stage.group().deleting = true);
+    check_lets_go(stage, |stage| stage.group().deleting = false);
 }
 
 #[test]
@@ -186,7 +201,7 @@ fn the_freeze_is_said_before_any_other_guard() {
         |stage| stage.tag("window", "Fri 12:10-13:00 UTC"),
         |stage| stage.tag("debounce", "soon"),
     ];
-    for (guard, change) in ["group", "window", "policy"].into_iter().zip(others) {
+    for (guard, change) in [GuardId::Group, GuardId::Window, GuardId::Policy].into_iter().zip(others) {
         let mut stage = Stage::drifted(4, &[1]);
         change(&mut stage);
         stage.look();

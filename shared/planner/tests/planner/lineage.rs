@@ -3,7 +3,7 @@
 use driftless_planner::notification::{News, Severity};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 use jiff::SignedDuration;
 
@@ -24,7 +24,7 @@ fn recurs(name: &str, after: SignedDuration) -> Stage {
 fn what_is_held_up_for_another_rule_stops_as_soon_as_it_recurs() {
     let holds: [fn(&mut Stage); 2] =
         [|stage| stage.freezes = vec![freeze(stage.now, None)], |stage| stage.suspend("Launch")];
-    for (guard, hold) in ["freeze", "group"].into_iter().zip(holds) {
+    for (guard, hold) in [GuardId::Freeze, GuardId::Group].into_iter().zip(holds) {
         let mut stage = recurs(OTHER_RULE, mins(10));
         hold(&mut stage);
         stage.wait(mins(5));

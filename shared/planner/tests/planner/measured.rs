@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::decision::Decision;
 use driftless_planner::measure::{Measured, REPLACEMENT_OUTCOMES, measure};
 use driftless_planner::transitions::{REPLACEMENT, Step};
+use driftless_planner::waiting::GuardId;
 use jiff::SignedDuration;
 
 /// What the stage decides now, in numbers.
@@ -18,9 +19,9 @@ fn who_waits_is_counted_by_the_guard_that_says_no() {
     let mut stage = Stage::drifted(8, &[1, 2]);
     stage.wait(mins(5));
     stage.tag("mode", "observe");
-    assert_eq!(measured(&stage).waiting, BTreeMap::from([("mode", 2)]));
+    assert_eq!(measured(&stage).waiting, BTreeMap::from([(GuardId::Mode, 2)]));
     stage.tag("mode", "act");
-    assert_eq!(measured(&stage).waiting, BTreeMap::from([("budget", 1)]), "the other one is being replaced");
+    assert_eq!(measured(&stage).waiting, BTreeMap::from([(GuardId::Budget, 1)]), "the other one is being replaced");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answe
     stage.debounce();
     stage.look();
     assert_eq!(launching(&stage), [1]);
-    assert_eq!(stage.phase(101), "blocked");
+    assert_eq!(stage.waits_for(101), Some(&Waiting::MayBeSuccessor { ancestor: id(1) }));
     stage.scripted.clear();
     stage.settle();
     assert_eq!((stage.desired(), stage.groups[0].active().count()), (8, 8));

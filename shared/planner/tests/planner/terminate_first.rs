@@ -5,7 +5,7 @@ use driftless_planner::history::HistoryEntry;
 use driftless_planner::notification::News;
 use driftless_planner::observation::{LaunchFailure, Member, TargetHealth};
 use driftless_planner::record::{Phase, StopReason};
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
 
 /// So many, some of them drifted and debounced, where the drifted one goes first over this floor.
@@ -67,7 +67,7 @@ fn what_a_person_protects_before_it_goes_stays() {
     stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
     stage.settle();
     assert!(stage.has(&id(1)));
-    assert_eq!(stage.waits_for(1).map(Waiting::guard), Some("protection"));
+    assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(GuardId::Protection));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use driftless_planner::fact::Verdict;
 use driftless_planner::notification::{Condition, News};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::Phase;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_reconciler::reconcile::Ran;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::world::World as State;
@@ -21,7 +21,7 @@ fn writes(world: &World) -> u64 {
     world.lock().deeds.counts.values().sum()
 }
 
-fn guard(world: &World, number: usize) -> &'static str {
+fn guard(world: &World, number: usize) -> GuardId {
     let record = world.record();
     let phase = &record.replacements[&instance(number)].phase();
     let Phase::Blocked(waiting) = phase else { panic!("{phase:?}") };
@@ -78,7 +78,7 @@ fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
     drifted(&world, 1);
     world.deliver_all();
     assert_eq!(writes(&world), 0);
-    assert_eq!(guard(&world, 1), "mode");
+    assert_eq!(guard(&world, 1), GuardId::Mode);
     let is_meant = |news: &News| matches!(news, News::Entered { condition: Condition::WouldReplace { instance: named }, .. } if *named == instance(1));
     assert_eq!(told(&world, is_meant), 1);
 }
@@ -109,7 +109,7 @@ fn a_freeze_that_stands_starts_nothing_and_its_end_starts_what_waited() {
     drifted(&world, 1);
     world.run_to(start() + SignedDuration::from_mins(170));
     assert_eq!(writes(&world), 0);
-    assert_eq!(guard(&world, 1), "freeze");
+    assert_eq!(guard(&world, 1), GuardId::Freeze);
     // A wait of three hours is carried by wakes of at most 15 minutes each, and by nothing hotter.
     assert!(world.count("acquire") < 20, "{}", world.count("acquire"));
     world.deliver_all();

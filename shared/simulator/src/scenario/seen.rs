@@ -5,6 +5,7 @@ use std::fmt;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, InstanceId};
 use driftless_planner::record::{Phase, Record};
+use driftless_planner::waiting::GuardId;
 
 use super::check::{Property, Quantity, Term};
 use super::model::{GroupRef, InstanceRef};
@@ -177,7 +178,7 @@ impl Look<'_> {
                 let names = conditions.into_iter().flat_map(|conditions| conditions.keys());
                 names.filter_map(|key| Some(key.split(':').next()?.to_owned())).collect()
             }
-            Property::Waiting(instance) => self.waiting(instance).into_iter().collect(),
+            Property::Waiting(instance) => self.waiting(instance).map(words_of).unwrap_or_default(),
             Property::Replacement(instance) => {
                 self.replacement(instance).map(|phase| phase.name().to_owned()).into_iter().collect()
             }
@@ -196,10 +197,10 @@ impl Look<'_> {
     }
 
     /// The guard that holds an instance back.
-    fn waiting(&self, instance: &InstanceRef) -> Option<String> {
+    fn waiting(&self, instance: &InstanceRef) -> Option<GuardId> {
         match self.replacement(instance)? {
-            Phase::Blocked(waiting) => Some(waiting.guard().to_owned()),
-            Phase::Debouncing => Some("debounce".to_owned()),
+            Phase::Blocked(waiting) => Some(waiting.guard()),
+            Phase::Debouncing => Some(GuardId::Debounce),
             Phase::Launching(_)
             | Phase::Proving(_)
             | Phase::Retiring(_)
@@ -209,6 +210,11 @@ impl Look<'_> {
             | Phase::Stopped(_) => None,
         }
     }
+}
+
+/// The words that name a guard in a scenario: its own, and the one under which it went before it had one.
+fn words_of(guard: GuardId) -> Vec<String> {
+    std::iter::once(guard.to_string()).chain(guard.earlier_word().map(str::to_owned)).collect()
 }
 
 fn count(of: usize) -> u64 {

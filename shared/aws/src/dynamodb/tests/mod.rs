@@ -105,7 +105,7 @@ fn full_record() -> Record {
     let successor = "i-0000000000000000a";
     let phases = [
         json!("debouncing"),
-        json!({"blocked": {"guard": "breaker-open", "drifted": 3, "members": 4, "limit": 25}}),
+        json!({"blocked": {"guard": "breaker", "drifted": 3, "members": 4, "limit": 25}}),
         json!({"launching": surge}),
         json!({"proving": {"surge": surge, "successor": successor, "healthy_since": "2026-11-20T12:01:00.25Z"}}),
         json!({"retiring": {"surge": surge, "successor": successor, "deadline": "2026-11-20T12:30:00Z",
@@ -187,7 +187,7 @@ fn cutover(policy: &Value) -> Value {
         "approved": null, "is_expedited": false, "started_at": "2026-11-20T10:30:00Z", "bounds": {"min": 1, "max": 9},
         "hook_timeout": "PT0S", "template": {"template": "lt-0123456789abcdef1", "version": 3}, "size": 4,
         "launched": ["i-0000000000000000d"], "evidence": [],
-        "waits": {"guard": "paused", "actor": "ana"}, "policy": policy,
+        "waits": {"guard": "pause", "actor": "ana"}, "policy": policy,
     })
 }
 

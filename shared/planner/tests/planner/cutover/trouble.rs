@@ -4,7 +4,7 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::observation::{LaunchFailure, Lifecycle};
 use driftless_planner::record::CutoverOutcome;
-use driftless_planner::waiting::Waiting;
+use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{Stage, image_id, mins, secs, target_group};
 
 use super::{color, color_mut, in_phase, is_as_before, phases, quiet, sicken, until_over, weighted_fleet};
@@ -22,7 +22,7 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
     stage.ring("web-5xx", Some(Color::Green));
     stage.ring("api-5xx", Some(Color::Blue));
     stage.steps(20, mins(1));
-    assert_eq!(waits(&stage).map(Waiting::guard), Some("both-colors-alarm"));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::BothColorsAlarm));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
     assert!(stage.record().memory.vetoes.is_empty());
     quiet(&mut stage, "web-5xx");
@@ -77,7 +77,7 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     stage.traffic.insert(target_group("green"), vec![33]);
     stage.step(mins(29));
     stage.step(secs(59));
-    assert_eq!(waits(&stage).map(Waiting::guard), Some("traffic"));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Traffic));
     stage.look();
     assert_eq!(stage.cutover_phase(), Some("shifting"));
     stage.wait(secs(2));
@@ -181,7 +181,7 @@ fn all_turns_taken_it_waits_for_one() {
     stage.publish(2);
     stage.steps(5, mins(1));
     assert_eq!(stage.cutover_phase(), Some("queued"));
-    assert_eq!(waits(&stage).map(Waiting::guard), Some("turn"));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Turn));
     stage.account.turns.remove(&"two".parse().unwrap());
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert!(phases(&stage).contains(&"preflight"));
@@ -193,7 +193,7 @@ fn an_alarm_that_rings_already_stops_the_preflight() {
     stage.ring("web-5xx", None);
     stage.publish(2);
     stage.steps(5, mins(1));
-    assert_eq!(waits(&stage).map(Waiting::guard), Some("preflight"));
+    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Preflight));
     assert_eq!(stage.acted.iter().filter(|outcome| outcome.action.group().is_some()).count(), 0);
     quiet(&mut stage, "web-5xx");
     stage.until_phase("scaling");

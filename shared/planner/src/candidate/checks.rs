@@ -1,0 +1,155 @@
+//! What every image that was read is asked.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::answer::Answer::{self, Agrees, Blocks};
+use crate::answer::{self, Ask, Guard, reasons};
+use crate::candidate::builds::compare_builds;
+use crate::draft::Draft;
+use crate::ids::{ImageId, InstanceId};
+use crate::image::{Image, ImageCheck, ImageProblem, ImageState, ImageVerdict};
+use crate::policy::{ImageSourcePolicy, Policy};
+use crate::record::Release;
+use crate::text::ForeignText;
+
+type CheckAnswer = Answer<ImageProblem>;
+
+/// An image that asks to be taken, with what is known of it.
+pub(super) struct Applicant<'q> {
+    draft: &'q Draft<'q>,
+    policy: &'q Policy,
+    release: &'q Release,
+    pub(super) image: &'q Image,
+    /// Its build, by its tag or by its announcement.
+    pub(super) build: Option<ForeignText>,
+    is_announced: bool,
+    /// The release's own image.
+    own: Option<&'q Image>,
+}
+
+struct Check(fn(&Applicant<'_>) -> CheckAnswer);
+
+impl Ask<Applicant<'_>> for Check {
+    type Reason = ImageProblem;
+
+    fn answer(&self, applicant: &Applicant<'_>) -> CheckAnswer {
+        self.0(applicant)
+    }
+}
+
+/// What an image is asked, in this order.
+const CHECKS: [Guard<ImageCheck, Check>; 9] = [
+    Guard { id: ImageCheck::Fleet, asks: "it is for this fleet", ask: Check(is_for_this_fleet) },
+    Guard { id: ImageCheck::Newer, asks: "it is newer than the release", ask: Check(is_newer) },
+    Guard { id: ImageCheck::Veto, asks: "nobody vetoed it", ask: Check(nobody_vetoed_it) },
+    Guard {
+        id: ImageCheck::Backup,
+        asks: "it is no backup",
+        ask: Check(|applicant| applicant.image.is_backup.then_some(ImageProblem::Backup).into()),
+    },
+    Guard { id: ImageCheck::Copy, asks: "it is no copy of one of the fleet's instances", ask: Check(is_no_copy) },
+    Guard { id: ImageCheck::Available, asks: "it is available", ask: Check(is_available) },
+    Guard { id: ImageCheck::Architecture, asks: "it fits the architecture", ask: Check(fits_the_architecture) },
+    Guard {
+        id: ImageCheck::Source,
+        asks: "it came the way that driftless:image-source asks for",
+        ask: Check(came_the_right_way),
+    },
+    Guard { id: ImageCheck::HeldBack, asks: "it is not held back after an earlier try", ask: Check(is_not_held_back) },
+];
+
+impl<'q> Applicant<'q> {
+    /// All images that were read, apart from the release's own.
+    pub(super) fn all(
+        draft: &'q Draft<'q>,
+        policy: &'q Policy,
+        release: &'q Release,
+    ) -> impl Iterator<Item = Applicant<'q>> {
+        let images = &draft.input().seen.images;
+        let own = images.get(&release.image).found();
+        let others = images.found().map(|(_, image)| image).filter(|image| image.id != release.image);
+        others.map(move |image| {
+            let announced = draft.record().memory.published.get(&image.id);
+            let build = image.build.clone().or_else(|| announced.and_then(|published| published.build.clone()));
+            Applicant { draft, policy, release, image, build, is_announced: announced.is_some(), own }
+        })
+    }
+
+    /// Why it is no candidate. None: it may be one.
+    pub(super) fn problem(&self) -> Option<ImageProblem> {
+        reasons(&CHECKS, self).next()
+    }
+}
+
+/// What every check says of every image that was read, apart from the release's own.
+pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
+    let applicants = Applicant::all(draft, policy, release);
+    applicants.map(|applicant| (applicant.image.id.clone(), answer::verdicts(&CHECKS, &applicant))).collect()
+}
+
+/// It is this account's and tagged for the fleet, or the pipeline announced it.
+fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
+    let Applicant { draft, image, .. } = applicant;
+    let is_tagged =
+        image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(draft.input().fleet.as_str());
+    (!is_tagged && !applicant.is_announced).then_some(ImageProblem::NotNamed).into()
+}
+
+/// Whether an image is newer than the release. Without builds on both sides their dates tell.
+fn is_newer(applicant: &Applicant<'_>) -> CheckAnswer {
+    // The release may have been adopted before its image was asked for.
+    let own_build = applicant.own.and_then(|own| own.build.as_ref());
+    let released = applicant.release.build.as_ref().or(own_build);
+    let is_newer = match (&applicant.build, released, applicant.own) {
+        (Some(build), Some(released), _) => compare_builds(build.as_str(), released.as_str()) == Ordering::Greater,
+        (None, Some(_), _) => return Blocks(ImageProblem::NoBuild),
+        (_, None, Some(own)) => applicant.image.created_at > own.created_at,
+        (_, None, None) => return Blocks(ImageProblem::ReleaseUnknown),
+    };
+    (!is_newer).then_some(ImageProblem::NotNewer).into()
+}
+
+fn nobody_vetoed_it(applicant: &Applicant<'_>) -> CheckAnswer {
+    let veto = applicant.draft.record().memory.vetoes.get(&applicant.image.id);
+    veto.map(|veto| ImageProblem::Vetoed { by: veto.by.clone() }).into()
+}
+
+fn is_no_copy(applicant: &Applicant<'_>) -> CheckAnswer {
+    let groups = &applicant.draft.input().seen.groups;
+    let is_member = |id: &InstanceId| groups.iter().any(|group| group.member(id).is_some());
+    let is_copy = applicant.image.source_instance.as_ref().is_some_and(is_member);
+    is_copy.then_some(ImageProblem::CopyOfMember).into()
+}
+
+fn is_available(applicant: &Applicant<'_>) -> CheckAnswer {
+    match &applicant.image.state {
+        ImageState::Available => Agrees,
+        ImageState::Pending => Blocks(ImageProblem::Pending),
+        ImageState::Unavailable(state) => Blocks(ImageProblem::Unavailable { state: state.clone() }),
+    }
+}
+
+fn fits_the_architecture(applicant: &Applicant<'_>) -> CheckAnswer {
+    let Some(own) = applicant.own else { return Blocks(ImageProblem::ReleaseUnknown) };
+    let architecture = &applicant.image.architecture;
+    let other = (own.architecture != *architecture).then(|| ImageProblem::OtherArchitecture {
+        architecture: architecture.clone(),
+        released: own.architecture.clone(),
+    });
+    other.into()
+}
+
+fn came_the_right_way(applicant: &Applicant<'_>) -> CheckAnswer {
+    match applicant.policy.cutover.image_source {
+        ImageSourcePolicy::Event if !applicant.is_announced => Blocks(ImageProblem::NotAnnounced),
+        ImageSourcePolicy::Event | ImageSourcePolicy::Tag => Agrees,
+    }
+}
+
+fn is_not_held_back(applicant: &Applicant<'_>) -> CheckAnswer {
+    let held_back = applicant.draft.record().memory.held_back.get(&applicant.image.id.to_string());
+    let now = applicant.draft.input().now;
+    let lasting = held_back.filter(|held_back| held_back.until.is_none_or(|until| now < until));
+    lasting.map(|held_back| ImageProblem::HeldBack { why: held_back.why.clone(), until: held_back.until }).into()
+}

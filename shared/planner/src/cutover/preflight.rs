@@ -1,0 +1,182 @@
+//! What is asked before the first change of a cutover: everything that can be known beforehand.
+
+use jiff::SignedDuration;
+
+use crate::answer::Answer::{self, Agrees, Blocks};
+use crate::answer::{self, Ask, Guard, Verdict, reasons};
+use crate::cutover::{Sight, alarms};
+use crate::draft::Draft;
+use crate::guards::{refresh_under_way, suspended};
+use crate::image::ImageState;
+use crate::observation::{Group, Lifecycle, Observation};
+use crate::reading::Read;
+use crate::record::{Cutover, FleetBounds, LedgerEntry, Route};
+use crate::template::TemplateReference;
+use crate::waiting::{PreflightCheck, PreflightProblem};
+
+type CheckAnswer = Answer<PreflightProblem>;
+
+/// What a check of the preflight says.
+pub(crate) type PreflightVerdict = Verdict<PreflightCheck, PreflightProblem>;
+
+/// A cutover before its first change.
+pub(super) struct Question<'q> {
+    /// None: this look has not read what the checks must know.
+    known: Option<Known<'q>>,
+}
+
+struct Known<'q> {
+    draft: &'q Draft<'q>,
+    sight: &'q Sight<'q>,
+    cutover: &'q Cutover,
+}
+
+struct Check(fn(&Known<'_>) -> CheckAnswer);
+
+impl Ask<Question<'_>> for Check {
+    type Reason = PreflightProblem;
+
+    fn answer(&self, question: &Question<'_>) -> CheckAnswer {
+        question.known.as_ref().map_or(Answer::NotAsked, self.0)
+    }
+}
+
+/// What the preflight asks, in this order.
+const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
+    Guard {
+        id: PreflightCheck::LiveGroup,
+        asks: "the live group is fit",
+        ask: Check(|known| fit(known.sight.old, known.sight.seen)),
+    },
+    Guard {
+        id: PreflightCheck::NextGroup,
+        asks: "the group that comes is fit",
+        ask: Check(|known| fit(known.sight.new, known.sight.seen)),
+    },
+    Guard { id: PreflightCheck::OtherColor, asks: "the other color is empty", ask: Check(is_other_color_empty) },
+    Guard {
+        id: PreflightCheck::Alarms,
+        asks: "its alarms exist, and none rings",
+        ask: Check(|known| alarms::preflight(known.sight, known.cutover).into()),
+    },
+    Guard { id: PreflightCheck::WayBack, asks: "the way back is launchable", ask: Check(is_way_back_launchable) },
+    Guard {
+        id: PreflightCheck::Stickiness,
+        asks: "no client sticks for longer than it is watched",
+        ask: Check(clients_let_go),
+    },
+    Guard { id: PreflightCheck::Room, asks: "there is room for it", ask: Check(has_room) },
+];
+
+impl<'q> Question<'q> {
+    pub(super) fn about(draft: &'q Draft<'q>, sight: Option<&'q Sight<'q>>, cutover: &'q Cutover) -> Self {
+        let sight = sight.filter(|sight| hook_timeout_if_read(sight, cutover).is_some());
+        Self { known: sight.map(|sight| Known { draft, sight, cutover }) }
+    }
+}
+
+/// The first thing that stands in the way.
+pub(super) fn problem(question: &Question<'_>) -> Option<PreflightProblem> {
+    reasons(&CHECKS, question).next()
+}
+
+/// What every check says.
+pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightVerdict> {
+    answer::verdicts(&CHECKS, question)
+}
+
+/// The longest hook time-out of both groups. None: this look has not read yet what the checks must know.
+pub(super) fn hook_timeout_if_read(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+    let settings = &sight.seen.target_group_settings;
+    let are_known = match &cutover.route {
+        Route::Weighted { old, new, .. } => settings.is_asked(old) && settings.is_asked(new),
+        Route::Shared { target_group, .. } => settings.is_asked(target_group),
+        Route::None | Route::Rolling => true,
+    };
+    let hook_timeouts = &sight.seen.hook_timeouts;
+    let longest = hook_timeouts.get(&sight.old.name).found()?.max(hook_timeouts.get(&sight.new.name).found()?);
+    are_known.then_some(*longest)
+}
+
+fn fit(group: &Group, seen: &Observation) -> CheckAnswer {
+    let unfit = suspended(group).or_else(|| refresh_under_way(group, seen)).map(PreflightProblem::Group);
+    unfit.or_else(|| other_activity(group)).into()
+}
+
+fn other_activity(group: &Group) -> Option<PreflightProblem> {
+    let moving = group
+        .members
+        .iter()
+        .find(|member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating | Lifecycle::Detaching));
+    moving.map(|member| PreflightProblem::OtherActivity { group: group.name.clone(), instance: member.id.clone() })
+}
+
+fn is_other_color_empty(known: &Known<'_>) -> CheckAnswer {
+    let new = known.sight.new;
+    if known.cutover.route == Route::Rolling {
+        return Agrees;
+    }
+    if !matches!(new.template, TemplateReference::Numbered(_)) {
+        return Blocks(PreflightProblem::NoNumberedTemplate { group: new.name.clone() });
+    }
+    let is_empty = known.draft.record().is_vacant(new) && new.desired == 0 && new.min == 0;
+    let filled = (!is_empty).then(|| PreflightProblem::NotEmpty {
+        group: new.name.clone(),
+        wants: new.desired,
+        least: new.min,
+        has: new.members.len(),
+    });
+    filled.into()
+}
+
+fn is_way_back_launchable(known: &Known<'_>) -> CheckAnswer {
+    let (seen, release) = (known.sight.seen, &known.cutover.rollback_to);
+    let image = release.image.clone();
+    match seen.images.get(&image).map(|image| &image.state) {
+        Read::Found(ImageState::Available) => {}
+        Read::Found(ImageState::Pending) => return Blocks(PreflightProblem::WayBackPending { image }),
+        Read::Found(ImageState::Unavailable(state)) => {
+            return Blocks(PreflightProblem::WayBackUnavailable { image, state: state.clone() });
+        }
+        Read::Absent => return Blocks(PreflightProblem::WayBackImageGone { image }),
+        // What was not read lets nothing begin.
+        Read::NotAsked => return Blocks(PreflightProblem::WayBackImageUnread { image }),
+    }
+    let template = release.template.clone();
+    match seen.templates.get(&template) {
+        Read::Found(_) => Agrees,
+        Read::Absent => Blocks(PreflightProblem::WayBackTemplateGone { template }),
+        Read::NotAsked => Blocks(PreflightProblem::WayBackTemplateUnread { template }),
+    }
+}
+
+fn clients_let_go(known: &Known<'_>) -> CheckAnswer {
+    let (sight, cutover) = (known.sight, known.cutover);
+    let watched = cutover.policy.cutover.bake + cutover.policy.cutover.keep_warm;
+    let sticking = longest_stickiness(sight, cutover).filter(|longest| *longest > watched);
+    sticking.map(|longest| PreflightProblem::ClientsStick { longest, watched }).into()
+}
+
+fn longest_stickiness(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+    let Route::Weighted { place, new, old } = &cutover.route else { return None };
+    let of_action = sight.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
+    let of_targets =
+        [new, old].map(|arn| sight.seen.target_group_settings.get(arn).found().and_then(|known| known.stickiness));
+    of_targets.into_iter().chain([of_action]).flatten().max()
+}
+
+fn has_room(known: &Known<'_>) -> CheckAnswer {
+    let FleetBounds { min, max } = known.cutover.bounds;
+    let (old, new) = (known.sight.old, known.sight.new);
+    if old.desired > max {
+        return Blocks(PreflightProblem::AboveMaximum { group: old.name.clone(), wants: old.desired, max });
+    }
+    if old.desired == 0 && known.cutover.route != Route::Rolling {
+        return Blocks(PreflightProblem::NothingToSizeBy { group: old.name.clone() });
+    }
+    if min > max {
+        return Blocks(PreflightProblem::MinimumAboveMaximum { min, max });
+    }
+    let is_ours = |entry: &LedgerEntry| entry.group == new.name || entry.group == old.name;
+    known.draft.record().ledger.iter().any(is_ours).then_some(PreflightProblem::SettingsToPutBack).into()
+}

@@ -1,0 +1,127 @@
+//! What may keep a cutover from beginning, or hold it under way.
+
+use crate::action::ActionResult;
+use crate::answer::{Answer, Ask, Guard, reasons, verdicts};
+use crate::guards::fleet::{Fleet, mode_is_act, nobody_froze_it, policy_is_valid, setup_is_fit, when_closed};
+use crate::guards::{GuardAnswer, GuardVerdict};
+use crate::limits::CUTOVERS_MAX;
+use crate::record::{Cutover, CutoverPhase};
+use crate::waiting::{GuardId, Waiting};
+
+/// A cutover that asks to begin, or to go on.
+pub(crate) struct CutoverQuestion<'q> {
+    pub(crate) fleet: Fleet<'q>,
+    pub(crate) cutover: &'q Cutover,
+}
+
+/// Until when a guard is asked. What goes back is held by none.
+pub(crate) enum Scope {
+    /// As long as it goes forward.
+    Throughout(fn(&CutoverQuestion<'_>) -> GuardAnswer),
+    /// Before it begins.
+    Beginning(fn(&CutoverQuestion<'_>) -> GuardAnswer),
+}
+
+impl Ask<CutoverQuestion<'_>> for Scope {
+    type Reason = Waiting;
+
+    fn answer(&self, question: &CutoverQuestion<'_>) -> GuardAnswer {
+        match self {
+            Self::Throughout(ask) | Self::Beginning(ask) => ask(question),
+        }
+    }
+}
+
+/// What is asked of a cutover, in this order.
+const CUTOVER: [Guard<GuardId, Scope>; 8] = [
+    Guard {
+        id: GuardId::Freeze,
+        asks: "nobody froze it",
+        ask: Scope::Throughout(|question| nobody_froze_it(&question.fleet)),
+    },
+    Guard {
+        id: GuardId::Mode,
+        asks: "the mode is act",
+        ask: Scope::Throughout(|question| mode_is_act(&question.fleet)),
+    },
+    Guard { id: GuardId::Pause, asks: "nobody paused it", ask: Scope::Throughout(nobody_paused_it) },
+    Guard {
+        id: GuardId::Policy,
+        asks: "the policy is valid",
+        ask: Scope::Beginning(|question| policy_is_valid(&question.fleet)),
+    },
+    Guard { id: GuardId::Window, asks: "the window is open", ask: Scope::Beginning(window_is_open) },
+    Guard {
+        id: GuardId::Setup,
+        asks: "nothing stands in the way of its groups",
+        ask: Scope::Beginning(|question| setup_is_fit(&question.fleet)),
+    },
+    Guard {
+        id: GuardId::Replacements,
+        asks: "none of its instances is being replaced",
+        ask: Scope::Beginning(nothing_is_replaced),
+    },
+    Guard { id: GuardId::Turn, asks: "the account has a turn for it", ask: Scope::Beginning(account_has_a_turn) },
+];
+
+/// Why it may not begin. None: it may.
+pub(crate) fn may_not_begin(question: &CutoverQuestion<'_>) -> Option<Waiting> {
+    reasons(&CUTOVER, question).next()
+}
+
+/// Why it stands still, wherever it is on its way forward. None: it goes on.
+pub(crate) fn hold(question: &CutoverQuestion<'_>) -> Option<Waiting> {
+    let holds_it = |guard: &&Guard<GuardId, Scope>| matches!(guard.ask, Scope::Throughout(_));
+    reasons(CUTOVER.iter().filter(holds_it), question).next()
+}
+
+/// What every guard says that is asked in its phase.
+pub(crate) fn verdicts_on_cutover(question: &CutoverQuestion<'_>) -> Vec<GuardVerdict> {
+    let is_asked = |guard: &&Guard<GuardId, Scope>| match question.cutover.phase() {
+        CutoverPhase::Queued | CutoverPhase::Preflight => true,
+        CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => false,
+        CutoverPhase::Preparing
+        | CutoverPhase::Scaling
+        | CutoverPhase::Verifying { .. }
+        | CutoverPhase::AwaitingApproval
+        | CutoverPhase::Shifting(_)
+        | CutoverPhase::Baking { .. }
+        | CutoverPhase::Warm { .. }
+        | CutoverPhase::Retiring => matches!(guard.ask, Scope::Throughout(_)),
+    };
+    verdicts(CUTOVER.iter().filter(is_asked), question)
+}
+
+fn nobody_paused_it(question: &CutoverQuestion<'_>) -> GuardAnswer {
+    question.cutover.paused().cloned().map(|actor| Waiting::Paused { actor }).into()
+}
+
+fn window_is_open(question: &CutoverQuestion<'_>) -> GuardAnswer {
+    match question.fleet.policy() {
+        None => Answer::NotAsked,
+        Some(_) if question.cutover.is_expedited => Answer::Agrees,
+        Some(policy) => when_closed(policy, question.fleet.draft.input().now).into(),
+    }
+}
+
+fn nothing_is_replaced(question: &CutoverQuestion<'_>) -> GuardAnswer {
+    let replacements = question.fleet.draft.record().replacements.values();
+    let surges = replacements.filter(|work| work.phase().surge().is_some()).count();
+    let surges = u32::try_from(surges).unwrap_or(u32::MAX);
+    (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges }).into()
+}
+
+/// Asked while it is queued: a turn, once it has one, is its own until it is over.
+fn account_has_a_turn(question: &CutoverQuestion<'_>) -> GuardAnswer {
+    let input = question.fleet.draft.input();
+    let turns = &input.seen.account.turns;
+    if turns.contains_key(input.fleet) {
+        return Answer::Agrees;
+    }
+    if *question.cutover.phase() != CutoverPhase::Queued {
+        return Answer::NotAsked;
+    }
+    let is_refused = input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
+    let is_full = is_refused || turns.len() >= CUTOVERS_MAX;
+    is_full.then_some(Waiting::NoTurn { limit: CUTOVERS_MAX }).into()
+}

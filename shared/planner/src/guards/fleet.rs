@@ -1,0 +1,51 @@
+//! The guards of the fleet as a whole, which replacements and cutovers share.
+
+use jiff::Timestamp;
+
+use crate::adopt::Standing;
+use crate::answer::Answer;
+use crate::draft::Draft;
+use crate::guards::GuardAnswer;
+use crate::policy::{Mode, Policy};
+use crate::waiting::Waiting;
+
+/// What every guard may look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Fleet<'q> {
+    pub(crate) draft: &'q Draft<'q>,
+    pub(crate) standing: &'q Standing<'q>,
+}
+
+impl<'q> Fleet<'q> {
+    /// Its policy. None: it is invalid, so that what depends on it cannot be asked.
+    pub(super) fn policy(&self) -> Option<&'q Policy> {
+        self.standing.policy.as_ref().ok()
+    }
+}
+
+pub(super) fn nobody_froze_it(fleet: &Fleet<'_>) -> GuardAnswer {
+    fleet.draft.hold(None).into()
+}
+
+pub(super) fn mode_is_act(fleet: &Fleet<'_>) -> GuardAnswer {
+    match fleet.standing.mode() {
+        None => Answer::NotAsked,
+        Some(Mode::Act) => Answer::Agrees,
+        Some(Mode::Observe) => Answer::Blocks(Waiting::Observed),
+    }
+}
+
+pub(super) fn policy_is_valid(fleet: &Fleet<'_>) -> GuardAnswer {
+    let problem = fleet.standing.policy.as_ref().err();
+    problem.map(|problem| Waiting::PolicyInvalid { problem: problem.clone() }).into()
+}
+
+pub(super) fn setup_is_fit(fleet: &Fleet<'_>) -> GuardAnswer {
+    fleet.standing.obstacle.clone().map(|obstacle| Waiting::SetupUnfit { obstacle }).into()
+}
+
+/// What waits for the window to open. None: it is open.
+pub(crate) fn when_closed(policy: &Policy, now: Timestamp) -> Option<Waiting> {
+    let window = &policy.window;
+    (!window.is_open(now)).then(|| Waiting::WindowClosed { opens_at: window.next_opening(now) })
+}

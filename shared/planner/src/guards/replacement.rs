@@ -1,0 +1,186 @@
+//! What may keep a drifted instance from being replaced.
+
+use crate::adopt::Standing;
+use crate::answer::{self, Answer, Ask, Guard, reasons};
+use crate::draft::Draft;
+use crate::drift::{Findings, debounced_at};
+use crate::guards::fleet::{Fleet, mode_is_act, nobody_froze_it, policy_is_valid, setup_is_fit};
+use crate::guards::instance::{
+    Instance, are_hooks_read, aws_has_room, back_off_is_over, breaker_is_closed, budget_is_left, floor_leaves_room,
+    group_is_fit, is_drift_read, is_in_service, is_no_successor, is_unprotected, no_cutover, no_successor_inherited_it,
+    quarantine_has_room, rule_breaker_is_closed, window_is_open,
+};
+use crate::guards::{GuardAnswer, GuardVerdict};
+use crate::ids::InstanceId;
+use crate::policy::Policy;
+use crate::record::Replacement;
+use crate::waiting::{GuardId, Waiting};
+
+/// A drifted instance that asks to be replaced.
+pub(crate) struct Question<'q> {
+    fleet: Fleet<'q>,
+    findings: &'q Findings,
+    replacement: &'q Replacement,
+    /// None: it cannot be seen in the live group, or no valid policy says how it is treated.
+    instance: Option<Instance<'q>>,
+}
+
+/// How much a guard looks at.
+pub(crate) enum Scope {
+    /// The fleet as a whole: it answers all drifted instances alike.
+    Fleet(fn(&Fleet<'_>) -> GuardAnswer),
+    /// The drift, and whether the instance is there to be looked at.
+    Drift(fn(&Question<'_>) -> GuardAnswer),
+    /// The instance in its group. It is not asked where there is none.
+    Instance(fn(&Instance<'_>) -> GuardAnswer),
+}
+
+impl Ask<Question<'_>> for Scope {
+    type Reason = Waiting;
+
+    fn answer(&self, question: &Question<'_>) -> GuardAnswer {
+        match self {
+            Self::Fleet(ask) => ask(&question.fleet),
+            Self::Drift(ask) => ask(question),
+            Self::Instance(ask) => question.instance.as_ref().map_or(Answer::NotAsked, ask),
+        }
+    }
+}
+
+/// What is asked of a drifted instance, in this order.
+const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
+    Guard { id: GuardId::Debounce, asks: "the drift has lasted long enough", ask: Scope::Drift(drift_lasts) },
+    Guard { id: GuardId::Member, asks: "it is there", ask: Scope::Drift(is_there) },
+    Guard { id: GuardId::Rules, asks: "AWS Config has its rules", ask: Scope::Drift(rules_exist) },
+    Guard { id: GuardId::Freeze, asks: "nobody froze it", ask: Scope::Fleet(nobody_froze_it) },
+    Guard { id: GuardId::Mode, asks: "the mode is act", ask: Scope::Fleet(mode_is_act) },
+    Guard { id: GuardId::Policy, asks: "the policy is valid", ask: Scope::Fleet(policy_is_valid) },
+    Guard { id: GuardId::Setup, asks: "nothing stands in the way of its groups", ask: Scope::Fleet(setup_is_fit) },
+    Guard { id: GuardId::Window, asks: "the window is open", ask: Scope::Instance(window_is_open) },
+    Guard { id: GuardId::Cutover, asks: "no cutover changes its groups", ask: Scope::Instance(no_cutover) },
+    Guard { id: GuardId::Group, asks: "the group is fit for a replacement", ask: Scope::Instance(group_is_fit) },
+    Guard {
+        id: GuardId::Successor,
+        asks: "it is no successor whose launch has not answered",
+        ask: Scope::Instance(is_no_successor),
+    },
+    Guard { id: GuardId::DriftRead, asks: "its drift was read in this look", ask: Scope::Instance(is_drift_read) },
+    Guard { id: GuardId::Breaker, asks: "not too many drifted at once", ask: Scope::Instance(breaker_is_closed) },
+    Guard {
+        id: GuardId::RuleBreaker,
+        asks: "not too many fleets drifted at once under its rules",
+        ask: Scope::Instance(rule_breaker_is_closed),
+    },
+    Guard {
+        id: GuardId::Lineage,
+        asks: "no successor drifted for the same",
+        ask: Scope::Instance(no_successor_inherited_it),
+    },
+    Guard { id: GuardId::Budget, asks: "the budget is not spent", ask: Scope::Instance(budget_is_left) },
+    Guard {
+        id: GuardId::Quarantine,
+        asks: "there is room for one more to be kept",
+        ask: Scope::Instance(quarantine_has_room),
+    },
+    Guard { id: GuardId::BackOff, asks: "no failed attempt is waited out", ask: Scope::Instance(back_off_is_over) },
+    Guard { id: GuardId::Capacity, asks: "AWS has room for a launch", ask: Scope::Instance(aws_has_room) },
+    Guard { id: GuardId::Protection, asks: "nobody protects it", ask: Scope::Instance(is_unprotected) },
+    Guard {
+        id: GuardId::InService,
+        asks: "it is in service, and not Auto Scaling's to replace",
+        ask: Scope::Instance(is_in_service),
+    },
+    Guard {
+        id: GuardId::Floor,
+        asks: "enough serve without it, where it goes first",
+        ask: Scope::Instance(floor_leaves_room),
+    },
+    Guard {
+        id: GuardId::HooksRead,
+        asks: "its hooks and refreshes were read in this look",
+        ask: Scope::Instance(are_hooks_read),
+    },
+];
+
+/// Why a drifted instance is not replaced now.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// What it waits for: the first that blocks.
+    pub(crate) told: Waiting,
+    /// The first that blocks beside a freeze and the mode. None: nothing else would.
+    pub(crate) otherwise: Option<Waiting>,
+}
+
+impl<'q> Question<'q> {
+    /// What is asked for one instance. None: it has not drifted.
+    pub(crate) fn about(
+        draft: &'q Draft<'q>,
+        standing: &'q Standing<'q>,
+        findings: &'q Findings,
+        id: &'q InstanceId,
+    ) -> Option<Self> {
+        let replacement = draft.record().replacements.get(id)?;
+        let fleet = Fleet { draft, standing };
+        let member = standing.live.and_then(|group| Some((group, group.member(id)?)));
+        let instance = fleet.policy().zip(member).map(|(policy, (group, member))| Instance {
+            draft,
+            findings,
+            policy,
+            id,
+            replacement,
+            group,
+            member,
+        });
+        Some(Self { fleet, findings, replacement, instance })
+    }
+
+    /// Its policy, where nothing stands in the way of the fleet's groups.
+    fn policy_of_fit_groups(&self) -> Option<&'q Policy> {
+        let is_fit = self.fleet.standing.obstacle.is_none();
+        self.fleet.policy().filter(|_| is_fit)
+    }
+}
+
+/// Why it may not be replaced. None: every guard agrees.
+pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
+    let is_hold = |waiting: &Waiting| matches!(waiting.guard(), GuardId::Freeze | GuardId::Mode);
+    let mut reasons = reasons(&REPLACEMENT, question);
+    let told = reasons.next()?;
+    let otherwise = if is_hold(&told) { reasons.find(|waiting| !is_hold(waiting)) } else { Some(told.clone()) };
+    Some(Refusal { told, otherwise })
+}
+
+/// What every guard says.
+pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardVerdict> {
+    answer::verdicts(&REPLACEMENT, question)
+}
+
+/// Whether this look has read what a replacement must know of the group. Where the instance is not seen it need not.
+pub(crate) fn lacks_hooks(question: &Question<'_>) -> bool {
+    question.instance.as_ref().is_some_and(|instance| are_hooks_read(instance) != Answer::Agrees)
+}
+
+/// Whether a guard of this name looks at the instance in its group.
+pub(crate) fn looks_at_the_instance(guard: GuardId) -> bool {
+    REPLACEMENT.iter().any(|known| known.id == guard && matches!(known.ask, Scope::Instance(_)))
+}
+
+fn drift_lasts(question: &Question<'_>) -> GuardAnswer {
+    let Some(policy) = question.fleet.policy() else { return Answer::NotAsked };
+    let until = debounced_at(question.replacement, policy.debounce);
+    (question.fleet.draft.input().now < until).then_some(Waiting::Debounce { until }).into()
+}
+
+fn is_there(question: &Question<'_>) -> GuardAnswer {
+    match question.policy_of_fit_groups() {
+        None => Answer::NotAsked,
+        Some(_) => question.instance.is_none().then_some(Waiting::Gone).into(),
+    }
+}
+
+fn rules_exist(question: &Question<'_>) -> GuardAnswer {
+    match question.policy_of_fit_groups() {
+        None => Answer::NotAsked,
+        Some(_) => (!question.findings.missing.is_empty()).then_some(Waiting::RuleMissing).into(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What an image is asked before it may take the traffic, and why it may not.
+
+use jiff::Timestamp;
+
+use crate::answer::Verdict;
+use crate::text::ForeignText;
+
+/// The name of a check of an image.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ImageCheck {
+    /// Its tag, or an announcement, must name the fleet.
+    Fleet,
+    /// It must be newer than the release.
+    Newer,
+    Veto,
+    Backup,
+    /// A copy of one of the fleet's own instances is no release.
+    Copy,
+    Available,
+    Architecture,
+    /// It must have come the way that the policy asks for.
+    Source,
+    /// It must not be held back after an earlier try.
+    HeldBack,
+}
+
+/// Why an image may not take the traffic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImageProblem {
+    #[error("neither its tag nor an announcement names it for this fleet")]
+    NotNamed,
+    #[error("it is not newer than the release")]
+    NotNewer,
+    #[error("it has no tag driftless:build, so that nothing says whether it is newer")]
+    NoBuild,
+    /// There is nothing to compare its date, or its architecture, with.
+    #[error("the release's own image is unknown, so that they cannot be compared")]
+    ReleaseUnknown,
+    #[error("vetoed by {by}")]
+    Vetoed { by: ForeignText },
+    #[error("it is a backup: backups inherit the tags of what they are made of")]
+    Backup,
+    #[error("it is a copy of one of the fleet's own instances")]
+    CopyOfMember,
+    #[error("it is not available yet")]
+    Pending,
+    #[error("it is {state}")]
+    Unavailable { state: ForeignText },
+    #[error("its architecture is {architecture}, and the release's is {released}")]
+    OtherArchitecture { architecture: ForeignText, released: ForeignText },
+    #[error("driftless:image-source is event: only image.published starts a cutover, a tag proposes")]
+    NotAnnounced,
+    #[error("{why}")]
+    HeldBack {
+        /// What came of the earlier try.
+        why: ForeignText,
+        /// When it is tried again by itself. None: when a person says so.
+        until: Option<Timestamp>,
+    },
+}
+
+/// What a check of an image says.
+pub type ImageVerdict = Verdict<ImageCheck, ImageProblem>;
+
+impl ImageProblem {
+    /// When it changes by itself. None: it does not.
+    pub const fn may_change_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::HeldBack { until, .. } => *until,
+            Self::NotNamed
+            | Self::NotNewer
+            | Self::NoBuild
+            | Self::ReleaseUnknown
+            | Self::Vetoed { .. }
+            | Self::Backup
+            | Self::CopyOfMember
+            | Self::Pending
+            | Self::Unavailable { .. }
+            | Self::OtherArchitecture { .. }
+            | Self::NotAnnounced => None,
+        }
+    }
+}

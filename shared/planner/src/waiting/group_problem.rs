@@ -1,0 +1,44 @@
+//! Why a group is not fit for a change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GroupName, InstanceId};
+use crate::template::TemplateVersion;
+use crate::text::ForeignText;
+
+/// A process of Auto Scaling without which a replacement or a cutover stands still half-way.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
+pub enum NeededProcess {
+    Launch,
+    Terminate,
+    AddToLoadBalancer,
+}
+
+/// Why a group is not fit for a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupProblem {
+    /// A person, or another tool, suspended what is needed.
+    #[error("{process} is suspended on {group}")]
+    ProcessSuspended { process: NeededProcess, group: GroupName },
+    /// An instance refresh replaces instances itself.
+    #[error("an instance refresh is under way on {group}")]
+    RefreshUnderWay { group: GroupName },
+    /// What it would launch is not the release.
+    #[error(
+        "{group} launches {found}, but the release is {released}: set driftless:mode to observe and back to accept it"
+    )]
+    OtherTemplate { group: GroupName, found: TemplateVersion, released: TemplateVersion },
+    /// An instance comes or goes that Driftless has neither launched nor ended.
+    #[error("another activity is under way: {instance} is {state}")]
+    OtherActivity { instance: InstanceId, state: ForeignText },
+    /// It is on its way to its size, or cannot reach it.
+    #[error("{group} wants {wants} instances and has {has}")]
+    NotAtSize { group: GroupName, wants: u32, has: u32 },
+    /// Only read, never written: the sentence that an earlier version stored.
+    #[error("{0}")]
+    #[serde(untagged)]
+    AsStored(ForeignText),
+}

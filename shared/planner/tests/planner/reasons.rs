@@ -1,0 +1,439 @@
+//! Every reason why something waits: its guard's name is the one under which it is stored, and its sentence is what a person
+//! is told. When each is given is proven elsewhere.
+
+use std::collections::BTreeSet;
+
+use driftless_planner::balancer::ForwardPlace;
+use driftless_planner::ids::GroupName;
+use driftless_planner::image::ImageProblem;
+use driftless_planner::waiting::{
+    GroupProblem, GuardId, NeededProcess, PreflightProblem, Protector, RouteProblem, TrafficChange, Waiting,
+};
+use driftless_testkit::{GROUP, id, image_id, mins, version};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use strum::VariantArray;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn group() -> GroupName {
+    GROUP.parse().unwrap()
+}
+
+/// A reason, the name under which earlier versions stored it, where they did, and its sentence.
+type Reason = (Waiting, Option<&'static str>, &'static str);
+
+/// At least one of each.
+fn all() -> Vec<Reason> {
+    [of_fleets(), of_instances(), of_cutovers()].concat()
+}
+
+/// Reasons of the fleet and of its groups.
+fn of_fleets() -> Vec<Reason> {
+    let until = at("2026-11-20T13:00:00Z");
+    let unfit = GroupProblem::ProcessSuspended { process: NeededProcess::Launch, group: group() };
+    let frozen = |until| Waiting::Frozen { reason: "incident".into(), owner: "ana".into(), until };
+    vec![
+        (frozen(Some(until)), Some("frozen"), "frozen by ana until 2026-11-20T13:00:00Z: incident"),
+        (frozen(None), Some("frozen"), "frozen by ana: incident"),
+        (Waiting::Observed, Some("observed"), "mode is observe: Driftless says what it would do, and changes nothing"),
+        (
+            Waiting::PolicyInvalid { problem: "no such key".into() },
+            Some("policy-invalid"),
+            "the policy is invalid: no such key",
+        ),
+        (
+            Waiting::RuleMissing,
+            None,
+            "the policy is invalid: driftless:rules names a rule that AWS Config does not have",
+        ),
+        (
+            Waiting::WindowClosed { opens_at: Some(until) },
+            Some("window-closed"),
+            "the window is closed until 2026-11-20T13:00:00Z",
+        ),
+        (
+            Waiting::WindowClosed { opens_at: None },
+            Some("window-closed"),
+            "the window is closed, and does not open in the next two weeks",
+        ),
+        (Waiting::CutoverUnderWay, Some("cutover-under-way"), "a cutover is under way"),
+        (
+            Waiting::SetupUnfit { obstacle: "it is being deleted".into() },
+            None,
+            "the group cannot take a replacement now: it is being deleted",
+        ),
+        (
+            Waiting::GroupNotFit { problem: unfit },
+            Some("group-not-fit"),
+            "the group cannot take a replacement now: Launch is suspended on app-asg",
+        ),
+        (
+            Waiting::MayBeSuccessor { ancestor: id(1) },
+            None,
+            "the group cannot take a replacement now: it may be the successor of i-00000000000000001, whose launch has not \
+             answered yet",
+        ),
+        (
+            Waiting::DriftUnread,
+            None,
+            "the group cannot take a replacement now: AWS Config did not answer for every rule of the list",
+        ),
+        (
+            Waiting::HooksUnread,
+            None,
+            "the group cannot take a replacement now: its hooks and refreshes are read at the next look",
+        ),
+    ]
+}
+
+/// Reasons of one drifted instance, and of how many there are.
+fn of_instances() -> Vec<Reason> {
+    let until = at("2026-11-20T13:00:00Z");
+    let limit = 25.try_into().unwrap();
+    vec![
+        (
+            Waiting::BreakerOpen { drifted: 3, members: 4, limit },
+            Some("breaker-open"),
+            "the breaker is open: 3 of 4 drifted at once, more than 25 %",
+        ),
+        (
+            Waiting::RuleBreakerOpen { rule: "approved".parse().unwrap(), fleets: 3 },
+            Some("rule-breaker-open"),
+            "the breaker is open for rule approved: 3 fleets drifted under it at once",
+        ),
+        (
+            Waiting::Lineage { ancestor: id(1) },
+            Some("lineage"),
+            "the successor of i-00000000000000001, which was replaced for this, drifted for the same reason",
+        ),
+        (
+            Waiting::BudgetSpent { used: 2, limit: 1 },
+            Some("budget-spent"),
+            "the budget is spent: 2 being replaced or not serving, and 1 allowed",
+        ),
+        (Waiting::BackOff { until }, Some("back-off"), "the last attempt failed: next one at 2026-11-20T13:00:00Z"),
+        (
+            Waiting::CapacityShort { until },
+            Some("capacity-short"),
+            "AWS has no room for the fleet's launches: next one at 2026-11-20T13:00:00Z",
+        ),
+        (
+            Waiting::QuarantineFull { until: Some(until) },
+            Some("quarantine-full"),
+            "as many instances as allowed are kept for forensics; the first goes at 2026-11-20T13:00:00Z",
+        ),
+        (
+            Waiting::QuarantineFull { until: None },
+            Some("quarantine-full"),
+            "as many instances as allowed are on their way to be kept for forensics",
+        ),
+        (
+            Waiting::Protected { by: Protector::ScaleInProtection, until: None },
+            Some("protected"),
+            "protected by its own scale-in protection",
+        ),
+        (
+            Waiting::NotInService { state: "unhealthy".into() },
+            Some("not-in-service"),
+            "not in service (unhealthy): Auto Scaling has it",
+        ),
+        (Waiting::Gone, None, "not in service (gone): Auto Scaling has it"),
+        (Waiting::Debounce { until }, Some("debounce"), "the drift must last until 2026-11-20T13:00:00Z"),
+        (Waiting::BelowFloor { serving: 3, floor: 4 }, Some("below-floor"), "only 3 would serve, and the floor is 4"),
+    ]
+}
+
+/// Reasons of a cutover.
+fn of_cutovers() -> Vec<Reason> {
+    let until = at("2026-11-20T13:00:00Z");
+    vec![
+        (Waiting::NoTurn { limit: 3 }, Some("no-turn"), "3 fleets are cutting over, which is as many as may"),
+        (
+            Waiting::PreflightFailed { problem: PreflightProblem::SettingsToPutBack },
+            Some("preflight-failed"),
+            "a check before the first change does not hold: settings of earlier work are still to be put back",
+        ),
+        (
+            Waiting::ReplacementsUnderWay { surges: 2 },
+            Some("replacements-under-way"),
+            "2 of its instances are being replaced: that ends first",
+        ),
+        (Waiting::Paused { actor: "ana".into() }, Some("paused"), "paused by ana"),
+        (
+            Waiting::AwaitingApproval { until },
+            Some("awaiting-approval"),
+            "waits for approval, until 2026-11-20T13:00:00Z",
+        ),
+        (Waiting::BothColorsAlarm { detail: "both ring".into() }, Some("both-colors-alarm"), "both ring"),
+        (
+            Waiting::GuardAlarmMissing { alarm: "web-5xx".into() },
+            Some("guard-alarm-missing"),
+            "the alarm web-5xx does not exist",
+        ),
+        (
+            Waiting::TrafficChangedByOthers { change: TrafficChange::ForwardGone },
+            Some("traffic-changed-by-others"),
+            "the forward action is gone",
+        ),
+        (
+            Waiting::ColorBelowFloor { serving: 3, floor: 4 },
+            Some("color-below-floor"),
+            "only 3 of the new color serve, and 4 must",
+        ),
+        (
+            Waiting::RollbackBelowFloor { serving: 3, floor: 4 },
+            Some("rollback-below-floor"),
+            "only 3 of the old color serve, and 4 must to take the traffic back",
+        ),
+        (
+            Waiting::OldColorDown { left: 4 },
+            Some("old-color-down"),
+            "nobody of the old color serves, and 4 of the new one do: they stay until somebody does",
+        ),
+        (
+            Waiting::NeedsOperator { why: "it stays so".into() },
+            Some("needs-operator"),
+            "a person must say how it goes on: it stays so",
+        ),
+    ]
+}
+
+#[test]
+fn a_reason_is_stored_under_the_name_of_its_guard_and_read_as_it_was() {
+    for (waiting, ..) in all() {
+        let stored = serde_json::to_value(&waiting).unwrap();
+        assert_eq!(stored["guard"], waiting.guard().to_string(), "{stored}");
+        assert_eq!(waiting.guard().to_string().parse(), Ok(waiting.guard()));
+        assert_eq!(serde_json::from_value::<Waiting>(stored).unwrap(), waiting);
+    }
+    let named: BTreeSet<GuardId> = all().iter().map(|(waiting, ..)| waiting.guard()).collect();
+    assert_eq!(named, GuardId::VARIANTS.iter().copied().collect(), "each guard has a reason, and each reason is here");
+}
+
+#[test]
+fn a_reason_says_the_same_sentence_as_ever() {
+    for (waiting, _, sentence) in all() {
+        assert_eq!(waiting.to_string(), sentence);
+    }
+}
+
+#[test]
+fn a_reason_that_an_earlier_version_stored_is_read() {
+    for (waiting, stored_as, sentence) in all() {
+        let Some(stored_as) = stored_as else { continue };
+        let mut stored = serde_json::to_value(&waiting).unwrap();
+        stored["guard"] = json!(stored_as);
+        // What is typed by now was the words alone.
+        if stored.get("problem").is_some() {
+            stored["problem"] = json!(sentence.split_once(": ").unwrap().1);
+        }
+        if stored.get("by").is_some() {
+            stored["by"] = json!(sentence.strip_prefix("protected by ").unwrap());
+        }
+        if stored.as_object_mut().unwrap().remove("change").is_some() {
+            stored["detail"] = json!(sentence);
+        }
+        let read: Waiting = serde_json::from_value(stored.clone()).unwrap_or_else(|error| panic!("{stored}: {error}"));
+        assert_eq!((read.guard(), read.to_string()), (waiting.guard(), sentence.to_owned()), "{stored}");
+        assert_eq!(serde_json::from_value::<Waiting>(serde_json::to_value(&read).unwrap()).unwrap(), read);
+    }
+}
+
+#[test]
+fn an_earlier_name_is_another_guards_own() {
+    for guard in GuardId::VARIANTS {
+        if let Some(word) = guard.earlier_word() {
+            let other: GuardId = word.parse().unwrap();
+            assert_ne!(other, *guard);
+            assert_eq!(other.earlier_word(), None, "{word}");
+        }
+    }
+}
+
+fn kept<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(problem: &T) {
+    let stored: Value = serde_json::to_value(problem).unwrap();
+    assert!(stored.is_object() || stored.as_str().is_some_and(|name| !name.contains(' ')), "no sentence: {stored}");
+    assert_eq!(serde_json::from_value::<T>(stored).unwrap(), *problem);
+}
+
+#[test]
+fn what_makes_a_group_unfit_is_kept_with_its_numbers_and_says_them() {
+    let (group, instance) = (group(), id(1));
+    for (problem, sentence) in [
+        (
+            GroupProblem::ProcessSuspended { process: NeededProcess::AddToLoadBalancer, group: group.clone() },
+            "AddToLoadBalancer is suspended on app-asg",
+        ),
+        (GroupProblem::RefreshUnderWay { group: group.clone() }, "an instance refresh is under way on app-asg"),
+        (
+            GroupProblem::OtherTemplate { group: group.clone(), found: version(2), released: version(1) },
+            "app-asg launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1: set \
+             driftless:mode to observe and back to accept it",
+        ),
+        (
+            GroupProblem::OtherActivity { instance, state: "pending".into() },
+            "another activity is under way: i-00000000000000001 is pending",
+        ),
+        (GroupProblem::NotAtSize { group, wants: 5, has: 4 }, "app-asg wants 5 instances and has 4"),
+    ] {
+        assert_eq!(problem.to_string(), sentence);
+        kept(&problem);
+        let in_preflight = PreflightProblem::from(problem);
+        assert_eq!(in_preflight.to_string(), sentence);
+        kept(&in_preflight);
+    }
+}
+
+#[test]
+fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() {
+    use PreflightProblem as Problem;
+    let (group, image, template) = (group(), image_id(1), version(1));
+    for (problem, sentence) in [
+        (
+            Problem::OtherActivity { group: group.clone(), instance: id(1) },
+            "another activity is under way on app-asg: i-00000000000000001 comes or goes",
+        ),
+        (Problem::NoNumberedTemplate { group: group.clone() }, "app-asg uses no numbered launch template version"),
+        (
+            Problem::NotEmpty { group: group.clone(), wants: 2, least: 1, has: 3 },
+            "app-asg is to be empty: it wants 2 instances, at least 1, and has 3",
+        ),
+        (
+            Problem::AlarmMissing { alarm: "web-5xx".into() },
+            "the alarm web-5xx does not exist: nothing would stop the cutover",
+        ),
+        (
+            Problem::AlarmRings { alarm: "web-5xx".parse().unwrap(), reason: "threshold crossed".into() },
+            "the alarm web-5xx rings already: threshold crossed",
+        ),
+        (
+            Problem::WayBackPending { image: image.clone() },
+            "the way back is not launchable: ami-00000000000000001 is pending",
+        ),
+        (
+            Problem::WayBackUnavailable { image: image.clone(), state: "failed".into() },
+            "the way back is not launchable: ami-00000000000000001 is failed",
+        ),
+        (
+            Problem::WayBackImageUnread { image: image.clone() },
+            "whether ami-00000000000000001 can be launched is read at the next look",
+        ),
+        (
+            Problem::WayBackTemplateUnread { template: template.clone() },
+            "whether lt-00000000000000001 version 1 can be launched is read at the next look",
+        ),
+        (Problem::WayBackImageGone { image }, "the way back is not launchable: ami-00000000000000001 does not exist"),
+        (
+            Problem::WayBackTemplateGone { template },
+            "the way back is not launchable: lt-00000000000000001 version 1 does not exist",
+        ),
+        (
+            Problem::ClientsStick { longest: mins(240), watched: mins(75) },
+            "clients stick to their target group for 4h, longer than driftless:bake and keep-warm together (1h 15m): \
+             some would still be sent to the old color when it goes",
+        ),
+        (
+            Problem::AboveMaximum { group: group.clone(), wants: 5, max: 4 },
+            "app-asg wants 5 instances, and the fleet's maximum is 4",
+        ),
+        (Problem::NothingToSizeBy { group }, "app-asg wants no instance: there is nothing to size the new color by"),
+        (Problem::MinimumAboveMaximum { min: 5, max: 4 }, "the fleet's minimum 5 is above its maximum 4"),
+        (Problem::SettingsToPutBack, "settings of earlier work are still to be put back"),
+    ] {
+        assert_eq!(problem.to_string(), sentence);
+        kept(&problem);
+    }
+}
+
+#[test]
+fn what_keeps_traffic_from_being_moved_is_kept_with_its_numbers_and_says_them() {
+    let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/1/2/3";
+    let place = ForwardPlace::Rule(arn.parse().unwrap());
+    let shared = format!("{arn} names other target groups too: their share would be lost");
+    for (problem, sentence) in [
+        (RouteProblem::OthersShareIt { place }, shared.as_str()),
+        (RouteProblem::NoWeights, "only application load balancers weigh target groups"),
+        (RouteProblem::NothingForwards, "no listener or rule forwards to the target groups of either color"),
+        (
+            RouteProblem::OneIsNotNamed,
+            "the forward action names only one of the two target groups: name both, the idle one with weight 0",
+        ),
+        (
+            RouteProblem::SeveralForward { actions: 2 },
+            "2 forward actions name the target groups: exactly one must name both",
+        ),
+        (RouteProblem::BothInOne, "both colors are attached to one target group: detach the idle one"),
+        (
+            RouteProblem::TargetGroupsDiffer { old: 2, new: 1 },
+            "the colors have 2 and 1 target groups: one each, one for both, or none",
+        ),
+    ] {
+        assert_eq!(problem.to_string(), sentence);
+        kept(&PreflightProblem::from(problem));
+    }
+}
+
+#[test]
+fn what_others_did_to_the_traffic_is_kept_with_its_names_and_says_them() {
+    let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/1/2";
+    let (place, group) = (ForwardPlace::Listener(arn.parse().unwrap()), group());
+    for (change, sentence) in [
+        (TrafficChange::ForwardGone, "the forward action is gone"),
+        (TrafficChange::WeightsWritten { place: place.clone() }, "another hand wrote the weights of PLACE"),
+        (
+            TrafficChange::TooEarly { place: place.clone() },
+            "the new color has traffic already, by another hand, at PLACE",
+        ),
+        (TrafficChange::Given { group: group.clone(), place }, "another hand gave traffic to app-asg, at PLACE"),
+        (TrafficChange::Attached { group: group.clone() }, "another hand attached app-asg"),
+        (TrafficChange::AttachedAgain { group: group.clone() }, "another hand attached app-asg again"),
+        (TrafficChange::Detached { group }, "another hand detached app-asg"),
+    ] {
+        assert_eq!(change.to_string(), sentence.replace("PLACE", arn));
+        kept(&change);
+    }
+}
+
+#[test]
+fn what_protects_an_instance_is_kept_with_its_reason_and_says_it() {
+    for (by, sentence) in [
+        (Protector::ScaleInProtection, "its own scale-in protection"),
+        (Protector::Tag { reason: "debugging".into() }, "the tag driftless:protect: debugging"),
+    ] {
+        assert_eq!(by.to_string(), sentence);
+        kept(&by);
+    }
+}
+
+#[test]
+fn what_keeps_an_image_from_being_taken_says_why_and_until_when() {
+    let until = at("2026-11-20T13:00:00Z");
+    for (problem, sentence, may_change_at) in [
+        (ImageProblem::NotNamed, "neither its tag nor an announcement names it for this fleet", None),
+        (ImageProblem::NotNewer, "it is not newer than the release", None),
+        (ImageProblem::NoBuild, "it has no tag driftless:build, so that nothing says whether it is newer", None),
+        (ImageProblem::ReleaseUnknown, "the release's own image is unknown, so that they cannot be compared", None),
+        (ImageProblem::Vetoed { by: "ana".into() }, "vetoed by ana", None),
+        (ImageProblem::Backup, "it is a backup: backups inherit the tags of what they are made of", None),
+        (ImageProblem::CopyOfMember, "it is a copy of one of the fleet's own instances", None),
+        (ImageProblem::Pending, "it is not available yet", None),
+        (ImageProblem::Unavailable { state: "failed".into() }, "it is failed", None),
+        (
+            ImageProblem::OtherArchitecture { architecture: "arm64".into(), released: "x86_64".into() },
+            "its architecture is arm64, and the release's is x86_64",
+            None,
+        ),
+        (
+            ImageProblem::NotAnnounced,
+            "driftless:image-source is event: only image.published starts a cutover, a tag proposes",
+            None,
+        ),
+        (ImageProblem::HeldBack { why: "no room".into(), until: Some(until) }, "no room", Some(until)),
+        (ImageProblem::HeldBack { why: "rejected".into(), until: None }, "rejected", None),
+    ] {
+        assert_eq!((problem.to_string().as_str(), problem.may_change_at()), (sentence, may_change_at));
+    }
+}
