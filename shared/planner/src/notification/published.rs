@@ -16,11 +16,11 @@ use serde_json::Serializer;
 use super::News;
 use super::message::MachineBody;
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId, Zone};
-use crate::observation::TemplateVersion;
 use crate::record::{
     Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, Tally,
     WithdrawReason, WouldCutOver,
 };
+use crate::template::TemplateVersion;
 use crate::text::{ForeignText, LENGTH_MAX};
 
 /// The schema of the body for machines.
