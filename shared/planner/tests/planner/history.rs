@@ -122,11 +122,8 @@ fn a_condition_with_the_name_of_a_phase_is_no_step_of_a_cutover() {
 
 /// The words under which the data of a phase are stored.
 fn stored_word(phase: &Value) -> String {
-    match phase {
-        Value::String(word) => word.clone(),
-        Value::Object(fields) => fields.keys().next().unwrap().clone(),
-        _ => panic!("{phase}"),
-    }
+    let word = phase.as_str().or_else(|| phase.as_object()?.keys().next().map(String::as_str));
+    word.unwrap_or_else(|| panic!("{phase}")).to_owned()
 }
 
 #[test]
