@@ -19,7 +19,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     let is_spared =
         |member: &Member| member.protected || member.lifecycle == Lifecycle::Pending || is_successor(member);
     let protects_all = group.protects_new_instances || group.members.iter().all(is_spared);
-    (member.protected && !protects_all).then(|| Waiting::Protected { by: Protector::ScaleInProtection, until: None })
+    (member.protected && !protects_all).then_some(Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
 /// A person's tag on an instance, until its expiry.
