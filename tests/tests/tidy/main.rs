@@ -210,7 +210,8 @@ fn variants(source: &str, name: &str) -> Vec<String> {
     let body = body.split("\n}").next().unwrap_or_default();
     body.lines()
         .filter(|line| line.starts_with("    ") && !line.starts_with("     "))
-        .map(|line| line.trim().trim_end_matches([' ', '{', ',', '}']).to_owned())
+        .filter_map(|line| line.trim().split([' ', '{', '(', ',']).next())
+        .map(str::to_owned)
         .filter(|word| word.chars().next().is_some_and(char::is_uppercase))
         .collect()
 }

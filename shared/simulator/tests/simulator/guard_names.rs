@@ -2,13 +2,12 @@
 
 use driftless_simulator::scenario::Scenario;
 
-/// What does not hold of a fleet whose drifted instance waits, since its list names a rule that Config does not have.
+/// How much does not hold of a fleet whose drifted instance waits, since its groups follow `$Latest`.
 fn unmet(expectation: &str) -> usize {
     let text = format!(
-        "# Somebody lists a rule that does not exist.
-         fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved
+        "# Nothing is replaced before the groups launch a numbered version.
+         fleet web: weighted, blue live, 4 instances, floating templates, policy mode=act rules=approved
          at 5m drift blue/1 under approved
-         at 7m person sets policy rules=approved;no-such-rule
          at 30m expect {expectation}"
     );
     let (report, _) = Scenario::parse(&text).unwrap().counted().unwrap();
@@ -17,8 +16,9 @@ fn unmet(expectation: &str) -> usize {
 
 #[test]
 fn a_guard_is_meant_by_its_own_name_and_by_the_one_that_it_shared() {
-    assert_eq!(unmet("waiting blue/1=rules waiting blue/1=policy waiting blue/1!=group"), 0);
-    for wrong in ["waiting blue/1=group", "waiting blue/1=setup", "waiting blue/1!=rules", "waiting blue/1!=policy"] {
+    assert_eq!(unmet("waiting blue/1=setup waiting blue/1=group waiting blue/1!=policy"), 0);
+    for wrong in ["waiting blue/1=policy", "waiting blue/1=successor", "waiting blue/1!=setup", "waiting blue/1!=group"]
+    {
         assert_eq!(unmet(wrong), 1, "{wrong}");
     }
 }

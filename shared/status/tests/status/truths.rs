@@ -185,7 +185,7 @@ fn every_guard_of_a_blocked_instance_is_told_with_the_first_time_that_one_may_ch
     let holding: Vec<&str> =
         answer.guards.iter().filter(|guard| guard.holds.is_some()).map(|guard| guard.guard.as_str()).collect();
     assert_eq!(holding, ["window"]);
-    assert_eq!(answer.guards.len(), 22);
+    assert_eq!(answer.guards.len(), 23);
     assert_eq!(answer.may_change_at, answer.waits.unwrap().may_change_at);
 }
 
