@@ -6,7 +6,7 @@ use driftless_simulator::scenario::Scenario;
 fn unmet(expectation: &str) -> usize {
     let text = format!(
         "# Nothing is replaced before the groups launch a numbered version.
-         fleet web: weighted, blue live, 4 instances, floating templates, policy mode=act rules=approved
+         fleet web: weighted, blue live, 4 instances, floating templates, policy mode=act rules=approved alarms=web-5xx
          at 5m drift blue/1 under approved
          at 30m expect {expectation}"
     );

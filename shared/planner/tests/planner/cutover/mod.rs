@@ -31,7 +31,7 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
 }
 
 /// [`weighted_fleet`], whose cutover to the second image is in this phase.
-pub(crate) fn in_phase(size: u32, phase: &str) -> Stage {
+fn in_phase(size: u32, phase: &str) -> Stage {
     let mut stage = weighted_fleet(size);
     stage.publish(2);
     stage.until_phase(phase);
