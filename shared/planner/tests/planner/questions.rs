@@ -67,15 +67,18 @@ fn a_template_version_that_was_just_read_is_not_read_again() {
 
 /// What is decided where EC2 was asked about no instance.
 fn without_machines(stage: &Stage) -> Decision {
+    decided(stage, &Observation { machines: Reading::none(), ..stage.observation() })
+}
+
+fn decided(stage: &Stage, seen: &Observation) -> Decision {
     let fleet = fleet();
-    let seen = Observation { machines: Reading::none(), ..stage.observation() };
     driftless_planner::decide(Input {
         fleet: &fleet,
         record: stage.record.as_ref(),
         facts: &stage.facts,
         outcomes: &[],
         freezes: &[],
-        seen: &seen,
+        seen,
         defaults: &stage.defaults,
         now: stage.now,
     })
@@ -102,4 +105,13 @@ fn what_is_to_go_stays_where_its_tags_were_not_read() {
         stage.step(secs(15));
     }
     assert!(ended > 0 || !stage.terminated().is_empty(), "read, it goes");
+}
+
+#[test]
+fn nothing_starts_in_a_group_whose_hooks_were_not_read_and_it_is_looked_at_again_at_once() {
+    let stage = Stage::drifted(4, &[1]);
+    let decision = decided(&stage, &Observation { hook_timeouts: Reading::none(), ..stage.observation() });
+    assert_eq!(decision.actions, []);
+    assert_eq!(decision.waiting.get(&id(1)), Some(&Waiting::HooksUnread));
+    assert_eq!(decision.recheck, Some(stage.now + secs(2)));
 }

@@ -311,3 +311,14 @@ fn a_fleet_that_wants_nobody_waits_for_nobody() {
     stage.say(Command::Abort);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
 }
+
+#[test]
+fn a_cutover_that_needs_a_persons_word_waits_for_it_and_says_until_when() {
+    let mut stage = weighted_fleet(4);
+    stage.tag("approval", "manual");
+    stage.publish(2);
+    stage.until_phase("awaiting-approval");
+    let until = stage.record().cutover.as_ref().unwrap().deadline();
+    assert_eq!(waits(&stage), Some(&Waiting::AwaitingApproval { until }));
+    assert_eq!(until, stage.now + mins(24 * 60));
+}
