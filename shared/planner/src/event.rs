@@ -2,15 +2,22 @@
 //!
 //! What is sent is fixed when it is committed: an event that is sent twice is the same one twice, its id included.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::decision::Decision;
+#[cfg(feature = "schema")]
+use crate::ids::FleetName;
+use crate::ids::{GroupName, ImageId, InstanceId, TargetGroupArn};
 use crate::observation::FreezeScope;
+use crate::policy::Approval;
 use crate::record::history::{Change, HistoryEntry};
 use crate::record::transitions::Step;
 use crate::record::{Cutover, Record, Route};
+use crate::text::ForeignText;
 
 /// The source of every event.
 pub const SOURCE: &str = "driftless";
@@ -47,6 +54,7 @@ pub struct EventBatch {
 /// Which part of Driftless a line of the journal tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Part {
     /// The replacement of an instance, to the end of its time in quarantine.
     Replacement,
@@ -120,13 +128,13 @@ impl EventBatch {
 /// What a line is about, beyond what it says itself.
 struct About<'a> {
     subject: String,
-    image: Option<&'a str>,
+    image: Option<&'a ImageId>,
     cutover: Option<&'a Cutover>,
 }
 
 impl<'a> About<'a> {
     fn of(entry: &'a HistoryEntry, next: &'a Record, ends_to_come: usize) -> Self {
-        let of_release = || next.release.as_ref().map(|release| release.image.as_str());
+        let of_release = || next.release.as_ref().map(|release| &release.image);
         match &entry.change {
             Change::Replacement { instance, .. }
             | Change::Evidence { instance, .. }
@@ -139,20 +147,18 @@ impl<'a> About<'a> {
             Change::Cutover { .. } | Change::CutoverWaits { .. } if ends_to_come > 0 => {
                 let past = next.memory.past.len().checked_sub(ends_to_come).and_then(|at| next.memory.past.get(at));
                 let subject = past.map_or_else(String::new, |past| past.id.clone());
-                Self { subject, image: past.map(|past| past.candidate.image.as_str()), cutover: None }
+                Self { subject, image: past.map(|past| &past.candidate.image), cutover: None }
             }
             Change::Cutover { .. } | Change::CutoverWaits { .. } => {
                 let cutover = next.cutover.as_ref();
                 let subject = cutover.map_or_else(String::new, |cutover| cutover.id.clone());
-                Self { subject, image: cutover.map(|cutover| cutover.candidate.image.as_str()), cutover }
+                Self { subject, image: cutover.map(|cutover| &cutover.candidate.image), cutover }
             }
             Change::Condition { .. } | Change::RuleBreaker { .. } | Change::Adoption { .. } => {
                 let subject = if entry.from().is_empty() { entry.to() } else { entry.from() };
                 Self { subject: subject.into_owned(), image: None, cutover: next.cutover.as_ref() }
             }
-            Change::Image { image, .. } => {
-                Self { subject: image.to_string(), image: Some(image.as_str()), cutover: None }
-            }
+            Change::Image { image, .. } => Self { subject: image.to_string(), image: Some(image), cutover: None },
             Change::Command { .. } | Change::Setting { .. } => {
                 Self { subject: entry.from().into_owned(), image: None, cutover: None }
             }
@@ -165,45 +171,120 @@ const fn is_end(change: &Change) -> bool {
     matches!(change, Change::Cutover { to: Step::Ends(_), .. })
 }
 
+// The words on it, and on what it is made of, are those of the published schema.
+/// Version 1. Described in docs/events.md. A field may be added within a version: ignore what you do not know.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(title = "The detail of an event of Driftless"))]
+struct Detail<'a> {
+    /// The version of this schema.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA_VERSION)))]
+    schema_version: u32,
+    /// Stable: an event that is sent twice has the same id twice. The `id` of the envelope is EventBridge's own, and
+    /// differs.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9-]+e[0-9]*$")))]
+    id: &'a str,
+    /// When it happened.
+    at: Timestamp,
+    /// The fleet. Null: all of the account and region.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<FleetName>"))]
+    fleet: Option<&'a str>,
+    /// Which part of Driftless it tells of.
+    machine: Part,
+    /// What it is about: the drifted instance, the cutover's id, the state's key, the command, the image, or the
+    /// setting.
+    subject: &'a str,
+    /// The instance, where it is about one.
+    instance: Option<&'a InstanceId>,
+    /// The phase or state before. Empty: there was none. Of a command: the command.
+    from: Cow<'a, str>,
+    /// The phase or state after.
+    to: Cow<'a, str>,
+    /// Why, in words. They may come from outside: one line, without control characters.
+    reason: &'a ForeignText,
+    /// Who or what brought it about: `driftless`, or the one whom AWS verified, or `unverified`.
+    actor: &'a str,
+    /// The image of the cutover, or the one that is judged; of a replacement the one that the successor runs. Null: it
+    /// is about none.
+    image: Option<&'a ImageId>,
+    /// Of a cutover or a state: the cutover that is under way after it. Null: none is, or it is about something else.
+    cutover: Option<UnderWay<'a>>,
+}
+
+/// A cutover under way.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "cutover"))]
+struct UnderWay<'a> {
+    /// Its id: the same from its beginning to its end.
+    id: &'a str,
+    /// What is to take the traffic.
+    image: &'a ImageId,
+    /// The build of that image. Null: it has none.
+    build: Option<&'a ForeignText>,
+    /// Where it is.
+    phase: &'static str,
+    /// What must happen before the first traffic: nothing, a person's word, or a pipeline's verdict.
+    approval: Approval,
+    /// When it began.
+    started_at: Timestamp,
+    /// When its phase must have been left. Of `awaiting-approval`: without a verdict it is given up then.
+    deadline: Timestamp,
+    /// The Auto Scaling group that had the traffic at the beginning.
+    old_group: &'a GroupName,
+    /// The group that is to take it.
+    new_group: &'a GroupName,
+    /// The target group of the new color, by its ARN: where a check can see whether it is healthy. Null: there is no
+    /// load balancer, or a single group.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    target_group: Option<&'a TargetGroupArn>,
+    /// The image that a rollback goes back to.
+    rollback_to: &'a ImageId,
+}
+
+/// The schema of the detail.
+#[cfg(feature = "schema")]
+pub fn schema() -> schemars::Schema {
+    crate::notification::schema_settings().into_generator().into_root_schema_for::<Detail<'_>>()
+}
+
 /// The same text in every build, whatever order `serde_json` keeps there.
 fn detail(id: &str, fleet: Option<&str>, entry: &HistoryEntry, about: &About<'_>) -> String {
-    let mut detail = json!({
-        "schema_version": SCHEMA_VERSION,
-        "id": id,
-        "at": entry.at,
-        "fleet": fleet,
-        "machine": Part::of(&entry.change),
-        "subject": about.subject,
-        "instance": entry.instance(),
-        "from": entry.from(),
-        "to": entry.to(),
-        "reason": entry.why,
-        "actor": entry.actor,
-        "image": about.image,
-        "cutover": about.cutover.map(under_way),
+    let mut detail = json!(Detail {
+        schema_version: SCHEMA_VERSION,
+        id,
+        at: entry.at,
+        fleet,
+        machine: Part::of(&entry.change),
+        subject: &about.subject,
+        instance: entry.instance(),
+        from: entry.from(),
+        to: entry.to(),
+        reason: &entry.why,
+        actor: &entry.actor,
+        image: about.image,
+        cutover: about.cutover.map(under_way),
     });
     detail.sort_all_objects();
     detail.to_string()
 }
 
 /// What a pipeline that gives a verdict needs to know.
-fn under_way(cutover: &Cutover) -> Value {
+fn under_way(cutover: &Cutover) -> UnderWay<'_> {
     let target_group = match &cutover.route {
         Route::Weighted { new, .. } => Some(new),
         Route::Shared { target_group, .. } => Some(target_group),
         Route::None | Route::Rolling => None,
     };
-    json!({
-        "id": cutover.id,
-        "image": cutover.candidate.image,
-        "build": cutover.candidate.build,
-        "phase": cutover.phase().name(),
-        "approval": cutover.policy.cutover.approval,
-        "started_at": cutover.started_at,
-        "deadline": cutover.deadline(),
-        "old_group": cutover.old_group,
-        "new_group": cutover.new_group,
-        "target_group": target_group,
-        "rollback_to": cutover.rollback_to.image,
-    })
+    UnderWay {
+        id: &cutover.id,
+        image: &cutover.candidate.image,
+        build: cutover.candidate.build.as_ref(),
+        phase: cutover.phase().name(),
+        approval: cutover.policy.cutover.approval,
+        started_at: cutover.started_at,
+        deadline: cutover.deadline(),
+        old_group: &cutover.old_group,
+        new_group: &cutover.new_group,
+        target_group,
+        rollback_to: &cutover.rollback_to.image,
+    }
 }

@@ -31,6 +31,8 @@ pub use fold::{FOLD_ABOVE, FOLD_NAMES};
 pub use message::{Message, SCHEMA_VERSION, SUBJECT_LENGTH_MAX};
 #[cfg(feature = "schema")]
 pub use published::schema;
+#[cfg(feature = "schema")]
+pub(crate) use published::settings as schema_settings;
 pub use runbook::{NotAnAddress, Runbooks};
 pub use suggestion::{Purpose, Suggestion, command_about};
 

@@ -133,6 +133,7 @@ pub enum ImageSourcePolicy {
 /// What must happen before a cutover's first traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Approval {
     /// Nothing.
     Auto,

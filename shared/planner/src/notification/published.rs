@@ -25,8 +25,12 @@ use crate::text::{ForeignText, LENGTH_MAX};
 
 /// The schema of the body for machines.
 pub fn schema() -> Schema {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(promised));
-    settings.into_generator().into_root_schema_for::<MachineBody<'_>>()
+    settings().into_generator().into_root_schema_for::<MachineBody<'_>>()
+}
+
+/// How schemas of what is sent are made.
+pub(crate) fn settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(promised))
 }
 
 /// Leaves what every version of the body promises, in keywords that every validator knows.
