@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOTS = ROOT / "shared/planner/tests/planner/snapshots"
 # What the schemas consist of. A misspelt keyword would be passed over.
-KEYWORDS = {"$defs", "$ref", "$schema", "anyOf", "const", "description", "enum", "format", "items", "maxLength", "minimum", "oneOf",
+KEYWORDS = {"$defs", "$ref", "$schema", "anyOf", "const", "description", "enum", "examples", "format", "items", "maxLength", "minimum", "oneOf",
             "pattern", "properties", "required", "title", "type"}
 FORMATS = FormatChecker(())
 

@@ -43,10 +43,24 @@ fn tests_and_demo_compile_each_crate_with_the_same_features() {
     assert_eq!(differing, [] as [String; 0], "each of these is compiled twice, with everything that depends on it");
 }
 
+/// What is linked into what is deployed or installed.
+fn linked() -> BTreeMap<String, BTreeSet<String>> {
+    let packages: Vec<&str> = SHIPPED.iter().flat_map(|name| ["--package", *name]).collect();
+    resolved(&packages, "normal")
+}
+
+#[test]
+fn nothing_that_ships_has_the_schemas_of_the_planner() {
+    let linked = linked();
+    let planner: Vec<_> = linked.iter().filter(|(package, _)| package.starts_with("driftless-planner ")).collect();
+    assert_eq!(planner.len(), 1);
+    assert!(planner.iter().all(|(_, features)| features.iter().all(String::is_empty)), "{planner:?}");
+    assert!(!linked.keys().any(|package| package.starts_with("schemars")), "{:?}", linked.keys());
+}
+
 #[test]
 fn what_ships_links_one_tls_stack_and_one_hyper() {
-    let packages: Vec<&str> = SHIPPED.iter().flat_map(|name| ["--package", *name]).collect();
-    let linked = resolved(&packages, "normal");
+    let linked = linked();
     let is_second = |package: &&String| package.starts_with("aws-lc-sys ") || package.starts_with("hyper v0.14");
     assert_eq!(linked.keys().filter(is_second).collect::<Vec<_>>(), [] as [&String; 0]);
     assert!(

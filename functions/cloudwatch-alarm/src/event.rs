@@ -82,16 +82,16 @@ struct MetricName {
 
 /// What the body of a message says. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
-    let header = open(body, ours)?;
-    match (header.source.as_str(), header.detail_type.as_str()) {
-        (SOURCE, DETAIL_TYPE) => state_change(body, ours),
+    let event = open(body, ours)?;
+    match (event.header.source.as_str(), event.header.detail_type.as_str()) {
+        (SOURCE, DETAIL_TYPE) => state_change(&event, ours),
         (SOURCE, sibling) if SIBLINGS.contains(&sibling) => Ok(Parsed::Ignored("no change of an alarm's state")),
-        _ => Err(header.unexpected(&[(SOURCE, DETAIL_TYPE)])),
+        _ => Err(event.unexpected(&[(SOURCE, DETAIL_TYPE)])),
     }
 }
 
-fn state_change(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
-    let detail = Envelope::<StateChange>::parse(body)?.detail;
+fn state_change(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let detail: StateChange = event.detail()?;
     // A composite alarm may stay in its state while its suppressor lets go: that is a change too.
     let is_unchanged = detail.previous_state.is_some_and(|previous| {
         previous.value == detail.state.value && previous.actions_suppressed_by == detail.state.actions_suppressed_by

@@ -69,21 +69,21 @@ enum ComplianceType {
 
 /// What the body of a message says. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
-    let header = open(body, ours)?;
-    match (header.source.as_str(), header.detail_type.as_str()) {
-        (SOURCE, DETAIL_TYPE) => compliance(body, ours),
+    let event = open(body, ours)?;
+    match (event.header.source.as_str(), event.header.detail_type.as_str()) {
+        (SOURCE, DETAIL_TYPE) => compliance(&event, ours),
         (SOURCE, sibling) if SIBLINGS.contains(&sibling) => Ok(Parsed::Ignored("not a verdict of Config")),
-        _ => Err(header.unexpected(&[(SOURCE, DETAIL_TYPE)])),
+        _ => Err(event.unexpected(&[(SOURCE, DETAIL_TYPE)])),
     }
 }
 
-fn compliance(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
-    let kind = Envelope::<Kind>::parse(body)?.detail;
+fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
+    let kind: Kind = event.detail()?;
     if kind.message_type != MESSAGE_TYPE {
         let reason = format!("unexpected {:?}, expected {MESSAGE_TYPE}", kind.message_type);
         return Err(InvalidEvent::new("detail.messageType", reason));
     }
-    let detail = Envelope::<Detail>::parse(body)?.detail;
+    let detail: Detail = event.detail()?;
     if detail.aws_account_id != *ours {
         return Err(InvalidEvent::foreign_account("detail.awsAccountId", &detail.aws_account_id, ours));
     }

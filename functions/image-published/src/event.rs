@@ -52,15 +52,15 @@ struct PublishedDetail {
 
 /// What the body of a message says. `ours` is our account.
 pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
-    let header = open(body, ours)?;
-    match (header.source.as_str(), header.detail_type.as_str()) {
-        (EC2, AMI_STATE_CHANGE) => ami(body),
-        (IMAGE_BUILDER, IMAGE_BUILDER_STATE_CHANGE) => image_builder(body),
+    let event = open(body, ours)?;
+    match (event.header.source.as_str(), event.header.detail_type.as_str()) {
+        (EC2, AMI_STATE_CHANGE) => ami(&event),
+        (IMAGE_BUILDER, IMAGE_BUILDER_STATE_CHANGE) => image_builder(&event),
         (IMAGE_BUILDER, sibling) if IMAGE_BUILDER_SIBLINGS.contains(&sibling) => {
             Ok(Parsed::Ignored("no change of an image's state"))
         }
-        (source, PUBLISHED) if source.starts_with(OWN_PREFIX) => published(body),
-        _ => Err(header.unexpected(&[
+        (source, PUBLISHED) if source.starts_with(OWN_PREFIX) => published(&event),
+        _ => Err(event.unexpected(&[
             (EC2, AMI_STATE_CHANGE),
             (IMAGE_BUILDER, IMAGE_BUILDER_STATE_CHANGE),
             ("driftless.*", PUBLISHED),
@@ -68,9 +68,9 @@ pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent
     }
 }
 
-fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
-    let envelope = Envelope::<AmiDetail>::parse(body)?;
-    let change = match envelope.detail.state.as_str() {
+fn ami(event: &Envelope) -> Result<Parsed, InvalidEvent> {
+    let detail: AmiDetail = event.detail()?;
+    let change = match detail.state.as_str() {
         "available" => ImageChange::Available,
         "disabled" => ImageChange::Disabled,
         "deregistered" => ImageChange::Deregistered,
@@ -78,10 +78,10 @@ fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
         _ => return Ok(Parsed::Ignored("the image is on its way to another state")),
     };
     Ok(Parsed::Fact(Fact::Image(ImageFact {
-        image: ImageReference::Ami(envelope.detail.image_id),
+        image: ImageReference::Ami(detail.image_id),
         change,
         source: ImageSource::Ec2,
-        at: envelope.time,
+        at: event.header.time,
         fleet: None,
         commit: None,
         build: None,
@@ -90,23 +90,23 @@ fn ami(body: &str) -> Result<Parsed, InvalidEvent> {
 }
 
 /// The event carries no AMI: Image Builder's own ARN stands for it, and the AMI is found by the tag with it.
-fn image_builder(body: &str) -> Result<Parsed, InvalidEvent> {
-    let envelope = Envelope::<ImageBuilderDetail>::parse(body)?;
-    if envelope.detail.state.status != "AVAILABLE" {
+fn image_builder(event: &Envelope) -> Result<Parsed, InvalidEvent> {
+    let detail: ImageBuilderDetail = event.detail()?;
+    if detail.state.status != "AVAILABLE" {
         return Ok(Parsed::Ignored("the build has not succeeded"));
     }
-    let arn = match envelope.resources.into_iter().next() {
+    let arn = match event.header.resources.first() {
         None => return Err(InvalidEvent::new("resources", "empty, expected the ARN of the image")),
-        Some(arn) if !is_image_builder_arn(&arn) => {
+        Some(arn) if !is_image_builder_arn(arn) => {
             return Err(InvalidEvent::new("resources[0]", "not arn:…:imagebuilder:…:image/<name>/<version>/<build>"));
         }
-        Some(arn) => arn,
+        Some(arn) => arn.clone(),
     };
     Ok(Parsed::Fact(Fact::Image(ImageFact {
         image: ImageReference::ImageBuilder(arn),
         change: ImageChange::Available,
         source: ImageSource::ImageBuilder,
-        at: envelope.time,
+        at: event.header.time,
         fleet: None,
         commit: None,
         build: None,
@@ -114,13 +114,13 @@ fn image_builder(body: &str) -> Result<Parsed, InvalidEvent> {
     })))
 }
 
-fn published(body: &str) -> Result<Parsed, InvalidEvent> {
-    let Envelope { time, detail, .. } = Envelope::<PublishedDetail>::parse(body)?;
+fn published(event: &Envelope) -> Result<Parsed, InvalidEvent> {
+    let detail: PublishedDetail = event.detail()?;
     Ok(Parsed::Fact(Fact::Image(ImageFact {
         image: ImageReference::Ami(detail.image_id),
         change: ImageChange::Available,
         source: ImageSource::Published,
-        at: time,
+        at: event.header.time,
         fleet: Some(detail.fleet),
         commit: detail.commit,
         build: detail.build,

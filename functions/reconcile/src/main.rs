@@ -48,7 +48,8 @@ async fn answer(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
         }
         Event::Wakes(messages) => {
             let times = wiring.times(context.deadline)?;
-            let invocation = Invocation { holder: &context.request_id, times, defaults: &wiring.defaults };
+            let Wiring { defaults, runbooks, .. } = wiring;
+            let invocation = Invocation { holder: &context.request_id, times, defaults, runbooks };
             serde_json::to_value(Box::pin(wakes(&wiring.aws, messages, invocation)).await).map_err(Failure::invariant)
         }
     }

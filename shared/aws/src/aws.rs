@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_types::SdkConfig;
-use driftless_planner::notification::Runbooks;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::ports::{Called, Clock, Wakes};
 use jiff::{SignedDuration, Timestamp};
@@ -33,8 +32,6 @@ pub struct Names {
     pub chat_topic_arn: String,
     /// The event bus, by its name.
     pub event_bus: String,
-    /// Where messages say that runbooks are.
-    pub runbooks: Runbooks,
 }
 
 /// The ports on real AWS. Clients share one HTTP client and are made when first needed: a run that changes nothing
@@ -106,7 +103,7 @@ impl Aws {
     }
 
     pub(crate) fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
-        self.eventbridge.get_or_init(|| aws_sdk_eventbridge::Client::new(&self.config))
+        self.eventbridge.get_or_init(|| client!(self, aws_sdk_eventbridge))
     }
 
     pub(crate) fn sns(&self) -> &aws_sdk_sns::Client {
@@ -153,7 +150,6 @@ pub(crate) mod testing {
             alert_topic_arn: "arn:aws:sns:us-east-1:123456789012:alerts".to_owned(),
             chat_topic_arn: "arn:aws:sns:us-east-1:123456789012:chat".to_owned(),
             event_bus: "default".to_owned(),
-            runbooks: "https://git.example/driftless".parse().unwrap(),
         }
     }
 

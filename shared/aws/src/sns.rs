@@ -6,7 +6,7 @@ mod codes;
 use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::MessageAttributeValue;
-use driftless_planner::notification::{Message, Notification};
+use driftless_planner::notification::Message;
 use driftless_reconciler::ports::{Alerts, Audience, Called};
 
 use crate::aws::Aws;
@@ -19,17 +19,15 @@ const MACHINES: [&str; 4] = ["sqs", "https", "http", "lambda"];
 const PEOPLE: [&str; 2] = ["default", "email"];
 
 impl Alerts for Aws {
-    async fn publish(&self, notification: &Notification, to: Audience) -> Called<()> {
-        let message = notification.message_with(&self.names.runbooks);
-        let message = message.map_err(|error| refused(PUBLISH, error.to_string()))?;
+    async fn publish(&self, message: &Message, to: Audience) -> Called<()> {
         let (topic, bodies) = match to {
-            Audience::OnCall => (&self.names.alert_topic_arn, on_call(&message)),
-            Audience::Chat => (&self.names.chat_topic_arn, chat(&message)),
+            Audience::OnCall => (&self.names.alert_topic_arn, on_call(message)),
+            Audience::Chat => (&self.names.chat_topic_arn, chat(message)),
         };
         let bodies = serde_json::to_string(&bodies).map_err(|error| refused(PUBLISH, error.to_string()))?;
         let mut request =
             self.sns().publish().topic_arn(topic).subject(&message.subject).message_structure("json").message(bodies);
-        for (name, value) in attributes(notification, &message) {
+        for (name, value) in attributes(message) {
             let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             request = request.message_attributes(name, value.map_err(|error| refused(PUBLISH, error.to_string()))?);
         }
@@ -38,17 +36,14 @@ impl Alerts for Aws {
 }
 
 /// What filter policies ask for.
-fn attributes<'a>(
-    notification: &'a Notification,
-    message: &'a Message,
-) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
+fn attributes(message: &Message) -> impl Iterator<Item = (&'static str, &str)> {
     let always = [
-        ("fleet", notification.fleet.as_str()),
+        ("fleet", message.fleet.as_str()),
         ("kind", message.kind),
         ("severity", message.severity.word()),
-        ("id", notification.id.as_str()),
+        ("id", message.id.as_str()),
     ];
-    always.into_iter().chain(notification.news.condition().map(|condition| ("condition", condition)))
+    always.into_iter().chain(message.condition.as_deref().map(|condition| ("condition", condition)))
 }
 
 /// One body for each way of delivery: by its name, what it carries.
@@ -67,26 +62,31 @@ fn chat(message: &Message) -> Bodies<'_> {
 
 #[cfg(test)]
 mod tests {
-    use driftless_planner::notification::{Condition, News};
+    use driftless_planner::notification::{Condition, News, Notification};
     use jiff::Timestamp;
 
     use super::*;
     use crate::aws::testing::{names, on};
     use crate::canned::Canned;
 
-    pub(super) fn notification() -> Notification {
-        Notification {
+    fn telling(news: News) -> Message {
+        let notification = Notification {
             id: "app-7-0".to_owned(),
             fleet: "app".parse().unwrap(),
             groups: vec!["app-blue".parse().unwrap()],
             at: Timestamp::UNIX_EPOCH,
-            news: News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() },
-        }
+            news,
+        };
+        notification.message().unwrap()
+    }
+
+    pub(super) fn message() -> Message {
+        telling(News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() })
     }
 
     #[test]
     fn people_get_the_text_and_machines_the_json() {
-        let message = notification().message().unwrap();
+        let message = message();
         let bodies = on_call(&message);
         assert_eq!(bodies.len(), 6);
         for (way, body) in &bodies {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_chat_gets_its_own_body_and_whoever_subscribes_by_mail_the_text() {
-        let message = notification().message().unwrap();
+        let message = message();
         let bodies = chat(&message);
         assert_eq!(bodies, [("default", message.chat.as_str()), ("email", message.text.as_str())].into());
         let body: serde_json::Value = serde_json::from_str(bodies["default"]).unwrap();
@@ -111,10 +111,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_notification_carries_what_filter_policies_ask_for_on_both_topics() {
+    async fn a_message_carries_what_filter_policies_ask_for_on_both_topics() {
         for (to, topic) in [(Audience::OnCall, names().alert_topic_arn), (Audience::Chat, names().chat_topic_arn)] {
             let canned = answered();
-            on(&canned).publish(&notification(), to).await.unwrap();
+            on(&canned).publish(&message(), to).await.unwrap();
             let sent = canned.only();
             assert!(sent.has(&format!("TopicArn={topic}")), "{}", sent.body);
             let has_subject = sent.body.contains("Subject=%5Bpage%5D%20app");
@@ -141,17 +141,7 @@ mod tests {
     async fn what_is_about_no_state_has_no_condition() {
         let news = News::SurplusKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let canned = answered();
-        on(&canned).publish(&Notification { news, ..notification() }, Audience::OnCall).await.unwrap();
+        on(&canned).publish(&telling(news), Audience::OnCall).await.unwrap();
         assert!(!canned.only().body.contains("Name=condition"), "{}", canned.only().body);
-    }
-
-    #[tokio::test]
-    async fn a_message_links_the_runbook_where_the_installation_has_it() {
-        for to in [Audience::OnCall, Audience::Chat] {
-            let canned = answered();
-            on(&canned).publish(&notification(), to).await.unwrap();
-            let link = "https%3A%2F%2Fgit.example%2Fdriftless%2Fdocs%2Frunbooks%2Fbreaker-open.md";
-            assert!(canned.only().body.contains(link), "{}", canned.only().body);
-        }
     }
 }

@@ -1,25 +1,25 @@
 //! EventBridge's envelope, read from the body of an SQS message, and the error that names what is wrong with it.
 //!
-//! An event is opened in two steps: first the header, which says what the event is and whose; then, if it is one that
-//! we read, the detail. So an event of another kind is refused as that, and not for a field that its kind does not
-//! have. Unknown fields are no error: AWS adds some every year.
+//! The body is parsed once, and read in two steps: first the header, which says what the event is and whose; then, if it
+//! is one that we read, the detail. So an event of another kind is refused as that, and not for a field that its kind does
+//! not have. Unknown fields are no error: AWS adds some every year.
 
 use std::error::Error;
+use std::fmt;
 
 use driftless_planner::ids::{AccountId, IdError};
 use driftless_planner::text::ForeignText;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// What an error names where a message has no fields.
 const BODY: &str = "body";
-/// How serde begins to tell that a field is absent.
-const MISSING: &str = "missing field `";
 
-/// An event, as EventBridge wraps it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Envelope<D> {
+/// What an event is and whose.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Header {
     /// `0`, or absent in some samples of AWS.
     pub version: Option<String>,
     /// The same for every delivery of the event.
@@ -38,12 +38,23 @@ pub struct Envelope<D> {
     /// ARNs, or nothing: Config names none.
     #[serde(default)]
     pub resources: Vec<String>,
-    /// What happened, in the words of the source.
-    pub detail: D,
+    /// That there is one; [`Envelope::detail`] reads it.
+    pub detail: IgnoredAny,
 }
 
-/// What an event is and whose, without what happened.
-pub type Header = Envelope<IgnoredAny>;
+/// An event of ours, as EventBridge wraps it.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub header: Header,
+    /// All of it, the header included: so the path of a field begins where the event does.
+    body: Value,
+}
+
+/// What happened, in the words of the source.
+#[derive(Deserialize)]
+struct Happened<D> {
+    detail: D,
+}
 
 /// Why an event is refused. It goes back to its queue, and after some deliveries to the dead letters.
 #[derive(Debug, thiserror::Error)]
@@ -74,88 +85,161 @@ impl InvalidEvent {
         Self::new(field, format!("Foreign account {found}: only events of {ours} are read"))
     }
 
-    fn unreadable(error: serde_path_to_error::Error<serde_json::Error>, body: &str) -> Self {
-        let path = error.path().to_string();
-        let error = error.into_inner();
-        let message = error.to_string();
-        // No field is to blame where the body is not JSON at all. The category of the error does not tell: serde_json
-        // calls a number in place of a name a matter of syntax.
-        let is_json = serde_json::from_str::<IgnoredAny>(body).is_ok();
-        let field = if is_json { field(&path, &message) } else { BODY.to_owned() };
-        // The path may hold keys that a stranger chose.
+    /// The path may hold keys that a stranger chose.
+    fn unreadable(field: &str, error: serde_json::Error) -> Self {
         Self {
             field: ForeignText::from(field).to_string(),
-            reason: ForeignText::from(message),
+            reason: ForeignText::from(error.to_string()),
             source: Some(error.into()),
         }
     }
 }
 
-/// The path of the field that an error is about. Serde reports an absent field at the object that should hold it.
-fn field(path: &str, message: &str) -> String {
-    let inner = named_field(message).unwrap_or_default();
-    let is_at_inner = path.rsplit('.').next() == Some(inner) && !message.starts_with(MISSING);
-    match (path, inner) {
-        (".", "") => BODY.to_owned(),
-        (".", inner) => inner.to_owned(),
-        (path, inner) if inner.is_empty() || is_at_inner => path.to_owned(),
-        (path, inner) => format!("{path}.{inner}"),
-    }
-}
-
-/// The field that serde's message names, if it is about one that is absent, unknown or there twice. The words are
-/// serde's; tests below hold them.
-fn named_field(message: &str) -> Option<&str> {
-    [MISSING, "unknown field `", "duplicate field `"]
-        .into_iter()
-        .find_map(|prefix| message.strip_prefix(prefix))
-        .and_then(|rest| rest.split('`').next())
-}
-
-impl<D: DeserializeOwned> Envelope<D> {
-    /// Reads an event with its detail. Whose it is, is checked by [`open`].
-    pub fn parse(body: &str) -> Result<Self, InvalidEvent> {
-        let mut json = serde_json::Deserializer::from_str(body);
-        let envelope =
-            serde_path_to_error::deserialize(&mut json).map_err(|error| InvalidEvent::unreadable(error, body))?;
-        json.end().map_err(|error| InvalidEvent {
-            field: BODY.to_owned(),
-            reason: ForeignText::from(error.to_string()),
-            source: Some(error.into()),
-        })?;
-        Ok(envelope)
-    }
-}
-
 /// Reads what an event is, and refuses it if it is not ours.
-pub fn open(body: &str, ours: &AccountId) -> Result<Header, InvalidEvent> {
-    let header = Header::parse(body)?;
+pub fn open(body: &str, ours: &AccountId) -> Result<Envelope, InvalidEvent> {
+    let body = parse(body)?;
+    let header: Header = read(&body)?;
     if header.account == *ours {
-        Ok(header)
+        Ok(Envelope { header, body })
     } else {
         Err(InvalidEvent::foreign_account("account", &header.account, ours))
     }
 }
 
-impl Header {
+/// The body of a message. Its fields are sorted: of two that are wrong every build names the same one.
+fn parse(body: &str) -> Result<Value, InvalidEvent> {
+    let mut json = serde_json::Deserializer::from_str(body);
+    let read: Result<Unrepeated, _> = serde_path_to_error::deserialize(&mut json);
+    let Unrepeated(mut value) = read.map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        // What is no JSON at all, or not to its end, has no field that is to blame.
+        InvalidEvent::unreadable(if error.is_data() { &path } else { BODY }, error)
+    })?;
+    json.end().map_err(|error| InvalidEvent::unreadable(BODY, error))?;
+    value.sort_all_objects();
+    Ok(value)
+}
+
+/// Reads as much of a body as a type asks for.
+fn read<T: DeserializeOwned>(body: &Value) -> Result<T, InvalidEvent> {
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        InvalidEvent::unreadable(&field(&path, &error.to_string()), error)
+    })
+}
+
+/// The path of the field that an error is about. Serde reports an absent field at the object that should hold it, and
+/// says which one nowhere but in its message: these words of serde's are held by tests below.
+fn field(path: &str, message: &str) -> String {
+    let absent = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match (path, absent) {
+        (".", None) => BODY.to_owned(),
+        (".", Some(absent)) => absent.to_owned(),
+        (path, None) => path.to_owned(),
+        (path, Some(absent)) => format!("{path}.{absent}"),
+    }
+}
+
+/// JSON in which no object has a field twice. A plain [`Value`] would keep the last one without a word.
+struct Unrepeated(Value);
+
+impl<'de> Deserialize<'de> for Unrepeated {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_any(UnrepeatedVisitor).map(Self)
+    }
+}
+
+struct UnrepeatedVisitor;
+
+impl<'de> Visitor<'de> for UnrepeatedVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unrepeated(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            let is_repeated = object.contains_key(&name);
+            object.insert(name, fields.next_value_seed(Once { is_repeated })?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// The value of a field, or the refusal of one that was there before: at the value the path knows which field it is.
+struct Once {
+    is_repeated: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Once {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        if self.is_repeated {
+            return Err(D::Error::custom("the field is there twice"));
+        }
+        json.deserialize_any(UnrepeatedVisitor)
+    }
+}
+
+impl Envelope {
+    /// Reads what happened, in the form that this kind of event has.
+    pub fn detail<D: DeserializeOwned>(&self) -> Result<D, InvalidEvent> {
+        read(&self.body).map(|Happened { detail }| detail)
+    }
+
     /// The error for an event that is none of those that a function reads, given as (source, detail type). It names
     /// `source` where only that is wrong.
     pub fn unexpected(&self, expected: &[(&str, &str)]) -> InvalidEvent {
-        let sources: Vec<&str> = expected
-            .iter()
-            .filter(|(_, detail_type)| *detail_type == self.detail_type)
-            .map(|(source, _)| *source)
-            .collect();
+        let Header { detail_type, source, .. } = &self.header;
+        let sources: Vec<&str> =
+            expected.iter().filter(|(_, known)| known == detail_type).map(|(source, _)| *source).collect();
         if sources.is_empty() {
             let kinds: Vec<&str> = expected.iter().map(|(_, detail_type)| *detail_type).collect();
             InvalidEvent::new(
                 "detail-type",
-                format!("unexpected {:?}, expected {}", shortened(&self.detail_type), kinds.join(" or ")),
+                format!("unexpected {:?}, expected {}", shortened(detail_type), kinds.join(" or ")),
             )
         } else {
             InvalidEvent::new(
                 "source",
-                format!("unexpected {:?}, expected {}", shortened(&self.source), sources.join(" or ")),
+                format!("unexpected {:?}, expected {}", shortened(source), sources.join(" or ")),
             )
         }
     }
@@ -170,14 +254,13 @@ fn shortened(text: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "camelCase")]
     struct Detail {
-        #[expect(dead_code, reason = "only its shape matters here")]
         resource_id: String,
         #[expect(dead_code, reason = "only its shape matters here")]
         #[serde(default)]
@@ -202,6 +285,10 @@ mod tests {
         })
     }
 
+    fn detail(body: &str) -> Result<Detail, InvalidEvent> {
+        open(body, &ours())?.detail()
+    }
+
     /// The event with a field, named by a JSON pointer to its parent and its key, replaced or taken away.
     fn with(parent: &str, key: &str, value: Option<Value>) -> String {
         let mut event = event();
@@ -215,10 +302,11 @@ mod tests {
 
     #[test]
     fn an_event_is_read_with_its_detail() {
-        let envelope: Envelope<Detail> = Envelope::parse(&event().to_string()).unwrap();
-        assert_eq!(envelope.detail_type, "Something Changed");
-        assert_eq!(envelope.time, "2026-11-20T19:04:05Z".parse().unwrap());
-        assert_eq!(open(&event().to_string(), &ours()).unwrap().source, "aws.something");
+        let envelope = open(&event().to_string(), &ours()).unwrap();
+        assert_eq!(envelope.detail::<Detail>().unwrap().resource_id, "i-0aa11bb22cc33dd44");
+        assert_eq!(envelope.header.detail_type, "Something Changed");
+        assert_eq!(envelope.header.time, "2026-11-20T19:04:05Z".parse().unwrap());
+        assert_eq!(envelope.header.source, "aws.something");
     }
 
     #[test]
@@ -278,11 +366,31 @@ mod tests {
             ("/detail", "states", Some(json!([{"ok": 1}, {"ok": "two"}])), "detail.states[1].ok"),
             ("", "detail", Some(json!("text")), "detail"),
         ] {
-            let error = Envelope::<Detail>::parse(&with(parent, key, value)).unwrap_err();
+            let error = detail(&with(parent, key, value)).unwrap_err();
             assert_eq!(error.field, field, "{error}");
         }
-        let twice = event().to_string().replace("\"resourceId\"", "\"resourceId\":\"a\",\"resourceId\"");
-        assert_eq!(Envelope::<Detail>::parse(&twice).unwrap_err().field, "detail.resourceId");
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_named_wherever_it_is() {
+        for (before, field) in [("resourceId", "detail.resourceId"), ("source", "source"), ("detail", "detail")] {
+            let twice =
+                event().to_string().replace(&format!("\"{before}\":"), &format!("\"{before}\":7,\"{before}\":"));
+            assert_eq!(
+                detail(&twice).unwrap_err().to_string().split(" at line").next().unwrap(),
+                format!("{field}: the field is there twice")
+            );
+        }
+        let deep = with("/detail", "states", Some(json!([{"ok": 1}]))).replace("\"ok\":", "\"ok\":1,\"ok\":");
+        assert_eq!(detail(&deep).unwrap_err().field, "detail.states[0].ok");
+    }
+
+    #[test]
+    fn of_two_fields_that_are_wrong_the_same_one_is_named_whatever_their_order() {
+        for detail_text in [r#"{"resourceId":7,"force":1}"#, r#"{"force":1,"resourceId":7}"#] {
+            let body = event().to_string().replace(r#"{"resourceId":"i-0aa11bb22cc33dd44"}"#, detail_text);
+            assert_eq!(detail(&body).unwrap_err().field, "detail.force");
+        }
     }
 
     #[test]
@@ -293,13 +401,13 @@ mod tests {
 
     #[test]
     fn an_event_of_another_kind_names_the_detail_type_and_one_of_another_sender_the_source() {
-        let header = open(&event().to_string(), &ours()).unwrap();
-        let error = header.unexpected(&[("aws.config", "Config Rules Compliance Change")]);
+        let envelope = open(&event().to_string(), &ours()).unwrap();
+        let error = envelope.unexpected(&[("aws.config", "Config Rules Compliance Change")]);
         assert_eq!(
             error.to_string(),
             "detail-type: unexpected \"Something Changed\", expected Config Rules Compliance Change"
         );
-        let error = header.unexpected(&[("aws.config", "Something Changed")]);
+        let error = envelope.unexpected(&[("aws.config", "Something Changed")]);
         assert_eq!(error.to_string(), "source: unexpected \"aws.something\", expected aws.config");
     }
 
@@ -309,7 +417,7 @@ mod tests {
             open(&with("", "time", Some(json!(format!("\u{1b}[31m{}", "x".repeat(2000))))), &ours()).unwrap_err();
         assert!(error.to_string().chars().count() < 600 && !error.to_string().contains('\u{1b}'), "{error}");
         let key = format!("a\nb\u{202e}{}", "x".repeat(2000));
-        let error = Envelope::<Detail>::parse(&with("/detail", "states", Some(json!([{key: "two"}])))).unwrap_err();
+        let error = detail(&with("/detail", "states", Some(json!([{key: "two"}])))).unwrap_err();
         assert!(error.field.chars().count() < 600 && !error.field.contains(['\n', '\u{202e}']), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! The ports on AWS of the functions that look at fleets, as its environment says, and the times that nest.
 
 use driftless_aws::{Aws, Names, sdk_config};
+use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
 use driftless_reconciler::reconcile::Times;
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +27,8 @@ pub struct Wiring {
     pub aws: Aws,
     /// The stack's default policy.
     pub defaults: Defaults,
+    /// Where messages say that runbooks are.
+    pub runbooks: Runbooks,
     function_timeout: SignedDuration,
 }
 
@@ -42,10 +45,14 @@ impl Wiring {
             alert_topic_arn: fleet.alert_topic_arn,
             chat_topic_arn: fleet.chat_topic_arn,
             event_bus: fleet.event_bus,
-            runbooks: fleet.runbooks,
         };
         let config = sdk_config(&settings).map_err(Failure::configuration)?;
-        Ok(Self { aws: Aws::new(config, names), defaults: fleet.policy_defaults, function_timeout: timeout })
+        Ok(Self {
+            aws: Aws::new(config, names),
+            defaults: fleet.policy_defaults,
+            runbooks: fleet.runbooks,
+            function_timeout: timeout,
+        })
     }
 
     /// The times of a run that Lambda ends at this time, in milliseconds since 1970. The lease is a third longer than

@@ -9,8 +9,8 @@ use crate::decision::Decision;
 use crate::ids::InstanceId;
 use crate::policy::QUARANTINE_MAX;
 use crate::record::history::Change;
+use crate::record::transitions::{CUTOVER, REPLACEMENT, Step, Table, allows};
 use crate::record::{Cutover, Phase, Record, Replacement, SCHEMA_VERSION};
-use crate::transitions::{CUTOVER, REPLACEMENT, Step, Table, allows};
 
 /// Everything that is wrong with a record, in words. Empty: nothing.
 pub fn record(record: &Record) -> Vec<String> {

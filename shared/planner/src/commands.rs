@@ -12,9 +12,9 @@ use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
 use crate::notification::News;
 use crate::pin;
+use crate::record::transitions::ReplacementEnd;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
 use crate::text::ForeignText;
-use crate::transitions::ReplacementEnd;
 use crate::verdict;
 
 /// The answer to a command. Err: it was not done, and why.

@@ -168,7 +168,7 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
         CutoverPhase::Shifting(shifting) => {
             let is_watched = share(cutover, shifting.step) != Percent::ALL;
             let since = shifting.effective_since.filter(|_| is_watched)?;
-            Some(since + alarms::step_time(&sight, cutover))
+            Some(alarms::step_ends_at(&sight, cutover, since))
         }
         CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => Some(*until),
         CutoverPhase::Queued

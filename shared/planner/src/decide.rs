@@ -1,6 +1,7 @@
 //! The heart: one look at a fleet becomes one decision.
 //!
-//! [`decide`] reads as the list of its steps. Each step has a file of its own and writes into the `Draft`.
+//! [`decide`] reads as the list of its steps. What a step does stands in the module that it names; it reads the
+//! [`Draft`](crate::draft::Draft), writes into it, and hands to later steps what its result says.
 
 use crate::admission::Explained;
 use crate::adopt::Standing;
@@ -24,15 +25,17 @@ pub fn decide(input: Input<'_>) -> Decision {
 /// each drifted instance is noted.
 pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> Standing<'a> {
     commands::drop_answered(draft);
+    // A person's word on which color is live counts before anything is told from the groups.
     commands::accept_live(draft);
     let standing = adopt::stand(draft);
     let findings = drift::detect(draft, &standing);
     images::take_note(draft);
     let orders = commands::follow(draft, &standing);
     pin::advance(draft);
-    let cutover_waits = cutover::advance(draft, &standing, orders.cutover);
-    draft.cutover_waits(cutover_waits);
+    let waits = cutover::advance(draft, &standing, orders.cutover);
+    draft.cutover_waits(waits);
     replacement::advance_all(draft, &standing, &findings);
+    // A surge that has just ended may have left its successor behind, which counts for the breaker.
     let findings = findings.count_again(draft, &standing);
     quarantine::expire(draft, &standing);
     admission::admit(draft, &standing, &findings, explained);

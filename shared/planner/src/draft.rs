@@ -17,6 +17,7 @@ use crate::notification::{Condition, News, Notification, REMIND_AFTER, fold};
 use crate::observation::{Finding, Freeze};
 use crate::policy::Mode;
 use crate::record::history::History;
+use crate::record::transitions::ReplacementEnd;
 use crate::record::{
     Answered, BackOff, Begun, Candidate, CandidateReason, ConditionSince, Cutover, CutoverOutcome, CutoverPhase,
     Denial, Descent, DriftReason, Failure, HeldBack, LedgerEntry, Observed, PAST_MAX, PastCutover, Phase, Published,
@@ -24,7 +25,6 @@ use crate::record::{
 };
 use crate::template::TemplateVersion;
 use crate::text::ForeignText;
-use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a

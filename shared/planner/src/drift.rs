@@ -12,9 +12,9 @@ use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::policy::Policy;
+use crate::record::transitions::ReplacementEnd;
 use crate::record::{DriftReason, LINEAGE_MEMORY, Record, Replacement};
 use crate::text::ForeignText;
-use crate::transitions::ReplacementEnd;
 
 mod breaker;
 mod reasons;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::decision::Decision;
 use crate::observation::FreezeScope;
 use crate::record::history::{Change, HistoryEntry};
+use crate::record::transitions::Step;
 use crate::record::{Cutover, Record, Route};
-use crate::transitions::Step;
 
 /// The source of every event.
 pub const SOURCE: &str = "driftless";

@@ -5,9 +5,8 @@
 //! waits, and when to look again. It is fully deterministic: no async, no clock, no randomness, no logging, no
 //! environment and no AWS type. Identifiers and idempotency tokens are derived, never drawn.
 //!
-//! Reading order: [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered), [`decision`] (what
-//! goes out), then [`decide()`] and the one file for each step: [`adopt`], [`drift`], [`guards`], [`replacement`],
-//! [`withdrawal`], [`ledger`].
+//! Reading order: [`input`], [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered, and the only ways
+//! to another phase), [`decision`] (what goes out), then [`decide()`] with one file for each of its steps.
 
 pub mod action;
 mod admission;
@@ -55,7 +54,6 @@ pub mod storm;
 pub mod sweep;
 pub mod template;
 pub mod text;
-pub mod transitions;
 mod verdict;
 pub mod waiting;
 pub mod wake;
@@ -64,4 +62,4 @@ pub mod window;
 pub use decide::decide;
 pub use explain::explain;
 pub use precondition::precondition;
-pub use record::history;
+pub use record::{history, transitions};

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::decision::Decision;
 use crate::record::history::Change;
+use crate::record::transitions::Step;
 use crate::record::{PhaseKind, Record};
-use crate::transitions::Step;
 use crate::waiting::GuardId;
 
 /// The words with which a replacement leaves, and the phases from which that counts: one that was stopped has ended before

@@ -17,6 +17,8 @@ mod fold;
 mod lines;
 mod message;
 mod observed;
+#[cfg(feature = "schema")]
+mod published;
 mod replacement;
 mod runbook;
 mod suggestion;
@@ -27,6 +29,8 @@ pub use cutover::reason;
 pub(crate) use fold::fold;
 pub use fold::{FOLD_ABOVE, FOLD_NAMES};
 pub use message::{Message, SCHEMA_VERSION, SUBJECT_LENGTH_MAX};
+#[cfg(feature = "schema")]
+pub use published::schema;
 pub use runbook::{NotAnAddress, Runbooks};
 pub use suggestion::{Purpose, Suggestion, command_about};
 
@@ -52,6 +56,7 @@ pub struct Notification {
 /// How loud a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Severity {
     /// For the record.
     Info,
@@ -61,9 +66,11 @@ pub enum Severity {
     Page,
 }
 
-/// What happened.
+// The words on it are those of the published schema.
+/// What happened, with all that is known of it. Its `kind` says which fields there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "news"))]
 pub enum News {
     /// A fleet was seen for the first time and is watched from now on.
     Adopted {
@@ -74,7 +81,9 @@ pub enum News {
     ReplacementStarted {
         /// The drifted instance.
         instance: InstanceId,
+        /// Its group.
         group: GroupName,
+        /// Where it runs.
         zone: Zone,
         /// Why it counts as drifted.
         drift: Vec<DriftReason>,
@@ -95,21 +104,23 @@ pub enum News {
         drift: Vec<DriftReason>,
         /// From detection to the end.
         took: SignedDuration,
-        /// Until when it is kept for forensics, out of traffic. None: it is gone.
+        /// Until when it is kept for forensics, out of traffic. Null: it is gone.
         kept_until: Option<Timestamp>,
     },
     /// A surplus could not be taken back, since the group is below its floor: it stays.
     SurplusKept {
         /// The surplus.
         instance: InstanceId,
+        /// Why.
         why: ForeignText,
     },
     /// A surge was given up and its surplus is gone.
     Withdrawn {
         /// The drifted instance, which stays, unless it was gone anyway.
         instance: InstanceId,
+        /// Why.
         because: WithdrawReason,
-        /// When the next attempt may start, if there is one.
+        /// When the next attempt may start. Null: there is none.
         next_attempt: Option<Timestamp>,
     },
     /// A replacement was given up for good.
@@ -140,19 +151,23 @@ pub enum News {
     RollingBack {
         /// What had taken it.
         candidate: Candidate,
+        /// Why.
         why: ForeignText,
     },
     /// A cutover is over.
     CutoverEnded {
         /// What was to take the traffic.
         candidate: Candidate,
+        /// How.
         outcome: CutoverOutcome,
+        /// Why.
         why: ForeignText,
         /// From its beginning to its end.
         took: SignedDuration,
     },
     /// An image must not take traffic any more.
     Vetoed {
+        /// The image.
         image: ImageId,
         /// Who said so.
         by: ForeignText,
@@ -161,10 +176,13 @@ pub enum News {
     },
     /// What became of what a person, or a pipeline, wanted.
     CommandAnswered {
+        /// The request's id, as its sender chose it.
         request: String,
+        /// Who.
         actor: ForeignText,
         /// What, in words.
         command: String,
+        /// Whether it was done.
         is_done: bool,
         /// The state it led to, or why not.
         answer: ForeignText,
@@ -178,24 +196,31 @@ pub enum News {
     },
     /// A state was entered.
     Entered {
+        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
     },
+    /// A state lasts.
     Lasts {
+        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
+        /// Since when.
         since: Timestamp,
     },
+    /// A state ended.
     Ended {
-        /// The state, by its key.
+        /// The state's key: its name, and after a colon what it was about.
         condition: String,
         /// Since when it had lasted.
         since: Timestamp,
     },
     /// The same at once, more often than anyone reads one by one.
     Many {
+        /// How often.
+        #[cfg_attr(feature = "schema", schemars(range(min = FOLD_ABOVE + 1)))]
         count: u32,
         /// The first of them.
         example: Box<News>,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::observation::{Group, Lifecycle, Member};
+use crate::reading::Read;
 use crate::text::ForeignText;
 use crate::waiting::{Protector, Waiting};
 
@@ -22,9 +23,13 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     (member.protected && !protects_all).then_some(Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
-/// A person's tag on an instance, until its expiry.
+/// A person's tag on an instance, until its expiry. What was not read may have one.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
-    let reason = draft.input().seen.machines.get(id).found()?.protect.as_ref()?;
+    let reason = match draft.input().seen.machines.get(id) {
+        Read::Found(machine) => machine.protect.as_ref()?,
+        Read::Absent => return None,
+        Read::NotAsked => return Some(Waiting::Protected { by: Protector::TagsNotRead, until: None }),
+    };
     let until = protection_expiry(reason);
     let holds = until.is_none_or(|until| draft.input().now < until);
     holds.then(|| Waiting::Protected { by: Protector::Tag { reason: reason.clone() }, until })

@@ -18,6 +18,7 @@ mod ledger;
 mod memory;
 mod observed;
 mod replacement;
+pub mod transitions;
 
 pub use cutover::{
     Begun, Candidate, CandidateReason, Clocks, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,

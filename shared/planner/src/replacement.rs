@@ -14,10 +14,10 @@ use crate::limits::{LOOK_MAX, LOOK_MIN};
 use crate::notification::News;
 use crate::observation::{Group, Lifecycle};
 use crate::policy::ReplaceBy;
+use crate::record::transitions::ReplacementEnd;
 use crate::record::{
     Descent, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
 };
-use crate::transitions::ReplacementEnd;
 use crate::waiting::Waiting;
 use crate::{capacity, quarantine};
 

@@ -17,7 +17,7 @@ use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
 };
 use driftless_planner::image::Image;
-use driftless_planner::notification::Notification;
+use driftless_planner::notification::{Message, Notification};
 use driftless_planner::observation::{
     Account, Freeze, FreezeScope, Group, LaunchFailure, Machine, RuleReading, TargetHealth,
 };
@@ -253,8 +253,8 @@ pub trait Wakes: Sync {
 
 /// The topics.
 pub trait Alerts: Sync {
-    /// Tells one audience, on its topic.
-    fn publish(&self, notification: &Notification, to: Audience) -> impl Future<Output = Called<()>> + Send;
+    /// Tells one audience, on its topic. The words are the same for every topic, and are not the topic's to choose.
+    fn publish(&self, message: &Message, to: Audience) -> impl Future<Output = Called<()>> + Send;
 }
 
 /// Who is told, each on a topic of their own: what a pager and a chat read both travels by https, and differs.

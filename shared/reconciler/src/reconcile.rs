@@ -6,6 +6,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
 use driftless_planner::input::Input;
 use driftless_planner::measure::{Measured, measure};
+use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
 use driftless_planner::storm::gathered_at;
 use driftless_planner::sweep::fingerprint;
@@ -38,7 +39,7 @@ pub struct Times {
     pub margin: SignedDuration,
 }
 
-/// Who runs, and under which limits.
+/// Who runs, under which limits, and with which settings of the stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation<'i> {
     /// The id of the invocation: it holds the leases.
@@ -47,6 +48,8 @@ pub struct Invocation<'i> {
     pub times: Times,
     /// The stack's default policy.
     pub defaults: &'i Defaults,
+    /// Where messages say that runbooks are.
+    pub runbooks: &'i Runbooks,
 }
 
 /// What leads to a look.
@@ -80,7 +83,7 @@ pub async fn reconcile<P: Ports>(
     cause: Cause,
     invocation: Invocation<'_>,
 ) -> Called<Ran> {
-    let Invocation { holder, times, defaults } = invocation;
+    let Invocation { holder, times, defaults, runbooks } = invocation;
     let now = ports.now();
     let due = match cause {
         Cause::Urgent { due } => due,
@@ -100,7 +103,7 @@ pub async fn reconcile<P: Ports>(
     };
     lease.next_wake = still_to_come(lease.next_wake, due, now);
     let act_until = (times.deadline - times.margin).min(lease.until - times.margin);
-    let mut run = Run { ports, lease, due, act_until, defaults, voice: Voice::default() };
+    let mut run = Run { ports, lease, due, act_until, defaults, voice: Voice::new(runbooks) };
     let ran = run.look_until_settled().await;
     if ran.is_err() {
         run.give_back().await;
@@ -136,7 +139,7 @@ struct Run<'a, P> {
     due: Option<Timestamp>,
     act_until: Timestamp,
     defaults: &'a Defaults,
-    voice: Voice,
+    voice: Voice<'a>,
 }
 
 /// What one look came to.

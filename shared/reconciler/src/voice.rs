@@ -4,21 +4,29 @@ use std::collections::BTreeSet;
 
 use driftless_planner::decision::Decision;
 use driftless_planner::event::{ENTRIES_MAX, Event, EventBatch};
-use driftless_planner::notification::Notification;
+use driftless_planner::notification::{Message, Notification, Runbooks};
 use driftless_planner::observation::FreezeScope;
 use futures_util::future::join;
 use jiff::Timestamp;
 
 use crate::ports::{Audience, CallError, CallErrorKind, Called, Ports, Stored};
 
+/// What an error names where no call failed, since there was nothing to call with.
+const COMPOSE: &str = "compose a message";
+
 /// The voice of one run. What failed once is not tried again in it; a retry of its message does that.
-#[derive(Debug, Default)]
-pub(crate) struct Voice {
-    letters: Letters,
+#[derive(Debug)]
+pub(crate) struct Voice<'a> {
+    letters: Letters<'a>,
     announcements: Announcements,
 }
 
-impl Voice {
+impl<'a> Voice<'a> {
+    /// A voice that has told nothing yet, and links the runbooks where they are.
+    pub(crate) fn new(runbooks: &'a Runbooks) -> Self {
+        Self { letters: Letters::new(runbooks), announcements: Announcements::default() }
+    }
+
     /// Sends what was committed before and not sent, and what was just committed: to people and to the bus, side by side.
     pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         let batches: Vec<EventBatch> = stored.events.iter().cloned().chain(decision.events()).collect();
@@ -78,8 +86,9 @@ impl Announcements {
 }
 
 /// Messages for people.
-#[derive(Debug, Default)]
-struct Letters {
+#[derive(Debug)]
+struct Letters<'a> {
+    runbooks: &'a Runbooks,
     /// The first failure.
     failed: Option<CallError>,
     /// Who cannot be reached now.
@@ -90,7 +99,11 @@ struct Letters {
     is_forgetful: bool,
 }
 
-impl Letters {
+impl<'a> Letters<'a> {
+    const fn new(runbooks: &'a Runbooks) -> Self {
+        Self { runbooks, failed: None, unreachable: BTreeSet::new(), refused: BTreeSet::new(), is_forgetful: false }
+    }
+
     /// Sends what the outbox holds and what was just committed, older messages first. Each is dropped only after all have
     /// it: a crash repeats, and never omits.
     async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
@@ -105,8 +118,8 @@ impl Letters {
         }
     }
 
-    /// Tells both audiences at once. Each is settled apart: a chat that cannot be reached wakes nobody twice, and a pager
-    /// that cannot does not fill a channel.
+    /// Tells both audiences at once, in words that are composed once. Each is settled apart: a chat that cannot be reached
+    /// wakes nobody twice, and a pager that cannot does not fill a channel.
     async fn tell_one<P: Ports>(
         &mut self,
         ports: &P,
@@ -115,13 +128,19 @@ impl Letters {
         now: Timestamp,
     ) -> Called<()> {
         let known = stored.half_told.get(&notification.id).copied();
-        let publish = |to: Audience| {
-            let is_tried = known != Some(to) && self.is_worth_trying(notification, to);
-            async move {
-                if is_tried { ports.publish(notification, to).await.map(|()| true) } else { Ok(known == Some(to)) }
-            }
+        let is_tried = |to: Audience| known != Some(to) && self.is_worth_trying(notification, to);
+        let (is_tried_on_call, is_tried_in_chat) = (is_tried(Audience::OnCall), is_tried(Audience::Chat));
+        if !is_tried_on_call && !is_tried_in_chat {
+            return Ok(());
+        }
+        let composed = notification.message_with(self.runbooks);
+        let Some(message) = self.composed(notification, composed) else { return Ok(()) };
+        let message = &message;
+        let publish = |to: Audience, is_tried: bool| async move {
+            if is_tried { ports.publish(message, to).await.map(|()| true) } else { Ok(known == Some(to)) }
         };
-        let (on_call, chat) = join(publish(Audience::OnCall), publish(Audience::Chat)).await;
+        let (on_call, chat) =
+            join(publish(Audience::OnCall, is_tried_on_call), publish(Audience::Chat, is_tried_in_chat)).await;
         let on_call = self.judged(notification, Audience::OnCall, on_call);
         let chat = self.judged(notification, Audience::Chat, chat);
         let (fleet, id) = (&notification.fleet, &notification.id);
@@ -130,6 +149,28 @@ impl Letters {
             (true, false) if known.is_none() => ports.half_told(fleet, id, Audience::OnCall, now).await,
             (false, true) if known.is_none() => ports.half_told(fleet, id, Audience::Chat, now).await,
             (true | false, true | false) => Ok(()),
+        }
+    }
+
+    /// The message for a notification. None: it cannot be composed, which is a failure like any other, and not tried again
+    /// in this run.
+    fn composed(
+        &mut self,
+        notification: &Notification,
+        composed: Result<Message, serde_json::Error>,
+    ) -> Option<Message> {
+        match composed {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.refused.extend([Audience::OnCall, Audience::Chat].map(|to| (notification.id.clone(), to)));
+                self.failed.get_or_insert(CallError {
+                    operation: COMPOSE,
+                    kind: CallErrorKind::Refused,
+                    message: error.to_string().into(),
+                    source: Some(error.into()),
+                });
+                None
+            }
         }
     }
 
@@ -151,5 +192,33 @@ impl Letters {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use driftless_planner::notification::News;
+
+    use super::*;
+
+    /// No notification that the planner makes has a body that is no JSON, so the error is made here.
+    #[test]
+    fn a_message_that_cannot_be_composed_fails_the_run_and_is_not_tried_again_in_it() {
+        let notification = Notification {
+            id: "app-7-0".to_owned(),
+            fleet: "app".parse().unwrap(),
+            groups: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
+            news: News::Ended { condition: "backlog".to_owned(), since: Timestamp::UNIX_EPOCH },
+        };
+        let runbooks = Runbooks::default();
+        let mut letters = Letters::new(&runbooks);
+        assert_eq!(letters.composed(&notification, Err(serde::ser::Error::custom("no JSON"))), None);
+        for to in [Audience::OnCall, Audience::Chat] {
+            assert!(!letters.is_worth_trying(&notification, to));
+        }
+        let voice = Voice { letters, announcements: Announcements::default() };
+        let error = voice.failed().unwrap();
+        assert_eq!(error.to_string(), "compose a message failed (refused): no JSON");
     }
 }

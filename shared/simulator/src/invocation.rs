@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
 use driftless_reconciler::batch::{self, Received};
 use driftless_reconciler::ports::Clock;
@@ -23,7 +24,9 @@ pub(crate) async fn handle(function: &Function, batch: Vec<Received<u64>>, defau
     let times = Times { lease: LEASE, deadline: function.now() + FUNCTION_TIMEOUT, margin: MARGIN };
     let received: BTreeSet<u64> = batch.iter().map(|message| message.id).collect();
     let holder = format!("f{}", function.id);
-    let failures = batch::handle(function, batch, Invocation { holder: &holder, times, defaults }).await;
+    let runbooks = Runbooks::default();
+    let invocation = Invocation { holder: &holder, times, defaults, runbooks: &runbooks };
+    let failures = batch::handle(function, batch, invocation).await;
     let failed: BTreeSet<u64> = failures.into_iter().flat_map(|failure| failure.messages).collect();
     Ended { handled: received.difference(&failed).copied().collect(), failed: failed.into_iter().collect() }
 }

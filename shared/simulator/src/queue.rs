@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::event::Event;
-use driftless_planner::notification::Notification;
+use driftless_planner::notification;
 use driftless_planner::wake::WakeMessage;
 use driftless_reconciler::batch::Received;
 use jiff::{SignedDuration, Timestamp};
@@ -102,7 +102,7 @@ impl Queue {
 #[derive(Debug, Clone, Default)]
 pub struct Topic {
     /// What on-call was sent, in order, with its time.
-    pub sent: Vec<(Timestamp, Notification)>,
+    pub sent: Vec<(Timestamp, notification::Message)>,
     /// The ids of what chats were sent, in order.
     pub chat: Vec<String>,
     /// What the event bus took, in order.

@@ -19,11 +19,13 @@ struct Paths<'m> {
 
 impl Paths<'_> {
     fn name(&mut self, path: &[String]) {
-        let from_root = match path.first().map(String::as_str) {
-            Some("crate") => path[1..].to_vec(),
-            Some("self") => [self.module, &path[1..]].concat(),
-            Some("super") => [&self.module[..self.module.len() - 1], &path[1..]].concat(),
-            Some(_) | None => return,
+        let Some((first, rest)) = path.split_first() else { return };
+        let from_root = match first.as_str() {
+            "crate" => rest.to_vec(),
+            "self" => [self.module, rest].concat(),
+            "super" => [self.module.split_last().map_or(&[][..], |(_, parent)| parent), rest].concat(),
+            // A child of the module, or another crate, of which no module here has the name.
+            _ => [self.module, path].concat(),
         };
         self.found.insert(from_root);
     }
@@ -83,28 +85,29 @@ fn imports(source: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let mut parsed: BTreeMap<Module, syn::File> = parsed.collect();
     let root = parsed.remove(&vec!["lib".to_owned()]).expect("a crate has a root");
     let shown = shown(&root);
-    let of_module = |module: &Module| {
+    let of_module = |module: &Module, parsed_module: &syn::File| {
         let mut paths = Paths { module, found: BTreeSet::new() };
-        paths.visit_file(&parsed[module]);
+        paths.visit_file(parsed_module);
         // The longest part of a path that is a module is the one that it needs.
         let needed = paths.found.into_iter().filter_map(|path| {
             let path = match path.split_first().and_then(|(first, rest)| Some((shown.get(first)?, rest))) {
                 Some((home, rest)) => [home.as_slice(), rest].concat(),
                 None => path,
             };
-            (1..=path.len()).rev().map(|end| path[..end].to_vec()).find(|module| parsed.contains_key(module))
+            let parts = (1..=path.len()).rev().filter_map(|end| path.get(..end));
+            parts.map(<[String]>::to_vec).find(|module| parsed.contains_key(module))
         });
         needed.filter(|needed| needed != module).collect()
     };
-    parsed.keys().map(|module| (module.clone(), of_module(module))).collect()
+    parsed.iter().map(|(module, file)| (module.clone(), of_module(module, file))).collect()
 }
 
 /// What the crate's root shows under a name of its own, and where it lives.
 fn shown(root: &syn::File) -> BTreeMap<String, Module> {
     let root_of_crate = Vec::new();
-    let uses = root.items.iter().filter_map(|item| match item {
-        syn::Item::Use(item) => Some(item),
-        _ => None,
+    let uses = root.items.iter().filter_map(|item| {
+        let syn::Item::Use(item) = item else { return None };
+        Some(item)
     });
     let mut shown = BTreeMap::new();
     for item in uses {
@@ -118,10 +121,10 @@ fn shown(root: &syn::File) -> BTreeMap<String, Module> {
 /// Everything that a module needs, directly or by others.
 fn needs(all: &BTreeMap<Module, BTreeSet<Module>>, module: &Module) -> BTreeSet<Module> {
     let mut reached = BTreeSet::new();
-    let mut next: Vec<&Module> = all[module].iter().collect();
+    let mut next: Vec<&Module> = all.get(module).into_iter().flatten().collect();
     while let Some(module) = next.pop() {
         if reached.insert(module.clone()) {
-            next.extend(&all[module]);
+            next.extend(all.get(module).into_iter().flatten());
         }
     }
     reached
@@ -132,13 +135,15 @@ fn circles(all: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     let reached: BTreeMap<&Module, BTreeSet<Module>> = all.keys().map(|module| (module, needs(all, module))).collect();
     let mut circles: BTreeSet<BTreeSet<Module>> = BTreeSet::new();
     for (module, needed) in &reached {
-        let circle = needed.iter().filter(|other| reached[other].contains(*module)).cloned();
+        let needs_it = |other: &&Module| reached.get(*other).is_some_and(|needed| needed.contains(*module));
+        let circle = needed.iter().filter(needs_it).cloned();
         circles.insert(circle.collect());
     }
     circles.retain(|circle| !circle.iter().any(|parent| circle.iter().all(|module| module.starts_with(parent))));
     let told = circles.into_iter().filter(|circle| !circle.is_empty()).map(|circle| {
         let lines = circle.iter().map(|module| {
-            let needed: Vec<String> = all[module].intersection(&circle).map(|needed| needed.join("::")).collect();
+            let needed = all.get(module).into_iter().flatten().filter(|needed| circle.contains(*needed));
+            let needed: Vec<String> = needed.map(|needed| needed.join("::")).collect();
             format!("{} needs {}\n", module.join("::"), needed.join(", "))
         });
         lines.collect::<String>()
@@ -177,9 +182,9 @@ fn a_circle_is_found_whether_two_modules_make_it_or_three_and_a_family_is_none()
 fn paths_count_wherever_they_stand_but_for_tests() {
     let module = vec!["home".to_owned()];
     let mut paths = Paths { module: &module, found: BTreeSet::new() };
-    let source = "use crate::one::{A, two::B as C}; fn f() -> crate::three::D { super::four::g() }
+    let source = "use crate::one::{A, two::B as C}; pub use child::F; fn f() -> crate::three::D { super::four::g() }
                   #[cfg(test)] mod tests { use crate::five::E; }";
     paths.visit_file(&syn::parse_file(source).unwrap());
     let found: Vec<String> = paths.found.iter().map(|path| path.join("::")).collect();
-    assert_eq!(found, ["four::g", "one::A", "one::two::B", "three::D"]);
+    assert_eq!(found, ["four::g", "home::child::F", "one::A", "one::two::B", "three::D"]);
 }

@@ -3,7 +3,7 @@
 use driftless_reconciler::ports::{Alerts as _, Audience, CallErrorKind, Called};
 
 use super::PUBLISH;
-use super::tests::notification;
+use super::tests::message;
 use crate::aws::Aws;
 use crate::canned::Canned;
 use crate::wire::Again::{Call as AtOnce, Look};
@@ -12,7 +12,7 @@ use crate::wire::Says::Error;
 use crate::wire::{EVERYWHERE, Line, Wire, call, meets};
 
 async fn ask(aws: &Aws, _: &str) -> Called<String> {
-    aws.publish(&notification(), Audience::OnCall).await.map(|()| "published".to_owned())
+    aws.publish(&message(), Audience::OnCall).await.map(|()| "published".to_owned())
 }
 
 async fn met(lines: &[Line]) {

@@ -1,6 +1,6 @@
 //! Whose alarm rings: the new color's or a shared one stops a cutover, both colors' are nobody's fault.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
@@ -52,6 +52,11 @@ fn whose(alarm: &Alarm, sight: &Sight<'_>) -> Whose {
 pub(crate) fn step_time(sight: &Sight<'_>, cutover: &Cutover) -> SignedDuration {
     let slowest = guards(sight, cutover).filter_map(|(_, alarm)| alarm.window).max();
     slowest.map_or(cutover.policy.cutover.step, |slowest| cutover.step_time(slowest))
+}
+
+/// When a step that has been effective since then has been watched for long enough.
+pub(crate) fn step_ends_at(sight: &Sight<'_>, cutover: &Cutover, effective_since: Timestamp) -> Timestamp {
+    effective_since + step_time(sight, cutover)
 }
 
 /// An alarm of the policy's that does not exist, by its name.

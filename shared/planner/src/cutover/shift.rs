@@ -87,7 +87,7 @@ fn watch(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: 
         let until = if cutover.is_expedited { sight.now } else { sight.now + bake };
         return Step::To(CutoverPhase::Baking { until }, "the new color has all of the traffic".to_owned());
     }
-    let until = since + alarms::step_time(sight, cutover);
+    let until = alarms::step_ends_at(sight, cutover, since);
     if sight.now < until && !cutover.is_expedited {
         draft.look_again(until);
         return Step::Stay(CutoverPhase::Shifting(shifting));

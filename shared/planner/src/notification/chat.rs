@@ -19,7 +19,7 @@ const NEXT_MAX: usize = 800;
 /// The longest summary, which is what a phone shows.
 const SUMMARY_MAX: usize = 250;
 /// The longest thread id.
-const THREAD_MAX: usize = 128;
+pub(super) const THREAD_MAX: usize = 128;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

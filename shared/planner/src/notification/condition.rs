@@ -5,19 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::Severity;
 use crate::ids::{ImageId, InstanceId, RuleName};
 
-/// A state of a fleet that a person should know of for as long as it lasts.
+/// A state of the fleet, with what it is about: a person should know of it for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "condition", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "condition"))]
 pub enum Condition {
     /// Its groups do not form a fleet.
     Misconfigured,
     /// Something stands in the way of adopting it.
     NotAdoptable,
+    /// Its policy is invalid.
     PolicyInvalid,
     /// Too many drifted at once.
     BreakerOpen,
     /// Many fleets drifted at once under one rule.
     RuleBreakerOpen {
+        /// The rule.
         rule: RuleName,
     },
     /// AWS has no room for its launches.
@@ -26,19 +29,22 @@ pub enum Condition {
     Backlog,
     /// It is only observed, and an instance would be replaced.
     WouldReplace {
+        /// That instance.
         instance: InstanceId,
     },
     /// AWS refused a call for want of a permission.
     PermissionDenied {
-        /// The action, by its name.
+        /// Which act of Driftless needs it.
         action: String,
     },
     /// A terminated instance does not leave.
     DrainOverdue {
+        /// That instance.
         instance: InstanceId,
     },
     /// It is only observed, and would be cut over.
     WouldCutOver {
+        /// To which image.
         image: ImageId,
     },
     /// There is something newer, and what stands in the way of a cutover does not go by itself.

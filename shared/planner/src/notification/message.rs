@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::lines::Wording;
+#[cfg(feature = "schema")]
+use super::published;
 use super::runbook::Runbooks;
 use super::suggestion::{Suggestion, suggestions};
 use super::wording::wording;
@@ -19,9 +21,12 @@ pub const SUBJECT_LENGTH_MAX: usize = 99;
 /// The version of the body for machines. It goes up when a field changes its meaning or goes; new fields leave it.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A message as it is sent.
+/// A message as it is sent: a body for each kind of reader, and what filter policies ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Stable: a message that is sent twice has the same id twice.
+    pub id: String,
+    pub fleet: FleetName,
     /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
     pub subject: String,
     /// For people: what, why, what next, the commands that stop, reverse or speed it up, and the runbook.
@@ -30,10 +35,11 @@ pub struct Message {
     pub json: String,
     /// For a chat channel: a custom notification of Amazon Q Developer.
     pub chat: String,
-    /// For filter policies.
     pub severity: Severity,
-    /// For filter policies: the kind of news.
+    /// What happened, in one word.
     pub kind: &'static str,
+    /// The name of the state that was entered, lasts or ended. None: it is about no state.
+    pub condition: Option<String>,
 }
 
 /// What every body is made from.
@@ -62,12 +68,15 @@ impl Notification {
             thread: self.thread(),
         };
         Ok(Message {
+            id: self.id.clone(),
+            fleet: self.fleet.clone(),
             subject: subject(&parts),
             text: text(&parts),
             json: json(&parts)?,
             chat: chat::body(&parts)?,
             severity: self.severity(),
             kind: self.kind(),
+            condition: self.news.condition().map(str::to_owned),
         })
     }
 
@@ -125,23 +134,49 @@ fn text(parts: &Parts<'_>) -> String {
     text
 }
 
+// The words on it, and on what it is made of, are those of the published schema.
+/// Version 1. Described in docs/messages.md. A field may be added within a version: ignore what you do not know.
 #[derive(Serialize)]
-struct MachineBody<'a> {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(title = "A message of Driftless, for machines"))]
+pub(super) struct MachineBody<'a> {
+    /// The version of this schema.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA_VERSION)))]
     schema_version: u32,
+    /// Stable: a message that is sent twice has the same id twice.
     id: &'a str,
+    /// The fleet.
     fleet: &'a FleetName,
+    /// Its Auto Scaling groups.
     groups: &'a [GroupName],
+    /// What happened. Of many it is the kind of each.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "published::kinds"))]
     kind: &'static str,
+    /// The name of the state that was entered, lasts or ended. Null: it is about no state.
     condition: Option<&'a str>,
+    /// How loud it is.
     severity: Severity,
+    /// When it was decided.
     at: Timestamp,
+    /// The same for everything that is said about one piece of work.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(length(max = chat::THREAD_MAX), regex(pattern = "^[A-Za-z0-9._:-]+$"))
+    )]
     thread: &'a str,
+    /// For how many messages it stands: 1, or more than 5 where a storm was folded.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     count: u32,
+    /// The fact, in words.
     what: &'a str,
+    /// Its cause, in words.
     why: &'a str,
+    /// What Driftless does next and when, in words.
     next: &'a str,
+    /// What a person may want to type: what stops it, what reverses it, what speeds it up, what shows more, in this order.
     commands: &'a [Suggestion],
+    /// The page about it. Null: nothing for a person to act on.
     runbook: Option<&'a str>,
+    /// What happened, with all that is known of it.
     news: &'a News,
 }
 

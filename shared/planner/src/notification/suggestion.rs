@@ -8,19 +8,23 @@ use crate::ids::{FleetName, ImageId, InstanceId};
 use crate::record::{CutoverOutcome, StopReason};
 use crate::text::shell_quoted;
 
-/// A command that a person may want to type now.
+/// A command that a person may want to type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "command"))]
 pub struct Suggestion {
     /// What it is for.
     pub purpose: Purpose,
     /// What it does, in words.
     pub effect: &'static str,
+    /// One line of a POSIX shell, every word quoted.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^driftless ")))]
     pub command: String,
 }
 
 /// What a suggested command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Purpose {
     /// Keeps Driftless from going on.
     Stop,

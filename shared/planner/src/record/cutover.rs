@@ -11,10 +11,10 @@ use crate::fleet::Color;
 use crate::ids::{GroupName, ImageId, InstanceId, TargetGroupArn};
 use crate::policy::Policy;
 use crate::record::history::{Change, DRIFTLESS, History};
+use crate::record::transitions::{self, CutoverStep, Step};
 use crate::record::{PastCutover, Release};
 use crate::template::TemplateVersion;
 use crate::text::ForeignText;
-use crate::transitions::{self, CutoverStep, Step};
 use crate::waiting::Waiting;
 
 /// A cutover under way.

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::observation::{Finding, Machine};
+use crate::record::transitions::{CutoverStep, ReplacementStep};
 use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;
 use crate::text::ForeignText;
-use crate::transitions::{CutoverStep, ReplacementStep};
 
 /// Who brought about what no person did.
 pub const DRIFTLESS: &str = "driftless";

@@ -10,9 +10,9 @@ use crate::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::observation::Finding;
 use crate::policy::{Policy, ReplaceBy};
 use crate::record::history::{Change, DRIFTLESS, History};
+use crate::record::transitions::{self, ReplacementEnd, ReplacementStep, Step};
 use crate::template::TemplateVersion;
 use crate::text::ForeignText;
-use crate::transitions::{self, ReplacementEnd, ReplacementStep, Step};
 use crate::waiting::Waiting;
 
 /// A drifted instance and what is being done about it.

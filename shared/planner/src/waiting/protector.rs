@@ -13,6 +13,9 @@ pub enum Protector {
     /// A person's tag on the instance.
     #[error("the tag driftless:protect: {reason}")]
     Tag { reason: ForeignText },
+    /// Whoever might: its tags were not read in this pass, and what is not read decides nothing.
+    #[error("whoever may have tagged it: its tags were not read")]
+    TagsNotRead,
     /// Only read, never written: the words that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]

@@ -85,7 +85,7 @@ fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
         terminations += 1;
         let is_allowed = match role {
             Role::Drifted => {
-                let known = record.replacements.get(instance).map(|known| known.phase());
+                let known = record.replacements.get(instance).map(Replacement::phase);
                 matches!(known, Some(Phase::Retiring(_) | Phase::Vacating(_)))
             }
             Role::Quarantined => record.quarantined.contains_key(instance),

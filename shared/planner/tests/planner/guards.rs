@@ -238,8 +238,10 @@ fn a_policy_that_is_invalid_for_a_while_changes_no_phase_without_a_line_in_the_h
         stage.wait(secs(10));
         stage.tag("debounce", debounce);
         // Each look checks that the history leads from the one phase to the other.
-        stage.look();
+        let decision = stage.look();
         phases.push(stage.phase(1));
+        let waits = decision.waiting.get(&id(1));
+        assert_eq!(matches!(waits, Some(Waiting::Debounce { .. })), debounce == "5m", "{waits:?}");
     }
     assert_eq!(phases, ["debouncing", "blocked", "debouncing", "blocked", "debouncing"]);
 }

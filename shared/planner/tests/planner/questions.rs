@@ -1,10 +1,14 @@
 //! What is asked: only what a decision can use, and nothing twice.
 
+use driftless_planner::action::Action;
+use driftless_planner::decision::Decision;
+use driftless_planner::input::Input;
 use driftless_planner::observation::Observation;
 use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
 use driftless_planner::reading::Reading;
 use driftless_planner::template::TemplateReference;
-use driftless_testkit::{Stage, content, fleet, image_id, target_group, version};
+use driftless_planner::waiting::{Protector, Waiting};
+use driftless_testkit::{Stage, content, fleet, id, image_id, secs, target_group, version};
 
 fn first(stage: &Stage, has_news: bool) -> FirstQuestions {
     let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);
@@ -59,4 +63,55 @@ fn a_template_version_that_was_just_read_is_not_read_again() {
     let seen = stage.observation();
     assert!(first(&stage, false).templates.contains(&version(2)));
     assert!(!second(&stage, &seen).templates.contains(&version(2)));
+}
+
+/// What is decided where EC2 was asked about no instance.
+fn without_machines(stage: &Stage) -> Decision {
+    decided(stage, &Observation { machines: Reading::none(), ..stage.observation() })
+}
+
+fn decided(stage: &Stage, seen: &Observation) -> Decision {
+    let fleet = fleet();
+    driftless_planner::decide(Input {
+        fleet: &fleet,
+        record: stage.record.as_ref(),
+        facts: &stage.facts,
+        outcomes: &[],
+        freezes: &[],
+        seen,
+        defaults: &stage.defaults,
+        now: stage.now,
+    })
+}
+
+#[test]
+fn an_instance_whose_tags_were_not_read_may_be_protected_and_is_left_alone() {
+    let stage = Stage::drifted(4, &[1]);
+    assert!(stage.decide().actions.iter().any(|action| matches!(action, Action::Launch { .. })));
+    let decision = without_machines(&stage);
+    assert_eq!(decision.actions, []);
+    assert_eq!(decision.waiting.get(&id(1)), Some(&Waiting::Protected { by: Protector::TagsNotRead, until: None }));
+}
+
+#[test]
+fn what_is_to_go_stays_where_its_tags_were_not_read() {
+    let (mut stage, _) = Stage::retiring(3);
+    stage.look();
+    let ends = |decision: &Decision| decision.actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
+    let mut ended = 0;
+    for _ in 0..4 {
+        assert!(!ends(&without_machines(&stage)));
+        ended += usize::from(ends(&stage.decide()));
+        stage.step(secs(15));
+    }
+    assert!(ended > 0 || !stage.terminated().is_empty(), "read, it goes");
+}
+
+#[test]
+fn nothing_starts_in_a_group_whose_hooks_were_not_read_and_it_is_looked_at_again_at_once() {
+    let stage = Stage::drifted(4, &[1]);
+    let decision = decided(&stage, &Observation { hook_timeouts: Reading::none(), ..stage.observation() });
+    assert_eq!(decision.actions, []);
+    assert_eq!(decision.waiting.get(&id(1)), Some(&Waiting::HooksUnread));
+    assert_eq!(decision.recheck, Some(stage.now + secs(2)));
 }

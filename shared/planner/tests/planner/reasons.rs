@@ -402,6 +402,7 @@ fn what_protects_an_instance_is_kept_with_its_reason_and_says_it() {
     for (by, sentence) in [
         (Protector::ScaleInProtection, "its own scale-in protection"),
         (Protector::Tag { reason: "debugging".into() }, "the tag driftless:protect: debugging"),
+        (Protector::TagsNotRead, "whoever may have tagged it: its tags were not read"),
     ] {
         assert_eq!(by.to_string(), sentence);
         kept(&by);

@@ -2,6 +2,7 @@
 
 use driftless_planner::fact::{Fact, Subject, Verdict};
 use driftless_planner::ids::FleetName;
+use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
 use driftless_planner::storm::{GATHER, LOOKS_MAX, gathered_at};
 use driftless_planner::wake::{Wake, WakeMessage};
@@ -29,7 +30,9 @@ fn deliver(world: &World, facts: &[Fact], is_again: bool) -> Vec<usize> {
     let (received, holder, times) = (received.collect(), world.next_holder(), times(world.now()));
     let visit = async move |function| {
         let defaults = Defaults::default();
-        handle(&function, received, Invocation { holder: &holder, times, defaults: &defaults }).await
+        let runbooks = Runbooks::default();
+        let invocation = Invocation { holder: &holder, times, defaults: &defaults, runbooks: &runbooks };
+        handle(&function, received, invocation).await
     };
     let failures = world.visit(visit).unwrap();
     failures.into_iter().flat_map(|Failure { messages, .. }| messages).collect()

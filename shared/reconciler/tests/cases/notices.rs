@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Condition, Message, News, Notification};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::faults::Fate;
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use super::leases::about_to_launch;
 use super::sweeping::swept;
-use crate::support::{REPORTED, World, app, drifted, fleet_name, instance, judge, reported, start, unseen};
+use crate::support::{REPORTED, RUNBOOKS, World, app, drifted, fleet_name, instance, judge, reported, start, unseen};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -99,17 +99,29 @@ fn a_run_that_cannot_tell_does_not_try_again_at_every_look() {
     assert_eq!(world.count("publish"), before + 1);
 }
 
+/// A notification of an earlier run that was not sent.
+fn first_in_the_outbox(world: &World, id: &str, news: News) {
+    let notification = Notification { id: id.to_owned(), fleet: fleet_name(), groups: Vec::new(), at: start(), news };
+    world.lock().table.row_mut(&fleet_name()).outbox.insert(0, notification);
+}
+
+#[test]
+fn a_message_links_the_runbook_where_the_installation_has_it() {
+    let world = about_to_launch();
+    let news = News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() };
+    first_in_the_outbox(&world, "page", news);
+    world.look().unwrap();
+    let told = world.told_on_call();
+    let Message { text, json, chat, .. } = told.iter().find(|told| told.id == "page").unwrap();
+    for body in [text, json, chat] {
+        assert!(body.contains(&format!("{RUNBOOKS}/docs/runbooks/breaker-open.md")), "{body}");
+    }
+}
+
 #[test]
 fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
     let world = about_to_launch();
-    let poison = Notification {
-        id: "poison".to_owned(),
-        fleet: fleet_name(),
-        groups: Vec::new(),
-        at: start(),
-        news: News::Ended { condition: "x".to_owned(), since: start() },
-    };
-    world.lock().table.row_mut(&fleet_name()).outbox.insert(0, poison);
+    first_in_the_outbox(&world, "poison", News::Ended { condition: "x".to_owned(), since: start() });
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Refused));
     assert_eq!(world.look().unwrap_err().kind, CallErrorKind::Refused);
     assert!(world.kinds().contains(&"replacement-started"), "{:?}", world.kinds());
@@ -195,9 +207,7 @@ fn a_denied_call_is_told_once_and_tried_again_without_haste() {
     let minutes = 20;
     world.fault("launch", 0..1000, Fate::Fails(CallErrorKind::Denied));
     world.run_to(start() + MINUTE * (5 + minutes));
-    let is_denied = |told: &Notification| {
-        serde_json::to_string(&told.news).unwrap().contains("permission-denied") && told.kind() == "entered"
-    };
+    let is_denied = |told: &Message| told.condition.as_deref() == Some("permission-denied") && told.kind == "entered";
     assert_eq!(world.told_on_call().into_iter().filter(is_denied).count(), 1);
     let tries = world.count("launch");
     assert!((2..=6).contains(&tries), "{tries} tries in {minutes} minutes");

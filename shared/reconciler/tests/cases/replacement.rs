@@ -9,6 +9,8 @@ use driftless_reconciler::reconcile::Ran;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use crate::support::{
     World, app, cleared, drifted, fleet_name, freeze, fresh, group_name, instance, reported, rule, start, unseen,
@@ -27,7 +29,8 @@ fn guard(world: &World, number: usize) -> GuardId {
 }
 
 fn told(world: &World, is_meant: impl Fn(&News) -> bool) -> usize {
-    world.told_on_call().iter().filter(|told| is_meant(&told.news)).count()
+    let news = |json: &str| News::deserialize(&serde_json::from_str::<Value>(json).unwrap()["news"]).unwrap();
+    world.told_on_call().iter().filter(|told| is_meant(&news(&told.json))).count()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::MutexGuard;
 use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName};
 use driftless_planner::image::Image;
-use driftless_planner::notification::Notification;
+use driftless_planner::notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::Defaults;
 use driftless_planner::record::Record;
@@ -32,6 +32,8 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) mod names;
 
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(40);
+/// Where the installation has its runbooks.
+pub(crate) const RUNBOOKS: &str = "https://git.example/driftless";
 const FUNCTION: SignedDuration = SignedDuration::from_secs(30);
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long every call takes where nothing is left to chance: half of it to its effect.
@@ -189,7 +191,8 @@ impl World {
         let holder = self.next_holder();
         self.simulation.borrow_mut().begin(async move |function| {
             let defaults = Defaults::default();
-            let invocation = Invocation { holder: &holder, times, defaults: &defaults };
+            let runbooks = RUNBOOKS.parse().unwrap();
+            let invocation = Invocation { holder: &holder, times, defaults: &defaults, runbooks: &runbooks };
             reconcile(&function, &fleet_name(), cause, invocation).await
         })
     }
@@ -321,12 +324,12 @@ impl World {
     }
 
     /// What on-call was told, in order.
-    pub(crate) fn told_on_call(&self) -> Vec<Notification> {
-        self.lock().topic.sent.iter().map(|(_, notification)| notification.clone()).collect()
+    pub(crate) fn told_on_call(&self) -> Vec<notification::Message> {
+        self.lock().topic.sent.iter().map(|(_, message)| message.clone()).collect()
     }
 
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
-        self.told_on_call().iter().map(Notification::kind).collect()
+        self.told_on_call().iter().map(|told| told.kind).collect()
     }
 
     /// Instances that the loop launched.

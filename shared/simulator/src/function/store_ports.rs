@@ -9,7 +9,7 @@ use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
-use driftless_planner::notification::Notification;
+use driftless_planner::notification::Message;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::wake::WakeMessage;
@@ -74,20 +74,20 @@ fn takes(delay: SignedDuration) -> Called<()> {
 }
 
 impl Alerts for Function {
-    async fn publish(&self, notification: &Notification, to: Audience) -> Called<()> {
-        let notification = notification.clone();
+    async fn publish(&self, message: &Message, to: Audience) -> Called<()> {
+        let message = message.clone();
         match to {
             Audience::OnCall => {
                 self.call("sns:Publish", Api::Roomy, move |world| {
-                    world.note(|| format!("told: {}", notification.id));
-                    world.topic.sent.push((world.now, notification));
+                    world.note(|| format!("told: {}", message.id));
+                    world.topic.sent.push((world.now, message));
                     Ok(())
                 })
                 .await
             }
             Audience::Chat => {
                 self.call("sns:Publish (chat)", Api::Roomy, move |world| {
-                    world.topic.chat.push(notification.id);
+                    world.topic.chat.push(message.id);
                     Ok(())
                 })
                 .await

@@ -31,7 +31,7 @@ pub fn after_quiet(world: &World) -> Result<(), Violation> {
 pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     let left_over = |rule, what: String| Err(Violation { at: world.now, rule, what });
     let Some(row) = world.table.row(fleet) else { return Ok(()) };
-    let sent: BTreeSet<&str> = world.topic.sent.iter().map(|(_, notification)| notification.id.as_str()).collect();
+    let sent: BTreeSet<&str> = world.topic.sent.iter().map(|(_, message)| message.id.as_str()).collect();
     if let Some(holder) = row.lock.holder.as_ref().filter(|_| row.lock.until > world.now) {
         return left_over("every lease is given back", format!("{holder} holds {fleet}"));
     }

@@ -84,13 +84,12 @@ impl Watcher {
     }
 
     fn see_letters(&mut self, world: &World, cast: &Cast) {
-        for (at, letter) in world.topic.sent.iter().skip(self.sent) {
-            let Ok(message) = letter.message() else { continue };
+        for (at, message) in world.topic.sent.iter().skip(self.sent) {
             let subject = cast.readable(&world.cloud, &message.subject);
             self.note(cast, *at, "tells", subject.clone());
-            if self.told.insert(letter.id.clone()) {
-                let is_page = letter.severity() == Severity::Page;
-                self.letters.push(Letter { fleet: letter.fleet.clone(), is_page, subject });
+            if self.told.insert(message.id.clone()) {
+                let is_page = message.severity == Severity::Page;
+                self.letters.push(Letter { fleet: message.fleet.clone(), is_page, subject });
             }
         }
         self.sent = world.topic.sent.len();

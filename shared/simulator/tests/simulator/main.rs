@@ -6,6 +6,7 @@ mod admission;
 mod calls;
 mod cloud;
 mod cloud_rules;
+mod guard_names;
 mod judges;
 mod pace;
 #[path = "../scale/page.rs"]

@@ -81,7 +81,6 @@ fn adapters(stack: &LocalStack) -> anyhow::Result<Aws> {
         alert_topic_arn: output("AlertTopicArn")?,
         chat_topic_arn: output("ChatTopicArn")?,
         event_bus: "default".to_owned(),
-        runbooks: driftless_planner::notification::Runbooks::default(),
     };
     Ok(Aws::new(sdk_config(&settings)?, names))
 }

@@ -25,7 +25,7 @@ fn open_work_is_indexed_since_the_oldest_and_settled_work_is_not() {
     assert_eq!((item["pk"].as_s().unwrap().as_str(), item["sk"].as_s().unwrap().as_str()), ("FLEET#app", "STATE"));
     assert_eq!(item["version"], number("7"));
     let mut waiting = Record::new(app());
-    let blocked = full_record().replacements.into_iter().find(|(_, work)| matches!(work.phase, Phase::Blocked(_)));
+    let blocked = full_record().replacements.into_iter().find(|(_, work)| matches!(work.phase(), Phase::Blocked(_)));
     waiting.replacements.extend(blocked);
     assert_eq!(waiting.replacements.len(), 1);
     let waiting = to_item("put", &StateRow::of(&waiting)).unwrap();

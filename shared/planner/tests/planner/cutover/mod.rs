@@ -31,7 +31,7 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
 }
 
 /// [`weighted_fleet`], whose cutover to the second image is in this phase.
-pub(crate) fn in_phase(size: u32, phase: &str) -> Stage {
+fn in_phase(size: u32, phase: &str) -> Stage {
     let mut stage = weighted_fleet(size);
     stage.publish(2);
     stage.until_phase(phase);
@@ -55,10 +55,12 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
 
 /// The phases that it went through, by the journal.
 fn phases(stage: &Stage) -> Vec<&str> {
-    let moved = stage.journal.iter().filter_map(|entry| match &entry.change {
-        Change::Cutover { from, to: Step::Enters(phase) } => (*from != Some(*phase)).then(|| (*phase).into()),
-        Change::Cutover { to: Step::Ends(outcome), .. } => Some(outcome.name()),
-        _ => None,
+    let moved = stage.journal.iter().filter_map(|entry| {
+        let Change::Cutover { from, to } = &entry.change else { return None };
+        match to {
+            Step::Enters(phase) => (*from != Some(*phase)).then(|| (*phase).into()),
+            Step::Ends(outcome) => Some(outcome.name()),
+        }
     });
     moved.collect()
 }

@@ -102,7 +102,7 @@ fn needs_operator(green: u32) -> Stage {
 #[test]
 fn what_a_person_resumes_goes_on_from_the_weights_that_are_there_and_takes_no_traffic_away() {
     // The steps of the policy are 10, 50 and 100: it goes on with the first that takes none away.
-    for (weight, first_written) in [(1, 10), (9, 10), (11, 50), (49, 50), (50, 50), (51, 100), (80, 100), (99, 100)] {
+    for (weight, first_written) in [(1, 10), (9, 10), (11, 50), (49, 50), (50, 100), (51, 100), (80, 100), (99, 100)] {
         let mut stage = needs_operator(weight);
         stage.say(Command::Resume);
         let mut written = weight;
@@ -310,4 +310,16 @@ fn a_fleet_that_wants_nobody_waits_for_nobody() {
     blue.members.clear();
     stage.say(Command::Abort);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);
+}
+
+#[test]
+fn a_cutover_that_needs_a_persons_word_waits_for_it_and_says_until_when() {
+    let mut stage = weighted_fleet(4);
+    stage.tag("approval", "manual");
+    stage.publish(2);
+    stage.until_phase("awaiting-approval");
+    let cutover = stage.record().cutover.clone().unwrap();
+    let until = cutover.deadline();
+    assert_eq!(waits(&stage), Some(&Waiting::AwaitingApproval { until }));
+    assert_eq!(until, cutover.since() + mins(24 * 60));
 }
