@@ -5,6 +5,7 @@ use driftless_planner::ids::InstanceId;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{DriftReason, LedgerEntry, Phase, Setting, SurgeMethod};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 
 #[test]
@@ -14,6 +15,7 @@ fn a_drift_must_last_for_the_debounce() {
         stage.drift(1);
         let first = stage.look();
         assert_eq!(first.recheck, Some(stage.now + mins(5)));
+        assert_eq!(first.waiting.get(&id(1)), Some(&Waiting::Debounce { until: stage.now + mins(5) }));
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");

@@ -220,3 +220,21 @@ fn words_of(guard: GuardId) -> Vec<String> {
 fn count(of: usize) -> u64 {
     u64::try_from(of).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_is_meant_by_its_own_name_and_by_the_one_that_it_shared() {
+        for (guard, words) in [
+            (GuardId::Group, &["group"][..]),
+            (GuardId::Setup, &["setup", "group"]),
+            (GuardId::HooksRead, &["hooks-read", "group"]),
+            (GuardId::Rules, &["rules", "policy"]),
+            (GuardId::Member, &["member", "in-service"]),
+        ] {
+            assert_eq!(words_of(guard), words);
+        }
+    }
+}

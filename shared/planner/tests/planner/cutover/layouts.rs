@@ -4,6 +4,7 @@ use driftless_planner::action::Action;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::record::{CutoverOutcome, Setting};
+use driftless_planner::waiting::Waiting;
 use driftless_testkit::{Stage, around, image_id, pair_that_shares, pair_without_balancer, secs, target_group};
 
 use super::{adopted, color, color_mut, is_as_before, until_over, weighted_fleet};
@@ -74,6 +75,8 @@ fn what_waits_for_approval_says_whether_it_serves_already() {
         stage.tag("approval", "manual");
         stage.publish(2);
         stage.until_phase("awaiting-approval");
+        let cutover = stage.record().cutover.as_ref().unwrap();
+        assert_eq!(cutover.waits, Some(Waiting::AwaitingApproval { until: cutover.deadline() }));
         assert!(format!("{:?}", stage.told).contains(&format!("{} {words}", image_id(2))), "{:?}", stage.told);
     }
 }
