@@ -13,7 +13,7 @@ use crate::ids::ImageId;
 use crate::notification::News;
 use crate::pin;
 use crate::record::transitions::ReplacementEnd;
-use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase, Shifting};
+use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase};
 use crate::text::ForeignText;
 use crate::verdict;
 
@@ -23,7 +23,7 @@ type Answer = Result<String, String>;
 /// What commands ask of a later step.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    /// What becomes of the cutover: it is undone, or goes on where only a person could say how.
+    /// What becomes of the cutover: it is undone.
     pub(crate) cutover: Option<Step>,
 }
 
@@ -181,13 +181,12 @@ fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answe
     Ok(format!("it stands still in {}; its clocks stop", cutover.phase().name()))
 }
 
-fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText, orders: &mut Orders) -> Answer {
+fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText, orders: &Orders) -> Answer {
     if let CutoverPhase::NeedsOperator { .. } = cutover.phase() {
-        let step = cutover::step_from_here(draft.input().seen, cutover).ok_or_else(|| {
-            "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
-        })?;
-        let phase = CutoverPhase::Shifting(Shifting::next(step));
-        orders.cutover = Some(Step::To(phase, format!("resumed by {actor}")));
+        if orders.cutover.is_some() {
+            return Err("it is on its way back, which nothing holds".to_owned());
+        }
+        cutover::go_on(draft, cutover, actor)?;
         return Ok("it goes on from the weights that are there".to_owned());
     }
     if cutover.paused().is_none() {

@@ -26,7 +26,7 @@ use crate::limits::{LOOK_MAX, LOOK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
-use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, Release, Route};
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, Release, Route, Shifting};
 use crate::text::ForeignText;
 use crate::waiting::Waiting;
 
@@ -398,9 +398,29 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     }
 }
 
+/// A person says how it goes on where only a person can: from the weights that are there.
+///
+/// # Errors
+/// What it would go on from was not read, or is gone.
+pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Result<(), String> {
+    let (seen, now) = (draft.input().seen, draft.input().now);
+    let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
+        return Err("its groups were not read: say it again".to_owned());
+    };
+    let Some(step) = step_from_here(seen, cutover) else {
+        return Err(
+            "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
+        );
+    };
+    let sight = Sight { now, seen, old, new, hold: None };
+    let phase = CutoverPhase::Shifting(Shifting::next(step));
+    enter(draft, &sight, cutover, phase, &format!("resumed by {actor}"));
+    Ok(())
+}
+
 /// The step from which traffic goes on with the weights that are there: the first one that takes none away from the new
 /// color. None: the weights were not read.
-pub(crate) fn step_from_here(seen: &Observation, cutover: &Cutover) -> Option<usize> {
+fn step_from_here(seen: &Observation, cutover: &Cutover) -> Option<usize> {
     let Route::Weighted { place, new, .. } = &cutover.route else { return Some(cutover.first_step()) };
     let live = seen.forwards.iter().find(|forward| forward.place == *place)?;
     let of_new = u64::from(live.weights.get(new).copied().unwrap_or(0)) * 100;

@@ -45,7 +45,7 @@ fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
             draft.history().image(image, ImageAct::Announced, "announced by the pipeline");
             let published = Published { at: report.at, build: report.build.clone() };
             draft.published().insert(image.clone(), published);
-            if !draft.input().seen.images.is_asked(image) {
+            if !draft.input().seen.images.get(image).is_found() {
                 // What its tags do not show is read by its id, now that the id is remembered.
                 draft.look_again(draft.input().now);
             }

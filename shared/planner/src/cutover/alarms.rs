@@ -9,7 +9,6 @@ use crate::draft::Draft;
 use crate::ids::AlarmName;
 use crate::notification::Condition;
 use crate::observation::Group;
-use crate::reading::Read;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{PreflightProblem, Waiting};
 
@@ -65,7 +64,8 @@ fn missing(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
         .policy
         .alarms()
         .find(|pattern| match pattern {
-            AlarmPattern::Name(_) => sight.seen.alarms.of_pattern(pattern) == Read::Absent,
+            // What was not asked guards nothing either.
+            AlarmPattern::Name(_) => !sight.seen.alarms.of_pattern(pattern).is_found(),
             // Alarms that are made with each instance need not be there.
             AlarmPattern::Prefix(_) => false,
         })

@@ -89,8 +89,8 @@ pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightVerdict> {
 pub(super) fn hook_timeout_if_read(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &sight.seen.target_group_settings;
     let are_known = match &cutover.route {
-        Route::Weighted { old, new, .. } => settings.is_asked(old) && settings.is_asked(new),
-        Route::Shared { target_group, .. } => settings.is_asked(target_group),
+        Route::Weighted { old, new, .. } => settings.get(old).is_found() && settings.get(new).is_found(),
+        Route::Shared { target_group, .. } => settings.get(target_group).is_found(),
         Route::None | Route::Rolling => true,
     };
     let hook_timeouts = &sight.seen.hook_timeouts;

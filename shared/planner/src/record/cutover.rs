@@ -390,9 +390,9 @@ impl Cutover {
     pub(crate) fn let_go(&mut self, now: Timestamp) {
         let Some(held_since) = self.held_since.take() else { return };
         let lasted = now.duration_since(held_since.max(self.since));
-        self.deadline += lasted;
+        self.deadline = later(self.deadline, lasted);
         match &mut self.phase {
-            CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until += lasted,
+            CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until = later(*until, lasted),
             // What was not watched while it was held is watched again from the beginning.
             CutoverPhase::Shifting(shifting) => shifting.effective_since = None,
             CutoverPhase::Verifying { .. }
@@ -512,6 +512,11 @@ impl Cutover {
     pub fn step_time(&self, slowest_alarm: SignedDuration) -> SignedDuration {
         self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_trail)
     }
+}
+
+/// So much later. What never comes does not come later: the first version stored such deadlines.
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Takes a step of the machine: it is in the history from here on.

@@ -132,7 +132,9 @@ pub struct Evidence {
 #[serde(deny_unknown_fields)]
 struct Row {
     at: Timestamp,
-    kind: ChangeKind,
+    /// None: the first version stored it, by its words alone.
+    #[serde(default)]
+    kind: Option<ChangeKind>,
     instance: Option<InstanceId>,
     from: String,
     to: String,
@@ -328,7 +330,7 @@ impl From<HistoryEntry> for Row {
     fn from(entry: HistoryEntry) -> Self {
         let (from, to) = entry.change.words();
         let (from, to, instance) = (from.into_owned(), to.into_owned(), entry.instance().cloned());
-        let kind = ChangeKind::from(&entry.change);
+        let kind = Some(ChangeKind::from(&entry.change));
         let HistoryEntry { at, actor, change, why } = entry;
         let evidence = if let Change::Evidence { kept, .. } = change { Some(kept) } else { None };
         Self { at, kind, instance, from, to, why, actor, evidence }
@@ -340,9 +342,32 @@ impl TryFrom<Row> for HistoryEntry {
 
     fn try_from(row: Row) -> Result<Self, UnreadableEntry> {
         let Row { at, kind, instance, from, to, why, actor, evidence } = row;
+        let kind = kind.unwrap_or_else(|| kind_by_words(instance.as_ref(), &from, &to));
         let unreadable = || UnreadableEntry { kind, from: from.clone(), to: to.clone() };
         let change = change(kind, instance, &from, &to, evidence).ok_or_else(unreadable)?;
         Ok(Self { at, actor, change, why })
+    }
+}
+
+/// Which kind of change an entry of the first version tells of, which did not store it.
+fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeKind {
+    let is_template = |text: &str| text.parse::<TemplateVersion>().is_ok();
+    let is_image = |text: &str| text.parse::<ImageId>().is_ok();
+    match (from, to) {
+        (_, SETTLED) => ChangeKind::Setting,
+        (_, EVIDENCE) if instance.is_some() => ChangeKind::Evidence,
+        (_, SURPLUS_KEPT) if instance.is_some() => ChangeKind::SurplusKept,
+        (_, QUARANTINED | LET_GO) if instance.is_some() => ChangeKind::Quarantine,
+        ("", SHOWN) if instance.is_some() => ChangeKind::Finding,
+        _ if instance.is_some() => ChangeKind::Replacement,
+        ("", "queued") => ChangeKind::Cutover,
+        (_, WAITING) => ChangeKind::CutoverWaits,
+        _ if from.parse::<CutoverPhaseKind>().is_ok() && to.parse::<CutoverStep>().is_ok() => ChangeKind::Cutover,
+        (_, DONE | NOT_DONE) => ChangeKind::Command,
+        ("", RULE_BREAKER_OPEN) | (RULE_BREAKER_OPEN, CLOSED) => ChangeKind::RuleBreaker,
+        _ if is_template(to) => ChangeKind::Adoption,
+        _ if is_image(from) || is_image(to) => ChangeKind::Image,
+        _ => ChangeKind::Condition,
     }
 }
 

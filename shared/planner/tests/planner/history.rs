@@ -53,6 +53,10 @@ fn is_read_as_it_was(change: &Change) -> Value {
     let written = entry(change.clone());
     let stored = serde_json::to_value(&written).unwrap();
     assert_eq!(serde_json::from_value::<HistoryEntry>(stored.clone()).unwrap(), written, "{stored}");
+    // The first version stored no kind.
+    let mut old = stored.clone();
+    old.as_object_mut().unwrap().remove("kind");
+    assert_eq!(serde_json::from_value::<HistoryEntry>(old).unwrap(), written, "{stored}");
     assert_eq!((&stored["from"], &stored["to"]), (&json!(written.from()), &json!(written.to())));
     stored
 }

@@ -1,11 +1,16 @@
 //! The layouts other than two target groups.
 
+use std::collections::BTreeMap;
+
 use driftless_planner::action::Action;
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
+use driftless_planner::input::Input;
+use driftless_planner::observation::Observation;
+use driftless_planner::reading::Reading;
 use driftless_planner::record::{CutoverOutcome, Setting};
 use driftless_planner::waiting::Waiting;
-use driftless_testkit::{Stage, around, image_id, pair_that_shares, pair_without_balancer, secs, target_group};
+use driftless_testkit::{Stage, around, fleet, image_id, pair_that_shares, pair_without_balancer, secs, target_group};
 
 use super::{adopted, color, color_mut, is_as_before, until_over, weighted_fleet};
 
@@ -124,4 +129,30 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
         assert_eq!(color(&stage, Color::Green).max, 4, "the fleet's own maximum");
         assert!(stage.record().ledger.is_empty());
     }
+}
+
+#[test]
+fn a_target_group_that_does_not_exist_any_more_holds_the_preflight() {
+    let mut stage = weighted_fleet(4);
+    stage.publish(2);
+    for _ in 0..6 {
+        let seen = stage.observation();
+        let all = stage.groups.iter().flat_map(|group| group.target_groups.iter().cloned());
+        let seen = Observation { target_group_settings: Reading::of(all, BTreeMap::new()), ..seen };
+        let fleet = fleet();
+        let decision = driftless_planner::decide(Input {
+            fleet: &fleet,
+            record: stage.record.as_ref(),
+            facts: &stage.facts,
+            outcomes: &stage.outcomes,
+            freezes: &[],
+            seen: &seen,
+            defaults: &stage.defaults,
+            now: stage.now,
+        });
+        stage.commit(&decision);
+        stage.outcomes = stage.act(&decision.actions);
+        stage.wait(secs(2));
+    }
+    assert_eq!(stage.cutover_phase(), Some("preflight"));
 }

@@ -323,3 +323,62 @@ fn a_cutover_that_needs_a_persons_word_waits_for_it_and_says_until_when() {
     assert_eq!(waits(&stage), Some(&Waiting::AwaitingApproval { until }));
     assert_eq!(until, cutover.since() + mins(24 * 60));
 }
+
+#[test]
+fn what_goes_back_is_not_resumed_by_whoever_speaks_later_in_the_same_look() {
+    for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
+        let mut stage = needs_operator(30);
+        stage.say(command.clone());
+        stage.say(Command::Resume);
+        stage.look();
+        assert_eq!(stage.cutover_phase(), Some("rolling-back"), "{command:?}");
+        assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "{command:?}");
+    }
+}
+
+#[test]
+fn what_is_resumed_and_paused_in_one_look_stands_still() {
+    let mut stage = needs_operator(30);
+    stage.say(Command::Resume);
+    stage.say(Command::Pause);
+    stage.steps(10, secs(30));
+    assert_eq!((stage.cutover_phase(), stage.weight("green")), (Some("shifting"), 30));
+    assert!(matches!(waits(&stage), Some(Waiting::Paused { .. })));
+}
+
+#[test]
+fn a_pause_from_before_does_not_hold_what_a_person_resumes() {
+    let mut stage = needs_operator(30);
+    stage.say(Command::Pause);
+    stage.look();
+    stage.say(Command::Resume);
+    stage.look();
+    assert_eq!(stage.record().cutover.as_ref().unwrap().paused(), None);
+    assert_eq!(waits(&stage), None);
+}
+
+#[test]
+fn who_resumes_while_the_groups_cannot_be_read_is_told_so_and_nothing_changes() {
+    let mut stage = needs_operator(30);
+    let groups = std::mem::take(&mut stage.groups);
+    stage.say(Command::Resume);
+    let decision = stage.decide();
+    assert!(!decision.next.answered.last().unwrap().is_done);
+    assert_eq!(decision.next.cutover.as_ref().unwrap().phase().name(), "needs-operator");
+    stage.groups = groups;
+}
+
+#[test]
+fn a_deadline_that_the_first_version_stored_as_never_is_not_moved_beyond_time() {
+    let mut stage = needs_operator(30);
+    stage.say(Command::Resume);
+    stage.look();
+    let mut stored = serde_json::to_value(stage.record()).unwrap();
+    stored["cutover"]["deadline"] = serde_json::to_value(jiff::Timestamp::MAX).unwrap();
+    stage.record = Some(serde_json::from_value(stored).unwrap());
+    stage.say(Command::Pause);
+    stage.step(secs(30));
+    stage.say(Command::Resume);
+    stage.step(secs(30));
+    assert_eq!(stage.record().cutover.as_ref().unwrap().deadline(), jiff::Timestamp::MAX);
+}
