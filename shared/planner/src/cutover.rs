@@ -201,14 +201,14 @@ fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> (Cutove
     );
     let as_it_was = || cutover.clone();
     if goes_back || matches!(cutover.phase(), CutoverPhase::Queued) {
-        return (draft.change_cutover(Cutover::forget_hold).unwrap_or_else(as_it_was), None);
+        return (draft.change_cutover(Cutover::forget_hold).cloned().unwrap_or_else(as_it_was), None);
     }
     if let Some(waiting) = &sight.hold {
         let since = since_when(draft, sight.now);
-        let held = draft.change_cutover(|cutover| cutover.hold(since)).unwrap_or_else(as_it_was);
+        let held = draft.change_cutover(|cutover| cutover.hold(since)).cloned().unwrap_or_else(as_it_was);
         return (held, Some(Step::Wait(cutover.phase().clone(), waiting.clone())));
     }
-    let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).unwrap_or_else(as_it_was);
+    let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).cloned().unwrap_or_else(as_it_was);
     let is_expired = sight.now >= cutover.deadline();
     let exit = is_expired.then(|| expired(draft, sight, &cutover)).flatten();
     (cutover, exit)
@@ -407,12 +407,12 @@ pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignTex
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         return Err("its groups were not read: say it again".to_owned());
     };
-    let Some(step) = step_from_here(seen, cutover) else {
+    let sight = Sight { now, seen, old, new, hold: None };
+    let Some(step) = step_from_here(&sight, cutover) else {
         return Err(
             "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
         );
     };
-    let sight = Sight { now, seen, old, new, hold: None };
     let phase = CutoverPhase::Shifting(Shifting::next(step));
     enter(draft, &sight, cutover, phase, &format!("resumed by {actor}"));
     Ok(())
@@ -420,9 +420,9 @@ pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignTex
 
 /// The step from which traffic goes on with the weights that are there: the first one that takes none away from the new
 /// color. None: the weights were not read.
-fn step_from_here(seen: &Observation, cutover: &Cutover) -> Option<usize> {
-    let Route::Weighted { place, new, .. } = &cutover.route else { return Some(cutover.first_step()) };
-    let live = seen.forwards.iter().find(|forward| forward.place == *place)?;
+fn step_from_here(sight: &Sight<'_>, cutover: &Cutover) -> Option<usize> {
+    let Route::Weighted { place, old, new } = &cutover.route else { return Some(cutover.first_step()) };
+    let live = shift::Weights { place, old, new }.forward(sight)?;
     let of_new = u64::from(live.weights.get(new).copied().unwrap_or(0)) * 100;
     let all = live.weights.values().copied().map(u64::from).sum::<u64>();
     let takes_none_away = |step: &usize| u64::from(share(cutover, *step).get()) * all >= of_new;

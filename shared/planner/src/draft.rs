@@ -308,10 +308,10 @@ impl<'a> Draft<'a> {
     }
 
     /// What is known of the cutover changes, within its phase. Answers what it is then.
-    pub(crate) fn change_cutover(&mut self, change: impl FnOnce(&mut Cutover)) -> Option<Cutover> {
+    pub(crate) fn change_cutover(&mut self, change: impl FnOnce(&mut Cutover)) -> Option<&Cutover> {
         let cutover = self.record.cutover.as_mut()?;
         change(cutover);
-        Some(cutover.clone())
+        Some(cutover)
     }
 
     /// The cutover is over, and remembered. Answers what it was.

@@ -50,23 +50,11 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
 
 /// How a replacement has ended by this change. What was stopped has ended before a person clears it.
 fn outcome(change: &Change) -> Option<&'static str> {
-    match change {
-        Change::Replacement { from: Some(PhaseKind::Stopped), .. } => None,
-        Change::Replacement { to: Step::Ends(end), .. } => Some((*end).into()),
-        Change::Replacement { to: Step::Enters(PhaseKind::Stopped), .. } => Some(PhaseKind::Stopped.into()),
-        Change::Replacement { to: Step::Enters(_), .. }
-        | Change::Evidence { .. }
-        | Change::SurplusKept { .. }
-        | Change::Quarantine { .. }
-        | Change::Finding { .. }
-        | Change::Cutover { .. }
-        | Change::CutoverWaits { .. }
-        | Change::Condition { .. }
-        | Change::RuleBreaker { .. }
-        | Change::Command { .. }
-        | Change::Setting { .. }
-        | Change::Image { .. }
-        | Change::Adoption { .. } => None,
+    let Change::Replacement { from, to, .. } = change else { return None };
+    match to {
+        _ if *from == Some(PhaseKind::Stopped) => None,
+        Step::Ends(end) => Some((*end).into()),
+        Step::Enters(phase) => (*phase == PhaseKind::Stopped).then_some(PhaseKind::Stopped.into()),
     }
 }
 

@@ -41,14 +41,6 @@ impl<T> Read<T> {
         }
     }
 
-    /// Whether it was asked.
-    pub const fn is_asked(&self) -> bool {
-        match self {
-            Self::Found(_) | Self::Absent => true,
-            Self::NotAsked => false,
-        }
-    }
-
     /// The same answer about a part of what was found.
     pub fn map<U>(self, part: impl FnOnce(T) -> U) -> Read<U> {
         match self {

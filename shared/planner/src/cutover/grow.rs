@@ -142,7 +142,7 @@ pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cut
         return cutover.clone();
     }
     let size = cutover.size.max(live_desired);
-    let sized = draft.change_cutover(|cutover| cutover.size = size);
+    let sized = draft.change_cutover(|cutover| cutover.size = size).cloned();
     for group in [sight.old, sight.new] {
         ledger::hold_minimum(draft, group, size);
     }

@@ -263,21 +263,7 @@ impl HistoryEntry {
 
     /// What is kept of an instance that is about to go.
     pub fn evidence(&self) -> Option<&Evidence> {
-        match &self.change {
-            Change::Evidence { kept, .. } => Some(kept),
-            Change::Replacement { .. }
-            | Change::SurplusKept { .. }
-            | Change::Quarantine { .. }
-            | Change::Finding { .. }
-            | Change::Cutover { .. }
-            | Change::CutoverWaits { .. }
-            | Change::Condition { .. }
-            | Change::RuleBreaker { .. }
-            | Change::Command { .. }
-            | Change::Setting { .. }
-            | Change::Image { .. }
-            | Change::Adoption { .. } => None,
-        }
+        if let Change::Evidence { kept, .. } = &self.change { Some(kept) } else { None }
     }
 
     /// The phase or state before, or what it is about. Empty: there was none.
