@@ -21,7 +21,6 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {
     pub code: i32,
-    /// The answer.
     pub out: String,
     /// Questions, warnings and errors.
     pub err: String,

@@ -26,7 +26,6 @@ pub struct Settings {
     /// From the termination until the instance is gone.
     #[serde(rename = "drain_seconds", serialize_with = "seconds", skip_serializing_if = "Option::is_none")]
     pub drain: Option<Duration>,
-    /// What `LaunchInstances` does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch_instances: Option<LaunchInstances>,
 }
@@ -35,7 +34,6 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LaunchInstances {
-    /// It launches.
     Available,
     /// The endpoint does not know it.
     Absent,
@@ -46,11 +44,9 @@ pub enum LaunchInstances {
 /// Which targets of the load balancer are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Targets<'a> {
-    /// One instance.
     Instance(&'a str),
     /// Every target of a target group, by its ARN.
     Group(&'a str),
-    /// Every target.
     All,
 }
 

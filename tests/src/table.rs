@@ -19,7 +19,6 @@ pub struct Table {
 /// The items of a fleet's partition.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
-    /// The record (`STATE`).
     pub state: Option<Value>,
     /// Lease, wakes and next wake (`LOCK`).
     pub lock: Option<Value>,
@@ -29,7 +28,6 @@ pub struct Remembered {
     pub facts: Vec<Value>,
     /// Notifications that were not sent yet (`OUTBOX#`).
     pub outbox: Vec<Value>,
-    /// Everything else.
     pub other: Vec<Value>,
 }
 

@@ -11,7 +11,6 @@ use driftless_reconciler::reconcile::Invocation;
 pub(crate) enum Event {
     /// Messages of the wake queue.
     Wakes(Vec<SqsMessage>),
-    /// The schedule.
     Sweep,
 }
 

@@ -18,7 +18,6 @@ const ERROR_TYPE: &str = "x-amzn-errortype";
 /// Calls to AWS, each attempt counted: what takes from AWS's buckets, whatever comes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls {
-    /// All.
     pub made: u64,
     /// Those that AWS refused because they came too fast.
     pub throttled: u64,

@@ -63,9 +63,7 @@ pub struct Settings {
 /// Credentials, as Lambda hands them to a function.
 #[derive(Clone)]
 pub struct Keys {
-    /// `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: String,
     /// `AWS_SESSION_TOKEN`. A role always has one; the local stack does not.
     pub session_token: Option<String>,
@@ -131,7 +129,6 @@ pub enum ConfigError {
     Timeouts {
         /// Of one attempt.
         attempt: SignedDuration,
-        /// Of the call.
         operation: SignedDuration,
     },
     /// The name has no usable character.

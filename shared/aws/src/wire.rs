@@ -19,7 +19,6 @@ pub(crate) enum Wire {
     Query,
     /// EC2: a query with an envelope of its own.
     Ec2,
-    /// DynamoDB, Config.
     Json,
     /// SQS: JSON, with the code of its older protocol in a header, which is the one that counts.
     CompatibleJson,
@@ -34,7 +33,6 @@ pub(crate) enum Says {
     Error(u16, &'static str, &'static str),
     /// A status and a body that no service wrote: a proxy, or half an answer.
     Else(u16, &'static str),
-    /// The connection breaks.
     Lost,
     /// Nothing comes in time.
     TimedOut,
@@ -61,7 +59,6 @@ pub(crate) enum Again {
 /// A call of a port, and the action of AWS that the table is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
-    /// The port's method.
     pub(crate) method: &'static str,
     /// AWS's action, as IAM spells it.
     pub(crate) action: &'static str,

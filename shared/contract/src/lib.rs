@@ -35,7 +35,6 @@ pub struct Verdict {
 /// Whether a contract holds.
 #[derive(Debug)]
 pub enum Found {
-    /// It does.
     Holds,
     /// It does not, as the world said before.
     Differs {
@@ -44,7 +43,6 @@ pub enum Found {
     },
     /// It holds, and the world says that it does not.
     OutOfDate,
-    /// It does not.
     Broken(anyhow::Error),
 }
 

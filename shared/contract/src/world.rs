@@ -112,7 +112,6 @@ pub struct Fleet {
     pub image: ImageId,
     /// The color with all of the traffic.
     pub blue: Color,
-    /// The color without.
     pub green: Color,
     /// The forward action that weighs them.
     pub place: ForwardPlace,

@@ -120,7 +120,6 @@ pub struct Explored {
 pub enum Unfinished {
     /// A property does not hold.
     Counterexample {
-        /// Which, and how.
         broken: Broken,
         /// A shortest way to it, one move a line, and the state at its end.
         story: String,

@@ -74,7 +74,6 @@ pub enum Actee {
 /// How a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// As it should.
     Well,
     /// It has its effect, and the answer is lost.
     LostReply,

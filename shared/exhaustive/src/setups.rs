@@ -16,7 +16,6 @@ pub enum Size {
 /// How a small world begins, and what may go wrong in it.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Its name.
     pub name: &'static str,
     /// How large it is.
     pub size: Size,
@@ -28,7 +27,6 @@ pub struct Setup {
     pub groups: usize,
     /// The largest size of a group.
     pub max: u32,
-    /// The planner's budget.
     pub budget: u32,
     /// How many instances may be drifted at the same time.
     pub drifted_max: usize,
@@ -51,7 +49,6 @@ pub enum Trouble {
     Loss,
     /// A person freezes everything.
     Freeze,
-    /// The function dies.
     Crash,
     /// A call has its effect, and its answer is lost.
     LostReply,

@@ -28,7 +28,6 @@ pub type Planner = fn(Input<'_>) -> Decision;
 /// Everything that what comes depends on.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// What AWS has.
     pub world: World,
     /// What was committed last.
     pub record: Option<Arc<Kept>>,

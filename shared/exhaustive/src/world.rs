@@ -58,11 +58,8 @@ pub struct Colors {
 /// An Auto Scaling group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
-    /// `MinSize`.
     pub min: u32,
-    /// `MaxSize`.
     pub max: u32,
-    /// `DesiredCapacity`.
     pub desired: u32,
     /// The version of its launch template.
     pub version: u64,
@@ -77,11 +74,8 @@ pub struct Pool {
 /// What people want of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// `MinSize`.
     pub min: u32,
-    /// `MaxSize`.
     pub max: u32,
-    /// `DesiredCapacity`.
     pub desired: u32,
 }
 

@@ -33,7 +33,6 @@ pub type Parse = fn(&str, &AccountId) -> Result<Parsed, InvalidEvent>;
 /// What an event says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed {
-    /// This was reported.
     Fact(Fact),
     /// The event is well formed and tells us nothing, for this reason.
     Ignored(&'static str),

@@ -56,7 +56,6 @@ impl From<CallErrorKind> for ErrorType {
 #[derive(Debug)]
 pub struct Failure {
     pub error_type: ErrorType,
-    /// What happened.
     pub error: Box<dyn Error + Send + Sync>,
 }
 

@@ -38,7 +38,6 @@ pub fn process(name: &str) -> Option<String> {
 /// What every function is told.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// The region (`AWS_REGION`).
     pub region: String,
     /// The credentials of the function's role.
     pub keys: Keys,
@@ -59,7 +58,6 @@ pub struct Environment {
 /// What the functions that look at fleets are told besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetEnvironment {
-    /// The table (`TABLE_NAME`).
     pub table_name: String,
     /// The alert topic (`ALERT_TOPIC_ARN`).
     pub alert_topic_arn: String,

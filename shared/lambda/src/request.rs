@@ -21,7 +21,6 @@ pub struct Request {
 enum Way {
     Url,
     Direct,
-    /// With its `widgetContext`.
     Widget(Value),
     /// Whoever adds the widget to a dashboard asks what it is.
     Description,

@@ -26,7 +26,6 @@ pub enum Action {
     Launch {
         group: GroupName,
         zone: Zone,
-        /// The drifted instance.
         replaces: InstanceId,
         token: String,
     },
@@ -43,7 +42,6 @@ pub enum Action {
     /// Switch scale-in protection of a successor on or off.
     Protect {
         group: GroupName,
-        /// The successor.
         instance: InstanceId,
         protection: Protection,
     },
@@ -156,11 +154,8 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// `MinSize`.
     pub min: u32,
-    /// `MaxSize`.
     pub max: u32,
-    /// `DesiredCapacity`.
     pub desired: u32,
 }
 

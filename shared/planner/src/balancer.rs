@@ -53,9 +53,7 @@ pub struct TargetGroupSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttachmentApi {
-    /// `AttachLoadBalancerTargetGroups`.
     TargetGroups,
-    /// `AttachTrafficSources`.
     TrafficSources,
 }
 

@@ -58,7 +58,6 @@ pub(crate) struct Findings {
 pub(crate) struct Drift {
     /// The rules that it breaks.
     pub(crate) rules: BTreeMap<RuleName, Finding>,
-    /// What else.
     pub(crate) others: BTreeSet<DriftReason>,
 }
 

@@ -183,7 +183,6 @@ struct Detail<'a> {
     /// differs.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9-]+e[0-9]*$")))]
     id: &'a str,
-    /// When it happened.
     at: Timestamp,
     /// The fleet. Null: all of the account and region.
     #[cfg_attr(feature = "schema", schemars(with = "Option<FleetName>"))]
@@ -220,11 +219,9 @@ struct UnderWay<'a> {
     image: &'a ImageId,
     /// The build of that image. Null: it has none.
     build: Option<&'a ForeignText>,
-    /// Where it is.
     phase: &'static str,
     /// What must happen before the first traffic: nothing, a person's word, or a pipeline's verdict.
     approval: Approval,
-    /// When it began.
     started_at: Timestamp,
     /// When its phase must have been left. Of `awaiting-approval`: without a verdict it is given up then.
     deadline: Timestamp,

@@ -46,7 +46,6 @@ pub struct CommandFact {
 pub enum Command {
     /// Hold the cutover where it is; its clocks stop. Flipping back stays allowed.
     Pause,
-    /// Go on.
     Resume,
     /// Let the cutover that waits for approval take traffic.
     Approve,
@@ -66,7 +65,6 @@ pub enum Command {
     Redeploy,
     /// The image must never take traffic.
     Veto { image: ImageId },
-    /// It may again.
     Unveto { image: ImageId },
     /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
     Pin,
@@ -140,7 +138,6 @@ pub struct ImageFact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageReference {
-    /// By its id.
     Ami(ImageId),
     /// By the ARN of the Image Builder image: its event does not carry the AMI.
     ImageBuilder(String),

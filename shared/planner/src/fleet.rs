@@ -17,9 +17,7 @@ pub const COLOR_TAG: &str = "driftless:color";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Color {
-    /// The one.
     Blue,
-    /// The other.
     Green,
 }
 
@@ -37,7 +35,6 @@ impl Color {
 /// What the groups form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout<'a> {
-    /// A blue/green pair.
     Pair {
         /// The group tagged `driftless:color=blue`.
         blue: &'a Group,

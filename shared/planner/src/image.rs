@@ -43,9 +43,7 @@ pub struct Image {
 /// Whether an image can be launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageState {
-    /// It can.
     Available,
-    /// Not yet.
     Pending,
     /// It cannot: failed, disabled, deregistered, or a state that this version does not know.
     Unavailable(ForeignText),

@@ -51,7 +51,6 @@ pub struct Notification {
     pub groups: Vec<GroupName>,
     /// When it was decided.
     pub at: Timestamp,
-    /// What happened.
     pub news: News,
 }
 
@@ -60,11 +59,8 @@ pub struct Notification {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Severity {
-    /// For the record.
     Info,
-    /// Worth reading today.
     Notify,
-    /// Worth waking for.
     Page,
 }
 
@@ -81,15 +77,11 @@ pub enum News {
     },
     /// A drifted instance is being replaced.
     ReplacementStarted {
-        /// The drifted instance.
         instance: InstanceId,
-        /// Its group.
         group: GroupName,
-        /// Where it runs.
         zone: Zone,
         /// Why it counts as drifted.
         drift: Vec<DriftReason>,
-        /// Config's remarks.
         remarks: Vec<ForeignText>,
         /// When the successor must have proven itself.
         deadline: Timestamp,
@@ -111,16 +103,13 @@ pub enum News {
     },
     /// A surplus could not be taken back, since the group is below its floor: it stays.
     SurplusKept {
-        /// The surplus.
         instance: InstanceId,
-        /// Why.
         why: ForeignText,
     },
     /// A surge was given up and its surplus is gone.
     Withdrawn {
         /// The drifted instance, which stays, unless it was gone anyway.
         instance: InstanceId,
-        /// Why.
         because: WithdrawReason,
         /// When the next attempt may start. Null: there is none.
         next_attempt: Option<Timestamp>,
@@ -153,25 +142,20 @@ pub enum News {
     RollingBack {
         /// What had taken it.
         candidate: Candidate,
-        /// Why.
         why: ForeignText,
     },
     /// A cutover is over.
     CutoverEnded {
         /// What was to take the traffic.
         candidate: Candidate,
-        /// How.
         outcome: CutoverOutcome,
-        /// Why.
         why: ForeignText,
         /// From its beginning to its end.
         took: SignedDuration,
     },
     /// An image must not take traffic any more.
     Vetoed {
-        /// The image.
         image: ImageId,
-        /// Who said so.
         by: ForeignText,
         /// What speaks against it.
         evidence: Vec<ForeignText>,
@@ -180,9 +164,7 @@ pub enum News {
     CommandAnswered {
         /// The request's id, as its sender chose it.
         request: String,
-        /// Who.
         actor: ForeignText,
-        /// What, in words.
         command: String,
         /// Whether it was done.
         is_done: bool,
@@ -198,21 +180,16 @@ pub enum News {
     },
     /// A state was entered.
     Entered {
-        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
     },
-    /// A state lasts.
     Lasts {
-        /// The state.
         condition: Condition,
         /// What is known about it.
         detail: ForeignText,
-        /// Since when.
         since: Timestamp,
     },
-    /// A state ended.
     Ended {
         /// The state's key: its name, and after a colon what it was about.
         condition: String,
@@ -221,12 +198,10 @@ pub enum News {
     },
     /// The same at once, more often than anyone reads one by one.
     Many {
-        /// How often.
         #[cfg_attr(feature = "schema", schemars(range(min = FOLD_ABOVE + 1)))]
         count: u32,
         /// The first of them.
         example: Box<News>,
-        /// The next few.
         others: Vec<News>,
     },
 }

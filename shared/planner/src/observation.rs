@@ -51,11 +51,8 @@ pub struct Observation {
 pub struct Group {
     pub name: GroupName,
     pub tags: BTreeMap<String, String>,
-    /// `MinSize`, in instances.
     pub min: u32,
-    /// `MaxSize`, in instances.
     pub max: u32,
-    /// `DesiredCapacity`, in instances.
     pub desired: u32,
     /// The launch template that new instances get.
     pub template: TemplateReference,
@@ -114,13 +111,10 @@ pub enum Lifecycle {
 /// The health of a target, as the load balancer tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetHealth {
-    /// Passing its checks.
     Healthy,
     /// Registered, not judged yet.
     Initial,
-    /// Failing its checks.
     Unhealthy(ForeignText),
-    /// Being deregistered.
     Draining,
     /// Registered in a target group that no listener refers to, so that nobody checks it.
     Unused,
@@ -181,13 +175,11 @@ pub struct Account {
 pub struct Freeze {
     /// Why nothing may start.
     pub reason: ForeignText,
-    /// Who said so.
     pub owner: ForeignText,
     /// When it was said.
     pub since: Timestamp,
     /// When it ends by itself. None: only a person ends it.
     pub expires_at: Option<Timestamp>,
-    /// What it stops.
     pub scope: FreezeScope,
 }
 

@@ -116,7 +116,6 @@ pub struct CutoverPolicy {
 pub enum Mode {
     /// Detect, say what would be done, change nothing.
     Observe,
-    /// Do it.
     Act,
 }
 
@@ -124,7 +123,6 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageSourcePolicy {
-    /// A tagged image.
     Tag,
     /// Only `image.published` on Driftless's own bus; a tag proposes.
     Event,
@@ -135,9 +133,7 @@ pub enum ImageSourcePolicy {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Approval {
-    /// Nothing.
     Auto,
-    /// A person approves.
     Manual,
     /// A pipeline gives its verdict.
     Check,

@@ -49,7 +49,6 @@ pub enum Precondition {
     Done,
     /// Nothing: it was decided on another world.
     Changed,
-    /// The write.
     Proceed,
 }
 

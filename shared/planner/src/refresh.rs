@@ -26,7 +26,6 @@ pub struct Refresh {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefreshStatus {
-    /// `Pending` or `InProgress`.
     Running,
     /// All are replaced, and it is watched.
     Baking,

@@ -15,7 +15,6 @@ pub enum TemplateReference {
     /// `$Latest` or `$Default`: what it means can change behind everyone's back.
     Floating {
         template: TemplateId,
-        /// `$Latest` or `$Default`.
         alias: String,
     },
     /// A launch configuration, or nothing at all.

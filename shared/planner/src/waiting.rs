@@ -88,9 +88,7 @@ pub enum Waiting {
     #[serde(rename = "breaker", alias = "breaker-open")]
     #[error("the breaker is open: {drifted} of {members} drifted at once, more than {limit}")]
     BreakerOpen {
-        /// How many.
         drifted: u32,
-        /// Of how many.
         members: u32,
         /// The share that is allowed.
         limit: Percent,
@@ -102,7 +100,6 @@ pub enum Waiting {
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
     #[error("the successor of {ancestor}, which was replaced for this, drifted for the same reason")]
     Lineage {
-        /// The replaced instance.
         ancestor: InstanceId,
     },
     /// As many instances as allowed are being replaced, or do not serve.
@@ -153,7 +150,6 @@ pub enum Waiting {
     BelowFloor {
         /// How many would serve.
         serving: u32,
-        /// How many must.
         floor: u32,
     },
     /// As many fleets of the account as allowed are cutting over.
@@ -174,7 +170,6 @@ pub enum Waiting {
     #[serde(rename = "replacements", alias = "replacements-under-way")]
     #[error("{surges} of its instances are being replaced: that ends first")]
     ReplacementsUnderWay {
-        /// How many.
         surges: u32,
     },
     /// A person paused it.
@@ -206,18 +201,14 @@ pub enum Waiting {
     #[serde(rename = "color-floor", alias = "color-below-floor")]
     #[error("only {serving} of the new color serve, and {floor} must")]
     ColorBelowFloor {
-        /// How many serve.
         serving: u32,
-        /// How many must.
         floor: u32,
     },
     /// Too few of the old color serve to take the traffic back.
     #[serde(rename = "rollback-floor", alias = "rollback-below-floor")]
     #[error("only {serving} of the old color serve, and {floor} must to take the traffic back")]
     RollbackBelowFloor {
-        /// How many serve.
         serving: u32,
-        /// How many must.
         floor: u32,
     },
     /// Nobody of the old color serves: the new one is not let go before somebody does.

@@ -16,7 +16,6 @@ pub enum WakeMessage {
     Wake(Wake),
     /// An image that carried no fleet's tag when it was reported: tags may come after the event, so look again.
     Untagged {
-        /// The report.
         fact: Box<Fact>,
         /// How often it was looked at already.
         attempts: u32,

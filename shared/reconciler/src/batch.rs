@@ -17,7 +17,6 @@ use crate::reconcile::{Cause, Invocation, Ran, gather, hurry, reconcile};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<Id> {
     pub id: Id,
-    /// What it says.
     pub body: WakeMessage,
     /// Whether the queue has delivered it before: whoever had it may have died after it used the facts, and before it did what
     /// was decided.

@@ -51,7 +51,6 @@ pub enum CallErrorKind {
     Gone,
     /// Not now: another activity has the resource (`ScalingActivityInProgress`, `ResourceContention`).
     Busy,
-    /// Too many calls.
     Throttled,
     /// Our permissions do not allow it.
     Denied,
@@ -261,7 +260,6 @@ pub trait Alerts: Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Audience {
-    /// Whoever is woken.
     OnCall,
     /// Channels of a chat.
     Chat,
@@ -409,7 +407,6 @@ pub struct Remembered {
 /// What taking a lease answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
-    /// It is ours.
     Held(Lease),
     /// Someone else has it, until this time.
     Busy {
@@ -431,7 +428,6 @@ pub enum Released {
 /// What a commit answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// It stands.
     Yes,
     /// The record or the lease is not what was read: someone else goes on.
     Conflict,

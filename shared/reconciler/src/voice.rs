@@ -89,7 +89,6 @@ impl Announcements {
 #[derive(Debug)]
 struct Letters<'a> {
     runbooks: &'a Runbooks,
-    /// The first failure.
     failed: Option<CallError>,
     /// Who cannot be reached now.
     unreachable: BTreeSet<Audience>,

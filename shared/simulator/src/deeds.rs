@@ -11,12 +11,10 @@ use jiff::Timestamp;
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// `MinSize` was written.
     Minimum {
         group: GroupName,
         minimum: u32,
     },
-    /// `MaxSize` was written.
     Maximum {
         group: GroupName,
         maximum: u32,

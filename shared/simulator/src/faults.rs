@@ -76,7 +76,6 @@ impl Rates {
 pub enum Fate {
     /// It is done and answered.
     Fine,
-    /// It never arrives.
     RequestLost,
     /// It is done and not answered.
     ReplyLost,

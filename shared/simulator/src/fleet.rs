@@ -16,7 +16,6 @@ use crate::cloud::Cloud;
 /// How a fleet is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// One group.
     Single,
     /// Two colors, each with its target group in one forward action.
     Weighted,

@@ -38,7 +38,6 @@ const BACKOFF: [SignedDuration; 2] = [SignedDuration::from_millis(200), SignedDu
 pub(crate) enum Api {
     /// EC2 and Auto Scaling: one bucket for all of them.
     Bucketed,
-    /// Everything else.
     Roomy,
 }
 

@@ -42,9 +42,7 @@ pub struct Mishaps {
 /// What happens to events on their way to Driftless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MessageFault {
-    /// They never arrive.
     Lose,
-    /// They arrive twice.
     Duplicate,
     /// They arrive in the opposite order.
     Reverse,
@@ -90,7 +88,6 @@ pub(crate) struct Begun {
     pub(crate) operation: &'static str,
     /// Among those of its operation.
     pub(crate) of_operation: u64,
-    /// Among all.
     of_all: u64,
     /// Among those that change something. None: it does not.
     write: Option<usize>,

@@ -29,7 +29,6 @@ pub struct Queue {
 /// A message on the queue.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// What it says.
     pub body: WakeMessage,
     /// When it can be received.
     pub visible_at: Timestamp,

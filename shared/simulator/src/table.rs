@@ -30,7 +30,6 @@ pub struct Table {
 /// The items of one fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Row {
-    /// Its lease.
     pub lock: Lock,
     pub record: Option<Record>,
     /// What was filed and not consumed, by key.

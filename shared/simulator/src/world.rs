@@ -43,7 +43,6 @@ pub struct World {
     pub bucket: Bucket,
     /// What Config last said of each rule, and when.
     verdicts: BTreeMap<RuleName, (Timestamp, RuleReading)>,
-    /// Chance.
     pub dice: Dice,
     /// How often what goes wrong.
     pub rates: Rates,
@@ -53,7 +52,6 @@ pub struct World {
     /// The calls of each function, where somebody asks for them.
     pub calls: Calls,
     pub trace: Trace,
-    /// What Driftless did.
     pub deeds: Deeds,
     /// What people and AWS did that the judges must know.
     pub history: History,
@@ -70,7 +68,6 @@ pub struct World {
 pub struct Counts {
     /// Calls to ports, by name.
     pub calls: BTreeMap<&'static str, u64>,
-    /// Faults, by name.
     pub faults: BTreeMap<&'static str, u64>,
     pub functions: u64,
     /// How long they lived, together.

@@ -100,10 +100,8 @@ pub struct StepStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
-    /// Behind.
     Done,
     Now,
-    /// To come.
     Left,
 }
 

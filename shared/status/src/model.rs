@@ -100,7 +100,6 @@ pub struct FleetStatus {
 pub enum State {
     /// A cutover stands where only a person can say how it goes on.
     NeedsOperator,
-    /// Traffic goes back.
     RollingBack,
     /// Its groups do not form a fleet that can be worked with.
     Misconfigured,
@@ -129,11 +128,9 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum LayoutStatus {
-    /// A blue/green pair.
     Pair,
     /// A single group, rolled by instance refreshes.
     Single,
-    /// No fleet.
     Misconfigured { problem: ForeignText },
 }
 
@@ -205,7 +202,6 @@ pub struct ColorStatus {
 pub enum Role {
     /// It receives the traffic, or most of it while traffic moves.
     Live,
-    /// The other one.
     Idle,
     /// Nothing says which one is live.
     Unknown,
@@ -357,7 +353,6 @@ pub struct FreezeStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ConditionStatus {
-    /// Its key.
     pub condition: String,
     pub since: Timestamp,
     /// What it said when it was last announced.
@@ -372,7 +367,6 @@ pub struct ConditionStatus {
 pub struct VetoStatus {
     pub image: ImageId,
     pub at: Timestamp,
-    /// Who said so.
     pub by: ForeignText,
     /// What speaks against it.
     pub evidence: Vec<ForeignText>,
@@ -459,7 +453,6 @@ pub enum LeaseStatus {
     /// Nobody has read it.
     #[default]
     Unknown,
-    /// Nobody has it.
     Free,
     /// Somebody took it and did not give it back. Beyond its end that run is dead, and whoever looks next takes it over.
     Held {

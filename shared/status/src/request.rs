@@ -29,7 +29,6 @@ pub enum Question {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fleet: Option<FleetName>,
     },
-    /// What has been.
     History {
         fleet: FleetName,
         /// Only lines about this instance.
@@ -47,11 +46,9 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
-    /// All fleets.
     Fleets(FleetsAtAGlance),
     Fleet(Box<FleetStatus>),
     Why(Why),
-    /// What has been.
     History(History),
     /// There is no answer.
     Refused(Refusal),
@@ -86,7 +83,6 @@ pub enum Deed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
-    /// Lift that freeze.
     Thaw { scope: FreezeScope },
 }
 

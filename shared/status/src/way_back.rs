@@ -24,7 +24,6 @@ use crate::words;
 pub struct WayBack {
     /// Whether a rollback that is asked for now begins now.
     pub is_open: bool,
-    /// How it goes.
     pub kind: WayBackKind,
     /// What it goes back to. None: there is nothing, or nobody knows.
     pub to: Option<ReleaseStatus>,

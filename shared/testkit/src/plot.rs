@@ -35,7 +35,6 @@ impl Color {
 pub struct Bar {
     /// What it is of.
     pub label: String,
-    /// Its length.
     pub value: f64,
     pub color: Color,
 }

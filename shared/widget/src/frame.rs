@@ -10,9 +10,7 @@ use crate::style::STYLE;
 /// The colors of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
-    /// Dark on light.
     Light,
-    /// Light on dark.
     Dark,
 }
 

@@ -29,7 +29,6 @@ const TICKS_MAX: i32 = 4;
 #[derive(Debug)]
 pub(crate) struct Lane<'a> {
     label: String,
-    /// Oldest first.
     lines: Vec<&'a HistoryLine>,
 }
 

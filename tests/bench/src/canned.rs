@@ -29,7 +29,6 @@ pub struct Answer {
     pub status: u16,
     /// The media type of the body.
     pub content_type: &'static str,
-    /// The body.
     pub body: Bytes,
 }
 

@@ -23,9 +23,7 @@ pub const LOOKS: usize = 4;
 /// What goals a function has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goals {
-    /// A detector's.
     Detector,
-    /// Those of `reconcile`.
     Reconcile,
     /// None of its own.
     None,
@@ -44,7 +42,6 @@ pub struct Case {
     pub goals: Goals,
     /// What the function is given.
     pub event: String,
-    /// What it finds.
     pub world: World,
 }
 
@@ -58,9 +55,7 @@ impl Case {
 /// Where things are.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The project.
     pub root: PathBuf,
-    /// Cargo's folder.
     pub target: PathBuf,
     /// The profile that the functions were built in, as the folder in cargo's is called.
     pub profile: String,

@@ -25,7 +25,6 @@ use crate::world::World;
 /// How calls travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wire {
-    /// Plain.
     Http,
     /// Over TLS, as to AWS.
     Tls,
@@ -34,11 +33,8 @@ pub enum Wire {
 /// The ports of a service.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
-    /// The service.
     pub service: Service,
-    /// Plain HTTP.
     pub http: u16,
-    /// TLS.
     pub tls: u16,
 }
 
@@ -55,9 +51,7 @@ impl Ports {
 /// A call as it came in.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The service.
     pub service: &'static str,
-    /// The action.
     pub action: String,
     /// When it had arrived, and when its answer went out.
     pub at: (Instant, Instant),
@@ -65,7 +59,6 @@ pub struct Call {
     pub plain_at: SocketAddr,
     /// Method, path and those headers that the service reads, without any signature.
     pub head: String,
-    /// The body.
     pub body: Bytes,
     /// The status of its answer.
     pub status: u16,

@@ -39,9 +39,7 @@ const RECORDING_DELAY: Duration = Duration::from_millis(20);
 pub struct Figures {
     /// From the start of the process to its first request for work.
     pub init: f64,
-    /// The first event.
     pub first: f64,
-    /// Both.
     pub start: f64,
     /// Processor time of both.
     pub cpu_start: f64,
@@ -77,9 +75,7 @@ impl Figures {
 /// What was measured of a case.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Over TLS.
     pub tls: Figures,
-    /// Over plain HTTP.
     pub http: Figures,
     /// The same calls on plain sockets.
     pub floor: Figures,
@@ -115,9 +111,7 @@ struct Candidate {
 /// Measures what is asked for.
 #[derive(Debug)]
 pub struct Bench<'a> {
-    /// Where things are.
     pub places: &'a Places,
-    /// The canned AWS.
     pub cloud: &'a Cloud,
     /// How much is measured.
     pub effort: Effort,

@@ -17,7 +17,6 @@ use crate::process::Program;
 pub struct Peer {
     /// Its name in tables and plots.
     pub name: String,
-    /// What it is.
     pub title: String,
     command: Vec<String>,
     #[serde(default)]

@@ -14,7 +14,6 @@ pub struct Program {
     pub command: Vec<String>,
     /// Its whole environment, but for what a run adds.
     pub environment: Vec<(String, String)>,
-    /// Where it runs.
     pub folder: PathBuf,
     /// Where its output goes.
     pub log: PathBuf,

@@ -21,11 +21,9 @@ const PEER_TIMES: [(&str, f64); 2] = [("boto3", 40.0), ("custodian", 60.0)];
 pub struct Report {
     /// Lines about the machine and how it was measured.
     pub about: Vec<String>,
-    /// Ours.
     pub cases: Vec<CaseReport>,
     /// What people use instead.
     pub peers: Vec<PeerReport>,
-    /// A storm.
     pub storm: Option<Told>,
     /// How much longer a call takes in the measurement with a network, in milliseconds.
     pub network_ms: f64,
@@ -34,15 +32,12 @@ pub struct Report {
 /// A case of ours.
 #[derive(Debug, Clone)]
 pub struct CaseReport {
-    /// `reconcile`.
     pub function: &'static str,
-    /// `reconcile/fact`.
     pub id: String,
     /// The event in a few words.
     pub title: &'static str,
     /// What the function has to reach.
     pub goals: Goals,
-    /// What was measured.
     pub measured: Measured,
     /// The size of its zip, in MB.
     pub zip: f64,
@@ -51,15 +46,11 @@ pub struct CaseReport {
 /// A peer.
 #[derive(Debug, Clone)]
 pub struct PeerReport {
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub title: String,
-    /// Its versions.
     pub versions: Vec<String>,
     /// The cases that it is compared with.
     pub compared_with: Vec<String>,
-    /// What was measured.
     pub figures: Figures,
     /// The size of what is uploaded, in MB.
     pub zip: f64,
@@ -70,9 +61,7 @@ pub struct PeerReport {
 pub struct Goal {
     /// What is to be reached, and by whom.
     pub what: String,
-    /// The figure.
     pub is: f64,
-    /// The bound.
     pub bound: f64,
     /// Whether the figure may be no larger, or no smaller.
     pub at_most: bool,

@@ -45,11 +45,9 @@ pub struct Run {
 /// What a process says.
 #[derive(Debug)]
 enum Said {
-    /// It wants work.
     Next { at: Instant, hand_out: oneshot::Sender<Response<Full<Bytes>>> },
     /// It has done it.
     Answered { at: Instant, body: Bytes },
-    /// It has failed.
     Failed(Bytes),
 }
 

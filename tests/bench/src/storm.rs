@@ -39,7 +39,6 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct Told {
     /// How many fleets, and instances of each.
     pub fleets: usize,
-    /// Events that came.
     pub events: usize,
     /// Pairs of an instance and a rule that they were about.
     pub distinct: usize,
@@ -49,7 +48,6 @@ pub struct Told {
     pub stored: usize,
     /// Decisions that were begun.
     pub looks: usize,
-    /// Calls, by service.
     pub calls: BTreeMap<String, usize>,
     /// Batches that `reconcile` was given.
     pub batches: usize,

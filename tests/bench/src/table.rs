@@ -19,11 +19,9 @@ const EXCEPTIONS: &str = "com.amazonaws.dynamodb.v20120810#";
 /// Which writes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keeps {
-    /// All.
     Everything,
     /// Facts and leases: what was reported stays, whatever comes of it.
     Reports,
-    /// None.
     #[default]
     Nothing,
 }

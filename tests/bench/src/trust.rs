@@ -15,7 +15,6 @@ use crate::services::SERVICES;
 /// What the canned AWS proves itself with, as AWS does: a root that is trusted, an authority in between, and a server.
 #[derive(Debug)]
 pub struct Trust {
-    /// For the servers.
     pub server: Arc<ServerConfig>,
     root_pem: String,
 }

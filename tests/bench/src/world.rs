@@ -18,7 +18,6 @@ pub struct World {
     pub crowd: Option<Arc<Crowd>>,
     /// The answers that stand in files.
     pub files: Files,
-    /// The table.
     pub table: Table,
 }
 

@@ -22,9 +22,7 @@ pub struct FleetView {
 #[serde(rename_all = "camelCase")]
 pub struct GroupView {
     pub name: String,
-    /// `MinSize`.
     pub min: i32,
-    /// `MaxSize`.
     pub max: i32,
     pub desired: i32,
     /// Its instances, by id.
@@ -37,9 +35,7 @@ pub struct GroupView {
 pub struct InstanceView {
     pub id: String,
     pub zone: String,
-    /// `InService`.
     pub lifecycle: String,
-    /// `Healthy`.
     pub health: String,
     /// What the load balancer says of it: `healthy`. None: it is no target.
     pub target: Option<String>,

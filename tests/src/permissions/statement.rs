@@ -15,14 +15,11 @@ const HAS_NO_TAG: &str = "/Null/aws:ResourceTag~1driftless:fleet";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Statement {
-    /// Its name.
     #[serde(default)]
     pub sid: Option<String>,
     pub effect: Effect,
-    /// Patterns of actions.
     #[serde(deserialize_with = "one_or_many")]
     pub action: Vec<String>,
-    /// Patterns of resources.
     #[serde(deserialize_with = "one_or_many")]
     pub resource: Vec<String>,
     /// Its condition, as it stands.

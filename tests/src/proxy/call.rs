@@ -38,14 +38,12 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Nothing yet.
     Pending,
     /// Success, or an HTTP status without an error code.
     Answered(u16),
     /// An error of AWS.
     Refused {
         status: u16,
-        /// The code: `ValidationError`.
         code: String,
     },
     /// Nothing: the call never arrived there.

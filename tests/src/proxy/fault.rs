@@ -25,7 +25,6 @@ pub enum Strike {
     /// It never arrives; the function reads this error, in the format of the call's protocol.
     Fail {
         status: u16,
-        /// The code: `Throttling`.
         code: String,
         message: String,
     },

@@ -26,7 +26,6 @@ pub struct Deployment {
 /// A resource of the stack.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Resource {
-    /// `AWS::SQS::Queue`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The name, URL or ARN that AWS gave it.

@@ -45,7 +45,6 @@ pub(crate) const AT_ONCE: [(&str, &str); 3] = [("alarms", "none"), ("approval", 
 /// What a scene of a cutover plays on.
 pub(crate) struct Rollout {
     pub(crate) stage: Stage,
-    /// Watches green.
     pub(crate) alarm: Alarm,
 }
 

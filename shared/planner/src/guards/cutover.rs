@@ -18,7 +18,6 @@ pub(crate) struct CutoverQuestion<'q> {
 pub(crate) enum Scope {
     /// As long as it goes forward.
     Throughout(fn(&CutoverQuestion<'_>) -> GuardAnswer),
-    /// Before it begins.
     Beginning(fn(&CutoverQuestion<'_>) -> GuardAnswer),
 }
 

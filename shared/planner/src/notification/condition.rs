@@ -20,7 +20,6 @@ pub enum Condition {
     BreakerOpen,
     /// Many fleets drifted at once under one rule.
     RuleBreakerOpen {
-        /// The rule.
         rule: RuleName,
     },
     /// AWS has no room for its launches.
@@ -29,7 +28,6 @@ pub enum Condition {
     Backlog,
     /// It is only observed, and an instance would be replaced.
     WouldReplace {
-        /// That instance.
         instance: InstanceId,
     },
     /// AWS refused a call for want of a permission.
@@ -39,12 +37,10 @@ pub enum Condition {
     },
     /// A terminated instance does not leave.
     DrainOverdue {
-        /// That instance.
         instance: InstanceId,
     },
     /// It is only observed, and would be cut over.
     WouldCutOver {
-        /// To which image.
         image: ImageId,
     },
     /// There is something newer, and what stands in the way of a cutover does not go by itself.

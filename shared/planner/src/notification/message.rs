@@ -144,7 +144,6 @@ pub(super) struct MachineBody<'a> {
     schema_version: u32,
     /// Stable: a message that is sent twice has the same id twice.
     id: &'a str,
-    /// The fleet.
     fleet: &'a FleetName,
     /// Its Auto Scaling groups.
     groups: &'a [GroupName],

@@ -143,11 +143,8 @@ struct TemplateVersionForm {
 #[serde(remote = "Release")]
 #[schemars(rename = "release")]
 struct ReleaseForm {
-    /// The image.
     image: ImageId,
-    /// The template version.
     template: TemplateVersion,
-    /// Since when.
     since: Timestamp,
     /// Its build, where it has one.
     build: Option<ForeignText>,
@@ -176,7 +173,6 @@ enum DriftReasonForm {
     Alarm(AlarmName),
     /// A person said so.
     Operator {
-        /// Who.
         actor: ForeignText,
     },
 }
@@ -186,7 +182,6 @@ enum DriftReasonForm {
 #[serde(remote = "Failure")]
 #[schemars(rename = "failure")]
 struct FailureForm {
-    /// When.
     at: Timestamp,
     /// Why, in AWS's own words where it said something.
     why: ForeignText,
@@ -209,7 +204,6 @@ enum WithdrawReasonForm {
     NoCapacity(ForeignText),
     /// The successor drifted for the same reason.
     BornDrifted {
-        /// The successor.
         successor: InstanceId,
     },
     /// Somebody protects the drifted one.
@@ -223,7 +217,6 @@ enum WithdrawReasonForm {
     BelowFloor {
         /// How many would serve without the drifted instance.
         serving: u32,
-        /// How many must.
         floor: u32,
     },
     /// The attempt failed.
@@ -260,7 +253,6 @@ enum StopReasonForm {
 #[serde(remote = "Candidate")]
 #[schemars(rename = "candidate")]
 struct CandidateForm {
-    /// The image.
     image: ImageId,
     /// The version whose content it gets, apart from the image.
     base: TemplateVersion,
@@ -284,12 +276,10 @@ enum CandidateReasonForm {
     },
     /// A person wants the release on fresh instances.
     Redeploy {
-        /// Who.
         actor: ForeignText,
     },
     /// A person wants an earlier release back.
     Rollback {
-        /// Who.
         actor: ForeignText,
     },
 }
@@ -314,7 +304,6 @@ enum CutoverOutcomeForm {
 #[serde(remote = "Observed")]
 #[schemars(rename = "observed")]
 struct ObservedForm {
-    /// Since when.
     since: Timestamp,
     /// How often an instance would have been replaced.
     replacements: u32,
@@ -333,9 +322,7 @@ struct ObservedForm {
 #[serde(remote = "Tally")]
 #[schemars(rename = "tally")]
 struct TallyForm {
-    /// What.
     what: ForeignText,
-    /// How often.
     #[schemars(range(min = 1))]
     count: u32,
 }
@@ -345,7 +332,6 @@ struct TallyForm {
 #[serde(remote = "WouldCutOver")]
 #[schemars(inline)]
 struct WouldCutOverForm {
-    /// The image.
     image: ImageId,
     /// What makes it a candidate.
     why: ForeignText,

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
-    /// So many.
     Count(u32),
     /// A share of the instances, rounded down, but at least 1 where at least 2 serve.
     Share(Percent),

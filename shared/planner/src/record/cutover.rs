@@ -69,9 +69,7 @@ pub struct Cutover {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FleetBounds {
-    /// `MinSize`.
     pub min: u32,
-    /// `MaxSize`.
     pub max: u32,
 }
 

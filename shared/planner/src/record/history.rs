@@ -64,7 +64,6 @@ pub enum Change {
     CutoverWaits { phase: CutoverPhaseKind },
     /// A state of the fleet that on-call is told of was entered, or is over.
     Condition {
-        /// Its key ([`crate::notification::Condition::key`]).
         key: String,
         is_over: bool,
     },
@@ -103,7 +102,6 @@ pub enum ImageChange {
     Refused,
     /// It must not take traffic.
     Vetoed,
-    /// It may again.
     Unvetoed,
 }
 

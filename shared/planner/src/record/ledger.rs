@@ -26,41 +26,33 @@ pub struct LedgerEntry {
 pub enum Setting {
     /// `MaxSize`, raised to make room for successors.
     Maximum {
-        /// Before us.
         had: u32,
-        /// By us.
         wrote: u32,
     },
     /// Scale-in protection of a successor, which had none.
     Protection {
-        /// The successor.
         instance: InstanceId,
     },
     /// `MinSize`, held up for as long as a cutover lasts.
     HeldMinimum {
-        /// Before us.
         had: u32,
         /// Every value that the cutover wrote: it follows what is live upward.
         wrote: BTreeSet<u32>,
     },
     /// `MaxSize` of the color that is to take the traffic.
     HeldMaximum {
-        /// Before us.
         had: u32,
         /// Every value that the cutover wrote.
         wrote: BTreeSet<u32>,
     },
     /// The launch template version of the color that is to take the traffic.
     Template {
-        /// Before us.
         had: TemplateVersion,
-        /// By us.
         wrote: TemplateVersion,
     },
     /// The stickiness of a forward action, switched off when traffic went back.
     Stickiness {
         place: ForwardPlace,
-        /// Before us.
         had: SignedDuration,
     },
 }

@@ -272,7 +272,6 @@ pub enum StopReason {
     /// The instance is itself a successor and fails the rule that its ancestor was replaced for: the image or the rule
     /// is wrong.
     Lineage {
-        /// The replaced instance.
         ancestor: InstanceId,
         /// The image that both run, as far as the release tells: the veto that is proposed.
         image: Option<ImageId>,
@@ -309,7 +308,6 @@ pub struct BackOff {
     pub until: Timestamp,
     /// How many launches in a row found no room.
     pub tries: u32,
-    /// AWS's last words.
     pub message: ForeignText,
 }
 

@@ -44,6 +44,5 @@ pub(crate) struct Context<'p, 'a> {
     pub(crate) hold: Option<Waiting>,
     /// Since when it is held: since the freeze was said, not since it was noticed.
     pub(crate) held_since: Timestamp,
-    /// See [`others_launched`].
     pub(crate) others_launched: u32,
 }

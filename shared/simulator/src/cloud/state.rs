@@ -30,7 +30,6 @@ pub struct Ending {
     pub at: Timestamp,
     pub instance: InstanceId,
     pub group: GroupName,
-    /// Who ended it.
     pub by: Actor,
     /// How many served in its group right before, itself included if it did.
     pub serving_before: u32,
@@ -45,7 +44,6 @@ pub enum CloudEvent {
         instance: InstanceId,
         rule: RuleName,
         verdict: Verdict,
-        /// Config's time.
         at: Timestamp,
     },
     /// An alarm changed its state.
@@ -63,7 +61,6 @@ pub enum CloudEvent {
 /// How the instances of an image behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
-    /// They serve.
     Good,
     /// They never come up: EC2's status checks fail.
     NeverBoots,
@@ -80,15 +77,11 @@ pub enum Build {
 pub struct GroupState {
     pub name: GroupName,
     pub tags: BTreeMap<String, String>,
-    /// `MinSize`.
     pub min: u32,
-    /// `MaxSize`.
     pub max: u32,
-    /// `DesiredCapacity`.
     pub desired: u32,
     /// Who made it smaller, for as long as there are more instances than it says.
     pub shrunk_by: Actor,
-    /// When they did.
     pub shrunk_at: Timestamp,
     pub template: TemplateReference,
     /// Target groups that it is attached to.
@@ -96,7 +89,6 @@ pub struct GroupState {
     /// With which API family.
     pub attachment_api: AttachmentApi,
     pub suspended: BTreeSet<String>,
-    /// Default warm-up.
     pub warm_up: SignedDuration,
     /// For how long a new instance's health is not looked at.
     pub grace: SignedDuration,
@@ -142,7 +134,6 @@ pub enum Life {
     /// Booting, or in its launch hook.
     Pending,
     InService,
-    /// Set aside.
     Standby,
     /// Draining, or in its termination hook.
     Terminating,
@@ -170,7 +161,6 @@ pub struct Instance {
     pub answers: bool,
     /// Whether Auto Scaling holds it for healthy.
     pub healthy: bool,
-    /// Protected from scale-in.
     pub protected: bool,
     /// The reason in its tag `driftless:protect`.
     pub protect: Option<String>,
@@ -200,7 +190,6 @@ pub struct ForwardState {
     /// The weight of each target group.
     pub weights: BTreeMap<TargetGroupArn, u32>,
     pub stickiness: Option<SignedDuration>,
-    /// Requests per second.
     pub rate: u64,
 }
 

@@ -36,7 +36,6 @@ pub struct Traffic {
 /// What becomes of the requests to a forward action, as things are.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
-    /// Requests per second.
     rate: u64,
     failing: Vec<Failing>,
 }

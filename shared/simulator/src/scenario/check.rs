@@ -25,11 +25,9 @@ pub(crate) enum Term {
 pub(crate) enum Quantity {
     /// The group's share of the traffic, in percent.
     Weight(GroupRef),
-    /// `DesiredCapacity`.
     Size(GroupRef),
     Min(GroupRef),
     Max(GroupRef),
-    /// Instances in service.
     Running(GroupRef),
     /// Instances in service and healthy.
     Serving(GroupRef),

@@ -178,7 +178,6 @@ pub(crate) struct Watch {
     pub(crate) line: usize,
     pub(crate) text: String,
     pub(crate) terms: Vec<Term>,
-    /// `always`, else `never`.
     pub(crate) holds: bool,
 }
 
