@@ -67,7 +67,7 @@ fn one(page: &mut Page, work: &DriftedStatus) {
 fn phase_tone(phase: &str) -> Tone {
     match phase {
         "stopped" => Tone::Bad,
-        "blocked" | "debouncing" | "withdrawing" => Tone::Warning,
+        "blocked" | "debouncing" | "cancelling" => Tone::Warning,
         _ => Tone::Good,
     }
 }

@@ -8,7 +8,7 @@ use crate::play::{Stage, unavailable};
 use crate::said;
 
 const CUTOVER: [&str; 8] =
-    ["steady", "scaling", "verifying", "half-way", "baking", "warm", "retiring-old", "after-cutover"];
+    ["steady", "scaling", "verifying", "half-way", "baking", "warm", "retiring", "after-cutover"];
 
 #[test]
 fn a_cutover_is_followed_to_its_end_with_a_line_for_each_change() {
@@ -22,7 +22,7 @@ fn a_cutover_is_followed_to_its_end_with_a_line_for_each_change() {
 
 #[test]
 fn a_replacement_is_followed_too() {
-    let worlds = ["debouncing", "launching", "proving", "retiring", "single-group"];
+    let worlds = ["debouncing", "launching", "verifying", "retiring", "single-group"];
     insta::assert_snapshot!(
         "watch-replacement",
         Stage::through(&worlds).play("driftless watch app --until-settled").text()

@@ -303,11 +303,11 @@ pub fn is_settled(world: &World, record: &Record) -> bool {
             },
             Phase::Debouncing
             | Phase::Launching(_)
-            | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Retiring(_)
-            | Phase::Vacating(_)
-            | Phase::Refilling(_)
-            | Phase::Withdrawing(_) => false,
+            | Phase::Terminating(_)
+            | Phase::LaunchingAfter(_)
+            | Phase::Cancelling(_) => false,
         })
 }
 

@@ -1,7 +1,7 @@
 //! A committed record, as it is, with what of it matters for what comes.
 
 use driftless_planner::record::{
-    Clocks, Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge, WithdrawReason,
+    CancelReason, Clocks, Cutover, CutoverPhase, Phase, Record, Replacement, Setting, Surge,
 };
 use driftless_planner::waiting::Waiting;
 use jiff::{SignedDuration, Timestamp};
@@ -115,26 +115,26 @@ fn of_phase(phase: &mut Phase, words: &mut String) {
         Phase::Stopped(stopped) => stopped.at = Timestamp::UNIX_EPOCH,
         // What was asked for may come for as long as draining takes after its deadline.
         Phase::Launching(surge) => of_surge(surge, OLD_AFTER, None, words),
-        Phase::Proving(proving) => {
-            healthy(&mut proving.healthy_since);
-            of_surge(&mut proving.surge, 0, None, words);
+        Phase::Verifying(verifying) => {
+            healthy(&mut verifying.healthy_since);
+            of_surge(&mut verifying.surge, 0, None, words);
         }
         Phase::Retiring(retiring) => of_surge(&mut retiring.surge, 0, Some(&mut retiring.deadline), words),
-        Phase::Vacating(vacating) => of_surge(&mut vacating.surge, 0, None, words),
-        Phase::Refilling(refilling) => {
-            healthy(&mut refilling.healthy_since);
-            counts_for(&mut refilling.deadline, 0);
-            of_surge(&mut refilling.surge, 0, None, words);
+        Phase::Terminating(terminating) => of_surge(&mut terminating.surge, 0, None, words),
+        Phase::LaunchingAfter(launching_after) => {
+            healthy(&mut launching_after.healthy_since);
+            counts_for(&mut launching_after.deadline, 0);
+            of_surge(&mut launching_after.surge, 0, None, words);
         }
-        Phase::Withdrawing(withdrawing) => {
-            if let WithdrawReason::Failed(why) | WithdrawReason::NoCapacity(why) = &mut withdrawing.because {
+        Phase::Cancelling(cancelling) => {
+            if let CancelReason::Failed(why) | CancelReason::NoCapacity(why) = &mut cancelling.because {
                 *why = "".into();
             }
-            counts_for(&mut withdrawing.deadline, 0);
+            counts_for(&mut cancelling.deadline, 0);
             // The deadline of the attempt is over with it.
-            withdrawing.surge.deadline = Timestamp::UNIX_EPOCH;
-            withdrawing.surge.held_since = None;
-            withdrawing.surge.admitted_at = Timestamp::UNIX_EPOCH;
+            cancelling.surge.deadline = Timestamp::UNIX_EPOCH;
+            cancelling.surge.held_since = None;
+            cancelling.surge.admitted_at = Timestamp::UNIX_EPOCH;
         }
         Phase::Debouncing => {}
     }

@@ -349,12 +349,14 @@ impl World {
 const fn deadlines(phase: &Phase) -> Option<(&Surge, [Option<Timestamp>; 2], i64)> {
     match phase {
         Phase::Launching(surge) => Some((surge, [Some(surge.deadline), None], OLD_AFTER)),
-        Phase::Proving(proving) => Some((&proving.surge, [Some(proving.surge.deadline), None], 0)),
-        Phase::Vacating(vacating) => Some((&vacating.surge, [Some(vacating.surge.deadline), None], 0)),
+        Phase::Verifying(verifying) => Some((&verifying.surge, [Some(verifying.surge.deadline), None], 0)),
+        Phase::Terminating(terminating) => Some((&terminating.surge, [Some(terminating.surge.deadline), None], 0)),
         Phase::Retiring(retiring) => {
             Some((&retiring.surge, [Some(retiring.surge.deadline), Some(retiring.deadline)], 0))
         }
-        Phase::Withdrawing(_) | Phase::Refilling(_) | Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => None,
+        Phase::Cancelling(_) | Phase::LaunchingAfter(_) | Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => {
+            None
+        }
     }
 }
 

@@ -23,12 +23,7 @@ pub enum Action {
         maximum: u32,
     },
     /// Launch the successor of a drifted instance.
-    Launch {
-        group: GroupName,
-        zone: Zone,
-        replaces: InstanceId,
-        token: String,
-    },
+    Launch { group: GroupName, zone: Zone, replaces: InstanceId, token: String },
     /// Write the desired capacity: one up for a successor, or back down when none came.
     SetDesired {
         group: GroupName,
@@ -40,11 +35,7 @@ pub enum Action {
         replaces: InstanceId,
     },
     /// Switch scale-in protection of a successor on or off.
-    Protect {
-        group: GroupName,
-        instance: InstanceId,
-        protection: Protection,
-    },
+    Protect { group: GroupName, instance: InstanceId, protection: Protection },
     /// Terminate one instance by its id.
     Terminate {
         group: GroupName,

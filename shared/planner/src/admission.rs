@@ -17,7 +17,7 @@ use crate::notification::{Condition, News};
 use crate::observation::Group;
 use crate::observed;
 use crate::policy::{Mode, Policy, ReplaceBy};
-use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Vacating};
+use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod, Terminating};
 use crate::waiting::Waiting;
 
 /// What every guard says of each drifted instance.
@@ -206,7 +206,7 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
         policy: Box::new(policy),
     };
     let phase =
-        if goes_first { Phase::Vacating(Vacating { surge, terminated: false }) } else { Phase::Launching(surge) };
+        if goes_first { Phase::Terminating(Terminating { surge, terminated: false }) } else { Phase::Launching(surge) };
     draft.enter(id, phase, format!("all guards agree; attempt {attempt}"));
     // Tried again for want of room it is no news: on-call knows of the shortage.
     if !is_retry_for_room {
@@ -221,7 +221,7 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
         });
     }
     if goes_first {
-        crate::replacement::begin_vacating(draft, standing, findings, id);
+        crate::replacement::begin_terminating(draft, standing, findings, id);
     } else {
         crate::replacement::launch(draft, id);
     }

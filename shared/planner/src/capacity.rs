@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::draft::Draft;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::notification::Condition;
-use crate::record::{BackOff, Phase, WithdrawReason};
+use crate::record::{BackOff, CancelReason, Phase};
 use crate::text::ForeignText;
 use crate::waiting::Waiting;
 
@@ -18,10 +18,10 @@ const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why a surge is given up whose launch failed with this message.
-pub(crate) fn reason_of(message: &ForeignText) -> WithdrawReason {
+pub(crate) fn reason_of(message: &ForeignText) -> CancelReason {
     match classify(message.as_str()) {
-        LaunchFault::Capacity => WithdrawReason::NoCapacity(message.clone()),
-        LaunchFault::Configuration | LaunchFault::Unknown => WithdrawReason::Failed(message.clone()),
+        LaunchFault::Capacity => CancelReason::NoCapacity(message.clone()),
+        LaunchFault::Configuration | LaunchFault::Unknown => CancelReason::Failed(message.clone()),
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn announce(draft: &mut Draft<'_>) {
         // Whatever else holds a replacement back: it asks for no launch.
         matches!(
             replacement.phase(),
-            Phase::Launching(_) | Phase::Refilling(_) | Phase::Blocked(Waiting::CapacityShort { .. })
+            Phase::Launching(_) | Phase::LaunchingAfter(_) | Phase::Blocked(Waiting::CapacityShort { .. })
         )
     });
     if is_wanted {
@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn only_a_shortage_spares_the_instance() {
         let short: ForeignText = "InsufficientInstanceCapacity".into();
-        assert_eq!(reason_of(&short), WithdrawReason::NoCapacity(short.clone()));
+        assert_eq!(reason_of(&short), CancelReason::NoCapacity(short.clone()));
         let wrong: ForeignText = "The image id '[ami-1]' does not exist".into();
-        assert_eq!(reason_of(&wrong), WithdrawReason::Failed(wrong.clone()));
+        assert_eq!(reason_of(&wrong), CancelReason::Failed(wrong.clone()));
     }
 }

@@ -52,12 +52,12 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
         if let Action::Terminate { instance, role, .. } = action {
             let replacement = decision.next.replacements.iter().find(|(id, replacement)| match role {
                 Role::Drifted => {
-                    *id == instance && matches!(replacement.phase(), Phase::Retiring(_) | Phase::Vacating(_))
+                    *id == instance && matches!(replacement.phase(), Phase::Retiring(_) | Phase::Terminating(_))
                 }
                 Role::Quarantined => false,
                 Role::Surplus => {
                     replacement.phase().successor() == Some(instance)
-                        && matches!(replacement.phase(), Phase::Withdrawing(_))
+                        && matches!(replacement.phase(), Phase::Cancelling(_))
                 }
             });
             let is_kept = *role == Role::Quarantined && decision.next.quarantined.contains_key(instance);

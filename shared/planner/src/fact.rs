@@ -60,16 +60,24 @@ pub enum Command {
     /// Try again what was held back or stopped: a refused candidate, a stopped replacement.
     Retry,
     /// Replace this instance, through all guards but the debounce.
-    Replace { instance: InstanceId },
+    Replace {
+        instance: InstanceId,
+    },
     /// Cut over to the release that runs, on fresh instances.
     Redeploy,
     /// The image must never take traffic.
-    Veto { image: ImageId },
-    Unveto { image: ImageId },
+    Veto {
+        image: ImageId,
+    },
+    Unveto {
+        image: ImageId,
+    },
     /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
     Pin,
     /// A person's word on which color is live, where load balancer and record contradict each other.
-    AcceptLive { color: crate::fleet::Color },
+    AcceptLive {
+        color: crate::fleet::Color,
+    },
 }
 
 /// AWS Config's verdict on one instance under one rule.

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
-use crate::record::{Candidate, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, WithdrawReason};
+use crate::record::{CancelReason, Candidate, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason};
 use crate::text::ForeignText;
 
 mod chat;
@@ -102,15 +102,12 @@ pub enum News {
         kept_until: Option<Timestamp>,
     },
     /// A surplus could not be taken back, since the group is below its floor: it stays.
-    SurplusKept {
-        instance: InstanceId,
-        why: ForeignText,
-    },
+    SurplusKept { instance: InstanceId, why: ForeignText },
     /// A surge was given up and its surplus is gone.
-    Withdrawn {
+    Cancelled {
         /// The drifted instance, which stays, unless it was gone anyway.
         instance: InstanceId,
-        because: WithdrawReason,
+        because: CancelReason,
         /// When the next attempt may start. Null: there is none.
         next_attempt: Option<Timestamp>,
     },
@@ -225,17 +222,17 @@ impl News {
             Self::Adopted { .. } | Self::ReplacementStarted { .. } | Self::Replaced { .. } | Self::Ended { .. } => {
                 Severity::Info
             }
-            Self::Withdrawn { because, .. } => match because {
-                WithdrawReason::Failed(_) => Severity::Notify,
-                WithdrawReason::Cleared
-                | WithdrawReason::DriftedGone
-                | WithdrawReason::BreakerOpen
-                | WithdrawReason::RuleBreakerOpen(_)
-                | WithdrawReason::NoCapacity(_)
-                | WithdrawReason::BornDrifted { .. }
-                | WithdrawReason::Protected { .. }
-                | WithdrawReason::WindowClosed
-                | WithdrawReason::BelowFloor { .. } => Severity::Info,
+            Self::Cancelled { because, .. } => match because {
+                CancelReason::Failed(_) => Severity::Notify,
+                CancelReason::Cleared
+                | CancelReason::DriftedGone
+                | CancelReason::BreakerOpen
+                | CancelReason::RuleBreakerOpen(_)
+                | CancelReason::NoCapacity(_)
+                | CancelReason::BornDrifted { .. }
+                | CancelReason::Protected { .. }
+                | CancelReason::WindowClosed
+                | CancelReason::BelowFloor { .. } => Severity::Info,
             },
             Self::SurplusKept { .. } | Self::Vetoed { .. } => Severity::Notify,
             Self::Stopped { .. } | Self::RollingBack { .. } => Severity::Page,
@@ -255,7 +252,7 @@ impl News {
             Self::Adopted { .. } => "adopted",
             Self::ReplacementStarted { .. } => "replacement-started",
             Self::Replaced { .. } => "replaced",
-            Self::Withdrawn { .. } => "withdrawn",
+            Self::Cancelled { .. } => "withdrawn",
             Self::SurplusKept { .. } => "surplus-kept",
             Self::Stopped { .. } => "stopped",
             Self::CutoverStarted { .. } => "cutover-started",
@@ -281,7 +278,7 @@ impl News {
             | Self::ReplacementStarted { .. }
             | Self::Replaced { .. }
             | Self::SurplusKept { .. }
-            | Self::Withdrawn { .. }
+            | Self::Cancelled { .. }
             | Self::Stopped { .. }
             | Self::CutoverStarted { .. }
             | Self::RollingBack { .. }
@@ -304,7 +301,7 @@ impl News {
             Self::ReplacementStarted { instance, .. }
             | Self::Replaced { instance, .. }
             | Self::SurplusKept { instance, .. }
-            | Self::Withdrawn { instance, .. }
+            | Self::Cancelled { instance, .. }
             | Self::Stopped { instance, .. } => instance.to_string(),
             Self::CutoverStarted { candidate, .. }
             | Self::RollingBack { candidate, .. }

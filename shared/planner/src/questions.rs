@@ -194,10 +194,10 @@ pub fn second(
         // Without a successor in sight it is told by its launch time, among all.
         let tells_by_launch_time = match replacement.phase() {
             Phase::Launching(surge) => surge.method == SurgeMethod::RaiseDesired,
-            Phase::Proving(proving) => !is_there(&proving.successor),
-            Phase::Withdrawing(withdrawing) => !withdrawing.successor.as_ref().is_some_and(is_there),
-            Phase::Refilling(refilling) => !refilling.successor.as_ref().is_some_and(is_there),
-            Phase::Debouncing | Phase::Blocked(_) | Phase::Retiring(_) | Phase::Vacating(_) | Phase::Stopped(_) => {
+            Phase::Verifying(verifying) => !is_there(&verifying.successor),
+            Phase::Cancelling(cancelling) => !cancelling.successor.as_ref().is_some_and(is_there),
+            Phase::LaunchingAfter(launching_after) => !launching_after.successor.as_ref().is_some_and(is_there),
+            Phase::Debouncing | Phase::Blocked(_) | Phase::Retiring(_) | Phase::Terminating(_) | Phase::Stopped(_) => {
                 false
             }
         };

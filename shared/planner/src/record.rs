@@ -30,8 +30,8 @@ pub use memory::{
 };
 pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{
-    BackOff, Descent, DriftReason, Failure, Phase, PhaseKind, Proving, Quarantined, Refilling, Refused, Replacement,
-    Retiring, RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Vacating, WithdrawReason, Withdrawing,
+    BackOff, CancelReason, Cancelling, Descent, DriftReason, Failure, LaunchingAfter, Phase, PhaseKind, Quarantined,
+    Refused, Replacement, Retiring, RuleBreaker, StopReason, Stopped, Surge, SurgeMethod, Terminating, Verifying,
 };
 
 /// The shape of the stored record. A record of another version is refused, never guessed at.

@@ -16,24 +16,24 @@ use crate::observation::{Group, Lifecycle};
 use crate::policy::ReplaceBy;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{
-    Descent, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod, WithdrawReason, Withdrawing,
+    CancelReason, Cancelling, Descent, Phase, Refused, Replacement, StopReason, Stopped, Surge, SurgeMethod,
 };
 use crate::waiting::Waiting;
 use crate::{capacity, quarantine};
 
+mod cancelling;
 mod launching;
-mod proving;
 mod retiring;
 mod step;
-mod vacating;
-mod withdrawing;
+mod terminating;
+mod verifying;
 
+use cancelling::cancel;
 pub(crate) use launching::launch;
-pub(crate) use proving::{floor, serves_nobody};
 pub(crate) use retiring::terminate;
 pub(crate) use step::{Context, End, Step};
-pub(crate) use vacating::serving_after;
-use withdrawing::withdraw;
+pub(crate) use terminating::serving_after;
+pub(crate) use verifying::{floor, serves_nobody};
 
 /// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
 /// coincidence; a third of the same kind will not be the last.
@@ -78,11 +78,11 @@ fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, 
     let context = context_of(draft, standing, findings, id, &replacement, group);
     let step = match replacement.phase().clone() {
         Phase::Launching(surge) => launching::launching(draft, &context, surge),
-        Phase::Proving(proving) => proving::prove(draft, &context, proving),
+        Phase::Verifying(verifying) => verifying::prove(draft, &context, verifying),
         Phase::Retiring(retiring) => retiring::retire(draft, &context, retiring),
-        Phase::Vacating(vacating) => vacating::vacate(draft, &context, vacating),
-        Phase::Refilling(refilling) => vacating::refill(draft, &context, refilling),
-        Phase::Withdrawing(withdrawing) => withdraw(draft, &context, withdrawing),
+        Phase::Terminating(terminating) => terminating::vacate(draft, &context, terminating),
+        Phase::LaunchingAfter(launching_after) => terminating::refill(draft, &context, launching_after),
+        Phase::Cancelling(cancelling) => cancel(draft, &context, cancelling),
         Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => return,
     };
     apply(draft, &context, &replacement, step);
@@ -123,12 +123,12 @@ fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32
         *other != id
             && replacement.group == *group
             && match replacement.phase() {
-                Phase::Proving(_) => true,
+                Phase::Verifying(_) => true,
                 Phase::Retiring(_) => stays(other),
-                Phase::Withdrawing(withdrawing) => withdrawing.successor.as_ref().is_some_and(stays),
+                Phase::Cancelling(cancelling) => cancelling.successor.as_ref().is_some_and(stays),
                 // Their drifted one goes first: they hold the group at its size.
-                Phase::Vacating(_)
-                | Phase::Refilling(_)
+                Phase::Terminating(_)
+                | Phase::LaunchingAfter(_)
                 | Phase::Launching(_)
                 | Phase::Debouncing
                 | Phase::Blocked(_)
@@ -151,17 +151,17 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
             // The new phase acts in the same decision: what it does is committed with the transition.
             let step = match phase {
                 Phase::Retiring(retiring) => retiring::retire(draft, context, retiring),
-                Phase::Withdrawing(withdrawing) => withdraw(draft, context, withdrawing),
-                Phase::Proving(proving) => {
+                Phase::Cancelling(cancelling) => cancel(draft, context, cancelling),
+                Phase::Verifying(verifying) => {
                     if matches!(before.phase(), Phase::Launching(_)) {
                         // There was room.
                         draft.room_may_be_there();
                     }
-                    proving::prove(draft, context, proving)
+                    verifying::prove(draft, context, verifying)
                 }
-                Phase::Refilling(refilling) => vacating::refill(draft, context, refilling),
+                Phase::LaunchingAfter(launching_after) => terminating::refill(draft, context, launching_after),
                 Phase::Launching(_)
-                | Phase::Vacating(_)
+                | Phase::Terminating(_)
                 | Phase::Debouncing
                 | Phase::Blocked(_)
                 | Phase::Stopped(_) => {
@@ -173,7 +173,7 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
             apply(draft, context, &entered, step);
         }
         Step::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
-        Step::End(End::Withdrawn(because)) => withdrawn(draft, context, before, because),
+        Step::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
         Step::End(End::NotRefilled) => stop(draft, context.id, StopReason::NotRefilled, "no successor came"),
     }
 }
@@ -223,33 +223,33 @@ fn replaced(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, succes
     });
 }
 
-fn withdrawn(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement, because: WithdrawReason) {
+fn cancelled(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement, because: CancelReason) {
     let id = context.id;
     let mut next_attempt = None;
     match &because {
-        WithdrawReason::Cleared | WithdrawReason::DriftedGone => {
+        CancelReason::Cleared | CancelReason::DriftedGone => {
             draft.end_replacement(id, ReplacementEnd::Cleared, because.to_string());
         }
-        WithdrawReason::BreakerOpen | WithdrawReason::RuleBreakerOpen(_) | WithdrawReason::Protected { .. } => {
+        CancelReason::BreakerOpen | CancelReason::RuleBreakerOpen(_) | CancelReason::Protected { .. } => {
             draft.enter(id, Phase::Debouncing, because.to_string());
         }
-        WithdrawReason::WindowClosed | WithdrawReason::BelowFloor { .. } => {
+        CancelReason::WindowClosed | CancelReason::BelowFloor { .. } => {
             draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
-        WithdrawReason::NoCapacity(message) => {
+        CancelReason::NoCapacity(message) => {
             // Nobody's fault: it counts against no instance, and on-call hears of the shortage, not of each try.
             capacity::back_off(draft, message.clone());
             draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
-        WithdrawReason::BornDrifted { successor } => {
+        CancelReason::BornDrifted { successor } => {
             let image = draft.record().release.as_ref().map(|release| release.image.clone());
             let why = StopReason::Recurrence { successor: successor.clone(), image };
             stop(draft, id, why, &because.to_string());
             return;
         }
-        WithdrawReason::Failed(why) => {
+        CancelReason::Failed(why) => {
             draft.attempt_failed(id, why.clone());
             let failed = draft.record().replacements.get(id).unwrap_or(before);
             if failed.failures.len() >= ATTEMPTS_MAX {
@@ -261,7 +261,7 @@ fn withdrawn(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacem
             next_attempt = Some(until);
         }
     }
-    draft.tell(News::Withdrawn { instance: id.clone(), because, next_attempt });
+    draft.tell(News::Cancelled { instance: id.clone(), because, next_attempt });
 }
 
 /// Gives a replacement up for good, and calls a person.
@@ -295,17 +295,17 @@ fn hold_or_expire(context: &Context<'_, '_>, surge: &mut Surge) -> Clock {
 
 impl Context<'_, '_> {
     /// Why there is nothing to replace any more, or must not be.
-    fn reason_to_stop(&self, draft: &Draft<'_>) -> Option<WithdrawReason> {
-        let Some(drifted) = self.drifted else { return Some(WithdrawReason::DriftedGone) };
+    fn reason_to_stop(&self, draft: &Draft<'_>) -> Option<CancelReason> {
+        let Some(drifted) = self.drifted else { return Some(CancelReason::DriftedGone) };
         if self.is_cleared {
-            Some(WithdrawReason::Cleared)
+            Some(CancelReason::Cleared)
         } else if self.breaker_open {
-            Some(WithdrawReason::BreakerOpen)
+            Some(CancelReason::BreakerOpen)
         } else if let Some(rule) = &self.rule_breaker {
-            Some(WithdrawReason::RuleBreakerOpen(rule.clone()))
+            Some(CancelReason::RuleBreakerOpen(rule.clone()))
         } else {
             let protection = crate::protection::protection(draft, self.group, drifted)?;
-            Some(WithdrawReason::Protected { by: protection.to_string().as_str().into() })
+            Some(CancelReason::Protected { by: protection.to_string().as_str().into() })
         }
     }
 }
@@ -320,35 +320,35 @@ fn pointless(
     Some(give_up(context, surge.clone(), successor.cloned(), because))
 }
 
-fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: WithdrawReason) -> Step {
+fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: CancelReason) -> Step {
     let why = because.to_string();
-    Step::To(Phase::Withdrawing(withdrawing(context, surge, successor, because)), why)
+    Step::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
 }
 
 /// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
 /// whatever others did to desired capacity.
-fn refused(context: &Context<'_, '_>, surge: Surge, because: WithdrawReason) -> Step {
+fn refused(context: &Context<'_, '_>, surge: Surge, because: CancelReason) -> Step {
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
     let refused = is_of_zone.then(|| Refused { zone: context.zone.clone(), at: context.now });
     let why = because.to_string();
-    let phase = Withdrawing { taken_back, refused, ..withdrawing(context, surge, None, because) };
-    Step::To(Phase::Withdrawing(phase), why)
+    let phase = Cancelling { taken_back, refused, ..cancelling(context, surge, None, because) };
+    Step::To(Phase::Cancelling(phase), why)
 }
 
-fn withdrawing(
+fn cancelling(
     context: &Context<'_, '_>,
     surge: Surge,
     successor: Option<InstanceId>,
-    because: WithdrawReason,
-) -> Withdrawing {
+    because: CancelReason,
+) -> Cancelling {
     let deadline = context.now + surge.policy.drain_deadline;
-    Withdrawing { surge, successor, because, deadline, desired_before: None, taken_back: false, refused: None }
+    Cancelling { surge, successor, because, deadline, desired_before: None, taken_back: false, refused: None }
 }
 
 /// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the
 /// decision to terminate it.
-pub(crate) fn begin_vacating(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
-    vacating::keep_evidence_of(draft, standing, findings, id);
+pub(crate) fn begin_terminating(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+    terminating::keep_evidence_of(draft, standing, findings, id);
     advance(draft, standing, findings, id);
 }

@@ -99,9 +99,7 @@ pub enum Waiting {
     RuleBreakerOpen { rule: RuleName, fleets: u32 },
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
     #[error("the successor of {ancestor}, which was replaced for this, drifted for the same reason")]
-    Lineage {
-        ancestor: InstanceId,
-    },
+    Lineage { ancestor: InstanceId },
     /// As many instances as allowed are being replaced, or do not serve.
     #[serde(rename = "budget", alias = "budget-spent")]
     #[error("the budget is spent: {used} being replaced or not serving, and {limit} allowed")]
@@ -169,9 +167,7 @@ pub enum Waiting {
     /// Instances of the fleet are being replaced: that ends first.
     #[serde(rename = "replacements", alias = "replacements-under-way")]
     #[error("{surges} of its instances are being replaced: that ends first")]
-    ReplacementsUnderWay {
-        surges: u32,
-    },
+    ReplacementsUnderWay { surges: u32 },
     /// A person paused it.
     #[serde(rename = "pause", alias = "paused")]
     #[error("paused by {actor}")]
@@ -200,17 +196,11 @@ pub enum Waiting {
     /// Too few of the new color serve to give it traffic, or more of it.
     #[serde(rename = "color-floor", alias = "color-below-floor")]
     #[error("only {serving} of the new color serve, and {floor} must")]
-    ColorBelowFloor {
-        serving: u32,
-        floor: u32,
-    },
+    ColorBelowFloor { serving: u32, floor: u32 },
     /// Too few of the old color serve to take the traffic back.
     #[serde(rename = "rollback-floor", alias = "rollback-below-floor")]
     #[error("only {serving} of the old color serve, and {floor} must to take the traffic back")]
-    RollbackBelowFloor {
-        serving: u32,
-        floor: u32,
-    },
+    RollbackBelowFloor { serving: u32, floor: u32 },
     /// Nobody of the old color serves: the new one is not let go before somebody does.
     #[serde(rename = "old-color", alias = "old-color-down")]
     #[error("nobody of the old color serves, and {left} of the new one do: they stay until somebody does")]

@@ -304,11 +304,11 @@ fn reason_of(reason: &DriftReason) -> ForeignText {
 const fn deadline(phase: &Phase) -> Option<Timestamp> {
     match phase {
         Phase::Launching(surge) => Some(surge.deadline),
-        Phase::Proving(proving) => Some(proving.surge.deadline),
+        Phase::Verifying(verifying) => Some(verifying.surge.deadline),
         Phase::Retiring(retiring) => Some(retiring.deadline),
-        Phase::Vacating(vacating) => Some(vacating.surge.deadline),
-        Phase::Refilling(refilling) => Some(refilling.deadline),
-        Phase::Withdrawing(withdrawing) => Some(withdrawing.deadline),
+        Phase::Terminating(terminating) => Some(terminating.surge.deadline),
+        Phase::LaunchingAfter(launching_after) => Some(launching_after.deadline),
+        Phase::Cancelling(cancelling) => Some(cancelling.deadline),
         Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => None,
     }
 }

@@ -251,7 +251,7 @@ fn forward(cutover: &Cutover) -> Vec<(&'static str, Option<u8>)> {
         Route::Shared { .. } => way.push(("shifting", Some(100))),
         Route::None | Route::Rolling => way.push(("shifting", None)),
     }
-    way.extend([("baking", None), ("warm", None), ("retiring-old", None)]);
+    way.extend([("baking", None), ("warm", None), ("retiring", None)]);
     way
 }
 

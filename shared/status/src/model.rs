@@ -131,7 +131,9 @@ pub enum LayoutStatus {
     Pair,
     /// A single group, rolled by instance refreshes.
     Single,
-    Misconfigured { problem: ForeignText },
+    Misconfigured {
+        problem: ForeignText,
+    },
 }
 
 /// How a fleet wants to be treated.

@@ -75,7 +75,10 @@ pub struct Order {
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
     /// A command to one fleet, which its next look follows.
-    Command { fleet: FleetName, command: Command },
+    Command {
+        fleet: FleetName,
+        command: Command,
+    },
     /// Stop everything but ways back.
     Freeze {
         scope: FreezeScope,
@@ -83,7 +86,9 @@ pub enum Deed {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
-    Thaw { scope: FreezeScope },
+    Thaw {
+        scope: FreezeScope,
+    },
 }
 
 /// What became of an order.

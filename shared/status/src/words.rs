@@ -97,7 +97,7 @@ pub(crate) fn ledger(entry: &LedgerEntry) -> LedgerStatus {
 /// Why a replacement was, or is being, given up.
 pub(crate) fn given_up(phase: &Phase) -> Option<ForeignText> {
     let says = match phase {
-        Phase::Withdrawing(withdrawing) => withdrawing.because.to_string(),
+        Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
             StopReason::Failures => "every attempt failed".to_owned(),
             StopReason::Lineage { ancestor, .. } => format!("it replaced {ancestor}, and drifted for the same reason"),
@@ -109,10 +109,10 @@ pub(crate) fn given_up(phase: &Phase) -> Option<ForeignText> {
         Phase::Debouncing
         | Phase::Blocked(_)
         | Phase::Launching(_)
-        | Phase::Proving(_)
+        | Phase::Verifying(_)
         | Phase::Retiring(_)
-        | Phase::Vacating(_)
-        | Phase::Refilling(_) => return None,
+        | Phase::Terminating(_)
+        | Phase::LaunchingAfter(_) => return None,
     };
     Some(says.into())
 }

@@ -138,7 +138,7 @@ impl Stage {
     }
 
     /// [`Self::drifted`], and the surge of instance 1 is in proof: its successor is pending.
-    pub fn proving(size: u32) -> (Self, InstanceId) {
+    pub fn verifying(size: u32) -> (Self, InstanceId) {
         let mut stage = Self::drifted(size, &[1]);
         stage.look();
         stage.look();
@@ -146,9 +146,9 @@ impl Stage {
         (stage, successor)
     }
 
-    /// [`Self::proving`], and the successor serves.
+    /// [`Self::verifying`], and the successor serves.
     pub fn serving(size: u32) -> (Self, InstanceId) {
-        let (mut stage, successor) = Self::proving(size);
+        let (mut stage, successor) = Self::verifying(size);
         stage.arrive();
         stage.look();
         (stage, successor)

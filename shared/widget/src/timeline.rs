@@ -112,13 +112,13 @@ const fn of_replacement(to: ReplacementStep) -> Tone {
     match to {
         Step::Ends(_) => Tone::Good,
         Step::Enters(PhaseKind::Stopped) => Tone::Bad,
-        Step::Enters(PhaseKind::Blocked | PhaseKind::Debouncing | PhaseKind::Withdrawing) => Tone::Warning,
+        Step::Enters(PhaseKind::Blocked | PhaseKind::Debouncing | PhaseKind::Cancelling) => Tone::Warning,
         Step::Enters(
             PhaseKind::Launching
-            | PhaseKind::Proving
+            | PhaseKind::Verifying
             | PhaseKind::Retiring
-            | PhaseKind::Vacating
-            | PhaseKind::Refilling,
+            | PhaseKind::Terminating
+            | PhaseKind::LaunchingAfter,
         ) => Tone::Busy,
     }
 }

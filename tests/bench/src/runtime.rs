@@ -45,9 +45,15 @@ pub struct Run {
 /// What a process says.
 #[derive(Debug)]
 enum Said {
-    Next { at: Instant, hand_out: oneshot::Sender<Response<Full<Bytes>>> },
+    Next {
+        at: Instant,
+        hand_out: oneshot::Sender<Response<Full<Bytes>>>,
+    },
     /// It has done it.
-    Answered { at: Instant, body: Bytes },
+    Answered {
+        at: Instant,
+        body: Bytes,
+    },
     Failed(Bytes),
 }
 

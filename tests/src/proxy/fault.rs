@@ -23,11 +23,7 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strike {
     /// It never arrives; the function reads this error, in the format of the call's protocol.
-    Fail {
-        status: u16,
-        code: String,
-        message: String,
-    },
+    Fail { status: u16, code: String, message: String },
     /// It is done; the connection is closed without the reply.
     DropReply,
     /// It never arrives; the process that sent it is killed.

@@ -70,7 +70,7 @@ async fn a_replacement_whose_replies_are_lost_and_whose_calls_are_throttled_ends
         lost(commit).containing("kept before the instance goes"),
         lost(LAUNCH).nth(2),
         lost(TERMINATE).nth(2),
-        lost("events:PutEvents").containing("proving"),
+        lost("events:PutEvents").containing("verifying"),
         throttled("autoscaling:DescribeAutoScalingGroups"),
         throttled(LAUNCH),
         throttled(TERMINATE),

@@ -73,7 +73,7 @@ async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyho
     let journal = stage.stack.table().journal("app").await?;
     let about: Vec<&Value> = journal.iter().filter(|entry| text(entry, "/instance") == drifted).collect();
     let states: Vec<String> = about.iter().map(|entry| text(entry, "/to")).collect();
-    assert_eq!(states, ["debouncing", "launching", "proving", "evidence", "retiring", "replaced"]);
+    assert_eq!(states, ["debouncing", "launching", "verifying", "evidence", "retiring", "replaced"]);
     let evidence = about.get(3).context("there is no evidence")?;
     assert_eq!(text(evidence, "/evidence/group"), "app-blue");
     assert_eq!(text(evidence, &format!("/evidence/findings/{RULE}/annotation")), "image ami-0 is not approved");

@@ -19,30 +19,22 @@ pub enum Condition {
     /// Too many drifted at once.
     BreakerOpen,
     /// Many fleets drifted at once under one rule.
-    RuleBreakerOpen {
-        rule: RuleName,
-    },
+    RuleBreakerOpen { rule: RuleName },
     /// AWS has no room for its launches.
     CapacityShort,
     /// Instances run another version since before the release became the release.
     Backlog,
     /// It is only observed, and an instance would be replaced.
-    WouldReplace {
-        instance: InstanceId,
-    },
+    WouldReplace { instance: InstanceId },
     /// AWS refused a call for want of a permission.
     PermissionDenied {
         /// Which act of Driftless needs it.
         action: String,
     },
     /// A terminated instance does not leave.
-    DrainOverdue {
-        instance: InstanceId,
-    },
+    DrainOverdue { instance: InstanceId },
     /// It is only observed, and would be cut over.
-    WouldCutOver {
-        image: ImageId,
-    },
+    WouldCutOver { image: ImageId },
     /// There is something newer, and what stands in the way of a cutover does not go by itself.
     CutoverWaits,
     /// A cutover waits for approval.
@@ -194,7 +186,7 @@ impl Condition {
                  admitted with, and nothing holds a way back. The tags are read again every 5 minutes."
             }
             Self::BreakerOpen => {
-                "Nothing is replaced, and what had started is withdrawn. Look at the rule or at what changed on the \
+                "Nothing is replaced, and what had started is cancelled. Look at the rule or at what changed on the \
                  instances; the breaker closes by itself when fewer are drifted, within 5 minutes of it."
             }
             Self::RuleBreakerOpen { .. } => {

@@ -63,10 +63,10 @@ mod tests {
 
     use super::*;
     use crate::notification::Condition;
-    use crate::record::WithdrawReason;
+    use crate::record::CancelReason;
 
-    fn withdrawn(number: usize, because: WithdrawReason) -> News {
-        News::Withdrawn { instance: format!("i-{number:017x}").parse().unwrap(), because, next_attempt: None }
+    fn cancelled(number: usize, because: CancelReason) -> News {
+        News::Cancelled { instance: format!("i-{number:017x}").parse().unwrap(), because, next_attempt: None }
     }
 
     fn drains(number: usize) -> News {
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn what_is_louder_or_about_another_state_is_not_hidden_in_a_storm() {
-        let quiet = (0..FOLD_ABOVE).map(|number| withdrawn(number, WithdrawReason::Cleared));
-        let loud = withdrawn(99, WithdrawReason::Failed("x".into()));
+        let quiet = (0..FOLD_ABOVE).map(|number| cancelled(number, CancelReason::Cleared));
+        let loud = cancelled(99, CancelReason::Failed("x".into()));
         assert_eq!(fold(quiet.chain([loud]).collect()).len(), FOLD_ABOVE + 1);
         let other = News::Entered { condition: Condition::BreakerOpen, detail: "x".into() };
         let storm = (0..=FOLD_ABOVE).map(drains);

@@ -86,7 +86,7 @@ impl Notification {
             News::Adopted { .. } => "adopted".to_owned(),
             News::ReplacementStarted { instance, .. }
             | News::Replaced { instance, .. }
-            | News::Withdrawn { instance, .. }
+            | News::Cancelled { instance, .. }
             | News::Stopped { instance, .. }
             | News::SurplusKept { instance, .. } => instance.to_string(),
             News::CutoverStarted { candidate, .. }

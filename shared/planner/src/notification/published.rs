@@ -17,8 +17,8 @@ use super::News;
 use super::message::MachineBody;
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId, Zone};
 use crate::record::{
-    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, Tally,
-    WithdrawReason, WouldCutOver,
+    CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason,
+    Tally, WouldCutOver,
 };
 use crate::template::TemplateVersion;
 use crate::text::{ForeignText, LENGTH_MAX};
@@ -122,7 +122,7 @@ published! {
     StopReason: StopReasonForm,
     Tally: TallyForm,
     TemplateVersion: TemplateVersionForm,
-    WithdrawReason: WithdrawReasonForm,
+    CancelReason: CancelReasonForm,
     WouldCutOver: WouldCutOverForm,
 }
 
@@ -172,9 +172,7 @@ enum DriftReasonForm {
     /// An alarm that names it rings.
     Alarm(AlarmName),
     /// A person said so.
-    Operator {
-        actor: ForeignText,
-    },
+    Operator { actor: ForeignText },
 }
 
 /// An attempt that failed.
@@ -189,9 +187,9 @@ struct FailureForm {
 
 /// Why a surge was given up.
 #[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(remote = "WithdrawReason", rename_all = "kebab-case")]
+#[serde(remote = "CancelReason", rename_all = "kebab-case")]
 #[schemars(rename = "withdrawal")]
-enum WithdrawReasonForm {
+enum CancelReasonForm {
     /// The drift is over.
     Cleared,
     /// The drifted instance is gone without Driftless.
@@ -203,9 +201,7 @@ enum WithdrawReasonForm {
     /// AWS has no room for the successor, in its own words.
     NoCapacity(ForeignText),
     /// The successor drifted for the same reason.
-    BornDrifted {
-        successor: InstanceId,
-    },
+    BornDrifted { successor: InstanceId },
     /// Somebody protects the drifted one.
     Protected {
         /// By what, in words.
@@ -275,13 +271,9 @@ enum CandidateReasonForm {
         differs_in: Vec<String>,
     },
     /// A person wants the release on fresh instances.
-    Redeploy {
-        actor: ForeignText,
-    },
+    Redeploy { actor: ForeignText },
     /// A person wants an earlier release back.
-    Rollback {
-        actor: ForeignText,
-    },
+    Rollback { actor: ForeignText },
 }
 
 /// How a cutover ended.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lines::{Wording, in_seconds};
 use crate::ids::{GroupName, ImageId, InstanceId, Zone};
-use crate::record::{DriftReason, Failure, StopReason, WithdrawReason};
+use crate::record::{CancelReason, DriftReason, Failure, StopReason};
 use crate::text::ForeignText;
 
 /// The successor comes first.
@@ -76,19 +76,19 @@ pub(super) fn surplus_kept(instance: &InstanceId, why: &ForeignText) -> Wording 
 }
 
 /// A surge was given up.
-pub(super) fn withdrawn(instance: &InstanceId, because: &WithdrawReason, next_attempt: Option<Timestamp>) -> Wording {
+pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_attempt: Option<Timestamp>) -> Wording {
     let rest = next_attempt.map_or_else(
         || match because {
-            WithdrawReason::Protected { .. } => "It is replaced when nobody protects it any more.".to_owned(),
-            WithdrawReason::Cleared
-            | WithdrawReason::DriftedGone
-            | WithdrawReason::BreakerOpen
-            | WithdrawReason::RuleBreakerOpen(_)
-            | WithdrawReason::NoCapacity(_)
-            | WithdrawReason::BornDrifted { .. }
-            | WithdrawReason::WindowClosed
-            | WithdrawReason::BelowFloor { .. }
-            | WithdrawReason::Failed(_) => "Nothing more is done.".to_owned(),
+            CancelReason::Protected { .. } => "It is replaced when nobody protects it any more.".to_owned(),
+            CancelReason::Cleared
+            | CancelReason::DriftedGone
+            | CancelReason::BreakerOpen
+            | CancelReason::RuleBreakerOpen(_)
+            | CancelReason::NoCapacity(_)
+            | CancelReason::BornDrifted { .. }
+            | CancelReason::WindowClosed
+            | CancelReason::BelowFloor { .. }
+            | CancelReason::Failed(_) => "Nothing more is done.".to_owned(),
         },
         |at| format!("The next attempt may start at {at:.0}."),
     );

@@ -67,10 +67,10 @@ impl Tool<'_> {
     fn of(&self, news: &News) -> Vec<Suggestion> {
         match news {
             News::Adopted { .. } => vec![self.check_adoption()],
-            News::Replaced { .. } | News::Ended { .. } | News::Withdrawn { next_attempt: None, .. } => {
+            News::Replaced { .. } | News::Ended { .. } | News::Cancelled { next_attempt: None, .. } => {
                 vec![self.history()]
             }
-            News::ReplacementStarted { instance, .. } | News::Withdrawn { instance, next_attempt: Some(_), .. } => {
+            News::ReplacementStarted { instance, .. } | News::Cancelled { instance, next_attempt: Some(_), .. } => {
                 vec![self.freeze(), why_instance(instance)]
             }
             News::Stopped { instance, why, .. } => self.of_stopped(instance, why),

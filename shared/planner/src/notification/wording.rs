@@ -20,7 +20,7 @@ pub(super) fn wording(news: &News) -> Wording {
             replacement::replaced(instance, successor, drift, *took, *kept_until)
         }
         News::SurplusKept { instance, why } => replacement::surplus_kept(instance, why),
-        News::Withdrawn { instance, because, next_attempt } => replacement::withdrawn(instance, because, *next_attempt),
+        News::Cancelled { instance, because, next_attempt } => replacement::cancelled(instance, because, *next_attempt),
         News::Stopped { instance, drift, why, failures } => replacement::stopped(instance, drift, why, failures),
         News::CutoverStarted { candidate, from, instances, watched, doubled } => {
             cutover::started(candidate, from, *instances, *watched, *doubled)
@@ -70,7 +70,7 @@ fn plural(news: &News) -> String {
         News::ReplacementStarted { .. } => "being replaced".to_owned(),
         News::Replaced { .. } => "replaced".to_owned(),
         News::SurplusKept { .. } => "surplus instances kept".to_owned(),
-        News::Withdrawn { .. } => "replacements withdrawn".to_owned(),
+        News::Cancelled { .. } => "replacements cancelled".to_owned(),
         News::Stopped { .. } => "replacements given up".to_owned(),
         News::CutoverStarted { .. } => "cutovers begin".to_owned(),
         News::RollingBack { .. } => "rollbacks begin".to_owned(),

@@ -164,9 +164,7 @@ pub enum CutoverPhase {
         /// When it is let go.
         until: Timestamp,
     },
-    /// The bounds travel, and the old color goes. Records of the first version call it `retiring`.
-    #[serde(rename = "retiring-old", alias = "retiring")]
-    #[strum_discriminants(strum(serialize = "retiring-old"))]
+    /// The bounds move to the new color, and the old color is scaled to zero.
     Retiring,
     /// Undone before it had traffic.
     Aborting {

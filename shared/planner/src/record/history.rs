@@ -63,10 +63,7 @@ pub enum Change {
     /// A cutover waits in its phase for something else than before.
     CutoverWaits { phase: CutoverPhaseKind },
     /// A state of the fleet that on-call is told of was entered, or is over.
-    Condition {
-        key: String,
-        is_over: bool,
-    },
+    Condition { key: String, is_over: bool },
     /// Many fleets drifted under one rule at once, or fewer do by now.
     RuleBreaker { is_open: bool },
     /// A command was followed, or refused.
@@ -287,7 +284,7 @@ impl Change {
         match self {
             Self::Replacement { from, to, .. } => (named(*from), Cow::Owned(to.to_string())),
             Self::Evidence { phase, .. } => (named(Some(*phase)), word(EVIDENCE)),
-            Self::SurplusKept { .. } => (named(Some(PhaseKind::Withdrawing)), word(SURPLUS_KEPT)),
+            Self::SurplusKept { .. } => (named(Some(PhaseKind::Cancelling)), word(SURPLUS_KEPT)),
             Self::Quarantine { is_kept: true, .. } => (word("replaced"), word(QUARANTINED)),
             Self::Quarantine { is_kept: false, .. } => (word(QUARANTINED), word(LET_GO)),
             Self::Finding { .. } => (word(""), word(SHOWN)),

@@ -25,14 +25,9 @@ pub struct LedgerEntry {
 #[serde(rename_all = "kebab-case")]
 pub enum Setting {
     /// `MaxSize`, raised to make room for successors.
-    Maximum {
-        had: u32,
-        wrote: u32,
-    },
+    Maximum { had: u32, wrote: u32 },
     /// Scale-in protection of a successor, which had none.
-    Protection {
-        instance: InstanceId,
-    },
+    Protection { instance: InstanceId },
     /// `MinSize`, held up for as long as a cutover lasts.
     HeldMinimum {
         had: u32,
@@ -46,15 +41,9 @@ pub enum Setting {
         wrote: BTreeSet<u32>,
     },
     /// The launch template version of the color that is to take the traffic.
-    Template {
-        had: TemplateVersion,
-        wrote: TemplateVersion,
-    },
+    Template { had: TemplateVersion, wrote: TemplateVersion },
     /// The stickiness of a forward action, switched off when traffic went back.
-    Stickiness {
-        place: ForwardPlace,
-        had: SignedDuration,
-    },
+    Stickiness { place: ForwardPlace, had: SignedDuration },
 }
 
 impl Setting {

@@ -92,15 +92,15 @@ pub enum Phase {
     /// A successor is being launched.
     Launching(Surge),
     /// The successor must be in service, with a healthy target for the warm-up.
-    Proving(Proving),
+    Verifying(Verifying),
     /// The drifted instance is being terminated, or set aside.
     Retiring(Retiring),
     /// The drifted instance goes first: it is being terminated.
-    Vacating(Vacating),
+    Terminating(Terminating),
     /// The drifted instance is gone or on its way; what Auto Scaling launches in its place must prove itself.
-    Refilling(Refilling),
+    LaunchingAfter(LaunchingAfter),
     /// The surge is given up: its surplus is being terminated, and the drifted instance stays.
-    Withdrawing(Withdrawing),
+    Cancelling(Cancelling),
     /// Given up for good. A person must look.
     Stopped(Stopped),
 }
@@ -146,7 +146,7 @@ pub enum SurgeMethod {
 /// The proof of a successor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proving {
+pub struct Verifying {
     pub surge: Surge,
     /// The instance that must prove itself.
     pub successor: InstanceId,
@@ -172,7 +172,7 @@ pub struct Retiring {
 /// The end of a drifted instance that goes before its successor comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vacating {
+pub struct Terminating {
     pub surge: Surge,
     /// Whether AWS accepted the termination. After a crash it can be false although it did.
     pub terminated: bool,
@@ -181,7 +181,7 @@ pub struct Vacating {
 /// The proof of an instance that comes into a place that was vacated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refilling {
+pub struct LaunchingAfter {
     pub surge: Surge,
     /// When the successor must have proven itself.
     pub deadline: Timestamp,
@@ -194,11 +194,11 @@ pub struct Refilling {
 /// The end of a surge without a replacement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Withdrawing {
+pub struct Cancelling {
     pub surge: Surge,
     /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
     pub successor: Option<InstanceId>,
-    pub because: WithdrawReason,
+    pub because: CancelReason,
     /// When it must be over: a surplus that the floor still holds then stays for good.
     pub deadline: Timestamp,
     /// The desired capacity on which taking the surplus back was decided. None: not decided yet.
@@ -225,7 +225,7 @@ pub struct Refused {
 /// Why a surge is given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WithdrawReason {
+pub enum CancelReason {
     /// The drift is over: there is nothing to replace.
     Cleared,
     /// The drifted instance is gone without our doing.
@@ -365,11 +365,11 @@ impl Phase {
     pub const fn surge(&self) -> Option<&Surge> {
         match self {
             Self::Launching(surge) => Some(surge),
-            Self::Proving(proving) => Some(&proving.surge),
+            Self::Verifying(verifying) => Some(&verifying.surge),
             Self::Retiring(retiring) => Some(&retiring.surge),
-            Self::Withdrawing(withdrawing) => Some(&withdrawing.surge),
-            Self::Vacating(vacating) => Some(&vacating.surge),
-            Self::Refilling(refilling) => Some(&refilling.surge),
+            Self::Cancelling(cancelling) => Some(&cancelling.surge),
+            Self::Terminating(terminating) => Some(&terminating.surge),
+            Self::LaunchingAfter(launching_after) => Some(&launching_after.surge),
             Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
         }
     }
@@ -377,11 +377,11 @@ impl Phase {
     /// The successor, once it is known.
     pub const fn successor(&self) -> Option<&InstanceId> {
         match self {
-            Self::Proving(proving) => Some(&proving.successor),
+            Self::Verifying(verifying) => Some(&verifying.successor),
             Self::Retiring(retiring) => Some(&retiring.successor),
-            Self::Withdrawing(withdrawing) => withdrawing.successor.as_ref(),
-            Self::Refilling(refilling) => refilling.successor.as_ref(),
-            Self::Launching(_) | Self::Vacating(_) | Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
+            Self::Cancelling(cancelling) => cancelling.successor.as_ref(),
+            Self::LaunchingAfter(launching_after) => launching_after.successor.as_ref(),
+            Self::Launching(_) | Self::Terminating(_) | Self::Debouncing | Self::Blocked(_) | Self::Stopped(_) => None,
         }
     }
 
@@ -494,7 +494,7 @@ impl std::fmt::Display for DriftReason {
     }
 }
 
-impl std::fmt::Display for WithdrawReason {
+impl std::fmt::Display for CancelReason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cleared => formatter.write_str("the drift is over"),

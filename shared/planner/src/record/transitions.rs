@@ -38,22 +38,34 @@ pub type Table<P, E> = [(Option<P>, &'static [Step<P, E>])];
 
 /// Replacements. `stopped` is left only when a person says `retry`, or when the drift is over.
 pub const REPLACEMENT: &Table<PhaseKind, ReplacementEnd> = {
-    use PhaseKind::{Blocked, Debouncing, Launching, Proving, Refilling, Retiring, Stopped, Vacating, Withdrawing};
+    use PhaseKind::{
+        Blocked, Cancelling, Debouncing, Launching, LaunchingAfter, Retiring, Stopped, Terminating, Verifying,
+    };
     use ReplacementEnd::{Cleared, Replaced};
     use Step::{Ends, Enters};
     &[
         (None, &[Enters(Debouncing)]),
-        (Some(Debouncing), &[Enters(Blocked), Enters(Launching), Enters(Vacating), Enters(Stopped), Ends(Cleared)]),
+        (Some(Debouncing), &[Enters(Blocked), Enters(Launching), Enters(Terminating), Enters(Stopped), Ends(Cleared)]),
         (
             Some(Blocked),
-            &[Enters(Blocked), Enters(Debouncing), Enters(Launching), Enters(Vacating), Enters(Stopped), Ends(Cleared)],
+            &[
+                Enters(Blocked),
+                Enters(Debouncing),
+                Enters(Launching),
+                Enters(Terminating),
+                Enters(Stopped),
+                Ends(Cleared),
+            ],
         ),
-        (Some(Launching), &[Enters(Proving), Enters(Withdrawing), Enters(Debouncing), Enters(Stopped), Ends(Cleared)]),
-        (Some(Proving), &[Enters(Retiring), Enters(Withdrawing), Ends(Cleared)]),
-        (Some(Retiring), &[Ends(Replaced), Enters(Proving), Enters(Withdrawing), Ends(Cleared)]),
-        (Some(Vacating), &[Enters(Refilling), Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)]),
-        (Some(Refilling), &[Ends(Replaced), Enters(Stopped), Ends(Cleared)]),
-        (Some(Withdrawing), &[Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)]),
+        (Some(Launching), &[Enters(Verifying), Enters(Cancelling), Enters(Debouncing), Enters(Stopped), Ends(Cleared)]),
+        (Some(Verifying), &[Enters(Retiring), Enters(Cancelling), Ends(Cleared)]),
+        (Some(Retiring), &[Ends(Replaced), Enters(Verifying), Enters(Cancelling), Ends(Cleared)]),
+        (
+            Some(Terminating),
+            &[Enters(LaunchingAfter), Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)],
+        ),
+        (Some(LaunchingAfter), &[Ends(Replaced), Enters(Stopped), Ends(Cleared)]),
+        (Some(Cancelling), &[Enters(Debouncing), Enters(Blocked), Enters(Stopped), Ends(Cleared)]),
         (Some(Stopped), &[Ends(Cleared)]),
     ]
 };

@@ -1,13 +1,13 @@
 //! The launch of a successor.
 
-use super::withdrawing::{has_no_surplus, newest_since};
+use super::cancelling::{has_no_surplus, newest_since};
 use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
 use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::ledger::make_room;
-use crate::record::{Phase, Proving, Surge, SurgeMethod, WithdrawReason};
+use crate::record::{CancelReason, Phase, Surge, SurgeMethod, Verifying};
 
 pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
     let outcomes: Vec<_> = draft.outcomes_for(context.id).cloned().collect();
@@ -15,8 +15,8 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
         match (&outcome.action, &outcome.result) {
             (Action::Launch { .. }, ActionResult::Launched(successor)) => {
                 let why = format!("launched {successor}");
-                let proving = Proving { surge, successor: successor.clone(), healthy_since: None };
-                return Step::To(Phase::Proving(proving), why);
+                let verifying = Verifying { surge, successor: successor.clone(), healthy_since: None };
+                return Step::To(Phase::Verifying(verifying), why);
             }
             (Action::Launch { .. }, ActionResult::Unsupported) => {
                 draft.launches_by_desired();
@@ -31,14 +31,14 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
             }
             (Action::Launch { .. } | Action::SetDesired { .. }, ActionResult::Gone) => {
                 let why = format!("{} is gone", context.group.name);
-                return refused(context, surge, WithdrawReason::Failed(why.as_str().into()));
+                return refused(context, surge, CancelReason::Failed(why.as_str().into()));
             }
             _ => {}
         }
     }
     if let Some(successor) = newcomer(draft, context, &surge) {
         let why = format!("{successor} was launched");
-        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+        return Step::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
     }
     if let Some(failure) = draft.input().seen.launch_failures.get(&context.group.name).found()
         && surge.method == SurgeMethod::RaiseDesired
@@ -60,7 +60,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
         }
         Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
             let why = format!("no successor within {:#}", surge.policy.launch_deadline);
-            return give_up(context, surge, None, WithdrawReason::Failed(why.as_str().into()));
+            return give_up(context, surge, None, CancelReason::Failed(why.as_str().into()));
         }
         // What came since may be this launch, whose answer was lost, or someone else's scale-out. Only the token tells.
         Clock::Expired | Clock::Running => {}

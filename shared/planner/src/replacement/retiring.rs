@@ -9,7 +9,7 @@ use crate::limits::LOOK_MIN;
 use crate::notification::Condition;
 use crate::observation::Lifecycle;
 use crate::policy::ReplaceBy;
-use crate::record::{Phase, Proving, Retiring, Surge, SurgeMethod, WithdrawReason};
+use crate::record::{CancelReason, Phase, Retiring, Surge, SurgeMethod, Verifying};
 
 pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
     retiring.terminated |= draft.outcomes_for(context.id).any(|outcome| {
@@ -25,7 +25,7 @@ pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retir
             return Step::Stay(Phase::Retiring(retiring));
         }
         let Retiring { surge, successor, .. } = retiring;
-        return give_up(context, surge, Some(successor), WithdrawReason::DriftedGone);
+        return give_up(context, surge, Some(successor), CancelReason::DriftedGone);
     }
     let Some(drifted) = context.group.member(context.id).filter(|_| !is_set_aside) else {
         return Step::End(End::Replaced { successor: retiring.successor, surge: retiring.surge });
@@ -57,7 +57,7 @@ pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retir
         let why =
             format!("the drifted instance could not be terminated within {:#}", retiring.surge.policy.drain_deadline);
         let Retiring { surge, successor, .. } = retiring;
-        return give_up(context, surge, Some(successor), WithdrawReason::Failed(why.into()));
+        return give_up(context, surge, Some(successor), CancelReason::Failed(why.into()));
     }
     end_drifted(draft, context, retiring)
 }
@@ -76,7 +76,7 @@ fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: R
     if let Some(why) = why {
         let why = format!("{} {why}", retiring.successor);
         let Retiring { surge, successor, .. } = retiring;
-        return Step::To(Phase::Proving(Proving { surge, successor, healthy_since: None }), why);
+        return Step::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
     }
     if let Some(waiting) = floor(draft, context, &retiring.surge, context.id) {
         draft.waits(context.id, waiting);

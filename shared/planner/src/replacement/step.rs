@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::drift::Recurrence;
 use crate::ids::{InstanceId, RuleName, Zone};
 use crate::observation::{Group, Member};
-use crate::record::{Phase, Surge, WithdrawReason};
+use crate::record::{CancelReason, Phase, Surge};
 use crate::waiting::Waiting;
 
 /// What becomes of a phase in one look.
@@ -23,7 +23,7 @@ pub(crate) enum End {
         successor: InstanceId,
         surge: Surge,
     },
-    Withdrawn(WithdrawReason),
+    Cancelled(CancelReason),
     /// Nothing proved itself in the place of the drifted one, which is gone.
     NotRefilled,
 }

@@ -93,11 +93,11 @@ fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
         let is_allowed = match role {
             Role::Drifted => {
                 let known = record.replacements.get(instance).map(Replacement::phase);
-                matches!(known, Some(Phase::Retiring(_) | Phase::Vacating(_)))
+                matches!(known, Some(Phase::Retiring(_) | Phase::Terminating(_)))
             }
             Role::Quarantined => record.quarantined.contains_key(instance),
             Role::Surplus => record.replacements.values().any(|known| {
-                matches!(known.phase(), Phase::Withdrawing(_)) && known.phase().successor() == Some(instance)
+                matches!(known.phase(), Phase::Cancelling(_)) && known.phase().successor() == Some(instance)
             }),
         };
         assert!(is_allowed, "{action:?}");

@@ -46,7 +46,7 @@ fn a_successor_on_trial_is_not_counted() {
     stage.drift_under(successor, "sg-closed");
     stage.look();
     assert!(!stage.record().conditions.contains_key("breaker-open"));
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn it_is_announced_once_with_the_rules_and_when_it_is_over() {
 }
 
 #[test]
-fn a_surge_under_way_is_withdrawn_when_it_opens() {
-    for phase in ["proving", "retiring"] {
-        let (mut stage, successor) = if phase == "proving" { Stage::proving(8) } else { Stage::retiring(8) };
+fn a_surge_under_way_is_cancelled_when_it_opens() {
+    for phase in ["verifying", "retiring"] {
+        let (mut stage, successor) = if phase == "verifying" { Stage::verifying(8) } else { Stage::retiring(8) };
         stage.drift(2);
         stage.drift(3);
         stage.settle();
@@ -105,7 +105,7 @@ fn it_does_not_close_because_config_did_not_answer() {
 
 #[test]
 fn a_drifted_successor_that_stays_is_counted_before_the_next_surge_begins() {
-    let (mut stage, successor) = Stage::proving(4);
+    let (mut stage, successor) = Stage::verifying(4);
     stage.tag("breaker", "50%");
     stage.drift(2);
     stage.drift_under(successor.clone(), "sg-closed");

@@ -51,9 +51,9 @@ fn compliant_before_the_launch_and_someone_scaled_out() {
 }
 
 #[test]
-fn compliant_while_proving() {
-    let (stage, _) = Stage::proving(3);
-    check(stage, "proving", 3);
+fn compliant_while_verifying() {
+    let (stage, _) = Stage::verifying(3);
+    check(stage, "verifying", 3);
     let (mut stage, successor) = Stage::serving(3);
     stage.comply(1);
     let decision = stage.look();
@@ -62,7 +62,7 @@ fn compliant_while_proving() {
             if *instance == successor)
     };
     assert!(decision.actions.iter().any(surplus), "{:?}", decision.actions);
-    check(stage, "withdrawing", 3);
+    check(stage, "cancelling", 3);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
     let decision = launching.look_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
-    for stage in [launching, launched, Stage::proving(4).0, Stage::retiring(4).0] {
+    for stage in [launching, launched, Stage::verifying(4).0, Stage::retiring(4).0] {
         for by_tag in [true, false] {
             let mut stage = stage.clone();
             let phase = stage.phase(1);
@@ -115,7 +115,7 @@ fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is
     stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
     stage.look();
     stage.look();
-    assert_eq!(stage.phase(1), "withdrawing");
+    assert_eq!(stage.phase(1), "cancelling");
     assert!(stage.has(&successor));
     stage.wait(mins(30));
     stage.settle();
@@ -142,11 +142,11 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
     let decision = launching.look_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
-    let proving = Stage::proving(4).0;
-    let mut serving = proving.clone();
+    let verifying = Stage::verifying(4).0;
+    let mut serving = verifying.clone();
     serving.arrive();
     serving.look();
-    for stage in [debouncing, launching, launched, proving, serving, Stage::retiring(4).0] {
+    for stage in [debouncing, launching, launched, verifying, serving, Stage::retiring(4).0] {
         let phase = stage.phase(1);
         let after = taken(&stage, CapacityChange::Keep);
         after.assert_clean(4);
@@ -189,7 +189,7 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
 
 #[test]
 fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
-    let (mut stage, successor) = Stage::proving(1);
+    let (mut stage, successor) = Stage::verifying(1);
     stage.held_back.insert(successor.clone());
     stage.take(&id(1), CapacityChange::Keep);
     stage.leave();
@@ -215,7 +215,7 @@ fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     stage.sick.insert(id(1));
     stage.wait(mins(20 + 30));
     stage.look();
-    assert_eq!(stage.phase(1), "withdrawing");
+    assert_eq!(stage.phase(1), "cancelling");
     let decision = stage.look();
     assert!(
         decision.actions.iter().all(|action| !matches!(action, Action::Terminate { .. })),

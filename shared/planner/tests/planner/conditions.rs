@@ -54,7 +54,7 @@ fn what_keeps_a_fleet_from_working_is_told_once_and_again_after_a_day_and_when_i
 #[test]
 fn work_under_way_ends_under_the_policy_that_it_was_admitted_with() {
     for (key, value) in [("debounce", "soon"), ("rules", "sg-closed;sg-clsoed"), ("launch-deadline", "1s")] {
-        let (mut stage, successor) = Stage::proving(8);
+        let (mut stage, successor) = Stage::verifying(8);
         stage.drift(2);
         stage.tag(key, value);
         stage.wait(mins(6));
@@ -113,7 +113,7 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
     let mut observed = Stage::drifted(3, &[1]);
     observed.tag("mode", "observe");
     observed.look();
-    for mut stage in [blocked, observed, Stage::proving(3).0, Stage::retiring(3).0] {
+    for mut stage in [blocked, observed, Stage::verifying(3).0, Stage::retiring(3).0] {
         stage.facts.push(driftless_testkit::report(
             1,
             "sg-closed",

@@ -125,10 +125,10 @@ fn an_alarm_that_is_over_clears_the_instance() {
     stage.wait(mins(5));
     stage.look();
     stage.look();
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.tag("alarms", "web-5xx");
     stage.look();
-    assert_eq!(stage.phase(1), "proving", "it was admitted under an alarm that still rings");
+    assert_eq!(stage.phase(1), "verifying", "it was admitted under an alarm that still rings");
     stage.alarm("disk-1", AlarmState::Ok, &[1]);
     stage.settle_clean(8);
     assert!(stage.has(&id(1)));

@@ -105,7 +105,7 @@ fn a_compliant_report_that_the_read_trails_stops_a_surge_under_way() {
         stage.tag(key, value);
         stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
         stage.look();
-        assert_eq!(stage.phase(1), "withdrawing", "policy: {policy}");
+        assert_eq!(stage.phase(1), "cancelling", "policy: {policy}");
         stage.comply(1);
         stage.settle_clean(3);
         assert_eq!(stage.terminated(), [successor], "policy: {policy}");
@@ -194,7 +194,7 @@ fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
     stage.settle_clean(3);
     assert!(stage.has(&id(1)) && stage.acted.is_empty());
 
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     stage.tag("rules", OTHER_RULE);
     stage.settle_clean(3);
     assert!(stage.has(&successor) && !stage.has(&id(1)));

@@ -3,21 +3,21 @@
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
 use driftless_planner::notification::News;
 use driftless_planner::observation::LaunchFailure;
-use driftless_planner::record::{Phase, StopReason, WithdrawReason};
+use driftless_planner::record::{CancelReason, Phase, StopReason};
 use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, Stage, around, id, mins, secs};
 
 #[test]
 fn a_successor_that_never_serves_goes_at_the_launch_deadline() {
-    for (waited, phase) in around(mins(20)).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
-        let (mut stage, successor) = Stage::proving(3);
+    for (waited, phase) in around(mins(20)).into_iter().zip(["verifying", "cancelling", "cancelling"]) {
+        let (mut stage, successor) = Stage::verifying(3);
         stage.arrive();
         stage.sick.insert(successor.clone());
         stage.look();
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
-        assert_eq!(stage.terminated().contains(&successor), phase == "withdrawing");
+        assert_eq!(stage.terminated().contains(&successor), phase == "cancelling");
     }
 }
 
@@ -70,7 +70,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     assert_eq!(stage.phase(1), "stopped");
     assert_eq!(stage.done(), ["launch", "launch", "launch"]);
     let started = "replacement-started";
-    assert_eq!(stage.kinds(), [started, "withdrawn", started, "withdrawn", started, "stopped"]);
+    assert_eq!(stage.kinds(), [started, "cancelled", started, "cancelled", started, "stopped"]);
     let page = stage.told.last().unwrap();
     let News::Stopped { why: StopReason::Failures, failures, .. } = &page.news else { panic!("{page:?}") };
     assert_eq!(failures.len(), 3);
@@ -112,9 +112,9 @@ fn a_successor_that_auto_scaling_takes_away_is_a_failure_also_where_it_is_gone_b
         }
         stage.look();
         let phase = &stage.replacement(1).unwrap().phase();
-        let is_failed = |because: &WithdrawReason| matches!(because, WithdrawReason::Failed(_));
+        let is_failed = |because: &CancelReason| matches!(because, CancelReason::Failed(_));
         assert!(
-            matches!(phase, Phase::Withdrawing(withdrawing) if is_failed(&withdrawing.because)),
+            matches!(phase, Phase::Cancelling(cancelling) if is_failed(&cancelling.because)),
             "seen leaving: {is_seen_leaving}: {phase:?}"
         );
         stage.comply(1);
@@ -125,11 +125,11 @@ fn a_successor_that_auto_scaling_takes_away_is_a_failure_also_where_it_is_gone_b
 
 #[test]
 fn a_successor_that_is_not_listed_yet_is_waited_for() {
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     let listed = stage.group().members.pop().unwrap();
     assert_eq!(listed.id, successor);
     stage.look();
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.group().members.push(listed);
     stage.settle_clean(3);
 }
@@ -140,7 +140,7 @@ fn a_successor_that_fails_while_the_old_one_waits_for_its_end_must_prove_itself_
     stage.sick.insert(successor);
     let decision = stage.look();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.sick.clear();
     stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
@@ -205,7 +205,7 @@ fn a_drain_that_lasts_too_long_is_told() {
 
 #[test]
 fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadline() {
-    for (waited, phase) in around(mins(30)).into_iter().zip(["retiring", "withdrawing", "withdrawing"]) {
+    for (waited, phase) in around(mins(30)).into_iter().zip(["retiring", "cancelling", "cancelling"]) {
         let (mut stage, successor) = Stage::retiring(3);
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
         stage.wait(waited);
@@ -241,7 +241,7 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
     stage.scale_to(4);
     stage.look();
     stage.look();
-    assert_eq!(stage.phase(1), "withdrawing");
+    assert_eq!(stage.phase(1), "cancelling");
     stage.settle();
     assert_eq!(stage.terminated(), []);
     assert_eq!(stage.desired(), 4);
@@ -259,7 +259,7 @@ fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
         stage.launches = false;
         stage.scale_to(4);
         stage.look();
-        assert_eq!(stage.phase(2), "withdrawing");
+        assert_eq!(stage.phase(2), "cancelling");
         stage.wait(waited);
         stage.launches = true;
         stage.scale_to(4);
@@ -278,7 +278,7 @@ fn what_somebody_wants_beside_a_refused_launch_is_left_to_them_until_it_comes() 
     stage.scale_to(4);
     stage.look();
     stage.look();
-    assert_eq!((stage.phase(1), stage.desired()), ("withdrawing", 4));
+    assert_eq!((stage.phase(1), stage.desired()), ("cancelling", 4));
     stage.launches = true;
     stage.scale_to(4);
     stage.settle();

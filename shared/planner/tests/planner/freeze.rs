@@ -49,8 +49,8 @@ fn a_freeze_holds_a_launch_that_was_not_acted_on() {
 
 #[test]
 fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
-    let (mut stage, _) = Stage::proving(3);
-    let Phase::Proving(before) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
+    let (mut stage, _) = Stage::verifying(3);
+    let Phase::Verifying(before) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
     stage.wait(mins(2));
     stage.freezes.push(freeze(stage.now, None));
     stage.look();
@@ -60,7 +60,7 @@ fn a_freeze_holds_the_proof_and_the_deadline_moves_by_as_long() {
     assert!(stage.terminated().is_empty());
     stage.freezes.clear();
     stage.look();
-    let Phase::Proving(after) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
+    let Phase::Verifying(after) = stage.replacement(1).unwrap().phase().clone() else { panic!() };
     assert_eq!(after.surge.deadline, before.surge.deadline + mins(90));
     stage.settle_clean(3);
 }
@@ -76,7 +76,7 @@ fn a_successor_that_failed_during_the_freeze_must_prove_itself_again() {
     stage.wait(mins(10));
     stage.freezes.clear();
     stage.look();
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.wait(mins(1));
     stage.look();
     assert_eq!(stage.phase(1), "retiring");

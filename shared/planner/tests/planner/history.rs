@@ -21,15 +21,15 @@ fn changes() -> Vec<(Change, &'static str, &'static str)> {
     let setting = "ledger: MaxSize of app (had 4)";
     vec![
         (
-            Change::Evidence { instance: id(1), phase: PhaseKind::Proving, kept: Box::new(evidence()) },
-            "proving",
+            Change::Evidence { instance: id(1), phase: PhaseKind::Verifying, kept: Box::new(evidence()) },
+            "verifying",
             "evidence",
         ),
-        (Change::SurplusKept { instance: id(1) }, "withdrawing", "surplus kept"),
+        (Change::SurplusKept { instance: id(1) }, "cancelling", "surplus kept"),
         (Change::Quarantine { instance: id(1), is_kept: true }, "replaced", "quarantined"),
         (Change::Quarantine { instance: id(1), is_kept: false }, "quarantined", "let go"),
         (Change::Finding { instance: id(1) }, "", "shown"),
-        (Change::CutoverWaits { phase: CutoverPhaseKind::Retiring }, "retiring-old", "waiting"),
+        (Change::CutoverWaits { phase: CutoverPhaseKind::Retiring }, "retiring", "waiting"),
         (Change::Condition { key: "preflight".to_owned(), is_over: false }, "", "preflight"),
         (Change::Condition { key: "awaiting-approval".to_owned(), is_over: true }, "awaiting-approval", "over"),
         (Change::RuleBreaker { is_open: true }, "", "rule breaker open"),
@@ -93,20 +93,20 @@ fn an_entry_whose_words_no_kind_says_is_refused_with_them() {
     };
     for (kind, from, to) in [
         ("replacement", "launching", "lunching"),
-        ("replacement", "lunching", "proving"),
+        ("replacement", "lunching", "verifying"),
         ("cutover", "queued", "launching"),
         ("condition", "preflight", "under"),
         ("command", "abort", "perhaps"),
         ("setting", "MaxSize", "done"),
         ("image", "ami-1", "vetoed"),
-        ("evidence", "proving", "evidence"),
+        ("evidence", "verifying", "evidence"),
         ("adoption", "", "version 2"),
     ] {
         let error = serde_json::from_value::<HistoryEntry>(stored(kind, from, to, json!(id(1)))).unwrap_err();
         let words = format!("a history entry of kind {kind} goes from {from:?} to {to:?}, which no such entry does");
         assert_eq!(error.to_string(), words);
     }
-    let without = stored("replacement", "launching", "proving", Value::Null);
+    let without = stored("replacement", "launching", "verifying", Value::Null);
     assert!(serde_json::from_value::<HistoryEntry>(without).is_err(), "of which instance?");
 }
 
@@ -152,7 +152,7 @@ fn a_phase_is_stored_by_the_word_that_is_shown_and_the_word_of_the_first_version
         assert_eq!(serde_json::to_value(outcome).unwrap(), json!(outcome.name()));
     }
     let old: CutoverPhase = serde_json::from_value(json!("retiring")).unwrap();
-    assert_eq!(old.name(), "retiring-old");
+    assert_eq!(old.name(), "retiring");
     let mut stored = serde_json::to_value(&seen[&CutoverPhaseKind::Retiring]).unwrap();
     stored["phase"] = json!("retiring");
     let read: Cutover = serde_json::from_value(stored).unwrap();
@@ -162,7 +162,7 @@ fn a_phase_is_stored_by_the_word_that_is_shown_and_the_word_of_the_first_version
 
 #[test]
 fn a_step_is_read_by_its_word_whether_it_is_a_phase_or_an_end() {
-    assert_eq!("proving".parse(), Ok(ReplacementStep::Enters(PhaseKind::Proving)));
+    assert_eq!("verifying".parse(), Ok(ReplacementStep::Enters(PhaseKind::Verifying)));
     assert_eq!("replaced".parse::<ReplacementStep>().unwrap().phase(), None);
     assert!("done".parse::<ReplacementStep>().is_err());
     let words = REPLACEMENT.iter().flat_map(|(_, steps)| *steps);

@@ -19,7 +19,7 @@ fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {
 #[test]
 fn a_successor_may_take_as_long_as_the_hooks_and_the_warm_up() {
     for (hooks, deadline) in [(mins(18), mins(20)), (mins(19), mins(20)), (mins(20), mins(21)), (mins(60), mins(61))] {
-        for (waited, phase) in around(deadline).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
+        for (waited, phase) in around(deadline).into_iter().zip(["verifying", "cancelling", "cancelling"]) {
             assert_eq!(after(hooks, waited), phase, "{hooks:?} {waited:?}");
         }
     }

@@ -3,7 +3,7 @@
 use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, Message, News, Notification, SUBJECT_LENGTH_MAX};
 use driftless_planner::record::{
-    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, StopReason, WithdrawReason,
+    CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, StopReason,
 };
 use driftless_planner::text::{ForeignText, LENGTH_MAX};
 use driftless_testkit::{id, image_id, mins, t0, version};
@@ -55,12 +55,8 @@ fn saying(words: &str) -> Vec<News> {
             goes_first: false,
         },
         News::SurplusKept { instance: id(1), why: text() },
-        News::Withdrawn {
-            instance: id(1),
-            because: WithdrawReason::Protected { by: text() },
-            next_attempt: Some(t0()),
-        },
-        News::Withdrawn { instance: id(1), because: WithdrawReason::Failed(text()), next_attempt: None },
+        News::Cancelled { instance: id(1), because: CancelReason::Protected { by: text() }, next_attempt: Some(t0()) },
+        News::Cancelled { instance: id(1), because: CancelReason::Failed(text()), next_attempt: None },
         News::RollingBack { candidate: candidate(CandidateReason::Redeploy { actor: text() }), why: text() },
         News::CutoverEnded {
             candidate: candidate(CandidateReason::Image),

@@ -118,7 +118,7 @@ fn a_raise_over_what_someone_wrote_meanwhile_is_put_back_to_theirs() {
 
 #[test]
 fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
-    let (mut stage, _) = Stage::proving(3);
+    let (mut stage, _) = Stage::verifying(3);
     stage.arrive();
     stage.scripted.insert("protect", ActionResult::Busy("throttled".into()));
     stage.look();

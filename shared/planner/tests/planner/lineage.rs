@@ -56,7 +56,7 @@ fn after_a_day_it_is_a_drift_of_its_own() {
 #[test]
 fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
     // The successor fails while it is still on trial: it goes again, and what it was to replace stays.
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     stage.drift_under(successor.clone(), RULE);
     stage.settle();
     assert!(stage.has(&id(1)) && !stage.has(&successor));
@@ -74,7 +74,7 @@ fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
 
 #[test]
 fn what_drifts_like_a_stopped_one_waits_for_a_person() {
-    let (mut stage, successor) = Stage::proving(8);
+    let (mut stage, successor) = Stage::verifying(8);
     stage.drift_under(successor, RULE);
     stage.settle();
     assert_eq!(stage.phase(1), "stopped");
@@ -93,8 +93,8 @@ fn what_drifts_like_a_stopped_one_waits_for_a_person() {
 
 #[test]
 fn a_successor_that_fails_for_less_than_the_debounce_is_waited_for() {
-    for (lasts, phase) in around(mins(5)).into_iter().zip(["proving", "withdrawing", "withdrawing"]) {
-        let (mut stage, successor) = Stage::proving(3);
+    for (lasts, phase) in around(mins(5)).into_iter().zip(["verifying", "cancelling", "cancelling"]) {
+        let (mut stage, successor) = Stage::verifying(3);
         stage.arrive();
         let found = Finding { recorded_at: stage.now, annotation: None };
         stage.compliance.get_mut(&rule(RULE)).unwrap().insert(successor, found);
@@ -124,7 +124,7 @@ fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
         stage.drift_under(id(101), RULE);
         stage.wait(mins(6));
         stage.look();
-        assert_eq!((stage.phase(1), stage.phase(101)), ("proving", "-"), "offered: {is_offered}");
+        assert_eq!((stage.phase(1), stage.phase(101)), ("verifying", "-"), "offered: {is_offered}");
         stage.settle();
         assert_eq!(stage.phase(1), "stopped");
         assert_eq!(stage.terminated(), [id(101)]);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use driftless_planner::notification::{self, News, Severity};
-use driftless_planner::record::{CandidateReason, CutoverOutcome, DriftReason, StopReason, WithdrawReason};
+use driftless_planner::record::{CancelReason, CandidateReason, CutoverOutcome, DriftReason, StopReason};
 use serde_json::{Map, Value, json};
 
 use crate::support::letters::{conditions, news, variants};
@@ -50,7 +50,7 @@ fn alternatives(pointer: &str, tag: &str) -> BTreeSet<String> {
 #[test]
 fn the_forms_in_which_reasons_are_published_have_the_words_in_which_they_are_sent() {
     assert_eq!(alternatives("/$defs/drift", ""), variants::<DriftReason>(""));
-    assert_eq!(alternatives("/$defs/withdrawal", ""), variants::<WithdrawReason>(""));
+    assert_eq!(alternatives("/$defs/withdrawal", ""), variants::<CancelReason>(""));
     assert_eq!(alternatives("/$defs/stop", ""), variants::<StopReason>(""));
     assert_eq!(alternatives("/$defs/candidate/properties/why", ""), variants::<CandidateReason>(""));
     assert_eq!(alternatives("/$defs/news/oneOf/8/properties/outcome", ""), variants::<CutoverOutcome>(""));

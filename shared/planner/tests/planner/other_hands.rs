@@ -8,7 +8,7 @@ use driftless_planner::observation::Lifecycle;
 #[test]
 fn a_scale_out_during_a_surge_is_preserved() {
     for scaled in [5, 6] {
-        let (mut stage, successor) = Stage::proving(3);
+        let (mut stage, successor) = Stage::verifying(3);
         stage.scale_to(scaled);
         stage.settle_clean(scaled - 1);
         assert!(stage.has(&successor));
@@ -18,8 +18,8 @@ fn a_scale_out_during_a_surge_is_preserved() {
 
 #[test]
 fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
-    for phase in ["proving", "serving", "retiring"] {
-        let (mut stage, successor) = if phase == "retiring" { Stage::retiring(3) } else { Stage::proving(3) };
+    for phase in ["verifying", "serving", "retiring"] {
+        let (mut stage, successor) = if phase == "retiring" { Stage::retiring(3) } else { Stage::verifying(3) };
         if phase == "serving" {
             stage.arrive();
             stage.look();
@@ -45,7 +45,7 @@ fn a_scale_out_before_a_launch_that_fails_is_preserved() {
 
 #[test]
 fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     stage.comply(1);
     stage.look();
     stage.scale_to(5);
@@ -54,8 +54,8 @@ fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
 }
 
 #[test]
-fn the_answer_to_the_withdrawal_is_lost_and_it_is_still_done_once() {
-    let (mut stage, successor) = Stage::proving(3);
+fn the_answer_to_the_cancellation_is_lost_and_it_is_still_done_once() {
+    let (mut stage, successor) = Stage::verifying(3);
     stage.scale_to(6);
     stage.comply(1);
     stage.look();
@@ -66,7 +66,7 @@ fn the_answer_to_the_withdrawal_is_lost_and_it_is_still_done_once() {
 
 #[test]
 fn a_scale_in_that_takes_the_successor_with_its_capacity_leaves_nothing_to_take_back() {
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     stage.take(&successor, CapacityChange::Decrement);
     stage.look();
     stage.comply(1);
@@ -82,7 +82,7 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
     stage.wait(mins(1));
     // Only two of three would serve without the drifted one: the attempt ends at its deadline.
     stage.look();
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.wait(mins(20));
     stage.look();
     stage.look();

@@ -56,7 +56,7 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
 
 #[test]
 fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_the_ledger_knows_it() {
-    let (mut stage, successor) = Stage::proving(3);
+    let (mut stage, successor) = Stage::verifying(3);
     assert!(stage.look().actions.is_empty(), "a pending instance cannot be protected");
     stage.arrive();
     let decision = stage.look();
@@ -68,7 +68,7 @@ fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_the_ledger
 
 #[test]
 fn the_successor_must_serve_for_the_whole_warm_up() {
-    for (waited, phase) in around(mins(1)).into_iter().zip(["proving", "retiring", "retiring"]) {
+    for (waited, phase) in around(mins(1)).into_iter().zip(["verifying", "retiring", "retiring"]) {
         let (mut stage, _) = Stage::serving(3);
         stage.wait(waited);
         stage.look();
@@ -87,7 +87,7 @@ fn the_warm_up_starts_again_when_the_successor_fails_in_between() {
     stage.look();
     stage.wait(secs(59));
     stage.look();
-    assert_eq!(stage.phase(1), "proving");
+    assert_eq!(stage.phase(1), "verifying");
     stage.wait(secs(1));
     stage.look();
     assert_eq!(stage.phase(1), "retiring");
@@ -96,8 +96,8 @@ fn the_warm_up_starts_again_when_the_successor_fails_in_between() {
 #[test]
 fn nothing_is_terminated_that_would_leave_fewer_than_the_floor() {
     // 90 % of 10 are 9: the successor and 8, 9 or 10 others serve without the drifted one.
-    for (sick, phase) in [(2, "proving"), (1, "retiring"), (0, "retiring")] {
-        let (mut stage, _) = Stage::proving(10);
+    for (sick, phase) in [(2, "verifying"), (1, "retiring"), (0, "retiring")] {
+        let (mut stage, _) = Stage::verifying(10);
         stage.arrive();
         stage.sick = (5..5 + sick).map(id).collect();
         stage.look();
@@ -170,7 +170,7 @@ fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
         .filter(|entry| entry.instance() == Some(&id(1)))
         .map(|entry| entry.to().into_owned())
         .collect();
-    assert_eq!(phases, ["launching", "proving", "evidence", "retiring", "replaced"]);
+    assert_eq!(phases, ["launching", "verifying", "evidence", "retiring", "replaced"]);
 }
 
 #[test]

@@ -17,13 +17,13 @@ fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
 }
 
 /// The drifted instance is gone, and nothing has come into its place.
-fn refilling(size: u32, numbers: &[u32]) -> Stage {
+fn launching_after(size: u32, numbers: &[u32]) -> Stage {
     let mut stage = drifted(size, numbers, "50%");
     stage.launches = false;
     stage.look();
     stage.look();
     stage.leave();
-    assert_eq!(stage.phase(numbers[0]), "refilling");
+    assert_eq!(stage.phase(numbers[0]), "launching-after");
     stage
 }
 
@@ -41,14 +41,14 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
         panic!("{:?}", start.actions)
     };
     assert_eq!(*instance, id(1));
-    assert_eq!(stage.phase(1), "vacating");
+    assert_eq!(stage.phase(1), "terminating");
     let News::ReplacementStarted { goes_first: true, .. } = &stage.told[0].news else { panic!("{:?}", stage.told) };
     stage.look();
-    assert_eq!(stage.phase(1), "refilling");
+    assert_eq!(stage.phase(1), "launching-after");
     stage.arrive();
     stage.leave();
     stage.look();
-    for (waited, phase) in around(mins(1)).into_iter().zip(["refilling", "-", "-"]) {
+    for (waited, phase) in around(mins(1)).into_iter().zip(["launching-after", "-", "-"]) {
         let mut stage = stage.clone();
         stage.wait(waited);
         stage.look();
@@ -63,7 +63,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
 fn what_a_person_protects_before_it_goes_stays() {
     let mut stage = drifted(3, &[1], "60%");
     stage.look_and_crash();
-    assert_eq!(stage.phase(1), "vacating");
+    assert_eq!(stage.phase(1), "terminating");
     stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
     stage.settle();
     assert!(stage.has(&id(1)));
@@ -153,7 +153,7 @@ fn what_is_terminated_is_not_terminated_again_while_the_describe_trails() {
     stage.wait(secs(2));
     let again = stage.look();
     assert!(again.actions.is_empty(), "{:?}", again.actions);
-    assert_eq!(stage.phase(1), "vacating");
+    assert_eq!(stage.phase(1), "terminating");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn drift_that_is_over_before_it_went_keeps_it() {
     stage.outcomes.clear();
     stage.settle_clean(3);
     assert!(stage.has(&id(1)));
-    assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
+    assert_eq!(stage.kinds(), ["replacement-started", "cancelled"]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
     stage.wait(mins(60));
     let held = stage.look();
     assert!(held.actions.is_empty());
-    assert_eq!(stage.phase(1), "vacating");
+    assert_eq!(stage.phase(1), "terminating");
     stage.freezes.clear();
     stage.settle_clean(3);
     assert!(!stage.has(&id(1)));
@@ -188,8 +188,8 @@ fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
 #[test]
 fn where_nothing_comes_into_the_place_a_person_is_called() {
     // The drain deadline and the launch deadline together: 30 and 20 minutes.
-    for (waited, phase) in around(mins(50)).into_iter().zip(["refilling", "stopped", "stopped"]) {
-        let mut stage = refilling(3, &[1]);
+    for (waited, phase) in around(mins(50)).into_iter().zip(["launching-after", "stopped", "stopped"]) {
+        let mut stage = launching_after(3, &[1]);
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
@@ -200,7 +200,7 @@ fn where_nothing_comes_into_the_place_a_person_is_called() {
 
 #[test]
 fn a_newcomer_that_never_serves_is_no_refill() {
-    let mut stage = refilling(3, &[1]);
+    let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
     stage.arrive();
@@ -214,15 +214,15 @@ fn a_newcomer_that_never_serves_is_no_refill() {
 
 #[test]
 fn a_place_that_someone_took_away_needs_no_refill() {
-    let mut stage = refilling(3, &[1]);
+    let mut stage = launching_after(3, &[1]);
     stage.scale_to(2);
     stage.settle_clean(2);
-    assert_eq!(stage.kinds(), ["replacement-started", "withdrawn"]);
+    assert_eq!(stage.kinds(), ["replacement-started", "cancelled"]);
 }
 
 #[test]
 fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
-    let mut stage = refilling(8, &[1, 2]);
+    let mut stage = launching_after(8, &[1, 2]);
     stage.tag("budget", "2");
     let message = "We currently do not have sufficient m5.large capacity (InsufficientInstanceCapacity)";
     let failure = LaunchFailure { at: stage.now, message: message.into() };
@@ -277,7 +277,7 @@ fn while_nothing_takes_its_place_no_other_goes() {
 
 #[test]
 fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replaced_itself() {
-    let mut stage = refilling(3, &[1]);
+    let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
     stage.arrive();
@@ -309,18 +309,18 @@ fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
 }
 
 /// One that is about to go first, which AWS is too busy to take.
-fn vacating() -> Stage {
+fn terminating() -> Stage {
     let mut stage = drifted(10, &[1], "80%");
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
     stage.look();
-    assert_eq!(stage.phase(1), "vacating");
+    assert_eq!(stage.phase(1), "terminating");
     stage
 }
 
 #[test]
 fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
-    for (waited, phase) in around(mins(20)).into_iter().zip(["vacating", "blocked", "blocked"]) {
-        let mut stage = vacating();
+    for (waited, phase) in around(mins(20)).into_iter().zip(["terminating", "blocked", "blocked"]) {
+        let mut stage = terminating();
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
@@ -333,7 +333,7 @@ fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
 
 #[test]
 fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
-    let mut stage = vacating();
+    let mut stage = terminating();
     for number in [2, 3] {
         stage.sick.insert(id(number));
     }

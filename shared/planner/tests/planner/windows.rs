@@ -129,20 +129,20 @@ fn a_range_in_the_hour_that_spring_skips_waits_for_the_next_week() {
 
 #[test]
 fn what_was_to_go_first_stays_when_the_window_closes_before_it_went() {
-    for (waited, phase) in around(mins(55)).into_iter().zip(["vacating", "blocked", "blocked"]) {
+    for (waited, phase) in around(mins(55)).into_iter().zip(["terminating", "blocked", "blocked"]) {
         let mut stage = drifted_at("2026-11-20T12:05:00Z", "Fri 12:00-13:00 UTC");
         stage.tag("replace", "terminate-first");
         stage.tag("min-healthy", "60%");
         stage.tag("launch-deadline", "2h");
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
         stage.look();
-        assert_eq!(stage.phase(1), "vacating");
+        assert_eq!(stage.phase(1), "terminating");
         stage.wait(waited);
         stage.look();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         assert!(stage.has(&id(1)));
         assert!(stage.replacement(1).unwrap().failures.is_empty(), "it is nobody's failure");
-        if phase == "vacating" {
+        if phase == "terminating" {
             continue;
         }
         stage.scripted.clear();

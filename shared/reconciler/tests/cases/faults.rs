@@ -14,19 +14,19 @@ use crate::support::{
 };
 
 /// Lets it go on until the successor of the drifted instance is about to have proven itself.
-fn proving(world: &World) {
+fn verifying(world: &World) {
     drifted(world, 1);
     world.run_until(|world| {
         let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
         matches!(record.and_then(|record| record.replacements.get(&instance(1))).map(Replacement::phase),
-            Some(Phase::Proving(proving)) if proving.healthy_since.is_some())
+            Some(Phase::Verifying(verifying)) if verifying.healthy_since.is_some())
     });
 }
 
 #[test]
 fn a_desired_capacity_that_another_hand_changed_in_between_is_not_acted_on_and_decided_anew() {
     let world = app();
-    proving(&world);
+    verifying(&world);
     let (reads, looks) = (world.count(GROUP), world.count("load"));
     // Between the decision and the write someone scales out, where the live values are read again.
     world.before(GROUP, 0, |world| {
@@ -58,7 +58,7 @@ fn a_maximum_that_another_hand_changed_in_between_is_not_written() {
 #[test]
 fn an_instance_that_is_gone_is_success() {
     let world = app();
-    proving(&world);
+    verifying(&world);
     // Someone terminates it, with decrement, right before we would.
     world.before(GROUP, 0, |world| {
         world.cloud.kill(&instance(1));
@@ -74,7 +74,7 @@ fn an_instance_that_is_gone_is_success() {
 #[test]
 fn a_call_that_answers_gone_is_success() {
     let world = app();
-    proving(&world);
+    verifying(&world);
     world.before("terminate", 0, |world| someone_terminates(world, 1));
     world.deliver_all();
     assert_eq!(world.count("terminate"), 1);
@@ -116,7 +116,7 @@ fn a_group_that_refuses_for_ever_does_not_make_the_loop_hot() {
 #[test]
 fn a_fleet_whose_groups_are_gone_does_not_make_the_loop_hot() {
     let world = app();
-    proving(&world);
+    verifying(&world);
     world.lock().cloud.remove_group(&group_name());
     world.pass(SignedDuration::from_mins(5));
     let runs = world.count("acquire");
@@ -127,7 +127,7 @@ fn a_fleet_whose_groups_are_gone_does_not_make_the_loop_hot() {
 #[test]
 fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_attempt() {
     let world = app();
-    proving(&world);
+    verifying(&world);
     let successor = world.launched().pop().unwrap();
     world.lock().cloud.kill(&successor);
     world.deliver_all();

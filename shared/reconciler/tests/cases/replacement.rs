@@ -141,13 +141,13 @@ fn may_plan(world: &State, write: &str) -> bool {
     let replacement = record.and_then(|record| record.replacements.get(&instance(1)));
     replacement.is_some_and(|replacement| match replacement.phase() {
         Phase::Debouncing => write == "launch",
-        Phase::Proving(_) => write == "terminate",
+        Phase::Verifying(_) => write == "terminate",
         Phase::Blocked(_)
         | Phase::Launching(_)
         | Phase::Retiring(_)
-        | Phase::Vacating(_)
-        | Phase::Refilling(_)
-        | Phase::Withdrawing(_)
+        | Phase::Terminating(_)
+        | Phase::LaunchingAfter(_)
+        | Phase::Cancelling(_)
         | Phase::Stopped(_) => false,
     })
 }

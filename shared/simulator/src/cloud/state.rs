@@ -40,12 +40,7 @@ pub struct Ending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudEvent {
     /// Config changed its verdict.
-    Compliance {
-        instance: InstanceId,
-        rule: RuleName,
-        verdict: Verdict,
-        at: Timestamp,
-    },
+    Compliance { instance: InstanceId, rule: RuleName, verdict: Verdict, at: Timestamp },
     /// An alarm changed its state.
     Alarm {
         alarm: AlarmName,

@@ -68,11 +68,11 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         Phase::Blocked(_) => !is_observed(&replacement.group),
         Phase::Debouncing
         | Phase::Launching(_)
-        | Phase::Proving(_)
+        | Phase::Verifying(_)
         | Phase::Retiring(_)
-        | Phase::Vacating(_)
-        | Phase::Refilling(_)
-        | Phase::Withdrawing(_) => true,
+        | Phase::Terminating(_)
+        | Phase::LaunchingAfter(_)
+        | Phase::Cancelling(_) => true,
     });
     if let Some((instance, replacement)) = open {
         let what = format!("{instance} of {fleet} is {}", replacement.phase().name());

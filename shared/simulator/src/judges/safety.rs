@@ -58,8 +58,7 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     keeps_floor(world, function, group, instance, capacity)?;
     // A surplus that has drifted itself goes as a surplus.
     let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
-    let is_surplus =
-        launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Withdrawing(_))));
+    let is_surplus = launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
     if is_ours || is_surplus {
         return Ok(());
     }
@@ -137,9 +136,9 @@ fn keeps_floor(
         world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
     };
     let is_beside = |id: &InstanceId| {
-        let is_withdrawn = |work: &Replacement| matches!(work.phase(), Phase::Withdrawing(_));
+        let is_cancelled = |work: &Replacement| matches!(work.phase(), Phase::Cancelling(_));
         works(world).any(|(replaced, work)| {
-            work.phase().successor() == Some(id) && replaced != instance && (is_there(replaced) || is_withdrawn(work))
+            work.phase().successor() == Some(id) && replaced != instance && (is_there(replaced) || is_cancelled(work))
         })
     };
     let surplus = world

@@ -202,11 +202,11 @@ impl Look<'_> {
             Phase::Blocked(waiting) => Some(waiting.guard()),
             Phase::Debouncing => Some(GuardId::Debounce),
             Phase::Launching(_)
-            | Phase::Proving(_)
+            | Phase::Verifying(_)
             | Phase::Retiring(_)
-            | Phase::Vacating(_)
-            | Phase::Refilling(_)
-            | Phase::Withdrawing(_)
+            | Phase::Terminating(_)
+            | Phase::LaunchingAfter(_)
+            | Phase::Cancelling(_)
             | Phase::Stopped(_) => None,
         }
     }

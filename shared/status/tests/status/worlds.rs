@@ -110,13 +110,13 @@ fn stopped() -> Stage {
     stage
 }
 
-fn withdrawing() -> Stage {
-    let (mut stage, _) = Stage::proving(4);
+fn cancelling() -> Stage {
+    let (mut stage, _) = Stage::verifying(4);
     stage.comply(1);
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
     stage.look();
     stage.scripted.clear();
-    assert_eq!(stage.phase(1), "withdrawing");
+    assert_eq!(stage.phase(1), "cancelling");
     stage
 }
 
@@ -133,7 +133,7 @@ fn goes_first(phase: &str) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.tag("replace", "terminate-first");
     stage.tag("min-healthy", "70%");
-    if phase == "vacating" {
+    if phase == "terminating" {
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
     }
     stage.look();
@@ -212,11 +212,11 @@ pub(crate) fn all() -> Vec<(&'static str, Stage)> {
         ("debouncing", debouncing()),
         ("blocked", blocked()),
         ("launching", launching()),
-        ("proving", Stage::proving(4).0),
+        ("verifying", Stage::verifying(4).0),
         ("retiring", Stage::retiring(4).0),
-        ("withdrawing", withdrawing()),
-        ("vacating", goes_first("vacating")),
-        ("refilling", goes_first("refilling")),
+        ("cancelling", cancelling()),
+        ("terminating", goes_first("terminating")),
+        ("launching-after", goes_first("launching-after")),
         ("stopped", stopped()),
         ("quarantined", quarantined()),
         ("scaling", weighted_in("scaling")),
@@ -226,7 +226,7 @@ pub(crate) fn all() -> Vec<(&'static str, Stage)> {
         ("paused", paused()),
         ("baking", weighted_in("baking")),
         ("warm", weighted_in("warm")),
-        ("retiring-old", weighted_in("retiring-old")),
+        ("retiring", weighted_in("retiring")),
         ("rolling-back", rolling_back()),
         ("rolled-back", rolled_back()),
         ("needs-operator", needs_operator()),

@@ -13,7 +13,7 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
         // A replacement.
         "debouncing" if from.is_empty() => format!("drift: {why}; it must last for a while (debounce)"),
         "launching" => format!("{why}: a successor is launched beside it"),
-        "proving" => format!("{why}, which must prove itself"),
+        "verifying" => format!("{why}, which must prove itself"),
         "evidence" => "what was found is written down before the drifted one goes".to_owned(),
         "retiring" => format!("{why}: the drifted one may go"),
         "replaced" => format!("replaced: {}", why.split(" (").next().unwrap_or(why)),
@@ -27,7 +27,7 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
         "shifting" => format!("{why}: the next step of traffic"),
         "baking" => format!("{why}, and goes on being watched"),
         "warm" => format!("{why}: the old color is kept warm, so that going back is one write"),
-        "retiring-old" => format!("{why}: it may go"),
+        "retiring" => format!("{why}: it may go"),
         "done" => format!("done: {why}"),
         "vetoed" => format!("{from} is marked, with the evidence: it gets no traffic again"),
         "rolling-back" => format!("{}: the traffic goes back first, everything else comes later", beginning(why)),

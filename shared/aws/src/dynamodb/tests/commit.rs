@@ -22,7 +22,7 @@ fn ok_after(reasons: &[Value]) -> Canned {
 async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence() {
     let decision = Decision {
         next: Record { version: 8, ..full_record() },
-        history: vec![entry("launching"), entry("proving")],
+        history: vec![entry("launching"), entry("verifying")],
         notifications: vec![notification(0), notification(1)],
         ..decision()
     };
@@ -46,7 +46,7 @@ async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence()
     assert_eq!(journal["pk"], json!({"S": "JOURNAL#app"}));
     assert_eq!(journal["sk"], json!({"S": "1970-01-01T00:00:01.234Z#0000000008#001"}));
     assert_eq!(journal["expires_at"], json!({"N": (1 + 400 * 24 * 3600).to_string()}));
-    assert_eq!(journal["entry"]["M"]["to"], json!({"S": "proving"}));
+    assert_eq!(journal["entry"]["M"]["to"], json!({"S": "verifying"}));
     assert!(journal.get("more").is_none());
     let outbox = &parts[5]["Put"]["Item"];
     assert_eq!(outbox["notification"]["M"]["id"], json!({"S": "app-8-1"}));

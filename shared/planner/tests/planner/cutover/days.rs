@@ -53,7 +53,7 @@ fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
 #[test]
 fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
-        let mut stage = in_phase(3, "retiring-old");
+        let mut stage = in_phase(3, "retiring");
         stage.say(command.clone());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Done, "{command:?}");
     }
@@ -72,7 +72,7 @@ fn promoted_with(sick: usize) -> Stage {
 fn the_old_color_is_not_let_go_while_too_few_of_the_new_one_serve() {
     let mut stage = promoted_with(1);
     for _ in 0..10 {
-        assert_eq!(stage.cutover_phase(), Some("retiring-old"));
+        assert_eq!(stage.cutover_phase(), Some("retiring"));
         assert_eq!(color(&stage, Color::Blue).desired, 4);
         stage.step(secs(15));
     }

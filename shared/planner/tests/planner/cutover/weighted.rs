@@ -15,7 +15,7 @@ fn a_newer_image_takes_the_traffic_step_by_step_and_the_bounds_travel_with_it() 
     stage.publish(2);
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     let on_the_way = ["queued", "preflight", "preparing", "scaling", "verifying", "shifting"];
-    assert_eq!(phases(&stage), [&on_the_way[..], &["baking", "warm", "retiring-old", "done"]].concat());
+    assert_eq!(phases(&stage), [&on_the_way[..], &["baking", "warm", "retiring", "done"]].concat());
     assert_eq!(weights_written(&stage), [10, 50, 100]);
     is_at_rest(&stage, Color::Green, 4, (1, 9), (0, 0));
     let release = stage.record().release.clone().unwrap();

@@ -7,8 +7,8 @@ use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, News, Notification};
 use driftless_planner::policy::QUARANTINE_FOR;
 use driftless_planner::record::{
-    Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason, Tally,
-    WithdrawReason, WouldCutOver,
+    CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason,
+    Tally, WouldCutOver,
 };
 use driftless_planner::text::ForeignText;
 use jiff::{SignedDuration, Timestamp};
@@ -109,7 +109,7 @@ pub(crate) fn news() -> Vec<(String, News)> {
     let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
     let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
     let debugging = "protected by the tag driftless:protect: debugging".into();
-    let withdrawn = |because, next_attempt| News::Withdrawn { instance: id(1), because, next_attempt };
+    let cancelled = |because, next_attempt| News::Cancelled { instance: id(1), because, next_attempt };
     let mut all = vec![
         ("adopted".to_owned(), News::Adopted { release }),
         ("replacement-started".to_owned(), started(drift(), false)),
@@ -120,11 +120,11 @@ pub(crate) fn news() -> Vec<(String, News)> {
             "surplus-kept".to_owned(),
             News::SurplusKept { instance: id(101), why: "only 2 would serve, and the floor is 3".into() },
         ),
-        ("withdrawn-cleared".to_owned(), withdrawn(WithdrawReason::Cleared, None)),
-        ("withdrawn-gone".to_owned(), withdrawn(WithdrawReason::DriftedGone, None)),
-        ("withdrawn-breaker".to_owned(), withdrawn(WithdrawReason::BreakerOpen, None)),
-        ("withdrawn-protected".to_owned(), withdrawn(WithdrawReason::Protected { by: debugging }, None)),
-        ("withdrawn-failed".to_owned(), withdrawn(WithdrawReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
+        ("withdrawn-cleared".to_owned(), cancelled(CancelReason::Cleared, None)),
+        ("withdrawn-gone".to_owned(), cancelled(CancelReason::DriftedGone, None)),
+        ("withdrawn-breaker".to_owned(), cancelled(CancelReason::BreakerOpen, None)),
+        ("withdrawn-protected".to_owned(), cancelled(CancelReason::Protected { by: debugging }, None)),
+        ("withdrawn-failed".to_owned(), cancelled(CancelReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (
             "stopped-lineage".to_owned(),

@@ -5,129 +5,129 @@ use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member};
-use crate::record::{Phase, Refused, Replacement, Surge, WithdrawReason, Withdrawing};
+use crate::record::{CancelReason, Cancelling, Phase, Refused, Replacement, Surge};
 use crate::replacement::{Context, End, Step, floor, terminate};
 use crate::template::TemplateReference;
 
-pub(crate) fn withdraw(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
-    withdrawing.taken_back |= draft.input().outcomes.iter().any(|outcome| {
+pub(crate) fn cancel(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cancelling: Cancelling) -> Step {
+    cancelling.taken_back |= draft.input().outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
-            && (matches!(&outcome.action, Action::Terminate { instance, .. } if withdrawing.successor.as_ref() == Some(instance))
+            && (matches!(&outcome.action, Action::Terminate { instance, .. } if cancelling.successor.as_ref() == Some(instance))
                 || matches!(
                     &outcome.action,
                     Action::SetDesired { expected, desired, replaces, .. } if replaces == context.id && desired < expected
                 ))
     });
-    match withdrawing.successor.as_ref().and_then(|id| context.group.member(id)) {
+    match cancelling.successor.as_ref().and_then(|id| context.group.member(id)) {
         Some(member) if member.lifecycle == Lifecycle::Terminating => {
             // Known from here on, whatever others do to desired capacity until it is gone.
-            withdrawing.taken_back |= is_lowered(context, &withdrawing);
-            Step::Stay(Phase::Withdrawing(withdrawing))
+            cancelling.taken_back |= is_lowered(context, &cancelling);
+            Step::Stay(Phase::Cancelling(cancelling))
         }
         // Accepted, and the describe trails. It does so by seconds: what is still there at the deadline never went.
-        Some(_) if withdrawing.taken_back && context.now < withdrawing.deadline => {
-            Step::Stay(Phase::Withdrawing(withdrawing))
+        Some(_) if cancelling.taken_back && context.now < cancelling.deadline => {
+            Step::Stay(Phase::Cancelling(cancelling))
         }
-        Some(member) => withdraw_surplus(draft, context, withdrawing, member),
-        None if is_even(context, &withdrawing) => Step::End(End::Withdrawn(withdrawing.because)),
-        None => withdraw_capacity(draft, context, withdrawing),
+        Some(member) => cancel_surplus(draft, context, cancelling, member),
+        None if is_even(context, &cancelling) => Step::End(End::Cancelled(cancelling.because)),
+        None => cancel_capacity(draft, context, cancelling),
     }
 }
 
-fn withdraw_surplus(
+fn cancel_surplus(
     draft: &mut Draft<'_>,
     context: &Context<'_, '_>,
-    mut withdrawing: Withdrawing,
+    mut cancelling: Cancelling,
     surplus: &Member,
 ) -> Step {
     let is_serving = draft.input().seen.is_serving(context.group, surplus);
-    let is_unwanted = match &withdrawing.because {
-        WithdrawReason::Failed(_) => !is_serving,
+    let is_unwanted = match &cancelling.because {
+        CancelReason::Failed(_) => !is_serving,
         // Serving or not, it has the same fault as what it was to replace.
-        WithdrawReason::BornDrifted { .. } => true,
-        WithdrawReason::Cleared
-        | WithdrawReason::DriftedGone
-        | WithdrawReason::BreakerOpen
-        | WithdrawReason::RuleBreakerOpen(_)
-        | WithdrawReason::NoCapacity(_)
-        | WithdrawReason::Protected { .. }
-        | WithdrawReason::WindowClosed
-        | WithdrawReason::BelowFloor { .. } => false,
+        CancelReason::BornDrifted { .. } => true,
+        CancelReason::Cleared
+        | CancelReason::DriftedGone
+        | CancelReason::BreakerOpen
+        | CancelReason::RuleBreakerOpen(_)
+        | CancelReason::NoCapacity(_)
+        | CancelReason::Protected { .. }
+        | CancelReason::WindowClosed
+        | CancelReason::BelowFloor { .. } => false,
     };
-    if has_no_surplus(context, &withdrawing.surge) && !is_unwanted {
+    if has_no_surplus(context, &cancelling.surge) && !is_unwanted {
         // Someone else has taken the group back to its size: the successor is simply a member now.
-        return Step::End(End::Withdrawn(withdrawing.because));
+        return Step::End(End::Cancelled(cancelling.because));
     }
     // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and a person
     // may want to look at it.
     let may_serve = is_serving || !is_unwanted;
-    let floor = || may_serve.then(|| floor(draft, context, &withdrawing.surge, &surplus.id)).flatten();
+    let floor = || may_serve.then(|| floor(draft, context, &cancelling.surge, &surplus.id)).flatten();
     if let Some(waiting) = crate::protection::protected_by_tag(draft, &surplus.id).or_else(floor) {
-        if context.now >= withdrawing.deadline {
+        if context.now >= cancelling.deadline {
             draft.history().surplus_kept(context.id, waiting.to_string());
             draft.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
-            return Step::End(End::Withdrawn(withdrawing.because));
+            return Step::End(End::Cancelled(cancelling.because));
         }
-        draft.look_again(withdrawing.deadline);
+        draft.look_again(cancelling.deadline);
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Withdrawing(withdrawing));
+        return Step::Stay(Phase::Cancelling(cancelling));
     }
-    if terminate(draft, context, &surplus.id, &withdrawing.surge, Role::Surplus) {
-        withdrawing.desired_before = Some(context.group.desired);
+    if terminate(draft, context, &surplus.id, &cancelling.surge, Role::Surplus) {
+        cancelling.desired_before = Some(context.group.desired);
     }
-    Step::Stay(Phase::Withdrawing(withdrawing))
+    Step::Stay(Phase::Cancelling(cancelling))
 }
 
 /// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
 /// more. Take that one, or take desired capacity back while nothing fills it.
-fn withdraw_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut withdrawing: Withdrawing) -> Step {
+fn cancel_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cancelling: Cancelling) -> Step {
     let group = context.group;
     let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase(), Phase::Launching(_));
     if draft.record().replacements.values().any(is_launching) {
         // Whatever came could be another surge's, whose launch has not answered yet.
-        return Step::Stay(Phase::Withdrawing(withdrawing));
+        return Step::Stay(Phase::Cancelling(cancelling));
     }
-    if let Some(newest) = newest_since(draft, context, &withdrawing.surge, withdrawing.refused.as_ref())
+    if let Some(newest) = newest_since(draft, context, &cancelling.surge, cancelling.refused.as_ref())
         && let Some(surplus) = group.member(&newest)
     {
-        withdrawing.successor = Some(newest);
-        return withdraw_surplus(draft, context, withdrawing, surplus);
+        cancelling.successor = Some(newest);
+        return cancel_surplus(draft, context, cancelling, surplus);
     }
     let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
-    if is_short && withdrawing.refused.is_none() {
-        withdrawing.desired_before = Some(group.desired);
+    if is_short && cancelling.refused.is_none() {
+        cancelling.desired_before = Some(group.desired);
         draft.act(Action::SetDesired {
             group: group.name.clone(),
             expected: group.desired,
             desired: group.desired - 1,
             replaces: context.id.clone(),
         });
-        return Step::Stay(Phase::Withdrawing(withdrawing));
+        return Step::Stay(Phase::Cancelling(cancelling));
     }
     let is_settled = if is_short {
         // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
-        context.now >= withdrawing.deadline
+        context.now >= cancelling.deadline
     } else {
         group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
     };
     if is_settled {
         // All that run are known, and none came with this surge: the capacity is someone else's.
-        return Step::End(End::Withdrawn(withdrawing.because));
+        return Step::End(End::Cancelled(cancelling.because));
     }
-    Step::Stay(Phase::Withdrawing(withdrawing))
+    Step::Stay(Phase::Cancelling(cancelling))
 }
 
 /// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
 /// back one, and only once.
-fn is_even(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
-    withdrawing.taken_back
-        || context.group.desired <= size_without(context, &withdrawing.surge)
-        || is_lowered(context, withdrawing)
+fn is_even(context: &Context<'_, '_>, cancelling: &Cancelling) -> bool {
+    cancelling.taken_back
+        || context.group.desired <= size_without(context, &cancelling.surge)
+        || is_lowered(context, cancelling)
 }
 
 /// Whether desired capacity is below what it was when taking the surplus back was decided.
-fn is_lowered(context: &Context<'_, '_>, withdrawing: &Withdrawing) -> bool {
-    withdrawing.desired_before.is_some_and(|before| context.group.desired < before)
+fn is_lowered(context: &Context<'_, '_>, cancelling: &Cancelling) -> bool {
+    cancelling.desired_before.is_some_and(|before| context.group.desired < before)
 }
 
 /// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.

@@ -9,76 +9,76 @@ use crate::ids::InstanceId;
 use crate::ledger::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::reading::Read;
-use crate::record::{Phase, Proving, Replacement, Retiring, Setting, Surge, WithdrawReason};
+use crate::record::{CancelReason, Phase, Replacement, Retiring, Setting, Surge, Verifying};
 use crate::waiting::Waiting;
 
-pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut proving: Proving) -> Step {
-    let successor = context.group.member(&proving.successor);
+pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verifying: Verifying) -> Step {
+    let successor = context.group.member(&verifying.successor);
     let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
     if successor.is_some_and(is_leaving) {
         let why = "Auto Scaling took the successor away before it had proven itself";
-        return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
+        return give_up(context, verifying.surge, None, CancelReason::Failed(why.into()));
     }
-    if successor.is_none() && was_listed(draft, &proving) {
+    if successor.is_none() && was_listed(draft, &verifying) {
         let why = "the successor is gone, and had not proven itself";
-        return give_up(context, proving.surge, None, WithdrawReason::Failed(why.into()));
+        return give_up(context, verifying.surge, None, CancelReason::Failed(why.into()));
     }
-    if let Some(step) = pointless(draft, context, &proving.surge, Some(&proving.successor)) {
+    if let Some(step) = pointless(draft, context, &verifying.surge, Some(&verifying.successor)) {
         return step;
     }
     // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
     let is_serving = successor.is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
-    proving.healthy_since = is_serving.then(|| proving.healthy_since.unwrap_or(context.now));
-    match hold_or_expire(context, &mut proving.surge) {
+    verifying.healthy_since = is_serving.then(|| verifying.healthy_since.unwrap_or(context.now));
+    match hold_or_expire(context, &mut verifying.surge) {
         Clock::Held(waiting) => {
             draft.waits(context.id, waiting);
-            return Step::Stay(Phase::Proving(proving));
+            return Step::Stay(Phase::Verifying(verifying));
         }
         Clock::Expired => {
-            let why = format!("the successor was not proven within {:#}", proving.surge.policy.launch_deadline);
-            let because = WithdrawReason::Failed(why.as_str().into());
-            return give_up(context, proving.surge, Some(proving.successor), because);
+            let why = format!("the successor was not proven within {:#}", verifying.surge.policy.launch_deadline);
+            let because = CancelReason::Failed(why.as_str().into());
+            return give_up(context, verifying.surge, Some(verifying.successor), because);
         }
         Clock::Running => {}
     }
     // Just launched, and not listed yet: describes trail.
-    let Some(successor) = successor else { return Step::Stay(Phase::Proving(proving)) };
+    let Some(successor) = successor else { return Step::Stay(Phase::Verifying(verifying)) };
     protect(draft, context.group, successor);
-    let Some(healthy_since) = proving.healthy_since else { return Step::Stay(Phase::Proving(proving)) };
+    let Some(healthy_since) = verifying.healthy_since else { return Step::Stay(Phase::Verifying(verifying)) };
     let proven_at = healthy_since + context.group.warm_up;
     if context.now < proven_at {
         draft.look_again(proven_at);
-        return Step::Stay(Phase::Proving(proving));
+        return Step::Stay(Phase::Verifying(verifying));
     }
     match &context.recurrence {
         // Once it lasts, it is no drift but a birth defect: its ancestor stays, and so does everything like it.
         Recurrence::Lasting => {
-            let because = WithdrawReason::BornDrifted { successor: proving.successor.clone() };
-            return give_up(context, proving.surge, Some(proving.successor), because);
+            let because = CancelReason::BornDrifted { successor: verifying.successor.clone() };
+            return give_up(context, verifying.surge, Some(verifying.successor), because);
         }
         Recurrence::Until(until) => {
             draft.look_again(*until);
-            return Step::Stay(Phase::Proving(proving));
+            return Step::Stay(Phase::Verifying(verifying));
         }
         Recurrence::None => {}
     }
-    if let Some(waiting) = floor(draft, context, &proving.surge, context.id) {
+    if let Some(waiting) = floor(draft, context, &verifying.surge, context.id) {
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Proving(proving));
+        return Step::Stay(Phase::Verifying(verifying));
     }
-    let why = format!("{} has been healthy for {:#}", proving.successor, context.group.warm_up);
-    let deadline = context.now + proving.surge.policy.drain_deadline;
-    keep_evidence(draft, context, Some(&proving.successor));
-    let Proving { surge, successor, .. } = proving;
+    let why = format!("{} has been healthy for {:#}", verifying.successor, context.group.warm_up);
+    let deadline = context.now + verifying.surge.policy.drain_deadline;
+    keep_evidence(draft, context, Some(&verifying.successor));
+    let Verifying { surge, successor, .. } = verifying;
     let desired_before = context.group.desired;
     Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
 /// Whether a successor was seen in its group before: then it is not just the describe that trails.
-fn was_listed(draft: &Draft<'_>, proving: &Proving) -> bool {
+fn was_listed(draft: &Draft<'_>, verifying: &Verifying) -> bool {
     let protects =
-        |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == proving.successor);
-    proving.healthy_since.is_some() || draft.record().ledger.iter().any(|entry| protects(&entry.setting))
+        |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == verifying.successor);
+    verifying.healthy_since.is_some() || draft.record().ledger.iter().any(|entry| protects(&entry.setting))
 }
 
 /// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.

@@ -1,9 +1,9 @@
 //! Where the tag says so: the drifted instance goes first, and what Auto Scaling launches in its place must prove
 //! itself. The place in the budget is held until it has.
 
-use super::proving::{keep_evidence, serves_nobody};
+use super::cancelling::newest_since;
 use super::retiring::terminate;
-use super::withdrawing::newest_since;
+use super::verifying::{keep_evidence, serves_nobody};
 use super::{Clock, Context, End, Step, context_of, hold_or_expire, is_on_trial};
 use crate::action::{Action, ActionResult, Role};
 use crate::adopt::Standing;
@@ -13,49 +13,49 @@ use crate::drift::Findings;
 use crate::ids::InstanceId;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::observation::{Group, Lifecycle};
-use crate::record::{Phase, Refilling, Surge, Vacating, WithdrawReason};
+use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
 /// Terminates the drifted instance, unless something has come in between.
-pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut vacating: Vacating) -> Step {
-    vacating.terminated |= draft
+pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut terminating: Terminating) -> Step {
+    terminating.terminated |= draft
         .outcomes_for(context.id)
         .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
     let Some(drifted) = context.drifted else {
         let why = "the drifted instance is on its way out";
-        return Step::To(Phase::Refilling(refilling(context, vacating)), why.to_owned());
+        return Step::To(Phase::LaunchingAfter(launching_after(context, terminating)), why.to_owned());
     };
-    if vacating.terminated && context.now < vacating.surge.deadline {
+    if terminating.terminated && context.now < terminating.surge.deadline {
         // Accepted, and the describe trails.
-        return Step::Stay(Phase::Vacating(vacating));
+        return Step::Stay(Phase::Terminating(terminating));
     }
-    vacating.terminated = false;
+    terminating.terminated = false;
     if let Some(because) = context.reason_to_stop(draft) {
-        return Step::End(End::Withdrawn(because));
+        return Step::End(End::Cancelled(because));
     }
-    if !vacating.surge.policy.window.is_open(context.now) {
-        return Step::End(End::Withdrawn(WithdrawReason::WindowClosed));
+    if !terminating.surge.policy.window.is_open(context.now) {
+        return Step::End(End::Cancelled(CancelReason::WindowClosed));
     }
-    match hold_or_expire(context, &mut vacating.surge) {
+    match hold_or_expire(context, &mut terminating.surge) {
         Clock::Held(waiting) => {
             draft.waits(context.id, waiting);
-            return Step::Stay(Phase::Vacating(vacating));
+            return Step::Stay(Phase::Terminating(terminating));
         }
         Clock::Expired => {
-            return Step::End(End::Withdrawn(not_gone(draft, context, &vacating.surge)));
+            return Step::End(End::Cancelled(not_gone(draft, context, &terminating.surge)));
         }
         Clock::Running => {}
     }
     if drifted.lifecycle != Lifecycle::InService {
         // A person, or Auto Scaling, has it.
-        return Step::End(End::Withdrawn(WithdrawReason::DriftedGone));
+        return Step::End(End::Cancelled(CancelReason::DriftedGone));
     }
-    if let Some((serving, floor)) = below_floor(draft, context, &vacating.surge) {
+    if let Some((serving, floor)) = below_floor(draft, context, &terminating.surge) {
         draft.waits(context.id, Waiting::BelowFloor { serving, floor });
-        return Step::Stay(Phase::Vacating(vacating));
+        return Step::Stay(Phase::Terminating(terminating));
     }
-    terminate(draft, context, context.id, &vacating.surge, Role::Drifted);
-    Step::Stay(Phase::Vacating(vacating))
+    terminate(draft, context, context.id, &terminating.surge, Role::Drifted);
+    Step::Stay(Phase::Terminating(terminating))
 }
 
 /// Keeps what is known of an instance that is about to go first.
@@ -72,13 +72,13 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
     let is_going = |other: &InstanceId| {
         other == id
             || draft.record().replacements.get(other).is_some_and(|work| match work.phase() {
-                Phase::Refilling(_) => true,
+                Phase::LaunchingAfter(_) => true,
                 // Of two that have not gone yet, one goes first.
-                Phase::Vacating(vacating) => vacating.terminated || other < id,
+                Phase::Terminating(terminating) => terminating.terminated || other < id,
                 Phase::Launching(_)
-                | Phase::Proving(_)
+                | Phase::Verifying(_)
                 | Phase::Retiring(_)
-                | Phase::Withdrawing(_)
+                | Phase::Cancelling(_)
                 | Phase::Debouncing
                 | Phase::Blocked(_)
                 | Phase::Stopped(_) => false,
@@ -90,12 +90,12 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
 }
 
 /// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
-fn not_gone(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> WithdrawReason {
+fn not_gone(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> CancelReason {
     if let Some((serving, floor)) = below_floor(draft, context, surge) {
-        return WithdrawReason::BelowFloor { serving, floor };
+        return CancelReason::BelowFloor { serving, floor };
     }
     let why = format!("the drifted instance could not be terminated within {:#}", surge.policy.launch_deadline);
-    WithdrawReason::Failed(why.as_str().into())
+    CancelReason::Failed(why.as_str().into())
 }
 
 /// How many would serve without the drifted instance, and the floor, where that is more.
@@ -108,59 +108,59 @@ fn below_floor(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> O
     (serving < floor && !serves_nobody(draft, context.group, context.id)).then_some((serving, floor))
 }
 
-fn refilling(context: &Context<'_, '_>, vacating: Vacating) -> Refilling {
-    let Vacating { surge, .. } = vacating;
+fn launching_after(context: &Context<'_, '_>, terminating: Terminating) -> LaunchingAfter {
+    let Terminating { surge, .. } = terminating;
     // Draining comes first: only then Auto Scaling may have room for the next one.
     let deadline = context.now + surge.policy.drain_deadline + surge.policy.launch_deadline;
-    Refilling { surge, deadline, successor: None, healthy_since: None }
+    LaunchingAfter { surge, deadline, successor: None, healthy_since: None }
 }
 
 /// Waits for the newcomer in the vacated place, and for its proof.
-pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut refilling: Refilling) -> Step {
+pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut launching_after: LaunchingAfter) -> Step {
     let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
-    if refilling.successor.as_ref().and_then(member).is_none() {
-        refilling.healthy_since = None;
-        refilling.successor = newest_since(draft, context, &refilling.surge, None);
-        if refilling.successor.is_some() {
+    if launching_after.successor.as_ref().and_then(member).is_none() {
+        launching_after.healthy_since = None;
+        launching_after.successor = newest_since(draft, context, &launching_after.surge, None);
+        if launching_after.successor.is_some() {
             draft.room_may_be_there();
-            is_on_trial(draft, refilling.successor.as_ref());
+            is_on_trial(draft, launching_after.successor.as_ref());
         }
     }
-    let Some(successor) = refilling.successor.as_ref().and_then(member) else {
-        note_shortage(draft, context, &refilling);
-        return if is_complete_without(draft, context, &refilling) {
-            Step::End(End::Withdrawn(WithdrawReason::DriftedGone))
+    let Some(successor) = launching_after.successor.as_ref().and_then(member) else {
+        note_shortage(draft, context, &launching_after);
+        return if is_complete_without(draft, context, &launching_after) {
+            Step::End(End::Cancelled(CancelReason::DriftedGone))
         } else {
-            stay_or_stop(context, refilling)
+            stay_or_stop(context, launching_after)
         };
     };
     let is_serving = draft.input().seen.is_serving(context.group, successor);
-    refilling.healthy_since = is_serving.then(|| refilling.healthy_since.unwrap_or(context.now));
-    match refilling.healthy_since.map(|since| since + context.group.warm_up) {
+    launching_after.healthy_since = is_serving.then(|| launching_after.healthy_since.unwrap_or(context.now));
+    match launching_after.healthy_since.map(|since| since + context.group.warm_up) {
         Some(proven_at) if context.now >= proven_at => {
             let successor = successor.id.clone();
-            Step::End(End::Replaced { successor, surge: refilling.surge })
+            Step::End(End::Replaced { successor, surge: launching_after.surge })
         }
         Some(proven_at) => {
             draft.look_again(proven_at);
-            stay_or_stop(context, refilling)
+            stay_or_stop(context, launching_after)
         }
-        None => stay_or_stop(context, refilling),
+        None => stay_or_stop(context, launching_after),
     }
 }
 
 /// Whether nothing will come into the place: someone made the group smaller meanwhile.
-fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) -> bool {
+fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, launching_after: &LaunchingAfter) -> bool {
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
-    let is_smaller = group.desired < refilling.surge.base_desired && active >= group.desired;
+    let is_smaller = group.desired < launching_after.surge.base_desired && active >= group.desired;
     is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
 /// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
-fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, refilling: &Refilling) {
+fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
-    if let Some(failure) = failure.filter(|failure| failure.at >= refilling.surge.admitted_at)
+    if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)
         && classify(failure.message.as_str()) == LaunchFault::Capacity
     {
         capacity::back_off(draft, failure.message.clone());
@@ -168,9 +168,9 @@ fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, refilling: &R
 }
 
 /// The drifted one is gone: there is nothing to go back to, only a person to call.
-fn stay_or_stop(context: &Context<'_, '_>, refilling: Refilling) -> Step {
-    if context.now >= refilling.deadline {
+fn stay_or_stop(context: &Context<'_, '_>, launching_after: LaunchingAfter) -> Step {
+    if context.now >= launching_after.deadline {
         return Step::End(End::NotRefilled);
     }
-    Step::Stay(Phase::Refilling(refilling))
+    Step::Stay(Phase::LaunchingAfter(launching_after))
 }
