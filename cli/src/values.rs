@@ -1,7 +1,7 @@
 //! Values that are typed.
 
 use driftless_planner::fleet::Color;
-use driftless_planner::text::{ForeignText, LENGTH_MAX};
+use driftless_planner::text::{LENGTH_MAX, UntrustedText};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 /// The longest id of a request, in characters.
@@ -17,12 +17,12 @@ pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
 }
 
 /// A reason. It is kept whole or not at all: the journal must not say something else than the person did.
-pub(crate) fn reason(text: &str) -> Result<ForeignText, String> {
+pub(crate) fn reason(text: &str) -> Result<UntrustedText, String> {
     let length = text.trim().chars().count();
     if length > LENGTH_MAX {
         return Err(format!("it has {length} characters, and at most {LENGTH_MAX} are kept"));
     }
-    let reason = ForeignText::from(text);
+    let reason = UntrustedText::from(text);
     if reason.as_str().is_empty() { Err("it says nothing".to_owned()) } else { Ok(reason) }
 }
 

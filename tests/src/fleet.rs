@@ -22,7 +22,7 @@ pub use view::{FleetView, GroupView, InstanceView};
 pub use watch::{Seen, Watch};
 
 use crate::clients::Clients;
-use crate::patience::{Look, wait_until};
+use crate::patience::{Poll, wait_until};
 use crate::stack::LocalStack;
 
 /// The tag that says to which fleet something belongs.
@@ -92,7 +92,7 @@ impl Fleet {
     ) -> anyhow::Result<T> {
         wait_until(&format!("fleet {}: {awaited}", self.name), timeout, async || {
             let view = self.view().await?;
-            Ok(condition(&view).map_or_else(|| Look::NotYet(format!("\n{view}")), Look::Is))
+            Ok(condition(&view).map_or_else(|| Poll::NotYet(format!("\n{view}")), Poll::Is))
         })
         .await
     }

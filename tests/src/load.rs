@@ -34,7 +34,7 @@ const REQUESTS_PER_SECOND: u64 = 30;
 /// When a request counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the forwarder looks at weights and targets: more often than an instance takes to come or go.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+const POLL_EVERY: Duration = Duration::from_millis(150);
 /// How long the first servers may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -55,9 +55,9 @@ impl Load {
     pub async fn start(stack: &LocalStack, fleet: &Fleet) -> anyhow::Result<Self> {
         let forwarder = Forwarder::start().await?;
         let servers = Servers::new(fleet)?;
-        let (looked, mut first_look) = watch::channel(false);
+        let (polled, mut first_look) = watch::channel(false);
         let looking =
-            tokio::spawn(look(fleet.clone(), stack.clients().clone(), servers.clone(), forwarder.clone(), looked));
+            tokio::spawn(poll(fleet.clone(), stack.clients().clone(), servers.clone(), forwarder.clone(), polled));
         if !matches!(tokio::time::timeout(START_TIMEOUT, first_look.changed()).await, Ok(Ok(()))) {
             match looking.await? {
                 Ok(()) => bail!("the servers were not up after {START_TIMEOUT:?}"),
@@ -104,26 +104,26 @@ impl Drop for Load {
 }
 
 /// Keeps servers and routes as the fleet is.
-async fn look(
+async fn poll(
     fleet: Fleet,
     clients: crate::clients::Clients,
     servers: Servers,
     forwarder: Forwarder,
-    looked: watch::Sender<bool>,
+    polled: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     loop {
         // Instances first: one that is gone now is no target in the routes that are read afterwards.
-        let instances = servers.look(&clients).await?;
+        let instances = servers.poll(&clients).await?;
         let routes = fleet.routes().await?;
         if servers.are_missing(&routes) {
             // Launched between the two reads; whoever is healthy has a server.
-            servers.look(&clients).await?;
+            servers.poll(&clients).await?;
         }
         forwarder.follow(routes, servers.addresses()).await;
         // Nothing is on its way any more to those that are gone.
         servers.end_all_but(&instances).await?;
-        looked.send_replace(true);
-        tokio::time::sleep(LOOK_EVERY).await;
+        polled.send_replace(true);
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 

@@ -6,11 +6,11 @@ use anyhow::bail;
 use tokio::time::Instant;
 
 /// How often a state that nobody announces is looked at again.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// What one look found.
 #[derive(Debug)]
-pub enum Look<T> {
+pub enum Poll<T> {
     /// It is as awaited.
     Is(T),
     /// It is not yet, and this is how it is: the error says so when the time is up.
@@ -21,16 +21,16 @@ pub enum Look<T> {
 pub async fn wait_until<T>(
     awaited: &str,
     timeout: Duration,
-    mut look: impl AsyncFnMut() -> anyhow::Result<Look<T>>,
+    mut poll: impl AsyncFnMut() -> anyhow::Result<Poll<T>>,
 ) -> anyhow::Result<T> {
     let end = Instant::now() + timeout;
     loop {
-        match look().await? {
-            Look::Is(found) => return Ok(found),
-            Look::NotYet(state) if Instant::now() >= end => {
+        match poll().await? {
+            Poll::Is(found) => return Ok(found),
+            Poll::NotYet(state) if Instant::now() >= end => {
                 bail!("waited {timeout:?} in vain: {awaited}\nat the last look: {state}")
             }
-            Look::NotYet(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Poll::NotYet(_) => tokio::time::sleep(POLL_EVERY).await,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use driftless_planner::fact::{Command, CommandFact, Fact};
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub use standing::RUNBOOKS;
 use crate::clients::Clients;
 use crate::control::Control;
 use crate::http;
-use crate::patience::{Look, wait_until};
+use crate::patience::{Poll, wait_until};
 use crate::proxy::{Fault, Recording};
 pub(crate) use launcher::python;
 use running::Running;
@@ -133,12 +133,12 @@ impl LocalStack {
 
     /// Runs a sweep, as the schedule does, and waits for its end. The wakes that it sends are worked off afterwards: see
     /// [`Self::wait_until_idle`].
-    pub async fn sweep(&self) -> anyhow::Result<Value> {
+    pub async fn resync(&self) -> anyhow::Result<Value> {
         self.invoke("reconcile", &json!({"sweep": {}})).await
     }
 
     /// Lets the schedule run a sweep now: once, at the deployed target, without waiting for its minute.
-    pub async fn sweep_by_schedule(&self) -> anyhow::Result<()> {
+    pub async fn resync_by_schedule(&self) -> anyhow::Result<()> {
         let signed = http::authorization("scheduler", REGION);
         let headers = [("authorization", signed.as_str())];
         let deployed = http::get(&format!("{}/schedules/{STACK}-sweep", self.endpoint()), &headers).await?;
@@ -185,8 +185,8 @@ impl LocalStack {
     }
 
     /// Lets reconcile look at a fleet.
-    pub async fn wake(&self, fleet: &str) -> anyhow::Result<()> {
-        let message = WakeMessage::Wake(Wake { fleet: fleet.parse()?, due: None });
+    pub async fn request(&self, fleet: &str) -> anyhow::Result<()> {
+        let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.parse()?, due: None });
         let queue = self.running.deployment.output("WakeQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
@@ -205,7 +205,7 @@ impl LocalStack {
             cutover: None,
             command,
         };
-        let message = WakeMessage::Fact(Box::new(Fact::Command(fact)));
+        let message = ReconcileRequest::Fact(Box::new(Fact::Command(fact)));
         let queue = self.running.deployment.output("WakeQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
@@ -218,17 +218,17 @@ impl LocalStack {
         wait_until("no function runs and no message waits", timeout, async || {
             // In the direction in which work flows: what a function has passed on is seen in the queue that is read next.
             if let Some(busy) = self.busy_function().await? {
-                return Ok(Look::NotYet(format!("{busy} runs")));
+                return Ok(Poll::NotYet(format!("{busy} runs")));
             }
             for queue in
                 ["ConfigComplianceQueueUrl", "CloudwatchAlarmQueueUrl", "ImagePublishedQueueUrl", "WakeQueueUrl"]
             {
                 let url = self.running.deployment.output(queue)?;
                 if let Some(waiting) = self.waiting_messages(url).await? {
-                    return Ok(Look::NotYet(format!("{url}: {waiting}")));
+                    return Ok(Poll::NotYet(format!("{url}: {waiting}")));
                 }
             }
-            Ok(Look::Is(()))
+            Ok(Poll::Is(()))
         })
         .await
     }

@@ -18,7 +18,7 @@ pub struct Table {
 
 /// The items of a fleet's partition.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered {
+pub struct Deduplication {
     pub state: Option<Value>,
     /// Lease, wakes and next wake (`LOCK`).
     pub lock: Option<Value>,
@@ -42,20 +42,20 @@ impl LocalStack {
 
 impl Table {
     /// What is remembered of a fleet.
-    pub async fn fleet(&self, fleet: &str) -> anyhow::Result<Remembered> {
-        let mut remembered = Remembered::default();
+    pub async fn fleet(&self, fleet: &str) -> anyhow::Result<Deduplication> {
+        let mut deduplication = Deduplication::default();
         for item in self.partition(&format!("FLEET#{fleet}")).await? {
             let key = item.get("sk").and_then(Value::as_str).unwrap_or_default().to_owned();
             match key.split_once('#').map_or(key.as_str(), |(kind, _)| kind) {
-                "STATE" => remembered.state = Some(item),
-                "LOCK" => remembered.lock = Some(item),
-                "FREEZE" => remembered.freeze = Some(item),
-                "FACT" => remembered.facts.push(item),
-                "OUTBOX" => remembered.outbox.push(item),
-                _ => remembered.other.push(item),
+                "STATE" => deduplication.state = Some(item),
+                "LOCK" => deduplication.lock = Some(item),
+                "FREEZE" => deduplication.freeze = Some(item),
+                "FACT" => deduplication.facts.push(item),
+                "OUTBOX" => deduplication.outbox.push(item),
+                _ => deduplication.other.push(item),
             }
         }
-        Ok(remembered)
+        Ok(deduplication)
     }
 
     /// The history of a fleet, oldest first: one entry a transition.

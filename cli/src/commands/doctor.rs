@@ -3,7 +3,7 @@
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
-use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextWake};
+use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextRequest};
 use driftless_status::way_back::{Target, WayBackKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -125,14 +125,14 @@ fn overdue(status: &FleetStatus) -> Vec<String> {
 }
 
 fn late_looks(status: &FleetStatus) -> Vec<String> {
-    let wake = match status.next_wake {
-        NextWake::At { at } => late(status.at, at),
-        NextWake::None | NextWake::Unknown => None,
+    let request = match status.next_request {
+        NextRequest::At { at } => late(status.at, at),
+        NextRequest::None | NextRequest::Unknown => None,
     };
-    let wake = wake.map(|late| {
+    let request = request.map(|late| {
         format!("the wake is {} late: is the function reconcile running, and does the sweep come?", lasting(late))
     });
-    wake.into_iter().collect()
+    request.into_iter().collect()
 }
 
 fn late(now: Timestamp, due: Timestamp) -> Option<SignedDuration> {

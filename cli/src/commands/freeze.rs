@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_status::request::Deed;
 use jiff::SignedDuration;
 
@@ -30,7 +30,7 @@ pub struct Freeze {
     scope: Scope,
     /// Why, for the journal and for those who come later
     #[arg(long, value_name = "TEXT", value_parser = values::reason)]
-    reason: ForeignText,
+    reason: UntrustedText,
     /// When it ends by itself, such as 2h [default: only a person ends it]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     lasting: Option<SignedDuration>,

@@ -3,7 +3,7 @@
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::command_about;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_status::FleetStatus;
 use driftless_status::request::{Deed, Order, OrderResult, Receipt, Reply};
 
@@ -16,7 +16,7 @@ use crate::values;
 pub struct Note {
     /// Why, for the journal and for those who come later
     #[arg(long, value_name = "TEXT", value_parser = values::reason)]
-    reason: Option<ForeignText>,
+    reason: Option<UntrustedText>,
     #[command(flatten)]
     request: RequestId,
 }
@@ -38,7 +38,7 @@ impl Note {
 
 impl RequestId {
     /// The order that does this for a reason.
-    pub(crate) fn order(&self, reason: Option<ForeignText>, deed: Deed, console: &mut Console<'_>) -> Order {
+    pub(crate) fn order(&self, reason: Option<UntrustedText>, deed: Deed, console: &mut Console<'_>) -> Order {
         let request = self.request.clone().unwrap_or_else(|| console.world.new_request());
         Order { request, reason, cutover: None, deed }
     }

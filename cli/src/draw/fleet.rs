@@ -1,7 +1,7 @@
 //! One fleet: what it does, whether it can go back, its groups, its cutover, its drift, and all that a person may ask next.
 
 use driftless_planner::policy::Mode;
-use driftless_status::model::{FleetStatus, LayoutStatus, NextWake, ReleaseStatus};
+use driftless_status::model::{FleetStatus, LayoutStatus, NextRequest, ReleaseStatus};
 use driftless_status::way_back::WayBackKind;
 
 use super::page::{Page, clean, lasting};
@@ -157,14 +157,14 @@ fn next(page: &mut Page, status: &FleetStatus) {
     if status.next_steps.is_empty() {
         page.labeled("  would", COLUMN, Tone::Plain, "do nothing now");
     }
-    let look = status.next_look.map_or_else(|| "when something happens".to_owned(), |at| page.when(at));
+    let look = status.requeue_at.map_or_else(|| "when something happens".to_owned(), |at| page.when(at));
     page.labeled("  look again", COLUMN, Tone::Plain, &look);
-    let wake = match status.next_wake {
-        NextWake::Unknown => "unknown: nobody has read it".to_owned(),
-        NextWake::None => "none on its way; the sweep looks every few minutes".to_owned(),
-        NextWake::At { at } => page.when(at),
+    let request = match status.next_request {
+        NextRequest::Unknown => "unknown: nobody has read it".to_owned(),
+        NextRequest::None => "none on its way; the sweep looks every few minutes".to_owned(),
+        NextRequest::At { at } => page.when(at),
     };
-    page.labeled("  wake", COLUMN, Tone::Plain, &wake);
+    page.labeled("  wake", COLUMN, Tone::Plain, &request);
     if let Some(since) = status.unsettled_since {
         page.labeled("  unsettled", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_status::model::WaitStatus;
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,7 +20,7 @@ pub(crate) struct Page {
 /// Text without anything that a terminal would obey, whoever wrote it. Of an ARN the part after the account is shown: a
 /// fleet is of one account and region, and `--json` has the whole.
 pub(crate) fn clean(text: impl Display) -> String {
-    let text = ForeignText::from(text.to_string()).to_string();
+    let text = UntrustedText::from(text.to_string()).to_string();
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
     let words = text.split(' ').map(|word| resource(word).unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")

@@ -1,6 +1,6 @@
 //! The commands that only read.
 
-use driftless_status::model::{LeaseStatus, NextWake};
+use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::OrderResult;
 use driftless_status::way_back::Target;
 use jiff::SignedDuration;
@@ -121,7 +121,7 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     );
     for (seconds, code) in [(659, 0), (660, 0), (661, 1)] {
         let mut status = said::status("single-group");
-        status.next_wake = NextWake::At { at: status.at - SignedDuration::from_secs(seconds) };
+        status.next_request = NextRequest::At { at: status.at - SignedDuration::from_secs(seconds) };
         let played = Stage::with(vec![status]).play("driftless doctor app");
         assert_eq!(played.code, code, "{seconds}: {}", played.text());
         let mut status = said::status("scaling");

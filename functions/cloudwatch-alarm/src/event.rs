@@ -7,7 +7,7 @@ use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::fact::{AlarmFact, Fact};
 use driftless_planner::ids::{AccountId, AlarmName, GroupName, InstanceId};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -33,7 +33,7 @@ struct StateChange {
 struct State {
     value: StateValue,
     timestamp: Timestamp,
-    reason: Option<ForeignText>,
+    reason: Option<UntrustedText>,
     /// Present while a composite alarm's suppressor holds its actions back.
     actions_suppressed_by: Option<String>,
 }

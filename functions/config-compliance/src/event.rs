@@ -4,7 +4,7 @@ use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::{AccountId, InstanceId, RuleName};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ struct EvaluationResult {
     compliance_type: ComplianceType,
     #[serde(rename = "evaluationResultIdentifier")]
     identifier: EvaluationResultIdentifier,
-    annotation: Option<ForeignText>,
+    annotation: Option<UntrustedText>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,7 +4,7 @@ use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
 use driftless_planner::fact::{Fact, ImageChange, ImageFact, ImageReference, ImageSource};
 use driftless_planner::ids::{AccountId, FleetName, ImageId};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use serde::Deserialize;
 
 const EC2: &str = "aws.ec2";
@@ -45,9 +45,9 @@ struct ImageBuilderState {
 struct PublishedDetail {
     fleet: FleetName,
     image_id: ImageId,
-    commit: Option<ForeignText>,
-    build: Option<ForeignText>,
-    url: Option<ForeignText>,
+    commit: Option<UntrustedText>,
+    build: Option<UntrustedText>,
+    url: Option<UntrustedText>,
 }
 
 /// What the body of a message says. `ours` is our account.

@@ -10,8 +10,8 @@ use driftless_reconciler::reconcile::Invocation;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Messages of the wake queue.
-    Wakes(Vec<SqsMessage>),
-    Sweep,
+    Requests(Vec<SqsMessage>),
+    Resync,
 }
 
 /// An invocation that is neither a batch of the wake queue nor the sweep.
@@ -26,18 +26,18 @@ impl TryFrom<serde_json::Value> for Event {
         // What is wrong with it is the same in every build, whatever order `serde_json` keeps there.
         event.sort_all_objects();
         if event.get("sweep").is_some() {
-            return Ok(Self::Sweep);
+            return Ok(Self::Resync);
         }
         if event.get("Records").is_none() {
             return Err(UnknownEvent(None));
         }
         let batch: SqsEvent = serde_json::from_value(event).map_err(|error| UnknownEvent(Some(error)))?;
-        Ok(Self::Wakes(batch.records))
+        Ok(Self::Requests(batch.records))
     }
 }
 
 /// Handles the messages that can be read; answers those that are to come again.
-pub(crate) async fn wakes<P: Ports>(
+pub(crate) async fn requests<P: Ports>(
     ports: &P,
     messages: Vec<SqsMessage>,
     invocation: Invocation<'_>,
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schedules_input_is_a_sweep() {
-        assert!(matches!(Event::try_from(json!({"sweep": {}})), Ok(Event::Sweep)));
+    fn the_schedules_input_is_a_resync() {
+        assert!(matches!(Event::try_from(json!({"sweep": {}})), Ok(Event::Resync)));
     }
 
     #[test]
     fn a_batch_of_the_queue_is_its_messages() {
         let batch = json!({"Records": [{"messageId": "m-1", "body": "{}"}, {"messageId": "m-2", "body": "x"}]});
-        let Ok(Event::Wakes(messages)) = Event::try_from(batch) else { panic!("not a batch") };
+        let Ok(Event::Requests(messages)) = Event::try_from(batch) else { panic!("not a batch") };
         let ids: Vec<_> = messages.iter().filter_map(|message| message.message_id.as_deref()).collect();
         assert_eq!(ids, ["m-1", "m-2"]);
     }

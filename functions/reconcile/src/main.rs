@@ -14,11 +14,11 @@ use driftless_lambda::metrics;
 use driftless_lambda::wiring::Wiring;
 use driftless_reconciler::ports::Clock;
 use driftless_reconciler::reconcile::Invocation;
-use driftless_reconciler::sweep::sweep;
+use driftless_reconciler::resync::resync;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::handler::{Event, wakes};
+use crate::handler::{Event, requests};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -41,16 +41,17 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
 async fn answer(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let (event, context) = event.into_parts();
     match Event::try_from(event).map_err(Failure::invalid_event)? {
-        Event::Sweep => {
-            let swept = Box::pin(sweep(&wiring.aws, &wiring.defaults)).await.map_err(Failure::retryable)?;
-            metrics::publish(&metrics::of_sweep(&swept, wiring.aws.now())).map_err(Failure::retryable)?;
+        Event::Resync => {
+            let swept = Box::pin(resync(&wiring.aws, &wiring.defaults)).await.map_err(Failure::retryable)?;
+            metrics::publish(&metrics::of_resync(&swept, wiring.aws.now())).map_err(Failure::retryable)?;
             Ok(Value::Null)
         }
-        Event::Wakes(messages) => {
+        Event::Requests(messages) => {
             let times = wiring.times(context.deadline)?;
             let Wiring { defaults, runbooks, .. } = wiring;
             let invocation = Invocation { holder: &context.request_id, times, defaults, runbooks };
-            serde_json::to_value(Box::pin(wakes(&wiring.aws, messages, invocation)).await).map_err(Failure::invariant)
+            serde_json::to_value(Box::pin(requests(&wiring.aws, messages, invocation)).await)
+                .map_err(Failure::invariant)
         }
     }
 }

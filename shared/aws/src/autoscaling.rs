@@ -23,8 +23,8 @@ use driftless_planner::ids::{FleetName, GroupName, InstanceId, RefreshId, Target
 use driftless_planner::observation::{Group, LaunchFailure};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::template::TemplateVersion;
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called, Groups, Launched, Members};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Groups, Launched, Members};
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
@@ -58,20 +58,20 @@ const NOT_ATTACHED: &str = "that are not part of the group";
 const ACTIVITIES_PAGE: i32 = 50;
 
 impl Groups for Aws {
-    async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
+    async fn groups_of(&self, fleet: &FleetName) -> CallResult<Vec<Group>> {
         let filter = Filter::builder().name(format!("tag:{FLEET_TAG}")).values(fleet.as_str()).build();
         described(self, filter).await
     }
 
-    async fn all_groups(&self) -> Called<Vec<Group>> {
+    async fn all_groups(&self) -> CallResult<Vec<Group>> {
         described(self, Filter::builder().name("tag-key").values(FLEET_TAG).build()).await
     }
 
-    async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
+    async fn group(&self, name: &GroupName) -> CallResult<Option<Group>> {
         raw_group(self, name).await?.map(|raw| group::group(DESCRIBE_GROUPS, &raw)).transpose()
     }
 
-    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> CallResult<BTreeMap<GroupName, Members>> {
         let names: Vec<&GroupName> = names.iter().collect();
         let chunks = try_join_all(names.chunks(NAMES_MAX).map(|chunk| named(self, chunk))).await?;
         let mut fleets = BTreeMap::new();
@@ -81,48 +81,48 @@ impl Groups for Aws {
             // A value that is no fleet name makes no fleet; the sweep reports the group.
             if let Some(fleet) = value.and_then(|value| value.parse().ok()) {
                 let ids = raw.instances().iter().map(|one| parsed(DESCRIBE_GROUPS, "InstanceId", one.instance_id()));
-                let instances = ids.collect::<Called<_>>()?;
+                let instances = ids.collect::<CallResult<_>>()?;
                 fleets.insert(name, Members { fleet, instances });
             }
         }
         Ok(fleets)
     }
 
-    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, GroupName>> {
         let ids: Vec<&InstanceId> = ids.iter().collect();
         let chunks = try_join_all(ids.chunks(NAMES_MAX).map(|chunk| members(self, chunk))).await?;
         Ok(chunks.into_iter().flatten().collect())
     }
 
-    async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
+    async fn refresh(&self, group: &GroupName) -> CallResult<Option<Refresh>> {
         unless_gone(refresh::newest(self, group).await)
     }
 
-    async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
+    async fn hook_timeout(&self, group: &GroupName) -> CallResult<SignedDuration> {
         let timeouts = unless_gone(hook_timeouts(self, group).await)?;
         Ok(timeouts.into_iter().max().unwrap_or_default())
     }
 
-    async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+    async fn launch_failure(&self, group: &GroupName) -> CallResult<Option<LaunchFailure>> {
         let failures = unless_gone(launch_failures(self, group).await)?;
         Ok(failures.into_iter().max_by_key(|failure| failure.at))
     }
 
-    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> Called<()> {
+    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> CallResult<()> {
         let minimum = capacity(UPDATE_GROUP, minimum)?;
         let request = self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
         let answer = request.min_size(minimum).customize().config_override(once()).send().await;
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
-    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> Called<()> {
+    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let maximum = capacity(UPDATE_GROUP, maximum)?;
         let request = self.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
         let answer = request.max_size(maximum).customize().config_override(once()).send().await;
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
-    async fn set_desired(&self, group: &GroupName, desired: u32) -> Called<()> {
+    async fn set_desired(&self, group: &GroupName, desired: u32) -> CallResult<()> {
         let desired = capacity(SET_DESIRED, desired)?;
         // A successor is wanted now, whatever the group's cooldown says about its policies.
         let request = self
@@ -135,7 +135,7 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(SET_DESIRED, error))
     }
 
-    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> CallResult<Launched> {
         let request = self
             .autoscaling()
             .launch_instances()
@@ -149,7 +149,7 @@ impl Groups for Aws {
         launched(&answer.map_err(|error| call_error(LAUNCH, error))?)
     }
 
-    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> CallResult<()> {
         let request = self
             .autoscaling()
             .set_instance_protection()
@@ -159,7 +159,7 @@ impl Groups for Aws {
         request.send().await.map(|_| ()).map_err(|error| call_error(PROTECT, error))
     }
 
-    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let request = self
             .autoscaling()
             .terminate_instance_in_auto_scaling_group()
@@ -169,7 +169,7 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(TERMINATE, error))
     }
 
-    async fn empty(&self, group: &GroupName, maximum: u32) -> Called<()> {
+    async fn empty(&self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let request = self
             .autoscaling()
             .update_auto_scaling_group()
@@ -181,7 +181,7 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
-    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let request = self
             .autoscaling()
             .enter_standby()
@@ -192,11 +192,11 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(ENTER_STANDBY, error))
     }
 
-    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
         template::set(self, group, template).await
     }
 
-    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let (group, arn) = (group.as_str(), target_group.as_str());
         match api {
             AttachmentApi::TargetGroups => {
@@ -212,7 +212,7 @@ impl Groups for Aws {
         }
     }
 
-    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let (group, arn) = (group.as_str(), target_group.as_str());
         match api {
             AttachmentApi::TargetGroups => {
@@ -228,11 +228,11 @@ impl Groups for Aws {
         }
     }
 
-    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
         refresh::start(self, group, plan).await
     }
 
-    async fn roll_back_refresh(&self, group: &GroupName) -> Called<()> {
+    async fn roll_back_refresh(&self, group: &GroupName) -> CallResult<()> {
         refresh::roll_back(self, group).await
     }
 }
@@ -255,7 +255,7 @@ impl Aws {
     }
 }
 
-async fn described(aws: &Aws, filter: Filter) -> Called<Vec<Group>> {
+async fn described(aws: &Aws, filter: Filter) -> CallResult<Vec<Group>> {
     let request = aws.autoscaling().describe_auto_scaling_groups().filters(filter);
     let pages = request.into_paginator().page_size(GROUPS_PAGE).items().send();
     let raw = pages.collect::<Result<Vec<AutoScalingGroup>, _>>().await;
@@ -264,20 +264,20 @@ async fn described(aws: &Aws, filter: Filter) -> Called<Vec<Group>> {
 }
 
 /// A group as Auto Scaling describes it. None: it is gone.
-async fn raw_group(aws: &Aws, name: &GroupName) -> Called<Option<AutoScalingGroup>> {
+async fn raw_group(aws: &Aws, name: &GroupName) -> CallResult<Option<AutoScalingGroup>> {
     let request = aws.autoscaling().describe_auto_scaling_groups().auto_scaling_group_names(name.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))?;
     Ok(answer.auto_scaling_groups.unwrap_or_default().into_iter().next())
 }
 
-async fn named(aws: &Aws, names: &[&GroupName]) -> Called<Vec<AutoScalingGroup>> {
+async fn named(aws: &Aws, names: &[&GroupName]) -> CallResult<Vec<AutoScalingGroup>> {
     let names = names.iter().map(|name| name.as_str().to_owned()).collect();
     let request = aws.autoscaling().describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
     let pages = request.into_paginator().page_size(GROUPS_PAGE).items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_GROUPS, error))
 }
 
-async fn members(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, GroupName)>> {
+async fn members(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, GroupName)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
     // Ids that Auto Scaling does not know are left out of the answer, without an error.
     let request = aws.autoscaling().describe_auto_scaling_instances().set_instance_ids(Some(ids));
@@ -291,13 +291,13 @@ async fn members(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Grou
     raw.iter().map(pair).collect()
 }
 
-async fn hook_timeouts(aws: &Aws, group: &GroupName) -> Called<Vec<SignedDuration>> {
+async fn hook_timeouts(aws: &Aws, group: &GroupName) -> CallResult<Vec<SignedDuration>> {
     let request = aws.autoscaling().describe_lifecycle_hooks().auto_scaling_group_name(group.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_HOOKS, error))?;
     answer.lifecycle_hooks().iter().map(hook_timeout).collect()
 }
 
-async fn launch_failures(aws: &Aws, group: &GroupName) -> Called<Vec<LaunchFailure>> {
+async fn launch_failures(aws: &Aws, group: &GroupName) -> CallResult<Vec<LaunchFailure>> {
     let request = aws.autoscaling().describe_scaling_activities().auto_scaling_group_name(group.as_str());
     let answer = request.max_records(ACTIVITIES_PAGE).send().await;
     let answer = answer.map_err(|error| call_error(DESCRIBE_ACTIVITIES, error))?;
@@ -305,7 +305,7 @@ async fn launch_failures(aws: &Aws, group: &GroupName) -> Called<Vec<LaunchFailu
 }
 
 /// What is not attached is detached already: a second attempt hears that where the answer to the first was lost.
-fn unless_detached(answer: Called<()>) -> Called<()> {
+fn unless_detached(answer: CallResult<()>) -> CallResult<()> {
     match answer {
         Err(error) if error.kind == CallErrorKind::Refused && error.message.as_str().contains(NOT_ATTACHED) => Ok(()),
         answer => answer,
@@ -314,7 +314,7 @@ fn unless_detached(answer: Called<()>) -> Called<()> {
 
 /// How long an instance may wait for this hook. Its global limit, 100 times as long, bounds how often someone may
 /// prolong that, and nobody plans with it.
-fn hook_timeout(hook: &LifecycleHook) -> Called<SignedDuration> {
+fn hook_timeout(hook: &LifecycleHook) -> CallResult<SignedDuration> {
     let seconds = required(DESCRIBE_HOOKS, "HeartbeatTimeout", hook.heartbeat_timeout())?;
     Ok(SignedDuration::from_secs(seconds.into()))
 }
@@ -328,7 +328,7 @@ fn is_failed_launch(activity: &Activity) -> bool {
         && activity.description().is_some_and(|description| description.starts_with("Launching"))
 }
 
-fn launch_failure(activity: &Activity) -> Called<LaunchFailure> {
+fn launch_failure(activity: &Activity) -> CallResult<LaunchFailure> {
     let message = activity.status_message().filter(|text| !text.is_empty());
     let message = message.or(activity.description()).unwrap_or_default();
     Ok(LaunchFailure {
@@ -338,14 +338,14 @@ fn launch_failure(activity: &Activity) -> Called<LaunchFailure> {
 }
 
 /// The one instance, or why there is none. Two would be one too many to keep an account of.
-fn launched(answer: &LaunchInstancesOutput) -> Called<Launched> {
+fn launched(answer: &LaunchInstancesOutput) -> CallResult<Launched> {
     let ids: Vec<&String> = answer.instances().iter().flat_map(InstanceCollection::instance_ids).collect();
     match (ids.as_slice(), answer.errors().first()) {
         ([id], _) => Ok(Launched::Instance(parsed(LAUNCH, "InstanceIds", Some(id.as_str()))?)),
         ([], Some(error)) => {
             let code = required(LAUNCH, "ErrorCode", error.error_code())?;
             Ok(Launched::Failed(match error.error_message().filter(|text| !text.is_empty()) {
-                Some(message) => ForeignText::from(format!("{code}: {message}")),
+                Some(message) => UntrustedText::from(format!("{code}: {message}")),
                 None => code.into(),
             }))
         }
@@ -356,6 +356,6 @@ fn launched(answer: &LaunchInstancesOutput) -> Called<Launched> {
     }
 }
 
-fn capacity(operation: &'static str, value: u32) -> Called<i32> {
+fn capacity(operation: &'static str, value: u32) -> CallResult<i32> {
     i32::try_from(value).map_err(|_too_large| refused(operation, format!("{value} is no capacity")))
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::AsyncSleep as _;
 use aws_types::SdkConfig;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::{Called, Clock, Wakes};
+use driftless_planner::request::ReconcileRequest;
+use driftless_reconciler::ports::{CallResult, Clock, RequestQueue};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::{Calls, Counter};
@@ -25,7 +25,7 @@ macro_rules! client {
 pub struct Names {
     pub table: String,
     /// The wake queue, by its URL.
-    pub wake_queue_url: String,
+    pub reconcile_queue_url: String,
     /// The alert topic, by its ARN.
     pub alert_topic_arn: String,
     /// The topic for chat, by its ARN.
@@ -128,13 +128,13 @@ impl Clock for Aws {
     }
 }
 
-impl Wakes for Aws {
-    async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
-        crate::sqs::send(self.sqs(), &self.names.wake_queue_url, message, delay).await
+impl RequestQueue for Aws {
+    async fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> CallResult<()> {
+        crate::sqs::send(self.sqs(), &self.names.reconcile_queue_url, message, delay).await
     }
 
-    async fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> Called<()> {
-        crate::sqs::send_all(self.sqs(), &self.names.wake_queue_url, messages).await.into_iter().collect()
+    async fn send_all(&self, messages: &[(ReconcileRequest, SignedDuration)]) -> CallResult<()> {
+        crate::sqs::send_all(self.sqs(), &self.names.reconcile_queue_url, messages).await.into_iter().collect()
     }
 }
 
@@ -146,7 +146,7 @@ pub(crate) mod testing {
     pub(crate) fn names() -> Names {
         Names {
             table: "driftless".to_owned(),
-            wake_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/wakes".to_owned(),
+            reconcile_queue_url: "https://sqs.us-east-1.amazonaws.com/123456789012/wakes".to_owned(),
             alert_topic_arn: "arn:aws:sns:us-east-1:123456789012:alerts".to_owned(),
             chat_topic_arn: "arn:aws:sns:us-east-1:123456789012:chat".to_owned(),
             event_bus: "default".to_owned(),

@@ -13,7 +13,7 @@ use aws_smithy_types::DateTime;
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::ids::AlarmName;
-use driftless_reconciler::ports::{Alarms, Called};
+use driftless_reconciler::ports::{Alarms, CallResult};
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
@@ -28,7 +28,7 @@ const PAGE: i32 = 100;
 const NAMES_MAX: usize = 100;
 
 impl Alarms for Aws {
-    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let mut names = Vec::new();
         let mut prefixes = Vec::new();
         for pattern in patterns {
@@ -43,7 +43,7 @@ impl Alarms for Aws {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    async fn ringing(&self) -> Called<BTreeMap<AlarmName, Alarm>> {
+    async fn ringing(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         read(asked(self).state_value(StateValue::Alarm)).await
     }
 }
@@ -53,7 +53,7 @@ fn asked(aws: &Aws) -> DescribeAlarmsFluentBuilder {
     aws.cloudwatch().describe_alarms().alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm)
 }
 
-async fn read(request: DescribeAlarmsFluentBuilder) -> Called<BTreeMap<AlarmName, Alarm>> {
+async fn read(request: DescribeAlarmsFluentBuilder) -> CallResult<BTreeMap<AlarmName, Alarm>> {
     let mut pages = request.max_records(PAGE).into_paginator().send();
     let mut alarms = BTreeMap::new();
     while let Some(page) = pages.next().await {
@@ -70,7 +70,7 @@ async fn read(request: DescribeAlarmsFluentBuilder) -> Called<BTreeMap<AlarmName
     Ok(alarms)
 }
 
-fn of_metrics(raw: &MetricAlarm) -> Called<Alarm> {
+fn of_metrics(raw: &MetricAlarm) -> CallResult<Alarm> {
     let of_metrics = raw.metrics().iter().filter_map(|query| query.metric_stat());
     let dimensions = of_metrics.clone().filter_map(|stat| stat.metric()).flat_map(Metric::dimensions);
     let subject = subject(raw.dimensions().iter().chain(dimensions));
@@ -84,7 +84,7 @@ fn of_metrics(raw: &MetricAlarm) -> Called<Alarm> {
 }
 
 /// A composite alarm names no resource: it is known by its name.
-fn composite(raw: &CompositeAlarm) -> Called<Alarm> {
+fn composite(raw: &CompositeAlarm) -> CallResult<Alarm> {
     let since = raw.state_transitioned_timestamp().or(raw.state_updated_timestamp());
     alarm(raw.state_value(), since, raw.state_reason(), AlarmSubject::default(), None)
 }
@@ -95,7 +95,7 @@ fn alarm(
     reason: Option<&str>,
     subject: AlarmSubject,
     window: Option<SignedDuration>,
-) -> Called<Alarm> {
+) -> CallResult<Alarm> {
     let state = required(DESCRIBE_ALARMS, "StateValue", state)?;
     Ok(Alarm {
         state: in_words(state)?,
@@ -107,7 +107,7 @@ fn alarm(
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are open; a state that is new is not guessed at")]
-fn in_words(state: &StateValue) -> Called<AlarmState> {
+fn in_words(state: &StateValue) -> CallResult<AlarmState> {
     match state {
         StateValue::Ok => Ok(AlarmState::Ok),
         StateValue::Alarm => Ok(AlarmState::Alarm),

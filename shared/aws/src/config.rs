@@ -295,14 +295,14 @@ mod tests {
         (address.to_string(), server)
     }
 
-    async fn called(url: String, roots: Roots) -> driftless_reconciler::ports::Called<()> {
+    async fn called(url: String, roots: Roots) -> driftless_reconciler::ports::CallResult<()> {
         let endpoints = endpoints(&[("AWS_ENDPOINT_URL_SQS", &url)]);
         let timeout = SignedDuration::from_millis(700);
         let settings =
             Settings { endpoints, roots, attempt_timeout: timeout, operation_timeout: timeout, ..settings() };
-        let wake = driftless_planner::wake::Wake { fleet: "app".parse().unwrap(), due: None };
-        let sender = crate::WakeSender::new(&sdk_config(&settings).unwrap(), format!("{url}/123456789012/wakes"));
-        sender.send(&driftless_planner::wake::WakeMessage::Wake(wake), SignedDuration::ZERO).await
+        let request = driftless_planner::request::FleetRequest { fleet: "app".parse().unwrap(), due: None };
+        let sender = crate::RequestSender::new(&sdk_config(&settings).unwrap(), format!("{url}/123456789012/wakes"));
+        sender.send(&driftless_planner::request::ReconcileRequest::Reconcile(request), SignedDuration::ZERO).await
     }
 
     #[tokio::test]

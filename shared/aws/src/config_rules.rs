@@ -11,7 +11,7 @@ use aws_sdk_config::types::{ComplianceType, EvaluationResult};
 use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::ids::{InstanceId, RuleName};
 use driftless_planner::observation::{Finding, RuleReading};
-use driftless_reconciler::ports::{Called, Clock as _, Compliance};
+use driftless_reconciler::ports::{CallResult, Clock as _, Compliance};
 use jiff::Timestamp;
 
 use crate::aws::Aws;
@@ -46,7 +46,7 @@ impl LargeReadings {
 }
 
 impl Compliance for Aws {
-    async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
+    async fn non_compliant(&self, rule: &RuleName) -> CallResult<RuleReading> {
         // The time before the first page: what is on it may change while the last one is read.
         let read_at = self.now();
         if let Some(reading) = self.large_readings.get(rule, read_at) {
@@ -87,7 +87,7 @@ impl Compliance for Aws {
 }
 
 /// None for resources that are no EC2 instances: volumes, managed nodes outside EC2.
-fn finding(result: &EvaluationResult) -> Called<Option<(InstanceId, Finding)>> {
+fn finding(result: &EvaluationResult) -> CallResult<Option<(InstanceId, Finding)>> {
     let identifier = required(GET_DETAILS, "EvaluationResultIdentifier", result.evaluation_result_identifier())?;
     let qualifier = identifier.evaluation_result_qualifier();
     let qualifier = required(GET_DETAILS, "EvaluationResultQualifier", qualifier)?;
@@ -151,7 +151,7 @@ mod tests {
         let seen: Vec<(&str, i64, Option<&str>)> = findings
             .iter()
             .map(|(id, finding)| {
-                let annotation = finding.annotation.as_ref().map(driftless_planner::text::ForeignText::as_str);
+                let annotation = finding.annotation.as_ref().map(driftless_planner::text::UntrustedText::as_str);
                 (id.as_str(), finding.recorded_at.as_second(), annotation)
             })
             .collect();

@@ -11,10 +11,10 @@ mod items;
 mod lease;
 mod load;
 mod rows;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod token;
-mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use driftless_planner::fact::{Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::{
-    Acquired, Audience, Called, Clock, Committed, Filing, Lease, Released, Remembered, Store, Stored,
+    Acquired, Audience, CallResult, Clock, Committed, Deduplication, Lease, Released, Store, StoreResult, Stored,
 };
 use jiff::Timestamp;
 
@@ -62,9 +62,9 @@ impl Table<'_> {
 
     /// Repeats a write for as long as it meets others, or is cancelled for want of capacity. The SDK does not: to it
     /// both are answers.
-    async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> Called<T>
+    async fn patiently<T, F>(&self, seed: &str, write: impl Fn() -> F) -> CallResult<T>
     where
-        F: Future<Output = Called<T>>,
+        F: Future<Output = CallResult<T>>,
     {
         for attempt in 1..CONFLICT_ATTEMPTS {
             match write().await {
@@ -86,7 +86,7 @@ impl Aws {
     /// # Errors
     ///
     /// When the table did not take it.
-    pub async fn set_freeze(&self, freeze: &Freeze) -> Called<()> {
+    pub async fn set_freeze(&self, freeze: &Freeze) -> CallResult<()> {
         self.table().set_freeze(freeze).await
     }
 
@@ -95,49 +95,49 @@ impl Aws {
     /// # Errors
     ///
     /// When the table did not take it.
-    pub async fn lift_freeze(&self, scope: &FreezeScope) -> Called<()> {
+    pub async fn lift_freeze(&self, scope: &FreezeScope) -> CallResult<()> {
         self.table().lift_freeze(scope).await
     }
 }
 
 impl Store for Aws {
-    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> CallResult<BTreeMap<Subject, BTreeSet<FleetName>>> {
         self.table().indexed(subjects, self.now()).await
     }
 
-    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, now: Timestamp) -> Called<()> {
+    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, now: Timestamp) -> CallResult<()> {
         self.table().index(entries, now).await
     }
 
-    async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<Filing> {
-        self.table().file(fleet, fact, now).await
+    async fn store(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> CallResult<StoreResult> {
+        self.table().store(fleet, fact, now).await
     }
 
-    async fn take_look(&self, now: Timestamp) -> Called<bool> {
-        self.table().take_look(now).await
+    async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
+        self.table().take_immediate_run(now).await
     }
 
-    async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
-        self.table().remembered(facts).await
+    async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
+        self.table().deduplication(facts).await
     }
 
-    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
+    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> CallResult<Acquired> {
         self.table().acquire(fleet, holder, now, until).await
     }
 
-    async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
-        self.table().release(lease, next_wake).await
+    async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
+        self.table().release(lease, next_request).await
     }
 
-    async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
-        self.table().claim_wake(fleet, at, now).await
+    async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
+        self.table().claim_request(fleet, at, now).await
     }
 
-    async fn load(&self, fleet: &FleetName) -> Called<Stored> {
+    async fn load(&self, fleet: &FleetName) -> CallResult<Stored> {
         self.table().load(fleet, self.now()).await
     }
 
-    async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+    async fn freezes(&self, fleet: &FleetName) -> CallResult<Vec<Freeze>> {
         self.table().freezes(fleet).await
     }
 
@@ -147,43 +147,49 @@ impl Store for Aws {
         read_version: Option<u64>,
         decision: &Decision,
         now: Timestamp,
-    ) -> Called<Committed> {
+    ) -> CallResult<Committed> {
         self.table().commit(lease, read_version, decision, now).await
     }
 
-    async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
-        self.table().told(fleet, ids).await
+    async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
+        self.table().mark_delivered(fleet, ids).await
     }
 
-    async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Called<()> {
-        self.table().half_told(fleet, id, told, now).await
+    async fn mark_partially_delivered(
+        &self,
+        fleet: &FleetName,
+        id: &str,
+        mark_delivered: Audience,
+        now: Timestamp,
+    ) -> CallResult<()> {
+        self.table().mark_partially_delivered(fleet, id, mark_delivered, now).await
     }
 
-    async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
-        self.table().put_out(scope, ids).await
+    async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
+        self.table().mark_published(scope, ids).await
     }
 
-    async fn account_events(&self) -> Called<Vec<EventBatch>> {
+    async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
         self.table().account_events().await
     }
 
-    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.table().take_turn(fleet, limit, now).await
     }
 
-    async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+    async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
         self.table().give_turn(fleet).await
     }
 
-    async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
+    async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         self.table().open_fleets().await
     }
 
-    async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+    async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         self.table().fingerprints().await
     }
 
-    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> CallResult<()> {
         self.table().remember(fleet, fingerprint).await
     }
 }

@@ -13,7 +13,7 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::Machine;
 use driftless_planner::policy::TAG_PREFIX;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_reconciler::ports::{Called, Machines};
+use driftless_reconciler::ports::{CallResult, Machines};
 use futures_util::future::try_join_all;
 
 use crate::aws::Aws;
@@ -30,17 +30,17 @@ const TEMPLATE_ID_TAG: &str = "aws:ec2launchtemplate:id";
 const TEMPLATE_VERSION_TAG: &str = "aws:ec2launchtemplate:version";
 
 impl Machines for Aws {
-    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
         let ids: Vec<&InstanceId> = ids.iter().collect();
         let chunks = try_join_all(ids.chunks(FILTER_VALUES_MAX).map(|chunk| described(self, chunk))).await?;
         Ok(chunks.into_iter().flatten().collect())
     }
 
-    async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+    async fn template(&self, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
         template::content(self, version).await
     }
 
-    async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
+    async fn newest_template(&self, template: &TemplateId) -> CallResult<Option<u64>> {
         template::newest(self, template).await
     }
 
@@ -50,29 +50,29 @@ impl Machines for Aws {
         base: &TemplateVersion,
         image: &ImageId,
         token: &str,
-    ) -> Called<TemplateVersion> {
+    ) -> CallResult<TemplateVersion> {
         template::write(self, template, base, image, token).await
     }
 
-    async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
+    async fn images_for(&self, fleet: &FleetName) -> CallResult<Vec<Image>> {
         image::for_fleet(self, fleet).await
     }
 
-    async fn all_images(&self) -> Called<Vec<Image>> {
+    async fn all_images(&self) -> CallResult<Vec<Image>> {
         image::for_any_fleet(self).await
     }
 
-    async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+    async fn images(&self, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
         image::by_ids(self, ids).await
     }
 
-    async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
+    async fn images_built_as(&self, arn: &str) -> CallResult<Vec<Image>> {
         image::built_as(self, arn).await
     }
 }
 
 /// By filter and not by ids: one id that EC2 has forgotten would fail the whole call.
-async fn described(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Machine)>> {
+async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, Machine)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
     let pages = aws.ec2().describe_instances().filters(filter).into_paginator().items().send();
@@ -81,7 +81,7 @@ async fn described(aws: &Aws, ids: &[&InstanceId]) -> Called<Vec<(InstanceId, Ma
     reservations.iter().flat_map(Reservation::instances).map(machine).collect()
 }
 
-fn machine(raw: &Instance) -> Called<(InstanceId, Machine)> {
+fn machine(raw: &Instance) -> CallResult<(InstanceId, Machine)> {
     let id = parsed(DESCRIBE_INSTANCES, "InstanceId", raw.instance_id())?;
     let machine = Machine {
         image: parsed(DESCRIBE_INSTANCES, "ImageId", raw.image_id())?,

@@ -15,7 +15,7 @@ use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::ids::{InstanceId, TargetGroupArn};
 use driftless_planner::observation::TargetHealth;
-use driftless_reconciler::ports::{CallErrorKind, Called, LoadBalancers};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, LoadBalancers};
 use futures_util::future::try_join_all;
 
 use crate::aws::Aws;
@@ -34,7 +34,7 @@ const ARNS_MAX: usize = 20;
 /// A target group that does not exist (any more) is forwarded to by nothing, has no targets and no settings: a group
 /// can name one long after it was deleted, and its fleet must still be looked at.
 impl LoadBalancers for Aws {
-    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> CallResult<Vec<Forward>> {
         let arns: Vec<&TargetGroupArn> = target_groups.iter().collect();
         let balancers = try_join_all(arns.chunks(ARNS_MAX).map(|chunk| balancers(self, chunk))).await?;
         let balancers: BTreeSet<String> = balancers.into_iter().flatten().collect();
@@ -51,7 +51,7 @@ impl LoadBalancers for Aws {
     async fn target_group_settings(
         &self,
         target_groups: &BTreeSet<TargetGroupArn>,
-    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+    ) -> CallResult<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
         let read = target_groups.iter().map(async |arn| {
             let settings = unless_gone(settings::read(self, arn).await.map(Some))?;
             Ok(settings.map(|settings| (arn.clone(), settings)))
@@ -59,11 +59,11 @@ impl LoadBalancers for Aws {
         Ok(try_join_all(read).await?.into_iter().flatten().collect())
     }
 
-    async fn set_weights(&self, change: &WeightChange) -> Called<()> {
+    async fn set_weights(&self, change: &WeightChange) -> CallResult<()> {
         weights::write(self, change).await
     }
 
-    async fn target_health(&self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
+    async fn target_health(&self, target_group: &TargetGroupArn) -> CallResult<BTreeMap<InstanceId, TargetHealth>> {
         let mut health: BTreeMap<InstanceId, TargetHealth> = BTreeMap::new();
         for description in &unless_gone(targets(self, target_group).await)? {
             let Some((id, found)) = instance_health(description)? else { continue };
@@ -79,14 +79,14 @@ impl LoadBalancers for Aws {
     }
 }
 
-async fn targets(aws: &Aws, target_group: &TargetGroupArn) -> Called<Vec<TargetHealthDescription>> {
+async fn targets(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<Vec<TargetHealthDescription>> {
     let request = aws.elbv2().describe_target_health().target_group_arn(target_group.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_HEALTH, error))?;
     Ok(answer.target_health_descriptions.unwrap_or_default())
 }
 
 /// The load balancers of target groups. One that is gone fails the call for all: then each is asked for alone.
-async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> Called<Vec<String>> {
+async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> CallResult<Vec<String>> {
     match balancers_of_all(aws, arns).await {
         Err(error) if error.kind == CallErrorKind::Gone => {
             let alone = arns.iter().map(async |arn| match balancers_of_all(aws, &[arn]).await {
@@ -102,14 +102,14 @@ async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> Called<Vec<String>> {
     }
 }
 
-async fn balancers_of_all(aws: &Aws, arns: &[&TargetGroupArn]) -> Called<Vec<String>> {
+async fn balancers_of_all(aws: &Aws, arns: &[&TargetGroupArn]) -> CallResult<Vec<String>> {
     let arns = arns.iter().map(|arn| arn.as_str().to_owned()).collect();
     let request = aws.elbv2().describe_target_groups().set_target_group_arns(Some(arns));
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_TARGET_GROUPS, error))?;
     Ok(answer.target_groups().iter().flat_map(TargetGroup::load_balancer_arns).cloned().collect())
 }
 
-async fn listeners(aws: &Aws, balancer: &str) -> Called<Vec<String>> {
+async fn listeners(aws: &Aws, balancer: &str) -> CallResult<Vec<String>> {
     let request = aws.elbv2().describe_listeners().load_balancer_arn(balancer).page_size(PAGE);
     let pages = request.into_paginator().items().send();
     let found = pages.collect::<Result<Vec<Listener>, _>>().await;
@@ -117,14 +117,14 @@ async fn listeners(aws: &Aws, balancer: &str) -> Called<Vec<String>> {
     found.into_iter().map(|listener| required(DESCRIBE_LISTENERS, "ListenerArn", listener.listener_arn)).collect()
 }
 
-async fn rules(aws: &Aws, listener: &str) -> Called<Vec<Rule>> {
+async fn rules(aws: &Aws, listener: &str) -> CallResult<Vec<Rule>> {
     let request = aws.elbv2().describe_rules().listener_arn(listener).page_size(PAGE);
     let pages = request.into_paginator().items().send();
     pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| call_error(DESCRIBE_RULES, error))
 }
 
 /// None for targets that are no instances: addresses, functions.
-fn instance_health(description: &TargetHealthDescription) -> Called<Option<(InstanceId, TargetHealth)>> {
+fn instance_health(description: &TargetHealthDescription) -> CallResult<Option<(InstanceId, TargetHealth)>> {
     let target = required(DESCRIBE_HEALTH, "Target", description.target())?;
     let Some(id) = target.id().filter(|id| id.starts_with("i-")) else { return Ok(None) };
     let id = parsed(DESCRIBE_HEALTH, "Id", Some(id))?;

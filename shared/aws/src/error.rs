@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 
 /// Codes by which AWS says that calls came too fast: the list by which the SDK retries, and the names that DynamoDB
@@ -185,12 +185,12 @@ fn is_gone(code: &str, message: &str) -> bool {
 }
 
 /// Values that were refused before they were sent.
-pub(crate) fn refused(operation: &'static str, message: impl Into<ForeignText>) -> CallError {
+pub(crate) fn refused(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Refused, message: message.into(), source: None }
 }
 
 /// An answer or a row that cannot be read. The message names the field.
-pub(crate) fn unreadable(operation: &'static str, message: impl Into<ForeignText>) -> CallError {
+pub(crate) fn unreadable(operation: &'static str, message: impl Into<UntrustedText>) -> CallError {
     CallError { operation, kind: CallErrorKind::Unreadable, message: message.into(), source: None }
 }
 

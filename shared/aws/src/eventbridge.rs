@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use aws_smithy_types::DateTime;
 use driftless_planner::event::{DETAIL_TYPE, Event, SOURCE};
-use driftless_reconciler::ports::{Bus, CallError, Called};
+use driftless_reconciler::ports::{Bus, CallError, CallResult};
 
 use crate::aws::Aws;
 use crate::error::{call_error, kind, required, unreadable};
@@ -16,7 +16,7 @@ use crate::error::{call_error, kind, required, unreadable};
 const PUT: &str = "events:PutEvents";
 
 impl Bus for Aws {
-    async fn put(&self, events: &[Event]) -> Called<BTreeMap<String, CallError>> {
+    async fn put(&self, events: &[Event]) -> CallResult<BTreeMap<String, CallError>> {
         let entry = |event: &Event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.names.event_bus)

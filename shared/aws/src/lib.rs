@@ -21,7 +21,7 @@
 //!
 //! The modules `codes` beside the adapters hold the table call by call: each code as the service writes it.
 //!
-//! Without the feature `fleet` only [`WakeSender`] and its [`Settings`] are left: what a detector may do.
+//! Without the feature `fleet` only [`RequestSender`] and its [`Settings`] are left: what a detector may do.
 //!
 //! [`CallErrorKind`]: driftless_reconciler::ports::CallErrorKind
 //! [`Launched::Failed`]: driftless_reconciler::ports::Launched::Failed
@@ -64,4 +64,4 @@ pub use crate::aws::{Aws, Names};
 #[cfg(feature = "fleet")]
 pub use crate::calls::Calls;
 pub use crate::config::{ConfigError, Endpoints, Keys, Roots, Settings, sdk_config};
-pub use crate::sqs::{BATCH_MAX, WakeSender};
+pub use crate::sqs::{BATCH_MAX, RequestSender};

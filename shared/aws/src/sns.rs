@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::MessageAttributeValue;
 use driftless_planner::notification::Message;
-use driftless_reconciler::ports::{Alerts, Audience, Called};
+use driftless_reconciler::ports::{Alerts, Audience, CallResult};
 
 use crate::aws::Aws;
 use crate::error::{call_error, refused};
@@ -19,7 +19,7 @@ const MACHINES: [&str; 4] = ["sqs", "https", "http", "lambda"];
 const PEOPLE: [&str; 2] = ["default", "email"];
 
 impl Alerts for Aws {
-    async fn publish(&self, message: &Message, to: Audience) -> Called<()> {
+    async fn publish(&self, message: &Message, to: Audience) -> CallResult<()> {
         let (topic, bodies) = match to {
             Audience::OnCall => (&self.names.alert_topic_arn, on_call(message)),
             Audience::Chat => (&self.names.chat_topic_arn, chat(message)),

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use aws_types::SdkConfig;
-use driftless_planner::text::ForeignText;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_planner::request::ReconcileRequest;
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -31,12 +31,12 @@ const SEND_BATCH: &str = "sqs:SendMessageBatch";
 
 /// Sends to the wake queue: the one thing that a detector may do.
 #[derive(Debug, Clone)]
-pub struct WakeSender {
+pub struct RequestSender {
     client: Client,
     queue_url: String,
 }
 
-impl WakeSender {
+impl RequestSender {
     /// A sender to one queue, with a client of the shared configuration.
     pub fn new(config: &SdkConfig, queue_url: impl Into<String>) -> Self {
         Self { client: Client::new(config), queue_url: queue_url.into() }
@@ -49,13 +49,13 @@ impl WakeSender {
     /// # Errors
     ///
     /// When SQS did not take it. It may be in the queue all the same if no answer came (`Unavailable`).
-    pub async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+    pub async fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> CallResult<()> {
         send(&self.client, &self.queue_url, message, delay).await
     }
 
     /// Sends messages, up to [`BATCH_MAX`] in a call, and answers for each, in their order, whether it is in the queue:
     /// the caller reports the others back to its own queue, and only those come again.
-    pub async fn send_all(&self, messages: &[WakeMessage]) -> Vec<Called<()>> {
+    pub async fn send_all(&self, messages: &[ReconcileRequest]) -> Vec<CallResult<()>> {
         let messages: Vec<_> = messages.iter().map(|message| (message.clone(), SignedDuration::ZERO)).collect();
         send_all(&self.client, &self.queue_url, &messages).await
     }
@@ -65,8 +65,8 @@ impl WakeSender {
 pub(crate) async fn send_all(
     client: &Client,
     queue_url: &str,
-    messages: &[(WakeMessage, SignedDuration)],
-) -> Vec<Called<()>> {
+    messages: &[(ReconcileRequest, SignedDuration)],
+) -> Vec<CallResult<()>> {
     let mut results = Vec::with_capacity(messages.len());
     for some in messages.chunks(BATCH_MAX * CALLS_MAX) {
         let chunks = some.chunks(BATCH_MAX).map(|chunk| send_chunk(client, queue_url, chunk));
@@ -75,9 +75,13 @@ pub(crate) async fn send_all(
     results
 }
 
-async fn send_chunk(client: &Client, queue_url: &str, messages: &[(WakeMessage, SignedDuration)]) -> Vec<Called<()>> {
+async fn send_chunk(
+    client: &Client,
+    queue_url: &str,
+    messages: &[(ReconcileRequest, SignedDuration)],
+) -> Vec<CallResult<()>> {
     // A message that cannot be written fails alone.
-    let mut results: Vec<Called<()>> = Vec::with_capacity(messages.len());
+    let mut results: Vec<CallResult<()>> = Vec::with_capacity(messages.len());
     let mut entries = Vec::with_capacity(messages.len());
     for (position, (message, delay)) in messages.iter().enumerate() {
         results.push(body(SEND_BATCH, message).and_then(|body| {
@@ -96,7 +100,7 @@ async fn send_chunk(client: &Client, queue_url: &str, messages: &[(WakeMessage, 
         Ok(answer) => {
             let taken = answer.successful().iter().map(|sent| (sent.id(), Ok(())));
             let failed = answer.failed().iter().map(|failed| (failed.id(), Err(entry_error(failed))));
-            let mut told: BTreeMap<&str, Called<()>> = taken.chain(failed).collect();
+            let mut told: BTreeMap<&str, CallResult<()>> = taken.chain(failed).collect();
             for (position, slot) in results.iter_mut().enumerate().filter(|(_, slot)| slot.is_ok()) {
                 let left_out = || Err(unreadable(SEND_BATCH, "the answer leaves out a message of the batch"));
                 *slot = told.remove(position.to_string().as_str()).unwrap_or_else(left_out);
@@ -113,13 +117,18 @@ async fn send_chunk(client: &Client, queue_url: &str, messages: &[(WakeMessage, 
 }
 
 /// Sends one message.
-pub(crate) async fn send(client: &Client, queue_url: &str, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+pub(crate) async fn send(
+    client: &Client,
+    queue_url: &str,
+    message: &ReconcileRequest,
+    delay: SignedDuration,
+) -> CallResult<()> {
     let body = body(SEND, message)?;
     let request = client.send_message().queue_url(queue_url).message_body(body).delay_seconds(delay_seconds(delay));
     request.send().await.map(|_| ()).map_err(|error| call_error(SEND, error))
 }
 
-fn body(operation: &'static str, message: &WakeMessage) -> Called<String> {
+fn body(operation: &'static str, message: &ReconcileRequest) -> CallResult<String> {
     serde_json::to_string(message).map_err(|error| refused(operation, error.to_string()))
 }
 
@@ -135,7 +144,7 @@ fn entry_error(entry: &BatchResultErrorEntry) -> CallError {
     CallError {
         operation: SEND_BATCH,
         kind: kind(code, message, Some(status)),
-        message: ForeignText::from(format!("{code}: {message}")),
+        message: UntrustedText::from(format!("{code}: {message}")),
         source: None,
     }
 }
@@ -147,7 +156,7 @@ fn copy(error: &CallError) -> CallError {
 
 #[cfg(test)]
 mod tests {
-    use driftless_planner::wake::Wake;
+    use driftless_planner::request::FleetRequest;
 
     use serde_json::{Value, json};
 
@@ -156,12 +165,12 @@ mod tests {
 
     const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/wakes";
 
-    pub(super) fn wake(fleet: &str) -> WakeMessage {
-        WakeMessage::Wake(Wake { fleet: fleet.parse().unwrap(), due: None })
+    pub(super) fn request(fleet: &str) -> ReconcileRequest {
+        ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.parse().unwrap(), due: None })
     }
 
-    pub(super) fn sender(canned: &Canned) -> WakeSender {
-        WakeSender::new(&canned.config(), URL)
+    pub(super) fn sender(canned: &Canned) -> RequestSender {
+        RequestSender::new(&canned.config(), URL)
     }
 
     #[test]
@@ -182,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wakes_of_a_sweep_go_out_by_ten_each_with_its_delay() {
+    async fn requests_of_a_resync_go_out_by_ten_each_with_its_delay() {
         let answer = |size: usize| {
             let taken = (0..size).map(|id| json!({"Id": id.to_string(), "MessageId": "m", "MD5OfMessageBody": "0"}));
             json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []}).to_string()
@@ -192,7 +201,7 @@ mod tests {
             200,
             answer(2),
         );
-        let messages: Vec<_> = (0..12).map(|number| (wake("app"), SignedDuration::from_secs(number))).collect();
+        let messages: Vec<_> = (0..12).map(|number| (request("app"), SignedDuration::from_secs(number))).collect();
         let client = Client::new(&canned.config());
         let results = send_all(&client, URL, &messages).await;
         assert!(results.len() == 12 && results.iter().all(Result::is_ok), "{results:?}");
@@ -210,12 +219,12 @@ mod tests {
     #[tokio::test]
     async fn a_message_goes_out_as_json_with_its_delay() {
         let canned = Canned::default().on("AmazonSQS.SendMessage", 200, "{}");
-        sender(&canned).send(&wake("app"), SignedDuration::from_secs(30)).await.unwrap();
+        sender(&canned).send(&request("app"), SignedDuration::from_secs(30)).await.unwrap();
         let body = canned.only().json();
         assert_eq!(body["QueueUrl"], URL);
         assert_eq!(body["DelaySeconds"], 30);
-        let sent: WakeMessage = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
-        assert_eq!(sent, wake("app"));
+        let sent: ReconcileRequest = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
+        assert_eq!(sent, request("app"));
     }
 
     #[tokio::test]
@@ -229,7 +238,7 @@ mod tests {
         let first = answer(&[9, 0, 1, 2, 4, 5, 6, 7, 8], failed);
         let second = answer(&[1], r#""Id":"0","SenderFault":true,"Code":"AccessDenied","Message":"no""#);
         let canned = Canned::default().on("fleet-1\\", 200, first).on("fleet-10\\", 200, second);
-        let messages: Vec<WakeMessage> = (0..12).map(|number| wake(&format!("fleet-{number}"))).collect();
+        let messages: Vec<ReconcileRequest> = (0..12).map(|number| request(&format!("fleet-{number}"))).collect();
         let results = sender(&canned).send_all(&messages).await;
         let kinds: Vec<Option<CallErrorKind>> =
             results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
@@ -243,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_that_fails_as_a_whole_fails_for_each_message() {
         let canned = Canned::default().on("SendMessageBatch", 400, json_error("QueueDoesNotExist", "no queue"));
-        let results = sender(&canned).send_all(&[wake("a"), wake("b")]).await;
+        let results = sender(&canned).send_all(&[request("a"), request("b")]).await;
         assert_eq!(results.len(), 2);
         for result in results {
             let error = result.unwrap_err();

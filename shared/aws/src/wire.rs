@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_types::region::Region;
-use driftless_reconciler::ports::{CallErrorKind, Called};
+use driftless_reconciler::ports::{CallErrorKind, CallResult};
 use futures_util::future::join_all;
 
 use crate::aws::Aws;
@@ -53,7 +53,7 @@ pub(crate) enum Again {
     /// The call itself, as often as [`Call::attempts`] says.
     Call,
     /// The next look, if anyone.
-    Look,
+    NextPass,
 }
 
 /// A call of a port, and the action of AWS that the table is about.
@@ -86,10 +86,10 @@ pub(crate) const EVERYWHERE: [Line; 10] = [
     (Says::Error(500, "InternalFailure", "try later"), Means::Fails(CallErrorKind::Unavailable), Again::Call),
     (Says::Error(503, "ServiceUnavailable", "try later"), Means::Fails(CallErrorKind::Unavailable), Again::Call),
     (Says::Error(400, "ThrottlingException", "Rate exceeded"), Means::Fails(CallErrorKind::Throttled), Again::Call),
-    (Says::Error(403, "SignatureDoesNotMatch", "no"), Means::Fails(CallErrorKind::Denied), Again::Look),
-    (Says::Error(403, "OptInRequired", "no"), Means::Fails(CallErrorKind::Denied), Again::Look),
-    (Says::Error(400, "UnknownOperationException", "no"), Means::Fails(CallErrorKind::Unsupported), Again::Look),
-    (Says::Error(400, "ACodeOfTomorrow", "no"), Means::Fails(CallErrorKind::Refused), Again::Look),
+    (Says::Error(403, "SignatureDoesNotMatch", "no"), Means::Fails(CallErrorKind::Denied), Again::NextPass),
+    (Says::Error(403, "OptInRequired", "no"), Means::Fails(CallErrorKind::Denied), Again::NextPass),
+    (Says::Error(400, "UnknownOperationException", "no"), Means::Fails(CallErrorKind::Unsupported), Again::NextPass),
+    (Says::Error(400, "ACodeOfTomorrow", "no"), Means::Fails(CallErrorKind::Refused), Again::NextPass),
 ];
 
 impl Wire {
@@ -141,7 +141,7 @@ pub(crate) async fn meets(
     calls: &[Call],
     lines: &[Line],
     prepared: impl Fn(&str) -> Canned,
-    ask: impl AsyncFn(&Aws, &str) -> Called<String>,
+    ask: impl AsyncFn(&Aws, &str) -> CallResult<String>,
 ) {
     let service = |action: &str| action.split_once(':').unwrap().1.to_owned();
     let met = calls.iter().flat_map(|call| lines.iter().map(move |line| (call, line))).map(async |(call, line)| {
@@ -151,7 +151,7 @@ pub(crate) async fn meets(
         let attempts = canned.sent().iter().filter(|sent| sent.contains(&service(call.action))).count();
         let expected = match again {
             Again::Call => call.attempts,
-            Again::Look => 1,
+            Again::NextPass => 1,
         };
         let is_as_expected = match (&answer, means) {
             (Err(error), Means::Fails(kind)) => {

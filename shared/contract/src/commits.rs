@@ -197,7 +197,7 @@ pub(crate) async fn notifications_wait_in_the_outbox_in_their_order_until_they_a
     ensure!(found == ids, "{found:?}");
     let told: Vec<String> = ids.iter().take(3).cloned().collect();
     for _ in 0..2 {
-        ports.told(&fleet, &told).await?;
+        ports.mark_delivered(&fleet, &told).await?;
         let found = waiting(&ports.load(&fleet).await?);
         ensure!(found.iter().eq(ids.iter().skip(3)), "{found:?}");
     }
@@ -213,16 +213,16 @@ pub(crate) async fn it_is_remembered_who_was_told_of_a_notification_until_all_ar
     let decided = full(&fleet, 1, now)?;
     let id = decided.notifications.first().map(|one| one.id.clone()).unwrap_or_default();
     ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
-    ensure!(ports.load(&fleet).await?.half_told.is_empty());
+    ensure!(ports.load(&fleet).await?.partially_delivered.is_empty());
     for told in [Audience::OnCall, Audience::OnCall, Audience::Chat] {
-        ports.half_told(&fleet, &id, told, now).await?;
+        ports.mark_partially_delivered(&fleet, &id, told, now).await?;
         let stored = ports.load(&fleet).await?;
-        ensure!(stored.half_told == [(id.clone(), told)].into(), "{:?}", stored.half_told);
+        ensure!(stored.partially_delivered == [(id.clone(), told)].into(), "{:?}", stored.partially_delivered);
         ensure!(stored.outbox == decided.notifications, "the other one is owed it still");
     }
-    ports.told(&fleet, &[id]).await?;
+    ports.mark_delivered(&fleet, &[id]).await?;
     let stored = ports.load(&fleet).await?;
-    ensure!(stored.half_told.is_empty() && stored.outbox.is_empty(), "{stored:?}");
+    ensure!(stored.partially_delivered.is_empty() && stored.outbox.is_empty(), "{stored:?}");
     Ok(())
 }
 
@@ -255,7 +255,7 @@ pub(crate) async fn events_are_committed_with_their_lines_and_wait_until_they_ar
     let scope = FreezeScope::Fleet(fleet.clone());
     for (number, batch) in all.iter().enumerate() {
         for _ in 0..2 {
-            ports.put_out(&scope, std::slice::from_ref(&batch.id)).await?;
+            ports.mark_published(&scope, std::slice::from_ref(&batch.id)).await?;
             let left = in_any_order(ports.load(&fleet).await?.events);
             ensure!(left.iter().eq(all.iter().skip(number + 1)), "{left:?}");
         }

@@ -1,10 +1,10 @@
 //! Facts: stored once, the newest one of a key, and consumed by the decision that saw them.
 
 use anyhow::ensure;
+use driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX;
 use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
 use driftless_planner::ids::FleetName;
-use driftless_planner::storm::LOOKS_MAX;
-use driftless_reconciler::ports::{Clock as _, Committed, Filing, Ports, Released, Remembered, Store as _};
+use driftless_reconciler::ports::{Clock as _, Committed, Deduplication, Ports, Released, Store as _, StoreResult};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,25 +23,25 @@ pub(crate) async fn a_fact_is_stored_with_its_key_and_only_a_newer_one_takes_its
     ensure!(facts(ports, &fleet).await?.is_empty());
     let told = |at| fact(&fleet, "one", at);
     for (at, stands) in [(now, now), (now, now), (now - STEP, now), (now + STEP, now + STEP)] {
-        ports.file(&fleet, &told(at), now).await?;
+        ports.store(&fleet, &told(at), now).await?;
         let found = facts(ports, &fleet).await?;
         ensure!(found == [told(stands)], "after {at}: {found:?}");
     }
-    ports.file(&fleet, &fact(&fleet, "two", now - STEP), now).await?;
+    ports.store(&fleet, &fact(&fleet, "two", now - STEP), now).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == [told(now + STEP), fact(&fleet, "two", now - STEP)], "another key is another fact: {found:?}");
     Ok(())
 }
 
-pub(crate) async fn only_a_fact_that_is_stored_counts_a_wake<W: World>(world: &W) -> anyhow::Result<()> {
+pub(crate) async fn only_a_fact_that_is_stored_counts_a_request<W: World>(world: &W) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("fact-wakes")?);
     let now = stored(ports.now())?;
-    let mut wakes = lease(ports, &fleet, "first").await?.wakes;
+    let mut requests = lease(ports, &fleet, "first").await?.requests;
     for (at, counts) in [(now, 1), (now, 0), (now - STEP, 0), (now + STEP, 1)] {
-        ports.file(&fleet, &fact(&fleet, "one", at), now).await?;
-        let counted = lease(ports, &fleet, "first").await?.wakes;
-        ensure!(counted == wakes + counts, "{counted} after {wakes}, for a fact of {at}");
-        wakes = counted;
+        ports.store(&fleet, &fact(&fleet, "one", at), now).await?;
+        let counted = lease(ports, &fleet, "first").await?.requests;
+        ensure!(counted == requests + counts, "{counted} after {requests}, for a fact of {at}");
+        requests = counted;
     }
     Ok(())
 }
@@ -50,8 +50,8 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
     let (ports, fleet) = (world.ports(), fleet("fact-once")?);
     let now = stored(ports.now())?;
     let (one, two) = (fact(&fleet, "one", now), fact(&fleet, "two", now));
-    ports.file(&fleet, &one, now).await?;
-    ports.file(&fleet, &two, now).await?;
+    ports.store(&fleet, &one, now).await?;
+    ports.store(&fleet, &two, now).await?;
     let held = lease(ports, &fleet, "first").await?;
     let mut decided = decision(&fleet, 1);
     // What is not there, or is named twice, is consumed as well.
@@ -61,7 +61,7 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
     ensure!(found == [two.clone()], "{found:?}");
     ensure!(ports.release(&held, None).await? == Released::Free, "consuming counts no wake");
     // Sent again it is a fact again: nothing remembers what was consumed.
-    ports.file(&fleet, &one, now).await?;
+    ports.store(&fleet, &one, now).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == [one, two], "{found:?}");
     Ok(())
@@ -74,44 +74,48 @@ fn verdict(at: Timestamp) -> anyhow::Result<Fact> {
     Ok(Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None }))
 }
 
-pub(crate) async fn a_fact_that_can_wait_counts_no_wake_and_is_known_after_it_was_consumed<W: World>(
+pub(crate) async fn a_fact_that_can_wait_counts_no_request_and_is_known_after_it_was_consumed<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("fact-heard")?);
     let now = stored(ports.now())?;
     let held = lease(ports, &fleet, "first").await?;
-    let told = [(now, Filing::Stored), (now, Filing::Known), (now - STEP, Filing::Known)];
+    let told = [(now, StoreResult::Stored), (now, StoreResult::Known), (now - STEP, StoreResult::Known)];
     for (at, expected) in told {
-        let filing = ports.file(&fleet, &verdict(at)?, now).await?;
+        let filing = ports.store(&fleet, &verdict(at)?, now).await?;
         ensure!(filing == expected, "at {at}: {filing:?}");
     }
     ensure!(facts(ports, &fleet).await? == [verdict(now)?]);
     let mut decided = decision(&fleet, 1);
     decided.consumed = vec![verdict(now)?.key()];
     ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes);
-    for (at, expected) in [(now - STEP, Filing::Known), (now, Filing::Known), (now + STEP, Filing::Stored)] {
-        let filing = ports.file(&fleet, &verdict(at)?, now).await?;
+    for (at, expected) in
+        [(now - STEP, StoreResult::Known), (now, StoreResult::Known), (now + STEP, StoreResult::Stored)]
+    {
+        let filing = ports.store(&fleet, &verdict(at)?, now).await?;
         ensure!(filing == expected, "at {at}: {filing:?}");
-        ensure!(facts(ports, &fleet).await?.is_empty() == (expected == Filing::Known), "at {at}");
+        ensure!(facts(ports, &fleet).await?.is_empty() == (expected == StoreResult::Known), "at {at}");
     }
     ensure!(ports.release(&held, None).await? == Released::Free, "who filed them sees to the look");
     Ok(())
 }
 
-pub(crate) async fn what_was_heard_and_the_wake_on_its_way_are_remembered<W: World>(world: &W) -> anyhow::Result<()> {
+pub(crate) async fn what_was_heard_and_the_request_on_its_way_are_remembered<W: World>(
+    world: &W,
+) -> anyhow::Result<()> {
     let (ports, heard, silent) = (world.ports(), fleet("fact-known")?, fleet("fact-unknown")?);
     let now = stored(ports.now())?;
     let fact = verdict(now)?;
-    ports.file(&heard, &fact, now).await?;
-    ensure!(ports.claim_wake(&heard, now + STEP, now).await?, "nothing is on its way");
+    ports.store(&heard, &fact, now).await?;
+    ensure!(ports.claim_request(&heard, now + STEP, now).await?, "nothing is on its way");
     let asked = [(&heard, &fact), (&silent, &fact)];
-    let expected = Remembered {
-        heard: [((heard.clone(), fact.key()), now)].into(),
-        next_wakes: [(heard.clone(), now + STEP)].into(),
+    let expected = Deduplication {
+        observed_at: [((heard.clone(), fact.key()), now)].into(),
+        next_requests: [(heard.clone(), now + STEP)].into(),
     };
     eventually(world, "what was just written is read", async || {
-        let remembered = ports.remembered(&asked).await?;
-        Ok((remembered == expected).then_some(()))
+        let deduplication = ports.deduplication(&asked).await?;
+        Ok((deduplication == expected).then_some(()))
     })
     .await
 }
@@ -123,11 +127,11 @@ pub(crate) async fn so_many_looks_are_taken_on_the_spot_in_a_minute_and_none_mor
     // A minute that nobody else is in.
     let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
     let moment = SignedDuration::from_millis(59_999);
-    for taken in 0..LOOKS_MAX {
-        ensure!(ports.take_look(now).await?, "the one after {taken}");
+    for taken in 0..IMMEDIATE_RUNS_PER_MINUTE_MAX {
+        ensure!(ports.take_immediate_run(now).await?, "the one after {taken}");
     }
-    ensure!(!ports.take_look(now + moment).await?, "none is left of the minute");
-    ensure!(ports.take_look(now + moment + STEP).await?, "the next minute has its own");
+    ensure!(!ports.take_immediate_run(now + moment).await?, "none is left of the minute");
+    ensure!(ports.take_immediate_run(now + moment + STEP).await?, "the next minute has its own");
     Ok(())
 }
 
@@ -137,28 +141,28 @@ pub(crate) async fn a_fact_that_came_since_the_lease_was_read_is_not_dropped_unr
     let (ports, fleet) = (world.ports(), fleet("fact-late")?);
     let now = stored(ports.now())?;
     let (old, new) = (fact(&fleet, "one", now), fact(&fleet, "one", now + STEP));
-    ports.file(&fleet, &old, now).await?;
+    ports.store(&fleet, &old, now).await?;
     let held = lease(ports, &fleet, "first").await?;
-    ports.file(&fleet, &new, now).await?;
+    ports.store(&fleet, &new, now).await?;
     let mut decided = decision(&fleet, 1);
     decided.consumed = vec![old.key()];
     ensure!(ports.commit(&held, None, &decided, now).await? == Committed::Yes, "what was decided stands all the same");
     let found = facts(ports, &fleet).await?;
     ensure!(found == [new], "{found:?}");
-    ensure!(matches!(ports.release(&held, None).await?, Released::Woken(_)), "and the newer one is looked at");
+    ensure!(matches!(ports.release(&held, None).await?, Released::Requested(_)), "and the newer one is looked at");
     Ok(())
 }
 
 pub(crate) async fn facts_that_come_at_once_are_all_stored_and_all_counted<W: World>(world: &W) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("fact-race")?);
     let now = stored(ports.now())?;
-    let before = lease(ports, &fleet, "first").await?.wakes;
+    let before = lease(ports, &fleet, "first").await?.requests;
     let told: Vec<Fact> = (0..6).map(|number| fact(&fleet, &format!("at-once-{number}"), now)).collect();
     // Each twice: the second one is the same fact.
-    try_join_all(told.iter().chain(&told).map(|fact| ports.file(&fleet, fact, now))).await?;
+    try_join_all(told.iter().chain(&told).map(|fact| ports.store(&fleet, fact, now))).await?;
     let found = facts(ports, &fleet).await?;
     ensure!(found == told, "{found:?}");
-    let counted = lease(ports, &fleet, "first").await?.wakes - before;
+    let counted = lease(ports, &fleet, "first").await?.requests - before;
     ensure!(counted == 6, "{counted} wakes");
     Ok(())
 }

@@ -61,41 +61,44 @@ pub(crate) async fn a_lease_that_is_over_and_that_nobody_took_can_be_given_back<
     Ok(())
 }
 
-pub(crate) async fn a_wake_that_came_since_the_lease_was_read_keeps_it_from_being_given_back<W: World>(
+pub(crate) async fn a_request_that_came_since_the_lease_was_read_keeps_it_from_being_given_back<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("lease-woken")?);
     let first = lease(ports, &fleet, "first").await?;
     let now = ports.now();
-    ports.file(&fleet, &fact(&fleet, "one", now), now).await?;
-    let Released::Woken(woken) = ports.release(&first, None).await? else { bail!("a wake was lost") };
-    ensure!(woken.wakes == first.wakes + 1 && woken.fence == first.fence, "{woken:?} after {first:?}");
-    ensure!(woken.until == first.until, "it is no longer one");
+    ports.store(&fleet, &fact(&fleet, "one", now), now).await?;
+    let Released::Requested(requested) = ports.release(&first, None).await? else { bail!("a wake was lost") };
+    ensure!(
+        requested.requests == first.requests + 1 && requested.fence == first.fence,
+        "{requested:?} after {first:?}"
+    );
+    ensure!(requested.until == first.until, "it is no longer one");
     let second = ports.acquire(&fleet, "second", now, now + LEASE).await?;
     ensure!(second == Acquired::Busy { until: first.until }, "it is still held: {second:?}");
-    ensure!(ports.release(&woken, None).await? == Released::Free);
+    ensure!(ports.release(&requested, None).await? == Released::Free);
     Ok(())
 }
 
-pub(crate) async fn the_next_wake_is_remembered_and_only_an_earlier_one_is_claimed<W: World>(
+pub(crate) async fn the_next_request_is_remembered_and_only_an_earlier_one_is_claimed<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("lease-wake")?);
     let first = lease(ports, &fleet, "first").await?;
-    ensure!(first.next_wake.is_none(), "{:?}", first.next_wake);
+    ensure!(first.next_request.is_none(), "{:?}", first.next_request);
     let now = stored(ports.now())?;
     let at = now + SignedDuration::from_mins(5);
     ensure!(ports.release(&first, Some(at)).await? == Released::Free);
     let second = lease(ports, &fleet, "second").await?;
-    ensure!(second.next_wake == Some(at), "{:?} for {at}", second.next_wake);
-    ensure!(!ports.claim_wake(&fleet, at + STEP, now).await?, "a later one");
-    ensure!(!ports.claim_wake(&fleet, at, now).await?, "the same one");
-    ensure!(ports.claim_wake(&fleet, at - STEP, now).await?, "an earlier one");
-    ensure!(!ports.claim_wake(&fleet, at, at - STEP - STEP).await?, "the one on its way is still to come");
-    ensure!(ports.claim_wake(&fleet, at, at - STEP).await?, "its time has come: it arrived, or was lost");
+    ensure!(second.next_request == Some(at), "{:?} for {at}", second.next_request);
+    ensure!(!ports.claim_request(&fleet, at + STEP, now).await?, "a later one");
+    ensure!(!ports.claim_request(&fleet, at, now).await?, "the same one");
+    ensure!(ports.claim_request(&fleet, at - STEP, now).await?, "an earlier one");
+    ensure!(!ports.claim_request(&fleet, at, at - STEP - STEP).await?, "the one on its way is still to come");
+    ensure!(ports.claim_request(&fleet, at, at - STEP).await?, "its time has come: it arrived, or was lost");
     // Who gives the lease back says which one is on its way: none.
     ensure!(ports.release(&second, None).await? == Released::Free);
-    ensure!(lease(ports, &fleet, "third").await?.next_wake.is_none());
+    ensure!(lease(ports, &fleet, "third").await?.next_request.is_none());
     Ok(())
 }
 
@@ -107,7 +110,7 @@ pub(crate) async fn times_are_kept_in_milliseconds<W: World>(world: &W) -> anyho
     let at = now + SignedDuration::from_mins(5);
     ensure!(ports.release(&lease, Some(at)).await? == Released::Free);
     let again = crate::support::lease(ports, &fleet, "second").await?;
-    ensure!(again.next_wake == Some(stored(at)?), "{:?} for {at}", again.next_wake);
+    ensure!(again.next_request == Some(stored(at)?), "{:?} for {at}", again.next_request);
     Ok(())
 }
 

@@ -94,16 +94,16 @@ contracts! {
         each_holder_has_a_higher_fence_also_the_same_one_again,
         a_lease_is_given_back_once_and_only_by_its_holder,
         a_lease_that_is_over_and_that_nobody_took_can_be_given_back,
-        a_wake_that_came_since_the_lease_was_read_keeps_it_from_being_given_back,
-        the_next_wake_is_remembered_and_only_an_earlier_one_is_claimed,
+        a_request_that_came_since_the_lease_was_read_keeps_it_from_being_given_back,
+        the_next_request_is_remembered_and_only_an_earlier_one_is_claimed,
         times_are_kept_in_milliseconds,
         of_several_that_ask_at_once_one_gets_the_lease;
     facts:
         a_fact_is_stored_with_its_key_and_only_a_newer_one_takes_its_place,
-        only_a_fact_that_is_stored_counts_a_wake,
+        only_a_fact_that_is_stored_counts_a_request,
         a_fact_is_consumed_once_and_others_stay,
-        a_fact_that_can_wait_counts_no_wake_and_is_known_after_it_was_consumed,
-        what_was_heard_and_the_wake_on_its_way_are_remembered,
+        a_fact_that_can_wait_counts_no_request_and_is_known_after_it_was_consumed,
+        what_was_heard_and_the_request_on_its_way_are_remembered,
         so_many_looks_are_taken_on_the_spot_in_a_minute_and_none_more,
         a_fact_that_came_since_the_lease_was_read_is_not_dropped_unread,
         facts_that_come_at_once_are_all_stored_and_all_counted;
@@ -175,5 +175,5 @@ contracts! {
     watchers:
         config_tells_who_breaks_a_rule_now_and_which_rules_it_does_not_know,
         alarms_are_found_by_name_and_by_prefix_with_what_they_watch,
-        a_wake_may_be_delayed_by_up_to_fifteen_minutes;
+        a_request_may_be_delayed_by_up_to_fifteen_minutes;
 }

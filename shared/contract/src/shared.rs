@@ -145,7 +145,7 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_turn_or
     let now = ports.now();
     until(world, &fleet, false, "nothing is known of it").await?;
     let filed = fact(&fleet, "one", now);
-    ports.file(&fleet, &filed, now).await?;
+    ports.store(&fleet, &filed, now).await?;
     until(world, &fleet, true, "a fact waits").await?;
     let held = lease(ports, &fleet, "first").await?;
     let mut decided = decision(&fleet, 1);
@@ -162,7 +162,7 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_turn_or
         vec![Notification { id: id.clone(), fleet: fleet.clone(), groups: Vec::new(), at: now, news }];
     commit(ports, &held, Some(1), &decided).await?;
     until(world, &fleet, true, "a notification waits").await?;
-    ports.told(&fleet, &[id]).await?;
+    ports.mark_delivered(&fleet, &[id]).await?;
     until(world, &fleet, false, "it was told").await?;
 
     decided = decision(&fleet, 3);

@@ -53,10 +53,10 @@ pub(crate) fn decision(fleet: &FleetName, version: u64) -> Decision {
 pub(crate) async fn eventually<W: World, T>(
     world: &W,
     awaited: &str,
-    mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    mut reconcile: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     for _ in 0..world.patience() {
-        if let Some(found) = look().await? {
+        if let Some(found) = reconcile().await? {
             return Ok(found);
         }
         world.moment().await;

@@ -9,7 +9,7 @@ use driftless_planner::image::ImageState;
 use driftless_planner::policy::Percent;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallErrorKind, Groups as _, Machines as _};
 use jiff::SignedDuration;
 
@@ -156,8 +156,8 @@ pub(crate) async fn images_are_found_by_their_tag_and_by_their_id<W: World>(worl
     ensure!(!found.iter().any(|image| image.id == other), "{found:?}");
     let own = found.iter().find(|image| image.id == golden).context("none")?;
     ensure!(own.is_own && own.state == ImageState::Available, "{own:?}");
-    ensure!(own.image_for.as_ref().map(ForeignText::as_str) == Some(name.as_str()), "{own:?}");
-    ensure!(own.build.as_ref().map(ForeignText::as_str) == Some("7"), "{own:?}");
+    ensure!(own.image_for.as_ref().map(UntrustedText::as_str) == Some(name.as_str()), "{own:?}");
+    ensure!(own.build.as_ref().map(UntrustedText::as_str) == Some("7"), "{own:?}");
     ensure!(!own.is_backup && own.source_instance.is_none() && own.image_builder_arn.is_none(), "{own:?}");
     let all: BTreeSet<ImageId> = ports.all_images().await?.into_iter().map(|image| image.id).collect();
     ensure!(all.contains(&golden) && all.contains(&other), "{all:?}");

@@ -9,8 +9,8 @@ use driftless_planner::alarm::AlarmState;
 use driftless_planner::fact::Verdict;
 use driftless_planner::ids::{AlarmName, RuleName};
 use driftless_planner::observation::RuleReading;
-use driftless_planner::wake::{Wake, WakeMessage};
-use driftless_reconciler::ports::{Alarms as _, Compliance as _, Wakes as _};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
+use driftless_reconciler::ports::{Alarms as _, Compliance as _, RequestQueue as _};
 use jiff::SignedDuration;
 
 use crate::sizes::settled;
@@ -82,9 +82,9 @@ pub(crate) async fn alarms_are_found_by_name_and_by_prefix_with_what_they_watch<
     Ok(())
 }
 
-pub(crate) async fn a_wake_may_be_delayed_by_up_to_fifteen_minutes<W: World>(world: &W) -> anyhow::Result<()> {
+pub(crate) async fn a_request_may_be_delayed_by_up_to_fifteen_minutes<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
-    let message = WakeMessage::Wake(Wake { fleet: fleet("wake-none")?, due: None });
+    let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet("wake-none")?, due: None });
     for delay in [SignedDuration::from_millis(1), SignedDuration::from_mins(15)] {
         ports.send(&message, delay).await?;
     }

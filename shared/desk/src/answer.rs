@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::input::Input;
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::fleets;
-use driftless_planner::text::ForeignText;
+use driftless_planner::resync::fleets;
+use driftless_planner::text::UntrustedText;
 use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
-use driftless_reconciler::ports::{Called, Desk, Held, Ports};
+use driftless_reconciler::ports::{CallResult, Desk, LeaseHolder, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
-use driftless_status::model::{LeaseStatus, NextWake};
+use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::{Answer, Question, Refusal};
 use driftless_status::way_back::Target;
 use driftless_status::why::{Subject, why};
@@ -44,7 +44,7 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
 }
 
 /// One fleet, and whether what it would go back to can still be launched: of all fleets that would be two calls each.
-async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> Called<Answer> {
+async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
     if let Some(to) = &status.way_back.to {
         let ids = BTreeSet::from([to.image.clone()]);
@@ -63,7 +63,7 @@ pub(crate) struct Fleets {
     /// Fleets that could not be read, each with the reason.
     pub(crate) unread: Vec<Unread>,
     /// Tag values that are no fleet names.
-    pub(crate) misnamed: Vec<ForeignText>,
+    pub(crate) misnamed: Vec<UntrustedText>,
 }
 
 /// Reads all fleets. Those that were not read by `until` are named as unread.
@@ -78,12 +78,12 @@ pub(crate) async fn all_fleets<P: Ports + Desk>(
     read_all(ports, defaults, until).await.map_err(|error| unavailable(&error))
 }
 
-async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Answer> {
+async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Answer> {
     let read = read_all(ports, defaults, until).await?;
     Ok(Answer::Fleets(at_a_glance(read.known, read.unread, read.misnamed, read.at)))
 }
 
-async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> Called<Fleets> {
+async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Fleets> {
     let (fleets, misnamed) = fleets(ports.all_groups().await?, defaults);
     let names: Vec<FleetName> = fleets.into_keys().collect();
     let (mut known, mut unread) = (Vec::new(), Vec::new());
@@ -103,13 +103,13 @@ async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timest
             }
         }
     }
-    let misnamed = misnamed.into_iter().map(ForeignText::from).collect();
+    let misnamed = misnamed.into_iter().map(UntrustedText::from).collect();
     Ok(Fleets { at: ports.now(), known, unread, misnamed })
 }
 
 /// One fleet. None: no group carries its name, and nothing is remembered of it.
-async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> Called<Option<FleetStatus>> {
-    let (first, lock) = join(first_round(ports, fleet), ports.lock(fleet)).await;
+async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Option<FleetStatus>> {
+    let (first, lock) = join(first_round(ports, fleet), ports.lease_state(fleet)).await;
     let (first, lock) = (first?, lock?);
     if first.groups.is_empty() && first.stored.record.is_none() {
         return Ok(None);
@@ -128,9 +128,10 @@ async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName
         now,
     };
     // What has arrived is no longer on its way.
-    let next_wake = lock.next_wake.filter(|at| *at > now).map_or(NextWake::None, |at| NextWake::At { at });
-    let lease = lock.held.map_or(LeaseStatus::Free, |Held { holder, until }| LeaseStatus::Held { holder, until });
-    Ok(Some(status(input, next_wake, lease)))
+    let next_request = lock.next_request.filter(|at| *at > now).map_or(NextRequest::None, |at| NextRequest::At { at });
+    let lease =
+        lock.held.map_or(LeaseStatus::Free, |LeaseHolder { holder, until }| LeaseStatus::Held { holder, until });
+    Ok(Some(status(input, next_request, lease)))
 }
 
 async fn explain<P: Ports + Desk>(
@@ -138,7 +139,7 @@ async fn explain<P: Ports + Desk>(
     defaults: &Defaults,
     subject: &Subject,
     fleet: Option<&FleetName>,
-) -> Called<Answer> {
+) -> CallResult<Answer> {
     let found = match (subject, fleet) {
         (Subject::Fleet(fleet), _) | (_, Some(fleet)) => Some(fleet.clone()),
         (Subject::Instance(id), None) => fleet_of_instance(ports, id).await?,
@@ -161,7 +162,7 @@ async fn explain<P: Ports + Desk>(
     })
 }
 
-async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> Called<Option<FleetName>> {
+async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> CallResult<Option<FleetName>> {
     let groups = ports.groups_of_instances(&[id.clone()].into()).await?;
     let Some(group) = groups.get(id) else { return Ok(None) };
     let mut fleets = ports.fleets_of_groups(&[group.clone()].into()).await?;
@@ -169,7 +170,7 @@ async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> Called<Optio
 }
 
 /// Only what this account made is believed.
-async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> Called<Option<FleetName>> {
+async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> CallResult<Option<FleetName>> {
     let images = ports.images(&[id.clone()].into()).await?;
     let named = images.get(id).filter(|image| image.is_own).and_then(|image| image.image_for.as_ref());
     Ok(named.and_then(|fleet| fleet.as_str().parse().ok()))
@@ -181,7 +182,7 @@ async fn lines<P: Ports + Desk>(
     instance: Option<&InstanceId>,
     before: Option<Timestamp>,
     limit: usize,
-) -> Called<History> {
+) -> CallResult<History> {
     let journal = ports.journal(fleet, before).await?;
     let oldest_read = journal.entries.first().map(|entry| entry.at);
     let is_meant = |entry: &driftless_planner::history::HistoryEntry| {

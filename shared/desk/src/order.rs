@@ -5,9 +5,9 @@ use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Answered;
-use driftless_planner::text::ForeignText;
-use driftless_planner::wake::{Wake, WakeMessage};
-use driftless_reconciler::ports::{Called, Clock, Desk, Store, Wakes};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallResult, Clock, Desk, RequestQueue, Store};
 use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,13 +23,13 @@ const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
     /// Whom AWS names, from the signature of the request.
-    Signed(ForeignText),
+    Signed(UntrustedText),
     /// AWS let them in, and does not say who they are.
     Unverified,
 }
 
 impl Caller {
-    fn actor(&self) -> ForeignText {
+    fn actor(&self) -> UntrustedText {
         match self {
             Self::Signed(arn) => arn.clone(),
             Self::Unverified => "unverified".into(),
@@ -46,7 +46,7 @@ pub async fn order<P, F>(
     pause: impl Fn(SignedDuration) -> F,
 ) -> Reply
 where
-    P: Clock + Wakes + Store + Desk,
+    P: Clock + RequestQueue + Store + Desk,
     F: Future<Output = ()>,
 {
     if let Err(refusal) = check(order, ports.now()) {
@@ -75,14 +75,14 @@ fn check(order: &Order, now: Timestamp) -> Result<(), Refusal> {
     }
 }
 
-async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
+async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
     ports: &P,
     order: &Order,
     caller: &Caller,
     (fleet, command): (&FleetName, &Command),
     until: Timestamp,
     pause: impl Fn(SignedDuration) -> F,
-) -> Called<Reply> {
+) -> CallResult<Reply> {
     let Some(record) = ports.load(fleet).await?.record else {
         let says = format!("there is no fleet {fleet}, or no look at it yet: the sweep looks within five minutes");
         return Ok(Reply::Refused(Refusal::not_found(says)));
@@ -99,7 +99,7 @@ async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
         cutover: order.cutover.clone(),
         command: command.clone(),
     };
-    ports.send(&WakeMessage::Fact(Box::new(Fact::Command(fact))), SignedDuration::ZERO).await?;
+    ports.send(&ReconcileRequest::Fact(Box::new(Fact::Command(fact))), SignedDuration::ZERO).await?;
     while ports.now() + ASK_AGAIN_AFTER < until {
         pause(ASK_AGAIN_AFTER).await;
         let record = ports.load(fleet).await?.record;
@@ -111,44 +111,44 @@ async fn follow<P: Clock + Wakes + Store, F: Future<Output = ()>>(
     Ok(receipt(order, caller, OrderResult::Pending, says))
 }
 
-async fn freeze<P: Clock + Wakes + Store + Desk>(
+async fn freeze<P: Clock + RequestQueue + Store + Desk>(
     ports: &P,
     order: &Order,
     caller: &Caller,
     scope: &FreezeScope,
     expires_at: Option<Timestamp>,
-) -> Called<Reply> {
+) -> CallResult<Reply> {
     let now = ports.now();
     let (owner, reason) = (caller.actor(), order.reason.clone().unwrap_or_default());
     let freeze = Freeze { reason: reason.clone(), owner, since: now, expires_at, scope: scope.clone() };
     let ends = expires_at.map_or_else(|| "until somebody thaws it".to_owned(), |at| format!("until {at:.0}"));
     let says = format!("{} is frozen {ends}: nothing begins, and ways back stay open", name_of(scope));
     ports.freeze(&freeze, &line(caller, now, "freeze", &format!("{says} ({reason})"))).await?;
-    wake(ports, scope).await?;
+    request(ports, scope).await?;
     Ok(receipt(order, caller, OrderResult::Done, says))
 }
 
-async fn thaw<P: Clock + Wakes + Store + Desk>(
+async fn thaw<P: Clock + RequestQueue + Store + Desk>(
     ports: &P,
     order: &Order,
     caller: &Caller,
     scope: &FreezeScope,
-) -> Called<Reply> {
+) -> CallResult<Reply> {
     let now = ports.now();
     let reason = order.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
     let says = format!("{} goes on", name_of(scope));
     ports.thaw(scope, &line(caller, now, "thaw", &format!("{says}{reason}"))).await?;
-    wake(ports, scope).await?;
+    request(ports, scope).await?;
     Ok(receipt(order, caller, OrderResult::Done, says))
 }
 
 /// A frozen fleet is looked at: on-call sees at once that it stands, or goes on. Where all are, the sweep does it.
-async fn wake<P: Wakes>(ports: &P, scope: &FreezeScope) -> Called<()> {
+async fn request<P: RequestQueue>(ports: &P, scope: &FreezeScope) -> CallResult<()> {
     match scope {
         FreezeScope::Account => Ok(()),
         FreezeScope::Fleet(fleet) => {
-            let wake = WakeMessage::Wake(Wake { fleet: fleet.clone(), due: None });
-            ports.send(&wake, SignedDuration::ZERO).await
+            let request = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.clone(), due: None });
+            ports.send(&request, SignedDuration::ZERO).await
         }
     }
 }
@@ -174,6 +174,6 @@ fn receipt_of(order: &Order, caller: &Caller, answered: &Answered) -> Reply {
     receipt(order, caller, result, answered.answer.clone())
 }
 
-fn receipt(order: &Order, caller: &Caller, result: OrderResult, says: impl Into<ForeignText>) -> Reply {
+fn receipt(order: &Order, caller: &Caller, result: OrderResult, says: impl Into<UntrustedText>) -> Reply {
     Reply::Receipt(Receipt { request: order.request.clone(), actor: caller.actor(), result, says: says.into() })
 }

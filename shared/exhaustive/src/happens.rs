@@ -49,7 +49,7 @@ impl Moves<'_> {
     }
 
     /// A look. Returns the decision, where it does nothing at all.
-    pub(crate) fn look(&mut self, is_fresh: bool) -> Result<Option<Decision>, Broken> {
+    pub(crate) fn reconcile(&mut self, is_fresh: bool) -> Result<Option<Decision>, Broken> {
         let (world, record) = (&self.state.world, self.state.record.as_ref().map(|kept| &kept.record));
         let decision = self.small.decide(world, record, &self.state.actor);
         let budget = usize::try_from(self.small.setup.budget).unwrap_or(usize::MAX);
@@ -65,9 +65,9 @@ impl Moves<'_> {
                 return Ok(Some(decision));
             }
             let mut state = self.state.clone();
-            state.actor = Actor::Looking(Vec::new());
+            state.actor = Actor::Passing(Vec::new());
             let told = Told(Arc::new(Decided::new(decision, record.map(|record| record.version), world)));
-            self.go(Move::Look(told), true, state);
+            self.go(Move::Pass(told), true, state);
             return Ok(None);
         }
         let decided = Arc::new(Decided::new(decision, record.map(|record| record.version), world));
@@ -77,11 +77,11 @@ impl Moves<'_> {
             return self.changes_nothing(&state).map(Some);
         }
         let hand = Hand { decided: Arc::clone(&decided), at: 0, outcomes: Vec::new(), is_uncommitted: false };
-        self.trouble_of_look(&state, &hand);
+        self.trouble_of_pass(&state, &hand);
         if hand.next_action().is_some() {
             state.actor = Actor::Acting(hand);
         }
-        self.go(Move::Look(Told(decided)), true, state);
+        self.go(Move::Pass(Told(decided)), true, state);
         Ok(None)
     }
 
@@ -101,25 +101,25 @@ impl Moves<'_> {
         Ok(again)
     }
 
-    fn trouble_of_look(&mut self, committed: &State, hand: &Hand) {
+    fn trouble_of_pass(&mut self, committed: &State, hand: &Hand) {
         if hand.decided.decision.changed {
             let committed = committed.clone();
-            self.trouble(Trouble::Crash, Move::LookAndDie, |state| {
+            self.trouble(Trouble::Crash, Move::PassAndDie, |state| {
                 *state = State { troubles_left: state.troubles_left, ..committed };
             });
         }
-        if !matches!(&self.state.actor, Actor::Looking(outcomes) if outcomes.is_empty()) {
+        if !matches!(&self.state.actor, Actor::Passing(outcomes) if outcomes.is_empty()) {
             self.trouble(Trouble::Crash, Move::Die, |state| {
-                state.actor = Actor::Looking(Vec::new());
+                state.actor = Actor::Passing(Vec::new());
                 forget_taken(state);
             });
         }
         // What needs no commit is fenced by the lease alone: no call begins after its end.
         if self.state.sleeper.is_none() && hand.decided.decision.changed {
             let sleeper = Hand { is_uncommitted: true, ..hand.clone() };
-            self.trouble(Trouble::LateCommit, Move::LookAndSleep, |state| {
+            self.trouble(Trouble::LateCommit, Move::PassAndSleep, |state| {
                 state.sleeper = Some(sleeper);
-                state.actor = Actor::Looking(Vec::new());
+                state.actor = Actor::Passing(Vec::new());
             });
         }
     }
@@ -131,19 +131,19 @@ impl Moves<'_> {
             self.end(hand, action, ending, Actee::Holder);
         }
         self.trouble(Trouble::Crash, Move::Die, |state| {
-            state.actor = Actor::Looking(Vec::new());
+            state.actor = Actor::Passing(Vec::new());
             forget_taken(state);
         });
         if self.state.sleeper.is_none() {
             self.trouble(Trouble::LateCall, Move::Sleep, |state| {
                 state.sleeper = Some(hand.clone());
-                state.actor = Actor::Looking(Vec::new());
+                state.actor = Actor::Passing(Vec::new());
             });
         }
     }
 
     /// The sleeper goes on.
-    pub(crate) fn wake(&mut self, hand: &Hand) {
+    pub(crate) fn request(&mut self, hand: &Hand) {
         if !hand.is_uncommitted {
             if let Some(action) = hand.next_action() {
                 self.end(hand, action, Ending::Well, Actee::Sleeper);
@@ -199,7 +199,7 @@ impl Moves<'_> {
         let went_on = hand.clone().go_on(result);
         match who {
             Actee::Holder => {
-                state.actor = went_on.map_or_else(Actor::Looking, Actor::Acting);
+                state.actor = went_on.map_or_else(Actor::Passing, Actor::Acting);
             }
             Actee::Sleeper => state.sleeper = None,
         }
@@ -393,7 +393,7 @@ impl Moves<'_> {
         const PROPERTY: &str = "who waits asks to be looked at again";
         let mut state = self.state.clone();
         state.world.now += TICK;
-        state.actor = Actor::Looking(Vec::new());
+        state.actor = Actor::Passing(Vec::new());
         state.sleeper = None;
         forget_taken(&mut state);
         let missed = quiet.filter(|quiet| quiet.recheck.is_none_or(|at| at > state.world.now)).and_then(|_| {
@@ -417,7 +417,7 @@ impl Moves<'_> {
 pub(crate) fn is_idle(state: &State) -> bool {
     let record = state.record.as_ref().map(|kept| &kept.record);
     let mut work = record.into_iter().flat_map(|record| record.replacements.values());
-    work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Looking(_))
+    work.all(|work| work.phase().surge().is_none()) && matches!(state.actor, Actor::Passing(_))
 }
 
 fn endings(action: &Action) -> Vec<Ending> {

@@ -44,11 +44,11 @@ pub enum Move {
     /// A person takes back what is too many for good.
     TakeBack(usize),
     /// The reconcile looks, decides and commits.
-    Look(Told),
+    Pass(Told),
     /// The same, and then it dies.
-    LookAndDie,
+    PassAndDie,
     /// It looks and decides, and sleeps before it commits.
-    LookAndSleep,
+    PassAndSleep,
     /// It does the next thing that it decided.
     Act(Actee, &'static str, Ending),
     /// It sleeps with what is still to be done in its hands.
@@ -104,9 +104,9 @@ impl Display for Move {
             Self::Ring(color) => write!(formatter, "the alarm of color {color} rings"),
             Self::Quiet => formatter.write_str("the alarm is quiet again"),
             Self::TakeBack(_) => formatter.write_str("a person, who was told, takes back what is too many"),
-            Self::Look(told) => write!(formatter, "look: {}", told.words()),
-            Self::LookAndDie => formatter.write_str("look, commit, and the function dies"),
-            Self::LookAndSleep => formatter.write_str("look, and the function sleeps before its commit"),
+            Self::Pass(told) => write!(formatter, "look: {}", told.words()),
+            Self::PassAndDie => formatter.write_str("look, commit, and the function dies"),
+            Self::PassAndSleep => formatter.write_str("look, and the function sleeps before its commit"),
             Self::Act(who, what, ending) => write!(formatter, "{who:?}: {what} ends {ending:?}"),
             Self::Sleep => formatter.write_str("the next call is on its way for long; another function takes over"),
             Self::CommitLate => formatter.write_str("the sleeper wakes up and commits, if it still can"),

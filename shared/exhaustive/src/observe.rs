@@ -15,7 +15,7 @@ use driftless_planner::observation::{
 };
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::precondition::{Live, needs};
-use driftless_planner::questions::{self, Known};
+use driftless_planner::read_plan::{self, StoredState};
 use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::Record;
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
@@ -147,8 +147,8 @@ impl Names {
             world.groups.iter().enumerate().filter_map(|(at, pool)| self.group(at, pool)).collect();
         let newest = world.colors.as_ref().map_or(1, |colors| colors.newest_image);
         let tagged: Vec<Image> = (1..=newest).filter_map(image).collect();
-        let known = Known { record, has_news: !world.facts.is_empty() };
-        let first = questions::first(&self.fleet, &groups, &tagged, known, Some(&self.policy));
+        let known = StoredState { record, has_news: !world.facts.is_empty() };
+        let first = read_plan::first(&self.fleet, &groups, &tagged, known, Some(&self.policy));
         let mut seen = Observation { groups, ..Observation::default() };
         let targets = self.targets(world, &first.targets).collect();
         seen.targets = Reading::of(first.targets.clone(), targets);
@@ -179,7 +179,7 @@ impl Names {
         if world.colors.as_ref().is_some_and(|colors| colors.has_turn) {
             seen.account.turns.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
         }
-        let second = questions::second(&self.fleet, &seen, record, Some(&self.policy));
+        let second = read_plan::second(&self.fleet, &seen, record, Some(&self.policy));
         let targets = self.targets(world, &second.targets).collect();
         seen.targets.extend(Reading::of(second.targets.clone(), targets));
         let machine = |id: &InstanceId| (id.clone(), number(id).and_then(|number| self.machine(world, number)));

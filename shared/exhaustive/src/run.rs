@@ -14,7 +14,7 @@ use crate::world::{Bounds, World};
 #[derive(Debug, Clone)]
 pub enum Actor {
     /// It looks next, with what came of the last look's actions. Nothing: a fresh one.
-    Looking(Vec<Outcome>),
+    Passing(Vec<Outcome>),
     Acting(Hand),
 }
 

@@ -62,7 +62,7 @@ impl Small {
     /// What a reconcile would decide now.
     pub(crate) fn decide(&self, world: &World, record: Option<&Record>, actor: &Actor) -> Decision {
         let outcomes = match actor {
-            Actor::Looking(outcomes) => outcomes.as_slice(),
+            Actor::Passing(outcomes) => outcomes.as_slice(),
             Actor::Acting(_) => &[],
         };
         (self.planner)(Input {
@@ -109,7 +109,7 @@ impl Model for Small {
         };
         let troubles_left = self.setup.troubles_max.unwrap_or(0);
         let drifts_left = self.setup.drifts_max.unwrap_or(0);
-        State { world, record: None, actor: Actor::Looking(Vec::new()), sleeper: None, drifts_left, troubles_left }
+        State { world, record: None, actor: Actor::Passing(Vec::new()), sleeper: None, drifts_left, troubles_left }
     }
 
     fn fingerprint(&self, state: &State) -> u128 {
@@ -119,7 +119,7 @@ impl Model for Small {
     fn expand(&self, state: &State, tally: &mut Tally) -> Expansion<Self> {
         let mut moves = Moves { small: self, state, steps: Vec::with_capacity(16), tally };
         let quiet = match &state.actor {
-            Actor::Looking(outcomes) => moves.look(outcomes.is_empty()),
+            Actor::Passing(outcomes) => moves.reconcile(outcomes.is_empty()),
             Actor::Acting(hand) => {
                 moves.act(hand);
                 Ok(None)
@@ -132,7 +132,7 @@ impl Model for Small {
             }
         };
         if let Some(hand) = &state.sleeper {
-            moves.wake(hand);
+            moves.request(hand);
         }
         let is_moving = moves.aws() || (state.world.groups.iter().any(|pool| pool.kept > 0) && is_idle(state));
         moves.people();
@@ -199,7 +199,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
         pool.kept += count(decided.decision.notifications.iter().filter(is_kept));
     }
     state.record = Some(Arc::clone(&decided.next));
-    state.actor = Actor::Looking(Vec::new());
+    state.actor = Actor::Passing(Vec::new());
     let of_sleeper = state.sleeper.iter().flat_map(|hand| &hand.decided.decision.actions).filter_map(token);
     let surges = decided.next.record.replacements.values().filter_map(|work| work.phase().surge());
     let known: BTreeSet<&str> = surges.map(|surge| surge.token.as_str()).chain(of_sleeper).collect();
@@ -208,7 +208,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
 
 /// Only who decided before it was taken has to know.
 pub(crate) fn forget_taken(state: &mut State) {
-    if state.sleeper.is_none() && matches!(state.actor, Actor::Looking(_)) {
+    if state.sleeper.is_none() && matches!(state.actor, Actor::Passing(_)) {
         state.world.taken.clear();
     }
 }
@@ -227,7 +227,7 @@ pub fn pieces(state: &State) -> Pieces {
         pieces.add(&kept.pieces);
     }
     match actor {
-        Actor::Looking(outcomes) => write_outcomes(outcomes, &mut pieces),
+        Actor::Passing(outcomes) => write_outcomes(outcomes, &mut pieces),
         Actor::Acting(hand) => {
             pieces.number(0x800);
             hand.write(version, &mut pieces);

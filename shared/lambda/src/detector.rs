@@ -8,11 +8,11 @@
 use std::future::Future;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use driftless_aws::{ConfigError, WakeSender, sdk_config};
+use driftless_aws::{ConfigError, RequestSender, sdk_config};
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::AccountId;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::Called;
+use driftless_planner::request::ReconcileRequest;
+use driftless_reconciler::ports::CallResult;
 use tracing::{error, info};
 
 use crate::diagnostic::{ErrorType, chain};
@@ -41,25 +41,26 @@ pub enum Parsed {
 /// Where facts are sent.
 pub trait FactSender: Sync {
     /// Sends the facts of a batch together. Answers one result for each, in their order.
-    fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<Called<()>>> + Send;
+    fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<CallResult<()>>> + Send;
 }
 
 /// The wake queue.
 #[derive(Debug)]
-pub struct WakeQueue(WakeSender);
+pub struct ReconcileQueue(RequestSender);
 
-impl WakeQueue {
+impl ReconcileQueue {
     /// A sender to the queue that the environment names.
     pub fn connect(environment: &Environment) -> Result<Self, ConfigError> {
         let call = environment.function_timeout / CALL_SHARE;
         let config = sdk_config(&environment.settings(call, call / ATTEMPTS))?;
-        Ok(Self(WakeSender::new(&config, environment.wake_queue_url.as_str())))
+        Ok(Self(RequestSender::new(&config, environment.reconcile_queue_url.as_str())))
     }
 }
 
-impl FactSender for WakeQueue {
-    async fn send(&self, facts: &[Fact]) -> Vec<Called<()>> {
-        let messages: Vec<WakeMessage> = facts.iter().map(|fact| WakeMessage::Fact(Box::new(fact.clone()))).collect();
+impl FactSender for ReconcileQueue {
+    async fn send(&self, facts: &[Fact]) -> Vec<CallResult<()>> {
+        let messages: Vec<ReconcileRequest> =
+            facts.iter().map(|fact| ReconcileRequest::Fact(Box::new(fact.clone()))).collect();
         self.0.send_all(&messages).await
     }
 }
@@ -121,7 +122,7 @@ fn id_of(message: SqsMessage) -> String {
     message.message_id.unwrap_or_default()
 }
 
-fn is_sent(fact: &Fact, message_id: &str, answer: Option<Called<()>>) -> bool {
+fn is_sent(fact: &Fact, message_id: &str, answer: Option<CallResult<()>>) -> bool {
     let key = fact.key();
     match answer {
         Some(Ok(())) => {
@@ -146,7 +147,7 @@ mod tests {
 
     use aws_lambda_events::sqs::SqsMessage;
     use driftless_planner::fact::{ComplianceFact, Verdict};
-    use driftless_planner::text::ForeignText;
+    use driftless_planner::text::UntrustedText;
     use driftless_reconciler::ports::{CallError, CallErrorKind};
     use jiff::Timestamp;
 
@@ -161,7 +162,7 @@ mod tests {
     }
 
     impl FactSender for Recorder {
-        async fn send(&self, facts: &[Fact]) -> Vec<Called<()>> {
+        async fn send(&self, facts: &[Fact]) -> Vec<CallResult<()>> {
             self.calls.lock().unwrap().push(facts.iter().map(Fact::key).collect());
             if self.is_silent {
                 return Vec::new();
@@ -172,7 +173,7 @@ mod tests {
                     Some(rule) if fact.key().ends_with(rule) => Err(CallError {
                         operation: "sqs:SendMessageBatch",
                         kind: CallErrorKind::Throttled,
-                        message: ForeignText::from("slow down"),
+                        message: UntrustedText::from("slow down"),
                         source: None,
                     }),
                     _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::CallErrorKind;
 use lambda_runtime::Diagnostic;
 
@@ -108,7 +108,7 @@ pub fn chain(error: &dyn Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    ForeignText::from(text).to_string()
+    UntrustedText::from(text).to_string()
 }
 
 #[cfg(test)]

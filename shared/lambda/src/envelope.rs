@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 
 use driftless_planner::ids::{AccountId, IdError};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -63,7 +63,7 @@ pub struct InvalidEvent {
     /// The field, as a path: `detail.newEvaluationResult.complianceType`. `body` where the message has no fields.
     pub field: String,
     /// What is wrong with it. It may quote the field, shortened, and never the message.
-    pub reason: ForeignText,
+    pub reason: UntrustedText,
     /// The error of the parser, where it was one.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -72,12 +72,12 @@ pub struct InvalidEvent {
 impl InvalidEvent {
     /// A field whose value cannot be used.
     pub fn new(field: impl Into<String>, reason: impl AsRef<str>) -> Self {
-        Self { field: field.into(), reason: ForeignText::from(reason.as_ref()), source: None }
+        Self { field: field.into(), reason: UntrustedText::from(reason.as_ref()), source: None }
     }
 
     /// A field whose value is not the id that it should be.
     pub fn bad_id(field: impl Into<String>, error: IdError) -> Self {
-        Self { field: field.into(), reason: ForeignText::from(error.to_string()), source: Some(error.into()) }
+        Self { field: field.into(), reason: UntrustedText::from(error.to_string()), source: Some(error.into()) }
     }
 
     /// A field that names another account than ours.
@@ -88,8 +88,8 @@ impl InvalidEvent {
     /// The path may hold keys that a stranger chose.
     fn unreadable(field: &str, error: serde_json::Error) -> Self {
         Self {
-            field: ForeignText::from(field).to_string(),
-            reason: ForeignText::from(error.to_string()),
+            field: UntrustedText::from(field).to_string(),
+            reason: UntrustedText::from(error.to_string()),
             source: Some(error.into()),
         }
     }

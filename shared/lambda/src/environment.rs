@@ -49,8 +49,8 @@ pub struct Environment {
     pub roots: Roots,
     /// Our account (`ACCOUNT_ID`). Events of others are refused.
     pub account: AccountId,
-    /// The wake queue (`WAKE_QUEUE_URL`).
-    pub wake_queue_url: String,
+    /// The wake queue (`REQUEST_QUEUE_URL`).
+    pub reconcile_queue_url: String,
     /// After this Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). Leases and time-outs of calls follow from it.
     pub function_timeout: SignedDuration,
 }
@@ -114,7 +114,7 @@ impl Environment {
             endpoints: variables.endpoints()?,
             roots: variables.roots()?,
             account: variables.parsed("ACCOUNT_ID", "an account id of 12 digits")?,
-            wake_queue_url: variables.checked("WAKE_QUEUE_URL", "an http or https URL", is_url)?,
+            reconcile_queue_url: variables.checked("WAKE_QUEUE_URL", "an http or https URL", is_url)?,
             function_timeout: variables.function_timeout()?,
         })
     }

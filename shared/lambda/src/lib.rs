@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
 
-use crate::detector::{Detector, Parse, WakeQueue};
+use crate::detector::{Detector, Parse, ReconcileQueue};
 use crate::diagnostic::{Failure, chain};
 use crate::environment::Environment;
 
@@ -49,7 +49,7 @@ pub async fn run(serve: impl Future<Output = Result<(), Failure>>) -> ExitCode {
 
 async fn serve(parse: Parse) -> Result<(), Failure> {
     let environment = Environment::read(environment::process).map_err(Failure::configuration)?;
-    let sender = WakeQueue::connect(&environment).map_err(Failure::configuration)?;
+    let sender = ReconcileQueue::connect(&environment).map_err(Failure::configuration)?;
     let detector = Detector::new(parse, environment.account, sender);
     let detector = &detector;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {

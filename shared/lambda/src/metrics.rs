@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use driftless_planner::sweep::Swept;
+use driftless_planner::resync::Swept;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const NAMESPACE: &str = "Driftless";
 /// alarm.
 ///
 /// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
-pub fn of_sweep(swept: &Swept, now: Timestamp) -> Vec<Value> {
+pub fn of_resync(swept: &Swept, now: Timestamp) -> Vec<Value> {
     let mut lines: Vec<Value> = swept
         .non_compliant
         .iter()
@@ -70,9 +70,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sweep_publishes_a_zero_for_a_fleet_without_drift() {
+    fn a_resync_publishes_a_zero_for_a_fleet_without_drift() {
         let non_compliant = BTreeMap::from([("app".parse().unwrap(), 2), ("web".parse().unwrap(), 0)]);
-        let lines = of_sweep(&Swept { non_compliant, ..Swept::default() }, Timestamp::UNIX_EPOCH);
+        let lines = of_resync(&Swept { non_compliant, ..Swept::default() }, Timestamp::UNIX_EPOCH);
         let values: Vec<_> = lines.iter().map(|line| (&line["Fleet"], &line["NonCompliantInstances"])).collect();
         assert_eq!(values[0], (&json!("app"), &json!(2)));
         assert_eq!(values[1], (&json!("web"), &json!(0)));
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_age_of_the_oldest_work_is_published_in_seconds() {
         let swept = Swept { oldest_open_work: SignedDuration::from_hours(25), ..Swept::default() };
-        let lines = of_sweep(&swept, Timestamp::UNIX_EPOCH);
+        let lines = of_resync(&swept, Timestamp::UNIX_EPOCH);
         let line = lines.iter().find(|line| !line["OldestOpenWorkSeconds"].is_null()).unwrap();
         assert_eq!(line["OldestOpenWorkSeconds"], json!(90_000));
         let metric = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0];
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_line_has_its_fields_in_order() {
-        let lines = of_sweep(&Swept::default(), Timestamp::UNIX_EPOCH);
+        let lines = of_resync(&Swept::default(), Timestamp::UNIX_EPOCH);
         let expected = concat!(
             r#"{"Sweeps":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Sweeps","Unit":"Count"}],"#,
             r#""Namespace":"Driftless"}],"Timestamp":0}}"#,

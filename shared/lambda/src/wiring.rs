@@ -41,7 +41,7 @@ impl Wiring {
         let settings = environment.settings(timeout / CALL_SHARE, timeout / ATTEMPT_SHARE);
         let names = Names {
             table: fleet.table_name,
-            wake_queue_url: environment.wake_queue_url.clone(),
+            reconcile_queue_url: environment.reconcile_queue_url.clone(),
             alert_topic_arn: fleet.alert_topic_arn,
             chat_topic_arn: fleet.chat_topic_arn,
             event_bus: fleet.event_bus,

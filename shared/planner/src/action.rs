@@ -9,7 +9,7 @@ use crate::balancer::{AttachmentApi, ForwardPlace};
 use crate::ids::{GroupName, ImageId, InstanceId, RefreshId, TargetGroupArn, TemplateId, Zone};
 use crate::refresh::RefreshPlan;
 use crate::template::{TemplateReference, TemplateVersion};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// One thing to do. Each can be repeated: done again on a world in which it is done, it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -308,7 +308,7 @@ pub enum ActionResult {
     /// What it was to act on is gone.
     Gone,
     /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.
-    Busy(ForeignText),
+    Busy(UntrustedText),
     /// The value that was decided on is no longer the live one. Nothing was written.
     Changed,
     /// A freeze came after the decision. Nothing was written.
@@ -316,9 +316,9 @@ pub enum ActionResult {
     /// The endpoint or the group does not offer the call.
     Unsupported,
     /// AWS tried and could not, with its message.
-    Failed(ForeignText),
+    Failed(UntrustedText),
     /// Our permissions do not allow it, with AWS's message.
-    Denied(ForeignText),
+    Denied(UntrustedText),
 }
 
 impl ActionResult {

@@ -12,7 +12,7 @@ use crate::guards::{
     GuardVerdict, Question, Refusal, bases, lacks_hooks, launches_by_desired, looks_at_the_instance, refusal, verdicts,
 };
 use crate::ids::{InstanceId, Zone};
-use crate::limits::LOOK_MIN;
+use crate::limits::RECHECK_MIN;
 use crate::notification::{Condition, News};
 use crate::observation::Group;
 use crate::observed;
@@ -81,7 +81,7 @@ fn note_answers(
     // What blocks before the instance is looked at says nothing of it.
     if otherwise.is_none_or(|waiting| looks_at_the_instance(waiting.guard())) {
         if lacks_hooks {
-            draft.look_again(draft.input().now + LOOK_MIN);
+            draft.requeue(draft.input().now + RECHECK_MIN);
         }
         if matches!(otherwise, Some(Waiting::BelowFloor { .. }))
             && let Some(detail) = nothing_can_go_first(standing)
@@ -151,7 +151,7 @@ fn slots_by_zone(draft: &Draft<'_>) -> BTreeMap<Zone, usize> {
 
 fn wait(draft: &mut Draft<'_>, id: &InstanceId, waiting: &Waiting) {
     if let Some(at) = waiting.may_change_at() {
-        draft.look_again(at);
+        draft.requeue(at);
     }
     draft.waits(id, waiting.clone());
     let Some(replacement) = draft.record().replacements.get(id) else { return };

@@ -8,7 +8,7 @@ use crate::observation::Group;
 use crate::policy::{Mode, Policy};
 use crate::record::Release;
 use crate::template::TemplateReference;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// Where a fleet stands now.
 #[derive(Debug)]
@@ -16,9 +16,9 @@ pub(crate) struct Standing<'a> {
     /// The group that receives the traffic. None: misconfigured.
     pub(crate) live: Option<&'a Group>,
     /// The policy. Err: why it is invalid.
-    pub(crate) policy: Result<Policy, ForeignText>,
+    pub(crate) policy: Result<Policy, UntrustedText>,
     /// What stands in the way of changing anything: the fleet is misconfigured or not adoptable.
-    pub(crate) obstacle: Option<ForeignText>,
+    pub(crate) obstacle: Option<UntrustedText>,
 }
 
 impl Standing<'_> {
@@ -42,7 +42,7 @@ pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
             return misconfigured(draft, &problem.to_string(), Err("its groups do not form a fleet".into()));
         }
     };
-    let policy = layout.policy(draft.input().defaults).map_err(|error| ForeignText::from(error.to_string()));
+    let policy = layout.policy(draft.input().defaults).map_err(|error| UntrustedText::from(error.to_string()));
     if let Err(problem) = &policy {
         draft.is_in(Condition::PolicyInvalid, problem.clone());
     }
@@ -61,7 +61,7 @@ pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
         follow_release(draft, live, policy.as_ref().ok());
         Standing { live: Some(live), policy, obstacle: None }
     } else {
-        let obstacle = ForeignText::from(obstacles.join("; "));
+        let obstacle = UntrustedText::from(obstacles.join("; "));
         draft.is_in(Condition::NotAdoptable, obstacle.clone());
         Standing { live: Some(live), policy, obstacle: Some(obstacle) }
     }
@@ -98,7 +98,7 @@ fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) 
     }
 }
 
-fn misconfigured<'a>(draft: &mut Draft<'a>, problem: &str, policy: Result<Policy, ForeignText>) -> Standing<'a> {
+fn misconfigured<'a>(draft: &mut Draft<'a>, problem: &str, policy: Result<Policy, UntrustedText>) -> Standing<'a> {
     draft.is_in(Condition::Misconfigured, problem);
     Standing { live: None, policy, obstacle: Some(problem.into()) }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlarmName, GroupName, IdError, InstanceId};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Alarm {
     pub state: AlarmState,
     /// When it entered this state.
     pub since: Timestamp,
-    pub reason: ForeignText,
+    pub reason: UntrustedText,
     /// What its dimensions name: they tell whose alarm it is.
     pub subject: AlarmSubject,
     /// Period × evaluation periods: how long it takes to ring. None: a composite alarm, which has no period of its own.

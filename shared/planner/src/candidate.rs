@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::record::history::ImageChange;
 use crate::record::{Candidate, CandidateReason, Release};
 use crate::template::{TemplateReference, TemplateVersion};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 pub(crate) use checks::verdicts;
 
@@ -46,13 +46,13 @@ impl Choice {
             note_refused(draft, refused);
         }
         if let Some(at) = self.recheck {
-            draft.look_again(at);
+            draft.requeue(at);
         }
         self.candidate
     }
 }
 
-fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, ForeignText>) {
+fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, UntrustedText>) {
     for (image, why) in &refused {
         if draft.record().memory.refused.get(image) != Some(why) {
             draft.history().image(image, ImageChange::Refused, why.clone());
@@ -79,7 +79,7 @@ fn newest(
     draft: &Draft<'_>,
     live: &Group,
     release: &Release,
-    image: Option<(ImageId, Option<ForeignText>)>,
+    image: Option<(ImageId, Option<UntrustedText>)>,
 ) -> Option<Candidate> {
     let Some((base, differs_in)) = newer_template(draft, live, release) else {
         let (image, build) = image?;
@@ -133,7 +133,7 @@ fn newest_image(
     draft: &Draft<'_>,
     policy: &Policy,
     release: &Release,
-) -> (Option<(ImageId, Option<ForeignText>)>, RefusedImages) {
+) -> (Option<(ImageId, Option<UntrustedText>)>, RefusedImages) {
     let mut newest: Option<Applicant<'_>> = None;
     let mut refused = BTreeMap::new();
     for applicant in Applicant::all(draft, policy, release) {

@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::launch_fault::{LaunchFault, classify};
 use crate::notification::Condition;
 use crate::record::{BackOff, CancelReason, Phase};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// The first pause; each further one doubles. Most shortages pass in minutes.
@@ -18,7 +18,7 @@ const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why a surge is given up whose launch failed with this message.
-pub(crate) fn reason_of(message: &ForeignText) -> CancelReason {
+pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     match classify(message.as_str()) {
         LaunchFault::Capacity => CancelReason::NoCapacity(message.clone()),
         LaunchFault::Configuration | LaunchFault::Unknown => CancelReason::Failed(message.clone()),
@@ -26,7 +26,7 @@ pub(crate) fn reason_of(message: &ForeignText) -> CancelReason {
 }
 
 /// Notes that a launch found no room. Several of one look are one.
-pub(crate) fn back_off(draft: &mut Draft<'_>, message: ForeignText) {
+pub(crate) fn back_off(draft: &mut Draft<'_>, message: UntrustedText) {
     let now = draft.input().now;
     let known = draft.record().back_off.as_ref();
     if known.is_some_and(|known| now < known.until) {
@@ -54,7 +54,7 @@ pub(crate) fn announce(draft: &mut Draft<'_>) {
         draft.room_may_be_there();
         return;
     }
-    draft.look_again(back_off.until);
+    draft.requeue(back_off.until);
 }
 
 #[cfg(test)]
@@ -63,9 +63,9 @@ mod tests {
 
     #[test]
     fn only_a_shortage_spares_the_instance() {
-        let short: ForeignText = "InsufficientInstanceCapacity".into();
+        let short: UntrustedText = "InsufficientInstanceCapacity".into();
         assert_eq!(reason_of(&short), CancelReason::NoCapacity(short.clone()));
-        let wrong: ForeignText = "The image id '[ami-1]' does not exist".into();
+        let wrong: UntrustedText = "The image id '[ami-1]' does not exist".into();
         assert_eq!(reason_of(&wrong), CancelReason::Failed(wrong.clone()));
     }
 }

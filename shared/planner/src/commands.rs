@@ -14,7 +14,7 @@ use crate::notification::News;
 use crate::pin;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::verdict;
 
 /// The answer to a command. Err: it was not done, and why.
@@ -173,7 +173,7 @@ fn under_way(draft: &Draft<'_>) -> Result<Cutover, String> {
     draft.record().cutover.clone().ok_or_else(|| "no cutover is under way".to_owned())
 }
 
-fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answer {
+fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Answer {
     if cutover.is_going_back() {
         return Err("it is on its way back, which nothing holds".to_owned());
     }
@@ -181,7 +181,7 @@ fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answe
     Ok(format!("it stands still in {}; its clocks stop", cutover.phase().name()))
 }
 
-fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText, orders: &Orders) -> Answer {
+fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText, orders: &Orders) -> Answer {
     if let CutoverPhase::NeedsOperator { .. } = cutover.phase() {
         if orders.cutover.is_some() {
             return Err("it is on its way back, which nothing holds".to_owned());
@@ -196,7 +196,7 @@ fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText, orders:
     Ok(format!("it goes on in {}", cutover.phase().name()))
 }
 
-fn approve(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Answer {
+fn approve(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Answer {
     if cutover.has_traffic() || cutover.is_going_back() {
         return Err(format!("it is {} already", cutover.phase().name()));
     }

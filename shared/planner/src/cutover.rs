@@ -22,12 +22,12 @@ pub(crate) use step::{Sight, Step, abort, roll_back, undo};
 use crate::adopt::Standing;
 use crate::draft::Draft;
 use crate::guards::{self, CutoverQuestion, Fleet, GuardVerdict};
-use crate::limits::{LOOK_MAX, LOOK_MIN};
+use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, Release, Route, Shifting};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// How long a checked cutover waits for what stands in its way before it is given up.
@@ -68,7 +68,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
             }
             Step::Wait(phase, waiting) => {
                 if let Some(at) = waiting.may_change_at() {
-                    draft.look_again(at);
+                    draft.requeue(at);
                 }
                 draft.change_cutover(|cutover| cutover.stay(phase));
                 waits = Some(waiting);
@@ -82,7 +82,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
         }
     }
     note_waiting(draft, waits.as_ref());
-    look_again(draft);
+    requeue(draft);
     waits
 }
 
@@ -222,7 +222,7 @@ fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
 /// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
 fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let why = format!("{} took longer than it may", cutover.phase().name());
-    let words = ForeignText::from(why.as_str());
+    let words = UntrustedText::from(why.as_str());
     match cutover.phase() {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
             hold_back(draft, cutover, &words, true);
@@ -299,7 +299,7 @@ fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, phase: Cut
     draft.enter_cutover(phase, deadline, why);
 }
 
-fn look_again(draft: &mut Draft<'_>) {
+fn requeue(draft: &mut Draft<'_>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let now = draft.input().now;
     let at = match cutover.phase() {
@@ -307,7 +307,7 @@ fn look_again(draft: &mut Draft<'_>) {
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
             now + SignedDuration::from_mins(5)
         }
-        CutoverPhase::Preflight | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } => now + LOOK_MAX,
+        CutoverPhase::Preflight | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. } => now + RECHECK_MAX,
         CutoverPhase::Preparing
         | CutoverPhase::Scaling
         | CutoverPhase::Verifying { .. }
@@ -315,20 +315,20 @@ fn look_again(draft: &mut Draft<'_>) {
         | CutoverPhase::Retiring
         | CutoverPhase::Aborting { .. }
         | CutoverPhase::RollingBack { .. } => {
-            now + (now.duration_since(cutover.since()) / 10).clamp(LOOK_MIN, LOOK_MAX)
+            now + (now.duration_since(cutover.since()) / 10).clamp(RECHECK_MIN, RECHECK_MAX)
         }
     };
     let deadline = Some(cutover.deadline()).filter(|at| *at > now && cutover.held_since().is_none());
-    draft.look_again(at);
+    draft.requeue(at);
     if let Some(deadline) = deadline {
-        draft.look_again(deadline);
+        draft.requeue(deadline);
     }
 }
 
 /// A group of a cutover is gone: nothing can be put back on it, and a person took it away.
 fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     if draft.input().seen.groups.is_empty() {
-        draft.look_again(draft.input().now + LOOK_MAX);
+        draft.requeue(draft.input().now + RECHECK_MAX);
         return;
     }
     let outcome = if cutover.has_traffic() { CutoverOutcome::RolledBack } else { CutoverOutcome::Aborted };
@@ -345,7 +345,7 @@ fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
         took: past.ended_at.duration_since(past.started_at),
     });
     start::give_turn(draft);
-    draft.look_again(draft.input().now + LOOK_MIN);
+    draft.requeue(draft.input().now + RECHECK_MIN);
 }
 
 /// A release has proven itself.
@@ -358,7 +358,7 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
 }
 
 /// The candidate is not tried again until a person says so, or until then.
-pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignText, shortage: bool) {
+pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
     let tries = draft.record().memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
     let again = shortage && tries < SHORTAGE_TRIES_MAX;
@@ -367,7 +367,7 @@ pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignT
 }
 
 /// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.
-pub(crate) fn condemn(draft: &mut Draft<'_>, cutover: &Cutover, why: &ForeignText) {
+pub(crate) fn condemn(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
     hold_back(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
         return;
@@ -402,7 +402,7 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
 ///
 /// # Errors
 /// What it would go on from was not read, or is gone.
-pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &ForeignText) -> Result<(), String> {
+pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Result<(), String> {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         return Err("its groups were not read: say it again".to_owned());

@@ -24,7 +24,7 @@ use crate::record::{
     Quarantined, Record, Release, Replacement, RuleBreaker, Veto,
 };
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// A refused permission does not come back by itself within seconds; each try costs a call of the bucket that a
@@ -45,7 +45,7 @@ pub(crate) struct Draft<'a> {
     begins_to_drift: BTreeSet<RuleName>,
     cutover_waits: Option<Waiting>,
     news: Vec<News>,
-    conditions: BTreeMap<String, (Condition, ForeignText)>,
+    conditions: BTreeMap<String, (Condition, UntrustedText)>,
     recheck: Option<Timestamp>,
 }
 
@@ -101,7 +101,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Look again at this time, or earlier.
-    pub(crate) fn look_again(&mut self, at: Timestamp) {
+    pub(crate) fn requeue(&mut self, at: Timestamp) {
         let at = at.max(self.input.now);
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));
     }
@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Says that the fleet is in a state. It is announced when it was not before.
-    pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<ForeignText>) {
+    pub(crate) fn is_in(&mut self, condition: Condition, detail: impl Into<UntrustedText>) {
         self.conditions.insert(condition.key(), (condition, detail.into()));
     }
 
@@ -215,7 +215,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A replacement goes on to another phase.
-    pub(crate) fn enter(&mut self, instance: &InstanceId, to: Phase, why: impl Into<ForeignText>) {
+    pub(crate) fn enter(&mut self, instance: &InstanceId, to: Phase, why: impl Into<UntrustedText>) {
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
             replacement.enter(instance, to, why, &mut self.history);
         }
@@ -229,7 +229,7 @@ impl<'a> Draft<'a> {
     }
 
     /// An attempt to replace an instance has failed.
-    pub(crate) fn attempt_failed(&mut self, instance: &InstanceId, why: ForeignText) {
+    pub(crate) fn attempt_failed(&mut self, instance: &InstanceId, why: UntrustedText) {
         let failure = Failure { at: self.input.now, why };
         if let Some(replacement) = self.record.replacements.get_mut(instance) {
             replacement.failures.push(failure);
@@ -237,7 +237,12 @@ impl<'a> Draft<'a> {
     }
 
     /// A replacement is over: nothing is waited for.
-    pub(crate) fn end_replacement(&mut self, instance: &InstanceId, end: ReplacementEnd, why: impl Into<ForeignText>) {
+    pub(crate) fn end_replacement(
+        &mut self,
+        instance: &InstanceId,
+        end: ReplacementEnd,
+        why: impl Into<UntrustedText>,
+    ) {
         if let Some(replacement) = self.record.replacements.remove(instance) {
             self.waiting.remove(instance);
             replacement.end(instance, end, why, &mut self.history);
@@ -245,7 +250,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A person wants an instance replaced.
-    pub(crate) fn ask_to_replace(&mut self, instance: &InstanceId, actor: &ForeignText) {
+    pub(crate) fn ask_to_replace(&mut self, instance: &InstanceId, actor: &UntrustedText) {
         self.record.asked_to_replace.insert(instance.clone(), actor.clone());
     }
 
@@ -288,20 +293,20 @@ impl<'a> Draft<'a> {
     // ---- the cutover -----------------------------------------------------------------------------------------------
 
     /// A cutover begins, and whatever a person asked for has begun with it.
-    pub(crate) fn begin_cutover(&mut self, begun: Begun, why: impl Into<ForeignText>) {
+    pub(crate) fn begin_cutover(&mut self, begun: Begun, why: impl Into<UntrustedText>) {
         self.record.memory.requested = None;
         self.record.cutover = Some(Cutover::begin(begun, why, &mut self.history));
     }
 
     /// The cutover goes on to another phase, which must have been left by then.
-    pub(crate) fn enter_cutover(&mut self, to: CutoverPhase, deadline: Timestamp, why: impl Into<ForeignText>) {
+    pub(crate) fn enter_cutover(&mut self, to: CutoverPhase, deadline: Timestamp, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.enter(to, deadline, why, &mut self.history);
         }
     }
 
     /// The cutover, which waits for its turn, is to another candidate from here on.
-    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<ForeignText>) {
+    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.take_instead(candidate, why, &mut self.history);
         }
@@ -441,7 +446,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Why each image that asked to be taken is no candidate.
-    pub(crate) const fn refused(&mut self) -> &mut BTreeMap<ImageId, ForeignText> {
+    pub(crate) const fn refused(&mut self) -> &mut BTreeMap<ImageId, UntrustedText> {
         &mut self.record.memory.refused
     }
 
@@ -456,7 +461,7 @@ impl<'a> Draft<'a> {
                 ActionResult::Denied(message) => {
                     self.record.denied.insert(name.to_owned(), Denial { at: now, message: message.clone() });
                 }
-                ActionResult::Busy(_) => self.look_again(now + BUSY_RECHECK),
+                ActionResult::Busy(_) => self.requeue(now + BUSY_RECHECK),
                 // AWS tried: it was allowed.
                 ActionResult::Done
                 | ActionResult::Launched(_)
@@ -485,7 +490,7 @@ impl<'a> Draft<'a> {
             let retry_at = denial.at + DENIED_RECHECK;
             if now < retry_at {
                 self.effects.retain(|planned| planned.name() != action);
-                self.look_again(retry_at);
+                self.requeue(retry_at);
             }
             self.is_in(Condition::PermissionDenied { action }, denial.message);
         }

@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::adopt::Standing;
 use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
-use crate::limits::LOOK_MIN;
+use crate::limits::RECHECK_MIN;
 use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::policy::Policy;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{DriftReason, LINEAGE_MEMORY, Record, Replacement};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 mod breaker;
 mod reasons;
@@ -131,7 +131,7 @@ pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings
     breaker::judge(draft, standing, &mut findings);
     update_record(draft, standing, &findings);
     if !findings.unread.is_empty() && !draft.record().replacements.is_empty() {
-        draft.look_again(draft.input().now + UNREAD_RECHECK);
+        draft.requeue(draft.input().now + UNREAD_RECHECK);
     }
     breaker::judge_rules(draft, standing, &findings);
     findings
@@ -280,8 +280,8 @@ pub(crate) fn ask_to_replace(
     draft: &mut Draft<'_>,
     standing: &Standing<'_>,
     instance: &InstanceId,
-    actor: &ForeignText,
-) -> Result<(), ForeignText> {
+    actor: &UntrustedText,
+) -> Result<(), UntrustedText> {
     let Some(live) = standing.live else {
         return Err("nothing says which group of the fleet is live".into());
     };
@@ -293,7 +293,7 @@ pub(crate) fn ask_to_replace(
     }
     draft.ask_to_replace(instance, actor);
     // What has drifted was found before the command was read.
-    draft.look_again(draft.input().now + LOOK_MIN);
+    draft.requeue(draft.input().now + RECHECK_MIN);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::policy::Approval;
 use crate::record::history::{Change, HistoryEntry};
 use crate::record::transitions::Step;
 use crate::record::{Cutover, Record, Route};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The source of every event.
 pub const SOURCE: &str = "driftless";
@@ -199,7 +199,7 @@ struct Detail<'a> {
     /// The phase or state after.
     to: Cow<'a, str>,
     /// Why, in words. They may come from outside: one line, without control characters.
-    reason: &'a ForeignText,
+    reason: &'a UntrustedText,
     /// Who or what brought it about: `driftless`, or the one whom AWS verified, or `unverified`.
     actor: &'a str,
     /// The image of the cutover, or the one that is judged; of a replacement the one that the successor runs. Null: it
@@ -218,7 +218,7 @@ struct UnderWay<'a> {
     /// What is to take the traffic.
     image: &'a ImageId,
     /// The build of that image. Null: it has none.
-    build: Option<&'a ForeignText>,
+    build: Option<&'a UntrustedText>,
     phase: &'static str,
     /// What must happen before the first traffic: nothing, a person's word, or a pipeline's verdict.
     approval: Approval,

@@ -14,7 +14,7 @@ use crate::ids::{GroupName, ImageId, InstanceId};
 use crate::image::ImageVerdict;
 use crate::input::Input;
 use crate::policy::Policy;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// What [`decide()`](crate::decide()) decides, and what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub struct Explanation {
     /// The group that receives the traffic. None: nothing says which one it is.
     pub live: Option<GroupName>,
     /// The policy that the tags say now. Err: why it is invalid.
-    pub policy: Result<Policy, ForeignText>,
+    pub policy: Result<Policy, UntrustedText>,
     /// What stands in the way of changing anything. None: nothing.
-    pub obstacle: Option<ForeignText>,
+    pub obstacle: Option<UntrustedText>,
     /// By drifted instance that asks to be replaced: every guard's verdict, in the order in which they are asked. The
     /// first that blocks is what the decision says it waits for.
     pub verdicts: BTreeMap<InstanceId, Vec<GuardVerdict>>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarm::{AlarmState, AlarmSubject};
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// Something that was reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +29,10 @@ pub struct CommandFact {
     /// Chosen by the sender: the same request sent twice is one.
     pub request: String,
     pub fleet: FleetName,
-    pub actor: ForeignText,
+    pub actor: UntrustedText,
     pub at: Timestamp,
     /// Why, where the sender says so.
-    pub reason: Option<ForeignText>,
+    pub reason: Option<UntrustedText>,
     /// The cutover that is meant, by its id. While another one is under way, or none, it is not followed: a verdict on one
     /// image says nothing about the next. None: whichever is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,7 +91,7 @@ pub struct ComplianceFact {
     /// Config's `orderingTimestamp`: verdicts are ordered by it, never by arrival.
     pub observed_at: Timestamp,
     /// Config's remark, if it made one.
-    pub annotation: Option<ForeignText>,
+    pub annotation: Option<UntrustedText>,
 }
 
 /// What AWS Config found.
@@ -114,7 +114,7 @@ pub struct AlarmFact {
     pub state: AlarmState,
     /// When it entered this state.
     pub since: Timestamp,
-    pub reason: ForeignText,
+    pub reason: UntrustedText,
     /// What the alarm's dimensions name.
     pub subject: AlarmSubject,
     /// Whether a mute rule or a suppressor holds the alarm's actions back. The event is sent all the same.
@@ -135,11 +135,11 @@ pub struct ImageFact {
     /// The fleet it is for, where the report says so.
     pub fleet: Option<FleetName>,
     /// The commit it was built from, where the report says so.
-    pub commit: Option<ForeignText>,
+    pub commit: Option<UntrustedText>,
     /// The build that made it, where the report says so.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// A page about the build, where the report names one.
-    pub url: Option<ForeignText>,
+    pub url: Option<UntrustedText>,
 }
 
 /// How a report names an image.

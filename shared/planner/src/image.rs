@@ -7,7 +7,7 @@ use jiff::Timestamp;
 pub use check::{ImageCheck, ImageProblem, ImageVerdict};
 
 use crate::ids::{ImageId, InstanceId};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The tag that names the fleet that an image is for. It is never propagated to instances: backups inherit their tags.
 pub const IMAGE_FOR_TAG: &str = "driftless:image-for";
@@ -23,15 +23,15 @@ pub struct Image {
     /// Whether this account owns it. Others' images show no tags.
     pub is_own: bool,
     /// The value of [`IMAGE_FOR_TAG`].
-    pub image_for: Option<ForeignText>,
+    pub image_for: Option<UntrustedText>,
     /// The value of [`BUILD_TAG`].
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// The value of the tag `driftless:commit`.
-    pub commit: Option<ForeignText>,
+    pub commit: Option<UntrustedText>,
     /// When it was made.
     pub created_at: Timestamp,
     /// `x86_64`, `arm64` and the like.
-    pub architecture: ForeignText,
+    pub architecture: UntrustedText,
     /// The instance that it is a copy of, where EC2 knows one.
     pub source_instance: Option<InstanceId>,
     /// Whether AWS Backup or Data Lifecycle Manager made it.
@@ -46,5 +46,5 @@ pub enum ImageState {
     Available,
     Pending,
     /// It cannot: failed, disabled, deregistered, or a state that this version does not know.
-    Unavailable(ForeignText),
+    Unavailable(UntrustedText),
 }

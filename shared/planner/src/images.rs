@@ -5,7 +5,7 @@ use crate::alarm::AlarmState;
 use crate::draft::Draft;
 use crate::drift::CONFIRMATION_GRACE;
 use crate::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource};
-use crate::limits::LOOK_MIN;
+use crate::limits::RECHECK_MIN;
 use crate::record::history::ImageChange as ImageAct;
 use crate::record::{PUBLISHED_MAX, Published};
 
@@ -17,7 +17,7 @@ pub(crate) fn take_note(draft: &mut Draft<'_>) {
                 announced(draft, report);
                 draft.consume(fact.key());
             }
-            Fact::Alarm(report) if is_ahead(draft, report) => draft.look_again(draft.input().now + LOOK_MIN),
+            Fact::Alarm(report) if is_ahead(draft, report) => draft.requeue(draft.input().now + RECHECK_MIN),
             Fact::Alarm(_) => draft.consume(fact.key()),
             Fact::Compliance(_) | Fact::Command(_) => {}
         }
@@ -47,7 +47,7 @@ fn announced(draft: &mut Draft<'_>, report: &ImageFact) {
             draft.published().insert(image.clone(), published);
             if !draft.input().seen.images.get(image).is_found() {
                 // What its tags do not show is read by its id, now that the id is remembered.
-                draft.look_again(draft.input().now);
+                draft.requeue(draft.input().now);
             }
         }
         ImageChange::Disabled | ImageChange::Deregistered | ImageChange::Failed => {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use crate::action::{Action, Protection};
 use crate::draft::Draft;
 use crate::ids::{GroupName, InstanceId};
-use crate::limits::{LOOK_MAX, LOOK_MIN};
+use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::Condition;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{LedgerEntry, Phase, Setting};
@@ -125,7 +125,7 @@ fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, h
         strike_raises(draft, &group.name, &why);
     } else if group.desired <= had {
         draft.act(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
-        draft.look_again(draft.input().now + LOOK_MIN);
+        draft.requeue(draft.input().now + RECHECK_MIN);
     } else {
         does_not_fit(draft, entry, group, had);
     }
@@ -136,7 +136,7 @@ fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, h
 fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
     if draft.input().now < overdue_at {
-        draft.look_again(overdue_at.min(draft.input().now + LOOK_MAX));
+        draft.requeue(overdue_at.min(draft.input().now + RECHECK_MAX));
         return;
     }
     let Group { name, desired, max, .. } = group;
@@ -155,7 +155,7 @@ fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group
         Some(member) if !member.protected => strike(draft, entry, "put back"),
         Some(member) if member.lifecycle == Lifecycle::Terminating => strike(draft, entry, "the instance is leaving"),
         Some(_) => {
-            draft.look_again(draft.input().now + LOOK_MIN);
+            draft.requeue(draft.input().now + RECHECK_MIN);
             if draft.terminates(instance) {
                 return;
             }

@@ -1,14 +1,14 @@
 //! What on-call is told: the catalogue of messages, and how each is worded.
 //!
 //! A state is announced when it is entered, again when it has lasted for [`REMIND_AFTER`], and when it ends. Everything
-//! that came from outside is [`ForeignText`] and is quoted in the commands that a message suggests.
+//! that came from outside is [`UntrustedText`] and is quoted in the commands that a message suggests.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
 use crate::record::{CancelReason, Candidate, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 mod chat;
 mod condition;
@@ -82,7 +82,7 @@ pub enum News {
         zone: Zone,
         /// Why it counts as drifted.
         drift: Vec<DriftReason>,
-        remarks: Vec<ForeignText>,
+        remarks: Vec<UntrustedText>,
         /// When the successor must have proven itself.
         deadline: Timestamp,
         /// Whether the drifted instance goes before its successor comes.
@@ -102,7 +102,7 @@ pub enum News {
         kept_until: Option<Timestamp>,
     },
     /// A surplus could not be taken back, since the group is below its floor: it stays.
-    SurplusKept { instance: InstanceId, why: ForeignText },
+    SurplusKept { instance: InstanceId, why: UntrustedText },
     /// A surge was given up and its surplus is gone.
     Cancelled {
         /// The drifted instance, which stays, unless it was gone anyway.
@@ -139,34 +139,34 @@ pub enum News {
     RollingBack {
         /// What had taken it.
         candidate: Candidate,
-        why: ForeignText,
+        why: UntrustedText,
     },
     /// A cutover is over.
     CutoverEnded {
         /// What was to take the traffic.
         candidate: Candidate,
         outcome: CutoverOutcome,
-        why: ForeignText,
+        why: UntrustedText,
         /// From its beginning to its end.
         took: SignedDuration,
     },
     /// An image must not take traffic any more.
     Vetoed {
         image: ImageId,
-        by: ForeignText,
+        by: UntrustedText,
         /// What speaks against it.
-        evidence: Vec<ForeignText>,
+        evidence: Vec<UntrustedText>,
     },
     /// What became of what a person, or a pipeline, wanted.
     CommandAnswered {
         /// The request's id, as its sender chose it.
         request: String,
-        actor: ForeignText,
+        actor: UntrustedText,
         command: String,
         /// Whether it was done.
         is_done: bool,
         /// The state it led to, or why not.
-        answer: ForeignText,
+        answer: UntrustedText,
     },
     /// What a week of observe mode has held back.
     ObservedWeek {
@@ -179,12 +179,12 @@ pub enum News {
     Entered {
         condition: Condition,
         /// What is known about it.
-        detail: ForeignText,
+        detail: UntrustedText,
     },
     Lasts {
         condition: Condition,
         /// What is known about it.
-        detail: ForeignText,
+        detail: UntrustedText,
         since: Timestamp,
     },
     Ended {

@@ -11,7 +11,7 @@ use crate::image::Image;
 use crate::reading::{AlarmReading, Read, Reading};
 use crate::refresh::Refresh;
 use crate::template::{TemplateContent, TemplateReference, TemplateVersion};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// One look at a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,7 +105,7 @@ pub enum Lifecycle {
     /// Leaving the group without being terminated.
     Detaching,
     /// A state that this version does not know. It is neither counted as serving nor acted on.
-    Unknown(ForeignText),
+    Unknown(UntrustedText),
 }
 
 /// The health of a target, as the load balancer tells it.
@@ -114,7 +114,7 @@ pub enum TargetHealth {
     Healthy,
     /// Registered, not judged yet.
     Initial,
-    Unhealthy(ForeignText),
+    Unhealthy(UntrustedText),
     Draining,
     /// Registered in a target group that no listener refers to, so that nobody checks it.
     Unused,
@@ -137,7 +137,7 @@ pub struct Finding {
     /// When Config recorded it.
     pub recorded_at: Timestamp,
     /// Config's remark, if it made one.
-    pub annotation: Option<ForeignText>,
+    pub annotation: Option<UntrustedText>,
 }
 
 /// An instance, as EC2 tells it.
@@ -150,14 +150,14 @@ pub struct Machine {
     pub template: Option<TemplateVersion>,
     pub launched_at: Timestamp,
     /// The reason in its tag `driftless:protect`, if it has one.
-    pub protect: Option<ForeignText>,
+    pub protect: Option<UntrustedText>,
 }
 
 /// A launch that failed, in AWS's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchFailure {
     pub at: Timestamp,
-    pub message: ForeignText,
+    pub message: UntrustedText,
 }
 
 /// What the fleets of an account and region share.
@@ -174,8 +174,8 @@ pub struct Account {
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     /// Why nothing may start.
-    pub reason: ForeignText,
-    pub owner: ForeignText,
+    pub reason: UntrustedText,
+    pub owner: UntrustedText,
     /// When it was said.
     pub since: Timestamp,
     /// When it ends by itself. None: only a person ends it.

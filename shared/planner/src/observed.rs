@@ -12,7 +12,7 @@ use crate::policy::Mode;
 use crate::record::{
     OTHER_REASONS, Observed, Phase, REASONS_MAX, Replacement, Tally, WOULD_CUT_OVER_MAX, WouldCutOver,
 };
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// How long a digest covers. It is sent at the first look after that, which comes within the hour.
@@ -25,7 +25,7 @@ pub(crate) fn note_replacement(draft: &mut Draft<'_>, id: &InstanceId, refused: 
     if matches!(replacement.phase(), Phase::Blocked(Waiting::Observed)) {
         return;
     }
-    let reasons: Vec<ForeignText> = replacement.drift.iter().map(|reason| reason.to_string().into()).collect();
+    let reasons: Vec<UntrustedText> = replacement.drift.iter().map(|reason| reason.to_string().into()).collect();
     let observed = observed(draft);
     observed.replacements = observed.replacements.saturating_add(1);
     for reason in reasons {
@@ -53,7 +53,7 @@ fn observed<'p>(draft: &'p mut Draft<'_>) -> &'p mut Observed {
     draft.observed().get_or_insert_with(|| Box::new(Observed::since(now)))
 }
 
-fn count(tallies: &mut Vec<Tally>, what: ForeignText) {
+fn count(tallies: &mut Vec<Tally>, what: UntrustedText) {
     match tallies.iter_mut().find(|tally| tally.what == what) {
         Some(tally) => tally.count = tally.count.saturating_add(1),
         None => tallies.push(Tally { what, count: 1 }),

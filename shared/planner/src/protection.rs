@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::reading::Read;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::{Protector, Waiting};
 
 /// What protects an instance from us: the word of a person, at the admission and until it goes.
@@ -37,6 +37,6 @@ pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Wai
 
 /// `driftless:protect=<reason> until <time>` ends at that time. Without a time that can be read it does not end: a
 /// protection that someone meant must not be lost to a typing error.
-fn protection_expiry(reason: &ForeignText) -> Option<Timestamp> {
+fn protection_expiry(reason: &UntrustedText) -> Option<Timestamp> {
     reason.as_str().rsplit_once(" until ").and_then(|(_, time)| time.trim().parse().ok())
 }

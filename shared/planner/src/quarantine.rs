@@ -54,7 +54,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
                 continue;
             }
         }
-        draft.look_again(kept.until);
+        draft.requeue(kept.until);
         // A protection that someone set on it keeps the evidence longer.
         let is_protected = crate::protection::protected_by_tag(draft, &id).is_some();
         if draft.input().now >= kept.until && !is_held && !is_protected {
@@ -65,7 +65,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
 
 /// In standby it counts in no capacity: terminating it changes none.
 fn terminate(draft: &mut Draft<'_>, group: &Group, member: &Member) {
-    draft.look_again(draft.input().now + crate::limits::LOOK_MIN);
+    draft.requeue(draft.input().now + crate::limits::RECHECK_MIN);
     if !draft.takes_from(&group.name) {
         draft.act(Action::Terminate {
             group: group.name.clone(),

@@ -10,7 +10,7 @@ use crate::fleet::Color;
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use crate::observation::{Finding, Group};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 mod cutover;
 pub mod history;
@@ -75,7 +75,7 @@ pub struct Record {
     /// and no sign of a common cause.
     pub backlog: BTreeSet<InstanceId>,
     /// Instances that a person wants to have replaced, with who said so.
-    pub asked_to_replace: BTreeMap<InstanceId, ForeignText>,
+    pub asked_to_replace: BTreeMap<InstanceId, UntrustedText>,
     /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`] of them, and
     /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
@@ -103,7 +103,7 @@ pub struct Record {
 pub struct Denial {
     /// When it was last tried.
     pub at: Timestamp,
-    pub message: ForeignText,
+    pub message: UntrustedText,
 }
 
 /// How long a successor is remembered as such. Config evaluates periodic rules at least every 24 hours, so what was
@@ -124,7 +124,7 @@ pub struct Release {
     /// When it became the release.
     pub since: Timestamp,
     /// Its build, where its image has one: what newer images are compared with.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
 }
 
 /// Since when on-call knows of a state.
@@ -136,7 +136,7 @@ pub struct ConditionSince {
     /// When on-call was last told.
     pub announced_at: Timestamp,
     /// What it said when it was last announced.
-    pub detail: ForeignText,
+    pub detail: UntrustedText,
 }
 
 /// A command that was followed, or refused.
@@ -147,7 +147,7 @@ pub struct Answered {
     pub request: String,
     pub is_done: bool,
     /// The state that it led to, or why not.
-    pub answer: ForeignText,
+    pub answer: UntrustedText,
 }
 
 impl Record {

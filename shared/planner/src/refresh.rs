@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AlarmName, RefreshId};
 use crate::policy::Percent;
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// An instance refresh, as Auto Scaling tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Refresh {
     pub percentage: u8,
     pub started_at: Timestamp,
     /// What AWS says about it.
-    pub reason: Option<ForeignText>,
+    pub reason: Option<UntrustedText>,
 }
 
 /// Where an instance refresh is.

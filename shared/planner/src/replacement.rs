@@ -10,7 +10,7 @@ use crate::adopt::Standing;
 use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
-use crate::limits::{LOOK_MAX, LOOK_MIN};
+use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::News;
 use crate::observation::{Group, Lifecycle};
 use crate::policy::ReplaceBy;
@@ -68,7 +68,7 @@ fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, 
     let Some(group) = draft.input().seen.group(&replacement.group) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
         if draft.input().seen.groups.is_empty() {
-            draft.look_again(draft.input().now + LOOK_MAX);
+            draft.requeue(draft.input().now + RECHECK_MAX);
         } else {
             let why = format!("{} no longer belongs to the fleet", replacement.group);
             draft.end_replacement(id, ReplacementEnd::Cleared, why);
@@ -143,7 +143,7 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
     match step {
         Step::Stay(phase) => {
             draft.stay(id, phase);
-            look_at_work_again(draft, before);
+            requeue_open_work(draft, before);
         }
         Step::To(phase, why) => {
             draft.enter(id, phase.clone(), why);
@@ -165,7 +165,7 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
                 | Phase::Debouncing
                 | Phase::Blocked(_)
                 | Phase::Stopped(_) => {
-                    look_at_work_again(draft, before);
+                    requeue_open_work(draft, before);
                     return;
                 }
             };
@@ -190,14 +190,14 @@ fn is_on_trial(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
 
 /// Looks again after a tenth of the time that the attempt has taken so far: quick work is followed closely, slow work
 /// costs few reads, and no wait is ever a tenth longer than it had to be.
-fn look_at_work_again(draft: &mut Draft<'_>, replacement: &Replacement) {
+fn requeue_open_work(draft: &mut Draft<'_>, replacement: &Replacement) {
     let now = draft.input().now;
     let Some(surge) = replacement.phase().surge() else { return };
     let elapsed = now.duration_since(surge.admitted_at);
-    let pause = (elapsed / 10).clamp(LOOK_MIN, LOOK_MAX);
-    draft.look_again(now + pause);
+    let pause = (elapsed / 10).clamp(RECHECK_MIN, RECHECK_MAX);
+    draft.requeue(now + pause);
     if now < surge.deadline {
-        draft.look_again(surge.deadline.min(now + LOOK_MAX));
+        draft.requeue(surge.deadline.min(now + RECHECK_MAX));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ImageId, TemplateId};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The launch template of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,5 +60,5 @@ pub struct TemplateContent {
     pub written_for: Option<String>,
     /// Everything that it says apart from the image, by the name of the setting, each value as a short text or, where
     /// it could hold a secret (user data), as a digest: two versions differ where these do.
-    pub settings: BTreeMap<String, ForeignText>,
+    pub settings: BTreeMap<String, UntrustedText>,
 }

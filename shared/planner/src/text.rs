@@ -11,35 +11,35 @@ pub const LENGTH_MAX: usize = 512;
 /// Text from outside, without control characters and never longer than [`LENGTH_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct ForeignText(String);
+pub struct UntrustedText(String);
 
-impl ForeignText {
+impl UntrustedText {
     /// The text, stripped and shortened.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl From<String> for ForeignText {
+impl From<String> for UntrustedText {
     fn from(raw: String) -> Self {
         Self::from(raw.as_str())
     }
 }
 
-impl From<&str> for ForeignText {
+impl From<&str> for UntrustedText {
     fn from(raw: &str) -> Self {
         let stripped: String = stripped(raw).take(LENGTH_MAX).collect();
         Self(stripped.trim().to_owned())
     }
 }
 
-impl From<ForeignText> for String {
-    fn from(text: ForeignText) -> Self {
+impl From<UntrustedText> for String {
+    fn from(text: UntrustedText) -> Self {
         text.0
     }
 }
 
-impl fmt::Display for ForeignText {
+impl fmt::Display for UntrustedText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -75,14 +75,14 @@ mod tests {
 
     #[test]
     fn control_characters_and_reordering_marks_are_stripped() {
-        assert_eq!(ForeignText::from("a\u{1b}[31mred\r\nb\u{202e}c").as_str(), "a[31mred  bc");
+        assert_eq!(UntrustedText::from("a\u{1b}[31mred\r\nb\u{202e}c").as_str(), "a[31mred  bc");
     }
 
     #[test]
     fn a_long_text_is_cut_at_the_limit() {
         for (length, kept) in [(LENGTH_MAX - 1, LENGTH_MAX - 1), (LENGTH_MAX, LENGTH_MAX), (LENGTH_MAX + 1, LENGTH_MAX)]
         {
-            assert_eq!(ForeignText::from("é".repeat(length)).as_str().chars().count(), kept);
+            assert_eq!(UntrustedText::from("é".repeat(length)).as_str().chars().count(), kept);
         }
     }
 

@@ -5,11 +5,11 @@ use crate::ids::ImageId;
 use crate::notification::News;
 use crate::record::history::ImageChange;
 use crate::record::{VETOES_MAX, Veto};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The image must not take traffic any more. Evidence is always about this image: a shortage, or an alarm that rings for
 /// both colors, is none.
-pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<ForeignText>) {
+pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<UntrustedText>) {
     let veto = Veto { at: draft.input().now, by: by.into(), evidence: evidence.clone() };
     let vetoes = draft.vetoes();
     if vetoes.contains_key(image) {
@@ -21,7 +21,7 @@ pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: V
         let Some(oldest) = oldest else { break };
         vetoes.remove(&oldest);
     }
-    let words: Vec<&str> = evidence.iter().map(ForeignText::as_str).collect();
+    let words: Vec<&str> = evidence.iter().map(UntrustedText::as_str).collect();
     draft.history().image(image, ImageChange::Vetoed, words.join("; "));
     draft.tell(News::Vetoed { image: image.clone(), by: by.into(), evidence });
 }

@@ -18,7 +18,7 @@ pub use traffic_change::TrafficChange;
 
 use crate::ids::{InstanceId, RuleName};
 use crate::policy::Percent;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// Why something waits: a guard's reason, and when it may change.
 ///
@@ -30,8 +30,8 @@ pub enum Waiting {
     #[serde(rename = "freeze", alias = "frozen")]
     #[error("frozen by {owner}{}: {reason}", words::until(.until.as_ref()))]
     Frozen {
-        reason: ForeignText,
-        owner: ForeignText,
+        reason: UntrustedText,
+        owner: UntrustedText,
         /// Until when, if it ends by itself.
         until: Option<Timestamp>,
     },
@@ -41,7 +41,7 @@ pub enum Waiting {
     Observed,
     #[serde(rename = "policy", alias = "policy-invalid")]
     #[error("the policy is invalid: {problem}")]
-    PolicyInvalid { problem: ForeignText },
+    PolicyInvalid { problem: UntrustedText },
     /// The list names a rule that AWS Config does not have.
     #[serde(rename = "rules")]
     #[error("the policy is invalid: driftless:rules names a rule that AWS Config does not have")]
@@ -61,7 +61,7 @@ pub enum Waiting {
     #[error("the group cannot take a replacement now: {obstacle}")]
     SetupUnfit {
         /// What stands in the way, as it is told.
-        obstacle: ForeignText,
+        obstacle: UntrustedText,
     },
     /// The group cannot take a replacement now.
     #[serde(rename = "group", alias = "group-not-fit")]
@@ -134,7 +134,7 @@ pub enum Waiting {
     /// The instance is not in service: Auto Scaling, or a person, has it.
     #[serde(rename = "in-service", alias = "not-in-service")]
     #[error("not in service ({state}): Auto Scaling has it")]
-    NotInService { state: ForeignText },
+    NotInService { state: UntrustedText },
     /// The instance is no member of its group any more.
     #[serde(rename = "member")]
     #[error("not in service (gone): Auto Scaling has it")]
@@ -171,7 +171,7 @@ pub enum Waiting {
     /// A person paused it.
     #[serde(rename = "pause", alias = "paused")]
     #[error("paused by {actor}")]
-    Paused { actor: ForeignText },
+    Paused { actor: UntrustedText },
     /// A person or a pipeline must approve it.
     #[serde(rename = "approval", alias = "awaiting-approval")]
     #[error("waits for approval, until {until:.0}")]
@@ -181,11 +181,11 @@ pub enum Waiting {
     },
     /// Alarms of both colors ring: no fault of the new release.
     #[error("{detail}")]
-    BothColorsAlarm { detail: ForeignText },
+    BothColorsAlarm { detail: UntrustedText },
     /// An alarm that guards it does not exist.
     #[serde(rename = "guard-alarm", alias = "guard-alarm-missing")]
     #[error("the alarm {alarm} does not exist")]
-    GuardAlarmMissing { alarm: ForeignText },
+    GuardAlarmMissing { alarm: UntrustedText },
     /// Another hand moved the traffic.
     #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
     #[error("{change}")]
@@ -211,7 +211,7 @@ pub enum Waiting {
     /// Only a person can say how it goes on.
     #[serde(rename = "operator", alias = "needs-operator")]
     #[error("a person must say how it goes on: {why}")]
-    NeedsOperator { why: ForeignText },
+    NeedsOperator { why: UntrustedText },
 }
 
 impl Waiting {

@@ -6,11 +6,11 @@ use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
 use driftless_planner::limits::CUTOVERS_MAX;
 use driftless_planner::precondition;
 use driftless_planner::precondition::{Live, needs};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use futures_util::future::{join, join3, try_join_all};
 use jiff::Timestamp;
 
-use crate::ports::{CallError, CallErrorKind, Called, Launched, Ports};
+use crate::ports::{CallError, CallErrorKind, CallResult, Launched, Ports};
 
 /// What came of a list of actions.
 #[derive(Debug)]
@@ -53,12 +53,12 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
 }
 
 /// The stop switch is read right before each disruptive write, together with the live values.
-async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<Live> {
+async fn read<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<Live> {
     let (live, is_frozen) = join(read_live(ports, action), is_frozen(ports, fleet, action)).await;
     if is_frozen? { Ok(Live { is_frozen: true, ..Live::default() }) } else { live }
 }
 
-async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<bool> {
+async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<bool> {
     if !action.is_disruptive() {
         return Ok(false);
     }
@@ -67,7 +67,7 @@ async fn is_frozen<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> C
 }
 
 /// What an action depends on is read together.
-async fn read_live<P: Ports>(ports: &P, action: &Action) -> Called<Live> {
+async fn read_live<P: Ports>(ports: &P, action: &Action) -> CallResult<Live> {
     let Some(name) = action.group() else { return Ok(Live::default()) };
     let needs = needs(action);
     let forwards =
@@ -82,7 +82,7 @@ async fn read_live<P: Ports>(ports: &P, action: &Action) -> Called<Live> {
 }
 
 /// The one call that an action is.
-async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> Called<ActionResult> {
+async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::TakeTurn => {
             let is_taken = ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await?;
@@ -129,7 +129,7 @@ pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
         CallErrorKind::Refused if creates(action) => ActionResult::Failed(message),
         CallErrorKind::Refused => ActionResult::Busy(message),
         CallErrorKind::Busy | CallErrorKind::Throttled | CallErrorKind::Unavailable | CallErrorKind::Unreadable => {
-            ActionResult::Busy(ForeignText::from(format!("{}: {message}", error.kind).as_str()))
+            ActionResult::Busy(UntrustedText::from(format!("{}: {message}", error.kind).as_str()))
         }
     }
 }

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::burst::is_burst;
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::FleetName;
-use driftless_planner::storm::is_storm;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::file::{Filed, file, fleets_of};
-use crate::ports::{CallError, CallErrorKind, Called, Ports, Remembered};
-use crate::reconcile::{Cause, Invocation, Ran, gather, hurry, reconcile};
+use crate::ports::{CallError, CallErrorKind, CallResult, Deduplication, Ports};
+use crate::reconcile::{Cause, Invocation, Ran, coalesce, reconcile, retry_soon};
+use crate::store::{FactOutcome, fleets_of, store};
 
 /// A message of the wake queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<Id> {
     pub id: Id,
-    pub body: WakeMessage,
+    pub body: ReconcileRequest,
     /// Whether the queue has delivered it before: whoever had it may have died after it used the facts, and before it did what
     /// was decided.
     pub is_again: bool,
@@ -43,24 +43,26 @@ pub async fn handle<P: Ports, Id: Clone>(
     let mut fleets: BTreeMap<FleetName, Concerned<Id>> = BTreeMap::new();
     for Received { id, body, is_again } in batch {
         match body {
-            WakeMessage::Fact(fact) => facts.push(Reported { id, fact: *fact, attempts: 0, is_again }),
-            WakeMessage::Untagged { fact, attempts } => facts.push(Reported { id, fact: *fact, attempts, is_again }),
-            WakeMessage::Wake(wake) => {
-                let concerned = fleets.entry(wake.fleet).or_default();
+            ReconcileRequest::Fact(fact) => facts.push(Reported { id, fact: *fact, attempts: 0, is_again }),
+            ReconcileRequest::Untagged { fact, attempts } => {
+                facts.push(Reported { id, fact: *fact, attempts, is_again })
+            }
+            ReconcileRequest::Reconcile(request) => {
+                let concerned = fleets.entry(request.fleet).or_default();
                 concerned.is_urgent = true;
-                concerned.due = concerned.due.max(wake.due);
+                concerned.due = concerned.due.max(request.due);
                 concerned.messages.push(id);
             }
         }
     }
-    let Filings { mut failed, is_storm, next_wakes } = file_all(ports, facts, &mut fleets).await;
+    let Filings { mut failed, is_burst, next_requests } = store_all(ports, facts, &mut fleets).await;
     for (fleet, concerned) in &mut fleets {
-        concerned.next_wake = next_wakes.get(fleet).copied();
+        concerned.next_request = next_requests.get(fleet).copied();
     }
-    let looker = Looker { ports, is_storm, invocation };
+    let looker = Looker { ports, is_burst, invocation };
     let runs = fleets.into_iter().map(async |(fleet, concerned)| {
         // On the heap: the states of a whole run are too deep for the compiler to lay out as one.
-        match Box::pin(looker.look_unless_throttled(&fleet, &concerned)).await {
+        match Box::pin(looker.reconcile_unless_throttled(&fleet, &concerned)).await {
             Ok(ran) => {
                 tracing::info!(%fleet, ?ran, "reconciled");
                 None
@@ -77,21 +79,21 @@ pub async fn handle<P: Ports, Id: Clone>(
 /// Looks at the fleets of a batch.
 struct Looker<'a, P> {
     ports: &'a P,
-    is_storm: bool,
+    is_burst: bool,
     invocation: Invocation<'a>,
 }
 
 impl<P: Ports> Looker<'_, P> {
     /// Looks at a fleet. What AWS has no calls left for is tried again soon, long before the queue would bring the messages
     /// back: they are done, for the facts are filed.
-    async fn look_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> Called<Ran> {
-        match self.look(fleet, concerned).await {
+    async fn reconcile_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
+        match self.reconcile_or_defer(fleet, concerned).await {
             Err(error) if error.kind == CallErrorKind::Throttled => {
                 tracing::warn!(%fleet, %error, "throttled: looked at again soon");
                 if concerned.has_urgent_fact {
-                    hurry(self.ports, fleet).await
+                    retry_soon(self.ports, fleet).await
                 } else {
-                    gather(self.ports, fleet, None).await
+                    coalesce(self.ports, fleet, None).await
                 }
             }
             ran => ran,
@@ -99,13 +101,13 @@ impl<P: Ports> Looker<'_, P> {
     }
 
     /// Looks at a fleet, unless that can wait and is better left to a look that comes soon.
-    async fn look<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> Called<Ran> {
-        let Self { ports, is_storm, invocation } = *self;
+    async fn reconcile_or_defer<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
+        let Self { ports, is_burst, invocation } = *self;
         if concerned.is_urgent {
             return reconcile(ports, fleet, Cause::Urgent { due: concerned.due }, invocation).await;
         }
-        if is_storm || !ports.take_look(ports.now()).await? {
-            return gather(ports, fleet, concerned.next_wake).await;
+        if is_burst || !ports.take_immediate_run(ports.now()).await? {
+            return coalesce(ports, fleet, concerned.next_request).await;
         }
         reconcile(ports, fleet, Cause::CanWait, invocation).await
     }
@@ -122,12 +124,12 @@ struct Concerned<Id> {
     /// Whether one of them is a fact that cannot.
     has_urgent_fact: bool,
     /// The delayed wake that was on its way a moment ago.
-    next_wake: Option<Timestamp>,
+    next_request: Option<Timestamp>,
 }
 
 impl<Id> Default for Concerned<Id> {
     fn default() -> Self {
-        Self { messages: Vec::new(), due: None, is_urgent: false, has_urgent_fact: false, next_wake: None }
+        Self { messages: Vec::new(), due: None, is_urgent: false, has_urgent_fact: false, next_request: None }
     }
 }
 
@@ -144,18 +146,18 @@ struct Reported<Id> {
 struct Filings<Id> {
     failed: Vec<Failure<Id>>,
     /// Whether so many fleets are reported at once that none of them is looked at on the spot.
-    is_storm: bool,
+    is_burst: bool,
     /// The delayed wakes that were on their way a moment ago, as far as that was asked.
-    next_wakes: BTreeMap<FleetName, Timestamp>,
+    next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
 /// Files facts.
-async fn file_all<P: Ports, Id: Clone>(
+async fn store_all<P: Ports, Id: Clone>(
     ports: &P,
     facts: Vec<Reported<Id>>,
     fleets: &mut BTreeMap<FleetName, Concerned<Id>>,
 ) -> Filings<Id> {
-    let nothing = Filings { failed: Vec::new(), is_storm: false, next_wakes: BTreeMap::new() };
+    let nothing = Filings { failed: Vec::new(), is_burst: false, next_requests: BTreeMap::new() };
     if facts.is_empty() {
         return nothing;
     }
@@ -171,19 +173,19 @@ async fn file_all<P: Ports, Id: Clone>(
     let can_wait = reported.iter().filter(|fact| fact.can_wait());
     let fleets_of_fact = |fact: &Fact| known.get(&fact.subject()).into_iter().flatten();
     let pairs: Vec<_> = can_wait.flat_map(|fact| fleets_of_fact(fact).map(move |fleet| (fleet, fact))).collect();
-    let is_storm = is_storm(pairs.iter().map(|(fleet, _)| *fleet).collect::<BTreeSet<_>>().len());
-    let remembered = remembered(ports, &pairs).await;
+    let is_burst = is_burst(pairs.iter().map(|(fleet, _)| *fleet).collect::<BTreeSet<_>>().len());
+    let deduplication = deduplication(ports, &pairs).await;
     let filings = facts.iter().map(async |reported| {
-        let filed = file(ports, &reported.fact, &known, &remembered, reported.attempts).await;
+        let filed = store(ports, &reported.fact, &known, &deduplication, reported.attempts).await;
         (reported, filed)
     });
     let mut failed = Vec::new();
     for (Reported { id, fact, is_again, .. }, filed) in join_all(filings).await {
         let named = match filed {
-            Ok(Filed::With(named)) => named,
+            Ok(FactOutcome::With(named)) => named,
             // Whoever filed it may have died since: the message is the same.
-            Ok(Filed::Known) if *is_again => known.get(&fact.subject()).cloned().unwrap_or_default(),
-            Ok(why @ (Filed::Known | Filed::AskedAgainLater | Filed::NotOurs)) => {
+            Ok(FactOutcome::Known) if *is_again => known.get(&fact.subject()).cloned().unwrap_or_default(),
+            Ok(why @ (FactOutcome::Known | FactOutcome::AskedAgainLater | FactOutcome::NotOurs)) => {
                 tracing::info!(fact = fact.key(), ?why, "nothing is to be looked at for it now");
                 continue;
             }
@@ -199,18 +201,18 @@ async fn file_all<P: Ports, Id: Clone>(
             concerned.messages.push(id.clone());
         }
     }
-    Filings { failed, is_storm, next_wakes: remembered.next_wakes }
+    Filings { failed, is_burst, next_requests: deduplication.next_requests }
 }
 
 /// What is remembered of the facts of a batch that can wait: in a storm every fact comes twice, and every fleet many times. A read
 /// of two small items costs less than a tenth of the transaction that it saves.
-async fn remembered<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> Remembered {
+async fn deduplication<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> Deduplication {
     if facts.is_empty() {
-        return Remembered::default();
+        return Deduplication::default();
     }
     // It only saves writes.
-    ports.remembered(facts).await.unwrap_or_else(|error| {
+    ports.deduplication(facts).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "what is remembered of facts could not be read: all are written");
-        Remembered::default()
+        Deduplication::default()
     })
 }

@@ -5,9 +5,9 @@
 
 pub mod act;
 pub mod batch;
-pub mod file;
 pub mod observe;
 pub mod ports;
+mod publisher;
 pub mod reconcile;
-pub mod sweep;
-mod voice;
+pub mod resync;
+pub mod store;

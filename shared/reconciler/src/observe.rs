@@ -6,12 +6,12 @@ use driftless_planner::ids::{FleetName, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, Observation, RuleReading, TargetHealth};
 use driftless_planner::policy::{Defaults, Policy};
-use driftless_planner::questions::{self, Known};
+use driftless_planner::read_plan::{self, StoredState};
 use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::Record;
 use futures_util::future::{join_all, join3, join5, try_join_all};
 
-use crate::ports::{Called, Ports, Stored};
+use crate::ports::{CallResult, Ports, Stored};
 
 /// What the first round answers: what depends on nothing but the fleet's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct FirstRound {
 }
 
 /// The first round.
-pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> Called<FirstRound> {
+pub async fn first_round<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<FirstRound> {
     let (groups, images, stored) = join3(ports.groups_of(fleet), ports.images_for(fleet), ports.load(fleet)).await;
     Ok(FirstRound { groups: groups?, images: images?, stored: stored? })
 }
@@ -36,11 +36,11 @@ pub async fn observe<P: Ports>(
     fleet: &FleetName,
     first: &FirstRound,
     defaults: &Defaults,
-) -> Called<Observation> {
+) -> CallResult<Observation> {
     let record = first.stored.record.as_ref();
-    let policy = questions::policy(fleet, &first.groups, defaults);
-    let known = Known { record, has_news: !first.stored.facts.is_empty() };
-    let asked = questions::first(fleet, &first.groups, &first.images, known, policy.as_ref());
+    let policy = read_plan::policy(fleet, &first.groups, defaults);
+    let known = StoredState { record, has_news: !first.stored.facts.is_empty() };
+    let asked = read_plan::first(fleet, &first.groups, &first.images, known, policy.as_ref());
     let ((forwards, settings, targets), compliance, (templates, newest), alarms, images) = join5(
         join3(
             when_asked(&asked.target_groups, ports.forwards(&asked.target_groups)),
@@ -83,7 +83,7 @@ pub async fn observe<P: Ports>(
 }
 
 /// The health of every target of the fleet that was not read because the decision does not need it: people want to see it.
-pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> Called<()> {
+pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> CallResult<()> {
     let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
     let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.is_asked(arn)).cloned().collect();
     let read = targets(ports, &unread).await?;
@@ -94,7 +94,7 @@ pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> Cal
 async fn targets<P: Ports>(
     ports: &P,
     asked: &BTreeSet<TargetGroupArn>,
-) -> Called<Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
+) -> CallResult<Reading<TargetGroupArn, BTreeMap<InstanceId, TargetHealth>>> {
     let read = asked.iter().map(async |arn| Ok((arn.clone(), Some(ports.target_health(arn).await?))));
     Ok(try_join_all(read).await?.into_iter().collect())
 }
@@ -119,8 +119,8 @@ async fn second_round<P: Ports>(
     record: Option<&Record>,
     policy: Option<&Policy>,
     seen: &mut Observation,
-) -> Called<()> {
-    let asked = questions::second(fleet, seen, record, policy);
+) -> CallResult<()> {
+    let asked = read_plan::second(fleet, seen, record, policy);
     if asked.is_empty() {
         return Ok(());
     }
@@ -149,6 +149,6 @@ async fn second_round<P: Ports>(
 }
 
 /// One call for all, and none for nothing.
-async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = Called<V>>) -> Called<V> {
+async fn when_asked<K, V: Default>(keys: &BTreeSet<K>, call: impl Future<Output = CallResult<V>>) -> CallResult<V> {
     if keys.is_empty() { Ok(V::default()) } else { call.await }
 }

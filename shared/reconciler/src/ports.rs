@@ -23,9 +23,9 @@ use driftless_planner::observation::{
 };
 use driftless_planner::record::Record;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
+use driftless_planner::request::ReconcileRequest;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_planner::text::ForeignText;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::text::UntrustedText;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ pub struct CallError {
     /// What it means for us.
     pub kind: CallErrorKind,
     /// AWS's code and message, or what was wrong with the answer.
-    pub message: ForeignText,
+    pub message: UntrustedText,
     /// Where it came from.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -80,7 +80,7 @@ impl std::fmt::Display for CallErrorKind {
 }
 
 /// What a call answers.
-pub type Called<T> = Result<T, CallError>;
+pub type CallResult<T> = Result<T, CallError>;
 
 /// The time.
 pub trait Clock: Sync {
@@ -91,73 +91,82 @@ pub trait Clock: Sync {
 /// Auto Scaling.
 pub trait Groups: Sync {
     /// The groups that carry the fleet's tag, with their instances.
-    fn groups_of(&self, fleet: &FleetName) -> impl Future<Output = Called<Vec<Group>>> + Send;
+    fn groups_of(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
     /// Every group that carries the fleet tag, in pages: for the sweep.
-    fn all_groups(&self) -> impl Future<Output = Called<Vec<Group>>> + Send;
+    fn all_groups(&self) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
     /// One group, read again right before a write. None: it is gone.
-    fn group(&self, name: &GroupName) -> impl Future<Output = Called<Option<Group>>> + Send;
+    fn group(&self, name: &GroupName) -> impl Future<Output = CallResult<Option<Group>>> + Send;
     /// The fleets that groups belong to, and who belongs to the groups. Groups without the tag are absent.
     fn fleets_of_groups(
         &self,
         names: &BTreeSet<GroupName>,
-    ) -> impl Future<Output = Called<BTreeMap<GroupName, Members>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<GroupName, Members>>> + Send;
     /// The groups that instances belong to. Instances without a group are absent.
     fn groups_of_instances(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> impl Future<Output = Called<BTreeMap<InstanceId, GroupName>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, GroupName>>> + Send;
     /// The newest instance refresh, whatever its status.
-    fn refresh(&self, group: &GroupName) -> impl Future<Output = Called<Option<Refresh>>> + Send;
+    fn refresh(&self, group: &GroupName) -> impl Future<Output = CallResult<Option<Refresh>>> + Send;
     /// The longest time-out of its lifecycle hooks, zero where it has none.
-    fn hook_timeout(&self, group: &GroupName) -> impl Future<Output = Called<SignedDuration>> + Send;
+    fn hook_timeout(&self, group: &GroupName) -> impl Future<Output = CallResult<SignedDuration>> + Send;
     /// The newest failed launch.
-    fn launch_failure(&self, group: &GroupName) -> impl Future<Output = Called<Option<LaunchFailure>>> + Send;
+    fn launch_failure(&self, group: &GroupName) -> impl Future<Output = CallResult<Option<LaunchFailure>>> + Send;
     /// Writes `MinSize`, and nothing else. Above the current size it raises that too, as AWS does it.
-    fn set_minimum(&self, group: &GroupName, minimum: u32) -> impl Future<Output = Called<()>> + Send;
+    fn set_minimum(&self, group: &GroupName, minimum: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Writes `MaxSize`, and nothing else.
-    fn set_maximum(&self, group: &GroupName, maximum: u32) -> impl Future<Output = Called<()>> + Send;
+    fn set_maximum(&self, group: &GroupName, maximum: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Writes the desired capacity.
-    fn set_desired(&self, group: &GroupName, desired: u32) -> impl Future<Output = Called<()>> + Send;
+    fn set_desired(&self, group: &GroupName, desired: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Launches one instance into a zone, idempotent by its token.
-    fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> impl Future<Output = Called<Launched>> + Send;
+    fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> impl Future<Output = CallResult<Launched>> + Send;
     /// Switches scale-in protection.
     fn protect(
         &self,
         group: &GroupName,
         instance: &InstanceId,
         protection: Protection,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Terminates an instance of a group.
-    fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> impl Future<Output = Called<()>> + Send;
+    fn terminate(&self, instance: &InstanceId, capacity: CapacityChange)
+    -> impl Future<Output = CallResult<()>> + Send;
     /// Writes minimum and desired capacity as 0 and `MaxSize` as given, in one call: all its instances go.
-    fn empty(&self, group: &GroupName, maximum: u32) -> impl Future<Output = Called<()>> + Send;
+    fn empty(&self, group: &GroupName, maximum: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Sets an instance aside: out of its target groups, still of its group, without health checks.
     fn set_aside(
         &self,
         group: &GroupName,
         instance: &InstanceId,
         capacity: CapacityChange,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Gives the group a numbered version of the launch template that it already uses.
-    fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> impl Future<Output = Called<()>> + Send;
+    fn set_template(
+        &self,
+        group: &GroupName,
+        template: &TemplateVersion,
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Attaches a target group: every instance is registered in it.
     fn attach(
         &self,
         group: &GroupName,
         target_group: &TargetGroupArn,
         api: AttachmentApi,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Detaches a target group: every instance is deregistered from it, and keeps running.
     fn detach(
         &self,
         group: &GroupName,
         target_group: &TargetGroupArn,
         api: AttachmentApi,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Starts an instance refresh. `Busy` where one is under way.
-    fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> impl Future<Output = Called<RefreshId>> + Send;
+    fn start_refresh(
+        &self,
+        group: &GroupName,
+        plan: &RefreshPlan,
+    ) -> impl Future<Output = CallResult<RefreshId>> + Send;
     /// Sends the instance refresh that is under way back to where it came from. `Gone` where none is.
-    fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = Called<()>> + Send;
+    fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// Who belongs to a group of a fleet.
@@ -172,26 +181,29 @@ pub struct Members {
 pub enum Launched {
     Instance(InstanceId),
     /// AWS tried and could not, with its message.
-    Failed(ForeignText),
+    Failed(UntrustedText),
 }
 
 /// The load balancers.
 pub trait LoadBalancers: Sync {
     /// The forward actions, in listeners and rules, that name any of these target groups.
-    fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> impl Future<Output = Called<Vec<Forward>>> + Send;
+    fn forwards(
+        &self,
+        target_groups: &BTreeSet<TargetGroupArn>,
+    ) -> impl Future<Output = CallResult<Vec<Forward>>> + Send;
     /// The health of the instances of a target group.
     fn target_health(
         &self,
         target_group: &TargetGroupArn,
-    ) -> impl Future<Output = Called<BTreeMap<InstanceId, TargetHealth>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, TargetHealth>>> + Send;
     /// The settings of target groups.
     fn target_group_settings(
         &self,
         target_groups: &BTreeSet<TargetGroupArn>,
-    ) -> impl Future<Output = Called<BTreeMap<TargetGroupArn, TargetGroupSettings>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<TargetGroupArn, TargetGroupSettings>>> + Send;
     /// Writes the weights of a forward action that is read right before: everything else about it stays as it is.
     /// `Refused` where the weights or the stickiness that it names as expected are not the live ones.
-    fn set_weights(&self, change: &WeightChange) -> impl Future<Output = Called<()>> + Send;
+    fn set_weights(&self, change: &WeightChange) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// AWS Config.
@@ -199,7 +211,7 @@ pub trait Compliance: Sync {
     /// The instances that break a rule, in all pages: now, or at most [`LARGE_READING_KEPT`] ago where they are many.
     ///
     /// [`LARGE_READING_KEPT`]: driftless_planner::drift::LARGE_READING_KEPT
-    fn non_compliant(&self, rule: &RuleName) -> impl Future<Output = Called<RuleReading>> + Send;
+    fn non_compliant(&self, rule: &RuleName) -> impl Future<Output = CallResult<RuleReading>> + Send;
 }
 
 /// EC2.
@@ -208,11 +220,11 @@ pub trait Machines: Sync {
     fn machines(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> impl Future<Output = Called<BTreeMap<InstanceId, Machine>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, Machine>>> + Send;
     /// What a launch template version says. None: it does not exist.
-    fn template(&self, version: &TemplateVersion) -> impl Future<Output = Called<Option<TemplateContent>>> + Send;
+    fn template(&self, version: &TemplateVersion) -> impl Future<Output = CallResult<Option<TemplateContent>>> + Send;
     /// The newest version of a launch template. None: there is no such template.
-    fn newest_template(&self, template: &TemplateId) -> impl Future<Output = Called<Option<u64>>> + Send;
+    fn newest_template(&self, template: &TemplateId) -> impl Future<Output = CallResult<Option<u64>>> + Send;
     /// Writes a version: what the base says, with another image. Idempotent by its token, which its description keeps.
     fn write_template(
         &self,
@@ -220,15 +232,15 @@ pub trait Machines: Sync {
         base: &TemplateVersion,
         image: &ImageId,
         token: &str,
-    ) -> impl Future<Output = Called<TemplateVersion>> + Send;
+    ) -> impl Future<Output = CallResult<TemplateVersion>> + Send;
     /// The images of this account that are tagged for a fleet.
-    fn images_for(&self, fleet: &FleetName) -> impl Future<Output = Called<Vec<Image>>> + Send;
+    fn images_for(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
     /// The images of this account that are tagged for any fleet: for the sweep.
-    fn all_images(&self) -> impl Future<Output = Called<Vec<Image>>> + Send;
+    fn all_images(&self) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
     /// Images by their ids, whoever owns them. Those that EC2 does not know, or does not show us, are absent.
-    fn images(&self, ids: &BTreeSet<ImageId>) -> impl Future<Output = Called<BTreeMap<ImageId, Image>>> + Send;
+    fn images(&self, ids: &BTreeSet<ImageId>) -> impl Future<Output = CallResult<BTreeMap<ImageId, Image>>> + Send;
     /// The images of this account that an Image Builder image put out.
-    fn images_built_as(&self, arn: &str) -> impl Future<Output = Called<Vec<Image>>> + Send;
+    fn images_built_as(&self, arn: &str) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
 }
 
 /// CloudWatch.
@@ -237,23 +249,23 @@ pub trait Alarms: Sync {
     fn alarms(
         &self,
         patterns: &BTreeSet<AlarmPattern>,
-    ) -> impl Future<Output = Called<BTreeMap<AlarmName, Alarm>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
     /// Every alarm of the account and region that is in ALARM: for the sweep.
-    fn ringing(&self) -> impl Future<Output = Called<BTreeMap<AlarmName, Alarm>>> + Send;
+    fn ringing(&self) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
 }
 
 /// The wake queue.
-pub trait Wakes: Sync {
+pub trait RequestQueue: Sync {
     /// Sends a message, to arrive after a delay of at most 15 minutes.
-    fn send(&self, message: &WakeMessage, delay: SignedDuration) -> impl Future<Output = Called<()>> + Send;
+    fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> impl Future<Output = CallResult<()>> + Send;
     /// Sends messages, each with its delay, in as few calls as can be. An error: some may not be on the queue.
-    fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> impl Future<Output = Called<()>> + Send;
+    fn send_all(&self, messages: &[(ReconcileRequest, SignedDuration)]) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// The topics.
 pub trait Alerts: Sync {
     /// Tells one audience, on its topic. The words are the same for every topic, and are not the topic's to choose.
-    fn publish(&self, message: &Message, to: Audience) -> impl Future<Output = Called<()>> + Send;
+    fn publish(&self, message: &Message, to: Audience) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// Who is told, each on a topic of their own: what a pager and a chat read both travels by https, and differs.
@@ -269,7 +281,7 @@ pub enum Audience {
 pub trait Bus: Sync {
     /// Puts events, at most [`driftless_planner::event::ENTRIES_MAX`] at once. It answers those that were not taken, by
     /// their ids, with why; the others were.
-    fn put(&self, events: &[Event]) -> impl Future<Output = Called<BTreeMap<String, CallError>>> + Send;
+    fn put(&self, events: &[Event]) -> impl Future<Output = CallResult<BTreeMap<String, CallError>>> + Send;
 }
 
 /// The table.
@@ -279,25 +291,30 @@ pub trait Store: Sync {
     fn indexed(
         &self,
         subjects: &BTreeSet<Subject>,
-    ) -> impl Future<Output = Called<BTreeMap<Subject, BTreeSet<FleetName>>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<Subject, BTreeSet<FleetName>>>> + Send;
     /// Remembers the fleets of subjects; for a while, where there are none.
     fn index(
         &self,
         entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
         now: Timestamp,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Stores a fact and counts a wake of its fleet, in one transaction. A fact that is not newer than the stored one
     /// with its key changes nothing.
     ///
     /// A fact that [can wait](Fact::can_wait) counts no wake: whoever files it sees to it that the fleet is looked at later.
     /// Beside it its time is remembered, for longer than AWS repeats an event: what was consumed is not stored again.
-    fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> impl Future<Output = Called<Filing>> + Send;
+    fn store(
+        &self,
+        fleet: &FleetName,
+        fact: &Fact,
+        now: Timestamp,
+    ) -> impl Future<Output = CallResult<StoreResult>> + Send;
     /// What is remembered of facts that can wait, each with a fleet. A read for all, a moment old: it saves writes that would
     /// change nothing.
-    fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = Called<Remembered>> + Send;
+    fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = CallResult<Deduplication>> + Send;
     /// Takes one of the looks that facts which can wait may cause on the spot, of which all fleets of the account share
-    /// [`storm::LOOKS_MAX`](driftless_planner::storm::LOOKS_MAX) in a minute: false if none is left of this one.
-    fn take_look(&self, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
+    /// [`burst::IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::storm::LOOKS_MAX) in a minute: false if none is left of this one.
+    fn take_immediate_run(&self, now: Timestamp) -> impl Future<Output = CallResult<bool>> + Send;
     /// Takes the lease of a fleet, if nobody holds it.
     fn acquire(
         &self,
@@ -305,16 +322,24 @@ pub trait Store: Sync {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> impl Future<Output = Called<Acquired>> + Send;
+    ) -> impl Future<Output = CallResult<Acquired>> + Send;
     /// Gives the lease back, on condition that it is still ours and that no wake has been counted since it was read.
-    fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> impl Future<Output = Called<Released>> + Send;
+    fn release(
+        &self,
+        lease: &Lease,
+        next_request: Option<Timestamp>,
+    ) -> impl Future<Output = CallResult<Released>> + Send;
     /// Claims the sending of a delayed wake at a time: false if an earlier one is already on its way.
-    fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp)
-    -> impl Future<Output = Called<bool>> + Send;
+    fn claim_request(
+        &self,
+        fleet: &FleetName,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = CallResult<bool>> + Send;
     /// Everything that is stored of a fleet, read strongly consistent.
-    fn load(&self, fleet: &FleetName) -> impl Future<Output = Called<Stored>> + Send;
+    fn load(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Stored>> + Send;
     /// The freezes that concern a fleet, read strongly consistent right before a disruptive write.
-    fn freezes(&self, fleet: &FleetName) -> impl Future<Output = Called<Vec<Freeze>>> + Send;
+    fn freezes(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Freeze>>> + Send;
     /// Replaces the record, writes journal, outbox and events and drops the consumed facts, in one transaction, on condition
     /// that the record has the version that was read and that the lease still holds.
     fn commit(
@@ -323,33 +348,38 @@ pub trait Store: Sync {
         read_version: Option<u64>,
         decision: &Decision,
         now: Timestamp,
-    ) -> impl Future<Output = Called<Committed>> + Send;
+    ) -> impl Future<Output = CallResult<Committed>> + Send;
     /// Drops notifications that were sent to everybody.
-    fn told(&self, fleet: &FleetName, ids: &[String]) -> impl Future<Output = Called<()>> + Send;
+    fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> impl Future<Output = CallResult<()>> + Send;
     /// Remembers that one audience was told of a notification, and the other not yet: only that one is owed it still.
-    fn half_told(
+    fn mark_partially_delivered(
         &self,
         fleet: &FleetName,
         id: &str,
         told: Audience,
         now: Timestamp,
-    ) -> impl Future<Output = Called<()>> + Send;
+    ) -> impl Future<Output = CallResult<()>> + Send;
     /// Drops batches of events that were put, by their ids, from the outbox of a fleet or of the account.
-    fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> impl Future<Output = Called<()>> + Send;
+    fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> impl Future<Output = CallResult<()>> + Send;
     /// The batches of events of the account that were committed and not put.
-    fn account_events(&self) -> impl Future<Output = Called<Vec<EventBatch>>> + Send;
+    fn account_events(&self) -> impl Future<Output = CallResult<Vec<EventBatch>>> + Send;
     /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
     /// keeps it.
-    fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> impl Future<Output = Called<bool>> + Send;
+    fn take_turn(
+        &self,
+        fleet: &FleetName,
+        limit: usize,
+        now: Timestamp,
+    ) -> impl Future<Output = CallResult<bool>> + Send;
     /// Gives the turn of a fleet back. Without one: nothing.
-    fn give_turn(&self, fleet: &FleetName) -> impl Future<Output = Called<()>> + Send;
+    fn give_turn(&self, fleet: &FleetName) -> impl Future<Output = CallResult<()>> + Send;
     /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken. Each with
     /// the time since which the oldest of it is under way. None: all of it only waits for a guard.
-    fn open_fleets(&self) -> impl Future<Output = Called<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
+    fn open_fleets(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
     /// The fingerprints of the fleets as they were last looked at.
-    fn fingerprints(&self) -> impl Future<Output = Called<BTreeMap<FleetName, String>>> + Send;
+    fn fingerprints(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, String>>> + Send;
     /// Remembers the fingerprint of a fleet that was looked at.
-    fn remember(&self, fleet: &FleetName, fingerprint: &str) -> impl Future<Output = Called<()>> + Send;
+    fn remember(&self, fleet: &FleetName, fingerprint: &str) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// Everything that is stored of a fleet.
@@ -365,7 +395,7 @@ pub struct Stored {
     /// Notifications that were committed and not sent to everybody, oldest first.
     pub outbox: Vec<Notification>,
     /// By id: the audience that was told of a notification in the outbox, where the other was not.
-    pub half_told: BTreeMap<String, Audience>,
+    pub partially_delivered: BTreeMap<String, Audience>,
     /// Events that were committed and not put, oldest first.
     pub events: Vec<EventBatch>,
     /// The fingerprint with which the fleet was last looked at.
@@ -380,16 +410,16 @@ pub struct Lease {
     /// Rises with every holder; every commit carries it.
     pub fence: u64,
     /// How many wakes had been counted when it was read.
-    pub wakes: u64,
+    pub requests: u64,
     /// The delayed wake that is on its way, if one is.
-    pub next_wake: Option<Timestamp>,
+    pub next_request: Option<Timestamp>,
     /// When it ends by itself.
     pub until: Timestamp,
 }
 
 /// What filing a fact answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filing {
+pub enum StoreResult {
     Stored,
     /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a look, or is about to.
     Known,
@@ -397,11 +427,11 @@ pub enum Filing {
 
 /// What is remembered of facts that can wait, and of their fleets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Remembered {
+pub struct Deduplication {
     /// When facts were observed that were filed, by fleet and key.
-    pub heard: BTreeMap<(FleetName, String), Timestamp>,
+    pub observed_at: BTreeMap<(FleetName, String), Timestamp>,
     /// The delayed wakes that are on their way.
-    pub next_wakes: BTreeMap<FleetName, Timestamp>,
+    pub next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
 /// What taking a lease answers.
@@ -420,7 +450,7 @@ pub enum Acquired {
 pub enum Released {
     Free,
     /// Wakes came meanwhile: look again. The lease is still ours; its count is brought up to date.
-    Woken(Lease),
+    Requested(Lease),
     /// It was not ours any more.
     Lost,
 }
@@ -436,30 +466,31 @@ pub enum Committed {
 /// What the functions that people talk to need of the table, beside what the loop needs of it.
 pub trait Desk: Sync {
     /// Freezes a fleet or the account, with a line in its journal, and its event. A freeze that is there already is replaced.
-    fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = Called<()>> + Send;
+    fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
     /// Lifts that freeze, with a line in its journal, and its event.
-    fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = Called<()>> + Send;
+    fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
-    fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> impl Future<Output = Called<Journal>> + Send;
+    fn journal(&self, fleet: &FleetName, before: Option<Timestamp>)
+    -> impl Future<Output = CallResult<Journal>> + Send;
     /// What stands beside the record of a fleet: its lease, and the wake that is on its way.
-    fn lock(&self, fleet: &FleetName) -> impl Future<Output = Called<Lock>> + Send;
+    fn lease_state(&self, fleet: &FleetName) -> impl Future<Output = CallResult<LeaseState>> + Send;
 }
 
 /// What stands beside the record of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lock {
+pub struct LeaseState {
     /// The delayed wake that is on its way, if one is.
-    pub next_wake: Option<Timestamp>,
+    pub next_request: Option<Timestamp>,
     /// Who has the lease, or had it and did not give it back. None: it is free.
-    pub held: Option<Held>,
+    pub held: Option<LeaseHolder>,
 }
 
 /// A lease that was taken and not given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct LeaseHolder {
     /// Who took it: the id of an invocation.
-    pub holder: ForeignText,
+    pub holder: UntrustedText,
     /// When it ends, or ended, by itself.
     pub until: Timestamp,
 }
@@ -475,8 +506,11 @@ pub struct Journal {
 
 /// Everything that the loop needs.
 pub trait Ports:
-    Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Bus + Store
+    Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + RequestQueue + Alerts + Bus + Store
 {
 }
 
-impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + Wakes + Alerts + Bus + Store> Ports for P {}
+impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + RequestQueue + Alerts + Bus + Store> Ports
+    for P
+{
+}

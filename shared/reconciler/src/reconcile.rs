@@ -1,6 +1,7 @@
 //! The run: lease, look, decide, commit, act, notify, release; again while there is news.
 
 use driftless_planner::action::Outcome;
+use driftless_planner::burst::coalesced_at;
 use driftless_planner::decide::decide;
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
@@ -8,22 +9,21 @@ use driftless_planner::input::Input;
 use driftless_planner::measure::{Measured, measure};
 use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
-use driftless_planner::storm::gathered_at;
-use driftless_planner::sweep::fingerprint;
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
+use driftless_planner::resync::fingerprint;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::act::act;
 use crate::observe::{first_round, observe};
-use crate::ports::{Acquired, Called, Committed, Lease, Ports, Released};
-use crate::voice::Voice;
+use crate::ports::{Acquired, CallResult, Committed, Lease, Ports, Released};
+use crate::publisher::OutboxPublisher;
 
 /// SQS delays a message by 15 minutes at most; the sweep carries longer waits.
-const WAKE_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
+const REQUEST_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often one run may look. Admission, launch, the successor's id, and the termination are four; a run that is
 /// still not done leaves the rest to a wake, so that no fleet keeps a function to itself.
-const LOOKS_MAX: u32 = 6;
+const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 6;
 
 /// Clocks of machines that Lambda runs on are closer than this, by far.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_secs(2);
@@ -73,7 +73,7 @@ pub enum Ran {
     /// There was more to do than time; a wake is on its way.
     OutOfTime,
     /// Many fleets are reported, or this one is looked at now: a wake is on its way, for all that is filed until it comes.
-    Gathering,
+    Coalesced,
 }
 
 /// Looks at one fleet and does what is to be done.
@@ -82,7 +82,7 @@ pub async fn reconcile<P: Ports>(
     fleet: &FleetName,
     cause: Cause,
     invocation: Invocation<'_>,
-) -> Called<Ran> {
+) -> CallResult<Ran> {
     let Invocation { holder, times, defaults, runbooks } = invocation;
     let now = ports.now();
     let due = match cause {
@@ -92,44 +92,48 @@ pub async fn reconcile<P: Ports>(
     let mut lease = match ports.acquire(fleet, holder, now, now + times.lease).await? {
         Acquired::Held(lease) => lease,
         // Those who hold it may be done in a moment.
-        Acquired::Busy { .. } if cause == Cause::CanWait => return hurry(ports, fleet).await,
+        Acquired::Busy { .. } if cause == Cause::CanWait => return retry_soon(ports, fleet).await,
         Acquired::Busy { until } => {
             // One second more: the lease must be over when the wake arrives.
             let at = until + SignedDuration::from_secs(1);
-            wake_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
+            request_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
             tracing::info!(%fleet, %until, "the lease is held by another run");
             return Ok(Ran::Busy);
         }
     };
-    lease.next_wake = still_to_come(lease.next_wake, due, now);
+    lease.next_request = still_to_come(lease.next_request, due, now);
     let act_until = (times.deadline - times.margin).min(lease.until - times.margin);
-    let mut run = Run { ports, lease, due, act_until, defaults, voice: Voice::new(runbooks) };
-    let ran = run.look_until_settled().await;
+    let mut run = Run { ports, lease, due, act_until, defaults, publisher: OutboxPublisher::new(runbooks) };
+    let ran = run.reconcile_until_idle().await;
     if ran.is_err() {
         run.give_back().await;
     }
     // What could not be told stays in the outbox: the work went on, and the message fails so that it is retried.
-    run.voice.failed().map_or(ran, Err)
+    run.publisher.failed().map_or(ran, Err)
 }
 
 /// Leaves the facts of a fleet that can wait to a look that comes soon, for all of them. They counted no wake: a wake that is
-/// on its way must still be ahead of whoever is to be woken by it, whatever the clocks of two machines say. `next_wake`: the one
+/// on its way must still be ahead of whoever is to be woken by it, whatever the clocks of two machines say. `next_request`: the one
 /// that is known of.
-pub(crate) async fn gather<P: Ports>(ports: &P, fleet: &FleetName, next_wake: Option<Timestamp>) -> Called<Ran> {
+pub(crate) async fn coalesce<P: Ports>(
+    ports: &P,
+    fleet: &FleetName,
+    next_request: Option<Timestamp>,
+) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
-    let at = gathered_at(fleet, surely_ahead);
-    if !next_wake.is_some_and(|next| surely_ahead < next && next <= at) {
-        wake_at(ports, fleet, at, surely_ahead).await?;
+    let at = coalesced_at(fleet, surely_ahead);
+    if !next_request.is_some_and(|next| surely_ahead < next && next <= at) {
+        request_at(ports, fleet, at, surely_ahead).await?;
     }
-    Ok(Ran::Gathering)
+    Ok(Ran::Coalesced)
 }
 
 /// Looks again in a moment, which is as long as the shared bucket takes to fill up for one look, and longer than most runs hold
 /// a lease.
-pub(crate) async fn hurry<P: Ports>(ports: &P, fleet: &FleetName) -> Called<Ran> {
+pub(crate) async fn retry_soon<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
-    wake_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;
-    Ok(Ran::Gathering)
+    request_at(ports, fleet, surely_ahead + SignedDuration::from_secs(1), surely_ahead).await?;
+    Ok(Ran::Coalesced)
 }
 
 /// A run that holds the lease.
@@ -139,11 +143,11 @@ struct Run<'a, P> {
     due: Option<Timestamp>,
     act_until: Timestamp,
     defaults: &'a Defaults,
-    voice: Voice<'a>,
+    publisher: OutboxPublisher<'a>,
 }
 
 /// What one look came to.
-enum Look {
+enum Pass {
     /// Nothing is left to do until the time to look again.
     Quiet { recheck: Option<Timestamp> },
     /// Something was done, or is left for want of time.
@@ -153,25 +157,25 @@ enum Look {
 }
 
 impl<P: Ports> Run<'_, P> {
-    async fn look_until_settled(&mut self) -> Called<Ran> {
+    async fn reconcile_until_idle(&mut self) -> CallResult<Ran> {
         let mut outcomes = Vec::new();
-        for _ in 0..LOOKS_MAX {
-            let recheck = match self.look(&outcomes).await? {
-                Look::Quiet { recheck } => recheck,
-                Look::Busy { .. } if !self.has_time() => break,
+        for _ in 0..IMMEDIATE_RUNS_PER_MINUTE_MAX {
+            let recheck = match self.pass(&outcomes).await? {
+                Pass::Quiet { recheck } => recheck,
+                Pass::Busy { .. } if !self.has_time() => break,
                 // The same came of the same: another look at once would only do it again.
-                Look::Busy { outcomes: news, recheck } if news == outcomes => recheck,
-                Look::Busy { outcomes: news, .. } => {
+                Pass::Busy { outcomes: news, recheck } if news == outcomes => recheck,
+                Pass::Busy { outcomes: news, .. } => {
                     outcomes = news;
                     continue;
                 }
-                Look::Conflict => break,
+                Pass::Conflict => break,
             };
             outcomes.clear();
-            match self.let_go(recheck).await? {
+            match self.release(recheck).await? {
                 Released::Free => return Ok(Ran::Settled),
                 Released::Lost => return Ok(Ran::Overtaken),
-                Released::Woken(woken) => self.take_over(woken),
+                Released::Requested(requested) => self.take_over(requested),
             }
             if !self.has_time() {
                 break;
@@ -181,7 +185,7 @@ impl<P: Ports> Run<'_, P> {
     }
 
     /// One look: observe, decide, commit, act, notify.
-    async fn look(&mut self, outcomes: &[Outcome]) -> Called<Look> {
+    async fn pass(&mut self, outcomes: &[Outcome]) -> CallResult<Pass> {
         let (ports, fleet) = (self.ports, &self.lease.fleet);
         let first = first_round(ports, fleet).await?;
         let seen_as = fingerprint(&self.lease.fleet, &first.groups, &first.images, self.ports.now());
@@ -205,20 +209,20 @@ impl<P: Ports> Run<'_, P> {
             let read_version = record.map(|record| record.version);
             if ports.commit(&self.lease, read_version, &decision, now).await? == Committed::Conflict {
                 tracing::warn!(%fleet, "the record or the lease changed hands; leaving it to another run");
-                return Ok(Look::Conflict);
+                return Ok(Pass::Conflict);
             }
             // Not before: what is not committed is decided again, and would count twice.
             count(fleet, &measured);
         }
         let acted = act(ports, fleet, &decision.actions, self.act_until).await;
-        self.voice.tell(ports, &stored, &decision, now).await;
+        self.publisher.tell(ports, &stored, &decision, now).await;
         if stored.fingerprint.as_ref() != Some(&seen_as) {
             ports.remember(fleet, &seen_as).await?;
         }
         if acted.outcomes.is_empty() && !acted.is_out_of_time {
-            return Ok(Look::Quiet { recheck: decision.recheck });
+            return Ok(Pass::Quiet { recheck: decision.recheck });
         }
-        Ok(Look::Busy { outcomes: acted.outcomes, recheck: decision.recheck })
+        Ok(Pass::Busy { outcomes: acted.outcomes, recheck: decision.recheck })
     }
 
     fn has_time(&self) -> bool {
@@ -227,25 +231,25 @@ impl<P: Ports> Run<'_, P> {
 
     /// Gives the lease back, after the wake for the next look has been sent: a crash between the two sends it twice, and
     /// never loses it.
-    async fn let_go(&mut self, recheck: Option<Timestamp>) -> Called<Released> {
+    async fn release(&mut self, recheck: Option<Timestamp>) -> CallResult<Released> {
         let now = self.ports.now();
         if let Some(recheck) = recheck {
-            let at = wake_time(recheck, now);
-            if !self.lease.next_wake.is_some_and(|next| now < next && next <= at) {
-                self.ports.send(&wake(&self.lease.fleet, at), delay(at, now)).await?;
-                self.lease.next_wake = Some(at);
+            let at = request_time(recheck, now);
+            if !self.lease.next_request.is_some_and(|next| now < next && next <= at) {
+                self.ports.send(&request(&self.lease.fleet, at), delay(at, now)).await?;
+                self.lease.next_request = Some(at);
             }
         }
-        self.ports.release(&self.lease, self.lease.next_wake).await
+        self.ports.release(&self.lease, self.lease.next_request).await
     }
 
     /// More news than looks or time: leaves the rest to a fresh run.
-    async fn hand_over(&mut self) -> Called<Ran> {
+    async fn hand_over(&mut self) -> CallResult<Ran> {
         loop {
-            match self.let_go(Some(self.ports.now())).await? {
+            match self.release(Some(self.ports.now())).await? {
                 Released::Free => return Ok(Ran::OutOfTime),
                 Released::Lost => return Ok(Ran::Overtaken),
-                Released::Woken(woken) => self.take_over(woken),
+                Released::Requested(requested) => self.take_over(requested),
             }
         }
     }
@@ -253,10 +257,10 @@ impl<P: Ports> Run<'_, P> {
     /// Gives the lease back after an error, so that the retry need not wait for its end.
     async fn give_back(&mut self) {
         loop {
-            match self.ports.release(&self.lease, self.lease.next_wake).await {
+            match self.ports.release(&self.lease, self.lease.next_request).await {
                 Ok(Released::Free | Released::Lost) => return,
                 // Who filed the news looks for itself, and finds the lease free or sends a wake for its end.
-                Ok(Released::Woken(woken)) => self.take_over(woken),
+                Ok(Released::Requested(requested)) => self.take_over(requested),
                 Err(error) => {
                     tracing::warn!(fleet = %self.lease.fleet, %error, "the lease could not be given back");
                     return;
@@ -267,12 +271,12 @@ impl<P: Ports> Run<'_, P> {
 
     /// Goes on with the lease as it was read again. A wake that this run has sent meanwhile is not in it yet, and the one
     /// that led here may still be.
-    fn take_over(&mut self, woken: Lease) {
+    fn take_over(&mut self, requested: Lease) {
         let now = self.ports.now();
-        let sent = self.lease.next_wake.filter(|sent| now < *sent);
-        let stored = still_to_come(woken.next_wake, self.due, now);
-        let next_wake = sent.into_iter().chain(stored).min();
-        self.lease = Lease { next_wake, ..woken };
+        let sent = self.lease.next_request.filter(|sent| now < *sent);
+        let stored = still_to_come(requested.next_request, self.due, now);
+        let next_request = sent.into_iter().chain(stored).min();
+        self.lease = Lease { next_request, ..requested };
     }
 }
 
@@ -304,29 +308,29 @@ fn count(fleet: &FleetName, measured: &Measured) {
 }
 
 /// A remembered wake, unless it has arrived: its time has come, or it is the one that led here, perhaps a moment early.
-fn still_to_come(next_wake: Option<Timestamp>, due: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    next_wake.filter(|next| now < *next && Some(*next) != due)
+fn still_to_come(next_request: Option<Timestamp>, due: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    next_request.filter(|next| now < *next && Some(*next) != due)
 }
 
 /// Sends a wake, unless an earlier one is on its way. One for `arrived` or before is not: it came, or was lost.
-async fn wake_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> Called<()> {
+async fn request_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> CallResult<()> {
     let now = ports.now();
-    let at = wake_time(at, now);
-    if ports.claim_wake(fleet, at, arrived).await? {
-        ports.send(&wake(fleet, at), delay(at, now)).await?;
+    let at = request_time(at, now);
+    if ports.claim_request(fleet, at, arrived).await? {
+        ports.send(&request(fleet, at), delay(at, now)).await?;
     }
     Ok(())
 }
 
-fn wake(fleet: &FleetName, due: Timestamp) -> WakeMessage {
-    WakeMessage::Wake(Wake { fleet: fleet.clone(), due: Some(due) })
+fn request(fleet: &FleetName, due: Timestamp) -> ReconcileRequest {
+    ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.clone(), due: Some(due) })
 }
 
 /// The whole second for which a wake is sent: not before the wanted time, and not farther ahead than SQS delays.
-fn wake_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
+fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     let wanted = wanted.max(now);
     let up = i64::from(wanted.subsec_nanosecond() > 0);
-    let farthest = now.as_second() + WAKE_DELAY_MAX.as_secs();
+    let farthest = now.as_second() + REQUEST_DELAY_MAX.as_secs();
     Timestamp::from_second((wanted.as_second() + up).min(farthest)).unwrap_or(wanted)
 }
 

@@ -8,7 +8,7 @@ use driftless_planner::record::Record;
 use jiff::Timestamp;
 
 /// The call with which a look begins, together with others.
-const LOOK_BEGINS: &str = "load";
+const PASS_BEGINS: &str = "load";
 /// What a run does once it looks no more: the delayed wake, and the lease.
 const RUN_ENDS: [&str; 2] = ["sqs:SendMessage", "release"];
 /// A commit, which parts what a look reads from what it does.
@@ -42,7 +42,7 @@ pub struct Calls {
 
 /// One look of a function that looks at one fleet: from its first read to its last write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct Snapshot {
     /// What was on record: the phase of the cutover or of the replacements under way.
     pub before: String,
     /// What is on record since. None: nothing was committed.
@@ -90,24 +90,24 @@ impl Calls {
     }
 
     /// The looks of all functions, in their order. A function that looks at several fleets at once tells nothing of use.
-    pub fn looks(&self) -> Vec<Look> {
-        let mut looks = Vec::new();
+    pub fn passes(&self) -> Vec<Snapshot> {
+        let mut passes = Vec::new();
         for (function, made) in &self.made {
             let passages = self.passages.get(function).into_iter().flatten();
-            looks.extend(parts(made).into_iter().zip(passages).map(|(part, passage)| Look {
+            passes.extend(parts(made).into_iter().zip(passages).map(|(part, passage)| Snapshot {
                 before: passage.before.clone(),
                 after: passage.after.clone(),
                 calls: made.get(part).unwrap_or_default().to_vec(),
             }));
         }
-        looks
+        passes
     }
 }
 
 /// Where the looks of a function are among its calls.
 fn parts(made: &[Call]) -> Vec<Range<usize>> {
     let begins: Vec<Timestamp> =
-        made.iter().filter(|call| call.operation == LOOK_BEGINS).map(|call| call.sent).collect();
+        made.iter().filter(|call| call.operation == PASS_BEGINS).map(|call| call.sent).collect();
     let place = |at: Timestamp| made.iter().take_while(|call| call.sent < at).count();
     let ends = begins.iter().skip(1).map(|at| place(*at)).chain([made.len()]);
     let part = |(begin, end): (&Timestamp, usize)| {
@@ -129,7 +129,7 @@ fn state_of(record: Option<&Record>) -> String {
     if all.is_empty() { "settled".to_owned() } else { all.join(" + ") }
 }
 
-impl Look {
+impl Snapshot {
     /// What it read before it decided.
     pub fn reads(&self) -> &[Call] {
         let committed = self.calls.iter().position(|call| call.operation == COMMIT);
@@ -147,7 +147,7 @@ impl Look {
 
 /// Whether it is a call with which a look reads, and not one with which it acts.
 fn is_read_of_a_look(call: &Call) -> bool {
-    call.operation == LOOK_BEGINS || !call.subject.is_empty()
+    call.operation == PASS_BEGINS || !call.subject.is_empty()
 }
 
 /// The calls in rounds: each waits for one of the round before, and for none of its own.

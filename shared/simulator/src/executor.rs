@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use driftless_planner::policy::Defaults;
-use driftless_reconciler::sweep::sweep;
+use driftless_reconciler::resync::resync;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::function::Function;
@@ -19,7 +19,7 @@ use crate::world::{Happening, Shared, World};
 /// Functions that the wake queue starts at once.
 const CONCURRENCY_MAX: usize = 5;
 /// The schedule of the sweep.
-const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(5);
+const RESYNC_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// A function that the fault "asleep" meets may outlive its time-out by this: its sandbox was frozen with it.
 const FROZEN_MAX: SignedDuration = SignedDuration::from_secs(150);
 
@@ -90,13 +90,13 @@ impl fmt::Debug for Simulation {
 impl Simulation {
     /// Starts the clock of a world, and its schedule.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
-        let first = world.dice.duration(SignedDuration::ZERO, SWEEP_EVERY);
+        let first = world.dice.duration(SignedDuration::ZERO, RESYNC_EVERY);
         Self::swept_after(first, world, defaults)
     }
 
     /// The same, with the first sweep after a certain while.
     pub fn swept_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
-        world.at(world.now + first, Happening::Sweep);
+        world.at(world.now + first, Happening::Resync);
         Self {
             shared: Shared::new(world),
             defaults: Arc::new(defaults),
@@ -109,7 +109,7 @@ impl Simulation {
     }
 
     /// Switches the schedule of the sweep off, or on again: without it whatever is lost stays lost.
-    pub const fn schedule_sweeps(&mut self, is_swept: bool) {
+    pub const fn schedule_resyncs(&mut self, is_swept: bool) {
         self.is_swept = is_swept;
     }
 
@@ -201,7 +201,7 @@ impl Simulation {
             Happening::Wake(waker) => waker.wake(),
             Happening::Change(change) => change(&mut self.shared.lock()),
             Happening::Kill(id) => self.kill(id),
-            Happening::Sweep => self.start_sweep(),
+            Happening::Resync => self.start_resync(),
             Happening::Poll => self.receive(),
         }
     }
@@ -218,8 +218,8 @@ impl Simulation {
         }
     }
 
-    fn start_sweep(&mut self) {
-        self.shared.lock().after(SWEEP_EVERY, Happening::Sweep);
+    fn start_resync(&mut self) {
+        self.shared.lock().after(RESYNC_EVERY, Happening::Resync);
         if !self.is_swept {
             return;
         }
@@ -228,7 +228,7 @@ impl Simulation {
         let id = function.id;
         self.start(id, async move {
             // A sweep that fails is followed by another one.
-            let _ = sweep(&function, &defaults).await;
+            let _ = resync(&function, &defaults).await;
             Ended { handled: Vec::new(), failed: Vec::new() }
         });
     }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::Call;
@@ -43,7 +43,7 @@ pub(crate) enum Api {
 
 /// A call that did not do what it should.
 pub(crate) fn failure(operation: &'static str, kind: CallErrorKind, message: &str) -> CallError {
-    CallError { operation, kind, message: ForeignText::from(message), source: None }
+    CallError { operation, kind, message: UntrustedText::from(message), source: None }
 }
 
 impl Function {
@@ -69,8 +69,8 @@ impl Function {
         operation: &'static str,
         api: Api,
         subject: &(impl fmt::Debug + Sync),
-        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
-    ) -> Called<T> {
+        effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
+    ) -> CallResult<T> {
         // Words for it are made only where somebody counts.
         let is_counted = self.shared.lock().calls.is_on();
         let subject = if is_counted { format!("{subject:?}") } else { String::new() };
@@ -82,8 +82,8 @@ impl Function {
         &self,
         operation: &'static str,
         api: Api,
-        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
-    ) -> Called<T> {
+        effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
+    ) -> CallResult<T> {
         self.ask(operation, api, String::new(), effect).await
     }
 
@@ -94,8 +94,8 @@ impl Function {
         operation: &'static str,
         api: Api,
         subject: String,
-        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
-    ) -> Called<T> {
+        effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
+    ) -> CallResult<T> {
         let answer = Arc::new(Mutex::new(None));
         let (mut call, mut course) = self.begin(operation, api, subject.clone());
         for pause in BACKOFF {
@@ -143,8 +143,8 @@ impl Function {
         operation: &'static str,
         api: Api,
         deed: Deed,
-        effect: impl FnOnce(&mut World) -> Called<T> + Send + 'static,
-    ) -> Called<T> {
+        effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
+    ) -> CallResult<T> {
         let id = self.id;
         self.call(operation, api, move |world| {
             if world.is_busy(operation) {
@@ -202,7 +202,7 @@ impl Function {
         (call, course)
     }
 
-    async fn die<T>(&self) -> Called<T> {
+    async fn die<T>(&self) -> CallResult<T> {
         self.shared.lock().crashed.push(self.id);
         std::future::pending().await
     }

@@ -48,7 +48,7 @@ pub struct History {
     /// Groups whose capacity Driftless raised, and when it last did: what came since may be its own.
     pub raised: BTreeMap<GroupName, Timestamp>,
     /// The newest look of each function at each fleet.
-    pub looks: BTreeMap<(u64, FleetName), admission::Look>,
+    pub passes: BTreeMap<(u64, FleetName), admission::Pass>,
     /// Instances that people protect.
     pub protected: BTreeMap<InstanceId, Protected>,
     /// Functions that met a fault.
@@ -79,20 +79,20 @@ impl History {
     /// What happened up to this moment can be known to a write of a function.
     pub(crate) fn known_up_to(&self, function: u64, fleet: &str, now: Timestamp) -> Timestamp {
         let fleet = fleet.parse().ok();
-        let look = fleet.and_then(|fleet: FleetName| self.looks.get(&(function, fleet)));
-        look.map_or(now - safety::ON_ITS_WAY, |look| look.groups)
+        let pass = fleet.and_then(|fleet: FleetName| self.passes.get(&(function, fleet)));
+        pass.map_or(now - safety::ON_ITS_WAY, |pass| pass.groups)
     }
 
     /// A function reads the groups of a fleet as they were at that time.
     pub fn looks_at_groups(&mut self, function: u64, fleet: &FleetName, as_of: Timestamp) {
-        let look = admission::Look { groups: as_of, table: as_of };
-        self.looks.entry((function, fleet.clone())).or_insert(look).groups = as_of;
+        let pass = admission::Pass { groups: as_of, table: as_of };
+        self.passes.entry((function, fleet.clone())).or_insert(pass).groups = as_of;
     }
 
     /// A function reads what stands in the table about a fleet.
     pub fn looks_at_table(&mut self, function: u64, fleet: &FleetName, at: Timestamp) {
-        let look = admission::Look { groups: at, table: at };
-        self.looks.entry((function, fleet.clone())).or_insert(look).table = at;
+        let pass = admission::Pass { groups: at, table: at };
+        self.passes.entry((function, fleet.clone())).or_insert(pass).table = at;
     }
 }
 

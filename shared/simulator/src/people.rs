@@ -6,8 +6,8 @@ use driftless_planner::balancer::ForwardPlace;
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::ids::{FleetName, GroupName, TargetGroupArn};
 use driftless_planner::observation::{Freeze, FreezeScope};
+use driftless_planner::request::ReconcileRequest;
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
-use driftless_planner::wake::WakeMessage;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
@@ -29,7 +29,7 @@ pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
         command,
     });
     let at = world.now + SignedDuration::from_millis(300);
-    world.send(WakeMessage::Fact(Box::new(fact)), at);
+    world.send(ReconcileRequest::Fact(Box::new(fact)), at);
 }
 
 /// Stops everything within a scope.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::event::Event;
 use driftless_planner::notification;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::batch::Received;
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,13 +23,13 @@ pub struct Queue {
     /// Whether nobody takes messages: what one function does can be counted then.
     pub is_held_back: bool,
     /// Messages that were given up.
-    pub dead: Vec<WakeMessage>,
+    pub dead: Vec<ReconcileRequest>,
 }
 
 /// A message on the queue.
 #[derive(Debug, Clone)]
 pub struct Message {
-    pub body: WakeMessage,
+    pub body: ReconcileRequest,
     /// When it can be received.
     pub visible_at: Timestamp,
     /// How often it was received.
@@ -38,7 +38,7 @@ pub struct Message {
 
 impl Queue {
     /// Puts a message on the queue.
-    pub fn send(&mut self, body: WakeMessage, visible_at: Timestamp) {
+    pub fn send(&mut self, body: ReconcileRequest, visible_at: Timestamp) {
         self.sent += 1;
         self.messages.insert(self.sent, Message { body, visible_at, receives: 0 });
     }
@@ -111,17 +111,17 @@ pub struct Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use driftless_planner::wake::Wake;
+    use driftless_planner::request::FleetRequest;
 
-    fn wake() -> WakeMessage {
-        WakeMessage::Wake(Wake { fleet: "app".parse().unwrap(), due: None })
+    fn request() -> ReconcileRequest {
+        ReconcileRequest::Reconcile(FleetRequest { fleet: "app".parse().unwrap(), due: None })
     }
 
     #[test]
     fn a_message_comes_when_its_delay_is_over_and_not_before() {
         let mut queue = Queue::default();
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10);
-        queue.send(wake(), at);
+        queue.send(request(), at);
         assert!(queue.receive(at - SignedDuration::from_millis(1)).is_empty());
         assert_eq!(queue.receive(at).len(), 1);
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_message_that_is_not_deleted_comes_again_five_times_in_all() {
         let mut queue = Queue::default();
-        queue.send(wake(), Timestamp::UNIX_EPOCH);
+        queue.send(request(), Timestamp::UNIX_EPOCH);
         let mut now = Timestamp::UNIX_EPOCH;
         for _ in 0..RECEIVES_MAX {
             assert_eq!(queue.receive(now).len(), 1);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use driftless_planner::burst::{IMMEDIATE_RUNS_PER_MINUTE_MAX, minute_of};
 use driftless_planner::decision::Decision;
 use driftless_planner::event::{Event, EventBatch};
 use driftless_planner::fact::{Fact, Subject};
@@ -10,8 +11,7 @@ use driftless_planner::ids::{FleetName, RuleName};
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Account, Freeze, FreezeScope};
 use driftless_planner::record::Record;
-use driftless_planner::storm::{LOOKS_MAX, minute_of};
-use driftless_reconciler::ports::{Acquired, Audience, Committed, Filing, Lease, Released, Remembered, Stored};
+use driftless_reconciler::ports::{Acquired, Audience, Committed, Deduplication, Lease, Released, StoreResult, Stored};
 use jiff::Timestamp;
 
 /// What is stored.
@@ -21,7 +21,7 @@ pub struct Table {
     index: BTreeMap<Subject, BTreeSet<FleetName>>,
     freezes: Vec<Freeze>,
     /// Looks that were taken on the spot, by the minute.
-    looks: BTreeMap<i64, u32>,
+    immediate_runs: BTreeMap<i64, u32>,
     account: Account,
     journal: Vec<HistoryEntry>,
     events: Vec<EventBatch>,
@@ -41,7 +41,7 @@ pub struct Row {
     /// What was committed and not sent, oldest first.
     pub outbox: Vec<Notification>,
     /// Of which of them one audience was told, and which one.
-    pub half_told: BTreeMap<String, Audience>,
+    pub partially_delivered: BTreeMap<String, Audience>,
     /// What was committed and not put, oldest first.
     pub events: Vec<EventBatch>,
     /// What it was last seen as.
@@ -63,14 +63,14 @@ pub struct Lock {
     /// Rises with every holder.
     pub fence: u64,
     /// Rises with every fact that cannot wait.
-    pub wakes: u64,
+    pub requests: u64,
     /// The delayed wake on its way.
-    pub next_wake: Option<Timestamp>,
+    pub next_request: Option<Timestamp>,
 }
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { holder: None, until: Timestamp::UNIX_EPOCH, fence: 0, wakes: 0, next_wake: None }
+        Self { holder: None, until: Timestamp::UNIX_EPOCH, fence: 0, requests: 0, next_request: None }
     }
 }
 
@@ -89,8 +89,8 @@ impl Lock {
             fleet: fleet.clone(),
             holder: holder.to_owned(),
             fence: self.fence,
-            wakes: self.wakes,
-            next_wake: self.next_wake,
+            requests: self.requests,
+            next_request: self.next_request,
             until: self.until,
         }
     }
@@ -130,46 +130,46 @@ impl Table {
 
     /// Stores a fact that is newer than the one with its key. It counts a wake; or, if it can wait, is remembered longer than it
     /// is stored.
-    pub fn file(&mut self, fleet: &FleetName, fact: &Fact) -> Filing {
+    pub fn store(&mut self, fleet: &FleetName, fact: &Fact) -> StoreResult {
         let row = self.row_mut(fleet);
         let (key, observed_at) = (fact.key(), stored(fact.observed_at()));
         if fact.can_wait() {
             if row.heard.get(&key).is_some_and(|heard| *heard >= observed_at) {
-                return Filing::Known;
+                return StoreResult::Known;
             }
             row.heard.insert(key.clone(), observed_at);
         } else {
             if row.facts.get(&key).is_some_and(|known| stored(known.observed_at()) >= observed_at) {
-                return Filing::Stored;
+                return StoreResult::Stored;
             }
-            row.lock.wakes += 1;
+            row.lock.requests += 1;
         }
         row.filed += 1;
         row.facts.insert(key, fact.clone());
-        Filing::Stored
+        StoreResult::Stored
     }
 
     /// Takes one of the looks of a minute.
-    pub fn take_look(&mut self, now: Timestamp) -> bool {
-        let taken = self.looks.entry(minute_of(now)).or_default();
-        let is_left = *taken < LOOKS_MAX;
+    pub fn take_immediate_run(&mut self, now: Timestamp) -> bool {
+        let taken = self.immediate_runs.entry(minute_of(now)).or_default();
+        let is_left = *taken < IMMEDIATE_RUNS_PER_MINUTE_MAX;
         *taken += u32::from(is_left);
         is_left
     }
 
     /// What is remembered of facts, and of their fleets.
-    pub fn remembered(&self, facts: &[(FleetName, String)]) -> Remembered {
-        let mut remembered = Remembered::default();
+    pub fn deduplication(&self, facts: &[(FleetName, String)]) -> Deduplication {
+        let mut deduplication = Deduplication::default();
         for (fleet, key) in facts {
             let Some(row) = self.rows.get(fleet) else { continue };
             if let Some(heard) = row.heard.get(key) {
-                remembered.heard.insert((fleet.clone(), key.clone()), *heard);
+                deduplication.observed_at.insert((fleet.clone(), key.clone()), *heard);
             }
-            if let Some(next) = row.lock.next_wake {
-                remembered.next_wakes.insert(fleet.clone(), next);
+            if let Some(next) = row.lock.next_request {
+                deduplication.next_requests.insert(fleet.clone(), next);
             }
         }
-        remembered
+        deduplication
     }
 
     /// Takes the lease if it is free, over, or the holder's own.
@@ -186,26 +186,26 @@ impl Table {
     }
 
     /// Gives the lease back, unless wakes came since it was read.
-    pub fn release(&mut self, lease: &Lease, next_wake: Option<Timestamp>) -> Released {
+    pub fn release(&mut self, lease: &Lease, next_request: Option<Timestamp>) -> Released {
         let lock = &mut self.row_mut(&lease.fleet).lock;
         if !lock.is_held_by(lease) {
             return Released::Lost;
         }
-        if lock.wakes != lease.wakes {
-            return Released::Woken(lock.lease(&lease.fleet, &lease.holder));
+        if lock.requests != lease.requests {
+            return Released::Requested(lock.lease(&lease.fleet, &lease.holder));
         }
         lock.holder = None;
-        lock.next_wake = next_wake.map(stored);
+        lock.next_request = next_request.map(stored);
         Released::Free
     }
 
     /// Claims a delayed wake, unless an earlier one is on its way.
-    pub fn claim_wake(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
+    pub fn claim_request(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
         let lock = &mut self.row_mut(fleet).lock;
-        if lock.next_wake.is_some_and(|next| next > stored(now) && next <= stored(at)) {
+        if lock.next_request.is_some_and(|next| next > stored(now) && next <= stored(at)) {
             return false;
         }
-        lock.next_wake = Some(stored(at));
+        lock.next_request = Some(stored(at));
         true
     }
 
@@ -219,7 +219,7 @@ impl Table {
             freezes,
             account,
             outbox: row.outbox.clone(),
-            half_told: row.half_told.clone(),
+            partially_delivered: row.partially_delivered.clone(),
             events: row.events.clone(),
             fingerprint: row.fingerprint.clone(),
         }
@@ -258,7 +258,7 @@ impl Table {
     }
 
     /// Drops what was put.
-    pub fn put_out(&mut self, scope: &FreezeScope, ids: &[String]) {
+    pub fn mark_published(&mut self, scope: &FreezeScope, ids: &[String]) {
         let batches = match scope {
             FreezeScope::Account => &mut self.events,
             FreezeScope::Fleet(fleet) => &mut self.row_mut(fleet).events,
@@ -300,7 +300,7 @@ impl Table {
         }
         row.record = Some(decision.next.clone());
         // Facts that came since may bear the key of one that was read: then all stay, and are consumed by the next.
-        if row.lock.wakes == lease.wakes {
+        if row.lock.requests == lease.requests {
             row.facts.retain(|key, _| !decision.consumed.contains(key));
         }
         row.journal.extend(decision.history.iter().cloned());
@@ -316,15 +316,15 @@ impl Table {
     }
 
     /// Drops what was sent.
-    pub fn told(&mut self, fleet: &FleetName, ids: &[String]) {
+    pub fn mark_delivered(&mut self, fleet: &FleetName, ids: &[String]) {
         let row = self.row_mut(fleet);
         row.outbox.retain(|notification| !ids.contains(&notification.id));
-        row.half_told.retain(|id, _| !ids.contains(id));
+        row.partially_delivered.retain(|id, _| !ids.contains(id));
     }
 
     /// Remembers that one audience was told, and the other not.
-    pub fn half_told(&mut self, fleet: &FleetName, id: &str, told: Audience) {
-        self.row_mut(fleet).half_told.insert(id.to_owned(), told);
+    pub fn mark_partially_delivered(&mut self, fleet: &FleetName, id: &str, mark_delivered: Audience) {
+        self.row_mut(fleet).partially_delivered.insert(id.to_owned(), mark_delivered);
     }
 
     /// Takes a turn, if one is left or held already.

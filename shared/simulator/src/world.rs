@@ -12,8 +12,8 @@ use driftless_planner::fact::{
 };
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::RuleReading;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::ports::Called;
+use driftless_planner::request::ReconcileRequest;
+use driftless_reconciler::ports::CallResult;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::calls::Calls;
@@ -119,7 +119,7 @@ pub enum Happening {
     /// Lambda kills a function.
     Kill(u64),
     /// The schedule starts the sweep.
-    Sweep,
+    Resync,
     /// Nothing but a look at the queue.
     Poll,
 }
@@ -130,7 +130,7 @@ impl fmt::Debug for Happening {
             Self::Wake(_) => "Wake",
             Self::Change(_) => "Change",
             Self::Kill(_) => "Kill",
-            Self::Sweep => "Sweep",
+            Self::Resync => "Sweep",
             Self::Poll => "Poll",
         })
     }
@@ -257,7 +257,7 @@ impl World {
     ///
     /// # Errors
     /// Those of the call.
-    pub fn non_compliant(&mut self, rule: &RuleName) -> Called<RuleReading> {
+    pub fn non_compliant(&mut self, rule: &RuleName) -> CallResult<RuleReading> {
         let is_stale = !self.trail().is_zero();
         let oldest = self.now - LARGE_READING_KEPT;
         if let Some((_, reading)) = self.verdicts.get(rule).filter(|(read_at, _)| is_stale && oldest < *read_at) {
@@ -335,12 +335,15 @@ impl World {
             } else {
                 SignedDuration::ZERO
             };
-            self.send(WakeMessage::Fact(Box::new(fact.clone())), self.now + usual + late + planned + SPACING * place);
+            self.send(
+                ReconcileRequest::Fact(Box::new(fact.clone())),
+                self.now + usual + late + planned + SPACING * place,
+            );
         }
     }
 
     /// Puts a message on the wake queue.
-    pub fn send(&mut self, message: WakeMessage, at: Timestamp) {
+    pub fn send(&mut self, message: ReconcileRequest, at: Timestamp) {
         self.queue.send(message, at);
         self.at(at, Happening::Poll);
     }

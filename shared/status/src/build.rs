@@ -13,20 +13,20 @@ use driftless_planner::record::{
     CandidateReason, Cutover, CutoverPhase, DriftReason, Phase, Record, Release, Replacement,
 };
 use driftless_planner::template::{TemplateReference, TemplateVersion};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::Waiting;
 use jiff::Timestamp;
 
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
     ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus, IMAGES_MAX,
-    ImageStatus, LayoutStatus, LeaseStatus, NextWake, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus, Role,
-    SCHEMA, State, Traffic, VetoStatus,
+    ImageStatus, LayoutStatus, LeaseStatus, NextRequest, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus,
+    Role, SCHEMA, State, Traffic, VetoStatus,
 };
 use crate::{cutover, orders, policy, steps, way_back, words};
 
 /// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
-pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> FleetStatus {
+pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -> FleetStatus {
     let explained = explain(input);
     let decision = &explained.decision;
     let next = &decision.next;
@@ -43,7 +43,7 @@ pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> Flee
         fleet: input.fleet.clone(),
         at: input.now,
         state: State::Steady,
-        says: ForeignText::default(),
+        says: UntrustedText::default(),
         record_version: record.map(|record| record.version),
         mode: explained.policy.as_ref().ok().map(|policy| policy.mode),
         layout,
@@ -67,8 +67,8 @@ pub fn status(input: Input<'_>, next_wake: NextWake, lease: LeaseStatus) -> Flee
         go_on: go_on(input),
         orders,
         next_steps: steps::next(record, decision),
-        next_look: decision.recheck,
-        next_wake,
+        requeue_at: decision.recheck,
+        next_request,
         lease,
         // What a person asked for and the next look begins is work already: who waits for its end waits for that too.
         unsettled_since: record
@@ -88,7 +88,7 @@ fn awaits(record: &Record) -> bool {
     record.asked_to_replace.keys().any(|id| !record.replacements.contains_key(id))
 }
 
-fn requested(asked: &CandidateReason) -> Option<ForeignText> {
+fn requested(asked: &CandidateReason) -> Option<UntrustedText> {
     match asked {
         CandidateReason::Redeploy { actor } => Some(format!("redeploy, by {actor}").into()),
         CandidateReason::Rollback { actor } => Some(format!("rollback, by {actor}").into()),
@@ -215,7 +215,7 @@ const fn numbered(template: &TemplateReference) -> Option<&TemplateVersion> {
 }
 
 /// The image that a template version names: as it was just read, or as the record knows it. A version never changes.
-fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Option<ForeignText>)> {
+fn image_of(template: &TemplateVersion, input: Input<'_>) -> Option<(ImageId, Option<UntrustedText>)> {
     let of_release =
         |release: &Release| (release.template == *template).then(|| (release.image.clone(), release.build.clone()));
     let known = input.record.and_then(|record| {
@@ -297,7 +297,7 @@ fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
     drifted
 }
 
-fn reason_of(reason: &DriftReason) -> ForeignText {
+fn reason_of(reason: &DriftReason) -> UntrustedText {
     reason.to_string().into()
 }
 
@@ -349,7 +349,7 @@ fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus>
 }
 
 /// What it is doing: the first of several that are true, in the order of [`State`].
-fn state(status: &FleetStatus, record: Option<&Record>) -> (State, ForeignText) {
+fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText) {
     let under_way = record.and_then(|record| record.cutover.as_ref());
     let condition = |prefix: &str| status.conditions.iter().find(|known| known.condition.starts_with(prefix));
     let moves = status
@@ -402,7 +402,7 @@ fn cutover_in_words(cutover: &CutoverStatus) -> String {
     format!("{} to {}{build}{share}", cutover.phase, cutover.image)
 }
 
-fn drift_in_words(status: &FleetStatus) -> ForeignText {
+fn drift_in_words(status: &FleetStatus) -> UntrustedText {
     let count = status.drifted.len();
     let held = status.drifted.iter().find_map(|work| work.held_by.as_ref().map(|held| &held.why));
     let given_up = status.drifted.iter().find_map(|work| work.given_up.as_ref());

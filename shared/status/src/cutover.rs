@@ -7,7 +7,7 @@ use driftless_planner::notification::reason;
 use driftless_planner::observation::Observation;
 use driftless_planner::policy::Approval;
 use driftless_planner::record::{Cutover, CutoverPhase, Record, Route};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,9 @@ pub struct CutoverStatus {
     /// The image that is to take the traffic.
     pub image: ImageId,
     /// The build of that image, where it has one.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// What made it a candidate.
-    pub reason: ForeignText,
+    pub reason: UntrustedText,
     /// What had the traffic, and gets it back.
     pub from: ReleaseStatus,
     /// The color that had the traffic. None: a single group.
@@ -61,14 +61,14 @@ pub struct CutoverStatus {
     pub deadline: Option<Timestamp>,
     /// How much of the group an instance refresh has replaced. None: there is none.
     pub refreshed_percent: Option<u8>,
-    pub paused_by: Option<ForeignText>,
-    pub approved_by: Option<ForeignText>,
+    pub paused_by: Option<UntrustedText>,
+    pub approved_by: Option<UntrustedText>,
     /// Whether the remaining waits are skipped.
     pub is_expedited: bool,
     /// Why it goes back, or needs a person.
-    pub because: Option<ForeignText>,
+    pub because: Option<UntrustedText>,
     /// What spoke against the new release.
-    pub evidence: Vec<ForeignText>,
+    pub evidence: Vec<UntrustedText>,
 }
 
 /// How traffic moves.
@@ -181,7 +181,7 @@ const fn route(route: &Route) -> RouteStatus {
     }
 }
 
-const fn because(phase: &CutoverPhase) -> Option<&ForeignText> {
+const fn because(phase: &CutoverPhase) -> Option<&UntrustedText> {
     if let CutoverPhase::Aborting { why, .. }
     | CutoverPhase::RollingBack { why, .. }
     | CutoverPhase::NeedsOperator { why } = phase

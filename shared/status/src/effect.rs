@@ -3,7 +3,7 @@
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{FleetStatus, ReleaseStatus};
@@ -126,7 +126,7 @@ fn replaces(status: &FleetStatus, instance: &InstanceId) -> Vec<String> {
         let way = way.map(|words| format!(" ({})", words.means)).unwrap_or_default();
         return vec![format!("{instance} counts as drifted and is replaced{way}, when the guards agree")];
     };
-    let reasons: Vec<&str> = work.reasons.iter().map(ForeignText::as_str).collect();
+    let reasons: Vec<&str> = work.reasons.iter().map(UntrustedText::as_str).collect();
     let mut lines =
         vec![format!("{instance} in {} is drifted already ({}), and {}", work.zone, reasons.join(", "), work.phase)];
     lines.extend(work.held_by.iter().map(|held| format!("it waits: {}", held.why)));

@@ -3,7 +3,7 @@
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, ImageId};
 use driftless_planner::policy::Mode;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub struct FleetsAtAGlance {
     /// Fleets that could not be read, each with the reason: nothing is known of them.
     pub unread: Vec<Unread>,
     /// Tag values that are no fleet names, with the groups that carry them.
-    pub misnamed: Vec<ForeignText>,
+    pub misnamed: Vec<UntrustedText>,
 }
 
 /// A fleet that could not be read.
@@ -31,7 +31,7 @@ pub struct FleetsAtAGlance {
 #[serde(rename_all = "kebab-case")]
 pub struct Unread {
     pub fleet: FleetName,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// One fleet at a glance.
@@ -42,7 +42,7 @@ pub struct Glance {
     /// What it is doing.
     pub state: State,
     /// The same in a sentence.
-    pub says: ForeignText,
+    pub says: UntrustedText,
     /// What its tags say of its mode. None: the policy is invalid.
     pub mode: Option<Mode>,
     /// What it runs. None: not adopted yet.
@@ -82,7 +82,7 @@ pub struct GlanceColor {
 pub fn at_a_glance(
     fleets: impl IntoIterator<Item = FleetStatus>,
     unread: Vec<Unread>,
-    misnamed: Vec<ForeignText>,
+    misnamed: Vec<UntrustedText>,
     now: Timestamp,
 ) -> FleetsAtAGlance {
     let mut fleets: Vec<Glance> = fleets.into_iter().map(|fleet| glance(&fleet)).collect();

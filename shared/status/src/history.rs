@@ -4,7 +4,7 @@ use driftless_planner::history::Evidence;
 use driftless_planner::history::{self, Change, ChangeKind, HistoryEntry};
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
 use driftless_planner::template::TemplateVersion;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +34,12 @@ pub struct HistoryLine {
     /// The instance that it is about, if it is about one.
     pub instance: Option<InstanceId>,
     /// The phase or state before. Empty: there was none.
-    pub from: ForeignText,
+    pub from: UntrustedText,
     /// The phase or state after.
-    pub to: ForeignText,
-    pub why: ForeignText,
+    pub to: UntrustedText,
+    pub why: UntrustedText,
     /// Who or what brought it about.
-    pub actor: ForeignText,
+    pub actor: UntrustedText,
     /// What is kept of an instance that has gone.
     pub evidence: Option<EvidenceStatus>,
 }
@@ -49,7 +49,7 @@ pub struct HistoryLine {
 #[serde(rename_all = "kebab-case")]
 pub struct EvidenceStatus {
     /// Why it counted as drifted.
-    pub reasons: Vec<ForeignText>,
+    pub reasons: Vec<UntrustedText>,
     pub findings: Vec<FindingStatus>,
     pub group: GroupName,
     pub zone: Zone,
@@ -63,7 +63,7 @@ pub struct EvidenceStatus {
     pub detected_at: Timestamp,
     /// The instance that took its place. None: it went first, and none had come yet.
     pub successor: Option<InstanceId>,
-    pub guards: Vec<ForeignText>,
+    pub guards: Vec<UntrustedText>,
 }
 
 /// The newest of these entries, which come in the order in which they were committed, at most `limit` of them. None of

@@ -5,7 +5,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
 use driftless_planner::policy::Mode;
 use driftless_planner::template::TemplateVersion;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub struct FleetStatus {
     /// What it is doing, in one word.
     pub state: State,
     /// The same in a sentence.
-    pub says: ForeignText,
+    pub says: UntrustedText,
     /// How often its record was committed. None: it was never looked at.
     pub record_version: Option<u64>,
     /// What its tags say of its mode. None: the policy is invalid, so that nobody knows.
@@ -40,7 +40,7 @@ pub struct FleetStatus {
     /// What its groups form.
     pub layout: LayoutStatus,
     /// What stands in the way of changing anything. None: nothing.
-    pub obstacle: Option<ForeignText>,
+    pub obstacle: Option<UntrustedText>,
     /// How it wants to be treated.
     pub policy: PolicyStatus,
     /// What its live color is to run. None: not adopted yet.
@@ -72,7 +72,7 @@ pub struct FleetStatus {
     /// The last cutovers, newest first.
     pub past: Vec<PastStatus>,
     /// A cutover that a person asked for, and that has not begun yet. None: there is none.
-    pub requested: Option<ForeignText>,
+    pub requested: Option<UntrustedText>,
     /// What a person types to let it go on, where it waits for one. None: it does not.
     pub go_on: Option<String>,
     /// Orders that would be followed now and change something, of those that name nothing but the fleet. A freeze can
@@ -82,9 +82,9 @@ pub struct FleetStatus {
     /// What the planner would do now.
     pub next_steps: Vec<NextStep>,
     /// When it would look again at the latest. None: it waits for nothing.
-    pub next_look: Option<Timestamp>,
+    pub requeue_at: Option<Timestamp>,
     /// The delayed wake that is on its way.
-    pub next_wake: NextWake,
+    pub next_request: NextRequest,
     /// Who looks at it right now, or died while looking.
     #[serde(default)]
     pub lease: LeaseStatus,
@@ -132,7 +132,7 @@ pub enum LayoutStatus {
     /// A single group, rolled by instance refreshes.
     Single,
     Misconfigured {
-        problem: ForeignText,
+        problem: UntrustedText,
     },
 }
 
@@ -141,7 +141,7 @@ pub enum LayoutStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct PolicyStatus {
     /// Why it is invalid. None: it is valid.
-    pub problem: Option<ForeignText>,
+    pub problem: Option<UntrustedText>,
     /// Every key with what it means here. Empty where it is invalid.
     pub words: Vec<PolicyWords>,
 }
@@ -153,7 +153,7 @@ pub struct PolicyWords {
     /// The key, without its prefix.
     pub key: String,
     /// What it means here.
-    pub means: ForeignText,
+    pub means: UntrustedText,
 }
 
 /// A release.
@@ -162,7 +162,7 @@ pub struct PolicyWords {
 pub struct ReleaseStatus {
     pub image: ImageId,
     /// The build of the image, where it has one.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// Its launch template version.
     pub template: TemplateVersion,
     /// When it became the release.
@@ -195,7 +195,7 @@ pub struct ColorStatus {
     /// The image of that version. None: unknown, since this look had no reason to ask.
     pub image: Option<ImageId>,
     /// The build of that image. None: it has none, or is unknown.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
 }
 
 /// What a group is to the traffic.
@@ -233,7 +233,7 @@ pub enum Traffic {
 #[serde(rename_all = "kebab-case")]
 pub struct PlaceWeight {
     /// The listener or rule.
-    pub place: ForeignText,
+    pub place: UntrustedText,
     pub weight: u32,
     /// The sum of all weights there.
     pub of: u32,
@@ -244,7 +244,7 @@ pub struct PlaceWeight {
 #[serde(rename_all = "kebab-case")]
 pub struct WaitStatus {
     pub guard: String,
-    pub why: ForeignText,
+    pub why: UntrustedText,
     /// When it may change by itself. None: only an event, a person or the end of other work changes it.
     pub may_change_at: Option<Timestamp>,
 }
@@ -288,7 +288,7 @@ pub struct DriftedStatus {
     /// When the drift was first seen.
     pub since: Timestamp,
     /// Why it counts as drifted.
-    pub reasons: Vec<ForeignText>,
+    pub reasons: Vec<UntrustedText>,
     pub findings: Vec<FindingStatus>,
     /// Whether it ran another version already when the release became the release.
     pub is_backlog: bool,
@@ -301,7 +301,7 @@ pub struct DriftedStatus {
     /// When the phase must have been left. None: it may last.
     pub deadline: Option<Timestamp>,
     /// Why its replacement was, or is being, given up.
-    pub given_up: Option<ForeignText>,
+    pub given_up: Option<UntrustedText>,
     /// Attempts that failed, oldest first.
     pub failures: Vec<FailureStatus>,
 }
@@ -314,7 +314,7 @@ pub struct FindingStatus {
     /// When Config recorded it.
     pub recorded_at: Timestamp,
     /// Its remark, if it made one.
-    pub annotation: Option<ForeignText>,
+    pub annotation: Option<UntrustedText>,
 }
 
 /// An attempt that failed.
@@ -322,7 +322,7 @@ pub struct FindingStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct FailureStatus {
     pub at: Timestamp,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// An instance that is kept for forensics.
@@ -335,15 +335,15 @@ pub struct QuarantinedStatus {
     /// When it is terminated.
     pub until: Timestamp,
     /// What it was replaced for.
-    pub reasons: Vec<ForeignText>,
+    pub reasons: Vec<UntrustedText>,
 }
 
 /// A freeze that holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FreezeStatus {
-    pub reason: ForeignText,
-    pub owner: ForeignText,
+    pub reason: UntrustedText,
+    pub owner: UntrustedText,
     pub since: Timestamp,
     /// When it ends by itself. None: only a person ends it.
     pub until: Option<Timestamp>,
@@ -358,7 +358,7 @@ pub struct ConditionStatus {
     pub condition: String,
     pub since: Timestamp,
     /// What it said when it was last announced.
-    pub detail: ForeignText,
+    pub detail: UntrustedText,
     /// When on-call was last told. None: it was found by this very read.
     pub announced_at: Option<Timestamp>,
 }
@@ -369,9 +369,9 @@ pub struct ConditionStatus {
 pub struct VetoStatus {
     pub image: ImageId,
     pub at: Timestamp,
-    pub by: ForeignText,
+    pub by: UntrustedText,
     /// What speaks against it.
-    pub evidence: Vec<ForeignText>,
+    pub evidence: Vec<UntrustedText>,
 }
 
 /// A candidate that is not tried again for now.
@@ -379,8 +379,8 @@ pub struct VetoStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct HeldBackStatus {
     /// The image, with the template version where it is the template that is new.
-    pub candidate: ForeignText,
-    pub why: ForeignText,
+    pub candidate: UntrustedText,
+    pub why: UntrustedText,
     /// When it is tried again by itself. None: only when a person says so.
     pub until: Option<Timestamp>,
     /// How often it was tried.
@@ -392,7 +392,7 @@ pub struct HeldBackStatus {
 #[serde(rename_all = "kebab-case")]
 pub struct RefusedStatus {
     pub image: ImageId,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// An image that was read.
@@ -401,7 +401,7 @@ pub struct RefusedStatus {
 pub struct ImageStatus {
     pub image: ImageId,
     /// Its build, where it has one.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Every check's verdict, in the order in which they are asked. Empty: nothing is asked yet.
@@ -418,7 +418,7 @@ pub struct LedgerStatus {
     /// Its name: `maximum`, `protection`, `held-minimum`, `held-maximum`, `template` or `stickiness`.
     pub setting: String,
     /// What it was and what it is, in words.
-    pub says: ForeignText,
+    pub says: UntrustedText,
 }
 
 /// A cutover that has ended.
@@ -429,14 +429,14 @@ pub struct PastStatus {
     /// The image that was to take the traffic.
     pub image: ImageId,
     /// The build of the image, where it has one.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// What made it a candidate.
-    pub reason: ForeignText,
+    pub reason: UntrustedText,
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
     /// How: `done`, `aborted`, `superseded` or `rolled-back`.
     pub outcome: String,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// Something that the planner would do now.
@@ -445,7 +445,7 @@ pub struct PastStatus {
 pub struct NextStep {
     /// The action's name, `transition` or `adopt`.
     pub step: String,
-    pub says: ForeignText,
+    pub says: UntrustedText,
 }
 
 /// The lease of a fleet: one run at a time looks at it.
@@ -459,7 +459,7 @@ pub enum LeaseStatus {
     /// Somebody took it and did not give it back. Beyond its end that run is dead, and whoever looks next takes it over.
     Held {
         /// Who: the id of an invocation of `reconcile`, as its log names it.
-        holder: ForeignText,
+        holder: UntrustedText,
         /// When it ends, or ended, by itself.
         until: Timestamp,
     },
@@ -468,7 +468,7 @@ pub enum LeaseStatus {
 /// The delayed wake that is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum NextWake {
+pub enum NextRequest {
     /// Nobody has read it.
     Unknown,
     /// None is: the sweep looks.

@@ -7,7 +7,7 @@ use driftless_planner::input::Input;
 use driftless_planner::notification::News;
 use driftless_planner::policy::Approval;
 use driftless_planner::record::Cutover;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use serde::{Deserialize, Serialize};
 
 use crate::way_back::{WayBack, WayBackKind};
@@ -18,7 +18,7 @@ use crate::way_back::{WayBack, WayBackKind};
 pub struct OpenOrder {
     pub command: Command,
     /// What the planner would answer.
-    pub answer: ForeignText,
+    pub answer: UntrustedText,
 }
 
 /// What the planner makes of one command.
@@ -26,7 +26,7 @@ pub(crate) struct Trial {
     /// What it would decide.
     pub(crate) decision: Decision,
     /// Whether it would follow it, and what it would say. None: it would not answer.
-    pub(crate) answer: Option<(bool, ForeignText)>,
+    pub(crate) answer: Option<(bool, UntrustedText)>,
 }
 
 /// Lets the planner decide as if someone had given the command.

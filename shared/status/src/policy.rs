@@ -3,12 +3,12 @@
 use std::fmt::Display;
 
 use driftless_planner::policy::{Approval, Budget, ImageSourcePolicy, Mode, Policy, ReplaceBy};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 
 use crate::model::{PolicyStatus, PolicyWords};
 
 /// What a policy means, key by key, or why it is invalid.
-pub(crate) fn policy(policy: &Result<Policy, ForeignText>) -> PolicyStatus {
+pub(crate) fn policy(policy: &Result<Policy, UntrustedText>) -> PolicyStatus {
     match policy {
         Ok(policy) => PolicyStatus { problem: None, words: words(policy) },
         Err(problem) => PolicyStatus { problem: Some(problem.clone()), words: Vec::new() },

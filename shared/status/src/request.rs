@@ -4,7 +4,7 @@
 use driftless_planner::fact::Command;
 use driftless_planner::ids::{FleetName, InstanceId};
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ pub struct Order {
     pub request: String,
     /// Why, for the journal and for those who come later. A freeze must have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ForeignText>,
+    pub reason: Option<UntrustedText>,
     /// The cutover that a command means, by its id: while another one is under way, it is not done. None: whichever is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
@@ -97,11 +97,11 @@ pub enum Deed {
 pub struct Receipt {
     pub request: String,
     /// Who gave it, as AWS says, or `unverified` where AWS does not say.
-    pub actor: ForeignText,
+    pub actor: UntrustedText,
     /// What became of it.
     pub result: OrderResult,
     /// The state that it led to, or why not, in a sentence.
-    pub says: ForeignText,
+    pub says: UntrustedText,
 }
 
 /// What became of an order.
@@ -132,7 +132,7 @@ pub struct Refusal {
     /// Whose matter it is.
     pub cause: RefusalCause,
     /// Why, and what to do, in a sentence.
-    pub says: ForeignText,
+    pub says: UntrustedText,
 }
 
 /// Whose matter it is that there is no answer.
@@ -149,12 +149,12 @@ pub enum RefusalCause {
 
 impl Refusal {
     /// A request that cannot be read, or asks for what cannot be.
-    pub fn bad_request(says: impl Into<ForeignText>) -> Self {
+    pub fn bad_request(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::BadRequest, says: says.into() }
     }
 
     /// What a request is about does not exist.
-    pub fn not_found(says: impl Into<ForeignText>) -> Self {
+    pub fn not_found(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::NotFound, says: says.into() }
     }
 

@@ -10,7 +10,7 @@ use driftless_planner::notification::command_about;
 use driftless_planner::policy::Mode;
 use driftless_planner::record::{CandidateReason, Cutover, CutoverPhase, Release, Route};
 use driftless_planner::template::TemplateContent;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::Waiting;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub struct WayBack {
     /// What it goes back to. None: there is nothing, or nobody knows.
     pub to: Option<ReleaseStatus>,
     /// How fast, and what happens on the way; where it is closed, why.
-    pub says: ForeignText,
+    pub says: UntrustedText,
     /// It takes at least so long. None: seconds, or nobody knows; `says` tells which.
     pub at_least_seconds: Option<i64>,
     /// What it would wait for. None: nothing.
@@ -50,7 +50,7 @@ pub enum Target {
     /// Its image is there and available, and so is its template version.
     Launchable,
     /// It cannot be launched any more.
-    Unlaunchable { why: ForeignText },
+    Unlaunchable { why: UntrustedText },
 }
 
 impl Target {
@@ -111,7 +111,7 @@ pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
     WayBack { command, ..way }
 }
 
-fn closed(to: Option<&Release>, why: ForeignText) -> WayBack {
+fn closed(to: Option<&Release>, why: UntrustedText) -> WayBack {
     WayBack {
         is_open: false,
         kind: WayBackKind::None,

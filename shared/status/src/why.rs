@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use driftless_planner::ids::{FleetName, IdError, ImageId, InstanceId};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,9 +41,9 @@ pub struct Why {
     /// When it was read.
     pub at: Timestamp,
     /// The answer in a sentence.
-    pub says: ForeignText,
+    pub says: UntrustedText,
     /// More that is known, in the order of its weight.
-    pub because: Vec<ForeignText>,
+    pub because: Vec<UntrustedText>,
     /// What holds it first. None: nothing does.
     pub waits: Option<WaitStatus>,
     /// Every guard's verdict, in the order in which they are asked. Empty: nothing of it asks for anything.
@@ -84,8 +84,8 @@ pub fn why(status: &FleetStatus, subject: &Subject) -> Result<Why, WhyError> {
 fn answer(
     status: &FleetStatus,
     subject: &Subject,
-    says: impl Into<ForeignText>,
-    because: Vec<ForeignText>,
+    says: impl Into<UntrustedText>,
+    because: Vec<UntrustedText>,
     (waits, guards): (Option<WaitStatus>, Vec<GuardStatus>),
 ) -> Why {
     let holding = guards.iter().filter(|guard| guard.verdict == GuardVerdict::Holds);
@@ -146,7 +146,7 @@ fn of_instance(status: &FleetStatus, subject: &Subject, id: &InstanceId) -> Why 
 
 fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     let mut asked = (None, Vec::new());
-    let mut because: Vec<ForeignText> = Vec::new();
+    let mut because: Vec<UntrustedText> = Vec::new();
     let veto = status.vetoes.iter().find(|veto| veto.image == *id);
     let held = status.held_back.iter().find(|held| is_of(held.candidate.as_str(), id));
     let refused = status.refused.iter().find(|refused| refused.image == *id);

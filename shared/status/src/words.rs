@@ -8,7 +8,7 @@ use driftless_planner::ids::RuleName;
 use driftless_planner::image::{ImageCheck, ImageProblem};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Waiting};
 
 use crate::model::{FindingStatus, GuardStatus, GuardVerdict, LedgerStatus, ReleaseStatus, WaitStatus};
@@ -95,7 +95,7 @@ pub(crate) fn ledger(entry: &LedgerEntry) -> LedgerStatus {
 }
 
 /// Why a replacement was, or is being, given up.
-pub(crate) fn given_up(phase: &Phase) -> Option<ForeignText> {
+pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
     let says = match phase {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
@@ -118,7 +118,7 @@ pub(crate) fn given_up(phase: &Phase) -> Option<ForeignText> {
 }
 
 /// An action, in words.
-pub(crate) fn action(action: &Action) -> ForeignText {
+pub(crate) fn action(action: &Action) -> UntrustedText {
     let decrement = |capacity: &CapacityChange| match capacity {
         CapacityChange::Decrement => ", and lower the desired capacity with it",
         CapacityChange::Keep => "",

@@ -9,7 +9,7 @@ use driftless_planner::precondition;
 use driftless_planner::precondition::{Live, needs};
 use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_reconciler::act::refusal;
-use driftless_reconciler::ports::{Called, Launched};
+use driftless_reconciler::ports::{CallResult, Launched};
 use driftless_simulator::cloud::{Build, Cloud, Instance, Life};
 use driftless_simulator::dice::Dice;
 
@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// What AWS makes of a call.
-    pub fn call(&mut self, action: &Action) -> Called<ActionResult> {
+    pub fn call(&mut self, action: &Action) -> CallResult<ActionResult> {
         match action {
             Action::TakeTurn if self.is_without_a_turn() => return Ok(ActionResult::NoTurn),
             Action::TakeTurn => drop(self.account.turns.insert(fleet(), self.now)),
@@ -259,7 +259,7 @@ impl Stage {
 }
 
 /// What the simulated AWS answers to a call about a group.
-fn answer(cloud: &mut Cloud, action: &Action) -> Called<ActionResult> {
+fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
     match action {
         Action::Launch { group, zone, token, .. } => {
             return cloud.launch(group, zone, token).map(|launched| match launched {

@@ -64,7 +64,7 @@ impl Stage {
 
     /// One look, after which the world follows and so much time passes.
     pub fn step(&mut self, pause: SignedDuration) {
-        self.look();
+        self.reconcile();
         self.pass(pause);
     }
 

@@ -23,7 +23,7 @@ use driftless_planner::observation::{
     Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
 };
 use driftless_planner::policy::Defaults;
-use driftless_planner::questions::{self, Known};
+use driftless_planner::read_plan::{self, StoredState};
 use driftless_planner::reading::{AlarmReading, Reading};
 use driftless_planner::record::{CutoverPhase, Phase, Record, Replacement};
 use driftless_planner::refresh::Refresh;
@@ -83,9 +83,9 @@ pub struct Stage {
 
 /// A decision that was committed: unlike a bare one, nothing more must be done with it.
 #[derive(Debug)]
-pub struct Looked(Decision);
+pub struct Reconciled(Decision);
 
-impl Deref for Looked {
+impl Deref for Reconciled {
     type Target = Decision;
 
     fn deref(&self) -> &Decision {
@@ -130,7 +130,7 @@ impl Stage {
         for number in drifted {
             stage.drift(*number);
         }
-        stage.look();
+        stage.reconcile();
         stage.wait(crate::mins(5));
         stage.told.clear();
         stage.journal.clear();
@@ -140,8 +140,8 @@ impl Stage {
     /// [`Self::drifted`], and the surge of instance 1 is in proof: its successor is pending.
     pub fn verifying(size: u32) -> (Self, InstanceId) {
         let mut stage = Self::drifted(size, &[1]);
-        stage.look();
-        stage.look();
+        stage.reconcile();
+        stage.reconcile();
         let successor = stage.successor(1);
         (stage, successor)
     }
@@ -150,7 +150,7 @@ impl Stage {
     pub fn serving(size: u32) -> (Self, InstanceId) {
         let (mut stage, successor) = Self::verifying(size);
         stage.arrive();
-        stage.look();
+        stage.reconcile();
         (stage, successor)
     }
 
@@ -159,7 +159,7 @@ impl Stage {
         let (mut stage, successor) = Self::serving(size);
         stage.wait(crate::mins(1));
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
-        stage.look();
+        stage.reconcile();
         stage.scripted.clear();
         stage.outcomes.clear();
         assert_eq!(stage.phase(1), "retiring");
@@ -306,10 +306,10 @@ impl Stage {
 
     /// What the reconciler would have read: only what the planner asks for.
     pub fn observation(&self) -> Observation {
-        let policy = questions::policy(&fleet(), &self.groups, &self.defaults);
+        let policy = read_plan::policy(&fleet(), &self.groups, &self.defaults);
         let policy = policy.as_ref();
-        let known = Known { record: self.record.as_ref(), has_news: !self.facts.is_empty() };
-        let first = questions::first(&fleet(), &self.groups, &self.tagged(), known, policy);
+        let known = StoredState { record: self.record.as_ref(), has_news: !self.facts.is_empty() };
+        let first = read_plan::first(&fleet(), &self.groups, &self.tagged(), known, policy);
         let mut seen = Observation { groups: self.groups.clone(), ..Observation::default() };
         seen.targets = Reading::of(first.targets.clone(), self.targets(&first.targets));
         seen.forwards = self.forwards();
@@ -336,7 +336,7 @@ impl Stage {
         };
         let asked = first.target_group_settings.iter();
         seen.target_group_settings = asked.map(|arn| (arn.clone(), Some(settings))).collect();
-        let second = questions::second(&fleet(), &seen, self.record.as_ref(), policy);
+        let second = read_plan::second(&fleet(), &seen, self.record.as_ref(), policy);
         seen.targets.extend(Reading::of(second.targets.clone(), self.targets(&second.targets)));
         seen.templates.extend(second.templates.iter().map(content));
         let machine = |id: &InstanceId| (id.clone(), self.machines.get(id).cloned());
@@ -407,30 +407,30 @@ impl Stage {
     }
 
     /// One look: decides, commits and acts; what comes of it goes into the next one.
-    pub fn look(&mut self) -> Looked {
-        let decision = self.look_and_crash();
+    pub fn reconcile(&mut self) -> Reconciled {
+        let decision = self.reconcile_and_crash();
         self.outcomes = self.act(&decision.actions);
         decision
     }
 
     /// A look whose function dies right after its commit: what was decided is not done.
-    pub fn look_and_crash(&mut self) -> Looked {
+    pub fn reconcile_and_crash(&mut self) -> Reconciled {
         let decision = self.decide();
         self.commit(&decision);
-        Looked(decision)
+        Reconciled(decision)
     }
 
     /// Looks, and again when what was found has lasted for as long as it must.
     pub fn debounce(&mut self) {
-        self.look();
+        self.reconcile();
         self.wait(crate::mins(5));
-        self.look();
+        self.reconcile();
     }
 
     /// Looks until there is nothing to do, while the world follows and time passes, and then asserts the fixed point.
     pub fn settle(&mut self) {
         for _ in 0..500 {
-            let decision = self.look();
+            let decision = self.reconcile();
             let moves = |member: &Member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating);
             let is_moving = self.groups.iter().flat_map(|group| &group.members).any(moves);
             if decision.actions.is_empty() && !decision.changed && self.surges() == 0 && !is_moving {

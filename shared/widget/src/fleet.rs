@@ -137,7 +137,7 @@ fn next(status: &FleetStatus) -> Markup {
             @for step in status.next_steps.iter().take(LISTED_MAX) { dt { "would" } dd { (words::short(&step.says)) } }
             @if status.next_steps.is_empty() { dt { "would" } dd { "do nothing now" } }
             dt { "look again" }
-            dd { @match status.next_look { Some(at) => { (when(at, status.at)) } None => { "when something happens" } } }
+            dd { @match status.requeue_at { Some(at) => { (when(at, status.at)) } None => { "when something happens" } } }
             @if let Some(since) = status.unsettled_since {
                 dt { "unsettled" } dd { "for " (lasting(status.at.duration_since(since))) }
             }

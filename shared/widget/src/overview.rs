@@ -1,7 +1,7 @@
 //! All fleets, the most urgent first.
 
 use driftless_planner::ids::FleetName;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_status::FleetStatus;
 use driftless_status::glance::Unread;
 use driftless_status::history::History;
@@ -30,7 +30,7 @@ pub struct Overview {
     /// Fleets that could not be read, each with the reason.
     pub unread: Vec<Unread>,
     /// Tag values that are no fleet names.
-    pub misnamed: Vec<ForeignText>,
+    pub misnamed: Vec<UntrustedText>,
     /// What has been, of those fleets whose journal was read.
     pub histories: Vec<History>,
 }

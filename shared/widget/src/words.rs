@@ -1,7 +1,7 @@
 //! Words and times, as all pages say them.
 
 use driftless_planner::fleet::Color;
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use driftless_status::model::{ReleaseStatus, Role, State, Traffic};
 use jiff::{SignedDuration, Timestamp};
 
@@ -133,7 +133,7 @@ pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A text in which of each ARN only the part after the account is left: a fleet is of one account and region.
-pub(crate) fn short(text: &ForeignText) -> String {
+pub(crate) fn short(text: &UntrustedText) -> String {
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
     let words = text.as_str().split(' ').map(|word| resource(word).unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")

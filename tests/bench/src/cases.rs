@@ -177,9 +177,9 @@ pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
     let drifted = drifted(places, cloud, settled.world.clone(), &fact).await?;
     let reconcile =
         |name, title, event, world| Case { function: "reconcile", name, title, goals: Goals::Reconcile, event, world };
-    cases.push(reconcile("idle", "a wake that finds nothing to do", settled.wake, settled.world.clone()));
+    cases.push(reconcile("idle", "a wake that finds nothing to do", settled.request, settled.world.clone()));
     cases.push(reconcile("fact", "a drift that is filed and looked at", fact, drifted));
-    cases.push(reconcile("sweep", "the sweep", sweep(), settled.world.clone()));
+    cases.push(reconcile("sweep", "the sweep", resync(), settled.world.clone()));
     let desk = |function, name, title, asked: Value| {
         let event = url_event(&asked);
         Case { function, name, title, goals: Goals::None, event, world: settled.world.clone() }
@@ -195,33 +195,33 @@ fn other_instance(number: usize) -> String {
 }
 
 /// The event of the sweep.
-pub fn sweep() -> String {
+pub fn resync() -> String {
     json!({"sweep": {}}).to_string()
 }
 
 /// A fleet at rest, and a wake for it.
 struct Settled {
     world: World,
-    wake: String,
+    request: String,
 }
 
 /// Lets `reconcile` find a fleet that nobody knew, take it up, and come to rest.
 async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Result<Settled> {
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
-    seen(places, cloud, "reconcile", &sweep(), 1).await?;
-    let wake = first_sent(cloud).context("the sweep wakes no fleet that is new")?;
-    let wake = batch(&[wake]);
-    seen(places, cloud, "reconcile", &wake, LOOKS).await?;
-    seen(places, cloud, "reconcile", &sweep(), 1).await?;
+    seen(places, cloud, "reconcile", &resync(), 1).await?;
+    let request = first_sent(cloud).context("the sweep wakes no fleet that is new")?;
+    let request = batch(&[request]);
+    seen(places, cloud, "reconcile", &request, LOOKS).await?;
+    seen(places, cloud, "reconcile", &resync(), 1).await?;
     let mut world = cloud.world();
     world.table.keeps = Keeps::Nothing;
     cloud.set(world.clone(), Duration::ZERO);
     cloud.take_calls();
-    seen(places, cloud, "reconcile", &wake, 1).await?;
+    seen(places, cloud, "reconcile", &request, 1).await?;
     let commits = cloud.take_calls().into_iter().filter(|call| call.action == "TransactWriteItems").count();
     ensure!(commits == 0, "the fleet does not come to rest");
-    Ok(Settled { world, wake })
+    Ok(Settled { world, request })
 }
 
 /// What `reconcile` is given of a drift: what the detector sends.

@@ -3,6 +3,7 @@
 //! Every figure is of a fresh process that was started for it. A call for which no answer is canned, or an event that is
 //! answered with an error, ends the run: a figure of something that failed is none.
 
+pub mod burst;
 pub mod canned;
 pub mod cases;
 pub mod cloud;
@@ -17,7 +18,6 @@ pub mod runtime;
 pub mod services;
 pub mod size;
 pub mod statistics;
-pub mod storm;
 pub mod table;
 pub mod trust;
 pub mod world;

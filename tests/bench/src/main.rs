@@ -15,7 +15,7 @@ use driftless_bench::measure::{Bench, Effort};
 use driftless_bench::peers::{self, Peer};
 use driftless_bench::report::{CaseReport, PeerReport, Report, replaced};
 use driftless_bench::trust::Trust;
-use driftless_bench::{size, storm};
+use driftless_bench::{burst, size};
 use driftless_testkit::plot::svg;
 
 const BYTES_OF_MB: f64 = 1e6;
@@ -96,7 +96,7 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if is_asked("storm") {
         say("storm …");
-        report.storm = Some(storm::storm(&places, &cloud).await.context("storm")?);
+        report.burst = Some(burst::burst(&places, &cloud).await.context("storm")?);
     }
     show(&format!("\n{}\n\n{}", report.about.join("\n"), report.tables()));
     if arguments.write {

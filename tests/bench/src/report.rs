@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use driftless_testkit::plot::{Bar, Color};
 
+use crate::burst::Told;
 use crate::cases::Goals;
 use crate::measure::{Figures, Measured};
-use crate::storm::Told;
 
 /// Where the section begins and ends.
 const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- end of bench -->");
@@ -24,7 +24,7 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// What people use instead.
     pub peers: Vec<PeerReport>,
-    pub storm: Option<Told>,
+    pub burst: Option<Told>,
     /// How much longer a call takes in the measurement with a network, in milliseconds.
     pub network_ms: f64,
 }
@@ -124,7 +124,7 @@ impl Report {
         self.starts(&mut text);
         self.warm(&mut text);
         self.calls(&mut text);
-        self.of_storm(&mut text);
+        self.of_burst(&mut text);
         self.verdict(&mut text);
         text
     }
@@ -256,8 +256,8 @@ impl Report {
         table(text, &header, rows);
     }
 
-    fn of_storm(&self, text: &mut String) {
-        let Some(storm) = &self.storm else { return };
+    fn of_burst(&self, text: &mut String) {
+        let Some(burst) = &self.burst else { return };
         let header = [
             "fleets",
             "events",
@@ -273,14 +273,14 @@ impl Report {
             "over after, s",
         ];
         let counts =
-            [storm.fleets, storm.events, storm.distinct, storm.stored, storm.filings, storm.looks, storm.batches];
-        let (p50, p99) = storm.batch_ms;
+            [burst.fleets, burst.events, burst.distinct, burst.stored, burst.filings, burst.looks, burst.batches];
+        let (p50, p99) = burst.batch_ms;
         let mut row: Vec<String> = counts.iter().map(usize::to_string).collect();
-        row.extend([p50, p99, storm.cpu_s, storm.rss].map(|figure| format!("{figure:.1}")));
-        row.push(format!("{:.0}", storm.over_s));
+        row.extend([p50, p99, burst.cpu_s, burst.rss].map(|figure| format!("{figure:.1}")));
+        row.push(format!("{:.0}", burst.over_s));
         text.push_str("A storm, once, in real time: every instance of every fleet breaks a rule, Config says so twice, in no order, within a minute; one run of the detector, five of `reconcile`, over TLS.\n\n");
         table(text, &header.map(str::to_owned), [row]);
-        let calls = storm.calls.iter().map(|(service, count)| format!("{service} {count}"));
+        let calls = burst.calls.iter().map(|(service, count)| format!("{service} {count}"));
         let _ = writeln!(text, "Its calls: {}.\n", calls.collect::<Vec<_>>().join(", "));
     }
 
@@ -384,7 +384,7 @@ mod testing {
             zip: 16.0,
         };
         let peers = vec![peer("boto3", 50.0), peer("custodian", 59.9)];
-        Report { about: vec!["a machine".to_owned()], cases: vec![case], peers, storm: None, network_ms: 5.0 }
+        Report { about: vec!["a machine".to_owned()], cases: vec![case], peers, burst: None, network_ms: 5.0 }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::{Fleet, FleetView};
 
 /// How often it is looked at: more often than an instance takes to come or go.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_EVERY: Duration = Duration::from_millis(200);
 
 /// A look at a fleet, again and again, until it is finished or dropped.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Watch {
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// How often it was looked at.
-    pub looks: usize,
+    pub polls: usize,
     /// The moment with the fewest working instances.
     pub worst: Option<FleetView>,
     /// The highest desired capacity that any group had.
@@ -37,7 +37,7 @@ impl Seen {
     }
 
     fn add(&mut self, view: FleetView) {
-        self.looks += 1;
+        self.polls += 1;
         let desired = view.groups.iter().map(|group| group.desired).max().unwrap_or_default();
         self.highest_desired = self.highest_desired.max(desired);
         if self.worst.as_ref().is_none_or(|worst| view.serving() < worst.serving()) {
@@ -55,7 +55,7 @@ impl Fleet {
             loop {
                 let view = fleet.view().await?;
                 noted.lock().unwrap_or_else(PoisonError::into_inner).add(view);
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_EVERY).await;
             }
         });
         Watch { fleet: self.clone(), seen, task }

@@ -14,14 +14,14 @@ pub struct ErrorAlarm {
     alarm: Alarm,
     group: String,
     /// How many errors there had been at each look of the last period, oldest first.
-    looks: VecDeque<(Instant, u64)>,
+    polls: VecDeque<(Instant, u64)>,
     is_ringing: bool,
 }
 
 impl ErrorAlarm {
     /// Lets a quiet alarm follow the errors of a group, given by its name.
     pub fn new(alarm: Alarm, group: &str) -> Self {
-        Self { alarm, group: group.to_owned(), looks: VecDeque::new(), is_ringing: false }
+        Self { alarm, group: group.to_owned(), polls: VecDeque::new(), is_ringing: false }
     }
 
     /// The name of the alarm.
@@ -35,7 +35,7 @@ impl ErrorAlarm {
     }
 
     /// Looks at the errors. Some: with them the state has changed, to this reason.
-    pub async fn look(&mut self, stack: &LocalStack, load: &Load) -> anyhow::Result<Option<String>> {
+    pub async fn poll(&mut self, stack: &LocalStack, load: &Load) -> anyhow::Result<Option<String>> {
         let errors = self.errors_at(Instant::now(), &load.tally());
         let is_too_many = errors > ERRORS_MAX;
         if is_too_many == self.is_ringing {
@@ -51,12 +51,12 @@ impl ErrorAlarm {
     /// The errors of the period that ends now.
     fn errors_at(&mut self, now: Instant, tally: &Tally) -> u64 {
         let errors = tally.answers_of(|server| server.group == self.group).errors;
-        self.looks.push_back((now, errors));
+        self.polls.push_back((now, errors));
         // The newest look that is a whole period old is where the period begins.
-        while self.looks.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= PERIOD) {
-            self.looks.pop_front();
+        while self.polls.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= PERIOD) {
+            self.polls.pop_front();
         }
-        self.looks.front().map_or(0, |(_, before)| errors.saturating_sub(*before))
+        self.polls.front().map_or(0, |(_, before)| errors.saturating_sub(*before))
     }
 }
 

@@ -55,7 +55,7 @@ impl Servers {
     }
 
     /// Starts a server for each instance that has none. Answers the instances that there are.
-    pub(crate) async fn look(&self, clients: &Clients) -> anyhow::Result<BTreeSet<String>> {
+    pub(crate) async fn poll(&self, clients: &Clients) -> anyhow::Result<BTreeSet<String>> {
         let mut there = BTreeSet::new();
         for server in managed_instances(clients).await?.iter().filter_map(runs) {
             if !self.groups.contains(&server.group) {

@@ -128,9 +128,9 @@ mod tests {
         let policy = policy(serde_json::json!([
             {"Effect": "Allow", "Action": "sqs:Send*", "Resource": "arn:aws:sqs:us-east-1:1:wake"},
         ]));
-        let (wake, other) = ("arn:aws:sqs:us-east-1:1:wake", "arn:aws:sqs:us-east-1:1:other");
-        assert_eq!(check(&policy, "sqs:SendMessage", wake, false), Ok(()));
-        assert_eq!(check(&policy, "sqs:DeleteMessage", wake, false), Err(Refusal::ActionNotAllowed));
+        let (request, other) = ("arn:aws:sqs:us-east-1:1:wake", "arn:aws:sqs:us-east-1:1:other");
+        assert_eq!(check(&policy, "sqs:SendMessage", request, false), Ok(()));
+        assert_eq!(check(&policy, "sqs:DeleteMessage", request, false), Err(Refusal::ActionNotAllowed));
         assert_eq!(check(&policy, "sqs:SendMessage", other, false), Err(Refusal::ResourceNotAllowed));
         assert_eq!(check_somewhere(&policy, "sqs:SendMessage"), Ok(()));
         assert_eq!(check_somewhere(&policy, "kms:Decrypt"), Err(Refusal::ActionNotAllowed));

@@ -122,7 +122,7 @@ async fn user_data_that_terraform_changes_after_a_veto_comes_by_a_cutover_withou
     example.apply_again(&Changes::default().variable("user_data", "two")).await?;
     assert_eq!(example.plan().await?, None);
     // No event tells of a version of a launch template: the sweep has every fleet looked at within the hour.
-    rollout.stage.stack.wake("app").await?;
+    rollout.stage.stack.request("app").await?;
     rollout.approve().await?;
     assert_eq!(rollout.outcomes(2).await?, ["aborted", "done"]);
     let good = rollout.stage.fleet.image().to_owned();

@@ -23,7 +23,7 @@ async fn type_all(person: &mut Person, stack: &LocalStack, code: i32, commands: 
 #[tokio::test]
 async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
-    stage.stack.sweep().await?;
+    stage.stack.resync().await?;
     stage.letter("adopted").await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     let (first, image) = (stage.instance(0)?.to_owned(), stage.fleet.image().to_owned());
@@ -54,7 +54,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
     insta::assert_snapshot!("what-is-and-what-holds-it", ana.session());
     stage.assert_untouched().await?;
     // What was said of the whole account is told by the sweep.
-    stage.stack.sweep().await?;
+    stage.stack.resync().await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     stage.assert_at_rest(&Left::default()).await
 }
@@ -62,7 +62,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
 #[tokio::test]
 async fn a_replacement_and_a_veto_are_ordered_and_printed_as_agreed() -> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
-    stage.stack.sweep().await?;
+    stage.stack.resync().await?;
     stage.letter("adopted").await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     let first = stage.instance(0)?.to_owned();

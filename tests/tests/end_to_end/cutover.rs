@@ -4,7 +4,7 @@ use driftless_status::request::{Answer, Question};
 use driftless_status::why::Subject;
 use driftless_tests::events::Event;
 use driftless_tests::load::{ErrorAlarm, Load};
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 
 use crate::desk::{ask, watch};
 use crate::rollout::{CUTOVER, Rollout};
@@ -51,7 +51,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     rollout.wait_for_weight("app-green", 50).await?;
     wait_until("the alarm rings", CUTOVER, async || {
         alarm.look(&rollout.stage.stack, &load).await?;
-        Ok(if alarm.is_ringing() { Look::Is(()) } else { Look::NotYet(format!("{:?}", load.tally())) })
+        Ok(if alarm.is_ringing() { Poll::Is(()) } else { Poll::NotYet(format!("{:?}", load.tally())) })
     })
     .await?;
     assert_eq!(rollout.ended().await?, "rolled-back");
@@ -61,7 +61,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     assert!(rollout.is_vetoed(&image).await?);
     wait_until("the alarm is quiet", CUTOVER, async || {
         alarm.look(&rollout.stage.stack, &load).await?;
-        Ok(if alarm.is_ringing() { Look::NotYet(format!("{:?}", load.tally())) } else { Look::Is(()) })
+        Ok(if alarm.is_ringing() { Poll::NotYet(format!("{:?}", load.tally())) } else { Poll::Is(()) })
     })
     .await?;
     let tally = load.pause().await?;

@@ -10,7 +10,7 @@ use driftless_status::model::State;
 use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, RefusalCause, Reply};
 use driftless_status::why::Subject;
 use driftless_tests::listener::Listener;
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 use driftless_tests::stack::LocalStack;
 use serde_json::json;
 
@@ -56,10 +56,10 @@ pub(crate) async fn watch(stack: &LocalStack) -> anyhow::Result<BTreeSet<String>
         match status.cutover {
             Some(cutover) => {
                 seen.borrow_mut().insert(cutover.phase);
-                Ok(Look::NotYet(format!("{:?}", seen.borrow())))
+                Ok(Poll::NotYet(format!("{:?}", seen.borrow())))
             }
-            None if seen.borrow().is_empty() => Ok(Look::NotYet("no cutover is shown".to_owned())),
-            None => Ok(Look::Is(())),
+            None if seen.borrow().is_empty() => Ok(Poll::NotYet("no cutover is shown".to_owned())),
+            None => Ok(Poll::Is(())),
         }
     })
     .await?;
@@ -70,7 +70,7 @@ pub(crate) async fn watch(stack: &LocalStack) -> anyhow::Result<BTreeSet<String>
 async fn questions_are_answered_from_the_live_fleet_and_what_cannot_be_answered_says_whose_matter_it_is()
 -> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
-    stage.stack.sweep().await?;
+    stage.stack.resync().await?;
     stage.letter("adopted").await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     let fleet = "app".parse()?;
@@ -113,7 +113,7 @@ async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_s
     stage.assert_untouched().await?;
     assert_eq!(stage.kinds().await?, ["entered"]);
     stage.stack.find_compliant(&drifted, RULE).await?;
-    stage.stack.wake("app").await?;
+    stage.stack.request("app").await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
 
     let (status, reply) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
@@ -155,10 +155,10 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
 
     // What concerns the whole account is told by the sweep: once by the schedule, as it is deployed.
     throw(&rollout.stage.stack, true, &FreezeScope::Account).await?;
-    rollout.stage.stack.sweep_by_schedule().await?;
+    rollout.stage.stack.resync_by_schedule().await?;
     heard(&mut all, "freeze", "").await?;
     throw(&rollout.stage.stack, false, &FreezeScope::Account).await?;
-    rollout.stage.stack.sweep().await?;
+    rollout.stage.stack.resync().await?;
     heard(&mut all, "thaw", "").await?;
     rollout.assert_at_rest().await
 }

@@ -2,14 +2,14 @@
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use driftless_planner::fact::Verdict;
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_tests::events::Event;
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 
 use crate::stage::{A_WHILE, Left, RULE, Stage};
 
 const OF_EVENTS: &str = "ConfigComplianceDeadLetterQueueUrl";
-const OF_WAKES: &str = "WakeDeadLetterQueueUrl";
+const OF_REQUESTS: &str = "WakeDeadLetterQueueUrl";
 
 #[tokio::test]
 async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Result<()> {
@@ -18,13 +18,13 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
     stage.set_visibility("WakeQueueUrl", 1).await?;
 
     // A wake, in one batch with one that can be read.
-    let good = serde_json::to_string(&WakeMessage::Wake(Wake { fleet: "app".parse()?, due: None }))?;
+    let good = serde_json::to_string(&ReconcileRequest::Reconcile(FleetRequest { fleet: "app".parse()?, due: None }))?;
     let entry = |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build();
     let queue = stage.stack.deployment().output("WakeQueueUrl")?;
     let request = stage.stack.clients().sqs.send_message_batch().queue_url(queue);
     request.entries(entry("bad", r#"{"wake":{"fleet":"APP!"}}"#)?).entries(entry("good", &good)?).send().await?;
     stage.letter("adopted").await?;
-    assert_eq!(dead_letters(&stage, OF_WAKES).await?, [r#"{"wake":{"fleet":"APP!"}}"#]);
+    assert_eq!(dead_letters(&stage, OF_REQUESTS).await?, [r#"{"wake":{"fleet":"APP!"}}"#]);
     stage.assert_untouched().await?;
     assert_eq!(stage.kinds().await?, ["adopted"]);
 
@@ -40,14 +40,14 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
     let log = stage.stack.log_of("config-compliance").await?;
     assert!(log.contains("invalid event") && log.contains("detail.resourceId"), "{log}");
     stage.assert_replaced(&drifted).await?;
-    stage.assert_at_rest(&Left { dead_letters_in: &[OF_EVENTS, OF_WAKES], ..Left::default() }).await
+    stage.assert_at_rest(&Left { dead_letters_in: &[OF_EVENTS, OF_REQUESTS], ..Left::default() }).await
 }
 
 /// Waits until a dead-letter queue holds something, and answers it.
 async fn dead_letters(stage: &Stage, output: &str) -> anyhow::Result<Vec<String>> {
     wait_until(&format!("{output} holds something"), 2 * A_WHILE, async || {
         let found = stage.messages(output).await?;
-        Ok(if found.is_empty() { Look::NotYet("it is empty".to_owned()) } else { Look::Is(found) })
+        Ok(if found.is_empty() { Poll::NotYet("it is empty".to_owned()) } else { Poll::Is(found) })
     })
     .await
 }

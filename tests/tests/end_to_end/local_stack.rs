@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use driftless_tests::fleet::FleetSpec;
 use driftless_tests::load::Load;
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 use driftless_tests::stack::LocalStack;
 
 const A_WHILE: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ async fn a_color_without_servers_that_is_given_traffic_loses_it_and_the_load_say
     fleet.write_weights(&[("app-blue", 50), ("app-green", 50)]).await?;
     wait_until("requests are lost", A_WHILE, async || {
         let tally = load.tally();
-        Ok(if tally.lost() > 0 { Look::Is(()) } else { Look::NotYet(format!("{tally:?}")) })
+        Ok(if tally.lost() > 0 { Poll::Is(()) } else { Poll::NotYet(format!("{tally:?}")) })
     })
     .await?;
     let tally = load.pause().await?;

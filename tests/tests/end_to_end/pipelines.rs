@@ -94,7 +94,7 @@ async fn chat_hears_on_a_topic_of_its_own_and_links_lead_to_where_the_runbooks_a
     let mut on_call = stack.inbox("on-call").await?;
     let fleet = FleetSpec::pair("app").instances(2).policy(&acting(&[("budget", "nonsense")])).create(&stack).await?;
     fleet.wait_until_settled(A_WHILE).await?;
-    stack.wake("app").await?;
+    stack.request("app").await?;
     let letter = on_call.wait_for_kind("app", "entered", A_WHILE).await?;
     let link = format!("{RUNBOOKS}/docs/runbooks/policy-invalid.md");
     assert!(letter.text.contains(&format!("READ  {link}")), "{}", letter.text);

@@ -24,7 +24,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     // Another fleet under the same rule, whose instances keep it.
     let other = FleetSpec::single("other").instances(2).policy(&acting(&[])).create(&stage.stack).await?;
     let of_others = other.wait_until_settled(A_WHILE).await?;
-    stage.stack.wake("other").await?;
+    stage.stack.request("other").await?;
     stage.inbox.wait_for_kind("other", "adopted", A_WHILE).await?;
     let mut all = stage.stack.listen("all", &everything()).await?;
     let mut ends = stage.stack.listen("ends", &patterns()?[0]).await?;

@@ -8,7 +8,7 @@ use driftless_tests::alarm::Alarm;
 use driftless_tests::events::Event;
 use driftless_tests::fleet::{FleetSpec, FleetView};
 use driftless_tests::inbox::Letter;
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 use driftless_tests::proxy::Call;
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ impl Rollout {
         let alarm = stage.stack.create_alarm(ALARM, &target_group).await?;
         // Seen once as it is, so that what is published from now on is newer than the release.
         let mut rollout = Self { stage, alarm };
-        rollout.stage.stack.sweep().await?;
+        rollout.stage.stack.resync().await?;
         rollout.stage.letter("adopted").await?;
         rollout.stage.stack.wait_until_idle(CUTOVER).await?;
         Ok(rollout)
@@ -106,7 +106,7 @@ impl Rollout {
         wait_until(&format!("the cutover is {phase}"), CUTOVER, async || {
             let found = self.phase().await?;
             let is_there = found.as_deref() == Some(phase);
-            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{found:?}")) })
+            Ok(if is_there { Poll::Is(()) } else { Poll::NotYet(format!("{found:?}")) })
         })
         .await
     }
@@ -116,7 +116,7 @@ impl Rollout {
         wait_until(&format!("{group} has weight {weight}"), CUTOVER, async || {
             let weights = self.stage.fleet.weights().await?;
             let is_there = weights.get(group) == Some(&weight);
-            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{weights:?}")) })
+            Ok(if is_there { Poll::Is(()) } else { Poll::NotYet(format!("{weights:?}")) })
         })
         .await
     }
@@ -168,7 +168,7 @@ impl Rollout {
             let record = self.stage.record().await?;
             let refused = record.pointer("/memory/refused").context("the record has no memory")?;
             let why = refused.get(image).and_then(Value::as_str);
-            Ok(why.map_or_else(|| Look::NotYet(refused.to_string()), |why| Look::Is(why.to_owned())))
+            Ok(why.map_or_else(|| Poll::NotYet(refused.to_string()), |why| Poll::Is(why.to_owned())))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! Requests are served throughout: what fails is what a bad image answered itself.
 
 use driftless_tests::load::{Load, Server, Tally};
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 
 use crate::rollout::CUTOVER;
 
@@ -18,7 +18,7 @@ pub(crate) async fn wait_until_served(load: &Load, by: impl Fn(&Server) -> bool)
     let now = load.tally();
     wait_until("they serve", CUTOVER, async || {
         let later = load.tally().since(&now).answers_of(&by);
-        Ok(if later.served > 0 { Look::Is(()) } else { Look::NotYet(format!("{later:?}")) })
+        Ok(if later.served > 0 { Poll::Is(()) } else { Poll::NotYet(format!("{later:?}")) })
     })
     .await
 }

@@ -9,7 +9,7 @@ use driftless_planner::fact::Verdict;
 use driftless_tests::control::Settings;
 use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, InstanceView};
 use driftless_tests::inbox::{Inbox, Letter};
-use driftless_tests::patience::{Look, wait_until};
+use driftless_tests::patience::{Poll, wait_until};
 use driftless_tests::proxy::{Call, listed};
 use driftless_tests::stack::LocalStack;
 use serde_json::Value;
@@ -149,7 +149,7 @@ impl Stage {
         wait_until(&format!("{instance} is {phase}"), A_WHILE, async || {
             let found = self.record().await.map(|record| phases(&record)).unwrap_or_default();
             let is_there = found.contains(&(instance.to_owned(), phase.to_owned()));
-            Ok(if is_there { Look::Is(()) } else { Look::NotYet(format!("{found:?}")) })
+            Ok(if is_there { Poll::Is(()) } else { Poll::NotYet(format!("{found:?}")) })
         })
         .await
     }
@@ -262,7 +262,7 @@ impl Stage {
     /// Facts that can wait are looked at within a minute, or with the next wake.
     async fn use_facts(&self) -> anyhow::Result<()> {
         if !self.stack.table().fleet(self.fleet.name()).await?.facts.is_empty() {
-            self.stack.wake(self.fleet.name()).await?;
+            self.stack.request(self.fleet.name()).await?;
             self.stack.wait_until_idle(A_WHILE).await?;
         }
         Ok(())
@@ -272,15 +272,15 @@ impl Stage {
         self.stack.wait_until_idle(A_WHILE).await?;
         let before = self.record().await?;
         let mark = self.stack.recording().mark();
-        self.stack.sweep().await?;
+        self.stack.resync().await?;
         self.stack.wait_until_idle(A_WHILE).await?;
-        let woken = self.stack.recording().mark();
-        self.stack.wake(self.fleet.name()).await?;
+        let requested = self.stack.recording().mark();
+        self.stack.request(self.fleet.name()).await?;
         // Only a look at the fleet reads its partition.
         let partition = format!("FLEET#{}\"", self.fleet.name());
         let looks = |call: &Call| call.name() == "dynamodb:Query" && call.contains(&partition);
         let looked = |calls: &[Call]| calls.iter().any(looks).then_some(());
-        self.stack.recording().wait_for(woken, "reconcile looks at the fleet", A_WHILE, looked).await?;
+        self.stack.recording().wait_for(requested, "reconcile looks at the fleet", A_WHILE, looked).await?;
         self.stack.wait_until_idle(A_WHILE).await?;
         let is_effect =
             |call: &Call| call.changes_fleets() || ["sns:Publish", "events:PutEvents"].contains(&&*call.name());

@@ -43,7 +43,7 @@ fn an_alarm_of_an_instance_is_a_fact() {
             alarm: "i-status".parse().unwrap(),
             state: AlarmState::Alarm,
             since: "2026-11-20T17:04:40.989Z".parse().unwrap(),
-            reason: ForeignText::from(
+            reason: UntrustedText::from(
                 "Threshold Crossed: 1 datapoint [12.0 (20/11/26 17:03:00)] was greater than the threshold (5.0)."
             ),
             subject: subject_of(&["i-0aa11bb22cc33dd44"], &[], &[]),
@@ -191,7 +191,7 @@ fn a_reason_is_kept_without_control_characters_and_may_be_absent() {
     let body = with("/detail/state", "reason", Some(json!("too\nhigh\u{1b}[0m")));
     assert_eq!(fact(&body).reason.as_str(), "too high[0m");
     for value in [None, Some(Value::Null)] {
-        assert_eq!(fact(&with("/detail/state", "reason", value)).reason, ForeignText::default());
+        assert_eq!(fact(&with("/detail/state", "reason", value)).reason, UntrustedText::default());
     }
 }
 

@@ -97,7 +97,7 @@ fn an_annotation_is_kept_without_control_characters_and_an_empty_one_is_none() {
         (Value::Null, None),
     ] {
         let fact = fact(&with(RESULT, "annotation", Some(value)));
-        assert_eq!(fact.annotation.as_ref().map(ForeignText::as_str), annotation);
+        assert_eq!(fact.annotation.as_ref().map(UntrustedText::as_str), annotation);
     }
 }
 

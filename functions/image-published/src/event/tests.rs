@@ -85,9 +85,9 @@ fn a_published_image_names_its_fleet_and_its_build() {
         fact(OWN),
         ImageFact {
             fleet: Some("app".parse().unwrap()),
-            commit: Some(ForeignText::from("3f2c1d9")),
-            build: Some(ForeignText::from("1842")),
-            url: Some(ForeignText::from("https://ci.example.com/builds/1842")),
+            commit: Some(UntrustedText::from("3f2c1d9")),
+            build: Some(UntrustedText::from("1842")),
+            url: Some(UntrustedText::from("https://ci.example.com/builds/1842")),
             ..reported(image, ImageSource::Published)
         }
     );

@@ -9,14 +9,14 @@ use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::observation::{Group, Lifecycle, Member};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::Called;
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::CallResult;
 use jiff::SignedDuration;
 
 use crate::error::{parsed, required, unreadable};
 
 /// The group. A field that AWS always sends and did not is an error: a guess here could terminate servers.
-pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<Group> {
+pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> CallResult<Group> {
     let mut unsupported = unsupported(raw);
     let template = template(operation, raw, &mut unsupported)?;
     let target_groups = target_groups(operation, raw, &mut unsupported)?;
@@ -30,7 +30,7 @@ pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<G
         max: size(operation, "MaxSize", raw.max_size())?,
         desired: size(operation, "DesiredCapacity", raw.desired_capacity())?,
         template,
-        members: raw.instances().iter().map(|instance| member(operation, instance)).collect::<Called<_>>()?,
+        members: raw.instances().iter().map(|instance| member(operation, instance)).collect::<CallResult<_>>()?,
         target_groups,
         attachment_api,
         suspended: raw
@@ -47,7 +47,7 @@ pub(crate) fn group(operation: &'static str, raw: &AutoScalingGroup) -> Called<G
     })
 }
 
-fn size(operation: &'static str, field: &'static str, value: Option<i32>) -> Called<u32> {
+fn size(operation: &'static str, field: &'static str, value: Option<i32>) -> CallResult<u32> {
     let value = required(operation, field, value)?;
     u32::try_from(value).map_err(|_negative| unreadable(operation, format!("{field} is {value}")))
 }
@@ -65,7 +65,7 @@ fn unsupported(raw: &AutoScalingGroup) -> Vec<String> {
         traits.push("a warm pool".to_owned());
     }
     if let Some(unit) = raw.desired_capacity_type().filter(|unit| !unit.is_empty() && *unit != "units") {
-        traits.push(format!("capacity counted in {}", ForeignText::from(unit)));
+        traits.push(format!("capacity counted in {}", UntrustedText::from(unit)));
     }
     let overrides = raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
     let overrides = overrides.map(LaunchTemplate::overrides).unwrap_or_default();
@@ -86,7 +86,7 @@ fn template(
     operation: &'static str,
     raw: &AutoScalingGroup,
     unsupported: &mut Vec<String>,
-) -> Called<TemplateReference> {
+) -> CallResult<TemplateReference> {
     let mixed = raw.mixed_instances_policy().and_then(MixedInstancesPolicy::launch_template);
     let specification = raw.launch_template().or(mixed.and_then(|template| template.launch_template_specification()));
     let Some(specification) = specification else { return Ok(TemplateReference::None) };
@@ -99,7 +99,7 @@ fn template(
     let alias = specification.version().filter(|version| !version.is_empty()).unwrap_or("$Default");
     Ok(match alias.parse() {
         Ok(version) => TemplateReference::Numbered(TemplateVersion { template, version }),
-        Err(_) => TemplateReference::Floating { template, alias: ForeignText::from(alias).to_string() },
+        Err(_) => TemplateReference::Floating { template, alias: UntrustedText::from(alias).to_string() },
     })
 }
 
@@ -108,7 +108,7 @@ fn target_groups(
     operation: &'static str,
     raw: &AutoScalingGroup,
     unsupported: &mut Vec<String>,
-) -> Called<Vec<TargetGroupArn>> {
+) -> CallResult<Vec<TargetGroupArn>> {
     let mut arns: Vec<&str> = raw.target_group_arns().iter().map(String::as_str).collect();
     let mut has_classic = !raw.load_balancer_names().is_empty();
     for source in raw.traffic_sources() {
@@ -120,7 +120,7 @@ fn target_groups(
                 }
             }
             (other, _) => {
-                let source = ForeignText::from(other.unwrap_or("an unknown source"));
+                let source = UntrustedText::from(other.unwrap_or("an unknown source"));
                 unsupported.push(format!("traffic from {source}"));
             }
         }
@@ -150,7 +150,7 @@ fn attachment_api(
     }
 }
 
-fn member(operation: &'static str, raw: &Instance) -> Called<Member> {
+fn member(operation: &'static str, raw: &Instance) -> CallResult<Member> {
     let state = required(operation, "LifecycleState", raw.lifecycle_state())?;
     let image_override = raw.image_id().filter(|image| !image.is_empty());
     Ok(Member {

@@ -6,7 +6,7 @@ use aws_sdk_autoscaling::types::{
 };
 use driftless_planner::ids::{GroupName, RefreshId};
 use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
-use driftless_reconciler::ports::{Called, Clock};
+use driftless_reconciler::ports::{CallResult, Clock};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::autoscaling::group::version;
@@ -24,7 +24,7 @@ pub(crate) const ROLL_BACK: &str = "autoscaling:RollbackInstanceRefresh";
 const REFRESHES_PAGE: i32 = 1;
 
 /// The newest refresh, whatever its status.
-pub(crate) async fn newest(aws: &Aws, group: &GroupName) -> Called<Option<Refresh>> {
+pub(crate) async fn newest(aws: &Aws, group: &GroupName) -> CallResult<Option<Refresh>> {
     let request = aws.autoscaling().describe_instance_refreshes().auto_scaling_group_name(group.as_str());
     let answer = request.max_records(REFRESHES_PAGE).send().await;
     let answer = answer.map_err(|error| call_error(DESCRIBE_REFRESHES, error))?;
@@ -32,7 +32,7 @@ pub(crate) async fn newest(aws: &Aws, group: &GroupName) -> Called<Option<Refres
 }
 
 /// Starts one. It is naturally done once: AWS refuses a second one while the first is under way.
-pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
     let desired = match held(aws, START, group, &plan.template).await? {
         Holder::Group(specification) => DesiredConfiguration::builder().launch_template(specification),
         Holder::Policy(policy) => DesiredConfiguration::builder().mixed_instances_policy(*policy),
@@ -50,13 +50,13 @@ pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> C
 }
 
 /// Sends the one under way back.
-pub(crate) async fn roll_back(aws: &Aws, group: &GroupName) -> Called<()> {
+pub(crate) async fn roll_back(aws: &Aws, group: &GroupName) -> CallResult<()> {
     let request = aws.autoscaling().rollback_instance_refresh().auto_scaling_group_name(group.as_str());
     let answer = request.customize().config_override(once()).send().await;
     answer.map(|_| ()).map_err(|error| call_error(ROLL_BACK, error))
 }
 
-fn preferences(plan: &RefreshPlan) -> Called<RefreshPreferences> {
+fn preferences(plan: &RefreshPlan) -> CallResult<RefreshPreferences> {
     let alarms: Vec<String> = plan.alarms.iter().map(ToString::to_string).collect();
     let alarms = (!alarms.is_empty()).then(|| AlarmSpecification::builder().set_alarms(Some(alarms)).build());
     Ok(RefreshPreferences::builder()
@@ -69,12 +69,12 @@ fn preferences(plan: &RefreshPlan) -> Called<RefreshPreferences> {
         .build())
 }
 
-fn seconds(bake: SignedDuration) -> Called<i32> {
+fn seconds(bake: SignedDuration) -> CallResult<i32> {
     i32::try_from(bake.as_secs()).map_err(|_too_long| refused(START, format!("{bake:#} is no bake time")))
 }
 
 /// `now` is when a refresh begins that still waits: AWS gives it no start before it has one.
-fn refresh(raw: &InstanceRefresh, now: Timestamp) -> Called<Refresh> {
+fn refresh(raw: &InstanceRefresh, now: Timestamp) -> CallResult<Refresh> {
     let status = required(DESCRIBE_REFRESHES, "Status", raw.status())?;
     let started_at = match (status, raw.start_time()) {
         (InstanceRefreshStatus::Pending, None) => now,

@@ -3,8 +3,8 @@
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplate, LaunchTemplateSpecification, MixedInstancesPolicy};
 use driftless_planner::ids::GroupName;
 use driftless_planner::template::TemplateVersion;
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 
 use crate::autoscaling::{UPDATE_GROUP, once, raw_group};
 use crate::aws::Aws;
@@ -19,7 +19,7 @@ pub(crate) enum Holder {
 }
 
 /// Writes the template version where the group keeps its template.
-pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+pub(crate) async fn set(aws: &Aws, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
     let request = aws.autoscaling().update_auto_scaling_group().auto_scaling_group_name(group.as_str());
     let request = match held(aws, UPDATE_GROUP, group, template).await? {
         Holder::Group(specification) => request.launch_template(specification),
@@ -35,9 +35,9 @@ pub(crate) async fn held(
     operation: &'static str,
     group: &GroupName,
     template: &TemplateVersion,
-) -> Called<Holder> {
+) -> CallResult<Holder> {
     let Some(raw) = raw_group(aws, group).await? else {
-        let message = ForeignText::from(format!("the group {group} is gone"));
+        let message = UntrustedText::from(format!("the group {group} is gone"));
         return Err(CallError { operation, kind: CallErrorKind::Gone, message, source: None });
     };
     Ok(holder(&raw, template))

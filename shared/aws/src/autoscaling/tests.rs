@@ -72,7 +72,7 @@ fn member(state: LifecycleState, health: &str, version: &str) -> Instance {
         .build()
 }
 
-fn mapped(raw: AutoScalingGroupBuilder) -> Called<Group> {
+fn mapped(raw: AutoScalingGroupBuilder) -> CallResult<Group> {
     group::group(DESCRIBE_GROUPS, &raw.build())
 }
 
@@ -103,7 +103,7 @@ async fn the_groups_of_a_fleet_are_found_by_its_tag_in_all_pages() {
 }
 
 #[tokio::test]
-async fn the_sweep_asks_for_every_group_with_the_tag() {
+async fn the_resync_asks_for_every_group_with_the_tag() {
     let rule = mock!(Client::describe_auto_scaling_groups)
         .match_requests(|request| {
             let filters = request.filters();
@@ -349,7 +349,7 @@ fn instances(ids: &[&str]) -> String {
     )
 }
 
-async fn launch(answer: String) -> (Called<Launched>, Canned) {
+async fn launch(answer: String) -> (CallResult<Launched>, Canned) {
     let canned = Canned::default().on("Action=LaunchInstances", 200, launch_answer(&answer));
     (on(&canned).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await, canned)
 }

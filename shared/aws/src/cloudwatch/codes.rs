@@ -1,19 +1,19 @@
 //! What CloudWatch says besides yes.
 
 use driftless_planner::alarm::AlarmState;
-use driftless_reconciler::ports::{Alarms as _, CallErrorKind, Called};
+use driftless_reconciler::ports::{Alarms as _, CallErrorKind, CallResult};
 
 use super::{DESCRIBE_ALARMS, in_words};
 use crate::aws::Aws;
 use crate::canned::Canned;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets};
 
 const CALLS: [Call; 2] = [call("alarms", DESCRIBE_ALARMS, 3), call("ringing", DESCRIBE_ALARMS, 3)];
 
-async fn ask(aws: &Aws, method: &str) -> Called<String> {
+async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     match method {
         "alarms" => aws.alarms(&["web-5xx".parse().unwrap()].into()).await.map(|answer| format!("{answer:?}")),
         "ringing" => aws.ringing().await.map(|answer| format!("{answer:?}")),
@@ -35,10 +35,10 @@ async fn every_call_tells_what_cloudwatch_says_in_words_of_its_own() {
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(500, "InternalServiceError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(403, "AccessDenied", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "InvalidNextToken", "too old"), Fails(CallErrorKind::Refused), Look),
-        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look),
+        (Error(403, "AccessDenied", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "InvalidNextToken", "too old"), Fails(CallErrorKind::Refused), NextPass),
+        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass),
     ];
     met(&lines).await;
 }

@@ -1,16 +1,16 @@
 //! What AWS Config says besides yes.
 
-use driftless_reconciler::ports::{CallErrorKind, Called, Compliance as _};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Compliance as _};
 
 use super::GET_DETAILS;
 use crate::aws::Aws;
 use crate::canned::Canned;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{EVERYWHERE, Line, Wire, call, meets};
 
-async fn ask(aws: &Aws, _: &str) -> Called<String> {
+async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
     aws.non_compliant(&"approved-amis".parse().unwrap()).await.map(|answer| format!("{answer:?}"))
 }
 
@@ -27,13 +27,13 @@ async fn the_call_tells_what_any_service_can_say() {
 async fn the_call_tells_what_config_says_in_words_of_its_own() {
     let lines = [
         // A typo in a policy, which is told with the fleet; a failed call would hide all its other rules.
-        (Error(400, "NoSuchConfigRuleException", "no such rule"), Answers("NoSuchRule"), Look),
+        (Error(400, "NoSuchConfigRuleException", "no such rule"), Answers("NoSuchRule"), NextPass),
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
-        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "InvalidNextTokenException", "too old"), Fails(CallErrorKind::Refused), Look),
-        (Error(400, "InvalidParameterValueException", "no"), Fails(CallErrorKind::Refused), Look),
-        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look),
+        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "InvalidNextTokenException", "too old"), Fails(CallErrorKind::Refused), NextPass),
+        (Error(400, "InvalidParameterValueException", "no"), Fails(CallErrorKind::Refused), NextPass),
+        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass),
     ];
     met(&lines).await;
 }

@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::types::{
 use driftless_planner::decision::Decision;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{Audience, CallError, Called, Committed, Lease};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{Audience, CallError, CallResult, Committed, Lease};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -19,8 +19,8 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, put, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    DriftingRow, EventsRow, FACT_PREFIX, HalfToldRow, Item, JournalRow, LOCK, OutboxRow, StateRow, events_key,
-    fleet_key, freeze_partition, half_told_key, key, milliseconds, outbox_key, to_item,
+    DriftingRow, EventsRow, FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, PartialDeliveryRow, StateRow, events_key,
+    fleet_key, freeze_partition, key, milliseconds, outbox_key, partial_delivery_key, to_item,
 };
 use crate::dynamodb::token::commit_token;
 use crate::error::{call_error, refused};
@@ -36,7 +36,7 @@ const PARTS_MAX: usize = 100;
 const ROWS_MAX: usize = 40;
 /// Where record and lease are among the parts.
 const STATE_PART: usize = 0;
-const LOCK_PART: usize = 1;
+const LEASE_PART: usize = 1;
 
 /// What one attempt came to.
 enum Attempt {
@@ -63,7 +63,7 @@ impl Table<'_> {
         read_version: Option<u64>,
         decision: &Decision,
         now: Timestamp,
-    ) -> Called<Committed> {
+    ) -> CallResult<Committed> {
         let facts = if decision.consumed.is_empty() { Facts::Leave } else { Facts::Drop };
         let seed = lease.fleet.as_str();
         let mut attempt = self.patiently(seed, || self.attempt(lease, read_version, decision, now, facts)).await?;
@@ -84,7 +84,7 @@ impl Table<'_> {
         decision: &Decision,
         now: Timestamp,
         facts: Facts,
-    ) -> Called<Attempt> {
+    ) -> CallResult<Attempt> {
         let variant = if facts == Facts::Drop { "drop" } else { "leave" };
         let request = self
             .client
@@ -111,7 +111,7 @@ impl Table<'_> {
         decision: &Decision,
         now: Timestamp,
         facts: Facts,
-    ) -> Called<Vec<TransactWriteItem>> {
+    ) -> CallResult<Vec<TransactWriteItem>> {
         // In the order of STATE_PART and LOCK_PART.
         let mut parts = vec![self.state(read_version, decision)?, self.holds(lease, now, facts)?];
         let version = decision.next.version;
@@ -149,7 +149,7 @@ impl Table<'_> {
     }
 
     /// The record, in place of the version that was read.
-    fn state(&self, read_version: Option<u64>, decision: &Decision) -> Called<TransactWriteItem> {
+    fn state(&self, read_version: Option<u64>, decision: &Decision) -> CallResult<TransactWriteItem> {
         let item = to_item(TRANSACT, &StateRow::of(&decision.next))?;
         let put = Put::builder().table_name(self.name).set_item(Some(item));
         let put = match read_version {
@@ -163,7 +163,7 @@ impl Table<'_> {
     }
 
     /// The lease, still ours and not over.
-    fn holds(&self, lease: &Lease, now: Timestamp, facts: Facts) -> Called<TransactWriteItem> {
+    fn holds(&self, lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<TransactWriteItem> {
         let mut condition = "holder = :me AND fence = :fence AND until_ms > :now".to_owned();
         let mut check = ConditionCheck::builder()
             .table_name(self.name)
@@ -175,36 +175,42 @@ impl Table<'_> {
         if facts == Facts::Drop {
             condition.push_str(" AND (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))");
             check = check
-                .expression_attribute_values(":wakes", number(lease.wakes))
+                .expression_attribute_values(":wakes", number(lease.requests))
                 .expression_attribute_values(":zero", number(0_u64));
         }
         let check = check.condition_expression(condition).build().map_err(invalid)?;
         Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
-    fn put<R: Serialize>(&self, row: &R) -> Called<TransactWriteItem> {
+    fn put<R: Serialize>(&self, row: &R) -> CallResult<TransactWriteItem> {
         let put = Put::builder().table_name(self.name).set_item(Some(to_item(TRANSACT, row)?));
         Ok(TransactWriteItem::builder().put(put.build().map_err(invalid)?).build())
     }
 
     /// Drops notifications that were sent. A row of several bears the name of its last, so telling of an earlier one
     /// changes nothing, and a crash in between repeats them.
-    pub(crate) async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
+    pub(crate) async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
         let ids: BTreeSet<&String> = ids.iter().collect();
-        let items = ids.into_iter().flat_map(|id| [outbox_key(id), half_told_key(id)]);
+        let items = ids.into_iter().flat_map(|id| [outbox_key(id), partial_delivery_key(id)]);
         let deletes = items.map(|item| delete(WRITE, key(fleet_key(fleet), item)));
-        self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
+        self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
     /// Drops batches of events that were put.
-    pub(crate) async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+    pub(crate) async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
         let deletes = ids.iter().map(|id| delete(WRITE, key(freeze_partition(scope), events_key(id))));
-        self.write_all(deletes.collect::<Called<Vec<_>>>()?).await
+        self.write_all(deletes.collect::<CallResult<Vec<_>>>()?).await
     }
 
     /// Remembers that one audience was told, and the other not.
-    pub(crate) async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Called<()> {
-        let row = HalfToldRow::of(fleet, id, told, now);
+    pub(crate) async fn mark_partially_delivered(
+        &self,
+        fleet: &FleetName,
+        id: &str,
+        mark_delivered: Audience,
+        now: Timestamp,
+    ) -> CallResult<()> {
+        let row = PartialDeliveryRow::of(fleet, id, mark_delivered, now);
         self.write_all(vec![put(WRITE, to_item(WRITE, &row)?)?]).await
     }
 }
@@ -214,12 +220,12 @@ fn chunk_size(entries: usize) -> usize {
     entries.div_ceil(ROWS_MAX).max(1)
 }
 
-fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> Called<Attempt> {
+fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: Facts) -> CallResult<Attempt> {
     if has_failed(reasons, STATE_PART) {
         return Ok(Attempt::Conflict);
     }
-    if has_failed(reasons, LOCK_PART) {
-        let item = reasons.get(LOCK_PART).and_then(CancellationReason::item).cloned();
+    if has_failed(reasons, LEASE_PART) {
+        let item = reasons.get(LEASE_PART).and_then(CancellationReason::item).cloned();
         let is_ours = item.map(|item| is_ours(item, lease, now)).transpose()?.unwrap_or_default();
         return Ok(if is_ours && facts == Facts::Drop { Attempt::FactsCame } else { Attempt::Conflict });
     }
@@ -229,7 +235,7 @@ fn judged(reasons: &[CancellationReason], lease: &Lease, now: Timestamp, facts: 
     Err(cancelled(reasons))
 }
 
-fn is_ours(item: Item, lease: &Lease, now: Timestamp) -> Called<bool> {
+fn is_ours(item: Item, lease: &Lease, now: Timestamp) -> CallResult<bool> {
     let row = lock(item)?;
     Ok(row.holder.as_ref() == Some(&lease.holder)
         && row.fence == lease.fence
@@ -238,5 +244,5 @@ fn is_ours(item: Item, lease: &Lease, now: Timestamp) -> Called<bool> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 fn invalid(error: BuildError) -> CallError {
-    refused(TRANSACT, ForeignText::from(error.to_string()))
+    refused(TRANSACT, UntrustedText::from(error.to_string()))
 }

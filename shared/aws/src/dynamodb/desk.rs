@@ -6,7 +6,7 @@ use driftless_planner::event::EventBatch;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{Called, Desk, Held, Journal, Lock};
+use driftless_reconciler::ports::{CallResult, Desk, Journal, LeaseHolder, LeaseState};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::aws::Aws;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, TRANSACT};
 use crate::dynamodb::rows::{
-    ACCOUNT, EventsRow, Item, JournalRow, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
+    ACCOUNT, EventsRow, Item, JournalRow, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
     journal_partition, key, to_item,
 };
 use crate::error::{call_error, refused};
@@ -28,18 +28,18 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const ROWS_MAX: i32 = 500;
 
 impl Desk for Aws {
-    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> Called<()> {
+    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
         // The switch first: it must hold even where the journal cannot be written.
         self.set_freeze(freeze).await?;
         self.table().note(&freeze.scope, line).await
     }
 
-    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
+    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> CallResult<()> {
         self.lift_freeze(scope).await?;
         self.table().note(scope, line).await
     }
 
-    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Called<Journal> {
+    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<Journal> {
         let (table, of_fleet) = (self.table(), journal_partition(fleet.as_str()));
         let of_account = journal_partition(ACCOUNT);
         let (of_fleet, of_account) =
@@ -47,21 +47,22 @@ impl Desk for Aws {
         Ok(merged(of_fleet, of_account))
     }
 
-    async fn lock(&self, fleet: &FleetName) -> Called<Lock> {
+    async fn lease_state(&self, fleet: &FleetName) -> CallResult<LeaseState> {
         let items = self.table().get_all(vec![key(fleet_key(fleet), LOCK)], Freshness::Eventual).await?;
-        let Some(item) = items.into_iter().next() else { return Ok(Lock::default()) };
-        let row: LockRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
-        let next_wake = row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+        let Some(item) = items.into_iter().next() else { return Ok(LeaseState::default()) };
+        let row: LeaseRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+        let next_request =
+            row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
         let held = row.holder.zip(row.until_ms).map(|(holder, until)| {
             let until = from_milliseconds(BATCH_GET, "until_ms", until)?;
-            Ok(Held { holder: holder.into(), until })
+            Ok(LeaseHolder { holder: holder.into(), until })
         });
-        Ok(Lock { next_wake, held: held.transpose()? })
+        Ok(LeaseState { next_request, held: held.transpose()? })
     }
 }
 
 impl Table<'_> {
-    async fn note(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
+    async fn note(&self, scope: &FreezeScope, line: &HistoryEntry) -> CallResult<()> {
         let batch = EventBatch::alone(scope, line);
         let line_of_journal = to_item(TRANSACT, &JournalRow::alone(scope, line))?;
         let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;
@@ -71,13 +72,13 @@ impl Table<'_> {
             put.map(|put| TransactWriteItem::builder().put(put).build())
                 .map_err(|error| refused(TRANSACT, error.to_string()))
         });
-        let parts = parts.into_iter().collect::<Called<Vec<_>>>()?;
+        let parts = parts.into_iter().collect::<CallResult<Vec<_>>>()?;
         let request = self.client.transact_write_items().set_transact_items(Some(parts));
         request.send().await.map(|_| ()).map_err(|error| call_error(TRANSACT, error))
     }
 
     /// The newest lines of a partition, oldest first.
-    async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> Called<Journal> {
+    async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> CallResult<Journal> {
         let string = |text: String| AttributeValue::S(text);
         let mut request = self.client.query().table_name(self.name).scan_index_forward(false).limit(ROWS_MAX);
         request = request.expression_attribute_values(":pk", string(partition.to_owned()));

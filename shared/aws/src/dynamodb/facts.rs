@@ -6,17 +6,17 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use driftless_planner::burst::{IMMEDIATE_RUNS_PER_MINUTE_MAX, minute_of};
 use driftless_planner::fact::Fact;
 use driftless_planner::ids::FleetName;
-use driftless_planner::storm::{LOOKS_MAX, minute_of};
-use driftless_reconciler::ports::{CallError, Called, Filing, Remembered};
+use driftless_reconciler::ports::{CallError, CallResult, Deduplication, StoreResult};
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, TRANSACT, cancelled, has_failed, number, values};
 use crate::dynamodb::rows::{
-    ACCOUNT, FactRow, HeardRow, Item, LOCK, LOOKS_KEPT, LockRow, SCHEMA_VERSION, fleet_key, from_item,
-    from_milliseconds, heard_partition, key, looks_key, sort_key, to_item,
+    ACCOUNT, DeduplicationRow, FactRow, IMMEDIATE_RUNS_KEPT, Item, LOCK, LeaseRow, SCHEMA_VERSION,
+    deduplication_partition, fleet_key, from_item, from_milliseconds, immediate_runs_key, key, sort_key, to_item,
 };
 use crate::error::{call_error, refused};
 
@@ -32,28 +32,28 @@ const UPDATE: &str = "dynamodb:UpdateItem";
 impl Table<'_> {
     /// Stores a fact, and with it a wake, so that a run that gives its lease back has seen the fact or is told of it; or, of one
     /// that can wait, that it was heard.
-    pub(crate) async fn file(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> Called<Filing> {
+    pub(crate) async fn store(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> CallResult<StoreResult> {
         let row = FactRow::of(fleet, fact, now);
         let item = to_item(TRANSACT, &row)?;
         let (parts, known) = if fact.can_wait() {
-            let heard = HeardRow::of(fleet, fact, now);
-            let heard = self.put_newer(to_item(TRANSACT, &heard)?, heard.observed_at_ms)?;
+            let deduplication = DeduplicationRow::of(fleet, fact, now);
+            let deduplication = self.put_newer(to_item(TRANSACT, &deduplication)?, deduplication.observed_at_ms)?;
             let stored =
                 Put::builder().table_name(self.name).set_item(Some(item)).build().map_err(|error| refuse(&error))?;
-            ([heard, stored].map(|put| TransactWriteItem::builder().put(put).build()), Filing::Known)
+            ([deduplication, stored].map(|put| TransactWriteItem::builder().put(put).build()), StoreResult::Known)
         } else {
             let stored = TransactWriteItem::builder().put(self.put_newer(item, row.observed_at_ms)?).build();
-            let wake = TransactWriteItem::builder().update(self.count_wake(fleet)?).build();
+            let request = TransactWriteItem::builder().update(self.count_request(fleet)?).build();
             // A fact as new or newer is there, and its wake was counted with it.
-            ([stored, wake], Filing::Stored)
+            ([stored, request], StoreResult::Stored)
         };
-        self.patiently(&row.sk, || self.try_file(parts.clone(), known)).await
+        self.patiently(&row.sk, || self.try_store(parts.clone(), known)).await
     }
 
-    async fn try_file(&self, parts: [TransactWriteItem; 2], known: Filing) -> Called<Filing> {
+    async fn try_store(&self, parts: [TransactWriteItem; 2], known: StoreResult) -> CallResult<StoreResult> {
         let request = self.client.transact_write_items().set_transact_items(Some(parts.into()));
         match request.send().await {
-            Ok(_) => Ok(Filing::Stored),
+            Ok(_) => Ok(StoreResult::Stored),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancellation)) => {
                     let reasons = cancellation.cancellation_reasons();
@@ -65,46 +65,47 @@ impl Table<'_> {
     }
 
     /// What was heard of facts, and the wakes of their fleets. Eventually consistent: what is missed is written, to no effect.
-    pub(crate) async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
-        let heard = facts.iter().map(|(fleet, fact)| (heard_partition(fleet), fact.key()));
+    pub(crate) async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
+        let deduplication = facts.iter().map(|(fleet, fact)| (deduplication_partition(fleet), fact.key()));
         let fleets: BTreeSet<&FleetName> = facts.iter().map(|(fleet, _)| *fleet).collect();
         let locks = fleets.iter().map(|fleet| (fleet_key(fleet), LOCK.to_owned()));
         // A key that comes twice is refused.
-        let keys: BTreeSet<(String, String)> = heard.chain(locks).collect();
+        let keys: BTreeSet<(String, String)> = deduplication.chain(locks).collect();
         let keys = keys.into_iter().map(|(pk, sk)| key(pk, sk)).collect();
-        let mut remembered = Remembered::default();
+        let mut deduplication = Deduplication::default();
         for item in self.get_all(keys, Freshness::Eventual).await? {
             if sort_key(&item) == LOCK {
-                let row: LockRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
-                let next = row.next_wake_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+                let row: LeaseRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                let next =
+                    row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
                 let fleet = fleets.iter().find(|fleet| fleet_key(fleet) == row.pk);
-                remembered.next_wakes.extend(fleet.zip(next).map(|(fleet, next)| ((*fleet).clone(), next)));
+                deduplication.next_requests.extend(fleet.zip(next).map(|(fleet, next)| ((*fleet).clone(), next)));
                 continue;
             }
-            let row: HeardRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+            let row: DeduplicationRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
             let at = from_milliseconds(BATCH_GET, "observed_at_ms", row.observed_at_ms)?;
-            let fleet = fleets.iter().find(|fleet| heard_partition(fleet) == row.pk);
-            remembered.heard.extend(fleet.map(|fleet| (((*fleet).clone(), row.sk), at)));
+            let fleet = fleets.iter().find(|fleet| deduplication_partition(fleet) == row.pk);
+            deduplication.observed_at.extend(fleet.map(|fleet| (((*fleet).clone(), row.sk), at)));
         }
-        Ok(remembered)
+        Ok(deduplication)
     }
 
     /// Takes one of the looks of a minute, which one item counts. The answer to a count may be lost: one too many is counted
     /// then, and a look comes later.
-    pub(crate) async fn take_look(&self, now: Timestamp) -> Called<bool> {
-        let kept = AttributeValue::N((now + LOOKS_KEPT).as_second().to_string());
+    pub(crate) async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
+        let kept = AttributeValue::N((now + IMMEDIATE_RUNS_KEPT).as_second().to_string());
         let request = self
             .client
             .update_item()
             .table_name(self.name)
-            .set_key(Some(key(ACCOUNT, looks_key(minute_of(now)))))
+            .set_key(Some(key(ACCOUNT, immediate_runs_key(minute_of(now)))))
             .update_expression("SET schema_version = :schema, expires_at = :kept ADD looks :one")
             .condition_expression("attribute_not_exists(looks) OR looks < :max")
             .set_expression_attribute_values(Some(values([
                 (":schema", number(SCHEMA_VERSION)),
                 (":kept", kept),
                 (":one", number(1_u64)),
-                (":max", number(LOOKS_MAX)),
+                (":max", number(IMMEDIATE_RUNS_PER_MINUTE_MAX)),
             ])));
         match request.send().await {
             Ok(_) => Ok(true),
@@ -115,7 +116,7 @@ impl Table<'_> {
         }
     }
 
-    fn put_newer(&self, item: Item, observed_at_ms: i64) -> Called<Put> {
+    fn put_newer(&self, item: Item, observed_at_ms: i64) -> CallResult<Put> {
         Put::builder()
             .table_name(self.name)
             .set_item(Some(item))
@@ -125,7 +126,7 @@ impl Table<'_> {
             .map_err(|error| refuse(&error))
     }
 
-    fn count_wake(&self, fleet: &FleetName) -> Called<Update> {
+    fn count_request(&self, fleet: &FleetName) -> CallResult<Update> {
         let names = values([(":one", number(1_u64)), (":schema", number(SCHEMA_VERSION))]);
         Update::builder()
             .table_name(self.name)

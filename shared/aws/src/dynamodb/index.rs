@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::AttributeValue;
 use driftless_planner::fact::Subject;
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::ports::Called;
+use driftless_reconciler::ports::CallResult;
 use futures_util::future::join;
 use jiff::Timestamp;
 
@@ -31,7 +31,7 @@ impl Table<'_> {
         &self,
         subjects: &BTreeSet<Subject>,
         now: Timestamp,
-    ) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
+    ) -> CallResult<BTreeMap<Subject, BTreeSet<FleetName>>> {
         let by_key: BTreeMap<String, &Subject> =
             subjects.iter().filter_map(|subject| Some((index_key(subject)?, subject))).collect();
         let keys = by_key.keys().map(|sk| key(ACCOUNT, sk.clone())).collect();
@@ -47,15 +47,19 @@ impl Table<'_> {
         Ok(fleets)
     }
 
-    pub(crate) async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, now: Timestamp) -> Called<()> {
+    pub(crate) async fn index(
+        &self,
+        entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
+        now: Timestamp,
+    ) -> CallResult<()> {
         let rows = entries.iter().filter_map(|(subject, fleets)| IndexRow::of(subject, fleets, now));
-        let writes = rows.map(|row| put(BATCH_WRITE, to_item(BATCH_WRITE, &row)?)).collect::<Called<Vec<_>>>()?;
+        let writes = rows.map(|row| put(BATCH_WRITE, to_item(BATCH_WRITE, &row)?)).collect::<CallResult<Vec<_>>>()?;
         self.write_all(writes).await
     }
 
     /// Fleets with an item in the sparse index, or with a turn, and since when the oldest of it is under way. It is
     /// eventually consistent: what was written a moment ago has its own wake on the way.
-    pub(crate) async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
+    pub(crate) async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         let request = self
             .client
             .query()
@@ -79,7 +83,7 @@ impl Table<'_> {
     }
 
     /// Eventually consistent too: an old fingerprint costs one look too many.
-    pub(crate) async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+    pub(crate) async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         let items = self.query(ACCOUNT, FLEET_PREFIX, Freshness::Eventual).await?;
         let mut fingerprints = BTreeMap::new();
         for item in items {
@@ -90,7 +94,7 @@ impl Table<'_> {
         Ok(fingerprints)
     }
 
-    pub(crate) async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+    pub(crate) async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> CallResult<()> {
         let row = FingerprintRow {
             pk: ACCOUNT.to_owned(),
             sk: fleet_key(fleet),

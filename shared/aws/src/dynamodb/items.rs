@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
 };
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 
 use crate::dynamodb::Table;
 use crate::dynamodb::rows::Item;
@@ -39,7 +39,7 @@ pub(crate) enum Freshness {
 
 impl Table<'_> {
     /// The items that exist among keys, in no order.
-    pub(crate) async fn get_all(&self, keys: Vec<Item>, freshness: Freshness) -> Called<Vec<Item>> {
+    pub(crate) async fn get_all(&self, keys: Vec<Item>, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(GETS_MAX) {
             let mut wanted = chunk.to_vec();
@@ -57,7 +57,7 @@ impl Table<'_> {
         Ok(items)
     }
 
-    async fn get_some(&self, keys: Vec<Item>, freshness: Freshness) -> Called<(Vec<Item>, Vec<Item>)> {
+    async fn get_some(&self, keys: Vec<Item>, freshness: Freshness) -> CallResult<(Vec<Item>, Vec<Item>)> {
         let request = KeysAndAttributes::builder().set_keys(Some(keys));
         let request = request.consistent_read(freshness == Freshness::Strong).build();
         let request = request.map_err(|error| refused(BATCH_GET, error.to_string()))?;
@@ -71,7 +71,7 @@ impl Table<'_> {
     }
 
     /// Writes and deletes items, without conditions.
-    pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>) -> Called<()> {
+    pub(crate) async fn write_all(&self, writes: Vec<WriteRequest>) -> CallResult<()> {
         for chunk in writes.chunks(WRITES_MAX) {
             let mut wanted = chunk.to_vec();
             for round in 1..=BATCH_ROUNDS {
@@ -89,7 +89,7 @@ impl Table<'_> {
     }
 
     /// All items of a partition whose sort keys begin with a prefix, in their order, all pages.
-    pub(crate) async fn query(&self, pk: &str, sk_prefix: &str, freshness: Freshness) -> Called<Vec<Item>> {
+    pub(crate) async fn query(&self, pk: &str, sk_prefix: &str, freshness: Freshness) -> CallResult<Vec<Item>> {
         let mut request = self
             .client
             .query()
@@ -109,22 +109,22 @@ impl Table<'_> {
     }
 }
 
-fn left_over(operation: &'static str, count: usize) -> Called<()> {
+fn left_over(operation: &'static str, count: usize) -> CallResult<()> {
     if count == 0 {
         return Ok(());
     }
-    let message = ForeignText::from(format!("{count} items were not processed in {BATCH_ROUNDS} rounds"));
+    let message = UntrustedText::from(format!("{count} items were not processed in {BATCH_ROUNDS} rounds"));
     Err(CallError { operation, kind: CallErrorKind::Throttled, message, source: None })
 }
 
 /// A put as a part of a batch.
-pub(crate) fn put(operation: &'static str, item: Item) -> Called<WriteRequest> {
+pub(crate) fn put(operation: &'static str, item: Item) -> CallResult<WriteRequest> {
     let request = PutRequest::builder().set_item(Some(item)).build();
     Ok(WriteRequest::builder().put_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
 }
 
 /// A delete as a part of a batch.
-pub(crate) fn delete(operation: &'static str, key: Item) -> Called<WriteRequest> {
+pub(crate) fn delete(operation: &'static str, key: Item) -> CallResult<WriteRequest> {
     let request = DeleteRequest::builder().set_key(Some(key)).build();
     Ok(WriteRequest::builder().delete_request(request.map_err(|error| refused(operation, error.to_string()))?).build())
 }
@@ -161,7 +161,7 @@ pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     CallError {
         operation: TRANSACT,
         kind: kind(code, message, Some(400)),
-        message: ForeignText::from(format!("{code}: {message}")),
+        message: UntrustedText::from(format!("{code}: {message}")),
         source: None,
     }
 }

@@ -5,13 +5,13 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use driftless_planner::ids::FleetName;
-use driftless_reconciler::ports::{Acquired, CallErrorKind, Called, Lease, Released};
+use driftless_reconciler::ports::{Acquired, CallErrorKind, CallResult, Lease, Released};
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{number, string};
 use crate::dynamodb::rows::{
-    Item, LOCK, LockRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds, key, milliseconds,
+    Item, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds, key, milliseconds,
 };
 use crate::error::{call_error, required};
 
@@ -39,7 +39,7 @@ impl Table<'_> {
         holder: &str,
         now: Timestamp,
         until: Timestamp,
-    ) -> Called<Acquired> {
+    ) -> CallResult<Acquired> {
         let update = "SET holder = :me, until_ms = :until, schema_version = :schema, \
                       fence = if_not_exists(fence, :zero) + :one";
         let condition = format!("{KNOWN_SHAPE} AND (attribute_not_exists(holder) OR until_ms <= :now OR holder = :me)");
@@ -51,7 +51,7 @@ impl Table<'_> {
             (":zero", number(0_u64)),
             (":one", number(1_u64)),
         ];
-        match self.write_lock(fleet, update, &condition, &values).await? {
+        match self.write_lease(fleet, update, &condition, &values).await? {
             Written::Yes(item) => Ok(Acquired::Held(lease(fleet, lock(item)?)?)),
             Written::No(item) => {
                 let row = lock(required(UPDATE, "Item", item)?)?;
@@ -62,7 +62,7 @@ impl Table<'_> {
     }
 
     /// Gives the lease back, unless wakes came since it was read.
-    pub(crate) async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+    pub(crate) async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let condition = format!(
             "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
              (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
@@ -70,24 +70,24 @@ impl Table<'_> {
         let mut values = vec![
             (":me", string(&lease.holder)),
             (":fence", number(lease.fence)),
-            (":wakes", number(lease.wakes)),
+            (":wakes", number(lease.requests)),
             (":schema", number(SCHEMA_VERSION)),
             (":zero", number(0_u64)),
         ];
-        let update = if let Some(at) = next_wake {
+        let update = if let Some(at) = next_request {
             values.push((":next", milliseconds(at)));
             "SET next_wake_ms = :next REMOVE holder, until_ms"
         } else {
             "REMOVE holder, until_ms, next_wake_ms"
         };
-        match self.write_lock(&lease.fleet, update, &condition, &values).await? {
+        match self.write_lease(&lease.fleet, update, &condition, &values).await? {
             Written::Yes(_) => Ok(Released::Free),
             Written::No(None) => Ok(Released::Lost),
             Written::No(Some(item)) => {
                 let row = lock(item)?;
                 // An end that has passed changes nothing as long as nobody else came: every commit checks it anyway.
                 if row.holder.as_ref() == Some(&lease.holder) && row.fence == lease.fence {
-                    Ok(Released::Woken(self::lease(&lease.fleet, row)?))
+                    Ok(Released::Requested(self::lease(&lease.fleet, row)?))
                 } else {
                     Ok(Released::Lost)
                 }
@@ -100,10 +100,10 @@ impl Table<'_> {
     ///
     /// The claim may be made and only its answer lost. Then the next attempt finds a wake for the very time, which is
     /// taken for our own: if it is someone else's after all, one too many is sent, and none is missed.
-    pub(crate) async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+    pub(crate) async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let mut may_be_made = false;
         for attempt in 1..CLAIM_ATTEMPTS {
-            match self.try_claim_wake(fleet, at, now, may_be_made).await {
+            match self.try_claim_request(fleet, at, now, may_be_made).await {
                 Err(error) if matches!(error.kind, CallErrorKind::Unavailable | CallErrorKind::Throttled) => {
                     may_be_made |= error.kind == CallErrorKind::Unavailable;
                     self.wait(attempt, fleet.as_str()).await;
@@ -111,16 +111,16 @@ impl Table<'_> {
                 answer => return answer,
             }
         }
-        self.try_claim_wake(fleet, at, now, may_be_made).await
+        self.try_claim_request(fleet, at, now, may_be_made).await
     }
 
-    async fn try_claim_wake(
+    async fn try_claim_request(
         &self,
         fleet: &FleetName,
         at: Timestamp,
         now: Timestamp,
         may_be_made: bool,
-    ) -> Called<bool> {
+    ) -> CallResult<bool> {
         let condition = format!(
             "{KNOWN_SHAPE} AND (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
         );
@@ -128,35 +128,35 @@ impl Table<'_> {
         let update = "SET next_wake_ms = :at, schema_version = :schema";
         // Without the SDK's own attempts: it would not tell that the answer to an earlier one was lost.
         let once = || ConfigOverride::new().retry_config(RetryConfig::disabled());
-        let write = || self.try_write_lock(fleet, update, &condition, &values, once());
+        let write = || self.try_write_lease(fleet, update, &condition, &values, once());
         match self.patiently(fleet.as_str(), write).await? {
             Written::Yes(_) => Ok(true),
             Written::No(item) => {
-                let known = item.map(lock).transpose()?.and_then(|row| row.next_wake_ms);
+                let known = item.map(lock).transpose()?.and_then(|row| row.next_request_ms);
                 Ok(may_be_made && known == Some(at.as_millisecond()))
             }
         }
     }
 
-    async fn write_lock(
+    async fn write_lease(
         &self,
         fleet: &FleetName,
         update: &str,
         condition: &str,
         values: &[(&str, AttributeValue)],
-    ) -> Called<Written> {
+    ) -> CallResult<Written> {
         let as_ever = ConfigOverride::new;
-        self.patiently(fleet.as_str(), || self.try_write_lock(fleet, update, condition, values, as_ever())).await
+        self.patiently(fleet.as_str(), || self.try_write_lease(fleet, update, condition, values, as_ever())).await
     }
 
-    async fn try_write_lock(
+    async fn try_write_lease(
         &self,
         fleet: &FleetName,
         update: &str,
         condition: &str,
         values: &[(&str, AttributeValue)],
         config: ConfigOverride,
-    ) -> Called<Written> {
+    ) -> CallResult<Written> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let request = self
             .client
@@ -180,18 +180,18 @@ impl Table<'_> {
 }
 
 /// The row of a lock item.
-pub(crate) fn lock(item: Item) -> Called<LockRow> {
+pub(crate) fn lock(item: Item) -> CallResult<LeaseRow> {
     from_item(UPDATE, item, SCHEMA_VERSION)
 }
 
-fn lease(fleet: &FleetName, row: LockRow) -> Called<Lease> {
+fn lease(fleet: &FleetName, row: LeaseRow) -> CallResult<Lease> {
     let until = required(UPDATE, "until_ms", row.until_ms)?;
     Ok(Lease {
         fleet: fleet.clone(),
         holder: required(UPDATE, "holder", row.holder)?,
         fence: row.fence,
-        wakes: row.wakes,
-        next_wake: row.next_wake_ms.map(|at| from_milliseconds(UPDATE, "next_wake_ms", at)).transpose()?,
+        requests: row.requests,
+        next_request: row.next_request_ms.map(|at| from_milliseconds(UPDATE, "next_wake_ms", at)).transpose()?,
         until: from_milliseconds(UPDATE, "until_ms", until)?,
     })
 }

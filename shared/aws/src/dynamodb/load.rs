@@ -3,7 +3,7 @@
 use driftless_planner::event::EventBatch;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::Freeze;
-use driftless_reconciler::ports::{Called, Stored};
+use driftless_reconciler::ports::{CallResult, Stored};
 use futures_util::future::try_join3;
 use jiff::Timestamp;
 
@@ -11,8 +11,8 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
     ACCOUNT, DRIFTING_PREFIX, DriftingRow, EVENTS_PREFIX, EventsRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow,
-    FreezeRow, HALF_TOLD_PREFIX, HalfToldRow, Item, OUTBOX_PREFIX, OutboxRow, SCHEMA_VERSION, STATE, TURNS, TurnsRow,
-    fleet_key, from_item, from_milliseconds, key, record, sort_key,
+    FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, PARTIAL_DELIVERY_PREFIX, PartialDeliveryRow, SCHEMA_VERSION, STATE,
+    TURNS, TurnsRow, fleet_key, from_item, from_milliseconds, key, record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";
@@ -20,7 +20,7 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
 impl Table<'_> {
     /// The fleet's partition and the account's items about it, read at once and strongly consistent.
-    pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> Called<Stored> {
+    pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> CallResult<Stored> {
         let partition = fleet_key(fleet);
         let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, TURNS), key(ACCOUNT, partition.clone())];
         let (items, of_account, drifting) = try_join3(
@@ -45,9 +45,9 @@ impl Table<'_> {
                 }
                 message if message.starts_with(OUTBOX_PREFIX) => outbox.push(from_item(QUERY, item, SCHEMA_VERSION)?),
                 events if events.starts_with(EVENTS_PREFIX) => rows.push(from_item(QUERY, item, SCHEMA_VERSION)?),
-                half if half.starts_with(HALF_TOLD_PREFIX) => {
-                    let row: HalfToldRow = from_item(QUERY, item, SCHEMA_VERSION)?;
-                    stored.half_told.insert(row.id, row.told);
+                half if half.starts_with(PARTIAL_DELIVERY_PREFIX) => {
+                    let row: PartialDeliveryRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+                    stored.partially_delivered.insert(row.id, row.told);
                 }
                 // The lease, and what a later version keeps here.
                 _ => {}
@@ -82,22 +82,22 @@ impl Table<'_> {
     }
 
     /// The events of the account that were not put.
-    pub(crate) async fn account_events(&self) -> Called<Vec<EventBatch>> {
+    pub(crate) async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
         // A moment late they are put by the next sweep.
         let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
         let rows = items.into_iter().map(|item| from_item::<EventsRow>(QUERY, item, SCHEMA_VERSION));
-        Ok(EventsRow::batches(rows.collect::<Called<Vec<_>>>()?))
+        Ok(EventsRow::batches(rows.collect::<CallResult<Vec<_>>>()?))
     }
 
     /// The freezes alone.
-    pub(crate) async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+    pub(crate) async fn freezes(&self, fleet: &FleetName) -> CallResult<Vec<Freeze>> {
         let keys = vec![key(fleet_key(fleet), FREEZE), key(ACCOUNT, FREEZE)];
         let items = self.get_all(keys, Freshness::Strong).await?;
         items.into_iter().map(|item| freeze(BATCH_GET, item)).collect()
     }
 }
 
-fn freeze(operation: &'static str, item: Item) -> Called<Freeze> {
+fn freeze(operation: &'static str, item: Item) -> CallResult<Freeze> {
     let row: FreezeRow = from_item(operation, item, SCHEMA_VERSION)?;
     Ok(row.freeze)
 }

@@ -12,7 +12,7 @@ use driftless_planner::limits::COMMON_CAUSE_WITHIN;
 use driftless_planner::notification::Notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{self, Record};
-use driftless_reconciler::ports::{Audience, Called};
+use driftless_reconciler::ports::{Audience, CallResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub(crate) const OPEN: &str = "open";
 const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long it is remembered that a fact was reported: EventBridge tries for a day, and the queues keep what nobody took for days;
 /// what comes later than this is looked at once more.
-const HEARD_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
+const DEDUPLICATION_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
 /// How long it is believed that an instance is nobody's: it may come to a fleet, and until then Config judges it with the others.
 const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
@@ -44,7 +44,7 @@ const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 const JOURNAL_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// How long it is kept who was told of a notification: longer than anybody lets a topic be broken.
-const HALF_TOLD_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
+const PARTIAL_DELIVERY_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// The record of a fleet.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub(crate) struct StateRow {
 /// Lease, count of wakes and the delayed wake under way. Any of them may come first.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LockRow {
+pub(crate) struct LeaseRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
@@ -74,8 +74,8 @@ pub(crate) struct LockRow {
     #[serde(default)]
     pub(crate) fence: u64,
     #[serde(default)]
-    pub(crate) wakes: u64,
-    pub(crate) next_wake_ms: Option<i64>,
+    pub(crate) requests: u64,
+    pub(crate) next_request_ms: Option<i64>,
 }
 
 /// The stop switch.
@@ -105,7 +105,7 @@ pub(crate) struct FactRow {
 /// When a fact that can wait was observed. It outlives the fact: what was consumed and is reported again is known.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HeardRow {
+pub(crate) struct DeduplicationRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
@@ -164,7 +164,7 @@ pub(crate) struct EventsRow {
 /// notification, and by itself should that be gone.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HalfToldRow {
+pub(crate) struct PartialDeliveryRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
@@ -208,12 +208,12 @@ pub(crate) struct TurnsRow {
 }
 
 /// The sort key of the count of looks that were taken on the spot in a minute.
-pub(crate) fn looks_key(minute: i64) -> String {
+pub(crate) fn immediate_runs_key(minute: i64) -> String {
     format!("LOOKS#{minute}")
 }
 
 /// How long it is kept: until the minute is certainly over.
-pub(crate) const LOOKS_KEPT: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const IMMEDIATE_RUNS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// When instances of a fleet last began to break a rule.
 #[derive(Debug, Serialize, Deserialize)]
@@ -239,7 +239,7 @@ pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
 pub(crate) const EVENTS_PREFIX: &str = "EVENTS#";
-pub(crate) const HALF_TOLD_PREFIX: &str = "HALF-TOLD#";
+pub(crate) const PARTIAL_DELIVERY_PREFIX: &str = "HALF-TOLD#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
 /// The partition of a fleet, and the name of its fingerprint among the account's items.
@@ -270,12 +270,12 @@ pub(crate) fn events_key(id: &str) -> String {
 }
 
 /// Where it is noted who was told of a notification, by its id.
-pub(crate) fn half_told_key(id: &str) -> String {
+pub(crate) fn partial_delivery_key(id: &str) -> String {
     format!("{HALF_TOLD_PREFIX}{id}")
 }
 
 /// The partition of what was heard of a fleet. It is not the fleet's own, of which a look reads everything.
-pub(crate) fn heard_partition(fleet: &FleetName) -> String {
+pub(crate) fn deduplication_partition(fleet: &FleetName) -> String {
     format!("HEARD#{fleet}")
 }
 
@@ -328,14 +328,14 @@ impl FactRow {
     }
 }
 
-impl HeardRow {
+impl DeduplicationRow {
     pub(crate) fn of(fleet: &FleetName, fact: &Fact, now: Timestamp) -> Self {
         Self {
-            pk: heard_partition(fleet),
+            pk: deduplication_partition(fleet),
             sk: fact.key(),
             schema_version: SCHEMA_VERSION,
             observed_at_ms: fact.observed_at().as_millisecond(),
-            expires_at: (now + HEARD_KEPT).as_second(),
+            expires_at: (now + DEDUPLICATION_KEPT).as_second(),
         }
     }
 }
@@ -438,15 +438,15 @@ impl EventsRow {
     }
 }
 
-impl HalfToldRow {
+impl PartialDeliveryRow {
     pub(crate) fn of(fleet: &FleetName, id: &str, told: Audience, now: Timestamp) -> Self {
         Self {
             pk: fleet_key(fleet),
-            sk: half_told_key(id),
+            sk: partial_delivery_key(id),
             schema_version: SCHEMA_VERSION,
             id: id.to_owned(),
             told,
-            expires_at: (now + HALF_TOLD_KEPT).as_second(),
+            expires_at: (now + PARTIAL_DELIVERY_KEPT).as_second(),
         }
     }
 }
@@ -464,12 +464,12 @@ impl IndexRow {
 }
 
 /// The item of a row.
-pub(crate) fn to_item<R: Serialize>(operation: &'static str, row: &R) -> Called<Item> {
+pub(crate) fn to_item<R: Serialize>(operation: &'static str, row: &R) -> CallResult<Item> {
     serde_dynamo::aws_sdk_dynamodb_1::to_item(row).map_err(|error| refused(operation, error.to_string()))
 }
 
 /// The row of an item, if its shape is the one that this code reads.
-pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item, version: u32) -> Called<R> {
+pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item, version: u32) -> CallResult<R> {
     let name = name(&item);
     let found = item.get("schema_version").and_then(|value| value.as_n().ok()).map_or("missing", String::as_str);
     if found != version.to_string() {
@@ -483,7 +483,7 @@ pub(crate) fn from_item<R: DeserializeOwned>(operation: &'static str, item: Item
 }
 
 /// The record of an item.
-pub(crate) fn record(operation: &'static str, item: Item) -> Called<Record> {
+pub(crate) fn record(operation: &'static str, item: Item) -> CallResult<Record> {
     let row: StateRow = from_item(operation, item, record::SCHEMA_VERSION)?;
     if row.version != row.record.version {
         let text =
@@ -512,6 +512,6 @@ pub(crate) fn milliseconds(time: Timestamp) -> AttributeValue {
 }
 
 /// A time that the table counted.
-pub(crate) fn from_milliseconds(operation: &'static str, field: &'static str, value: i64) -> Called<Timestamp> {
+pub(crate) fn from_milliseconds(operation: &'static str, field: &'static str, value: i64) -> CallResult<Timestamp> {
     Timestamp::from_millisecond(value).map_err(|error| unreadable(operation, format!("{field}: {error}")))
 }

@@ -41,8 +41,8 @@ mod tests {
             fleet: fleet.parse().unwrap(),
             holder: "run".to_owned(),
             fence,
-            wakes: 0,
-            next_wake: None,
+            requests: 0,
+            next_request: None,
             until: Timestamp::UNIX_EPOCH,
         }
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use driftless_planner::ids::{InstanceId, TemplateId};
 use driftless_planner::image::ImageState;
 use driftless_planner::template::TemplateVersion;
-use driftless_reconciler::ports::{CallErrorKind, Called, Machines as _};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Machines as _};
 
 use super::{DESCRIBE_INSTANCES, image, template};
 use crate::aws::Aws;
 use crate::aws::testing::on;
 use crate::canned::Canned;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
@@ -27,7 +27,7 @@ const CALLS: [Call; 7] = [
     call("images_built_as", image::DESCRIBE_IMAGES, 3),
 ];
 
-async fn ask(aws: &Aws, method: &str) -> Called<String> {
+async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     let id: TemplateId = "lt-0123456789abcdef0".parse().unwrap();
     let version = TemplateVersion { template: id.clone(), version: 7 };
     match method {
@@ -71,50 +71,50 @@ async fn every_call_tells_what_ec2_says_in_words_of_its_own() {
         (Error(400, "EC2ThrottledException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(503, "Unavailable", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
         (Error(500, "InternalError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(403, "UnauthorizedOperation", "Encoded authorization failure message: x"), Fails(DENIED), Look),
-        (Error(401, "AuthFailure", "not able to validate"), Fails(DENIED), Look),
-        (Error(400, "InvalidAction", "no such action"), Fails(CallErrorKind::Unsupported), Look),
-        (Error(400, "InvalidParameterValue", "no"), Fails(REFUSED), Look),
+        (Error(403, "UnauthorizedOperation", "Encoded authorization failure message: x"), Fails(DENIED), NextPass),
+        (Error(401, "AuthFailure", "not able to validate"), Fails(DENIED), NextPass),
+        (Error(400, "InvalidAction", "no such action"), Fails(CallErrorKind::Unsupported), NextPass),
+        (Error(400, "InvalidParameterValue", "no"), Fails(REFUSED), NextPass),
         // Nothing here asks for a dry run. If EC2 took it for one, nothing was done.
-        (Error(412, "DryRunOperation", "Request would have succeeded"), Fails(REFUSED), Look),
+        (Error(412, "DryRunOperation", "Request would have succeeded"), Fails(REFUSED), NextPass),
     ];
     met(&[], &lines).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_answer_is_unreadable() {
-    met(&[], &[(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look)]).await;
+    met(&[], &[(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass)]).await;
 }
 
 #[tokio::test]
 async fn an_id_that_ec2_does_not_know_is_told_apart_from_one_that_is_none() {
     // Instances and images are asked for by filters, which leave out what EC2 does not know (yet): it need not say so.
     let lines = [
-        (Error(400, "InvalidInstanceID.NotFound", "do not exist"), Fails(GONE), Look),
-        (Error(400, "InvalidInstanceID.Malformed", "no"), Fails(REFUSED), Look),
+        (Error(400, "InvalidInstanceID.NotFound", "do not exist"), Fails(GONE), NextPass),
+        (Error(400, "InvalidInstanceID.Malformed", "no"), Fails(REFUSED), NextPass),
     ];
     met(&["machines"], &lines).await;
     let lines = [
-        (Error(400, "InvalidAMIID.NotFound", "do not exist"), Fails(GONE), Look),
-        (Error(400, "InvalidAMIID.Malformed", "no"), Fails(REFUSED), Look),
+        (Error(400, "InvalidAMIID.NotFound", "do not exist"), Fails(GONE), NextPass),
+        (Error(400, "InvalidAMIID.Malformed", "no"), Fails(REFUSED), NextPass),
     ];
     met(&["images_for", "all_images", "images_built_as"], &lines).await;
 }
 
 #[tokio::test]
 async fn a_template_meets_each_of_its_codes() {
-    let malformed = (Error(400, "InvalidLaunchTemplateId.Malformed", "no"), Fails(REFUSED), Look);
+    let malformed = (Error(400, "InvalidLaunchTemplateId.Malformed", "no"), Fails(REFUSED), NextPass);
     let lines = [
-        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Answers("None"), Look),
-        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Answers("None"), Look),
+        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Answers("None"), NextPass),
+        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Answers("None"), NextPass),
         malformed,
     ];
     met(&["template", "newest_template"], &lines).await;
     let lines = [
-        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Fails(GONE), Look),
+        (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Fails(GONE), NextPass),
         // The base may not be known everywhere yet: the next look writes again.
-        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Fails(GONE), Look),
-        (Error(400, "IdempotentParameterMismatch", "another base"), Fails(REFUSED), Look),
+        (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Fails(GONE), NextPass),
+        (Error(400, "IdempotentParameterMismatch", "another base"), Fails(REFUSED), NextPass),
         malformed,
     ];
     met(&["write_template"], &lines).await;
@@ -146,7 +146,7 @@ async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() 
 }
 
 /// The images that a description of one comes to.
-async fn described(fields: &str) -> Called<Vec<driftless_planner::image::Image>> {
+async fn described(fields: &str) -> CallResult<Vec<driftless_planner::image::Image>> {
     let answer = format!(
         "<DescribeImagesResponse><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>{fields}</item></imagesSet>\
          <nextToken/></DescribeImagesResponse>"
@@ -206,7 +206,7 @@ async fn an_image_tells_by_its_tags_whose_it_is_how_new_it_is_and_whether_it_is_
              <architecture>arm64</architecture><tagSet>{tags}</tagSet>"
         );
         let image = described(&fields).await.unwrap().remove(0);
-        let text = |value: &'static str| driftless_planner::text::ForeignText::from(value);
+        let text = |value: &'static str| driftless_planner::text::UntrustedText::from(value);
         let expected = (image_for.map(text), build.map(text), is_backup);
         assert_eq!((image.image_for, image.build, image.is_backup), expected, "{tags}");
     }

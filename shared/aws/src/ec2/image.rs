@@ -7,8 +7,8 @@ use aws_sdk_ec2::types::{Filter, Image as RawImage, ImageState as RawState};
 use driftless_planner::ids::{FleetName, ImageId};
 use driftless_planner::image::{BUILD_TAG, IMAGE_FOR_TAG, Image, ImageState};
 use driftless_planner::policy::TAG_PREFIX;
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::Called;
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::CallResult;
 use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 
@@ -24,29 +24,29 @@ const IMAGE_BUILDER_TAG: &str = "Ec2ImageBuilderArn";
 const BACKUP_TAGS: [&str; 2] = ["aws:backup:", "aws:dlm:"];
 
 /// Images with a tag, of this account.
-pub(crate) async fn tagged(aws: &Aws, tag: &str, value: &str) -> Called<Vec<Image>> {
+pub(crate) async fn tagged(aws: &Aws, tag: &str, value: &str) -> CallResult<Vec<Image>> {
     let filter = Filter::builder().name(format!("tag:{tag}")).values(value).build();
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
 }
 
 /// Images of this account that are tagged for a fleet.
-pub(crate) async fn for_fleet(aws: &Aws, fleet: &FleetName) -> Called<Vec<Image>> {
+pub(crate) async fn for_fleet(aws: &Aws, fleet: &FleetName) -> CallResult<Vec<Image>> {
     tagged(aws, IMAGE_FOR_TAG, fleet.as_str()).await
 }
 
 /// Images of this account that are tagged for any fleet.
-pub(crate) async fn for_any_fleet(aws: &Aws) -> Called<Vec<Image>> {
+pub(crate) async fn for_any_fleet(aws: &Aws) -> CallResult<Vec<Image>> {
     let filter = Filter::builder().name("tag-key").values(IMAGE_FOR_TAG).build();
     read(aws.ec2().describe_images().owners("self").filters(filter), true).await
 }
 
 /// Images of this account that Image Builder made as this one.
-pub(crate) async fn built_as(aws: &Aws, arn: &str) -> Called<Vec<Image>> {
+pub(crate) async fn built_as(aws: &Aws, arn: &str) -> CallResult<Vec<Image>> {
     tagged(aws, IMAGE_BUILDER_TAG, arn).await
 }
 
 /// Images by their ids. Whose they are is asked beside: an answer names the owner, and not whether that is us.
-pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+pub(crate) async fn by_ids(aws: &Aws, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let of_all = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk), false));
     let own = ids.chunks(FILTER_VALUES_MAX).map(|chunk| read(with_ids(aws, chunk).owners("self"), true));
@@ -62,7 +62,7 @@ fn with_ids(aws: &Aws, ids: &[String]) -> DescribeImagesFluentBuilder {
     aws.ec2().describe_images().filters(filter)
 }
 
-async fn read(request: DescribeImagesFluentBuilder, is_own: bool) -> Called<Vec<Image>> {
+async fn read(request: DescribeImagesFluentBuilder, is_own: bool) -> CallResult<Vec<Image>> {
     // EC2 leaves out disabled images unless it is told not to; they are there, and cannot be launched.
     let pages = request.include_disabled(true).into_paginator().items().send();
     let raw = pages.collect::<Result<Vec<RawImage>, _>>().await;
@@ -70,7 +70,7 @@ async fn read(request: DescribeImagesFluentBuilder, is_own: bool) -> Called<Vec<
     raw.iter().map(|raw| image(raw, is_own)).collect()
 }
 
-fn image(raw: &RawImage, is_own: bool) -> Called<Image> {
+fn image(raw: &RawImage, is_own: bool) -> CallResult<Image> {
     let tag = |key: &str| raw.tags().iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value());
     let keys = raw.tags().iter().filter_map(|tag| tag.key());
     let is_backup = keys.into_iter().any(|key| BACKUP_TAGS.iter().any(|prefix| key.starts_with(prefix)));
@@ -90,16 +90,16 @@ fn image(raw: &RawImage, is_own: bool) -> Called<Image> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enums are open; a new state cannot be launched from")]
-fn state(raw: &RawImage) -> Called<ImageState> {
+fn state(raw: &RawImage) -> CallResult<ImageState> {
     Ok(match required(DESCRIBE_IMAGES, "State", raw.state())? {
         RawState::Available => ImageState::Available,
         RawState::Pending | RawState::Transient => ImageState::Pending,
-        other => ImageState::Unavailable(ForeignText::from(other.as_str())),
+        other => ImageState::Unavailable(UntrustedText::from(other.as_str())),
     })
 }
 
 /// EC2 writes it as a text.
-fn created_at(raw: &RawImage) -> Called<Timestamp> {
+fn created_at(raw: &RawImage) -> CallResult<Timestamp> {
     let text = required(DESCRIBE_IMAGES, "CreationDate", raw.creation_date())?;
     text.parse().map_err(|error| unreadable(DESCRIBE_IMAGES, format!("CreationDate is {text:?}: {error}")))
 }

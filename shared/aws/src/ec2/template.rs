@@ -8,8 +8,8 @@ use aws_sdk_ec2::types::{
 };
 use driftless_planner::ids::{ImageId, TemplateId};
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::Called;
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::CallResult;
 
 use crate::aws::Aws;
 use crate::dynamodb::hash_of;
@@ -31,7 +31,7 @@ const SHORT: usize = 60;
 /// Terraform repeats the description of the newest version in the one that it writes. So a description alone makes no
 /// version ours: it must also say what the version says that it was written on. Where that one is gone by now, nothing
 /// can be compared, and the description counts.
-pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
     let Some(raw) = described(aws, version).await? else { return Ok(None) };
     let mut content = told(&raw);
     if let Some((_, source)) = mark_of(&raw) {
@@ -44,7 +44,7 @@ pub(crate) async fn content(aws: &Aws, version: &TemplateVersion) -> Called<Opti
     Ok(Some(content))
 }
 
-async fn described(aws: &Aws, version: &TemplateVersion) -> Called<Option<LaunchTemplateVersion>> {
+async fn described(aws: &Aws, version: &TemplateVersion) -> CallResult<Option<LaunchTemplateVersion>> {
     let request = aws
         .ec2()
         .describe_launch_template_versions()
@@ -72,7 +72,7 @@ fn mark_of(raw: &LaunchTemplateVersion) -> Option<(&str, u64)> {
 }
 
 /// The newest version of a template. None: there is no such template.
-pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> Called<Option<u64>> {
+pub(crate) async fn newest(aws: &Aws, template: &TemplateId) -> CallResult<Option<u64>> {
     let request = aws.ec2().describe_launch_templates().launch_template_ids(template.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_TEMPLATES, error));
     let found = unless_gone(answer.map(|answer| answer.launch_templates.unwrap_or_default().into_iter().next()))?;
@@ -93,7 +93,7 @@ pub(crate) async fn write(
     base: &TemplateVersion,
     image: &ImageId,
     token: &str,
-) -> Called<TemplateVersion> {
+) -> CallResult<TemplateVersion> {
     let source = if base.template == *template {
         base.version
     } else {
@@ -124,7 +124,7 @@ enum Source {
     Written(TemplateVersion),
 }
 
-async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, token: &str) -> Called<Source> {
+async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, token: &str) -> CallResult<Source> {
     let wanted =
         described(aws, base).await?.ok_or_else(|| refused(CREATE_VERSION, format!("{base} does not exist")))?;
     let wanted = told(&wanted).settings;
@@ -140,7 +140,7 @@ async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, tok
         return Ok(Source::Written(TemplateVersion { template: template.clone(), version }));
     }
     let equal = versions.iter().filter(|version| told(version).settings == wanted);
-    let numbers = equal.map(|version| number(DESCRIBE_VERSIONS, version)).collect::<Called<Vec<u64>>>()?;
+    let numbers = equal.map(|version| number(DESCRIBE_VERSIONS, version)).collect::<CallResult<Vec<u64>>>()?;
     numbers.into_iter().max().map(Source::Equal).ok_or_else(|| {
         let why =
             format!("no version of {template} says what {base} says: write the same to the templates of both colors");
@@ -148,13 +148,13 @@ async fn source_of(aws: &Aws, template: &TemplateId, base: &TemplateVersion, tok
     })
 }
 
-fn number(operation: &'static str, raw: &LaunchTemplateVersion) -> Called<u64> {
+fn number(operation: &'static str, raw: &LaunchTemplateVersion) -> CallResult<u64> {
     let number = required(operation, "VersionNumber", raw.version_number())?;
     u64::try_from(number).map_err(|_negative| unreadable(operation, format!("VersionNumber is {number}")))
 }
 
 /// Everything that a version says apart from the image. User data can hold a secret, and is told by a digest.
-fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, ForeignText> {
+fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, UntrustedText> {
     let all = [
         ("block device mappings", several(data.block_device_mappings())),
         ("capacity reservation", one(data.capacity_reservation_specification())),
@@ -185,7 +185,7 @@ fn settings(data: &ResponseLaunchTemplateData) -> BTreeMap<String, ForeignText> 
         ("tags", tags(data.tag_specifications())),
         ("user data", data.user_data().map(digest)),
     ];
-    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), ForeignText::from(value?.as_str())))).collect()
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), UntrustedText::from(value?.as_str())))).collect()
 }
 
 fn one<T: Debug>(value: Option<T>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_reconciler::ports::{CallErrorKind, Called, LoadBalancers as _};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, LoadBalancers as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::tests::{RULE, arn};
@@ -12,7 +12,7 @@ use super::{DESCRIBE_HEALTH, DESCRIBE_LISTENERS, DESCRIBE_RULES, DESCRIBE_TARGET
 use crate::aws::Aws;
 use crate::aws::testing::on;
 use crate::canned::{Canned, Reply, query_error};
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
@@ -82,7 +82,7 @@ fn change(place: ForwardPlace) -> WeightChange {
     WeightChange { place, expected: weights(0), weights: weights(10), expected_stickiness: None, stickiness: None }
 }
 
-async fn ask(aws: &Aws, method: &str) -> Called<String> {
+async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     let blue = BTreeSet::from([arn("blue")]);
     match method {
         "forwards" | "forwards of a load balancer" | "forwards of a listener" => aws.forwards(&blue).await.map(words),
@@ -120,16 +120,16 @@ async fn every_call_tells_what_elastic_load_balancing_says_in_words_of_its_own()
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(429, "PriorRequestNotComplete", "wait"), Fails(CallErrorKind::Throttled), AtOnce),
-        (Error(403, "AccessDenied", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "UnsupportedProtocol", "no"), Fails(REFUSED), Look),
-        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), Look),
+        (Error(403, "AccessDenied", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "UnsupportedProtocol", "no"), Fails(REFUSED), NextPass),
+        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), NextPass),
     ];
     met("", &lines).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_is_no_answer_is_unreadable() {
-    let lines = [(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look)];
+    let lines = [(Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass)];
     for methods in ["forwards", "health", "settings", "weights of an unread"] {
         met(methods, &lines).await;
     }
@@ -141,10 +141,10 @@ async fn a_target_group_that_is_gone_has_nothing() {
     let twice = call("forwards", DESCRIBE_TARGET_GROUPS, 2);
     // Asked for with others, and alone.
     meets(Wire::Query, &[twice], &[(gone, Answers("[]"), AtOnce)], prepared, ask).await;
-    met("health", &[(gone, Answers("{}"), Look)]).await;
-    met("settings", &[(gone, Answers("{}"), Look)]).await;
+    met("health", &[(gone, Answers("{}"), NextPass)]).await;
+    met("settings", &[(gone, Answers("{}"), NextPass)]).await;
     for methods in ["weights of a rule", "weights of a listener"] {
-        met(methods, &[(gone, Fails(GONE), Look)]).await;
+        met(methods, &[(gone, Fails(GONE), NextPass)]).await;
     }
 }
 
@@ -165,16 +165,16 @@ async fn a_target_group_that_is_gone_does_not_hide_what_forwards_to_another() {
 
 #[tokio::test]
 async fn a_load_balancer_or_a_listener_that_goes_meanwhile_forwards_nothing() {
-    met("forwards of a load balancer", &[(Error(400, "LoadBalancerNotFound", "gone"), Answers("[]"), Look)]).await;
-    met("forwards of a listener", &[(Error(400, "ListenerNotFound", "gone"), Answers("[]"), Look)]).await;
-    met("forwards of a listener", &[(Error(400, "RuleNotFound", "gone"), Answers("[]"), Look)]).await;
+    met("forwards of a load balancer", &[(Error(400, "LoadBalancerNotFound", "gone"), Answers("[]"), NextPass)]).await;
+    met("forwards of a listener", &[(Error(400, "ListenerNotFound", "gone"), Answers("[]"), NextPass)]).await;
+    met("forwards of a listener", &[(Error(400, "RuleNotFound", "gone"), Answers("[]"), NextPass)]).await;
 }
 
 #[tokio::test]
 async fn health_that_is_not_known_just_now_is_asked_for_again() {
     let lines = [
         (Error(500, "HealthUnavailable", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(400, "InvalidTarget", "not registered"), Fails(REFUSED), Look),
+        (Error(400, "InvalidTarget", "not registered"), Fails(REFUSED), NextPass),
     ];
     met("health", &lines).await;
 }
@@ -182,10 +182,10 @@ async fn health_that_is_not_known_just_now_is_asked_for_again() {
 #[tokio::test]
 async fn weights_meet_each_of_their_codes() {
     for (methods, code) in [("unread rule", "RuleNotFound"), ("weights of a rule", "RuleNotFound")] {
-        met(methods, &[(Error(400, code, "gone"), Fails(GONE), Look)]).await;
+        met(methods, &[(Error(400, code, "gone"), Fails(GONE), NextPass)]).await;
     }
     for (methods, code) in [("unread listener", "ListenerNotFound"), ("weights of a listener", "ListenerNotFound")] {
-        met(methods, &[(Error(400, code, "gone"), Fails(GONE), Look)]).await;
+        met(methods, &[(Error(400, code, "gone"), Fails(GONE), NextPass)]).await;
     }
     let lines = [
         "TargetGroupAssociationLimit",
@@ -198,7 +198,7 @@ async fn weights_meet_each_of_their_codes() {
         "IncompatibleProtocols",
         "OperationNotPermitted",
     ]
-    .map(|code| (Error(400, code, "because"), Fails(REFUSED), Look));
+    .map(|code| (Error(400, code, "because"), Fails(REFUSED), NextPass));
     met("weights of a rule", &lines).await;
     met("weights of a listener", &lines).await;
 }

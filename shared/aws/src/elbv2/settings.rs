@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::balancer::TargetGroupSettings;
 use driftless_planner::ids::TargetGroupArn;
-use driftless_reconciler::ports::Called;
+use driftless_reconciler::ports::CallResult;
 use jiff::SignedDuration;
 
 use crate::aws::Aws;
@@ -13,7 +13,7 @@ use crate::error::{call_error, unreadable};
 pub(super) const DESCRIBE_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
 
 /// Reads them from the attributes, which AWS writes as texts.
-pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> Called<TargetGroupSettings> {
+pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> CallResult<TargetGroupSettings> {
     let request = aws.elbv2().describe_target_group_attributes().target_group_arn(target_group.as_str());
     let answer = request.send().await.map_err(|error| call_error(DESCRIBE_ATTRIBUTES, error))?;
     let attributes = answer.attributes().iter().filter_map(|attribute| Some((attribute.key()?, attribute.value()?)));
@@ -38,7 +38,7 @@ pub(super) async fn read(aws: &Aws, target_group: &TargetGroupArn) -> Called<Tar
     })
 }
 
-fn seconds(attributes: &BTreeMap<&str, &str>, key: &str) -> Called<Option<SignedDuration>> {
+fn seconds(attributes: &BTreeMap<&str, &str>, key: &str) -> CallResult<Option<SignedDuration>> {
     let Some(text) = attributes.get(key) else { return Ok(None) };
     let seconds = text.parse().map_err(|_odd| unreadable(DESCRIBE_ATTRIBUTES, format!("{key} is {text:?}")))?;
     Ok(Some(SignedDuration::from_secs(seconds)))

@@ -12,7 +12,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::{BalancerKind, Forward, ForwardPlace};
 use driftless_planner::ids::TargetGroupArn;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called, Clock as _};
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult, Clock as _};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::Aws;
@@ -28,7 +28,7 @@ const WRITE_ATTEMPTS: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
 
 /// The forward actions of a listener's rules. Its default action is among them, as the rule `default`.
-pub(super) fn forwards(listener: &str, rules: &[Rule]) -> Called<Vec<Forward>> {
+pub(super) fn forwards(listener: &str, rules: &[Rule]) -> CallResult<Vec<Forward>> {
     let mut found = Vec::new();
     for rule in rules {
         let place = if rule.is_default().unwrap_or_default() {
@@ -44,7 +44,7 @@ pub(super) fn forwards(listener: &str, rules: &[Rule]) -> Called<Vec<Forward>> {
 }
 
 /// None: it does not forward to target groups.
-fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> Called<Option<Forward>> {
+fn forward(place: &ForwardPlace, listener: &str, action: &Action) -> CallResult<Option<Forward>> {
     let weights = weights(action)?;
     if weights.is_empty() {
         return Ok(None);
@@ -64,7 +64,7 @@ fn balancer_of(listener: &str) -> BalancerKind {
 
 /// What an action forwards, and with which weights. AWS writes a single target group in two places at once, and its
 /// weight means nothing: it gets everything.
-fn weights(action: &Action) -> Called<BTreeMap<TargetGroupArn, u32>> {
+fn weights(action: &Action) -> CallResult<BTreeMap<TargetGroupArn, u32>> {
     let arn = |text: Option<&str>| parsed(DESCRIBE_RULES, "TargetGroupArn", text);
     match action.forward_config().map(ForwardActionConfig::target_groups).unwrap_or_default() {
         [] => action.target_group_arn().map(|text| Ok((arn(Some(text))?, 1))).into_iter().collect(),
@@ -81,7 +81,7 @@ fn weights(action: &Action) -> Called<BTreeMap<TargetGroupArn, u32>> {
     }
 }
 
-fn stickiness(action: &Action) -> Called<Option<SignedDuration>> {
+fn stickiness(action: &Action) -> CallResult<Option<SignedDuration>> {
     let config = action.forward_config().and_then(ForwardActionConfig::target_group_stickiness_config);
     let Some(config) = config.filter(|config| config.enabled().unwrap_or_default()) else { return Ok(None) };
     let seconds = required(DESCRIBE_RULES, "DurationSeconds", config.duration_seconds())?;
@@ -93,7 +93,7 @@ fn stickiness(action: &Action) -> Called<Option<SignedDuration>> {
 ///
 /// The SDK's own attempts would write again without reading: what a person wrote after a first one, whose answer was
 /// lost, would be written over. So each attempt reads anew, for as long as all of it takes no longer than one call may.
-pub(super) async fn write(aws: &Aws, change: &WeightChange) -> Called<()> {
+pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     let budget = Budget::of(aws);
     for attempt in 1..WRITE_ATTEMPTS {
         match try_write(aws, change, &budget).await {
@@ -136,7 +136,7 @@ impl Budget {
     }
 }
 
-async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> Called<()> {
+async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> CallResult<()> {
     let to_read = budget.part(aws.now(), 2);
     let to_write = || budget.part(aws.now(), 1).retry_config(RetryConfig::disabled());
     match &change.place {
@@ -165,7 +165,7 @@ async fn try_write(aws: &Aws, change: &WeightChange, budget: &Budget) -> Called<
 
 /// The actions with other weights in the one that forwards. None: they are so already. Refused where they are not what
 /// was decided on.
-fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> Called<Option<Vec<Action>>> {
+fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -> CallResult<Option<Vec<Action>>> {
     let mut is_found = false;
     let mut written = Vec::new();
     for action in actions {
@@ -193,7 +193,7 @@ fn changed(operation: &'static str, actions: &[Action], change: &WeightChange) -
 
 /// An action as it was read, in the form in which it can be written: a client secret is never read, and stays. Refused
 /// where its type is newer than this code: what it says was not read, and would be lost.
-fn kept(operation: &'static str, action: &Action) -> Called<Action> {
+fn kept(operation: &'static str, action: &Action) -> CallResult<Action> {
     let kind = required(operation, "Type", action.r#type())?;
     if !ActionTypeEnum::values().contains(&kind.as_str()) {
         return Err(refused(
@@ -208,12 +208,12 @@ fn kept(operation: &'static str, action: &Action) -> Called<Action> {
     Ok(action)
 }
 
-fn weighted(operation: &'static str, action: &Action, change: &WeightChange) -> Called<Action> {
+fn weighted(operation: &'static str, action: &Action, change: &WeightChange) -> CallResult<Action> {
     let tuple = |(arn, weight): (&TargetGroupArn, &u32)| {
         let weight = i32::try_from(*weight).map_err(|_large| refused(operation, format!("{weight} is no weight")))?;
         Ok(TargetGroupTuple::builder().target_group_arn(arn.as_str()).weight(weight).build())
     };
-    let target_groups = change.weights.iter().map(tuple).collect::<Called<Vec<_>>>()?;
+    let target_groups = change.weights.iter().map(tuple).collect::<CallResult<Vec<_>>>()?;
     let stickiness = match change.stickiness {
         Some(duration) => {
             let seconds = i32::try_from(duration.as_secs());

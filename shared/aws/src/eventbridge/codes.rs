@@ -1,17 +1,17 @@
 //! What EventBridge says besides yes. Nothing is lost by any of it: the outbox keeps what was not put.
 
-use driftless_reconciler::ports::{Bus as _, CallErrorKind, Called};
+use driftless_reconciler::ports::{Bus as _, CallErrorKind, CallResult};
 
 use super::PUT;
 use super::tests::event;
 use crate::aws::Aws;
 use crate::canned::Canned;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::Error;
 use crate::wire::{EVERYWHERE, Line, Wire, call, meets};
 
-async fn ask(aws: &Aws, _: &str) -> Called<String> {
+async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
     aws.put(&[event(0)]).await.map(|refused| format!("{} were not taken", refused.len()))
 }
 
@@ -28,12 +28,12 @@ async fn the_call_tells_what_any_service_can_say() {
 async fn the_call_tells_what_eventbridge_says_in_words_of_its_own() {
     let lines = [
         (Error(500, "InternalException", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "UnrecognizedClientException", "who"), Fails(CallErrorKind::Denied), Look),
+        (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "UnrecognizedClientException", "who"), Fails(CallErrorKind::Denied), NextPass),
         // The bus is our own installation: never "gone, so all is well".
-        (Error(400, "ResourceNotFoundException", "no such bus"), Fails(CallErrorKind::Refused), Look),
-        (Error(400, "ValidationException", "because"), Fails(CallErrorKind::Refused), Look),
-        (Error(413, "RequestEntityTooLarge", "because"), Fails(CallErrorKind::Refused), Look),
+        (Error(400, "ResourceNotFoundException", "no such bus"), Fails(CallErrorKind::Refused), NextPass),
+        (Error(400, "ValidationException", "because"), Fails(CallErrorKind::Refused), NextPass),
+        (Error(413, "RequestEntityTooLarge", "because"), Fails(CallErrorKind::Refused), NextPass),
     ];
     met(&lines).await;
 }

@@ -1,14 +1,14 @@
 //! What SQS says besides yes. A message that could not be sent comes again with what led to it.
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
-use driftless_reconciler::ports::{CallErrorKind, Called, Wakes as _};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, RequestQueue as _};
 use jiff::SignedDuration;
 
-use super::tests::{sender, wake};
+use super::tests::{request, sender};
 use super::{SEND, SEND_BATCH, entry_error};
 use crate::aws::Aws;
 use crate::canned::Canned;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::{Else, Error};
 use crate::wire::{EVERYWHERE, Line, Wire, call, meets};
@@ -22,8 +22,8 @@ const KEY_DENIED: [&str; 6] = [
     "KMS.OptInRequired",
 ];
 
-async fn ask(aws: &Aws, _: &str) -> Called<String> {
-    aws.send(&wake("app"), SignedDuration::ZERO).await.map(|()| "sent".to_owned())
+async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
+    aws.send(&request("app"), SignedDuration::ZERO).await.map(|()| "sent".to_owned())
 }
 
 async fn met(lines: &[Line]) {
@@ -39,23 +39,27 @@ async fn the_call_tells_what_any_service_can_say() {
 async fn the_call_tells_what_sqs_says_in_words_of_its_own() {
     let lines = [
         (Error(400, "RequestThrottled", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
-        (Error(403, "AccessDenied", "no access to the queue"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), Look),
-        (Error(403, "InvalidSecurity", "no"), Fails(CallErrorKind::Denied), Look),
+        (Error(403, "AccessDenied", "no access to the queue"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(403, "InvalidSecurity", "no"), Fails(CallErrorKind::Denied), NextPass),
         // The queue is our own installation: never "gone, so all is well".
-        (Error(400, "AWS.SimpleQueueService.NonExistentQueue", "no such queue"), Fails(CallErrorKind::Refused), Look),
-        (Error(400, "AWS.SimpleQueueService.UnsupportedOperation", "no"), Fails(CallErrorKind::Unsupported), Look),
-        (Error(400, "InvalidMessageContents", "no"), Fails(CallErrorKind::Refused), Look),
-        (Error(404, "InvalidAddress", "no"), Fails(CallErrorKind::Refused), Look),
-        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look),
+        (
+            Error(400, "AWS.SimpleQueueService.NonExistentQueue", "no such queue"),
+            Fails(CallErrorKind::Refused),
+            NextPass,
+        ),
+        (Error(400, "AWS.SimpleQueueService.UnsupportedOperation", "no"), Fails(CallErrorKind::Unsupported), NextPass),
+        (Error(400, "InvalidMessageContents", "no"), Fails(CallErrorKind::Refused), NextPass),
+        (Error(404, "InvalidAddress", "no"), Fails(CallErrorKind::Refused), NextPass),
+        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass),
     ];
     met(&lines).await;
 }
 
 #[tokio::test]
 async fn a_key_that_does_not_let_us_is_a_denial_and_one_that_is_busy_is_not() {
-    met(&KEY_DENIED.map(|code| (Error(400, code, "the key"), Fails(CallErrorKind::Denied), Look))).await;
-    met(&[(Error(400, "KMS.ThrottlingException", "slower"), Fails(CallErrorKind::Throttled), Look)]).await;
+    met(&KEY_DENIED.map(|code| (Error(400, code, "the key"), Fails(CallErrorKind::Denied), NextPass))).await;
+    met(&[(Error(400, "KMS.ThrottlingException", "slower"), Fails(CallErrorKind::Throttled), NextPass)]).await;
 }
 
 #[test]
@@ -82,7 +86,7 @@ async fn a_message_that_the_answer_does_not_name_was_not_sent() {
     let strange = r#"{"Id":"no number","SenderFault":false,"Code":"InternalError","Message":"oops"}"#;
     let canned =
         Canned::default().on("SendMessageBatch", 200, format!(r#"{{"Successful":[{sent}],"Failed":[{strange}]}}"#));
-    let results = sender(&canned).send_all(&[wake("a"), wake("b"), wake("c")]).await;
+    let results = sender(&canned).send_all(&[request("a"), request("b"), request("c")]).await;
     let kinds: Vec<_> =
         results.iter().map(|result| result.as_ref().err().map(|error| (error.operation, error.kind))).collect();
     let unreadable = Some((SEND_BATCH, CallErrorKind::Unreadable));

@@ -11,7 +11,7 @@ use crate::ids::{ImageId, InstanceId};
 use crate::image::{Image, ImageCheck, ImageProblem, ImageState, ImageVerdict};
 use crate::policy::{ImageSourcePolicy, Policy};
 use crate::record::Release;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 type CheckAnswer = Answer<ImageProblem>;
 
@@ -22,7 +22,7 @@ pub(super) struct Applicant<'q> {
     release: &'q Release,
     pub(super) image: &'q Image,
     /// Its build, by its tag or by its announcement.
-    pub(super) build: Option<ForeignText>,
+    pub(super) build: Option<UntrustedText>,
     is_announced: bool,
     /// The release's own image.
     own: Option<&'q Image>,
@@ -92,7 +92,7 @@ pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) ->
 fn is_for_this_fleet(applicant: &Applicant<'_>) -> CheckAnswer {
     let Applicant { draft, image, .. } = applicant;
     let is_tagged =
-        image.is_own && image.image_for.as_ref().map(ForeignText::as_str) == Some(draft.input().fleet.as_str());
+        image.is_own && image.image_for.as_ref().map(UntrustedText::as_str) == Some(draft.input().fleet.as_str());
     (!is_tagged && !applicant.is_announced).then_some(ImageProblem::NotNamed).into()
 }
 

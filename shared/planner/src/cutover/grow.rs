@@ -118,7 +118,7 @@ pub(crate) fn verify(
     let since = healthy_since.unwrap_or(sight.now);
     let proven_at = since + sight.new.warm_up;
     if sight.now < proven_at {
-        draft.look_again(proven_at);
+        draft.requeue(proven_at);
         return Step::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
     }
     approve_or_shift(cutover, &format!("{serving} instances have served for {:#}", sight.new.warm_up))

@@ -89,7 +89,7 @@ fn watch(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: 
     }
     let until = alarms::step_ends_at(sight, cutover, since);
     if sight.now < until && !cutover.is_expedited {
-        draft.look_again(until);
+        draft.requeue(until);
         return Step::Stay(CutoverPhase::Shifting(shifting));
     }
     let next = if cutover.is_expedited { cutover.last_step() } else { shifting.step + 1 };
@@ -185,7 +185,7 @@ fn disturbed(draft: &mut Draft<'_>, sight: &Sight<'_>, shifting: &mut Shifting, 
     if sight.now >= since + DISTURBED_MAX {
         return Moved::Lost(format!("{change}, and it stays so"));
     }
-    draft.look_again(since + DISTURBED_MAX);
+    draft.requeue(since + DISTURBED_MAX);
     draft.is_in(Condition::TrafficChanged, change.to_string());
     Moved::Waits(Waiting::TrafficChangedByOthers { change })
 }
@@ -222,7 +222,7 @@ fn shared(
     }
     let since = *shifting.effective_since.get_or_insert(sight.now);
     if sight.now < since + sight.new.warm_up {
-        draft.look_again(since + sight.new.warm_up);
+        draft.requeue(since + sight.new.warm_up);
         return Moved::NotYet;
     }
     draft.act(Action::Detach {
@@ -270,7 +270,7 @@ pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, 
         return Step::Wait(CutoverPhase::Baking { until }, waiting);
     }
     if sight.now < until {
-        draft.look_again(until);
+        draft.requeue(until);
         return Step::Stay(CutoverPhase::Baking { until });
     }
     if let Some(release) = cutover.release(sight.now) {
@@ -296,7 +296,7 @@ pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cuto
         return Step::Wait(CutoverPhase::Warm { until }, waiting);
     }
     if sight.now < until {
-        draft.look_again(until);
+        draft.requeue(until);
         return Step::Stay(CutoverPhase::Warm { until });
     }
     Step::To(CutoverPhase::Retiring, "nobody wants the old color back".to_owned())

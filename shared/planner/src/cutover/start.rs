@@ -9,7 +9,7 @@ use crate::cutover::{Sight, Step, abort, alarms, question};
 use crate::draft::Draft;
 use crate::fleet::{Color, Layout};
 use crate::guards::{may_not_begin, when_closed};
-use crate::limits::{LOOK_MAX, LOOK_MIN};
+use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::{Condition, News, reason};
 use crate::observation::Group;
 use crate::observed;
@@ -116,7 +116,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
     }
     if let Some(waiting) = may_not_begin(&question(draft, standing, cutover)) {
         if matches!(waiting, Waiting::NoTurn { .. }) {
-            draft.look_again(sight.now + LOOK_MAX);
+            draft.requeue(sight.now + RECHECK_MAX);
         }
         return Step::Wait(stay, waiting);
     }
@@ -124,7 +124,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
         return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
     }
     draft.act(Action::TakeTurn);
-    draft.look_again(sight.now + LOOK_MIN);
+    draft.requeue(sight.now + RECHECK_MIN);
     Step::Stay(stay)
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
 pub(crate) fn give_turn(draft: &mut Draft<'_>) {
     if draft.input().seen.account.turns.contains_key(draft.input().fleet) {
         draft.act(Action::GiveTurn);
-        draft.look_again(draft.input().now + LOOK_MIN);
+        draft.requeue(draft.input().now + RECHECK_MIN);
     }
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &
         return Step::To(CutoverPhase::Queued, waiting.to_string());
     }
     let Some(hook_timeout) = hook_timeout_if_read(sight, cutover) else {
-        draft.look_again(sight.now + LOOK_MIN);
+        draft.requeue(sight.now + RECHECK_MIN);
         return Step::Stay(CutoverPhase::Preflight);
     };
     draft.change_cutover(|cutover| cutover.hook_timeout = hook_timeout);

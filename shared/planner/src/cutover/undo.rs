@@ -13,7 +13,7 @@ use crate::ids::TargetGroupArn;
 use crate::ledger;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::{TrafficChange, Waiting};
 
 /// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
@@ -26,7 +26,7 @@ pub(crate) fn abort(
     sight: &Sight<'_>,
     cutover: &Cutover,
     outcome: CutoverOutcome,
-    why: &ForeignText,
+    why: &UntrustedText,
 ) -> Step {
     let stay = CutoverPhase::Aborting { outcome, why: why.clone() };
     if let Some(change) = has_traffic_already(sight, cutover) {
@@ -106,7 +106,7 @@ pub(crate) fn roll_back(
     draft: &mut Draft<'_>,
     sight: &Sight<'_>,
     cutover: &Cutover,
-    why: &ForeignText,
+    why: &UntrustedText,
     back_since: Option<Timestamp>,
 ) -> Step {
     let stay = |back_since| CutoverPhase::RollingBack { why: why.clone(), back_since };
@@ -135,7 +135,7 @@ pub(crate) fn roll_back(
             draft.traffic_is_back(cutover.old, &cutover.rollback_to);
             let since = back_since.unwrap_or(sight.now);
             if matches!(cutover.route, Route::Shared { .. }) && sight.now < since + DESCRIBES_TRAIL {
-                draft.look_again(since + DESCRIBES_TRAIL);
+                draft.requeue(since + DESCRIBES_TRAIL);
                 return Step::Stay(stay(Some(since)));
             }
             match let_go(draft, sight, cutover) {

@@ -118,7 +118,7 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
             );
             if !is_common {
                 let next = draft.input().now + COMMON_CAUSE_WITHIN;
-                draft.look_again(next);
+                draft.requeue(next);
             }
             draft.is_in(Condition::RuleBreakerOpen { rule: rule.clone() }, detail);
         }

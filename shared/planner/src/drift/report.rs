@@ -34,7 +34,7 @@ pub(super) fn weigh(
             continue;
         }
         if findings.unread.contains(&report.rule) {
-            draft.look_again(now + UNREAD_RECHECK);
+            draft.requeue(now + UNREAD_RECHECK);
             continue;
         }
         let finding = findings.drifted.get(&report.instance).and_then(|drift| drift.rules.get(&report.rule));
@@ -55,7 +55,7 @@ pub(super) fn weigh(
         if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
             draft.consume(fact.key());
         } else {
-            draft.look_again(now + CONFIRMATION_RECHECK);
+            draft.requeue(now + CONFIRMATION_RECHECK);
             if report.verdict != Verdict::NonCompliant
                 && let Some(drift) = findings.drifted.get_mut(&report.instance)
             {

@@ -15,7 +15,7 @@ use crate::reading::Read;
 use crate::record::{DriftReason, LAUNCH_BY_DESIRED_FOR, Phase, Replacement, StopReason, Stopped};
 use crate::replacement::{back_off_until, serves_nobody, serving_after};
 use crate::template::TemplateReference;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::{GroupProblem, Waiting};
 
 /// A drifted instance in its live group, under a valid policy.
@@ -221,7 +221,7 @@ pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
     (!is_asked).then_some(Waiting::HooksUnread).into()
 }
 
-fn lifecycle_word(member: &Member) -> ForeignText {
+fn lifecycle_word(member: &Member) -> UntrustedText {
     match &member.lifecycle {
         Lifecycle::Pending => "pending".into(),
         Lifecycle::InService => "in service".into(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::answer::Verdict;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The name of a check of an image.
 #[derive(
@@ -40,7 +40,7 @@ pub enum ImageProblem {
     #[error("the release's own image is unknown, so that they cannot be compared")]
     ReleaseUnknown,
     #[error("vetoed by {by}")]
-    Vetoed { by: ForeignText },
+    Vetoed { by: UntrustedText },
     #[error("it is a backup: backups inherit the tags of what they are made of")]
     Backup,
     #[error("it is a copy of one of the fleet's own instances")]
@@ -48,15 +48,15 @@ pub enum ImageProblem {
     #[error("it is not available yet")]
     Pending,
     #[error("it is {state}")]
-    Unavailable { state: ForeignText },
+    Unavailable { state: UntrustedText },
     #[error("its architecture is {architecture}, and the release's is {released}")]
-    OtherArchitecture { architecture: ForeignText, released: ForeignText },
+    OtherArchitecture { architecture: UntrustedText, released: UntrustedText },
     #[error("driftless:image-source is event: only image.published starts a cutover, a tag proposes")]
     NotAnnounced,
     #[error("{why}")]
     HeldBack {
         /// What came of the earlier try.
-        why: ForeignText,
+        why: UntrustedText,
         /// When it is tried again by itself. None: when a person says so.
         until: Option<Timestamp>,
     },

@@ -6,7 +6,7 @@ use super::{does_not_fit, strike};
 use crate::action::{Action, Direction, WeightChange};
 use crate::draft::Draft;
 use crate::ids::GroupName;
-use crate::limits::LOOK_MIN;
+use crate::limits::RECHECK_MIN;
 use crate::observation::Group;
 use crate::record::{FleetBounds, LedgerEntry, Setting};
 use crate::template::{TemplateReference, TemplateVersion};
@@ -122,7 +122,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     }
     let is_done = held(draft, &group.name).iter().all(|entry| is_lent(entry, group));
     if !is_done {
-        draft.look_again(draft.input().now + LOOK_MIN);
+        draft.requeue(draft.input().now + RECHECK_MIN);
     }
     is_done
 }
@@ -184,7 +184,7 @@ fn strike_for_others(draft: &mut Draft<'_>, entry: &LedgerEntry, what: &str) {
 pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     if draft.bounds(&group.name) {
         // What this very look still holds is there at the next one.
-        draft.look_again(draft.input().now + LOOK_MIN);
+        draft.requeue(draft.input().now + RECHECK_MIN);
         return false;
     }
     for entry in held(draft, &group.name) {

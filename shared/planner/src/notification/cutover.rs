@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::lines::{Wording, in_seconds};
 use crate::ids::ImageId;
 use crate::record::{Candidate, CandidateReason, CutoverOutcome, Release};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// A cutover begins.
 pub(super) fn started(
@@ -28,7 +28,7 @@ pub(super) fn started(
 }
 
 /// Traffic goes back.
-pub(super) fn rolling_back(candidate: &Candidate, why: &ForeignText) -> Wording {
+pub(super) fn rolling_back(candidate: &Candidate, why: &UntrustedText) -> Wording {
     Wording {
         what: format!("rolling back from {}", candidate.image),
         why: why.to_string(),
@@ -41,7 +41,7 @@ pub(super) fn rolling_back(candidate: &Candidate, why: &ForeignText) -> Wording 
 pub(super) fn ended(
     candidate: &Candidate,
     outcome: CutoverOutcome,
-    why: &ForeignText,
+    why: &UntrustedText,
     took: SignedDuration,
 ) -> Wording {
     let next = match outcome {
@@ -62,16 +62,16 @@ pub(super) fn ended(
 }
 
 /// An image is vetoed.
-pub(super) fn vetoed(image: &ImageId, by: &ForeignText, evidence: &[ForeignText]) -> Wording {
+pub(super) fn vetoed(image: &ImageId, by: &UntrustedText, evidence: &[UntrustedText]) -> Wording {
     Wording {
         what: format!("{image} is vetoed"),
-        why: format!("by {by}: {}", evidence.iter().map(ForeignText::as_str).collect::<Vec<_>>().join("; ")),
+        why: format!("by {by}: {}", evidence.iter().map(UntrustedText::as_str).collect::<Vec<_>>().join("; ")),
         next: format!("{image} takes no traffic in this fleet until the veto is lifted."),
     }
 }
 
 /// A command is answered.
-pub(super) fn answered(actor: &ForeignText, command: &str, is_done: bool, answer: &ForeignText) -> Wording {
+pub(super) fn answered(actor: &UntrustedText, command: &str, is_done: bool, answer: &UntrustedText) -> Wording {
     Wording {
         what: format!("{command}: {}", if is_done { "done" } else { "not done" }),
         why: answer.to_string(),

@@ -86,13 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_louder_or_about_another_state_is_not_hidden_in_a_storm() {
+    fn what_is_louder_or_about_another_state_is_not_hidden_in_a_burst() {
         let quiet = (0..FOLD_ABOVE).map(|number| cancelled(number, CancelReason::Cleared));
         let loud = cancelled(99, CancelReason::Failed("x".into()));
         assert_eq!(fold(quiet.chain([loud]).collect()).len(), FOLD_ABOVE + 1);
         let other = News::Entered { condition: Condition::BreakerOpen, detail: "x".into() };
-        let storm = (0..=FOLD_ABOVE).map(drains);
-        assert_eq!(counts(storm.chain([other]).collect()), [("entered", 6), ("entered", 1)]);
+        let burst = (0..=FOLD_ABOVE).map(drains);
+        assert_eq!(counts(burst.chain([other]).collect()), [("entered", 6), ("entered", 1)]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::record::{
     Tally, WouldCutOver,
 };
 use crate::template::TemplateVersion;
-use crate::text::{ForeignText, LENGTH_MAX};
+use crate::text::{LENGTH_MAX, UntrustedText};
 
 /// The schema of the body for machines.
 pub fn schema() -> Schema {
@@ -78,7 +78,7 @@ macro_rules! texts {
 texts! {
     AlarmName, "alarm": {"description": "A CloudWatch alarm, by its name."};
     FleetName, "fleet": {"description": "A fleet, by its name.", "pattern": "^[a-z0-9-]{1,40}$"};
-    ForeignText, "foreign": {
+    UntrustedText, "foreign": {
         "description": "Words that came from outside: data, never markup. One line, without control characters.",
         "maxLength": LENGTH_MAX
     };
@@ -147,7 +147,7 @@ struct ReleaseForm {
     template: TemplateVersion,
     since: Timestamp,
     /// Its build, where it has one.
-    build: Option<ForeignText>,
+    build: Option<UntrustedText>,
 }
 
 /// Why an instance counts as drifted.
@@ -172,7 +172,7 @@ enum DriftReasonForm {
     /// An alarm that names it rings.
     Alarm(AlarmName),
     /// A person said so.
-    Operator { actor: ForeignText },
+    Operator { actor: UntrustedText },
 }
 
 /// An attempt that failed.
@@ -182,7 +182,7 @@ enum DriftReasonForm {
 struct FailureForm {
     at: Timestamp,
     /// Why, in AWS's own words where it said something.
-    why: ForeignText,
+    why: UntrustedText,
 }
 
 /// Why a surge was given up.
@@ -199,13 +199,13 @@ enum CancelReasonForm {
     /// Many fleets drifted at once under this rule.
     RuleBreakerOpen(RuleName),
     /// AWS has no room for the successor, in its own words.
-    NoCapacity(ForeignText),
+    NoCapacity(UntrustedText),
     /// The successor drifted for the same reason.
     BornDrifted { successor: InstanceId },
     /// Somebody protects the drifted one.
     Protected {
         /// By what, in words.
-        by: ForeignText,
+        by: UntrustedText,
     },
     /// The window closed before the drifted one, which was to go first, was terminated.
     WindowClosed,
@@ -216,7 +216,7 @@ enum CancelReasonForm {
         floor: u32,
     },
     /// The attempt failed.
-    Failed(ForeignText),
+    Failed(UntrustedText),
 }
 
 /// Why a replacement was given up for good.
@@ -253,7 +253,7 @@ struct CandidateForm {
     /// The version whose content it gets, apart from the image.
     base: TemplateVersion,
     /// Its build, where it has one.
-    build: Option<ForeignText>,
+    build: Option<UntrustedText>,
     /// What makes it a candidate.
     why: CandidateReason,
 }
@@ -271,9 +271,9 @@ enum CandidateReasonForm {
         differs_in: Vec<String>,
     },
     /// A person wants the release on fresh instances.
-    Redeploy { actor: ForeignText },
+    Redeploy { actor: UntrustedText },
     /// A person wants an earlier release back.
-    Rollback { actor: ForeignText },
+    Rollback { actor: UntrustedText },
 }
 
 /// How a cutover ended.
@@ -314,7 +314,7 @@ struct ObservedForm {
 #[serde(remote = "Tally")]
 #[schemars(rename = "tally")]
 struct TallyForm {
-    what: ForeignText,
+    what: UntrustedText,
     #[schemars(range(min = 1))]
     count: u32,
 }
@@ -326,7 +326,7 @@ struct TallyForm {
 struct WouldCutOverForm {
     image: ImageId,
     /// What makes it a candidate.
-    why: ForeignText,
+    why: UntrustedText,
     /// What it would have waited for at first. Null: nothing that shows before its preflight.
-    waits: Option<ForeignText>,
+    waits: Option<UntrustedText>,
 }

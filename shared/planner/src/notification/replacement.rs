@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::lines::{Wording, in_seconds};
 use crate::ids::{GroupName, ImageId, InstanceId, Zone};
 use crate::record::{CancelReason, DriftReason, Failure, StopReason};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// The successor comes first.
 pub(super) fn started(
@@ -38,7 +38,7 @@ pub(super) fn goes_first(instance: &InstanceId, group: &GroupName, why: String) 
 }
 
 /// Why it is replaced, with what Config remarked.
-pub(super) fn cause(drift: &[DriftReason], remarks: &[ForeignText]) -> String {
+pub(super) fn cause(drift: &[DriftReason], remarks: &[UntrustedText]) -> String {
     remarks.iter().fold(listed(drift), |text, remark| format!("{text} ({:?})", remark.as_str()))
 }
 
@@ -66,7 +66,7 @@ pub(super) fn replaced(
 }
 
 /// A surplus stays.
-pub(super) fn surplus_kept(instance: &InstanceId, why: &ForeignText) -> Wording {
+pub(super) fn surplus_kept(instance: &InstanceId, why: &UntrustedText) -> Wording {
     Wording {
         what: format!("kept the surplus instance {instance}"),
         why: why.to_string(),

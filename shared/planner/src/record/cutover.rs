@@ -14,7 +14,7 @@ use crate::record::history::{Change, DRIFTLESS, History};
 use crate::record::transitions::{self, CutoverStep, Step};
 use crate::record::{PastCutover, Release};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// A cutover under way.
@@ -41,9 +41,9 @@ pub struct Cutover {
     /// Since when a freeze, `observe` or a pause holds it: its clocks stand.
     held_since: Option<Timestamp>,
     /// Who paused it, if someone did.
-    paused: Option<ForeignText>,
+    paused: Option<UntrustedText>,
     /// Who approved it, if someone did.
-    pub approved: Option<ForeignText>,
+    pub approved: Option<UntrustedText>,
     /// Whether the remaining waits are skipped: a person promoted it, or it is a rollback after the old color was let go.
     pub is_expedited: bool,
     pub started_at: Timestamp,
@@ -58,7 +58,7 @@ pub struct Cutover {
     /// Instances of the new color that were launched for it, so that those which vanish are counted.
     pub launched: BTreeSet<InstanceId>,
     /// What spoke against the new release.
-    pub evidence: Vec<ForeignText>,
+    pub evidence: Vec<UntrustedText>,
     /// What it waits for, as it was last journaled.
     pub waits: Option<Waiting>,
     /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
@@ -105,7 +105,7 @@ pub struct Candidate {
     /// The launch template version whose content it gets, apart from the image.
     pub base: TemplateVersion,
     /// Its build, where it has one.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
     /// What makes it a candidate.
     pub why: CandidateReason,
 }
@@ -122,9 +122,9 @@ pub enum CandidateReason {
         differs_in: Vec<String>,
     },
     /// A person wants the release again, on fresh instances.
-    Redeploy { actor: ForeignText },
+    Redeploy { actor: UntrustedText },
     /// A person wants an earlier release back, after its color was let go.
-    Rollback { actor: ForeignText },
+    Rollback { actor: UntrustedText },
 }
 
 /// Where a cutover is.
@@ -170,16 +170,16 @@ pub enum CutoverPhase {
     Aborting {
         /// How it will have ended.
         outcome: CutoverOutcome,
-        why: ForeignText,
+        why: UntrustedText,
     },
     /// Traffic moves back, and then it is undone.
     RollingBack {
-        why: ForeignText,
+        why: UntrustedText,
         /// Since when all traffic is back. None: not yet.
         back_since: Option<Timestamp>,
     },
     /// Only a person can say how it goes on. Traffic stays where it is.
-    NeedsOperator { why: ForeignText },
+    NeedsOperator { why: UntrustedText },
 }
 
 /// The movement of traffic.
@@ -284,7 +284,7 @@ pub struct Clocks {
 
 impl Cutover {
     /// Begins: it waits for its turn.
-    pub(crate) fn begin(begun: Begun, why: impl Into<ForeignText>, history: &mut History) -> Self {
+    pub(crate) fn begin(begun: Begun, why: impl Into<UntrustedText>, history: &mut History) -> Self {
         step(None, Step::Enters(CutoverPhaseKind::Queued), why, history);
         let Begun { id, candidate, old, old_group, new_group, route, rollback_to, bounds, size, policy } = begun;
         let now = history.at();
@@ -321,7 +321,7 @@ impl Cutover {
         &mut self,
         to: CutoverPhase,
         deadline: Timestamp,
-        why: impl Into<ForeignText>,
+        why: impl Into<UntrustedText>,
         history: &mut History,
     ) {
         let from = self.phase.kind();
@@ -336,7 +336,7 @@ impl Cutover {
     }
 
     /// Waits for its turn with another candidate. It waits as long as it did.
-    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<ForeignText>, history: &mut History) {
+    pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>, history: &mut History) {
         step(Some(self.phase.kind()), Step::Enters(CutoverPhaseKind::Queued), why, history);
         self.candidate = candidate;
     }
@@ -405,7 +405,7 @@ impl Cutover {
     }
 
     /// A person wants it to stand still.
-    pub(crate) fn pause(&mut self, actor: ForeignText) {
+    pub(crate) fn pause(&mut self, actor: UntrustedText) {
         self.paused = Some(actor);
     }
 
@@ -435,7 +435,7 @@ impl Cutover {
     }
 
     /// Who paused it, if someone did.
-    pub const fn paused(&self) -> Option<&ForeignText> {
+    pub const fn paused(&self) -> Option<&UntrustedText> {
         self.paused.as_ref()
     }
 
@@ -516,7 +516,7 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 /// Takes a step of the machine: it is in the history from here on.
-fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<ForeignText>, history: &mut History) {
+fn step(from: Option<CutoverPhaseKind>, to: CutoverStep, why: impl Into<UntrustedText>, history: &mut History) {
     debug_assert!(transitions::allows(transitions::CUTOVER, from, to), "no cutover goes from {from:?} to {to}");
     history.write(DRIFTLESS, Change::Cutover { from, to }, why);
 }

@@ -13,7 +13,7 @@ use crate::observation::{Finding, Machine};
 use crate::record::transitions::{CutoverStep, ReplacementStep};
 use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// Who brought about what no person did.
 pub const DRIFTLESS: &str = "driftless";
@@ -26,7 +26,7 @@ pub struct HistoryEntry {
     /// Who or what brought it about.
     pub actor: String,
     pub change: Change,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// What changed.
@@ -133,7 +133,7 @@ struct Row {
     instance: Option<InstanceId>,
     from: String,
     to: String,
-    why: ForeignText,
+    why: UntrustedText,
     actor: String,
     evidence: Option<Box<Evidence>>,
 }
@@ -172,7 +172,7 @@ impl History {
         self.entries
     }
 
-    pub(super) fn write(&mut self, actor: &str, change: Change, why: impl Into<ForeignText>) {
+    pub(super) fn write(&mut self, actor: &str, change: Change, why: impl Into<UntrustedText>) {
         self.entries.push(HistoryEntry { at: self.at, actor: actor.to_owned(), change, why: why.into() });
     }
 
@@ -182,39 +182,39 @@ impl History {
         self.write(DRIFTLESS, change, "kept before the instance goes");
     }
 
-    pub(crate) fn surplus_kept(&mut self, instance: &InstanceId, why: impl Into<ForeignText>) {
+    pub(crate) fn surplus_kept(&mut self, instance: &InstanceId, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::SurplusKept { instance: instance.clone() }, why);
     }
 
-    pub(crate) fn quarantine(&mut self, instance: &InstanceId, is_kept: bool, why: impl Into<ForeignText>) {
+    pub(crate) fn quarantine(&mut self, instance: &InstanceId, is_kept: bool, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::Quarantine { instance: instance.clone(), is_kept }, why);
     }
 
-    pub(crate) fn finding(&mut self, instance: &InstanceId, why: impl Into<ForeignText>) {
+    pub(crate) fn finding(&mut self, instance: &InstanceId, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::Finding { instance: instance.clone() }, why);
     }
 
-    pub(crate) fn cutover_waits(&mut self, phase: CutoverPhaseKind, why: impl Into<ForeignText>) {
+    pub(crate) fn cutover_waits(&mut self, phase: CutoverPhaseKind, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::CutoverWaits { phase }, why);
     }
 
-    pub(crate) fn condition(&mut self, key: &str, is_over: bool, why: impl Into<ForeignText>) {
+    pub(crate) fn condition(&mut self, key: &str, is_over: bool, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::Condition { key: key.to_owned(), is_over }, why);
     }
 
-    pub(crate) fn rule_breaker(&mut self, is_open: bool, why: impl Into<ForeignText>) {
+    pub(crate) fn rule_breaker(&mut self, is_open: bool, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::RuleBreaker { is_open }, why);
     }
 
-    pub(crate) fn command(&mut self, actor: &str, command: String, is_done: bool, why: impl Into<ForeignText>) {
+    pub(crate) fn command(&mut self, actor: &str, command: String, is_done: bool, why: impl Into<UntrustedText>) {
         self.write(actor, Change::Command { command, is_done }, why);
     }
 
-    pub(crate) fn setting(&mut self, setting: String, instance: Option<&InstanceId>, why: impl Into<ForeignText>) {
+    pub(crate) fn setting(&mut self, setting: String, instance: Option<&InstanceId>, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::Setting { setting, instance: instance.cloned() }, why);
     }
 
-    pub(crate) fn image(&mut self, image: &ImageId, change: ImageChange, why: impl Into<ForeignText>) {
+    pub(crate) fn image(&mut self, image: &ImageId, change: ImageChange, why: impl Into<UntrustedText>) {
         self.write(DRIFTLESS, Change::Image { image: image.clone(), change }, why);
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
 use crate::record::{Candidate, CandidateReason, CutoverOutcome, Release};
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// A cutover that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct PastCutover {
     pub started_at: Timestamp,
     pub ended_at: Timestamp,
     pub outcome: CutoverOutcome,
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// What is known of images and candidates: why one is taken and another one is not.
@@ -39,7 +39,7 @@ pub struct Memory {
     /// What a person asked for and has not begun yet.
     pub requested: Option<CandidateReason>,
     /// Why each image that asked for it is no candidate, as it was last said.
-    pub refused: BTreeMap<ImageId, ForeignText>,
+    pub refused: BTreeMap<ImageId, UntrustedText>,
 }
 
 /// How many good releases are remembered: enough to go back twice over a bad week.
@@ -57,16 +57,16 @@ pub const VETOES_MAX: usize = 50;
 pub struct Veto {
     pub at: Timestamp,
     /// Who: a person, or Driftless itself.
-    pub by: ForeignText,
+    pub by: UntrustedText,
     /// What speaks against it.
-    pub evidence: Vec<ForeignText>,
+    pub evidence: Vec<UntrustedText>,
 }
 
 /// Why a candidate is not tried again for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldBack {
-    pub why: ForeignText,
+    pub why: UntrustedText,
     /// When it is tried again by itself. None: only when a person says so.
     pub until: Option<Timestamp>,
     /// How often it was tried.
@@ -79,7 +79,7 @@ pub struct HeldBack {
 pub struct Published {
     pub at: Timestamp,
     /// Its build, where the announcement says so.
-    pub build: Option<ForeignText>,
+    pub build: Option<UntrustedText>,
 }
 
 impl Memory {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ImageId;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// Reasons that are told apart. A fleet has a handful of rules; what comes beyond is counted as [`OTHER_REASONS`].
 pub const REASONS_MAX: usize = 8;
@@ -34,7 +34,7 @@ pub struct Observed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
-    pub what: ForeignText,
+    pub what: UntrustedText,
     pub count: u32,
 }
 
@@ -44,9 +44,9 @@ pub struct Tally {
 pub struct WouldCutOver {
     pub image: ImageId,
     /// What makes it a candidate.
-    pub why: ForeignText,
+    pub why: UntrustedText,
     /// What it would have waited for at first. None: nothing that shows before its preflight.
-    pub waits: Option<ForeignText>,
+    pub waits: Option<UntrustedText>,
 }
 
 impl Observed {

@@ -12,7 +12,7 @@ use crate::policy::{Policy, ReplaceBy};
 use crate::record::history::{Change, DRIFTLESS, History};
 use crate::record::transitions::{self, ReplacementEnd, ReplacementStep, Step};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
 /// A drifted instance and what is being done about it.
@@ -55,7 +55,7 @@ pub enum DriftReason {
     /// An alarm of the fleet's list that names this instance, and no other, rings.
     Alarm(AlarmName),
     /// A person said so.
-    Operator { actor: ForeignText },
+    Operator { actor: UntrustedText },
 }
 
 impl DriftReason {
@@ -235,13 +235,13 @@ pub enum CancelReason {
     /// Many fleets drifted at once under this rule: it is the rule's doing.
     RuleBreakerOpen(RuleName),
     /// AWS has no room for the successor, in its own words.
-    NoCapacity(ForeignText),
+    NoCapacity(UntrustedText),
     /// The successor drifts for the same reason as what it was to replace.
     BornDrifted { successor: InstanceId },
     /// Someone protects the drifted instance by now.
     Protected {
         /// By what, in words.
-        by: ForeignText,
+        by: UntrustedText,
     },
     /// The window closed before the drifted instance, which was to go first, was terminated.
     WindowClosed,
@@ -252,7 +252,7 @@ pub enum CancelReason {
         floor: u32,
     },
     /// The attempt failed: the successor did not prove itself, or AWS did not do what was asked.
-    Failed(ForeignText),
+    Failed(UntrustedText),
 }
 
 /// Why a replacement is given up for good.
@@ -308,7 +308,7 @@ pub struct BackOff {
     pub until: Timestamp,
     /// How many launches in a row found no room.
     pub tries: u32,
-    pub message: ForeignText,
+    pub message: UntrustedText,
 }
 
 /// A rule under which many fleets drifted at once, as this fleet knows it.
@@ -346,7 +346,7 @@ impl Surge {
 pub struct Failure {
     pub at: Timestamp,
     /// Why, in AWS's own words where it said something.
-    pub why: ForeignText,
+    pub why: UntrustedText,
 }
 
 /// What a successor descends from.
@@ -434,7 +434,7 @@ impl Replacement {
         &mut self,
         instance: &InstanceId,
         to: Phase,
-        why: impl Into<ForeignText>,
+        why: impl Into<UntrustedText>,
         history: &mut History,
     ) {
         step(instance, Some(self.phase.kind()), Step::Enters(to.kind()), why, history);
@@ -462,7 +462,7 @@ impl Replacement {
         self,
         instance: &InstanceId,
         end: ReplacementEnd,
-        why: impl Into<ForeignText>,
+        why: impl Into<UntrustedText>,
         history: &mut History,
     ) {
         step(instance, Some(self.phase.kind()), Step::Ends(end), why, history);
@@ -474,7 +474,7 @@ fn step(
     instance: &InstanceId,
     from: Option<PhaseKind>,
     to: ReplacementStep,
-    why: impl Into<ForeignText>,
+    why: impl Into<UntrustedText>,
     history: &mut History,
 ) {
     debug_assert!(transitions::allows(transitions::REPLACEMENT, from, to), "no replacement goes from {from:?} to {to}");

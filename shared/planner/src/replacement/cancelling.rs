@@ -68,7 +68,7 @@ fn cancel_surplus(
             draft.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
             return Step::End(End::Cancelled(cancelling.because));
         }
-        draft.look_again(cancelling.deadline);
+        draft.requeue(cancelling.deadline);
         draft.waits(context.id, waiting);
         return Step::Stay(Phase::Cancelling(cancelling));
     }

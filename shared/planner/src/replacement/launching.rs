@@ -1,7 +1,7 @@
 //! The launch of a successor.
 
 use super::cancelling::{has_no_surplus, newest_since};
-use super::{Clock, Context, Step, give_up, hold_or_expire, look_at_work_again, pointless, refused};
+use super::{Clock, Context, Step, give_up, hold_or_expire, pointless, refused, requeue_open_work};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
 use crate::draft::Draft;
@@ -105,7 +105,7 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
         // Raised already, or never lowered: Auto Scaling is launching.
         SurgeMethod::RaiseDesired | SurgeMethod::Refill => {}
     }
-    look_at_work_again(draft, &replacement);
+    requeue_open_work(draft, &replacement);
 }
 
 /// Where the launch did not answer an id: the active instance of the release that was launched since the admission and

@@ -5,7 +5,7 @@ use crate::action::{Action, ActionResult, CapacityChange, Role};
 use crate::draft::Draft;
 use crate::drift::Recurrence;
 use crate::ids::InstanceId;
-use crate::limits::LOOK_MIN;
+use crate::limits::RECHECK_MIN;
 use crate::notification::Condition;
 use crate::observation::Lifecycle;
 use crate::policy::ReplaceBy;
@@ -147,7 +147,7 @@ fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
 pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &Context<'_, '_>) -> bool {
     let is_taken = draft.takes_from(&context.group.name);
     if is_taken {
-        draft.look_again(context.now + LOOK_MIN);
+        draft.requeue(context.now + RECHECK_MIN);
     }
     is_taken
 }

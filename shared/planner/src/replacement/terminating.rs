@@ -142,7 +142,7 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut launc
             Step::End(End::Replaced { successor, surge: launching_after.surge })
         }
         Some(proven_at) => {
-            draft.look_again(proven_at);
+            draft.requeue(proven_at);
             stay_or_stop(context, launching_after)
         }
         None => stay_or_stop(context, launching_after),

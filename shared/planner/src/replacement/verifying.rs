@@ -47,7 +47,7 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
     let Some(healthy_since) = verifying.healthy_since else { return Step::Stay(Phase::Verifying(verifying)) };
     let proven_at = healthy_since + context.group.warm_up;
     if context.now < proven_at {
-        draft.look_again(proven_at);
+        draft.requeue(proven_at);
         return Step::Stay(Phase::Verifying(verifying));
     }
     match &context.recurrence {
@@ -57,7 +57,7 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
             return give_up(context, verifying.surge, Some(verifying.successor), because);
         }
         Recurrence::Until(until) => {
-            draft.look_again(*until);
+            draft.requeue(*until);
             return Step::Stay(Phase::Verifying(verifying));
         }
         Recurrence::None => {}

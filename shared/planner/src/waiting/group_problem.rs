@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupName, InstanceId};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// A process of Auto Scaling without which a replacement or a cutover stands still half-way.
 #[derive(
@@ -33,12 +33,12 @@ pub enum GroupProblem {
     OtherTemplate { group: GroupName, found: TemplateVersion, released: TemplateVersion },
     /// An instance comes or goes that Driftless has neither launched nor ended.
     #[error("another activity is under way: {instance} is {state}")]
-    OtherActivity { instance: InstanceId, state: ForeignText },
+    OtherActivity { instance: InstanceId, state: UntrustedText },
     /// It is on its way to its size, or cannot reach it.
     #[error("{group} wants {wants} instances and has {has}")]
     NotAtSize { group: GroupName, wants: u32, has: u32 },
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]
-    AsStored(ForeignText),
+    AsStored(UntrustedText),
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::balancer::ForwardPlace;
 use crate::ids::{AlarmName, GroupName, ImageId, InstanceId};
 use crate::template::TemplateVersion;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 use crate::waiting::GroupProblem;
 
 /// The name of a check of the preflight.
@@ -49,13 +49,13 @@ pub enum PreflightProblem {
     #[error("{group} is to be empty: it wants {wants} instances, at least {least}, and has {has}")]
     NotEmpty { group: GroupName, wants: u32, least: u32, has: usize },
     #[error("the alarm {alarm} does not exist: nothing would stop the cutover")]
-    AlarmMissing { alarm: ForeignText },
+    AlarmMissing { alarm: UntrustedText },
     #[error("the alarm {alarm} rings already: {reason}")]
-    AlarmRings { alarm: AlarmName, reason: ForeignText },
+    AlarmRings { alarm: AlarmName, reason: UntrustedText },
     #[error("the way back is not launchable: {image} is pending")]
     WayBackPending { image: ImageId },
     #[error("the way back is not launchable: {image} is {state}")]
-    WayBackUnavailable { image: ImageId, state: ForeignText },
+    WayBackUnavailable { image: ImageId, state: UntrustedText },
     #[error("the way back is not launchable: {image} does not exist")]
     WayBackImageGone { image: ImageId },
     #[error("the way back is not launchable: {template} does not exist")]
@@ -80,7 +80,7 @@ pub enum PreflightProblem {
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]
-    AsStored(ForeignText),
+    AsStored(UntrustedText),
 }
 
 /// Why traffic cannot be moved between two groups as the load balancer is set up.

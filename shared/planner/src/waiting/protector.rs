@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// What protects an instance from Driftless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -12,12 +12,12 @@ pub enum Protector {
     ScaleInProtection,
     /// A person's tag on the instance.
     #[error("the tag driftless:protect: {reason}")]
-    Tag { reason: ForeignText },
+    Tag { reason: UntrustedText },
     /// Whoever might: its tags were not read in this pass, and what is not read decides nothing.
     #[error("whoever may have tagged it: its tags were not read")]
     TagsNotRead,
     /// Only read, never written: the words that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]
-    AsStored(ForeignText),
+    AsStored(UntrustedText),
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balancer::ForwardPlace;
 use crate::ids::GroupName;
-use crate::text::ForeignText;
+use crate::text::UntrustedText;
 
 /// What another hand did to the traffic of a cutover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -29,5 +29,5 @@ pub enum TrafficChange {
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]
-    AsStored(ForeignText),
+    AsStored(UntrustedText),
 }

@@ -27,7 +27,7 @@ fn check(words: &str, change: impl FnOnce(&mut Stage)) {
     let mut stage = Stage::new(3);
     change(&mut stage);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(10));
     stage.settle();
     assert_eq!(stage.record().release, None, "{words}");
@@ -126,7 +126,7 @@ fn a_group_without_a_load_balancer_is_proven_by_auto_scaling_alone() {
     single.target_groups = Vec::<TargetGroupArn>::new();
     let mut stage = Stage::with(vec![single]);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     stage.settle_clean(3);
     assert!(!stage.has(&id(1)));

@@ -7,7 +7,7 @@ use driftless_testkit::{OTHER_RULE, Stage, id, mins, secs};
 /// So many drifted of so many, with the default of 25 %.
 fn check(drifted: u32, size: u32, is_open: bool) {
     let mut stage = Stage::drifted(size, &(1..=drifted).collect::<Vec<_>>());
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.kinds().is_empty(), is_open, "{drifted} of {size}: {:?}", stage.kinds());
     let waits = matches!(stage.waits_for(1), Some(Waiting::BreakerOpen { .. }));
     assert_eq!(waits, is_open, "{drifted} of {size}");
@@ -28,8 +28,8 @@ fn a_surge_under_way_does_not_change_the_share() {
     // Two of eight are exactly the share, and stay so in each phase of a surge.
     let mut stage = Stage::drifted(8, &[1, 2]);
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.clear();
     stage.settle_clean(8);
@@ -40,11 +40,11 @@ fn a_surge_under_way_does_not_change_the_share() {
 #[test]
 fn a_successor_on_trial_is_not_counted() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     let successor = stage.successor(1);
     stage.drift_under(successor, "sg-closed");
-    stage.look();
+    stage.reconcile();
     assert!(!stage.record().conditions.contains_key("breaker-open"));
     assert_eq!(stage.phase(1), "verifying");
 }
@@ -56,16 +56,16 @@ fn it_is_announced_once_with_the_rules_and_when_it_is_over() {
     stage.drift(1);
     stage.drift(2);
     stage.drift_under(id(3), OTHER_RULE);
-    stage.look();
+    stage.reconcile();
     for _ in 0..20 {
         stage.wait(secs(30));
-        stage.look();
+        stage.reconcile();
     }
     assert_eq!(stage.kinds(), ["adopted", "entered breaker-open"]);
     let text = stage.told[1].message().unwrap().text;
     assert!(text.contains("3 of 8 instances of app-asg") && text.contains("imds-v2 and sg-closed"), "{text}");
     stage.comply(3);
-    stage.look();
+    stage.reconcile();
     let closed = ["adopted", "entered breaker-open", "replacement-started", "ended breaker-open"];
     assert_eq!(stage.kinds(), closed, "closed, it goes on by itself");
     stage.settle_clean(8);
@@ -94,10 +94,10 @@ fn a_surge_under_way_is_cancelled_when_it_opens() {
 #[test]
 fn it_does_not_close_because_config_did_not_answer() {
     let mut stage = Stage::drifted(8, &[1, 2, 3]);
-    stage.look();
+    stage.reconcile();
     stage.unread.insert("sg-closed".parse().unwrap());
     stage.wait(mins(1));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert!(!stage.kinds().contains(&"ended breaker-open".to_owned()), "{:?}", stage.kinds());
     assert_eq!(stage.waits_for(1), Some(&Waiting::DriftUnread));
@@ -112,10 +112,10 @@ fn a_drifted_successor_that_stays_is_counted_before_the_next_surge_begins() {
     stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
     stage.sick.insert(successor.clone());
     stage.arrive();
-    stage.look();
+    stage.reconcile();
     for _ in 0..120 {
         stage.wait(mins(1));
-        stage.look();
+        stage.reconcile();
         if stage.kinds().contains(&"surplus-kept".to_owned()) {
             break;
         }

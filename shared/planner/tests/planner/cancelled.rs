@@ -19,7 +19,7 @@ fn check(mut stage: Stage, phase: &str, size: u32) {
 fn compliant_while_debouncing() {
     let mut stage = Stage::new(3);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     check(stage, "debouncing", 3);
 }
 
@@ -27,14 +27,14 @@ fn compliant_while_debouncing() {
 fn compliant_while_blocked() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.suspend("Launch");
-    stage.look();
+    stage.reconcile();
     check(stage, "blocked", 3);
 }
 
 #[test]
 fn compliant_while_nothing_was_launched_yet() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.look_and_crash();
+    let decision = stage.reconcile_and_crash();
     let mut launched = stage.clone();
     check(stage, "launching", 3);
     // Launched, and the answer was lost: the token tells what is to be taken away.
@@ -45,7 +45,7 @@ fn compliant_while_nothing_was_launched_yet() {
 #[test]
 fn compliant_before_the_launch_and_someone_scaled_out() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.look_and_crash();
+    stage.reconcile_and_crash();
     stage.scale_to(4);
     check(stage, "launching", 4);
 }
@@ -56,7 +56,7 @@ fn compliant_while_verifying() {
     check(stage, "verifying", 3);
     let (mut stage, successor) = Stage::serving(3);
     stage.comply(1);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     let surplus = |action: &Action| {
         matches!(action, Action::Terminate { instance, capacity: CapacityChange::Decrement, role: Role::Surplus, .. }
             if *instance == successor)
@@ -87,7 +87,7 @@ fn protect(stage: &mut Stage, by_tag: bool) {
 #[test]
 fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_of_it() {
     let mut launching = Stage::drifted(4, &[1]);
-    let decision = launching.look_and_crash();
+    let decision = launching.reconcile_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
     for stage in [launching, launched, Stage::verifying(4).0, Stage::retiring(4).0] {
@@ -113,8 +113,8 @@ fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is
     let (mut stage, successor) = Stage::serving(4);
     stage.comply(1);
     stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "cancelling");
     assert!(stage.has(&successor));
     stage.wait(mins(30));
@@ -137,15 +137,15 @@ fn taken(stage: &Stage, capacity: CapacityChange) -> Stage {
 fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
     let mut debouncing = Stage::new(4);
     debouncing.drift(1);
-    debouncing.look();
+    debouncing.reconcile();
     let mut launching = Stage::drifted(4, &[1]);
-    let decision = launching.look_and_crash();
+    let decision = launching.reconcile_and_crash();
     let mut launched = launching.clone();
     launched.act(&decision.actions);
     let verifying = Stage::verifying(4).0;
     let mut serving = verifying.clone();
     serving.arrive();
-    serving.look();
+    serving.reconcile();
     for stage in [debouncing, launching, launched, verifying, serving, Stage::retiring(4).0] {
         let phase = stage.phase(1);
         let after = taken(&stage, CapacityChange::Keep);
@@ -176,9 +176,9 @@ fn a_serving_surplus_stays_until_enough_serve_without_it() {
     stage.leave();
     let substitute = id(stage.last_id);
     stage.held_back.insert(substitute);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(1));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "two of three would serve: {:?}", decision.actions);
     assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     assert!(decision.recheck.is_some());
@@ -194,11 +194,11 @@ fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
     stage.take(&id(1), CapacityChange::Keep);
     stage.leave();
     stage.held_back.insert(id(stage.last_id));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "it may serve at any moment, and nobody else does: {:?}", decision.actions);
     assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     stage.held_back.remove(&successor);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
     stage.held_back.clear();
     stage.settle_clean(1);
@@ -208,15 +208,15 @@ fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
 #[test]
 fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     let mut stage = Stage::drifted(2, &[1]);
-    let launched = stage.look_and_crash();
+    let launched = stage.reconcile_and_crash();
     // It was launched, the answer was lost, and nobody looked until it was too late.
     stage.act(&launched.actions);
     stage.arrive();
     stage.sick.insert(id(1));
     stage.wait(mins(20 + 30));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "cancelling");
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(
         decision.actions.iter().all(|action| !matches!(action, Action::Terminate { .. })),
         "{:?}",
@@ -224,7 +224,7 @@ fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
     );
     assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
     stage.sick.clear();
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.iter().any(|action| matches!(action, Action::Terminate { role: Role::Surplus, .. })));
     stage.settle();
 }

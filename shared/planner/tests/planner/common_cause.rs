@@ -21,7 +21,7 @@ fn a_rule_under_which_three_fleets_drift_at_once_replaces_nobody() {
         [(COMMON_CAUSE_FLEETS - 2, false), (COMMON_CAUSE_FLEETS - 1, true), (COMMON_CAUSE_FLEETS, true)]
     {
         let mut stage = Stage::new(8);
-        stage.look();
+        stage.reconcile();
         let now = stage.now;
         others(&mut stage, count, now);
         stage.drift(1);
@@ -36,11 +36,11 @@ fn a_rule_under_which_three_fleets_drift_at_once_replaces_nobody() {
 fn fleets_that_drifted_long_before_are_no_common_cause() {
     for (ago, is_open) in around(COMMON_CAUSE_WITHIN).into_iter().zip([true, true, false]) {
         let mut stage = Stage::new(8);
-        stage.look();
+        stage.reconcile();
         let at = stage.now - ago;
         others(&mut stage, COMMON_CAUSE_FLEETS, at);
         stage.drift(1);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.record().rule_breakers.contains_key(&rule(RULE)), is_open, "{ago:?}");
     }
 }
@@ -51,14 +51,14 @@ fn without_room_the_fleet_waits_with_growing_pauses_and_no_attempt_counts() {
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
     let mut pauses = Vec::new();
     while pauses.len() < 6 {
-        stage.look();
-        stage.look();
+        stage.reconcile();
+        stage.reconcile();
         let Some(Waiting::CapacityShort { until }) = stage.waits_for(1).cloned() else {
             panic!("{:?}", stage.waits_for(1))
         };
         pauses.push(until.duration_since(stage.now));
         stage.now = until - secs(1);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), "blocked", "not a second early");
         stage.now = until;
     }
@@ -74,11 +74,11 @@ fn without_room_the_fleet_waits_with_growing_pauses_and_no_attempt_counts() {
 /// A fleet with an instance drifted under the rule, whose breaker is open in all fleets.
 fn opened() -> Stage {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     let now = stage.now;
     others(&mut stage, COMMON_CAUSE_FLEETS, now);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().rule_breakers.contains_key(&rule(RULE)));
     stage.told.clear();
     stage
@@ -88,18 +88,18 @@ fn opened() -> Stage {
 fn the_fleets_own_drift_counts_once_and_fleets_that_do_not_drift_open_nothing() {
     // Known to the account by its own name it is still one fleet.
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     let now = stage.now;
     others(&mut stage, COMMON_CAUSE_FLEETS - 2, now);
     stage.account.drifting.entry(rule(RULE)).or_default().insert("app".parse().unwrap(), now);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().rule_breakers.is_empty());
     // A fleet without drift under the rule has nothing to hold.
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     others(&mut stage, COMMON_CAUSE_FLEETS, now);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().rule_breakers.is_empty());
 }
 
@@ -117,11 +117,11 @@ fn an_open_rule_breaker_takes_back_what_is_under_way_under_that_rule() {
     let (mut stage, successor) = Stage::serving(8);
     let now = stage.now;
     others(&mut stage, COMMON_CAUSE_FLEETS, now);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.terminated(), [successor]);
     stage.leave();
-    stage.look();
+    stage.reconcile();
     assert!(stage.has(&id(1)));
     assert!(matches!(stage.waits_for(1), Some(Waiting::RuleBreakerOpen { .. })), "{:?}", stage.waits_for(1));
     assert!(stage.replacement(1).unwrap().failures.is_empty());
@@ -133,16 +133,16 @@ fn it_stays_open_until_fewer_are_drifted_and_no_three_fleets_begin_to_drift() {
         let mut stage = opened();
         stage.comply(1);
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.record().rule_breakers.contains_key(&rule(RULE)), is_open, "{waited:?}");
     }
     let mut stage = opened();
     stage.wait(COMMON_CAUSE_WITHIN * 100);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().rule_breakers.contains_key(&rule(RULE)), "time alone mends nothing");
     stage.unread.insert(rule(RULE));
     stage.comply(1);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().rule_breakers.contains_key(&rule(RULE)), "an answer that is missing closes nothing");
     stage.unread.clear();
     stage.settle();
@@ -155,7 +155,7 @@ fn a_person_may_close_it() {
     let mut stage = opened();
     stage.wait(COMMON_CAUSE_WITHIN + secs(1));
     stage.say(Command::Retry);
-    stage.look();
+    stage.reconcile();
     stage.settle();
     assert!(stage.record().rule_breakers.is_empty());
     stage.assert_clean(8);
@@ -168,7 +168,7 @@ fn a_shortage_holds_every_instance_of_the_fleet_and_is_one() {
     stage.tag("budget", "2");
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
     for _ in 0..4 {
-        stage.look();
+        stage.reconcile();
         stage.wait(secs(2));
     }
     for number in [1, 2] {
@@ -185,8 +185,8 @@ fn a_shortage_holds_every_instance_of_the_fleet_and_is_one() {
 fn a_mistake_is_no_shortage_and_counts_against_the_instance_alone() {
     let mut stage = Stage::drifted(8, &[1, 2]);
     stage.scripted.insert("launch", ActionResult::Failed("The image id '[ami-1]' does not exist".into()));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.record().back_off, None);
     assert_eq!(stage.replacement(1).unwrap().failures.len(), 1);
     assert!(stage.replacement(2).unwrap().failures.is_empty());

@@ -13,7 +13,7 @@ fn check(key: &str, break_it: impl Fn(&mut Stage), mend_it: impl Fn(&mut Stage))
     let mut stage = Stage::drifted(3, &[1]);
     break_it(&mut stage);
     let entered_at = stage.now;
-    stage.look();
+    stage.reconcile();
     stage.wait(secs(30));
     stage.settle();
     assert!(stage.acted.is_empty(), "{key}: {:?}", stage.acted);
@@ -70,14 +70,14 @@ fn a_denied_permission_is_one_page_and_tried_again_after_five_minutes() {
     for (waited, tries) in around(mins(5)).into_iter().zip([1, 2, 2]) {
         let mut stage = Stage::drifted(3, &[1]);
         stage.scripted.insert("launch", ActionResult::Denied("not authorized to perform: iam:PassRole".into()));
-        stage.look();
-        let decision = stage.look();
+        stage.reconcile();
+        let decision = stage.reconcile();
         assert!(decision.actions.is_empty());
         assert!(decision.recheck.unwrap() <= stage.now + mins(5));
         let denied_at = stage.now;
         for pause in [mins(1), mins(2), waited] {
             stage.now = denied_at + pause;
-            stage.look();
+            stage.reconcile();
         }
         assert_eq!(stage.done().len(), tries, "{waited:?}");
         assert_eq!(stage.kinds(), ["replacement-started", "entered permission-denied:launch"]);
@@ -95,8 +95,8 @@ fn a_denied_permission_is_one_page_and_tried_again_after_five_minutes() {
 fn a_denied_permission_is_over_when_nothing_needs_it_any_more() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Denied("not authorized".into()));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.comply(1);
     stage.settle();
     stage.wait(mins(5));
@@ -109,10 +109,10 @@ fn a_denied_permission_is_over_when_nothing_needs_it_any_more() {
 #[test]
 fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
     let mut blocked = Stage::drifted(8, &[1, 2, 3]);
-    blocked.look();
+    blocked.reconcile();
     let mut observed = Stage::drifted(3, &[1]);
     observed.tag("mode", "observe");
-    observed.look();
+    observed.reconcile();
     for mut stage in [blocked, observed, Stage::verifying(3).0, Stage::retiring(3).0] {
         stage.facts.push(driftless_testkit::report(
             1,
@@ -123,8 +123,8 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
         let groups = std::mem::take(&mut stage.groups);
         let (before, done, facts) = (stage.record().clone(), stage.acted.len(), stage.facts.clone());
         stage.wait(mins(90));
-        stage.look();
-        stage.look();
+        stage.reconcile();
+        stage.reconcile();
         assert_eq!(stage.acted.len(), done);
         let phases = |record: &Record| -> Vec<_> {
             record
@@ -138,7 +138,7 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
         assert_eq!(stage.facts, facts);
         assert!(!stage.kinds().iter().any(|kind| kind.starts_with("ended")), "{:?}", stage.kinds());
         stage.groups = groups;
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.kinds().last().unwrap(), "ended misconfigured");
         assert_eq!(stage.record().replacements.len(), before.replacements.len());
     }
@@ -148,7 +148,7 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
 fn a_drifted_instance_says_that_it_waits_for_a_valid_policy() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.tag("debounce", "soon");
-    let _ = stage.look();
+    let _ = stage.reconcile();
     let Some(Waiting::PolicyInvalid { problem }) = stage.waits_for(1) else { panic!("{:?}", stage.waits_for(1)) };
     assert!(problem.as_str().contains("driftless:debounce"), "{problem}");
 }

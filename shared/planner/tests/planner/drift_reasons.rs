@@ -18,7 +18,7 @@ fn drift(stage: &Stage, number: u32) -> BTreeSet<DriftReason> {
 fn aging(size: u32) -> Stage {
     let mut stage = Stage::new(size);
     stage.tag("max-age", "49h");
-    stage.look();
+    stage.reconcile();
     stage.told.clear();
     stage
 }
@@ -30,7 +30,7 @@ fn an_instance_is_drifted_when_it_has_reached_its_age() {
     for (waited, phase) in around(mins(60)).into_iter().zip(["-", "debouncing", "debouncing"]) {
         let mut stage = aging(3);
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         let expected = if phase == "-" { BTreeSet::new() } else { [DriftReason::Age].into() };
         assert_eq!(drift(&stage, 1), expected, "{waited:?}");
@@ -42,18 +42,18 @@ fn an_instance_whose_age_comes_as_a_surprise_waits_until_the_hooks_of_its_group_
     let mut stage = aging(3);
     stage.tag("debounce", "0s");
     stage.wait(mins(60));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert_eq!(decision.waiting.get(&id(1)), Some(&Waiting::HooksUnread));
     assert_eq!(decision.recheck, Some(stage.now + secs(2)));
     stage.wait(secs(2));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "launching");
 }
 
 #[test]
 fn without_a_limit_no_instance_is_too_old() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.wait(SignedDuration::from_hours(10_000));
     stage.settle();
     assert!(stage.record().replacements.is_empty());
@@ -63,7 +63,7 @@ fn without_a_limit_no_instance_is_too_old() {
 fn a_limit_that_is_lifted_ends_what_has_not_started() {
     let mut stage = aging(3);
     stage.wait(mins(60));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "debouncing");
     stage.tag("max-age", "none");
     stage.settle_clean(3);
@@ -75,7 +75,7 @@ fn an_instance_that_ec2_does_not_know_has_no_age() {
     let mut stage = aging(3);
     stage.machines.remove(&id(1));
     stage.wait(mins(60));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "-");
     assert_eq!(stage.phase(2), "debouncing");
 }
@@ -86,9 +86,9 @@ fn an_instance_that_ec2_does_not_know_has_no_age() {
 fn alarmed(word: AlarmState, instances: &[u32]) -> Stage {
     let mut stage = Stage::new(8);
     stage.tag("alarms", "web-5xx;disk-*");
-    stage.look();
+    stage.reconcile();
     stage.alarm("disk-1", word, instances);
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -109,9 +109,9 @@ fn other_alarms_say_nothing_about_an_instance() {
 #[test]
 fn an_alarm_that_is_not_on_the_list_replaces_nobody() {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     stage.alarm("disk-1", AlarmState::Alarm, &[1]);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().replacements.is_empty());
 }
 
@@ -123,11 +123,11 @@ fn an_alarm_that_is_over_clears_the_instance() {
     // Also under way, and whatever the list says by then.
     let mut stage = alarmed(AlarmState::Alarm, &[1]);
     stage.wait(mins(5));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "verifying");
     stage.tag("alarms", "web-5xx");
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "verifying", "it was admitted under an alarm that still rings");
     stage.alarm("disk-1", AlarmState::Ok, &[1]);
     stage.settle_clean(8);
@@ -148,16 +148,16 @@ fn alarms_of_many_instances_have_a_common_cause() {
 
 fn asked(stage: &mut Stage, number: u32) {
     stage.say(Command::Replace { instance: id(number) });
-    stage.look();
+    stage.reconcile();
 }
 
 #[test]
 fn what_a_person_asks_for_needs_no_debounce_and_is_done_once() {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     asked(&mut stage, 1);
     assert!(stage.answer().0);
-    stage.look();
+    stage.reconcile();
     assert_eq!(drift(&stage, 1), [DriftReason::Operator { actor: "ana".into() }].into());
     assert_eq!(stage.phase(1), "launching", "without any wait");
     stage.settle_clean(8);
@@ -176,12 +176,12 @@ fn what_a_person_asks_for_passes_all_other_guards() {
     ];
     for (number, guard) in guards.into_iter().enumerate() {
         let mut stage = Stage::new(8);
-        stage.look();
+        stage.reconcile();
         guard(&mut stage);
         asked(&mut stage, 1);
-        stage.look();
+        stage.reconcile();
         stage.wait(mins(30));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), "blocked", "{number}");
         assert!(stage.acted.is_empty(), "{number}");
     }
@@ -190,16 +190,16 @@ fn what_a_person_asks_for_passes_all_other_guards() {
 #[test]
 fn what_a_person_asked_for_is_looked_at_again_at_once() {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     stage.say(Command::Replace { instance: id(1) });
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.recheck.is_some_and(|at| at <= stage.now + mins(1)), "{:?}", decision.recheck);
 }
 
 #[test]
 fn what_is_no_instance_of_the_live_group_cannot_be_asked_for() {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     asked(&mut stage, 77);
     assert!(!stage.answer().0);
     assert!(stage.record().asked_to_replace.is_empty());
@@ -209,12 +209,12 @@ fn what_is_no_instance_of_the_live_group_cannot_be_asked_for() {
 #[test]
 fn a_person_may_ask_for_the_whole_fleet_and_the_budget_holds() {
     let mut stage = Stage::new(4);
-    stage.look();
+    stage.reconcile();
     for number in 1..=4 {
         stage.say(Command::Replace { instance: id(number) });
     }
     for _ in 0..200 {
-        stage.look();
+        stage.reconcile();
         let under_way = stage.surges();
         assert!(under_way <= 1);
         stage.pass(mins(1));
@@ -226,7 +226,7 @@ fn a_person_may_ask_for_the_whole_fleet_and_the_budget_holds() {
 #[test]
 fn a_successor_that_is_asked_for_too_is_no_birth_defect() {
     let mut stage = Stage::new(8);
-    stage.look();
+    stage.reconcile();
     asked(&mut stage, 1);
     stage.settle();
     let successor = stage.last_id;

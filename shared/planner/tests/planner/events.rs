@@ -56,7 +56,7 @@ fn replaced() -> Stage {
 fn each_line_of_the_journal_is_an_event_with_an_id_of_its_own() {
     let mut stage = replaced();
     stage.say(Command::Retry);
-    stage.look();
+    stage.reconcile();
     let details = details(&stage.events);
     hold("of-a-replacement", &details);
     assert_eq!(details.len(), stage.journal.len());
@@ -88,7 +88,7 @@ fn a_replacement_names_the_instance_and_the_image_of_its_successor() {
 #[test]
 fn the_same_decision_has_the_same_events() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.drift(1);
     let (one, other) = (stage.decide(), stage.decide());
     assert_eq!(one.events(), other.events());

@@ -34,7 +34,7 @@ fn image() -> Fact {
 fn is_consumed(stage: &Stage, fact: &Fact) -> bool {
     let mut stage = stage.clone();
     stage.facts = vec![fact.clone()];
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty());
     decision.consumed.contains(&fact.key())
 }
@@ -44,12 +44,12 @@ fn a_report_that_the_read_does_not_confirm_starts_nothing_and_is_kept_for_two_mi
     assert_eq!(CONFIRMATION_GRACE, mins(2));
     for (age, is_gone) in around(mins(2)).into_iter().zip([false, true, true]) {
         let mut stage = Stage::new(3);
-        stage.look();
+        stage.reconcile();
         let fact = report(1, RULE, Verdict::NonCompliant, stage.now);
         stage.wait(age);
         assert_eq!(is_consumed(&stage, &fact), is_gone, "{age:?}");
         stage.facts.push(fact);
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert!(decision.next.replacements.is_empty());
         assert_eq!(decision.recheck.is_some(), !is_gone, "looked at again soon");
     }
@@ -60,7 +60,7 @@ fn a_report_that_the_read_confirms_is_consumed() {
     let mut stage = Stage::new(3);
     stage.drift(1);
     stage.facts.push(report(1, RULE, Verdict::NonCompliant, t0()));
-    stage.look();
+    stage.reconcile();
     assert!(stage.facts.is_empty());
     assert_eq!(stage.phase(1), "debouncing");
 }
@@ -74,9 +74,9 @@ fn a_compliant_report_is_believed_unless_it_is_older_than_the_finding() {
         for verdict in [Verdict::Compliant, Verdict::NotApplicable] {
             let mut stage = Stage::new(3);
             stage.drift(1);
-            stage.look();
+            stage.reconcile();
             stage.facts.push(report(1, RULE, verdict, observed_at));
-            stage.look();
+            stage.reconcile();
             assert_eq!(stage.phase(1) == "-", is_believed, "{observed_at}");
             assert_eq!(stage.facts.len(), usize::from(is_believed), "kept for as long as the read may trail");
         }
@@ -88,10 +88,10 @@ fn a_compliant_report_is_believed_for_two_minutes_against_the_read() {
     for (age, phase) in around(mins(2)).into_iter().zip(["-", "debouncing", "debouncing"]) {
         let mut stage = Stage::new(3);
         stage.drift(1);
-        stage.look();
+        stage.reconcile();
         stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
         stage.wait(age);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{age:?}");
     }
 }
@@ -104,7 +104,7 @@ fn a_compliant_report_that_the_read_trails_stops_a_surge_under_way() {
         let (mut stage, successor) = Stage::retiring(3);
         stage.tag(key, value);
         stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), "cancelling", "policy: {policy}");
         stage.comply(1);
         stage.settle_clean(3);
@@ -118,9 +118,9 @@ fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
     stage.tag("rules", "sg-closed;imds-v2");
     stage.drift(1);
     stage.drift_under(id(1), OTHER_RULE);
-    stage.look();
+    stage.reconcile();
     stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
-    stage.look();
+    stage.reconcile();
     let drift: Vec<String> = stage.replacement(1).unwrap().drift.iter().map(ToString::to_string).collect();
     assert_eq!(drift, ["rule imds-v2"]);
 }
@@ -128,14 +128,14 @@ fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
 #[test]
 fn a_report_about_an_instance_that_is_no_member_is_consumed() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     assert!(is_consumed(&stage, &report(77, RULE, Verdict::NonCompliant, t0())));
 }
 
 #[test]
 fn a_report_of_an_image_is_used_at_once() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     assert!(is_consumed(&stage, &image()));
 }
 
@@ -143,7 +143,7 @@ fn a_report_of_an_image_is_used_at_once() {
 fn an_alarm_that_the_read_does_not_show_ringing_yet_is_kept_for_two_minutes() {
     for (waited, is_used) in around(mins(2)).into_iter().zip([false, true, true]) {
         let mut stage = Stage::new(3);
-        stage.look();
+        stage.reconcile();
         let fact = alarm();
         stage.now = fact.observed_at() + waited;
         assert_eq!(is_consumed(&stage, &fact), is_used, "{waited:?}");
@@ -153,7 +153,7 @@ fn an_alarm_that_the_read_does_not_show_ringing_yet_is_kept_for_two_minutes() {
 #[test]
 fn a_rule_that_is_not_on_the_list_is_shown_only() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.drift_under(id(1), OTHER_RULE);
     stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
     stage.wait(mins(60));
@@ -176,9 +176,9 @@ fn a_rule_that_is_not_on_the_list_is_shown_only() {
 #[test]
 fn what_is_shown_of_an_instance_goes_with_it() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
-    stage.look();
+    stage.reconcile();
     stage.take(&id(1), driftless_planner::action::CapacityChange::Keep);
     stage.settle();
     assert!(stage.record().shown.is_empty());
@@ -188,7 +188,7 @@ fn what_is_shown_of_an_instance_goes_with_it() {
 fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.suspend("Launch");
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "blocked");
     stage.tag("rules", OTHER_RULE);
     stage.settle_clean(3);
@@ -204,12 +204,12 @@ fn a_rule_that_leaves_the_list_clears_what_waits_and_not_what_is_under_way() {
 fn nothing_starts_on_what_config_did_not_confirm_in_this_look() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.unread.insert(rule(RULE));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert_eq!(stage.phase(1), "blocked", "unread is not compliant either");
     assert_eq!(decision.recheck, Some(stage.now + mins(1)), "it is asked again");
     stage.unread.clear();
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "launching");
 }
 
@@ -218,28 +218,28 @@ fn nothing_starts_while_one_rule_of_the_list_is_unread() {
     let mut stage = Stage::new(8);
     stage.tag("rules", "sg-closed;imds-v2");
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     stage.unread.insert(rule(OTHER_RULE));
-    assert!(stage.look().actions.is_empty(), "the breaker cannot be judged");
+    assert!(stage.reconcile().actions.is_empty(), "the breaker cannot be judged");
     stage.unread.clear();
-    assert_eq!(stage.look().actions.len(), 1);
+    assert_eq!(stage.reconcile().actions.len(), 1);
 }
 
 #[test]
 fn what_is_reported_under_a_rule_that_cannot_be_read_is_kept_until_it_can() {
     for verdict in [Verdict::NonCompliant, Verdict::Compliant] {
         let mut stage = Stage::new(3);
-        stage.look();
+        stage.reconcile();
         stage.facts.push(report(1, RULE, verdict, stage.now));
         stage.unread.insert(rule(RULE));
         // Long after a read that is there would be believed.
         stage.wait(mins(10));
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert!(decision.consumed.is_empty(), "{verdict:?}");
         assert_eq!(decision.recheck, Some(stage.now + mins(1)));
         stage.unread.clear();
-        assert_eq!(stage.look().consumed.len(), 1, "{verdict:?}");
+        assert_eq!(stage.reconcile().consumed.len(), 1, "{verdict:?}");
     }
 }
 

@@ -13,9 +13,9 @@ fn a_successor_that_never_serves_goes_at_the_launch_deadline() {
         let (mut stage, successor) = Stage::verifying(3);
         stage.arrive();
         stage.sick.insert(successor.clone());
-        stage.look();
+        stage.reconcile();
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         assert_eq!(stage.terminated().contains(&successor), phase == "cancelling");
     }
@@ -26,10 +26,10 @@ fn a_launch_without_an_answer_ends_at_the_deadline() {
     for (waited, phase) in around(mins(20)).into_iter().zip(["launching", "blocked", "blocked"]) {
         let mut stage = Stage::drifted(3, &[1]);
         stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
-        stage.look();
+        stage.reconcile();
         stage.wait(waited);
         stage.outcomes.clear();
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
 }
@@ -39,14 +39,14 @@ fn after_a_failure_the_next_attempt_waits_for_two_and_then_for_four_minutes() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("The security group 'sg-1' does not exist".into()));
     for (attempt, back_off) in [(1, mins(2)), (2, mins(4))] {
-        stage.look();
-        stage.look();
+        stage.reconcile();
+        stage.reconcile();
         let failed_at = stage.now;
         assert_eq!(stage.waits_for(1), Some(&Waiting::BackOff { until: failed_at + back_off }));
         for (waited, phase) in around(back_off).into_iter().zip(["blocked", "launching", "launching"]) {
             let mut stage = stage.clone();
             stage.now = failed_at + waited;
-            let decision = stage.look();
+            let decision = stage.reconcile();
             assert_eq!(stage.phase(1), phase, "attempt {attempt}, {waited:?}");
             if let [Action::Launch { token, .. }] = &decision.actions[..] {
                 assert!(token.starts_with(&format!("driftless-{}-{}-", id(1), attempt + 1)), "{token}");
@@ -54,8 +54,8 @@ fn after_a_failure_the_next_attempt_waits_for_two_and_then_for_four_minutes() {
         }
         stage.now = failed_at + back_off;
     }
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "stopped");
 }
 
@@ -64,7 +64,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("The image id '[ami-1]' does not exist".into()));
     for _ in 0..60 {
-        stage.look();
+        stage.reconcile();
         stage.wait(secs(30));
     }
     assert_eq!(stage.phase(1), "stopped");
@@ -88,7 +88,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
 fn there_is_never_more_than_one_surplus() {
     let mut stage = Stage::drifted(3, &[1]);
     for _ in 0..400 {
-        stage.look();
+        stage.reconcile();
         stage.arrive();
         stage.leave();
         stage.sick = stage.launched.values().cloned().collect();
@@ -110,7 +110,7 @@ fn a_successor_that_auto_scaling_takes_away_is_a_failure_also_where_it_is_gone_b
         if !is_seen_leaving {
             stage.leave();
         }
-        stage.look();
+        stage.reconcile();
         let phase = &stage.replacement(1).unwrap().phase();
         let is_failed = |because: &CancelReason| matches!(because, CancelReason::Failed(_));
         assert!(
@@ -128,7 +128,7 @@ fn a_successor_that_is_not_listed_yet_is_waited_for() {
     let (mut stage, successor) = Stage::verifying(3);
     let listed = stage.group().members.pop().unwrap();
     assert_eq!(listed.id, successor);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "verifying");
     stage.group().members.push(listed);
     stage.settle_clean(3);
@@ -138,7 +138,7 @@ fn a_successor_that_is_not_listed_yet_is_waited_for() {
 fn a_successor_that_fails_while_the_old_one_waits_for_its_end_must_prove_itself_again() {
     let (mut stage, successor) = Stage::retiring(3);
     stage.sick.insert(successor);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert_eq!(stage.phase(1), "verifying");
     stage.sick.clear();
@@ -151,15 +151,15 @@ fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Unsupported);
     stage.launches = false;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.desired(), 4);
     stage.wait(secs(30));
     let failure = LaunchFailure { at: stage.now, message: "The key pair 'ops' does not exist".into() };
     stage.launch_failures.insert(GROUP.parse().unwrap(), failure);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.desired(), 3, "taken back while nothing fills it");
-    stage.look();
+    stage.reconcile();
     let replacement = stage.replacement(1).unwrap();
     assert_eq!(replacement.failures[0].why.as_str(), "The key pair 'ops' does not exist");
     assert_eq!(stage.phase(1), "blocked");
@@ -172,12 +172,12 @@ fn where_desired_capacity_was_raised_the_failed_launch_speaks_for_aws() {
 #[test]
 fn desired_capacity_is_never_lowered_onto_running_instances() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.look_and_crash();
+    let decision = stage.reconcile_and_crash();
     stage.act(&decision.actions);
     stage.arrive();
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
     stage.wait(mins(20));
-    stage.look();
+    stage.reconcile();
     // What the lost launch brought is found by its launch time, and nothing else is at risk.
     stage.settle();
     stage.wait(mins(2));
@@ -193,9 +193,9 @@ fn a_drain_that_lasts_too_long_is_told() {
     for (waited, is_told) in around(mins(30)).into_iter().zip([false, true, true]) {
         let (mut stage, _) = Stage::retiring(3);
         let retiring_since = stage.now;
-        stage.look();
+        stage.reconcile();
         stage.now = retiring_since + waited;
-        stage.look();
+        stage.reconcile();
         let key = format!("entered drain-overdue:{}", id(1));
         assert_eq!(stage.kinds().contains(&key), is_told, "{waited:?}");
         stage.settle_clean(3);
@@ -209,7 +209,7 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
         let (mut stage, successor) = Stage::retiring(3);
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         stage.scripted.clear();
         stage.comply(1);
@@ -221,11 +221,11 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
 #[test]
 fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
     let mut stage = Stage::drifted(3, &[1]);
-    stage.look();
+    stage.reconcile();
     stage.outcomes.clear();
     stage.scripted.insert("launch", ActionResult::Failed("the token was used for another request".into()));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.scripted.clear();
     stage.comply(1);
     stage.settle_clean(3);
@@ -237,10 +237,10 @@ fn what_comes_in_another_zone_while_a_launch_is_refused_is_somebody_elses() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
     // Asked, and refused; the function died before it could keep the answer.
-    stage.look_and_crash();
+    stage.reconcile_and_crash();
     stage.scale_to(4);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "cancelling");
     stage.settle();
     assert_eq!(stage.terminated(), []);
@@ -253,12 +253,12 @@ fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
     for (waited, is_taken) in [(secs(0), true), (secs(1), false)] {
         // The second instance runs in the zone in which somebody else's newcomer comes.
         let mut stage = Stage::drifted(3, &[2]);
-        stage.look_and_crash();
+        stage.reconcile_and_crash();
         stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
-        stage.look();
+        stage.reconcile();
         stage.launches = false;
         stage.scale_to(4);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(2), "cancelling");
         stage.wait(waited);
         stage.launches = true;
@@ -272,12 +272,12 @@ fn what_comes_after_a_launch_was_refused_is_somebody_elses_in_its_zone_too() {
 fn what_somebody_wants_beside_a_refused_launch_is_left_to_them_until_it_comes() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity: no room".into()));
-    stage.look_and_crash();
+    stage.reconcile_and_crash();
     // There is no room for theirs either.
     stage.launches = false;
     stage.scale_to(4);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!((stage.phase(1), stage.desired()), ("cancelling", 4));
     stage.launches = true;
     stage.scale_to(4);

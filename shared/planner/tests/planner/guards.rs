@@ -12,7 +12,7 @@ use driftless_testkit::{GROUP, Stage, around, content, id, image, image_id, mins
 fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     change(&mut stage);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "{guard}: {:?}", decision.actions);
     let waiting = stage.waits_for(1).unwrap_or_else(|| panic!("{guard}: {}", stage.phase(1)));
     assert_eq!(waiting.guard(), guard, "{waiting}");
@@ -94,7 +94,7 @@ fn a_template_that_is_not_the_release() {
             member.template = Some(version(2));
         }
         stage.tag("mode", "observe");
-        stage.look();
+        stage.reconcile();
         stage.tag("mode", "act");
         assert_eq!(stage.record().release.as_ref().unwrap().template, version(2));
     });
@@ -140,7 +140,7 @@ fn a_tag_that_protects_until_a_time() {
         let reason = format!("debugging until {}", stage.now + mins(30));
         stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.as_str().into());
         stage.wait(waited);
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         let expiry = stage.now - waited + mins(30);
         assert!(phase == "launching" || decision.recheck == Some(expiry), "{:?}", decision.recheck);
@@ -204,10 +204,10 @@ fn the_freeze_is_said_before_any_other_guard() {
     for (guard, change) in [GuardId::Group, GuardId::Window, GuardId::Policy].into_iter().zip(others) {
         let mut stage = Stage::drifted(4, &[1]);
         change(&mut stage);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(guard));
         stage.freezes.push(driftless_testkit::freeze(stage.now, None));
-        stage.look();
+        stage.reconcile();
         assert!(matches!(stage.waits_for(1), Some(Waiting::Frozen { .. })), "{guard}: {:?}", stage.waits_for(1));
     }
 }
@@ -216,13 +216,13 @@ fn the_freeze_is_said_before_any_other_guard() {
 fn only_another_guard_is_a_transition() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
-    stage.look();
+    stage.reconcile();
     stage.journal.clear();
     stage.wait(secs(10));
-    stage.look();
+    stage.reconcile();
     assert!(stage.journal.is_empty(), "{:?}", stage.journal);
     stage.suspend("Launch");
-    stage.look();
+    stage.reconcile();
     let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
     assert_eq!((entry.from().as_ref(), entry.to().as_ref()), ("blocked", "blocked"));
 }
@@ -230,15 +230,15 @@ fn only_another_guard_is_a_transition() {
 #[test]
 fn a_policy_that_is_invalid_for_a_while_changes_no_phase_without_a_line_in_the_history() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     let mut phases = vec![stage.phase(1)];
     for debounce in ["soon", "5m", "soon", "5m"] {
         stage.wait(secs(10));
         stage.tag("debounce", debounce);
         // Each look checks that the history leads from the one phase to the other.
-        let decision = stage.look();
+        let decision = stage.reconcile();
         phases.push(stage.phase(1));
         let waits = decision.waiting.get(&id(1));
         assert_eq!(matches!(waits, Some(Waiting::Debounce { .. })), debounce == "5m", "{waits:?}");

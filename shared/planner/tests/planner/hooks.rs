@@ -7,12 +7,12 @@ use jiff::SignedDuration;
 fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {
     let mut stage = Stage::drifted(3, &[1]);
     stage.hook_timeout = hooks;
-    stage.look();
+    stage.reconcile();
     let admitted_at = stage.now;
-    stage.look();
+    stage.reconcile();
     stage.held_back.insert(stage.successor(1));
     stage.now = admitted_at + waited;
-    stage.look();
+    stage.reconcile();
     stage.phase(1)
 }
 
@@ -31,15 +31,15 @@ fn a_drain_may_take_as_long_as_the_hooks() {
         for (waited, is_overdue) in around(deadline).into_iter().zip([false, true, true]) {
             let mut stage = Stage::drifted(3, &[1]);
             stage.hook_timeout = hooks;
-            stage.look();
-            stage.look();
+            stage.reconcile();
+            stage.reconcile();
             stage.arrive();
-            stage.look();
+            stage.reconcile();
             stage.wait(mins(1));
-            stage.look();
+            stage.reconcile();
             assert_eq!(stage.phase(1), "retiring");
             stage.wait(waited);
-            stage.look();
+            stage.reconcile();
             let overdue = format!("drain-overdue:{}", id(1));
             assert_eq!(stage.record().conditions.contains_key(&overdue), is_overdue, "{hooks:?} {waited:?}");
         }

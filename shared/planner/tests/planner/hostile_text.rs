@@ -5,7 +5,7 @@ use driftless_planner::notification::{Condition, Message, News, Notification, SU
 use driftless_planner::record::{
     CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, StopReason,
 };
-use driftless_planner::text::{ForeignText, LENGTH_MAX};
+use driftless_planner::text::{LENGTH_MAX, UntrustedText};
 use driftless_testkit::{id, image_id, mins, t0, version};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn hostile() -> Vec<String> {
 
 /// Every piece of news that carries a stranger's words, with these words.
 fn saying(words: &str) -> Vec<News> {
-    let text = || ForeignText::from(words);
+    let text = || UntrustedText::from(words);
     let candidate = |why| Candidate { image: image_id(2), base: version(7), build: Some(text()), why };
     let stopped = News::Stopped {
         instance: id(1),

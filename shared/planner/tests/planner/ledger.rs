@@ -8,8 +8,8 @@ use driftless_testkit::{Stage, id, mins, secs};
 fn raised() -> Stage {
     let mut stage = Stage::drifted(3, &[1]);
     stage.group().max = 3;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.group().max, 4);
     assert!(matches!(stage.record().ledger[0].setting, Setting::Maximum { had: 3, wrote: 4 }));
     stage
@@ -62,7 +62,7 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
         stage.scale_to(4);
         stage.settle();
         stage.now = raised_at + mins(60) + secs(offset);
-        let looked = stage.look();
+        let looked = stage.reconcile();
         assert_eq!(stage.kinds().contains(&"entered restore-overdue".to_owned()), is_told, "{offset}");
         let looks_again_soon = looked.recheck.is_some_and(|at| at <= stage.now + mins(1));
         assert_eq!(looks_again_soon, !is_told, "from then on the sweep looks, and what changes the group");
@@ -76,10 +76,10 @@ fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
 fn a_second_raise_keeps_the_first_value() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.tag("budget", "2");
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.group().max, 22);
     stage.settle_clean(20);
     assert_eq!(stage.group().max, 20);
@@ -89,8 +89,8 @@ fn a_second_raise_keeps_the_first_value() {
 fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.tag("budget", "2");
     let decision = stage.decide();
     assert!(decision.actions.iter().any(|action| matches!(action, Action::SetMaximum { .. })));
@@ -105,8 +105,8 @@ fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
 fn a_raise_over_what_someone_wrote_meanwhile_is_put_back_to_theirs() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.group().max = 19;
     stage.group().desired = 19;
     stage.group().members.retain(|member| member.id != id(15) && member.id != id(16));
@@ -121,7 +121,7 @@ fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
     let (mut stage, _) = Stage::verifying(3);
     stage.arrive();
     stage.scripted.insert("protect", ActionResult::Busy("throttled".into()));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().ledger.len(), 1);
     stage.comply(1);
     stage.scripted.clear();
@@ -131,7 +131,7 @@ fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
 #[test]
 fn a_protection_is_put_back_after_a_crash() {
     let (mut stage, _) = Stage::retiring(3);
-    stage.look();
+    stage.reconcile();
     stage.leave();
     let decision = stage.decide();
     assert!(matches!(&decision.actions[..], [Action::Protect { .. }]));
@@ -148,7 +148,7 @@ fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_put_back() {
     stranger.members.clear();
     stranger.desired = 0;
     stage.groups = vec![stranger];
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
     stage.wait(mins(1));
     stage.settle();
@@ -157,14 +157,14 @@ fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_put_back() {
 #[test]
 fn open_work_tells_since_when() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().open_since(), None);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     let detected_at = stage.now;
     assert_eq!(stage.record().under_way_since(), None, "it waits until it has lasted");
     stage.wait(mins(5));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().open_since(), Some(detected_at));
     assert_eq!(stage.record().under_way_since(), Some(stage.now), "since the guards let it through");
     stage.settle();

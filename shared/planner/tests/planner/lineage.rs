@@ -16,7 +16,7 @@ fn recurs(name: &str, after: SignedDuration) -> Stage {
     let replaced_at = stage.record().lineage[&id(101)].at;
     stage.drift_under(id(101), name);
     stage.now = replaced_at + after;
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -28,10 +28,10 @@ fn what_is_held_up_for_another_rule_stops_as_soon_as_it_recurs() {
         let mut stage = recurs(OTHER_RULE, mins(10));
         hold(&mut stage);
         stage.wait(mins(5));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.waits_for(101).map(Waiting::guard), Some(guard));
         stage.drift_under(id(101), RULE);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(101), "stopped", "{guard}");
     }
 }
@@ -79,7 +79,7 @@ fn what_drifts_like_a_stopped_one_waits_for_a_person() {
     stage.settle();
     assert_eq!(stage.phase(1), "stopped");
     stage.drift(2);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     stage.settle();
     assert_eq!(stage.waits_for(2), Some(&Waiting::Lineage { ancestor: id(1) }));
@@ -98,9 +98,9 @@ fn a_successor_that_fails_for_less_than_the_debounce_is_waited_for() {
         stage.arrive();
         let found = Finding { recorded_at: stage.now, annotation: None };
         stage.compliance.get_mut(&rule(RULE)).unwrap().insert(successor, found);
-        stage.look();
+        stage.reconcile();
         stage.wait(lasts);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{lasts:?}");
         assert!(stage.has(&id(1)));
     }
@@ -119,11 +119,11 @@ fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
         let mut stage = Stage::drifted(8, &[1]);
         stage.tag("budget", "2");
         stage.record.as_mut().unwrap().launches_by_desired_since = (!is_offered).then_some(stage.now);
-        stage.look();
+        stage.reconcile();
         // Config is quicker than the next look.
         stage.drift_under(id(101), RULE);
         stage.wait(mins(6));
-        stage.look();
+        stage.reconcile();
         assert_eq!((stage.phase(1), stage.phase(101)), ("verifying", "-"), "offered: {is_offered}");
         stage.settle();
         assert_eq!(stage.phase(1), "stopped");

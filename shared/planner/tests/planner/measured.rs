@@ -38,9 +38,9 @@ fn a_replacement_is_counted_once_when_it_ends() {
 #[test]
 fn a_drift_that_is_over_before_anything_was_done_is_cleared() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.comply(1);
     stage.wait(secs(30));
     assert_eq!(measured(&stage).replacements, BTreeMap::from([("cleared", 1)]));

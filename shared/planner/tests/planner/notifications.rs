@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{Condition, News, Notification, Runbooks, SUBJECT_LENGTH_MAX, Severity};
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use serde_json::Value;
 
 use crate::support::letters::{conditions, news, notification, variants};
@@ -76,7 +76,7 @@ fn a_subject_is_short_printable_ascii() {
 }
 
 #[test]
-fn whoever_is_woken_can_type_something_and_read_on() {
+fn whoever_is_requested_can_type_something_and_read_on() {
     for (name, news) in news() {
         let notification = notification(news, &["app-blue"]);
         let message = notification.message().unwrap();
@@ -113,7 +113,7 @@ fn entered_reminder_and_end_land_in_one_thread() {
         assert_eq!(json["thread"], chat["metadata"]["threadId"]);
         json["thread"].as_str().unwrap().to_owned()
     };
-    let (condition, detail) = (Condition::DrainOverdue { instance: id(1) }, ForeignText::from("x"));
+    let (condition, detail) = (Condition::DrainOverdue { instance: id(1) }, UntrustedText::from("x"));
     let later = t0() + mins(1440);
     let entered = thread(News::Entered { condition: condition.clone(), detail: detail.clone() }, t0());
     let lasts = News::Lasts { condition: condition.clone(), detail: detail.clone(), since: t0() };

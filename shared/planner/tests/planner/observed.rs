@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 fn observed(size: u32) -> Stage {
     let mut stage = Stage::new(size);
     stage.tag("mode", "observe");
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -39,7 +39,7 @@ fn a_week_without_anything_to_tell_is_told_by_nothing() {
     let mut stage = observed(3);
     for _ in 0..3 {
         stage.wait(WEEK);
-        stage.look();
+        stage.reconcile();
     }
     assert_eq!(stage.record().observed, None);
     assert_eq!(stage.kinds(), ["adopted"]);
@@ -54,7 +54,7 @@ fn the_digest_comes_after_a_week_and_not_before_and_once() {
     for (after, is_told) in around(WEEK).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();
         stage.now = since + after;
-        let looked = stage.look();
+        let looked = stage.reconcile();
         assert_eq!(digests(&stage).len(), usize::from(is_told), "{after}");
         let digest = looked.notifications.iter().find(|told| told.kind() == "observed-week");
         assert_eq!(digest.is_some(), is_told);
@@ -62,7 +62,7 @@ fn the_digest_comes_after_a_week_and_not_before_and_once() {
             assert_eq!(digest.id, format!("app-{}-0", stage.record().version), "stable, from the outbox");
         }
         stage.wait(mins(60));
-        stage.look();
+        stage.reconcile();
         assert_eq!(digests(&stage).len(), 1, "once");
     }
 }
@@ -74,11 +74,11 @@ fn it_says_why_and_what_would_have_stood_in_the_way() {
     stage.drift(2);
     debounce(&mut stage);
     stage.comply(1);
-    stage.look();
+    stage.reconcile();
     stage.publish(2);
-    stage.look();
+    stage.reconcile();
     stage.wait(WEEK);
-    stage.look();
+    stage.reconcile();
     let told = digests(&stage);
     let [(week, still)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((week.replacements, *still), (2, 1));
@@ -96,17 +96,17 @@ fn an_instance_that_waits_on_is_counted_once_and_told_of_each_week() {
     for number in 1..=3 {
         for day in 0..7 {
             stage.now = since + WEEK * (number - 1) + SignedDuration::from_hours(24 * i64::from(day)) + mins(30);
-            stage.look();
+            stage.reconcile();
         }
     }
     stage.now = since + WEEK * 3 + mins(30);
-    stage.look();
+    stage.reconcile();
     let told: Vec<_> =
         digests(&stage).into_iter().map(|(week, still)| (week.since, week.replacements, still)).collect();
     assert_eq!(told, [(since, 1, 1), (since + WEEK, 0, 1), (since + WEEK * 2, 0, 1)]);
     stage.comply(1);
     stage.wait(WEEK);
-    stage.look();
+    stage.reconcile();
     assert_eq!(digests(&stage).last().map(|(_, still)| *still), Some(0));
     assert_eq!(stage.record().observed, None, "nothing waits, and nothing is remembered");
 }
@@ -126,7 +126,7 @@ fn what_is_remembered_is_bounded() {
     for number in 2..20 {
         stage.publish(number);
         stage.wait(secs(15));
-        stage.look();
+        stage.reconcile();
     }
     assert_eq!((week(&stage).cutovers, week(&stage).images.len()), (18, WOULD_CUT_OVER_MAX));
 }
@@ -137,10 +137,10 @@ fn a_fleet_that_acts_by_now_is_told_of_by_what_it_does() {
     stage.drift(1);
     debounce(&mut stage);
     stage.tag("mode", "act");
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().observed, None);
     stage.settle();
     stage.wait(WEEK);
-    stage.look();
+    stage.reconcile();
     assert_eq!(digests(&stage), []);
 }

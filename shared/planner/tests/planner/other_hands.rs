@@ -22,7 +22,7 @@ fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
         let (mut stage, successor) = if phase == "retiring" { Stage::retiring(3) } else { Stage::verifying(3) };
         if phase == "serving" {
             stage.arrive();
-            stage.look();
+            stage.reconcile();
         }
         stage.scale_to(6);
         stage.comply(1);
@@ -35,9 +35,9 @@ fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
 fn a_scale_out_before_a_launch_that_fails_is_preserved() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Failed("InsufficientInstanceCapacity".into()));
-    stage.look();
+    stage.reconcile();
     stage.scale_to(5);
-    stage.look();
+    stage.reconcile();
     stage.comply(1);
     stage.settle_clean(5);
     assert!(stage.terminated().is_empty());
@@ -47,7 +47,7 @@ fn a_scale_out_before_a_launch_that_fails_is_preserved() {
 fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
     let (mut stage, successor) = Stage::verifying(3);
     stage.comply(1);
-    stage.look();
+    stage.reconcile();
     stage.scale_to(5);
     stage.settle_clean(5);
     assert_eq!(stage.terminated(), [successor]);
@@ -58,7 +58,7 @@ fn the_answer_to_the_cancellation_is_lost_and_it_is_still_done_once() {
     let (mut stage, successor) = Stage::verifying(3);
     stage.scale_to(6);
     stage.comply(1);
-    stage.look();
+    stage.reconcile();
     stage.outcomes.clear();
     stage.settle_clean(5);
     assert_eq!(stage.terminated(), [successor]);
@@ -68,7 +68,7 @@ fn the_answer_to_the_cancellation_is_lost_and_it_is_still_done_once() {
 fn a_scale_in_that_takes_the_successor_with_its_capacity_leaves_nothing_to_take_back() {
     let (mut stage, successor) = Stage::verifying(3);
     stage.take(&successor, CapacityChange::Decrement);
-    stage.look();
+    stage.reconcile();
     stage.comply(1);
     stage.settle_clean(3);
     assert!(stage.terminated().is_empty());
@@ -81,11 +81,11 @@ fn a_scale_in_to_the_base_without_slack_keeps_the_successor_that_serves() {
     stage.leave();
     stage.wait(mins(1));
     // Only two of three would serve without the drifted one: the attempt ends at its deadline.
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "verifying");
     stage.wait(mins(20));
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert!(stage.terminated().is_empty(), "the successor is a member now");
     assert_eq!(stage.phase(1), "blocked");
     stage.settle();
@@ -100,11 +100,11 @@ fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
     let mut stage = Stage::drifted(20, &[19, 20]);
     stage.tag("budget", "2");
     stage.suspend("Launch");
-    stage.look();
+    stage.reconcile();
     stage.group().suspended.clear();
     stage.tag("budget", "1");
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.scale_to(12);
     stage.leave();
     stage.tag("budget", "2");
@@ -115,8 +115,8 @@ fn a_surge_admitted_after_a_scale_in_takes_the_smaller_size_for_its_base() {
 fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.scripted.insert("launch", ActionResult::Unsupported);
-    stage.look();
-    let decision = stage.look_and_crash();
+    stage.reconcile();
+    let decision = stage.reconcile_and_crash();
     stage.scale_to(5);
     stage.outcomes = stage.act(&decision.actions);
     assert_eq!(stage.outcomes[0].result, ActionResult::Changed);
@@ -128,10 +128,10 @@ fn the_fallback_starts_from_what_others_made_of_desired_capacity() {
 fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.group().max = 20;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.arrive();
-    stage.look();
+    stage.reconcile();
     // People want six, and the three that are missing do not serve yet.
     stage.scale_to(7);
     let coming: Vec<_> = stage.groups[0]
@@ -143,7 +143,7 @@ fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
     stage.held_back.extend(coming);
     stage.wait(mins(2));
     for _ in 0..10 {
-        stage.look();
+        stage.reconcile();
         stage.wait(secs(15));
     }
     assert!(stage.has(&id(1)) && stage.terminated().is_empty(), "{}", stage.phase(1));

@@ -10,7 +10,7 @@ fn check(weights: &[(&str, u32)], recorded: Option<Color>, live: Option<Color>, 
     let mut stage = Stage::colored(pair(3), weights);
     if let Some(color) = recorded {
         stage.weigh(&[("blue", u32::from(color == Color::Blue)), ("green", u32::from(color == Color::Green))]);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.record().live, recorded);
         stage.told.clear();
         stage.weigh(weights);
@@ -75,7 +75,7 @@ fn with_one_target_group_the_attached_color_is_live() {
     assert_eq!(stage.record().live, Some(Color::Blue));
     groups[0].target_groups = Vec::new();
     stage.groups = groups;
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().conditions.contains_key("misconfigured"), "green is attached, and blue is on record");
 }
 
@@ -87,7 +87,7 @@ fn drift_of_the_live_color_is_repaired_and_that_of_the_idle_one_is_not() {
     let mut stage = Stage::colored(groups, &[("blue", 100), ("green", 0)]);
     stage.drift(1);
     stage.drift(50);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     stage.settle_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(50)));
@@ -98,7 +98,7 @@ fn drift_of_the_live_color_is_repaired_and_that_of_the_idle_one_is_not() {
 fn a_disagreement_of_the_two_groups_is_an_invalid_policy() {
     let mut stage = Stage::colored(pair(3), &[("blue", 100), ("green", 0)]);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.told.clear();
     stage.groups[1].tags.insert("driftless:budget".to_owned(), "2".to_owned());
     stage.wait(mins(10));
@@ -149,15 +149,15 @@ fn traffic_that_was_moved_by_hand_clears_nothing_and_starts_nothing() {
     groups[0].target_groups = vec![target_group("blue")];
     let mut stage = Stage::colored(groups, &[("blue", 100), ("green", 0)]);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     let mut surging = stage.clone();
     stage.weigh(&[("blue", 0), ("green", 100)]);
-    stage.look();
+    stage.reconcile();
     assert!(stage.acted.is_empty());
     assert_eq!(stage.phase(1), "blocked", "a person must say which color is right");
     // What is under way ends under its own policy.
-    surging.look();
+    surging.reconcile();
     surging.traffic = stage.traffic.clone();
     surging.settle_clean(3);
     assert!(!surging.has(&id(1)));
@@ -167,7 +167,7 @@ fn traffic_that_was_moved_by_hand_clears_nothing_and_starts_nothing() {
 fn what_waits_in_a_group_that_is_no_longer_live_is_cleared() {
     let mut stage = Stage::colored(pair(3), &[("blue", 100), ("green", 0)]);
     stage.drift(1);
-    stage.look();
+    stage.reconcile();
     // As a cutover would: the record and the load balancer agree on the other color.
     stage.record.as_mut().unwrap().live = Some(Color::Green);
     stage.record.as_mut().unwrap().release.as_mut().unwrap().template.template =

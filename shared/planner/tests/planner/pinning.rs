@@ -9,7 +9,7 @@ use driftless_testkit::{Stage, freeze, mins, secs, version};
 fn floating(size: u32, alias: &str) -> Stage {
     let mut stage = Stage::new(size);
     float(&mut stage, alias);
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -19,8 +19,8 @@ fn float(stage: &mut Stage, alias: &str) {
 
 fn refused(stage: &mut Stage, why: &str) {
     stage.say(Command::Pin);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     let (is_done, says) = stage.answer();
     assert!(!is_done && says.contains(why), "{says}");
     assert!(stage.acted.is_empty() && stage.record().pins.is_empty());
@@ -33,7 +33,7 @@ fn the_number_that_runs_is_written_and_the_fleet_is_adopted_in_either_mode() {
         stage.tag("mode", mode);
         assert_eq!(stage.record().release, None);
         stage.say(Command::Pin);
-        let looked = stage.look();
+        let looked = stage.reconcile();
         assert!(looked.changed, "what is meant is committed before it is done");
         assert!(matches!(&looked.actions[..], [Action::SetTemplate { template, .. }] if *template == version(1)));
         stage.settle();
@@ -91,9 +91,9 @@ fn what_only_a_person_can_tell_is_refused_and_nothing_is_written() {
 #[test]
 fn a_pinned_fleet_has_nothing_to_pin_and_says_so() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.say(Command::Pin);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.answer(), (true, "every group launches a numbered version already".to_owned()));
     assert!(stage.acted.is_empty());
 }
@@ -103,11 +103,11 @@ fn what_did_not_work_is_tried_again_and_a_freeze_holds_it_meanwhile() {
     let mut stage = floating(3, "$Latest");
     stage.scripted.insert("set-template", ActionResult::Busy("ScalingActivityInProgress".into()));
     stage.say(Command::Pin);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().pins.len(), 1);
     stage.freezes = vec![freeze(stage.now, None)];
     stage.wait(mins(1));
-    stage.look();
+    stage.reconcile();
     assert!(stage.decide().actions.is_empty());
     stage.freezes.clear();
     stage.scripted.clear();
@@ -121,13 +121,13 @@ fn a_group_that_somebody_else_pins_meanwhile_is_theirs() {
     let mut stage = floating(3, "$Latest");
     stage.scripted.insert("set-template", ActionResult::Busy("ScalingActivityInProgress".into()));
     stage.say(Command::Pin);
-    stage.look();
+    stage.reconcile();
     stage.scripted.clear();
     let content = stage.templates[&version(1)].clone();
     stage.templates.insert(version(2), content);
     stage.group().template = TemplateReference::Numbered(version(2));
     stage.wait(mins(1));
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().pins.is_empty());
     assert_eq!(stage.groups[0].template, TemplateReference::Numbered(version(2)));
 }

@@ -73,7 +73,7 @@ fn it_is_never_counted_and_never_replaced() {
 fn there_is_room_for_so_many_and_those_on_their_way_count() {
     let mut stage = drifted(20, &[1, 2, 3, 4]);
     stage.tag("budget", "10");
-    stage.look();
+    stage.reconcile();
     let under_way = stage.surges();
     assert_eq!(under_way, QUARANTINE_MAX);
     assert_eq!(stage.waits_for(4), Some(&Waiting::QuarantineFull { until: None }));
@@ -94,7 +94,7 @@ fn it_goes_when_it_has_been_kept_long_enough_and_takes_no_capacity_with_it() {
     for (waited, goes) in around(SignedDuration::ZERO).into_iter().zip([false, true, true]) {
         let mut stage = kept();
         stage.now = until + waited;
-        let decision = stage.look();
+        let decision = stage.reconcile();
         let expected = Action::Terminate {
             group: stage.groups[0].name.clone(),
             instance: id(1),
@@ -118,7 +118,7 @@ fn two_that_expire_at_once_go_one_after_the_other() {
     stage.tag("budget", "2");
     stage.settle();
     stage.wait(QUARANTINE_FOR);
-    assert_eq!(stage.look().actions.len(), 1);
+    assert_eq!(stage.reconcile().actions.len(), 1);
     stage.settle_clean(8);
     assert_eq!((lifecycle(&stage, 1), lifecycle(&stage, 2)), (None, None));
 }
@@ -128,7 +128,7 @@ fn what_a_person_put_back_into_service_is_a_drifted_instance_again() {
     for (waited, is_kept) in around(mins(2)).into_iter().zip([true, false, false]) {
         let mut stage = drifted(8, &[1]);
         while !stage.record().quarantined.contains_key(&id(1)) {
-            stage.look();
+            stage.reconcile();
             stage.arrive();
             stage.wait(mins(1));
         }
@@ -136,7 +136,7 @@ fn what_a_person_put_back_into_service_is_a_drifted_instance_again() {
         stage.member_mut(1).lifecycle = Lifecycle::InService;
         stage.group().desired += 1;
         stage.now = since + waited;
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.record().quarantined.contains_key(&id(1)), is_kept, "{waited:?}");
         if !is_kept {
             stage.settle();
@@ -162,7 +162,7 @@ fn what_a_person_ended_is_kept_no_longer() {
 fn an_answer_without_groups_ends_no_quarantine() {
     let mut stage = kept();
     let groups = std::mem::take(&mut stage.groups);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().quarantined.contains_key(&id(1)));
     stage.groups = groups;
     stage.settle();
@@ -180,7 +180,7 @@ fn a_protection_keeps_it_longer() {
     for (waited, goes) in around(mins(60)).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();
         stage.wait(waited);
-        assert_eq!(!stage.look().actions.is_empty(), goes, "{waited:?}");
+        assert_eq!(!stage.reconcile().actions.is_empty(), goes, "{waited:?}");
     }
 }
 
@@ -189,9 +189,9 @@ fn a_freeze_keeps_the_evidence() {
     let mut stage = kept();
     stage.freezes.push(freeze(stage.now, None));
     stage.wait(QUARANTINE_FOR);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(60));
-    assert!(stage.look().actions.is_empty());
+    assert!(stage.reconcile().actions.is_empty());
     stage.freezes.clear();
     stage.settle();
     assert!(stage.record().quarantined.is_empty());
@@ -203,7 +203,7 @@ fn where_it_may_not_be_set_aside_it_stays_and_a_person_is_called() {
     let mut stage = drifted(3, &[1]);
     stage.scripted.insert("set-aside", ActionResult::Denied("autoscaling:EnterStandby".into()));
     for _ in 0..40 {
-        stage.look();
+        stage.reconcile();
         stage.arrive();
         stage.wait(mins(1));
     }

@@ -13,11 +13,11 @@ fn a_drift_must_last_for_the_debounce() {
     for (waited, phase) in around(mins(5)).into_iter().zip(["debouncing", "launching", "launching"]) {
         let mut stage = Stage::new(3);
         stage.drift(1);
-        let first = stage.look();
+        let first = stage.reconcile();
         assert_eq!(first.recheck, Some(stage.now + mins(5)));
         assert_eq!(first.waiting.get(&id(1)), Some(&Waiting::Debounce { until: stage.now + mins(5) }));
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
 }
@@ -25,7 +25,7 @@ fn a_drift_must_last_for_the_debounce() {
 #[test]
 fn the_launch_goes_to_the_zone_of_the_drifted_instance_with_a_derived_token() {
     let mut stage = Stage::drifted(3, &[2]);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     let token = format!("driftless-{}-1-{}", id(2), stage.now.as_second());
     assert_eq!(
         decision.actions,
@@ -42,13 +42,13 @@ fn the_launch_goes_to_the_zone_of_the_drifted_instance_with_a_derived_token() {
 #[test]
 fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_token() {
     let mut stage = Stage::drifted(3, &[1]);
-    let decision = stage.look_and_crash();
+    let decision = stage.reconcile_and_crash();
     stage.wait(secs(40));
     assert_eq!(stage.decide().actions, decision.actions);
     // It was acted on, and only the answer was lost: the token answers the same instance.
     stage.act(&decision.actions);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     assert_eq!(stage.successor(1), id(101));
     stage.settle_clean(3);
     assert_eq!(stage.launched.len(), 1);
@@ -57,13 +57,13 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
 #[test]
 fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_the_ledger_knows_it() {
     let (mut stage, successor) = Stage::verifying(3);
-    assert!(stage.look().actions.is_empty(), "a pending instance cannot be protected");
+    assert!(stage.reconcile().actions.is_empty(), "a pending instance cannot be protected");
     stage.arrive();
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(matches!(&decision.actions[..], [Action::Protect { instance, .. }] if *instance == successor));
     let ledgered = |entry: &LedgerEntry| entry.setting == Setting::Protection { instance: successor.clone() };
     assert!(decision.next.ledger.iter().any(ledgered), "ledgered with the same commit");
-    assert!(stage.look().actions.is_empty());
+    assert!(stage.reconcile().actions.is_empty());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn the_successor_must_serve_for_the_whole_warm_up() {
     for (waited, phase) in around(mins(1)).into_iter().zip(["verifying", "retiring", "retiring"]) {
         let (mut stage, _) = Stage::serving(3);
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
 }
@@ -81,15 +81,15 @@ fn the_warm_up_starts_again_when_the_successor_fails_in_between() {
     let (mut stage, successor) = Stage::serving(3);
     stage.wait(secs(50));
     stage.sick.insert(successor);
-    stage.look();
+    stage.reconcile();
     stage.sick.clear();
     stage.wait(secs(20));
-    stage.look();
+    stage.reconcile();
     stage.wait(secs(59));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "verifying");
     stage.wait(secs(1));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "retiring");
 }
 
@@ -100,9 +100,9 @@ fn nothing_is_terminated_that_would_leave_fewer_than_the_floor() {
         let (mut stage, _) = Stage::verifying(10);
         stage.arrive();
         stage.sick = (5..5 + sick).map(id).collect();
-        stage.look();
+        stage.reconcile();
         stage.wait(mins(1));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{sick} sick");
     }
 }
@@ -111,7 +111,7 @@ fn nothing_is_terminated_that_would_leave_fewer_than_the_floor() {
 fn the_drifted_instance_goes_by_its_id_and_desired_capacity_goes_down_with_it() {
     let (mut stage, _) = Stage::serving(3);
     stage.wait(mins(1));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert_eq!(
         decision.actions,
         [Action::Terminate {
@@ -132,7 +132,7 @@ fn desired_capacity_stays_where_someone_took_it_back_to_the_base() {
     stage.comply(2);
     // Scale-in took an instance at random; if it was the drifted one, there is nothing left to do.
     if stage.has(&id(1)) {
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert!(matches!(&decision.actions[..], [Action::Terminate { capacity: CapacityChange::Keep, .. }]));
     }
     stage.settle_clean(10);
@@ -143,7 +143,7 @@ fn desired_capacity_stays_where_someone_took_it_back_to_the_base() {
 fn the_evidence_is_committed_before_the_termination() {
     let (mut stage, successor) = Stage::serving(3);
     stage.wait(mins(1));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(matches!(&decision.actions[..], [Action::Terminate { .. }]));
     let entry = decision.history.iter().find(|entry| entry.evidence().is_some()).expect("evidence");
     assert_eq!(entry.instance(), Some(&id(1)));
@@ -179,7 +179,7 @@ fn an_instance_that_breaks_two_rules_is_one_replacement() {
     stage.tag("rules", "sg-closed;imds-v2");
     stage.drift(1);
     stage.drift_under(id(1), OTHER_RULE);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     stage.settle_clean(8);
     assert_eq!(stage.terminated(), [id(1)]);
@@ -197,15 +197,15 @@ fn without_launch_instances(max: u32) -> Stage {
 #[test]
 fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
     let mut stage = without_launch_instances(8);
-    stage.look();
-    let decision = stage.look();
+    stage.reconcile();
+    let decision = stage.reconcile();
     assert_eq!(
         decision.actions,
         [Action::SetDesired { group: GROUP.parse().unwrap(), expected: 3, desired: 4, replaces: id(1) }]
     );
     assert_eq!(decision.next.launches_by_desired_since, Some(stage.now));
     assert!(stage.decide().actions.is_empty(), "raised once");
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.successor(1), id(101), "told by its launch time");
     stage.settle_clean(3);
     assert_eq!(stage.terminated(), [id(1)]);
@@ -214,8 +214,8 @@ fn where_the_launch_is_not_offered_desired_capacity_is_raised_by_one() {
 #[test]
 fn the_raise_after_a_crash_is_asked_again_and_not_twice() {
     let mut stage = without_launch_instances(8);
-    stage.look();
-    let decision = stage.look_and_crash();
+    stage.reconcile();
+    let decision = stage.reconcile_and_crash();
     assert_eq!(stage.decide().actions, decision.actions, "not acted on");
     stage.act(&decision.actions);
     assert!(stage.decide().actions.is_empty(), "acted on, and the answer was lost");
@@ -227,9 +227,9 @@ fn the_next_surge_does_not_ask_for_what_is_not_offered() {
     let mut stage = without_launch_instances(8);
     stage.settle();
     stage.drift(2);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(matches!(&decision.actions[..], [Action::SetDesired { .. }]));
     let phase = &stage.replacement(2).unwrap().phase();
     assert!(matches!(phase, Phase::Launching(surge) if surge.method == SurgeMethod::RaiseDesired));
@@ -239,13 +239,13 @@ fn the_next_surge_does_not_ask_for_what_is_not_offered() {
 #[test]
 fn an_instance_that_was_not_asked_for_is_not_taken_for_the_successor() {
     let mut stage = without_launch_instances(8);
-    stage.look();
+    stage.reconcile();
     // Before desired capacity is raised, Auto Scaling replaces an unhealthy instance: that is its own business.
     stage.scripted.insert("set-desired", ActionResult::Busy("try later".into()));
-    stage.look();
+    stage.reconcile();
     stage.take(&id(3), CapacityChange::Keep);
     stage.outcomes.clear();
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "launching");
     stage.scripted.remove("set-desired");
     stage.settle_clean(3);
@@ -263,12 +263,12 @@ fn what_was_launched_in_the_second_of_the_admission_and_seen_at_it_is_not_the_su
         if !is_known {
             stage.machines.remove(&id(3));
         }
-        stage.look();
+        stage.reconcile();
         stage.machines.insert(id(3), machine);
         // The raise is written, and what it launches is not listed yet.
         stage.group().desired = 4;
         stage.outcomes.clear();
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), "launching", "{seconds_before} s before");
     }
 }
@@ -280,7 +280,7 @@ fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
         if is_offered {
             stage.scripted.clear();
         }
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert_eq!(decision.actions[0], Action::SetMaximum { group: GROUP.parse().unwrap(), expected: 3, maximum: 4 });
         assert_eq!(stage.group().max, 4);
         stage.settle_clean(3);
@@ -298,8 +298,8 @@ fn without_room_nothing_is_launched() {
         let mut stage = without_launch_instances(3);
         stage.scripted.clear();
         stage.scripted.insert("set-maximum", answer);
-        stage.look();
-        let decision = stage.look();
+        stage.reconcile();
+        let decision = stage.reconcile();
         assert!(decision.actions.is_empty(), "{:?}", decision.actions);
         stage.scripted.clear();
         stage.settle_clean(3);
@@ -310,13 +310,13 @@ fn without_room_nothing_is_launched() {
 #[test]
 fn a_termination_that_was_accepted_is_waited_for_and_not_asked_again() {
     let (mut stage, _) = Stage::retiring(3);
-    stage.look();
+    stage.reconcile();
     // The describe trails: the instance is still shown in service with the old capacity, and Config has dropped it.
     let member = stage.member_mut(1);
     member.lifecycle = Lifecycle::InService;
     stage.group().desired = 4;
     stage.comply(1);
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "{:?}", decision.actions);
     assert_eq!(stage.phase(1), "retiring");
 }
@@ -325,8 +325,8 @@ fn a_termination_that_was_accepted_is_waited_for_and_not_asked_again() {
 fn a_termination_while_aws_is_busy_is_asked_again_soon() {
     let (mut stage, _): (Stage, InstanceId) = Stage::retiring(3);
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
-    stage.look();
-    let decision = stage.look();
+    stage.reconcile();
+    let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "not within the same run");
     assert!(decision.recheck.unwrap() <= stage.now + secs(10));
     stage.scripted.clear();

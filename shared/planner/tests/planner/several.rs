@@ -52,12 +52,12 @@ fn a_serving_successor_does_not_raise_the_share_whether_its_launch_has_answered_
         stage.drift(2);
         stage.debounce();
         if is_answered {
-            stage.look();
+            stage.reconcile();
         } else {
             stage.outcomes.clear();
         }
         stage.arrive();
-        stage.look();
+        stage.reconcile();
         assert_eq!(launching(&stage), [1], "10 % of 19 is one, and the twentieth is no member yet: {is_answered}");
     }
 }
@@ -92,7 +92,7 @@ fn two_surges_of_a_full_group_get_room_for_two() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.tag("budget", "2");
     stage.group().max = 20;
-    let decision = stage.look();
+    let decision = stage.reconcile();
     let maxima: Vec<_> = decision.actions.iter().filter(|action| matches!(action, Action::SetMaximum { .. })).collect();
     assert!(matches!(maxima[..], [Action::SetMaximum { expected: 20, maximum: 22, .. }]), "{maxima:?}");
     assert_eq!(stage.done(), ["set-maximum", "launch", "launch"]);
@@ -102,12 +102,12 @@ fn two_surges_of_a_full_group_get_room_for_two() {
 fn one_termination_a_group_is_decided_at_a_time() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.tag("budget", "2");
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.arrive();
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(1));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     let terminations = decision.actions.iter().filter(|action| matches!(action, Action::Terminate { .. }));
     assert_eq!(terminations.count(), 1);
     assert!(decision.recheck.unwrap() <= stage.now + secs(2));
@@ -119,11 +119,11 @@ fn the_oldest_drift_goes_first() {
     let mut stage = Stage::new(20);
     for number in [7, 3, 5] {
         stage.drift(number);
-        stage.look();
+        stage.reconcile();
         stage.wait(secs(30));
     }
     stage.wait(mins(5));
-    stage.look();
+    stage.reconcile();
     assert_eq!(launching(&stage), [7]);
     assert!(matches!(stage.waits_for(3), Some(Waiting::BudgetSpent { used: 1, limit: 1 })));
 }
@@ -133,7 +133,7 @@ fn drift_of_one_age_is_spread_over_zones() {
     // 1, 4 and 7 run in zone a, 2 in zone b.
     let mut stage = Stage::drifted(20, &[1, 4, 7, 2]);
     stage.tag("budget", "2");
-    stage.look();
+    stage.reconcile();
     assert_eq!(launching(&stage), [1, 2]);
 }
 
@@ -141,8 +141,8 @@ fn drift_of_one_age_is_spread_over_zones() {
 fn a_surge_that_is_given_up_leaves_the_other_alone() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.tag("budget", "2");
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     let successor = stage.successor(1);
     stage.comply(1);
     stage.settle_clean(20);
@@ -153,11 +153,11 @@ fn a_surge_that_is_given_up_leaves_the_other_alone() {
 #[test]
 fn a_new_remark_of_config_is_kept_and_starts_nothing_new() {
     let mut stage = Stage::drifted(20, &[1]);
-    stage.look();
+    stage.reconcile();
     let newer = Finding { recorded_at: t0() + mins(3), annotation: Some("port 23 is open too".into()) };
     assert_ne!(newer, finding());
     stage.compliance.get_mut(&rule("sg-closed")).unwrap().insert(id(1), newer.clone());
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.replacement(1).unwrap().findings.values().next(), Some(&newer));
     assert_eq!(stage.done(), ["launch"]);
 }
@@ -168,7 +168,7 @@ fn what_does_not_serve_takes_its_place_in_the_budget_of_what_does() {
         let mut stage = Stage::drifted(8, &[1]);
         stage.tag("budget", budget);
         stage.unjudged.insert(id(8));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1) == "launching", starts, "{budget}");
         let spent = Waiting::BudgetSpent { used: 1, limit: 1 };
         assert_eq!(stage.waits_for(1), (!starts).then_some(&spent), "{budget}");
@@ -197,14 +197,14 @@ fn what_does_not_serve_but_has_not_drifted_does_not_keep_a_drifted_one_that_does
 fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answered() {
     let mut stage = Stage::drifted(8, &[1]);
     stage.tag("budget", "2");
-    stage.look();
+    stage.reconcile();
     // The answer is lost, and so are those to the same question later on. Meanwhile the newcomer drifts.
     stage.outcomes.clear();
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
     stage.arrive();
     stage.drift_under(id(101), "sg-closed");
     stage.debounce();
-    stage.look();
+    stage.reconcile();
     assert_eq!(launching(&stage), [1]);
     assert_eq!(stage.waits_for(101), Some(&Waiting::MayBeSuccessor { ancestor: id(1) }));
     stage.scripted.clear();
@@ -217,7 +217,7 @@ fn what_may_be_a_successor_is_not_replaced_itself_while_its_launch_has_not_answe
 fn a_launch_that_has_not_answered_is_no_sign_that_others_took_what_was_terminated() {
     let mut stage = Stage::drifted(8, &[1]);
     stage.tag("budget", "2");
-    stage.look();
+    stage.reconcile();
     stage.arrive();
     stage.drift(2);
     stage.debounce();

@@ -20,8 +20,8 @@ fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
 fn launching_after(size: u32, numbers: &[u32]) -> Stage {
     let mut stage = drifted(size, numbers, "50%");
     stage.launches = false;
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.leave();
     assert_eq!(stage.phase(numbers[0]), "launching-after");
     stage
@@ -31,7 +31,7 @@ fn launching_after(size: u32, numbers: &[u32]) -> Stage {
 fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
     let mut stage = drifted(3, &[1], "60%");
     stage.group().max = 3;
-    let start = stage.look();
+    let start = stage.reconcile();
     let [
         Action::Terminate {
             instance, expected_desired: 3, capacity: CapacityChange::Keep, role: Role::Drifted, ..
@@ -43,15 +43,15 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
     assert_eq!(*instance, id(1));
     assert_eq!(stage.phase(1), "terminating");
     let News::ReplacementStarted { goes_first: true, .. } = &stage.told[0].news else { panic!("{:?}", stage.told) };
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "launching-after");
     stage.arrive();
     stage.leave();
-    stage.look();
+    stage.reconcile();
     for (waited, phase) in around(mins(1)).into_iter().zip(["launching-after", "-", "-"]) {
         let mut stage = stage.clone();
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
     }
     stage.settle_clean(3);
@@ -62,7 +62,7 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
 #[test]
 fn what_a_person_protects_before_it_goes_stays() {
     let mut stage = drifted(3, &[1], "60%");
-    stage.look_and_crash();
+    stage.reconcile_and_crash();
     assert_eq!(stage.phase(1), "terminating");
     stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
     stage.settle();
@@ -88,7 +88,7 @@ fn the_floor_must_hold_without_it() {
         let mut stage = drifted(10, &[1], "80%");
         stage.tag("budget", "5");
         stage.sick = (0..sick).map(|offset| id(10 - offset)).collect();
-        let decision = stage.look();
+        let decision = stage.reconcile();
         assert_eq!(!decision.actions.is_empty(), starts, "{sick}");
         let below = Waiting::BelowFloor { serving: 7, floor: 8 };
         assert_eq!(stage.waits_for(1), (!starts).then_some(&below), "{sick}");
@@ -101,11 +101,11 @@ fn who_scales_out_before_it_went_is_counted_in_the_floor() {
     for (wanted, is_gone) in [(9, true), (10, true), (11, false)] {
         let mut stage = drifted(10, &[1], "90%");
         stage.group().max = 20;
-        stage.look_and_crash();
+        stage.reconcile_and_crash();
         // What is wanted from now on is on its way, and does not serve yet.
         stage.launches = false;
         stage.group().desired = wanted;
-        let decision = stage.look();
+        let decision = stage.reconcile();
         let goes = decision.actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
         assert_eq!(goes, is_gone, "{wanted}: {:?}", decision.actions);
         if !is_gone {
@@ -120,12 +120,12 @@ fn two_that_go_at_once_leave_the_floor() {
         let mut stage = drifted(10, &[1, 2], min_healthy);
         stage.tag("budget", "2");
         let mut fewest = 10;
-        for look in 1..=120 {
-            stage.look();
+        for reconcile in 1..=120 {
+            stage.reconcile();
             let serves = |member: &&Member| stage.health(member) == TargetHealth::Healthy;
             fewest = fewest.min(stage.groups[0].members.iter().filter(serves).count());
             // Coming takes longer than a look.
-            if look % 4 == 0 {
+            if reconcile % 4 == 0 {
                 stage.arrive();
                 stage.leave();
             }
@@ -149,9 +149,9 @@ fn what_does_not_serve_may_go_below_the_floor() {
 fn what_is_terminated_is_not_terminated_again_while_the_describe_trails() {
     let mut stage = drifted(3, &[1], "60%");
     stage.scripted.insert("terminate", ActionResult::Done);
-    stage.look();
+    stage.reconcile();
     stage.wait(secs(2));
-    let again = stage.look();
+    let again = stage.reconcile();
     assert!(again.actions.is_empty(), "{:?}", again.actions);
     assert_eq!(stage.phase(1), "terminating");
 }
@@ -160,7 +160,7 @@ fn what_is_terminated_is_not_terminated_again_while_the_describe_trails() {
 fn drift_that_is_over_before_it_went_keeps_it() {
     let mut stage = drifted(3, &[1], "60%");
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
-    stage.look();
+    stage.reconcile();
     stage.comply(1);
     stage.scripted.clear();
     stage.outcomes.clear();
@@ -173,11 +173,11 @@ fn drift_that_is_over_before_it_went_keeps_it() {
 fn a_freeze_holds_what_was_to_go_first_and_its_clock() {
     let mut stage = drifted(3, &[1], "60%");
     stage.scripted.insert("terminate", ActionResult::Frozen);
-    stage.look();
+    stage.reconcile();
     stage.scripted.clear();
     stage.freezes.push(freeze(stage.now, None));
     stage.wait(mins(60));
-    let held = stage.look();
+    let held = stage.reconcile();
     assert!(held.actions.is_empty());
     assert_eq!(stage.phase(1), "terminating");
     stage.freezes.clear();
@@ -191,7 +191,7 @@ fn where_nothing_comes_into_the_place_a_person_is_called() {
     for (waited, phase) in around(mins(50)).into_iter().zip(["launching-after", "stopped", "stopped"]) {
         let mut stage = launching_after(3, &[1]);
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         let is_told = matches!(stage.told.last().unwrap().news, News::Stopped { why: StopReason::NotRefilled, .. });
         assert_eq!(is_told, phase == "stopped", "{waited:?}");
@@ -206,7 +206,7 @@ fn a_newcomer_that_never_serves_is_no_refill() {
     stage.arrive();
     stage.sick.insert(id(stage.last_id));
     for _ in 0..110 {
-        stage.look();
+        stage.reconcile();
         stage.wait(secs(30));
     }
     assert_eq!(stage.kinds(), ["replacement-started", "stopped"]);
@@ -228,9 +228,9 @@ fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
     let failure = LaunchFailure { at: stage.now, message: message.into() };
     stage.launch_failures.insert(GROUP.parse().unwrap(), failure);
     let before = stage.terminated().len();
-    stage.look();
+    stage.reconcile();
     stage.wait(secs(30));
-    stage.look();
+    stage.reconcile();
     let waits = stage.waits_for(2);
     assert!(matches!(waits, Some(Waiting::CapacityShort { .. } | Waiting::GroupNotFit { .. })), "{waits:?}");
     assert_eq!(stage.terminated().len(), before);
@@ -244,11 +244,11 @@ fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
 #[test]
 fn a_successor_that_drifts_as_its_ancestor_did_ends_the_chain() {
     let mut stage = drifted(3, &[1], "60%");
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     stage.arrive();
     stage.leave();
-    stage.look();
+    stage.reconcile();
     let successor = stage.successor(1);
     stage.drift_under(successor.clone(), RULE);
     stage.settle();
@@ -267,7 +267,7 @@ fn while_nothing_takes_its_place_no_other_goes() {
     stage.tag("breaker", "50%");
     stage.launches = false;
     for _ in 0..90 {
-        stage.look();
+        stage.reconcile();
         stage.leave();
         stage.wait(mins(1));
     }
@@ -286,10 +286,10 @@ fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replace
     stage.tag("breaker", "100%");
     stage.unjudged.insert(newcomer.clone());
     stage.drift_under(newcomer.clone(), RULE);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.successor(1), newcomer);
     stage.wait(mins(5));
-    stage.look();
+    stage.reconcile();
     stage.unjudged.clear();
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
@@ -301,7 +301,7 @@ fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replace
 fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
     for (size, is_told) in [(9, true), (10, false), (11, false)] {
         let mut stage = drifted(size, &[1], "90%");
-        stage.look();
+        stage.reconcile();
         let waits = stage.waits_for(1).is_some_and(|waiting| matches!(waiting, Waiting::BelowFloor { .. }));
         let kinds = stage.kinds();
         assert_eq!((waits, kinds.contains(&"entered nothing-can-go-first".to_owned())), (is_told, is_told), "{size}");
@@ -312,7 +312,7 @@ fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
 fn terminating() -> Stage {
     let mut stage = drifted(10, &[1], "80%");
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.phase(1), "terminating");
     stage
 }
@@ -322,7 +322,7 @@ fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
     for (waited, phase) in around(mins(20)).into_iter().zip(["terminating", "blocked", "blocked"]) {
         let mut stage = terminating();
         stage.wait(waited);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         let failures: Vec<&str> =
             stage.replacement(1).unwrap().failures.iter().map(|failure| failure.why.as_str()).collect();
@@ -340,7 +340,7 @@ fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
     for (waited, is_over) in around(mins(20)).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();
         stage.wait(waited);
-        let decision = stage.look();
+        let decision = stage.reconcile();
         let waiting = &decision.waiting[&id(1)];
         assert_eq!(*waiting == Waiting::BelowFloor { serving: 7, floor: 8 }, !is_over, "{waited:?}: {waiting}");
         assert_eq!(stage.phase(1) == "blocked", is_over, "{waited:?}: {}", stage.phase(1));

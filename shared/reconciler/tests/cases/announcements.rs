@@ -11,7 +11,7 @@ use driftless_simulator::faults::Fate;
 use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
-use super::sweeping::try_to_sweep;
+use super::resyncing::try_to_resync;
 use crate::support::{REPORTED, World, app, drifted, fleet_name, instance, start};
 
 /// How often each event was put. One that is put twice must be the same twice.
@@ -68,7 +68,7 @@ fn a_look_without_news_puts_nothing() {
     world.pass(REPORTED);
     let before = (world.count("put-events"), world.count("put-out"));
     world.pass(SignedDuration::from_secs(10));
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((world.count("put-events"), world.count("put-out")), before);
 }
 
@@ -79,7 +79,7 @@ fn a_crash_around_the_call_repeats_under_the_same_ids_and_omits_nothing() {
         world.fault("put-events", 0..1, fate);
         world.pass(REPORTED);
         world.pass(SignedDuration::from_mins(4));
-        world.look().unwrap();
+        world.reconcile().unwrap();
         assert_all_put(&world, &format!("{fate:?}"));
         assert_eq!(put(&world.lock()).values().max(), Some(&times), "{fate:?}");
     }
@@ -92,7 +92,7 @@ fn an_entry_that_was_not_taken_stays_though_the_call_succeeds() {
     world.pass(REPORTED);
     assert!(waiting(&world.lock()) > 0, "it is owed still");
     world.pass(SignedDuration::from_mins(4));
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_all_put(&world, "in the end");
 }
 
@@ -113,7 +113,7 @@ fn a_bus_that_takes_nothing_stops_neither_the_work_nor_the_messages() {
 }
 
 #[test]
-fn the_sweep_puts_what_is_of_the_account() {
+fn the_resync_puts_what_is_of_the_account() {
     let world = app();
     let line = HistoryEntry {
         at: start(),
@@ -125,13 +125,13 @@ fn the_sweep_puts_what_is_of_the_account() {
     world.lock().table.note(&FreezeScope::Account, &line);
     let before = put(&world.lock()).len();
     world.fault("put-events", 0..1, Fate::Fails(CallErrorKind::Unavailable));
-    assert_eq!(try_to_sweep(&world).unwrap_err().kind, CallErrorKind::Unavailable);
+    assert_eq!(try_to_resync(&world).unwrap_err().kind, CallErrorKind::Unavailable);
     assert_eq!(world.lock().table.account_events().len(), 1);
-    try_to_sweep(&world).unwrap();
+    try_to_resync(&world).unwrap();
     assert!(world.lock().table.account_events().is_empty());
     let told = put(&world.lock());
     assert_eq!((told.len(), told[&batch.id]), (before + 1, 1));
     let calls = world.count("put-events");
-    try_to_sweep(&world).unwrap();
+    try_to_resync(&world).unwrap();
     assert_eq!(world.count("put-events"), calls, "told once");
 }

@@ -1,11 +1,11 @@
 //! Batches of the wake queue: what can wait is looked at by the fleet, and not by the event.
 
+use driftless_planner::burst::{COALESCE_WITHIN, IMMEDIATE_RUNS_PER_MINUTE_MAX, coalesced_at};
 use driftless_planner::fact::{Fact, Subject, Verdict};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
-use driftless_planner::storm::{GATHER, LOOKS_MAX, gathered_at};
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_reconciler::batch::{Failure, Received, handle};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_reconciler::reconcile::Invocation;
@@ -25,7 +25,7 @@ fn held_back() -> World {
 
 /// Delivers facts in one batch; answers the positions of those that come again.
 fn deliver(world: &World, facts: &[Fact], is_again: bool) -> Vec<usize> {
-    let body = |fact: &Fact| WakeMessage::Fact(Box::new(fact.clone()));
+    let body = |fact: &Fact| ReconcileRequest::Fact(Box::new(fact.clone()));
     let received = facts.iter().enumerate().map(|(id, fact)| Received { id, body: body(fact), is_again });
     let (received, holder, times) = (received.collect(), world.next_holder(), times(world.now()));
     let visit = async move |function| {
@@ -50,9 +50,9 @@ fn of_many_fleets(world: &World, count: usize) -> Vec<Fact> {
     (0..count).map(|number| non_compliant(world, number)).collect()
 }
 
-fn wakes(world: &World) -> Vec<FleetName> {
+fn requests(world: &World) -> Vec<FleetName> {
     let fleet = |message: Message| {
-        if let WakeMessage::Wake(Wake { fleet, .. }) = message.body { Some(fleet) } else { None }
+        if let ReconcileRequest::Reconcile(FleetRequest { fleet, .. }) = message.body { Some(fleet) } else { None }
     };
     world.messages().into_iter().filter_map(fleet).collect()
 }
@@ -65,10 +65,10 @@ fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_ea
         assert!(deliver(&world, &facts, false).is_empty());
         assert_eq!(world.count("acquire"), looks, "{fleets} fleets");
         if looks == 0 {
-            assert_eq!(wakes(&world).len(), fleets);
+            assert_eq!(requests(&world).len(), fleets);
             let now = world.now();
             let latest = world.messages().iter().map(|message| message.visible_at).max().unwrap();
-            assert!(latest <= now + GATHER + SignedDuration::from_secs(3), "{latest}");
+            assert!(latest <= now + COALESCE_WITHIN + SignedDuration::from_secs(3), "{latest}");
         }
     }
 }
@@ -84,17 +84,17 @@ fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() 
         assert!(deliver(&world, std::slice::from_ref(fact), false).is_empty());
         looks.push(world.count("acquire"));
     }
-    assert_eq!(LOOKS_MAX, 20);
+    assert_eq!(IMMEDIATE_RUNS_PER_MINUTE_MAX, 20);
     assert_eq!(looks[18..], [19, 20, 20], "the last one is left to a wake");
     let last: FleetName = "more-20".parse().unwrap();
-    assert_eq!(wakes(&world).iter().filter(|fleet| **fleet != fleet_name()).collect::<Vec<_>>(), [&last]);
+    assert_eq!(requests(&world).iter().filter(|fleet| **fleet != fleet_name()).collect::<Vec<_>>(), [&last]);
     world.pass(SignedDuration::from_mins(1));
     deliver(&world, &facts[21..], false);
     assert_eq!(world.count("acquire"), 21, "another minute");
 }
 
 #[test]
-fn messages_of_a_storm_that_came_before_are_looked_at_on_the_spot() {
+fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
     let world = held_back();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, true);
@@ -102,11 +102,11 @@ fn messages_of_a_storm_that_came_before_are_looked_at_on_the_spot() {
 }
 
 #[test]
-fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
+fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
     let millisecond = SignedDuration::from_millis(1);
     // The index is read, what is remembered, and the facts are filed; then the wakes are thought of.
     let (surely, now) = (SignedDuration::from_secs(2), held_back().now() + CALL * 3);
-    let gathered = gathered_at(&fleet_name(), now + surely);
+    let gathered = coalesced_at(&fleet_name(), now + surely);
     for (next, is_sent) in [
         (now + surely - millisecond, true),
         (now + surely, true),
@@ -117,27 +117,27 @@ fn a_wake_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_g
     ] {
         let world = held_back();
         let facts = of_many_fleets(&world, 4);
-        world.lock().table.row_mut(&fleet_name()).lock.next_wake = Some(next);
+        world.lock().table.row_mut(&fleet_name()).lock.next_request = Some(next);
         deliver(&world, &facts, false);
-        assert_eq!(wakes(&world).contains(&fleet_name()), is_sent, "{next} at {now}");
+        assert_eq!(requests(&world).contains(&fleet_name()), is_sent, "{next} at {now}");
     }
 }
 
 #[test]
-fn a_second_batch_of_a_storm_sends_no_second_wake_and_writes_only_what_is_new() {
+fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new() {
     let world = held_back();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, false);
-    let before = (world.count("file"), world.count("claim-wake"), wakes(&world));
+    let before = (world.count("file"), world.count("claim-wake"), requests(&world));
     world.pass(SignedDuration::from_millis(1));
     let newer = non_compliant(&world, 2);
     deliver(&world, &[facts.as_slice(), &[newer]].concat(), false);
     assert_eq!((world.count("file"), world.count("claim-wake")), (before.0 + 1, before.1));
-    assert_eq!(wakes(&world), before.2);
+    assert_eq!(requests(&world), before.2);
 }
 
 #[test]
-fn an_alarm_or_a_word_in_a_storm_is_looked_at_on_the_spot() {
+fn an_alarm_or_a_word_in_a_burst_is_looked_at_on_the_spot() {
     let world = held_back();
     let mut facts = of_many_fleets(&world, 6);
     facts.push(word(&world.lock(), "now"));

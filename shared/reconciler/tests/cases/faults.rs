@@ -7,7 +7,7 @@ use driftless_simulator::cloud::Actor;
 use driftless_simulator::faults::{Fate, Rates};
 use jiff::SignedDuration;
 
-use super::sweeping::swept;
+use super::resyncing::swept;
 use crate::support::names::GROUP;
 use crate::support::{
     DEBOUNCE, World, app, drifted, fleet_name, group_name, instance, of_four, reported, someone_terminates, start,
@@ -133,7 +133,7 @@ fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_atte
     world.deliver_all();
     // While it is on its way out the group takes no other: the sweep finds the work when it is gone.
     world.pass(SignedDuration::from_mins(5));
-    assert_eq!(swept(&world).wakes.len(), 1);
+    assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();
     world.pass(SignedDuration::from_mins(5));
     assert!(world.ended().contains(&(instance(1), Actor::Driftless)), "{:?}", world.ended());
@@ -144,7 +144,7 @@ fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_atte
 /// Runs side by side, in an order that a seed decides, with deaths and duplicates among them. Answers how many died.
 fn scramble(seed: u64) -> u64 {
     let world = World::told(&format!("seed {seed}\nfleet app: single group, {}", of_four(&[])));
-    world.look().unwrap();
+    world.reconcile().unwrap();
     // SQS delivers at least once.
     world.lock().rates = Rates { crash_before: 2_500, crash_after: 2_500, duplicated: 200_000, ..Rates::none() };
     drifted(&world, 1);

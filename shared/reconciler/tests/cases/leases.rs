@@ -1,7 +1,7 @@
 //! Who may act: one run at a time, and what becomes of the others.
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_reconciler::reconcile::{Cause, Ran, Times};
 use driftless_simulator::faults::Fate;
@@ -9,7 +9,7 @@ use driftless_simulator::queue::Queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::names::{FORWARDS, GROUP, GROUPS, HEALTH, MACHINES, REFRESH, RULE};
-use crate::support::{REPORTED, World, app, drifted, file_word, fleet_name, judge, times, unseen};
+use crate::support::{REPORTED, World, app, drifted, fleet_name, judge, store_command, times, unseen};
 
 const URGENT: Cause = Cause::Urgent { due: None };
 
@@ -18,13 +18,13 @@ pub(crate) fn about_to_launch() -> World {
     let world = app();
     drifted(&world, 1);
     world.pass(REPORTED);
-    let due = world.take_wake();
+    let due = world.take_request();
     world.run_to(due);
     world
 }
 
 #[test]
-fn of_runs_at_once_one_acts_and_the_others_leave_one_wake_for_its_leases_end() {
+fn of_runs_at_once_one_acts_and_the_others_leave_one_request_for_its_leases_end() {
     let world = app();
     drifted(&world, 1);
     world.slow("load", 0, SignedDuration::from_secs(3));
@@ -32,12 +32,12 @@ fn of_runs_at_once_one_acts_and_the_others_leave_one_wake_for_its_leases_end() {
     world.pass(SignedDuration::from_secs(1));
     let lease_end = world.row().lock.until;
     for _ in 0..3 {
-        assert_eq!(world.look().unwrap(), Ran::Busy);
+        assert_eq!(world.reconcile().unwrap(), Ran::Busy);
     }
     assert_eq!(world.count("send"), 1);
     let messages = world.messages();
-    let wake = messages.iter().find(|message| matches!(message.body, WakeMessage::Wake(_))).unwrap();
-    let at = wake.visible_at;
+    let request = messages.iter().find(|message| matches!(message.body, ReconcileRequest::Reconcile(_))).unwrap();
+    let at = request.visible_at;
     assert!(at > lease_end && at < lease_end + SignedDuration::from_secs(3), "{at} for {lease_end}");
     assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
     world.deliver_all();
@@ -64,9 +64,9 @@ fn a_fact_that_is_filed_while_the_lease_is_held_is_looked_at_before_it_is_given_
     let world = app();
     world.before("release", 0, |world| {
         judge(world, 1, Verdict::NonCompliant);
-        file_word(world, "look");
+        store_command(world, "look");
     });
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     assert_eq!(world.count("load"), 2);
     assert!(world.row().facts.is_empty() && !world.record().replacements.is_empty());
     assert!(world.is_free());
@@ -78,12 +78,12 @@ fn a_fact_that_is_filed_while_the_lease_is_held_is_looked_at_before_it_is_given_
 fn a_fact_that_comes_between_the_read_and_the_commit_is_looked_at_again_and_not_lost() {
     let world = about_to_launch();
     // Filed under the key of one that was read, and newer.
-    file_word(&mut world.lock(), "look");
-    world.before("commit", 0, |world| file_word(world, "look"));
+    store_command(&mut world.lock(), "look");
+    world.before("commit", 0, |world| store_command(world, "look"));
     world.before("load", 1, |world| {
         assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next look");
     });
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     assert!(world.row().facts.is_empty());
     assert_eq!(world.row().filed, 3, "Config's, and two words");
 }
@@ -97,7 +97,7 @@ fn a_holder_whose_lease_was_taken_commits_nothing_and_does_nothing() {
         let end = world.table.row(&fleet_name()).unwrap().lock.until;
         world.table.acquire(&fleet_name(), "thief", end, end + SignedDuration::from_secs(40));
     });
-    assert_eq!(world.look().unwrap(), Ran::Overtaken);
+    assert_eq!(world.reconcile().unwrap(), Ran::Overtaken);
     assert_eq!(world.count("launch") + world.count("set-maximum"), 0);
     assert_eq!(world.record(), before);
     assert_eq!(world.row().lock.holder.as_deref(), Some("thief"));
@@ -124,7 +124,7 @@ fn a_record_that_moved_under_a_lease_that_is_still_held_is_looked_at_again() {
     world.before("commit", 0, |world| {
         world.table.row_mut(&fleet_name()).record.as_mut().unwrap().version += 1;
     });
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert!(world.is_free(), "nobody else goes on: the lease must be free");
     world.deliver_all();
     world.assert_replaced_once(1, "after the conflict");
@@ -135,7 +135,7 @@ fn a_read_that_fails_gives_the_lease_back_and_fails_the_run() {
     for read in [GROUPS, "load", FORWARDS, HEALTH, MACHINES, REFRESH] {
         let world = about_to_launch();
         world.fault(read, 0..1, Fate::Fails(CallErrorKind::Throttled));
-        let error = world.look().unwrap_err();
+        let error = world.reconcile().unwrap_err();
         assert_eq!((error.operation, error.kind), (read, CallErrorKind::Throttled));
         assert!(world.is_free(), "{read}");
         assert_eq!(world.count("launch"), 0, "{read}");
@@ -151,8 +151,8 @@ fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soo
     world.run_until(|world| world.table.row(&fleet_name()).unwrap().lock.holder.is_none());
     assert_eq!(world.row().facts.len(), 1, "what was reported is kept");
     world.pass(SignedDuration::from_millis(100));
-    let bodies: Vec<WakeMessage> = world.messages().into_iter().map(|message| message.body).collect();
-    assert!(matches!(bodies[..], [WakeMessage::Wake(_)]), "its message is done: {bodies:?}");
+    let bodies: Vec<ReconcileRequest> = world.messages().into_iter().map(|message| message.body).collect();
+    assert!(matches!(bodies[..], [ReconcileRequest::Reconcile(_)]), "its message is done: {bodies:?}");
     world.deliver_all();
     world.assert_replaced_once(1, "after Config answered");
 }
@@ -160,10 +160,10 @@ fn a_rule_that_cannot_be_read_starts_nothing_fails_nothing_and_is_read_again_soo
 #[test]
 fn a_run_that_fails_gives_the_lease_back_although_a_fact_came_meanwhile() {
     let world = about_to_launch();
-    world.before(GROUPS, 0, |world| file_word(world, "look"));
+    world.before(GROUPS, 0, |world| store_command(world, "look"));
     world.fault(FORWARDS, 0..1, Fate::Fails(CallErrorKind::Throttled));
-    world.look().unwrap_err();
-    assert_eq!(world.row().lock.wakes, 1);
+    world.reconcile().unwrap_err();
+    assert_eq!(world.row().lock.requests, 1);
     assert!(world.is_free());
 }
 
@@ -234,9 +234,9 @@ fn no_write_starts_when_the_lease_is_nearly_over_even_if_the_function_lives_on()
 fn news_without_end_is_handed_over_and_keeps_no_function_to_itself() {
     let world = app();
     for looks in 0..20 {
-        world.before("release", looks, move |world| file_word(world, &format!("number {looks}")));
+        world.before("release", looks, move |world| store_command(world, &format!("number {looks}")));
     }
-    assert_eq!(world.look().unwrap(), Ran::OutOfTime);
+    assert_eq!(world.reconcile().unwrap(), Ran::OutOfTime);
     assert!(world.count("load") <= 6);
     // For a fresh run, and for what the words lead to.
     assert!(world.count("send") <= 2);

@@ -10,7 +10,7 @@ use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
 use super::leases::about_to_launch;
-use super::sweeping::swept;
+use super::resyncing::swept;
 use crate::support::{REPORTED, RUNBOOKS, World, app, drifted, fleet_name, instance, judge, reported, start, unseen};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -30,7 +30,7 @@ fn a_notification_is_sent_before_it_is_dropped_from_the_outbox() {
         assert_eq!(world.table.row(&fleet_name()).unwrap().outbox.len(), 1, "committed before it is sent");
     });
     world.before("told", 0, |world| assert_eq!(world.topic.sent.len(), 1));
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((world.count("publish"), world.count("told")), (1, 1));
     assert_eq!(world.row().outbox.len(), 0);
 }
@@ -39,9 +39,9 @@ fn a_notification_is_sent_before_it_is_dropped_from_the_outbox() {
 fn a_crash_between_sending_and_dropping_repeats_the_message_under_the_same_id() {
     let world = unseen(&[]);
     world.fault("publish", 0..1, Fate::CrashAfter);
-    world.look_and_die();
+    world.reconcile_and_die();
     world.pass(MINUTE);
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!(sent(&world), ["app-1-0", "app-1-0"]);
 }
 
@@ -49,10 +49,10 @@ fn a_crash_between_sending_and_dropping_repeats_the_message_under_the_same_id() 
 fn what_an_earlier_crash_left_unsent_goes_first() {
     let world = unseen(&[]);
     world.fault("publish", 0..1, Fate::CrashBefore);
-    world.look_and_die();
+    world.reconcile_and_die();
     world.pass(MINUTE * 6);
     judge(&mut world.lock(), 1, Verdict::NonCompliant);
-    world.look().unwrap();
+    world.reconcile().unwrap();
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
 }
@@ -76,7 +76,7 @@ fn a_topic_that_takes_nothing_does_not_stop_the_work_and_omits_nothing() {
 }
 
 #[test]
-fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_sweep() {
+fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
     let world = app();
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Unavailable));
     drifted(&world, 1);
@@ -94,7 +94,7 @@ fn a_run_that_cannot_tell_does_not_try_again_at_every_look() {
     let world = about_to_launch();
     let before = world.count("publish");
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Throttled));
-    world.look().unwrap_err();
+    world.reconcile().unwrap_err();
     assert_eq!(world.count("launch"), 1);
     assert_eq!(world.count("publish"), before + 1);
 }
@@ -110,7 +110,7 @@ fn a_message_links_the_runbook_where_the_installation_has_it() {
     let world = about_to_launch();
     let news = News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() };
     first_in_the_outbox(&world, "page", news);
-    world.look().unwrap();
+    world.reconcile().unwrap();
     let told = world.told_on_call();
     let Message { text, json, chat, .. } = told.iter().find(|told| told.id == "page").unwrap();
     for body in [text, json, chat] {
@@ -123,7 +123,7 @@ fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
     let world = about_to_launch();
     first_in_the_outbox(&world, "poison", News::Ended { condition: "x".to_owned(), since: start() });
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Refused));
-    assert_eq!(world.look().unwrap_err().kind, CallErrorKind::Refused);
+    assert_eq!(world.reconcile().unwrap_err().kind, CallErrorKind::Refused);
     assert!(world.kinds().contains(&"replacement-started"), "{:?}", world.kinds());
     assert!(world.row().outbox.iter().any(|unsent| unsent.id == "poison"));
 }
@@ -131,22 +131,22 @@ fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
 #[test]
 fn everybody_is_told_each_on_a_topic_of_their_own() {
     let world = unseen(&[]);
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((sent(&world), chatted(&world)), (vec!["app-1-0".to_owned()], vec!["app-1-0".to_owned()]));
 }
 
 #[test]
-fn a_chat_that_cannot_be_reached_wakes_nobody_twice() {
+fn a_chat_that_cannot_be_reached_requests_nobody_twice() {
     let world = unseen(&[]);
     world.fault("publish-chat", 0..3, Fate::Fails(CallErrorKind::Denied));
     for _ in 0..3 {
-        assert_eq!(world.look().unwrap_err().kind, CallErrorKind::Denied, "it is seen, and tried again");
+        assert_eq!(world.reconcile().unwrap_err().kind, CallErrorKind::Denied, "it is seen, and tried again");
         world.pass(MINUTE);
     }
     assert_eq!((sent(&world).len(), chatted(&world).len()), (1, 0));
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((sent(&world).len(), chatted(&world)), (1, vec!["app-1-0".to_owned()]));
-    assert!(world.row().outbox.is_empty() && world.row().half_told.is_empty());
+    assert!(world.row().outbox.is_empty() && world.row().partially_delivered.is_empty());
 }
 
 #[test]
@@ -154,10 +154,10 @@ fn a_pager_that_cannot_be_reached_does_not_fill_a_channel() {
     let world = unseen(&[]);
     world.fault("publish", 0..2, Fate::Fails(CallErrorKind::Unavailable));
     for _ in 0..2 {
-        world.look().unwrap_err();
+        world.reconcile().unwrap_err();
         world.pass(MINUTE);
     }
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((sent(&world).len(), chatted(&world).len()), (1, 1));
 }
 
@@ -179,9 +179,9 @@ fn a_crash_between_the_two_topics_repeats_both_under_the_same_id() {
     for call in ["publish", "publish-chat"] {
         let world = unseen(&[]);
         world.fault(call, 0..1, Fate::CrashAfter);
-        world.look_and_die();
+        world.reconcile_and_die();
         world.pass(MINUTE);
-        world.look().unwrap();
+        world.reconcile().unwrap();
         let of = |ids: Vec<String>| ids.into_iter().collect::<BTreeSet<_>>();
         let once = BTreeSet::from(["app-1-0".to_owned()]);
         assert_eq!((of(sent(&world)), of(chatted(&world))), (once.clone(), once), "{call}");
@@ -193,9 +193,9 @@ fn where_it_cannot_be_noted_who_was_told_all_of_it_is_told_again() {
     let world = unseen(&[]);
     world.fault("publish-chat", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     world.fault("half-told", 0..1, Fate::Fails(CallErrorKind::Unavailable));
-    world.look().unwrap_err();
+    world.reconcile().unwrap_err();
     world.pass(MINUTE);
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert_eq!((sent(&world), chatted(&world)), (vec!["app-1-0".to_owned(); 2], vec!["app-1-0".to_owned()]));
 }
 

@@ -34,7 +34,7 @@ fn told(world: &World, is_meant: impl Fn(&News) -> bool) -> usize {
 }
 
 #[test]
-fn a_drifted_instance_is_replaced_by_the_wakes_that_the_loop_sends_itself() {
+fn a_drifted_instance_is_replaced_by_the_requests_that_the_loop_sends_itself() {
     let world = app();
     let begun = world.now();
     drifted(&world, 1);
@@ -86,7 +86,7 @@ fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
 #[test]
 fn a_fleet_is_adopted_without_a_write_to_it() {
     let world = unseen(&[]);
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     assert_eq!(writes(&world), 0);
     assert!(world.record().release.is_some());
 }

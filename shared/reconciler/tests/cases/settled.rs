@@ -13,15 +13,15 @@ use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, j
 const SETTLED: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
 
 /// The calls of one more look, and how many of them had to wait for each other.
-fn look_once(world: &World) -> (Vec<&'static str>, usize) {
+fn reconcile_once(world: &World) -> (Vec<&'static str>, usize) {
     let from = world.calls().len();
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     (world.names_since(from), rounds(&world.calls()[from..]).len())
 }
 
 /// One more look writes nothing and sends nothing.
 fn assert_at_rest(world: &World, told: &str) {
-    let (calls, rounds) = look_once(world);
+    let (calls, rounds) = reconcile_once(world);
     assert!(rounds <= 5, "{told}: {rounds}");
     let reads_and_lease =
         |call: &&str| call.contains(":Describe") || [RULE, "acquire", "load", "release"].contains(call);
@@ -32,7 +32,7 @@ fn assert_at_rest(world: &World, told: &str) {
 #[test]
 fn a_run_on_a_settled_fleet_reads_and_changes_nothing() {
     let world = app();
-    let (calls, rounds) = look_once(&world);
+    let (calls, rounds) = reconcile_once(&world);
     assert_eq!(calls, SETTLED);
     assert_eq!(rounds, 4, "the lease, two rounds of reads, and the lease");
     assert!(world.messages().is_empty(), "it does not wake itself");
@@ -54,7 +54,7 @@ fn a_run_on_a_fleet_whose_work_waits_reads_in_three_rounds_and_changes_nothing()
 }
 
 #[test]
-fn a_frozen_fleet_waits_without_a_commit_and_without_a_wake() {
+fn a_frozen_fleet_waits_without_a_commit_and_without_a_request() {
     let world = app();
     freeze(&mut world.lock(), None);
     drifted(&world, 1);
@@ -67,12 +67,12 @@ fn a_fleet_is_settled_again_after_a_replacement() {
     let world = app();
     drifted(&world, 1);
     world.deliver_all();
-    let (calls, _) = look_once(&world);
+    let (calls, _) = reconcile_once(&world);
     assert_eq!(calls, SETTLED);
 }
 
 #[test]
-fn a_fleet_that_was_given_up_does_not_wake_itself() {
+fn a_fleet_that_was_given_up_does_not_request_itself() {
     let world = app();
     // Each successor fails, until a person must look.
     let image = world.lock().cloud.image_ids().next().cloned().unwrap();
@@ -95,11 +95,11 @@ fn a_replacement_commits_only_transitions() {
 }
 
 #[test]
-fn a_misconfigured_fleet_is_told_of_once_and_waits_for_the_sweep() {
+fn a_misconfigured_fleet_is_told_of_once_and_waits_for_the_resync() {
     let world = fresh(&[("color", "purple")]);
     judge(&mut world.lock(), 1, Verdict::NonCompliant);
     reported(&mut world.lock(), 1, Verdict::NonCompliant);
     world.deliver_all();
     assert_at_rest(&world, "misconfigured");
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
 }

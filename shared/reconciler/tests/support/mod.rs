@@ -13,8 +13,8 @@ use driftless_planner::notification;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::Defaults;
 use driftless_planner::record::Record;
-use driftless_planner::wake::{Wake, WakeMessage};
-use driftless_reconciler::ports::Called;
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
+use driftless_reconciler::ports::CallResult;
 use driftless_reconciler::reconcile::{Cause, Invocation, Ran, Times, reconcile};
 use driftless_simulator::calls::{Call, Calls};
 use driftless_simulator::cloud::{Actor, Life};
@@ -89,7 +89,7 @@ pub(crate) fn app() -> World {
 /// The same, with other policy tags.
 pub(crate) fn fresh(policy: &[(&str, &str)]) -> World {
     let world = unseen(policy);
-    assert_eq!(world.look().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     assert!(world.lock().queue.is_empty());
     world.forget_calls();
     world
@@ -114,7 +114,7 @@ impl World {
     pub(crate) fn told(lines: &str) -> Self {
         let story = format!("start {START}\n{lines}\nexpect settled\n");
         let mut simulation = Scenario::parse(&story).unwrap().set_up().unwrap();
-        simulation.schedule_sweeps(false);
+        simulation.schedule_resyncs(false);
         let shared = simulation.shared().clone();
         shared.lock().cloud.add_rule(&rule(), SignedDuration::from_mins(3));
         shared.lock().calls = Calls::on();
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// A run of the loop begins.
-    pub(crate) fn begin(&self, cause: Cause, times: Times) -> Visit<Called<Ran>> {
+    pub(crate) fn begin(&self, cause: Cause, times: Times) -> Visit<CallResult<Ran>> {
         let holder = self.next_holder();
         self.simulation.borrow_mut().begin(async move |function| {
             let defaults = Defaults::default();
@@ -198,24 +198,24 @@ impl World {
     }
 
     /// What came of a run. None: it died.
-    pub(crate) fn finish(&self, run: &Visit<Called<Ran>>) -> Option<Called<Ran>> {
+    pub(crate) fn finish(&self, run: &Visit<CallResult<Ran>>) -> Option<CallResult<Ran>> {
         self.simulation.borrow_mut().finish(run)
     }
 
     /// One run of the loop, by a function of its own, for a wake that was meant for a time.
-    pub(crate) fn look_for(&self, due: Option<Timestamp>) -> Option<Called<Ran>> {
+    pub(crate) fn wait_for(&self, due: Option<Timestamp>) -> Option<CallResult<Ran>> {
         let run = self.begin(Cause::Urgent { due }, times(self.now()));
         self.finish(&run)
     }
 
     /// One run of the loop, which lives.
-    pub(crate) fn look(&self) -> Called<Ran> {
-        self.look_for(None).expect("it lives")
+    pub(crate) fn reconcile(&self) -> CallResult<Ran> {
+        self.wait_for(None).expect("it lives")
     }
 
     /// One run of the loop, which dies.
-    pub(crate) fn look_and_die(&self) {
-        assert!(self.look_for(None).is_none(), "it lives");
+    pub(crate) fn reconcile_and_die(&self) {
+        assert!(self.wait_for(None).is_none(), "it lives");
     }
 
     // ---- calls ------------------------------------------------------------------------------------------------------------
@@ -316,10 +316,12 @@ impl World {
     }
 
     /// Takes the only message off the queue: a wake. Answers what it is due for.
-    pub(crate) fn take_wake(&self) -> Timestamp {
+    pub(crate) fn take_request(&self) -> Timestamp {
         let queue = std::mem::take(&mut self.lock().queue);
-        let bodies: Vec<&WakeMessage> = queue.messages().map(|message| &message.body).collect();
-        let [WakeMessage::Wake(Wake { due: Some(due), .. })] = bodies[..] else { panic!("{bodies:?}") };
+        let bodies: Vec<&ReconcileRequest> = queue.messages().map(|message| &message.body).collect();
+        let [ReconcileRequest::Reconcile(FleetRequest { due: Some(due), .. })] = bodies[..] else {
+            panic!("{bodies:?}")
+        };
         *due
     }
 
@@ -430,9 +432,9 @@ pub(crate) fn word(world: &State, request: &str) -> Fact {
 }
 
 /// A person's word is filed, by whoever had its message.
-pub(crate) fn file_word(world: &mut State, request: &str) {
+pub(crate) fn store_command(world: &mut State, request: &str) {
     let said = word(world, request);
-    world.table.file(&fleet_name(), &said);
+    world.table.store(&fleet_name(), &said);
 }
 
 /// A person stops the fleet, for so many hours or until further notice.

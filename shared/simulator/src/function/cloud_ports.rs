@@ -12,7 +12,7 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TargetHealth};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_reconciler::ports::{Alarms, Called, Compliance, Groups, Launched, LoadBalancers, Machines, Members};
+use driftless_reconciler::ports::{Alarms, CallResult, Compliance, Groups, Launched, LoadBalancers, Machines, Members};
 use jiff::SignedDuration;
 
 use super::{Api, Function};
@@ -20,7 +20,7 @@ use crate::cloud::Cloud;
 use crate::deeds::Deed;
 
 impl Groups for Function {
-    async fn groups_of(&self, fleet: &FleetName) -> Called<Vec<Group>> {
+    async fn groups_of(&self, fleet: &FleetName) -> CallResult<Vec<Group>> {
         let (fleet, id) = (fleet.clone(), self.id);
         self.read("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, &fleet.clone(), move |world| {
             let lag = world.trail();
@@ -30,7 +30,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn all_groups(&self) -> Called<Vec<Group>> {
+    async fn all_groups(&self) -> CallResult<Vec<Group>> {
         self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
             let lag = world.trail();
             world.cloud.trailing(lag, Cloud::all_groups)
@@ -38,13 +38,13 @@ impl Groups for Function {
         .await
     }
 
-    async fn group(&self, name: &GroupName) -> Called<Option<Group>> {
+    async fn group(&self, name: &GroupName) -> CallResult<Option<Group>> {
         let name = name.clone();
         self.call("autoscaling:DescribeAutoScalingGroups (group)", Api::Bucketed, move |world| world.cloud.group(&name))
             .await
     }
 
-    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
+    async fn fleets_of_groups(&self, names: &BTreeSet<GroupName>) -> CallResult<BTreeMap<GroupName, Members>> {
         let names = names.clone();
         self.call("autoscaling:DescribeAutoScalingGroups", Api::Bucketed, move |world| {
             world.cloud.fleets_of_groups(&names)
@@ -52,7 +52,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+    async fn groups_of_instances(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, GroupName>> {
         let ids = ids.clone();
         self.call("autoscaling:DescribeAutoScalingInstances", Api::Bucketed, move |world| {
             world.cloud.groups_of_instances(&ids)
@@ -60,7 +60,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn refresh(&self, group: &GroupName) -> Called<Option<Refresh>> {
+    async fn refresh(&self, group: &GroupName) -> CallResult<Option<Refresh>> {
         let group = group.clone();
         self.read("autoscaling:DescribeInstanceRefreshes", Api::Bucketed, &group.clone(), move |world| {
             world.cloud.refresh(&group)
@@ -68,7 +68,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn hook_timeout(&self, group: &GroupName) -> Called<SignedDuration> {
+    async fn hook_timeout(&self, group: &GroupName) -> CallResult<SignedDuration> {
         let group = group.clone();
         self.read("autoscaling:DescribeLifecycleHooks", Api::Bucketed, &group.clone(), move |world| {
             world.cloud.hook_timeout(&group)
@@ -76,7 +76,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn launch_failure(&self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+    async fn launch_failure(&self, group: &GroupName) -> CallResult<Option<LaunchFailure>> {
         let group = group.clone();
         self.read("autoscaling:DescribeScalingActivities", Api::Bucketed, &group.clone(), move |world| {
             world.cloud.launch_failure(&group)
@@ -84,7 +84,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> Called<()> {
+    async fn set_minimum(&self, group: &GroupName, minimum: u32) -> CallResult<()> {
         let group = group.clone();
         self.write(
             "autoscaling:UpdateAutoScalingGroup (minimum)",
@@ -95,7 +95,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> Called<()> {
+    async fn set_maximum(&self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let group = group.clone();
         self.write(
             "autoscaling:UpdateAutoScalingGroup (maximum)",
@@ -106,7 +106,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn set_desired(&self, group: &GroupName, desired: u32) -> Called<()> {
+    async fn set_desired(&self, group: &GroupName, desired: u32) -> CallResult<()> {
         let group = group.clone();
         self.write(
             "autoscaling:SetDesiredCapacity",
@@ -117,7 +117,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+    async fn launch(&self, group: &GroupName, zone: &Zone, token: &str) -> CallResult<Launched> {
         let (group, zone, token) = (group.clone(), zone.clone(), token.to_owned());
         self.write(
             "autoscaling:LaunchInstances",
@@ -134,7 +134,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+    async fn protect(&self, group: &GroupName, instance: &InstanceId, protection: Protection) -> CallResult<()> {
         let (group, instance) = (group.clone(), instance.clone());
         self.write(
             "autoscaling:SetInstanceProtection",
@@ -145,7 +145,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    async fn terminate(&self, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let instance = instance.clone();
         self.write(
             "autoscaling:TerminateInstanceInAutoScalingGroup",
@@ -156,7 +156,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn empty(&self, group: &GroupName, maximum: u32) -> Called<()> {
+    async fn empty(&self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let group = group.clone();
         self.write(
             "autoscaling:UpdateAutoScalingGroup (empty)",
@@ -167,7 +167,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let (group, instance) = (group.clone(), instance.clone());
         self.write(
             "autoscaling:EnterStandby",
@@ -178,7 +178,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+    async fn set_template(&self, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
         let (group, template) = (group.clone(), template.clone());
         self.write(
             "autoscaling:UpdateAutoScalingGroup (template)",
@@ -189,7 +189,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+    async fn attach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let (group, target_group) = (group.clone(), target_group.clone());
         self.write(
             "autoscaling:AttachTrafficSources",
@@ -200,7 +200,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+    async fn detach(&self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let (group, target_group) = (group.clone(), target_group.clone());
         self.write(
             "autoscaling:DetachTrafficSources",
@@ -211,7 +211,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+    async fn start_refresh(&self, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
         let (group, plan) = (group.clone(), plan.clone());
         self.write(
             "autoscaling:StartInstanceRefresh",
@@ -222,7 +222,7 @@ impl Groups for Function {
         .await
     }
 
-    async fn roll_back_refresh(&self, group: &GroupName) -> Called<()> {
+    async fn roll_back_refresh(&self, group: &GroupName) -> CallResult<()> {
         let group = group.clone();
         self.write(
             "autoscaling:RollbackInstanceRefresh",
@@ -235,7 +235,7 @@ impl Groups for Function {
 }
 
 impl LoadBalancers for Function {
-    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+    async fn forwards(&self, target_groups: &BTreeSet<TargetGroupArn>) -> CallResult<Vec<Forward>> {
         let target_groups = target_groups.clone();
         self.read("elasticloadbalancing:DescribeRules", Api::Roomy, &target_groups.clone(), move |world| {
             world.cloud.forwards(&target_groups)
@@ -243,7 +243,7 @@ impl LoadBalancers for Function {
         .await
     }
 
-    async fn target_health(&self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
+    async fn target_health(&self, target_group: &TargetGroupArn) -> CallResult<BTreeMap<InstanceId, TargetHealth>> {
         let target_group = target_group.clone();
         self.read("elasticloadbalancing:DescribeTargetHealth", Api::Roomy, &target_group.clone(), move |world| {
             world.cloud.target_health(&target_group)
@@ -254,7 +254,7 @@ impl LoadBalancers for Function {
     async fn target_group_settings(
         &self,
         target_groups: &BTreeSet<TargetGroupArn>,
-    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+    ) -> CallResult<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
         let target_groups = target_groups.clone();
         self.read(
             "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -265,7 +265,7 @@ impl LoadBalancers for Function {
         .await
     }
 
-    async fn set_weights(&self, change: &WeightChange) -> Called<()> {
+    async fn set_weights(&self, change: &WeightChange) -> CallResult<()> {
         let change = change.clone();
         self.write("elasticloadbalancing:ModifyRule", Api::Roomy, Deed::Weights(change.clone()), move |world| {
             if world.mishaps.ignores_weights(world.now) { Ok(()) } else { world.cloud.set_weights(&change) }
@@ -275,7 +275,7 @@ impl LoadBalancers for Function {
 }
 
 impl Compliance for Function {
-    async fn non_compliant(&self, rule: &RuleName) -> Called<RuleReading> {
+    async fn non_compliant(&self, rule: &RuleName) -> CallResult<RuleReading> {
         let rule = rule.clone();
         self.read("config:GetComplianceDetailsByConfigRule", Api::Roomy, &rule.clone(), move |world| {
             world.non_compliant(&rule)
@@ -285,12 +285,12 @@ impl Compliance for Function {
 }
 
 impl Machines for Function {
-    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
         let ids = ids.clone();
         self.read("ec2:DescribeInstances", Api::Bucketed, &ids.clone(), move |world| world.cloud.machines(&ids)).await
     }
 
-    async fn template(&self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+    async fn template(&self, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
         let version = version.clone();
         self.read("ec2:DescribeLaunchTemplateVersions", Api::Bucketed, &version.clone(), move |world| {
             world.cloud.template(&version)
@@ -298,7 +298,7 @@ impl Machines for Function {
         .await
     }
 
-    async fn newest_template(&self, template: &TemplateId) -> Called<Option<u64>> {
+    async fn newest_template(&self, template: &TemplateId) -> CallResult<Option<u64>> {
         let template = template.clone();
         self.read("ec2:DescribeLaunchTemplates", Api::Bucketed, &template.clone(), move |world| {
             world.cloud.newest_template(&template)
@@ -312,7 +312,7 @@ impl Machines for Function {
         base: &TemplateVersion,
         image: &ImageId,
         token: &str,
-    ) -> Called<TemplateVersion> {
+    ) -> CallResult<TemplateVersion> {
         let (template, base, image, token) = (template.clone(), base.clone(), image.clone(), token.to_owned());
         self.write(
             "ec2:CreateLaunchTemplateVersion",
@@ -323,30 +323,30 @@ impl Machines for Function {
         .await
     }
 
-    async fn images_for(&self, fleet: &FleetName) -> Called<Vec<Image>> {
+    async fn images_for(&self, fleet: &FleetName) -> CallResult<Vec<Image>> {
         let fleet = fleet.clone();
         self.read("ec2:DescribeImages", Api::Bucketed, &fleet.clone(), move |world| world.cloud.images_for(&fleet))
             .await
     }
 
-    async fn all_images(&self) -> Called<Vec<Image>> {
+    async fn all_images(&self) -> CallResult<Vec<Image>> {
         self.call("ec2:DescribeImages", Api::Bucketed, move |world| world.cloud.all_images()).await
     }
 
-    async fn images(&self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+    async fn images(&self, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
         let ids = ids.clone();
         self.read("ec2:DescribeImages (by id)", Api::Bucketed, &ids.clone(), move |world| world.cloud.images(&ids))
             .await
     }
 
-    async fn images_built_as(&self, arn: &str) -> Called<Vec<Image>> {
+    async fn images_built_as(&self, arn: &str) -> CallResult<Vec<Image>> {
         let arn = arn.to_owned();
         self.call("imagebuilder:GetImage", Api::Bucketed, move |world| world.cloud.images_built_as(&arn)).await
     }
 }
 
 impl Alarms for Function {
-    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+    async fn alarms(&self, patterns: &BTreeSet<AlarmPattern>) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let patterns = patterns.clone();
         self.read("cloudwatch:DescribeAlarms", Api::Roomy, &patterns.clone(), move |world| {
             world.cloud.alarms(&patterns)
@@ -354,7 +354,7 @@ impl Alarms for Function {
         .await
     }
 
-    async fn ringing(&self) -> Called<BTreeMap<AlarmName, Alarm>> {
+    async fn ringing(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         self.call("cloudwatch:DescribeAlarms (ringing)", Api::Roomy, move |world| world.cloud.ringing()).await
     }
 }

@@ -12,10 +12,10 @@ use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Message;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, Called, Clock, Committed, Desk, Filing, Held, Journal,
-    Lease, Lock, Released, Remembered, Store, Stored, Wakes,
+    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, CallResult, Clock, Committed, Deduplication, Desk,
+    Journal, Lease, LeaseHolder, LeaseState, Released, RequestQueue, Store, StoreResult, Stored,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,8 +33,8 @@ impl Clock for Function {
     }
 }
 
-impl Wakes for Function {
-    async fn send_all(&self, messages: &[(WakeMessage, SignedDuration)]) -> Called<()> {
+impl RequestQueue for Function {
+    async fn send_all(&self, messages: &[(ReconcileRequest, SignedDuration)]) -> CallResult<()> {
         for some in messages.chunks(BATCH_MAX) {
             let some = some.to_vec();
             self.call("sqs:SendMessageBatch", Api::Roomy, move |world| {
@@ -49,7 +49,7 @@ impl Wakes for Function {
         Ok(())
     }
 
-    async fn send(&self, message: &WakeMessage, delay: SignedDuration) -> Called<()> {
+    async fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> CallResult<()> {
         let message = message.clone();
         self.call("sqs:SendMessage", Api::Roomy, move |world| {
             takes(delay)?;
@@ -65,7 +65,7 @@ impl Wakes for Function {
 }
 
 /// Longer delays SQS refuses; fractions of a second are up to the adapter.
-fn takes(delay: SignedDuration) -> Called<()> {
+fn takes(delay: SignedDuration) -> CallResult<()> {
     if (SignedDuration::ZERO..=DELAY_MAX).contains(&delay) {
         return Ok(());
     }
@@ -74,7 +74,7 @@ fn takes(delay: SignedDuration) -> Called<()> {
 }
 
 impl Alerts for Function {
-    async fn publish(&self, message: &Message, to: Audience) -> Called<()> {
+    async fn publish(&self, message: &Message, to: Audience) -> CallResult<()> {
         let message = message.clone();
         match to {
             Audience::OnCall => {
@@ -97,7 +97,7 @@ impl Alerts for Function {
 }
 
 impl Bus for Function {
-    async fn put(&self, events: &[Event]) -> Called<BTreeMap<String, CallError>> {
+    async fn put(&self, events: &[Event]) -> CallResult<BTreeMap<String, CallError>> {
         let (events, id) = (events.to_vec(), self.id);
         self.call("events:PutEvents", Api::Roomy, move |world| {
             let mut refused = BTreeMap::new();
@@ -120,7 +120,7 @@ impl Bus for Function {
 }
 
 impl Desk for Function {
-    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> Called<()> {
+    async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
         let (freeze, line) = (freeze.clone(), line.clone());
         self.store("freeze", move |world| {
             world.table.note(&freeze.scope, &line);
@@ -129,7 +129,7 @@ impl Desk for Function {
         .await
     }
 
-    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> Called<()> {
+    async fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> CallResult<()> {
         let (scope, line) = (scope.clone(), line.clone());
         self.store("thaw", move |world| {
             world.table.note(&scope, &line);
@@ -138,71 +138,71 @@ impl Desk for Function {
         .await
     }
 
-    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Called<Journal> {
+    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<Journal> {
         let fleet = fleet.clone();
         self.store("journal", move |world| Journal { entries: world.table.journal(&fleet, before), is_cut: false })
             .await
     }
 
-    async fn lock(&self, fleet: &FleetName) -> Called<Lock> {
+    async fn lease_state(&self, fleet: &FleetName) -> CallResult<LeaseState> {
         let fleet = fleet.clone();
         self.store("lock", move |world| {
             let lock = world.table.row(&fleet).map(|row| &row.lock);
             let held = lock.and_then(|lock| {
                 let holder = lock.holder.as_deref()?.into();
-                Some(Held { holder, until: lock.until })
+                Some(LeaseHolder { holder, until: lock.until })
             });
-            Lock { next_wake: lock.and_then(|lock| lock.next_wake), held }
+            LeaseState { next_request: lock.and_then(|lock| lock.next_request), held }
         })
         .await
     }
 }
 
 impl Store for Function {
-    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> Called<BTreeMap<Subject, BTreeSet<FleetName>>> {
+    async fn indexed(&self, subjects: &BTreeSet<Subject>) -> CallResult<BTreeMap<Subject, BTreeSet<FleetName>>> {
         let subjects = subjects.clone();
         self.call("dynamodb:BatchGetItem", Api::Roomy, move |world| Ok(world.table.indexed(&subjects))).await
     }
 
-    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, _: Timestamp) -> Called<()> {
+    async fn index(&self, entries: &BTreeMap<Subject, BTreeSet<FleetName>>, _: Timestamp) -> CallResult<()> {
         let entries = entries.clone();
         self.store("index", move |world| world.table.index(&entries)).await
     }
 
-    async fn file(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> Called<Filing> {
+    async fn store(&self, fleet: &FleetName, fact: &Fact, _: Timestamp) -> CallResult<StoreResult> {
         let (fleet, fact) = (fleet.clone(), fact.clone());
         self.store("file", move |world| {
             world.note(|| format!("filed: {}", fact.key()));
-            world.table.file(&fleet, &fact)
+            world.table.store(&fleet, &fact)
         })
         .await
     }
 
-    async fn take_look(&self, now: Timestamp) -> Called<bool> {
-        self.store("take_look", move |world| world.table.take_look(now)).await
+    async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
+        self.store("take_look", move |world| world.table.take_immediate_run(now)).await
     }
 
-    async fn remembered(&self, facts: &[(&FleetName, &Fact)]) -> Called<Remembered> {
+    async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
         let keys: Vec<_> = facts.iter().map(|(fleet, fact)| ((*fleet).clone(), fact.key())).collect();
-        self.store("remembered", move |world| world.table.remembered(&keys)).await
+        self.store("remembered", move |world| world.table.deduplication(&keys)).await
     }
 
-    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> Called<Acquired> {
+    async fn acquire(&self, fleet: &FleetName, holder: &str, now: Timestamp, until: Timestamp) -> CallResult<Acquired> {
         let (fleet, holder) = (fleet.clone(), holder.to_owned());
         self.store("acquire", move |world| world.table.acquire(&fleet, &holder, now, until)).await
     }
 
-    async fn release(&self, lease: &Lease, next_wake: Option<Timestamp>) -> Called<Released> {
+    async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let lease = lease.clone();
-        self.store("release", move |world| world.table.release(&lease, next_wake)).await
+        self.store("release", move |world| world.table.release(&lease, next_request)).await
     }
 
-    async fn claim_wake(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> Called<bool> {
+    async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let fleet = fleet.clone();
-        self.store("claim_wake", move |world| world.table.claim_wake(&fleet, at, now)).await
+        self.store("claim_wake", move |world| world.table.claim_request(&fleet, at, now)).await
     }
 
-    async fn load(&self, fleet: &FleetName) -> Called<Stored> {
+    async fn load(&self, fleet: &FleetName) -> CallResult<Stored> {
         let (fleet, id) = (fleet.clone(), self.id);
         self.store("load", move |world| {
             world.history.looks_at_table(id, &fleet, world.now);
@@ -213,7 +213,7 @@ impl Store for Function {
         .await
     }
 
-    async fn freezes(&self, fleet: &FleetName) -> Called<Vec<Freeze>> {
+    async fn freezes(&self, fleet: &FleetName) -> CallResult<Vec<Freeze>> {
         let fleet = fleet.clone();
         self.store("freezes", move |world| world.table.freezes(&fleet)).await
     }
@@ -224,7 +224,7 @@ impl Store for Function {
         read_version: Option<u64>,
         decision: &Decision,
         now: Timestamp,
-    ) -> Called<Committed> {
+    ) -> CallResult<Committed> {
         let (lease, decision, id) = (lease.clone(), decision.clone(), self.id);
         self.store("commit", move |world| {
             let before = world.table.rows().get(&lease.fleet).and_then(|row| row.record.clone());
@@ -240,44 +240,50 @@ impl Store for Function {
         .await
     }
 
-    async fn told(&self, fleet: &FleetName, ids: &[String]) -> Called<()> {
+    async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
         let (fleet, ids) = (fleet.clone(), ids.to_vec());
-        self.store("told", move |world| world.table.told(&fleet, &ids)).await
+        self.store("told", move |world| world.table.mark_delivered(&fleet, &ids)).await
     }
 
-    async fn half_told(&self, fleet: &FleetName, id: &str, told: Audience, _: Timestamp) -> Called<()> {
+    async fn mark_partially_delivered(
+        &self,
+        fleet: &FleetName,
+        id: &str,
+        mark_delivered: Audience,
+        _: Timestamp,
+    ) -> CallResult<()> {
         let (fleet, id) = (fleet.clone(), id.to_owned());
-        self.store("half_told", move |world| world.table.half_told(&fleet, &id, told)).await
+        self.store("half_told", move |world| world.table.mark_partially_delivered(&fleet, &id, mark_delivered)).await
     }
 
-    async fn put_out(&self, scope: &FreezeScope, ids: &[String]) -> Called<()> {
+    async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
         let (scope, ids) = (scope.clone(), ids.to_vec());
-        self.store("put_out", move |world| world.table.put_out(&scope, &ids)).await
+        self.store("put_out", move |world| world.table.mark_published(&scope, &ids)).await
     }
 
-    async fn account_events(&self) -> Called<Vec<EventBatch>> {
+    async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
         self.store("account_events", |world| world.table.account_events()).await
     }
 
-    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         let fleet = fleet.clone();
         self.store("take_turn", move |world| world.table.take_turn(&fleet, limit, now)).await
     }
 
-    async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+    async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
         let fleet = fleet.clone();
         self.store("give_turn", move |world| world.table.give_turn(&fleet)).await
     }
 
-    async fn open_fleets(&self) -> Called<BTreeMap<FleetName, Option<Timestamp>>> {
+    async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         self.store("open_fleets", |world| world.table.open_fleets()).await
     }
 
-    async fn fingerprints(&self) -> Called<BTreeMap<FleetName, String>> {
+    async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         self.store("fingerprints", |world| world.table.fingerprints()).await
     }
 
-    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> Called<()> {
+    async fn remember(&self, fleet: &FleetName, fingerprint: &str) -> CallResult<()> {
         let (fleet, fingerprint) = (fleet.clone(), fingerprint.to_owned());
         self.store("remember", move |world| world.table.remember(&fleet, &fingerprint)).await
     }
@@ -288,7 +294,7 @@ impl Function {
         &self,
         operation: &'static str,
         effect: impl FnOnce(&mut World) -> T + Send + 'static,
-    ) -> Called<T> {
+    ) -> CallResult<T> {
         self.call(operation, Api::Roomy, move |world| Ok(effect(world))).await
     }
 }
@@ -324,8 +330,8 @@ fn judge_commit(
     decision: &Decision,
     decided_at: Timestamp,
 ) {
-    let Some(look) = world.history.looks.get(&(id, fleet.clone())).copied() else { return };
-    let verdict = admission::at_commit(world, &admission::Commit { fleet, before, decision, decided_at, look });
+    let Some(pass) = world.history.passes.get(&(id, fleet.clone())).copied() else { return };
+    let verdict = admission::at_commit(world, &admission::Commit { fleet, before, decision, decided_at, pass });
     world.violations.extend(verdict.err());
     let wrong = check::decision(before, decision).into_iter();
     world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));

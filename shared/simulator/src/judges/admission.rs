@@ -26,7 +26,7 @@ pub const WINDOWS: [(&str, &[(i64, i64)]); 3] = [
 
 /// When a function took its newest look at a fleet.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Pass {
     /// The time of which the groups told.
     pub groups: Timestamp,
     /// When the table was read.
@@ -42,7 +42,7 @@ pub struct Commit<'c> {
     /// When, by the clock of the function.
     pub decided_at: Timestamp,
     /// The look that it was decided on.
-    pub look: Look,
+    pub pass: Pass,
 }
 
 /// Whether what begins with this commit may begin.
@@ -72,7 +72,7 @@ fn replacements_may_begin(
     name: &GroupName,
     ids: &[&InstanceId],
 ) -> Result<(), Violation> {
-    let Some(group) = seen(world, name, commit.look.groups) else { return Ok(()) };
+    let Some(group) = seen(world, name, commit.pass.groups) else { return Ok(()) };
     let what = |why: String| format!("{ids:?} of {name} begin: {why}");
     if group.tags.get("driftless:mode").is_none_or(|mode| mode != "act") {
         return Err(violated(world, "an observed fleet is left alone", what("it is only observed".to_owned())));
@@ -81,7 +81,7 @@ fn replacements_may_begin(
     not_frozen(world, commit)?;
     let rules: Vec<&str> = group.tags.get("driftless:rules").into_iter().flat_map(|rules| rules.split(';')).collect();
     let is_drifted =
-        |member: &&&Member| drifted_since(world, &member.id, &rules).is_some_and(|at| at <= commit.look.groups);
+        |member: &&&Member| drifted_since(world, &member.id, &rules).is_some_and(|at| at <= commit.pass.groups);
     let members = without_successors(commit, group, is_active);
     let drifted = members.iter().filter(is_drifted).count();
     let share = percent_of(&group.tags, "driftless:breaker", 25);
@@ -142,7 +142,7 @@ fn is_open(world: &World, commit: &Commit<'_>, tags: &BTreeMap<String, String>) 
 
 fn not_frozen(world: &World, commit: &Commit<'_>) -> Result<(), Violation> {
     let holds = |since: Timestamp, end: Option<Timestamp>| {
-        since <= commit.look.table && end.is_none_or(|end| end > commit.decided_at)
+        since <= commit.pass.table && end.is_none_or(|end| end > commit.decided_at)
     };
     let freezes = world.table.freezes(commit.fleet);
     match freezes.iter().find(|freeze| holds(freeze.since, freeze.expires_at)) {

@@ -7,7 +7,7 @@ use driftless_planner::fact::{
 };
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use jiff::SignedDuration;
 
 use super::model::{Announced, CommandSpec, Event, Hand, ImageNumber, ImageSpec, Mishap, NewBounds, Scenario, Whom};
@@ -298,7 +298,7 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
             for fleet in &cast.fleets {
                 for place in 0..i64::from(*count) {
                     let at = world.now + SignedDuration::from_millis(place);
-                    world.send(WakeMessage::Wake(Wake { fleet: fleet.fleet.clone(), due: None }), at);
+                    world.send(ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.fleet.clone(), due: None }), at);
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::check::Term;
 use super::model::{Event, Scenario, Step, What, When};
 use super::play::happen;
 use super::report::{Failure, Report};
-use super::seen::Look;
+use super::seen::Snapshot;
 use super::stage::{Cast, Stage};
 use super::timeline::Watcher;
 use crate::calls::Calls;
@@ -148,7 +148,7 @@ impl<'s> Telling<'s> {
         let (cast, watching) = (&self.cast, &mut self.watching);
         // Nothing stops it.
         let _: Result<(), Now> = self.simulation.run_until(until, |world| {
-            watching.look(world, cast);
+            watching.snapshot(world, cast);
             Ok(())
         });
     }
@@ -162,7 +162,7 @@ impl<'s> Telling<'s> {
             self.watching.fail(step, &self.cast, at, problem);
         }
         world.advance_cloud();
-        self.watching.look(&world, &self.cast);
+        self.watching.snapshot(&world, &self.cast);
         at
     }
 
@@ -173,9 +173,9 @@ impl<'s> Telling<'s> {
         }
         let (cast, watching) = (&self.cast, &mut self.watching);
         let came = self.simulation.run_until(until, |world| {
-            watching.look(world, cast);
-            let look = Look { world, cast, letters: &watching.watcher.letters };
-            if look.holds(terms) { Err(Now) } else { Ok(()) }
+            watching.snapshot(world, cast);
+            let snapshot = Snapshot { world, cast, letters: &watching.watcher.letters };
+            if snapshot.holds(terms) { Err(Now) } else { Ok(()) }
         });
         if came.is_err() {
             return self.held(step);
@@ -186,7 +186,7 @@ impl<'s> Telling<'s> {
 
     fn holds(&self, terms: &[Term]) -> bool {
         let world = self.simulation.shared().lock();
-        Look { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters }.holds(terms)
+        Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters }.holds(terms)
     }
 
     /// A line that holds now.
@@ -199,8 +199,8 @@ impl<'s> Telling<'s> {
     /// It must be so now.
     fn expect(&mut self, step: &Step, terms: &[Term]) {
         let world = self.simulation.shared().lock();
-        let look = Look { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters };
-        let missing = look.missing(terms);
+        let snapshot = Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters };
+        let missing = snapshot.missing(terms);
         let now = world.now;
         drop(world);
         if missing.is_empty() {
@@ -230,16 +230,16 @@ impl Watching<'_> {
     }
 
     /// One look at the world: what is new, whether all that must always hold does, and whether a judge complains.
-    fn look(&mut self, world: &World, cast: &Cast) {
-        self.watcher.look(world, cast);
+    fn snapshot(&mut self, world: &World, cast: &Cast) {
+        self.watcher.observe(world, cast);
         for watch in &self.scenario.watches {
             if self.broken.contains(&watch.line) {
                 continue;
             }
-            let look = Look { world, cast, letters: &self.watcher.letters };
-            if look.holds(&watch.terms) != watch.holds {
+            let snapshot = Snapshot { world, cast, letters: &self.watcher.letters };
+            if snapshot.holds(&watch.terms) != watch.holds {
                 self.broken.insert(watch.line);
-                let missing = look.missing(&watch.terms);
+                let missing = snapshot.missing(&watch.terms);
                 let found = if missing.is_empty() { "it was so".to_owned() } else { missing.join("; ") };
                 let at = world.now.duration_since(cast.start);
                 self.failures.push(Failure { line: Some(watch.line), expected: watch.text.clone(), at, found });

@@ -18,7 +18,7 @@ use crate::mishaps::operation_of;
 use crate::world::World;
 
 /// A world that is looked at.
-pub(super) struct Look<'w> {
+pub(super) struct Snapshot<'w> {
     pub(super) world: &'w World,
     pub(super) cast: &'w Cast,
     /// What on-call was told so far, each once however often it was sent.
@@ -34,7 +34,7 @@ impl fmt::Display for Found {
     }
 }
 
-impl Look<'_> {
+impl Snapshot<'_> {
     /// What is not as a line expects it, in words. Empty: all is.
     pub(super) fn missing(&self, terms: &[Term]) -> Vec<String> {
         terms.iter().filter_map(|term| self.contradicts(term)).map(|found| found.to_string()).collect()

@@ -53,7 +53,7 @@ impl Watcher {
     }
 
     /// Notes what is new.
-    pub(super) fn look(&mut self, world: &World, cast: &Cast) {
+    pub(super) fn observe(&mut self, world: &World, cast: &Cast) {
         if world.trace.is_on() {
             self.tell(world, cast);
         }

@@ -68,7 +68,7 @@ impl Simulated {
             match world.take_due() {
                 Some(Happening::Wake(waker)) => waker.wake(),
                 Some(Happening::Change(change)) => change(&mut world),
-                Some(Happening::Kill(_) | Happening::Sweep | Happening::Poll) | None => {}
+                Some(Happening::Kill(_) | Happening::Resync | Happening::Poll) | None => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use driftless_simulator::account::Size;
 use driftless_simulator::world::Counts;
 use jiff::SignedDuration;
 
-use crate::storm::storm;
+use crate::burst::burst;
 use crate::support::{Settled, calls, run, settled};
 
 /// So long an account is watched; a month is so many hours.
@@ -98,7 +98,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let fleets = number(u64::try_from(fleets).unwrap());
     let [events, indexed] = [events, indexed].map(|count| number(u64::try_from(count).unwrap()));
     let (of_detectors, of_reconcile) = (events / 10.0, number(counts.functions));
-    let sweeps = of("open_fleets");
+    let resyncs = of("open_fleets");
     // State, lease, and a row each of journal and outbox; a fact and the count of wakes.
     let transactions = of("commit") * 4.0 + of("file") * 2.0;
     let locks = of("acquire") + of("release") + of("claim_wake") + of("take_look");
@@ -107,8 +107,8 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.
     let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;
-    let swept = sweeps * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
-    let wakes = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
+    let swept = resyncs * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
+    let requests = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
     // An event is put, received and deleted; its fact as well. Ten go together where they come together.
     let carried = events + of_detectors * 3.0 + of_reconcile * 2.0;
     let lived = counts.lived.as_secs_f64() * RECONCILE_GIGABYTES;
@@ -119,10 +119,10 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
         (EVENTS, of("events:PutEvents")),
         (WRITES, transactions * IN_TRANSACTION * WRITE + (locks + others) * WRITE),
         (READS, decided + shared + swept),
-        (SQS, wakes + carried),
+        (SQS, requests + carried),
         (SNS, of("sns:Publish") + of("sns:Publish (chat)")),
-        (SCHEDULER, sweeps),
-        (LOGS, sweeps * fleets * METRIC_LINE),
+        (SCHEDULER, resyncs),
+        (LOGS, resyncs * fleets * METRIC_LINE),
     ])
 }
 
@@ -168,8 +168,8 @@ fn page() -> String {
     let accounts = [("nothing in it", 0), ("10 fleets", 10), ("100 fleets", 100), ("1,000 fleets", 1_000)];
     let mut bills: Vec<(&str, usize, Amounts)> =
         accounts.into_iter().map(|(name, fleets)| (name, fleets, idle(fleets))).collect();
-    let storm = storm(100, 50);
-    bills.push(("one storm", 100, billed(&storm.counts, 100, storm.events, storm.distinct)));
+    let burst = burst(100, 50);
+    bills.push(("one storm", 100, billed(&burst.counts, 100, burst.events, burst.distinct)));
     let mut page = String::from(INTRODUCTION);
     page.push_str("| account | $ a month | the same, free tiers used up | of it for each fleet | runs of functions |\n| --- | --- | --- | --- | --- |\n");
     for (name, fleets, amounts) in &bills {

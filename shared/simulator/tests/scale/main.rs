@@ -4,9 +4,9 @@
 
 #![cfg(test)]
 
+mod burst;
 mod cost;
 mod one_fleet;
 mod page;
-mod storm;
+mod resync;
 mod support;
-mod sweep;

@@ -1,7 +1,7 @@
 //! One fleet that is very large.
 
 use driftless_planner::fact::Fact;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_simulator::account::{Size, breaks};
 use jiff::SignedDuration;
 
@@ -19,7 +19,7 @@ fn record_of(instances: u32) -> usize {
         let now = world.now;
         for instance in fleets.values().flatten() {
             world.cloud.judge(&rule, instance, driftless_planner::fact::Verdict::NonCompliant);
-            world.send(WakeMessage::Fact(Box::new(Fact::Compliance(breaks(&rule, instance, now)))), now);
+            world.send(ReconcileRequest::Fact(Box::new(Fact::Compliance(breaks(&rule, instance, now)))), now);
         }
         world.cloud.drain_events();
     }

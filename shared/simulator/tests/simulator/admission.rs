@@ -9,7 +9,7 @@ use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::record::{DriftReason, Phase, Record, Replacement, Surge, SurgeMethod};
 use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;
-use driftless_simulator::judges::admission::{Commit, Look, WINDOWS, at_commit};
+use driftless_simulator::judges::admission::{Commit, Pass, WINDOWS, at_commit};
 use driftless_simulator::judges::messages;
 use driftless_simulator::world::World;
 use jiff::{SignedDuration, Timestamp};
@@ -70,18 +70,18 @@ fn begins(world: &World, count: usize) -> Decision {
     Decision::keeping(next)
 }
 
-fn broken(world: &World, count: usize, before: Option<&Record>, look: Look) -> Option<&'static str> {
+fn broken(world: &World, count: usize, before: Option<&Record>, pass: Pass) -> Option<&'static str> {
     let (decision, fleet) = (begins(world, count), "app".parse().unwrap());
-    let commit = Commit { fleet: &fleet, before, decision: &decision, decided_at: world.now, look };
+    let commit = Commit { fleet: &fleet, before, decision: &decision, decided_at: world.now, pass };
     at_commit(world, &commit).err().map(|violation| violation.rule)
 }
 
-fn look(world: &World) -> Look {
-    Look { groups: world.cloud.now(), table: world.now }
+fn pass(world: &World) -> Pass {
+    Pass { groups: world.cloud.now(), table: world.now }
 }
 
 fn judged(world: &World, count: usize) -> Option<&'static str> {
-    broken(world, count, None, look(world))
+    broken(world, count, None, pass(world))
 }
 
 const BREAKER: &str = "many that drift at once have a common cause";
@@ -97,7 +97,7 @@ fn nothing_begins_where_more_than_the_share_drifted_at_once() {
 fn drift_that_came_after_the_look_could_not_be_known() {
     let world = world(&[], 3);
     let known_at = world.now - mins(1);
-    let at = |groups: Timestamp| broken(&world, 1, None, Look { groups, ..look(&world) });
+    let at = |groups: Timestamp| broken(&world, 1, None, Pass { groups, ..pass(&world) });
     assert_eq!(at(known_at), Some(BREAKER));
     assert_eq!(at(known_at - SignedDuration::from_millis(1)), None);
 }
@@ -114,7 +114,7 @@ fn no_more_begin_than_the_budget_and_what_goes_on_is_not_judged_again() {
         assert_eq!(judged(&world, count), verdict, "{count} of 2");
     }
     let before = begins(&world, 3).next;
-    assert_eq!(broken(&world, 3, Some(&before), look(&world)), None);
+    assert_eq!(broken(&world, 3, Some(&before), pass(&world)), None);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn nothing_begins_in_a_freeze_that_the_look_showed() {
         let scope = FreezeScope::Account;
         world.table.freeze(Freeze { reason: "incident".into(), owner: "ana".into(), since, expires_at, scope });
         assert_eq!(judged(&world, 1), verdict, "{expires_at:?}");
-        let before = Look { table: since - mins(1), ..look(&world) };
+        let before = Pass { table: since - mins(1), ..pass(&world) };
         assert_eq!(broken(&world, 1, None, before), None, "it came after the look");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::{env, fs, thread};
 
 use driftless_planner::record::{CutoverPhaseKind, PhaseKind};
-use driftless_simulator::calls::{Call, Look, aws_calls, aws_rounds, rounds};
+use driftless_simulator::calls::{Call, Snapshot, aws_calls, aws_rounds, rounds};
 use driftless_simulator::scenario::Scenario;
 
 /// What is told, and the file among the scenarios that tells it, or the story itself.
@@ -49,17 +49,18 @@ fn root() -> PathBuf {
 }
 
 /// The looks of every story, told once.
-fn stories() -> &'static [(&'static str, Vec<Look>)] {
-    static TOLD: OnceLock<Vec<(&str, Vec<Look>)>> = OnceLock::new();
+fn stories() -> &'static [(&'static str, Vec<Snapshot>)] {
+    static TOLD: OnceLock<Vec<(&str, Vec<Snapshot>)>> = OnceLock::new();
     TOLD.get_or_init(|| {
         thread::scope(|scope| {
-            let tellers: Vec<_> = STORIES.iter().map(|(title, story)| (*title, scope.spawn(|| looks(story)))).collect();
+            let tellers: Vec<_> =
+                STORIES.iter().map(|(title, story)| (*title, scope.spawn(|| passes(story)))).collect();
             tellers.into_iter().map(|(title, teller)| (title, teller.join().unwrap())).collect()
         })
     })
 }
 
-fn looks(story: &str) -> Vec<Look> {
+fn passes(story: &str) -> Vec<Snapshot> {
     let text = if story.contains(' ') {
         story.to_owned()
     } else {
@@ -67,17 +68,20 @@ fn looks(story: &str) -> Vec<Look> {
     };
     let (report, calls) = Scenario::parse(&text).unwrap().counted().unwrap();
     assert!(report.failures.is_empty(), "{story}: {:?}", report.failures);
-    calls.looks()
+    calls.passes()
 }
 
 /// Of the looks that find a phase, the one that takes most. What is several at once is no phase.
-fn most() -> BTreeMap<&'static str, &'static Look> {
-    let mut most: BTreeMap<&str, &Look> = BTreeMap::new();
-    let weight = |look: &Look| (aws_calls(&look.calls), aws_rounds(&look.calls), look.calls.len());
-    for look in stories().iter().flat_map(|(_, looks)| looks).filter(|look| !look.before.contains(" + ")) {
-        let known = most.entry(&look.before).or_insert(look);
-        if weight(known) < weight(look) {
-            *known = look;
+fn most() -> BTreeMap<&'static str, &'static Snapshot> {
+    let mut most: BTreeMap<&str, &Snapshot> = BTreeMap::new();
+    let weight =
+        |reconcile: &Snapshot| (aws_calls(&reconcile.calls), aws_rounds(&reconcile.calls), reconcile.calls.len());
+    for reconcile in
+        stories().iter().flat_map(|(_, passes)| passes).filter(|reconcile| !reconcile.before.contains(" + "))
+    {
+        let known = most.entry(&reconcile.before).or_insert(reconcile);
+        if weight(known) < weight(reconcile) {
+            *known = reconcile;
         }
     }
     most
@@ -103,7 +107,7 @@ fn short(operation: &str) -> &str {
 
 fn page() -> String {
     let mut page = String::from(INTRODUCTION);
-    for (phase, Look { calls, .. }) in most() {
+    for (phase, Snapshot { calls, .. }) in most() {
         let (ports, of_aws) = ((calls.len(), rounds(calls).len()), (aws_calls(calls), aws_rounds(calls)));
         let _ = writeln!(page, "| {phase} | {} | {} | {} | {} |", ports.0, ports.1, of_aws.0, of_aws.1);
     }
@@ -148,7 +152,7 @@ fn the_calls_of_every_phase_are_as_documented() {
 #[test]
 fn every_phase_of_both_machines_is_counted() {
     let found: BTreeSet<String> =
-        stories().iter().flat_map(|(_, looks)| looks).map(|look| look.before.clone()).collect();
+        stories().iter().flat_map(|(_, passes)| passes).map(|reconcile| reconcile.before.clone()).collect();
     let of_replacements = PhaseKind::all().iter().map(|phase| (*phase).into());
     let of_cutovers = CutoverPhaseKind::all().iter().map(|phase| (*phase).into());
     let phases = of_replacements.chain(of_cutovers);
@@ -158,18 +162,26 @@ fn every_phase_of_both_machines_is_counted() {
 
 #[test]
 fn a_decision_that_finds_nothing_to_do_takes_three_rounds_at_most() {
-    for (title, looks) in stories() {
-        for look in looks.iter().filter(|look| look.after.is_none() && look.calls.len() == look.reads().len()) {
-            assert!(rounds(&look.calls).len() <= IDLE_ROUNDS_MAX, "{title}, {}: {}", look.before, chain(&look.calls));
+    for (title, passes) in stories() {
+        for reconcile in passes
+            .iter()
+            .filter(|reconcile| reconcile.after.is_none() && reconcile.calls.len() == reconcile.reads().len())
+        {
+            assert!(
+                rounds(&reconcile.calls).len() <= IDLE_ROUNDS_MAX,
+                "{title}, {}: {}",
+                reconcile.before,
+                chain(&reconcile.calls)
+            );
         }
     }
 }
 
 #[test]
 fn nothing_is_read_twice_in_one_decision() {
-    for (title, looks) in stories() {
-        for look in looks {
-            assert!(look.repeated().is_empty(), "{title}, {}: {:?}", look.before, look.repeated());
+    for (title, passes) in stories() {
+        for reconcile in passes {
+            assert!(reconcile.repeated().is_empty(), "{title}, {}: {:?}", reconcile.before, reconcile.repeated());
         }
     }
 }

@@ -8,7 +8,7 @@ use driftless_simulator::deeds::Deed;
 use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;
 use driftless_simulator::judges::Protected;
-use driftless_simulator::judges::admission::Look;
+use driftless_simulator::judges::admission::Pass;
 use driftless_simulator::judges::safety::before;
 use driftless_simulator::world::World;
 use jiff::SignedDuration;
@@ -61,10 +61,10 @@ fn what_people_protect_stays_until_they_let_go_of_it() {
     assert_eq!(rule(&world, &terminate(drifted)), broken);
     world.cloud.spare(third, true);
     assert_eq!(rule(&world, &terminate(third)), None, "what Driftless protects itself");
-    let look = Look { groups: protected_at - SignedDuration::from_millis(1), table: world.now };
-    world.history.looks.insert((1, "app".parse().unwrap()), look);
+    let reconcile = Pass { groups: protected_at - SignedDuration::from_millis(1), table: world.now };
+    world.history.passes.insert((1, "app".parse().unwrap()), reconcile);
     assert_eq!(rule(&world, &terminate(drifted)), None, "it came after the look");
-    world.history.looks.clear();
+    world.history.passes.clear();
     world.cloud.spare(other, true);
     assert_eq!(rule(&world, &terminate(drifted)), None, "all of the group are protected");
     for (tag, verdict) in [

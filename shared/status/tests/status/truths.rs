@@ -79,7 +79,7 @@ fn rolls_back_as_said(name: &str, stage: &Stage) {
         WayBackKind::JustEnds => assert!(is_answered && decision.next.cutover.is_none(), "{name}"),
         WayBackKind::OneWrite => {
             asked.scripted.clear();
-            asked.look();
+            asked.reconcile();
             let is_weighted = asked.traffic.contains_key(&target_group("green"));
             assert!(is_answered && goes, "{name}: {way:?}");
             assert!(!is_weighted || (writes, asked.weight("green")) == (1, 0), "{name}: {way:?}");
@@ -112,7 +112,7 @@ fn a_pause_stops_the_time_that_is_left() {
     let left = |stage: &Stage| said(stage).cutover.unwrap().phase_left_seconds.unwrap();
     let before = left(&stage);
     stage.say(Command::Pause);
-    stage.look();
+    stage.reconcile();
     for _ in 0..3 {
         stage.step(secs(60));
         let said = said(&stage).cutover.unwrap();
@@ -121,7 +121,7 @@ fn a_pause_stops_the_time_that_is_left() {
         assert!(said.held_since.is_some());
     }
     stage.say(Command::Resume);
-    stage.look();
+    stage.reconcile();
     assert_eq!(left(&stage), before);
     stage.wait(secs(10));
     assert_eq!(left(&stage), before - 10);
@@ -202,7 +202,7 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
             _ => image.build = Some("0".into()),
         }
     }
-    stage.look();
+    stage.reconcile();
     let said = said(&stage);
     assert_eq!(said.images.iter().map(|image| image.guards.len()).collect::<Vec<_>>(), [9; 3]);
     for (number, why_not) in [(2, "it is a backup"), (3, "its architecture is arm64"), (4, "it is not newer")] {
@@ -269,7 +269,7 @@ fn a_rollback_that_cannot_begin_yet_is_told() {
     stage.tag("mode", "observe");
     assert_eq!(said(&stage).requested, None);
     stage.say(Command::Rollback);
-    stage.look();
+    stage.reconcile();
     assert_eq!(said(&stage).requested, Some("rollback, by ana".into()));
 }
 

@@ -6,7 +6,7 @@ use driftless_planner::fleet::Color;
 use driftless_planner::input::Input;
 use driftless_planner::observation::Group;
 use driftless_planner::reading::Reading;
-use driftless_status::model::{LeaseStatus, NextWake};
+use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::{FleetStatus, status};
 use driftless_testkit::{Stage, fleet, freeze, id, mins, pair, pair_that_shares, pair_without_balancer, secs, t0};
 
@@ -28,12 +28,12 @@ pub(crate) fn said(stage: &Stage) -> FleetStatus {
         defaults: &stage.defaults,
         now: stage.now,
     };
-    status(input, NextWake::At { at: stage.now + secs(30) }, LeaseStatus::Free)
+    status(input, NextRequest::At { at: stage.now + secs(30) }, LeaseStatus::Free)
 }
 
 fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     let mut stage = Stage::colored(groups, weights);
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(1));
     stage
 }
@@ -69,7 +69,7 @@ fn rolling_back() -> Stage {
     let mut stage = at_half();
     stage.ring("web-5xx", Some(Color::Green));
     stage.scripted.insert("set-weights", ActionResult::Busy("the load balancer is being changed".into()));
-    stage.look();
+    stage.reconcile();
     stage.wait(secs(5));
     stage.scripted.clear();
     stage
@@ -114,7 +114,7 @@ fn cancelling() -> Stage {
     let (mut stage, _) = Stage::verifying(4);
     stage.comply(1);
     stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
-    stage.look();
+    stage.reconcile();
     stage.scripted.clear();
     assert_eq!(stage.phase(1), "cancelling");
     stage
@@ -123,7 +123,7 @@ fn cancelling() -> Stage {
 fn launching() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
     stage.scripted.insert("launch", ActionResult::Busy("an activity is in progress".into()));
-    stage.look();
+    stage.reconcile();
     stage.scripted.clear();
     assert_eq!(stage.phase(1), "launching");
     stage
@@ -136,7 +136,7 @@ fn goes_first(phase: &str) -> Stage {
     if phase == "terminating" {
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
     }
-    stage.look();
+    stage.reconcile();
     stage.until(|stage| stage.phase(1) == phase);
     stage
 }

@@ -62,7 +62,7 @@ async fn play(screen: Screen, keep: bool) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     if keep {
-        look_around(&stack, &fleet, &load, screen);
+        inspect(&stack, &fleet, &load, screen);
         tokio::signal::ctrl_c().await?;
         screen.line("\nStopping the local AWS.");
     }
@@ -103,7 +103,7 @@ async fn end(
 }
 
 /// How to look around in what is left running.
-fn look_around(stack: &LocalStack, fleet: &Fleet, load: &Load, screen: Screen) {
+fn inspect(stack: &LocalStack, fleet: &Fleet, load: &Load, screen: Screen) {
     let listener = fleet.listener().unwrap_or("(no listener)");
     let table = stack.deployment().output("TableName").unwrap_or("(no table)");
     screen.line(&screen.bold("\nLook around"));
@@ -136,7 +136,7 @@ Publish another image, and watch it take the traffic (the sweep, or this message
 
   aws ec2 register-image --name app-4 --architecture arm64 --root-device-name /dev/xvda --tag-specifications \\
       'ResourceType=image,Tags=[{{Key=driftless:image-for,Value=app}},{{Key=driftless:build,Value=4}}]'
-  aws sqs send-message --queue-url {wake} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
+  aws sqs send-message --queue-url {request} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
 
 Let another server drift (Config says so; the sweep, or the same message, finds it):
 
@@ -150,7 +150,7 @@ Logs and every recorded call: {logs}",
         region = driftless_tests::stack::REGION,
         other = stack.endpoint(),
         fleet = stack.fleet_endpoint(),
-        wake = stack.deployment().output("WakeQueueUrl").unwrap_or("(no queue)"),
+        request = stack.deployment().output("WakeQueueUrl").unwrap_or("(no queue)"),
         logs = stack.logs().display(),
     ));
 }

@@ -70,7 +70,7 @@ impl Stage {
             stack.control().set_compliance(&instance.id, RULE, Verdict::Compliant, None).await?;
         }
         // Seen once as it is: what is published from now on is newer than what runs.
-        stack.sweep().await?;
+        stack.resync().await?;
         inbox.wait_for_kind(FLEET, "adopted", PATIENCE).await?;
         stack.wait_until_idle(PATIENCE).await?;
         let stage = Self { fleet, before, inbox, alarms };

@@ -15,7 +15,7 @@ use crate::screen::Screen;
 use crate::words;
 
 /// How often the fleet is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+const POLL_EVERY: Duration = Duration::from_millis(150);
 /// For a whole scene, with room for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Where the words begin: below the heading of their column.
@@ -137,7 +137,7 @@ impl<'a> Timeline<'a> {
             if is_over(self, &record) {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         bail!("{awaited} did not happen within {PATIENCE:?}; the logs are in {}", self.stack.logs().display())
     }
@@ -180,7 +180,7 @@ impl<'a> Timeline<'a> {
     async fn show_alarms(&mut self) -> anyhow::Result<()> {
         let mut changed = Vec::new();
         for alarm in &mut self.alarms {
-            if let Some(reason) = alarm.look(self.stack, self.load).await? {
+            if let Some(reason) = alarm.poll(self.stack, self.load).await? {
                 let state = if alarm.is_ringing() { "rings" } else { "is quiet again" };
                 changed.push((alarm.is_ringing(), format!("the alarm {} {state}: {reason}", alarm.name())));
             }

@@ -3,7 +3,7 @@
 use driftless_planner::policy::Percent;
 
 use super::*;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Says, Wire, call, meets, words};
@@ -47,7 +47,7 @@ fn prepared(method: &str) -> Canned {
     }
 }
 
-pub(super) async fn ask(aws: &Aws, method: &str) -> Called<String> {
+pub(super) async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     let (group, target_group) = (id("app-blue"), id(TARGET_GROUP));
     let instance: InstanceId = id(INSTANCE);
     match method {
@@ -123,10 +123,10 @@ async fn every_call_tells_what_auto_scaling_says_in_words_of_its_own() {
         (Error(400, "RequestLimitExceeded", "Request limit exceeded."), Fails(THROTTLED), AtOnce),
         // Sent as a server's error, so that the SDK tries again where that is safe.
         (Error(500, "ResourceContention", "pending update"), Fails(BUSY), AtOnce),
-        (Error(403, "AccessDenied", "is not authorized to perform: autoscaling:"), Fails(DENIED), Look),
-        (Error(403, "ExpiredToken", "expired"), Fails(DENIED), Look),
-        (Error(400, "InvalidAction", "Could not find operation"), Fails(UNSUPPORTED), Look),
-        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), Look),
+        (Error(403, "AccessDenied", "is not authorized to perform: autoscaling:"), Fails(DENIED), NextPass),
+        (Error(403, "ExpiredToken", "expired"), Fails(DENIED), NextPass),
+        (Error(400, "InvalidAction", "Could not find operation"), Fails(UNSUPPORTED), NextPass),
+        (Error(400, "ValidationError", "1 validation error detected"), Fails(REFUSED), NextPass),
     ];
     met(&[], &lines).await;
 }
@@ -135,17 +135,17 @@ async fn every_call_tells_what_auto_scaling_says_in_words_of_its_own() {
 async fn an_answer_that_is_no_answer_is_unreadable() {
     let reads = [DESCRIBE_GROUPS, DESCRIBE_INSTANCES, DESCRIBE_HOOKS, DESCRIBE_ACTIVITIES, refresh::DESCRIBE_REFRESHES];
     let lines = [
-        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), Look),
-        (Else(200, "half an ans"), Fails(CallErrorKind::Unreadable), Look),
-        (Error(400, "InvalidNextToken", "the token is too old"), Fails(REFUSED), Look),
+        (Else(200, "<html>Welcome</html>"), Fails(CallErrorKind::Unreadable), NextPass),
+        (Else(200, "half an ans"), Fails(CallErrorKind::Unreadable), NextPass),
+        (Error(400, "InvalidNextToken", "the token is too old"), Fails(REFUSED), NextPass),
     ];
     met(&reads, &lines).await;
 }
 
 #[tokio::test]
 async fn a_group_that_is_gone_has_nothing_and_nothing_is_written_to_it() {
-    met(&[refresh::DESCRIBE_REFRESHES, DESCRIBE_ACTIVITIES], &[(NO_GROUP, Answers("None"), Look)]).await;
-    met(&[DESCRIBE_HOOKS], &[(NO_GROUP, Answers("0s"), Look)]).await;
+    met(&[refresh::DESCRIBE_REFRESHES, DESCRIBE_ACTIVITIES], &[(NO_GROUP, Answers("None"), NextPass)]).await;
+    met(&[DESCRIBE_HOOKS], &[(NO_GROUP, Answers("0s"), NextPass)]).await;
     let writes = [
         UPDATE_GROUP,
         SET_DESIRED,
@@ -159,30 +159,35 @@ async fn a_group_that_is_gone_has_nothing_and_nothing_is_written_to_it() {
         refresh::START,
         refresh::ROLL_BACK,
     ];
-    met(&writes, &[(NO_GROUP, Fails(GONE), Look)]).await;
+    met(&writes, &[(NO_GROUP, Fails(GONE), NextPass)]).await;
 }
 
 #[tokio::test]
 async fn bounds_a_template_and_a_capacity_meet_each_of_their_codes() {
-    let activity = (Error(400, "ScalingActivityInProgress", "Scaling activity is in progress"), Fails(BUSY), Look);
+    let activity = (Error(400, "ScalingActivityInProgress", "Scaling activity is in progress"), Fails(BUSY), NextPass);
     met(&[UPDATE_GROUP, SET_DESIRED, TERMINATE], &[activity]).await;
     let lines = [
-        (Error(500, "ServiceLinkedRoleFailure", "not yet created"), Fails(CallErrorKind::Unavailable), Look),
+        (Error(500, "ServiceLinkedRoleFailure", "not yet created"), Fails(CallErrorKind::Unavailable), NextPass),
         (
             Error(400, "ValidationError", "Max bound, 1, must be greater than or equal to min bound, 2"),
             Fails(REFUSED),
-            Look,
+            NextPass,
         ),
         // It launches nothing, but asks EC2 in our name whether it may.
-        (Error(403, "AccessDenied", "You are not authorized to use launch template: lt-1"), Fails(DENIED), Look),
-        (Error(400, "UnauthorizedOperation", "You are not authorized to perform this operation"), Fails(DENIED), Look),
+        (Error(403, "AccessDenied", "You are not authorized to use launch template: lt-1"), Fails(DENIED), NextPass),
+        (
+            Error(400, "UnauthorizedOperation", "You are not authorized to perform this operation"),
+            Fails(DENIED),
+            NextPass,
+        ),
         // Right after it was written, a version may not be known everywhere: the next look writes again.
-        (Error(400, "ValidationError", "the launch template version does not exist"), Fails(REFUSED), Look),
+        (Error(400, "ValidationError", "the launch template version does not exist"), Fails(REFUSED), NextPass),
     ];
     met(&[UPDATE_GROUP], &lines).await;
     let above = "New SetDesiredCapacity value 5 is above max value 4 for the AutoScalingGroup.";
     let below = "New SetDesiredCapacity value 0 is below min value 1 for the AutoScalingGroup.";
-    met(&[SET_DESIRED], &[above, below].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), Look))).await;
+    met(&[SET_DESIRED], &[above, below].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), NextPass)))
+        .await;
 }
 
 #[tokio::test]
@@ -191,16 +196,16 @@ async fn one_instance_of_a_group_meets_each_of_its_codes() {
     let at_minimum = "Currently, desiredSize equals minSize (2). Terminating instance without replacement will violate \
                       group's min size constraint.";
     let lines = [unknown, at_minimum].map(|text| Error(400, "ValidationError", text));
-    met(&[TERMINATE], &[(lines[0], Fails(GONE), Look), (lines[1], Fails(REFUSED), Look)]).await;
+    met(&[TERMINATE], &[(lines[0], Fails(GONE), NextPass), (lines[1], Fails(REFUSED), NextPass)]).await;
 
     let foreign = "The instance i-0aa11bb22cc33dd44 is not part of Auto Scaling group app-blue.";
-    let foreign = (Error(400, "ValidationError", foreign), Fails(GONE), Look);
-    let limit = (Error(400, "LimitExceeded", "too many protected"), Fails(REFUSED), Look);
+    let foreign = (Error(400, "ValidationError", foreign), Fails(GONE), NextPass);
+    let limit = (Error(400, "LimitExceeded", "too many protected"), Fails(REFUSED), NextPass);
     met(&[PROTECT], &[foreign, limit]).await;
 
     let minimum = "must decrement the minimum capacity";
     let state = "The instance i-0aa11bb22cc33dd44 is not in InService.";
-    let lines = [minimum, state].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), Look));
+    let lines = [minimum, state].map(|text| (Error(400, "ValidationError", text), Fails(REFUSED), NextPass));
     met(&[ENTER_STANDBY], &[foreign, lines[0], lines[1]]).await;
 }
 
@@ -208,11 +213,11 @@ async fn one_instance_of_a_group_meets_each_of_its_codes() {
 async fn a_launch_meets_each_of_its_codes() {
     let lines = [
         // The first attempt is still at work: by the same token the next look hears what came of it.
-        (Error(400, "IdempotentCallInProgress", "being processed"), Fails(BUSY), Look),
-        (Error(400, "IdempotentParameterMismatch", "another zone"), Fails(REFUSED), Look),
-        (Error(400, "ValidationError", "requested capacity is above max size"), Fails(REFUSED), Look),
-        (Error(403, "AccessDenied", "is not authorized to perform: ec2:CreateFleet"), Fails(DENIED), Look),
-        (Error(400, "UnsupportedOperation", "the group has a warm pool"), Fails(UNSUPPORTED), Look),
+        (Error(400, "IdempotentCallInProgress", "being processed"), Fails(BUSY), NextPass),
+        (Error(400, "IdempotentParameterMismatch", "another zone"), Fails(REFUSED), NextPass),
+        (Error(400, "ValidationError", "requested capacity is above max size"), Fails(REFUSED), NextPass),
+        (Error(403, "AccessDenied", "is not authorized to perform: ec2:CreateFleet"), Fails(DENIED), NextPass),
+        (Error(400, "UnsupportedOperation", "the group has a warm pool"), Fails(UNSUPPORTED), NextPass),
     ];
     met(&[LAUNCH], &lines).await;
 }
@@ -220,28 +225,28 @@ async fn a_launch_meets_each_of_its_codes() {
 #[tokio::test]
 async fn an_attachment_meets_each_of_its_codes() {
     let lines = [
-        (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), Look),
+        (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), NextPass),
         (Error(500, "ServiceLinkedRoleFailure", "not yet created"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(400, "ValidationError", "Provided Target Groups may not be valid."), Fails(REFUSED), Look),
+        (Error(400, "ValidationError", "Provided Target Groups may not be valid."), Fails(REFUSED), NextPass),
     ];
     met(&[ATTACH_TARGET_GROUPS, ATTACH_SOURCES], &lines).await;
     // Already so: a second attempt hears it where the answer to the first was lost.
     let not_attached = "Trying to remove Target Groups that are not part of the group";
-    met(&[DETACH_TARGET_GROUPS], &[(Error(400, "ValidationError", not_attached), Answers("()"), Look)]).await;
+    met(&[DETACH_TARGET_GROUPS], &[(Error(400, "ValidationError", not_attached), Answers("()"), NextPass)]).await;
     let not_attached = "Trying to remove Traffic Sources that are not part of the group";
-    met(&[DETACH_SOURCES], &[(Error(400, "ValidationError", not_attached), Answers("()"), Look)]).await;
+    met(&[DETACH_SOURCES], &[(Error(400, "ValidationError", not_attached), Answers("()"), NextPass)]).await;
 }
 
 #[tokio::test]
 async fn a_refresh_meets_each_of_its_codes() {
-    let limit = (Error(400, "LimitExceeded", "too many refreshes"), Fails(REFUSED), Look);
-    let under_way = (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), Look);
+    let limit = (Error(400, "LimitExceeded", "too many refreshes"), Fails(REFUSED), NextPass);
+    let under_way = (Error(400, "InstanceRefreshInProgress", "under way"), Fails(BUSY), NextPass);
     met(&[refresh::START], &[limit, under_way]).await;
     let lines = [
         limit,
         // It ended meanwhile.
-        (Error(400, "ActiveInstanceRefreshNotFound", "none in progress"), Fails(GONE), Look),
-        (Error(400, "IrreversibleInstanceRefresh", "no desired configuration"), Fails(REFUSED), Look),
+        (Error(400, "ActiveInstanceRefreshNotFound", "none in progress"), Fails(GONE), NextPass),
+        (Error(400, "IrreversibleInstanceRefresh", "no desired configuration"), Fails(REFUSED), NextPass),
     ];
     met(&[refresh::ROLL_BACK], &lines).await;
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::Subject;
-use driftless_reconciler::ports::{Called, Desk as _, Store as _};
+use driftless_reconciler::ports::{CallResult, Desk as _, Store as _};
 
 use super::*;
 use crate::aws::Aws;
 use crate::aws::testing::on;
-use crate::wire::Again::{Call as AtOnce, Look};
+use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
 use crate::wire::{Call, EVERYWHERE, Line, Wire, call, meets, words};
@@ -58,7 +58,7 @@ fn prepared(method: &str) -> Canned {
     }
 }
 
-async fn ask(aws: &Aws, method: &str) -> Called<String> {
+async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     let subject = Subject::Instance(parsed("i-0aa11bb22cc33dd44"));
     match method {
         "fingerprints" => aws.fingerprints().await.map(words),
@@ -72,12 +72,12 @@ async fn ask(aws: &Aws, method: &str) -> Called<String> {
         "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
         "take_turn" => aws.take_turn(&app(), 3, at(1_000)).await.map(words),
         "give_turn" => aws.give_turn(&app()).await.map(words),
-        "remembered" => aws.remembered(&[(&app(), &report(at(1_500)))]).await.map(words),
-        "take_look" => aws.take_look(at(1_000)).await.map(words),
+        "remembered" => aws.deduplication(&[(&app(), &report(at(1_500)))]).await.map(words),
+        "take_look" => aws.take_immediate_run(at(1_000)).await.map(words),
         "acquire" => aws.acquire(&app(), "run-1", at(1_000), at(41_000)).await.map(words),
         "release" => aws.release(&lease(), None).await.map(words),
-        "claim_wake" => aws.claim_wake(&app(), at(60_000), at(1_000)).await.map(words),
-        "file" => aws.file(&app(), &report(at(1_500)), at(2_000)).await.map(words),
+        "claim_wake" => aws.claim_request(&app(), at(60_000), at(1_000)).await.map(words),
+        "file" => aws.store(&app(), &report(at(1_500)), at(2_000)).await.map(words),
         "commit" => aws.commit(&lease(), Some(7), &decision(), at(1_234)).await.map(words),
         other => panic!("{other}"),
     }
@@ -104,12 +104,16 @@ async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
         (Error(400, "ProvisionedThroughputExceededException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "RequestLimitExceeded", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(500, "InternalServerError", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
-        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), Look),
-        (Error(400, "ExpiredTokenException", "expired"), Fails(CallErrorKind::Denied), Look),
+        (Error(400, "AccessDeniedException", "is not authorized to perform"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "UnrecognizedClientException", "invalid token"), Fails(CallErrorKind::Denied), NextPass),
+        (Error(400, "ExpiredTokenException", "expired"), Fails(CallErrorKind::Denied), NextPass),
         // The table is our own installation: never "gone, so all is well".
-        (Error(400, "ResourceNotFoundException", "no such table"), Fails(CallErrorKind::Refused), Look),
-        (Error(400, "ValidationException", "Item size has exceeded the maximum"), Fails(CallErrorKind::Refused), Look),
+        (Error(400, "ResourceNotFoundException", "no such table"), Fails(CallErrorKind::Refused), NextPass),
+        (
+            Error(400, "ValidationException", "Item size has exceeded the maximum"),
+            Fails(CallErrorKind::Refused),
+            NextPass,
+        ),
     ];
     met(&[], &lines).await;
 }
@@ -117,8 +121,11 @@ async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
 #[tokio::test]
 async fn what_cannot_be_read_is_never_taken_for_nothing() {
     let unreadable = Fails(CallErrorKind::Unreadable);
-    met(&["freezes", "indexed", "fingerprints", "acquire"], &[(Else(200, "<html>Welcome</html>"), unreadable, Look)])
-        .await;
+    met(
+        &["freezes", "indexed", "fingerprints", "acquire"],
+        &[(Else(200, "<html>Welcome</html>"), unreadable, NextPass)],
+    )
+    .await;
     // No freeze is told by an empty list, not by silence.
     let silent = on(&Canned::default().on("BatchGetItem", 200, "{}")).freezes(&app()).await.unwrap_err();
     assert_eq!(told(&silent), (CallErrorKind::Unreadable, "the answer lacks Responses"));
@@ -127,11 +134,11 @@ async fn what_cannot_be_read_is_never_taken_for_nothing() {
 #[tokio::test]
 async fn a_condition_that_does_not_hold_is_an_answer() {
     let failed = Error(400, "ConditionalCheckFailedException", "The conditional request failed");
-    met(&["release"], &[(failed, Answers("Lost"), Look)]).await;
-    met(&["claim_wake"], &[(failed, Answers("false"), Look)]).await;
+    met(&["release"], &[(failed, Answers("Lost"), NextPass)]).await;
+    met(&["claim_wake"], &[(failed, Answers("false"), NextPass)]).await;
     // Another commit has gone by under this token.
     let mismatch = Error(400, "IdempotentParameterMismatchException", "another");
-    met(&["commit"], &[(mismatch, Answers("Conflict"), Look)]).await;
+    met(&["commit"], &[(mismatch, Answers("Conflict"), NextPass)]).await;
     let too_large = Error(400, "ItemCollectionSizeLimitExceededException", "too large");
-    met(&["remember", "told", "acquire"], &[(too_large, Fails(CallErrorKind::Refused), Look)]).await;
+    met(&["remember", "told", "acquire"], &[(too_large, Fails(CallErrorKind::Refused), NextPass)]).await;
 }

@@ -84,7 +84,7 @@ async fn a_record_or_a_lease_that_changed_is_a_conflict() {
     for reasons in [
         vec![failed(), fine()],
         vec![fine(), failed()],
-        vec![fine(), json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-2", 4, 5, 90_000)})],
+        vec![fine(), json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-2", 4, 5, 90_000)})],
     ] {
         let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&reasons));
         assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Conflict);
@@ -117,7 +117,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
     );
 
     // Ours, but a wake was counted: the commit stands, the facts stay.
-    let reason = json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-1", 3, 6, 40_000)});
+    let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, 40_000)});
     let canned = ok_after(&[fine(), reason, fine()]);
     assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
     let sent = canned.sent();
@@ -131,7 +131,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
 async fn a_lease_that_ended_is_a_conflict_just_at_its_end() {
     let decision = Decision { consumed: vec!["f".to_owned()], ..decision() };
     for (until, attempts) in [(1_233, 1), (1_234, 1), (1_235, 2)] {
-        let reason = json!({"Code": "ConditionalCheckFailed", "Item": lock_item("run-1", 3, 6, until)});
+        let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, until)});
         let canned = ok_after(&[fine(), reason, fine()]);
         commit(&canned, Some(7), &decision).await.unwrap();
         assert_eq!(canned.sent().len(), attempts, "{until}");
@@ -189,7 +189,7 @@ async fn what_was_sent_leaves_the_outbox() {
 async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
     for (scope, partition) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
         let canned = Canned::default().on("BatchWriteItem", 200, "{}");
-        on(&canned).put_out(&scope, &["app-8-e1".to_owned()]).await.unwrap();
+        on(&canned).mark_published(&scope, &["app-8-e1".to_owned()]).await.unwrap();
         let key = canned.only().json()["RequestItems"]["driftless"][0]["DeleteRequest"]["Key"].clone();
         assert_eq!((&key["pk"], &key["sk"]), (&json!({"S": partition}), &json!({"S": "EVENTS#app-8-e1"})));
     }
@@ -198,7 +198,7 @@ async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
 #[tokio::test]
 async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
     let canned = Canned::default().on("BatchWriteItem", 200, "{}");
-    on(&canned).half_told(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
+    on(&canned).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
     let sent = canned.only().json();
     let item = &sent["RequestItems"]["driftless"][0]["PutRequest"]["Item"];
     assert_eq!((&item["pk"], &item["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "HALF-TOLD#app-8-0"})));

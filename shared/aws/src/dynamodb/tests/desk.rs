@@ -1,6 +1,6 @@
 //! What people are shown of the table, and the stop switch with its line in the journal.
 
-use driftless_reconciler::ports::{Desk, Held, Journal, Lock};
+use driftless_reconciler::ports::{Desk, Journal, LeaseHolder, LeaseState};
 
 use super::*;
 use crate::aws::testing::on;
@@ -73,19 +73,19 @@ async fn what_lies_before_the_cut_of_one_journal_is_left_out_of_the_other() {
 }
 
 #[tokio::test]
-async fn the_next_wake_and_who_holds_the_lease_are_read_and_nothing_is_taken() {
-    let mut woken = lock_item("run-1", 3, 5, 40_000);
-    woken["next_wake_ms"] = json!({"N": "60000"});
-    let mut free = lock_item("run-1", 3, 5, 40_000);
+async fn the_next_request_and_who_holds_the_lease_are_read_and_nothing_is_taken() {
+    let mut requested = lease_item("run-1", 3, 5, 40_000);
+    requested["next_wake_ms"] = json!({"N": "60000"});
+    let mut free = lease_item("run-1", 3, 5, 40_000);
     for field in ["holder", "until_ms"] {
         free.as_object_mut().unwrap().remove(field);
     }
-    let held = Some(Held { holder: "run-1".into(), until: at(40_000) });
+    let held = Some(LeaseHolder { holder: "run-1".into(), until: at(40_000) });
     for (items, expected) in [
-        (vec![woken], Lock { next_wake: Some(at(60_000)), held: held.clone() }),
-        (vec![lock_item("run-1", 3, 5, 40_000)], Lock { next_wake: None, held }),
-        (vec![free], Lock::default()),
-        (vec![], Lock::default()),
+        (vec![requested], LeaseState { next_request: Some(at(60_000)), held: held.clone() }),
+        (vec![lease_item("run-1", 3, 5, 40_000)], LeaseState { next_request: None, held }),
+        (vec![free], LeaseState::default()),
+        (vec![], LeaseState::default()),
     ] {
         let answer = json!({"Responses": {"driftless": items}}).to_string();
         let canned = Canned::default().on("BatchGetItem", 200, answer);

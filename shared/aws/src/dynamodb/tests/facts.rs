@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::{Command, CommandFact};
-use driftless_reconciler::ports::{Filing, Store as _};
+use driftless_reconciler::ports::{Store as _, StoreResult};
 use futures_util::future::join_all;
 
 use super::*;
@@ -20,9 +20,9 @@ fn word(at: Timestamp) -> Fact {
 }
 
 #[tokio::test]
-async fn a_fact_that_cannot_wait_and_its_wake_are_one_transaction() {
+async fn a_fact_that_cannot_wait_and_its_request_are_one_transaction() {
     let canned = Canned::default().on("TransactWriteItems", 200, "{}");
-    assert_eq!(on(&canned).file(&app(), &word(at(1_500)), at(2_000)).await.unwrap(), Filing::Stored);
+    assert_eq!(on(&canned).store(&app(), &word(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
     let parts = parts(&canned);
     assert_eq!(parts.len(), 2);
     let put = &parts[0]["Put"];
@@ -39,15 +39,15 @@ async fn a_fact_that_cannot_wait_and_its_wake_are_one_transaction() {
 #[tokio::test]
 async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
     let canned = Canned::default().on("TransactWriteItems", 200, "{}");
-    assert_eq!(on(&canned).file(&app(), &report(at(1_500)), at(2_000)).await.unwrap(), Filing::Stored);
+    assert_eq!(on(&canned).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
     let parts = parts(&canned);
     assert_eq!(parts.len(), 2);
-    let heard = &parts[0]["Put"];
-    assert_eq!(heard["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
-    assert_eq!(heard["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
+    let deduplication = &parts[0]["Put"];
+    assert_eq!(deduplication["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
+    assert_eq!(deduplication["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
     // Not in the partition of which a look reads everything.
-    assert_eq!(heard["Item"]["pk"], json!({"S": "HEARD#app"}));
-    assert_eq!(heard["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
+    assert_eq!(deduplication["Item"]["pk"], json!({"S": "HEARD#app"}));
+    assert_eq!(deduplication["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
     let fact = &parts[1]["Put"];
     assert!(fact.get("ConditionExpression").is_none(), "the other part has it");
     assert_eq!(fact["Item"]["pk"], json!({"S": "FLEET#app"}));
@@ -56,9 +56,9 @@ async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
 
 #[tokio::test]
 async fn a_fact_that_is_not_newer_changes_nothing() {
-    for (fact, expected) in [(word(at(1_500)), Filing::Stored), (report(at(1_500)), Filing::Known)] {
+    for (fact, expected) in [(word(at(1_500)), StoreResult::Stored), (report(at(1_500)), StoreResult::Known)] {
         let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[failed(), fine()]));
-        assert_eq!(on(&canned).file(&app(), &fact, at(2_000)).await.unwrap(), expected);
+        assert_eq!(on(&canned).store(&app(), &fact, at(2_000)).await.unwrap(), expected);
         assert_eq!(canned.sent().len(), 1);
     }
 }
@@ -66,18 +66,18 @@ async fn a_fact_that_is_not_newer_changes_nothing() {
 #[tokio::test]
 async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
     let fact = report(at(1_500));
-    let heard = json!({
+    let deduplication = json!({
         "pk": {"S": "HEARD#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
         "observed_at_ms": {"N": "1400"}, "expires_at": {"N": "9"},
     });
-    let mut lock = lock_item("run-1", 4, 9, 41_000);
+    let mut lock = lease_item("run-1", 4, 9, 41_000);
     lock["next_wake_ms"] = json!({"N": "60000"});
-    let answer = json!({"Responses": {"driftless": [heard, lock]}, "UnprocessedKeys": {}});
+    let answer = json!({"Responses": {"driftless": [deduplication, lock]}, "UnprocessedKeys": {}});
     let canned = Canned::default().on("BatchGetItem", 200, answer.to_string());
     // A key that is asked for twice would be refused.
-    let remembered = on(&canned).remembered(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
-    assert_eq!(remembered.heard, BTreeMap::from([((app(), fact.key()), at(1_400))]));
-    assert_eq!(remembered.next_wakes, BTreeMap::from([(app(), at(60_000))]));
+    let deduplication = on(&canned).deduplication(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
+    assert_eq!(deduplication.observed_at, BTreeMap::from([((app(), fact.key()), at(1_400))]));
+    assert_eq!(deduplication.next_requests, BTreeMap::from([(app(), at(60_000))]));
     let asked = &canned.only().json()["RequestItems"]["driftless"];
     assert_eq!(asked["Keys"].as_array().unwrap().len(), 2);
     assert_eq!(asked["ConsistentRead"], false);
@@ -87,8 +87,8 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
 async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
     let canned = Canned::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
     let aws = on(&canned);
-    assert!(aws.take_look(at(119_999)).await.unwrap());
-    assert!(!aws.take_look(at(120_000)).await.unwrap());
+    assert!(aws.take_immediate_run(at(119_999)).await.unwrap());
+    assert!(!aws.take_immediate_run(at(120_000)).await.unwrap());
     let keys: Vec<Value> = canned.sent().iter().map(|sent| sent.json()["Key"]["sk"]["S"].clone()).collect();
     assert_eq!(keys, ["LOOKS#1", "LOOKS#2"]);
     assert_eq!(canned.sent()[0].json()["ConditionExpression"], "attribute_not_exists(looks) OR looks < :max");
@@ -101,7 +101,7 @@ async fn facts_that_meet_on_one_fleet_are_tried_again() {
         .on("TransactWriteItems", 400, cancelled(&[fine(), met.clone()]))
         .on("TransactWriteItems", 400, cancelled(&[fine(), met]))
         .on("TransactWriteItems", 200, "{}");
-    on(&canned).file(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
+    on(&canned).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
     let sent = canned.sent();
     assert_eq!(sent.len(), 3);
     // A cancelled transaction is over; each attempt is one of its own.
@@ -122,7 +122,7 @@ async fn a_cancelled_fact_says_why() {
     join_all(cases.map(async |(code, kind, attempts)| {
         let reason = json!({"Code": code, "Message": "because"});
         let canned = Canned::default().always("TransactWriteItems", Reply::new(400, cancelled(&[fine(), reason])));
-        let error = on(&canned).file(&app(), &report(at(0)), at(0)).await.unwrap_err();
+        let error = on(&canned).store(&app(), &report(at(0)), at(0)).await.unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (kind, format!("{code}: because").as_str()));
         assert_eq!(canned.sent().len(), attempts, "{code}");
     }))

@@ -13,15 +13,15 @@ async fn acquire(canned: &Canned) -> Result<Acquired, CallError> {
 
 #[tokio::test]
 async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
-    let mut item = lock_item("run-1", 4, 9, 41_000);
+    let mut item = lease_item("run-1", 4, 9, 41_000);
     item["next_wake_ms"] = json!({"N": "60000"});
     let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
     let expected = Lease {
         fleet: app(),
         holder: "run-1".to_owned(),
         fence: 4,
-        wakes: 9,
-        next_wake: Some(at(60_000)),
+        requests: 9,
+        next_request: Some(at(60_000)),
         until: at(41_000),
     };
     assert_eq!(acquire(&canned).await.unwrap(), Acquired::Held(expected));
@@ -44,24 +44,24 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
 }
 
 #[tokio::test]
-async fn a_lease_that_nobody_counted_wakes_on_starts_at_none() {
-    let mut item = lock_item("run-1", 1, 0, 41_000);
+async fn a_lease_that_nobody_counted_requests_on_starts_at_none() {
+    let mut item = lease_item("run-1", 1, 0, 41_000);
     item.as_object_mut().unwrap().remove("wakes");
     let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
     let Acquired::Held(lease) = acquire(&canned).await.unwrap() else { panic!("held") };
-    assert_eq!((lease.wakes, lease.next_wake), (0, None));
+    assert_eq!((lease.requests, lease.next_request), (0, None));
 }
 
 #[tokio::test]
 async fn a_lease_of_someone_else_tells_its_end() {
-    let item = lock_item("run-0", 3, 0, 39_000);
+    let item = lease_item("run-0", 3, 0, 39_000);
     let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
     assert_eq!(acquire(&canned).await.unwrap(), Acquired::Busy { until: at(39_000) });
 }
 
 #[tokio::test]
 async fn a_lease_of_another_shape_is_left_alone() {
-    let mut item = lock_item("run-0", 3, 0, 500);
+    let mut item = lease_item("run-0", 3, 0, 500);
     item["schema_version"] = json!({"N": "9"});
     let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
     let error = acquire(&canned).await.unwrap_err();
@@ -71,7 +71,7 @@ async fn a_lease_of_another_shape_is_left_alone() {
 
 #[tokio::test]
 async fn a_write_that_meets_a_transaction_is_repeated() {
-    let item = json!({"Attributes": lock_item("run-1", 4, 9, 41_000)}).to_string();
+    let item = json!({"Attributes": lease_item("run-1", 4, 9, 41_000)}).to_string();
     let canned = Canned::default().on("UpdateItem", 400, conflict()).on("UpdateItem", 200, item);
     assert!(matches!(acquire(&canned).await.unwrap(), Acquired::Held(_)));
     assert_eq!(canned.sent().len(), 2);
@@ -86,13 +86,13 @@ async fn conflicts_without_end_are_busy() {
 }
 
 #[tokio::test]
-async fn a_lease_is_given_back_if_no_wake_was_counted() {
-    for (next_wake, update) in [
+async fn a_lease_is_given_back_if_no_request_was_counted() {
+    for (next_request, update) in [
         (None, "REMOVE holder, until_ms, next_wake_ms"),
         (Some(at(60_000)), "SET next_wake_ms = :next REMOVE holder, until_ms"),
     ] {
         let canned = Canned::default().on("UpdateItem", 200, "{}");
-        assert_eq!(on(&canned).release(&lease(), next_wake).await.unwrap(), Released::Free);
+        assert_eq!(on(&canned).release(&lease(), next_request).await.unwrap(), Released::Free);
         let sent = canned.only().json();
         assert_eq!(sent["UpdateExpression"], update);
         assert_eq!(
@@ -102,17 +102,17 @@ async fn a_lease_is_given_back_if_no_wake_was_counted() {
         );
         let values = &sent["ExpressionAttributeValues"];
         assert_eq!((&values[":fence"], &values[":wakes"]), (&json!({"N": "3"}), &json!({"N": "5"})));
-        assert_eq!(values.get(":next").is_some(), next_wake.is_some(), "DynamoDB refuses values that are not used");
+        assert_eq!(values.get(":next").is_some(), next_request.is_some(), "DynamoDB refuses values that are not used");
     }
 }
 
 #[tokio::test]
 async fn a_lease_with_news_or_without_us_is_told_apart() {
-    let woken = Lease { wakes: 6, ..lease() };
+    let requested = Lease { requests: 6, ..lease() };
     for (item, expected) in [
-        (Some(lock_item("run-1", 3, 6, 40_000)), Released::Woken(woken)),
-        (Some(lock_item("run-1", 4, 5, 40_000)), Released::Lost),
-        (Some(lock_item("run-2", 3, 5, 40_000)), Released::Lost),
+        (Some(lease_item("run-1", 3, 6, 40_000)), Released::Requested(requested)),
+        (Some(lease_item("run-1", 4, 5, 40_000)), Released::Lost),
+        (Some(lease_item("run-2", 3, 5, 40_000)), Released::Lost),
         (None, Released::Lost),
     ] {
         let canned = Canned::default().on("UpdateItem", 400, condition_failed(item.as_ref()));
@@ -121,9 +121,9 @@ async fn a_lease_with_news_or_without_us_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_wake_is_claimed_unless_an_earlier_one_is_on_its_way() {
+async fn a_request_is_claimed_unless_an_earlier_one_is_on_its_way() {
     let canned = Canned::default().on("UpdateItem", 200, "{}");
-    assert!(on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap());
+    assert!(on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
     let sent = canned.only().json();
     assert_eq!(sent["UpdateExpression"], "SET next_wake_ms = :at, schema_version = :schema");
     assert_eq!(
@@ -131,13 +131,13 @@ async fn a_wake_is_claimed_unless_an_earlier_one_is_on_its_way() {
         "(attribute_not_exists(schema_version) OR schema_version = :schema) AND \
          (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
     );
-    let item = lock_item("run-0", 1, 0, 1);
+    let item = lease_item("run-0", 1, 0, 1);
     let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
-    assert!(!on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap());
+    assert!(!on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_wake_that_was_claimed_without_an_answer_is_ours_to_send() {
+async fn a_request_that_was_claimed_without_an_answer_is_ours_to_send() {
     for (lost, known, is_ours) in [
         (Some(Reply::Lost), 60_000, true),
         (Some(Reply::TimedOut), 60_000, true),
@@ -148,11 +148,11 @@ async fn a_wake_that_was_claimed_without_an_answer_is_ours_to_send() {
         (Some(Reply::Lost), 59_000, false),
         (None, 60_000, false),
     ] {
-        let mut item = lock_item("run-0", 1, 0, 1);
+        let mut item = lease_item("run-0", 1, 0, 1);
         item["next_wake_ms"] = json!({"N": known.to_string()});
         let canned = lost.clone().into_iter().fold(Canned::default(), |canned, reply| canned.once("UpdateItem", reply));
         let canned = canned.on("UpdateItem", 400, condition_failed(Some(&item)));
-        let claimed = on(&canned).claim_wake(&app(), at(60_000), at(1_000)).await.unwrap();
+        let claimed = on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap();
         assert_eq!(claimed, is_ours, "{lost:?} {known}");
     }
 }

@@ -29,7 +29,7 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
     let over = FactRow::of(&app(), &report(at(1_500)), at(0));
     let first = json!({
         "Items": [wire(&fact), wire(&FactRow { sk: "FACT#over".to_owned(), ..over }),
-                  freeze_item("FLEET#app", FreezeScope::Fleet(app())), lock_item("run-1", 1, 0, 1),
+                  freeze_item("FLEET#app", FreezeScope::Fleet(app())), lease_item("run-1", 1, 0, 1),
                   outbox_item(10, 0, &[numbered("app-10-0"), numbered("app-10-1")])],
         "LastEvaluatedKey": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#x"}},
     });

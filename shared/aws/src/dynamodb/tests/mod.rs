@@ -39,13 +39,13 @@ fn app() -> FleetName {
 }
 
 fn lease() -> Lease {
-    Lease { fleet: app(), holder: "run-1".to_owned(), fence: 3, wakes: 5, next_wake: None, until: at(40_000) }
+    Lease { fleet: app(), holder: "run-1".to_owned(), fence: 3, requests: 5, next_request: None, until: at(40_000) }
 }
 
-fn lock_item(holder: &str, fence: u64, wakes: u64, until: i64) -> Value {
+fn lease_item(holder: &str, fence: u64, requests: u64, until: i64) -> Value {
     json!({
         "pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}, "schema_version": {"N": "1"}, "holder": {"S": holder},
-        "until_ms": {"N": until.to_string()}, "fence": {"N": fence.to_string()}, "wakes": {"N": wakes.to_string()},
+        "until_ms": {"N": until.to_string()}, "fence": {"N": fence.to_string()}, "wakes": {"N": requests.to_string()},
     })
 }
 

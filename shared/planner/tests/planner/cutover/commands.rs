@@ -18,7 +18,7 @@ fn manual_approval_is_waited_for_and_a_day_is_enough() {
     let since = stage.record().cutover.as_ref().unwrap().since();
     let mut late = stage.clone();
     late.now = since + mins(24 * 60);
-    late.look();
+    late.reconcile();
     assert_eq!(late.cutover_phase(), Some("aborting"));
     assert_eq!(until_over(&mut late), CutoverOutcome::Aborted);
     is_as_before(&late, 3);
@@ -71,7 +71,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
             stage.until_phase(phase);
         }
         stage.say(Command::Abort);
-        stage.look();
+        stage.reconcile();
         stage.account.turns.retain(|name, _| name.as_str() == "app");
         assert!(stage.answer().0, "{phase}: {:?}", stage.answer());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted, "{phase}");
@@ -79,7 +79,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
         stage.steps(5, mins(60));
         assert_eq!(stage.record().cutover, None, "{phase}: held back");
         stage.say(Command::Retry);
-        stage.look();
+        stage.reconcile();
         stage.until_phase("scaling");
     }
 }
@@ -95,7 +95,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
     for _ in 0..3 {
         // It was filed while the run held the lease: what is consumed stays until the next lease.
         stage.facts.clone_from(&filed);
-        stage.look();
+        stage.reconcile();
     }
     assert!(stage.record().cutover.is_some(), "a second rollback would have undone the first one");
     let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
@@ -109,12 +109,12 @@ fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_on
     stage.say(Command::Rollback);
     let filed = stage.facts.clone();
     let told = stage.told.len();
-    stage.look();
+    stage.reconcile();
     // Its function died after the commit: by the time that the message is seen again, the fact is off file.
     stage.wait(secs(180));
-    stage.look();
+    stage.reconcile();
     stage.facts.clone_from(&filed);
-    stage.look();
+    stage.reconcile();
     let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
     assert_eq!(answers, 1);
 }
@@ -124,14 +124,14 @@ fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
     let mut stage = weighted_fleet(3);
     for _ in 0..=ANSWERED_MAX {
         stage.say(Command::Rollback);
-        stage.look();
+        stage.reconcile();
     }
-    stage.look();
+    stage.reconcile();
     let newest = stage.record().answered.last().cloned();
     assert_eq!(stage.record().answered.len(), ANSWERED_MAX);
     stage.say(Command::Rollback);
-    stage.look();
-    stage.look();
+    stage.reconcile();
+    stage.reconcile();
     let newest = newest.unwrap();
     assert_eq!(stage.record().answer_to(&newest.request), Some(&newest));
     assert!(!newest.is_done && newest.answer.as_str().contains("nothing to go back to"), "{newest:?}");
@@ -155,7 +155,7 @@ fn a_pause_stops_the_clocks_until_resume() {
 fn a_veto_of_what_has_traffic_takes_it_back() {
     let mut stage = in_phase(3, "baking");
     stage.say(Command::Veto { image: image_id(2) });
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.weight("green"), 0);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
 }
@@ -164,10 +164,10 @@ fn a_veto_of_what_has_traffic_takes_it_back() {
 fn accept_live_settles_what_load_balancer_and_record_disagree_on() {
     let mut stage = weighted_fleet(3);
     stage.weigh(&[("blue", 0), ("green", 100)]);
-    stage.look();
+    stage.reconcile();
     assert!(stage.record().conditions.contains_key("misconfigured"));
     stage.say(Command::AcceptLive { color: Color::Green });
-    stage.look();
+    stage.reconcile();
     assert!(stage.answer().0);
     assert!(!stage.record().conditions.contains_key("misconfigured"));
     assert_eq!(stage.record().live, Some(Color::Green));

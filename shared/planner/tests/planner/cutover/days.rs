@@ -64,7 +64,7 @@ fn promoted_with(sick: usize) -> Stage {
     let mut stage = in_phase(4, "warm");
     stage.say(Command::Promote);
     sicken(&mut stage, Color::Green, sick);
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -116,9 +116,9 @@ fn what_is_pinned_in_the_last_look_of_the_warm_time_is_put_back() {
 fn a_vetoed_release_is_not_put_on_fresh_instances() {
     let mut stage = weighted_fleet(3);
     stage.say(Command::Veto { image: image_id(1) });
-    stage.look();
+    stage.reconcile();
     stage.say(Command::Redeploy);
-    stage.look();
+    stage.reconcile();
     assert!(!stage.answer().0, "{}", stage.answer().1);
     let TemplateReference::Numbered(own) = color(&stage, Color::Blue).template.clone() else { panic!() };
     let mut content = stage.templates[&own].clone();

@@ -40,18 +40,18 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
     }
     assert!(is_out(&stage));
     // The first look that shows it.
-    stage.look();
+    stage.reconcile();
     for (waited, is_let_go) in around(secs(15)).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();
         stage.wait(waited);
-        let decision = stage.look();
+        let decision = stage.reconcile();
         let empties = decision.actions.iter().any(|action| matches!(action, Action::Empty { .. }));
         assert_eq!(empties, is_let_go, "{waited:?}: {:?}", decision.actions);
     }
     // It was a describe that trailed.
     color_mut(&mut stage, Color::Green).target_groups = vec![target_group("app")];
     stage.wait(secs(15));
-    let decision = stage.look();
+    let decision = stage.reconcile();
     assert!(matches!(&decision.actions[..], [Action::Detach { .. }, ..]), "{:?}", decision.actions);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 3);
@@ -69,7 +69,7 @@ fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
 
 pub(super) fn single_fleet() -> Stage {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage.told.clear();
     stage
 }

@@ -24,7 +24,7 @@ pub(crate) fn weighted_fleet(size: u32) -> Stage {
 
 fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     let mut stage = Stage::colored(groups, weights);
-    stage.look();
+    stage.reconcile();
     stage.told.clear();
     stage.journal.clear();
     stage

@@ -78,10 +78,10 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     stage.step(mins(29));
     stage.step(secs(59));
     assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Traffic));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.cutover_phase(), Some("shifting"));
     stage.wait(secs(2));
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.cutover_phase(), Some("needs-operator"));
     assert!(matches!(waits(&stage), Some(Waiting::NeedsOperator { .. })));
     assert_eq!(stage.weight("green"), 33);
@@ -125,7 +125,7 @@ fn what_a_person_resumes_has_a_deadline_and_goes_back_when_it_runs_out() {
     let mut stage = needs_operator(30);
     stage.say(Command::Resume);
     sicken(&mut stage, Color::Green, 1);
-    stage.look();
+    stage.reconcile();
     let cutover = stage.record().cutover.clone().unwrap();
     assert_eq!(stage.cutover_phase(), Some("shifting"));
     assert!(cutover.deadline() < stage.now + mins(120), "{:?}", cutover.deadline());
@@ -150,7 +150,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
         let mut stage = in_phase(4, "warm");
         sicken(&mut stage, Color::Blue, sick_old);
         sicken(&mut stage, Color::Green, sick_new);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.cutover_phase(), Some("rolling-back"));
         assert_eq!(stage.weight("green"), left, "{sick_old} of 4 old and {sick_new} of 4 new are sick");
         let is_short = 4 - sick_old < 4;
@@ -166,7 +166,7 @@ fn a_minimum_that_another_hand_wrote_stays_when_all_is_put_back() {
     let mut stage = in_phase(4, "baking");
     color_mut(&mut stage, Color::Blue).min = 3;
     stage.ring("web-5xx", Some(Color::Green));
-    stage.look();
+    stage.reconcile();
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     assert_eq!(color(&stage, Color::Blue).min, 3);
     assert_eq!(stage.record().ledger, []);
@@ -236,7 +236,7 @@ fn a_rule_is_no_evidence_once_the_old_color_has_nobody_to_compare_with() {
         let blue = color(&stage, Color::Blue).name.clone();
         let blue = stage.groups.iter_mut().find(|group| group.name == blue).unwrap();
         blue.members[0].lifecycle = old;
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.cutover_phase(), phase);
     }
 }
@@ -330,7 +330,7 @@ fn what_goes_back_is_not_resumed_by_whoever_speaks_later_in_the_same_look() {
         let mut stage = needs_operator(30);
         stage.say(command.clone());
         stage.say(Command::Resume);
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.cutover_phase(), Some("rolling-back"), "{command:?}");
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "{command:?}");
     }
@@ -350,9 +350,9 @@ fn what_is_resumed_and_paused_in_one_look_stands_still() {
 fn a_pause_from_before_does_not_hold_what_a_person_resumes() {
     let mut stage = needs_operator(30);
     stage.say(Command::Pause);
-    stage.look();
+    stage.reconcile();
     stage.say(Command::Resume);
-    stage.look();
+    stage.reconcile();
     assert_eq!(stage.record().cutover.as_ref().unwrap().paused(), None);
     assert_eq!(waits(&stage), None);
 }
@@ -372,7 +372,7 @@ fn who_resumes_while_the_groups_cannot_be_read_is_told_so_and_nothing_changes() 
 fn a_deadline_that_the_first_version_stored_as_never_is_not_moved_beyond_time() {
     let mut stage = needs_operator(30);
     stage.say(Command::Resume);
-    stage.look();
+    stage.reconcile();
     let mut stored = serde_json::to_value(stage.record()).unwrap();
     stored["cutover"]["deadline"] = serde_json::to_value(jiff::Timestamp::MAX).unwrap();
     stage.record = Some(serde_json::from_value(stored).unwrap());

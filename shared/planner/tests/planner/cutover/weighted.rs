@@ -56,7 +56,7 @@ fn an_alarm_of_the_new_color_takes_the_traffic_back_and_vetoes_the_image() {
         stage.steps(3, secs(15));
         assert!(stage.weight("green") > 0, "{phase}");
         stage.ring("web-5xx", Some(Color::Green));
-        stage.look();
+        stage.reconcile();
         assert_eq!(stage.weight("green"), 0, "{phase}: one write");
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "{phase}");
         is_as_before(&stage, 4);
@@ -86,7 +86,7 @@ fn stickiness_is_switched_off_with_the_flip_back_and_put_back_afterwards() {
     stage.until_phase("baking");
     assert_eq!(stage.stickiness, Some(mins(10)), "forward it stays");
     stage.ring("web-5xx", Some(Color::Green));
-    stage.look();
+    stage.reconcile();
     assert_eq!((stage.weight("green"), stage.stickiness), (0, None));
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     assert_eq!(stage.stickiness, Some(mins(10)));

@@ -10,7 +10,7 @@ use driftless_planner::record::{
     CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason,
     Tally, WouldCutOver,
 };
-use driftless_planner::text::ForeignText;
+use driftless_planner::text::UntrustedText;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -76,7 +76,7 @@ fn of_cutovers() -> Vec<(String, News)> {
     let from = Release { template: version(7), image: image_id(1), since: t0(), build: Some("41".into()) };
     let started =
         News::CutoverStarted { candidate: candidate.clone(), from, instances: 3, watched: mins(21), doubled: mins(82) };
-    let why: ForeignText = "the alarm web-5xx rings: 12 of 100".into();
+    let why: UntrustedText = "the alarm web-5xx rings: 12 of 100".into();
     let mut all = vec![
         ("cutover-started".to_owned(), started),
         ("rolling-back".to_owned(), News::RollingBack { candidate: candidate.clone(), why: why.clone() }),
@@ -136,7 +136,7 @@ pub(crate) fn news() -> Vec<(String, News)> {
     all.extend(of_cutovers());
     all.extend(of_weeks());
     all.extend(of_states());
-    all.extend(of_storms());
+    all.extend(of_bursts());
     all
 }
 
@@ -178,7 +178,7 @@ fn of_states() -> Vec<(String, News)> {
 }
 
 /// The news of what happens many times at once.
-fn of_storms() -> Vec<(String, News)> {
+fn of_bursts() -> Vec<(String, News)> {
     let drains = |instance| News::Entered {
         condition: Condition::DrainOverdue { instance: id(instance) },
         detail: "it is terminating for 41 minutes".into(),

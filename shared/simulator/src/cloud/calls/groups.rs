@@ -5,8 +5,8 @@ use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::ids::{GroupName, InstanceId, RefreshId, TargetGroupArn, Zone};
 use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called, Launched};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Launched};
 use jiff::Timestamp;
 
 use super::refused::{busy, error, gone, refused};
@@ -37,12 +37,12 @@ impl GroupState {
 }
 
 impl Cloud {
-    fn known(&mut self, operation: &'static str, group: &GroupName) -> Called<&mut GroupState> {
+    fn known(&mut self, operation: &'static str, group: &GroupName) -> CallResult<&mut GroupState> {
         self.groups.get_mut(group).ok_or_else(|| gone(operation))
     }
 
     /// Writes the bounds as one: a minimum above the size raises it, a maximum below it lowers it (3.2).
-    fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> Called<()> {
+    fn bound(&mut self, name: &GroupName, min: u32, max: u32, desired: Option<u32>) -> CallResult<()> {
         let now = self.now;
         let group = self.known(UPDATE, name)?;
         if min > max {
@@ -62,19 +62,19 @@ impl Cloud {
     }
 
     /// Writes `MinSize`.
-    pub fn set_minimum(&mut self, group: &GroupName, minimum: u32) -> Called<()> {
+    pub fn set_minimum(&mut self, group: &GroupName, minimum: u32) -> CallResult<()> {
         let max = self.known(UPDATE, group)?.max;
         self.bound(group, minimum, max, None)
     }
 
     /// Writes `MaxSize`.
-    pub fn set_maximum(&mut self, group: &GroupName, maximum: u32) -> Called<()> {
+    pub fn set_maximum(&mut self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let min = self.known(UPDATE, group)?.min;
         self.bound(group, min, maximum, None)
     }
 
     /// Writes the desired capacity.
-    pub fn set_desired(&mut self, group: &GroupName, desired: u32) -> Called<()> {
+    pub fn set_desired(&mut self, group: &GroupName, desired: u32) -> CallResult<()> {
         let now = self.now;
         let known = self.known(DESIRED, group)?;
         if desired < known.min || desired > known.max {
@@ -88,7 +88,7 @@ impl Cloud {
     }
 
     /// Launches one instance at once, idempotent by its token for eight hours, which no day here exceeds (3.4).
-    pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> Called<Launched> {
+    pub fn launch(&mut self, group: &GroupName, zone: &Zone, token: &str) -> CallResult<Launched> {
         if let Some(known) = self.launch_tokens.get(token) {
             let is_same = |instance: &Instance| instance.group == *group && instance.zone == *zone;
             if !self.instances.get(known).is_some_and(is_same) {
@@ -107,7 +107,7 @@ impl Cloud {
             return Err(refused(LAUNCH, "the requested capacity exceeds the maximum size of the group"));
         }
         if let Some(message) = self.launch_fault(group, Some(zone)) {
-            return Ok(Launched::Failed(ForeignText::from(message.as_str())));
+            return Ok(Launched::Failed(UntrustedText::from(message.as_str())));
         }
         let Some(id) = self.spawn(group, zone) else { return Err(refused(LAUNCH, "the launch template is invalid")) };
         if let Some(known) = self.groups.get_mut(group) {
@@ -119,7 +119,7 @@ impl Cloud {
     }
 
     /// Switches scale-in protection: of instances in service only (3.1).
-    pub fn protect(&mut self, group: &GroupName, instance: &InstanceId, protection: Protection) -> Called<()> {
+    pub fn protect(&mut self, group: &GroupName, instance: &InstanceId, protection: Protection) -> CallResult<()> {
         self.known(PROTECT, group)?;
         let is_member = |known: &&mut Instance| known.life != Life::Gone && known.group == *group;
         let Some(known) = self.instances.get_mut(instance).filter(is_member) else {
@@ -137,7 +137,7 @@ impl Cloud {
     }
 
     /// Terminates an instance, protected or not.
-    pub fn terminate(&mut self, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    pub fn terminate(&mut self, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let none =
             || error(TERMINATE, CallErrorKind::Gone, "ValidationError: no managed instance found for instance ID");
         let known = self.instances.get(instance).ok_or_else(none)?;
@@ -163,13 +163,13 @@ impl Cloud {
     }
 
     /// Empties a group.
-    pub fn empty(&mut self, group: &GroupName, maximum: u32) -> Called<()> {
+    pub fn empty(&mut self, group: &GroupName, maximum: u32) -> CallResult<()> {
         self.known(UPDATE, group)?;
         self.bound(group, 0, maximum, Some(0))
     }
 
     /// Sets an instance aside.
-    pub fn set_aside(&mut self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> Called<()> {
+    pub fn set_aside(&mut self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let life = self.instances.get(instance).map(|known| known.life);
         match life {
             Some(Life::InService) => {}
@@ -202,7 +202,7 @@ impl Cloud {
     }
 
     /// Gives a group a numbered template version.
-    pub fn set_template(&mut self, group: &GroupName, template: &TemplateVersion) -> Called<()> {
+    pub fn set_template(&mut self, group: &GroupName, template: &TemplateVersion) -> CallResult<()> {
         if !self.templates.contains_key(template) {
             return Err(refused(UPDATE, "You must use a valid fully-formed launch template."));
         }
@@ -212,7 +212,7 @@ impl Cloud {
     }
 
     /// Attaches a target group: its instances are registered.
-    pub fn attach(&mut self, group: &GroupName, target_group: &TargetGroupArn, _: AttachmentApi) -> Called<()> {
+    pub fn attach(&mut self, group: &GroupName, target_group: &TargetGroupArn, _: AttachmentApi) -> CallResult<()> {
         let known = self.known(ATTACH, group)?;
         if !known.target_groups.contains(target_group) {
             known.target_groups.push(target_group.clone());
@@ -223,7 +223,7 @@ impl Cloud {
     }
 
     /// Detaches a target group: its instances are deregistered, and keep running.
-    pub fn detach(&mut self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> Called<()> {
+    pub fn detach(&mut self, group: &GroupName, target_group: &TargetGroupArn, api: AttachmentApi) -> CallResult<()> {
         let known = self.known(DETACH, group)?;
         if known.attachment_api != api {
             return Err(refused(DETACH, "the target group was attached as a traffic source, or the other way round"));
@@ -237,7 +237,7 @@ impl Cloud {
     }
 
     /// Starts an instance refresh.
-    pub fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> Called<RefreshId> {
+    pub fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> CallResult<RefreshId> {
         let (now, number) = (self.now, self.launched);
         let known = self.known(START, group)?;
         if known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way()) {
@@ -260,7 +260,7 @@ impl Cloud {
     }
 
     /// Sends an instance refresh back.
-    pub fn roll_back_refresh(&mut self, group: &GroupName) -> Called<()> {
+    pub fn roll_back_refresh(&mut self, group: &GroupName) -> CallResult<()> {
         let known = self.known(ROLL_BACK, group)?;
         let is_under_way = known.refresh.as_ref().is_some_and(|refresh| refresh.told.status.is_under_way());
         if !is_under_way {

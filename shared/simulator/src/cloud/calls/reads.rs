@@ -10,8 +10,8 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallErrorKind, Called, Members};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Members};
 use jiff::{SignedDuration, Timestamp};
 
 use super::refused::{error, gone};
@@ -29,7 +29,7 @@ impl Cloud {
     }
 
     /// The groups of a fleet.
-    pub fn groups_of(&mut self, fleet: &FleetName) -> Called<Vec<Group>> {
+    pub fn groups_of(&mut self, fleet: &FleetName) -> CallResult<Vec<Group>> {
         if self.is_blind {
             return Ok(Vec::new());
         }
@@ -38,7 +38,7 @@ impl Cloud {
     }
 
     /// Every group with the fleet tag, whatever it says.
-    pub fn all_groups(&mut self) -> Called<Vec<Group>> {
+    pub fn all_groups(&mut self) -> CallResult<Vec<Group>> {
         if self.is_blind {
             return Ok(Vec::new());
         }
@@ -47,42 +47,42 @@ impl Cloud {
     }
 
     /// One group, as it is.
-    pub fn group(&mut self, name: &GroupName) -> Called<Option<Group>> {
+    pub fn group(&mut self, name: &GroupName) -> CallResult<Option<Group>> {
         Ok(self.described(name))
     }
 
     /// The fleets of groups, and their members.
-    pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> Called<BTreeMap<GroupName, Members>> {
+    pub fn fleets_of_groups(&mut self, names: &BTreeSet<GroupName>) -> CallResult<BTreeMap<GroupName, Members>> {
         let instances = |name: &GroupName| self.members(name).map(|instance| instance.id.clone()).collect();
         let members = |name: &GroupName| Some(Members { fleet: self.fleet_of(name)?, instances: instances(name) });
         Ok(names.iter().filter_map(|name| Some((name.clone(), members(name)?))).collect())
     }
 
     /// The groups of instances.
-    pub fn groups_of_instances(&mut self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, GroupName>> {
+    pub fn groups_of_instances(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, GroupName>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id)).filter(|known| known.life != Life::Gone);
         Ok(known.map(|known| (known.id.clone(), known.group.clone())).collect())
     }
 
     /// The newest instance refresh.
-    pub fn refresh(&mut self, group: &GroupName) -> Called<Option<Refresh>> {
+    pub fn refresh(&mut self, group: &GroupName) -> CallResult<Option<Refresh>> {
         let known = self.groups.get(group).ok_or_else(|| gone(REFRESHES))?;
         Ok(known.refresh.as_ref().map(|refresh| refresh.told.clone()))
     }
 
     /// The longest hook time-out.
-    pub fn hook_timeout(&mut self, group: &GroupName) -> Called<SignedDuration> {
+    pub fn hook_timeout(&mut self, group: &GroupName) -> CallResult<SignedDuration> {
         let known = self.groups.get(group).ok_or_else(|| gone(HOOKS))?;
         Ok(known.launch_hook.max(known.end_hook).unwrap_or_default())
     }
 
     /// The newest failed launch.
-    pub fn launch_failure(&mut self, group: &GroupName) -> Called<Option<LaunchFailure>> {
+    pub fn launch_failure(&mut self, group: &GroupName) -> CallResult<Option<LaunchFailure>> {
         Ok(self.groups.get(group).ok_or_else(|| gone(ACTIVITIES))?.launch_failure.clone())
     }
 
     /// What Config says.
-    pub fn non_compliant(&mut self, rule: &RuleName) -> Called<RuleReading> {
+    pub fn non_compliant(&mut self, rule: &RuleName) -> CallResult<RuleReading> {
         if !self.rules.contains_key(rule) {
             return Ok(RuleReading::NoSuchRule);
         }
@@ -92,7 +92,7 @@ impl Cloud {
     }
 
     /// What EC2 says of instances: those that are gone too, for an hour.
-    pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> Called<BTreeMap<InstanceId, Machine>> {
+    pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id));
         Ok(known
             .map(|known| {
@@ -100,7 +100,7 @@ impl Cloud {
                     image: known.image.clone(),
                     template: known.template.clone(),
                     launched_at: whole_seconds(known.launched_at),
-                    protect: known.protect.as_deref().map(ForeignText::from),
+                    protect: known.protect.as_deref().map(UntrustedText::from),
                 };
                 (known.id.clone(), machine)
             })
@@ -108,12 +108,12 @@ impl Cloud {
     }
 
     /// What a template version says.
-    pub fn template(&mut self, version: &TemplateVersion) -> Called<Option<TemplateContent>> {
+    pub fn template(&mut self, version: &TemplateVersion) -> CallResult<Option<TemplateContent>> {
         Ok(self.templates.get(version).cloned())
     }
 
     /// The newest version of a template.
-    pub fn newest_template(&mut self, template: &TemplateId) -> Called<Option<u64>> {
+    pub fn newest_template(&mut self, template: &TemplateId) -> CallResult<Option<u64>> {
         Ok(self.newest(template))
     }
 
@@ -124,7 +124,7 @@ impl Cloud {
         base: &TemplateVersion,
         image: &ImageId,
         token: &str,
-    ) -> Called<TemplateVersion> {
+    ) -> CallResult<TemplateVersion> {
         let is_of_token =
             |(_, content): &(&TemplateVersion, &TemplateContent)| content.written_for.as_deref() == Some(token);
         let is_other = |(version, content): (&TemplateVersion, &TemplateContent)| {
@@ -146,36 +146,36 @@ impl Cloud {
     }
 
     /// The images of a fleet.
-    pub fn images_for(&mut self, fleet: &FleetName) -> Called<Vec<Image>> {
-        let is_of = |image: &&Image| image.image_for.as_ref().map(ForeignText::as_str) == Some(fleet.as_str());
+    pub fn images_for(&mut self, fleet: &FleetName) -> CallResult<Vec<Image>> {
+        let is_of = |image: &&Image| image.image_for.as_ref().map(UntrustedText::as_str) == Some(fleet.as_str());
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).filter(is_of).cloned().collect())
     }
 
     /// The images of any fleet.
-    pub fn all_images(&mut self) -> Called<Vec<Image>> {
+    pub fn all_images(&mut self) -> CallResult<Vec<Image>> {
         Ok(self.images.values().filter(|image| Self::is_tagged(image)).cloned().collect())
     }
 
     /// Images by their ids.
-    pub fn images(&mut self, ids: &BTreeSet<ImageId>) -> Called<BTreeMap<ImageId, Image>> {
+    pub fn images(&mut self, ids: &BTreeSet<ImageId>) -> CallResult<BTreeMap<ImageId, Image>> {
         Ok(ids.iter().filter_map(|id| Some((id.clone(), self.images.get(id)?.clone()))).collect())
     }
 
     /// Images that Image Builder made.
-    pub fn images_built_as(&mut self, arn: &str) -> Called<Vec<Image>> {
+    pub fn images_built_as(&mut self, arn: &str) -> CallResult<Vec<Image>> {
         let is_built = |image: &&Image| image.image_builder_arn.as_deref() == Some(arn);
         Ok(self.images.values().filter(is_built).cloned().collect())
     }
 
     /// Alarms by patterns.
-    pub fn alarms(&mut self, patterns: &BTreeSet<AlarmPattern>) -> Called<BTreeMap<AlarmName, Alarm>> {
+    pub fn alarms(&mut self, patterns: &BTreeSet<AlarmPattern>) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let is_meant = |name: &AlarmName| patterns.iter().any(|pattern| pattern.matches(name));
         let meant = self.alarms.iter().filter(|(name, _)| is_meant(name));
         Ok(meant.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }
 
     /// Alarms that ring.
-    pub fn ringing(&mut self) -> Called<BTreeMap<AlarmName, Alarm>> {
+    pub fn ringing(&mut self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         let ringing = self.alarms.iter().filter(|(_, alarm)| alarm.state == Ringing::Alarm);
         Ok(ringing.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }

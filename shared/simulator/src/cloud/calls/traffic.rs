@@ -6,7 +6,7 @@ use driftless_planner::action::WeightChange;
 use driftless_planner::balancer::{BalancerKind, Forward, TargetGroupSettings};
 use driftless_planner::ids::{InstanceId, TargetGroupArn};
 use driftless_planner::observation::TargetHealth;
-use driftless_reconciler::ports::{CallErrorKind, Called};
+use driftless_reconciler::ports::{CallErrorKind, CallResult};
 
 use super::refused::{error, refused};
 use crate::cloud::{Blame, Cloud};
@@ -15,7 +15,7 @@ const MODIFY: &str = "elasticloadbalancing:ModifyRule";
 
 impl Cloud {
     /// The forward actions that name any of these target groups.
-    pub fn forwards(&mut self, target_groups: &BTreeSet<TargetGroupArn>) -> Called<Vec<Forward>> {
+    pub fn forwards(&mut self, target_groups: &BTreeSet<TargetGroupArn>) -> CallResult<Vec<Forward>> {
         let names =
             self.forwards.iter().filter(|(_, known)| known.weights.keys().any(|arn| target_groups.contains(arn)));
         let told = names.map(|(place, known)| Forward {
@@ -28,7 +28,7 @@ impl Cloud {
     }
 
     /// The health of targets.
-    pub fn target_health(&mut self, target_group: &TargetGroupArn) -> Called<BTreeMap<InstanceId, TargetHealth>> {
+    pub fn target_health(&mut self, target_group: &TargetGroupArn) -> CallResult<BTreeMap<InstanceId, TargetHealth>> {
         let targets = self.target_groups.get(target_group).into_iter().flat_map(|known| &known.targets);
         Ok(targets.map(|(id, target)| (id.clone(), target.health.clone())).collect())
     }
@@ -37,13 +37,13 @@ impl Cloud {
     pub fn target_group_settings(
         &mut self,
         target_groups: &BTreeSet<TargetGroupArn>,
-    ) -> Called<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
+    ) -> CallResult<BTreeMap<TargetGroupArn, TargetGroupSettings>> {
         let settings = |arn: &TargetGroupArn| self.target_groups.get(arn).map(|known| (arn.clone(), known.settings));
         Ok(target_groups.iter().filter_map(settings).collect())
     }
 
     /// Writes weights.
-    pub fn set_weights(&mut self, change: &WeightChange) -> Called<()> {
+    pub fn set_weights(&mut self, change: &WeightChange) -> CallResult<()> {
         let known = self.forwards.get_mut(&change.place);
         let known = known.ok_or_else(|| error(MODIFY, CallErrorKind::Gone, "RuleNotFound"))?;
         if known.weights == change.weights && known.stickiness == change.stickiness {

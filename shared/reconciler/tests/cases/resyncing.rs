@@ -6,10 +6,10 @@ use driftless_planner::fact::{Subject, Verdict};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::Swept;
+use driftless_planner::resync::Swept;
 use driftless_planner::template::{TemplateReference, TemplateVersion};
-use driftless_reconciler::ports::{CallErrorKind, Called};
-use driftless_reconciler::sweep::sweep;
+use driftless_reconciler::ports::{CallErrorKind, CallResult};
+use driftless_reconciler::resync::resync;
 use driftless_simulator::cloud::Build;
 use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
@@ -17,12 +17,12 @@ use jiff::SignedDuration;
 use crate::support::names::{GROUPS, IMAGES, RINGING, RULE, SEND_ALL};
 use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, judge, tag, unseen};
 
-pub(crate) fn try_to_sweep(world: &World) -> Called<Swept> {
-    world.visit(async |function| sweep(&function, &Defaults::default()).await).unwrap()
+pub(crate) fn try_to_resync(world: &World) -> CallResult<Swept> {
+    world.visit(async |function| resync(&function, &Defaults::default()).await).unwrap()
 }
 
 pub(crate) fn swept(world: &World) -> Swept {
-    try_to_sweep(world).unwrap()
+    try_to_resync(world).unwrap()
 }
 
 /// So many more fleets like the first, without instances. Nobody takes messages: what the sweep does is counted.
@@ -42,10 +42,10 @@ fn with_more(world: &World, count: usize) {
 }
 
 #[test]
-fn a_settled_fleet_is_not_woken_and_its_count_is_published_all_the_same() {
+fn a_settled_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
     let world = app();
     let swept = swept(&world);
-    assert!(swept.wakes.is_empty());
+    assert!(swept.requests.is_empty());
     assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
     let calls = world.names_since(0);
     assert_eq!(calls, [GROUPS, "open_fleets", "fingerprints", IMAGES, RINGING, RULE, "account_events"]);
@@ -63,48 +63,48 @@ fn drift_whose_event_was_lost_is_found_and_replaced() {
 }
 
 #[test]
-fn work_whose_wake_was_lost_is_taken_up_again() {
+fn work_whose_request_was_lost_is_taken_up_again() {
     let world = app();
     drifted(&world, 1);
     world.run_until(|world| !world.deeds.launched.is_empty());
     world.pass(SignedDuration::from_secs(2));
-    world.take_wake();
+    world.take_request();
     // The lease item still remembers the wake that was lost: until its time it is believed.
     world.pass(SignedDuration::from_mins(2));
-    assert_eq!(swept(&world).wakes.len(), 1);
+    assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();
     world.assert_replaced_once(1, "taken up by the sweep");
 }
 
 #[test]
-fn a_fleet_that_was_never_looked_at_is_woken_once() {
+fn a_fleet_that_was_never_looked_at_is_requested_once() {
     let world = unseen(&[]);
-    assert_eq!(swept(&world).wakes.len(), 1);
+    assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();
-    assert_eq!(swept(&world).wakes.len(), 0);
+    assert_eq!(swept(&world).requests.len(), 0);
 }
 
 #[test]
 fn a_policy_that_changed_is_looked_at_once() {
     let world = app();
     tag(&world, "budget", "2");
-    assert_eq!(swept(&world).wakes.len(), 1);
+    assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();
-    assert_eq!(swept(&world).wakes.len(), 0);
+    assert_eq!(swept(&world).requests.len(), 0);
 }
 
 #[test]
-fn a_notification_that_was_not_sent_wakes_its_fleet() {
+fn a_notification_that_was_not_sent_requests_its_fleet() {
     let world = unseen(&[]);
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Unavailable));
-    world.look().unwrap_err();
-    assert_eq!(swept(&world).wakes.len(), 1);
+    world.reconcile().unwrap_err();
+    assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted"]);
 }
 
 #[test]
-fn wakes_are_spread_and_arrive_before_the_next_sweep() {
+fn requests_are_spread_and_arrive_before_the_next_resync() {
     for count in [3, 59, 199, 499] {
         let world = unseen(&[]);
         with_more(&world, count);
@@ -135,40 +135,40 @@ fn the_compliance_of_a_rule_is_read_once_for_all_fleets() {
 }
 
 #[test]
-fn a_tag_that_is_no_fleet_name_does_not_stop_the_sweep_of_the_others() {
+fn a_tag_that_is_no_fleet_name_does_not_stop_the_resync_of_the_others() {
     let world = unseen(&[]);
     with_more(&world, 1);
     world.lock().cloud.edit_group(&"more-0".parse().unwrap(), |group| {
         group.tags.insert(FLEET_TAG.to_owned(), "Not A Fleet".to_owned());
     });
     let swept = swept(&world);
-    assert_eq!((swept.wakes.len(), swept.misnamed.len()), (1, 1));
+    assert_eq!((swept.requests.len(), swept.misnamed.len()), (1, 1));
 }
 
 #[test]
-fn a_rule_that_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
+fn a_rule_that_cannot_be_read_fails_the_resync_after_it_has_requested_the_others() {
     let world = unseen(&[]);
     with_more(&world, 2);
     world.fault(RULE, 0..1, Fate::Fails(CallErrorKind::Throttled));
-    assert_eq!(try_to_sweep(&world).unwrap_err().kind, CallErrorKind::Throttled);
+    assert_eq!(try_to_resync(&world).unwrap_err().kind, CallErrorKind::Throttled);
     assert_eq!(world.messages().len(), 3);
 }
 
 #[test]
-fn what_cannot_be_read_fails_the_sweep_after_it_has_woken_the_others() {
+fn what_cannot_be_read_fails_the_resync_after_it_has_requested_the_others() {
     for call in [IMAGES, RINGING, "index"] {
         let world = unseen(&[]);
         let report = fact(&world.lock(), 1, Verdict::NonCompliant);
-        world.lock().table.file(&fleet_name(), &report);
+        world.lock().table.store(&fleet_name(), &report);
         world.fault(call, 0..1, Fate::Fails(CallErrorKind::Throttled));
-        let error = try_to_sweep(&world).unwrap_err();
+        let error = try_to_resync(&world).unwrap_err();
         assert_eq!((error.operation, error.kind), (call, CallErrorKind::Throttled));
         assert_eq!(world.messages().len(), 1, "{call}");
     }
 }
 
 #[test]
-fn an_alarm_is_known_by_the_index_once_the_sweep_has_woken_its_fleet() {
+fn an_alarm_is_known_by_the_index_once_the_resync_has_requested_its_fleet() {
     let world = unseen(&[]);
     swept(&world);
     let alarm = Subject::Alarm("web-5xx".parse().unwrap());
@@ -181,8 +181,8 @@ fn an_image_whose_event_was_lost_is_found_once() {
     let world = app();
     world.lock().cloud.add_image(image("ami-0fedcba9876543210"), Build::Good);
     world.lock().cloud.drain_events();
-    assert_eq!(swept(&world).wakes.len(), 1);
-    world.look().unwrap();
+    assert_eq!(swept(&world).requests.len(), 1);
+    world.reconcile().unwrap();
     let seen = world.record();
     assert!(seen.cutover.is_some() || !seen.memory.refused.is_empty() || !seen.conditions.is_empty());
 }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::cases::{LOOKS, Places, batch, is_success, sweep};
+use crate::cases::{LOOKS, Places, batch, is_success, resync};
 use crate::cloud::{Call, Cloud, Wire};
 use crate::crowd::{Crowd, Size};
 use crate::runtime::Worker;
@@ -25,8 +25,8 @@ use crate::world::{World, sent};
 /// 5,000 instances: each is reported twice, which makes 10,000 events, as in the largest storm of `make scale`.
 const SIZE: Size = Size { fleets: 100, instances: 50 };
 /// The events come within a minute.
-const STORM: Duration = Duration::from_mins(1);
-/// Runs of `reconcile` at once: `WakeConcurrency` of the template.
+const BURST: Duration = Duration::from_mins(1);
+/// Runs of `reconcile` at once: `RequestConcurrency` of the template.
 const WORKERS: usize = 5;
 /// Messages that Lambda hands out at once: `BatchSize` of the template.
 const BATCH: usize = 10;
@@ -95,7 +95,7 @@ struct Scene {
 }
 
 /// Raises a storm.
-pub async fn storm(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
+pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
     let calm = settled(places, cloud).await.context("the fleets before the storm")?;
     let now = jiff::Timestamp::now();
@@ -165,12 +165,12 @@ async fn settled(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
         ensure!(problems.is_empty() && is_success(&answer), "{answer}\n{}", problems.join("\n"));
         anyhow::Ok(cloud.take_calls())
     };
-    let wakes: Vec<String> = sent(&give(sweep()).await?)?.into_iter().map(|(_, body)| body).collect();
-    ensure!(wakes.len() == SIZE.fleets, "the sweep wakes {} of {} fleets", wakes.len(), SIZE.fleets);
+    let requests: Vec<String> = sent(&give(resync()).await?)?.into_iter().map(|(_, body)| body).collect();
+    ensure!(requests.len() == SIZE.fleets, "the sweep wakes {} of {} fleets", requests.len(), SIZE.fleets);
     for look in 0..=LOOKS {
         let mut commits = 0;
-        for wakes in wakes.chunks(BATCH) {
-            commits += give(batch(wakes)).await?.iter().filter(|call| call.action == "TransactWriteItems").count();
+        for requests in requests.chunks(BATCH) {
+            commits += give(batch(requests)).await?.iter().filter(|call| call.action == "TransactWriteItems").count();
         }
         ensure!(look < LOOKS || commits == 0, "the fleets do not come to rest: {commits} commits");
     }
@@ -222,7 +222,7 @@ impl Scene {
     async fn tell(self, mut detector: Worker, events: Vec<String>, begin: Instant) -> anyhow::Result<()> {
         let batches = events.len().div_ceil(BATCH);
         for (number, events) in events.chunks(BATCH).enumerate() {
-            tokio::time::sleep_until(begin + STORM.mul_f64(part(number, batches))).await;
+            tokio::time::sleep_until(begin + BURST.mul_f64(part(number, batches))).await;
             let (_, answer) = detector.give(&batch(events)).await?;
             ensure!(is_success(&answer), "the detector answered {answer}");
             self.note()?;
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_is_over_when_all_is_told_done_and_quiet() {
+    fn a_burst_is_over_when_all_is_told_done_and_quiet() {
         let over = |is_told, in_flight, due: Duration| {
             let mut state = State { in_flight, is_told, ..State::default() };
             message(&mut state, Instant::now() + due, "wake");

@@ -16,7 +16,7 @@ use crate::template::{TemplateReference, TemplateVersion};
 
 /// What can be asked as soon as the groups are known. The answers do not depend on each other: ask together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FirstQuestions {
+pub struct FirstReads {
     /// Rules whose non-compliant instances are read.
     pub rules: BTreeSet<RuleName>,
     /// Target groups whose weights are read.
@@ -37,7 +37,7 @@ pub struct FirstQuestions {
 
 /// What can be asked once it is known what has drifted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SecondQuestions {
+pub struct SecondReads {
     /// Instances that EC2 is asked about.
     pub machines: BTreeSet<InstanceId>,
     /// Target groups whose targets' health is read, because something has drifted.
@@ -52,7 +52,7 @@ pub struct SecondQuestions {
     pub templates: BTreeSet<TemplateVersion>,
 }
 
-impl SecondQuestions {
+impl SecondReads {
     /// Whether there is nothing to ask.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -66,7 +66,7 @@ pub fn policy(fleet: &FleetName, groups: &[Group], defaults: &Defaults) -> Optio
 
 /// What is stored of a fleet, as far as questions depend on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'k> {
+pub struct StoredState<'k> {
     pub record: Option<&'k Record>,
     /// Whether facts have come that no decision has used yet.
     pub has_news: bool,
@@ -77,9 +77,9 @@ pub fn first(
     fleet: &FleetName,
     groups: &[Group],
     tagged: &[Image],
-    known: Known<'_>,
+    known: StoredState<'_>,
     policy: Option<&Policy>,
-) -> FirstQuestions {
+) -> FirstReads {
     let record = known.record;
     let released = record.and_then(|record| record.release.as_ref()).map(|release| &release.template);
     let templates = possibly_live(fleet, groups, record).into_iter().filter_map(|group| match &group.template {
@@ -92,7 +92,7 @@ pub fn first(
     rules.extend(admitted.into_iter().flat_map(|policy| policy.rules.iter().cloned()));
     let target_groups = target_groups(groups, cutover);
     let is_untouched = cutover.is_some_and(Cutover::is_untouched);
-    FirstQuestions {
+    FirstReads {
         rules,
         templates: templates.collect(),
         newest_templates: live_templates(fleet, groups, record)
@@ -109,7 +109,7 @@ pub fn first(
 
 /// Whether nothing is under way, and nothing can begin but by a drift that the first answers show: who serves is of no
 /// interest then.
-fn is_at_rest(known: Known<'_>, policy: Option<&Policy>) -> bool {
+fn is_at_rest(known: StoredState<'_>, policy: Option<&Policy>) -> bool {
     let is_limited_in_age = policy.is_none_or(|policy| policy.max_age.is_some());
     let has_no_work = |record: &Record| {
         record.cutover.is_none()
@@ -165,30 +165,25 @@ fn possibly_live<'a>(fleet: &FleetName, groups: &'a [Group], record: Option<&Rec
 }
 
 /// The second questions, from what was seen so far.
-pub fn second(
-    fleet: &FleetName,
-    seen: &Observation,
-    record: Option<&Record>,
-    policy: Option<&Policy>,
-) -> SecondQuestions {
-    let mut questions = SecondQuestions::default();
+pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, policy: Option<&Policy>) -> SecondReads {
+    let mut read_plan = SecondReads::default();
     let is_limited_in_age = policy.is_some_and(|policy| policy.max_age.is_some());
     for group in &seen.groups {
         if is_limited_in_age {
-            questions.machines.extend(group.active().map(|member| member.id.clone()));
+            read_plan.machines.extend(group.active().map(|member| member.id.clone()));
         }
         let is_drifted = |member: &&Member| is_drifted(seen, record, group, member);
         let drifted: Vec<InstanceId> =
             group.members.iter().filter(is_drifted).map(|member| member.id.clone()).collect();
         if !drifted.is_empty() {
-            questions.targets.extend(group.target_groups.iter().cloned());
+            read_plan.targets.extend(group.target_groups.iter().cloned());
         }
-        questions.machines.extend(drifted);
+        read_plan.machines.extend(drifted);
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
-        questions.machines.insert(id.clone());
+        read_plan.machines.insert(id.clone());
         // A person may want to look at what would be taken back.
-        questions.machines.extend(replacement.phase().successor().cloned());
+        read_plan.machines.extend(replacement.phase().successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
         // Without a successor in sight it is told by its launch time, among all.
@@ -202,12 +197,12 @@ pub fn second(
             }
         };
         if tells_by_launch_time {
-            questions.machines.extend(group.active().map(|member| member.id.clone()));
-            questions.launch_failures.insert(group.name.clone());
+            read_plan.machines.extend(group.active().map(|member| member.id.clone()));
+            read_plan.launch_failures.insert(group.name.clone());
         }
     }
     // A person may have set a protection on what is kept for forensics.
-    questions.machines.extend(record.into_iter().flat_map(|record| record.quarantined.keys().cloned()));
+    read_plan.machines.extend(record.into_iter().flat_map(|record| record.quarantined.keys().cloned()));
     // Only an admission asks for a refresh under way, and for the hooks that a deadline must not undercut.
     let may_start = |id: &InstanceId| {
         let known = record.and_then(|record| record.replacements.get(id));
@@ -218,21 +213,21 @@ pub fn second(
         // Age, and a person's word, are known to the record alone.
         group.members.iter().any(|member| is_candidate(member) || is_waiting(record, &member.id))
     };
-    questions.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
-    questions.hook_timeouts.clone_from(&questions.refreshes);
+    read_plan.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();
+    read_plan.hook_timeouts.clone_from(&read_plan.refreshes);
     // And what is there before it is told from its successor by launch times.
     let admitting = seen.groups.iter().filter(asks).flat_map(Group::active);
-    questions.machines.extend(admitting.map(|member| member.id.clone()));
-    questions.machines.extend(pin::asks_machines(&seen.groups).cloned());
-    ask_for_cutover(&mut questions, fleet, seen, record);
+    read_plan.machines.extend(admitting.map(|member| member.id.clone()));
+    read_plan.machines.extend(pin::asks_machines(&seen.groups).cloned());
+    ask_for_cutover(&mut read_plan, fleet, seen, record);
     // What the first answers told is not asked again.
-    questions.templates.retain(|version| !seen.templates.is_asked(version));
-    questions.targets.retain(|arn| !seen.targets.is_asked(arn));
-    questions
+    read_plan.templates.retain(|version| !seen.templates.is_asked(version));
+    read_plan.targets.retain(|arn| !seen.targets.is_asked(arn));
+    read_plan
 }
 
 /// What a cutover, or its candidate, needs to know.
-fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Observation, record: Option<&Record>) {
+fn ask_for_cutover(read_plan: &mut SecondReads, fleet: &FleetName, seen: &Observation, record: Option<&Record>) {
     let Some(record) = record else { return };
     let live = possibly_live(fleet, &seen.groups, Some(record));
     if let Some(release) = &record.release {
@@ -243,21 +238,21 @@ fn ask_for_cutover(questions: &mut SecondQuestions, fleet: &FleetName, seen: &Ob
         });
         let newer: Vec<TemplateVersion> = newer.collect();
         if !newer.is_empty() {
-            questions.templates.insert(release.template.clone());
+            read_plan.templates.insert(release.template.clone());
         }
-        questions.templates.extend(newer);
+        read_plan.templates.extend(newer);
     }
     let Some(cutover) = &record.cutover else { return };
     let groups = [&cutover.old_group, &cutover.new_group];
     if cutover.is_untouched() {
-        questions.hook_timeouts.extend(groups.into_iter().cloned());
-        questions.templates.insert(cutover.rollback_to.template.clone());
+        read_plan.hook_timeouts.extend(groups.into_iter().cloned());
+        read_plan.templates.insert(cutover.rollback_to.template.clone());
     }
     if cutover.is_untouched() || cutover.route == Route::Rolling {
-        questions.refreshes.extend(groups.into_iter().cloned());
+        read_plan.refreshes.extend(groups.into_iter().cloned());
     }
     if matches!(cutover.phase(), CutoverPhase::Preparing | CutoverPhase::Scaling | CutoverPhase::Verifying { .. }) {
-        questions.launch_failures.insert(cutover.new_group.clone());
+        read_plan.launch_failures.insert(cutover.new_group.clone());
     }
 }
 

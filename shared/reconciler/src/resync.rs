@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Fleet, Read, Swept, alarm_prefixes, fleets, index, rules, sweep as judge};
-use driftless_planner::wake::{Wake, WakeMessage};
+use driftless_planner::request::{FleetRequest, ReconcileRequest};
+use driftless_planner::resync::{Fleet, Read, Swept, alarm_prefixes, fleets, index, resync as judge, rules};
 use futures_util::future::{join_all, join5};
 use jiff::SignedDuration;
 
-use crate::ports::{CallError, Called, Ports};
-use crate::voice::Announcements;
+use crate::ports::{CallError, CallResult, Ports};
+use crate::publisher::Announcements;
 
 /// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
 /// one bucket, at one moment. Within the 5 minutes to the next sweep, with a minute for the last of them.
 const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
 /// Finds what events have lost, and wakes whom it concerns.
-pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
+pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swept> {
     let (groups, open, known, images, ringing) =
         join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.ringing()).await;
     let (fleets, misnamed) = fleets(groups?, defaults);
@@ -52,15 +52,15 @@ pub async fn sweep<P: Ports>(ports: &P, defaults: &Defaults) -> Called<Swept> {
             "the tag driftless:fleet is no fleet name; the group is left alone"
         );
     }
-    let wakes = swept.in_order();
-    let count = i32::try_from(wakes.len()).unwrap_or(i32::MAX).max(1);
+    let requests = swept.in_order();
+    let count = i32::try_from(requests.len()).unwrap_or(i32::MAX).max(1);
     // Few fleets need no spreading: one a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
-    let spread = wakes.iter().zip(0_i32..).map(|((fleet, reason), position)| {
+    let spread = requests.iter().zip(0_i32..).map(|((fleet, reason), position)| {
         tracing::info!(%fleet, %reason, "woken by the sweep");
-        let wake = WakeMessage::Wake(Wake { fleet: (*fleet).clone(), due: None });
+        let request = ReconcileRequest::Reconcile(FleetRequest { fleet: (*fleet).clone(), due: None });
         // SQS delays by whole seconds.
-        (wake, SignedDuration::from_secs((step * position).as_secs()))
+        (request, SignedDuration::from_secs((step * position).as_secs()))
     });
     ports.send_all(&spread.collect::<Vec<_>>()).await?;
     put_account_events(ports, &mut unread).await;
@@ -79,7 +79,7 @@ async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>)
 }
 
 /// What was read. None: it could not be, which the sweep says at its end.
-fn read<T>(answer: Called<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
+fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::fact::{Fact, ImageChange, Subject};
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId};
 use driftless_planner::image::Image;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
-use crate::ports::{Called, Filing, Ports, Remembered};
+use crate::ports::{CallResult, Deduplication, Ports, StoreResult};
 
 /// The fleets of subjects. A subject without any is absent.
 pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
@@ -21,7 +21,7 @@ const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1),
 
 /// Where a fact went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Filed {
+pub enum FactOutcome {
     /// Stored with these fleets, which must be looked at.
     With(BTreeSet<FleetName>),
     /// It was filed before with every fleet that it is about.
@@ -33,7 +33,7 @@ pub enum Filed {
 }
 
 /// Finds the fleets of facts: one read of the index for all, then batched calls to AWS for those that it does not know.
-pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<FleetsOf> {
+pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> CallResult<FleetsOf> {
     let mut found = FleetsOf::new();
     let mut asked = BTreeSet::new();
     let mut images = BTreeSet::new();
@@ -67,7 +67,7 @@ pub async fn fleets_of<P: Ports>(ports: &P, facts: &[Fact]) -> Called<FleetsOf> 
     Ok(found)
 }
 
-async fn fleets_of_images<P: Ports>(ports: &P, subjects: &BTreeSet<Subject>) -> Called<FleetsOf> {
+async fn fleets_of_images<P: Ports>(ports: &P, subjects: &BTreeSet<Subject>) -> CallResult<FleetsOf> {
     let ids: BTreeSet<ImageId> = subjects
         .iter()
         .filter_map(|subject| if let Subject::Image(id) = subject { Some(id.clone()) } else { None })
@@ -99,7 +99,7 @@ fn fleet_of_image(image: &Image) -> Option<FleetName> {
 /// What is told of one instance is told of its group: the others are about to be reported too, in a storm. And an instance of
 /// nobody's is remembered as such, for Config judges every one of the account. Should it come to a fleet meanwhile, the sweep finds
 /// what it breaks.
-async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> Called<FleetsOf> {
+async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> CallResult<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
         .iter()
         .filter_map(|subject| if let Subject::Instance(id) = subject { Some(id.clone()) } else { None })
@@ -121,36 +121,36 @@ async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> C
 }
 
 /// Stores one fact where it belongs, unless it is remembered. `attempts`: how often an untagged image was looked at before.
-pub async fn file<P: Ports>(
+pub async fn store<P: Ports>(
     ports: &P,
     fact: &Fact,
     fleets: &FleetsOf,
-    remembered: &Remembered,
+    deduplication: &Deduplication,
     attempts: u32,
-) -> Called<Filed> {
+) -> CallResult<FactOutcome> {
     let now = ports.now();
     if let Some(fleets) = fleets.get(&fact.subject()) {
         let mut stored = BTreeSet::new();
         for fleet in fleets {
-            let heard = remembered.heard.get(&(fleet.clone(), fact.key()));
+            let heard = deduplication.observed_at.get(&(fleet.clone(), fact.key()));
             // To the millisecond, as it is stored.
             if heard.is_some_and(|heard| heard.as_millisecond() >= fact.observed_at().as_millisecond()) {
                 continue;
             }
-            if ports.file(fleet, fact, now).await? == Filing::Stored {
+            if ports.store(fleet, fact, now).await? == StoreResult::Stored {
                 stored.insert(fleet.clone());
             }
         }
-        return Ok(if stored.is_empty() { Filed::Known } else { Filed::With(stored) });
+        return Ok(if stored.is_empty() { FactOutcome::Known } else { FactOutcome::With(stored) });
     }
     let again = usize::try_from(attempts).ok().and_then(|attempts| UNTAGGED_AGAIN_AFTER.get(attempts));
     match (fact, again) {
         (Fact::Image(image), Some(delay)) if image.change == ImageChange::Available => {
-            let message = WakeMessage::Untagged { fact: Box::new(fact.clone()), attempts: attempts + 1 };
+            let message = ReconcileRequest::Untagged { fact: Box::new(fact.clone()), attempts: attempts + 1 };
             ports.send(&message, *delay).await?;
-            Ok(Filed::AskedAgainLater)
+            Ok(FactOutcome::AskedAgainLater)
         }
         // Config judges every instance of the account, and EC2 reports every image: most belong to nobody's fleet.
-        _ => Ok(Filed::NotOurs),
+        _ => Ok(FactOutcome::NotOurs),
     }
 }

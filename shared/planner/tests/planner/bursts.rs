@@ -7,7 +7,7 @@ use driftless_testkit::{Stage, id, mins};
 use serde_json::Value;
 
 /// The decision in which so many replacements begin at once.
-fn storm(size: usize) -> (Stage, Decision) {
+fn burst(size: usize) -> (Stage, Decision) {
     let drifted: Vec<u32> = (1..=u32::try_from(size).unwrap()).collect();
     let mut stage = Stage::new(40);
     stage.tag("budget", "20");
@@ -15,7 +15,7 @@ fn storm(size: usize) -> (Stage, Decision) {
     for number in &drifted {
         stage.drift(*number);
     }
-    stage.look();
+    stage.reconcile();
     stage.wait(mins(5));
     let decision = stage.decide();
     (stage, decision)
@@ -28,7 +28,7 @@ fn starts(decision: &Decision) -> Vec<&Notification> {
 #[test]
 fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_as_one() {
     for (size, told) in [(FOLD_ABOVE - 1, FOLD_ABOVE - 1), (FOLD_ABOVE, FOLD_ABOVE), (FOLD_ABOVE + 1, 1)] {
-        let (_, decision) = storm(size);
+        let (_, decision) = burst(size);
         let starts = starts(&decision);
         assert_eq!(starts.len(), told, "{size} begin at once");
         let counted: u32 = starts.iter().map(|told| told.news.count()).sum();
@@ -37,8 +37,8 @@ fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_a
 }
 
 #[test]
-fn a_storm_names_the_first_few_and_counts_the_rest() {
-    let (_, decision) = storm(9);
+fn a_burst_names_the_first_few_and_counts_the_rest() {
+    let (_, decision) = burst(9);
     let [only] = starts(&decision)[..] else { panic!("one message") };
     let News::Many { count: 9, example, others } = &only.news else { panic!("{:?}", only.news) };
     assert_eq!(1 + others.len(), FOLD_NAMES);
@@ -53,8 +53,8 @@ fn a_storm_names_the_first_few_and_counts_the_rest() {
 }
 
 #[test]
-fn a_storm_has_the_same_id_when_it_is_decided_again() {
-    let (stage, decision) = storm(9);
+fn a_burst_has_the_same_id_when_it_is_decided_again() {
+    let (stage, decision) = burst(9);
     assert_eq!(stage.decide().notifications, decision.notifications);
     let ids: std::collections::BTreeSet<&str> = decision.notifications.iter().map(|told| told.id.as_str()).collect();
     assert_eq!(ids.len(), decision.notifications.len(), "and each message its own");
@@ -63,7 +63,7 @@ fn a_storm_has_the_same_id_when_it_is_decided_again() {
 #[test]
 fn each_answer_to_a_command_is_told_however_many_there_are() {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     for _ in 0..=FOLD_ABOVE {
         stage.say(Command::Retry);
     }

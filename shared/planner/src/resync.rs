@@ -19,7 +19,7 @@ use crate::policy::{Defaults, Policy, own_tags};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Fleets to wake, each with the reason.
-    pub wakes: BTreeMap<FleetName, Reason>,
+    pub requests: BTreeMap<FleetName, Reason>,
     /// By fleet: how many of its instances break a rule of its list. Dense: a fleet without any has its zero.
     pub non_compliant: BTreeMap<FleetName, usize>,
     /// How long the oldest work has been under way that Driftless must bring to an end by itself. Zero: there is none.
@@ -57,9 +57,9 @@ impl fmt::Display for Reason {
 impl Swept {
     /// The fleets to wake, the most urgent first.
     pub fn in_order(&self) -> Vec<(&FleetName, Reason)> {
-        let mut wakes: Vec<_> = self.wakes.iter().map(|(fleet, reason)| (fleet, *reason)).collect();
-        wakes.sort_by_key(|(_, reason)| *reason);
-        wakes
+        let mut requests: Vec<_> = self.requests.iter().map(|(fleet, reason)| (fleet, *reason)).collect();
+        requests.sort_by_key(|(_, reason)| *reason);
+        requests
     }
 }
 
@@ -138,7 +138,7 @@ pub struct Read<'r> {
 }
 
 /// Whom to wake, and what to publish.
-pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
+pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     let mut swept = Swept::default();
     for (name, fleet) in fleets {
         let drifted = drifted(fleet, read.compliance);
@@ -155,12 +155,12 @@ pub fn sweep(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
             None
         };
         if let Some(reason) = reason {
-            swept.wakes.insert(name.clone(), reason);
+            swept.requests.insert(name.clone(), reason);
         }
     }
     // Work of a fleet whose groups are gone must end too.
     for fleet in read.open.keys().filter(|fleet| !fleets.contains_key(*fleet)) {
-        swept.wakes.insert(fleet.clone(), Reason::GroupsAreGone);
+        swept.requests.insert(fleet.clone(), Reason::GroupsAreGone);
     }
     if let Some(oldest) = read.open.values().flatten().min() {
         swept.oldest_open_work = read.now.duration_since(*oldest).max(SignedDuration::ZERO);
@@ -210,7 +210,7 @@ pub fn index(
             index.entry(subject).or_default().insert(name.clone());
         }
     }
-    index.retain(|_, named| named.iter().any(|fleet| swept.wakes.contains_key(fleet)));
+    index.retain(|_, named| named.iter().any(|fleet| swept.requests.contains_key(fleet)));
     index
 }
 

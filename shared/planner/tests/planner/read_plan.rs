@@ -4,27 +4,27 @@ use driftless_planner::action::Action;
 use driftless_planner::decision::Decision;
 use driftless_planner::input::Input;
 use driftless_planner::observation::Observation;
-use driftless_planner::questions::{self, FirstQuestions, Known, SecondQuestions};
+use driftless_planner::read_plan::{self, FirstReads, SecondReads, StoredState};
 use driftless_planner::reading::Reading;
 use driftless_planner::template::TemplateReference;
 use driftless_planner::waiting::{Protector, Waiting};
 use driftless_testkit::{Stage, content, fleet, id, image_id, secs, target_group, version};
 
-fn first(stage: &Stage, has_news: bool) -> FirstQuestions {
-    let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);
-    let known = Known { record: stage.record.as_ref(), has_news };
-    questions::first(&fleet(), &stage.groups, &stage.images, known, policy.as_ref())
+fn first(stage: &Stage, has_news: bool) -> FirstReads {
+    let policy = read_plan::policy(&fleet(), &stage.groups, &stage.defaults);
+    let known = StoredState { record: stage.record.as_ref(), has_news };
+    read_plan::first(&fleet(), &stage.groups, &stage.images, known, policy.as_ref())
 }
 
-fn second(stage: &Stage, seen: &Observation) -> SecondQuestions {
-    let policy = questions::policy(&fleet(), &stage.groups, &stage.defaults);
-    questions::second(&fleet(), seen, stage.record.as_ref(), policy.as_ref())
+fn second(stage: &Stage, seen: &Observation) -> SecondReads {
+    let policy = read_plan::policy(&fleet(), &stage.groups, &stage.defaults);
+    read_plan::second(&fleet(), seen, stage.record.as_ref(), policy.as_ref())
 }
 
 /// A fleet of three that was looked at, and has nothing to do.
 fn at_rest() -> Stage {
     let mut stage = Stage::new(3);
-    stage.look();
+    stage.reconcile();
     stage
 }
 
@@ -50,7 +50,7 @@ fn who_serves_is_asked_as_soon_as_an_instance_has_drifted_and_as_long_as_it_is_o
     let mut seen = stage.observation();
     seen.targets = Reading::none();
     assert_eq!(second(&stage, &seen).targets, [target_group("app")].into());
-    stage.look();
+    stage.reconcile();
     assert_eq!(first(&stage, false).targets, [target_group("app")].into());
 }
 
@@ -96,7 +96,7 @@ fn an_instance_whose_tags_were_not_read_may_be_protected_and_is_left_alone() {
 #[test]
 fn what_is_to_go_stays_where_its_tags_were_not_read() {
     let (mut stage, _) = Stage::retiring(3);
-    stage.look();
+    stage.reconcile();
     let ends = |decision: &Decision| decision.actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
     let mut ended = 0;
     for _ in 0..4 {

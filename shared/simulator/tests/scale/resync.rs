@@ -6,7 +6,7 @@ use std::mem::size_of;
 use driftless_planner::observation::{Group, Member};
 use driftless_planner::policy::Defaults;
 use driftless_reconciler::ports::Groups;
-use driftless_reconciler::sweep::sweep;
+use driftless_reconciler::resync::resync;
 use driftless_simulator::account::{Account, Size};
 use driftless_simulator::dice::Dice;
 use driftless_simulator::executor::Simulation;
@@ -38,27 +38,27 @@ const BATCHED: [&str; 10] = [
 struct Counted {
     fleets: usize,
     calls: BTreeMap<&'static str, u64>,
-    woken: Vec<Timestamp>,
+    requested: Vec<Timestamp>,
     held: usize,
     begun: Timestamp,
 }
 
 impl Counted {
-    fn but_wakes(&self) -> u64 {
+    fn but_requests(&self) -> u64 {
         self.calls.iter().filter(|(name, _)| **name != "sqs:SendMessageBatch").map(|(_, count)| count).sum()
     }
 
     /// Seconds from the first wake to the last.
     fn spread(&self) -> i64 {
-        let first = self.woken.iter().min().copied().unwrap_or(self.begun);
-        let last = self.woken.iter().max().copied().unwrap_or(self.begun);
+        let first = self.requested.iter().min().copied().unwrap_or(self.begun);
+        let last = self.requested.iter().max().copied().unwrap_or(self.begun);
         last.duration_since(first).as_secs()
     }
 
     /// The most wakes that come within one second.
     fn at_once(&self) -> usize {
         let mut by_second: BTreeMap<i64, usize> = BTreeMap::new();
-        for at in &self.woken {
+        for at in &self.requested {
             *by_second.entry(at.as_second()).or_default() += 1;
         }
         by_second.values().copied().max().unwrap_or(0)
@@ -92,7 +92,7 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     let begun = world.now;
     drop(world);
     let held = simulation.visit(async |function| {
-        let swept = sweep(&function, &Defaults::default()).await.unwrap();
+        let swept = resync(&function, &Defaults::default()).await.unwrap();
         assert!(swept.misnamed.is_empty());
         function.all_groups().await.unwrap().iter().map(held).sum::<usize>()
     });
@@ -104,9 +104,9 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     // The one that weighs them.
     *calls.entry("autoscaling:DescribeAutoScalingGroups").or_default() -= 1;
     calls.retain(|_, count| *count > 0);
-    let mut woken: Vec<Timestamp> = world.queue.visible_times().collect();
-    woken.retain(|at| !known.contains(at));
-    Counted { fleets, calls, woken, held: held.unwrap(), begun }
+    let mut requested: Vec<Timestamp> = world.queue.visible_times().collect();
+    requested.retain(|at| !known.contains(at));
+    Counted { fleets, calls, requested, held: held.unwrap(), begun }
 }
 
 const HEADER: [&str; 6] =
@@ -114,21 +114,21 @@ const HEADER: [&str; 6] =
 
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
-fn a_sweep_reads_in_batches_and_spreads_its_wakes_and_fits_its_function() {
-    let sweeps: Vec<Counted> = [10, 100, 1_000].into_iter().map(|fleets| counted(fleets, 100)).collect();
-    for swept in &sweeps {
+fn a_resync_reads_in_batches_and_spreads_its_requests_and_fits_its_function() {
+    let resyncs: Vec<Counted> = [10, 100, 1_000].into_iter().map(|fleets| counted(fleets, 100)).collect();
+    for swept in &resyncs {
         for name in swept.calls.keys() {
             assert!(BATCHED.contains(name), "{name} is asked for fleet by fleet");
         }
-        assert_eq!(swept.but_wakes(), sweeps[0].but_wakes(), "calls grow with the fleets");
+        assert_eq!(swept.but_requests(), resyncs[0].but_requests(), "calls grow with the fleets");
         assert_eq!(swept.calls["sqs:SendMessageBatch"], u64::try_from(swept.fleets.div_ceil(10)).unwrap());
-        assert_eq!(swept.woken.len(), swept.fleets);
+        assert_eq!(swept.requested.len(), swept.fleets);
         assert!(swept.spread() <= SPREAD && swept.at_once() <= swept.fleets.div_ceil(200) + 1, "{}", swept.at_once());
         assert!(swept.held * 2 < MEMORY, "{} bytes", swept.held);
     }
     let row = |swept: &Counted| {
-        let (calls, wakes, megabytes) = (swept.but_wakes(), swept.woken.len(), swept.held.div_ceil(1 << 20));
-        format!("| {} | {calls} | {wakes} | {} | {} | {megabytes} |", swept.fleets, swept.spread(), swept.at_once())
+        let (calls, requests, megabytes) = (swept.but_requests(), swept.requested.len(), swept.held.div_ceil(1 << 20));
+        format!("| {} | {calls} | {requests} | {} | {} | {megabytes} |", swept.fleets, swept.spread(), swept.at_once())
     };
-    page::hold("sweep", &HEADER, &sweeps.iter().map(row).collect::<Vec<_>>());
+    page::hold("sweep", &HEADER, &resyncs.iter().map(row).collect::<Vec<_>>());
 }

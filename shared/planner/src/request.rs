@@ -9,11 +9,11 @@ use crate::ids::FleetName;
 /// One message of the wake queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WakeMessage {
+pub enum ReconcileRequest {
     /// Something was reported: file it, then look at the fleet that it is about.
     Fact(Box<Fact>),
     /// Look at this fleet.
-    Wake(Wake),
+    Reconcile(FleetRequest),
     /// An image that carried no fleet's tag when it was reported: tags may come after the event, so look again.
     Untagged {
         fact: Box<Fact>,
@@ -25,7 +25,7 @@ pub enum WakeMessage {
 /// A reminder to look at a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wake {
+pub struct FleetRequest {
     /// The fleet to look at.
     pub fleet: FleetName,
     /// When a delayed wake was due. It tells the wake that the lease item remembers from any other, so that a wake
@@ -38,16 +38,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wake_survives_the_queue() {
-        let message = WakeMessage::Wake(Wake { fleet: "app".parse().unwrap(), due: Some(Timestamp::UNIX_EPOCH) });
+    fn a_request_survives_the_queue() {
+        let message = ReconcileRequest::Reconcile(FleetRequest {
+            fleet: "app".parse().unwrap(),
+            due: Some(Timestamp::UNIX_EPOCH),
+        });
         let json = serde_json::to_string(&message).unwrap();
         assert_eq!(json, r#"{"wake":{"fleet":"app","due":"1970-01-01T00:00:00Z"}}"#);
-        assert_eq!(serde_json::from_str::<WakeMessage>(&json).unwrap(), message);
+        assert_eq!(serde_json::from_str::<ReconcileRequest>(&json).unwrap(), message);
     }
 
     #[test]
     fn a_message_of_an_unknown_kind_is_refused() {
-        assert!(serde_json::from_str::<WakeMessage>(r#"{"terminate":{"fleet":"app"}}"#).is_err());
-        assert!(serde_json::from_str::<WakeMessage>(r#"{"wake":{"fleet":"app","due":null,"force":true}}"#).is_err());
+        assert!(serde_json::from_str::<ReconcileRequest>(r#"{"terminate":{"fleet":"app"}}"#).is_err());
+        assert!(
+            serde_json::from_str::<ReconcileRequest>(r#"{"wake":{"fleet":"app","due":null,"force":true}}"#).is_err()
+        );
     }
 }

@@ -9,7 +9,7 @@ use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, RuleReading};
 use driftless_planner::policy::Defaults;
-use driftless_planner::sweep::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, rules, sweep};
+use driftless_planner::resync::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, resync, rules};
 use driftless_planner::template::TemplateReference;
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,7 +28,7 @@ fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept 
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(known), &[], t0()))]);
     let (fleets, _) = fleets(vec![group.clone()], &Defaults::default());
     let read = Read { compliance: &compliance, open: &open, known: &known, ..nothing() };
-    sweep(&fleets, Read { now: t0(), ..read })
+    resync(&fleets, Read { now: t0(), ..read })
 }
 
 /// Everything was read, and there is nothing.
@@ -54,7 +54,7 @@ fn swept_at(now: Timestamp, images: Option<&[Image]>, ringing: &[&str]) -> Swept
     let ringing = ringing.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
     let (fleets, _) = fleets(vec![group], &Defaults::default());
     let read = Read { known: &known, ringing: &ringing, images, now, ..nothing() };
-    sweep(&fleets, read)
+    resync(&fleets, read)
 }
 
 #[test]
@@ -71,33 +71,33 @@ fn the_oldest_work_under_way_is_told_and_what_only_waits_has_no_age() {
         (&[Some(-2)], 0),
     ] {
         let open = open(since);
-        let swept = sweep(&BTreeMap::new(), Read { open: &open, now: t0(), ..nothing() });
+        let swept = resync(&BTreeMap::new(), Read { open: &open, now: t0(), ..nothing() });
         assert_eq!(swept.oldest_open_work, SignedDuration::from_secs(expected), "{since:?}");
     }
 }
 
 #[test]
-fn an_image_for_the_fleet_wakes_it_and_another_one_does_not() {
+fn an_image_for_the_fleet_requests_it_and_another_one_does_not() {
     let of_other = Image { image_for: Some("other".into()), ..image(2) };
-    assert!(swept_at(t0(), Some(&[of_other]), &[]).wakes.is_empty());
-    assert!(swept_at(t0(), Some(&[image(2)]), &[]).wakes.contains_key(&fleet()));
-    assert!(swept_at(t0(), None, &[]).wakes.is_empty(), "unread images say nothing");
+    assert!(swept_at(t0(), Some(&[of_other]), &[]).requests.is_empty());
+    assert!(swept_at(t0(), Some(&[image(2)]), &[]).requests.contains_key(&fleet()));
+    assert!(swept_at(t0(), None, &[]).requests.is_empty(), "unread images say nothing");
 }
 
 #[test]
-fn an_alarm_of_its_policy_that_rings_wakes_the_fleet() {
-    assert!(swept_at(t0(), Some(&[]), &["web-5xx"]).wakes.contains_key(&fleet()));
-    assert!(swept_at(t0(), Some(&[]), &["somebody-elses"]).wakes.is_empty());
+fn an_alarm_of_its_policy_that_rings_requests_the_fleet() {
+    assert!(swept_at(t0(), Some(&[]), &["web-5xx"]).requests.contains_key(&fleet()));
+    assert!(swept_at(t0(), Some(&[]), &["somebody-elses"]).requests.is_empty());
 }
 
 #[test]
 fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
-    let wakes = |minutes: i64| {
+    let requests = |minutes: i64| {
         let at = t0() + SignedDuration::from_mins(minutes);
-        swept_at(at, Some(&[]), &[]).wakes.contains_key(&fleet())
+        swept_at(at, Some(&[]), &[]).requests.contains_key(&fleet())
     };
-    let first = (0..61).find(|minutes| wakes(*minutes)).expect("within the hour");
-    assert!((first..first + 60).all(wakes), "until it was looked at again");
+    let first = (0..61).find(|minutes| requests(*minutes)).expect("within the hour");
+    assert!((first..first + 60).all(requests), "until it was looked at again");
     let minute_of = |name: &str| {
         let name: FleetName = name.parse().unwrap();
         let print = |minutes: i64| fingerprint(&name, &[], &[], t0() + SignedDuration::from_mins(minutes));
@@ -108,7 +108,7 @@ fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
 }
 
 #[test]
-fn target_groups_and_alarms_of_a_woken_fleet_are_indexed_with_all_their_fleets() {
+fn target_groups_and_alarms_of_a_requested_fleet_are_indexed_with_all_their_fleets() {
     let (mut one, mut two) = (named("one"), named("two"));
     one.tags.insert("driftless:alarms".to_owned(), "web-5xx;cpu-*".to_owned());
     two.tags.insert("driftless:alarms".to_owned(), "web-5xx".to_owned());
@@ -116,7 +116,7 @@ fn target_groups_and_alarms_of_a_woken_fleet_are_indexed_with_all_their_fleets()
     let (fleets, _) = fleets(vec![one, two], &Defaults::default());
     assert_eq!(alarm_prefixes(&fleets), BTreeSet::from(["cpu-*".parse().unwrap()]));
     let mut swept = Swept::default();
-    swept.wakes.insert("one".parse().unwrap(), Reason::FleetChanged);
+    swept.requests.insert("one".parse().unwrap(), Reason::FleetChanged);
     let prefixed = BTreeSet::from(["cpu-1".parse().unwrap()]);
     let index = index(&fleets, &prefixed, &swept);
     let named = |subject: &Subject| index[subject].iter().map(FleetName::as_str).collect::<Vec<_>>();
@@ -161,7 +161,7 @@ fn the_fingerprint_does_not_depend_on_the_order_of_the_answer() {
 }
 
 #[test]
-fn a_fleet_with_something_to_do_is_woken_and_no_other() {
+fn a_fleet_with_something_to_do_is_requested_and_no_other() {
     let (same, mut tagged) = (group(3), group(3));
     tagged.tags.insert("driftless:mode".to_owned(), "observe".to_owned());
     for (group, drifted, open, reason) in [
@@ -172,15 +172,15 @@ fn a_fleet_with_something_to_do_is_woken_and_no_other() {
         (&tagged, &[], &[], Some(Reason::FleetChanged)),
     ] {
         let swept = swept(group, drifted, open, &same);
-        assert_eq!(swept.wakes.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
+        assert_eq!(swept.requests.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
     }
 }
 
 #[test]
-fn a_fleet_that_was_never_looked_at_is_woken() {
+fn a_fleet_that_was_never_looked_at_is_requested() {
     let (fleets, _) = fleets(vec![group(3)], &Defaults::default());
-    let swept = sweep(&fleets, nothing());
-    assert!(swept.wakes.contains_key(&fleet()));
+    let swept = resync(&fleets, nothing());
+    assert!(swept.requests.contains_key(&fleet()));
 }
 
 #[test]
@@ -198,11 +198,11 @@ fn a_rule_that_is_not_on_the_list_is_not_counted() {
 }
 
 #[test]
-fn work_of_a_fleet_without_groups_is_woken() {
+fn work_of_a_fleet_without_groups_is_requested() {
     let same = group(3);
     let swept = swept(&same, &[], &["gone"], &same);
     let gone: FleetName = "gone".parse().unwrap();
-    assert_eq!(swept.wakes, BTreeMap::from([(gone, Reason::GroupsAreGone)]));
+    assert_eq!(swept.requests, BTreeMap::from([(gone, Reason::GroupsAreGone)]));
 }
 
 #[test]
@@ -231,11 +231,11 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
 }
 
 #[test]
-fn a_fleet_whose_alarm_rings_is_woken_before_all_others() {
+fn a_fleet_whose_alarm_rings_is_requested_before_all_others() {
     let mut swept = Swept::default();
     let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmRings];
     for (name, reason) in ["a", "b", "c", "d"].into_iter().zip(reasons) {
-        swept.wakes.insert(name.parse().unwrap(), reason);
+        swept.requests.insert(name.parse().unwrap(), reason);
     }
     let names: Vec<&str> = swept.in_order().into_iter().map(|(fleet, _)| fleet.as_str()).collect();
     assert_eq!(names, ["d", "c", "b", "a"]);

@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use driftless_planner::fact::Verdict;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::reconcile::{Cause, Ran};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{
-    CALL, DEBOUNCE, REPORTED, World, app, drifted, file_word, freeze, judge, reported, start, tag, times,
+    CALL, DEBOUNCE, REPORTED, World, app, drifted, freeze, judge, reported, start, store_command, tag, times,
 };
 
 /// A moment before a wake is due.
@@ -23,8 +23,8 @@ fn debouncing() -> (World, Timestamp) {
     world.pass(REPORTED);
     let messages = world.messages();
     let [message] = &messages[..] else { panic!("{messages:?}") };
-    let WakeMessage::Wake(wake) = &message.body else { panic!("{message:?}") };
-    (world, wake.due.unwrap())
+    let ReconcileRequest::Reconcile(request) = &message.body else { panic!("{message:?}") };
+    (world, request.due.unwrap())
 }
 
 fn waits(world: &World) -> usize {
@@ -32,7 +32,7 @@ fn waits(world: &World) -> usize {
 }
 
 #[test]
-fn a_wake_is_due_at_a_whole_second_not_before_the_time_that_was_waited_for() {
+fn a_request_is_due_at_a_whole_second_not_before_the_time_that_was_waited_for() {
     let (world, due) = debouncing();
     let debounced = world.row().journal.last().unwrap().at + DEBOUNCE;
     assert_eq!(due.subsec_nanosecond(), 0);
@@ -44,10 +44,10 @@ fn a_wake_is_due_at_a_whole_second_not_before_the_time_that_was_waited_for() {
 }
 
 #[test]
-fn while_a_wake_is_on_its_way_only_an_earlier_one_is_sent() {
+fn while_a_request_is_on_its_way_only_an_earlier_one_is_sent() {
     let (world, due) = debouncing();
     for _ in 0..5 {
-        assert_eq!(world.look().unwrap(), Ran::Settled);
+        assert_eq!(world.reconcile().unwrap(), Ran::Settled);
     }
     assert_eq!(waits(&world), 1);
     // A report that is not confirmed yet is looked at again after 20 seconds.
@@ -60,43 +60,43 @@ fn while_a_wake_is_on_its_way_only_an_earlier_one_is_sent() {
 }
 
 #[test]
-fn an_arrived_wake_is_forgotten_also_when_it_comes_a_fraction_early() {
+fn an_arrived_request_is_forgotten_also_when_it_comes_a_fraction_early() {
     let (world, due) = debouncing();
-    world.take_wake();
+    world.take_request();
     world.run_to(due - EARLY);
-    assert_eq!(world.look_for(Some(due)).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Settled);
     assert_eq!(waits(&world), 1, "the drift has not lasted long enough: someone must look again");
     world.deliver_all();
     world.assert_replaced_once(1, "a fraction early");
 }
 
 #[test]
-fn a_wake_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_again() {
+fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_again() {
     let (world, due) = debouncing();
-    world.take_wake();
+    world.take_request();
     world.run_to(due - EARLY);
     // What it was sent for is over, so that nothing is waited for, until another instance drifts.
     judge(&mut world.lock(), 1, Verdict::Compliant);
     world.before("release", 0, |world| {
         judge(world, 2, Verdict::NonCompliant);
-        file_word(world, "look");
+        store_command(world, "look");
     });
-    assert_eq!(world.look_for(Some(due)).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Settled);
     assert_eq!(waits(&world), 1, "nobody would look again");
     world.deliver_all();
     world.assert_replaced_once(2, "early, and woken");
 }
 
 #[test]
-fn a_wake_that_comes_early_while_the_lease_is_held_is_not_lost() {
+fn a_request_that_comes_early_while_the_lease_is_held_is_not_lost() {
     let (world, due) = debouncing();
-    world.take_wake();
+    world.take_request();
     // The holder decided to wait for this very wake, and lets go.
     world.slow("release", 0, SignedDuration::from_secs(1));
     world.run_to(due - EARLY * 2);
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due - EARLY);
-    assert_eq!(world.look_for(Some(due)).unwrap().unwrap(), Ran::Busy);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
     assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
     assert!(waits(&world) > 0, "nobody would look again");
     world.deliver_all();
@@ -104,16 +104,16 @@ fn a_wake_that_comes_early_while_the_lease_is_held_is_not_lost() {
 }
 
 #[test]
-fn a_wake_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
+fn a_request_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
     let (world, due) = debouncing();
-    world.take_wake();
+    world.take_request();
     // The holder decided to wait for it, and has one more thing to do before it lets go.
     tag(&world, "budget", "2");
     world.slow("remember", 0, SignedDuration::from_millis(1_300));
     world.run_to(due - SignedDuration::from_secs(1));
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due);
-    assert_eq!(world.look_for(Some(due)).unwrap().unwrap(), Ran::Busy);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
     assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
     world.deliver_all();
     world.assert_replaced_once(1, "busy");
@@ -122,11 +122,11 @@ fn a_wake_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
 }
 
 #[test]
-fn a_holder_that_is_woken_does_not_send_its_wake_again() {
+fn a_holder_that_is_requested_does_not_send_its_request_again() {
     let world = app();
     drifted(&world, 1);
     for looks in 0..3 {
-        world.before("release", looks, move |world| file_word(world, &format!("number {looks}")));
+        world.before("release", looks, move |world| store_command(world, &format!("number {looks}")));
     }
     world.pass(REPORTED);
     assert_eq!(world.count("load"), 4);
@@ -134,7 +134,7 @@ fn a_holder_that_is_woken_does_not_send_its_wake_again() {
 }
 
 #[test]
-fn no_wake_is_more_than_15_minutes_ahead() {
+fn no_request_is_more_than_15_minutes_ahead() {
     let world = app();
     freeze(&mut world.lock(), Some(3));
     drifted(&world, 1);
@@ -150,7 +150,7 @@ fn no_wake_is_more_than_15_minutes_ahead() {
 }
 
 /// The most wakes that are on their way at once while thirty facts come, with so much between them.
-fn most_wakes(between: SignedDuration) -> usize {
+fn most_requests(between: SignedDuration) -> usize {
     let world = app();
     drifted(&world, 1);
     for _ in 0..10 {
@@ -161,9 +161,10 @@ fn most_wakes(between: SignedDuration) -> usize {
     }
     let most = Cell::new(0);
     world.run_until(|world| {
-        let wakes = world.queue.messages().filter(|message| matches!(message.body, WakeMessage::Wake(_))).count();
-        most.set(most.get().max(wakes));
-        wakes == world.queue.len()
+        let requests =
+            world.queue.messages().filter(|message| matches!(message.body, ReconcileRequest::Reconcile(_))).count();
+        most.set(most.get().max(requests));
+        requests == world.queue.len()
     });
     world.deliver_all();
     world.assert_replaced_once(1, "a storm");
@@ -171,9 +172,9 @@ fn most_wakes(between: SignedDuration) -> usize {
 }
 
 #[test]
-fn a_storm_of_facts_does_not_become_a_storm_of_wakes() {
+fn a_burst_of_facts_does_not_become_a_burst_of_requests() {
     // One is on its way for the debounce, and one for what is reported while another function looks. Where functions run side by
     // side a wake that may not be ahead any more is not counted on: each second has one of its own.
-    assert_eq!(most_wakes(SignedDuration::from_secs(1)), 2);
-    assert_eq!(most_wakes(SignedDuration::from_millis(100)), 5);
+    assert_eq!(most_requests(SignedDuration::from_secs(1)), 2);
+    assert_eq!(most_requests(SignedDuration::from_millis(100)), 5);
 }

@@ -6,9 +6,9 @@ use driftless_planner::fact::{
     ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, Verdict,
 };
 use driftless_planner::ids::FleetName;
-use driftless_planner::wake::WakeMessage;
-use driftless_reconciler::file::{Filed, FleetsOf, file, fleets_of};
-use driftless_reconciler::ports::Remembered;
+use driftless_planner::request::ReconcileRequest;
+use driftless_reconciler::ports::Deduplication;
+use driftless_reconciler::store::{FactOutcome, FleetsOf, store, fleets_of};
 use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
@@ -23,21 +23,21 @@ fn found(world: &World, facts: &[Fact]) -> FleetsOf {
 }
 
 /// Files a fact where it belongs, unless it is remembered.
-fn filed(world: &World, fact: &Fact, remembered: Remembered) -> Filed {
+fn filed(world: &World, fact: &Fact, deduplication: Deduplication) -> FactOutcome {
     let fact = fact.clone();
     let visit = async move |function| {
         let fleets = fleets_of(&function, std::slice::from_ref(&fact)).await?;
-        file(&function, &fact, &fleets, &remembered, 0).await
+        store(&function, &fact, &fleets, &deduplication, 0).await
     };
     world.visit(visit).unwrap().unwrap()
 }
 
-fn nothing() -> Remembered {
-    Remembered::default()
+fn nothing() -> Deduplication {
+    Deduplication::default()
 }
 
-fn with_app() -> Filed {
-    Filed::With(BTreeSet::from([fleet_name()]))
+fn with_app() -> FactOutcome {
+    FactOutcome::With(BTreeSet::from([fleet_name()]))
 }
 
 fn image_fact(fleet: Option<FleetName>) -> Fact {
@@ -96,14 +96,14 @@ fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_remembered_as_such() 
         observed_at: world.now(),
         annotation: None,
     });
-    assert_eq!(filed(&world, &stranger, nothing()), Filed::NotOurs);
+    assert_eq!(filed(&world, &stranger, nothing()), FactOutcome::NotOurs);
     assert_eq!(world.names_since(0), [INDEXED, GROUPS_OF_INSTANCES, "index"]);
     assert!(found(&world, &[stranger]).is_empty());
     assert_eq!(world.names_since(3), [INDEXED]);
 }
 
 #[test]
-fn an_untagged_image_is_looked_at_again_after_one_and_three_minutes_and_then_left_to_the_sweep() {
+fn an_untagged_image_is_looked_at_again_after_one_and_three_minutes_and_then_left_to_the_resync() {
     let world = app();
     world.lock().report(&image_fact(None));
     assert_eq!(world.deliver_all(), 3);
@@ -117,7 +117,8 @@ fn an_untagged_image_is_looked_at_again_after_one_and_three_minutes_and_then_lef
 fn an_image_that_is_tagged_a_minute_late_is_found() {
     let world = app();
     world.lock().report(&image_fact(None));
-    world.run_until(|world| world.queue.messages().any(|known| matches!(known.body, WakeMessage::Untagged { .. })));
+    world
+        .run_until(|world| world.queue.messages().any(|known| matches!(known.body, ReconcileRequest::Untagged { .. })));
     world.lock().cloud.add_image(image(IMAGE), Build::Good);
     world.lock().cloud.drain_events();
     world.deliver_all();
@@ -130,31 +131,31 @@ fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
     assert_eq!(filed(&world, &image_fact(Some(fleet_name())), nothing()), with_app());
     assert_eq!(world.names_since(0), ["file"]);
     // It is a hint: a look uses it up.
-    world.look().unwrap();
+    world.reconcile().unwrap();
     assert!(world.messages().is_empty());
 }
 
 #[test]
-fn a_command_that_is_not_newer_than_the_stored_one_counts_no_wake_and_is_looked_at() {
+fn a_command_that_is_not_newer_than_the_stored_one_counts_no_request_and_is_looked_at() {
     let world = app();
     let fact = word(&world.lock(), "one");
     for _ in 0..3 {
         assert_eq!(filed(&world, &fact, nothing()), with_app());
     }
-    assert_eq!(world.row().lock.wakes, 1);
+    assert_eq!(world.row().lock.requests, 1);
 }
 
 #[test]
-fn a_verdict_of_config_counts_no_wake_and_is_known_from_then_on() {
+fn a_verdict_of_config_counts_no_request_and_is_known_from_then_on() {
     let world = app();
     let fact = fact(&world.lock(), 1, Verdict::NonCompliant);
-    assert_eq!([0, 1].map(|_| filed(&world, &fact, nothing())), [with_app(), Filed::Known]);
+    assert_eq!([0, 1].map(|_| filed(&world, &fact, nothing())), [with_app(), FactOutcome::Known]);
     // A look uses it up.
     judge(&mut world.lock(), 1, Verdict::NonCompliant);
-    world.look().unwrap();
-    assert_eq!(filed(&world, &fact, nothing()), Filed::Known);
+    world.reconcile().unwrap();
+    assert_eq!(filed(&world, &fact, nothing()), FactOutcome::Known);
     let row = world.row();
-    assert_eq!((row.lock.wakes, row.facts.len()), (0, 0));
+    assert_eq!((row.lock.requests, row.facts.len()), (0, 0));
 }
 
 #[test]
@@ -162,10 +163,10 @@ fn what_is_remembered_is_not_written_unless_it_is_newer() {
     let world = app();
     let fact = fact(&world.lock(), 1, Verdict::NonCompliant);
     let step = SignedDuration::from_millis(1);
-    let heard_at = |at| Remembered { heard: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
+    let heard_at = |at| Deduplication { observed_at: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
     let at = fact.observed_at();
     let filed = |at| filed(&world, &fact, heard_at(at));
-    assert_eq!([at + step, at].map(filed), [Filed::Known, Filed::Known]);
+    assert_eq!([at + step, at].map(filed), [FactOutcome::Known, FactOutcome::Known]);
     assert_eq!(world.count("file"), 0);
     assert_eq!(filed(at - step), with_app());
     assert_eq!(world.count("file"), 1);

@@ -7,7 +7,7 @@ use driftless_planner::alarm::AlarmState;
 use driftless_planner::fact::{Fact, Verdict};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
 use driftless_planner::image::Image;
-use driftless_planner::wake::WakeMessage;
+use driftless_planner::request::ReconcileRequest;
 use driftless_simulator::account::{Size, breaks};
 use driftless_simulator::cloud::Build;
 use driftless_simulator::dice::Dice;
@@ -19,19 +19,19 @@ use crate::page;
 use crate::support::{Settled, calls, run, settled};
 
 /// The events come within a minute.
-const STORM: SignedDuration = SignedDuration::from_secs(60);
+const BURST: SignedDuration = SignedDuration::from_secs(60);
 /// What is watched from its beginning: the debounce is over by then, and the breaker has spoken.
 const WATCHED: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a storm came to.
-pub(crate) struct Storm {
+pub(crate) struct Burst {
     pub(crate) fleets: usize,
     pub(crate) events: usize,
     /// Instances that an event is about, each under one rule.
     pub(crate) distinct: usize,
     /// Facts that were stored: those that were not known.
     pub(crate) stored: u64,
-    pub(crate) looks: u64,
+    pub(crate) passes: u64,
     pub(crate) counts: Counts,
     /// From the first event until the queue is empty.
     pub(crate) took: SignedDuration,
@@ -51,13 +51,13 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
     let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (dice.draw(), fact)).collect();
     order.sort_by_key(|(place, _)| *place);
     for (_, fact) in order {
-        let at = now + dice.duration(SignedDuration::ZERO, STORM);
-        world.send(WakeMessage::Fact(Box::new(fact)), at);
+        let at = now + dice.duration(SignedDuration::ZERO, BURST);
+        world.send(ReconcileRequest::Fact(Box::new(fact)), at);
     }
 }
 
 /// Every instance of every fleet drifts.
-pub(crate) fn storm(fleets: usize, instances: u32) -> Storm {
+pub(crate) fn burst(fleets: usize, instances: u32) -> Burst {
     let Settled { mut simulation, fleets: all, rule } = settled(Size { fleets, instances });
     let (begin, before) = {
         let mut world = simulation.shared().lock();
@@ -69,7 +69,7 @@ pub(crate) fn storm(fleets: usize, instances: u32) -> Storm {
         run(&mut simulation, SignedDuration::from_secs(1));
         let world = simulation.shared().lock();
         let is_over = world.queue.next_visible().is_none_or(|at| at > world.now + SignedDuration::from_secs(4));
-        if !is_over && world.now <= begin + STORM * 4 {
+        if !is_over && world.now <= begin + BURST * 4 {
             took = world.now.duration_since(begin);
         }
     }
@@ -78,8 +78,8 @@ pub(crate) fn storm(fleets: usize, instances: u32) -> Storm {
     assert!(world.queue.dead.is_empty());
     let distinct = all.values().map(Vec::len).sum();
     let stored = filed(&world) - before;
-    let looks = calls(&world.counts, "load");
-    Storm { fleets, events: distinct * 2, distinct, stored, looks, counts: world.counts.clone(), took }
+    let passes = calls(&world.counts, "load");
+    Burst { fleets, events: distinct * 2, distinct, stored, passes, counts: world.counts.clone(), took }
 }
 
 /// Facts that were stored, over all fleets.
@@ -102,9 +102,9 @@ const HEADER: [&str; 10] = [
 
 /// Looks of a fleet in ten minutes of a storm: its debounce begins, its breaker opens, its debounce ends, two sweeps, and one for
 /// each minute in which facts come.
-const LOOKS_OF_A_FLEET: u64 = 9;
+const PASSES_OF_A_FLEET: u64 = 9;
 
-impl Storm {
+impl Burst {
     fn calls(&self, operation: &str) -> u64 {
         calls(&self.counts, operation)
     }
@@ -115,11 +115,11 @@ impl Storm {
     }
 
     fn row(&self) -> String {
-        let Self { fleets, events, distinct, stored, looks, took, .. } = self;
+        let Self { fleets, events, distinct, stored, passes, took, .. } = self;
         let (filings, claims, bucketed) = (self.calls("file"), self.calls("claim_wake"), self.bucketed());
-        let (by_fleet, took) = (looks.div_ceil(number(*fleets)), took.as_secs());
+        let (by_fleet, took) = (passes.div_ceil(number(*fleets)), took.as_secs());
         format!(
-            "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {looks} | {by_fleet} | {bucketed} | {took} |"
+            "| {fleets} | {events} | {distinct} | {stored} | {filings} | {claims} | {passes} | {by_fleet} | {bucketed} | {took} |"
         )
     }
 }
@@ -129,13 +129,13 @@ fn number(count: usize) -> u64 {
 }
 
 /// What a measure comes to in storms of ever more events.
-fn bars(name: &str, storms: &[Storm], value: fn(&Storm) -> u64) -> Vec<Bar> {
-    let bar = |(number, storm): (usize, &Storm)| {
-        let value = f64::from(u32::try_from(value(storm)).unwrap());
-        let label = if number == 0 { format!("{name}: {} events", storm.events) } else { storm.events.to_string() };
+fn bars(name: &str, bursts: &[Burst], value: fn(&Burst) -> u64) -> Vec<Bar> {
+    let bar = |(number, burst): (usize, &Burst)| {
+        let value = f64::from(u32::try_from(value(burst)).unwrap());
+        let label = if number == 0 { format!("{name}: {} events", burst.events) } else { burst.events.to_string() };
         Bar { label, value, color: if number == 0 { Color::Own } else { Color::Below } }
     };
-    storms.iter().enumerate().map(bar).collect()
+    bursts.iter().enumerate().map(bar).collect()
 }
 
 /// Holds a plot beside the page against what was counted; with `BLESS=1` writes it there.
@@ -150,23 +150,23 @@ fn hold_plot(name: &str, drawn: &str) {
 
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
-fn a_storm_is_looked_at_by_fleet_and_stored_by_instance() {
+fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
     let sizes = [(10, 50), (30, 50), (100, 5), (100, 15), (100, 50)];
-    let storms: Vec<Storm> = sizes.into_iter().map(|(fleets, instances)| storm(fleets, instances)).collect();
-    for storm in &storms {
-        let (fleets, distinct) = (number(storm.fleets), number(storm.distinct));
-        assert_eq!(storm.stored, distinct, "each fact once");
-        assert!(storm.looks <= fleets * LOOKS_OF_A_FLEET, "{}", storm.row());
+    let bursts: Vec<Burst> = sizes.into_iter().map(|(fleets, instances)| burst(fleets, instances)).collect();
+    for burst in &bursts {
+        let (fleets, distinct) = (number(burst.fleets), number(burst.distinct));
+        assert_eq!(burst.stored, distinct, "each fact once");
+        assert!(burst.passes <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
         // What comes twice at the same moment is tried twice.
-        assert!(storm.calls("file") <= distinct + distinct / 10, "{}", storm.row());
-        assert!(storm.calls("claim_wake") <= fleets * LOOKS_OF_A_FLEET, "{}", storm.row());
+        assert!(burst.calls("file") <= distinct + distinct / 10, "{}", burst.row());
+        assert!(burst.calls("claim_wake") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
     }
-    page::hold("storm", &HEADER, &storms.iter().map(Storm::row).collect::<Vec<_>>());
-    let of_100_fleets = &storms[2..];
+    page::hold("storm", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());
+    let of_100_fleets = &bursts[2..];
     let bars = [
-        bars("facts stored", of_100_fleets, |storm| storm.stored),
-        bars("looks", of_100_fleets, |storm| storm.looks),
-        bars("calls", of_100_fleets, Storm::bucketed),
+        bars("facts stored", of_100_fleets, |burst| burst.stored),
+        bars("looks", of_100_fleets, |burst| burst.passes),
+        bars("calls", of_100_fleets, Burst::bucketed),
     ]
     .concat();
     hold_plot("performance-growth.svg", &svg("A storm over 100 fleets: what grows with its events", "", &bars));
@@ -198,7 +198,7 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
         let instances = others.iter().flat_map(|(_, instances)| instances.iter());
         break_out(&mut simulation.shared().lock(), &rule, instances);
     }
-    run(&mut simulation, STORM / 2);
+    run(&mut simulation, BURST / 2);
     let begin = {
         let mut world = simulation.shared().lock();
         world.cloud.force_alarm(&format!("{web}-5xx").parse().unwrap(), Some(AlarmState::Alarm));
@@ -210,13 +210,13 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
         let mut of_web = weights.filter(|(arn, _)| arn.as_str().contains(&format!("{web}-blue")));
         of_web.all(|(_, weight)| *weight == 100)
     };
-    let back = simulation.run_until(begin + STORM * 5, |world| if is_back(world) { Err(world.now) } else { Ok(()) });
+    let back = simulation.run_until(begin + BURST * 5, |world| if is_back(world) { Err(world.now) } else { Ok(()) });
     back.unwrap_err().duration_since(begin)
 }
 
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
-fn a_rollback_is_not_delayed_by_a_storm() {
+fn a_rollback_is_not_delayed_by_a_burst() {
     let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
     assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a storm, {calm:#} without one");
 }

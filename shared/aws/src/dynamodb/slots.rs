@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use driftless_planner::ids::FleetName;
-use driftless_planner::text::ForeignText;
-use driftless_reconciler::ports::{CallError, CallErrorKind, Called};
+use driftless_planner::text::UntrustedText;
+use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 use jiff::Timestamp;
 
 use crate::dynamodb::Table;
@@ -16,13 +16,13 @@ const PUT: &str = "dynamodb:PutItem";
 
 impl Table<'_> {
     /// The turns that are taken.
-    pub(crate) async fn turns(&self, freshness: Freshness) -> Called<TurnsRow> {
+    pub(crate) async fn turns(&self, freshness: Freshness) -> CallResult<TurnsRow> {
         let items = self.get_all(vec![key(ACCOUNT, TURNS)], freshness).await?;
         items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
     }
 
     /// Takes a turn. False: all are taken. Whoever has one keeps it.
-    pub(crate) async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> Called<bool> {
+    pub(crate) async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.turns(Freshness::Strong).await?;
             if row.turns_ms.contains_key(fleet) {
@@ -38,7 +38,7 @@ impl Table<'_> {
     }
 
     /// Gives a turn back.
-    pub(crate) async fn give_turn(&self, fleet: &FleetName) -> Called<()> {
+    pub(crate) async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.turns(Freshness::Strong).await?;
             if row.turns_ms.remove(fleet).is_none() {
@@ -50,7 +50,7 @@ impl Table<'_> {
     }
 
     /// Writes the turns in place of those that were read. Busy: someone else wrote in between.
-    async fn replace_turns(&self, row: TurnsRow) -> Called<()> {
+    async fn replace_turns(&self, row: TurnsRow) -> CallResult<()> {
         let read = row.version;
         let item = to_item(PUT, &TurnsRow { version: read + 1, ..row })?;
         let request = self
@@ -67,7 +67,7 @@ impl Table<'_> {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Err(CallError {
                     operation: PUT,
                     kind: CallErrorKind::Busy,
-                    message: ForeignText::from("the turns of cutovers were written in between"),
+                    message: UntrustedText::from("the turns of cutovers were written in between"),
                     source: None,
                 }),
                 Some(_) | None => Err(call_error(PUT, error)),

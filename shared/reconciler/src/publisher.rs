@@ -9,35 +9,35 @@ use driftless_planner::observation::FreezeScope;
 use futures_util::future::join;
 use jiff::Timestamp;
 
-use crate::ports::{Audience, CallError, CallErrorKind, Called, Ports, Stored};
+use crate::ports::{Audience, CallError, CallErrorKind, CallResult, Ports, Stored};
 
 /// What an error names where no call failed, since there was nothing to call with.
 const COMPOSE: &str = "compose a message";
 
 /// The voice of one run. What failed once is not tried again in it; a retry of its message does that.
 #[derive(Debug)]
-pub(crate) struct Voice<'a> {
-    letters: Letters<'a>,
+pub(crate) struct OutboxPublisher<'a> {
+    deliveries: Deliveries<'a>,
     announcements: Announcements,
 }
 
-impl<'a> Voice<'a> {
+impl<'a> OutboxPublisher<'a> {
     /// A voice that has told nothing yet, and links the runbooks where they are.
     pub(crate) fn new(runbooks: &'a Runbooks) -> Self {
-        Self { letters: Letters::new(runbooks), announcements: Announcements::default() }
+        Self { deliveries: Deliveries::new(runbooks), announcements: Announcements::default() }
     }
 
     /// Sends what was committed before and not sent, and what was just committed: to people and to the bus, side by side.
     pub(crate) async fn tell<P: Ports>(&mut self, ports: &P, stored: &Stored, decision: &Decision, now: Timestamp) {
         let batches: Vec<EventBatch> = stored.events.iter().cloned().chain(decision.events()).collect();
         let scope = FreezeScope::Fleet(decision.next.fleet.clone());
-        join(self.letters.tell(ports, stored, decision, now), self.announcements.put_all(ports, &scope, &batches))
+        join(self.deliveries.tell(ports, stored, decision, now), self.announcements.put_all(ports, &scope, &batches))
             .await;
     }
 
     /// The first thing that could not be told.
     pub(crate) fn failed(self) -> Option<CallError> {
-        self.letters.failed.or(self.announcements.failed)
+        self.deliveries.failed.or(self.announcements.failed)
     }
 }
 
@@ -73,7 +73,7 @@ impl Announcements {
         let is_taken = |batch: &&EventBatch| batch.events.iter().all(|event| taken.contains(event.id.as_str()));
         let done: Vec<String> = batches.iter().filter(is_taken).map(|batch| batch.id.clone()).collect();
         if !done.is_empty()
-            && let Err(error) = ports.put_out(scope, &done).await
+            && let Err(error) = ports.mark_published(scope, &done).await
         {
             self.failed.get_or_insert(error);
         }
@@ -87,7 +87,7 @@ impl Announcements {
 
 /// Messages for people.
 #[derive(Debug)]
-struct Letters<'a> {
+struct Deliveries<'a> {
     runbooks: &'a Runbooks,
     failed: Option<CallError>,
     /// Who cannot be reached now.
@@ -98,7 +98,7 @@ struct Letters<'a> {
     is_forgetful: bool,
 }
 
-impl<'a> Letters<'a> {
+impl<'a> Deliveries<'a> {
     const fn new(runbooks: &'a Runbooks) -> Self {
         Self { runbooks, failed: None, unreachable: BTreeSet::new(), refused: BTreeSet::new(), is_forgetful: false }
     }
@@ -125,8 +125,8 @@ impl<'a> Letters<'a> {
         stored: &Stored,
         notification: &Notification,
         now: Timestamp,
-    ) -> Called<()> {
-        let known = stored.half_told.get(&notification.id).copied();
+    ) -> CallResult<()> {
+        let known = stored.partially_delivered.get(&notification.id).copied();
         let is_tried = |to: Audience| known != Some(to) && self.is_worth_trying(notification, to);
         let (is_tried_on_call, is_tried_in_chat) = (is_tried(Audience::OnCall), is_tried(Audience::Chat));
         if !is_tried_on_call && !is_tried_in_chat {
@@ -144,9 +144,9 @@ impl<'a> Letters<'a> {
         let chat = self.judged(notification, Audience::Chat, chat);
         let (fleet, id) = (&notification.fleet, &notification.id);
         match (on_call, chat) {
-            (true, true) => ports.told(fleet, std::slice::from_ref(id)).await,
-            (true, false) if known.is_none() => ports.half_told(fleet, id, Audience::OnCall, now).await,
-            (false, true) if known.is_none() => ports.half_told(fleet, id, Audience::Chat, now).await,
+            (true, true) => ports.mark_delivered(fleet, std::slice::from_ref(id)).await,
+            (true, false) if known.is_none() => ports.mark_partially_delivered(fleet, id, Audience::OnCall, now).await,
+            (false, true) if known.is_none() => ports.mark_partially_delivered(fleet, id, Audience::Chat, now).await,
             (true | false, true | false) => Ok(()),
         }
     }
@@ -178,7 +178,7 @@ impl<'a> Letters<'a> {
     }
 
     /// Whether an audience has it.
-    fn judged(&mut self, notification: &Notification, to: Audience, told: Called<bool>) -> bool {
+    fn judged(&mut self, notification: &Notification, to: Audience, told: CallResult<bool>) -> bool {
         match told {
             Ok(has_it) => has_it,
             Err(error) => {
@@ -211,13 +211,13 @@ mod tests {
             news: News::Ended { condition: "backlog".to_owned(), since: Timestamp::UNIX_EPOCH },
         };
         let runbooks = Runbooks::default();
-        let mut letters = Letters::new(&runbooks);
-        assert_eq!(letters.composed(&notification, Err(serde::ser::Error::custom("no JSON"))), None);
+        let mut deliveries = Deliveries::new(&runbooks);
+        assert_eq!(deliveries.composed(&notification, Err(serde::ser::Error::custom("no JSON"))), None);
         for to in [Audience::OnCall, Audience::Chat] {
-            assert!(!letters.is_worth_trying(&notification, to));
+            assert!(!deliveries.is_worth_trying(&notification, to));
         }
-        let voice = Voice { letters, announcements: Announcements::default() };
-        let error = voice.failed().unwrap();
+        let publisher = OutboxPublisher { deliveries, announcements: Announcements::default() };
+        let error = publisher.failed().unwrap();
         assert_eq!(error.to_string(), "compose a message failed (refused): no JSON");
     }
 }
