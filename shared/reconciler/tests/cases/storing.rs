@@ -8,7 +8,7 @@ use driftless_planner::fact::{
 use driftless_planner::ids::FleetName;
 use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::Deduplication;
-use driftless_reconciler::store::{FactOutcome, FleetsOf, store, fleets_of};
+use driftless_reconciler::store::{FactOutcome, FleetsOf, fleets_of, store};
 use driftless_simulator::cloud::Build;
 use jiff::SignedDuration;
 
