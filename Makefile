@@ -42,7 +42,7 @@ soak: ## what is too long for every change: 20,000 days, all mutants, larger wor
 sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
 
-scale: ## storms, sweeps, large fleets and the bill: what grows with what (BLESS=1 writes docs/performance.md and docs/cost.md)
+scale: ## event bursts, resyncs, large fleets and the bill: what grows with what (BLESS=1 writes docs/performance.md and docs/cost.md)
 	cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored
 
 exhaustive: ## every state that small worlds can reach (SIZE=small, explored or larger; WORLD=name: only this one)
@@ -50,7 +50,7 @@ exhaustive: ## every state that small worlds can reach (SIZE=small, explored or 
 
 # Each function by itself and by rustc alone, as `sam build` does it: features of one must not end up in another.
 bench builds: RUSTC_WORKSPACE_WRAPPER :=
-bench: $(PEERS) ## the release functions beside their floor and what people use instead (ONLY=name: a part of it; BLESS=1 writes docs/performance.md)
+bench: $(PEERS) ## the release functions beside their baseline and what people use instead (ONLY=name: a part of it; BLESS=1 writes docs/performance.md and docs/internals/performance-goals.md)
 	for function in $(FUNCTIONS); do cargo build --release --locked -p $$function --bin $$function || exit 1; done
 	cargo build --profile sim --locked -p driftless-bench
 	cargo run --quiet --profile sim --locked -p driftless-bench -- $(if $(ONLY),--only $(ONLY)) $(if $(BLESS),--write)

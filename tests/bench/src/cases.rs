@@ -177,14 +177,19 @@ pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
     let drifted = drifted(places, cloud, settled.world.clone(), &fact).await?;
     let reconcile =
         |name, title, event, world| Case { function: "reconcile", name, title, goals: Goals::Reconcile, event, world };
-    cases.push(reconcile("idle", "a wake that finds nothing to do", settled.request, settled.world.clone()));
-    cases.push(reconcile("fact", "a drift that is filed and looked at", fact, drifted));
-    cases.push(reconcile("sweep", "the sweep", resync(), settled.world.clone()));
+    cases.push(reconcile(
+        "idle",
+        "a reconcile request that finds nothing to do",
+        settled.request,
+        settled.world.clone(),
+    ));
+    cases.push(reconcile("fact", "a drift that is stored and reconciled", fact, drifted));
+    cases.push(reconcile("resync", "the resync", resync(), settled.world.clone()));
     let desk = |function, name, title, asked: Value| {
         let event = url_event(&asked);
         Case { function, name, title, goals: Goals::None, event, world: settled.world.clone() }
     };
-    cases.push(desk("status", "fleet", "all about one fleet", json!({"ask": "fleet", "fleet": "app"})));
+    cases.push(desk("status", "fleet", "the state of one fleet", json!({"ask": "fleet", "fleet": "app"})));
     let freeze = json!({"request": "bench-1", "reason": "measured", "deed": {"freeze": {"scope": {"fleet": "app"}}}});
     cases.push(desk("operator", "freeze", "a freeze", freeze));
     Ok(cases)

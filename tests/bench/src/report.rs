@@ -1,4 +1,4 @@
-//! The report: what is printed, and the section of `docs/performance.md`.
+//! The report: what is printed, and the sections of `docs/performance.md` and `docs/internals/performance-goals.md`.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use crate::burst::Told;
 use crate::cases::Goals;
 use crate::measure::{Figures, Measured};
 
-/// Where the section begins and ends.
+/// Where the section of a page begins and ends.
 const MARKS: (&str, &str) = ("<!-- bench -->", "<!-- end of bench -->");
 
-/// The most that a warm event may take, in times of its floor.
+/// The most that a warm event may take, in times of its baseline.
 const WARM_TIMES: f64 = 1.8;
 /// At least so much longer boto3 takes, and Cloud Custodian.
 const PEER_TIMES: [(&str, f64); 2] = [("boto3", 40.0), ("custodian", 60.0)];
@@ -75,13 +75,13 @@ impl Goal {
 }
 
 impl Report {
-    /// The bars of the plot: each of ours and its floor, and the peers.
+    /// The bars of the plot: each of ours and its baseline, and the peers.
     pub fn bars(&self) -> Vec<Bar> {
         let mut bars = Vec::new();
         for case in &self.cases {
             let (own, floor) = (case.measured.tls.start, case.measured.floor.start);
             bars.push(Bar { label: case.id.clone(), value: own, color: Color::Own });
-            bars.push(Bar { label: "its floor".to_owned(), value: floor, color: Color::Below });
+            bars.push(Bar { label: "its baseline".to_owned(), value: floor, color: Color::Below });
         }
         let peers = self.peers.iter();
         bars.extend(peers.map(|peer| Bar { label: peer.name.clone(), value: peer.figures.start, color: Color::Peer }));
@@ -100,16 +100,16 @@ impl Report {
             let mut at_most = |what: &str, is: f64, bound: f64| {
                 goals.push(Goal { what: format!("{} of `{}`", what, case.id), is, bound, at_most: true });
             };
-            at_most("init + first event, ms, TLS", case.measured.tls.start, start);
-            at_most("warm p50 over its floor", case.measured.http.p50 / case.measured.floor.p50, WARM_TIMES);
-            at_most("RSS, MiB", case.measured.tls.rss, rss);
+            at_most("cold start, ms, TLS", case.measured.tls.start, start);
+            at_most("warm p50, times the baseline", case.measured.http.p50 / case.measured.floor.p50, WARM_TIMES);
+            at_most("resident memory, MiB", case.measured.tls.rss, rss);
             at_most("zip, MB", case.zip, zip);
         }
         for peer in &self.peers {
             let Some((_, times)) = PEER_TIMES.iter().find(|(name, _)| *name == peer.name) else { continue };
             for case in self.cases.iter().filter(|case| peer.compared_with.contains(&case.id)) {
                 let is = peer.figures.start / case.measured.tls.start;
-                let what = format!("init + first event of {} over that of `{}`", peer.name, case.id);
+                let what = format!("cold start of {}, times `{}`", peer.name, case.id);
                 goals.push(Goal { what, is, bound: *times, at_most: false });
             }
         }
@@ -119,14 +119,24 @@ impl Report {
     /// The tables.
     pub fn tables(&self) -> String {
         let mut text = String::new();
-        self.ratios(&mut text);
-        self.of_peers(&mut text);
-        self.starts(&mut text);
-        self.warm(&mut text);
-        self.calls(&mut text);
-        self.of_burst(&mut text);
-        self.verdict(&mut text);
+        self.of_users(&mut text);
+        self.of_developers(&mut text);
         text
+    }
+
+    /// What helps to choose between Driftless and its alternatives.
+    fn of_users(&self, text: &mut String) {
+        self.of_peers(text);
+        self.starts(text);
+        self.warm(text);
+    }
+
+    /// What helps to make Driftless faster.
+    fn of_developers(&self, text: &mut String) {
+        self.verdict(text);
+        self.ratios(text);
+        self.calls(text);
+        self.of_burst(text);
     }
 
     fn ratios(&self, text: &mut String) {
@@ -134,11 +144,11 @@ impl Report {
         let header = [
             "event".to_owned(),
             "calls".to_owned(),
-            "rounds".to_owned(),
-            "init + first, of the floor's".to_owned(),
-            "warm p50, of the floor's".to_owned(),
-            "warm p50 over TLS".to_owned(),
-            format!("with {network} ms a call"),
+            "rounds of calls".to_owned(),
+            "cold start, times the baseline".to_owned(),
+            "warm p50, times the baseline".to_owned(),
+            "warm p50 over TLS, times the baseline".to_owned(),
+            format!("with {network} ms a call, times the baseline"),
         ];
         let rows = self.cases.iter().map(|case| {
             let Measured { tls, http, floor, network, rounds } = &case.measured;
@@ -153,7 +163,7 @@ impl Report {
                 times(network.0 / network.1),
             ]
         });
-        text.push_str("In times of the floor, which makes the same calls in the same rounds on plain sockets, unsigned. Both over HTTP where nothing else is said.\n\n");
+        text.push_str("### Compared with the baseline\n\nThe baseline is a small process that makes the same calls in the same rounds on plain sockets, unsigned. Function and baseline use HTTP unless the column says TLS.\n\n");
         table(text, &header, rows);
     }
 
@@ -167,15 +177,13 @@ impl Report {
                 compared.push(case);
             }
         }
-        let mut header = vec!["in times of ours, over TLS".to_owned()];
+        let mut header = vec!["program".to_owned()];
         for case in &compared {
-            header.push(format!("init + first, of `{}`", case.id));
+            header.push(format!("cold start, times `{}`", case.id));
         }
-        header.extend(
-            ["CPU of a warm event", "RSS", "zip"].map(|what| {
-                format!("{what}, of `{}`", compared.last().map(|case| case.id.as_str()).unwrap_or_default())
-            }),
-        );
+        header.extend(["CPU of a warm event", "resident memory", "zip"].map(|what| {
+            format!("{what}, times `{}`", compared.last().map(|case| case.id.as_str()).unwrap_or_default())
+        }));
         let rows = self.peers.iter().map(|peer| {
             let mut row = vec![format!("{}: {}", peer.name, peer.title)];
             row.extend(compared.iter().map(|case| times(peer.figures.start / case.measured.tls.start)));
@@ -187,21 +195,21 @@ impl Report {
             }
             row
         });
-        text.push_str("What people use instead, for the job of one drift, in the same run.\n\n");
+        text.push_str("How many times as much each alternative takes for one drifted instance, measured in the same run over TLS:\n\n");
         table(text, &header, rows);
     }
 
     fn starts(&self, text: &mut String) {
         let header = [
-            "init and first event, over TLS",
-            "init ms",
-            "first ms",
-            "both ms",
-            "CPU of both ms",
-            "both over HTTP ms",
-            "both of the floor ms",
-            "RSS MiB",
-            "zip MB",
+            "cold start, over TLS",
+            "init, ms",
+            "first event, ms",
+            "cold start, ms",
+            "CPU, ms",
+            "cold start over HTTP, ms",
+            "baseline, ms",
+            "resident memory, MiB",
+            "zip, MB",
         ];
         let row = |name: String, figures: &Figures, beside: Option<(f64, f64)>, zip: f64| {
             let Figures { init, first, start, cpu_start, rss, .. } = *figures;
@@ -216,20 +224,20 @@ impl Report {
             row(format!("`{}`", case.id), tls, Some((http.start, floor.start)), case.zip)
         });
         let peers = self.peers.iter().map(|peer| row(peer.name.clone(), &peer.figures, None, peer.zip));
-        text.push_str("The figures themselves: they are of this machine.\n\n");
+        text.push_str("The measured times. They depend on the machine; the ratios above depend on it less.\n\n");
         table(text, &header.map(str::to_owned), ours.chain(peers));
     }
 
     fn warm(&self, text: &mut String) {
         let header = [
             "warm events, over TLS",
-            "p50 ms",
-            "p99 ms",
-            "CPU ms",
-            "p50 over HTTP ms",
-            "p50 of the floor ms",
-            "CPU of the floor ms",
-            "added to a call ms",
+            "p50, ms",
+            "p99, ms",
+            "CPU, ms",
+            "p50 over HTTP, ms",
+            "p50 of the baseline, ms",
+            "CPU of the baseline, ms",
+            "added to a call, ms",
         ];
         let row = |name: String, figures: &Figures, beside: Option<&CaseReport>| {
             let Figures { p50, p99, cpu, .. } = *figures;
@@ -247,7 +255,9 @@ impl Report {
     }
 
     fn calls(&self, text: &mut String) {
-        text.push_str("The calls of each event, in rounds.\n\n");
+        text.push_str(
+            "### Calls of each event\n\nAn arrow separates rounds. The calls of one round run at the same time.\n\n",
+        );
         let header = ["event", "calls"].map(str::to_owned);
         let rows = self.cases.iter().map(|case| {
             let rounds = case.measured.rounds.iter().map(|round| counted(round));
@@ -263,14 +273,14 @@ impl Report {
             "events",
             "distinct",
             "facts stored",
-            "filings",
-            "looks",
+            "writes tried",
+            "reconcile passes",
             "batches of `reconcile`",
-            "p50 ms",
-            "p99 ms",
+            "p50, ms",
+            "p99, ms",
             "CPU of all runs, s",
-            "largest RSS MiB",
-            "over after, s",
+            "largest resident memory, MiB",
+            "queue empty after, s",
         ];
         let counts =
             [burst.fleets, burst.events, burst.distinct, burst.stored, burst.filings, burst.looks, burst.batches];
@@ -278,14 +288,14 @@ impl Report {
         let mut row: Vec<String> = counts.iter().map(usize::to_string).collect();
         row.extend([p50, p99, burst.cpu_s, burst.rss].map(|figure| format!("{figure:.1}")));
         row.push(format!("{:.0}", burst.over_s));
-        text.push_str("A storm, once, in real time: every instance of every fleet breaks a rule, Config says so twice, in no order, within a minute; one run of the detector, five of `reconcile`, over TLS.\n\n");
+        text.push_str("### An event burst in real time\n\nOne run. Every instance of every fleet breaks a rule, and AWS Config reports each finding twice, in random order, within one minute. One process of the detector and five of `reconcile` run at the same time, over TLS.\n\n");
         table(text, &header.map(str::to_owned), [row]);
         let calls = burst.calls.iter().map(|(service, count)| format!("{service} {count}"));
-        let _ = writeln!(text, "Its calls: {}.\n", calls.collect::<Vec<_>>().join(", "));
+        let _ = writeln!(text, "AWS calls: {}.\n", calls.collect::<Vec<_>>().join(", "));
     }
 
     fn verdict(&self, text: &mut String) {
-        let header = ["goal", "is", "bound", ""].map(str::to_owned);
+        let header = ["goal", "measured", "bound", "result"].map(str::to_owned);
         let rows = self.goals().into_iter().map(|goal| {
             let sign = if goal.at_most { "≤" } else { "≥" };
             let verdict = if goal.is_met() { "met" } else { "**missed**" };
@@ -297,17 +307,31 @@ impl Report {
 
     /// The section of `docs/performance.md`, between its marks.
     pub fn section(&self) -> String {
+        let mut text = format!("{}\n![Cold starts](performance-bench.svg)\n\n", MARKS.0);
+        self.of_users(&mut text);
+        self.conditions(&mut text);
+        text.push_str(MARKS.1);
+        text
+    }
+
+    /// The section of `docs/internals/performance-goals.md`, between its marks.
+    pub fn goals_section(&self) -> String {
         let mut text = format!("{}\n", MARKS.0);
+        self.of_developers(&mut text);
+        self.conditions(&mut text);
+        text.push_str(MARKS.1);
+        text
+    }
+
+    /// What the figures depend on: the machine, and the versions of the alternatives.
+    fn conditions(&self, text: &mut String) {
+        text.push_str("How it was measured:\n\n");
         for line in &self.about {
             let _ = writeln!(text, "- {line}");
         }
         for peer in &self.peers {
             let _ = writeln!(text, "- {}: {}.", peer.name, peer.versions.join(", "));
         }
-        text.push_str("\n![What init and first event take](performance-bench.svg)\n\n");
-        text.push_str(&self.tables());
-        text.push_str(MARKS.1);
-        text
     }
 }
 
@@ -393,13 +417,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ratios_come_first_and_each_is_of_what_it_says() {
+    fn the_comparison_comes_first_and_each_ratio_is_of_what_it_says() {
         let text = testing::report().tables();
         let lines: Vec<&str> =
             text.lines().filter(|line| line.starts_with("| `") || line.starts_with("| boto3")).collect();
-        assert_eq!(lines[0], "| `detector/one`: one message | 2 | 1 | 2.00 | 1.80 | 2.00 | 1.17 |");
-        assert_eq!(lines[1], "| boto3: in <Python> | 50 | 5.00 | 1.00 | 10 |");
+        assert_eq!(lines[0], "| boto3: in <Python> | 50 | 5.00 | 1.00 | 10 |");
         for row in [
+            "| `detector/one`: one message | 2 | 1 | 2.00 | 1.80 | 2.00 | 1.17 |",
             "| `detector/one` | 2.00 | 6.00 | 8.00 | 4.00 | 6.00 | 3.00 | 7.5 | 1.60 |",
             "| `detector/one` | 1.00 | 2.00 | 0.50 | 0.90 | 0.50 | 0.25 | 0.20 |",
             "| `detector/one` | sqs:SendMessage ×2 |",
@@ -414,7 +438,7 @@ mod tests {
         let labels: Vec<(&str, Color)> = bars.iter().map(|bar| (bar.label.as_str(), bar.color)).collect();
         let expected = [
             ("detector/one", Color::Own),
-            ("its floor", Color::Below),
+            ("its baseline", Color::Below),
             ("boto3", Color::Peer),
             ("custodian", Color::Peer),
         ];
@@ -428,14 +452,27 @@ mod tests {
     }
 
     #[test]
+    fn goals_are_on_the_page_of_goals_only_and_the_comparison_is_on_the_other_one() {
+        let (page, goals) = (testing::report().section(), testing::report().goals_section());
+        for section in [&page, &goals] {
+            assert!(section.contains("- a machine\n- boto3: python 3.13.\n"), "{section}");
+        }
+        let goal = "| zip, MB of `detector/one` | 1.60 | ≤ 1.5 | **missed** |";
+        let comparison = "| boto3: in <Python> | 50 |";
+        assert!(goals.contains(goal) && !goals.contains(comparison), "{goals}");
+        assert!(page.contains(comparison) && !page.contains("missed"), "{page}");
+    }
+
+    #[test]
     fn only_what_is_between_the_marks_is_replaced() {
-        let page = "before\n<!-- bench -->\nold\n<!-- end of bench -->\nafter\n";
+        let page = "before\n<!-- bench -->\nstale\n<!-- end of bench -->\nafter\n";
         let section = testing::report().section();
         let new = replaced(page, &section).unwrap();
         assert!(
-            new.starts_with("before\n<!-- bench -->\n- a machine\n") && new.ends_with("<!-- end of bench -->\nafter\n")
+            new.starts_with("before\n<!-- bench -->\n![Cold starts]")
+                && new.ends_with("<!-- end of bench -->\nafter\n")
         );
-        assert!(!new.contains("old"));
+        assert!(!new.contains("stale"));
         assert_eq!(replaced(&new, &section).as_deref(), Some(new.as_str()));
         assert_eq!(replaced("no marks", &section), None);
     }

@@ -32,6 +32,7 @@ mod observed;
 mod other_hands;
 mod pair;
 mod pinning;
+mod policy_page;
 mod preconditions;
 mod quarantine;
 mod read_plan;

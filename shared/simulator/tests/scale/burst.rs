@@ -92,12 +92,12 @@ const HEADER: [&str; 10] = [
     "events",
     "distinct",
     "facts stored",
-    "filings",
-    "wakes claimed",
-    "looks",
-    "looks a fleet",
+    "writes tried",
+    "requests claimed",
+    "reconcile passes",
+    "passes of a fleet",
     "calls of Auto Scaling and EC2",
-    "over after, s",
+    "queue empty after, s",
 ];
 
 /// Looks of a fleet in ten minutes of a storm: its debounce begins, its breaker opens, its debounce ends, two sweeps, and one for
@@ -161,15 +161,15 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
         assert!(burst.calls("file") <= distinct + distinct / 10, "{}", burst.row());
         assert!(burst.calls("claim_wake") <= fleets * PASSES_OF_A_FLEET, "{}", burst.row());
     }
-    page::hold("storm", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());
+    page::hold("event-burst", &HEADER, &bursts.iter().map(Burst::row).collect::<Vec<_>>());
     let of_100_fleets = &bursts[2..];
     let bars = [
         bars("facts stored", of_100_fleets, |burst| burst.stored),
-        bars("looks", of_100_fleets, |burst| burst.passes),
+        bars("passes", of_100_fleets, |burst| burst.passes),
         bars("calls", of_100_fleets, Burst::bucketed),
     ]
     .concat();
-    hold_plot("performance-growth.svg", &svg("A storm over 100 fleets: what grows with its events", "", &bars));
+    hold_plot("performance-growth.svg", &svg("An event burst over 100 fleets: what grows with its events", "", &bars));
 }
 
 /// A rollback may come so much later in a storm.

@@ -165,17 +165,17 @@ fn dollars(amounts: &Amounts, is_free_used_up: bool) -> f64 {
 }
 
 fn page() -> String {
-    let accounts = [("nothing in it", 0), ("10 fleets", 10), ("100 fleets", 100), ("1,000 fleets", 1_000)];
+    let accounts = [("no fleets", 0), ("10 fleets", 10), ("100 fleets", 100), ("1,000 fleets", 1_000)];
     let mut bills: Vec<(&str, usize, Amounts)> =
         accounts.into_iter().map(|(name, fleets)| (name, fleets, idle(fleets))).collect();
     let burst = burst(100, 50);
-    bills.push(("one storm", 100, billed(&burst.counts, 100, burst.events, burst.distinct)));
+    bills.push(("one event burst", 100, billed(&burst.counts, 100, burst.events, burst.distinct)));
     let mut page = String::from(INTRODUCTION);
-    page.push_str("| account | $ a month | the same, free tiers used up | of it for each fleet | runs of functions |\n| --- | --- | --- | --- | --- |\n");
+    page.push_str("| account | $ a month | $ a month without free tiers | of it for each fleet | runs of functions |\n| --- | --- | --- | --- | --- |\n");
     for (name, fleets, amounts) in &bills {
         let (usual, full) = (dollars(amounts, false), dollars(amounts, true));
         let empty = bills.first().map_or(0.0, |(_, _, amounts)| dollars(amounts, true));
-        let of_fleets = if *name == "one storm" { full } else { full - empty };
+        let of_fleets = if *name == "one event burst" { full } else { full - empty };
         let each = if *fleets == 0 {
             "–".to_owned()
         } else {
@@ -184,7 +184,7 @@ fn page() -> String {
         let runs = amounts.get(LAMBDA_REQUESTS).copied().unwrap_or(0.0);
         let _ = writeln!(page, "| {name} | {usual:.2} | {full:.2} | {each} | {runs:.0} |");
     }
-    page.push_str("\n## How much of what\n\n| what |");
+    page.push_str("\n## Quantities a month\n\n| what |");
     for (name, _, _) in &bills {
         let _ = write!(page, " {name} |");
     }
@@ -196,7 +196,7 @@ fn page() -> String {
     }
     let _ = write!(
         page,
-        "\n## Prices\n\nList prices of us-east-1, as of {DATE}. Look yours up.\n\n| what | $ | for | free each month |\n| --- | --- | --- | --- |\n"
+        "\n## Prices\n\nList prices of us-east-1, as of {DATE}. Check those of your region.\n\n| what | $ | for | free each month |\n| --- | --- | --- | --- |\n"
     );
     for price in &PRICES {
         let Price { what, dollars, each, unit, free } = price;
@@ -209,26 +209,26 @@ fn page() -> String {
 const INTRODUCTION: &str = "\
 # Cost
 
-What Driftless costs in an account and region, from calls that are counted on the simulated AWS and list prices. `make scale` holds
-this page, and `make scale BLESS=1` writes it anew.
+What Driftless costs in one account and region: calls counted on the simulated AWS, times list prices. It has not been compared with a
+real bill yet. `make scale` compares this page with what it counts, and `make scale BLESS=1` writes it.
 
-An account in which nothing happens still has its sweep every 5 minutes and a look at each fleet every hour. The storm is the one of
-[performance.md](performance.md): 10,000 events over 100 fleets, once. Describes of Auto Scaling, EC2, load balancers, Config and
+An idle account still runs the resync every 5 minutes and reconciles each fleet once an hour. The event burst is the one of
+[Performance](performance.md#event-bursts): 10,000 events over 100 fleets, once. Read calls of Auto Scaling, EC2, load balancers, Config and
 alarms cost nothing.
 
-**Duration** is what the functions lived on the simulated AWS, where a call takes between 4 and 120 ms, 62 ms in the mean: more than
-most calls within a region take, so that the real bill is below this one. Their own CPU time, some milliseconds a run
-([performance.md](performance.md)), does not show beside it. Traces are counted as if all of them were recorded.
+**Duration** is the time that the functions ran on the simulated AWS, where a call takes 4 to 120 ms, 62 ms on average. Most calls within a
+region are faster, so the real bill should be lower. The functions' own processor time, some milliseconds a run
+([Performance](performance.md)), is small beside that. Traces are counted as if X-Ray recorded all of them.
 
 ";
 
 const SOURCES: &str = "
-Where they come from: AWS's price lists for Lambda, DynamoDB (on demand, as halved in November 2024), SQS, SNS, KMS and CloudWatch's
-pricing page, by way of public pages that quote them; those of metrics, alarms and dashboards are the ones in
-[metrics.md](metrics.md). Everything is counted as one unit where it is below 1 KB to write or 4 KB to read: a record with many
-replacements is more. What the fleets themselves cost while both colors run is not Driftless's bill, and larger than all of it.
+Sources: AWS's price lists for Lambda, DynamoDB (on demand, as halved in November 2024), SQS, SNS and KMS, and CloudWatch's
+pricing page, as quoted by public pages. Prices of metrics, alarms and dashboards are those of
+[Metrics](metrics.md). A write below 1 KB and a read below 4 KB count as one unit. A record with many
+replacements is larger and costs more. The instances that run while both colors are up are not part of this bill. They cost more than all of it.
 
-Lambda polls a queue that is empty as well: five pollers that wait 20 seconds each, for each of four queues.
+Lambda also polls empty queues: five pollers for each of four queues, and each poll waits 20 seconds.
 ";
 
 #[test]

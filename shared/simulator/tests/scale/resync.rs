@@ -109,8 +109,14 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     Counted { fleets, calls, requested, held: held.unwrap(), begun }
 }
 
-const HEADER: [&str; 6] =
-    ["fleets of 100 instances", "calls to ports", "wakes", "over, s", "most in one second", "held, MB"];
+const HEADER: [&str; 6] = [
+    "fleets of 100 instances",
+    "calls",
+    "reconcile requests",
+    "spread over, s",
+    "most requests in one second",
+    "memory for groups, MB",
+];
 
 #[test]
 #[ignore = "made for the profile sim: make scale runs it"]
@@ -130,5 +136,5 @@ fn a_resync_reads_in_batches_and_spreads_its_requests_and_fits_its_function() {
         let (calls, requests, megabytes) = (swept.but_requests(), swept.requested.len(), swept.held.div_ceil(1 << 20));
         format!("| {} | {calls} | {requests} | {} | {} | {megabytes} |", swept.fleets, swept.spread(), swept.at_once())
     };
-    page::hold("sweep", &HEADER, &resyncs.iter().map(row).collect::<Vec<_>>());
+    page::hold("resync", &HEADER, &resyncs.iter().map(row).collect::<Vec<_>>());
 }
