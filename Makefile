@@ -36,16 +36,16 @@ check: ## after each edit: format, build, lints, and all tests that need no emul
 test: ## everything that a change must keep, with the time of each stage (ONLY=name,name: some of it; LIST=1: their names)
 	@$(STAGES) test $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
 
-soak: ## what is too long for every change: 20,000 days, all mutants, larger worlds, release builds (ONLY=, LIST=1)
+soak: ## what is too long for every change: 20,000 fault-injection runs, all mutants, larger models, release builds (ONLY=, LIST=1)
 	@$(STAGES) soak $(if $(ONLY),--only $(ONLY)) $(if $(LIST),--list)
 
-sim: ## SEEDS=n days of faults in a simulated AWS, or SEED=s with its story
+sim: ## SEEDS=n fault-injection runs in a simulated AWS, or SEED=s with its story
 	cargo run --quiet --profile sim --locked -p driftless-simulator --bin sim -- $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),5000))
 
 scale: ## event bursts, resyncs, large fleets and the bill: what grows with what (BLESS=1 writes docs/performance.md and docs/cost.md)
 	cargo test --quiet --profile sim --locked -p driftless-simulator --test scale -- --ignored
 
-exhaustive: ## every state that small worlds can reach (SIZE=small, explored or larger; WORLD=name: only this one)
+exhaustive: ## bounded model checking: every state that small models can reach (SIZE=small, explored or larger; WORLD=name: only this one)
 	cargo run --quiet --profile sim --locked -p driftless-exhaustive -- $(if $(WORLD),--world $(WORLD),--size $(or $(SIZE),explored))
 
 # Each function by itself and by rustc alone, as `sam build` does it: features of one must not end up in another.

@@ -4,7 +4,7 @@
     scripts/lints.py <arguments of cargo build>
 
 Clippy's driver has compiled our crates already (RUSTC_WORKSPACE_WRAPPER); cargo says again what it said then. Nothing is compiled
-a second time, and a warning of a newer toolchain stops nobody who only wants to see the demo."""
+a second time, and a warning of a newer toolchain does not keep `make demo` from running."""
 
 import json
 import os

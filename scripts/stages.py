@@ -162,7 +162,7 @@ def last_line(stage: table.Stage) -> str:
 
 
 def adopt_orphans() -> None:
-    """What a stage starts and does not wait for becomes a child of this process: else nobody counts its time. Linux only."""
+    """What a stage starts and does not wait for becomes a child of this process: else its time is not counted. Linux only."""
     if sys.platform == "linux":
         set_child_subreaper = 36
         ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)

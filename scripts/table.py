@@ -65,8 +65,8 @@ TEST = (
     ),
     LINTS,
     UNIT,
-    Stage("simulator", "300 days of faults", f"{DEBUG}/sim --seeds 300", ("build",)),
-    Stage("small-worlds", "every state that the smallest worlds can reach", f"{DEBUG}/exhaustive --size small", ("build",)),
+    Stage("simulator", "300 fault-injection runs", f"{DEBUG}/sim --seeds 300", ("build",)),
+    Stage("model-checking", "bounded model checking: every state that the smallest models can reach", f"{DEBUG}/exhaustive --size small", ("build",)),
     Stage("template", "cfn-lint, sam validate, and what must hold in template.yaml", python_tests("lint", "template")),
     Stage("infra", "workflows, image and container: linters, and what must hold in them", python_tests("infra", "infra", "infra/actionlint")),
     Stage("policy", "checkov, and what deny.toml allows of crates", python_tests("policy", "policy")),
@@ -84,9 +84,9 @@ TEST = (
 )  # fmt: skip
 
 
-def larger_world(name: str) -> Stage:
+def larger_model(name: str) -> Stage:
     return Stage(
-        f"world-{name}", f"how far the world {name} comes in 20 minutes: no verdict",
+        f"model-{name}", f"how far the model {name} comes in 20 minutes: no verdict",
         f"{SIM}/exhaustive --world {name} --minutes-max 20", ("sim-build",),
     )  # fmt: skip
 
@@ -98,13 +98,13 @@ SOAK = (
         "sim-build", "simulator and model checker, optimized",
         "cargo build --profile sim --locked -p driftless-simulator -p driftless-exhaustive --bins",
     ),
-    Stage("seeds", "20,000 days of faults", f"{SIM}/sim --seeds 20000", ("sim-build",)),
+    Stage("seeds", "20,000 fault-injection runs", f"{SIM}/sim --seeds 20000", ("sim-build",)),
     Stage("mutants", "deliberate faults in planner and loop, each of which a test must catch", f"{PYTHON} tests/mutants/run.py"),
-    Stage("worlds", "every state of the nine worlds that were explored to their end", f"{SIM}/exhaustive --size explored", ("sim-build",)),
-    *map(larger_world, ("busy", "bounds", "cutover-2", "two-actors-2", "anything-2-1", "anything-1-2")),
+    Stage("models", "every state of the nine models that were explored to their end", f"{SIM}/exhaustive --size explored", ("sim-build",)),
+    *map(larger_model, ("busy", "bounds", "cutover-2", "two-actors-2", "anything-2-1", "anything-1-2")),
     BUILD,
     LOCAL_AWS,
-    Stage("scale", "storms, sweeps, large fleets and the bill: what grows with what", "make --no-print-directory scale"),
+    Stage("scale", "event bursts, resyncs, large fleets and the bill: what grows with what", "make --no-print-directory scale"),
     Stage(
         "terraform-scenes", "fleets that Terraform made, cut over and replaced by the deployed functions",
         f"{SCENES} --ignored by_terraform:: --test-threads 2", ("build", "local-aws"),

@@ -1,5 +1,5 @@
 """Updates the control plane in two steps, with an approval between them: `create` writes a change set and shows it, `execute`
-carries it out while CloudFormation watches the stack's own alarms, and takes it back when one of them rings.
+carries it out while CloudFormation watches the stack's own alarms, and takes it back when one of them goes into ALARM.
 
 The first deployment is a person's: `sam deploy --guided`. Its parameters are kept from then on.
 """
@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Longer than the 15 minutes after which the alarm on missing sweeps rings: a control plane that went silent is taken back.
+# Longer than the 15 minutes after which resync-missing goes into ALARM: then a deployment that broke the resync is taken back.
 WATCHED_MINUTES = 20
 # What the control plane watches itself by. None of them speaks of fleets: their drift is no reason to take a deployment back.
-CANARY_ALARMS = ("sweep-missing", "reconcile-errors")
+CANARY_ALARMS = ("resync-missing", "reconcile-errors")
 # What CloudFormation says of a change set without changes: the second of a template with a transform, as SAM's.
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
@@ -95,10 +95,10 @@ def execute(options):
     watched = {trigger["Arn"] for trigger in ours.get("RollbackConfiguration", {}).get("RollbackTriggers", [])}
     if ours["StackName"] != options.stack or not watched:
         sys.exit("this change set is for another stack, or nothing watches it")
-    ringing = aws("cloudwatch", "describe-alarms", "--state-value", "ALARM", "--alarm-name-prefix", f"{options.stack}-control-")
-    names = [alarm["AlarmName"] for alarm in ringing["MetricAlarms"] if alarm["AlarmArn"] in watched]
+    in_alarm = aws("cloudwatch", "describe-alarms", "--state-value", "ALARM", "--alarm-name-prefix", f"{options.stack}-control-")
+    names = [alarm["AlarmName"] for alarm in in_alarm["MetricAlarms"] if alarm["AlarmArn"] in watched]
     if names:
-        sys.exit(f"these ring already, so that nothing could be learned from them: {', '.join(names)}")
+        sys.exit(f"these are in ALARM already, so that they cannot show whether the deployment works: {', '.join(names)}")
     aws("cloudformation", "execute-change-set", "--change-set-name", options.change_set)
     waited = subprocess.run(
         ["aws", "cloudformation", "wait", "stack-update-complete", "--stack-name", options.stack], check=False

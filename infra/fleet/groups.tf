@@ -21,11 +21,11 @@ resource "aws_autoscaling_group" "this" {
 
   launch_template {
     id = aws_launch_template.this[each.key].id
-    # A number: whoever may write a version must not choose by that what runs.
+    # A number: a principal that may write a version must not choose by that what runs.
     version = aws_launch_template.this[each.key].latest_version
   }
 
-  # What Auto Scaling replaces by itself, for its health, gets its successor first too.
+  # What Auto Scaling replaces by itself, for its health, gets its replacement instance first too.
   instance_maintenance_policy {
     min_healthy_percentage = 100
     max_healthy_percentage = 110

@@ -11,13 +11,13 @@ variable "name" {
 }
 
 variable "layout" {
-  description = "How traffic moves. `weighted`: a blue/green pair with a target group each, in one forward action. `shared`: a pair and one target group, to which only the live color is attached. `unbalanced`: a pair without a load balancer. `rolling`: a single group that instance refreshes roll, with or without a load balancer."
+  description = "How traffic moves. `weighted`: a blue/green pair with a target group each, in one forward action. `shared`: a pair and one target group, to which only the live color is attached. `no-load-balancer`: a pair without a load balancer. `rolling`: a single group that instance refreshes roll, with or without a load balancer."
   type        = string
   default     = "weighted"
 
   validation {
-    condition     = contains(["weighted", "shared", "unbalanced", "rolling"], var.layout)
-    error_message = "layout is weighted, shared, unbalanced or rolling."
+    condition     = contains(["weighted", "shared", "no-load-balancer", "rolling"], var.layout)
+    error_message = "layout is weighted, shared, no-load-balancer or rolling."
   }
 }
 
@@ -186,7 +186,7 @@ variable "target" {
 
   validation {
     condition     = var.layout == "rolling" || (var.target != null) == contains(["weighted", "shared"], var.layout)
-    error_message = "target is needed in the layouts weighted and shared, and has no place in unbalanced."
+    error_message = "target is needed in the layouts weighted and shared, and has no place in no-load-balancer."
   }
 
   validation {
@@ -259,7 +259,7 @@ variable "rule" {
 }
 
 variable "warmup_seconds" {
-  description = "How long a new instance needs until it can be trusted: the groups' default warm-up. Driftless watches a successor for as long."
+  description = "How long a new instance needs until it can be trusted: the groups' default warm-up. Driftless watches a replacement instance for as long."
   type        = number
   default     = 60
 

@@ -241,7 +241,7 @@ class Promises(unittest.TestCase):
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/driftless/0a1b"
 CHANGE_SET = "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/run-7-1/0a1b"
-TRIGGER = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:driftless-control-sweep-missing"
+TRIGGER = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:driftless-control-resync-missing"
 
 
 class ControlPlane(unittest.TestCase):
@@ -261,7 +261,7 @@ class ControlPlane(unittest.TestCase):
             "RollbackConfiguration": {"RollbackTriggers": [{"Arn": TRIGGER}]},
             "Changes": [{"ResourceChange": {"Action": "Modify", "LogicalResourceId": "ReconcileFunction", "ResourceType": "AWS::Lambda::Function"}}],
         }
-        self.ringing = []
+        self.in_alarm = []
         self.waits = 0
 
     def control_plane(self, *arguments):
@@ -271,7 +271,7 @@ class ControlPlane(unittest.TestCase):
             (["create-change-set"], 0, {"Id": CHANGE_SET}),
             (["wait"], self.waits, {}),
             (["describe-change-set"], 0, self.change_set),
-            (["describe-alarms"], 0, {"MetricAlarms": self.ringing}),
+            (["describe-alarms"], 0, {"MetricAlarms": self.in_alarm}),
             (["get-bucket-location"], 0, {"LocationConstraint": "eu-central-1"}),
             (["put-object"], 0, {}), (["execute-change-set"], 0, {}), (["delete-change-set"], 0, {}),
         ]
@@ -333,9 +333,9 @@ class ControlPlane(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(self.called("execute-change-set")[0][-3], CHANGE_SET)
 
-    def test_nothing_is_carried_out_while_an_alarm_rings_unwatched_or_elsewhere(self):
+    def test_nothing_is_carried_out_while_an_alarm_is_in_alarm_unwatched_or_elsewhere(self):
         cases = {
-            "ring already": lambda: setattr(self, "ringing", [{"AlarmName": "driftless-control-sweep-missing", "AlarmArn": TRIGGER}]),
+            "in ALARM already": lambda: setattr(self, "in_alarm", [{"AlarmName": "driftless-control-resync-missing", "AlarmArn": TRIGGER}]),
             "nothing watches": lambda: self.change_set.update(RollbackConfiguration={}),
             "another stack": lambda: self.change_set.update(StackName="other"),
         }

@@ -215,7 +215,7 @@ mod tests {
         let delete = call("autoscaling", "DeleteTags", json!({"AutoScalingGroupName": "app-blue"}));
         let policy = json!([
             {"Effect": "Allow", "Action": "autoscaling:*", "Resource": "*"},
-            {"Sid": "NeverThese", "Effect": "Deny", "Action": "autoscaling:DeleteTags", "Resource": "*"},
+            {"Sid": "DenyAlways", "Effect": "Deny", "Action": "autoscaling:DeleteTags", "Resource": "*"},
         ]);
         assert!(violations(policy, &[delete])[0].ends_with(r#"statement "NeverThese" denies it"#));
     }

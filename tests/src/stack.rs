@@ -134,14 +134,14 @@ impl LocalStack {
     /// Runs a sweep, as the schedule does, and waits for its end. The wakes that it sends are worked off afterwards: see
     /// [`Self::wait_until_idle`].
     pub async fn resync(&self) -> anyhow::Result<Value> {
-        self.invoke("reconcile", &json!({"sweep": {}})).await
+        self.invoke("reconcile", &json!({"resync": {}})).await
     }
 
     /// Lets the schedule run a sweep now: once, at the deployed target, without waiting for its minute.
     pub async fn resync_by_schedule(&self) -> anyhow::Result<()> {
         let signed = http::authorization("scheduler", REGION);
         let headers = [("authorization", signed.as_str())];
-        let deployed = http::get(&format!("{}/schedules/{STACK}-sweep", self.endpoint()), &headers).await?;
+        let deployed = http::get(&format!("{}/schedules/{STACK}-resync", self.endpoint()), &headers).await?;
         let target = deployed.get("Target").context("the schedule has no target")?;
         let once = json!({
             "ScheduleExpression": format!("at({})", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S")),
@@ -149,7 +149,7 @@ impl LocalStack {
             "ActionAfterCompletion": "DELETE",
             "Target": target,
         });
-        let url = format!("{}/schedules/{STACK}-sweep-now", self.endpoint());
+        let url = format!("{}/schedules/{STACK}-resync-now", self.endpoint());
         http::post(&url, &headers, &once).await?;
         Ok(())
     }
@@ -187,7 +187,7 @@ impl LocalStack {
     /// Lets reconcile look at a fleet.
     pub async fn request(&self, fleet: &str) -> anyhow::Result<()> {
         let message = ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.parse()?, due: None });
-        let queue = self.running.deployment.output("WakeQueueUrl")?;
+        let queue = self.running.deployment.output("ReconcileQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
         Ok(())
@@ -206,7 +206,7 @@ impl LocalStack {
             command,
         };
         let message = ReconcileRequest::Fact(Box::new(Fact::Command(fact)));
-        let queue = self.running.deployment.output("WakeQueueUrl")?;
+        let queue = self.running.deployment.output("ReconcileQueueUrl")?;
         let sending = self.clients.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&message)?);
         sending.send().await?;
         Ok(())
@@ -221,7 +221,7 @@ impl LocalStack {
                 return Ok(Poll::NotYet(format!("{busy} runs")));
             }
             for queue in
-                ["ConfigComplianceQueueUrl", "CloudwatchAlarmQueueUrl", "ImagePublishedQueueUrl", "WakeQueueUrl"]
+                ["ConfigComplianceQueueUrl", "CloudwatchAlarmQueueUrl", "ImagePublishedQueueUrl", "ReconcileQueueUrl"]
             {
                 let url = self.running.deployment.output(queue)?;
                 if let Some(waiting) = self.waiting_messages(url).await? {

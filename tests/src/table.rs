@@ -20,7 +20,7 @@ pub struct Table {
 #[derive(Debug, Clone, Default)]
 pub struct Deduplication {
     pub state: Option<Value>,
-    /// Lease, wakes and next wake (`LOCK`).
+    /// Lease, count of reconcile requests and next delayed request (`LEASE`).
     pub lock: Option<Value>,
     /// The freeze of this fleet (`FREEZE`).
     pub freeze: Option<Value>,
@@ -48,7 +48,7 @@ impl Table {
             let key = item.get("sk").and_then(Value::as_str).unwrap_or_default().to_owned();
             match key.split_once('#').map_or(key.as_str(), |(kind, _)| kind) {
                 "STATE" => deduplication.state = Some(item),
-                "LOCK" => deduplication.lock = Some(item),
+                "LEASE" => deduplication.lock = Some(item),
                 "FREEZE" => deduplication.freeze = Some(item),
                 "FACT" => deduplication.facts.push(item),
                 "OUTBOX" => deduplication.outbox.push(item),
@@ -60,7 +60,7 @@ impl Table {
 
     /// The history of a fleet, oldest first: one entry a transition.
     pub async fn journal(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
-        let rows = self.partition(&format!("JOURNAL#{fleet}")).await?;
+        let rows = self.partition(&format!("HISTORY#{fleet}")).await?;
         // A commit with very many transitions has several in a row.
         let entries = |row: &Value| {
             let more = row.get("more").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -82,7 +82,7 @@ impl Table {
     pub async fn end_lease(&self, fleet: &str) -> anyhow::Result<()> {
         let key = |name: &str, value: String| (name.to_owned(), AttributeValue::S(value));
         let update = self.client.update_item().table_name(&self.name).update_expression("SET until_ms = :past");
-        let key = [key("pk", format!("FLEET#{fleet}")), key("sk", "LOCK".to_owned())].into();
+        let key = [key("pk", format!("FLEET#{fleet}")), key("sk", "LEASE".to_owned())].into();
         let update = update.set_key(Some(key)).condition_expression("attribute_exists(holder)");
         let update = update.expression_attribute_values(":past", AttributeValue::N("0".to_owned()));
         match update.send().await {

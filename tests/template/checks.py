@@ -1,5 +1,5 @@
-"""What must hold in template.yaml. A check takes the parsed template and answers with the problems it found, so that
-the tests can also hand it a broken template and see that it does find something."""
+"""What must hold in template.yaml. A check takes the parsed template and returns the problems it found, so that the tests
+can also hand it a broken template and see that it does find something."""
 
 import json
 from fnmatch import fnmatchcase
@@ -28,7 +28,7 @@ NO_RESOURCE_LEVEL = {
     "elasticloadbalancing:DescribeRules": "a list; which color receives traffic",
     "elasticloadbalancing:DescribeTargetGroupAttributes": "a list; how long clients stick to a color",
     "elasticloadbalancing:DescribeTargetGroups": "a list; which load balancer a group belongs to",
-    "elasticloadbalancing:DescribeTargetHealth": "a list; whether a successor has proven itself",
+    "elasticloadbalancing:DescribeTargetHealth": "a list; whether a replacement instance is healthy",
     "xray:PutTelemetryRecords": "X-Ray has one store for the whole account; says how many traces were sent",
     "xray:PutTraceSegments": "X-Ray has one store for the whole account; adds to it, and reads nothing",
 }
@@ -36,7 +36,7 @@ NO_RESOURCE_LEVEL = {
 NEVER = {"autoscaling:DeleteAutoScalingGroup", "autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags", "ec2:TerminateInstances"}
 
 ENVIRONMENT = {
-    *("ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "WAKE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"),
+    *("ACCOUNT_ID", "FUNCTION_TIMEOUT_SECONDS", "RECONCILE_QUEUE_URL", "AWS_EC2_METADATA_DISABLED"),
     *("TABLE_NAME", "ALERT_TOPIC_ARN", "CHAT_TOPIC_ARN", "EVENT_BUS_NAME", "RUNBOOKS_URL", "POLICY_DEFAULTS"),
 }
 
@@ -54,6 +54,10 @@ LEAST_DEAD_LETTER_PATIENCE, MOST_DEAD_LETTER_PATIENCE = 3, 5
 
 def as_list(value):
     return value if isinstance(value, list) else [value]
+
+
+def as_dict(value):
+    return value if isinstance(value, dict) else {}
 
 
 def arn(logical_id):
@@ -88,6 +92,17 @@ def role_statements(template):
 
 def allows_of(template, role):
     return [s for name, s in role_statements(template) if name == role and s["Effect"] == "Allow"]
+
+
+def resource_statements(template):
+    """Every statement of the policies of queues, topics, the key and the bus: (resource, statement). The bus has one by a condition."""
+    for kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for name, policy in of_type(template, kind).items():
+            yield from ((name, s) for s in policy["Properties"]["PolicyDocument"]["Statement"])
+    for name, key in of_type(template, "AWS::KMS::Key").items():
+        yield from ((name, s) for s in key["Properties"]["KeyPolicy"]["Statement"])
+    for name, bus in of_type(template, "AWS::Events::EventBus").items():
+        yield from ((name, s["Fn::If"][1] if "Fn::If" in s else s) for s in bus["Properties"].get("Policy", {}).get("Statement", []))
 
 
 def queue_statements(template, queue):
@@ -125,7 +140,7 @@ def a_detector_may_do_four_things(template):
             ("sqs:ReceiveMessage", f"{detector}Queue"),
             ("sqs:DeleteMessage", f"{detector}Queue"),
             ("sqs:GetQueueAttributes", f"{detector}Queue"),
-            ("sqs:SendMessage", "WakeQueue"),
+            ("sqs:SendMessage", "ReconcileQueue"),
             ("logs:CreateLogStream", f"{detector}LogGroup"),
             ("logs:PutLogEvents", f"{detector}LogGroup"),
             ("xray:PutTraceSegments", '"*"'),
@@ -142,8 +157,8 @@ def a_detector_may_do_four_things(template):
     return problems
 
 
-def the_desk_reads_and_files_and_reaches_no_fleet(template):
-    """`status` may change nothing, and `operator` writes to the table and sends to the wake queue alone."""
+def the_operator_api_changes_no_fleet(template):
+    """`status` may change nothing, and `operator` writes to the table and sends to the reconcile queue alone."""
     harmless = ("Describe", "Get", "BatchGet", "Query", "CreateLogStream", "PutLogEvents", "PutTraceSegments", "PutTelemetryRecords")
     writes = {
         role: {a for s in allows_of(template, role) for a in as_list(s["Action"]) if not a.split(":")[1].startswith(harmless)}
@@ -177,6 +192,17 @@ def roles_hold_their_whole_policy(template):
         if "NotAction" in statement or "NotResource" in statement:
             problems.append(f"{name} allows by exception")
     return problems
+
+
+def sids_say_what_they_do(template):
+    """The name of a statement that denies begins with Deny, that of one that allows never does."""
+    statements = [*role_statements(template), *resource_statements(template)]
+    problems = [f"{name} has a statement without a name" for name, s in statements if not s.get("Sid")]
+    return problems + [
+        f"{name} names a statement that {'denies' if s['Effect'] == 'Deny' else 'allows'} {s['Sid']}"
+        for name, s in statements
+        if s.get("Sid") and s["Sid"].startswith("Deny") != (s["Effect"] == "Deny")
+    ]
 
 
 def no_allow_is_open(template):
@@ -285,7 +311,7 @@ def only_ci_publishes_images(template):
         elif allow.get("Condition", {}).get("StringEquals", {}).keys() != {"events:source", "events:detail-type"}:
             problems.append(f"{name} lets CI put any event")
         if any(s.get("Effect") == "Allow" for s in statements):
-            problems.append(f"{name} lets somebody in without a CI role")
+            problems.append(f"{name} lets others in without a CI role")
         deny = next((s for s in statements if s.get("Effect") == "Deny"), None)
         if not deny or deny["Principal"] != "*" or "aws:PrincipalArn" not in deny["Condition"].get("StringNotEquals", {}):
             problems.append(f"{name} lets any role of the account publish")
@@ -404,20 +430,20 @@ def queues_take_only_from_their_rules(template):
     return problems
 
 
-def the_schedule_starts_only_the_sweep(template):
+def the_schedule_starts_only_the_resync(template):
     problems = []
     schedules = of_type(template, "AWS::Scheduler::Schedule")
     if len(schedules) != 1:
         problems.append(f"there are {len(schedules)} schedules")
     for name, schedule in schedules.items():
         target = schedule["Properties"]["Target"]
-        if target["Arn"] != arn("ReconcileFunction") or json.loads(target["Input"]) != {"sweep": {}}:
+        if target["Arn"] != arn("ReconcileFunction") or json.loads(target["Input"]) != {"resync": {}}:
             problems.append(f"{name} starts something else")
         if schedule["Properties"]["FlexibleTimeWindow"] != {"Mode": "OFF"}:
             problems.append(f"{name} is late on purpose")
-    allowed = {(a, target_of(s["Resource"])) for s in allows_of(template, "SweepRole") for a in as_list(s["Action"])}
-    if allowed != {("lambda:InvokeFunction", "ReconcileFunction"), ("sqs:SendMessage", "SweepDeadLetterQueue")}:
-        problems.append("the schedule may do more or less than start the sweep")
+    allowed = {(a, target_of(s["Resource"])) for s in allows_of(template, "ResyncRole") for a in as_list(s["Action"])}
+    if allowed != {("lambda:InvokeFunction", "ReconcileFunction"), ("sqs:SendMessage", "ResyncDeadLetterQueue")}:
+        problems.append("the schedule may do more or less than start the resync")
     return problems
 
 
@@ -483,10 +509,10 @@ def alarms_of_both_kinds_are_seen(template):
     ]
 
 
-def the_loop_may_wake_itself(template):
+def only_reconcile_may_invoke_itself(template):
     """Lambda stops a function that is reached some 16 times in one chain of messages. Only one function does so on purpose."""
     return [
-        f"{name} {'is stopped when it has woken itself 16 times' if name == 'ReconcileFunction' else 'may wake itself for ever'}"
+        f"{name} {'is stopped when it has invoked itself 16 times' if name == 'ReconcileFunction' else 'may invoke itself for ever'}"
         for name, function in of_type(template, "AWS::Serverless::Function").items()
         if (function["Properties"].get("RecursiveLoop") == "Allow") != (name == "ReconcileFunction")
     ]
@@ -555,15 +581,24 @@ def alarms_are_heard(template):
     return problems
 
 
+def alarms_carry_the_stacks_name(template):
+    """Alarm names are unique in an account and region: a second stack could not be deployed beside one whose alarms have fixed names."""
+    return [
+        f"{name} has a name without the stack's"
+        for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items()
+        if not str(as_dict(alarm["Properties"].get("AlarmName")).get("Fn::Sub", "")).startswith("${AWS::StackName}-")
+    ]
+
+
 def silence_is_an_alarm(template):
-    p = properties(template, "SweepMissingAlarm")
-    wanted = {"Namespace": "Driftless", "MetricName": "Sweeps", "TreatMissingData": "breaching", "ComparisonOperator": "LessThanThreshold"}
-    problems = [f"SweepMissingAlarm has {key} {p.get(key)}" for key, value in wanted.items() if p.get(key) != value]
-    if p["Period"] < 60 * template["Parameters"]["SweepMinutes"]["MaxValue"]:
-        problems.append("SweepMissingAlarm looks at periods in which no sweep is due")
+    p = properties(template, "ResyncMissingAlarm")
+    wanted = {"Namespace": "Driftless", "MetricName": "Resyncs", "TreatMissingData": "breaching", "ComparisonOperator": "LessThanThreshold"}
+    problems = [f"ResyncMissingAlarm has {key} {p.get(key)}" for key, value in wanted.items() if p.get(key) != value]
+    if p["Period"] < 60 * template["Parameters"]["ResyncMinutes"]["MaxValue"]:
+        problems.append("ResyncMissingAlarm counts periods in which no resync is due")
     drift = properties(template, "ConfigDriftAlarm")
     wanted = {
-        "AlarmName": "config-drift-detected", "Namespace": "Driftless", "MetricName": "NonCompliantInstances",
+        "AlarmName": {"Fn::Sub": "${AWS::StackName}-config-drift-detected"}, "Namespace": "Driftless", "MetricName": "NonCompliantInstances",
         "Statistic": "Maximum", "Threshold": 0, "TreatMissingData": "notBreaching",
     }
     problems += [f"ConfigDriftAlarm has {key} {drift.get(key)}" for key, value in wanted.items() if drift.get(key) != value]

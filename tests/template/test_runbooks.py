@@ -7,6 +7,7 @@ from pathlib import Path
 from samcli.yamlhelper import yaml_parse
 
 import checks
+import logs
 import runbooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,8 +23,7 @@ def kebab(logical_id):
 
 def name_of(alarm):
     """What on-call reads in the subject, without the stack's name."""
-    name = alarm["Properties"]["AlarmName"]
-    return (name["Fn::Sub"] if isinstance(name, dict) else name).removeprefix("${AWS::StackName}-control-")
+    return alarm["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-").removeprefix("control-")
 
 
 def names_in(template):
@@ -62,13 +62,12 @@ class Alarms(unittest.TestCase):
                 self.assertFalse(runbooks.begins_with_a_command(text))
 
     def test_a_line_that_is_counted_is_a_line_that_is_written(self):
-        sources = "".join(file.read_text() for folder in ("shared", "functions") for file in ROOT.glob(f"{folder}/*/src/*.rs"))
         filters = checks.of_type(PARSED, "AWS::Logs::MetricFilter")
         self.assertTrue(filters)
         for logical_id, resource in filters.items():
             with self.subTest(logical_id):
-                message = re.fullmatch(r'\{ \$\.message = "([^"]+)" \}', resource["Properties"]["FilterPattern"])[1]
-                self.assertRegex(sources, rf'tracing::\w+!\([^;]*"{re.escape(message)}"\s*\);')
+                code = re.fullmatch(r'\{ \$\.event = "(\w+)" \}', resource["Properties"]["FilterPattern"])[1]
+                self.assertIn(code, logs.fields_by_code())
 
 
 class Commands(unittest.TestCase):
@@ -85,6 +84,20 @@ class Commands(unittest.TestCase):
                 for named in re.findall(r"driftless-[a-z-]*[a-z](?!\$)", line):
                     with self.subTest(name, line=line):
                         self.assertIn(named, known)
+
+    def test_a_command_filters_log_lines_by_codes_and_fields_that_the_code_writes(self):
+        written = logs.fields_by_code()
+        known = {field for line in logs.LINES for field in line.fields} | {"level", "NonCompliantInstances"}
+        asked = 0
+        for name, text in PAGES.items():
+            for words in runbooks.aws_calls(text):
+                if words[1:3] == ["logs", "tail"] and "--filter-pattern" in words:
+                    pattern = words[words.index("--filter-pattern") + 1]
+                    asked += 1
+                    with self.subTest(name, pattern=pattern):
+                        self.assertEqual(set(re.findall(r"\$\.(\w+)", pattern)) - known, set())
+                        self.assertEqual(set(re.findall(r'\$\.event = "([^"]*)"', pattern)) - written.keys(), set())
+        self.assertGreater(asked, 10)
 
     def test_a_wrong_command_is_found(self):
         for command, word in {

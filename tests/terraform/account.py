@@ -32,7 +32,7 @@ def variables_of(example: str, client: Callable[[str], Any], image: str) -> dict
     filters = [{"Name": "vpc-id", "Values": [network]}]
     subnets = sorted(ec2.describe_subnets(Filters=filters)["Subnets"], key=lambda s: s["AvailabilityZone"])
     chosen: dict[str, Any] = {"vpc_id": network, "subnet_ids": [s["SubnetId"] for s in subnets[:2]], "image_id": image}
-    if example in ("complete", "seed-layout"):
+    if example in ("complete", "shared-target-group"):
         # moto has no associations of State Manager: the mocked tests have them.
         chosen |= {"bucket_name": "history", "inventory": False}
         store = client("s3")

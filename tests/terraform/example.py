@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("apply", "plan"))
     parser.add_argument("--folder", type=Path, required=True, help="where the copy of the module and the state are kept")
-    parser.add_argument("--example", required=True, help="simple, complete, seed-layout or rolling")
+    parser.add_argument("--example", required=True, help="simple, complete, shared-target-group or rolling")
     parser.add_argument("--endpoint", required=True, help="the account: an emulator with EC2, IAM and all else")
     parser.add_argument("--region", default=REGION)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable, as text or JSON")

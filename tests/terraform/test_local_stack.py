@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 import found
 from account import Account
 
-EVERY_EXAMPLE = ("simple", "complete", "seed-layout", "rolling")
+EVERY_EXAMPLE = ("simple", "complete", "shared-target-group", "rolling")
 # A plan takes the provider seconds of a processor, so that only `make soak` applies all of them.
 EXAMPLES = EVERY_EXAMPLE if os.environ.get("ALL_EXAMPLES") else EVERY_EXAMPLE[:1]
 accounts: dict[str, Account] = {}
@@ -177,7 +177,7 @@ class Weighted(ExampleTest):
 class Shared(ExampleTest):
     """One target group, to which only the live color is attached."""
 
-    example = "seed-layout"
+    example = "shared-target-group"
 
     def move_traffic(self, old: str, new: str) -> None:
         fleet = self.account.fleet()
@@ -204,14 +204,14 @@ class Shared(ExampleTest):
         self.something_to_change("~ default_instance_warmup")
         self.account.update("blue", DefaultInstanceWarmup=60)
 
-    def test_4_the_seed_s_rule_is_shown_and_is_no_drift(self) -> None:
+    def test_4_the_rule_of_the_reference_document_is_shown_and_is_no_drift(self) -> None:
         tags = {tag["Key"]: tag["Value"] for tag in self.account.groups()["blue"]["Tags"]}
         rules = {
             rule["ConfigRuleName"]: rule["Source"]["SourceIdentifier"]
             for rule in self.account.moto.client("config").describe_config_rules()["ConfigRules"]
         }
-        self.assertEqual(rules["seed-inventory-blocked"], "EC2_MANAGEDINSTANCE_INVENTORY_BLACKLISTED")
-        self.assertEqual(set(tags["driftless:rules"].split(";")), set(rules) - {"seed-inventory-blocked"})
+        self.assertEqual(rules["shared-inventory-blocked"], "EC2_MANAGEDINSTANCE_INVENTORY_BLACKLISTED")
+        self.assertEqual(set(tags["driftless:rules"].split(";")), set(rules) - {"shared-inventory-blocked"})
 
 
 class Rolling(ExampleTest):

@@ -31,7 +31,7 @@ RULE = '{ listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012
 MISTAKES = {
     "a name that Driftless cannot read": ({"name": '"Web"'}, "lower-case letters"),
     "a name of 41 characters": ({"name": f'"{"a" * 41}"'}, "1 to 40"),
-    "an unknown layout": ({"layout": '"blue-green"'}, "weighted, shared, unbalanced or rolling"),
+    "an unknown layout": ({"layout": '"blue-green"'}, "weighted, shared, no-load-balancer or rolling"),
     "bounds in the wrong order": ({"capacity": "{ min = 3, max = 2 }"}, "at least capacity.min"),
     "a fleet of none": ({"capacity": "{ min = 0, max = 2 }"}, "how many instances the fleet starts with"),
     "a half instance": ({"capacity": "{ min = 1.5, max = 2 }"}, "whole numbers"),
@@ -43,7 +43,7 @@ MISTAKES = {
     "no subnet": ({"subnet_ids": "[]"}, "at least one subnet"),
     "no security group": ({"security_group_ids": "[]"}, "at least one group"),
     "a load balancer without a target": ({"target": "null"}, "target is needed"),
-    "a target without a load balancer": ({"layout": '"unbalanced"'}, "has no place in unbalanced"),
+    "a target without a load balancer": ({"layout": '"no-load-balancer"'}, "has no place in no-load-balancer"),
     "neither listener nor rule": ({"listener": "null"}, "either a listener or a rule"),
     "both listener and rule": ({"rule": RULE.replace(" }", ', host_headers = ["web"] }')}, "either a listener or a rule"),
     "a network load balancer": ({"listener": NETWORK_BALANCER}, "application load balancer"),
@@ -51,7 +51,7 @@ MISTAKES = {
     "a rule that answers to nothing": ({"listener": "null", "rule": RULE}, "host_headers or path_patterns"),
     "a health check that overlaps": ({"target": '{ vpc_id = "vpc-1", health_timeout_seconds = 10 }'}, "less than"),
     "requests that nobody counts": (
-        {"layout": '"unbalanced"', "target": "null", "listener": "null", "scaling": "{ requests_per_target = 9 }"},
+        {"layout": '"no-load-balancer"', "target": "null", "listener": "null", "scaling": "{ requests_per_target = 9 }"},
         "only a load balancer counts requests",
     ),
     "a tag that is policy": ({"tags": '{ "driftless:mode" = "act" }'}, "must not begin with driftless:"),

@@ -1,4 +1,4 @@
-//! A CloudWatch alarm changed its state: a fact, sent to the wake queue.
+//! A CloudWatch alarm changed its state: a fact, sent to the reconcile queue.
 //!
 //! Promises: every change of state, of metric and composite alarms, becomes one fact that says what the alarm's
 //! metrics name, and whether its actions are held back. What cannot be read is refused by the name of its field.

@@ -1,4 +1,4 @@
-//! AWS Config says that an instance keeps or breaks a rule: a fact, sent to the wake queue.
+//! AWS Config reports that an instance keeps or breaks a rule: a fact, sent to the reconcile queue.
 //!
 //! Promises: every verdict on an EC2 instance, its inventory, its patches or its associations becomes one fact, in the
 //! order of Config's own clock. What cannot be read is refused by the name of its field.

@@ -1,4 +1,4 @@
-//! An image was made, published, disabled or removed: a fact, sent to the wake queue.
+//! An image was made, published, disabled or removed: a fact, sent to the reconcile queue.
 //!
 //! Promises: AMI events, Image Builder events and `image.published` on Driftless's own bus become one fact each, which
 //! says who reported it, because policies trust the three differently. What cannot be read is refused by the name of

@@ -1,11 +1,11 @@
-//! `operator`: takes the orders of people and pipelines. A command is filed for the loop, which follows it under its lease; a
-//! freeze is written where every run looks, so that it holds even while no decision can be made.
+//! `operator`: takes the commands of operators and pipelines. It sends a command to `reconcile`, which carries it out under the
+//! fleet's lease. It writes a freeze into the table, where every run reads it: a freeze holds even while no pass can decide.
 //!
-//! A request comes to the function's URL, signed, and is journaled with the name that AWS verified; or by a direct
-//! invocation, which IAM has let in and of which the journal says "unverified": a button of the dashboard's widget is one,
-//! and is answered with HTML.
+//! A request comes to the function's URL, signed, and the history has the name that AWS verified; or by a direct
+//! invocation, which IAM has let in and of which the history says "unverified": a button of the dashboard's widget is one,
+//! and gets HTML as its response.
 //!
-//! Never: it changes no fleet.
+//! It changes no group, listener or instance.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,14 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
             let until = times.deadline - times.margin;
             let pause = |time: SignedDuration| tokio::time::sleep(time.unsigned_abs());
             let reply = Box::pin(driftless_desk::order(&wiring.aws, &asked, &caller, until, pause)).await;
-            tracing::info!(request = asked.request, ?caller, deed = ?asked.deed, ?reply, "ordered");
+            tracing::info!(
+                event = "command_answered",
+                request = asked.request,
+                ?caller,
+                action = ?asked.deed,
+                ?reply,
+                "command answered"
+            );
             reply
         }
         Err(problem) => Reply::Refused(Refusal::bad_request(problem)),

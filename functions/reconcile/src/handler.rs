@@ -1,4 +1,4 @@
-//! One invocation: a batch of wakes and facts, or the sweep.
+//! One invocation: a batch of reconcile requests and facts, or the resync.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use driftless_lambda::diagnostic::{ErrorType, chain};
@@ -9,14 +9,14 @@ use driftless_reconciler::reconcile::Invocation;
 /// What starts an invocation.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// Messages of the wake queue.
+    /// Messages of the reconcile queue.
     Requests(Vec<SqsMessage>),
     Resync,
 }
 
-/// An invocation that is neither a batch of the wake queue nor the sweep.
+/// An invocation that is neither a batch of the reconcile queue nor the resync.
 #[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor sweep: only the wake queue and the sweep schedule may invoke this function")]
+#[error("the event has neither Records nor resync: only the reconcile queue and the resync schedule may invoke it")]
 pub(crate) struct UnknownEvent(#[source] Option<serde_json::Error>);
 
 impl TryFrom<serde_json::Value> for Event {
@@ -25,7 +25,7 @@ impl TryFrom<serde_json::Value> for Event {
     fn try_from(mut event: serde_json::Value) -> Result<Self, UnknownEvent> {
         // What is wrong with it is the same in every build, whatever order `serde_json` keeps there.
         event.sort_all_objects();
-        if event.get("sweep").is_some() {
+        if event.get("resync").is_some() {
             return Ok(Self::Resync);
         }
         if event.get("Records").is_none() {
@@ -36,7 +36,7 @@ impl TryFrom<serde_json::Value> for Event {
     }
 }
 
-/// Handles the messages that can be read; answers those that are to come again.
+/// Handles the messages that can be read; returns those that SQS must deliver again.
 pub(crate) async fn requests<P: Ports>(
     ports: &P,
     messages: Vec<SqsMessage>,
@@ -50,13 +50,15 @@ pub(crate) async fn requests<P: Ports>(
         match serde_json::from_str(message.body.as_deref().unwrap_or_default()) {
             Ok(body) => batch.push(Received { id, body, is_again }),
             Err(error) => {
-                tracing::error!(error_type = %ErrorType::InvalidEvent, message_id = id, %error, "a wake message cannot be read");
+                let error_type = ErrorType::InvalidEvent;
+                tracing::error!(event = "request_unreadable", %error_type, message_id = id, %error, "unreadable message");
                 response.add_failure(id);
             }
         }
     }
     for Failure { messages, what, error } in handle(ports, batch, invocation).await {
-        tracing::error!(error_type = %ErrorType::from(error.kind), error = chain(&error), what, "a call failed");
+        let (error_type, error) = (ErrorType::from(error.kind), chain(&error));
+        tracing::error!(event = "call_failed", %error_type, error, what, "a call failed");
         for id in messages {
             response.add_failure(id);
         }
@@ -64,8 +66,8 @@ pub(crate) async fn requests<P: Ports>(
     response
 }
 
-/// Whether the queue has delivered a message before. One that does not say is treated as if: to look once too often costs a
-/// look.
+/// Whether the queue has delivered a message before. A message without the count is treated as if: one pass too many costs one
+/// pass.
 fn has_come_before(message: &SqsMessage) -> bool {
     message.attributes.get("ApproximateReceiveCount").is_none_or(|count| count != "1")
 }
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_schedules_input_is_a_resync() {
-        assert!(matches!(Event::try_from(json!({"sweep": {}})), Ok(Event::Resync)));
+        assert!(matches!(Event::try_from(json!({"resync": {}})), Ok(Event::Resync)));
     }
 
     #[test]
@@ -104,7 +106,7 @@ mod tests {
     fn any_other_event_is_refused_and_says_who_may_invoke() {
         for event in [json!({}), json!({"source": "aws.config", "detail": {}}), json!([1]), json!({"Records": 5})] {
             let error = Event::try_from(event.clone()).unwrap_err();
-            assert!(error.to_string().contains("neither Records nor sweep"), "{event}: {error}");
+            assert!(error.to_string().contains("neither Records nor resync"), "{event}: {error}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `reconcile`: the only function that changes a fleet.
 //!
-//! Wakes and facts come by SQS; the sweep comes from EventBridge Scheduler. It files facts, looks at the fleets that
-//! they concern, and does what the planner decides, each fleet under its lease.
+//! Reconcile requests and facts come by SQS; EventBridge Scheduler starts the resync. The function stores facts, reconciles the
+//! fleets that they concern, and does what the planner decides, each fleet under its lease.
 //!
-//! Never: it never decides here, and never acts on what was not committed.
+//! No decision is made here, and no action is taken that was not committed.
 
 mod handler;
 
@@ -34,7 +34,7 @@ async fn serve() -> Result<(), Failure> {
 async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Failure> {
     let answer = Box::pin(answer(wiring, event)).await;
     let calls = wiring.aws.take_calls();
-    tracing::info!(calls = calls.made, throttled = calls.throttled, "asked AWS");
+    tracing::info!(event = "aws_calls", calls = calls.made, throttled = calls.throttled, "calls to AWS");
     answer
 }
 

@@ -1,9 +1,9 @@
-//! `status`: answers what people and pipelines ask about fleets, from what the next decision would be made from.
+//! `status`: answers queries of operators and pipelines about fleets, from the same reads that the next decision is made from.
 //!
-//! A request comes to the function's URL, signed, or by a direct invocation. Either way IAM has let it in. A dashboard's
-//! custom widget is answered with HTML, also where there is no answer.
+//! A request comes to the function's URL, signed, or by a direct invocation. Either way IAM has let it in. A custom widget
+//! of a dashboard gets HTML, also where the query fails.
 //!
-//! Never: it has no permission to change anything, and takes no lease.
+//! It has no permission to change anything, and takes no lease.
 
 use std::process::ExitCode;
 

@@ -171,7 +171,7 @@ run "shared_target_group" {
 
 run "pair_without_a_load_balancer" {
   variables {
-    layout   = "unbalanced"
+    layout   = "no-load-balancer"
     target   = null
     listener = null
   }

@@ -1,6 +1,6 @@
-//! The table. Each fleet has a partition `FLEET#<name>` with everything that one look needs, so that it is read with
-//! one query: the record, the lease, facts, a freeze, the outbox. The journal, which only grows, has a partition of its
-//! own, `JOURNAL#<name>`. `ACCOUNT` holds what spans fleets.
+//! The table. Each fleet has a partition `FLEET#<name>` with everything that one reconcile pass needs, so that one
+//! query reads it: the record, the lease, facts, a freeze, the outbox. The history, which only grows, has a partition of its
+//! own, `HISTORY#<name>`. `ACCOUNT` holds what spans fleets.
 
 mod commit;
 mod desk;

@@ -91,7 +91,7 @@ async fn balancers(aws: &Aws, arns: &[&TargetGroupArn]) -> CallResult<Vec<String
         Err(error) if error.kind == CallErrorKind::Gone => {
             let alone = arns.iter().map(async |arn| match balancers_of_all(aws, &[arn]).await {
                 Err(error) if error.kind == CallErrorKind::Gone => {
-                    tracing::warn!(target_group = %arn, "a target group is named that does not exist");
+                    tracing::warn!(event = "target_group_missing", target_group = %arn, "a target group is gone");
                     Ok(Vec::new())
                 }
                 answer => answer,

@@ -1,5 +1,5 @@
 //! The loop of a detector: each message of a batch becomes a fact, or is ignored, or is refused; the facts go to the
-//! wake queue together.
+//! reconcile queue together.
 //!
 //! What fails, fails alone: the answer names the messages that could not be read or whose fact could not be sent, and
 //! Lambda takes the others out of the queue. A message that can never be read comes back until its queue has delivered
@@ -44,7 +44,7 @@ pub trait FactSender: Sync {
     fn send(&self, facts: &[Fact]) -> impl Future<Output = Vec<CallResult<()>>> + Send;
 }
 
-/// The wake queue.
+/// The reconcile queue.
 #[derive(Debug)]
 pub struct ReconcileQueue(RequestSender);
 
@@ -89,11 +89,20 @@ impl<S: FactSender> Detector<S> {
                     ids.push(id_of(message));
                     facts.push(fact);
                 }
-                Ok(Parsed::Ignored(reason)) => info!(message_id = id_of(message), reason, "event ignored"),
+                Ok(Parsed::Ignored(reason)) => {
+                    info!(event = "event_ignored", message_id = id_of(message), reason, "event ignored");
+                }
                 Err(invalid) => {
                     let id = id_of(message);
                     let (error_type, field) = (ErrorType::InvalidEvent, &invalid.field);
-                    error!(message_id = id, %error_type, field, error = %invalid, "invalid event");
+                    error!(
+                        event = "event_invalid",
+                        message_id = id,
+                        %error_type,
+                        field,
+                        error = %invalid,
+                        "invalid event"
+                    );
                     response.add_failure(id);
                 }
             }
@@ -126,16 +135,18 @@ fn is_sent(fact: &Fact, message_id: &str, answer: Option<CallResult<()>>) -> boo
     let key = fact.key();
     match answer {
         Some(Ok(())) => {
-            info!(message_id, fact = key, "fact sent");
+            info!(event = "fact_sent", message_id, fact = key, "fact sent");
             true
         }
         Some(Err(failed)) => {
             let error_type = ErrorType::from(failed.kind);
-            error!(message_id, %error_type, fact = key, error = chain(&failed), "fact not sent");
+            let error = chain(&failed);
+            error!(event = "fact_not_sent", message_id, %error_type, fact = key, error, "fact not sent");
             false
         }
         None => {
-            error!(message_id, error_type = %ErrorType::Invariant, fact = key, "no answer for a fact");
+            let (error_type, error) = (ErrorType::Invariant, "SQS did not answer for this fact");
+            error!(event = "fact_not_sent", message_id, %error_type, fact = key, error, "fact not sent");
             false
         }
     }

@@ -49,7 +49,7 @@ pub struct Environment {
     pub roots: Roots,
     /// Our account (`ACCOUNT_ID`). Events of others are refused.
     pub account: AccountId,
-    /// The wake queue (`REQUEST_QUEUE_URL`).
+    /// The reconcile queue (`RECONCILE_QUEUE_URL`).
     pub reconcile_queue_url: String,
     /// After this Lambda ends the process (`FUNCTION_TIMEOUT_SECONDS`). Leases and time-outs of calls follow from it.
     pub function_timeout: SignedDuration,
@@ -114,7 +114,7 @@ impl Environment {
             endpoints: variables.endpoints()?,
             roots: variables.roots()?,
             account: variables.parsed("ACCOUNT_ID", "an account id of 12 digits")?,
-            reconcile_queue_url: variables.checked("WAKE_QUEUE_URL", "an http or https URL", is_url)?,
+            reconcile_queue_url: variables.checked("RECONCILE_QUEUE_URL", "an http or https URL", is_url)?,
             function_timeout: variables.function_timeout()?,
         })
     }
@@ -269,7 +269,7 @@ mod tests {
                 ("AWS_SESSION_TOKEN", "session-token"),
                 ("AWS_LAMBDA_FUNCTION_NAME", "driftless-config-compliance"),
                 ("ACCOUNT_ID", "123456789012"),
-                ("WAKE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/driftless-wake"),
+                ("RECONCILE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/driftless-reconcile"),
                 ("FUNCTION_TIMEOUT_SECONDS", "30"),
                 ("TABLE_NAME", "driftless"),
                 ("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:driftless-alerts"),
@@ -315,7 +315,7 @@ mod tests {
             "AWS_SECRET_ACCESS_KEY",
             "AWS_LAMBDA_FUNCTION_NAME",
             "ACCOUNT_ID",
-            "WAKE_QUEUE_URL",
+            "RECONCILE_QUEUE_URL",
             "FUNCTION_TIMEOUT_SECONDS",
         ] {
             let error = Environment::read(with(&[(name, "")])).unwrap_err();
@@ -332,8 +332,8 @@ mod tests {
         for (name, value) in [
             ("AWS_REGION", "eu central 1"),
             ("ACCOUNT_ID", "12345678901"),
-            ("WAKE_QUEUE_URL", "driftless-wake"),
-            ("WAKE_QUEUE_URL", "https://"),
+            ("RECONCILE_QUEUE_URL", "driftless-reconcile"),
+            ("RECONCILE_QUEUE_URL", "https://"),
             ("FUNCTION_TIMEOUT_SECONDS", "0"),
             ("FUNCTION_TIMEOUT_SECONDS", "901"),
             ("FUNCTION_TIMEOUT_SECONDS", "30s"),

@@ -41,7 +41,8 @@ pub async fn run(serve: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     match serve.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tracing::error!(error_type = %failure.error_type, error = chain(&failure), "function stopped");
+            let (error_type, error) = (failure.error_type, chain(&failure));
+            tracing::error!(event = "function_stopped", %error_type, error, "function stopped");
             ExitCode::FAILURE
         }
     }

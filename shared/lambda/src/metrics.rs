@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 /// The namespace of all metrics of Driftless.
 const NAMESPACE: &str = "Driftless";
 
-/// What a sweep publishes: the non-compliant instances of each fleet and of all together, zeros included so that the
-/// series are dense and an alarm can return to OK, the age of the oldest work, and the sweep itself, whose absence is an
+/// What a resync publishes: the non-compliant instances of each fleet and of all together, zeros included so that the
+/// series are dense and an alarm can return to OK, the age of the oldest work, and the resync itself, whose absence is an
 /// alarm.
 ///
 /// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
@@ -36,7 +36,7 @@ pub fn of_resync(swept: &Swept, now: Timestamp) -> Vec<Value> {
         "_aws": about(now, &json!([[]]), "OldestOpenWorkSeconds", "Seconds"),
         "OldestOpenWorkSeconds": swept.oldest_open_work.as_secs(),
     }));
-    lines.push(json!({"_aws": about(now, &json!([[]]), "Sweeps", "Count"), "Sweeps": 1}));
+    lines.push(json!({"_aws": about(now, &json!([[]]), "Resyncs", "Count"), "Resyncs": 1}));
     lines.iter_mut().for_each(Value::sort_all_objects);
     lines
 }
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(values[1], (&json!("web"), &json!(0)));
         assert_eq!(values[2], (&Value::Null, &json!(2)));
         assert_eq!(lines[3]["OldestOpenWorkSeconds"], json!(0), "without work too");
-        assert_eq!(lines[4]["Sweeps"], json!(1));
+        assert_eq!(lines[4]["Resyncs"], json!(1));
         assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Fleet"]]));
     }
 
@@ -96,7 +96,7 @@ mod tests {
     fn a_line_has_its_fields_in_order() {
         let lines = of_resync(&Swept::default(), Timestamp::UNIX_EPOCH);
         let expected = concat!(
-            r#"{"Sweeps":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Sweeps","Unit":"Count"}],"#,
+            r#"{"Resyncs":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Resyncs","Unit":"Count"}],"#,
             r#""Namespace":"Driftless"}],"Timestamp":0}}"#,
         );
         assert_eq!(lines.last().unwrap().to_string(), expected);

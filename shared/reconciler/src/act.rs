@@ -30,7 +30,7 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
         // Reading takes time too, and a write that outlives the lease could meet another holder's. That is why nothing is
         // read between here and the write.
         let Some(live) = live.filter(|_| ports.now() < until) else {
-            tracing::info!(action = action.name(), "out of time, left for the next run");
+            tracing::info!(event = "action_deferred", action = action.name(), "no time is left: the next run takes it");
             return Acted { outcomes, is_out_of_time: true };
         };
         let result = match live {
@@ -41,8 +41,8 @@ pub async fn act<P: Ports>(ports: &P, fleet: &FleetName, actions: &[Action], unt
             Err(error) => Err(error),
         };
         let result = result.unwrap_or_else(|error| refusal(action, &error));
-        let group = action.group().map(GroupName::as_str);
-        tracing::info!(action = action.name(), group, ?result, detail = ?action, "acted");
+        let (name, group) = (action.name(), action.group().map(GroupName::as_str));
+        tracing::info!(event = "action_ended", action = name, group, ?result, detail = ?action, "an action ended");
         let is_as_decided = result.is_as_decided();
         outcomes.push(Outcome { action: action.clone(), result });
         if !is_as_decided {
@@ -119,7 +119,7 @@ async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallR
 
 /// What a failed call means for the decision that asked for it.
 pub fn refusal(action: &Action, error: &CallError) -> ActionResult {
-    tracing::warn!(action = action.name(), %error, "a call did not come out as decided");
+    tracing::warn!(event = "action_failed", action = action.name(), %error, "a call of an action failed");
     let message = error.message.clone();
     match error.kind {
         CallErrorKind::Gone => ActionResult::Gone,

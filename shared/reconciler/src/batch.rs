@@ -64,7 +64,7 @@ pub async fn handle<P: Ports, Id: Clone>(
         // On the heap: the states of a whole run are too deep for the compiler to lay out as one.
         match Box::pin(looker.reconcile_unless_throttled(&fleet, &concerned)).await {
             Ok(ran) => {
-                tracing::info!(%fleet, ?ran, "reconciled");
+                tracing::info!(event = "reconciled", %fleet, ?ran, "a reconcile run ended");
                 None
             }
             Err(error) => {
@@ -89,7 +89,7 @@ impl<P: Ports> Looker<'_, P> {
     async fn reconcile_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         match self.reconcile_or_defer(fleet, concerned).await {
             Err(error) if error.kind == CallErrorKind::Throttled => {
-                tracing::warn!(%fleet, %error, "throttled: looked at again soon");
+                tracing::warn!(event = "run_throttled", %fleet, %error, "AWS throttled a call: tried again soon");
                 if concerned.has_urgent_fact {
                     retry_soon(self.ports, fleet).await
                 } else {
@@ -186,7 +186,7 @@ async fn store_all<P: Ports, Id: Clone>(
             // Whoever filed it may have died since: the message is the same.
             Ok(FactOutcome::Known) if *is_again => known.get(&fact.subject()).cloned().unwrap_or_default(),
             Ok(why @ (FactOutcome::Known | FactOutcome::AskedAgainLater | FactOutcome::NotOurs)) => {
-                tracing::info!(fact = fact.key(), ?why, "nothing is to be looked at for it now");
+                tracing::info!(event = "fact_without_run", fact = fact.key(), ?why, "no run starts for this fact");
                 continue;
             }
             Err(error) => {
@@ -212,7 +212,7 @@ async fn deduplication<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> De
     }
     // It only saves writes.
     ports.deduplication(facts).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "what is remembered of facts could not be read: all are written");
+        tracing::warn!(event = "deduplication_read_failed", %error, "earlier facts not read: all facts are stored");
         Deduplication::default()
     })
 }

@@ -106,7 +106,13 @@ async fn compliance<P: Ports>(ports: &P, rules: &BTreeSet<RuleName>) -> BTreeMap
     let read = rules.iter().map(async |rule| match ports.non_compliant(rule).await {
         Ok(reading) => Some((rule.clone(), reading)),
         Err(error) => {
-            tracing::error!(error_type = "Retryable", %rule, %error, "a rule could not be read: nothing starts under it");
+            tracing::error!(
+                event = "rule_read_failed",
+                error_type = "Retryable",
+                %rule,
+                %error,
+                "the compliance of a rule could not be read: no replacement starts for it"
+            );
             None
         }
     });

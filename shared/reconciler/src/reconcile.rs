@@ -97,7 +97,7 @@ pub async fn reconcile<P: Ports>(
             // One second more: the lease must be over when the wake arrives.
             let at = until + SignedDuration::from_secs(1);
             request_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
-            tracing::info!(%fleet, %until, "the lease is held by another run");
+            tracing::info!(event = "lease_held", %fleet, %until, "another run holds the lease");
             return Ok(Ran::Busy);
         }
     };
@@ -208,7 +208,7 @@ impl<P: Ports> Run<'_, P> {
         if decision.changed {
             let read_version = record.map(|record| record.version);
             if ports.commit(&self.lease, read_version, &decision, now).await? == Committed::Conflict {
-                tracing::warn!(%fleet, "the record or the lease changed hands; leaving it to another run");
+                tracing::warn!(event = "commit_conflict", %fleet, "another run holds the lease or has committed");
                 return Ok(Pass::Conflict);
             }
             // Not before: what is not committed is decided again, and would count twice.
@@ -262,7 +262,8 @@ impl<P: Ports> Run<'_, P> {
                 // Who filed the news looks for itself, and finds the lease free or sends a wake for its end.
                 Ok(Released::Requested(requested)) => self.take_over(requested),
                 Err(error) => {
-                    tracing::warn!(fleet = %self.lease.fleet, %error, "the lease could not be given back");
+                    let fleet = &self.lease.fleet;
+                    tracing::warn!(event = "lease_release_failed", %fleet, %error, "the lease could not be released");
                     return;
                 }
             }
@@ -284,26 +285,38 @@ impl<P: Ports> Run<'_, P> {
 fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     for entry in &decision.history {
         let instance = entry.instance().map(ToString::to_string);
-        tracing::info!(%fleet, instance, from = %entry.from(), to = %entry.to(), why = %entry.why, "transition");
+        let (from, to, why) = (entry.from(), entry.to(), &entry.why);
+        tracing::info!(event = "transition", %fleet, instance, %from, %to, %why, "a phase or a state changed");
     }
     for (reason, waiting) in &measured.waiting {
-        tracing::info!(%fleet, %reason, waiting, "waits");
+        tracing::info!(event = "waiting", %fleet, %reason, waiting, "a guard blocks");
     }
-    let ledger_seconds = measured.oldest_ledger_entry.as_secs();
+    let oldest_borrowed_setting_seconds = measured.oldest_ledger_entry.as_secs();
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();
     let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::action::Action::name).collect();
     let cutover_waits = decision.cutover_waits.as_ref().map(ToString::to_string);
     let (recheck, changed) = (decision.recheck, decision.changed);
-    tracing::info!(%fleet, ?actions, ?waiting, cutover_waits, ?recheck, changed, ledger_seconds, "decided");
+    tracing::info!(
+        event = "decided",
+        %fleet,
+        ?actions,
+        ?waiting,
+        cutover_waits,
+        requeue_at = ?recheck,
+        changed,
+        oldest_borrowed_setting_seconds,
+        "a reconcile pass decided"
+    );
 }
 
 /// What has ended with a commit, in numbers.
 fn count(fleet: &FleetName, measured: &Measured) {
     for (outcome, replacements) in &measured.replacements {
-        tracing::info!(%fleet, outcome, replacements, "replacements ended");
+        tracing::info!(event = "replacements_ended", %fleet, outcome, replacements, "replacements ended");
     }
     if let Some((phase, lasted)) = &measured.phase_left {
-        tracing::info!(%fleet, phase, seconds = lasted.as_secs(), "a phase of the cutover ended");
+        let seconds = lasted.as_secs();
+        tracing::info!(event = "cutover_phase_ended", %fleet, phase, seconds, "a phase of the cutover ended");
     }
 }
 

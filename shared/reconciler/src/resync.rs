@@ -47,9 +47,10 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
     swept.misnamed = misnamed;
     for group in &swept.misnamed {
         tracing::error!(
+            event = "fleet_tag_invalid",
             error_type = "InvalidTag",
             group,
-            "the tag driftless:fleet is no fleet name; the group is left alone"
+            "the tag driftless:fleet is no fleet name; the group is not managed"
         );
     }
     let requests = swept.in_order();
@@ -57,7 +58,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
     // Few fleets need no spreading: one a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
     let spread = requests.iter().zip(0_i32..).map(|((fleet, reason), position)| {
-        tracing::info!(%fleet, %reason, "woken by the sweep");
+        tracing::info!(event = "resync_request", %fleet, %reason, "the resync requests a reconcile pass");
         let request = ReconcileRequest::Reconcile(FleetRequest { fleet: (*fleet).clone(), due: None });
         // SQS delays by whole seconds.
         (request, SignedDuration::from_secs((step * position).as_secs()))
@@ -83,7 +84,7 @@ fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static
     match answer {
         Ok(answer) => Some(answer),
         Err(error) => {
-            tracing::error!(error_type = "Retryable", what, %error, "something could not be read by the sweep");
+            tracing::error!(event = "resync_read_failed", error_type = "Retryable", what, %error, "a read failed");
             unread.get_or_insert(error);
             None
         }

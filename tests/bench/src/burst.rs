@@ -26,7 +26,7 @@ use crate::world::{World, sent};
 const SIZE: Size = Size { fleets: 100, instances: 50 };
 /// The events come within a minute.
 const BURST: Duration = Duration::from_mins(1);
-/// Runs of `reconcile` at once: `RequestConcurrency` of the template.
+/// Runs of `reconcile` at once: `ReconcileConcurrency` of the template.
 const WORKERS: usize = 5;
 /// Messages that Lambda hands out at once: `BatchSize` of the template.
 const BATCH: usize = 10;
@@ -315,7 +315,7 @@ impl State {
         match call.action.as_str() {
             // A decision reads the groups by the fleet's tag; who files a fact reads them by name.
             "DescribeAutoScalingGroups" if says("tag%3Adriftless%3Afleet") => self.looks += 1,
-            "TransactWriteItems" if says("\"Put\"") && says("FACT#") && says("HEARD#") => {
+            "TransactWriteItems" if says("\"Put\"") && says("FACT#") && says("DEDUPLICATION#") => {
                 self.filings += 1;
                 self.stored += usize::from(call.status == 200);
             }

@@ -108,7 +108,7 @@ impl Places {
             variable("HOME", self.work.join("home").display().to_string()),
             variable("ACCOUNT_ID", "123456789012"),
             variable("FUNCTION_TIMEOUT_SECONDS", "30"),
-            variable("WAKE_QUEUE_URL", format!("{}/123456789012/driftless-wakes", cloud.url("sqs", wire))),
+            variable("RECONCILE_QUEUE_URL", format!("{}/123456789012/driftless-reconcile", cloud.url("sqs", wire))),
             variable("TABLE_NAME", "driftless-table"),
             variable("ALERT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:driftless-alerts"),
             variable("CHAT_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:driftless-chat"),
@@ -201,7 +201,7 @@ fn other_instance(number: usize) -> String {
 
 /// The event of the sweep.
 pub fn resync() -> String {
-    json!({"sweep": {}}).to_string()
+    json!({"resync": {}}).to_string()
 }
 
 /// A fleet at rest, and a wake for it.

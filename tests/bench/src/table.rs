@@ -157,7 +157,7 @@ impl Table {
     fn is_kept(&self, sort_key: &str) -> bool {
         match self.keeps {
             Keeps::Everything => true,
-            Keeps::Reports => sort_key.starts_with("FACT#") || sort_key == "LOCK",
+            Keeps::Reports => sort_key.starts_with("FACT#") || sort_key == "LEASE",
             Keeps::Nothing => false,
         }
     }
@@ -312,10 +312,11 @@ mod tests {
     }
 
     fn lease(table: &mut Table) -> Value {
-        let update = "SET holder = :me, fence = if_not_exists(fence, :zero) + :one REMOVE next_wake_ms ADD wakes :one";
+        let update = "SET holder = :me, fence = if_not_exists(fence, :zero) + :one REMOVE next_request_ms \
+                      ADD request_count :one";
         let values = json!({":me": {"S": "r-1"}, ":zero": {"N": "0"}, ":one": {"N": "1"}});
         let fields = json!({
-            "Key": key("LOCK"), "UpdateExpression": update, "ExpressionAttributeValues": values,
+            "Key": key("LEASE"), "UpdateExpression": update, "ExpressionAttributeValues": values,
             "ReturnValues": "ALL_NEW",
         });
         ask(table, "UpdateItem", fields)["Attributes"].clone()
@@ -326,7 +327,7 @@ mod tests {
         let mut table = Table { keeps: Keeps::Everything, ..Table::default() };
         let first = lease(&mut table);
         assert_eq!(
-            (&first["holder"]["S"], &first["fence"]["N"], &first["wakes"]["N"]),
+            (&first["holder"]["S"], &first["fence"]["N"], &first["request_count"]["N"]),
             (&json!("r-1"), &json!("1"), &json!("1"))
         );
         assert_eq!(lease(&mut table)["fence"]["N"], "2");
@@ -359,7 +360,7 @@ mod tests {
         lease(&mut table);
         let check = |holder: &str| {
             json!({"ConditionCheck": {
-                "Key": key("LOCK"), "ConditionExpression": "holder = :me",
+                "Key": key("LEASE"), "ConditionExpression": "holder = :me",
                 "ExpressionAttributeValues": {":me": {"S": holder}}, "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }})
         };

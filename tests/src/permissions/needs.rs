@@ -49,9 +49,8 @@ const CALLED: [&str; 2] = ["-status", "-operator"];
 
 /// What Lambda itself does with a function's permissions: it takes from its queue, if it has one, and writes its log.
 pub(crate) fn implied(function: &str) -> BTreeSet<Need> {
-    // A function's source is the queue of its own name; reconcile's is the wake queue.
-    let queue =
-        arn("sqs", &function.strip_suffix("-reconcile").map_or(function.to_owned(), |stack| format!("{stack}-wake")));
+    // A function's source is the queue of its own name.
+    let queue = arn("sqs", function);
     let log = arn("logs", &format!("log-group:/aws/lambda/{function}:log-stream:any"));
     let is_called = CALLED.iter().any(|name| function.ends_with(name));
     let of_queue: &[&str] = if is_called { &[] } else { &["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"] };

@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn an_action_or_a_resource_that_no_call_needs_is_found() {
         let policy = json!([{
-            "Sid": "Tell", "Effect": "Allow", "Action": ["sns:Publish", "sns:Subscribe"],
+            "Sid": "PublishAlerts", "Effect": "Allow", "Action": ["sns:Publish", "sns:Subscribe"],
             "Resource": [topic("alerts"), topic("other")],
         }]);
         assert_eq!(unneeded(&usage(policy.clone(), &[publish("alerts")])), [topic("other").as_str(), "sns:Subscribe"]);
@@ -181,13 +181,14 @@ mod tests {
 
     #[test]
     fn a_call_on_another_resource_needs_nothing_of_a_statement() {
-        let policy = json!([{"Sid": "Tell", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic("alerts")}]);
+        let policy =
+            json!([{"Sid": "PublishAlerts", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic("alerts")}]);
         assert_eq!(unneeded(&usage(policy, &[publish("other")])).len(), 2);
     }
 
     #[test]
     fn what_one_scene_needs_is_needed() {
-        let policy = |resource: String| json!([{"Sid": "Tell", "Effect": "Allow", "Action": ["sns:Publish", "sns:Subscribe"], "Resource": resource}]);
+        let policy = |resource: String| json!([{"Sid": "PublishAlerts", "Effect": "Allow", "Action": ["sns:Publish", "sns:Subscribe"], "Resource": resource}]);
         // The same template as two stacks, whose topics have other names.
         let (one, other) = (policy(topic("one")), policy(topic("other")));
         let both = usage(one, &[]).with(usage(other, &[publish("other")]));

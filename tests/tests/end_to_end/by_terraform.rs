@@ -86,7 +86,7 @@ async fn terraform_has_nothing_to_change_after_a_pair_was_cut_over_and_a_server_
 #[tokio::test]
 #[ignore = "one fleet of Terraform's is played each time; `make soak` plays all"]
 async fn terraform_has_nothing_to_change_after_colors_were_swapped_in_the_layout_of_the_seed() -> anyhow::Result<()> {
-    let Some(mut terraformed) = Terraformed::set("seed-layout").await? else { return Ok(()) };
+    let Some(mut terraformed) = Terraformed::set("shared-target-group").await? else { return Ok(()) };
     let image = terraformed.cut_over("2").await?;
     terraformed.rollout.assert_sizes("green", &image, 3).await?;
     terraformed.assert_nothing_to_change().await?;

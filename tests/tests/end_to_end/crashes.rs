@@ -29,7 +29,7 @@ async fn assert_ends_the_same(stage: &mut Stage, faults: Vec<Fault>) -> anyhow::
 #[tokio::test]
 async fn a_replacement_whose_functions_are_killed_around_each_write_ends_as_one_without() -> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
-    for queue in ["ConfigComplianceQueueUrl", "WakeQueueUrl"] {
+    for queue in ["ConfigComplianceQueueUrl", "ReconcileQueueUrl"] {
         stage.set_visibility(queue, VISIBILITY_SECONDS).await?;
         stage.set_receives_max(queue, RECEIVES_MAX).await?;
     }

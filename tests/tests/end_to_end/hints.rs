@@ -9,18 +9,18 @@ use driftless_tests::patience::{Poll, wait_until};
 use crate::stage::{A_WHILE, Left, RULE, Stage};
 
 const OF_EVENTS: &str = "ConfigComplianceDeadLetterQueueUrl";
-const OF_REQUESTS: &str = "WakeDeadLetterQueueUrl";
+const OF_REQUESTS: &str = "ReconcileDeadLetterQueueUrl";
 
 #[tokio::test]
 async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Result<()> {
     let mut stage = Stage::set().await?;
     stage.set_visibility("ConfigComplianceQueueUrl", 1).await?;
-    stage.set_visibility("WakeQueueUrl", 1).await?;
+    stage.set_visibility("ReconcileQueueUrl", 1).await?;
 
     // A wake, in one batch with one that can be read.
     let good = serde_json::to_string(&ReconcileRequest::Reconcile(FleetRequest { fleet: "app".parse()?, due: None }))?;
     let entry = |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build();
-    let queue = stage.stack.deployment().output("WakeQueueUrl")?;
+    let queue = stage.stack.deployment().output("ReconcileQueueUrl")?;
     let request = stage.stack.clients().sqs.send_message_batch().queue_url(queue);
     request.entries(entry("bad", r#"{"wake":{"fleet":"APP!"}}"#)?).entries(entry("good", &good)?).send().await?;
     stage.letter("adopted").await?;

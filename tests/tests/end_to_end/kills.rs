@@ -60,8 +60,8 @@ impl Haunted {
     /// then its lease is over, and what it had taken comes back.
     async fn set(even: Strike, odd: Strike) -> anyhow::Result<Self> {
         let rollout = Box::pin(Rollout::with(&UNWATCHED)).await?;
-        rollout.stage.set_visibility("WakeQueueUrl", VISIBILITY_SECONDS).await?;
-        rollout.stage.set_receives_max("WakeQueueUrl", RECEIVES_MAX).await?;
+        rollout.stage.set_visibility("ReconcileQueueUrl", VISIBILITY_SECONDS).await?;
+        rollout.stage.set_receives_max("ReconcileQueueUrl", RECEIVES_MAX).await?;
         let stack = &rollout.stage.stack;
         let heir = Heir::of(stack, "app");
         let is_even = |call: &Call| version(call).is_some_and(|version| version % 2 == 0);

@@ -295,7 +295,7 @@ impl Stage {
         assert_eq!(stored.outbox, Vec::<Value>::new());
         let is_unsettled = |item: &&Value| {
             let sort_key = item.get("sk").and_then(Value::as_str).unwrap_or_default();
-            sort_key.starts_with("EVENTS#") || sort_key.starts_with("HALF-TOLD#")
+            sort_key.starts_with("EVENTS#") || sort_key.starts_with("PARTIALLY-DELIVERED#")
         };
         let unsettled: Vec<&Value> = stored.other.iter().filter(is_unsettled).collect();
         ensure!(unsettled.is_empty(), "not told yet: {unsettled:#?}");

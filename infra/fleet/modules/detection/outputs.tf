@@ -4,7 +4,7 @@ output "rule_names" {
 }
 
 output "shown_rule_names" {
-  description = "Rules that say something else. Never among a fleet's `rules`: they would fail on every successor too."
+  description = "Rules that report something else. Never among a fleet's `rules`: they would fail on every replacement instance too."
   value       = [for key, rule in aws_config_config_rule.this : rule.name if contains(keys(local.shown), key)]
 }
 

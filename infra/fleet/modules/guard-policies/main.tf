@@ -1,4 +1,4 @@
-# Who may make code run on a fleet: whoever writes Driftless's tags, versions of its launch templates, or events on its
+# Who may make code run on a fleet: every principal that writes Driftless's tags, versions of its launch templates, or events on its
 # bus. These documents keep everyone else from it, whatever their own policies allow.
 #
 # A principal that must not be bound is named in a condition on aws:PrincipalArn, which is the role's ARN for all of its
@@ -14,7 +14,7 @@ locals {
 
   statements = [
     {
-      Sid      = "OnlyPublishersTagImages"
+      Sid      = "DenyImageTagging"
       Effect   = "Deny"
       Action   = ["ec2:CreateTags", "ec2:DeleteTags"]
       Resource = local.image_arns
@@ -25,7 +25,7 @@ locals {
     },
     {
       # Without a list of keys DeleteTags takes all tags off, and names none of them.
-      Sid      = "OnlyPublishersStripImages"
+      Sid      = "DenyImageTagRemoval"
       Effect   = "Deny"
       Action   = "ec2:DeleteTags"
       Resource = local.image_arns
@@ -35,7 +35,7 @@ locals {
       }
     },
     {
-      Sid         = "OnlyAdminsTagFleets"
+      Sid         = "DenyOtherEc2Tagging"
       Effect      = "Deny"
       Action      = ["ec2:CreateTags", "ec2:DeleteTags"]
       NotResource = concat(local.image_arns, ["arn:*:ec2:*:*:instance/*"])
@@ -45,7 +45,7 @@ locals {
       }
     },
     {
-      Sid      = "OnlyProtectorsTagInstances"
+      Sid      = "DenyInstanceTagging"
       Effect   = "Deny"
       Action   = ["ec2:CreateTags", "ec2:DeleteTags"]
       Resource = "arn:*:ec2:*:*:instance/*"
@@ -55,7 +55,7 @@ locals {
       }
     },
     {
-      Sid    = "OnlyAdminsTagGroupsAndListeners"
+      Sid    = "DenyGroupAndListenerTagging"
       Effect = "Deny"
       Action = [
         "autoscaling:CreateAutoScalingGroup",
@@ -71,7 +71,7 @@ locals {
       }
     },
     {
-      Sid      = "OnlyTheyWriteTemplates"
+      Sid      = "DenyTemplateChanges"
       Effect   = "Deny"
       Action   = ["ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplate*", "ec2:DeleteTags", "ec2:ModifyLaunchTemplate"]
       Resource = "arn:*:ec2:*:*:launch-template/*"
@@ -81,7 +81,7 @@ locals {
       }
     },
     {
-      Sid    = "OnlyTheyChangeFleets"
+      Sid    = "DenyFleetChanges"
       Effect = "Deny"
       Action = [
         "autoscaling:StartInstanceRefresh",
@@ -96,14 +96,14 @@ locals {
       }
     },
     {
-      Sid       = "OnlyPublishersAnnounceImages"
+      Sid       = "DenyImageAnnouncements"
       Effect    = "Deny"
       Action    = "events:PutEvents"
       Resource  = "arn:*:events:*:*:event-bus/${var.bus_name}"
       Condition = { ArnNotLike = { "aws:PrincipalArn" = local.publishers } }
     },
     {
-      Sid       = "OnlyDeployersChangeTheBus"
+      Sid       = "DenyBusChanges"
       Effect    = "Deny"
       Action    = ["events:DeleteEventBus", "events:PutPermission", "events:RemovePermission", "events:UpdateEventBus"]
       Resource  = "arn:*:events:*:*:event-bus/${var.bus_name}"

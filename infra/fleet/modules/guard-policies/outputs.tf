@@ -23,6 +23,6 @@ locals {
 
   permissions_boundary = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([{ Sid = "CapsOnly", Effect = "Allow", Action = "*", Resource = "*" }], local.statements)
+    Statement = concat([{ Sid = "AllowEverythingElse", Effect = "Allow", Action = "*", Resource = "*" }], local.statements)
   })
 }

@@ -24,7 +24,7 @@ variable "image_publisher_arns" {
 }
 
 variable "reconcile_role_arns" {
-  description = "The role of Driftless's function `reconcile`: it writes versions of the fleets' launch templates, and changes their groups and listeners."
+  description = "The role of Driftless's function `reconcile`, the output `ReconcileRoleArn` of its stack: it writes versions of the fleets' launch templates, and changes their groups and listeners."
   type        = list(string)
 
   validation {
@@ -45,7 +45,7 @@ variable "protector_arns" {
 }
 
 variable "deployer_arns" {
-  description = "Who deploys Driftless itself, and by that makes its bus and its roles: nobody else may change the bus's policy."
+  description = "Who deploys Driftless itself, and by that makes its bus and its roles: no other role may change the bus's policy."
   type        = list(string)
   default     = []
 

@@ -173,9 +173,11 @@ impl Table<'_> {
             .expression_attribute_values(":now", milliseconds(now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if facts == Facts::Drop {
-            condition.push_str(" AND (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))");
+            condition.push_str(
+                " AND (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))",
+            );
             check = check
-                .expression_attribute_values(":wakes", number(lease.requests))
+                .expression_attribute_values(":requests", number(lease.requests))
                 .expression_attribute_values(":zero", number(0_u64));
         }
         let check = check.condition_expression(condition).build().map_err(invalid)?;

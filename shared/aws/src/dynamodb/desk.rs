@@ -52,7 +52,7 @@ impl Desk for Aws {
         let Some(item) = items.into_iter().next() else { return Ok(LeaseState::default()) };
         let row: LeaseRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
         let next_request =
-            row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+            row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_request_ms", at)).transpose()?;
         let held = row.holder.zip(row.until_ms).map(|(holder, until)| {
             let until = from_milliseconds(BATCH_GET, "until_ms", until)?;
             Ok(LeaseHolder { holder: holder.into(), until })

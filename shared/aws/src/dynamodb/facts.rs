@@ -77,7 +77,7 @@ impl Table<'_> {
             if sort_key(&item) == LOCK {
                 let row: LeaseRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
                 let next =
-                    row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_wake_ms", at)).transpose()?;
+                    row.next_request_ms.map(|at| from_milliseconds(BATCH_GET, "next_request_ms", at)).transpose()?;
                 let fleet = fleets.iter().find(|fleet| fleet_key(fleet) == row.pk);
                 deduplication.next_requests.extend(fleet.zip(next).map(|(fleet, next)| ((*fleet).clone(), next)));
                 continue;
@@ -99,8 +99,8 @@ impl Table<'_> {
             .update_item()
             .table_name(self.name)
             .set_key(Some(key(ACCOUNT, immediate_runs_key(minute_of(now)))))
-            .update_expression("SET schema_version = :schema, expires_at = :kept ADD looks :one")
-            .condition_expression("attribute_not_exists(looks) OR looks < :max")
+            .update_expression("SET schema_version = :schema, expires_at = :kept ADD run_count :one")
+            .condition_expression("attribute_not_exists(run_count) OR run_count < :max")
             .set_expression_attribute_values(Some(values([
                 (":schema", number(SCHEMA_VERSION)),
                 (":kept", kept),
@@ -131,7 +131,7 @@ impl Table<'_> {
         Update::builder()
             .table_name(self.name)
             .set_key(Some(key(fleet_key(fleet), LOCK)))
-            .update_expression("SET schema_version = if_not_exists(schema_version, :schema) ADD wakes :one")
+            .update_expression("SET schema_version = if_not_exists(schema_version, :schema) ADD request_count :one")
             .set_expression_attribute_values(Some(names))
             .build()
             .map_err(|error| refuse(&error))

@@ -77,7 +77,7 @@ impl Table<'_> {
             keep_older(open.entry(fleet).or_default(), since(item));
         }
         for (fleet, since) in turns?.turns_ms {
-            keep_older(open.entry(fleet).or_default(), Some(from_milliseconds(QUERY, "turns_ms", since)?));
+            keep_older(open.entry(fleet).or_default(), Some(from_milliseconds(QUERY, "slots_ms", since)?));
         }
         Ok(open)
     }
@@ -119,9 +119,9 @@ fn since(item: &Item) -> Option<Timestamp> {
     }
     since
         .parse()
-        .inspect_err(
-            |error| tracing::warn!(since, %error, "open work has no time that can be read; its age is left out"),
-        )
+        .inspect_err(|error| {
+            tracing::warn!(event = "open_work_time_unreadable", since, %error, "the age of this work is unknown");
+        })
         .ok()
 }
 
@@ -129,7 +129,7 @@ fn since(item: &Item) -> Option<Timestamp> {
 fn fleet_of(key: &str) -> Option<FleetName> {
     let fleet = key.strip_prefix(FLEET_PREFIX).and_then(|name| name.parse().ok());
     if fleet.is_none() {
-        tracing::warn!(key, "an item of the table names no fleet; it is left alone");
+        tracing::warn!(event = "item_without_fleet", key, "the key of an item names no fleet: the item is ignored");
     }
     fleet
 }

@@ -1,4 +1,4 @@
-//! The lease of a fleet: item `LOCK`. It counts wakes too, so that giving it back and not missing one are one write.
+//! The lease of a fleet: item `LEASE`. It counts reconcile requests too, so that one write releases the lease and misses no request.
 
 use aws_sdk_dynamodb::config::Builder as ConfigOverride;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -65,20 +65,20 @@ impl Table<'_> {
     pub(crate) async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let condition = format!(
             "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
-             (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+             (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
         );
         let mut values = vec![
             (":me", string(&lease.holder)),
             (":fence", number(lease.fence)),
-            (":wakes", number(lease.requests)),
+            (":requests", number(lease.requests)),
             (":schema", number(SCHEMA_VERSION)),
             (":zero", number(0_u64)),
         ];
         let update = if let Some(at) = next_request {
             values.push((":next", milliseconds(at)));
-            "SET next_wake_ms = :next REMOVE holder, until_ms"
+            "SET next_request_ms = :next REMOVE holder, until_ms"
         } else {
-            "REMOVE holder, until_ms, next_wake_ms"
+            "REMOVE holder, until_ms, next_request_ms"
         };
         match self.write_lease(&lease.fleet, update, &condition, &values).await? {
             Written::Yes(_) => Ok(Released::Free),
@@ -122,10 +122,11 @@ impl Table<'_> {
         may_be_made: bool,
     ) -> CallResult<bool> {
         let condition = format!(
-            "{KNOWN_SHAPE} AND (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
+            "{KNOWN_SHAPE} AND \
+             (attribute_not_exists(next_request_ms) OR next_request_ms > :at OR next_request_ms <= :now)"
         );
         let values = [(":at", milliseconds(at)), (":now", milliseconds(now)), (":schema", number(SCHEMA_VERSION))];
-        let update = "SET next_wake_ms = :at, schema_version = :schema";
+        let update = "SET next_request_ms = :at, schema_version = :schema";
         // Without the SDK's own attempts: it would not tell that the answer to an earlier one was lost.
         let once = || ConfigOverride::new().retry_config(RetryConfig::disabled());
         let write = || self.try_write_lease(fleet, update, &condition, &values, once());
@@ -191,7 +192,7 @@ fn lease(fleet: &FleetName, row: LeaseRow) -> CallResult<Lease> {
         holder: required(UPDATE, "holder", row.holder)?,
         fence: row.fence,
         requests: row.requests,
-        next_request: row.next_request_ms.map(|at| from_milliseconds(UPDATE, "next_wake_ms", at)).transpose()?,
+        next_request: row.next_request_ms.map(|at| from_milliseconds(UPDATE, "next_request_ms", at)).transpose()?,
         until: from_milliseconds(UPDATE, "until_ms", until)?,
     })
 }

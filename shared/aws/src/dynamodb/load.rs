@@ -59,7 +59,7 @@ impl Table<'_> {
                 TURNS => {
                     let row: TurnsRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
                     for (fleet, since) in row.turns_ms {
-                        stored.account.turns.insert(fleet, from_milliseconds(BATCH_GET, "turns_ms", since)?);
+                        stored.account.turns.insert(fleet, from_milliseconds(BATCH_GET, "slots_ms", since)?);
                     }
                 }
                 _ => {

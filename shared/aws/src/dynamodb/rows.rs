@@ -40,7 +40,7 @@ const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
 /// one call.
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long the journal is kept: a year, and a month to look back at it.
+/// How long the history is kept: a year, and a month to read it afterwards.
 const JOURNAL_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// How long it is kept who was told of a notification: longer than anybody lets a topic be broken.
@@ -62,7 +62,7 @@ pub(crate) struct StateRow {
     pub(crate) record: Record,
 }
 
-/// Lease, count of wakes and the delayed wake under way. Any of them may come first.
+/// The lease, the count of reconcile requests, and the time of the delayed request. A write of any of the three may create the row.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LeaseRow {
@@ -73,12 +73,13 @@ pub(crate) struct LeaseRow {
     pub(crate) until_ms: Option<i64>,
     #[serde(default)]
     pub(crate) fence: u64,
-    #[serde(default)]
+    #[serde(default, rename = "request_count")]
     pub(crate) requests: u64,
+    #[serde(rename = "next_request_ms")]
     pub(crate) next_request_ms: Option<i64>,
 }
 
-/// The stop switch.
+/// A freeze.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FreezeRow {
@@ -113,7 +114,7 @@ pub(crate) struct DeduplicationRow {
     pub(crate) expires_at: i64,
 }
 
-/// A line of the journal.
+/// A history entry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalRow {
@@ -152,7 +153,7 @@ pub(crate) struct EventsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
-    /// Of the account they are no fleet's work: the sweep looks after them.
+    /// Events of the account are no fleet's work: the resync publishes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) open_work: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,6 +170,7 @@ pub(crate) struct PartialDeliveryRow {
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
     pub(crate) id: String,
+    #[serde(rename = "delivered_to")]
     pub(crate) told: Audience,
     pub(crate) expires_at: i64,
 }
@@ -184,7 +186,7 @@ pub(crate) struct IndexRow {
     pub(crate) expires_at: i64,
 }
 
-/// What a fleet looked like when it was last looked at.
+/// The fingerprint of a fleet in its last reconcile pass.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FingerprintRow {
@@ -194,7 +196,7 @@ pub(crate) struct FingerprintRow {
     pub(crate) fingerprint: String,
 }
 
-/// The turns of cutovers that are taken.
+/// The cutover slots that are taken.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TurnsRow {
@@ -203,13 +205,14 @@ pub(crate) struct TurnsRow {
     pub(crate) schema_version: u32,
     /// Counts writes; a write names the version that it replaces.
     pub(crate) version: u64,
-    /// By fleet: since when it has its turn.
+    /// By fleet: since when it has its slot.
+    #[serde(rename = "slots_ms")]
     pub(crate) turns_ms: BTreeMap<FleetName, i64>,
 }
 
-/// The sort key of the count of looks that were taken on the spot in a minute.
+/// The sort key of the count of immediate runs in a minute.
 pub(crate) fn immediate_runs_key(minute: i64) -> String {
-    format!("LOOKS#{minute}")
+    format!("IMMEDIATE-RUNS#{minute}")
 }
 
 /// How long it is kept: until the minute is certainly over.
@@ -232,14 +235,14 @@ pub(crate) struct DriftingRow {
 pub(crate) const WAITING: &str = "waiting";
 pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
-pub(crate) const LOCK: &str = "LOCK";
+pub(crate) const LOCK: &str = "LEASE";
 pub(crate) const FREEZE: &str = "FREEZE";
-pub(crate) const TURNS: &str = "TURNS";
+pub(crate) const TURNS: &str = "CUTOVER-SLOTS";
 pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
 pub(crate) const EVENTS_PREFIX: &str = "EVENTS#";
-pub(crate) const PARTIAL_DELIVERY_PREFIX: &str = "HALF-TOLD#";
+pub(crate) const PARTIAL_DELIVERY_PREFIX: &str = "PARTIALLY-DELIVERED#";
 pub(crate) const FLEET_PREFIX: &str = "FLEET#";
 
 /// The partition of a fleet, and the name of its fingerprint among the account's items.
@@ -274,14 +277,14 @@ pub(crate) fn partial_delivery_key(id: &str) -> String {
     format!("{HALF_TOLD_PREFIX}{id}")
 }
 
-/// The partition of what was heard of a fleet. It is not the fleet's own, of which a look reads everything.
+/// The partition of the facts that were reported of a fleet before. It is not the fleet's own, which each pass reads whole.
 pub(crate) fn deduplication_partition(fleet: &FleetName) -> String {
-    format!("HEARD#{fleet}")
+    format!("DEDUPLICATION#{fleet}")
 }
 
-/// The partition of the journal of a fleet, by its name, or of the account: no fleet has a name in capitals.
+/// The partition of the history of a fleet, by its name, or of the account: no fleet has a name in capitals.
 pub(crate) fn journal_partition(of: &str) -> String {
-    format!("JOURNAL#{of}")
+    format!("HISTORY#{of}")
 }
 
 /// The partition of a freeze.
@@ -374,7 +377,7 @@ impl JournalRow {
         })
     }
 
-    /// A line that no commit wrote.
+    /// An entry that no commit wrote.
     pub(crate) fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let partition = match scope {
             FreezeScope::Account => journal_partition(ACCOUNT),

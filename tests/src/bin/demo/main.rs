@@ -130,7 +130,7 @@ With the AWS CLI:
   aws elbv2 describe-listeners --listener-arns {listener} \\
       --query 'Listeners[].DefaultActions[].ForwardConfig.TargetGroups'
   aws dynamodb query --table-name {table} --key-condition-expression 'pk = :p' \\
-      --expression-attribute-values '{{\":p\":{{\"S\":\"JOURNAL#app\"}}}}'      # everything that was decided, and why
+      --expression-attribute-values '{{\":p\":{{\"S\":\"HISTORY#app\"}}}}'      # everything that was decided, and why
 
 Publish another image, and watch it take the traffic (the sweep, or this message, finds it):
 
@@ -150,7 +150,7 @@ Logs and every recorded call: {logs}",
         region = driftless_tests::stack::REGION,
         other = stack.endpoint(),
         fleet = stack.fleet_endpoint(),
-        request = stack.deployment().output("WakeQueueUrl").unwrap_or("(no queue)"),
+        request = stack.deployment().output("ReconcileQueueUrl").unwrap_or("(no queue)"),
         logs = stack.logs().display(),
     ));
 }

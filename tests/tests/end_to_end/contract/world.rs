@@ -77,7 +77,7 @@ fn adapters(stack: &LocalStack) -> anyhow::Result<Aws> {
     let output = |name: &str| stack.deployment().output(name).map(str::to_owned);
     let names = Names {
         table: output("TableName")?,
-        reconcile_queue_url: output("WakeQueueUrl")?,
+        reconcile_queue_url: output("ReconcileQueueUrl")?,
         alert_topic_arn: output("AlertTopicArn")?,
         chat_topic_arn: output("ChatTopicArn")?,
         event_bus: "default".to_owned(),

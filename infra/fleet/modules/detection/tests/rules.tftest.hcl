@@ -48,7 +48,7 @@ run "the_seed_s_rule_is_shown_and_is_no_drift" {
 
   assert {
     condition     = !contains(output.rule_names, "fleet-inventory-blocked")
-    error_message = "It fails on every successor too: it must not be among the rules of a fleet."
+    error_message = "It fails on every replacement instance too: it must not be among the rules of a fleet."
   }
 }
 

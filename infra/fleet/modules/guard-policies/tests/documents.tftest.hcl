@@ -17,8 +17,8 @@ run "documents" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(output.permissions_boundary).Statement : statement.Sid if statement.Effect == "Allow"] == ["CapsOnly"]
-    error_message = "A boundary caps: what it does not allow, nobody under it may do."
+    condition     = [for statement in jsondecode(output.permissions_boundary).Statement : statement.Sid if statement.Effect == "Allow"] == ["AllowEverythingElse"]
+    error_message = "A boundary caps: what it does not allow, no principal under it may do."
   }
 
   assert {
@@ -37,7 +37,7 @@ run "too_many_roles" {
   expect_failures = [output.service_control_policy, output.permissions_boundary]
 }
 
-run "everyone_is_nobody" {
+run "every_principal_is_refused" {
   command = plan
 
   variables {

@@ -45,7 +45,8 @@ const CALLS: [Call; 18] = [
 ];
 
 fn turns(fleet: &str) -> String {
-    let turns = json!({"pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {fleet: 1500}});
+    let turns =
+        json!({"pk": "ACCOUNT", "sk": "CUTOVER-SLOTS", "schema_version": 1, "version": 4, "slots_ms": {fleet: 1500}});
     json!({"Responses": {"driftless": [wire(&turns)]}}).to_string()
 }
 

@@ -43,7 +43,7 @@ async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence()
     );
     assert_eq!(lock["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
     let journal = &parts[3]["Put"]["Item"];
-    assert_eq!(journal["pk"], json!({"S": "JOURNAL#app"}));
+    assert_eq!(journal["pk"], json!({"S": "HISTORY#app"}));
     assert_eq!(journal["sk"], json!({"S": "1970-01-01T00:00:01.234Z#0000000008#001"}));
     assert_eq!(journal["expires_at"], json!({"N": (1 + 400 * 24 * 3600).to_string()}));
     assert_eq!(journal["entry"]["M"]["to"], json!({"S": "verifying"}));
@@ -113,7 +113,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
     assert_eq!(
         first[1]["ConditionCheck"]["ConditionExpression"],
         "holder = :me AND fence = :fence AND until_ms > :now AND \
-         (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+         (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
     );
 
     // Ours, but a wake was counted: the commit stands, the facts stay.
@@ -124,7 +124,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
     assert_ne!(sent[0].json()["ClientRequestToken"], sent[1].json()["ClientRequestToken"]);
     let second = sent[1].json()["TransactItems"].as_array().unwrap().clone();
     assert_eq!(second.len(), 2);
-    assert!(!second[1]["ConditionCheck"]["ConditionExpression"].as_str().unwrap().contains("wakes"));
+    assert!(!second[1]["ConditionCheck"]["ConditionExpression"].as_str().unwrap().contains("request_count"));
 }
 
 #[tokio::test]
@@ -180,7 +180,10 @@ async fn what_was_sent_leaves_the_outbox() {
     let sent = canned.sent();
     let deletes = |position: usize| sent[position].json()["RequestItems"]["driftless"].as_array().unwrap().clone();
     let names: Vec<Value> = deletes(0).iter().map(|delete| delete["DeleteRequest"]["Key"]["sk"]["S"].clone()).collect();
-    assert_eq!(names, ["OUTBOX#app-8-0", "HALF-TOLD#app-8-0", "OUTBOX#app-8-1", "HALF-TOLD#app-8-1"]);
+    assert_eq!(
+        names,
+        ["OUTBOX#app-8-0", "PARTIALLY-DELIVERED#app-8-0", "OUTBOX#app-8-1", "PARTIALLY-DELIVERED#app-8-1"]
+    );
     assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
     on(&Canned::default()).told(&app(), &[]).await.unwrap();
 }
@@ -201,8 +204,8 @@ async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
     on(&canned).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
     let sent = canned.only().json();
     let item = &sent["RequestItems"]["driftless"][0]["PutRequest"]["Item"];
-    assert_eq!((&item["pk"], &item["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "HALF-TOLD#app-8-0"})));
-    assert_eq!((&item["id"], &item["told"]), (&json!({"S": "app-8-0"}), &json!({"S": "on-call"})));
+    assert_eq!((&item["pk"], &item["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "PARTIALLY-DELIVERED#app-8-0"})));
+    assert_eq!((&item["id"], &item["delivered_to"]), (&json!({"S": "app-8-0"}), &json!({"S": "on-call"})));
     assert_eq!(item["expires_at"], json!({"N": (1 + 60 * 24 * 3600).to_string()}));
     assert!(item.get("open_work").is_none(), "the notification itself is the work");
 }

@@ -13,14 +13,14 @@ fn line(to: &str, milliseconds: i64) -> HistoryEntry {
 
 fn page(lines: &[HistoryEntry], is_cut: bool) -> String {
     let items: Vec<Value> = lines.iter().map(|line| wire(&JournalRow::alone(&FreezeScope::Account, line))).collect();
-    let last = is_cut.then(|| json!({"pk": {"S": "JOURNAL#app"}, "sk": {"S": "x"}}));
+    let last = is_cut.then(|| json!({"pk": {"S": "HISTORY#app"}, "sk": {"S": "x"}}));
     json!({"Items": items, "LastEvaluatedKey": last}).to_string()
 }
 
 #[tokio::test]
 async fn the_switch_is_thrown_before_the_journal_says_so() {
     for (scope, partition, of_events) in
-        [(FreezeScope::Account, "JOURNAL#ACCOUNT", "ACCOUNT"), (FreezeScope::Fleet(app()), "JOURNAL#app", "FLEET#app")]
+        [(FreezeScope::Account, "HISTORY#ACCOUNT", "ACCOUNT"), (FreezeScope::Fleet(app()), "HISTORY#app", "FLEET#app")]
     {
         let canned = Canned::default()
             .on("PutItem", 200, "{}")
@@ -49,8 +49,8 @@ async fn the_switch_is_thrown_before_the_journal_says_so() {
 #[tokio::test]
 async fn the_newest_lines_of_fleet_and_account_are_one_story() {
     let canned = Canned::default()
-        .on("JOURNAL#app", 200, page(&[line("third", 3_000), line("first", 1_000)], false))
-        .on("JOURNAL#ACCOUNT", 200, page(&[line("second", 2_000)], false));
+        .on("HISTORY#app", 200, page(&[line("third", 3_000), line("first", 1_000)], false))
+        .on("HISTORY#ACCOUNT", 200, page(&[line("second", 2_000)], false));
     let journal = on(&canned).journal(&app(), Some(at(4_000))).await.unwrap();
     let expected = [line("first", 1_000), line("second", 2_000), line("third", 3_000)];
     assert_eq!(journal, Journal { entries: expected.to_vec(), is_cut: false });
@@ -64,8 +64,8 @@ async fn the_newest_lines_of_fleet_and_account_are_one_story() {
 #[tokio::test]
 async fn what_lies_before_the_cut_of_one_journal_is_left_out_of_the_other() {
     let canned = Canned::default()
-        .on("JOURNAL#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
-        .on("JOURNAL#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
+        .on("HISTORY#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
+        .on("HISTORY#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
     let journal = on(&canned).journal(&app(), None).await.unwrap();
     let words: Vec<String> = journal.entries.iter().map(|entry| entry.to().into_owned()).collect();
     assert_eq!(words, ["second", "at the cut", "third"]);
@@ -75,7 +75,7 @@ async fn what_lies_before_the_cut_of_one_journal_is_left_out_of_the_other() {
 #[tokio::test]
 async fn the_next_request_and_who_holds_the_lease_are_read_and_nothing_is_taken() {
     let mut requested = lease_item("run-1", 3, 5, 40_000);
-    requested["next_wake_ms"] = json!({"N": "60000"});
+    requested["next_request_ms"] = json!({"N": "60000"});
     let mut free = lease_item("run-1", 3, 5, 40_000);
     for field in ["holder", "until_ms"] {
         free.as_object_mut().unwrap().remove(field);

@@ -31,8 +31,11 @@ async fn a_fact_that_cannot_wait_and_its_request_are_one_transaction() {
     assert_eq!(put["Item"]["pk"], json!({"S": "FLEET#app"}));
     assert_eq!(put["Item"]["fact"]["M"]["kind"], json!({"S": "command"}));
     let count = &parts[1]["Update"];
-    assert_eq!(count["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}}));
-    assert_eq!(count["UpdateExpression"], "SET schema_version = if_not_exists(schema_version, :schema) ADD wakes :one");
+    assert_eq!(count["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LEASE"}}));
+    assert_eq!(
+        count["UpdateExpression"],
+        "SET schema_version = if_not_exists(schema_version, :schema) ADD request_count :one"
+    );
     assert!(count.get("ConditionExpression").is_none(), "a held lease does not keep facts out");
 }
 
@@ -46,7 +49,7 @@ async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
     assert_eq!(deduplication["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
     assert_eq!(deduplication["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
     // Not in the partition of which a look reads everything.
-    assert_eq!(deduplication["Item"]["pk"], json!({"S": "HEARD#app"}));
+    assert_eq!(deduplication["Item"]["pk"], json!({"S": "DEDUPLICATION#app"}));
     assert_eq!(deduplication["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
     let fact = &parts[1]["Put"];
     assert!(fact.get("ConditionExpression").is_none(), "the other part has it");
@@ -67,11 +70,11 @@ async fn a_fact_that_is_not_newer_changes_nothing() {
 async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
     let fact = report(at(1_500));
     let deduplication = json!({
-        "pk": {"S": "HEARD#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
+        "pk": {"S": "DEDUPLICATION#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
         "observed_at_ms": {"N": "1400"}, "expires_at": {"N": "9"},
     });
     let mut lock = lease_item("run-1", 4, 9, 41_000);
-    lock["next_wake_ms"] = json!({"N": "60000"});
+    lock["next_request_ms"] = json!({"N": "60000"});
     let answer = json!({"Responses": {"driftless": [deduplication, lock]}, "UnprocessedKeys": {}});
     let canned = Canned::default().on("BatchGetItem", 200, answer.to_string());
     // A key that is asked for twice would be refused.
@@ -90,8 +93,8 @@ async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
     assert!(aws.take_immediate_run(at(119_999)).await.unwrap());
     assert!(!aws.take_immediate_run(at(120_000)).await.unwrap());
     let keys: Vec<Value> = canned.sent().iter().map(|sent| sent.json()["Key"]["sk"]["S"].clone()).collect();
-    assert_eq!(keys, ["LOOKS#1", "LOOKS#2"]);
-    assert_eq!(canned.sent()[0].json()["ConditionExpression"], "attribute_not_exists(looks) OR looks < :max");
+    assert_eq!(keys, ["IMMEDIATE-RUNS#1", "IMMEDIATE-RUNS#2"]);
+    assert_eq!(canned.sent()[0].json()["ConditionExpression"], "attribute_not_exists(run_count) OR run_count < :max");
 }
 
 #[tokio::test]

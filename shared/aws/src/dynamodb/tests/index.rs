@@ -86,8 +86,8 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         second.to_string(),
     );
     let turns = json!({
-        "pk": {"S": "ACCOUNT"}, "sk": {"S": "TURNS"}, "schema_version": {"N": "1"}, "version": {"N": "1"},
-        "turns_ms": {"M": {"idle": {"N": "0"}}},
+        "pk": {"S": "ACCOUNT"}, "sk": {"S": "CUTOVER-SLOTS"}, "schema_version": {"N": "1"}, "version": {"N": "1"},
+        "slots_ms": {"M": {"idle": {"N": "0"}}},
     });
     let turns = json!({"Responses": {"driftless": [turns]}});
     let canned = canned.on("BatchGetItem", 200, turns.to_string());
@@ -126,8 +126,8 @@ async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
         let turns: serde_json::Map<String, Value> =
             fleets.iter().map(|fleet| ((*fleet).to_owned(), json!({"N": "0"}))).collect();
         let item = json!({
-            "pk": {"S": "ACCOUNT"}, "sk": {"S": "TURNS"}, "schema_version": {"N": "1"},
-            "version": {"N": version.to_string()}, "turns_ms": {"M": turns},
+            "pk": {"S": "ACCOUNT"}, "sk": {"S": "CUTOVER-SLOTS"}, "schema_version": {"N": "1"},
+            "version": {"N": version.to_string()}, "slots_ms": {"M": turns},
         });
         json!({"Responses": {"driftless": [item]}}).to_string()
     };
@@ -147,7 +147,7 @@ async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
     assert_eq!(written["Item"]["version"], json!({"N": "5"}));
     let back = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
     on(&back).give_turn(&app()).await.unwrap();
-    assert_eq!(back.sent()[1].json()["Item"]["turns_ms"], json!({"M": {"two": {"N": "0"}}}));
+    assert_eq!(back.sent()[1].json()["Item"]["slots_ms"], json!({"M": {"two": {"N": "0"}}}));
     let none = Canned::default().on("BatchGetItem", 200, r#"{"Responses":{}}"#);
     on(&none).give_turn(&app()).await.unwrap();
 }

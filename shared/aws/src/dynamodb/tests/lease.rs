@@ -14,7 +14,7 @@ async fn acquire(canned: &Canned) -> Result<Acquired, CallError> {
 #[tokio::test]
 async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
     let mut item = lease_item("run-1", 4, 9, 41_000);
-    item["next_wake_ms"] = json!({"N": "60000"});
+    item["next_request_ms"] = json!({"N": "60000"});
     let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
     let expected = Lease {
         fleet: app(),
@@ -26,7 +26,7 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
     };
     assert_eq!(acquire(&canned).await.unwrap(), Acquired::Held(expected));
     let sent = canned.only().json();
-    assert_eq!(sent["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}}));
+    assert_eq!(sent["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LEASE"}}));
     assert_eq!(
         sent["UpdateExpression"],
         "SET holder = :me, until_ms = :until, schema_version = :schema, fence = if_not_exists(fence, :zero) + :one"
@@ -46,7 +46,7 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
 #[tokio::test]
 async fn a_lease_that_nobody_counted_requests_on_starts_at_none() {
     let mut item = lease_item("run-1", 1, 0, 41_000);
-    item.as_object_mut().unwrap().remove("wakes");
+    item.as_object_mut().unwrap().remove("request_count");
     let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
     let Acquired::Held(lease) = acquire(&canned).await.unwrap() else { panic!("held") };
     assert_eq!((lease.requests, lease.next_request), (0, None));
@@ -88,8 +88,8 @@ async fn conflicts_without_end_are_busy() {
 #[tokio::test]
 async fn a_lease_is_given_back_if_no_request_was_counted() {
     for (next_request, update) in [
-        (None, "REMOVE holder, until_ms, next_wake_ms"),
-        (Some(at(60_000)), "SET next_wake_ms = :next REMOVE holder, until_ms"),
+        (None, "REMOVE holder, until_ms, next_request_ms"),
+        (Some(at(60_000)), "SET next_request_ms = :next REMOVE holder, until_ms"),
     ] {
         let canned = Canned::default().on("UpdateItem", 200, "{}");
         assert_eq!(on(&canned).release(&lease(), next_request).await.unwrap(), Released::Free);
@@ -98,10 +98,10 @@ async fn a_lease_is_given_back_if_no_request_was_counted() {
         assert_eq!(
             sent["ConditionExpression"],
             "(attribute_not_exists(schema_version) OR schema_version = :schema) AND holder = :me AND fence = :fence \
-             AND (wakes = :wakes OR (attribute_not_exists(wakes) AND :wakes = :zero))"
+             AND (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
         );
         let values = &sent["ExpressionAttributeValues"];
-        assert_eq!((&values[":fence"], &values[":wakes"]), (&json!({"N": "3"}), &json!({"N": "5"})));
+        assert_eq!((&values[":fence"], &values[":requests"]), (&json!({"N": "3"}), &json!({"N": "5"})));
         assert_eq!(values.get(":next").is_some(), next_request.is_some(), "DynamoDB refuses values that are not used");
     }
 }
@@ -125,11 +125,11 @@ async fn a_request_is_claimed_unless_an_earlier_one_is_on_its_way() {
     let canned = Canned::default().on("UpdateItem", 200, "{}");
     assert!(on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
     let sent = canned.only().json();
-    assert_eq!(sent["UpdateExpression"], "SET next_wake_ms = :at, schema_version = :schema");
+    assert_eq!(sent["UpdateExpression"], "SET next_request_ms = :at, schema_version = :schema");
     assert_eq!(
         sent["ConditionExpression"],
         "(attribute_not_exists(schema_version) OR schema_version = :schema) AND \
-         (attribute_not_exists(next_wake_ms) OR next_wake_ms > :at OR next_wake_ms <= :now)"
+         (attribute_not_exists(next_request_ms) OR next_request_ms > :at OR next_request_ms <= :now)"
     );
     let item = lease_item("run-0", 1, 0, 1);
     let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
@@ -149,7 +149,7 @@ async fn a_request_that_was_claimed_without_an_answer_is_ours_to_send() {
         (None, 60_000, false),
     ] {
         let mut item = lease_item("run-0", 1, 0, 1);
-        item["next_wake_ms"] = json!({"N": known.to_string()});
+        item["next_request_ms"] = json!({"N": known.to_string()});
         let canned = lost.clone().into_iter().fold(Canned::default(), |canned, reply| canned.once("UpdateItem", reply));
         let canned = canned.on("UpdateItem", 400, condition_failed(Some(&item)));
         let claimed = on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap();

@@ -39,7 +39,7 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
         wire(&StateRow::of(&full_record()))]});
     let account = json!({"Responses": {"driftless": [
         wire(&json!({"pk": "ACCOUNT", "sk": "FLEET#app", "schema_version": 1, "fingerprint": "f"})),
-        wire(&json!({"pk": "ACCOUNT", "sk": "TURNS", "schema_version": 1, "version": 4, "turns_ms": {"other": 1500}})),
+        wire(&json!({"pk": "ACCOUNT", "sk": "CUTOVER-SLOTS", "schema_version": 1, "version": 4, "slots_ms": {"other": 1500}})),
         freeze_item("ACCOUNT", FreezeScope::Account)]}});
     let drifting = json!({"Items": [
         wire(&DriftingRow::of(&app(), &parsed("approved-amis"), Timestamp::now())),

@@ -44,8 +44,8 @@ fn lease() -> Lease {
 
 fn lease_item(holder: &str, fence: u64, requests: u64, until: i64) -> Value {
     json!({
-        "pk": {"S": "FLEET#app"}, "sk": {"S": "LOCK"}, "schema_version": {"N": "1"}, "holder": {"S": holder},
-        "until_ms": {"N": until.to_string()}, "fence": {"N": fence.to_string()}, "wakes": {"N": requests.to_string()},
+        "pk": {"S": "FLEET#app"}, "sk": {"S": "LEASE"}, "schema_version": {"N": "1"}, "holder": {"S": holder},
+        "until_ms": {"N": until.to_string()}, "fence": {"N": fence.to_string()}, "request_count": {"N": requests.to_string()},
     })
 }
 

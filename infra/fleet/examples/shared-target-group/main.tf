@@ -1,4 +1,4 @@
-# The layout of the seed's Terraform, working: a blue/green pair that shares one target group, and what AWS Config says
+# The layout of the reference document, working: a blue/green pair that shares one target group, and what AWS Config says
 # about it. Which of both is live is not in here: no variable has to be flipped, and no apply moves traffic.
 
 terraform {
@@ -15,7 +15,7 @@ terraform {
 variable "name" {
   description = "Name of the fleet."
   type        = string
-  default     = "seed"
+  default     = "shared"
 }
 
 variable "vpc_id" {
@@ -69,8 +69,8 @@ module "fleet" {
   policy          = { mode = "act", min-healthy = "90%" }
 }
 
-# The seed's rule is shown and counts as no drift: it asks whether instances are set up to collect the inventory, and so
-# fails on each successor as it did on the instance before.
+# The rule of the reference document is shown and counts as no drift: it asks whether instances are set up to collect the
+# inventory, and so fails on each replacement instance as it did on the instance before.
 module "detection" {
   source = "../../modules/detection"
 
@@ -81,10 +81,11 @@ module "detection" {
   forbidden_applications = ["openssh-server", "gcc"]
 }
 
-# The seed's alarm looked at a metric that AWS Config does not have. This one is published for each fleet at every sweep.
+# The alarm of the reference document is on a metric that AWS Config does not have. Every resync publishes this one for
+# each fleet.
 resource "aws_cloudwatch_metric_alarm" "config_drift" {
   alarm_name          = "${var.name}-config-drift-detected"
-  alarm_description   = "Instances of the fleet ${var.name} are drifted: Driftless replaces them, or says why it does not."
+  alarm_description   = "Instances of the fleet ${var.name} are drifted: Driftless replaces them, or a message names what blocks it."
   namespace           = "Driftless"
   metric_name         = "NonCompliantInstances"
   dimensions          = { Fleet = var.name }
