@@ -1,4 +1,4 @@
-//! `driftless simulate`: a story on a simulated AWS.
+//! `driftless simulate`: runs scenario files on a simulated AWS account.
 
 use std::fmt;
 use std::fs;
@@ -13,19 +13,20 @@ use crate::console::{Console, Failure, heard};
 use crate::exit::Exit;
 
 const FORMAT: &str = "\
-A scenario is text: first the world, then what happens at which time, and what must be so. docs/scenarios.md has all words.
+A scenario is a text file: the fleets and images at the beginning, then events and expectations in the order of time.
+docs/scenarios.md lists all words.
 
-    # An image that hurts at half the traffic is rolled back, and vetoed.
+    # An image that fails at 50 % of the traffic is rolled back and vetoed.
     fleet web: weighted, blue live, 4 instances, policy mode=act alarms=web-5xx
     image ami-2 build 2: turns bad at 50%
     at 5m      publish ami-2 for web
     by 30m     expect cutover=shifting weight green=50
-    then       alarm web-5xx rings
+    then       alarm web-5xx in-alarm
     within 2m  expect weight blue=100 green=0
-    by 2h      expect cutover=none vetoed=ami-2 ledger=empty settled
+    by 2h      expect cutover=none vetoed=ami-2 borrowed-settings=0 idle
     expect     page \"rolling back\"
 
-Exit code: 0 all expectations hold, 1 an expectation or a judge failed, 2 a file cannot be read.";
+Exit code: 0 every scenario passed, 1 an expectation failed or an invariant was violated, 2 a file cannot be read.";
 
 /// What `driftless simulate` takes.
 #[derive(Debug, Args)]
@@ -34,25 +35,27 @@ pub struct Arguments {
     /// Scenario files, as in tests/scenarios
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Draw what the stories leave to chance, such as how long AWS takes, from this seed. Without one all of it takes its
+    /// Draw from this seed what the files leave to chance, such as how long AWS takes. Without a seed AWS always takes its
     /// usual time
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Show every call and decision, not only what on-call would want to know
+    /// Show every call and every decision instead of the timeline
     #[arg(long)]
     trace: bool,
 }
 
-/// What came of one file.
+/// The result of one file.
 #[derive(Debug, Serialize)]
 struct Played<'a> {
+    #[serde(rename = "file")]
     name: String,
+    #[serde(rename = "passed")]
     holds: bool,
     #[serde(flatten)]
     report: &'a Report,
 }
 
-/// Why nothing could be played.
+/// Why a file did not run.
 #[derive(Debug)]
 enum Trouble {
     File { path: PathBuf, error: io::Error },
@@ -68,7 +71,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Plays what was asked for, and tells what came of it.
+/// Runs each file and prints its result.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut worst = Exit::Done;
     let scenarios: Vec<_> = arguments.files.iter().map(|path| (path, read(path))).collect();
@@ -113,8 +116,8 @@ fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Re
         lines.extend(report.golden().lines().map(|line| format!("  {line}")));
     }
     lines.extend(report.failures.iter().map(|failure| format!("  FAILED {failure}")));
-    let times = if report.runs == 1 { String::new() } else { format!(", told {} times", report.runs) };
-    lines.push(format!("  {}{times}", if holds { "holds" } else { "does not hold" }));
+    let times = if report.runs == 1 { String::new() } else { format!(" in {} runs", report.runs) };
+    lines.push(format!("  {}{times}", if holds { "passed" } else { "failed" }));
     heard(lines.iter().try_for_each(|line| console.line(line)))?;
     Ok(exit)
 }

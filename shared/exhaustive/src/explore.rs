@@ -137,10 +137,7 @@ impl Display for Unfinished {
                 write!(formatter, "{}: {}\n{story}({states} states had been found)", broken.property, broken.how)
             }
             Self::Stopped(Progress { depth, states }) => {
-                write!(
-                    formatter,
-                    "stopped at {states} states, within {depth} moves: no property was seen broken so far"
-                )
+                write!(formatter, "stopped at {states} states, within {depth} moves: no property was violated so far")
             }
         }
     }
@@ -282,8 +279,8 @@ impl<M: Model> Graph<M> {
         });
         let Some((number, state)) = found.into_iter().flatten().next() else { return Ok(()) };
         let how =
-            format!("this one does not, and counts as the one at the end of the story\n{}", model.describe(state));
-        let broken = Broken { property: "what counts as one state leads to the same", how };
+            format!("this state does not, and is equal to the state at the end of the path\n{}", model.describe(state));
+        let broken = Broken { property: "equal states lead to equal states", how };
         Err(self.counterexample(model, *number, None, broken))
     }
 
@@ -377,7 +374,7 @@ impl<M: Model> Graph<M> {
         let mut path = self.path_to(stuck);
         let calm_from = path.len();
         let mut at = stuck;
-        let mut how = "nothing happens any more".to_owned();
+        let mut how = "no move is left".to_owned();
         let is_ill = |target: &usize| moves.get(*target).copied().flatten().is_none();
         loop {
             let calm = self.edges(at).iter().filter(|edge| *edge & CALM != 0).map(|edge| (edge & !CALM) as usize);
@@ -385,7 +382,7 @@ impl<M: Model> Graph<M> {
             let is_known = path.get(calm_from - 1..).unwrap_or_default().contains(&next);
             path.push(next);
             if is_known {
-                how = String::from("it comes back to where it was, without an end");
+                how = String::from("the path comes back to this state, so that it never ends");
                 break;
             }
             at = next;
@@ -428,8 +425,10 @@ impl<M: Model> Graph<M> {
                 (Some(model.fingerprint(&next)) == wanted).then_some((step.what, next))
             });
             let Some((what, next)) = found else {
-                let _ =
-                    writeln!(story, "{count:>4}. (a state that is not reached again: the fingerprint hides something)");
+                let _ = writeln!(
+                    story,
+                    "{count:>4}. (the path cannot be repeated: the fingerprint leaves out something that matters)"
+                );
                 break;
             };
             if count == calm_from {
@@ -471,7 +470,7 @@ fn found_from<M: Model>(model: &M, number: usize, state: &M::State) -> Vec<((u12
         found.push(((print, step.is_calm), step.what.to_string()));
     }
     if expansion.broken.is_some() {
-        found.push(((u128::MAX, false), format!("it breaks a property, as {number} does not")));
+        found.push(((u128::MAX, false), format!("it violates a property, which state {number} does not")));
     }
     found
 }

@@ -91,7 +91,7 @@ impl Moves<'_> {
 
     /// A look that changed only words. The next one must not change even those.
     fn changes_nothing(&mut self, state: &State) -> Result<Decision, Broken> {
-        const PROPERTY: &str = "deciding again on the unchanged world changes nothing";
+        const PROPERTY: &str = "a second decision on unchanged input changes nothing";
         self.tally.judge(PROPERTY);
         let again = self.small.decide(&state.world, state.record.as_ref().map(|kept| &kept.record), &state.actor);
         if again.changed || !again.actions.is_empty() {
@@ -390,7 +390,7 @@ impl Moves<'_> {
 
     /// Time goes by. Where a look did nothing, one after it does nothing either, unless it was asked for.
     pub(crate) fn tick(&mut self, is_calm: bool, quiet: Option<&Decision>) {
-        const PROPERTY: &str = "who waits asks to be looked at again";
+        const PROPERTY: &str = "every wait has a requeue";
         let mut state = self.state.clone();
         state.world.now += TICK;
         state.actor = Actor::Passing(Vec::new());
@@ -405,7 +405,7 @@ impl Moves<'_> {
             commit(&mut after, &decided);
             let does_something = !decided.decision.actions.is_empty() || !self.is_same(&after, &state);
             does_something.then(|| {
-                let how = format!("nobody asked for a look that does this: {}", Told(decided).words());
+                let how = format!("no requeue was asked for, and a reconcile would do this: {}", Told(decided).words());
                 Broken { property: PROPERTY, how }
             })
         });

@@ -35,17 +35,23 @@ pub fn decision(
     if let Some(wrong) = check::decision(before, decision).first() {
         return Err(broken("a decision is well formed", wrong.clone()));
     }
-    tally.judge("a freeze stops what disrupts");
+    tally.judge("under a freeze nothing disruptive starts");
     if world.frozen_since.is_some()
         && let Some(action) = decision.actions.iter().find(|action| action.is_disruptive())
     {
-        return Err(broken("a freeze stops what disrupts", format!("{action:?} is decided under a freeze")));
+        return Err(broken(
+            "under a freeze nothing disruptive starts",
+            format!("{action:?} is decided under a freeze"),
+        ));
     }
-    tally.judge("never more than the budget at once");
+    tally.judge("no more instances are replaced at once than the budget allows");
     for group in decision.next.replacements.values().map(|work| &work.group) {
         let used = decision.next.slots_used(group);
         if used > budget {
-            return Err(broken("never more than the budget at once", format!("{used} at once in {group}")));
+            return Err(broken(
+                "no more instances are replaced at once than the budget allows",
+                format!("{used} at once in {group}"),
+            ));
         }
     }
     decision.actions.iter().try_for_each(|action| is_accounted_for(&decision.next, action, tally))
@@ -53,7 +59,7 @@ pub fn decision(
 
 /// What can be put back stands in the ledger before it is changed.
 fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "nothing reversible is changed outside the ledger";
+    const PROPERTY: &str = "no setting is changed without a row in the borrowed settings";
     let Some(group) = action.group() else { return Ok(()) };
     let is_known = match action {
         Action::SetMaximum { .. } => is_in_ledger(next, group.as_str(), |setting| {
@@ -85,7 +91,7 @@ fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result
         | Action::RollBackRefresh { .. } => return Ok(()),
     };
     tally.judge(PROPERTY);
-    if is_known { Ok(()) } else { Err(broken(PROPERTY, format!("{action:?} stands in no ledger"))) }
+    if is_known { Ok(()) } else { Err(broken(PROPERTY, format!("{action:?} has no row in the borrowed settings"))) }
 }
 
 /// A write that took effect: the world before it and after it.
@@ -142,7 +148,8 @@ fn weights(
     direction: Direction,
     tally: &mut Tally,
 ) -> Result<(), Broken> {
-    const PROPERTY: &str = "traffic goes only to a color at its floor, or back to one that serves";
+    const PROPERTY: &str =
+        "traffic goes only to a color that has its minimum healthy, or back to a color that has healthy instances";
     const VETOED: &str = "a vetoed image gets no traffic";
     let (Some(was), Some(is)) = (&before.colors, &after.colors) else { return Ok(()) };
     let wanted = before.groups.iter().map(|pool| pool.wanted.desired).max().unwrap_or_default();
@@ -157,7 +164,10 @@ fn weights(
         let served = pool.servers.iter().filter(|server| server.serves() || decided.serving.contains(&server.id));
         let serving = count(served);
         if serving < floor {
-            return Err(broken(PROPERTY, format!("{serving} serve, and the floor is {floor}")));
+            return Err(broken(
+                PROPERTY,
+                format!("{serving} instances are healthy, and the minimum healthy is {floor}"),
+            ));
         }
         tally.judge(VETOED);
         let image = |server: &Server| {
@@ -173,7 +183,7 @@ fn weights(
 
 /// A color is let go only without traffic, and not as the last that serves.
 fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "a color with traffic, or the last that serves, is not let go";
+    const PROPERTY: &str = "a color that has traffic, or the last color with healthy instances, is not scaled to zero";
     if was == is {
         return Ok(());
     }
@@ -184,18 +194,18 @@ fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) 
     if weight == 0 && (others > 0 || was.serving() == 0) {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("weight {weight}, {others} others serve")))
+    Err(broken(PROPERTY, format!("its weight is {weight}, and {others} instances of the other color are healthy")))
 }
 
 fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "only what drifted goes, or what is one too many since a surge";
+    const PROPERTY: &str = "only a drifted instance, or an extra instance of a surge, is terminated";
     tally.judge(PROPERTY);
     let has_reason = match role {
         Role::Drifted => decided.drifted.contains(&server.id) || is_asked(decided, server.id),
         Role::Surplus => server.is_ours || (was.desired > was.wanted.desired && came_with_surge(decided, server)),
         Role::Quarantined => false,
     };
-    if has_reason { Ok(()) } else { Err(broken(PROPERTY, format!("i-{:x} gave no reason", server.id))) }
+    if has_reason { Ok(()) } else { Err(broken(PROPERTY, format!("i-{:x} is neither", server.id))) }
 }
 
 /// What Auto Scaling launched in the place of a successor is as much one too many as the successor was.
@@ -218,7 +228,7 @@ fn keeps_floor(
     wanted: u32,
     tally: &mut Tally,
 ) -> Result<(), Broken> {
-    const PROPERTY: &str = "what serves stays at the floor";
+    const PROPERTY: &str = "the healthy instances stay at the minimum healthy";
     if !going.serves() || !decided.serving.contains(&going.id) {
         return Ok(());
     }
@@ -230,32 +240,42 @@ fn keeps_floor(
     if left >= floor {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("{left} serve without i-{:x}, of {wanted} that are wanted", going.id)))
+    Err(broken(
+        PROPERTY,
+        format!("{left} instances are healthy without i-{:x}, and the operator wants {wanted}", going.id),
+    ))
 }
 
 /// A decrement takes back what was raised, and nothing of what people want.
 fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "capacity that people want stays";
+    const PROPERTY: &str = "the capacity that the operator wants stays";
     tally.judge(PROPERTY);
     if capacity == CapacityChange::Keep || is.desired >= wanted {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("{} are left of {wanted} that are wanted", is.desired)))
+    Err(broken(PROPERTY, format!("the desired capacity is {}, and the operator wants {wanted}", is.desired)))
 }
 
 fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "no more is launched than the budget allows";
+    const PROPERTY: &str = "no more instances are launched than the budget allows";
     tally.judge(PROPERTY);
     if is.desired <= was.desired || is.desired <= is.wanted.desired + is.kept + budget {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("{} are asked for where {} are wanted", is.desired, is.wanted.desired)))
+    Err(broken(
+        PROPERTY,
+        format!("the desired capacity is {}, and the operator wants {}", is.desired, is.wanted.desired),
+    ))
 }
 
 fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "no bound takes an instance";
+    const PROPERTY: &str = "a change of the bounds terminates no instance";
     tally.judge(PROPERTY);
-    if is.active() >= was.active() { Ok(()) } else { Err(broken(PROPERTY, "an instance goes by it".to_owned())) }
+    if is.active() >= was.active() {
+        Ok(())
+    } else {
+        Err(broken(PROPERTY, "the change terminates an instance".to_owned()))
+    }
 }
 
 /// Whether all work that is on record has come to its end: nothing is under way, and what waits, waits for somebody else.
@@ -324,7 +344,7 @@ pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Bro
     let wanted = world.groups.iter().map(|pool| pool.wanted);
     let wanted: Vec<Bounds> = if is_green { wanted.rev().collect() } else { wanted.collect() };
     if let Some(colors) = &world.colors {
-        const PROPERTY: &str = "at rest the live color has all of the traffic, and the turn is given back";
+        const PROPERTY: &str = "at rest the live color has all of the traffic, and no cutover slot is taken";
         tally.judge(PROPERTY);
         let [of_idle, of_live] = if is_green { colors.weights } else { [colors.weights[1], colors.weights[0]] };
         if of_idle > 0 || of_live == 0 || colors.has_turn {
@@ -335,22 +355,23 @@ pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Bro
 }
 
 fn rests(pool: &Pool, wanted: Bounds, tally: &mut Tally) -> Result<(), Broken> {
-    const PROPERTY: &str = "at rest everything is as people wanted it";
+    const PROPERTY: &str = "at rest bounds, size and protection are as the operator wants them";
     {
         tally.judge(PROPERTY);
         let Pool { min, max, desired, version: _, servers, wanted: _, kept: _ } = pool;
         if (*min, *max) != (wanted.min, wanted.max) {
             return Err(broken(
                 PROPERTY,
-                format!("bounds {min} to {max} are left, not {} to {}", wanted.min, wanted.max),
+                format!("the bounds are {min} to {max}, and the operator wants {} to {}", wanted.min, wanted.max),
             ));
         }
         if *desired != wanted.desired || pool.active() != *desired {
-            let how = format!("{} of {desired} run, and {} were wanted", pool.active(), wanted.desired);
+            let how =
+                format!("{} of {desired} instances run, and the operator wants {}", pool.active(), wanted.desired);
             return Err(broken(PROPERTY, how));
         }
         if servers.iter().any(|server| server.is_protected) {
-            return Err(broken(PROPERTY, "an instance is left protected".to_owned()));
+            return Err(broken(PROPERTY, "an instance is still protected".to_owned()));
         }
     }
     Ok(())

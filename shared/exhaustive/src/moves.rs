@@ -19,7 +19,7 @@ pub enum Move {
     Leave(u32),
     /// A server fails its checks.
     Sicken(u32),
-    /// A server passes its checks again.
+    /// A server passes its health checks again.
     Recover(u32),
     /// Auto Scaling takes a server, and launches another one.
     Lose(u32),
@@ -88,29 +88,31 @@ pub enum Ending {
 impl Display for Move {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tick => write!(formatter, "{TICK:#} go by"),
+            Self::Tick => write!(formatter, "{TICK:#} pass"),
             Self::Arrive(id) => write!(formatter, "i-{id:x} comes into service"),
             Self::Leave(id) => write!(formatter, "i-{id:x} is gone"),
-            Self::Sicken(id) => write!(formatter, "i-{id:x} fails its checks"),
-            Self::Recover(id) => write!(formatter, "i-{id:x} passes its checks again"),
+            Self::Sicken(id) => write!(formatter, "i-{id:x} fails its health checks"),
+            Self::Recover(id) => write!(formatter, "i-{id:x} passes its health checks again"),
             Self::Lose(id) => write!(formatter, "Auto Scaling takes i-{id:x} and launches another one"),
             Self::Drift(id) => write!(formatter, "i-{id:x} drifts"),
             Self::Comply(id) => write!(formatter, "i-{id:x} is compliant again"),
-            Self::Freeze => formatter.write_str("a person freezes everything"),
+            Self::Freeze => formatter.write_str("an operator freezes everything"),
             Self::Thaw => formatter.write_str("the freeze ends"),
-            Self::Say(command) => write!(formatter, "a person says {command:?}"),
-            Self::WriteMaximum(_) => formatter.write_str("somebody writes the maximum that people want"),
+            Self::Say(command) => write!(formatter, "an operator gives the command {command:?}"),
+            Self::WriteMaximum(_) => formatter.write_str("an operator writes MaxSize outside Driftless"),
             Self::Publish => formatter.write_str("the pipeline publishes an image"),
-            Self::Ring(color) => write!(formatter, "the alarm of color {color} rings"),
-            Self::Quiet => formatter.write_str("the alarm is quiet again"),
-            Self::TakeBack(_) => formatter.write_str("a person, who was told, takes back what is too many"),
-            Self::Pass(told) => write!(formatter, "look: {}", told.words()),
-            Self::PassAndDie => formatter.write_str("look, commit, and the function dies"),
-            Self::PassAndSleep => formatter.write_str("look, and the function sleeps before its commit"),
+            Self::Ring(color) => write!(formatter, "the alarm of color {color} goes into ALARM"),
+            Self::Quiet => formatter.write_str("the alarm goes back to OK"),
+            Self::TakeBack(_) => formatter.write_str("an operator, who got the message, terminates the extra instance"),
+            Self::Pass(told) => write!(formatter, "reconcile: {}", told.words()),
+            Self::PassAndDie => formatter.write_str("reconcile and commit, and the function crashes"),
+            Self::PassAndSleep => formatter.write_str("reconcile, and the function sleeps before its commit"),
             Self::Act(who, what, ending) => write!(formatter, "{who:?}: {what} ends {ending:?}"),
-            Self::Sleep => formatter.write_str("the next call is on its way for long; another function takes over"),
-            Self::CommitLate => formatter.write_str("the sleeper wakes up and commits, if it still can"),
-            Self::Die => formatter.write_str("the function dies"),
+            Self::Sleep => formatter.write_str("the next call takes long; another reconcile goes on"),
+            Self::CommitLate => {
+                formatter.write_str("the function wakes up and commits, if the version of the record still allows it")
+            }
+            Self::Die => formatter.write_str("the function crashes"),
         }
     }
 }

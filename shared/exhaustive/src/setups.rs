@@ -89,7 +89,7 @@ pub fn drift() -> Setup {
     Setup {
         name: "drift",
         size: Size::Explored,
-        story: "one group of two: instances drift and comply again, one at a time, at any moment, for ever",
+        story: "one group of two: instances drift and comply again, one at a time, at any moment, without limit",
         policy: POLICY.to_vec(),
         groups: 1,
         max: 2,
@@ -136,32 +136,41 @@ const OF_CUTOVERS: [Trouble; 9] = [
 /// Every world.
 pub fn all() -> Vec<Setup> {
     let small = [
-        two_actors("two-actors", "one drift; a second reconcile reads, decides and commits in between, for ever", 1),
-        cutover("cutover", "two colors of two, one image, and nothing goes wrong", &[], 0),
+        two_actors(
+            "two-actors",
+            "one drift; a second reconcile reads, decides and commits in between, without limit",
+            1,
+        ),
+        cutover("cutover", "two colors of two, one image, no fault", &[], 0),
     ];
     let explored = [
         drift(),
         with(
             "crashes",
-            "as drift, and the function dies and answers are lost, at any moment, for ever",
+            "as drift, and the function crashes and replies are lost, at any moment, without limit",
             &[Trouble::Crash, Trouble::LostReply],
         ),
-        Setup {
-            images: 2,
-            ..cutover("cutover-2-images", "two colors of two, two images, and nothing goes wrong", &[], 0)
-        },
-        cutover("cutover-1", "two colors of two, one image, and one thing of any kind goes wrong", &OF_CUTOVERS, 1),
-        anything("anything", "one drift, and one thing of any kind goes wrong, at any moment", 1, 1),
-        with("refused", "as drift, and AWS cannot launch, for ever", &[Trouble::BadLaunch]),
-        with("retries", "as drift, and a person wants what was stopped tried again, for ever", &[Trouble::Retry]),
+        Setup { images: 2, ..cutover("cutover-2-images", "two colors of two, two images, no fault", &[], 0) },
+        cutover("cutover-1", "two colors of two, one image, and one fault of any kind", &OF_CUTOVERS, 1),
+        anything("anything", "one drift, and one fault of any kind, at any moment", 1, 1),
+        with("refused", "as drift, and AWS cannot launch, without limit", &[Trouble::BadLaunch]),
+        with("retries", "as drift, and an operator gives retry for what was stopped, without limit", &[Trouble::Retry]),
     ];
     let larger = [
-        with("busy", "as drift, and AWS is busy, at any moment, for ever", &[Trouble::Busy]),
-        with("bounds", "as drift, and somebody writes the maximum, for ever", &[Trouble::MaximumByOthers]),
-        cutover("cutover-2", "two colors of two, one image, and two things of any kind go wrong", &OF_CUTOVERS, 2),
-        two_actors("two-actors-2", "two drifts; a second reconcile reads, decides and commits in between, for ever", 2),
-        anything("anything-2-1", "two drifts, and one thing of any kind goes wrong, at any moment", 2, 1),
-        anything("anything-1-2", "one drift, and two things of any kind go wrong, at any moment", 1, 2),
+        with("busy", "as drift, and AWS is busy, at any moment, without limit", &[Trouble::Busy]),
+        with(
+            "bounds",
+            "as drift, and an operator writes MaxSize outside Driftless, without limit",
+            &[Trouble::MaximumByOthers],
+        ),
+        cutover("cutover-2", "two colors of two, one image, and two faults of any kind", &OF_CUTOVERS, 2),
+        two_actors(
+            "two-actors-2",
+            "two drifts; a second reconcile reads, decides and commits in between, without limit",
+            2,
+        ),
+        anything("anything-2-1", "two drifts, and one fault of any kind, at any moment", 2, 1),
+        anything("anything-1-2", "one drift, and two faults of any kind, at any moment", 1, 2),
     ];
     let of = |size| move |setup| Setup { size, ..setup };
     let small = small.into_iter().map(of(Size::Small));

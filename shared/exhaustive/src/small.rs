@@ -157,7 +157,7 @@ impl Model for Small {
             let _ = writeln!(text, "  {name}: {min} <= {desired} <= {max}");
             for server in servers {
                 let drifted = if state.world.drifted.contains_key(&server.id) { ", drifted" } else { "" };
-                let sick = if server.is_sick { ", sick" } else { "" };
+                let sick = if server.is_sick { ", unhealthy" } else { "" };
                 let protected = if server.is_protected { ", protected" } else { "" };
                 let _ = writeln!(text, "    i-{:x} {:?}{sick}{protected}{drifted}", server.id, server.life);
             }
@@ -177,12 +177,12 @@ impl Model for Small {
                 let _ = writeln!(text, "  {colors:?}, live {:?}", kept.record.live);
             }
             for entry in &kept.record.ledger {
-                let _ = writeln!(text, "  ledger: {:?}", entry.setting);
+                let _ = writeln!(text, "  borrowed setting: {:?}", entry.setting);
             }
         }
         let decision = self.decide(&state.world, state.record.as_ref().map(|kept| &kept.record), &state.actor);
         let decided = Told(Arc::new(Decided::new(decision, None, &state.world)));
-        let _ = writeln!(text, "  now {}; a look would decide: {}", state.world.now, decided.words());
+        let _ = writeln!(text, "  now {}; a reconcile would decide: {}", state.world.now, decided.words());
         text
     }
 }

@@ -32,8 +32,8 @@ fn forgets_the_ledger(input: Input<'_>) -> Decision {
 #[test]
 fn who_forgets_a_ledger_entry_is_found_out() {
     let (property, story) = found_out(setups::drift(), forgets_the_ledger);
-    assert_eq!(property, "nothing reversible is changed outside the ledger");
-    assert!(story.contains("drifts") && story.contains("2m go by"), "{story}");
+    assert_eq!(property, "no setting is changed without a row in the borrowed settings");
+    assert!(story.contains("drifts") && story.contains("2m pass"), "{story}");
 }
 
 fn never_lets_go(input: Input<'_>) -> Decision {
@@ -67,7 +67,7 @@ fn takes_all_for_healthy(input: Input<'_>) -> Decision {
 #[test]
 fn who_terminates_before_the_successor_serves_is_found_out() {
     let (property, _) = found_out(setups::drift(), takes_all_for_healthy);
-    assert_eq!(property, "what serves stays at the floor");
+    assert_eq!(property, "the healthy instances stay at the minimum healthy");
 }
 
 fn asks_for_no_look(input: Input<'_>) -> Decision {
@@ -77,7 +77,7 @@ fn asks_for_no_look(input: Input<'_>) -> Decision {
 #[test]
 fn who_asks_for_no_further_look_is_found_out() {
     let (property, _) = found_out(setups::drift(), asks_for_no_look);
-    assert_eq!(property, "who waits asks to be looked at again");
+    assert_eq!(property, "every wait has a requeue");
 }
 
 fn ignores_freezes(input: Input<'_>) -> Decision {
@@ -87,7 +87,7 @@ fn ignores_freezes(input: Input<'_>) -> Decision {
 #[test]
 fn who_ignores_a_freeze_is_found_out() {
     let (property, _) = found_out(setups::anything("anything", "", 1, 1), ignores_freezes);
-    assert_eq!(property, "a freeze stops what disrupts");
+    assert_eq!(property, "under a freeze nothing disruptive starts");
 }
 
 fn launches_with_a_new_token_each_time(input: Input<'_>) -> Decision {
@@ -105,7 +105,7 @@ fn launches_with_a_new_token_each_time(input: Input<'_>) -> Decision {
 #[test]
 fn who_launches_with_a_new_token_after_a_lost_reply_is_found_out() {
     let (property, _) = found_out(setups::anything("anything", "", 1, 1), launches_with_a_new_token_each_time);
-    assert_eq!(property, "no more is launched than the budget allows");
+    assert_eq!(property, "no more instances are launched than the budget allows");
 }
 
 fn terminates_whatever_is_blocked(input: Input<'_>) -> Decision {
@@ -138,7 +138,7 @@ fn more_than_the_budget() -> Setup {
 #[test]
 fn who_takes_more_than_the_budget_is_found_out() {
     let (property, _) = found_out(more_than_the_budget(), driftless_planner::decide);
-    assert_eq!(property, "never more than the budget at once");
+    assert_eq!(property, "no more instances are replaced at once than the budget allows");
 }
 
 fn moves_traffic_before_health(input: Input<'_>) -> Decision {
@@ -154,7 +154,10 @@ fn moves_traffic_before_health(input: Input<'_>) -> Decision {
 #[test]
 fn who_moves_traffic_before_health_is_found_out() {
     let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), moves_traffic_before_health);
-    assert_eq!(property, "traffic goes only to a color at its floor, or back to one that serves");
+    assert_eq!(
+        property,
+        "traffic goes only to a color that has its minimum healthy, or back to a color that has healthy instances"
+    );
 }
 
 fn keeps_its_turn(input: Input<'_>) -> Decision {
@@ -166,5 +169,5 @@ fn keeps_its_turn(input: Input<'_>) -> Decision {
 #[test]
 fn who_keeps_its_turn_is_found_out() {
     let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), keeps_its_turn);
-    assert_eq!(property, "at rest the live color has all of the traffic, and the turn is given back");
+    assert_eq!(property, "at rest the live color has all of the traffic, and no cutover slot is taken");
 }

@@ -10,6 +10,7 @@ use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::faults::{Course, Fate};
+use crate::scenario::aliases::{Place, documented};
 use crate::world::World;
 
 /// The planned mishaps of a world.
@@ -99,7 +100,7 @@ impl Which {
             Self::All(numbers) => numbers.contains(&call.of_all),
             Self::Of(operation, numbers) => *operation == call.operation && numbers.contains(&call.of_operation),
             Self::Write(number) => call.write == Some(*number),
-            Self::Next(name) => call_of(call.operation) == Some(name),
+            Self::Next(name) => call_of(call.operation).is_some_and(|known| is_same_call(known, name)),
         }
     }
 }
@@ -158,9 +159,14 @@ fn call_of(operation: &str) -> Option<&'static str> {
     WRITES.iter().find(|(known, _)| *known == operation).map(|(_, call)| *call)
 }
 
+/// Whether two names mean the same call: the documented one and an earlier one do.
+fn is_same_call(one: &str, other: &str) -> bool {
+    documented(Place::Call, one) == documented(Place::Call, other)
+}
+
 /// The operation that scenarios call so.
 pub fn operation_of(call: &str) -> Option<&'static str> {
-    WRITES.iter().find(|(_, known)| *known == call).map(|(operation, _)| *operation)
+    WRITES.iter().find(|(_, known)| is_same_call(known, call)).map(|(operation, _)| *operation)
 }
 
 impl Mishaps {

@@ -1,8 +1,9 @@
-//! Every scenario of `tests/scenarios` is told, and holds. The timeline of one that a page tells of is the one that stands
-//! beside it: a page must not show what is not so. Those of all others are printed where they do not hold.
+//! Every scenario of `tests/scenarios` runs and passes. A scenario that a page of the documentation names has its timeline
+//! in a golden file beside it, so that the page shows what the simulator does. The test prints the timeline of every scenario
+//! that fails.
 //!
-//! `BLESS=1 cargo test -p driftless-simulator --test scenarios` writes the timelines anew: read the difference before you
-//! commit it. `ONLY=28-` tells those whose names begin so.
+//! `BLESS=1 cargo test -p driftless-simulator --test scenarios` writes the golden files: read the difference before you
+//! commit it. `ONLY=28-` runs the scenarios whose names begin with `28-`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper of a test fails the test")]
 
@@ -33,7 +34,7 @@ fn read(path: &Path) -> Scenario {
     }
 }
 
-/// What is not as it should be. None: all is.
+/// Why a scenario failed, or how its timeline differs from the golden file. None: neither.
 fn told(path: &Path) -> Option<String> {
     let report = read(path).run(None);
     let golden = path.with_extension("golden");
@@ -53,11 +54,12 @@ fn told(path: &Path) -> Option<String> {
     let new = report.golden();
     let (line, (was, is)) =
         (1..).zip(known.lines().zip(new.lines())).find(|(_, (was, is))| was != is).unwrap_or_default();
-    (known != new).then(|| format!("{name}: another timeline. Line {line} was\n  {was}\nand is\n  {is}\n\n{new}"))
+    (known != new)
+        .then(|| format!("{name}: the timeline has changed. Line {line} was\n  {was}\nand is now\n  {is}\n\n{new}"))
 }
 
 #[test]
-fn every_scenario_holds_and_is_told_as_it_was() {
+fn every_scenario_passes_with_the_timeline_of_its_golden_file() {
     let mut files = files("scenario");
     if let Ok(only) = env::var("ONLY") {
         files.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with(&only));
@@ -77,7 +79,7 @@ fn every_scenario_holds_and_is_told_as_it_was() {
     assert!(wrong.is_empty(), "{} of {} scenarios:\n{}", wrong.len(), files.len(), wrong.join("\n\n"));
 }
 
-/// The pages that people read.
+/// The pages of the documentation.
 fn pages() -> Vec<String> {
     let root = folder().join("../..");
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -86,7 +88,7 @@ fn pages() -> Vec<String> {
 }
 
 #[test]
-fn a_scenario_has_its_timeline_beside_it_if_a_page_tells_of_it() {
+fn a_scenario_has_a_golden_file_exactly_if_a_page_names_it() {
     let pages = pages();
     for scenario in files("scenario") {
         let name = scenario.file_name().unwrap().to_string_lossy().into_owned();
@@ -109,7 +111,7 @@ fn the_acceptance_tests_are_among_them() {
 }
 
 #[test]
-fn a_scenario_without_a_seed_is_told_the_same_twice_and_one_with_a_seed_holds_too() {
+fn a_scenario_without_a_seed_has_the_same_report_twice_and_passes_with_ten_seeds() {
     let path = folder().join("28-terminate-first.scenario");
     let scenario = read(&path);
     assert_eq!(scenario.run(None), scenario.run(None));
@@ -120,19 +122,19 @@ fn a_scenario_without_a_seed_is_told_the_same_twice_and_one_with_a_seed_holds_to
 }
 
 #[test]
-fn an_expectation_that_does_not_hold_names_its_line_and_what_was_found() {
+fn a_failed_expectation_names_its_line_and_what_was_found() {
     let text = "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\n\
                 at 5m drift blue/1 under approved\n\
                 by 6m expect replaced=1\n\
-                never waiting blue/1=debounce\n\
+                never blocked blue/1=debounce\n\
                 end at 7m\n";
     let failures: Vec<String> =
         Scenario::parse(text).unwrap().run(None).failures.iter().map(ToString::to_string).collect();
     assert_eq!(
         failures,
         [
-            "line 4, at 5m: never waiting blue/1=debounce\n    but it was so",
-            "line 3, at 6m: by 6m expect replaced=1\n    but replaced of web is 0"
+            "line 4, at 5m: never blocked blue/1=debounce\n    found: the condition was true",
+            "line 3, at 6m: by 6m expect replaced=1\n    found: replaced of web is 0"
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! `exhaustive`: explores small worlds to their end, and tells what was found.
+//! `exhaustive`: bounded model checking. It explores every state of small models and prints what it found.
 #![expect(clippy::print_stdout, reason = "a command line tool speaks there")]
 
 use std::process::ExitCode;
@@ -9,29 +9,29 @@ use driftless_exhaustive::explore::{Progress, Unfinished, explore};
 use driftless_exhaustive::setups::{self, Setup, Size};
 use driftless_exhaustive::small::Small;
 
-/// Half of the time would go into the system's allocator.
+/// The allocator of the system would take half of the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How often it says how far it has come.
+/// How often it prints its progress.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
-/// Explores small worlds to their end.
+/// Bounded model checking: explores every state of small models.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Only the world with this name.
+    /// Only the model with this name.
     #[arg(long)]
     world: Option<String>,
-    /// Only worlds of this size: the smallest, those that were explored to their end, or those that never were.
+    /// Only models of this size: the smallest, those that were explored completely, or those that never were.
     #[arg(long, value_enum, conflicts_with = "world")]
     size: Option<Size>,
-    /// Stop in a world with more states.
+    /// Stop in a model with more states.
     #[arg(long, default_value_t = 20_000_000)]
     states_max: usize,
-    /// Stop in a world after so many minutes, and say how far it came: no verdict.
+    /// Stop in a model after this many minutes and print how many states were found. Such a stop is no failure.
     #[arg(long)]
     minutes_max: Option<u64>,
-    /// Tell what was seen to happen.
+    /// Print the events, steps and guards that occurred.
     #[arg(long)]
     seen: bool,
 }
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let wanted: Vec<_> = setups::all().into_iter().filter(is_wanted).collect();
     if wanted.is_empty() {
         let names: Vec<_> = setups::all().iter().map(|setup| setup.name).collect();
-        println!("there is no such world; there are {}", names.join(", "));
+        println!("there is no such model: the models are {}", names.join(", "));
         return ExitCode::FAILURE;
     }
     for setup in wanted {
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         match explore(&model, goes_on) {
             Ok(explored) => {
                 println!(
-                    "  {} states, {} transitions, {} deep, {} at rest, at most {} calm moves to rest, {} doubted, {:.1} s",
+                    "  {} states, {} transitions, depth {}, {} at rest, at most {} calm moves to rest, {} expanded twice, {:.1} s",
                     explored.states,
                     explored.transitions,
                     explored.depth,
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
             }
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
-                // Whoever limits the time asks how far it comes, and gets no verdict.
+                // A stop after the time that the caller has set is no failure.
                 if arguments.minutes_max.is_none() || !matches!(unfinished, Unfinished::Stopped(_)) {
                     code = ExitCode::FAILURE;
                 }

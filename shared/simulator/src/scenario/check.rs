@@ -1,22 +1,24 @@
-//! Expectations: what a scenario says that must be so.
+//! Expectations: what a scenario requires of the simulated account and of Driftless.
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::record::CutoverPhaseKind;
 
+use super::aliases::{Place, documented, documented_subject, names_of};
 use super::model::{GroupRef, InstanceRef};
 use super::names::{self, GROUP, INSTANCE, Known};
 use super::words::{Line, Need, ScenarioError, Word};
 
-/// One thing that must be so.
+/// One expectation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Term {
     /// A number, compared with another.
     Number { what: Quantity, comparison: Comparison, value: u64 },
     /// A word, or one of several.
     Word { what: Property, is: bool, value: String },
-    /// Whether on-call was told. None of a fleet: by any; no text: anything at all.
+    /// Whether Driftless sent a message, or a page. `fleet` is None for messages of any fleet, `containing` is None for any
+    /// subject.
     Told { fleet: Option<FleetName>, only_pages: bool, containing: Option<String>, is: bool },
-    /// Nothing is left to do.
+    /// The fleet has no work left.
     Settled { fleet: FleetName },
 }
 
@@ -33,24 +35,24 @@ pub(crate) enum Quantity {
     Serving(GroupRef),
     /// Instances that were replaced.
     Replaced(FleetName),
-    /// Instances that were launched, by whomever, since the beginning.
+    /// Instances that were launched since the beginning, by Driftless, Auto Scaling or an operator.
     Launched(FleetName),
     /// Instances that Driftless asked to terminate.
     Terminated(FleetName),
-    /// Reversible settings that are not put back yet.
+    /// Settings that Driftless has changed and has still to restore.
     Ledger(FleetName),
-    /// Messages that wake someone.
+    /// Messages of severity `page`.
     Pages(Option<FleetName>),
     /// Messages of any kind.
     Messages(Option<FleetName>),
-    /// Calls of Driftless by their name.
+    /// Calls of Driftless, by name.
     Calls(String),
     DeadLetters,
-    /// Requests that got no answer, whoever is to blame.
+    /// Requests of clients that failed, whatever the cause.
     FailedRequests,
 }
 
-/// What has a name.
+/// What is compared by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Property {
     /// The phase of the cutover under way, or none.
@@ -62,14 +64,28 @@ pub(crate) enum Property {
     Image(FleetName),
     /// Images that must not take traffic.
     Vetoed(FleetName),
-    /// States of the fleet that on-call knows of.
+    /// Conditions that are open and were announced.
     Condition(FleetName),
-    /// The guard that holds an instance back.
+    /// The guard that blocks the replacement of an instance.
     Waiting(InstanceRef),
-    /// Where the replacement of an instance is.
+    /// The phase of the replacement of an instance.
     Replacement(InstanceRef),
     /// Whether the cutover is paused.
     Paused(FleetName),
+}
+
+impl Property {
+    /// The documented name for one of its values.
+    pub(crate) fn documented<'a>(&self, value: &'a str) -> &'a str {
+        match self {
+            Self::Cutover(_) => documented(Place::CutoverPhase, value),
+            Self::Replacement(_) => documented(Place::ReplacementPhase, value),
+            Self::Condition(_) => documented(Place::Condition, value),
+            Self::Ended(_) | Self::Live(_) | Self::Image(_) | Self::Vetoed(_) | Self::Waiting(_) | Self::Paused(_) => {
+                value
+            }
+        }
+    }
 }
 
 /// How two numbers compare.
@@ -107,23 +123,24 @@ impl Comparison {
 }
 
 const TERM: Need = Need {
-    what: "cutover=, ended=, live=, image=, vetoed=, condition=, paused=, weight, size, min, max, running, serving <group>=, \
-           waiting or replacement <instance>=, calls <name>=, replaced=, launched=, terminated=, ledger=, pages=, messages=, \
-           dead-letters=, failed-requests=, page \"…\", message \"…\", no page, no message, or settled",
+    what: "cutover=, ended=, live=, image=, vetoed=, condition=, paused=, weight, size, min, max, running, healthy <group>=, \
+           blocked or replacement <instance>=, calls <name>=, replaced=, launched=, terminated=, borrowed-settings=, pages=, \
+           messages=, dead-letters=, failed-requests=, page \"…\", message \"…\", no page, no message, or idle",
     example: "by 12m expect web cutover=shifting weight green=50",
 };
-const NUMBER: Need = Need { what: "a number; `empty` and `none` are 0", example: "expect ledger=empty replaced=1" };
-const TEXT: Need = Need { what: "a part of its subject between quotes", example: "expect page \"rolled back\"" };
-/// The calls that change something, by the names of the ports.
-pub(crate) const CALLS: [&str; 17] = [
+const NUMBER: Need =
+    Need { what: "a number; `empty` and `none` are 0", example: "expect borrowed-settings=0 replaced=1" };
+const TEXT: Need = Need { what: "a part of the subject between quotes", example: "expect page \"rolled back\"" };
+/// The calls that change something in AWS, in the table or on the topic.
+const CALLS: [&str; 17] = [
     "set-minimum",
     "set-maximum",
     "set-desired",
     "launch",
     "protect",
     "terminate",
-    "empty",
-    "set-aside",
+    "scale-to-zero",
+    "enter-standby",
     "set-template",
     "attach",
     "detach",
@@ -137,14 +154,20 @@ pub(crate) const CALLS: [&str; 17] = [
 const CALL: Need =
     Need { what: "the name of a call that changes something, and a number", example: "expect calls terminate=0" };
 const PHASE: Need = Need {
-    what: "none, queued, preflight, preparing, scaling, verifying, awaiting-approval, shifting, baking, warm, retiring-old, \
+    what: "none, queued, preflight, preparing, scaling, verifying, awaiting-approval, shifting, baking, warm, retiring, \
            aborting, rolling-back, or needs-operator",
     example: "by 12m expect web cutover=shifting",
 };
 
-/// Whether it is the word for a phase of a cutover, or for none.
-fn is_phase(word: &str) -> bool {
-    word == "none" || word.parse::<CutoverPhaseKind>().is_ok()
+/// Whether a name is a phase of a cutover, or `none`.
+fn is_phase(name: &str) -> bool {
+    name == "none" || names_of(Place::CutoverPhase, name).any(|name| name.parse::<CutoverPhaseKind>().is_ok())
+}
+
+/// The documented name of a call. None: there is no such call.
+pub(crate) fn call(name: &str) -> Option<String> {
+    let name = documented(Place::Call, name);
+    CALLS.contains(&name).then(|| name.to_owned())
 }
 
 /// Reads everything that a line expects.
@@ -173,13 +196,13 @@ impl Reader<'_> {
 
     fn term(&self, line: &mut Line<'_>, terms: &mut Vec<Term>) -> Result<(), ScenarioError> {
         let word = line.need(TERM)?;
-        match word.text.as_str() {
+        match documented(Place::Expectation, &word.text) {
             "page" | "message" => {
                 let text = line.need(TEXT)?;
                 if !text.is_quoted {
                     return Err(line.wrong(&text, TEXT));
                 }
-                terms.push(self.told(word.text == "page", Some(text.text), true));
+                terms.push(self.told(word.text == "page", Some(documented_subject(&text.text)), true));
             }
             "no" => {
                 let only_pages = line.takes("page") || line.takes("pages");
@@ -190,11 +213,11 @@ impl Reader<'_> {
                 if text.is_some() {
                     line.take();
                 }
-                terms.push(self.told(only_pages, text.map(|text| text.text), false));
+                terms.push(self.told(only_pages, text.map(|text| documented_subject(&text.text)), false));
             }
-            "settled" => terms.push(Term::Settled { fleet: self.fleet(line)? }),
-            "weight" | "size" | "min" | "max" | "running" | "serving" => self.of_groups(line, &word, terms)?,
-            "waiting" | "replacement" => self.of_instances(line, &word, terms)?,
+            "idle" => terms.push(Term::Settled { fleet: self.fleet(line)? }),
+            "weight" | "size" | "min" | "max" | "running" | "healthy" => self.of_groups(line, &word, terms)?,
+            "blocked" | "replacement" => self.of_instances(line, &word, terms)?,
             "calls" => terms.push(calls(line)?),
             _ => terms.push(self.equation(line, &word)?),
         }
@@ -246,8 +269,10 @@ impl Reader<'_> {
             let word = line.need(INSTANCE)?;
             let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(&word, INSTANCE))?;
             let instance = instance(name).ok_or_else(|| line.wrong(&word, INSTANCE))?;
-            let property =
-                if what.text == "waiting" { Property::Waiting(instance) } else { Property::Replacement(instance) };
+            let property = match documented(Place::Expectation, &what.text) {
+                "blocked" => Property::Waiting(instance),
+                _ => Property::Replacement(instance),
+            };
             terms.push(word_term(line, &word, property, comparison, value)?);
         }
         Ok(())
@@ -260,15 +285,15 @@ impl Reader<'_> {
         next.is_some_and(|(name, _, _)| is_name(name))
     }
 
-    /// `ledger=empty`, `cutover=shifting`, `replaced>=2`.
+    /// `borrowed-settings=0`, `cutover=shifting`, `replaced>=2`.
     fn equation(&self, line: &Line<'_>, word: &Word) -> Result<Term, ScenarioError> {
         let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(word, TERM))?;
         let fleet = || self.fleet(line);
-        let what = match name {
+        let what = match documented(Place::Expectation, name) {
             "replaced" => Quantity::Replaced(fleet()?),
             "launched" => Quantity::Launched(fleet()?),
             "terminated" => Quantity::Terminated(fleet()?),
-            "ledger" => Quantity::Ledger(fleet()?),
+            "borrowed-settings" => Quantity::Ledger(fleet()?),
             "pages" => Quantity::Pages(self.fleet.clone()),
             "messages" => Quantity::Messages(self.fleet.clone()),
             "dead-letters" => Quantity::DeadLetters,
@@ -295,11 +320,11 @@ impl Reader<'_> {
 fn calls(line: &mut Line<'_>) -> Result<Term, ScenarioError> {
     let word = line.need(CALL)?;
     let (name, comparison, value) = split(&word.text).ok_or_else(|| line.wrong(&word, CALL))?;
-    if !CALLS.contains(&name) {
+    let Some(call) = call(name) else {
         return Err(line.about(&word, format!("there is no call {name:?}"), CALL));
-    }
+    };
     let value = number(line, &word, value)?;
-    Ok(Term::Number { what: Quantity::Calls(name.to_owned()), comparison, value })
+    Ok(Term::Number { what: Quantity::Calls(call), comparison, value })
 }
 
 fn word_term(
@@ -313,13 +338,14 @@ fn word_term(
         Comparison::Equal => true,
         Comparison::NotEqual => false,
         Comparison::Less | Comparison::AtMost | Comparison::More | Comparison::AtLeast => {
-            return Err(line.about(word, "words are compared with = or != only".to_owned(), TERM));
+            return Err(line.about(word, "names are compared with = or != only".to_owned(), TERM));
         }
     };
     if value.is_empty() {
-        return Err(line.about(word, "its value is missing".to_owned(), TERM));
+        return Err(line.about(word, "the value is missing".to_owned(), TERM));
     }
-    Ok(Term::Word { what, is, value: value.to_owned() })
+    let value = what.documented(value).to_owned();
+    Ok(Term::Word { what, is, value })
 }
 
 fn number(line: &Line<'_>, word: &Word, text: &str) -> Result<u64, ScenarioError> {
@@ -346,11 +372,11 @@ impl std::fmt::Display for Quantity {
             Self::Min(group) => ("min", Some(group)),
             Self::Max(group) => ("max", Some(group)),
             Self::Running(group) => ("running", Some(group)),
-            Self::Serving(group) => ("serving", Some(group)),
+            Self::Serving(group) => ("healthy", Some(group)),
             Self::Replaced(fleet) => ("replaced", Some(fleet)),
             Self::Launched(fleet) => ("launched", Some(fleet)),
             Self::Terminated(fleet) => ("terminated", Some(fleet)),
-            Self::Ledger(fleet) => ("ledger", Some(fleet)),
+            Self::Ledger(fleet) => ("borrowed-settings", Some(fleet)),
             Self::Pages(Some(fleet)) => ("pages", Some(fleet)),
             Self::Pages(None) => ("pages", None),
             Self::Messages(Some(fleet)) => ("messages", Some(fleet)),
@@ -372,7 +398,7 @@ impl std::fmt::Display for Property {
             Self::Image(fleet) => ("image", fleet),
             Self::Vetoed(fleet) => ("vetoed", fleet),
             Self::Condition(fleet) => ("condition", fleet),
-            Self::Waiting(instance) => ("waiting", instance),
+            Self::Waiting(instance) => ("blocked", instance),
             Self::Replacement(instance) => ("replacement", instance),
             Self::Paused(fleet) => ("paused", fleet),
         };
@@ -380,7 +406,7 @@ impl std::fmt::Display for Property {
     }
 }
 
-/// What is measured, of whom.
+/// The name of what is measured, and whose.
 fn said(formatter: &mut std::fmt::Formatter<'_>, what: &str, of: Option<&dyn std::fmt::Display>) -> std::fmt::Result {
     match of {
         Some(of) => write!(formatter, "{what} of {of}"),

@@ -1,10 +1,10 @@
-//! The verbs of a scenario: what happens to the simulated world.
+//! The events of a scenario: what happens to the simulated account and to Driftless.
 
-use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::RuleName;
 
-use super::check::CALLS;
+use super::aliases::{Place, documented};
+use super::check::call;
 use super::model::{Announced, CommandSpec, Event, Hand, LayoutSpec, Mishap, NewBounds, Whom};
 use super::names::{
     self, COUNT, DURATION, FLEET, FOR, INSTANCE, Known, NOTHING, need_alarm, need_count, need_duration, need_for,
@@ -13,31 +13,32 @@ use super::names::{
 use super::words::{Line, Need, ScenarioError, Word};
 use crate::mishaps::{MessageFault, Side};
 
-/// Every verb: what an unknown one should have been.
+/// What an unknown event should have been.
 const VERB: Need = Need {
-    what: "publish, tag, deregister, drift, clear, alarm, person, terraform, freeze, thaw, command, before, shortage, fail, \
+    what: "publish, tag, deregister, drift, clear, alarm, operator, terraform, freeze, thaw, command, before, shortage, fail, \
            lose, duplicate, reverse, delay, crash, stale, empty, throttle, hold, ignore, overlap, rebalance, upgrade, or \
            expect",
     example: "at 5m drift blue/1 under approved",
 };
-const WHOM: Need = Need { what: "instances, or a share of a group", example: "at 5m drift 60% of blue under approved" };
-const ALARM_VERB: Need = Need { what: "rings, stops, or lacks data", example: "at 13m alarm web-5xx rings" };
+const WHOM: Need =
+    Need { what: "instances, or a percentage of a group", example: "at 5m drift 60% of blue under approved" };
+const ALARM_STATE: Need = Need { what: "in-alarm, ok, or insufficient-data", example: "at 13m alarm web-5xx in-alarm" };
 const PERSON: Need = Need {
     what: "sets <group> min=2 desired=8, sets weights blue=90 green=10, sets policy key=value, removes policy <key>, protects \
            or unprotects <instance>, terminates <instance>, suspends or resumes <process> on <group>",
-    example: "at 5m person sets blue desired=8",
+    example: "at 5m operator sets blue desired=8",
 };
 const BOUNDS: Need =
-    Need { what: "min=, max= or desired= with a number", example: "at 5m person sets blue min=2 max=8" };
+    Need { what: "min=, max= or desired= with a number", example: "at 5m operator sets blue min=2 max=8" };
 const WEIGHTS: Need =
-    Need { what: "blue= and green= with a number each", example: "at 5m person sets weights blue=50 green=50" };
-const SETTING: Need = Need { what: "the policy's key=value", example: "at 5m person sets policy web budget=2" };
+    Need { what: "blue= and green= with a number each", example: "at 5m operator sets weights blue=50 green=50" };
+const SETTING: Need = Need { what: "the policy's key=value", example: "at 5m operator sets policy web budget=2" };
 const TERRAFORM: Need = Need {
     what: "applies <group> min=2 max=8, or writes a template for <group>",
     example: "at 5m terraform writes a template for blue",
 };
 const FREEZE: Need = Need {
-    what: "a fleet or `everything`, why between quotes, and for how long if it ends by itself",
+    what: "a fleet or `everything`, the reason between quotes, and `for` with a duration if the freeze ends by itself",
     example: "at 12m freeze web \"incident 7\" for 2h",
 };
 const THAW: Need = Need { what: "a fleet or `everything`", example: "at 2h thaw web" };
@@ -46,14 +47,16 @@ const COMMAND: Need = Need {
            unveto <image>, pin, or accept-live <color>",
     example: "at 13m command rollback",
 };
-const SHORTAGE: Need =
-    Need { what: "in zone <letter>, of <fleet>, and for how long", example: "at 1m shortage in zone a for 2h" };
+const SHORTAGE: Need = Need {
+    what: "in zone <letter>, of <fleet>, and `for` with a duration",
+    example: "at 1m shortage in zone a for 2h",
+};
 const FAIL: Need = Need {
-    what: "launches of <fleet> with AWS's message, and for how long",
+    what: "launches of <fleet> with AWS's message, and `for` with a duration",
     example: "at 1m fail launches of web with \"You are not authorized to use this key\" for 20m",
 };
 const MESSAGES: Need = Need {
-    what: "next <number> messages; after `delay` also by how long",
+    what: "next <number> messages; after `delay` also `by` with a duration",
     example: "at 5m delay next 2 messages by 3m",
 };
 const CRASH: Need = Need {
@@ -62,16 +65,16 @@ const CRASH: Need = Need {
 };
 const BEFORE: Need = Need {
     what: "the name of a call that changes something, and what happens right before the next one",
-    example: "at 5m before terminate: person sets blue desired=7",
+    example: "at 5m before terminate: operator sets blue desired=7",
 };
-const STALE: Need = Need { what: "reads for how long", example: "at 5m stale reads for 30s" };
+const STALE: Need = Need { what: "reads, and `for` with a duration", example: "at 5m stale reads for 30s" };
 const IGNORE: Need = Need { what: "next, a number, and set-weights", example: "at 5m ignore next 1 set-weights" };
-const HOLD: Need = Need { what: "lease for how long", example: "at 5m hold lease for 2m" };
+const HOLD: Need = Need { what: "lease, and `for` with a duration", example: "at 5m hold lease for 2m" };
 
 /// Reads a verb with what belongs to it.
 pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
     let verb = line.need(VERB)?;
-    let event = match verb.text.as_str() {
+    let event = match documented(Place::Event, &verb.text) {
         "publish" => publish(line, known)?,
         "tag" => {
             let image = need_image(line)?;
@@ -87,7 +90,7 @@ pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, Scenari
             Event::Clear { whom, rule }
         }
         "alarm" => alarm(line)?,
-        "person" => Event::Hand(person(line, known)?),
+        "operator" => Event::Hand(person(line, known)?),
         "terraform" => Event::Hand(terraform(line, known)?),
         "freeze" => freeze(line, known)?,
         "thaw" => Event::Thaw { fleet: fleet_or_everything(line, known, THAW)? },
@@ -96,7 +99,7 @@ pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, Scenari
         "rebalance" => Event::Mishap(Mishap::Rebalance { group: known.need_group(line)? }),
         "fail" => Event::Mishap(failing_launches(line, known)?),
         "before" => {
-            let call = line.need_as(BEFORE, |text| CALLS.contains(&text).then(|| text.to_owned()))?;
+            let call = line.need_as(BEFORE, call)?;
             if let Some(word) = line.peek().filter(|word| word.text == "before") {
                 return Err(line.wrong(word, BEFORE));
             }
@@ -146,17 +149,11 @@ fn whom_and_rule(line: &mut Line<'_>, known: &Known) -> Result<(Whom, RuleName),
 
 fn alarm(line: &mut Line<'_>) -> Result<Event, ScenarioError> {
     let alarm = need_alarm(line)?;
-    let state = if line.takes("rings") {
-        AlarmState::Alarm
-    } else if line.takes("stops") {
-        AlarmState::Ok
-    } else if line.takes_all(&["lacks", "data"]) {
-        AlarmState::InsufficientData
-    } else {
-        let word = line.need(ALARM_VERB)?;
-        return Err(line.wrong(&word, ALARM_VERB));
-    };
-    Ok(Event::Alarm { alarm, state })
+    if let Some(state) = names::alarm_state(line) {
+        return Ok(Event::Alarm { alarm, state });
+    }
+    let word = line.need(ALARM_STATE)?;
+    Err(line.wrong(&word, ALARM_STATE))
 }
 
 fn person(line: &mut Line<'_>, known: &Known) -> Result<Hand, ScenarioError> {
@@ -193,12 +190,12 @@ fn resize(line: &mut Line<'_>, known: &Known) -> Result<Hand, ScenarioError> {
     let group = known.need_group(line)?;
     let mut bounds = NewBounds::default();
     for (key, value) in pairs(line, BOUNDS)? {
-        let number = value.parse().map_err(|_| line.whole(format!("{value:?} is no number"), BOUNDS))?;
+        let number = value.parse().map_err(|_| line.whole(format!("{value:?} is not a number"), BOUNDS))?;
         match key.as_str() {
             "min" => bounds.min = Some(number),
             "max" => bounds.max = Some(number),
             "desired" => bounds.desired = Some(number),
-            _ => return Err(line.whole(format!("{key:?} is no bound"), BOUNDS)),
+            _ => return Err(line.whole(format!("{key:?} is not min, max or desired"), BOUNDS)),
         }
     }
     Ok(Hand::Resize { group, bounds })
@@ -213,7 +210,7 @@ fn set_weights(line: &mut Line<'_>, known: &Known) -> Result<Hand, ScenarioError
     let weight = |color: &str| said.get(color).and_then(|number| number.parse().ok());
     match (weight("blue"), weight("green"), said.len()) {
         (Some(blue), Some(green), 2) => Ok(Hand::SetWeights { fleet, blue, green }),
-        _ => Err(line.whole("these are not two weights".to_owned(), WEIGHTS)),
+        _ => Err(line.whole("two weights are expected, blue= and green=".to_owned(), WEIGHTS)),
     }
 }
 
@@ -232,7 +229,7 @@ fn freeze(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
     let fleet = fleet_or_everything(line, known, FREEZE)?;
     let word = line.need(FREEZE)?;
     if !word.is_quoted {
-        return Err(line.about(&word, "a freeze needs its reason".to_owned(), FREEZE));
+        return Err(line.about(&word, "a freeze needs a reason between quotes".to_owned(), FREEZE));
     }
     let length = if line.takes("for") { Some(need_duration(line)?) } else { None };
     Ok(Event::Freeze { fleet, reason: word.text, length })
@@ -322,7 +319,7 @@ fn mishap(line: &mut Line<'_>, verb: &Word) -> Result<Mishap, ScenarioError> {
             if !is_before {
                 line.need_word("after", CRASH)?;
             }
-            let call = line.need_as(CRASH, |text| CALLS.contains(&text).then(|| text.to_owned()))?;
+            let call = line.need_as(CRASH, call)?;
             Mishap::Crash { call, side: if is_before { Side::Before } else { Side::After } }
         }
         "stale" => {

@@ -1,10 +1,10 @@
-//! The lines that describe the world before anything happens: fleets, images, alarms.
+//! The lines that describe the account at the beginning: fleets, images, alarms.
 
 use std::collections::BTreeMap;
 
-use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 
+use super::aliases::{self, Place};
 use super::model::{AlarmSpec, AlarmTarget, Character, FleetSpec, ImageNumber, ImageSpec, LayoutSpec};
 use super::names::{self, COUNT, FLEET_LINE, Known, is_number, need_count, need_duration, pairs, percent};
 use super::words::{Line, Need, ScenarioError};
@@ -23,16 +23,16 @@ const FLEET_CLAUSE: Need = Need {
     example: "fleet web: weighted, blue live, 4 instances, max 8, policy mode=act alarms=web-5xx",
 };
 const POLICY: Need = Need {
-    what: "policy as key=value; a value with spaces stands between quotes",
+    what: "policy as key=value, with quotes around a value that has spaces",
     example: "policy mode=act alarms=web-5xx window=\"Mon-Fri 09:00-16:00 Europe/Berlin\"",
 };
 const IMAGE_CLAUSE: Need = Need {
-    what: "build <number>, good, never boots, never healthy, turns bad at 50%, born drifted, architecture arm64, a backup, \
+    what: "build <number>, good, never boots, never healthy, turns bad at 50%, never compliant, architecture arm64, a backup, \
            or of another account",
     example: "image ami-2 build 2: turns bad at 50%",
 };
 const ALARM_CLAUSE: Need = Need {
-    what: "on <group>, on <instance>, on nothing, window 2m, rings, or lacks data",
+    what: "on <group>, on <instance>, on nothing, window 2m, in-alarm, ok, or insufficient-data",
     example: "alarm web-green-5xx: on green, window 1m",
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn fleet(line: &mut Line<'_>, known: &Known) -> Result<FleetSpec, Sce
         fleet_clause(line, &mut fleet)?;
     }
     if fleet.instances == 0 && fleet.standby == 0 && fleet.min != Some(0) {
-        return Err(line.whole("the fleet has no instances; say min 0 if that is meant".to_owned(), FLEET_CLAUSE));
+        return Err(line.whole("the fleet has no instances: write min 0 if that is intended".to_owned(), FLEET_CLAUSE));
     }
     Ok(fleet)
 }
@@ -94,7 +94,11 @@ fn fleet_clause(line: &mut Line<'_>, fleet: &mut FleetSpec) -> Result<(), Scenar
         } else if line.takes_all(&["in", "standby"]) {
             fleet.standby = count;
         } else {
-            return Err(line.about(&word, format!("{} of what?", word.text), FLEET_CLAUSE));
+            return Err(line.about(
+                &word,
+                format!("{} what? Instances, or instances in standby", word.text),
+                FLEET_CLAUSE,
+            ));
         }
         return Ok(());
     }
@@ -134,6 +138,10 @@ pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), Sce
     let number = names::need_image(line)?;
     let mut image = ImageSpec::default();
     while !line.is_over() {
+        if aliases::takes(line, Place::Image, "never compliant") {
+            image.character = Character::BornDrifted;
+            continue;
+        }
         let word = line.need(IMAGE_CLAUSE)?;
         match word.text.as_str() {
             "build" => image.build = Some(line.need(IMAGE_CLAUSE)?.text),
@@ -143,7 +151,6 @@ pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), Sce
             "turns" if line.takes_all(&["bad", "at"]) => {
                 image.character = Character::TurnsBadAt(line.need_as(IMAGE_CLAUSE, percent)?);
             }
-            "born" if line.takes("drifted") => image.character = Character::BornDrifted,
             "architecture" => image.architecture = Some(line.need(IMAGE_CLAUSE)?.text),
             "a" if line.takes("backup") => image.is_backup = true,
             "of" if line.takes_all(&["another", "account"]) => image.is_foreign = true,
@@ -157,6 +164,10 @@ pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), Sce
 pub(crate) fn alarm(line: &mut Line<'_>, known: &Known) -> Result<AlarmSpec, ScenarioError> {
     let mut alarm = AlarmSpec::quiet();
     while !line.is_over() {
+        if let Some(state) = names::alarm_state(line) {
+            alarm.state = state;
+            continue;
+        }
         let word = line.need(ALARM_CLAUSE)?;
         match word.text.as_str() {
             "on" if line.takes("nothing") => alarm.on = None,
@@ -168,8 +179,6 @@ pub(crate) fn alarm(line: &mut Line<'_>, known: &Known) -> Result<AlarmSpec, Sce
                 alarm.on = Some(line.need_as(ALARM_CLAUSE, target)?);
             }
             "window" => alarm.window = need_duration(line)?,
-            "rings" => alarm.state = AlarmState::Alarm,
-            "lacks" if line.takes("data") => alarm.state = AlarmState::InsufficientData,
             _ => return Err(line.wrong(&word, ALARM_CLAUSE)),
         }
     }

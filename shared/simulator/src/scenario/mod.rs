@@ -1,5 +1,6 @@
-//! Scenarios: bad days as text, that on-call can read and write. `docs/scenarios.md` describes the format.
+//! Scenarios: fault-injection tests as text, which operators can read and write. `docs/scenarios.md` describes the format.
 
+pub(crate) mod aliases;
 mod check;
 mod event;
 mod header;

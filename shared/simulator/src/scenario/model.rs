@@ -1,4 +1,4 @@
-//! What a scenario says, once it has been read.
+//! A scenario that has been read.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::check::Term;
 use crate::mishaps::{MessageFault, Side};
 
-/// A story with its expectations.
+/// A scenario: the account at the beginning, events and expectations.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// The comment at the top: what it is about.
+    /// The description: the comment at the top of the file.
     pub(crate) story: Vec<String>,
     /// When virtual time begins.
     pub(crate) start: Timestamp,
-    /// The seed of what is left to chance: orders and delays. None: nothing is, and whatever takes from a second to a
-    /// minute takes half of one.
+    /// The seed that draws orders and delays. None: nothing is drawn, and what takes AWS between 1 and 60 seconds takes 30.
     pub(crate) seed: Option<u64>,
     /// The fleets, in the order of the file.
     pub(crate) fleets: Vec<FleetSpec>,
@@ -26,13 +25,13 @@ pub struct Scenario {
     pub(crate) images: BTreeMap<ImageNumber, ImageSpec>,
     /// Alarms that the file describes.
     pub(crate) alarms: BTreeMap<AlarmName, AlarmSpec>,
-    /// Whether it is told again and again, with a crash around each write.
+    /// Whether the scenario runs once for each write, with a crash around that write.
     pub(crate) crashes_everywhere: bool,
     /// Events and expectations, in the order of the file.
     pub(crate) steps: Vec<Step>,
-    /// What must hold, or must not, in the whole run.
+    /// Lines of `always` and `never`.
     pub(crate) watches: Vec<Watch>,
-    /// How long it runs.
+    /// How long the scenario runs.
     pub(crate) end: SignedDuration,
 }
 
@@ -88,20 +87,20 @@ pub(crate) struct ImageSpec {
 pub(crate) enum Character {
     #[default]
     Good,
-    /// They come up and terminate themselves.
+    /// They launch and terminate themselves.
     NeverBoots,
-    /// They come up and fail their health checks for ever.
+    /// They launch and never pass their health checks.
     NeverHealthy,
-    /// They serve, and break every rule.
+    /// They are healthy, and non-compliant with every rule.
     BornDrifted,
-    /// They serve well until their color gets this share of the traffic, in percent.
+    /// They are healthy until their color gets this share of the traffic, in percent.
     TurnsBadAt(u8),
 }
 
 /// An alarm as the scenario begins.
 #[derive(Debug, Clone)]
 pub(crate) struct AlarmSpec {
-    /// What its dimensions name. None: nothing, as with a composite alarm.
+    /// What the dimensions of the alarm name. None: nothing, as with a composite alarm.
     pub(crate) on: Option<AlarmTarget>,
     pub(crate) state: AlarmState,
     /// Period × evaluation periods.
@@ -109,7 +108,7 @@ pub(crate) struct AlarmSpec {
 }
 
 impl AlarmSpec {
-    /// An alarm of which the file says no more than its name.
+    /// An alarm that the file only names.
     pub(crate) const fn quiet() -> Self {
         Self { on: None, state: AlarmState::Ok, window: SignedDuration::from_mins(1) }
     }
@@ -130,14 +129,14 @@ pub(crate) struct GroupRef {
     pub(crate) color: Option<Color>,
 }
 
-/// The n-th instance that a group ever had, from 1.
+/// The n-th instance that a group has launched, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct InstanceRef {
     pub(crate) group: GroupRef,
     pub(crate) ordinal: usize,
 }
 
-/// One line of the story.
+/// An event or an expectation.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     /// The line in the file, from 1.
@@ -150,29 +149,29 @@ pub(crate) struct Step {
     pub(crate) what: What,
 }
 
-/// When a line is meant.
+/// When an event happens, or an expectation is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
-    /// So long after the beginning.
+    /// This long after the beginning.
     At(SignedDuration),
-    /// So long after the line above.
+    /// This long after the line above.
     After(SignedDuration),
-    /// At some moment between the line above and this time.
+    /// At any moment between the line above and this time.
     By(SignedDuration),
-    /// At some moment within this long after the line above.
+    /// At any moment within this long after the line above.
     Within(SignedDuration),
     /// When the scenario ends.
     End,
 }
 
-/// What a line says.
+/// An event, or an expectation.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Event(Event),
     Expect(Vec<Term>),
 }
 
-/// What must hold, or must not, in the whole run.
+/// A line of `always` or `never`.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     pub(crate) line: usize,
@@ -181,7 +180,7 @@ pub(crate) struct Watch {
     pub(crate) holds: bool,
 }
 
-/// Something that happens to the simulated world.
+/// Something that happens in the simulated account, or to Driftless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Publish {
@@ -229,7 +228,7 @@ pub(crate) enum Event {
     Mishap(Mishap),
 }
 
-/// What people and their tools change past Driftless.
+/// Changes of operators and Terraform, outside Driftless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hand {
     Resize { group: GroupRef, bounds: NewBounds },
@@ -241,7 +240,7 @@ pub(crate) enum Hand {
     Suspend { group: GroupRef, process: String, is_on: bool },
 }
 
-/// What AWS, the network and Lambda do to Driftless.
+/// Faults of AWS, the network and Lambda.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mishap {
     Shortage { zone: Option<char>, fleet: Option<FleetName>, length: SignedDuration },
@@ -258,16 +257,16 @@ pub(crate) enum Mishap {
     Upgrade,
 }
 
-/// How an image becomes known.
+/// How Driftless learns of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Announced {
     /// EC2's event, and its tag.
     Tagged,
     /// EC2's event; the tag comes later, or never.
     Untagged,
-    /// `image.published` on Driftless's own bus.
+    /// The event `image.published` on the event bus.
     OwnBus,
-    /// Its tag alone: the event was lost.
+    /// Only the tag: the event was lost.
     Silently,
 }
 
@@ -279,7 +278,7 @@ pub(crate) enum Whom {
     Share(u8, GroupRef),
 }
 
-/// Bounds that someone writes. None: left as it is.
+/// The size of a group that an operator or Terraform writes. None: unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NewBounds {
     pub(crate) min: Option<u32>,

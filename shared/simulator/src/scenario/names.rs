@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use driftless_planner::alarm::AlarmState;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use jiff::SignedDuration;
 
+use super::aliases::{self, Place};
 use super::model::{FleetSpec, GroupRef, ImageNumber, InstanceRef, LayoutSpec};
 use super::words::{Line, Need, ScenarioError, Word, duration};
 
@@ -17,15 +19,15 @@ pub(crate) const FLEET: Need =
     Need { what: "the name of a fleet that a line above describes", example: "at 0m publish ami-2 for web" };
 pub(crate) const GROUP: Need = Need {
     what: "a group of a fleet above: blue, green, or its whole name (web-blue)",
-    example: "at 5m person resizes blue to 8",
+    example: "at 5m operator sets blue desired=8",
 };
 pub(crate) const INSTANCE: Need = Need {
     what: "an instance: its group and its number, in the order of their launches",
     example: "at 5m drift blue/1 under approved",
 };
 pub(crate) const RULE: Need = Need { what: "the name of a Config rule", example: "at 5m drift blue/1 under approved" };
-pub(crate) const ALARM: Need = Need { what: "the name of an alarm", example: "at 13m alarm web-5xx rings" };
-pub(crate) const FOR: Need = Need { what: "`for` and how long", example: "at 5m stale reads for 30s" };
+pub(crate) const ALARM: Need = Need { what: "the name of an alarm", example: "at 13m alarm web-5xx in-alarm" };
+pub(crate) const FOR: Need = Need { what: "`for` and a duration", example: "at 5m stale reads for 30s" };
 pub(crate) const NOTHING: Need = Need { what: "the end of the line", example: "at 5m command rollback" };
 
 /// What the lines above have described.
@@ -51,9 +53,9 @@ impl Known {
     pub(crate) fn only_fleet(&self, line: &Line<'_>) -> Result<FleetName, ScenarioError> {
         match self.fleets.as_slice() {
             [only] => Ok(only.name.clone()),
-            [] => Err(line.whole("no fleet is described yet".to_owned(), FLEET_LINE)),
+            [] => Err(line.whole("no fleet is described above".to_owned(), FLEET_LINE)),
             _ => Err(match line.peek() {
-                Some(word) => line.about(word, "which fleet? There are several".to_owned(), FLEET),
+                Some(word) => line.about(word, "the scenario has several fleets: name one".to_owned(), FLEET),
                 None => line.missing(FLEET),
             }),
         }
@@ -138,6 +140,13 @@ pub(crate) fn need_alarm(line: &mut Line<'_>) -> Result<AlarmName, ScenarioError
     line.need_as(ALARM, |text| text.parse().ok())
 }
 
+/// The state of an alarm if the next words are one.
+pub(crate) fn alarm_state(line: &mut Line<'_>) -> Option<AlarmState> {
+    let states =
+        [("in-alarm", AlarmState::Alarm), ("ok", AlarmState::Ok), ("insufficient-data", AlarmState::InsufficientData)];
+    states.into_iter().find(|(name, _)| aliases::takes(line, Place::AlarmState, name)).map(|(_, state)| state)
+}
+
 pub(crate) fn need_duration(line: &mut Line<'_>) -> Result<SignedDuration, ScenarioError> {
     line.need_as(DURATION, duration)
 }
@@ -164,7 +173,7 @@ pub(crate) fn pairs(line: &mut Line<'_>, need: Need) -> Result<BTreeMap<String, 
         let word = line.need(need)?;
         let Some((key, value)) = word.text.split_once('=') else { return Err(line.wrong(&word, need)) };
         if found.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(line.about(&word, format!("{key} is said twice"), need));
+            return Err(line.about(&word, format!("{key} is given twice"), need));
         }
         if word.ends_clause || line.is_over() {
             return Ok(found);

@@ -1,5 +1,4 @@
-//! Reads a scenario: first what the world is, then what happens, then what must be so. The lines stand in the order of
-//! time.
+//! Reads a scenario: the account at the beginning, then events and expectations in the order of time.
 
 use std::collections::BTreeMap;
 
@@ -23,14 +22,12 @@ const START: Need = Need {
     example: "start 2026-03-29T00:30 Europe/Berlin",
 };
 const EXPECTATION: Need = Need {
-    what: "expect, and what must be so: only an expectation can wait for its time",
+    what: "`expect` and an expectation: an event needs `at`, `after` or `then`",
     example: "by 12m expect web cutover=shifting",
 };
-const ORDER: Need = Need {
-    what: "a time that is not before the line above: the lines stand in the order of time",
-    example: "at 13m alarm web-5xx rings",
-};
-const END: Need = Need { what: "`at` and a time after the last line's", example: "end at 3h" };
+const ORDER: Need =
+    Need { what: "a time that is not before the time of the line above", example: "at 13m alarm web-5xx in-alarm" };
+const END: Need = Need { what: "`at` and a time that is not before the time of the last line", example: "end at 3h" };
 const CRASHES: Need = Need { what: "around every write", example: "crash around every write" };
 
 impl Scenario {
@@ -43,7 +40,7 @@ impl Scenario {
         parser.finish()
     }
 
-    /// What it is about: the comment at its top, without the signs.
+    /// The description: the comment at the top of the file, without the `#`.
     pub fn story(&self) -> &[String] {
         &self.story
     }
@@ -118,7 +115,7 @@ impl Parser {
             "seed" => self.scenario.seed = Some(line.need_as(COUNT, |text| text.parse().ok())?),
             "crash" => {
                 if !line.takes_all(&["around", "every", "write"]) {
-                    return Err(line.whole("a crash of the story needs its time".to_owned(), CRASHES));
+                    return Err(line.whole("a crash at one call needs a time".to_owned(), CRASHES));
                 }
                 self.scenario.crashes_everywhere = true;
             }
@@ -136,7 +133,7 @@ impl Parser {
         line.need_word("at", END)?;
         let end = line.need_as(END, super::words::duration)?;
         if end < self.latest {
-            return Err(line.whole(format!("the lines above go on until {}", spoken(self.latest)), END));
+            return Err(line.whole(format!("the lines above last until {}", spoken(self.latest)), END));
         }
         self.latest = end;
         self.has_end = true;
@@ -188,7 +185,8 @@ impl Parser {
         match when {
             When::At(time) | When::By(time) => {
                 if time < self.latest {
-                    let problem = format!("{} is before {} of the lines above", spoken(time), spoken(self.latest));
+                    let problem =
+                        format!("{} is before {}, the time of the line above", spoken(time), spoken(self.latest));
                     return Err(line.whole(problem, ORDER));
                 }
                 self.latest = time;
@@ -201,7 +199,7 @@ impl Parser {
 
     fn need_fleets(&self, line: &Line<'_>) -> Result<(), ScenarioError> {
         if self.known.fleets.is_empty() {
-            return Err(line.whole("no fleet is described yet".to_owned(), FIRST_A_FLEET));
+            return Err(line.whole("no fleet is described above".to_owned(), FIRST_A_FLEET));
         }
         Ok(())
     }
@@ -213,7 +211,7 @@ impl Parser {
         let has_expectations = self.scenario.steps.iter().any(|step| matches!(step.what, What::Expect(_)))
             || !self.scenario.watches.is_empty();
         if !has_expectations {
-            return Err(last.whole("nothing is expected: such a scenario proves nothing".to_owned(), EXPECTATION));
+            return Err(last.whole("the scenario has no expectation, so it cannot fail".to_owned(), EXPECTATION));
         }
         self.scenario.end = self.latest;
         self.scenario.fleets = self.known.fleets;

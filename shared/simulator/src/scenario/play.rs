@@ -1,4 +1,4 @@
-//! What happens in a scenario, done to the world.
+//! Applies the events of a scenario to the simulated account.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use crate::mishaps::{MessageFault, Which};
 use crate::people;
 use crate::world::World;
 
-/// Describes trail behind by this while reads are stale.
+/// How far describe calls are behind while reads are stale.
 const TRAIL: SignedDuration = SignedDuration::from_secs(20);
-/// What EC2 says where it has no room.
+/// The message of EC2 where it has no capacity.
 const NO_ROOM: &str = "We currently do not have sufficient t4g.small capacity in the Availability Zone you requested. \
                        Launching EC2 instance failed.";
 
-/// Does what a line says. What it says of something that is not there (yet) cannot be done: then it answers why.
+/// Applies an event. An event that names something that does not exist yet is refused, with the reason.
 ///
 /// # Errors
-/// What is not there.
+/// The name of what does not exist.
 pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event: &Event) -> Result<(), String> {
     match event {
         Event::Publish { image, fleet, announced } => {
@@ -92,7 +92,7 @@ fn known_image(world: &World, number: ImageNumber) -> Result<ImageId, String> {
     if is_known { Ok(id) } else { Err(format!("there is no ami-{number} yet")) }
 }
 
-/// A pipeline makes an image known; what is known already is announced once more.
+/// A pipeline publishes an image. An image that exists already is announced once more.
 fn publish(
     world: &mut World,
     number: ImageNumber,
@@ -140,7 +140,7 @@ fn report_image(
     world.report(&fact);
 }
 
-/// The instances that a line means.
+/// The instances that an event names.
 fn meant(world: &World, cast: &Cast, whom: &Whom) -> Result<Vec<InstanceId>, String> {
     match whom {
         Whom::These(these) => {
@@ -164,7 +164,7 @@ fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: 
     for instance in meant(world, cast, whom)? {
         let found = world.cloud.instances().get(&instance).and_then(|known| known.breaks.get(rule)).cloned();
         match found {
-            // EventBridge delivers the same report again.
+            // The instance is non-compliant already: EventBridge delivers the same report again.
             Some(finding) if verdict == Verdict::NonCompliant => world.report(&Fact::Compliance(ComplianceFact {
                 instance,
                 rule: rule.clone(),
@@ -202,7 +202,7 @@ fn command_of(world: &World, cast: &Cast, command: &CommandSpec) -> Result<Comma
     })
 }
 
-/// People and Terraform change what Driftless works on.
+/// Operators and Terraform change what Driftless works on.
 fn hands(world: &mut World, cast: &Cast, hand: &Hand) -> Result<(), String> {
     match hand {
         Hand::Resize { group, bounds } => {
@@ -241,7 +241,9 @@ fn hands(world: &mut World, cast: &Cast, hand: &Hand) -> Result<(), String> {
         Hand::Protect { instance, is_on } => {
             let instance = meant(world, cast, &Whom::These(vec![instance.clone()]))?;
             for id in instance {
-                world.cloud.edit_instance(&id, |known| known.protect = is_on.then(|| "forensics by ana".to_owned()));
+                world
+                    .cloud
+                    .edit_instance(&id, |known| known.protect = is_on.then(|| "forensics, by an operator".to_owned()));
             }
         }
         Hand::Kill { instance } => {
@@ -272,7 +274,7 @@ fn resize(world: &mut World, group: &GroupName, bounds: NewBounds) {
     });
 }
 
-/// What AWS, the network and Lambda do to Driftless.
+/// Faults of AWS, the network and Lambda.
 fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
     match mishap {
         Mishap::Shortage { zone, fleet, length } => shortage(world, cast, *zone, fleet.as_ref(), *length),
@@ -316,7 +318,7 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
     }
 }
 
-/// EC2 has no room: in a zone, in all of them, or for what one fleet runs on.
+/// EC2 has no capacity: in a zone, in all zones, or for the launches of one fleet.
 fn shortage(world: &mut World, cast: &Cast, zone: Option<char>, fleet: Option<&FleetName>, length: SignedDuration) {
     if let Some(fleet) = fleet {
         refuse(world, cast, fleet, NO_ROOM, length);

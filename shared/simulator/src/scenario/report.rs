@@ -1,4 +1,4 @@
-//! What came of a scenario: a timeline for people, and what was expected and did not come.
+//! The result of a scenario: a timeline for people, and the expectations that failed.
 
 use std::fmt::Write as _;
 
@@ -7,43 +7,46 @@ use serde::Serialize;
 
 use super::words::spoken;
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// What it is about.
+    /// The description at the top of the file.
+    #[serde(rename = "description")]
     pub story: Vec<String>,
     /// What happened, in the order of time.
     pub timeline: Vec<Moment>,
-    /// What was expected and did not come. Empty: all expectations hold, and no judge complains.
+    /// Expectations that failed and invariants that were violated. Empty: the scenario passed.
     pub failures: Vec<Failure>,
     /// Every call and every decision, for `--trace`.
     pub trace: Vec<String>,
-    /// How often the story was told: more than once where it crashes around every write.
+    /// How often the scenario ran: more than once with `crash around every write`.
     pub runs: usize,
 }
 
-/// Something that on-call would want to know.
+/// One line of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// So long after the beginning, in whole seconds.
-    #[serde(serialize_with = "seconds")]
+    /// Time since the beginning.
+    #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: SignedDuration,
-    /// Who did it, or to whom it happened.
+    /// Where the line comes from: `scenario`, `AWS`, `decision`, `write`, `message`, `fault` or `passed`.
+    #[serde(rename = "kind")]
     pub who: &'static str,
+    #[serde(rename = "text")]
     pub what: String,
 }
 
-/// Something that was expected and did not come.
+/// An expectation that failed, or an invariant that was violated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The line of the file, from 1. None: a judge complains, whatever the file expects.
+    /// The line of the file, from 1. None: an invariant was violated, which fails every scenario.
     pub line: Option<usize>,
-    /// The line as it stands, or the judge.
+    /// The text of the line, or the name of the invariant.
     pub expected: String,
-    /// When, so long after the beginning, in whole seconds.
-    #[serde(serialize_with = "seconds")]
+    /// Time since the beginning.
+    #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: SignedDuration,
-    /// What was found instead.
+    /// What the simulator found instead.
     pub found: String,
 }
 
@@ -52,13 +55,18 @@ fn seconds<S: serde::Serializer>(duration: &SignedDuration, serializer: S) -> Re
 }
 
 impl Report {
-    /// Nothing could be played.
+    /// The scenario could not be set up.
     pub(super) fn unplayable(story: Vec<String>, problem: String) -> Self {
-        let failure = Failure { line: None, expected: "a world".to_owned(), at: SignedDuration::ZERO, found: problem };
+        let failure = Failure {
+            line: None,
+            expected: "the account is set up".to_owned(),
+            at: SignedDuration::ZERO,
+            found: problem,
+        };
         Self { story, timeline: Vec::new(), failures: vec![failure], trace: Vec::new(), runs: 0 }
     }
 
-    /// The story and its timeline: what a golden file keeps.
+    /// The description and the timeline: the content of a golden file.
     pub fn golden(&self) -> String {
         let mut text = String::new();
         for line in &self.story {
@@ -76,7 +84,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { line, expected, at, found } = self;
         match line {
-            Some(line) => write!(formatter, "line {line}, at {}: {expected}\n    but {found}", spoken(*at)),
+            Some(line) => write!(formatter, "line {line}, at {}: {expected}\n    found: {found}", spoken(*at)),
             None => write!(formatter, "at {}: {expected}: {found}", spoken(*at)),
         }
     }

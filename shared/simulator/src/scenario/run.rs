@@ -1,4 +1,5 @@
-//! A scenario is told: its lines one after the other, on the world that days use, with the same judges.
+//! Runs a scenario: its lines one after the other, on the simulated account of the fault-injection runs, with the same
+//! invariant checkers.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ use crate::trace::Trace;
 use crate::world::World;
 
 impl Scenario {
-    /// Tells the story, and finds what is not as it expects. A seed decides what the story leaves to chance; without one
-    /// nothing is.
+    /// Runs the scenario and collects what contradicts it. A seed draws what the file leaves to chance; without a seed
+    /// nothing is drawn.
     pub fn run(&self, seed: Option<u64>) -> Report {
         match self.tell(seed) {
             Ok(report) => report,
@@ -29,7 +30,7 @@ impl Scenario {
         }
     }
 
-    /// The account as the story sets it up, before its first line: what else happens there is up to the caller.
+    /// The account as the scenario describes it, before its first event. The caller decides what happens in it.
     ///
     /// # Errors
     /// A name that the planner's types refuse.
@@ -37,7 +38,7 @@ impl Scenario {
         Ok(Telling::begin(self, None, None, Trace::default())?.simulation)
     }
 
-    /// Tells the story once, and counts the calls of every function.
+    /// Runs the scenario once, and counts the calls of every function.
     ///
     /// # Errors
     /// A name that the planner's types refuse.
@@ -59,7 +60,7 @@ impl Scenario {
             report.runs += 1;
             let (silent, _) = Telling::begin(self, seed, Some(crash), Trace::default())?.tell_all();
             if !silent.failures.is_empty() {
-                // Once more, aloud.
+                // Once more, with the timeline.
                 let (told, _) = Telling::begin(self, seed, Some(crash), Trace::on())?.tell_all();
                 return Ok(Report { runs: report.runs, ..told });
             }
@@ -68,7 +69,7 @@ impl Scenario {
     }
 }
 
-/// A story that is being told.
+/// A scenario that runs.
 struct Telling<'s> {
     scenario: &'s Scenario,
     cast: Cast,
@@ -76,18 +77,18 @@ struct Telling<'s> {
     watching: Watching<'s>,
 }
 
-/// What is looked at after each change of the world.
+/// What is checked after each change of the simulated account.
 struct Watching<'s> {
     scenario: &'s Scenario,
     watcher: Watcher,
     failures: Vec<Failure>,
-    /// Lines of `always` and `never` that did not hold already.
+    /// Lines of `always` and `never` that have failed already.
     broken: BTreeSet<usize>,
-    /// How many complaints of judges are known.
+    /// How many violations of invariants are reported already.
     judged: usize,
 }
 
-/// The wanted moment has come.
+/// The expectation holds: stop here.
 struct Now;
 
 impl<'s> Telling<'s> {
@@ -109,12 +110,12 @@ impl<'s> Telling<'s> {
             broken: BTreeSet::new(),
             judged: 0,
         };
-        // Driftless sees the fleets for the first time right when the story begins.
+        // The first resync is at 0m: Driftless sees the fleets for the first time.
         let simulation = Simulation::swept_after(SignedDuration::ZERO, world, Defaults::default());
         Ok(Self { scenario, cast, simulation, watching })
     }
 
-    /// Tells all lines in their order. Answers as well where functions could have died.
+    /// Runs all lines in their order. Returns as well the calls around which a function can crash.
     fn tell_all(mut self) -> (Report, Vec<(usize, Side)>) {
         let scenario = self.scenario;
         let mut line_above = self.cast.start;
@@ -143,10 +144,10 @@ impl<'s> Telling<'s> {
         self.report()
     }
 
-    /// Lets everything happen until a time.
+    /// Runs the simulation until a time.
     fn run_to(&mut self, until: Timestamp) {
         let (cast, watching) = (&self.cast, &mut self.watching);
-        // Nothing stops it.
+        // The closure never stops the run.
         let _: Result<(), Now> = self.simulation.run_until(until, |world| {
             watching.snapshot(world, cast);
             Ok(())
@@ -155,7 +156,7 @@ impl<'s> Telling<'s> {
 
     fn event(&mut self, step: &Step, event: &Event, at: Timestamp) -> Timestamp {
         self.run_to(at);
-        self.watching.watcher.note(&self.cast, at, "story", step.said.clone());
+        self.watching.watcher.note(&self.cast, at, "scenario", step.said.clone());
         let mut world = self.simulation.shared().lock();
         world.advance_cloud();
         if let Err(problem) = happen(&mut world, self.scenario, &self.cast, event) {
@@ -166,7 +167,7 @@ impl<'s> Telling<'s> {
         at
     }
 
-    /// Waits until it is so, and no longer than until then.
+    /// Runs the simulation until the expectation holds, and no longer than until a time.
     fn sooner_or_later(&mut self, step: &Step, terms: &[Term], until: Timestamp) -> Timestamp {
         if self.holds(terms) {
             return self.held(step);
@@ -189,14 +190,14 @@ impl<'s> Telling<'s> {
         Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters }.holds(terms)
     }
 
-    /// A line that holds now.
+    /// Notes that a line holds now.
     fn held(&mut self, step: &Step) -> Timestamp {
         let now = self.simulation.shared().lock().now;
-        self.watching.watcher.note(&self.cast, now, "holds", step.said.clone());
+        self.watching.watcher.note(&self.cast, now, "passed", step.said.clone());
         now
     }
 
-    /// It must be so now.
+    /// The line must hold now.
     fn expect(&mut self, step: &Step, terms: &[Term]) {
         let world = self.simulation.shared().lock();
         let snapshot = Snapshot { world: &world, cast: &self.cast, letters: &self.watching.watcher.letters };
@@ -229,7 +230,8 @@ impl Watching<'_> {
         self.failures.push(Failure { line: Some(step.line), expected: step.text.clone(), at, found });
     }
 
-    /// One look at the world: what is new, whether all that must always hold does, and whether a judge complains.
+    /// Checks the simulated account: notes what is new, checks the lines of `always` and `never`, and collects violations of
+    /// invariants.
     fn snapshot(&mut self, world: &World, cast: &Cast) {
         self.watcher.observe(world, cast);
         for watch in &self.scenario.watches {
@@ -240,7 +242,7 @@ impl Watching<'_> {
             if snapshot.holds(&watch.terms) != watch.holds {
                 self.broken.insert(watch.line);
                 let missing = snapshot.missing(&watch.terms);
-                let found = if missing.is_empty() { "it was so".to_owned() } else { missing.join("; ") };
+                let found = if missing.is_empty() { "the condition was true".to_owned() } else { missing.join("; ") };
                 let at = world.now.duration_since(cast.start);
                 self.failures.push(Failure { line: Some(watch.line), expected: watch.text.clone(), at, found });
             }
@@ -248,7 +250,12 @@ impl Watching<'_> {
         for violation in world.violations.iter().skip(self.judged) {
             let found = cast.readable(&world.cloud, &violation.what);
             let at = violation.at.duration_since(cast.start);
-            self.failures.push(Failure { line: None, expected: violation.rule.to_owned(), at, found });
+            self.failures.push(Failure {
+                line: None,
+                expected: format!("invariant violated: {}", violation.rule),
+                at,
+                found,
+            });
         }
         self.judged = world.violations.len();
     }

@@ -1,4 +1,4 @@
-//! Whether what a scenario expects is so, in the world as it is at a moment.
+//! Compares what a scenario expects with the simulated account at a moment.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use driftless_planner::ids::{FleetName, InstanceId};
 use driftless_planner::record::{Phase, Record};
 use driftless_planner::waiting::GuardId;
 
+use super::aliases::documented_subject;
 use super::check::{Property, Quantity, Term};
 use super::model::{GroupRef, InstanceRef};
 use super::stage::{Cast, instances};
@@ -17,11 +18,11 @@ use crate::judges::liveness;
 use crate::mishaps::operation_of;
 use crate::world::World;
 
-/// A world that is looked at.
+/// The simulated account at a moment, and the messages so far.
 pub(super) struct Snapshot<'w> {
     pub(super) world: &'w World,
     pub(super) cast: &'w Cast,
-    /// What on-call was told so far, each once however often it was sent.
+    /// The messages that Driftless sent so far. A message that was sent twice is in the list once.
     pub(super) letters: &'w [Letter],
 }
 
@@ -35,12 +36,12 @@ impl fmt::Display for Found {
 }
 
 impl Snapshot<'_> {
-    /// What is not as a line expects it, in words. Empty: all is.
+    /// What contradicts a line, in words. Empty: the line holds.
     pub(super) fn missing(&self, terms: &[Term]) -> Vec<String> {
         terms.iter().filter_map(|term| self.contradicts(term)).map(|found| found.to_string()).collect()
     }
 
-    /// Whether all of it is so.
+    /// Whether nothing contradicts a line.
     pub(super) fn holds(&self, terms: &[Term]) -> bool {
         terms.iter().all(|term| self.contradicts(term).is_none())
     }
@@ -61,9 +62,9 @@ impl Snapshot<'_> {
             Term::Told { fleet, only_pages, containing, is } => {
                 self.told(fleet.as_ref(), *only_pages, containing.as_deref(), *is)
             }
-            Term::Settled { fleet } => liveness::left_over(self.world, fleet)
-                .err()
-                .map(|left| Found(format!("{fleet} is not settled: {left}"))),
+            Term::Settled { fleet } => {
+                liveness::left_over(self.world, fleet).err().map(|left| Found(format!("{fleet} is not idle: {left}")))
+            }
         }
     }
 
@@ -73,14 +74,16 @@ impl Snapshot<'_> {
 
     fn told(&self, fleet: Option<&FleetName>, only_pages: bool, part: Option<&str>, is: bool) -> Option<Found> {
         let mut subjects = self.letters(fleet, only_pages).map(|letter| letter.subject.as_str());
-        let fitting = subjects.clone().find(|subject| part.is_none_or(|part| subject.contains(part)));
+        let is_meant = |subject: &&str| part.is_none_or(|part| documented_subject(subject).contains(part));
+        let fitting = subjects.clone().find(is_meant);
+        let kind = if only_pages { "page" } else { "message" };
         match (fitting, is) {
             (Some(_), true) | (None, false) => None,
-            (Some(subject), false) => Some(Found(format!("on-call was told {subject:?}"))),
-            (None, true) if subjects.next().is_none() => Some(Found("on-call was told nothing".to_owned())),
+            (Some(subject), false) => Some(Found(format!("{kind} {subject:?} was sent"))),
+            (None, true) if subjects.next().is_none() => Some(Found(format!("no {kind} was sent"))),
             (None, true) => {
                 let told: Vec<&str> = self.letters(fleet, only_pages).map(|letter| letter.subject.as_str()).collect();
-                Some(Found(format!("on-call was told only {told:?}")))
+                Some(Found(format!("the only {kind}s sent are {told:?}")))
             }
         }
     }
@@ -125,7 +128,7 @@ impl Snapshot<'_> {
                 operation_of(call).and_then(|operation| calls.get(operation)).copied().unwrap_or(0)
             }
             Quantity::DeadLetters => count(self.world.queue.dead.len()),
-            // Whole ones: what is left of one is none that anyone had.
+            // Whole requests: a fraction is an artefact of the load model.
             Quantity::FailedRequests => u64::try_from(cloud.traffic().failed()).unwrap_or(u64::MAX),
         }
     }
@@ -146,7 +149,7 @@ impl Snapshot<'_> {
         (its * 100).checked_div(all).unwrap_or(0)
     }
 
-    /// The words for something: one, or several where there may be several.
+    /// The names of what a property has: one, or several where there may be several, or `none`.
     fn words(&self, what: &Property) -> Vec<String> {
         let color = |color: Option<Color>| color.map(|color| word(color).to_owned());
         let found: Vec<String> = match what {
@@ -188,7 +191,10 @@ impl Snapshot<'_> {
                 vec![if is_paused { "yes" } else { "no" }.to_owned()]
             }
         };
-        if found.is_empty() { vec!["none".to_owned()] } else { found }
+        if found.is_empty() {
+            return vec!["none".to_owned()];
+        }
+        found.iter().map(|name| what.documented(name).to_owned()).collect()
     }
 
     fn replacement(&self, instance: &InstanceRef) -> Option<&Phase> {
@@ -196,7 +202,7 @@ impl Snapshot<'_> {
         Some(self.record(&instance.group.fleet)?.replacements.get(id)?.phase())
     }
 
-    /// The guard that holds an instance back.
+    /// The guard that blocks the replacement of an instance.
     fn waiting(&self, instance: &InstanceRef) -> Option<GuardId> {
         match self.replacement(instance)? {
             Phase::Blocked(waiting) => Some(waiting.guard()),
@@ -212,7 +218,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The words that name a guard in a scenario: its own, and the one under which it went before it had one.
+/// The names of a guard in a scenario: its own, and the name that it shared with another guard before it had its own.
 fn words_of(guard: GuardId) -> Vec<String> {
     std::iter::once(guard.to_string()).chain(guard.earlier_word().map(str::to_owned)).collect()
 }

@@ -1,4 +1,4 @@
-//! The world of a scenario before anything happens, and the names of what stands in it.
+//! The simulated account of a scenario before its first event, and the names of what is in it.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ use crate::faults::Rates;
 use crate::fleet::{self, ColorNames, FleetNames, FleetPlan, Layout};
 use crate::world::World;
 
-/// The world of a scenario, settled.
+/// The simulated account of a scenario, with its fleets in service.
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) cast: Cast,
 }
 
-/// The names of what stands in it.
+/// The names of what is in the account.
 #[derive(Debug, Clone)]
 pub(super) struct Cast {
     pub(super) start: Timestamp,
@@ -39,11 +39,11 @@ pub(super) struct Cast {
 const EVALUATION: SignedDuration = SignedDuration::from_mins(3);
 /// The requests of each fleet, per second.
 const LOAD: u64 = 10;
-/// Before a scenario begins its fleets come up for so long.
+/// The fleets launch this long before a scenario begins.
 const COMES_UP: SignedDuration = SignedDuration::from_hours(1);
 
 impl Stage {
-    /// Sets the world of a scenario up.
+    /// Sets up the account of a scenario.
     ///
     /// # Errors
     /// A name that the planner's types refuse.
@@ -71,7 +71,7 @@ impl Stage {
         let mut world = World::new(scenario.start, cloud, dice.split(), Rates::none());
         world.history.homes =
             cast.fleets.iter().filter_map(|fleet| Some(fleet.colors.first()?.group.clone())).collect();
-        // Those of the beginning are as old as the file says.
+        // The first instances are as old as the file says.
         let aging =
             scenario.fleets.iter().filter(|fleet| fleet.age.is_some()).filter_map(|spec| cast.fleet(&spec.name));
         let aged: Vec<InstanceId> = aging.flat_map(|fleet| instances(&world, fleet)).cloned().collect();
@@ -81,7 +81,7 @@ impl Stage {
     }
 }
 
-/// What someone once set aside in idle groups, and forgot.
+/// Instances in Standby that an operator left in idle groups.
 fn leave_in_standby(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) {
     let idle = cast.fleets.iter().zip(&scenario.fleets).filter(|(_, spec)| spec.standby > 0);
     let idle: Vec<(GroupName, u32)> =
@@ -99,11 +99,11 @@ fn leave_in_standby(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) {
     }
 }
 
-/// What is so when the scenario begins, beside the fleets that have come up.
+/// Adds images, alarms and settings to the account, once the fleets are in service.
 fn settle(scenario: &Scenario, cloud: &mut Cloud, cast: &Cast) -> Result<(), IdError> {
     for (number, spec) in &scenario.images {
         let known = image_id(*number)?;
-        // What fleets run already gets its word on the build, and its character, only now that they are up.
+        // The image that the fleets run gets its build number and its character only now that they are in service.
         if let Some(build) = &spec.build {
             let fleet = scenario.fleets.first().map(|fleet| fleet.name.as_str().into());
             cloud.edit_image(&known, |image| (image.build, image.image_for) = (Some(build.as_str().into()), fleet));
@@ -205,8 +205,8 @@ fn rules(scenario: &Scenario) -> Vec<RuleName> {
     listed.chain(events).collect()
 }
 
-/// The alarms that the file describes, and those that a policy names: these watch nothing of the simulated world, and
-/// change only where the file says so.
+/// The alarms that the file describes, and those that a policy names. The latter have no metric, and change their state
+/// only by an event of the file.
 fn alarms(scenario: &Scenario) -> BTreeMap<AlarmName, AlarmSpec> {
     let of_policies = scenario.fleets.iter().filter_map(|fleet| fleet.policy.get("alarms"));
     let named = of_policies.flat_map(|alarms| alarms.split(';')).map(str::trim);
@@ -217,7 +217,7 @@ fn alarms(scenario: &Scenario) -> BTreeMap<AlarmName, AlarmSpec> {
     alarms
 }
 
-/// Every instance that a fleet ever had.
+/// Every instance that a fleet has launched.
 pub(super) fn instances<'w>(world: &'w World, fleet: &'w FleetNames) -> impl Iterator<Item = &'w InstanceId> {
     let is_of = |group: &GroupName| fleet.colors.iter().any(|color| color.group == *group);
     world.cloud.instances().values().filter(move |known| is_of(&known.group)).map(|known| &known.id)
@@ -239,7 +239,7 @@ impl Cast {
         self.color(group).map(|color| &color.group)
     }
 
-    /// The n-th instance that a group ever had.
+    /// The n-th instance that a group has launched.
     pub(super) fn instance<'c>(&self, cloud: &'c Cloud, instance: &InstanceRef) -> Option<&'c InstanceId> {
         let group = self.group(&instance.group)?;
         let mut all = cloud.instances().values().filter(|known| known.group == *group).map(|known| &known.id);
@@ -257,7 +257,7 @@ impl Cast {
         }
     }
 
-    /// A text as on-call reads it in a scenario: `blue/5` for `i-00000000000000005`, `ami-2` for its long name.
+    /// A text with the names of a scenario: `blue/5` for `i-00000000000000005`, `ami-2` for the long id.
     pub(super) fn readable(&self, cloud: &Cloud, text: &str) -> String {
         let mut readable = String::with_capacity(text.len());
         let mut rest = text;

@@ -1,4 +1,4 @@
-//! What on-call would want to know of a run, gathered by looking at the world after each change of it.
+//! The timeline of a run, collected after each change of the simulated account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,16 +15,16 @@ use crate::deeds::Deed;
 use crate::fleet::word;
 use crate::world::World;
 
-/// Something that on-call was told.
+/// A message that Driftless sent.
 #[derive(Debug, Clone)]
 pub(super) struct Letter {
     pub(super) fleet: FleetName,
     pub(super) is_page: bool,
-    /// With the names that the scenario uses.
+    /// With the names of instances and images that the scenario uses.
     pub(super) subject: String,
 }
 
-/// Whoever looks at a world, and remembers what it has seen.
+/// Collects the timeline. It remembers what it has noted.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
     pub(super) timeline: Vec<Moment>,
@@ -40,7 +40,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher who knows the world as it is.
+    /// A watcher for which nothing of this account is new.
     pub(super) fn of(world: &World) -> Self {
         let lives = world.cloud.instances().values().map(|known| (known.id.clone(), known.life)).collect();
         let alarms = world.cloud.alarms_now().iter().map(|(name, alarm)| (name.clone(), alarm.state)).collect();
@@ -63,7 +63,7 @@ impl Watcher {
     fn tell(&mut self, world: &World, cast: &Cast) {
         for (at, what) in world.mishaps.came.iter().skip(self.mishaps) {
             let what = cast.readable(&world.cloud, what);
-            self.note(cast, *at, "mishap", what);
+            self.note(cast, *at, "fault", what);
         }
         self.mishaps = world.mishaps.came.len();
         self.see_lives(world, cast);
@@ -72,13 +72,13 @@ impl Watcher {
             let known = self.journaled.get(fleet).copied().unwrap_or(0);
             for entry in row.journal.iter().skip(known) {
                 let what = cast.readable(&world.cloud, &decided(cast, fleet, entry));
-                self.note(cast, world.now, "decides", what);
+                self.note(cast, world.now, "decision", what);
             }
             self.journaled.insert(fleet.clone(), row.journal.len());
         }
         for (at, deed) in world.deeds.told.iter().skip(self.deeds) {
             let what = cast.readable(&world.cloud, &done(cast, deed));
-            self.note(cast, *at, "does", what);
+            self.note(cast, *at, "write", what);
         }
         self.deeds = world.deeds.told.len();
     }
@@ -86,7 +86,7 @@ impl Watcher {
     fn see_letters(&mut self, world: &World, cast: &Cast) {
         for (at, message) in world.topic.sent.iter().skip(self.sent) {
             let subject = cast.readable(&world.cloud, &message.subject);
-            self.note(cast, *at, "tells", subject.clone());
+            self.note(cast, *at, "message", subject.clone());
             if self.told.insert(message.id.clone()) {
                 let is_page = message.severity == Severity::Page;
                 self.letters.push(Letter { fleet: message.fleet.clone(), is_page, subject });
@@ -95,7 +95,7 @@ impl Watcher {
         self.sent = world.topic.sent.len();
     }
 
-    /// Instances that came into service, leave, and are gone.
+    /// Instances that changed their lifecycle state.
     fn see_lives(&mut self, world: &World, cast: &Cast) {
         let mut news: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let ended = world.cloud.endings();
@@ -111,7 +111,7 @@ impl Watcher {
                 Life::Standby => "in standby",
                 Life::Terminating => match by {
                     Some(Actor::AutoScaling) => "terminated by Auto Scaling",
-                    Some(Actor::Person) => "terminated by a person",
+                    Some(Actor::Person) => "terminated by an operator",
                     Some(Actor::Driftless) | None => "draining",
                 },
                 Life::Gone => "gone",
@@ -124,23 +124,23 @@ impl Watcher {
         }
     }
 
-    /// Alarms that ring by themselves, and stop.
+    /// Alarms that changed their state, except those that the scenario has set.
     fn see_alarms(&mut self, world: &World, cast: &Cast) {
         for (name, alarm) in world.cloud.alarms_now() {
             if self.alarms.insert(name.clone(), alarm.state) == Some(alarm.state) || alarm.is_forced {
                 continue;
             }
             let what = match alarm.state {
-                AlarmState::Ok => "stops",
-                AlarmState::Alarm => "rings",
-                AlarmState::InsufficientData => "lacks data",
+                AlarmState::Ok => "ok",
+                AlarmState::Alarm => "in-alarm",
+                AlarmState::InsufficientData => "insufficient-data",
             };
-            self.note(cast, alarm.since, "AWS", format!("alarm {name} {what}"));
+            self.note(cast, alarm.since, "AWS", format!("alarm {name} is {what}"));
         }
     }
 }
 
-/// A line of the journal: of whom, and where there are several fleets of which one.
+/// An entry of the history: its instance, or its fleet where the scenario has several, and the change.
 fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
     let mut said = String::new();
     match (entry.instance(), cast.fleets.as_slice()) {

@@ -1,5 +1,4 @@
-//! A line as words. A parser crate would be overkill: a line is a handful of words, and what matters is what the error
-//! says.
+//! A line as words. A line has a few words, and the error messages matter most, so a parser crate would not help.
 
 use std::fmt;
 
@@ -94,8 +93,13 @@ impl<'a> Line<'a> {
             }
         }
         if let Some(column) = quote {
-            let need = Need { what: "a second \" that ends the text", example: "expect page \"rolled back\"" };
-            return Err(line.error(column, text.chars().count() - column, "this text has no end".to_owned(), need));
+            let need = Need { what: "a closing \"", example: "expect page \"rolled back\"" };
+            return Err(line.error(
+                column,
+                text.chars().count() - column,
+                "the text has no closing quote".to_owned(),
+                need,
+            ));
         }
         line.words.extend(word.take().map(without_separator));
         Ok(line)
@@ -162,7 +166,7 @@ impl<'a> Line<'a> {
         match self.take() {
             None => Ok(()),
             Some(word) => {
-                let problem = format!("{:?} is one word too many", word.text);
+                let problem = format!("{:?} is unexpected here", word.text);
                 Err(self.error(word.column, word.text.chars().count(), problem, need))
             }
         }
@@ -171,7 +175,7 @@ impl<'a> Line<'a> {
     /// The line ends where something must follow.
     pub(crate) fn missing(&self, need: Need) -> ScenarioError {
         let column = self.text.trim_end().chars().count() + 1;
-        self.error(column, 1, "something is missing at the end".to_owned(), need)
+        self.error(column, 1, "the line ends too early".to_owned(), need)
     }
 
     /// A word that is not what it must be.
@@ -273,8 +277,7 @@ mod tests {
         assert_eq!((error.line, error.column), (3, 12));
         assert_eq!(
             error.to_string(),
-            "line 3: this text has no end\n    expect page \"rolled\n                ^^^^^^^\n  expected: a second \" that \
-             ends the text\n  example:  expect page \"rolled back\""
+            "line 3: the text has no closing quote\n    expect page \"rolled\n                ^^^^^^^\n  expected: a closing \"\n  example:  expect page \"rolled back\""
         );
     }
 
