@@ -1,6 +1,7 @@
 //! One file per command, or small family of commands.
 
 pub mod adopt;
+pub mod completions;
 pub mod cutover;
 pub mod doctor;
 pub mod freeze;

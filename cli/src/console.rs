@@ -1,20 +1,22 @@
-//! What a command has at hand: the desk, a clock, a person who may be there, and where its words go.
+//! What a command has at hand: the operator API, a clock, an operator who may be at the terminal, and two streams.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use driftless_planner::ids::FleetName;
+use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
 use driftless_status::glance::FleetsAtAGlance;
 use driftless_status::history::History;
-use driftless_status::request::{Answer, Order, Question, Refusal, RefusalCause, Reply};
+use driftless_status::request::{Answer, Deed, Order, Question, Receipt, Refusal, RefusalCause, Reply};
 use driftless_status::why::{Subject, Why};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::desk::{Desk, DeskError, Function};
+use crate::desk::{Desk, DeskError, Function, OTHER_VERSION};
 use crate::draw::Style;
 use crate::exit::Exit;
+use crate::nearest;
 
 /// What a command cannot know by itself.
 pub trait World {
@@ -22,46 +24,53 @@ pub trait World {
     fn now(&self) -> Timestamp;
     /// Lets time pass.
     fn sleep(&mut self, duration: SignedDuration);
-    /// Asks the person at the terminal. None: nobody is there.
+    /// Asks the operator at the terminal. None: there is no terminal.
     fn confirm(&mut self, question: &str) -> Option<bool>;
-    /// An id that nobody else has.
+    /// An id that no other request has.
     fn new_request(&mut self) -> String;
 }
 
 /// What a command has at hand.
 #[expect(missing_debug_implementations, reason = "a desk and a writer have none")]
 pub struct Console<'a> {
-    /// Where questions are answered and orders are taken.
+    /// The functions `status` and `operator`.
     pub desk: &'a dyn Desk,
-    /// The clock and the person.
+    /// The clock and the terminal.
     pub world: &'a mut dyn World,
-    /// The answer goes here.
+    /// Standard output: the response.
     pub out: &'a mut dyn Write,
-    /// What is no answer goes here: questions, warnings, errors.
+    /// Standard error: questions, warnings and errors.
     pub aside: &'a mut dyn Write,
     pub style: Style,
-    /// The lines of the terminal that the answer goes to, where it can be drawn anew. None: it goes to none.
+    /// The lines of the terminal that standard output is, so that it can be redrawn. None: it is no terminal.
     pub rows: Option<usize>,
-    /// Whether the answer is for machines.
+    /// Whether the response is printed as JSON.
     pub is_json: bool,
-    /// Whether everything is confirmed beforehand.
+    /// Whether every confirmation is answered with yes.
     pub is_confirmed: bool,
 }
 
-/// Why a command has no answer.
+/// Why a command has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The desk has none.
+    /// AWS or a function did not respond.
     #[error(transparent)]
     Desk(#[from] DeskError),
-    /// The function said no.
+    /// The function refused the request.
     #[error("{}", .0.says)]
     Refused(Refusal),
-    /// What was typed cannot be done, and why.
+    /// There is no fleet of the name that was typed.
+    #[error("there is no fleet {typed}")]
+    NoFleet {
+        typed: FleetName,
+        /// Which fleets there are, or which one is near.
+        advice: String,
+    },
+    /// The arguments do not fit, and why.
     #[error("{0}")]
     Usage(String),
-    /// The answer could not be written.
-    #[error("the answer cannot be written: {0}")]
+    /// Standard output or standard error cannot be written.
+    #[error("the output cannot be written: {0}")]
     Write(#[from] io::Error),
 }
 
@@ -74,8 +83,9 @@ impl Failure {
                 RefusalCause::BadRequest | RefusalCause::NotFound => Exit::Refused,
                 RefusalCause::Unavailable => Exit::Unavailable,
             },
+            Self::NoFleet { .. } => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
-            // What goes on until somebody stops it was stopped.
+            // The reader of the output closed it, as `head` does.
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Write(_) => Exit::Unavailable,
         }
@@ -86,18 +96,17 @@ impl Failure {
         match self {
             Self::Desk(error) => Some(error.advice()),
             Self::Refused(refusal) => match refusal.cause {
-                RefusalCause::NotFound => Some("`driftless status` shows every fleet".to_owned()),
-                RefusalCause::Unavailable => Some("ask again in a moment".to_owned()),
-                RefusalCause::BadRequest => {
-                    Some("this tool and the stack may be of different versions: `driftless --version`".to_owned())
-                }
+                RefusalCause::NotFound => Some("`driftless status` lists every fleet".to_owned()),
+                RefusalCause::Unavailable => Some("try again in a moment".to_owned()),
+                RefusalCause::BadRequest => Some(OTHER_VERSION.to_owned()),
             },
+            Self::NoFleet { advice, .. } => Some(advice.clone()),
             Self::Usage(_) | Self::Write(_) => None,
         }
     }
 
-    /// Whether it only says that nothing can be read: IAM can hand out orders without questions, and they must work while
-    /// the other function does not.
+    /// Whether only the function `status` cannot be used: IAM may allow `operator` alone, and its commands must work while
+    /// `status` does not.
     pub(crate) fn is_blindness(&self) -> bool {
         let is_of_status = |error: &DeskError| {
             matches!(
@@ -109,34 +118,55 @@ impl Failure {
         self.is_passing() || matches!(self, Self::Desk(error) if is_of_status(error))
     }
 
-    /// Whether the same question may be answered in a moment.
+    /// Whether the same query may succeed in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Desk(error) => matches!(error, DeskError::Unavailable { .. } | DeskError::Lost { .. }),
             Self::Refused(refusal) => refusal.cause == RefusalCause::Unavailable,
-            Self::Usage(_) | Self::Write(_) => false,
+            Self::NoFleet { .. } | Self::Usage(_) | Self::Write(_) => false,
         }
     }
 }
 
 impl Console<'_> {
-    /// Asks; once more where the connection is lost.
+    /// Queries the function `status`, once more where the connection is lost.
     fn ask(&self, question: &Question) -> Result<Answer, Failure> {
         let answer = match self.desk.ask(question) {
             Err(lost) if lost.is_lost() => self.desk.ask(question)?,
             answer => answer?,
         };
         match answer {
-            Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
+            Answer::Refused(refusal) => Err(self.refused(refusal, fleet_of(question))),
             Answer::Fleets(_) | Answer::Fleet(_) | Answer::Why(_) | Answer::History(_) => Ok(answer),
         }
     }
 
-    /// Tells; once more, as the same order, where the connection is lost.
-    pub(crate) fn tell(&self, order: &Order) -> Result<Reply, Failure> {
-        match self.desk.order(order) {
-            Err(lost) if lost.is_lost() => Ok(self.desk.order(order)?),
-            reply => Ok(reply?),
+    /// Sends a command to the function `operator`, once more under the same id where the connection is lost.
+    pub(crate) fn tell(&self, order: &Order) -> Result<Receipt, Failure> {
+        let reply = match self.desk.order(order) {
+            Err(lost) if lost.is_lost() => self.desk.order(order)?,
+            reply => reply?,
+        };
+        match reply {
+            Reply::Receipt(receipt) => Ok(receipt),
+            Reply::Refused(refusal) => Err(self.refused(refusal, fleet_ordered(order))),
+        }
+    }
+
+    /// A refusal. Where it says that the fleet does not exist, the fleets that do are looked up; where they cannot be read,
+    /// the refusal stands alone.
+    fn refused(&self, refusal: Refusal, fleet: Option<&FleetName>) -> Failure {
+        let Some(typed) = fleet.filter(|_| refusal.cause == RefusalCause::NotFound) else {
+            return Failure::Refused(refusal);
+        };
+        let advice = self.fleets().ok().and_then(|fleets| {
+            let names = fleets.fleets.iter().map(|known| known.fleet.as_str());
+            let names = names.chain(fleets.unread.iter().map(|unread| unread.fleet.as_str()));
+            nearest::advice(typed.as_str(), &names.collect::<Vec<_>>())
+        });
+        match advice {
+            Some(advice) => Failure::NoFleet { typed: typed.clone(), advice },
+            None => Failure::Refused(refusal),
         }
     }
 
@@ -166,7 +196,7 @@ impl Console<'_> {
         Ok(history)
     }
 
-    /// Writes an answer: drawn for people, or as JSON.
+    /// Writes a response: as text, or as JSON.
     pub(crate) fn answer<T: Serialize>(&mut self, answer: &T, drawn: impl FnOnce(Style) -> String) -> io::Result<()> {
         if self.is_json {
             let json = serde_json::to_string_pretty(answer)?;
@@ -181,22 +211,22 @@ impl Console<'_> {
         writeln!(self.out, "{}", serde_json::to_string(document)?)
     }
 
-    /// A line of the answer.
+    /// A line of the response.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
 
-    /// A line that is no answer.
+    /// A line on standard error.
     pub(crate) fn aside(&mut self, text: &str) -> io::Result<()> {
         heard(writeln!(self.aside, "{text}"))
     }
 
-    /// Says why there is no answer, and what to do. A machine finds it where it looks for the answer.
+    /// Prints an error and what to do about it. With `--json` it goes to standard output, where a program reads the response.
     pub(crate) fn fail(&mut self, failure: &Failure) -> io::Result<()> {
         let says = printable(failure);
         let advice = failure.advice();
         if self.is_json {
-            let error = ErrorFields { advice, exit: failure.exit().code(), says };
+            let error = ErrorFields { advice, exit: failure.exit().code(), message: says };
             return self.json_line(&ErrorBody { error });
         }
         self.aside(&format!("driftless: {says}"))?;
@@ -204,7 +234,7 @@ impl Console<'_> {
     }
 }
 
-/// Why there is no answer, for a machine.
+/// An error, as JSON.
 #[derive(Debug, Serialize)]
 struct ErrorBody {
     error: ErrorFields,
@@ -214,10 +244,10 @@ struct ErrorBody {
 struct ErrorFields {
     advice: Option<String>,
     exit: u8,
-    says: String,
+    message: String,
 }
 
-/// Who hung up (`| head`) does not want the rest: how the command ends is the same.
+/// A reader that closed the output (`| head`) does not change how the command ends.
 pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -225,18 +255,40 @@ pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Whether nothing is under way, and nothing that was filed waits to be used: an order that nobody has followed yet is work.
+/// Whether a fleet is idle: no work is in progress, and no event or command is stored that a reconcile has yet to apply.
 pub(crate) const fn is_settled(status: &FleetStatus) -> bool {
     status.unsettled_since.is_none() && status.facts_filed == 0
 }
 
-/// Text without anything that a terminal would obey, whoever wrote it.
+/// Text without control characters, whatever its source.
 pub(crate) fn printable(text: impl Display) -> String {
     crate::draw::page::clean(text)
 }
 
-/// An answer to something else than what was asked.
+/// The fleet that a query names.
+fn fleet_of(question: &Question) -> Option<&FleetName> {
+    match question {
+        Question::Fleet { fleet }
+        | Question::History { fleet, .. }
+        | Question::Why { subject: Subject::Fleet(fleet), .. } => Some(fleet),
+        Question::Why { fleet, .. } => fleet.as_ref(),
+        Question::Fleets => None,
+    }
+}
+
+/// The fleet that a command names.
+fn fleet_ordered(order: &Order) -> Option<&FleetName> {
+    match &order.deed {
+        Deed::Command { fleet, .. } => Some(fleet),
+        Deed::Freeze { scope, .. } | Deed::Thaw { scope } => match scope {
+            FreezeScope::Fleet(fleet) => Some(fleet),
+            FreezeScope::Account => None,
+        },
+    }
+}
+
+/// A response to another query than the one that was sent.
 fn unexpected(asked: &str) -> Failure {
-    let why = format!("{asked} was asked for, and it answers another question");
+    let why = format!("it responded to another query than the one for {asked}");
     Failure::Desk(DeskError::Unreadable { function: Function::Status, why })
 }

@@ -1,4 +1,4 @@
-//! The desk: where questions are answered and orders are taken. Behind it are the functions `status` and `operator`.
+//! The operator API as the command line sees it: queries to the function `status`, commands to the function `operator`.
 
 use std::fmt;
 
@@ -6,34 +6,34 @@ use driftless_status::request::{Answer, Order, Question, Reply};
 
 use crate::exit::Exit;
 
-/// Where questions are answered and orders are taken. A call blocks until there is an answer.
+/// The two functions. A call blocks until there is a response.
 pub trait Desk {
-    /// Asks `functions/status`.
+    /// Queries `functions/status`.
     ///
     /// # Errors
     ///
-    /// Where there is no answer that can be read. A refusal is an answer.
+    /// Where there is no response that can be read. A refusal is a response.
     fn ask(&self, question: &Question) -> Result<Answer, DeskError>;
 
-    /// Tells `functions/operator`.
+    /// Sends a command to `functions/operator`.
     ///
     /// # Errors
     ///
-    /// Where there is no answer that can be read: whether the order was taken is not known then.
+    /// Where there is no response that can be read: whether the command arrived is unknown then.
     fn order(&self, order: &Order) -> Result<Reply, DeskError>;
 }
 
-/// Which installation of Driftless is meant.
+/// The installation of Driftless that a command goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub stack: String,
-    /// The region. None: as the profile or the environment says.
+    /// None: from the profile or the environment.
     pub region: Option<String>,
-    /// The profile of the AWS configuration. None: as the environment says.
+    /// The profile of the AWS configuration. None: from the environment.
     pub profile: Option<String>,
-    /// Where `status` is. None: Lambda is asked.
+    /// URL of `status`. None: looked up with `lambda:GetFunctionUrlConfig`.
     pub status_url: Option<String>,
-    /// Where `operator` is. None: Lambda is asked.
+    /// URL of `operator`. None: looked up with `lambda:GetFunctionUrlConfig`.
     pub operator_url: Option<String>,
 }
 
@@ -55,57 +55,46 @@ impl fmt::Display for Function {
     }
 }
 
-/// Why there is no answer.
+/// What to do where a document cannot be read.
+pub(crate) const OTHER_VERSION: &str =
+    "the tool and the stack may have different versions: compare `driftless --version` with the deployed one";
+
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
-    /// The machine is out of what every program needs.
-    #[error("this machine cannot open a connection: {why}")]
+    /// The process cannot open what a connection needs.
+    #[error("the network cannot be used: {why}")]
     NoRuntime { why: String },
     /// No credentials, or expired ones.
-    #[error("there are no AWS credentials that can be used: {why}")]
-    NoCredentials {
-        /// What the search for them said.
-        why: String,
-    },
-    /// There is no region to look in.
-    #[error("no AWS region is named")]
+    #[error("no usable AWS credentials: {why}")]
+    NoCredentials { why: String },
+    /// Neither the command line, the profile nor the environment names a region.
+    #[error("no AWS region is configured")]
     NoRegion,
-    /// There is no such stack there.
-    #[error("there is no stack {stack} in {region}")]
+    /// The function of the stack does not exist in the region.
+    #[error("no Driftless stack {stack} in {region}")]
     NoStack { stack: String, region: String },
-    /// IAM says no.
-    #[error("access to the function {function} is denied: {why}")]
+    /// IAM denies the call.
+    #[error("access to the {function} function is denied: {why}")]
     Denied { function: Function, why: String },
-    /// The function answers with an error, or is throttled.
-    #[error("the function {function} does not answer: {why}")]
-    Unavailable {
-        function: Function,
-        /// What it or AWS said.
-        why: String,
-    },
-    /// The connection broke: whether the request arrived is not known.
-    #[error("the connection to the function {function} was lost: {why}")]
-    Lost {
-        function: Function,
-        /// What the transport said.
-        why: String,
-    },
-    /// An answer that this version cannot read.
-    #[error("the answer of the function {function} cannot be read: {why}")]
-    Unreadable {
-        function: Function,
-        /// What was wrong with it.
-        why: String,
-    },
+    /// The function fails, or is throttled.
+    #[error("the {function} function failed: {why}")]
+    Unavailable { function: Function, why: String },
+    /// The connection was not made, or broke: whether the request arrived is unknown.
+    #[error("no connection to the {function} function: {why}")]
+    Lost { function: Function, why: String },
+    /// A response that this version cannot read.
+    #[error("the response of the {function} function cannot be read: {why}")]
+    Unreadable { function: Function, why: String },
 }
 
 impl DeskError {
-    /// Whether the same request is sent once more at once.
+    /// Whether the same request is sent once more without a pause.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. })
     }
 
-    /// Whether an order may have been taken all the same.
+    /// Whether a command may have arrived all the same.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::Unavailable { .. } | Self::Unreadable { .. })
     }
@@ -124,29 +113,27 @@ impl DeskError {
     /// What to do now.
     pub fn advice(&self) -> String {
         match self {
-            Self::NoRuntime { .. } => "look at its limits: open files, processes, memory".to_owned(),
+            Self::NoRuntime { .. } => "check the limits of this process: open files, threads, memory".to_owned(),
             Self::NoCredentials { .. } => {
-                "log in (`aws sso login`), or name a profile: --profile NAME. `aws sts get-caller-identity` shows who \
-                 you are"
+                "log in (`aws sso login`) or choose a profile (--profile NAME); `aws sts get-caller-identity` shows \
+                 which identity you have"
                     .to_owned()
             }
-            Self::NoRegion => "name one: --region REGION, or set AWS_REGION".to_owned(),
+            Self::NoRegion => "add --region REGION, or set AWS_REGION".to_owned(),
             Self::NoStack { .. } => {
-                "name the stack that Driftless was deployed as (--stack NAME), and its region (--region REGION)"
+                "check the name of the stack (--stack NAME), its region (--region REGION) and the account (--profile NAME)"
                     .to_owned()
             }
             Self::Denied { function, .. } => format!(
-                "ask for the permissions lambda:InvokeFunctionUrl, lambda:InvokeFunction and \
-                 lambda:GetFunctionUrlConfig on the function {function}, or use another profile: --profile NAME"
+                "your identity needs lambda:InvokeFunctionUrl, lambda:InvokeFunction and lambda:GetFunctionUrlConfig on \
+                 the {function} function; --profile NAME uses another identity"
             ),
             Self::Unavailable { function: Function::Status, .. } => {
-                "ask again in a moment; the orders work without it: `driftless rollback FLEET --yes`".to_owned()
+                "try again in a moment; commands work without it, such as `driftless rollback FLEET --yes`".to_owned()
             }
             Self::Unavailable { function: Function::Operator, .. } => "try again in a moment".to_owned(),
-            Self::Lost { .. } => "check the network, and try again".to_owned(),
-            Self::Unreadable { .. } => {
-                "this tool and the stack may be of different versions: `driftless --version`".to_owned()
-            }
+            Self::Lost { .. } => "check the network and the proxy (HTTPS_PROXY), and try again".to_owned(),
+            Self::Unreadable { .. } => OTHER_VERSION.to_owned(),
         }
     }
 }

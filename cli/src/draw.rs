@@ -1,5 +1,5 @@
-//! Drawings for a terminal: ASCII, at most 100 columns, colored where the caller says so. Everything that came from outside
-//! is stripped of control characters once more where it is drawn.
+//! Text for a terminal: ASCII, at most 100 columns, colored where the caller says so. Every text from outside loses its
+//! control characters once more here.
 
 pub(crate) mod cutover;
 pub(crate) mod drift;

@@ -1,4 +1,4 @@
-//! The exit codes, for pipelines: docs/cli.md shows this table.
+//! The exit codes, for pipelines. docs/cli.md and --help show this table.
 
 use std::process::ExitCode;
 
@@ -6,16 +6,16 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     Done,
-    /// Not done, or not what was hoped for.
+    /// Not applied, not reached, or a problem was found.
     NotDone,
-    /// Typed wrong, or not confirmed.
+    /// Wrong arguments, or not confirmed.
     Usage,
     Refused,
-    /// AWS or a function did not answer.
+    /// AWS or a function did not respond.
     Unavailable,
-    /// The time for waiting is over.
+    /// The timeout of `wait` is over.
     TimedOut,
-    /// An order is kept, and nobody has followed it yet.
+    /// The command is stored, and no reconcile has applied it yet.
     Pending,
 }
 
@@ -24,7 +24,7 @@ impl Exit {
     pub const ALL: [Self; 7] =
         [Self::Done, Self::NotDone, Self::Usage, Self::Refused, Self::Unavailable, Self::TimedOut, Self::Pending];
 
-    /// What a shell sees.
+    /// The number that the shell gets.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -37,22 +37,26 @@ impl Exit {
         }
     }
 
-    /// What it means, in a line of the table.
+    /// When a command ends with it.
     pub const fn means(self) -> &'static str {
         match self {
-            Self::Done => "done; what was waited for is so; nothing was found",
+            Self::Done => "done: the command was applied, the awaited state is reached, or no problem was found",
             Self::NotDone => {
-                "not done, and the answer says why; what was waited for will not come; something was found"
+                "not done: the output says why; the awaited state will not be reached, a problem was found, or you \
+                 answered no"
             }
             Self::Usage => {
-                "typed wrong, a file that cannot be read, or not confirmed where there is no terminal to ask on"
+                "wrong arguments, a file that cannot be read, no AWS region, or no terminal to confirm on without --yes"
             }
-            Self::Refused => "refused: no such fleet, no such stack, no credentials, no permission",
+            Self::Refused => "refused: no such fleet, no such stack, no AWS credentials, or no permission",
             Self::Unavailable => {
-                "AWS or a function did not answer, or not in a way that can be read: asking again may help"
+                "AWS or a function of Driftless did not respond, the response could not be read, or the output could \
+                 not be written: trying again may help"
             }
-            Self::TimedOut => "the time for waiting is over",
-            Self::Pending => "the order is kept, and no look has followed it yet: `driftless history FLEET` tells",
+            Self::TimedOut => "the --timeout of `wait` is over",
+            Self::Pending => {
+                "the command is stored, but no reconcile has applied it yet: `driftless history FLEET` shows the result"
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The command line of Driftless: what can be typed, what each command asks or orders, and how the answer is shown. The
-//! binary adds the terminal and the clock.
+//! The command line of Driftless: its arguments, what each command sends to the functions `status` and `operator`, and how
+//! it shows the response. The binary adds the terminal and the clock.
 
 pub mod commands;
 pub mod console;
 pub mod desk;
 pub mod draw;
 pub mod exit;
+pub mod help;
 pub mod line;
+mod nearest;
 pub mod network;
 mod run;
 mod values;

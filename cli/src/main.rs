@@ -1,4 +1,4 @@
-//! `driftless`: what on-call holds. The terminal, the clock and the wiring; everything else is in the library.
+//! `driftless`: the terminal, the clock and the wiring; everything else is in the library.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use driftless_cli::network::Network;
 use driftless_cli::run;
 use jiff::{SignedDuration, Timestamp};
 
-/// A terminal that does not say how many lines it has.
+/// Lines of a terminal whose size cannot be read.
 const ROWS_OLD: usize = 24;
 
-/// The terminal that it was typed at.
+/// The terminal that the command was typed at.
 struct Terminal;
 
 impl World for Terminal {
@@ -49,7 +49,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(command) = &line.command else {
-        Line::command().error(clap::error::ErrorKind::MissingSubcommand, "a command is missing: --help").exit();
+        let what = "a command is missing: `driftless --help` lists them";
+        Line::command().error(clap::error::ErrorKind::MissingSubcommand, what).exit();
     };
     follow(&line, command)
 }

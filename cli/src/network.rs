@@ -1,4 +1,4 @@
-//! The way to the functions: whoever is logged in, the functions' addresses, and requests that carry a signature.
+//! Calls of the functions: the caller's AWS credentials, the functions' URLs, and requests signed with Signature Version 4.
 
 mod addresses;
 mod login;
@@ -7,6 +7,7 @@ mod signed;
 mod tests;
 
 use std::cell::OnceCell;
+use std::error::Error;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::tls::Provider;
@@ -24,8 +25,8 @@ use addresses::Addresses;
 use login::Login;
 use signed::{Failed, Response, Signer};
 
-/// The functions of an installation, over the network. Nothing is looked for before it is needed: not every command asks
-/// somebody.
+/// The functions of an installation, over the network. Credentials and URLs are looked up at the first call: not every
+/// command makes one.
 #[derive(Debug)]
 pub struct Network {
     place: Place,
@@ -67,7 +68,7 @@ impl Desk for Network {
 }
 
 impl Connection {
-    /// Finds out who is logged in, and where the installation is. Nothing is sent to it yet.
+    /// Loads the AWS configuration. Nothing is sent yet.
     fn to(place: &Place) -> Result<Self, DeskError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| DeskError::NoRuntime { why: error.to_string() })?;
@@ -78,7 +79,7 @@ impl Connection {
         Ok(Self { runtime, connector: connector(), login: Login::of(credentials), region, addresses })
     }
 
-    /// Sends a document to a function, and reads what it answers.
+    /// Sends a document to a function, and reads its response.
     fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, DeskError> {
         let body = serde_json::to_string(document).map_err(|error| unreadable(function, &error.to_string()))?;
         self.runtime.block_on(async {
@@ -103,7 +104,8 @@ async fn configured(place: &Place) -> SdkConfig {
     loader.load().await
 }
 
-/// Trusts whom the machine trusts and goes through the proxy that the environment names, as other AWS tools do.
+/// Trusts the certificates that the operating system trusts, and uses the proxy that the environment names, as other AWS
+/// tools do.
 fn connector() -> Connector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(signed::CONNECT_TIMEOUT)
@@ -116,7 +118,7 @@ fn connector() -> Connector {
         .build()
 }
 
-/// What a function answers is its own document, whatever its status of HTTP. What it does not answer itself, Lambda does.
+/// A function responds with its own document, whatever the HTTP status. A body that is no such document is Lambda's.
 fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> Result<T, DeskError> {
     match serde_json::from_str(&response.body) {
         Ok(document) => Ok(document),
@@ -125,7 +127,7 @@ fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> R
     }
 }
 
-/// Lambda, or IAM before it, says no.
+/// Lambda, or IAM before it, refused the request.
 fn refused(function: Function, response: &Response) -> DeskError {
     let why = response.says();
     if response.is_about_credentials() {
@@ -143,6 +145,22 @@ fn lost(function: Function, failed: Failed) -> DeskError {
         Failed::Unsigned(why) => no_credentials(&why),
         Failed::Lost(why) => DeskError::Lost { function, why },
     }
+}
+
+/// An error with its sources, outermost first. A source whose text the sentence already ends with is left out.
+fn chain(error: &dyn Error) -> String {
+    // Some errors list their parts on lines of their own.
+    let one_line = |error: &dyn Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = one_line(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = one_line(cause);
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn no_credentials(why: &str) -> DeskError {

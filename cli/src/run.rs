@@ -1,20 +1,20 @@
-//! From what was typed to what is done.
+//! Runs the command that was typed.
 
 use crate::commands::{
-    adopt, cutover, doctor, freeze, history, image, man, replace, simulate, status, wait, watch, why,
+    adopt, completions, cutover, doctor, freeze, history, image, man, replace, simulate, status, wait, watch, why,
 };
 use crate::console::{Console, Failure};
 use crate::exit::Exit;
 use crate::line::Command;
 use driftless_planner::fact::Command as Deed;
 
-/// Does it, and says what came of it.
+/// Runs a command, and prints its error if it has one.
 pub fn run(command: &Command, console: &mut Console<'_>) -> Exit {
     match follow(command, console) {
         Ok(exit) => exit,
         Err(failure) => {
-            // Whoever listens to neither stream still gets the code.
-            let _is_heard = console.fail(&failure).is_ok();
+            // Where neither stream can be written, the exit code still tells.
+            let _is_written = console.fail(&failure).is_ok();
             failure.exit()
         }
     }
@@ -46,5 +46,6 @@ fn follow(command: &Command, console: &mut Console<'_>) -> Result<Exit, Failure>
         Command::Wait(arguments) => wait::run(arguments, console),
         Command::Simulate(arguments) => simulate::run(arguments, console),
         Command::Man(arguments) => man::run(arguments, console),
+        Command::Completions(arguments) => completions::run(arguments, console),
     }
 }

@@ -1,4 +1,4 @@
-//! Values that are typed.
+//! Values of arguments.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::text::{LENGTH_MAX, UntrustedText};
@@ -9,28 +9,31 @@ const REQUEST_MAX: usize = 64;
 
 /// A duration such as `90s`, `2h` or `1d`, longer than nothing. A day has 24 hours.
 pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|_: jiff::Error| "a duration is written 90s, 30m, 2h or 1d".to_owned())?;
+    let span: Span =
+        text.parse().map_err(|_: jiff::Error| "a duration is written like 90s, 30m, 2h or 1d".to_owned())?;
     let duration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_: jiff::Error| "a duration is in days, hours, minutes and seconds".to_owned())?;
-    if duration > SignedDuration::ZERO { Ok(duration) } else { Err("it must be longer than nothing".to_owned()) }
+        .map_err(|_: jiff::Error| "a duration has days, hours, minutes and seconds only".to_owned())?;
+    if duration > SignedDuration::ZERO { Ok(duration) } else { Err("a duration must be longer than 0s".to_owned()) }
 }
 
-/// A reason. It is kept whole or not at all: the journal must not say something else than the person did.
+/// A reason. It is stored whole or refused: the history must not record another text than the operator typed.
 pub(crate) fn reason(text: &str) -> Result<UntrustedText, String> {
     let length = text.trim().chars().count();
     if length > LENGTH_MAX {
-        return Err(format!("it has {length} characters, and at most {LENGTH_MAX} are kept"));
+        return Err(format!("a reason has at most {LENGTH_MAX} characters, and this one has {length}"));
     }
     let reason = UntrustedText::from(text);
-    if reason.as_str().is_empty() { Err("it says nothing".to_owned()) } else { Ok(reason) }
+    if reason.as_str().is_empty() { Err("a reason must not be empty".to_owned()) } else { Ok(reason) }
 }
 
 /// The id of a request.
 pub(crate) fn request(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_valid = (1..=REQUEST_MAX).contains(&text.len()) && text.bytes().all(is_plain);
-    is_valid.then(|| text.to_owned()).ok_or_else(|| format!("1 to {REQUEST_MAX} of a-z, A-Z, 0-9, -, _ and ."))
+    is_valid
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("an id has 1 to {REQUEST_MAX} characters: letters, digits, -, _ and ."))
 }
 
 /// A color.

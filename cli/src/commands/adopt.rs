@@ -1,4 +1,4 @@
-//! `driftless adopt`: what stands in the way of working on a fleet.
+//! `driftless adopt`: what keeps Driftless from managing a fleet, and pinned launch templates.
 
 use clap::{ArgGroup, Args};
 use driftless_planner::fact::Command;
@@ -18,26 +18,25 @@ use crate::exit::Exit;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("how").required(true).args(["check", "pin"]))]
 pub struct Arguments {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
-    /// List what stands in the way; nothing is changed
+    /// List what keeps Driftless from managing the fleet; nothing is changed
     #[arg(long)]
     check: bool,
-    /// Let the groups that follow `$Latest` or `$Default` launch the number that runs now; no instance is touched
+    /// Set groups that launch `$Latest` or `$Default` to the version number that runs now
     #[arg(long)]
     pin: bool,
     #[command(flatten)]
     note: Note,
 }
 
-/// What was found.
+/// The result of the check.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
 struct Found<'a> {
     fleet: &'a FleetName,
     is_adopted: bool,
     mode: Option<Mode>,
-    in_the_way: Vec<String>,
+    obstacles: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
@@ -50,14 +49,14 @@ fn check(status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failur
         fleet: &status.fleet,
         is_adopted: status.release.is_some(),
         mode: status.mode,
-        in_the_way: in_the_way(status),
+        obstacles: obstacles(status),
     };
     console.answer(&found, |_| drawn(status, &found))?;
-    Ok(if found.in_the_way.is_empty() { Exit::Done } else { Exit::NotDone })
+    Ok(if found.obstacles.is_empty() { Exit::Done } else { Exit::NotDone })
 }
 
 /// Each once: the obstacle of a misconfigured fleet is its problem.
-fn in_the_way(status: &FleetStatus) -> Vec<String> {
+fn obstacles(status: &FleetStatus) -> Vec<String> {
     let layout = match &status.layout {
         LayoutStatus::Misconfigured { problem } => Some(problem),
         LayoutStatus::Pair | LayoutStatus::Single => None,
@@ -74,23 +73,25 @@ fn in_the_way(status: &FleetStatus) -> Vec<String> {
 fn drawn(status: &FleetStatus, found: &Found<'_>) -> String {
     let fleet = &status.fleet;
     let adopted = match &status.release {
-        Some(release) => format!("adopted, with {}", crate::draw::fleet::release(release)),
+        Some(release) => format!("adopted, last good release {}", crate::draw::fleet::release(release)),
         None => "not adopted yet".to_owned(),
     };
     let mode = match status.mode {
-        Some(Mode::Observe) => "observe: tag both groups with driftless:mode=act to let it work",
+        Some(Mode::Observe) => {
+            "observe: Driftless changes nothing until every group of the fleet is tagged driftless:mode=act"
+        }
         Some(Mode::Act) => "act",
-        None => "unknown, since the policy is invalid",
+        None => "unknown, because the policy is invalid",
     };
     let mut lines = vec![format!("{fleet}: {adopted}"), format!("  mode: {mode}")];
-    if found.in_the_way.is_empty() {
-        lines.push("  nothing stands in the way".to_owned());
+    if found.obstacles.is_empty() {
+        lines.push("  no obstacles".to_owned());
     }
-    lines.extend(found.in_the_way.iter().map(|obstacle| format!("  in the way: {}", printable(obstacle))));
+    lines.extend(found.obstacles.iter().map(|obstacle| format!("  obstacle: {}", printable(obstacle))));
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// The loop is told to write the numbers: it alone may change a group. Where it says why not, a person can.
+/// Sends the command `pin` to the reconcile loop, which alone may change a group. Where it refuses, prints what to type.
 fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fleet = &arguments.fleet;
     let open: Vec<String> = status
@@ -108,7 +109,7 @@ fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -
     Ok(exit)
 }
 
-/// What a person types where only a person knows which number is right.
+/// The AWS commands that pin a group, where only an operator can tell the right version.
 fn by_hand(open: &[String], console: &mut Console<'_>) -> Result<(), Failure> {
     for group in open {
         console.line(&format!(

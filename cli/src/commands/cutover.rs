@@ -1,4 +1,4 @@
-//! Orders to the cutover of a fleet, and what a person says of the fleet as a whole.
+//! Commands to one fleet and its cutover.
 
 use clap::Args;
 use driftless_planner::fact::Command;
@@ -12,21 +12,21 @@ use crate::console::{Console, Failure};
 use crate::exit::Exit;
 use crate::values;
 
-/// What an order to one fleet takes.
+/// What a command to one fleet takes.
 #[derive(Debug, Args)]
 pub struct OfFleet {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
     #[command(flatten)]
     note: Note,
 }
 
-/// What a verdict on a cutover takes.
+/// What `driftless approve` and `reject` take.
 #[derive(Debug, Args)]
 pub struct Verdict {
     #[command(flatten)]
     order: OfFleet,
-    /// Only if this is the cutover that waits: its id, as its event names it [default: whichever waits]
+    /// Only if this cutover is under way: its id, as in its event [default: whichever is under way]
     #[arg(long, value_name = "ID", value_parser = values::request)]
     cutover: Option<String>,
 }
@@ -36,7 +36,7 @@ pub struct Verdict {
 pub struct AcceptLive {
     #[command(flatten)]
     order: OfFleet,
-    /// The live color
+    /// Color to set as live
     #[arg(value_name = "blue|green", value_parser = values::color)]
     color: Color,
 }
@@ -54,7 +54,7 @@ pub(crate) fn accept_live(arguments: &AcceptLive, console: &mut Console<'_>) -> 
     run(&arguments.order, Command::AcceptLive { color: arguments.color }, console)
 }
 
-/// Confirms what is destructive, and sends it.
+/// Confirms a command that is hard to undo, and sends it.
 pub(crate) fn command_fleet(
     fleet: &FleetName,
     note: &Note,

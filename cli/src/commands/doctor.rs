@@ -1,4 +1,4 @@
-//! `driftless doctor`: what nobody else would notice.
+//! `driftless doctor`: problems that no alarm reports.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -12,43 +12,45 @@ use crate::console::{Console, Failure, printable};
 use crate::draw::page::lasting;
 use crate::exit::Exit;
 
-/// A look that is this late is not on its way: the sweep comes every 5 minutes, and one may be missed.
+/// A reconcile that is this late will not come: the resync runs every 5 minutes by default, and one may be missed.
 const LATE_AFTER: SignedDuration = SignedDuration::from_mins(11);
 
 /// What `driftless doctor` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The fleet [default: all of them]
+    /// Name of the fleet [default: all fleets]
     fleet: Option<FleetName>,
 }
 
-/// What became of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Nothing was found.
+    /// There is no problem.
+    #[serde(rename = "ok")]
     Well,
-    /// Something was.
+    /// There is a problem.
+    #[serde(rename = "problem")]
     Found,
-    /// It cannot be told.
+    /// The check could not be made.
     Unknown,
 }
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked.
     pub check: &'static str,
-    /// What became of it.
+    /// Its result.
+    #[serde(rename = "result")]
     pub verdict: Verdict,
-    /// What was found, or what tells.
+    /// The problem, or why it could not be checked.
+    #[serde(rename = "message")]
     pub says: String,
 }
 
 /// A fleet's checks.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
 struct Patient {
     fleet: FleetName,
     checks: Vec<Check>,
@@ -78,7 +80,7 @@ fn everyone(console: &Console<'_>, patients: &mut Vec<Patient>) -> Result<(), Fa
     Ok(())
 }
 
-/// Every check of a fleet, whether it finds something or not.
+/// Every check of a fleet, whether it finds a problem or not.
 pub fn examine(status: &FleetStatus) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut say = |check, found: Vec<String>| {
@@ -89,15 +91,15 @@ pub fn examine(status: &FleetStatus) -> Vec<Check> {
     };
     say("settings", orphans(status));
     say("deadlines", overdue(status));
-    say("looks", late_looks(status));
-    say("way back", way_back(status));
-    say("states", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
+    say("reconciles", late_looks(status));
+    say("rollback", way_back(status));
+    say("conditions", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
     checks.push(lease(status));
     checks.push(target(status));
     checks
 }
 
-/// A changed setting belongs to a cutover, or to a replacement under way. Without either nobody holds it.
+/// A changed setting belongs to a cutover or a replacement under way. Without either it should have been restored.
 fn orphans(status: &FleetStatus) -> Vec<String> {
     let is_moving = |work: &DriftedStatus| work.guards.is_empty() && work.phase != "stopped";
     let is_working = status.cutover.is_some() || status.drifted.iter().any(is_moving);
@@ -106,20 +108,23 @@ fn orphans(status: &FleetStatus) -> Vec<String> {
     }
     let orphan = |entry: &LedgerStatus| {
         let since = lasting(status.at.duration_since(entry.since));
-        format!("{}: {} for {since}, and no work needs it: it should have been put back", entry.group, entry.says)
+        format!(
+            "{}: {} for {since}; no work in progress needs this: it should have been restored",
+            entry.group, entry.says
+        )
     };
     status.ledger.iter().map(orphan).collect()
 }
 
-/// At its deadline a phase takes its exit with the next look. Later than that, nobody looks.
+/// At its deadline a phase ends with the next reconcile. Later than that, no reconcile runs.
 fn overdue(status: &FleetStatus) -> Vec<String> {
     let cutover = status.cutover.iter().filter_map(|cutover| {
         let late = late(status.at, cutover.deadline?)?;
-        Some(format!("the cutover is {} for {} longer than it may be", cutover.phase, lasting(late)))
+        Some(format!("the cutover is {}, {} after the deadline of this phase", cutover.phase, lasting(late)))
     });
     let work = status.drifted.iter().filter_map(|work| {
         let late = late(status.at, work.deadline?)?;
-        Some(format!("{} is {} for {} longer than it may be", work.instance, work.phase, lasting(late)))
+        Some(format!("{} is {}, {} after the deadline of this phase", work.instance, work.phase, lasting(late)))
     });
     cutover.chain(work).collect()
 }
@@ -130,7 +135,10 @@ fn late_looks(status: &FleetStatus) -> Vec<String> {
         NextRequest::None | NextRequest::Unknown => None,
     };
     let request = request.map(|late| {
-        format!("the wake is {} late: is the function reconcile running, and does the sweep come?", lasting(late))
+        format!(
+            "a reconcile is {} late: check the reconcile function, its queue and the resync schedule",
+            lasting(late)
+        )
     });
     request.into_iter().collect()
 }
@@ -139,23 +147,23 @@ fn late(now: Timestamp, due: Timestamp) -> Option<SignedDuration> {
     Some(now.duration_since(due)).filter(|late| *late > LATE_AFTER)
 }
 
-/// A cutover that has no way back is worth knowing; a fleet at rest with nothing to go back to is not.
+/// A cutover that cannot be rolled back is a problem; an idle fleet without an earlier release is none.
 fn way_back(status: &FleetStatus) -> Vec<String> {
     let is_missed = status.cutover.is_some() && !status.way_back.is_open;
     let is_missed = is_missed && status.way_back.kind == WayBackKind::None;
-    is_missed.then(|| format!("there is none: {}", status.way_back.says)).into_iter().collect()
+    is_missed.then(|| format!("not possible: {}", status.way_back.says)).into_iter().collect()
 }
 
-/// Who looks gives the lease back within a minute. Long after its end nobody looks, and whoever had it died.
+/// A run releases the lease of a fleet within a minute. Long after its end, the run that took it has died.
 fn lease(status: &FleetStatus) -> Check {
     let (verdict, says) = match &status.lease {
-        LeaseStatus::Unknown => (Verdict::Unknown, "nobody has read who holds the fleet's lease".to_owned()),
+        LeaseStatus::Unknown => (Verdict::Unknown, "the lease of the fleet was not read".to_owned()),
         LeaseStatus::Free => (Verdict::Well, String::new()),
         LeaseStatus::Held { holder, until } => match late(status.at, *until) {
-            None => (Verdict::Well, format!("{holder} looks at it, until {until:.0} at the latest")),
+            None => (Verdict::Well, format!("run {holder} reconciles the fleet, until {until:.0} at the latest")),
             Some(late) => {
                 let says = format!(
-                    "{holder} took it, until {until:.0}, and did not give it back; nobody has looked for {} since",
+                    "run {holder} took the lease until {until:.0} and did not release it; no reconcile ran in the {} since",
                     lasting(late)
                 );
                 (Verdict::Found, says)
@@ -165,15 +173,13 @@ fn lease(status: &FleetStatus) -> Check {
     Check { check: "lease", verdict, says }
 }
 
-/// Whether there is still something to go back to, before it is needed.
+/// Whether the release that a rollback returns to can still be launched.
 fn target(status: &FleetStatus) -> Check {
     let (verdict, says) = match (&status.way_back.target, &status.way_back.to) {
         (Target::Launchable, _) => (Verdict::Well, String::new()),
         (Target::Unlaunchable { why }, _) => (Verdict::Found, why.to_string()),
-        (Target::Unknown, None) => (Verdict::Well, "there is nothing to go back to".to_owned()),
-        (Target::Unknown, Some(to)) => {
-            (Verdict::Unknown, format!("nobody has asked whether {} is still there", to.image))
-        }
+        (Target::Unknown, None) => (Verdict::Well, "there is no earlier release".to_owned()),
+        (Target::Unknown, Some(to)) => (Verdict::Unknown, format!("whether {} still exists was not read", to.image)),
     };
     Check { check: "rollback target", verdict, says }
 }
@@ -185,8 +191,8 @@ fn drawn(patients: &[Patient]) -> String {
         for check in &patient.checks {
             let verdict = match check.verdict {
                 Verdict::Well => "ok",
-                Verdict::Found => "FOUND",
-                Verdict::Unknown => "cannot tell",
+                Verdict::Found => "PROBLEM",
+                Verdict::Unknown => "not checked",
             };
             let line = format!("  {verdict:<11}  {:<15}  {}", check.check, printable(&check.says));
             lines.push(line.trim_end().to_owned());

@@ -1,4 +1,4 @@
-//! `driftless freeze` and `thaw`: stop everything but ways back, and let it go on.
+//! `driftless freeze` and `thaw`: pause all changes but rollbacks, and continue.
 
 use clap::{ArgGroup, Args};
 use driftless_planner::ids::FleetName;
@@ -12,33 +12,33 @@ use crate::console::{Console, Failure};
 use crate::exit::Exit;
 use crate::values;
 
-/// Where.
+/// Which fleets.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("scope").required(true).args(["fleet", "everything"]))]
 pub struct Scope {
-    /// The fleet
+    /// Name of the fleet
     fleet: Option<FleetName>,
-    /// Every fleet of the account and region
+    /// Every fleet of the account and region, and those that come later
     #[arg(long)]
     everything: bool,
 }
 
-/// What `driftless freeze` takes.
+/// What `freeze` takes.
 #[derive(Debug, Args)]
 pub struct Freeze {
     #[command(flatten)]
     scope: Scope,
-    /// Why, for the journal and for those who come later
+    /// Why: it is recorded in the history, and shown to everyone whose fleet is frozen
     #[arg(long, value_name = "TEXT", value_parser = values::reason)]
     reason: UntrustedText,
-    /// When it ends by itself, such as 2h [default: only a person ends it]
+    /// How long it lasts, such as 2h [default: until `thaw`]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     lasting: Option<SignedDuration>,
     #[command(flatten)]
     request: RequestId,
 }
 
-/// What `driftless thaw` takes.
+/// What `thaw` takes.
 #[derive(Debug, Args)]
 pub struct Thaw {
     #[command(flatten)]
@@ -53,7 +53,7 @@ impl Scope {
     }
 
     fn about(&self) -> &str {
-        self.fleet.as_ref().map_or("every fleet", FleetName::as_str)
+        self.fleet.as_ref().map_or("everything", FleetName::as_str)
     }
 }
 
@@ -62,8 +62,9 @@ pub(crate) fn freeze(arguments: &Freeze, console: &mut Console<'_>) -> Result<Ex
     let expires_at = until.transpose().map_err(|_: jiff::Error| Failure::Usage("--for is too long".to_owned()))?;
     let scope = arguments.scope.read();
     if scope == FreezeScope::Account {
-        let until = expires_at.map_or_else(|| "until a person thaws it".to_owned(), |at| format!("until {at:.0}"));
-        let effect = format!("nothing but ways back goes on, {until}");
+        let until =
+            expires_at.map_or_else(|| "until `driftless thaw --everything`".to_owned(), |at| format!("until {at:.0}"));
+        let effect = format!("nothing but rollbacks continues, {until}");
         if everywhere(console, "freeze --everything", &effect)? == Consent::Withheld {
             return Ok(Exit::NotDone);
         }
@@ -76,7 +77,7 @@ pub(crate) fn freeze(arguments: &Freeze, console: &mut Console<'_>) -> Result<Ex
 pub(crate) fn thaw(arguments: &Thaw, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let scope = arguments.scope.read();
     if scope == FreezeScope::Account {
-        let effect = "the freeze of the account is lifted, and what waits goes on";
+        let effect = "the freeze of the account is lifted, and waiting work continues";
         if everywhere(console, "thaw --everything", effect)? == Consent::Withheld {
             return Ok(Exit::NotDone);
         }
@@ -85,14 +86,15 @@ pub(crate) fn thaw(arguments: &Thaw, console: &mut Console<'_>) -> Result<Exit, 
     send(console, &order, arguments.scope.about(), arguments.scope.fleet.as_ref())
 }
 
-/// What all fleets do now, before all of them are stopped or let go.
+/// Prints the work that is in progress in all fleets, and asks.
 fn everywhere(console: &mut Console<'_>, what: &str, effect: &str) -> Result<Consent, Failure> {
     consent(console, what, |console| {
         let fleets = console.fleets()?;
         let count = fleets.fleets.len() + fleets.unread.len();
-        let mut lines = vec![format!("in every fleet of the account and region ({count}) {effect}")];
+        let noun = if count == 1 { "fleet" } else { "fleets" };
+        let mut lines = vec![format!("{count} {noun} of the account and region: {effect}")];
         let busy = fleets.fleets.iter().filter(|fleet| fleet.unsettled_since.is_some());
-        lines.extend(busy.map(|fleet| format!("under way: {}, {}", fleet.fleet, fleet.says)));
+        lines.extend(busy.map(|fleet| format!("in progress: {}, {}", fleet.fleet, fleet.says)));
         Ok(lines)
     })
 }

@@ -1,4 +1,4 @@
-//! `driftless history`: what has been.
+//! `driftless history`: what Driftless and operators did.
 
 use clap::Args;
 use driftless_planner::ids::{FleetName, InstanceId};
@@ -12,15 +12,15 @@ use crate::exit::Exit;
 /// What `driftless history` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
-    /// Only lines about this instance
+    /// Only entries about this instance
     #[arg(long)]
     instance: Option<InstanceId>,
-    /// Only lines before this time, such as 2026-11-20T12:00:00Z
+    /// Only entries before this time, such as 2026-11-20T12:00:00Z
     #[arg(long, value_name = "TIME")]
     before: Option<Timestamp>,
-    /// At most so many lines, the newest
+    /// How many entries at most, newest first
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 }

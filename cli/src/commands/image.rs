@@ -12,9 +12,9 @@ use crate::exit::Exit;
 /// What `driftless veto` and `unveto` take.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
-    /// The image
+    /// Image id (ami-…)
     image: ImageId,
     #[command(flatten)]
     note: Note,

@@ -12,7 +12,7 @@ use crate::line::Line;
 /// What `driftless man` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Write the pages of all commands into this folder
+    /// Folder for a page of each command [default: print the page of the tool]
     #[arg(value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

@@ -1,59 +1,59 @@
-//! Orders: what is destructive is confirmed, then it is sent, and what came of it is said.
+//! Commands that change something: they are confirmed where they are hard to undo, sent, and their result is printed.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::command_about;
 use driftless_planner::text::UntrustedText;
 use driftless_status::FleetStatus;
-use driftless_status::request::{Deed, Order, OrderResult, Receipt, Reply};
+use driftless_status::request::{Deed, Order, OrderResult, Receipt};
 
 use crate::console::{Console, Failure, printable};
 use crate::exit::Exit;
 use crate::values;
 
-/// What every order takes.
+/// Options of every command that changes something.
 #[derive(Debug, Args)]
 pub struct Note {
-    /// Why, for the journal and for those who come later
+    /// Why: it is recorded in the history
     #[arg(long, value_name = "TEXT", value_parser = values::reason)]
     reason: Option<UntrustedText>,
     #[command(flatten)]
     request: RequestId,
 }
 
-/// The id of an order.
+/// The idempotency key of a command.
 #[derive(Debug, Args)]
 pub struct RequestId {
-    /// The order's id: the same one sent twice is one order, and is answered the same [default: a new one]
+    /// Idempotency key: a repeated command with the same key has no further effect and gets the same result [default: a new UUID]
     #[arg(long, value_name = "ID", value_parser = values::request)]
     request: Option<String>,
 }
 
 impl Note {
-    /// The order that does this.
+    /// The command with this reason and key.
     pub(crate) fn order(&self, deed: Deed, console: &mut Console<'_>) -> Order {
         self.request.order(self.reason.clone(), deed, console)
     }
 }
 
 impl RequestId {
-    /// The order that does this for a reason.
+    /// The command with a reason and this key.
     pub(crate) fn order(&self, reason: Option<UntrustedText>, deed: Deed, console: &mut Console<'_>) -> Order {
         let request = self.request.clone().unwrap_or_else(|| console.world.new_request());
         Order { request, reason, cutover: None, deed }
     }
 }
 
-/// What came of asking a person.
+/// The answer to a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consent {
-    /// Go on.
+    /// Yes.
     Given,
-    /// Leave it.
+    /// No.
     Withheld,
 }
 
-/// Says what a destructive order will do, and asks. `what` names the order; `effect` is asked for only where a person reads it.
+/// Prints what a command will do, and asks. `what` names the command; `effect` is computed only where it is printed.
 pub(crate) fn consent(
     console: &mut Console<'_>,
     what: &str,
@@ -65,7 +65,7 @@ pub(crate) fn consent(
     let lines = match effect(console) {
         Ok(lines) => lines,
         Err(failure) if failure.is_blindness() => {
-            vec![format!("what it will do is not known: {}", printable(&failure))]
+            vec![format!("its effect cannot be shown: {}", printable(&failure))]
         }
         Err(failure) => return Err(failure),
     };
@@ -73,19 +73,19 @@ pub(crate) fn consent(
     for line in lines {
         console.aside(&format!("  {}", printable(line)))?;
     }
-    match console.world.confirm("Go on?") {
+    match console.world.confirm("Continue?") {
         Some(true) => Ok(Consent::Given),
         Some(false) => {
-            console.aside("left as it is")?;
+            console.aside("cancelled: nothing was changed")?;
             Ok(Consent::Withheld)
         }
         None => Err(Failure::Usage(format!(
-            "not done: {what} is to be confirmed, and there is no terminal to ask on; --yes confirms it"
+            "not done: {what} needs a confirmation, and there is no terminal to ask on; --yes confirms it"
         ))),
     }
 }
 
-/// What a destructive order to one fleet will do, as the fleet is now.
+/// Prints what a command will do to one fleet as it is now, and asks.
 pub(crate) fn consent_about(
     console: &mut Console<'_>,
     what: &str,
@@ -95,7 +95,7 @@ pub(crate) fn consent_about(
     consent(console, what, |console| Ok(effect(&console.fleet(fleet)?)))
 }
 
-/// Sends an order, and says what came of it. `about`: what the answer begins with. `fleet`: whose history will tell.
+/// Sends a command, and prints its result. `about`: how the result begins. `fleet`: whose history shows it later.
 pub(crate) fn send(
     console: &mut Console<'_>,
     order: &Order,
@@ -103,8 +103,7 @@ pub(crate) fn send(
     fleet: Option<&FleetName>,
 ) -> Result<Exit, Failure> {
     let receipt = match console.tell(order) {
-        Ok(Reply::Receipt(receipt)) => receipt,
-        Ok(Reply::Refused(refusal)) => return Err(Failure::Refused(refusal)),
+        Ok(receipt) => receipt,
         Err(failure) => {
             if let Failure::Desk(error) = &failure
                 && error.is_unknown()
@@ -124,26 +123,28 @@ pub(crate) fn send(
     Ok(exit)
 }
 
-/// Whether it arrived is not known: typed again with its id it is the same order.
+/// The command may have arrived: repeated with its key it has no further effect.
 fn unknown(console: &mut Console<'_>, order: &Order, fleet: Option<&FleetName>) -> Result<(), Failure> {
     if console.is_json {
         return Ok(());
     }
-    let look = fleet.map(|fleet| format!("; `{}` tells", command_about(fleet, "history"))).unwrap_or_default();
-    console.aside(&format!("whether the order was taken is not known{look}"))?;
-    console.aside(&format!("with --request {} it is the same order, however often it is typed", order.request))?;
+    let history = fleet.map(|fleet| format!("; `{}` shows whether it did", command_about(fleet, "history")));
+    console.aside(&format!("the command may have arrived{}", history.unwrap_or_default()))?;
+    console.aside(&format!("type it again with --request {}: it is then applied at most once", order.request))?;
     Ok(())
 }
 
 fn drawn(receipt: &Receipt, about: &str, fleet: Option<&FleetName>) -> String {
     let says = printable(&receipt.says);
     let first = match receipt.result {
+        // A sentence that begins with the fleet needs no label.
+        OrderResult::Done if says.starts_with(&format!("{about} ")) => says,
         OrderResult::Done => format!("{about}: {says}"),
         OrderResult::NotDone => format!("{about}: NOT DONE: {says}"),
         OrderResult::Pending => {
             let look = fleet.map(|fleet| format!("\n  $ {}", command_about(fleet, "history"))).unwrap_or_default();
-            let says = if says.is_empty() { "no look has followed it yet".to_owned() } else { says };
-            format!("{about}: KEPT, NOT FOLLOWED YET: {says}{look}")
+            let says = if says.is_empty() { "no reconcile has applied it yet".to_owned() } else { says };
+            format!("{about}: STORED, NOT APPLIED YET: {says}{look}")
         }
     };
     format!("{first}\n  by {}, request {}\n", printable(&receipt.actor), printable(&receipt.request))

@@ -1,4 +1,4 @@
-//! `driftless replace`: an instance goes, through all guards but the debounce.
+//! `driftless replace`: an instance is replaced when every guard but the debounce passes.
 
 use clap::Args;
 use driftless_planner::fact::Command;
@@ -13,9 +13,9 @@ use crate::exit::Exit;
 /// What `driftless replace` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The instance
+    /// Instance id (i-…)
     instance: InstanceId,
-    /// Its fleet [default: it is looked up]
+    /// Fleet of the instance [default: looked up with the status function]
     #[arg(long)]
     fleet: Option<FleetName>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `driftless simulate`: runs scenario files on a simulated AWS account.
+//! `driftless simulate`: a scenario on a simulated AWS.
 
 use std::fmt;
 use std::fs;
@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::console::{Console, Failure, heard};
 use crate::exit::Exit;
 
-const FORMAT: &str = "\
-A scenario is a text file: the fleets and images at the beginning, then events and expectations in the order of time.
-docs/scenarios.md lists all words.
+/// How a scenario is written.
+pub(crate) const FORMAT: &str = "\
+Format of a scenario: first the fleets and images, then what happens at which time and what must be true then. All words
+are in docs/scenarios.md.
 
-    # An image that fails at 50 % of the traffic is rolled back and vetoed.
+    # An image that fails at 50 % of the traffic is rolled back, and vetoed.
     fleet web: weighted, blue live, 4 instances, policy mode=act alarms=web-5xx
     image ami-2 build 2: turns bad at 50%
     at 5m      publish ami-2 for web
@@ -25,21 +26,18 @@ docs/scenarios.md lists all words.
     within 2m  expect weight blue=100 green=0
     by 2h      expect cutover=none vetoed=ami-2 borrowed-settings=0 idle
     expect     page \"rolling back\"
-
-Exit code: 0 every scenario passed, 1 an expectation failed or an invariant was violated, 2 a file cannot be read.";
+";
 
 /// What `driftless simulate` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "See --help for the format of scenarios.", after_long_help = FORMAT)]
 pub struct Arguments {
-    /// Scenario files, as in tests/scenarios
+    /// Scenario files, such as those in tests/scenarios
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Draw from this seed what the files leave to chance, such as how long AWS takes. Without a seed AWS always takes its
-    /// usual time
+    /// Seed of the random numbers, such as how long AWS takes [default: every duration is the usual one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Show every call and every decision instead of the timeline
+    /// Print every AWS call and every decision, not only what on-call would see
     #[arg(long)]
     trace: bool,
 }
@@ -49,13 +47,12 @@ pub struct Arguments {
 struct Played<'a> {
     #[serde(rename = "file")]
     name: String,
-    #[serde(rename = "passed")]
-    holds: bool,
+    passed: bool,
     #[serde(flatten)]
     report: &'a Report,
 }
 
-/// Why a file did not run.
+/// Why a file could not be run.
 #[derive(Debug)]
 enum Trouble {
     File { path: PathBuf, error: io::Error },
@@ -71,7 +68,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Runs each file and prints its result.
+/// Runs every file, and reports each.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut worst = Exit::Done;
     let scenarios: Vec<_> = arguments.files.iter().map(|path| (path, read(path))).collect();
@@ -103,10 +100,10 @@ fn say_trouble(console: &mut Console<'_>, trouble: &Trouble) -> io::Result<Exit>
 }
 
 fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Report) -> io::Result<Exit> {
-    let holds = report.failures.is_empty();
-    let exit = if holds { Exit::Done } else { Exit::NotDone };
+    let passed = report.failures.is_empty();
+    let exit = if passed { Exit::Done } else { Exit::NotDone };
     if console.is_json {
-        heard(console.json_line(&Played { name: name.to_owned(), holds, report }))?;
+        heard(console.json_line(&Played { name: name.to_owned(), passed, report }))?;
         return Ok(exit);
     }
     let mut lines = vec![name.to_owned()];
@@ -116,8 +113,8 @@ fn say(console: &mut Console<'_>, arguments: &Arguments, name: &str, report: &Re
         lines.extend(report.golden().lines().map(|line| format!("  {line}")));
     }
     lines.extend(report.failures.iter().map(|failure| format!("  FAILED {failure}")));
-    let times = if report.runs == 1 { String::new() } else { format!(" in {} runs", report.runs) };
-    lines.push(format!("  {}{times}", if holds { "passed" } else { "failed" }));
+    let runs = if report.runs == 1 { String::new() } else { format!(" ({} runs)", report.runs) };
+    lines.push(format!("  {}{runs}", if passed { "passed" } else { "failed" }));
     heard(lines.iter().try_for_each(|line| console.line(line)))?;
     Ok(exit)
 }

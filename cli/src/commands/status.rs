@@ -1,4 +1,4 @@
-//! `driftless status`: all fleets at a glance, or one with everything.
+//! `driftless status`: all fleets in a table, or one in full.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -10,7 +10,7 @@ use crate::exit::Exit;
 /// What `driftless status` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The fleet [default: all of them]
+    /// Name of the fleet [default: all fleets]
     fleet: Option<FleetName>,
 }
 

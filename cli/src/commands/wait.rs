@@ -1,4 +1,4 @@
-//! `driftless wait`: for pipelines. The core is a function from answers to a verdict; the sleeping is in [`run`].
+//! `driftless wait`: for pipelines. [`Waiting`] judges each response; the sleeping is in [`run`].
 
 use std::str::FromStr;
 
@@ -17,22 +17,20 @@ use crate::values;
 
 /// What `driftless wait` takes.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit code: 0 it is so, 1 it will not come by itself, 5 the time is over. All codes: docs/cli.md."
-)]
 pub struct Arguments {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
-    /// What for: settled (nothing is under way), phase=PHASE of the cutover, outcome (done) or outcome=OUTCOME
+    /// State to wait for: idle (no work in progress; also: settled), phase=PHASE of the cutover, outcome (done) or
+    /// outcome=OUTCOME
     #[arg(long = "for", value_name = "WHAT")]
     goal: Goal,
-    /// Only the cutover to this image counts
+    /// Only a cutover to this image counts [default: the cutover under way, or the next one]
     #[arg(long)]
     image: Option<ImageId>,
-    /// How long at most
+    /// How long to wait at most
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = values::duration)]
     timeout: SignedDuration,
-    /// How often to ask
+    /// How long to wait between two queries
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = values::duration)]
     every: SignedDuration,
 }
@@ -40,7 +38,7 @@ pub struct Arguments {
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
-    /// Nothing is under way.
+    /// No work is in progress.
     Settled,
     /// The cutover is in this phase, or has passed it.
     Phase(String),
@@ -59,52 +57,52 @@ impl FromStr for Goal {
         let phases: Vec<&str> = CutoverPhaseKind::all().iter().map(|phase| (*phase).into()).collect();
         let outcomes: Vec<&str> = CutoverOutcome::all().iter().map(|outcome| outcome.name()).collect();
         match text.split_once('=') {
-            None if text == "settled" => Ok(Self::Settled),
+            None if ["idle", "settled"].contains(&text) => Ok(Self::Settled),
             None if text == "outcome" => Ok(Self::Outcome("done".to_owned())),
             Some(("phase", phase)) => known(phase, &phases).map(Self::Phase),
             Some(("outcome", outcome)) => known(outcome, &outcomes).map(Self::Outcome),
-            None | Some(_) => Err("settled, phase=PHASE, outcome or outcome=OUTCOME".to_owned()),
+            None | Some(_) => Err("one of idle, phase=PHASE, outcome or outcome=OUTCOME".to_owned()),
         }
     }
 }
 
-/// What is known after an answer.
+/// What a response shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is so.
+    /// The state is reached.
     Reached(String),
-    /// It will not come by itself.
+    /// The state will not be reached without an operator.
     Missed(String),
     /// Not yet.
     Waits(String),
 }
 
-/// Waiting: what was seen so far decides what an end means.
+/// Waiting: which cutover was seen first decides which one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     goal: Goal,
     image: Option<ImageId>,
-    /// The cutover that is followed, once it is on record.
+    /// Id of the cutover that is followed, once it is stored.
     followed: Option<String>,
 }
 
 impl Waiting {
-    /// Begins to wait. `image`: only the cutover to it counts.
+    /// `image`: only a cutover to it counts.
     pub const fn new(goal: Goal, image: Option<ImageId>) -> Self {
         Self { goal, image, followed: None }
     }
 
-    /// Takes an answer.
+    /// Judges a response.
     pub fn take(&mut self, status: &FleetStatus) -> Verdict {
         let is_at_a_stop =
             status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());
         if is_at_a_stop {
-            return Verdict::Missed(format!("it needs a person: {}", status.says));
+            return Verdict::Missed(format!("the cutover needs an operator: {}", status.says));
         }
         match self.goal.clone() {
-            Goal::Settled if is_settled(status) => Verdict::Reached("it is settled".to_owned()),
+            Goal::Settled if is_settled(status) => Verdict::Reached("the fleet is idle".to_owned()),
             Goal::Settled if status.unsettled_since.is_none() => {
-                Verdict::Waits(format!("{} reports or orders are filed and not used yet", status.facts_filed))
+                Verdict::Waits(format!("{} stored events or commands are not applied yet", status.facts_filed))
             }
             Goal::Settled => Verdict::Waits(status.says.to_string()),
             Goal::Phase(phase) => {
@@ -112,13 +110,13 @@ impl Waiting {
             }
             Goal::Outcome(wanted) => self.cutover(
                 status,
-                |cutover| Verdict::Waits(format!("it is {}", cutover.phase)),
+                |cutover| Verdict::Waits(format!("the cutover is {}", cutover.phase)),
                 |outcome| outcome == wanted,
             ),
         }
     }
 
-    /// Follows one cutover to its end, whatever comes after it.
+    /// Follows one cutover to its end, whichever starts after it.
     fn cutover(
         &mut self,
         status: &FleetStatus,
@@ -132,7 +130,7 @@ impl Waiting {
             self.followed = Some(cutover.id.clone());
             return under_way(cutover);
         }
-        // One that was named may have ended before the waiting began.
+        // A cutover that was named by its image may have ended before the wait began.
         let ended = status.past.iter().find(|past| match (&self.followed, &self.image) {
             (Some(id), _) => past.id == *id,
             (None, Some(image)) => past.image == *image,
@@ -140,43 +138,42 @@ impl Waiting {
         });
         match ended {
             Some(past) => {
-                let says = format!("the cutover to {} is {}: {}", past.image, past.outcome, past.why);
+                let says = format!("the cutover to {} ended {}: {}", past.image, past.outcome, past.why);
                 if is_wanted(&past.outcome) { Verdict::Reached(says) } else { Verdict::Missed(says) }
             }
             None if self.followed.is_some() => {
-                Verdict::Missed("the cutover is gone, and how it ended is no longer remembered".to_owned())
+                Verdict::Missed("the cutover has ended, and its outcome is no longer stored".to_owned())
             }
-            None => Verdict::Waits("no such cutover is under way yet".to_owned()),
+            None => Verdict::Waits("no such cutover has started yet".to_owned()),
         }
     }
 }
 
-/// A phase that was passed between two answers counts as reached.
+/// A phase that was passed between two responses counts as reached.
 fn in_phase(cutover: &CutoverStatus, phase: &str) -> Verdict {
     let is_passed = cutover.steps.iter().any(|step| step.phase == phase && step.progress == Progress::Done);
     if cutover.phase == phase || is_passed {
-        return Verdict::Reached(format!("it is {}", cutover.phase));
+        return Verdict::Reached(format!("the cutover is {}", cutover.phase));
     }
     match &cutover.because {
-        // Going back it passes none of the phases that lie ahead.
+        // A cutover that rolls back passes none of the phases ahead.
         Some(because) if !["rolling-back", "rolled-back", "aborting"].contains(&phase) => {
-            Verdict::Missed(format!("it is {}: {because}", cutover.phase))
+            Verdict::Missed(format!("the cutover is {}: {because}", cutover.phase))
         }
-        Some(_) | None => Verdict::Waits(format!("it is {}", cutover.phase)),
+        Some(_) | None => Verdict::Waits(format!("the cutover is {}", cutover.phase)),
     }
 }
 
-/// How waiting ended, for machines.
+/// How the wait ended, as JSON.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
 struct Ended<'a> {
     fleet: &'a FleetName,
     result: &'static str,
-    says: &'a str,
+    message: &'a str,
     waited_seconds: i64,
 }
 
-/// Asks until it is so, or will not be, or the time is over.
+/// Queries the fleet until the state is reached, can no longer be reached, or the time is over.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let began = console.world.now();
     let mut waiting = Waiting::new(arguments.goal.clone(), arguments.image.clone());
@@ -193,7 +190,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
             Verdict::Reached(says) => return end(arguments, console, ("reached", Exit::Done), &says, waited),
             Verdict::Missed(says) => return end(arguments, console, ("missed", Exit::NotDone), &says, waited),
             Verdict::Waits(says) if left <= SignedDuration::ZERO => {
-                // Who was not answered to the last does not know that it is not so.
+                // Where the last query failed, the state is unknown: that is an error, no timeout.
                 return failure
                     .map_or_else(|| end(arguments, console, ("timed-out", Exit::TimedOut), &says, waited), Err);
             }
@@ -216,7 +213,7 @@ fn end(
     waited: SignedDuration,
 ) -> Result<Exit, Failure> {
     let fleet = &arguments.fleet;
-    let ended = Ended { fleet, result, says, waited_seconds: waited.as_secs() };
+    let ended = Ended { fleet, result, message: says, waited_seconds: waited.as_secs() };
     console.answer(&ended, |_| format!("{fleet}: {result}: {}\n", printable(says)))?;
     Ok(exit)
 }

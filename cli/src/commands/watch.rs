@@ -1,40 +1,40 @@
-//! `driftless watch`: a fleet, live. The core is a function from answers to lines; the sleeping is in [`run`].
+//! `driftless watch`: one fleet, live. [`Watching`] turns responses into lines; the sleeping is in [`run`].
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
 use driftless_status::cutover::Progress;
 use driftless_status::model::{DriftedStatus, Traffic};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::console::{Console, Failure, is_settled, printable};
-use crate::draw::page::{Page, clean, lasting};
+use crate::draw::page::{Page, blocked, clean, lasting};
 use crate::draw::style::Tone;
 use crate::draw::{Style, cutover, drift, glance, groups};
 use crate::exit::Exit;
 use crate::values;
 
-/// So many of the changes stay on the screen.
+/// How many changes stay on the screen.
 const CHANGES_SHOWN: usize = 10;
-/// Home, and everything below is cleared: what was drawn before goes without a flicker.
+/// Moves the cursor home and clears below: the screen is redrawn without a flicker.
 const REDRAW: &str = "\u{1b}[H\u{1b}[J";
-/// The whole screen is cleared once, when it begins.
+/// Clears the whole screen, once at the start.
 const CLEAR: &str = "\u{1b}[2J";
 
 /// What `driftless watch` takes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The fleet
+    /// Name of the fleet
     fleet: FleetName,
-    /// End when nothing is under way any more
-    #[arg(long)]
-    until_settled: bool,
-    /// How often to ask
+    /// End when no work is in progress (also: --until-settled)
+    #[arg(long, alias = "until-settled")]
+    until_idle: bool,
+    /// How long to wait between two queries
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = values::duration)]
     every: SignedDuration,
 }
 
-/// What was seen so far.
+/// What the responses so far have shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watching {
     last: Option<FleetStatus>,
@@ -42,24 +42,24 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Takes an answer, and tells what has changed: a line for each change, and for how it is where it is the first.
+    /// Takes a response. Returns a line for each change; of the first response, lines with the state of the fleet.
     pub fn take(&mut self, status: FleetStatus) -> Vec<String> {
         let told = changes(self.last.as_ref(), &status);
         let time = status.at.strftime("%H:%M:%SZ").to_string();
         let lines: Vec<String> = told.iter().map(|change| format!("{time}  {}", printable(change))).collect();
         self.changes.extend(lines.iter().cloned());
-        let surplus = self.changes.len().saturating_sub(CHANGES_SHOWN);
-        self.changes.drain(..surplus);
+        let older = self.changes.len().saturating_sub(CHANGES_SHOWN);
+        self.changes.drain(..older);
         self.last = Some(status);
         lines
     }
 
-    /// Whether nothing was under way, or filed and not used, with the last answer.
+    /// Whether the fleet was idle in the last response.
     pub fn is_settled(&self) -> bool {
         self.last.as_ref().is_some_and(is_settled)
     }
 
-    /// The screen after the last answer. `trouble`: why there is none since then.
+    /// The screen after the last response. `trouble`: why there has been none since.
     pub fn screen(&self, trouble: Option<&str>, style: Style) -> String {
         let Some(status) = &self.last else { return format!("{}\n", trouble.unwrap_or_default()) };
         let mut page = Page::new(style, status.at);
@@ -76,11 +76,11 @@ impl Watching {
         drift::drifted(&mut page, &status.drifted);
         page.gap();
         let way = if status.way_back.is_open { Tone::Good } else { Tone::Plain };
-        page.labeled("way back", 13, way, &clean(&status.way_back.says));
+        page.labeled("rollback", 13, way, &clean(&status.way_back.says));
         for command in status.way_back.command.iter().chain(&status.go_on) {
             page.labeled("", 13, Tone::Strong, &format!("$ {command}"));
         }
-        page.heading("SINCE THIS BEGAN");
+        page.heading("CHANGES SINCE WATCH STARTED");
         for change in &self.changes {
             page.labeled("", 2, Tone::Plain, change);
         }
@@ -91,7 +91,7 @@ impl Watching {
     }
 }
 
-/// What is different. Without an answer before: how it is.
+/// What has changed. Without an earlier response: the state.
 fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
     let mut told = Vec::new();
     let mut say = |was: Option<String>, is: String| {
@@ -101,7 +101,7 @@ fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
     };
     let (was, is) = (before.map(state), state(now));
     if was.as_ref() != Some(&is) {
-        // What is left changes with every answer, and is no news by itself.
+        // The remaining time changes with every response, and is no change of its own.
         say(was, format!("{is}{}", left(now)));
     }
     say(before.map(weights), weights(now));
@@ -111,7 +111,7 @@ fn changes(before: Option<&FleetStatus>, now: &FleetStatus) -> Vec<String> {
     told.extend(is.iter().filter(|line| !was.contains(line)).cloned());
     let gone = before.iter().flat_map(|status| &status.drifted);
     let gone = gone.filter(|work| !now.drifted.iter().any(|left| left.instance == work.instance));
-    told.extend(gone.map(|work| format!("{} is no longer drifted, or gone", work.instance)));
+    told.extend(gone.map(|work| format!("{} is no longer drifted, or has been replaced", work.instance)));
     told.retain(|line| !line.is_empty());
     told
 }
@@ -126,7 +126,7 @@ fn state(status: &FleetStatus) -> String {
 
 fn left(status: &FleetStatus) -> String {
     let seconds = status.cutover.as_ref().and_then(|cutover| cutover.phase_left_seconds);
-    seconds.map(|left| format!(", {} left in it", lasting(SignedDuration::from_secs(left)))).unwrap_or_default()
+    seconds.map(|left| format!(", {} left in this phase", lasting(SignedDuration::from_secs(left)))).unwrap_or_default()
 }
 
 fn weights(status: &FleetStatus) -> String {
@@ -145,20 +145,48 @@ fn weights(status: &FleetStatus) -> String {
 
 fn waits(status: &FleetStatus) -> String {
     let waits = status.cutover.as_ref().and_then(|cutover| cutover.waits.as_ref());
-    waits.map(|waits| format!("waits: {}", waits.why)).unwrap_or_default()
+    waits.map(blocked).unwrap_or_default()
 }
 
 fn work(status: &FleetStatus) -> Vec<String> {
     let one = |work: &DriftedStatus| {
-        let successor = work.successor.as_ref().map(|id| format!(", its successor is {id}")).unwrap_or_default();
-        let held = work.held_by.as_ref().map(|held| format!(", waits: {}", held.why)).unwrap_or_default();
+        let successor = work.successor.as_ref().map(|id| format!(", replacement instance {id}")).unwrap_or_default();
+        let held = work.held_by.as_ref().map(|held| format!(", {}", blocked(held))).unwrap_or_default();
         format!("{} is {}{successor}{held}", work.instance, work.phase)
     };
     status.drifted.iter().map(one).collect()
 }
 
-/// What fits on a terminal of so many lines, of which the cursor has the last: a screen that scrolls cannot be drawn anew.
-/// The newest changes stand at the end and stay; what is cut is the middle.
+/// Queries in a row that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outage {
+    since: Timestamp,
+    attempts: u32,
+}
+
+impl Outage {
+    fn report(self, failure: &str) -> String {
+        let since = self.since.strftime("%H:%M:%SZ");
+        match self.attempts {
+            1 => format!("{since}  {failure}; retrying"),
+            attempts => format!("{attempts} queries failed since {since}, retrying: {failure}"),
+        }
+    }
+
+    /// Outside a terminal a line cannot be redrawn: the 1st, 10th, 100th failure in a row is printed, and so on.
+    fn is_printed(&self) -> bool {
+        self.attempts.checked_ilog10().is_some_and(|digits| 10_u32.pow(digits) == self.attempts)
+    }
+
+    fn recovered(self) -> String {
+        let (attempts, since) = (self.attempts, self.since.strftime("%H:%M:%SZ"));
+        let noun = if attempts == 1 { "query" } else { "queries" };
+        format!("connected again, after {attempts} failed {noun} since {since}")
+    }
+}
+
+/// The screen, cut to the lines of the terminal without its last, which the cursor needs: a screen that scrolls cannot be
+/// redrawn. The newest changes are at the end and stay; the middle is cut.
 fn fitting(screen: &str, rows: usize) -> String {
     let lines: Vec<&str> = screen.lines().collect();
     let room = rows.saturating_sub(1).max(2);
@@ -169,9 +197,10 @@ fn fitting(screen: &str, rows: usize) -> String {
     kept.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-/// Asks again and again, until the work ends or ctrl-c.
+/// Queries again and again, until the fleet is idle or Ctrl-C.
 pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let mut watching = Watching::default();
+    let mut outage: Option<Outage> = None;
     let rows = console.rows.filter(|_| !console.is_json);
     if rows.is_some() {
         console.out.write_all(CLEAR.as_bytes())?;
@@ -179,6 +208,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
     loop {
         let trouble = match console.fleet(&arguments.fleet) {
             Ok(status) => {
+                let recovered = outage.take();
                 if console.is_json {
                     console.json_line(&status)?;
                 }
@@ -186,19 +216,27 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
                 if rows.is_none() && !console.is_json {
                     lines.iter().try_for_each(|line| console.line(line))?;
                 }
+                if let Some(recovered) = recovered.filter(|_| rows.is_none()) {
+                    console.aside(&recovered.recovered())?;
+                }
                 None
             }
-            Err(failure) if failure.is_passing() => Some(printable(&failure)),
+            Err(failure) if failure.is_passing() => {
+                let now = console.world.now();
+                let known = outage.get_or_insert(Outage { since: now, attempts: 0 });
+                known.attempts += 1;
+                Some(known.report(&printable(&failure)))
+            }
             Err(failure) => return Err(failure),
         };
         if let Some(rows) = rows {
             let screen = fitting(&watching.screen(trouble.as_deref(), console.style), rows);
             console.out.write_all(format!("{REDRAW}{screen}").as_bytes())?;
-        } else if let Some(trouble) = &trouble {
+        } else if let Some(trouble) = trouble.as_ref().filter(|_| outage.as_ref().is_some_and(Outage::is_printed)) {
             console.aside(trouble)?;
         }
         console.out.flush()?;
-        if arguments.until_settled && trouble.is_none() && watching.is_settled() {
+        if arguments.until_idle && trouble.is_none() && watching.is_settled() {
             return Ok(Exit::Done);
         }
         console.world.sleep(arguments.every);

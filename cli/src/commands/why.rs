@@ -1,4 +1,4 @@
-//! `driftless why`: each guard's verdict, and when it may change.
+//! `driftless why`: the result of each guard, and when it may change.
 
 use clap::Args;
 use driftless_planner::ids::FleetName;
@@ -14,7 +14,7 @@ pub struct Arguments {
     /// A fleet, an instance (i-…) or an image (ami-…)
     #[arg(value_name = "FLEET|INSTANCE|IMAGE")]
     subject: Subject,
-    /// The fleet that the image is for, where there are several
+    /// Fleet that the image is for [default: the only fleet]
     #[arg(long)]
     fleet: Option<FleetName>,
 }
@@ -29,16 +29,17 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// An image is for one fleet or for several; where there is one fleet, nobody has to say so.
+/// The fleet of an image, where there is one fleet only.
 fn only_fleet(console: &Console<'_>) -> Result<FleetName, Failure> {
     let fleets = console.fleets()?;
     let known = fleets.fleets.iter().map(|known| &known.fleet).chain(fleets.unread.iter().map(|unread| &unread.fleet));
     let known: Vec<&FleetName> = known.collect();
     match known.as_slice() {
         [only] => Ok((*only).clone()),
+        [] => Err(Failure::Usage("there is no fleet that the image could be for".to_owned())),
         several => {
             let names: Vec<&str> = several.iter().map(|fleet| fleet.as_str()).collect();
-            Err(Failure::Usage(format!("name the fleet: --fleet, one of {}", names.join(", "))))
+            Err(Failure::Usage(format!("an image can be for several fleets: add --fleet, one of {}", names.join(", "))))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The cutover under way: its way as a line, where it is on it, and how long it takes.
+//! The cutover under way: its steps as a line, the current step, and how long it takes.
 
 use driftless_status::cutover::{CutoverStatus, Progress, RouteStatus, StepStatus};
 use jiff::SignedDuration;
@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::page::{Page, bar, clean, lasting};
 use super::style::Tone;
 
-const COLUMN: usize = 13;
+const COLUMN: usize = 15;
 
 /// Draws it.
 pub(crate) fn cutover(page: &mut Page, cutover: &CutoverStatus) {
@@ -15,16 +15,16 @@ pub(crate) fn cutover(page: &mut Page, cutover: &CutoverStatus) {
     timeline(page, &cutover.steps);
     if let Some(percent) = cutover.progress_percent {
         let length = page.style.width().saturating_sub(40).min(48);
-        page.line(&[(Tone::Plain, &format!("  {} {percent} % of the way", bar(percent, length)))]);
+        page.line(&[(Tone::Plain, &format!("  {} {}", bar(percent, length), step(cutover)))]);
     }
-    let new = if cutover.is_on_record { "" } else { ", not begun yet" };
+    let new = if cutover.is_on_record { "" } else { ", not started yet" };
     let since = format!("{}{new}, since {}", clean(&cutover.phase), page.when(cutover.since));
     page.labeled("  phase", COLUMN, Tone::Strong, &since);
-    page.labeled("  left", COLUMN, Tone::Plain, &left(page, cutover));
+    page.labeled("  remaining", COLUMN, Tone::Plain, &left(page, cutover));
     if let Some(waits) = &cutover.waits {
         let until = page.may_change(waits);
-        let says = format!("{} ({}){until}", clean(&waits.why), clean(&waits.guard));
-        page.labeled("  waits", COLUMN, Tone::Warning, &says);
+        let says = format!("{}: {}{until}", clean(&waits.guard), clean(&waits.why));
+        page.labeled("  blocked by", COLUMN, Tone::Warning, &says);
     }
     if let Some(because) = &cutover.because {
         page.labeled("  because", COLUMN, Tone::Bad, &clean(because));
@@ -35,24 +35,30 @@ pub(crate) fn cutover(page: &mut Page, cutover: &CutoverStatus) {
     page.labeled("  reason", COLUMN, Tone::Plain, &clean(&cutover.reason));
     page.labeled("  from", COLUMN, Tone::Plain, &super::fleet::release(&cutover.from));
     let route = match cutover.route {
-        RouteStatus::Weighted => "by weights",
-        RouteStatus::Shared => "one target group: attached, then detached",
-        RouteStatus::NoLoadBalancer => "no load balancer: capacity only",
-        RouteStatus::Rolling => "Auto Scaling rolls the group",
+        RouteStatus::Weighted => "weights of two target groups",
+        RouteStatus::Shared => "one target group: the new group is attached, then the old one detached",
+        RouteStatus::NoLoadBalancer => "no load balancer: only capacity moves",
+        RouteStatus::Rolling => "instance refresh of a single group",
     };
-    let refreshed = cutover.refreshed_percent.map(|percent| format!(", {percent} % replaced")).unwrap_or_default();
+    let refreshed =
+        cutover.refreshed_percent.map(|percent| format!(", {percent} % of the instances replaced")).unwrap_or_default();
     page.labeled("  route", COLUMN, Tone::Plain, &format!("{route}{refreshed}"));
-    for (label, who) in [("  paused by", &cutover.paused_by), ("  approved", &cutover.approved_by)] {
+    for (label, who) in [("  paused by", &cutover.paused_by), ("  approved by", &cutover.approved_by)] {
         if let Some(who) = who {
             page.labeled(label, COLUMN, Tone::Plain, &clean(who));
         }
     }
     if cutover.is_expedited {
-        page.labeled("  promoted", COLUMN, Tone::Plain, "the remaining waits are skipped; health and alarms are not");
+        page.labeled(
+            "  promoted",
+            COLUMN,
+            Tone::Plain,
+            "the remaining waits are skipped; health checks and alarms still apply",
+        );
     }
 }
 
-/// `queued > preflight > (50 %) > 100 %`: what is now stands in brackets.
+/// `queued > preflight > [50 %] > 100 %`: the current step is in brackets.
 fn timeline(page: &mut Page, steps: &[StepStatus]) {
     let mut line: Vec<(Tone, String)> = vec![(Tone::Plain, "  ".to_owned())];
     let mut length = 2;
@@ -84,13 +90,20 @@ fn draw(page: &mut Page, line: &[(Tone, String)]) {
     page.line(&pieces);
 }
 
+/// `step 7 of 11`.
+fn step(cutover: &CutoverStatus) -> String {
+    let done = cutover.steps.iter().filter(|step| step.progress == Progress::Done).count();
+    let all = cutover.steps.len();
+    format!("step {} of {all}", (done + 1).min(all))
+}
+
 fn left(page: &Page, cutover: &CutoverStatus) -> String {
-    let deadline = cutover.deadline.map(|at| format!("; must be over at {}", page.when(at))).unwrap_or_default();
+    let deadline = cutover.deadline.map(|at| format!("; deadline {}", page.when(at))).unwrap_or_default();
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
     match (left, cutover.held_since) {
-        (Some(left), Some(since)) => format!("{left}, but its clocks stand since {}", page.when(since)),
-        (None, Some(since)) => format!("unknown; its clocks stand since {}", page.when(since)),
-        (Some(left), None) => format!("{left} in this phase"),
-        (None, None) => format!("unknown: the phase ends when what it does is done{deadline}"),
+        (Some(left), Some(since)) => format!("{left} once it continues; timers are stopped since {}", page.when(since)),
+        (None, Some(since)) => format!("unknown; timers are stopped since {}", page.when(since)),
+        (Some(left), None) => format!("{left} of this phase"),
+        (None, None) => format!("unknown: this phase has no fixed duration{deadline}"),
     }
 }

@@ -1,12 +1,12 @@
-//! Drifted instances: each with its phase, its reasons, and the guard that holds it.
+//! Drifted instances: each with its phase, its reasons, and the guard that blocks its replacement.
 
 use driftless_status::model::DriftedStatus;
 
 use super::page::{Page, clean};
 use super::style::Tone;
 
-const COLUMN: usize = 13;
-/// Beyond so many the rest is counted: they would say the same.
+const COLUMN: usize = 17;
+/// How many are shown; the rest is counted.
 const SHOWN_MAX: usize = 10;
 
 /// Draws them.
@@ -25,14 +25,14 @@ pub(crate) fn drifted(page: &mut Page, drifted: &[DriftedStatus]) {
 }
 
 fn one(page: &mut Page, work: &DriftedStatus) {
-    let backlog = if work.is_backlog { ", of the backlog" } else { "" };
-    let new = if work.is_on_record { "" } else { ", just found" };
+    let backlog = if work.is_backlog { ", older than the release" } else { "" };
+    let new = if work.is_on_record { "" } else { ", found just now" };
     let since = format!("  since {}{backlog}{new}", page.when(work.since));
     let phase = clean(&work.phase);
     let name = format!("  {}  ", work.instance);
     page.line(&[(Tone::Strong, &name), (phase_tone(&phase), &phase), (Tone::Faint, &since)]);
     let reasons: Vec<String> = work.reasons.iter().map(clean).collect();
-    page.labeled("    why", COLUMN, Tone::Plain, &reasons.join(", "));
+    page.labeled("    reasons", COLUMN, Tone::Plain, &reasons.join(", "));
     for finding in &work.findings {
         if let Some(annotation) = &finding.annotation {
             page.labeled(
@@ -45,21 +45,21 @@ fn one(page: &mut Page, work: &DriftedStatus) {
     }
     if let Some(held) = &work.held_by {
         let until = page.may_change(held);
-        let says = format!("{} ({}){until}", clean(&held.why), clean(&held.guard));
-        page.labeled("    waits", COLUMN, Tone::Warning, &says);
+        let says = format!("{}: {}{until}", clean(&held.guard), clean(&held.why));
+        page.labeled("    blocked by", COLUMN, Tone::Warning, &says);
     }
     if let Some(successor) = &work.successor {
-        page.labeled("    successor", COLUMN, Tone::Plain, &clean(successor));
+        page.labeled("    replacement", COLUMN, Tone::Plain, &clean(successor));
     }
     if let Some(deadline) = work.deadline {
         page.labeled("    deadline", COLUMN, Tone::Plain, &page.when(deadline));
     }
     if let Some(why) = &work.given_up {
-        page.labeled("    given up", COLUMN, Tone::Bad, &clean(why));
+        page.labeled("    abandoned", COLUMN, Tone::Bad, &clean(why));
     }
     if let Some(failure) = work.failures.last() {
         let says =
-            format!("{} so far, the last at {}: {}", work.failures.len(), page.when(failure.at), clean(&failure.why));
+            format!("{} so far, last at {}: {}", work.failures.len(), page.when(failure.at), clean(&failure.why));
         page.labeled("    failures", COLUMN, Tone::Plain, &says);
     }
 }

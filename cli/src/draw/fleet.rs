@@ -1,15 +1,18 @@
-//! One fleet: what it does, whether it can go back, its groups, its cutover, its drift, and all that a person may ask next.
+//! One fleet: what it does, what has the traffic, its rollback path, its groups, its cutover, its drift, and the rest.
 
+use driftless_planner::ids::GroupName;
+use driftless_planner::notification::command_about;
 use driftless_planner::policy::Mode;
-use driftless_status::model::{FleetStatus, LayoutStatus, NextRequest, ReleaseStatus};
+use driftless_status::cutover::RouteStatus;
+use driftless_status::model::{FleetStatus, LayoutStatus, NextRequest, ReleaseStatus, Traffic};
 use driftless_status::way_back::WayBackKind;
 
-use super::page::{Page, clean, lasting};
+use super::page::{Page, blocked, clean, lasting};
 use super::style::{Style, Tone};
 use super::{cutover, drift, glance, groups};
 
-const COLUMN: usize = 13;
-/// Beyond so many the rest is counted.
+const COLUMN: usize = 15;
+/// How many entries of a list are shown; the rest is counted.
 const LISTED_MAX: usize = 5;
 
 /// Draws a fleet.
@@ -35,9 +38,9 @@ pub fn fleet(status: &FleetStatus, style: Style) -> String {
 
 fn head(page: &mut Page, status: &FleetStatus) {
     let mode = match status.mode {
-        Some(Mode::Observe) => "observe: nothing is changed",
+        Some(Mode::Observe) => "observe: Driftless changes nothing",
         Some(Mode::Act) => "act",
-        None => "unknown, since its policy is invalid",
+        None => "unknown, because the policy is invalid",
     };
     let name = format!("{}  ", status.fleet);
     let at = format!("  {}", status.at.strftime("%Y-%m-%d %H:%M:%SZ"));
@@ -46,14 +49,19 @@ fn head(page: &mut Page, status: &FleetStatus) {
     page.labeled("", 2, Tone::Plain, &clean(&status.says));
     page.gap();
     page.labeled("  mode", COLUMN, Tone::Plain, mode);
-    let runs = status.release.as_ref().map_or_else(
-        || "unknown: it is not adopted yet".to_owned(),
-        |runs| format!("{}, since {}", release(runs), page.when(runs.since)),
+    let good = status.release.as_ref().map_or_else(
+        || "unknown: the fleet is not adopted yet".to_owned(),
+        |good| format!("{}, since {}", release(good), page.when(good.since)),
     );
-    page.labeled("  runs", COLUMN, Tone::Plain, &runs);
+    page.labeled("  last good", COLUMN, Tone::Plain, &good);
+    if let Some(traffic) = traffic_now(status) {
+        page.labeled("  traffic", COLUMN, Tone::Strong, &traffic);
+    }
     match &status.layout {
         LayoutStatus::Pair => {}
-        LayoutStatus::Single => page.labeled("  layout", COLUMN, Tone::Plain, "a single group, rolled by Auto Scaling"),
+        LayoutStatus::Single => {
+            page.labeled("  layout", COLUMN, Tone::Plain, "a single group, replaced by instance refreshes");
+        }
         LayoutStatus::Misconfigured { problem } => page.labeled("  layout", COLUMN, Tone::Bad, &clean(problem)),
     }
     let is_said = |text: &str| status.says.as_str().contains(text);
@@ -71,27 +79,54 @@ pub(crate) fn release(release: &ReleaseStatus) -> String {
     format!("{} ({build}{})", release.image, groups::template(&release.template))
 }
 
-/// Can it go back, to what, how fast: always said, and always near the top.
+/// Which release has the traffic, where it is not the last good one alone.
+fn traffic_now(status: &FleetStatus) -> Option<String> {
+    let cutover = status.cutover.as_ref()?;
+    let good = status.release.as_ref()?;
+    if (&good.image, &good.template) != (&cutover.from.image, &cutover.from.template) {
+        return None;
+    }
+    let build = cutover.build.as_ref().map(|build| format!(" (build {})", clean(build))).unwrap_or_default();
+    let new = format!("{}{build}", cutover.image);
+    if cutover.route == RouteStatus::Rolling {
+        let percent = cutover.refreshed_percent.filter(|percent| *percent > 0)?;
+        return Some(format!("{percent} % of the instances run {new}"));
+    }
+    let traffic_of = |group: &GroupName| status.colors.iter().find(|color| color.group == *group).map(|of| &of.traffic);
+    match (traffic_of(&cutover.new_group)?, traffic_of(&cutover.old_group)) {
+        (Traffic::Weighted { percent: Some(100), .. }, _) => {
+            Some(format!("100 % on {new}, none on the last good release"))
+        }
+        (Traffic::Weighted { percent: Some(percent), .. }, _) if *percent > 0 => {
+            Some(format!("{percent} % on {new}, the rest on the last good release"))
+        }
+        (Traffic::Attached, Some(Traffic::Attached)) => Some(format!("on {new} and on the last good release")),
+        (Traffic::Attached, _) => Some(format!("on {new}, none on the last good release")),
+        _ => None,
+    }
+}
+
+/// Whether the fleet can roll back, to what, and how fast: always printed, near the top.
 fn way_back(page: &mut Page, status: &FleetStatus) {
     let way = &status.way_back;
     let (answer, tone) = match (way.is_open, way.kind) {
-        (true, WayBackKind::UnderWay) => ("going", Tone::Strong),
+        (true, WayBackKind::UnderWay) => ("running", Tone::Strong),
         (true, _) => ("yes", Tone::Good),
         (false, WayBackKind::LaunchesFirst) => ("not yet", Tone::Warning),
         (false, _) => ("no", Tone::Warning),
     };
-    page.labeled("  way back", COLUMN, tone, &format!("{answer}: {}", clean(&way.says)));
+    page.labeled("  rollback", COLUMN, tone, &format!("{answer}: {}", clean(&way.says)));
     if let Some(to) = &way.to {
         page.labeled("", COLUMN, Tone::Plain, &format!("to {}", release(to)));
     }
     if let Some(seconds) = way.at_least_seconds {
         let least = lasting(jiff::SignedDuration::from_secs(seconds));
-        page.labeled("", COLUMN, Tone::Plain, &format!("takes {least} of proof and as long as the launches take"));
+        page.labeled("", COLUMN, Tone::Plain, &format!("takes {least} of health checks, after the launches"));
     }
     if let Some(waits) = &way.waits {
-        page.labeled("", COLUMN, Tone::Warning, &format!("would wait: {}", clean(&waits.why)));
+        page.labeled("", COLUMN, Tone::Warning, &format!("would be {}", blocked(waits)));
     }
-    for (label, command) in [("", &way.command), ("  go on", &status.go_on)] {
+    for (label, command) in [("", &way.command), ("  continue", &status.go_on)] {
         if let Some(command) = command {
             page.labeled(label, COLUMN, Tone::Strong, &format!("$ {}", clean(command)));
         }
@@ -102,7 +137,7 @@ fn quarantined(page: &mut Page, status: &FleetStatus) {
     if status.quarantined.is_empty() {
         return;
     }
-    page.heading("KEPT FOR FORENSICS");
+    page.heading("QUARANTINED");
     for kept in &status.quarantined {
         let reasons: Vec<String> = kept.reasons.iter().map(clean).collect();
         let says = format!("until {}: {}", page.when(kept.until), reasons.join(", "));
@@ -116,8 +151,12 @@ fn freezes(page: &mut Page, status: &FleetStatus) {
     }
     page.heading("FROZEN");
     for freeze in &status.freezes {
-        let until =
-            freeze.until.map_or_else(|| "until a person thaws it".to_owned(), |at| format!("until {}", page.when(at)));
+        let thaw = if freeze.is_of_account {
+            "driftless thaw --everything".to_owned()
+        } else {
+            command_about(&status.fleet, "thaw")
+        };
+        let until = freeze.until.map_or_else(|| format!("until `{thaw}`"), |at| format!("until {}", page.when(at)));
         let scope = if freeze.is_of_account { ", every fleet" } else { "" };
         let says = format!(
             "by {}, {until}{scope}, since {}: {}",
@@ -133,9 +172,9 @@ fn conditions(page: &mut Page, status: &FleetStatus) {
     if status.conditions.is_empty() {
         return;
     }
-    page.heading("OPEN");
+    page.heading("CONDITIONS");
     for condition in &status.conditions {
-        let told = if condition.announced_at.is_some() { "" } else { ", on-call is not told yet" };
+        let told = if condition.announced_at.is_some() { "" } else { ", on-call is not notified yet" };
         page.labeled(
             "",
             2,
@@ -149,27 +188,28 @@ fn conditions(page: &mut Page, status: &FleetStatus) {
 fn next(page: &mut Page, status: &FleetStatus) {
     page.heading("NEXT");
     if let Some(requested) = &status.requested {
-        page.labeled("  asked", COLUMN, Tone::Warning, &format!("{}: not begun yet", clean(requested)));
+        page.labeled("  requested", COLUMN, Tone::Warning, &format!("{}: not started yet", clean(requested)));
     }
     for step in &status.next_steps {
-        page.labeled("  would", COLUMN, Tone::Plain, &clean(&step.says));
+        page.labeled("  action", COLUMN, Tone::Plain, &clean(&step.says));
     }
     if status.next_steps.is_empty() {
-        page.labeled("  would", COLUMN, Tone::Plain, "do nothing now");
+        page.labeled("  action", COLUMN, Tone::Plain, "none now");
     }
-    let look = status.requeue_at.map_or_else(|| "when something happens".to_owned(), |at| page.when(at));
-    page.labeled("  look again", COLUMN, Tone::Plain, &look);
-    let request = match status.next_request {
-        NextRequest::Unknown => "unknown: nobody has read it".to_owned(),
-        NextRequest::None => "none on its way; the sweep looks every few minutes".to_owned(),
-        NextRequest::At { at } => page.when(at),
+    let due = status.requeue_at.map_or_else(|| "at the next event or resync".to_owned(), |at| page.when(at));
+    page.labeled("  reconcile", COLUMN, Tone::Plain, &due);
+    let requeued = match status.next_request {
+        NextRequest::Unknown => "unknown".to_owned(),
+        NextRequest::None => "no; an event or the periodic resync starts the next reconcile".to_owned(),
+        NextRequest::At { at } => format!("for {}", page.when(at)),
     };
-    page.labeled("  wake", COLUMN, Tone::Plain, &request);
+    page.labeled("  requeued", COLUMN, Tone::Plain, &requeued);
     if let Some(since) = status.unsettled_since {
-        page.labeled("  unsettled", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
+        page.labeled("  in progress", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
     }
     if status.facts_filed > 0 {
-        page.labeled("  filed", COLUMN, Tone::Plain, &format!("{} reports are not used yet", status.facts_filed));
+        let stored = format!("{} stored events or commands are not applied yet", status.facts_filed);
+        page.labeled("  stored", COLUMN, Tone::Plain, &stored);
     }
 }
 
@@ -177,7 +217,7 @@ fn ledger(page: &mut Page, status: &FleetStatus) {
     if status.ledger.is_empty() {
         return;
     }
-    page.heading("TO BE PUT BACK");
+    page.heading("SETTINGS TO RESTORE");
     for entry in &status.ledger {
         page.labeled(
             "",
@@ -192,7 +232,7 @@ fn images(page: &mut Page, status: &FleetStatus) {
     if status.vetoes.is_empty() && status.held_back.is_empty() && status.refused.is_empty() {
         return;
     }
-    page.heading("IMAGES THAT ARE NOT TAKEN");
+    page.heading("IMAGES THAT MAY NOT TAKE TRAFFIC");
     for veto in status.vetoes.iter().take(LISTED_MAX) {
         let evidence: Vec<String> = veto.evidence.iter().map(clean).collect();
         let says =
@@ -200,13 +240,15 @@ fn images(page: &mut Page, status: &FleetStatus) {
         page.labeled("", 2, Tone::Plain, &says);
     }
     for held in status.held_back.iter().take(LISTED_MAX) {
-        let until =
-            held.until.map_or_else(|| "until a person says retry".to_owned(), |at| format!("until {}", page.when(at)));
+        let until = held.until.map_or_else(
+            || format!("until `{}`", command_about(&status.fleet, "retry")),
+            |at| format!("until {}", page.when(at)),
+        );
         page.labeled(
             "",
             2,
             Tone::Plain,
-            &format!("{}  held back {until}: {}", clean(&held.candidate), clean(&held.why)),
+            &format!("{}  deferred {until}: {}", clean(&held.candidate), clean(&held.why)),
         );
     }
     for refused in status.refused.iter().take(LISTED_MAX) {
@@ -226,7 +268,7 @@ fn past(page: &mut Page, status: &FleetStatus) {
     page.heading("PAST CUTOVERS");
     for past in status.past.iter().take(LISTED_MAX) {
         let took = lasting(past.ended_at.duration_since(past.started_at));
-        let says = format!("{} to {}, in {took}: {}", clean(&past.outcome), past.image, clean(&past.why));
+        let says = format!("{}  {} after {took}: {}", past.image, clean(&past.outcome), clean(&past.why));
         page.labeled("", 2, Tone::Plain, &format!("{}  {says}", page.when(past.ended_at)));
     }
 }
@@ -236,7 +278,7 @@ fn policy(page: &mut Page, status: &FleetStatus) {
         return;
     }
     page.heading("POLICY");
-    for words in &status.policy.words {
-        page.labeled(&format!("  {}", clean(&words.key)), 19, Tone::Plain, &clean(&words.means));
+    for setting in &status.policy.words {
+        page.labeled(&format!("  {}", clean(&setting.key)), 19, Tone::Plain, &clean(&setting.means));
     }
 }

@@ -1,20 +1,21 @@
-//! All fleets at a glance: a table, and under each fleet that is busy what it does.
+//! All fleets: a table, and below each fleet that is busy what it does.
 
 use driftless_planner::fleet::Color;
 use driftless_status::glance::{FleetsAtAGlance, Glance, GlanceColor};
-use driftless_status::model::{Role, State, Traffic};
+use driftless_status::model::{Role, State, Traffic, WaitStatus};
 use driftless_status::way_back::WayBackKind;
 
-use super::page::{Page, clean, cut, padded};
+use super::page::{Page, blocked, clean, cut, padded};
 use super::style::{Style, Tone};
 
-const HEADINGS: [&str; 6] = ["FLEET", "STATE", "SERVING", "DRIFT", "BACK", "RELEASE"];
-/// What gives way where the terminal is narrow, one after the other: the release, the fleet, what serves.
+const HEADINGS: [&str; 6] = ["FLEET", "STATE", "HEALTHY", "DRIFT", "ROLLBACK", "LAST GOOD"];
+/// The columns that become narrower on a narrow terminal, in this order, with the least width of each: the release, the
+/// name, the healthy instances.
 const SHRINKING: [(usize, usize); 3] = [(5, 10), (0, 8), (2, 12)];
-/// Below this width colors are told by their first letter, and there is no place for the release.
+/// Below this width colors are shown by their first letter, and the release is left out.
 const SHORT_BELOW: usize = 90;
 
-/// Draws the fleets, one line each, and a second one where something is to be said.
+/// Draws the fleets, one line each, and a second one where a fleet is busy.
 pub fn glance(fleets: &FleetsAtAGlance, style: Style) -> String {
     let mut page = Page::new(style, fleets.at);
     if fleets.fleets.is_empty() && fleets.unread.is_empty() {
@@ -35,7 +36,7 @@ pub fn glance(fleets: &FleetsAtAGlance, style: Style) -> String {
     page.finish()
 }
 
-/// So many of the columns are shown.
+/// `columns`: how many of them are shown.
 fn table(page: &mut Page, fleets: &[Glance], rows: &[[String; 6]], columns: usize) {
     let mut widths = HEADINGS.map(str::len);
     for row in rows {
@@ -45,9 +46,9 @@ fn table(page: &mut Page, fleets: &[Glance], rows: &[[String; 6]], columns: usiz
     }
     let last = columns.saturating_sub(1);
     for (column, least) in SHRINKING {
-        let surplus = (widths.iter().take(columns).sum::<usize>() + 2 * last).saturating_sub(page.style.width());
+        let excess = (widths.iter().take(columns).sum::<usize>() + 2 * last).saturating_sub(page.style.width());
         if let Some(width) = widths.get_mut(column) {
-            *width = width.saturating_sub(surplus).max(least.min(*width));
+            *width = width.saturating_sub(excess).max(least.min(*width));
         }
     }
     let fitted = |cells: [&str; 6]| -> Vec<String> {
@@ -76,7 +77,7 @@ fn drift_tone(fleet: &Glance) -> Tone {
 }
 
 fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
-    let serving: Vec<String> = fleet.colors.iter().map(|one| color(one, is_short)).collect();
+    let healthy: Vec<String> = fleet.colors.iter().map(|one| color(one, is_short)).collect();
     let release = fleet.release.as_ref().map_or_else(
         || "unknown".to_owned(),
         |release| {
@@ -86,7 +87,7 @@ fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
     [
         clean(&fleet.fleet),
         state(fleet.state).to_owned(),
-        serving.join("  "),
+        healthy.join("  "),
         fleet.drifted.to_string(),
         way_back(fleet.way_back).to_owned(),
         release,
@@ -110,8 +111,8 @@ fn color(color: &GlanceColor, is_short: bool) -> String {
         Traffic::Weighted { percent: Some(percent), .. } => format!(" {percent}%"),
         Traffic::Weighted { percent: None, .. } => " split".to_owned(),
         Traffic::NotForwarded => " no traffic".to_owned(),
-        Traffic::Attached => " in".to_owned(),
-        Traffic::Detached => " out".to_owned(),
+        Traffic::Attached => " attached".to_owned(),
+        Traffic::Detached => " detached".to_owned(),
         Traffic::NoLoadBalancer => String::new(),
     };
     format!("{live}{name}{}/{}{traffic}", color.serving, color.desired)
@@ -119,14 +120,39 @@ fn color(color: &GlanceColor, is_short: bool) -> String {
 
 fn sentence(fleet: &Glance) -> String {
     let mut says = clean(&fleet.says);
-    if let Some(percent) = fleet.progress_percent {
-        says = format!("{says} ({percent} %)");
+    if let Some(traffic) = traffic_now(fleet) {
+        says = format!("{says}; {traffic}");
     }
-    let waits = fleet.waits.as_ref().filter(|_| fleet.state != State::BreakerOpen).map(|waits| clean(&waits.why));
-    let is_news = |why: &String| !says.contains(why) && !why.contains(&clean(&fleet.says));
-    match waits.filter(is_news) {
-        Some(why) => format!("{says}; waits: {why}"),
+    let waits = fleet.waits.as_ref().filter(|_| fleet.state != State::BreakerOpen);
+    let is_said = |waits: &&WaitStatus| {
+        let why = clean(&waits.why);
+        says.contains(&why) || why.contains(&clean(&fleet.says))
+    };
+    match waits.filter(|waits| !is_said(waits)) {
+        Some(waits) => format!("{says}; {}", blocked(waits)),
         None => says,
+    }
+}
+
+/// Which release has the traffic, where it is not the last good one alone.
+fn traffic_now(fleet: &Glance) -> Option<String> {
+    let (good, coming) = (&fleet.release.as_ref()?.image, fleet.coming.as_ref()?);
+    if good == coming {
+        return None;
+    }
+    let has_traffic = |color: &&GlanceColor| match color.traffic {
+        Traffic::Weighted { percent, .. } => percent != Some(0),
+        Traffic::Attached => true,
+        Traffic::NotForwarded | Traffic::Detached | Traffic::NoLoadBalancer => false,
+    };
+    match fleet.phase.as_deref() {
+        Some("baking") if fleet.colors.iter().any(|color| has_traffic(&color)) => {
+            Some(format!("{coming} has all traffic, the last good release none"))
+        }
+        _ if fleet.colors.iter().filter(has_traffic).count() > 1 => {
+            Some(format!("{coming} and the last good release share the traffic"))
+        }
+        _ => None,
     }
 }
 
@@ -149,7 +175,7 @@ pub(crate) const fn state(state: State) -> &'static str {
     }
 }
 
-/// How loud a state is.
+/// The color of a state.
 pub(crate) const fn tone(state: State) -> Tone {
     match state {
         State::NeedsOperator | State::RollingBack | State::BreakerOpen | State::PolicyInvalid => Tone::Bad,
@@ -161,18 +187,17 @@ pub(crate) const fn tone(state: State) -> Tone {
     }
 }
 
+/// How a rollback goes, in a word or two.
 const fn way_back(kind: WayBackKind) -> &'static str {
     match kind {
         WayBackKind::OneWrite => "1 write",
         WayBackKind::AttachFirst => "2 writes",
         WayBackKind::InParts => "in parts",
-        WayBackKind::GrowsFirst => "grows",
-        WayBackKind::Waits => "waits",
+        WayBackKind::GrowsFirst | WayBackKind::LaunchesFirst => "launches",
+        WayBackKind::Waits => "blocked",
         WayBackKind::Refresh => "refresh",
-        WayBackKind::LetGo => "at once",
-        WayBackKind::JustEnds => "ends",
-        WayBackKind::LaunchesFirst => "launches",
-        WayBackKind::UnderWay => "going",
+        WayBackKind::LetGo | WayBackKind::JustEnds => "at once",
+        WayBackKind::UnderWay => "running",
         WayBackKind::None => "no",
     }
 }

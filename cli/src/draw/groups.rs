@@ -7,7 +7,7 @@ use driftless_status::model::{ColorStatus, Role, Traffic};
 use super::page::{Page, bar, clean, cut, padded};
 use super::style::Tone;
 
-/// Below this a box says too little: they go below one another.
+/// The narrowest box: below this the boxes go below one another.
 const BOX_MIN: usize = 38;
 
 /// Draws the groups.
@@ -53,17 +53,17 @@ fn boxed(color: &ColorStatus, width: usize) -> Vec<String> {
     let coming = color.active.saturating_sub(color.serving);
     let coming = match (coming, missing) {
         (0, 0) => String::new(),
-        (coming, 0) => format!(", {coming} not yet"),
+        (coming, 0) => format!(", {coming} not healthy"),
         (0, missing) => format!(", {missing} missing"),
-        (coming, missing) => format!(", {coming} not yet, {missing} missing"),
+        (coming, missing) => format!(", {coming} not healthy, {missing} missing"),
     };
     let lines = [
         clean(&color.group),
         format!("{image}{build}"),
         template,
         traffic(&color.traffic, inner),
-        format!("serving {} of {}{coming}", color.serving, color.desired),
-        format!("between {} and {}", color.min, color.max),
+        format!("healthy {} of {}{coming}", color.serving, color.desired),
+        format!("min {}, max {}", color.min, color.max),
     ];
     let sides = lines.iter().map(|line| format!("| {} |", padded(&cut(line, inner), inner)));
     let bottom = format!("+{}+", "-".repeat(width.saturating_sub(2)));
@@ -98,7 +98,7 @@ fn traffic(traffic: &Traffic, width: usize) -> String {
             let weights: Vec<String> = places.iter().map(|place| format!("{}/{}", place.weight, place.of)).collect();
             format!("traffic {}: its forward actions differ", weights.join(", "))
         }
-        Traffic::NotForwarded => "traffic none: no listener or rule forwards to it".to_owned(),
+        Traffic::NotForwarded => "traffic none: no listener rule forwards here".to_owned(),
         Traffic::Attached => "traffic yes: attached".to_owned(),
         Traffic::Detached => "traffic no: detached".to_owned(),
         Traffic::NoLoadBalancer => "traffic unknown: no load balancer".to_owned(),

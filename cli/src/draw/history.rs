@@ -1,4 +1,4 @@
-//! What has been, newest first: a line and its reason for each step.
+//! The history of a fleet, newest first: a line and its reason for each entry.
 
 use driftless_status::history::{EvidenceStatus, History, HistoryLine};
 use jiff::Timestamp;
@@ -9,12 +9,12 @@ use super::style::{Style, Tone};
 /// Where reasons begin.
 const COLUMN: usize = 13;
 
-/// Draws a history as it is told at a time.
+/// Draws a history. `now`: what distances are computed from.
 pub fn history(history: &History, now: Timestamp, style: Style) -> String {
     let mut page = Page::new(style, now);
     page.line(&[(Tone::Strong, &format!("{}  ", history.fleet)), (Tone::Faint, "newest first")]);
     if history.lines.is_empty() {
-        page.line(&[(Tone::Plain, "  nothing is on record")]);
+        page.line(&[(Tone::Plain, "  the history is empty")]);
     }
     let mut day = String::new();
     for line in &history.lines {
@@ -27,7 +27,7 @@ pub fn history(history: &History, now: Timestamp, style: Style) -> String {
     }
     if let Some(before) = history.older_before {
         page.gap();
-        page.line(&[(Tone::Faint, &format!("older lines: before {before:.0}"))]);
+        page.line(&[(Tone::Faint, &format!("older entries: --before {before:.0}"))]);
     }
     page.finish()
 }
@@ -54,7 +54,7 @@ fn one(page: &mut Page, line: &HistoryLine) {
 fn evidence(page: &mut Page, kept: &EvidenceStatus) {
     let reasons: Vec<String> = kept.reasons.iter().map(clean).collect();
     let image = kept.image.as_ref().map_or_else(|| "an unknown image".to_owned(), clean);
-    let says = format!("evidence: {}; ran {image} in {}", reasons.join(", "), clean(&kept.zone));
+    let says = format!("evidence: {}; image {image}, zone {}", reasons.join(", "), clean(&kept.zone));
     page.labeled("", COLUMN, Tone::Faint, &says);
     for finding in &kept.findings {
         if let Some(annotation) = &finding.annotation {

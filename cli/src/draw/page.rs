@@ -1,4 +1,4 @@
-//! A page of text that knows its width, and lets nothing through that a terminal would obey.
+//! A page of text of a certain width, without control characters but those of colors.
 
 use std::fmt::Display;
 
@@ -8,22 +8,27 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::style::{Style, Tone};
 
-/// A page under way.
+/// A page that is being written.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) style: Style,
-    /// The time that everything is told from.
+    /// The time that distances such as "5m ago" are computed from.
     pub(crate) now: Timestamp,
     text: String,
 }
 
-/// Text without anything that a terminal would obey, whoever wrote it. Of an ARN the part after the account is shown: a
-/// fleet is of one account and region, and `--json` has the whole.
+/// Text without control characters, whatever its source. Of an ARN the part after the account is shown: a fleet belongs to one
+/// account and region, and `--json` has the whole ARN.
 pub(crate) fn clean(text: impl Display) -> String {
     let text = UntrustedText::from(text.to_string()).to_string();
     let resource = |word| if str::starts_with(word, "arn:") { word.splitn(6, ':').nth(5) } else { None };
     let words = text.split(' ').map(|word| resource(word).unwrap_or(word));
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Which guard blocks, and its finding.
+pub(crate) fn blocked(by: &WaitStatus) -> String {
+    format!("blocked by {}: {}", clean(&by.guard), clean(&by.why))
 }
 
 /// Text of at most so many characters, with a mark where it was cut.
@@ -41,7 +46,7 @@ pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// The words of a text on lines of so many characters. A word that is longer than a line is broken.
+/// The words of a text, on lines of at most so many characters. A word that is longer than a line is broken.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines: Vec<String> = Vec::new();
@@ -128,7 +133,7 @@ impl Page {
         }
     }
 
-    /// How long until it may change by itself. The time itself is in the guard's words.
+    /// How long until the guard may pass by itself. The time is in the text of the guard.
     pub(crate) fn may_change(&self, waits: &WaitStatus) -> String {
         let at = waits.may_change_at.filter(|at| *at > self.now);
         at.map(|at| format!(", may change in {}", lasting(at.duration_since(self.now)))).unwrap_or_default()

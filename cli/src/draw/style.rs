@@ -15,17 +15,17 @@ pub struct Style {
 /// What a piece of text is to the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As it is.
+    /// No color.
     Plain,
-    /// A heading, or what the eye is to find first.
+    /// A heading, or what matters most.
     Strong,
-    /// All is well.
+    /// Healthy, or done.
     Good,
-    /// It waits, or will end.
+    /// Blocked, or temporary.
     Warning,
-    /// A person should look.
+    /// An operator should act.
     Bad,
-    /// For who wants to know.
+    /// Detail.
     Faint,
 }
 
@@ -40,8 +40,8 @@ impl Style {
         Self { is_colored: true, ..Self::plain(columns) }
     }
 
-    /// What suits the place that it is written to. `no_color`: the variable `NO_COLOR`, which forbids colors unless it is
-    /// absent or empty. `is_terminal`: only a terminal shows colors. `columns`: None where nobody knows.
+    /// The style for an output. `no_color`: the variable `NO_COLOR`, which forbids colors unless it is
+    /// absent or empty. `is_terminal`: only a terminal shows colors. `columns`: None where the width is unknown.
     pub fn suited(no_color: Option<&str>, is_terminal: bool, columns: Option<usize>) -> Self {
         let is_forbidden = no_color.is_some_and(|value| !value.is_empty());
         let columns = columns.unwrap_or(WIDTH_MAX);

@@ -1,12 +1,14 @@
-//! Why something is where it is: every guard, in the order in which the planner asks.
+//! What blocks a fleet, an instance or an image: every guard, in the order in which the planner runs them.
 
-use driftless_status::model::GuardVerdict;
+use driftless_status::model::{GuardStatus, GuardVerdict};
 use driftless_status::why::{Subject, Why};
 
-use super::page::{Page, clean};
+use super::page::{Page, clean, wrapped};
 use super::style::{Style, Tone};
 
-const COLUMN: usize = 13;
+const COLUMN: usize = 14;
+/// Where the text of a guard begins.
+const GUARD_COLUMN: usize = 29;
 
 /// Draws an answer.
 pub fn why(why: &Why, style: Style) -> String {
@@ -23,31 +25,37 @@ pub fn why(why: &Why, style: Style) -> String {
         page.labeled("  because", COLUMN, Tone::Plain, &clean(because));
     }
     if let Some(waits) = why.waits.as_ref().filter(|waits| !why.says.as_str().contains(waits.why.as_str())) {
-        page.labeled("  waits", COLUMN, Tone::Warning, &format!("{} ({})", clean(&waits.why), clean(&waits.guard)));
+        page.labeled("  blocked by", COLUMN, Tone::Warning, &format!("{}: {}", clean(&waits.guard), clean(&waits.why)));
     }
     if let Some(at) = why.may_change_at {
         page.labeled("  may change", COLUMN, Tone::Plain, &format!("by itself {}", page.when(at)));
     }
     if !why.guards.is_empty() {
-        page.heading("GUARDS  in the order in which they are asked");
+        page.heading("GUARDS  in the order in which they run");
     }
-    for guard in &why.guards {
-        let (mark, tone) = match guard.verdict {
-            GuardVerdict::Agrees => ("ok", Tone::Good),
-            GuardVerdict::Holds => ("HOLDS", Tone::Bad),
-            GuardVerdict::NotAsked => ("not asked", Tone::Faint),
-        };
-        let mark = format!("  {mark:<11}");
-        let word = format!("{:<14}", clean(&guard.guard));
-        page.line(&[(tone, &mark), (Tone::Plain, &word), (Tone::Faint, &clean(&guard.asks))]);
-        if let Some(holds) = &guard.holds {
-            page.labeled("", 27, Tone::Warning, &clean(&holds.why));
-            let may = holds.may_change_at.map_or_else(
-                || "changes with an event, a person, or the end of other work".to_owned(),
-                |at| format!("may change {}", page.when(at)),
-            );
-            page.labeled("", 27, Tone::Faint, &may);
-        }
+    for status in &why.guards {
+        guard(&mut page, status);
     }
     page.finish()
+}
+
+/// A guard that passes is shown with what it requires; one that blocks with what it found.
+fn guard(page: &mut Page, status: &GuardStatus) {
+    let (mark, tone) = match status.verdict {
+        GuardVerdict::Agrees => ("ok", Tone::Good),
+        GuardVerdict::Holds => ("BLOCKED", Tone::Bad),
+        GuardVerdict::NotAsked => ("not checked", Tone::Faint),
+    };
+    let (text, of_text) = match (&status.holds, status.verdict) {
+        (Some(finding), _) => (format!("{}{}", clean(&finding.why), page.may_change(finding)), Tone::Warning),
+        (None, GuardVerdict::NotAsked) => (format!("requires: {}", clean(&status.asks)), Tone::Faint),
+        (None, GuardVerdict::Agrees | GuardVerdict::Holds) => (clean(&status.asks), Tone::Faint),
+    };
+    let name = clean(&status.guard);
+    let width = page.style.width().saturating_sub(GUARD_COLUMN);
+    for (number, line) in wrapped(&text, width).iter().enumerate() {
+        let (mark, name) = if number == 0 { (mark, name.as_str()) } else { ("", "") };
+        let (mark, name) = (format!("  {mark:<11}  "), format!("{name:<12}  "));
+        page.line(&[(tone, &mark), (Tone::Plain, &name), (of_text, line)]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Where the functions are: as they were told, or as Lambda says.
+//! URLs of the functions: from the command line, or from Lambda.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::signed::Signer;
 use super::{lost, refused, unreadable};
 use crate::desk::{DeskError, Function, Place};
 
-/// The addresses of an installation. One is asked for when it is needed: who may only ask needs no permission on
+/// The URLs of an installation. Each is looked up at its first use: a caller who only reads needs no permission on
 /// `operator`.
 #[derive(Debug)]
 pub(super) struct Addresses {
@@ -21,7 +21,7 @@ pub(super) struct Addresses {
     known: RefCell<BTreeMap<Function, String>>,
 }
 
-/// What `GetFunctionUrlConfig` answers, of which one field is of interest.
+/// The response of `GetFunctionUrlConfig`, of which one field is used.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct UrlConfig {
@@ -40,7 +40,7 @@ impl Addresses {
         }
     }
 
-    /// The address of a function.
+    /// The URL of a function.
     pub(super) async fn of(&self, function: Function, signer: &Signer<'_>) -> Result<String, DeskError> {
         if let Some(known) = self.known.borrow().get(&function) {
             return Ok(known.clone());
@@ -50,7 +50,7 @@ impl Addresses {
         Ok(found)
     }
 
-    /// Functions are named after their stack. What no stack can be called is not asked for.
+    /// Functions are named after their stack. A name that no stack can have is not sent to Lambda.
     async fn ask(&self, function: Function, signer: &Signer<'_>) -> Result<String, DeskError> {
         let no_stack = || DeskError::NoStack { stack: self.stack.clone(), region: self.region.clone() };
         let is_name = self.stack.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
@@ -71,7 +71,7 @@ impl Addresses {
     }
 }
 
-/// Where Lambda is, if not where AWS has it.
+/// The configured endpoint of Lambda. None: the one of AWS.
 pub(super) fn endpoint_of_lambda(config: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("Lambda").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
@@ -79,7 +79,7 @@ pub(super) fn endpoint_of_lambda(config: &SdkConfig) -> Option<String> {
     Some(endpoint.trim_end_matches('/').to_owned())
 }
 
-/// Where AWS has it.
+/// The endpoint of Lambda in a region.
 fn lambda_of(region: &str) -> String {
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://lambda.{region}.{domain}")

@@ -1,17 +1,16 @@
-//! Whoever is logged in. A role or a session is asked for once, and again before it ends: `watch` and `wait` send a request
-//! every few seconds.
+//! The caller's AWS credentials. They are fetched once, and again before they expire: `watch` and `wait` send a request every
+//! few seconds.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_types::error::display::DisplayErrorContext;
 
-use super::no_credentials;
+use super::{chain, no_credentials};
 use crate::desk::DeskError;
 
-/// Credentials that end so soon are not used: a request takes a minute at most.
+/// Credentials that expire this soon are not used: a request takes a minute at most.
 const MARGIN: Duration = Duration::from_mins(2);
 
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Login {
             return Ok(known);
         }
         let found = self.provider.provide_credentials().await;
-        let found = found.map_err(|error| no_credentials(&DisplayErrorContext(error).to_string()))?;
+        let found = found.map_err(|error| no_credentials(&chain(&error)))?;
         self.known.replace(Some(found.clone()));
         Ok(found)
     }

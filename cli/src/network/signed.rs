@@ -10,13 +10,14 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use serde::Deserialize;
 
-/// A server that does not take the connection in that time is not there: the next try is better than a longer wait.
+use super::chain;
+
+/// How long a connection may take to be made: a new attempt is more likely to succeed than a longer wait.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take. The functions answer before their own time is up: half a minute, as deployed.
+/// How long a response may take. The functions respond before their own timeout, which is 30 s as deployed.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Signs requests, and sends them.
@@ -27,7 +28,7 @@ pub(super) struct Signer<'n> {
     pub(super) credentials: Credentials,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// Nothing was sent.
@@ -45,14 +46,14 @@ pub(super) struct Response {
     pub(super) body: String,
 }
 
-/// How AWS words an error.
+/// The document of an AWS error.
 #[derive(Deserialize)]
 struct Said {
     #[serde(alias = "Message")]
     message: String,
 }
 
-/// Errors of which only another login helps.
+/// Errors that only other credentials resolve.
 const ABOUT_CREDENTIALS: [&str; 6] = [
     "ExpiredToken",
     "UnrecognizedClient",
@@ -63,13 +64,13 @@ const ABOUT_CREDENTIALS: [&str; 6] = [
 ];
 
 impl Response {
-    /// Its words.
+    /// The message of the error.
     pub(super) fn says(&self) -> String {
         let said = serde_json::from_str::<Said>(&self.body).map(|said| said.message);
         said.unwrap_or_else(|_no_document| self.body.trim().to_owned())
     }
 
-    /// Whether it was refused for who signed it, or how.
+    /// Whether it was refused because of the credentials or the signature.
     pub(super) fn is_about_credentials(&self) -> bool {
         let of_type = |error_type: &String| ABOUT_CREDENTIALS.iter().any(|name| error_type.starts_with(name));
         // A function's URL names no type.
@@ -80,20 +81,20 @@ impl Response {
 }
 
 impl Signer<'_> {
-    /// Sends one request. It is not repeated: whoever asked decides.
+    /// Sends one request. The caller decides whether to repeat it.
     pub(super) async fn send(&self, method: &str, url: &str, body: Option<String>) -> Result<Response, Failed> {
         let request = self.signed(method, url, body).map_err(Failed::Unsigned)?;
         let answer = self.connector.call(request).await;
-        let answer = answer.map_err(|error| Failed::Lost(DisplayErrorContext(error).to_string()))?;
+        let answer = answer.map_err(|error| Failed::Lost(chain(&error)))?;
         let status = answer.status().as_u16();
         let error_type = answer.headers().get("x-amzn-errortype").map(str::to_owned);
         let body = ByteStream::new(answer.into_body()).collect().await;
-        let body = body.map_err(|error| Failed::Lost(DisplayErrorContext(error).to_string()))?.into_bytes();
+        let body = body.map_err(|error| Failed::Lost(chain(&error)))?.into_bytes();
         Ok(Response { status, error_type, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
     fn signed(&self, method: &str, url: &str, body: Option<String>) -> Result<HttpRequest, String> {
-        let host = url.split('/').nth(2).ok_or_else(|| format!("{url} is no address"))?;
+        let host = url.split('/').nth(2).ok_or_else(|| format!("{url} is not a URL"))?;
         let headers = [("host", host), ("content-type", "application/json")];
         let bytes = SignableBody::Bytes(body.as_deref().unwrap_or_default().as_bytes());
         let signable =

@@ -201,3 +201,15 @@ fn a_connection_that_breaks_is_lost() {
     lambda.arrived();
     assert!(ask(&connection).unwrap_err().is_lost());
 }
+
+#[test]
+fn an_error_is_printed_with_its_sources_and_without_its_debug_form() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let lambda = Lambda { endpoint: closed, serving: std::thread::spawn(Vec::new) };
+    let error = lambda.reached(place(), true).send::<Answer>(Function::Status, &Question::Fleets).unwrap_err();
+    let DeskError::Lost { why, .. } = &error else { panic!("{error:?}") };
+    assert!(why.contains("tcp connect error: Connection refused"), "{why}");
+    assert!(!why.contains(['{', '"']) && !why.contains("ConnectorError"), "{why}");
+}

@@ -1,4 +1,4 @@
-//! The binary itself: what it does without any desk.
+//! The binary itself: what it does without a connection.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -16,8 +16,9 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn completions_of_every_shell_name_every_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let output = driftless(&["--completions", shell]);
+        let output = driftless(&["completions", shell]);
         assert!(output.status.success(), "{shell}");
+        assert_eq!(driftless(&["--completions", shell]).stdout, output.stdout, "the old form gives the same");
         let script = text(&output.stdout);
         for command in ["status", "rollback", "accept-live", "wait"] {
             assert!(script.contains(command), "{shell}: {command}");
@@ -45,6 +46,16 @@ fn what_is_typed_wrong_ends_with_two_and_says_how_it_is_typed() {
         let output = driftless(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_mistyped_command_gets_the_one_that_is_near() {
+    for (typed, meant) in [("freez", "freeze"), ("rolback", "rollback"), ("unfreez", "unfreeze"), ("staus", "status")] {
+        let output = driftless(&[typed, "app"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{typed}");
+        assert!(said.contains("similar subcommand") && said.contains(&format!("'{meant}'")), "{typed}: {said}");
     }
 }
 

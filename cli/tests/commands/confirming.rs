@@ -1,8 +1,9 @@
 //! What is destructive is confirmed, or not done.
 
 use driftless_cli::desk::{DeskError, Function};
+use driftless_status::request::OrderResult;
 
-use crate::play::{Stage, unavailable};
+use crate::play::{Stage, receipt, unavailable};
 
 const DESTRUCTIVE: [&str; 10] = [
     "driftless reject app",
@@ -17,13 +18,18 @@ const DESTRUCTIVE: [&str; 10] = [
     "driftless thaw --everything",
 ];
 
+/// A cutover at half of the traffic, and a function `operator` that applies every command.
+fn obeyed() -> Stage {
+    Stage::of("half-way").replying(vec![Ok(receipt(OrderResult::Done, "it continues in shifting"))])
+}
+
 #[test]
 fn without_a_terminal_nothing_destructive_is_done_unless_it_was_confirmed() {
     for typed in DESTRUCTIVE {
-        let played = Stage::of("half-way").nobody().play(typed);
+        let played = obeyed().nobody().play(typed);
         assert_eq!((played.code, played.orders.len()), (2, 0), "{}", played.text());
         assert!(played.aside.contains("--yes confirms it"), "{}", played.text());
-        let played = Stage::of("half-way").nobody().play(&format!("{typed} --yes"));
+        let played = obeyed().nobody().play(&format!("{typed} --yes"));
         assert_eq!((played.code, played.orders.len()), (0, 1), "{}", played.text());
     }
 }
@@ -49,7 +55,7 @@ fn what_is_as_easily_taken_back_is_not_confirmed() {
         "driftless retry app",
         "driftless unveto app ami-00000000000000002",
     ] {
-        let played = Stage::of("half-way").nobody().play(typed);
+        let played = obeyed().nobody().play(typed);
         assert_eq!((played.code, played.orders.len(), played.questions.len()), (0, 1, 0), "{}", played.text());
     }
 }
@@ -84,7 +90,7 @@ fn who_may_order_and_not_read_confirms_what_nobody_can_tell() {
     };
     let played = denied().play("driftless rollback app");
     assert_eq!((played.code, played.orders.len()), (0, 1));
-    assert!(played.aside.contains("what it will do is not known"), "{}", played.text());
+    assert!(played.aside.contains("its effect cannot be shown"), "{}", played.text());
     assert_eq!(denied().play("driftless replace i-00000000000000001 --yes").code, 3, "its fleet cannot be found");
     assert_eq!(denied().play("driftless replace i-00000000000000001 --fleet app --yes").code, 0);
     assert_eq!(denied().play("driftless rollback app --yes").code, 0);

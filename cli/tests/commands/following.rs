@@ -4,7 +4,7 @@ use driftless_cli::commands::watch::Watching;
 use driftless_cli::desk::Function;
 use driftless_cli::draw::{Style, WIDTH_MAX};
 
-use crate::play::{Stage, unavailable};
+use crate::play::{Stage, lost, unavailable};
 use crate::said;
 
 const CUTOVER: [&str; 8] =
@@ -15,7 +15,7 @@ fn a_cutover_is_followed_to_its_end_with_a_line_for_each_change() {
     let mut worlds = CUTOVER.to_vec();
     worlds.remove(0);
     worlds.insert(3, "half-way");
-    let played = Stage::through(&worlds).play("driftless watch app --until-settled --every 3s");
+    let played = Stage::through(&worlds).play("driftless watch app --until-idle --every 3s");
     assert_eq!((played.code, played.slept.len()), (0, worlds.len() - 1));
     insta::assert_snapshot!("watch", played.text());
 }
@@ -25,7 +25,7 @@ fn a_replacement_is_followed_too() {
     let worlds = ["debouncing", "launching", "verifying", "retiring", "single-group"];
     insta::assert_snapshot!(
         "watch-replacement",
-        Stage::through(&worlds).play("driftless watch app --until-settled").text()
+        Stage::through(&worlds).play("driftless watch app --until-idle").text()
     );
 }
 
@@ -57,7 +57,23 @@ fn an_answer_that_fails_to_come_does_not_end_it() {
     stage.statuses.insert(1, Err(unavailable(Function::Status)));
     let played = stage.play("driftless watch app --until-settled");
     assert_eq!(played.code, 0);
-    assert!(played.aside.contains("Rate exceeded"), "{}", played.text());
+    assert!(played.aside.contains("Rate Exceeded"), "{}", played.text());
+}
+
+#[test]
+fn repeated_failures_are_counted_and_not_repeated() {
+    let mut stage = Stage::through(&["half-way", "after-cutover"]);
+    for _ in 0..39 {
+        // A lost connection is tried twice before it counts.
+        stage.statuses.insert(1, Err(lost(Function::Status)));
+        stage.statuses.insert(1, Err(lost(Function::Status)));
+    }
+    insta::assert_snapshot!("watch-outage", stage.play("driftless watch app --until-idle").text());
+    let mut stage = Stage::through(&["half-way", "after-cutover"]);
+    stage.statuses.splice(1..1, (0..3).map(|_| Err(unavailable(Function::Status))));
+    stage.rows = Some(200);
+    let played = stage.play("driftless watch app --until-idle");
+    assert!(played.out.contains("3 queries failed since 12:10:03Z, retrying: "), "{}", played.text());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is typed, against a desk with canned answers: what is asked and ordered, what is shown, and how it ends.
+//! What is typed, against stubs of the two functions: what is sent, what is printed, and the exit code.
 
 #![cfg(test)]
 

@@ -30,7 +30,8 @@ fn every_order_is_sent_and_answered_as_its_golden_file() {
         ("veto-coming", "half-way", "driftless veto app ami-00000000000000002 --reason 'leaks memory'"),
         ("veto-running", "steady", "driftless veto app ami-00000000000000001"),
         ("unveto", "rolled-back", "driftless unveto app ami-00000000000000002"),
-        ("accept-live", "needs-operator", "driftless accept-live app green"),
+        ("accept-live", "steady", "driftless accept-live app green"),
+        ("accept-live-busy", "needs-operator", "driftless accept-live app green"),
         ("approve-json", "awaiting-approval", "driftless approve app --json --request ci-42"),
         ("rollback-yes", "half-way", "driftless rollback app --yes"),
     ] {
@@ -40,8 +41,12 @@ fn every_order_is_sent_and_answered_as_its_golden_file() {
 
 #[test]
 fn an_order_ends_with_what_became_of_it() {
-    for (result, code) in [(OrderResult::Done, 0), (OrderResult::NotDone, 1), (OrderResult::Pending, 6)] {
-        let stage = Stage::of("paused").replying(vec![Ok(receipt(result, "it is not paused"))]);
+    for (result, says, code) in [
+        (OrderResult::Done, "it continues in shifting", 0),
+        (OrderResult::NotDone, "it is not paused", 1),
+        (OrderResult::Pending, "the next reconcile applies it, and the history shows the result", 6),
+    ] {
+        let stage = Stage::of("paused").replying(vec![Ok(receipt(result, says))]);
         let played = stage.play("driftless resume app");
         assert_eq!(played.code, code);
         insta::assert_snapshot!(format!("result-{code}"), played.text());
@@ -52,8 +57,12 @@ fn an_order_ends_with_what_became_of_it() {
 
 #[test]
 fn a_refused_order_says_whose_matter_it_is() {
-    for (cause, code) in [(RefusalCause::BadRequest, 3), (RefusalCause::NotFound, 3), (RefusalCause::Unavailable, 4)] {
-        let reply = Reply::Refused(Refusal { cause, says: "there is no fleet app".into() });
+    for (cause, says, code) in [
+        (RefusalCause::BadRequest, "request is 1 to 64 letters, digits and -_.:/", 3),
+        (RefusalCause::NotFound, "there is no fleet app, or no reconcile of it yet", 3),
+        (RefusalCause::Unavailable, "DynamoDB GetItem: throttled: Rate exceeded", 4),
+    ] {
+        let reply = Reply::Refused(Refusal { cause, says: says.into() });
         let played = Stage::of("steady").replying(vec![Ok(reply)]).play("driftless retry app");
         assert_eq!(played.code, code);
         insta::assert_snapshot!(format!("refused-{cause:?}"), played.text());
@@ -62,7 +71,7 @@ fn a_refused_order_says_whose_matter_it_is() {
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_as_the_same_order() {
-    let done = Ok(receipt(OrderResult::Done, "approved; it is verifying now"));
+    let done = Ok(receipt(OrderResult::Done, "approved; the cutover is verifying"));
     let stage = Stage::of("steady").replying(vec![Err(lost(Function::Operator)), done]);
     let played = stage.play("driftless approve app");
     assert_eq!((played.code, played.orders.len()), (0, 2));

@@ -1,20 +1,22 @@
-//! A desk with canned answers, a clock that moves by sleeping, and a person who says what a test wants.
+//! The two functions as stubs, a clock that moves by sleeping, and an operator who answers as a test wants.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io;
-use std::process::Command;
+use std::process;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use driftless_cli::console::{Console, World};
 use driftless_cli::desk::{Desk, DeskError, Function};
 use driftless_cli::draw::{Style, WIDTH_MAX};
 use driftless_cli::line::Line;
 use driftless_cli::run;
+use driftless_planner::fact::Command;
+use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
 use driftless_status::glance::at_a_glance;
 use driftless_status::history::History;
-use driftless_status::request::{Answer, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
 use driftless_status::why::why;
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,10 +26,11 @@ use crate::said;
 pub(crate) struct Stage {
     /// What the fleet is, one answer after the other; the last one stays.
     pub(crate) statuses: Vec<Result<FleetStatus, DeskError>>,
-    /// What the operator replies, one after the other; the last one stays.
+    /// What the function `operator` responds, one after the other; the last one stays. Empty: what the planner answers to the
+    /// command in that state of the fleet.
     pub(crate) replies: Vec<Result<Reply, DeskError>>,
     pub(crate) history: Option<History>,
-    /// What the person says. None: nobody is there.
+    /// What the operator answers. None: there is no terminal.
     pub(crate) person: Option<bool>,
     pub(crate) rows: Option<usize>,
     asked: Cell<usize>,
@@ -60,7 +63,7 @@ impl Stage {
     pub(crate) fn with(statuses: Vec<FleetStatus>) -> Self {
         Self {
             statuses: statuses.into_iter().map(Ok).collect(),
-            replies: vec![Ok(receipt(OrderResult::Done, "(the state that it led to)"))],
+            replies: Vec::new(),
             history: None,
             person: Some(true),
             rows: None,
@@ -106,6 +109,7 @@ impl Stage {
 
     fn run(&self, typed: &str, out: &mut dyn io::Write, aside: &mut dyn io::Write) -> (u8, Person) {
         let line = Line::try_parse_from(shell_words(typed)).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let name = command_name(typed);
         let mut person = Person { now: began(), says: self.person, slept: Vec::new(), questions: Vec::new() };
         let exit = run(
             &line.command.unwrap(),
@@ -120,6 +124,8 @@ impl Stage {
                 is_confirmed: line.common.yes,
             },
         );
+        let listed = driftless_cli::help::of(&name).unwrap().endings.iter().any(|(ending, _)| *ending == exit);
+        assert!(listed, "{typed} ends with {}, which its --help does not list", exit.code());
         (exit.code(), person)
     }
 }
@@ -156,7 +162,13 @@ impl Desk for Stage {
     fn order(&self, order: &Order) -> Result<Reply, DeskError> {
         let mut ordered = self.ordered.borrow_mut();
         ordered.push(order.clone());
-        let reply = self.replies.get(ordered.len() - 1).or(self.replies.last()).unwrap().clone()?;
+        let reply = if let Some(reply) = self.replies.get(ordered.len() - 1).or(self.replies.last()) {
+            reply.clone()?
+        } else {
+            let status = self.statuses.iter().find_map(|status| status.as_ref().ok());
+            let (result, says) = answer(&order.deed, status);
+            receipt(result, &says)
+        };
         Ok(match reply {
             Reply::Receipt(receipt) => Reply::Receipt(Receipt { request: order.request.clone(), ..receipt }),
             Reply::Refused(refusal) => Reply::Refused(refusal),
@@ -204,6 +216,12 @@ impl World for Person {
     }
 }
 
+/// The command of a line, as `--help` names it.
+fn command_name(typed: &str) -> String {
+    let matches = Line::command().try_get_matches_from(shell_words(typed)).unwrap();
+    matches.subcommand_name().unwrap().to_owned()
+}
+
 /// When every line is typed.
 pub(crate) fn began() -> Timestamp {
     "2026-11-20T12:10:00Z".parse().unwrap()
@@ -215,20 +233,78 @@ pub(crate) fn receipt(result: OrderResult, says: &str) -> Reply {
     Reply::Receipt(Receipt { request: "request-1".to_owned(), actor, result, says: says.into() })
 }
 
+/// What the function `operator` answers to a command: the planner's answer, where the status of the fleet has it, and
+/// else the sentence that the planner or the function forms in that state.
+fn answer(deed: &Deed, status: Option<&FleetStatus>) -> (OrderResult, String) {
+    let done = |says: String| (OrderResult::Done, says);
+    let not_done = |says: &str| (OrderResult::NotDone, says.to_owned());
+    let name = |scope: &FreezeScope| match scope {
+        FreezeScope::Account => "everything".to_owned(),
+        FreezeScope::Fleet(fleet) => fleet.to_string(),
+    };
+    let command = match deed {
+        Deed::Freeze { scope, expires_at } => {
+            let ends = expires_at.map_or_else(|| "until it is thawed".to_owned(), |at| format!("until {at:.0}"));
+            return done(format!("{} is frozen {ends}: nothing starts, and rollbacks still run", name(scope)));
+        }
+        Deed::Thaw { scope } => return done(format!("{} continues", name(scope))),
+        Deed::Command { command, .. } => command,
+    };
+    let Some(status) = status else { return done("traffic returns to ami-00000000000000001".to_owned()) };
+    if let Some(open) = status.orders.iter().find(|open| open.command == *command) {
+        return done(open.answer.to_string());
+    }
+    let has_traffic = status.cutover.as_ref().is_some_and(|cutover| cutover.phase != "awaiting-approval");
+    let ends = if has_traffic { "traffic returns, and then the cutover is undone" } else { "the cutover is undone" };
+    match (command, &status.cutover) {
+        (Command::Replace { instance }, _) => {
+            done(format!("{instance} counts as drifted from now on; the guards decide when"))
+        }
+        (Command::Veto { image }, Some(cutover)) if cutover.image == *image => done(ends.to_owned()),
+        (Command::Veto { image }, _) => done(format!("{image} takes no traffic")),
+        (Command::Unveto { image }, _) if status.vetoes.iter().any(|veto| veto.image == *image) => {
+            done(format!("{image} may take traffic again"))
+        }
+        (Command::Unveto { .. }, _) => not_done("it is not vetoed"),
+        (Command::Pin, _) => done("every group launches a numbered version already".to_owned()),
+        (Command::Retry, _) => not_done("nothing is stopped or deferred"),
+        (Command::Rollback, _) => (OrderResult::NotDone, status.way_back.says.to_string()),
+        (Command::AcceptLive { .. } | Command::Redeploy, Some(_)) => {
+            not_done("a cutover is under way: roll it back first")
+        }
+        (Command::AcceptLive { color }, None) => done(format!("{color:?} counts as live from now on")),
+        (Command::Redeploy, None) => match &status.release {
+            Some(release) => done(format!("a cutover to {} on fresh instances starts", release.image)),
+            None => not_done("the fleet is not adopted yet"),
+        },
+        (Command::Abort | Command::Reject, Some(_)) => done(ends.to_owned()),
+        (Command::Approve, Some(cutover)) => (OrderResult::NotDone, format!("it is {} already", cutover.phase)),
+        (Command::Resume, Some(_)) => not_done("it is not paused"),
+        (Command::Pause | Command::Promote, Some(cutover)) => {
+            (OrderResult::NotDone, format!("it is {}", cutover.phase))
+        }
+        (
+            Command::Abort | Command::Reject | Command::Approve | Command::Resume | Command::Pause | Command::Promote,
+            None,
+        ) => not_done("no cutover is under way"),
+    }
+}
+
 /// The connection breaks.
 pub(crate) fn lost(function: Function) -> DeskError {
-    DeskError::Lost { function, why: "connection reset by peer".to_owned() }
+    let why = "io error: client error (SendRequest): connection error: Connection reset by peer (os error 104)";
+    DeskError::Lost { function, why: why.to_owned() }
 }
 
 /// The function does not answer.
 pub(crate) fn unavailable(function: Function) -> DeskError {
-    DeskError::Unavailable { function, why: "429 Rate exceeded".to_owned() }
+    DeskError::Unavailable { function, why: "HTTP 429: Rate Exceeded.".to_owned() }
 }
 
 /// The words of a line, as a POSIX shell reads them.
 pub(crate) fn shell_words(line: &str) -> Vec<String> {
     let script = format!("set -- {line}\nprintf '%s\\0' \"$@\"");
-    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    let output = process::Command::new("sh").arg("-c").arg(script).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     text.split_terminator('\0').map(str::to_owned).collect()

@@ -110,7 +110,7 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     orphaned.cutover = None;
     let played = Stage::with(vec![orphaned]).play("driftless doctor app");
     assert_eq!(played.code, 1);
-    assert!(played.out.contains("should have been put back"), "{}", played.text());
+    assert!(played.out.contains("should have been restored"), "{}", played.text());
     let mut given_up = said::status("stopped");
     given_up.conditions.clear();
     given_up.ledger = said::status("half-way").ledger;

@@ -6,7 +6,11 @@ use std::{env, fs};
 
 use clap::{Arg, CommandFactory};
 use driftless_cli::exit::Exit;
+use driftless_cli::help;
 use driftless_cli::line::Line;
+use driftless_status::request::{OrderResult, Refusal, RefusalCause, Reply};
+
+use crate::play::{Stage, receipt, shell_words};
 
 /// Below this line the page is written by this test.
 const MARK: &str = "<!-- Written by cli/tests/commands/reference.rs from here on. -->\n";
@@ -28,26 +32,47 @@ fn the_reference_says_what_can_be_typed_and_how_it_ends() {
 }
 
 fn reference() -> String {
-    let mut text = "\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n".to_owned();
-    for exit in Exit::ALL {
-        writeln!(text, "| {} | {} |", exit.code(), exit.means()).unwrap();
-    }
+    let mut text =
+        "\n## Exit codes\n\nOf all commands; each command below has those that it can end with.\n\n".to_owned();
+    endings(&mut text, Exit::ALL.map(|exit| (exit, exit.means())));
     let mut line = Line::command();
     line.build();
     text.push_str("\n## For every command\n\n");
     table(&mut text, line.get_arguments().filter(|argument| argument.is_global_set()));
-    for command in line.get_subcommands_mut().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
-        let usage = command.render_usage().to_string();
-        let usage = usage.trim_start_matches("Usage: ");
-        let about = command.get_about().unwrap();
-        writeln!(text, "\n## {}\n\n{about}.\n\n```text\n{usage}\n```", command.get_name()).unwrap();
-        let own: Vec<&Arg> = command.get_arguments().filter(|argument| !argument.is_global_set()).collect();
-        if own.iter().any(|argument| is_shown(argument)) {
-            text.push('\n');
-            table(&mut text, own.into_iter());
-        }
+    for command in line.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+        section(&mut text, command);
     }
     text
+}
+
+fn section(text: &mut String, command: &mut clap::Command) {
+    let help = help::of(command.get_name()).unwrap();
+    let (name, long) = (help.name, command.get_long_about().unwrap().to_string());
+    let (about, paragraph) = long.split_once("\n\n").unwrap();
+    let usage = command.render_usage().to_string();
+    writeln!(text, "\n## {name}\n\n{about}. {paragraph}\n\n```text\n{}\n```\n", usage.trim_start_matches("Usage: "))
+        .unwrap();
+    for alias in command.get_visible_aliases() {
+        writeln!(text, "Alias: `{alias}`.\n").unwrap();
+    }
+    let own: Vec<&Arg> = command.get_arguments().filter(|argument| !argument.is_global_set()).collect();
+    if own.iter().any(|argument| is_shown(argument)) {
+        table(text, own.into_iter());
+        text.push('\n');
+    }
+    text.push_str("```sh\n");
+    for example in &help.examples {
+        writeln!(text, "# {}\n{}", example.purpose, example.typed).unwrap();
+    }
+    text.push_str("```\n\n");
+    endings(text, help.endings.iter().copied());
+}
+
+fn endings(text: &mut String, endings: impl IntoIterator<Item = (Exit, &'static str)>) {
+    text.push_str("| exit code | when |\n| --- | --- |\n");
+    for (exit, when) in endings {
+        writeln!(text, "| {} | {when} |", exit.code()).unwrap();
+    }
 }
 
 fn is_shown(argument: &Arg) -> bool {
@@ -63,6 +88,80 @@ fn table<'a>(text: &mut String, arguments: impl Iterator<Item = &'a Arg>) {
         let default = default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
         let shown = argument.to_string().replace('|', "\\|");
         writeln!(text, "| `{shown}` | {}{default} |", help.replace('|', "\\|")).unwrap();
+    }
+}
+
+#[test]
+fn every_command_has_a_paragraph_two_examples_that_can_be_typed_and_its_exit_codes() {
+    let mut line = Line::command();
+    line.build();
+    let commands = line.get_subcommands_mut().filter(|command| command.get_name() != "help");
+    let mut names = Vec::new();
+    for command in commands {
+        let (name, long) = (command.get_name().to_owned(), command.get_long_about().unwrap().to_string());
+        let about = command.get_about().unwrap().to_string();
+        assert!(long.len() > about.len() + 100, "{name}: {long}");
+        let help = help::of(&name).unwrap();
+        for example in &help.examples {
+            let matches = Line::command().try_get_matches_from(shell_words(example.typed)).unwrap_or_else(|error| {
+                panic!("{}: {error}", example.typed);
+            });
+            assert_eq!(matches.subcommand_name(), Some(name.as_str()), "{}", example.typed);
+        }
+        assert!(help.endings.is_sorted_by(|(one, _), (other, _)| one < other), "{name}");
+        let shown = command.render_long_help().to_string();
+        assert!(shown.contains("Examples:") && shown.contains("Exit codes:"), "{name}: {shown}");
+        // A longer line would be wrapped below its code.
+        let long = help.endings.iter().find(|(_, when)| when.chars().count() + "  0  ".len() > 100);
+        assert_eq!(long, None, "{name}");
+        names.push(name);
+    }
+    assert_eq!(names, help::COMMANDS.iter().map(|help| help.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_help_of_a_destructive_command_is_as_its_golden_file() {
+    let mut line = Line::command();
+    line.build();
+    insta::assert_snapshot!("help", line.render_long_help());
+    let rollback = line.find_subcommand_mut("rollback").unwrap();
+    insta::assert_snapshot!("help-rollback", rollback.render_long_help());
+}
+
+#[test]
+fn a_command_that_changes_something_ends_with_each_code_that_its_help_lists() {
+    let refused = |cause| Ok(Reply::Refused(Refusal { cause, says: "there is no fleet app".into() }));
+    let replies = [
+        Ok(receipt(OrderResult::Done, "it continues in shifting")),
+        Ok(receipt(OrderResult::NotDone, "it is not paused")),
+        refused(RefusalCause::NotFound),
+        refused(RefusalCause::Unavailable),
+        Ok(receipt(OrderResult::Pending, "")),
+    ];
+    for typed in [
+        "driftless pause app",
+        "driftless resume app",
+        "driftless approve app",
+        "driftless reject app --yes",
+        "driftless promote app --yes",
+        "driftless abort app --yes",
+        "driftless rollback app --yes",
+        "driftless retry app",
+        "driftless replace i-00000000000000001 --fleet app --yes",
+        "driftless redeploy app --yes",
+        "driftless veto app ami-00000000000000002 --yes",
+        "driftless unveto app ami-00000000000000002",
+        "driftless accept-live app blue --yes",
+        "driftless adopt app --pin",
+    ] {
+        let played = replies.iter().map(|reply| Stage::of("half-way").replying(vec![reply.clone()]).play(typed).code);
+        let mut codes: Vec<u8> = played.collect();
+        // Typed wrong: the parser ends the process with 2.
+        codes.push(2);
+        codes.sort_unstable();
+        let name = typed.split(' ').nth(1).unwrap();
+        let listed: Vec<u8> = help::of(name).unwrap().endings.iter().map(|(exit, _)| exit.code()).collect();
+        assert_eq!(codes, listed, "{typed}");
     }
 }
 

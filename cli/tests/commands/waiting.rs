@@ -18,14 +18,14 @@ fn ended(outcome: &str) -> FleetStatus {
 #[test]
 fn what_was_waited_for_ends_as_its_golden_file() {
     for (name, worlds, typed) in [
-        ("settled", &["half-way", "warm", "after-cutover"][..], "driftless wait app --for settled"),
+        ("idle", &["half-way", "warm", "after-cutover"][..], "driftless wait app --for idle"),
         ("phase", &["scaling", "half-way", "baking"][..], "driftless wait app --for phase=baking"),
         ("phase-passed", &["verifying", "warm"][..], "driftless wait app --for phase=baking"),
         ("phase-missed", &["half-way", "rolling-back"][..], "driftless wait app --for phase=baking"),
-        ("person", &["half-way", "needs-operator"][..], "driftless wait app --for settled"),
+        ("person", &["half-way", "needs-operator"][..], "driftless wait app --for idle"),
         ("person-wanted", &["half-way", "needs-operator"][..], "driftless wait app --for phase=needs-operator"),
-        ("timed-out", &["half-way"][..], "driftless wait app --for settled --timeout 12s --every 5s"),
-        ("timed-out-json", &["half-way"][..], "driftless wait app --for settled --timeout 12s --json"),
+        ("timed-out", &["half-way"][..], "driftless wait app --for idle --timeout 12s --every 5s"),
+        ("timed-out-json", &["half-way"][..], "driftless wait app --for idle --timeout 12s --json"),
     ] {
         insta::assert_snapshot!(format!("wait-{name}"), Stage::through(worlds).play(typed).text());
     }
@@ -125,10 +125,18 @@ fn who_is_not_answered_waits_on_and_who_was_not_answered_to_the_last_is_told_tha
 }
 
 #[test]
+fn settled_is_accepted_as_the_old_name_of_idle() {
+    for goal in ["idle", "settled"] {
+        let played = Stage::through(&["half-way", "after-cutover"]).play(&format!("driftless wait app --for {goal}"));
+        assert_eq!((played.code, played.slept.len()), (0, 1), "{goal}: {}", played.text());
+    }
+}
+
+#[test]
 fn what_cannot_be_waited_for_is_refused_when_it_is_typed() {
     use clap::Parser;
     use driftless_cli::line::Line;
-    for wrong in ["fase=baking", "phase", "phase=", "phase=bakeing", "outcome=won", "settled=yes", ""] {
+    for wrong in ["fase=baking", "phase", "phase=", "phase=bakeing", "outcome=won", "settled=yes", "idle=yes", ""] {
         let typed = ["driftless", "wait", "app", "--for", wrong];
         assert!(Line::try_parse_from(typed).is_err(), "{wrong}");
     }

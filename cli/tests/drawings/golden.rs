@@ -1,4 +1,4 @@
-//! Each drawing as a person sees it.
+//! Each drawing as an operator sees it.
 
 use driftless_cli::draw::{Style, WIDTH_MAX, fleet, glance, history, why};
 use driftless_status::FleetStatus;

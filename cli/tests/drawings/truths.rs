@@ -77,11 +77,11 @@ fn what_others_wrote_reaches_no_terminal_as_a_command() {
 }
 
 #[test]
-fn every_drawing_of_a_fleet_says_whether_there_is_a_way_back() {
+fn every_drawing_of_a_fleet_says_whether_it_can_roll_back() {
     for world in said::worlds() {
         let drawing = fleet(&said::status(&world), Style::plain(WIDTH_MAX));
-        let line = drawing.lines().find(|line| line.starts_with("  way back"));
-        let answer = line.and_then(|line| line.split_whitespace().nth(2));
-        assert!(answer.is_some_and(|answer| ["yes:", "no:", "not", "going:"].contains(&answer)), "{world}: {line:?}");
+        let line = drawing.lines().find(|line| line.starts_with("  rollback "));
+        let answer = line.and_then(|line| line.split_whitespace().nth(1));
+        assert!(answer.is_some_and(|answer| ["yes:", "no:", "not", "running:"].contains(&answer)), "{world}: {line:?}");
     }
 }
