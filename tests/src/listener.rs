@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use driftless_planner::event::Part;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -65,9 +67,11 @@ impl Listener {
         for message in &messages {
             let body = message.body.as_deref().unwrap_or_default();
             let event: Value = serde_json::from_str(body).with_context(|| format!("no event: {body}"))?;
-            let is_ours = event.get("source") == Some(&json!("driftless"));
-            ensure!(is_ours && event.get("detail-type") == Some(&json!("transition")), "{event:#}");
             let detail = event.get("detail").context("the event has no detail")?;
+            let machine = detail.get("machine").context("the detail does not say what it is about")?;
+            let detail_type = Part::deserialize(machine)?.detail_type();
+            let is_ours = event.get("source") == Some(&json!("driftless"));
+            ensure!(is_ours && event.get("detail-type") == Some(&json!(detail_type)), "{event:#}");
             match self.details.iter().find(|known| known.get("id") == detail.get("id")) {
                 None => self.details.push(detail.clone()),
                 Some(known) => ensure!(known == detail, "one id for two events: {known:#}\n{detail:#}"),

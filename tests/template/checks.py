@@ -11,6 +11,16 @@ DEPENDENT_ACTIONS = json.loads((HERE / "dependent_actions.json").read_text())
 DETECTORS = {"ConfigCompliance": "config-compliance", "CloudwatchAlarm": "cloudwatch-alarm", "ImagePublished": "image-published"}
 FUNCTIONS = DETECTORS | {"Reconcile": "reconcile", "Status": "status", "Operator": "operator"}
 
+# What events say they are about, as docs/events.md and the planner's `Part` have it.
+DETAIL_TYPES = [
+    "Driftless Replacement State Change",
+    "Driftless Cutover State Change",
+    "Driftless Fleet Condition",
+    "Driftless Command Result",
+    "Driftless Image State Change",
+    "Driftless Borrowed Setting Change",
+]
+
 # The only actions that may be allowed on every resource: AWS gives them no resource level (Service Authorization Reference), or
 # answers less on a narrower one.
 NO_RESOURCE_LEVEL = {
@@ -319,14 +329,14 @@ def only_ci_publishes_images(template):
 
 
 def only_our_transitions_are_put(template):
-    """One role puts events: on one bus, under one source, of one detail-type."""
+    """One role puts events: on one bus, under one source, of the detail-types of docs/events.md."""
     problems = []
     for name, statement in role_statements(template):
         if statement["Effect"] != "Allow" or "events:PutEvents" not in as_list(statement["Action"]):
             continue
         if name != "ReconcileRole":
             problems.append(f"{name} may put events")
-        if statement.get("Condition") != {"StringEquals": {"events:source": "driftless", "events:detail-type": "transition"}}:
+        if statement.get("Condition") != {"StringEquals": {"events:source": "driftless", "events:detail-type": DETAIL_TYPES}}:
             problems.append(f"{name} may put any event")
         if not json.dumps(statement["Resource"]).rstrip('"}').endswith(":event-bus/default"):
             problems.append(f"{name} may put events on other buses")

@@ -440,7 +440,7 @@ class Events(unittest.TestCase):
 
     def test_our_own_events_reach_no_rule(self):
         for name in self.EXPECTED:
-            for detail_type in ["transition", event(name)["detail-type"]]:
+            for detail_type in [*checks.DETAIL_TYPES, event(name)["detail-type"]]:
                 with self.subTest(name, detail_type=detail_type):
                     own = changed(name, "source", "driftless") | {"detail-type": detail_type}
                     self.assertEqual(rules_for(own), [])

@@ -83,7 +83,7 @@ fn code_in(body: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use driftless_planner::event::Event;
+    use driftless_planner::event::{Event, Part};
     use driftless_planner::observation::FreezeScope;
     use driftless_reconciler::ports::{Bus as _, Groups as _};
     use jiff::Timestamp;
@@ -117,7 +117,12 @@ mod tests {
     async fn a_call_to_the_event_bus_is_counted_like_any_other() {
         let answer = r#"{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}"#;
         let aws = on(&Canned::default().on("PutEvents", 200, answer));
-        let event = Event { id: "app-7-e0".to_owned(), at: Timestamp::UNIX_EPOCH, detail: "{}".to_owned() };
+        let event = Event {
+            id: "app-7-e0".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            machine: Part::Cutover,
+            detail: "{}".to_owned(),
+        };
         aws.put(&[event]).await.unwrap();
         assert_eq!(aws.take_calls(), Calls { made: 1, throttled: 0 });
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use aws_smithy_types::DateTime;
-use driftless_planner::event::{DETAIL_TYPE, Event, SOURCE};
+use driftless_planner::event::{Event, SOURCE};
 use driftless_reconciler::ports::{Bus, CallError, CallResult};
 
 use crate::aws::Aws;
@@ -21,7 +21,7 @@ impl Bus for Aws {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.names.event_bus)
                 .source(SOURCE)
-                .detail_type(DETAIL_TYPE)
+                .detail_type(event.machine.detail_type())
                 .time(DateTime::from_millis(event.at.as_millisecond()))
                 .detail(&event.detail)
                 .build()
@@ -57,6 +57,7 @@ fn why_not(answer: &PutEventsResultEntry) -> Option<CallError> {
 
 #[cfg(test)]
 mod tests {
+    use driftless_planner::event::Part;
     use driftless_reconciler::ports::CallErrorKind;
     use jiff::Timestamp;
     use serde_json::{Value, json};
@@ -69,6 +70,7 @@ mod tests {
         Event {
             id: format!("app-7-e{number}"),
             at: Timestamp::from_millisecond(1_500).unwrap(),
+            machine: Part::Cutover,
             detail: json!({"id": format!("app-7-e{number}")}).to_string(),
         }
     }
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_goes_to_the_bus_under_our_source_with_its_own_time() {
+    async fn an_event_goes_to_the_bus_under_our_source_with_its_own_detail_type_and_time() {
         let canned = answering(0, &json!([{"EventId": "1"}]));
         assert!(on(&canned).put(&[event(0)]).await.unwrap().is_empty());
         let sent = canned.only();
@@ -86,7 +88,10 @@ mod tests {
         let entries = sent.json()["Entries"].clone();
         assert_eq!(entries.as_array().unwrap().len(), 1);
         let entry = &entries[0];
-        assert_eq!((&entry["Source"], &entry["DetailType"]), (&json!("driftless"), &json!("transition")));
+        assert_eq!(
+            (&entry["Source"], &entry["DetailType"]),
+            (&json!("driftless"), &json!("Driftless Cutover State Change"))
+        );
         assert_eq!((&entry["EventBusName"], &entry["Time"]), (&json!("default"), &json!(1.5)));
         assert_eq!(entry["Detail"], r#"{"id":"app-7-e0"}"#);
     }

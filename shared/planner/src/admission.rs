@@ -120,8 +120,8 @@ fn would_do(
     let member = standing.live?.member(id)?;
     let reasons: Vec<String> = draft.record().replacements.get(id)?.drift.iter().map(ToString::to_string).collect();
     let what = match otherwise {
-        None => format!("a successor would be launched in {} now", member.zone),
-        Some(waiting) => format!("in act mode it would wait: {waiting}"),
+        None => format!("a replacement instance would be launched in {} now", member.zone),
+        Some(waiting) => format!("in act mode the replacement would wait: {waiting}"),
     };
     Some(format!("{}; {what}", reasons.join(", ")))
 }
@@ -132,8 +132,9 @@ fn nothing_can_go_first(standing: &Standing<'_>) -> Option<String> {
     let floor = policy.min_healthy.of_rounded_up(*desired);
     (policy.replace == ReplaceBy::TerminateFirst && floor >= *desired).then(|| {
         format!(
-            "driftless:replace=terminate-first leaves one fewer of the {desired} of {name}, and driftless:min-healthy={} \
-             asks for {floor}",
+            "terminate-first would leave {} of the {desired} instances of {name} healthy, and driftless:min-healthy={} \
+             needs {floor}",
+            desired.saturating_sub(1),
             policy.min_healthy
         )
     })
@@ -256,7 +257,7 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
         let Some(replacement) = draft.record().replacements.get(&id) else { continue };
         let reasons: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
         let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
-        let said = format!("it replaced {ancestor} and fails for the same reason");
+        let said = format!("the instance replaced {ancestor} and drifted for the same reason");
         draft.enter(&id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
         draft.tell(News::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });
     }

@@ -33,13 +33,13 @@ impl Standing<'_> {
     }
 }
 
-/// Finds out where the fleet stands, and adopts it when it is seen for the first time.
+/// Finds out where the fleet stands, and adopts it when it is Driftless saw the fleet for the first time.
 pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
     let seen = draft.input().seen;
     let layout = match Layout::of(draft.input().fleet, &seen.groups) {
         Ok(layout) => layout,
         Err(problem) => {
-            return misconfigured(draft, &problem.to_string(), Err("its groups do not form a fleet".into()));
+            return misconfigured(draft, &problem.to_string(), Err("the groups do not form a fleet".into()));
         }
     };
     let policy = layout.policy(draft.input().defaults).map_err(|error| UntrustedText::from(error.to_string()));
@@ -89,7 +89,11 @@ fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) 
     let is_first = from.is_none();
     let is_observed = policy.is_some_and(|policy| policy.mode == Mode::Observe);
     if is_first || is_observed {
-        let why = if is_first { "seen for the first time" } else { "the observed group runs another version" };
+        let why = if is_first {
+            "Driftless saw the fleet for the first time"
+        } else {
+            "the live group runs another version in observe mode"
+        };
         draft.history().adoption(from, found.template.clone(), why);
         if is_first {
             draft.tell(News::Adopted { release: found.clone() });

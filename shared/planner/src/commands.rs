@@ -66,11 +66,11 @@ pub(crate) fn accept_live(draft: &mut Draft<'_>) {
         let Command::AcceptLive { color } = &fact.command else { continue };
         let answer = match &draft.record().cutover {
             Some(cutover) if !cutover.is_untouched() => {
-                Err("a cutover is under way, and says which color is live: roll it back first".to_owned())
+                Err("a cutover is in progress and decides which color is live: roll it back first".to_owned())
             }
             Some(_) | None => {
                 draft.live_is_said(*color);
-                Ok(format!("{color:?} counts as live from now on"))
+                Ok(format!("Driftless now treats {color} as the live color"))
             }
         };
         reply(draft, fact, answer);
@@ -122,7 +122,7 @@ fn words(command: &Command) -> String {
         Command::Veto { image } => format!("veto {image}"),
         Command::Unveto { image } => format!("unveto {image}"),
         Command::Pin => "pin".to_owned(),
-        Command::AcceptLive { color } => format!("accept-live {color:?}").to_lowercase(),
+        Command::AcceptLive { color } => format!("accept-live {color}"),
     }
 }
 
@@ -142,16 +142,18 @@ fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact, o
         Command::Retry => retry(draft),
         Command::Replace { instance } => {
             drift::ask_to_replace(draft, standing, instance, &fact.actor).map_err(|why| why.to_string())?;
-            Ok(format!("{instance} counts as drifted from now on; the guards decide when"))
+            Ok(format!("Driftless now treats {instance} as drifted and replaces it when every guard agrees"))
         }
         Command::Redeploy => redeploy(draft, fact),
         Command::Veto { image } => veto(draft, image, fact, orders),
         Command::Unveto { image } => {
-            let was_vetoed = verdict::lift(draft, image, &format!("{} says so", fact.actor));
-            was_vetoed.then(|| format!("{image} may take traffic again")).ok_or_else(|| "it is not vetoed".to_owned())
+            let was_vetoed = verdict::lift(draft, image, &format!("veto lifted by {}", fact.actor));
+            was_vetoed
+                .then(|| format!("{image} may take traffic again"))
+                .ok_or_else(|| format!("{image} is not vetoed"))
         }
         Command::Pin => pin::ask(draft),
-        Command::AcceptLive { .. } => Err("it is followed before anything else".to_owned()),
+        Command::AcceptLive { .. } => Err("accept-live runs before every other command".to_owned()),
     }
 }
 
@@ -161,63 +163,66 @@ fn is_meant(draft: &Draft<'_>, fact: &CommandFact) -> Result<(), String> {
     match &draft.record().cutover {
         Some(cutover) if cutover.id == *meant => Ok(()),
         Some(cutover) => Err(format!(
-            "it is about the cutover {meant}, and {} to {} is under way: nothing is said of that",
+            "the command names cutover {meant}, but cutover {} to {} is in progress: nothing was changed",
             cutover.id, cutover.candidate.image
         )),
-        None => Err(format!("it is about the cutover {meant}, which is not under way")),
+        None => Err(format!("the command names cutover {meant}, which is not in progress")),
     }
 }
 
 /// The cutover, as it is when the command is followed.
 fn under_way(draft: &Draft<'_>) -> Result<Cutover, String> {
-    draft.record().cutover.clone().ok_or_else(|| "no cutover is under way".to_owned())
+    draft.record().cutover.clone().ok_or_else(|| "no cutover is in progress".to_owned())
 }
 
 fn pause(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Answer {
     if cutover.is_going_back() {
-        return Err("it is on its way back, which nothing holds".to_owned());
+        return Err("the cutover is rolling back, which no command stops".to_owned());
     }
     draft.change_cutover(|cutover| cutover.pause(actor.clone()));
-    Ok(format!("it stands still in {}; its clocks stop", cutover.phase().name()))
+    Ok(format!("paused in {}; its timers stand still", cutover.phase().name()))
 }
 
 fn resume(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText, orders: &Orders) -> Answer {
     if let CutoverPhase::NeedsOperator { .. } = cutover.phase() {
         if orders.cutover.is_some() {
-            return Err("it is on its way back, which nothing holds".to_owned());
+            return Err("the cutover is rolling back, which no command stops".to_owned());
         }
         cutover::go_on(draft, cutover, actor)?;
-        return Ok("it goes on from the weights that are there".to_owned());
+        return Ok("the cutover continues from the current weights".to_owned());
     }
     if cutover.paused().is_none() {
-        return Err("it is not paused".to_owned());
+        return Err("the cutover is not paused".to_owned());
     }
     draft.change_cutover(Cutover::resume);
-    Ok(format!("it goes on in {}", cutover.phase().name()))
+    Ok(format!("the cutover continues in {}", cutover.phase().name()))
 }
 
 fn approve(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Answer {
     if cutover.has_traffic() || cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase().name()));
+        return Err(format!("the cutover is already {}", cutover.phase().name()));
     }
     draft.change_cutover(|cutover| cutover.approved = Some(actor.clone()));
-    Ok(format!("approved; it is {} now", cutover.phase().name()))
+    Ok(format!("approved; the cutover is in {}", cutover.phase().name()))
 }
 
 fn promote(draft: &mut Draft<'_>, cutover: &Cutover) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {}", cutover.phase().name()));
+        return Err(format!("the cutover is {}", cutover.phase().name()));
     }
     draft.change_cutover(|cutover| cutover.is_expedited = true);
-    Ok(format!("the waits are skipped from here ({}); health and alarms are not", cutover.phase().name()))
+    Ok(format!(
+        "the remaining waits are skipped from {} on; health checks and alarms still apply",
+        cutover.phase().name()
+    ))
 }
 
 /// Why nothing turns a cutover back at its very end.
-const LET_GO: &str = "the old color is being let go: roll back when it is gone, which is a new cutover";
+const LET_GO: &str = "the old color is being scaled to zero: roll back after that, which starts a new cutover";
 
 fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase().name()));
+        return Err(format!("the cutover is already {}", cutover.phase().name()));
     }
     if matches!(cutover.phase(), CutoverPhase::Retiring) {
         return Err(LET_GO.to_owned());
@@ -229,7 +234,7 @@ fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: 
 
 fn abort(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if cutover.is_going_back() {
-        return Err(format!("it is {} already", cutover.phase().name()));
+        return Err(format!("the cutover is already {}", cutover.phase().name()));
     }
     if matches!(cutover.phase(), CutoverPhase::Retiring) {
         return Err(LET_GO.to_owned());
@@ -246,52 +251,57 @@ fn because(fact: &CommandFact) -> String {
 /// The cutover is undone, from wherever it is.
 fn turn_back(cutover: &Cutover, why: &str, orders: &mut Orders) -> String {
     orders.cutover = Some(undo(cutover, why));
-    if cutover.has_traffic() { "traffic goes back, and then it is undone" } else { "it is undone" }.to_owned()
+    if cutover.has_traffic() {
+        "traffic moves back to the old color, then the new color is scaled to zero"
+    } else {
+        "the cutover is undone; the old color kept its traffic"
+    }
+    .to_owned()
 }
 
 fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
     let Some(release) = draft.record().release.clone() else {
-        return Err("the fleet is not adopted yet".to_owned());
+        return Err("Driftless has not adopted the fleet yet".to_owned());
     };
     let Some(good) = candidate::last_good(draft, &release) else {
-        return Err("no earlier release has proven itself: there is nothing to go back to".to_owned());
+        return Err("no earlier release has completed its bake: there is no release to roll back to".to_owned());
     };
     // What runs now must not come back by itself.
     let why = format!("rolled back by {}{}", fact.actor, because(fact));
     draft.hold_back_release(&release, &why);
     draft.ask_for(CandidateReason::Rollback { actor: fact.actor.clone() });
-    Ok(format!("a cutover back to {} begins, without the waits", good.image))
+    Ok(format!("a cutover back to {} starts and skips the waits", good.image))
 }
 
 fn redeploy(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
     if draft.record().cutover.is_some() {
-        return Err("a cutover is under way".to_owned());
+        return Err("a cutover is in progress".to_owned());
     }
     let Some(release) = &draft.record().release else {
-        return Err("the fleet is not adopted yet".to_owned());
+        return Err("Driftless has not adopted the fleet yet".to_owned());
     };
     if draft.record().memory.vetoes.contains_key(&release.image) {
-        return Err(format!("{} is vetoed: driftless unveto first, or publish another image", release.image));
+        return Err(format!("{} is vetoed: run driftless unveto first, or publish another image", release.image));
     }
-    let answer = format!("a cutover to {} on fresh instances begins", release.image);
+    let answer = format!("a cutover to new instances of {} starts", release.image);
     draft.ask_for(CandidateReason::Redeploy { actor: fact.actor.clone() });
     Ok(answer)
 }
 
 fn veto(draft: &mut Draft<'_>, image: &ImageId, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if draft.record().memory.vetoes.contains_key(image) {
-        return Err("it is vetoed already".to_owned());
+        return Err(format!("{image} is already vetoed"));
     }
     let why = fact.reason.clone().unwrap_or_else(|| "no reason given".into());
     verdict::veto(draft, image, fact.actor.as_str(), vec![why]);
     let Some(cutover) = draft.record().cutover.as_ref().filter(|cutover| cutover.candidate.image == *image) else {
-        return Ok(format!("{image} takes no traffic"));
+        return Ok(format!("{image} is vetoed and takes no traffic"));
     };
     if matches!(cutover.phase(), CutoverPhase::Retiring) {
-        return Ok(format!("{image} is vetoed; it has the traffic: driftless rollback takes it back"));
+        return Ok(format!("{image} is vetoed but still has the traffic: run driftless rollback to leave it"));
     }
     if cutover.is_going_back() {
-        return Ok(format!("{image} is vetoed, and on its way back"));
+        return Ok(format!("{image} is vetoed, and the rollback from it is in progress"));
     }
     Ok(turn_back(cutover, &format!("vetoed by {}", fact.actor), orders))
 }
@@ -311,14 +321,14 @@ fn retry(draft: &mut Draft<'_>) -> Answer {
     draft.rule_breakers().clear();
     draft.room_may_be_there();
     for id in &stopped {
-        draft.end_replacement(id, ReplacementEnd::Cleared, "a person wants it tried again");
+        draft.end_replacement(id, ReplacementEnd::Cleared, "an operator ran retry");
     }
     if stopped.is_empty() && held_back == 0 && breakers == 0 && !is_short {
-        return Err("nothing is stopped or held back".to_owned());
+        return Err("no replacement is stopped and no image is deferred".to_owned());
     }
     Ok(format!(
-        "tried again: {} stopped replacements, {held_back} candidates, {breakers} rules{}",
+        "retrying {} stopped replacements, {held_back} deferred images and {breakers} rules with an open breaker{}",
         stopped.len(),
-        if is_short { ", launches" } else { "" }
+        if is_short { ", and launches after a capacity shortage" } else { "" }
     ))
 }

@@ -221,7 +221,7 @@ fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
 
 /// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
 fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
-    let why = format!("{} took longer than it may", cutover.phase().name());
+    let why = format!("the phase {} took longer than its deadline", cutover.phase().name());
     let words = UntrustedText::from(why.as_str());
     match cutover.phase() {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
@@ -232,16 +232,16 @@ fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
             if grow::shortage(sight, cutover).is_some() || cutover.launched.is_empty() {
                 hold_back(draft, cutover, &words, true);
             } else {
-                condemn(draft, cutover, &"its instances do not come to serve in time".into());
+                condemn(draft, cutover, &"its instances did not become healthy before the launch deadline".into());
             }
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Verifying { .. } => {
-            condemn(draft, cutover, &"its instances do not stay healthy for the warm-up".into());
+            condemn(draft, cutover, &"its instances did not stay healthy for the warm-up".into());
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::AwaitingApproval => {
-            hold_back(draft, cutover, &"nobody approved it".into(), false);
+            hold_back(draft, cutover, &"no approval within the deadline".into(), false);
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Shifting(_) => {
@@ -294,7 +294,13 @@ fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, phase: Cut
     let now = draft.record().cutover.as_ref().unwrap_or(cutover);
     let deadline = deadline(now, &phase, sight);
     if let CutoverPhase::RollingBack { why, .. } = &phase {
-        draft.tell(News::RollingBack { candidate: cutover.candidate.clone(), why: why.clone() });
+        draft.tell(News::RollingBack {
+            candidate: cutover.candidate.clone(),
+            new_color: cutover.new_color(),
+            rollback_to: cutover.rollback_to.clone(),
+            old_color: cutover.old,
+            why: why.clone(),
+        });
     }
     draft.enter_cutover(phase, deadline, why);
 }
@@ -405,12 +411,12 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
 pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedText) -> Result<(), String> {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
-        return Err("its groups were not read: say it again".to_owned());
+        return Err("the groups of the fleet were not read: run the command again".to_owned());
     };
     let sight = Sight { now, seen, old, new, hold: None };
     let Some(step) = step_from_here(&sight, cutover) else {
         return Err(
-            "its forward action is not there, so that nothing says which weights it would go on from".to_owned()
+            "the forward action does not exist, so Driftless cannot tell which weights to continue from".to_owned()
         );
     };
     let phase = CutoverPhase::Shifting(Shifting::next(step));

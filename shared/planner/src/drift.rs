@@ -208,7 +208,10 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
     }
     if !draft.record().backlog.is_empty() {
         let count = draft.record().backlog.len();
-        draft.is_in(Condition::Backlog, format!("{count} instances run another version than the release"));
+        draft.is_in(
+            Condition::Backlog,
+            format!("{count} instances run another launch template version than the release"),
+        );
     }
 }
 
@@ -247,9 +250,9 @@ fn leave_if_over(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Find
     let why = if !is_member && !draft.input().seen.groups.is_empty() {
         "the instance is gone"
     } else if standing.live.is_some() && !standing.is_live(&replacement.group) {
-        "its group is no longer the live one"
+        "its group is no longer the live group"
     } else if standing.policy.is_ok() && findings.is_cleared(id, replacement) {
-        "nothing holds it for drifted any more"
+        "the drift is over"
     } else {
         return;
     };
@@ -283,13 +286,13 @@ pub(crate) fn ask_to_replace(
     actor: &UntrustedText,
 ) -> Result<(), UntrustedText> {
     let Some(live) = standing.live else {
-        return Err("nothing says which group of the fleet is live".into());
+        return Err("Driftless cannot tell which group of the fleet is live".into());
     };
     if live.active().all(|member| member.id != *instance) {
-        return Err(format!("{instance} is no instance of {}, which is live", live.name).into());
+        return Err(format!("{instance} is not in {}, the live group", live.name).into());
     }
     if draft.record().replacements.get(instance).is_some_and(|work| work.phase().surge().is_some()) {
-        return Err(format!("{instance} is being replaced already").into());
+        return Err(format!("{instance} is already being replaced").into());
     }
     draft.ask_to_replace(instance, actor);
     // What has drifted was found before the command was read.

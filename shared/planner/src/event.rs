@@ -21,8 +21,6 @@ use crate::text::UntrustedText;
 
 /// The source of every event.
 pub const SOURCE: &str = "driftless";
-/// The detail-type of every event.
-pub const DETAIL_TYPE: &str = "transition";
 /// The version of the detail. It goes up when a field changes its meaning or goes; new fields leave it.
 pub const SCHEMA_VERSION: u32 = 1;
 /// `EventBridge` takes so many in one call.
@@ -37,6 +35,8 @@ pub struct Event {
     /// Stable: an event that is sent twice has the same id twice.
     pub id: String,
     pub at: Timestamp,
+    /// What the event is about, which decides its detail-type.
+    pub machine: Part,
     /// The detail, in JSON.
     pub detail: String,
 }
@@ -51,8 +51,8 @@ pub struct EventBatch {
     pub events: Vec<Event>,
 }
 
-/// Which part of Driftless a line of the journal tells of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an event is about. Each has a detail-type of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::VariantArray)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Part {
@@ -60,17 +60,30 @@ pub enum Part {
     Replacement,
     /// The cutover to an image.
     Cutover,
-    /// A state that on-call is told of.
+    /// A condition of the fleet, which on-call is told of.
+    #[serde(rename = "condition")]
     State,
-    /// A command of a person or a pipeline.
+    /// A command of an operator or a pipeline.
     Command,
-    /// What is thought of an image.
+    /// Whether an image may take traffic.
     Image,
-    /// A setting that was changed, and is as it was again.
+    /// A setting that Driftless borrowed from a group, a listener or a rule.
     Setting,
 }
 
 impl Part {
+    /// The `detail-type` under which `EventBridge` gets its events.
+    pub const fn detail_type(self) -> &'static str {
+        match self {
+            Self::Replacement => "Driftless Replacement State Change",
+            Self::Cutover => "Driftless Cutover State Change",
+            Self::State => "Driftless Fleet Condition",
+            Self::Command => "Driftless Command Result",
+            Self::Image => "Driftless Image State Change",
+            Self::Setting => "Driftless Borrowed Setting Change",
+        }
+    }
+
     const fn of(change: &Change) -> Self {
         match change {
             Change::Replacement { .. }
@@ -98,7 +111,8 @@ impl Decision {
             if is_end(&entry.change) {
                 ends_to_come = ends_to_come.saturating_sub(1);
             }
-            Event { detail: detail(&id, Some(fleet.as_str()), entry, &about), id, at: entry.at }
+            let machine = Part::of(&entry.change);
+            Event { detail: detail(&id, Some(fleet.as_str()), machine, entry, &about), id, at: entry.at, machine }
         });
         let events: Vec<Event> = events.collect();
         let size = events.len().div_ceil(BATCHES_MAX).max(ENTRIES_MAX);
@@ -120,7 +134,8 @@ impl EventBatch {
         // No fleet has a name in capitals.
         let id = format!("{}-{}e", fleet.unwrap_or("ACCOUNT"), line.at.as_nanosecond());
         let about = About { subject: line.from().into_owned(), image: None, cutover: None };
-        let event = Event { detail: detail(&id, fleet, line, &about), id: id.clone(), at: line.at };
+        let machine = Part::of(&line.change);
+        let event = Event { detail: detail(&id, fleet, machine, line, &about), id: id.clone(), at: line.at, machine };
         Self { id, events: vec![event] }
     }
 }
@@ -172,68 +187,74 @@ const fn is_end(change: &Change) -> bool {
 }
 
 // The words on it, and on what it is made of, are those of the published schema.
-/// Version 1. Described in docs/events.md. A field may be added within a version: ignore what you do not know.
+/// Version 1. Described in docs/events.md. It names every field that this release sends. A later release may add fields
+/// without a new version: a consumer that does not validate should ignore fields that it does not know.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(title = "The detail of an event of Driftless"))]
 struct Detail<'a> {
     /// The version of this schema.
     #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA_VERSION)))]
     schema_version: u32,
-    /// Stable: an event that is sent twice has the same id twice. The `id` of the envelope is EventBridge's own, and
-    /// differs.
+    /// The id of the event. An event that is delivered twice has the same id both times. The `id` of the envelope is
+    /// EventBridge's own and differs.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[A-Za-z0-9-]+e[0-9]*$")))]
     id: &'a str,
+    /// When it happened.
     at: Timestamp,
-    /// The fleet. Null: all of the account and region.
+    /// The fleet. Null: the event is about all fleets of the account and region.
     #[cfg_attr(feature = "schema", schemars(with = "Option<FleetName>"))]
     fleet: Option<&'a str>,
-    /// Which part of Driftless it tells of.
+    /// What the event is about. Each value has a detail-type of its own.
     machine: Part,
-    /// What it is about: the drifted instance, the cutover's id, the state's key, the command, the image, or the
-    /// setting.
+    /// Which one it is about: the id of the drifted instance, the id of the cutover, the key of the condition, the
+    /// command, the id of the image, or the setting.
     subject: &'a str,
-    /// The instance, where it is about one.
+    /// The id of the instance. Null: the event is not about one instance.
     instance: Option<&'a InstanceId>,
-    /// The phase or state before. Empty: there was none. Of a command: the command.
+    /// The phase or state before the change. Empty: there was none. For a command: the command.
     from: Cow<'a, str>,
-    /// The phase or state after.
+    /// The phase or state after the change.
     to: Cow<'a, str>,
-    /// Why, in words. They may come from outside: one line, without control characters.
+    /// Why, as a sentence. It may quote untrusted text: one line, without control characters.
     reason: &'a UntrustedText,
-    /// Who or what brought it about: `driftless`, or the one whom AWS verified, or `unverified`.
+    /// Who made the change: `driftless`, the identity that AWS verified, or `unverified`.
     actor: &'a str,
-    /// The image of the cutover, or the one that is judged; of a replacement the one that the successor runs. Null: it
-    /// is about none.
+    /// For a cutover the image that takes the traffic, for an image event that image, for a replacement the image of
+    /// the replacement instance. Null: the event is about no image.
     image: Option<&'a ImageId>,
-    /// Of a cutover or a state: the cutover that is under way after it. Null: none is, or it is about something else.
+    /// For a cutover or a condition: the cutover that is in progress after the change. Null: none is in progress, or the
+    /// event is about something else.
     cutover: Option<UnderWay<'a>>,
 }
 
-/// A cutover under way.
+/// A cutover in progress.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "cutover"))]
 struct UnderWay<'a> {
-    /// Its id: the same from its beginning to its end.
+    /// The id of the cutover, which stays the same from its start to its end.
     id: &'a str,
-    /// What is to take the traffic.
+    /// The image that takes the traffic.
     image: &'a ImageId,
-    /// The build of that image. Null: it has none.
+    /// The build of that image. Null: the image has no build.
     build: Option<&'a UntrustedText>,
+    /// The phase of the cutover.
     phase: &'static str,
-    /// What must happen before the first traffic: nothing, a person's word, or a pipeline's verdict.
+    /// What the cutover waits for before its first traffic: nothing, the approval of an operator, or the verdict of a
+    /// pipeline.
     approval: Approval,
+    /// When the cutover started.
     started_at: Timestamp,
-    /// When its phase must have been left. Of `awaiting-approval`: without a verdict it is given up then.
+    /// When the phase must be over. In `awaiting-approval`: without a verdict the cutover is aborted then.
     deadline: Timestamp,
-    /// The Auto Scaling group that had the traffic at the beginning.
+    /// The Auto Scaling group that had the traffic when the cutover started.
     old_group: &'a GroupName,
-    /// The group that is to take it.
+    /// The Auto Scaling group that takes the traffic.
     new_group: &'a GroupName,
-    /// The target group of the new color, by its ARN: where a check can see whether it is healthy. Null: there is no
-    /// load balancer, or a single group.
+    /// The ARN of the target group of the new color, in which a check can read its health. Null: the fleet has no load
+    /// balancer, or is a single group.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     target_group: Option<&'a TargetGroupArn>,
-    /// The image that a rollback goes back to.
+    /// The image to which a rollback returns.
     rollback_to: &'a ImageId,
 }
 
@@ -244,13 +265,13 @@ pub fn schema() -> schemars::Schema {
 }
 
 /// The same text in every build, whatever order `serde_json` keeps there.
-fn detail(id: &str, fleet: Option<&str>, entry: &HistoryEntry, about: &About<'_>) -> String {
+fn detail(id: &str, fleet: Option<&str>, machine: Part, entry: &HistoryEntry, about: &About<'_>) -> String {
     let mut detail = json!(Detail {
         schema_version: SCHEMA_VERSION,
         id,
         at: entry.at,
         fleet,
-        machine: Part::of(&entry.change),
+        machine,
         subject: &about.subject,
         instance: entry.instance(),
         from: entry.from(),

@@ -16,9 +16,19 @@ pub const COLOR_TAG: &str = "driftless:color";
 /// One of the two groups of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Color {
     Blue,
     Green,
+}
+
+impl std::fmt::Display for Color {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Blue => "blue",
+            Self::Green => "green",
+        })
+    }
 }
 
 impl Color {
@@ -104,7 +114,7 @@ impl<'a> Layout<'a> {
             (Self::Pair { blue, .. }, Some(Color::Blue)) => Ok((blue, Some(Color::Blue))),
             (Self::Pair { green, .. }, Some(Color::Green)) => Ok((green, Some(Color::Green))),
             (Self::Pair { .. }, None) => Err(Misconfigured::LiveUnknown(
-                "a cutover of a single group is under way, and its groups form a pair by now".to_owned(),
+                "a cutover of a single group is in progress, but the groups form a blue/green pair now".to_owned(),
             )),
         }
     }
@@ -128,8 +138,8 @@ impl<'a> Layout<'a> {
             (Some(color), None) => Ok(of(color)),
             (Some(color), Some(recorded)) if color == recorded => Ok(of(color)),
             (Some(color), Some(recorded)) => Err(Misconfigured::LiveUnknown(format!(
-                "the load balancer sends traffic to {color:?}, but {recorded:?} was the live color that Driftless \
-                 recorded: a person must say which one is right"
+                "the load balancer sends traffic to {color}, but {recorded} is the live color that Driftless \
+                 recorded: run driftless accept-live with the right color"
             ))),
             (None, Some(recorded)) => Ok(of(recorded)),
             // Seen for the first time and without a word from a load balancer: only capacity can tell.
@@ -137,8 +147,8 @@ impl<'a> Layout<'a> {
                 (true, false) => Ok(of(Color::Blue)),
                 (false, true) => Ok(of(Color::Green)),
                 (true, true) | (false, false) => Err(Misconfigured::LiveUnknown(format!(
-                    "no load balancer says which color is live, and {} and {} want {} and {} instances: scale the \
-                     idle one to 0",
+                    "no load balancer shows which color is live, and {} and {} have desired capacities of {} \
+                     and {}: scale the idle one to 0",
                     blue.name, green.name, blue.desired, green.desired
                 ))),
             },
@@ -180,7 +190,7 @@ pub fn obstacles(
         && let (Some(one), Some(other)) = (template_of(blue), template_of(green))
         && one == other
     {
-        obstacles.push(format!("both colors use launch template {one}: each needs its own"));
+        obstacles.push(format!("both colors use launch template {one}: each color needs its own"));
     }
     match &live.template {
         TemplateReference::Numbered(version) if known.contains(&Some(version)) => {}
@@ -188,13 +198,12 @@ pub fn obstacles(
             // Nothing is known against it.
             Read::NotAsked => {}
             Read::Found(content) if content.image.is_some() => {}
-            Read::Found(_) => obstacles.push(format!(
-                "{version} names no image by its id: a parameter or a missing image can change behind the release"
-            )),
+            Read::Found(_) => obstacles
+                .push(format!("{version} does not name its image by id, so the image of the release could change")),
             Read::Absent => obstacles.push(format!("{version} of {} does not exist", live.name)),
         },
         TemplateReference::Floating { alias, .. } => obstacles.push(format!(
-            "{} uses {alias} of its launch template: pin a numbered version, or the release cannot be told",
+            "{} uses {alias} of its launch template: pin a numbered version, so that Driftless can tell the release",
             live.name
         )),
         TemplateReference::None => obstacles.push(format!("{} has no launch template", live.name)),

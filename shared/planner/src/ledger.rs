@@ -119,9 +119,9 @@ fn is_newest_raise(draft: &Draft<'_>, entry: &LedgerEntry) -> bool {
 
 fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32, wrote: u32) {
     if group.max == had {
-        strike(draft, entry, "put back");
+        strike(draft, entry, "restored");
     } else if group.max != wrote {
-        let why = format!("MaxSize is {} by another hand, and stays", group.max);
+        let why = format!("MaxSize is {} after a change outside Driftless, and stays", group.max);
         strike_raises(draft, &group.name, &why);
     } else if group.desired <= had {
         draft.act(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
@@ -141,8 +141,8 @@ fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: 
     }
     let Group { name, desired, max, .. } = group;
     let detail = format!(
-        "MaxSize of {name} is {max} by Driftless and was {had}, and {desired} instances are wanted by now: lower desired \
-         capacity to {had}, or write the maximum that you want"
+        "Driftless raised MaxSize of {name} from {had} to {max}, and desired capacity is {desired} now: lower desired \
+         capacity to {had}, or set the MaxSize that you want"
     );
     draft.is_in(Condition::RestoreOverdue, detail);
 }
@@ -152,8 +152,10 @@ fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group
     match group.member(instance) {
         None => strike(draft, entry, "the instance is gone"),
         Some(_) if is_needed => {}
-        Some(member) if !member.protected => strike(draft, entry, "put back"),
-        Some(member) if member.lifecycle == Lifecycle::Terminating => strike(draft, entry, "the instance is leaving"),
+        Some(member) if !member.protected => strike(draft, entry, "restored"),
+        Some(member) if member.lifecycle == Lifecycle::Terminating => {
+            strike(draft, entry, "the instance is terminating")
+        }
         Some(_) => {
             draft.requeue(draft.input().now + RECHECK_MIN);
             if draft.terminates(instance) {
@@ -172,12 +174,12 @@ fn strike(draft: &mut Draft<'_>, entry: &LedgerEntry, why: &str) {
     draft.ledger().retain(|known| known != entry);
     let (instance, setting) = match &entry.setting {
         Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => {
-            (None, format!("ledger: MaxSize of {} (had {had})", entry.group))
+            (None, format!("MaxSize of {} (was {had})", entry.group))
         }
-        Setting::Protection { instance } => (Some(instance), "ledger: scale-in protection".to_owned()),
-        Setting::HeldMinimum { had, .. } => (None, format!("ledger: MinSize of {} (had {had})", entry.group)),
-        Setting::Template { had, .. } => (None, format!("ledger: launch template of {} (had {had})", entry.group)),
-        Setting::Stickiness { place, had } => (None, format!("ledger: stickiness of {place} (had {had:#})")),
+        Setting::Protection { instance } => (Some(instance), "scale-in protection".to_owned()),
+        Setting::HeldMinimum { had, .. } => (None, format!("MinSize of {} (was {had})", entry.group)),
+        Setting::Template { had, .. } => (None, format!("launch template of {} (was {had})", entry.group)),
+        Setting::Stickiness { place, had } => (None, format!("stickiness of {place} (was {had:#})")),
     };
     draft.history().setting(setting, instance, why);
 }

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::Color;
 use crate::ids::{FleetName, GroupName, ImageId, InstanceId, Zone};
 use crate::record::{CancelReason, Candidate, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason};
 use crate::text::UntrustedText;
@@ -44,7 +45,7 @@ pub const REMIND_AFTER: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notification {
-    /// Stable: a message that is sent twice has the same id twice.
+    /// The id of the message. A message that is delivered twice has the same id both times.
     pub id: String,
     pub fleet: FleetName,
     /// Its groups, for the command that a message suggests.
@@ -64,141 +65,183 @@ pub enum Severity {
     Page,
 }
 
-// The words on it are those of the published schema.
-/// What happened, with all that is known of it. Its `kind` says which fields there are.
+// Its doc comments are the descriptions of the published schema.
+/// What happened, with all that Driftless knows of it. `kind` decides which fields there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "news"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "details"))]
 pub enum News {
-    /// A fleet was seen for the first time and is watched from now on.
+    /// Driftless saw a fleet for the first time and watches it from now on.
     Adopted {
-        /// What its live color runs.
+        /// The release of the live color.
         release: Release,
     },
-    /// A drifted instance is being replaced.
+    /// Driftless started to replace a drifted instance.
     ReplacementStarted {
+        /// The drifted instance.
         instance: InstanceId,
+        /// The Auto Scaling group of the drifted instance.
         group: GroupName,
+        /// The Availability Zone of the drifted instance.
         zone: Zone,
-        /// Why it counts as drifted.
+        /// Why the instance counts as drifted.
         drift: Vec<DriftReason>,
+        /// The annotations of AWS Config.
         remarks: Vec<UntrustedText>,
-        /// When the successor must have proven itself.
+        /// When the replacement instance must be verified.
         deadline: Timestamp,
-        /// Whether the drifted instance goes before its successor comes.
+        /// Whether the drifted instance is terminated before its replacement instance is launched.
+        #[serde(rename = "terminate_first")]
         goes_first: bool,
     },
     /// A drifted instance has been replaced.
     Replaced {
-        /// The instance that is gone.
+        /// The instance that was replaced.
         instance: InstanceId,
         /// The instance that took its place.
+        #[serde(rename = "replacement_instance")]
         successor: InstanceId,
-        /// Why it counted as drifted.
+        /// Why the instance counted as drifted.
         drift: Vec<DriftReason>,
-        /// From detection to the end.
+        /// The time from the detection of the drift to the end of the replacement.
         took: SignedDuration,
-        /// Until when it is kept for forensics, out of traffic. Null: it is gone.
+        /// Until when the instance is kept for forensics, without traffic. Null: it is terminated.
         kept_until: Option<Timestamp>,
     },
-    /// A surplus could not be taken back, since the group is below its floor: it stays.
-    SurplusKept { instance: InstanceId, why: UntrustedText },
-    /// A surge was given up and its surplus is gone.
-    Cancelled {
-        /// The drifted instance, which stays, unless it was gone anyway.
+    /// Driftless could not terminate the extra instance of a cancelled replacement, because minimum healthy or a
+    /// protection needs it. The instance stays.
+    #[serde(rename = "extra-instance-kept")]
+    SurplusKept {
+        /// The extra instance.
         instance: InstanceId,
+        /// Why Driftless did not terminate it.
+        why: UntrustedText,
+    },
+    /// A replacement was cancelled, and its extra instance is terminated.
+    #[serde(rename = "replacement-cancelled")]
+    Cancelled {
+        /// The drifted instance. It stays, unless it was terminated outside Driftless.
+        instance: InstanceId,
+        /// Why the replacement was cancelled.
         because: CancelReason,
-        /// When the next attempt may start. Null: there is none.
+        /// When the next attempt may start. Null: there is no next attempt.
         next_attempt: Option<Timestamp>,
     },
-    /// A replacement was given up for good.
+    /// Driftless stopped trying to replace an instance.
     Stopped {
-        /// The drifted instance, which stays.
+        /// The drifted instance. It stays, unless `why` says otherwise.
         instance: InstanceId,
-        /// Why it counts as drifted.
+        /// Why the instance counts as drifted.
         drift: Vec<DriftReason>,
-        /// Why it was given up.
+        /// Why Driftless stopped.
         why: StopReason,
         /// The attempts that failed.
         failures: Vec<Failure>,
     },
-    /// A cutover has passed its preflight and begins.
+    /// A cutover has passed its preflight checks and starts.
     CutoverStarted {
-        /// What is to take the traffic.
+        /// The release that takes the traffic.
         candidate: Candidate,
-        /// What has it now.
+        /// The color that takes the traffic. Null: the fleet is a single group.
+        new_color: Option<Color>,
+        /// The release that has the traffic now.
         from: Release,
-        /// How many instances come up.
+        /// The color that has the traffic now. Null: the fleet is a single group.
+        old_color: Option<Color>,
+        /// How many instances are launched.
         instances: u32,
-        /// How long traffic is watched, from its first step to the end of the bake.
+        /// How long alarms and health are watched, from the first step of traffic to the end of the bake.
         watched: SignedDuration,
         /// How long the fleet has twice its size.
         doubled: SignedDuration,
     },
-    /// Traffic goes back to the old color.
+    /// Traffic is moving back to the old color.
     RollingBack {
-        /// What had taken it.
+        /// The release that loses the traffic.
         candidate: Candidate,
+        /// The color that loses the traffic. Null: the fleet is a single group.
+        new_color: Option<Color>,
+        /// The release that gets the traffic back.
+        rollback_to: Release,
+        /// The color that gets the traffic back. Null: the fleet is a single group.
+        old_color: Option<Color>,
+        /// Why the traffic moves back.
         why: UntrustedText,
     },
-    /// A cutover is over.
+    /// A cutover has ended.
     CutoverEnded {
-        /// What was to take the traffic.
+        /// The release that was to take the traffic.
         candidate: Candidate,
+        /// How the cutover ended.
         outcome: CutoverOutcome,
+        /// Why the cutover ended so.
         why: UntrustedText,
-        /// From its beginning to its end.
+        /// The time from the start to the end of the cutover.
         took: SignedDuration,
     },
-    /// An image must not take traffic any more.
+    /// An image was vetoed: it takes no traffic any more.
     Vetoed {
+        /// The image.
         image: ImageId,
+        /// Who vetoed the image.
         by: UntrustedText,
-        /// What speaks against it.
+        /// The evidence against the image.
         evidence: Vec<UntrustedText>,
     },
-    /// What became of what a person, or a pipeline, wanted.
+    /// The result of a command of an operator or a pipeline.
+    #[serde(rename = "command-result")]
     CommandAnswered {
-        /// The request's id, as its sender chose it.
+        /// The id of the request, as its sender chose it.
         request: String,
+        /// Who sent the command.
         actor: UntrustedText,
+        /// The command.
         command: String,
-        /// Whether it was done.
+        /// Whether the command was done.
         is_done: bool,
-        /// The state it led to, or why not.
+        /// The state after the command, or why it was not done.
+        #[serde(rename = "response")]
         answer: UntrustedText,
     },
-    /// What a week of observe mode has held back.
+    /// What Driftless would have done in a week of observe mode.
     ObservedWeek {
-        /// What would have been done, and since when.
+        /// What would have been done, and since when it is counted.
         week: Box<Observed>,
-        /// How many instances wait still.
+        /// How many instances are still drifted.
+        #[serde(rename = "still_drifted")]
         still: u32,
     },
-    /// A state was entered.
+    /// A condition began.
     Entered {
+        /// The condition.
         condition: Condition,
-        /// What is known about it.
+        /// What Driftless found, as a sentence.
         detail: UntrustedText,
     },
+    /// A condition still lasts, 24 hours after the last message about it.
     Lasts {
+        /// The condition.
         condition: Condition,
-        /// What is known about it.
+        /// What Driftless found, as a sentence.
         detail: UntrustedText,
+        /// When the condition began.
         since: Timestamp,
     },
+    /// A condition ended.
     Ended {
-        /// The state's key: its name, and after a colon what it was about.
+        /// The key of the condition: its name, and after a colon what it was about.
         condition: String,
-        /// Since when it had lasted.
+        /// When the condition began.
         since: Timestamp,
     },
-    /// The same at once, more often than anyone reads one by one.
+    /// More than 5 messages of the same kind at once.
     Many {
+        /// How many there are.
         #[cfg_attr(feature = "schema", schemars(range(min = FOLD_ABOVE + 1)))]
         count: u32,
         /// The first of them.
         example: Box<News>,
+        /// The next few.
         others: Vec<News>,
     },
 }
@@ -252,14 +295,14 @@ impl News {
             Self::Adopted { .. } => "adopted",
             Self::ReplacementStarted { .. } => "replacement-started",
             Self::Replaced { .. } => "replaced",
-            Self::Cancelled { .. } => "withdrawn",
-            Self::SurplusKept { .. } => "surplus-kept",
+            Self::Cancelled { .. } => "replacement-cancelled",
+            Self::SurplusKept { .. } => "extra-instance-kept",
             Self::Stopped { .. } => "stopped",
             Self::CutoverStarted { .. } => "cutover-started",
             Self::RollingBack { .. } => "rolling-back",
             Self::CutoverEnded { .. } => "cutover-ended",
             Self::Vetoed { .. } => "vetoed",
-            Self::CommandAnswered { .. } => "command-answered",
+            Self::CommandAnswered { .. } => "command-result",
             Self::ObservedWeek { .. } => "observed-week",
             Self::Entered { .. } => "entered",
             Self::Lasts { .. } => "lasts",

@@ -34,14 +34,14 @@ pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceI
 /// A person wants the groups pinned: all of them, or none.
 pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     if let Some(freeze) = draft.freeze() {
-        return Err(format!("it is frozen by {}: {}", freeze.owner, freeze.reason));
+        return Err(format!("the fleet is frozen by {}: {}", freeze.owner, freeze.reason));
     }
     if draft.record().cutover.is_some() {
-        return Err("a cutover is under way".to_owned());
+        return Err("a cutover is in progress".to_owned());
     }
     let seen = draft.input().seen;
     if seen.groups.is_empty() {
-        return Err("no group of it is there".to_owned());
+        return Err("no Auto Scaling group of the fleet was found".to_owned());
     }
     let mut pins: BTreeMap<GroupName, TemplateVersion> = BTreeMap::new();
     for group in &seen.groups {
@@ -50,11 +50,11 @@ pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
         }
     }
     if pins.is_empty() {
-        return Ok("every group launches a numbered version already".to_owned());
+        return Ok("every group already launches a numbered version".to_owned());
     }
     let named: Vec<String> = pins.iter().map(|(group, version)| format!("{group} to {version}")).collect();
     *draft.pins() = pins;
-    Ok(format!("pinned: {}; no instance is touched", named.join(", ")))
+    Ok(format!("pinned: {}; no instance is changed", named.join(", ")))
 }
 
 /// The version that the group runs now. Without anybody who runs it: the one that it would launch.
@@ -69,13 +69,19 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
         [] if alias == LATEST => {
             let newest = match seen.newest_templates.get(template) {
                 Read::Found(newest) => *newest,
-                Read::Absent => return Err(format!("{template} of {name} has no version that can be read")),
-                Read::NotAsked => return Err(format!("the newest version of {template} was not read: ask again")),
+                Read::Absent => return Err(format!("{name} uses {template}, which has no readable version")),
+                Read::NotAsked => {
+                    return Err(format!("the newest version of {template} was not read: run the command again"));
+                }
             };
             Ok(TemplateVersion { template: template.clone(), version: newest })
         }
-        [] => Err(format!("{name} has no instance that shows which number {alias} means: write the number by hand")),
-        [_] => Err(format!("the instances of {name} do not run {template}: write the number by hand")),
+        [] => Err(format!(
+            "{name} has no instance that shows which version {alias} means: set the version number on the group yourself"
+        )),
+        [_] => {
+            Err(format!("the instances of {name} do not run {template}: set the version number on the group yourself"))
+        }
         several => {
             let versions: Vec<String> = several
                 .iter()
@@ -83,7 +89,7 @@ fn runs_now(seen: &Observation, group: &Group, template: &TemplateId, alias: &st
                 .collect();
             let versions = versions.join(", ");
             Err(format!(
-                "the instances of {name} run several versions ({versions}): write the number that is right by hand"
+                "the instances of {name} run several versions ({versions}): set the right version number on the group yourself"
             ))
         }
     }

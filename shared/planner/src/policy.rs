@@ -133,9 +133,11 @@ pub enum ImageSourcePolicy {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Approval {
+    /// Nothing: traffic moves as soon as the new color is verified.
     Auto,
+    /// The approval of an operator.
     Manual,
-    /// A pipeline gives its verdict.
+    /// The verdict of a pipeline.
     Check,
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
             // The describe trails what was accepted, or the instance is on its way there.
             Lifecycle::InService | Lifecycle::Pending | Lifecycle::Unknown(_) => {
                 if draft.input().now >= kept.since + crate::drift::CONFIRMATION_GRACE {
-                    leave(draft, &id, "a person took it out of standby");
+                    leave(draft, &id, "an operator took it out of Standby");
                 }
                 continue;
             }

@@ -174,7 +174,9 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
         }
         Step::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
         Step::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
-        Step::End(End::NotRefilled) => stop(draft, context.id, StopReason::NotRefilled, "no successor came"),
+        Step::End(End::NotRefilled) => {
+            stop(draft, context.id, StopReason::NotRefilled, "no replacement instance was launched")
+        }
     }
 }
 
@@ -184,7 +186,7 @@ fn is_on_trial(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
     let known = draft.record().replacements.get(successor);
     if known.is_some_and(|known| known.phase().surge().is_none()) {
-        draft.end_replacement(successor, ReplacementEnd::Cleared, "it is a successor that is still on trial");
+        draft.end_replacement(successor, ReplacementEnd::Cleared, "this replacement instance is not verified yet");
     }
 }
 

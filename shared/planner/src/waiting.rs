@@ -37,7 +37,7 @@ pub enum Waiting {
     },
     /// The fleet is only observed.
     #[serde(rename = "mode", alias = "observed")]
-    #[error("mode is observe: Driftless says what it would do, and changes nothing")]
+    #[error("driftless:mode is observe: Driftless reports what it would do and changes nothing")]
     Observed,
     #[serde(rename = "policy", alias = "policy-invalid")]
     #[error("the policy is invalid: {problem}")]
@@ -54,11 +54,11 @@ pub enum Waiting {
         opens_at: Option<Timestamp>,
     },
     #[serde(rename = "cutover", alias = "cutover-under-way")]
-    #[error("a cutover is under way")]
+    #[error("a cutover is in progress")]
     CutoverUnderWay,
     /// The groups form no fleet that Driftless works with.
     #[serde(rename = "setup")]
-    #[error("the group cannot take a replacement now: {obstacle}")]
+    #[error("the groups of the fleet are not ready: {obstacle}")]
     SetupUnfit {
         /// What stands in the way, as it is told.
         obstacle: UntrustedText,
@@ -70,7 +70,8 @@ pub enum Waiting {
     /// The instance came since a launch was asked for that has not answered.
     #[serde(rename = "successor")]
     #[error(
-        "the group cannot take a replacement now: it may be the successor of {ancestor}, whose launch has not answered yet"
+        "the group cannot take a replacement now: this instance may be the replacement instance for {ancestor}, whose \
+         launch call has not returned yet"
     )]
     MayBeSuccessor {
         /// The instance whose successor it may be.
@@ -78,15 +79,17 @@ pub enum Waiting {
     },
     /// AWS Config did not answer for every rule of the list in this look.
     #[serde(rename = "drift-read")]
-    #[error("the group cannot take a replacement now: AWS Config did not answer for every rule of the list")]
+    #[error("the group cannot take a replacement now: AWS Config did not answer for every rule in driftless:rules")]
     DriftUnread,
     /// This look has not read what a replacement must know of the group.
     #[serde(rename = "hooks-read")]
-    #[error("the group cannot take a replacement now: its hooks and refreshes are read at the next look")]
+    #[error(
+        "the group cannot take a replacement now: the next reconcile pass reads its lifecycle hooks and instance refreshes"
+    )]
     HooksUnread,
     /// Too many drifted at once.
     #[serde(rename = "breaker", alias = "breaker-open")]
-    #[error("the breaker is open: {drifted} of {members} drifted at once, more than {limit}")]
+    #[error("the breaker is open: {drifted} of {members} instances drifted at once, limit {limit}")]
     BreakerOpen {
         drifted: u32,
         members: u32,
@@ -95,14 +98,14 @@ pub enum Waiting {
     },
     /// Many fleets drifted at once under this rule: it is the rule's doing.
     #[serde(rename = "rule-breaker", alias = "rule-breaker-open")]
-    #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under it at once")]
+    #[error("the breaker is open for rule {rule}: {fleets} fleets drifted under this rule at once")]
     RuleBreakerOpen { rule: RuleName, fleets: u32 },
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
-    #[error("the successor of {ancestor}, which was replaced for this, drifted for the same reason")]
+    #[error("the replacement instance for {ancestor} drifted for the same reason")]
     Lineage { ancestor: InstanceId },
     /// As many instances as allowed are being replaced, or do not serve.
     #[serde(rename = "budget", alias = "budget-spent")]
-    #[error("the budget is spent: {used} being replaced or not serving, and {limit} allowed")]
+    #[error("the budget is used up: {used} instances are being replaced or not healthy, limit {limit}")]
     BudgetSpent {
         /// How many are being replaced, or do not serve.
         used: u32,
@@ -110,11 +113,11 @@ pub enum Waiting {
         limit: u32,
     },
     /// An attempt failed; the next one waits.
-    #[error("the last attempt failed: next one at {until:.0}")]
+    #[error("the last attempt failed: next attempt at {until:.0}")]
     BackOff { until: Timestamp },
     /// AWS had no room for the last launch of the fleet; the next one waits.
     #[serde(rename = "capacity", alias = "capacity-short")]
-    #[error("AWS has no room for the fleet's launches: next one at {until:.0}")]
+    #[error("AWS has no capacity for launches of this fleet: next attempt at {until:.0}")]
     CapacityShort { until: Timestamp },
     /// As many instances as allowed are kept for forensics.
     #[serde(rename = "quarantine", alias = "quarantine-full")]
@@ -133,18 +136,18 @@ pub enum Waiting {
     },
     /// The instance is not in service: Auto Scaling, or a person, has it.
     #[serde(rename = "in-service", alias = "not-in-service")]
-    #[error("not in service ({state}): Auto Scaling has it")]
+    #[error("the instance is not in service ({state})")]
     NotInService { state: UntrustedText },
     /// The instance is no member of its group any more.
     #[serde(rename = "member")]
-    #[error("not in service (gone): Auto Scaling has it")]
+    #[error("the instance is no longer in its group")]
     Gone,
     /// The drift must last longer first.
-    #[error("the drift must last until {until:.0}")]
+    #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
     /// Terminating it would leave too few serving.
     #[serde(rename = "floor", alias = "below-floor")]
-    #[error("only {serving} would serve, and the floor is {floor}")]
+    #[error("only {serving} instances would stay healthy, minimum healthy is {floor}")]
     BelowFloor {
         /// How many would serve.
         serving: u32,
@@ -152,21 +155,21 @@ pub enum Waiting {
     },
     /// As many fleets of the account as allowed are cutting over.
     #[serde(rename = "turn", alias = "no-turn")]
-    #[error("{limit} fleets are cutting over, which is as many as may")]
+    #[error("{limit} fleets are cutting over, which is the limit for this account")]
     NoTurn {
         /// How many are allowed.
         limit: usize,
     },
     /// A check before the first change does not hold.
     #[serde(rename = "preflight", alias = "preflight-failed")]
-    #[error("a check before the first change does not hold: {problem}")]
+    #[error("a preflight check failed: {problem}")]
     PreflightFailed {
         /// Which one, and why.
         problem: PreflightProblem,
     },
     /// Instances of the fleet are being replaced: that ends first.
     #[serde(rename = "replacements", alias = "replacements-under-way")]
-    #[error("{surges} of its instances are being replaced: that ends first")]
+    #[error("{surges} instances of the fleet are being replaced: the cutover starts after that")]
     ReplacementsUnderWay { surges: u32 },
     /// A person paused it.
     #[serde(rename = "pause", alias = "paused")]
@@ -174,7 +177,7 @@ pub enum Waiting {
     Paused { actor: UntrustedText },
     /// A person or a pipeline must approve it.
     #[serde(rename = "approval", alias = "awaiting-approval")]
-    #[error("waits for approval, until {until:.0}")]
+    #[error("waiting for approval until {until:.0}")]
     AwaitingApproval {
         /// Until when: then it is given up.
         until: Timestamp,
@@ -184,7 +187,7 @@ pub enum Waiting {
     BothColorsAlarm { detail: UntrustedText },
     /// An alarm that guards it does not exist.
     #[serde(rename = "guard-alarm", alias = "guard-alarm-missing")]
-    #[error("the alarm {alarm} does not exist")]
+    #[error("guard alarm {alarm} does not exist")]
     GuardAlarmMissing { alarm: UntrustedText },
     /// Another hand moved the traffic.
     #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
@@ -195,22 +198,22 @@ pub enum Waiting {
     },
     /// Too few of the new color serve to give it traffic, or more of it.
     #[serde(rename = "color-floor", alias = "color-below-floor")]
-    #[error("only {serving} of the new color serve, and {floor} must")]
+    #[error("only {serving} instances of the new color are healthy, {floor} needed")]
     ColorBelowFloor { serving: u32, floor: u32 },
     /// Too few of the old color serve to take the traffic back.
     #[serde(rename = "rollback-floor", alias = "rollback-below-floor")]
-    #[error("only {serving} of the old color serve, and {floor} must to take the traffic back")]
+    #[error("only {serving} instances of the old color are healthy, {floor} needed to take all traffic back")]
     RollbackBelowFloor { serving: u32, floor: u32 },
     /// Nobody of the old color serves: the new one is not let go before somebody does.
     #[serde(rename = "old-color", alias = "old-color-down")]
-    #[error("nobody of the old color serves, and {left} of the new one do: they stay until somebody does")]
+    #[error("the old color has no healthy targets: the {left} healthy instances of the new color stay until it has")]
     OldColorDown {
         /// How many of the new color serve.
         left: u32,
     },
     /// Only a person can say how it goes on.
     #[serde(rename = "operator", alias = "needs-operator")]
-    #[error("a person must say how it goes on: {why}")]
+    #[error("an operator must choose between resume and rollback: {why}")]
     NeedsOperator { why: UntrustedText },
 }
 

@@ -107,7 +107,7 @@ async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_s
     let mut stage = Stage::with(&fleet_of_three(&[]).template_version("$Latest")).await?;
     let drifted = stage.drift().await?;
     let letter = stage.letter("entered").await?;
-    assert_eq!(letter.json().unwrap()["news"]["condition"]["condition"], "not-adoptable");
+    assert_eq!(letter.json().unwrap()["details"]["condition"]["condition"], "not-adoptable");
     assert!(letter.text.contains("$Latest"), "{}", letter.text);
     stage.wait_for_phase(&drifted, "blocked").await?;
     stage.assert_untouched().await?;
@@ -120,7 +120,7 @@ async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_s
     let receipt = receipt(reply)?;
     assert_eq!((status, receipt.result), (200, OrderResult::Done), "{receipt:?}");
     let letter = stage.letter("adopted").await?;
-    assert_eq!(letter.json().unwrap()["news"]["release"]["template"]["version"], 1);
+    assert_eq!(letter.json().unwrap()["details"]["release"]["template"]["version"], 1);
     // The same order again is the same order: nothing is written twice.
     let (status, again) = say(&stage.stack, ANA, "pin-1", command(Command::Pin)?).await?;
     assert_eq!((status, self::receipt(again)?.says), (200, receipt.says));

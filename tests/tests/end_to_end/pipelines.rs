@@ -97,7 +97,7 @@ async fn chat_hears_on_a_topic_of_its_own_and_links_lead_to_where_the_runbooks_a
     stack.request("app").await?;
     let letter = on_call.wait_for_kind("app", "entered", A_WHILE).await?;
     let link = format!("{RUNBOOKS}/docs/runbooks/policy-invalid.md");
-    assert!(letter.text.contains(&format!("READ  {link}")), "{}", letter.text);
+    assert!(letter.text.contains(&format!("Runbook    {link}")), "{}", letter.text);
     let body = letter.json().context("no JSON")?;
     assert_eq!(text(&body, "/runbook"), link);
     let told = chat.wait_for_kind("app", "entered", A_WHILE).await?;

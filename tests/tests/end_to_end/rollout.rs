@@ -146,7 +146,7 @@ impl Rollout {
     pub(crate) async fn outcomes(&mut self, count: usize) -> anyhow::Result<Vec<String>> {
         let outcome = |letter: &Letter| {
             let body = letter.json().filter(|_| letter.kind() == Some("cutover-ended"))?;
-            body.pointer("/news/outcome").and_then(Value::as_str).map(str::to_owned)
+            body.pointer("/details/outcome").and_then(Value::as_str).map(str::to_owned)
         };
         let enough = |letters: &[Letter]| {
             let outcomes: Vec<String> = letters.iter().filter_map(outcome).collect();

@@ -172,7 +172,7 @@ fn a_command_is_followed_and_answered_with_what_came_of_it() {
     let mut simulation = settled();
     let receipt = receipt(say(&mut simulation, rollback(), PATIENCE));
     assert_eq!(receipt.result, OrderResult::NotDone);
-    assert!(receipt.says.as_str().contains("nothing to go back to"), "{}", receipt.says);
+    assert!(receipt.says.as_str().contains("no release to roll back to"), "{}", receipt.says);
     let history = history(&mut simulation, 1);
     let [line] = &history.lines[..] else { panic!("{history:?}") };
     assert_eq!((line.from.as_str(), line.to.as_str()), ("rollback", "not-done"));

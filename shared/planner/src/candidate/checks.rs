@@ -40,23 +40,31 @@ impl Ask<Applicant<'_>> for Check {
 
 /// What an image is asked, in this order.
 const CHECKS: [Guard<ImageCheck, Check>; 9] = [
-    Guard { id: ImageCheck::Fleet, asks: "it is for this fleet", ask: Check(is_for_this_fleet) },
-    Guard { id: ImageCheck::Newer, asks: "it is newer than the release", ask: Check(is_newer) },
-    Guard { id: ImageCheck::Veto, asks: "nobody vetoed it", ask: Check(nobody_vetoed_it) },
+    Guard { id: ImageCheck::Fleet, asks: "the image is named for this fleet", ask: Check(is_for_this_fleet) },
+    Guard { id: ImageCheck::Newer, asks: "the image is newer than the release", ask: Check(is_newer) },
+    Guard { id: ImageCheck::Veto, asks: "the image is not vetoed", ask: Check(nobody_vetoed_it) },
     Guard {
         id: ImageCheck::Backup,
-        asks: "it is no backup",
+        asks: "the image is not a backup",
         ask: Check(|applicant| applicant.image.is_backup.then_some(ImageProblem::Backup).into()),
     },
-    Guard { id: ImageCheck::Copy, asks: "it is no copy of one of the fleet's instances", ask: Check(is_no_copy) },
-    Guard { id: ImageCheck::Available, asks: "it is available", ask: Check(is_available) },
-    Guard { id: ImageCheck::Architecture, asks: "it fits the architecture", ask: Check(fits_the_architecture) },
+    Guard { id: ImageCheck::Copy, asks: "the image is not a copy of an instance of the fleet", ask: Check(is_no_copy) },
+    Guard { id: ImageCheck::Available, asks: "the image is available", ask: Check(is_available) },
+    Guard {
+        id: ImageCheck::Architecture,
+        asks: "the image has the architecture of the release",
+        ask: Check(fits_the_architecture),
+    },
     Guard {
         id: ImageCheck::Source,
-        asks: "it came the way that driftless:image-source asks for",
+        asks: "the image came from the source that driftless:image-source names",
         ask: Check(came_the_right_way),
     },
-    Guard { id: ImageCheck::HeldBack, asks: "it is not held back after an earlier try", ask: Check(is_not_held_back) },
+    Guard {
+        id: ImageCheck::HeldBack,
+        asks: "the image is not deferred after an earlier attempt",
+        ask: Check(is_not_held_back),
+    },
 ];
 
 impl<'q> Applicant<'q> {

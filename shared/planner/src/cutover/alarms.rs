@@ -96,20 +96,23 @@ pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cuto
     let of_new = ringing.iter().find(|(_, _, whose)| *whose != Whose::Old);
     match (of_old, of_new) {
         (None, Some((name, alarm, _))) => {
-            let why = format!("the alarm {name} rings: {}", alarm.reason);
+            let why = format!("alarm {name} is in ALARM: {}", alarm.reason);
             condemn(draft, cutover, &why.as_str().into());
             draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
             Some(roll_back(why))
         }
         (Some((old, ..)), Some((new, ..))) => {
-            let detail = format!("{old} and {new} ring: both colors suffer, so that it is not this release's fault");
+            let detail = format!(
+                "alarm {old} of {} and alarm {new} are both in ALARM, which points to a shared dependency",
+                sight.old.name
+            );
             draft.is_in(Condition::BothColorsAlarm, detail.clone());
             stop_clock(draft, sight);
             Some(Step::Wait(cutover.phase().clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
         }
         (Some(_) | None, None) => {
             let name = missing(sight, cutover)?;
-            let detail = format!("the alarm {name} does not exist any more");
+            let detail = format!("guard alarm {name} does not exist any more");
             draft.is_in(Condition::GuardAlarmMissing, detail.clone());
             stop_clock(draft, sight);
             Some(Step::Wait(cutover.phase().clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))

@@ -29,7 +29,7 @@ pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Si
     let TemplateReference::Numbered(own) = &sight.new.template else {
         return abort(
             CutoverOutcome::Aborted,
-            format!("{} uses no numbered template version any more", sight.new.name),
+            format!("{} no longer uses a numbered launch template version", sight.new.name),
         );
     };
     let mut written = cutover.template.clone();
@@ -40,7 +40,7 @@ pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Si
                 draft.change_cutover(|cutover| cutover.template = Some(version.clone()));
             }
             (Action::WriteTemplate { .. }, ActionResult::Failed(message)) => {
-                let why = format!("AWS refuses the launch template version: {message}");
+                let why = format!("AWS rejected the launch template version: {message}");
                 hold_back(draft, cutover, &why.as_str().into(), false);
                 return abort(CutoverOutcome::Aborted, why);
             }
@@ -86,7 +86,7 @@ pub(crate) fn scale(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sigh
     ledger::hold_maximum(draft, sight.new, cutover.bounds.max.max(size));
     ledger::hold_minimum(draft, sight.new, wanted);
     if serving >= size && sight.new.min >= size && sight.old.min >= size {
-        return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances serve"));
+        return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances are healthy"));
     }
     if let Some(failure) = shortage(sight, cutover) {
         draft.is_in(Condition::CapacityShort, failure.message.clone());
@@ -121,7 +121,7 @@ pub(crate) fn verify(
         draft.requeue(proven_at);
         return Step::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
     }
-    approve_or_shift(cutover, &format!("{serving} instances have served for {:#}", sight.new.warm_up))
+    approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", sight.new.warm_up))
 }
 
 /// The step after the proof: traffic, or a person's word first.
@@ -183,13 +183,13 @@ pub(crate) fn shortage<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a L
 fn failing(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let lost = lost(sight, cutover);
     let why = if lost >= LOST_MAX {
-        format!("{lost} of its instances were launched and did not stay")
+        format!("{lost} of its instances were launched and then lost")
     } else {
         let failure = launch_failure(sight, cutover)?;
         if classify(failure.message.as_str()) != LaunchFault::Configuration {
             return None;
         }
-        format!("its launches fail: {}", failure.message)
+        format!("its launches failed: {}", failure.message)
     };
     condemn(draft, cutover, &why.as_str().into());
     Some(abort(CutoverOutcome::Aborted, why))
@@ -200,7 +200,7 @@ fn failing(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
 pub(crate) fn breaks_rules(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
     let broken = newly_broken(sight, cutover);
     let rule = broken.iter().next()?;
-    let why = format!("its instances break the rule {rule}, and those of the old color do not");
+    let why = format!("its instances break rule {rule}, and those of the old color do not");
     condemn(draft, cutover, &why.as_str().into());
     draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
     Some(super::undo(cutover, why))

@@ -45,27 +45,35 @@ impl Ask<Question<'_>> for Check {
 const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
     Guard {
         id: PreflightCheck::LiveGroup,
-        asks: "the live group is fit",
+        asks: "the live group can take part in a cutover",
         ask: Check(|known| fit(known.sight.old, known.sight.seen)),
     },
     Guard {
         id: PreflightCheck::NextGroup,
-        asks: "the group that comes is fit",
+        asks: "the group that takes the traffic can take part in a cutover",
         ask: Check(|known| fit(known.sight.new, known.sight.seen)),
     },
-    Guard { id: PreflightCheck::OtherColor, asks: "the other color is empty", ask: Check(is_other_color_empty) },
+    Guard { id: PreflightCheck::OtherColor, asks: "the idle color is empty", ask: Check(is_other_color_empty) },
     Guard {
         id: PreflightCheck::Alarms,
-        asks: "its alarms exist, and none rings",
+        asks: "every guard alarm exists and none is in ALARM",
         ask: Check(|known| alarms::preflight(known.sight, known.cutover).into()),
     },
-    Guard { id: PreflightCheck::WayBack, asks: "the way back is launchable", ask: Check(is_way_back_launchable) },
+    Guard {
+        id: PreflightCheck::WayBack,
+        asks: "the release to roll back to can be launched",
+        ask: Check(is_way_back_launchable),
+    },
     Guard {
         id: PreflightCheck::Stickiness,
-        asks: "no client sticks for longer than it is watched",
+        asks: "stickiness is not longer than driftless:bake and driftless:keep-warm together",
         ask: Check(clients_let_go),
     },
-    Guard { id: PreflightCheck::Room, asks: "there is room for it", ask: Check(has_room) },
+    Guard {
+        id: PreflightCheck::Room,
+        asks: "the maximum of the fleet leaves room for the new color",
+        ask: Check(has_room),
+    },
 ];
 
 impl<'q> Question<'q> {

@@ -14,8 +14,12 @@ use crate::waiting::Waiting;
 
 /// One look at it.
 pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
-    let done =
-        || Step::End(CutoverOutcome::Done, "the new release has the traffic, and the old color is gone".to_owned());
+    let done = || {
+        Step::End(
+            CutoverOutcome::Done,
+            "the new release has all traffic, and the old color is scaled to zero".to_owned(),
+        )
+    };
     if cutover.route == Route::Rolling {
         return done();
     }
@@ -40,12 +44,12 @@ pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover
     let is_empty = empty(draft, sight.old, 0, without_traffic, Direction::Forward);
     // For as long as the old color is there, what is held on the new one can be put back.
     if is_empty && ledger::travel(draft, sight.new, cutover.bounds) {
-        ledger::strike_held(draft, &sight.old.name, "the color is let go");
+        ledger::strike_held(draft, &sight.old.name, "the color was scaled to zero");
         return done();
     }
     if !is_empty && sight.now >= cutover.deadline() {
         let left = sight.old.members.len();
-        let detail = format!("{left} instances of {} are still there", sight.old.name);
+        let detail = format!("{left} instances of {} still exist", sight.old.name);
         draft.is_in(Condition::RetireOverdue, detail);
     }
     Step::Stay(CutoverPhase::Retiring)
@@ -71,7 +75,7 @@ fn too_few_serve(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) ->
         return Some(Step::Wait(CutoverPhase::Retiring, waiting));
     }
     condemn(draft, cutover, &waiting.to_string().as_str().into());
-    Some(roll_back("too few of the new color serve to let the old one go"))
+    Some(roll_back("the new color has too few healthy instances to scale the old one to zero"))
 }
 
 /// Lets a color go. True: it is gone, apart from what is kept for forensics.

@@ -42,7 +42,7 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover,
     };
     for outcome in draft.input().outcomes {
         if let (Action::StartRefresh { .. }, ActionResult::Failed(message)) = (&outcome.action, &outcome.result) {
-            let why = format!("AWS refuses the instance refresh: {message}");
+            let why = format!("AWS rejected the instance refresh: {message}");
             hold_back(draft, cutover, &why.as_str().into(), false);
             return abort(CutoverOutcome::Aborted, why);
         }
@@ -56,7 +56,7 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover,
             RefreshStatus::Running | RefreshStatus::Baking => Step::Stay(CutoverPhase::Shifting(shifting)),
             // It was watched by Auto Scaling itself.
             RefreshStatus::Successful => {
-                Step::To(CutoverPhase::Baking { until: sight.now }, "the instance refresh is over".to_owned())
+                Step::To(CutoverPhase::Baking { until: sight.now }, "the instance refresh succeeded".to_owned())
             }
             RefreshStatus::Stopped
             | RefreshStatus::GoingBack

@@ -38,9 +38,9 @@ pub(crate) fn await_approval(
     }
     let image = &cutover.candidate.image;
     let detail = match cutover.route {
-        Route::Weighted { .. } | Route::Shared { .. } | Route::None => format!("{image} is up and serves"),
+        Route::Weighted { .. } | Route::Shared { .. } | Route::None => format!("{image} is launched and healthy"),
         // A roll has no color that comes up beside the live one.
-        Route::Rolling => format!("{image} is ready to be rolled out"),
+        Route::Rolling => format!("{image} is ready for an instance refresh"),
     };
     draft.is_in(Condition::AwaitingApproval, detail);
     Step::Wait(CutoverPhase::AwaitingApproval, Waiting::AwaitingApproval { until: cutover.deadline() })
@@ -85,7 +85,7 @@ fn watch(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: 
         draft.traffic_has_moved(cutover.new_color());
         let bake = alarms::step_time(sight, cutover).max(cutover.policy.cutover.bake);
         let until = if cutover.is_expedited { sight.now } else { sight.now + bake };
-        return Step::To(CutoverPhase::Baking { until }, "the new color has all of the traffic".to_owned());
+        return Step::To(CutoverPhase::Baking { until }, "the new color has all traffic".to_owned());
     }
     let until = alarms::step_ends_at(sight, cutover, since);
     if sight.now < until && !cutover.is_expedited {
@@ -93,7 +93,7 @@ fn watch(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: 
         return Step::Stay(CutoverPhase::Shifting(shifting));
     }
     let next = if cutover.is_expedited { cutover.last_step() } else { shifting.step + 1 };
-    Step::To(CutoverPhase::Shifting(Shifting::next(next)), format!("well at {share}"))
+    Step::To(CutoverPhase::Shifting(Shifting::next(next)), format!("healthy at {share}"))
 }
 
 /// What came of moving the traffic of one step.
@@ -183,7 +183,7 @@ fn weighted(
 fn disturbed(draft: &mut Draft<'_>, sight: &Sight<'_>, shifting: &mut Shifting, change: TrafficChange) -> Moved {
     let since = *shifting.disturbed_since.get_or_insert(sight.now);
     if sight.now >= since + DISTURBED_MAX {
-        return Moved::Lost(format!("{change}, and it stays so"));
+        return Moved::Lost(format!("{change}, and the change was not reverted within {DISTURBED_MAX:#}"));
     }
     draft.requeue(since + DISTURBED_MAX);
     draft.is_in(Condition::TrafficChanged, change.to_string());
@@ -253,7 +253,7 @@ pub(crate) fn suffering(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cuto
     if !has_some || !is_judged || u64::from(serving) * 2 >= u64::from(cutover.size) {
         return None;
     }
-    let why = format!("only {serving} of its {} instances serve", cutover.size);
+    let why = format!("only {serving} of its {} instances are healthy", cutover.size);
     condemn(draft, cutover, &why.as_str().into());
     draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
     Some(roll_back(why))
@@ -280,7 +280,7 @@ pub(crate) fn bake(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, 
     }
     let warm = cutover.policy.cutover.keep_warm;
     let until = if cutover.is_expedited { sight.now } else { sight.now + warm };
-    Step::To(CutoverPhase::Warm { until }, "it has been watched for long enough".to_owned())
+    Step::To(CutoverPhase::Warm { until }, "the bake time is over".to_owned())
 }
 
 /// The old color rests at full size.
@@ -299,7 +299,7 @@ pub(crate) fn keep_warm(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cuto
         draft.requeue(until);
         return Step::Stay(CutoverPhase::Warm { until });
     }
-    Step::To(CutoverPhase::Retiring, "nobody wants the old color back".to_owned())
+    Step::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
 /// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.

@@ -105,7 +105,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
         if !cutover.candidate.is_asked() {
             let rollback_to = cutover.rollback_to.clone();
             match candidate::choose(draft, policy, live, &rollback_to).note(draft) {
-                None => return Step::End(CutoverOutcome::Aborted, "it is no candidate any more".to_owned()),
+                None => return Step::End(CutoverOutcome::Aborted, "the image is no longer a candidate".to_owned()),
                 Some(newest) if newest.key() != cutover.candidate.key() => {
                     let why = format!("{}: {}", newest.image, reason(&newest));
                     draft.take_instead(newest, why);
@@ -121,7 +121,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
         return Step::Wait(stay, waiting);
     }
     if sight.seen.account.turns.contains_key(draft.input().fleet) {
-        return Step::To(CutoverPhase::Preflight, "nothing stands in its way".to_owned());
+        return Step::To(CutoverPhase::Preflight, "no guard blocks the cutover".to_owned());
     }
     draft.act(Action::TakeTurn);
     draft.requeue(sight.now + RECHECK_MIN);
@@ -144,7 +144,7 @@ pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &
         let rollback_to = cutover.rollback_to.clone();
         let newest = candidate::choose(draft, policy, live, &rollback_to).note(draft);
         if newest.as_ref().map(Candidate::key) != Some(cutover.candidate.key()) {
-            return Step::To(CutoverPhase::Queued, "something else is the newest by now".to_owned());
+            return Step::To(CutoverPhase::Queued, "another image is the newest now".to_owned());
         }
     }
     if let Some(waiting) = may_not_begin(&question(draft, standing, cutover)) {
@@ -164,12 +164,14 @@ pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &
     let doubled = watched + cutover.policy.cutover.keep_warm + sight.new.warm_up;
     draft.tell(News::CutoverStarted {
         candidate: cutover.candidate.clone(),
+        new_color: cutover.new_color(),
         from: cutover.rollback_to.clone(),
+        old_color: cutover.old,
         instances: sight.old.desired,
         watched,
         doubled,
     });
-    Step::To(CutoverPhase::Preparing, "every check of the preflight holds".to_owned())
+    Step::To(CutoverPhase::Preparing, "every preflight check passed".to_owned())
 }
 
 /// Before traffic a newer candidate takes the place of this one.

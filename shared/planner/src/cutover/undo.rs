@@ -85,7 +85,7 @@ fn let_go(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Lettin
     }
     if sight.now >= cutover.deadline() {
         let left = sight.new.members.len();
-        let detail = format!("{left} instances of {} are still there, or a setting is not put back", sight.new.name);
+        let detail = format!("{left} instances of {} still exist, or a setting is not restored", sight.new.name);
         draft.is_in(Condition::RestoreOverdue, detail);
     }
     LettingGo::UnderWay
@@ -95,8 +95,7 @@ fn let_go(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Lettin
 /// against them. The old color grows, and on-call is told.
 fn keep_the_last(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, left: u32) -> Waiting {
     ledger::hold_minimum(draft, sight.old, cutover.size);
-    let detail =
-        format!("nobody serves in {}, and {left} do in {}, which stays until then", sight.old.name, sight.new.name);
+    let detail = format!("{} has no healthy targets; {} keeps its {left} until it has", sight.old.name, sight.new.name);
     draft.is_in(Condition::OldColorDown, detail);
     Waiting::OldColorDown { left }
 }
@@ -149,7 +148,8 @@ pub(crate) fn roll_back(
 
 fn page_when_overdue(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
     if sight.now >= cutover.deadline() {
-        draft.is_in(Condition::RollbackOverdue, format!("{} still has traffic", sight.new.name));
+        let detail = format!("{} still has traffic after {:#}", sight.new.name, super::ROLLBACK_DEADLINE);
+        draft.is_in(Condition::RollbackOverdue, detail);
     }
 }
 
@@ -194,7 +194,7 @@ fn strengthen(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Wa
     // The fleet may have scaled out since, and further than the old color may.
     ledger::hold_maximum(draft, sight.old, cutover.size);
     ledger::hold_minimum(draft, sight.old, cutover.size);
-    let detail = format!("{serving} of {} serve in {}, and the floor is {floor}", cutover.size, sight.old.name);
+    let detail = format!("{} has {serving} of {} healthy instances, {floor} needed", sight.old.name, cutover.size);
     draft.is_in(Condition::RollbackBelowFloor, detail);
     Waiting::RollbackBelowFloor { serving, floor }
 }

@@ -39,7 +39,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &m
         draft.is_in(
             Condition::BreakerOpen,
             format!(
-                "{drifted} of {members} instances of {} drifted at once under {}: more than {} has a common cause",
+                "{drifted} of {members} instances of {} drifted at once under {}, limit {}: more than that points to a common cause",
                 live.name,
                 causes(findings),
                 policy.breaker
@@ -106,14 +106,14 @@ pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
                 // An answer that is missing closes nothing.
                 if !is_common && is_mended && findings.read.contains(&rule) {
                     draft.rule_breakers().remove(&rule);
-                    draft.history().rule_breaker(false, format!("fewer are drifted under {rule}"));
+                    draft.history().rule_breaker(false, format!("fewer instances are drifted under {rule}"));
                     continue;
                 }
             }
         }
         if let Some(breaker) = draft.record().rule_breakers.get(&rule) {
             let detail = format!(
-                "{} fleets of this account began to drift under {rule} within {COMMON_CAUSE_WITHIN:#}: it is the rule's doing",
+                "{} fleets of this account drifted under {rule} within {COMMON_CAUSE_WITHIN:#}, which points to the rule",
                 breaker.fleets
             );
             if !is_common {

@@ -79,7 +79,7 @@ fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
         Verdict::NonCompliant => {
             let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
             known.insert(report.rule.clone(), finding);
-            let why = format!("rule {} is not on the fleet's list: shown only", report.rule);
+            let why = format!("rule {} is not in driftless:rules: recorded, not acted on", report.rule);
             draft.history().finding(&report.instance, why);
         }
         Verdict::Compliant | Verdict::NotApplicable => {

@@ -35,15 +35,15 @@ impl Ask<CutoverQuestion<'_>> for Scope {
 const CUTOVER: [Guard<GuardId, Scope>; 8] = [
     Guard {
         id: GuardId::Freeze,
-        asks: "nobody froze it",
+        asks: "the fleet is not frozen",
         ask: Scope::Throughout(|question| nobody_froze_it(&question.fleet)),
     },
     Guard {
         id: GuardId::Mode,
-        asks: "the mode is act",
+        asks: "driftless:mode is act",
         ask: Scope::Throughout(|question| mode_is_act(&question.fleet)),
     },
-    Guard { id: GuardId::Pause, asks: "nobody paused it", ask: Scope::Throughout(nobody_paused_it) },
+    Guard { id: GuardId::Pause, asks: "the cutover is not paused", ask: Scope::Throughout(nobody_paused_it) },
     Guard {
         id: GuardId::Policy,
         asks: "the policy is valid",
@@ -52,15 +52,15 @@ const CUTOVER: [Guard<GuardId, Scope>; 8] = [
     Guard { id: GuardId::Window, asks: "the window is open", ask: Scope::Beginning(window_is_open) },
     Guard {
         id: GuardId::Setup,
-        asks: "nothing stands in the way of its groups",
+        asks: "the groups of the fleet are ready",
         ask: Scope::Beginning(|question| setup_is_fit(&question.fleet)),
     },
     Guard {
         id: GuardId::Replacements,
-        asks: "none of its instances is being replaced",
+        asks: "no instance of the fleet is being replaced",
         ask: Scope::Beginning(nothing_is_replaced),
     },
-    Guard { id: GuardId::Turn, asks: "the account has a turn for it", ask: Scope::Beginning(account_has_a_turn) },
+    Guard { id: GuardId::Turn, asks: "the account has a free cutover slot", ask: Scope::Beginning(account_has_a_turn) },
 ];
 
 /// Why it may not begin. None: it may.

@@ -30,28 +30,28 @@ pub enum ImageCheck {
 /// Why an image may not take the traffic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageProblem {
-    #[error("neither its tag nor an announcement names it for this fleet")]
+    #[error("neither its tag driftless:image-for nor an image.published event names this fleet")]
     NotNamed,
-    #[error("it is not newer than the release")]
+    #[error("the image is not newer than the release")]
     NotNewer,
-    #[error("it has no tag driftless:build, so that nothing says whether it is newer")]
+    #[error("the image has no tag driftless:build, so Driftless cannot tell whether it is newer")]
     NoBuild,
     /// There is nothing to compare its date, or its architecture, with.
-    #[error("the release's own image is unknown, so that they cannot be compared")]
+    #[error("the image of the release is unknown, so Driftless cannot compare the two")]
     ReleaseUnknown,
     #[error("vetoed by {by}")]
     Vetoed { by: UntrustedText },
-    #[error("it is a backup: backups inherit the tags of what they are made of")]
+    #[error("the image is a backup, and backups inherit the tags of their source")]
     Backup,
-    #[error("it is a copy of one of the fleet's own instances")]
+    #[error("the image is a copy of an instance of the fleet")]
     CopyOfMember,
-    #[error("it is not available yet")]
+    #[error("the image is pending")]
     Pending,
-    #[error("it is {state}")]
+    #[error("the image is {state}")]
     Unavailable { state: UntrustedText },
-    #[error("its architecture is {architecture}, and the release's is {released}")]
+    #[error("the architecture of the image is {architecture}, that of the release {released}")]
     OtherArchitecture { architecture: UntrustedText, released: UntrustedText },
-    #[error("driftless:image-source is event: only image.published starts a cutover, a tag proposes")]
+    #[error("driftless:image-source is event: only an image.published event starts a cutover, a tag alone does not")]
     NotAnnounced,
     #[error("{why}")]
     HeldBack {

@@ -100,14 +100,14 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     for entry in held(draft, &group.name) {
         match &entry.setting {
             Setting::HeldMinimum { had, wrote } => match group.min {
-                live if live == *had => strike(draft, &entry, "put back"),
+                live if live == *had => strike(draft, &entry, "restored"),
                 live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MinSize is {live}")),
                 live => {
                     draft.act(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
-                live if live == *had => strike(draft, &entry, "put back"),
+                live if live == *had => strike(draft, &entry, "restored"),
                 live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MaxSize is {live}")),
                 // What does not fit under the old maximum is not cut off.
                 live if group.desired <= *had && group.min <= *had => {
@@ -140,14 +140,14 @@ fn restore_template(
     wrote: &TemplateVersion,
 ) {
     match &group.template {
-        TemplateReference::Numbered(live) if live == had => strike(draft, entry, "put back"),
+        TemplateReference::Numbered(live) if live == had => strike(draft, entry, "restored"),
         TemplateReference::Numbered(live) if live == wrote => draft.act(Action::SetTemplate {
             group: group.name.clone(),
             expected: group.template.clone(),
             template: had.clone(),
         }),
         TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => {
-            strike_for_others(draft, entry, "the launch template is another one");
+            strike_for_others(draft, entry, "the launch template is a different one");
         }
     }
 }
@@ -155,11 +155,11 @@ fn restore_template(
 fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry) {
     let Setting::Stickiness { place, had } = &entry.setting else { return };
     let Some(live) = draft.input().seen.forwards.iter().find(|forward| forward.place == *place) else {
-        return strike_for_others(draft, entry, "the forward action is gone");
+        return strike_for_others(draft, entry, "the forward action no longer exists");
     };
     match live.stickiness {
-        Some(live) if live == *had => strike(draft, entry, "put back"),
-        Some(_) => strike_for_others(draft, entry, "the stickiness is another one"),
+        Some(live) if live == *had => strike(draft, entry, "restored"),
+        Some(_) => strike_for_others(draft, entry, "the stickiness is different"),
         None => draft.act(Action::SetWeights {
             group: group.name.clone(),
             change: WeightChange {
@@ -176,7 +176,7 @@ fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry)
 }
 
 fn strike_for_others(draft: &mut Draft<'_>, entry: &LedgerEntry, what: &str) {
-    strike(draft, entry, &format!("{what} by another hand, and stays"));
+    strike(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
 }
 
 /// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
@@ -190,7 +190,9 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
     for entry in held(draft, &group.name) {
         match &entry.setting {
             Setting::HeldMinimum { had, wrote } => match group.min {
-                live if live == bounds.min => strike(draft, &entry, "travelled with the traffic"),
+                live if live == bounds.min => {
+                    strike(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                }
                 live if live != *had && !wrote.contains(&live) => {
                     strike_for_others(draft, &entry, &format!("MinSize is {live}"));
                 }
@@ -200,7 +202,9 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
                 }
             },
             Setting::HeldMaximum { had, wrote } => match group.max {
-                live if live == bounds.max => strike(draft, &entry, "travelled with the traffic"),
+                live if live == bounds.max => {
+                    strike(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                }
                 live if live != *had && !wrote.contains(&live) => {
                     strike_for_others(draft, &entry, &format!("MaxSize is {live}"));
                 }
@@ -214,7 +218,7 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
                     does_not_fit(draft, &entry, group, bounds.max);
                 }
             },
-            Setting::Template { .. } => strike(draft, &entry, "it is the release by now"),
+            Setting::Template { .. } => strike(draft, &entry, "the release uses it now"),
             Setting::Stickiness { .. } => restore_stickiness(draft, group, &entry),
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }

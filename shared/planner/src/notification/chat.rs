@@ -87,10 +87,11 @@ pub(super) fn body(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
     })
 }
 
-/// A command stands in a span of code, where nothing is markup but what would end it; none of its words can hold that.
+/// A command stands in a span of code, where nothing is markup but what would end it; no command contains that. A command
+/// that the effect names gets plain quotes.
 fn step(suggestion: &Suggestion) -> String {
     let Suggestion { purpose, effect, command } = suggestion;
-    format!("*{}* `{command}`: {effect}", purpose.label())
+    format!("*{}* `{command}`: {}", purpose.label(), escaped(effect, SUMMARY_MAX))
 }
 
 /// What tells one thread from another, in characters that no platform minds.

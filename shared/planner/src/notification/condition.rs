@@ -5,59 +5,63 @@ use serde::{Deserialize, Serialize};
 use super::Severity;
 use crate::ids::{ImageId, InstanceId, RuleName};
 
-/// A state of the fleet, with what it is about: a person should know of it for as long as it lasts.
+/// A condition of the fleet, with what it is about: on-call should know of it for as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "condition", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "condition"))]
 pub enum Condition {
-    /// Its groups do not form a fleet.
+    /// The groups do not form a fleet.
     Misconfigured,
-    /// Something stands in the way of adopting it.
+    /// Driftless cannot adopt the fleet as it is.
     NotAdoptable,
-    /// Its policy is invalid.
+    /// The policy of the fleet is invalid.
     PolicyInvalid,
-    /// Too many drifted at once.
+    /// Too many instances of the fleet drifted at once.
     BreakerOpen,
     /// Many fleets drifted at once under one rule.
     RuleBreakerOpen { rule: RuleName },
-    /// AWS has no room for its launches.
+    /// AWS has no capacity for launches of the fleet.
     CapacityShort,
-    /// Instances run another version since before the release became the release.
+    /// Instances run another version than the release, since before Driftless adopted it.
     Backlog,
-    /// It is only observed, and an instance would be replaced.
+    /// In observe mode: an instance would be replaced.
     WouldReplace { instance: InstanceId },
-    /// AWS refused a call for want of a permission.
+    /// AWS denied a call because a permission is missing.
     PermissionDenied {
-        /// Which act of Driftless needs it.
+        /// The action of Driftless that needs it.
         action: String,
     },
-    /// A terminated instance does not leave.
+    /// A terminated instance still exists after its drain deadline.
     DrainOverdue { instance: InstanceId },
-    /// It is only observed, and would be cut over.
+    /// In observe mode: a cutover would start.
     WouldCutOver { image: ImageId },
-    /// There is something newer, and what stands in the way of a cutover does not go by itself.
+    /// A newer image exists, and a preflight check blocks the cutover.
+    #[serde(rename = "cutover-blocked")]
     CutoverWaits,
     /// A cutover waits for approval.
     AwaitingApproval,
-    /// Alarms of both colors ring.
+    /// Alarms of both colors are in ALARM.
     BothColorsAlarm,
-    /// An alarm that guards a cutover is gone.
+    /// A guard alarm of a cutover does not exist any more.
     GuardAlarmMissing,
-    /// Another hand moved traffic while a cutover did.
+    /// The traffic of a cutover was changed outside Driftless.
     TrafficChanged,
-    /// The color that is to take the traffic back is too weak for it.
+    /// A rollback is partial: the old color has too few healthy instances to take all traffic.
+    #[serde(rename = "rollback-below-minimum")]
     RollbackBelowFloor,
-    /// The drifted one is to go first, and at this size the floor lets none go.
+    /// With terminate-first, minimum healthy allows no instance to be terminated at this size.
+    #[serde(rename = "terminate-first-blocked")]
     NothingCanGoFirst,
-    /// A color is to be let go, and nobody of the one that stays serves.
+    /// The new color is to be scaled to zero, and the old color has no healthy targets.
+    #[serde(rename = "old-color-unhealthy")]
     OldColorDown,
-    /// Traffic is not back in time.
+    /// A rollback has not moved all traffic back by its deadline.
     RollbackOverdue,
-    /// What a cutover changed is not put back in time.
+    /// Settings that a cutover borrowed are not restored by the deadline.
     RestoreOverdue,
-    /// A color that was let go does not go.
+    /// The old color still has instances after its deadline.
     RetireOverdue,
-    /// A cutover stands where only a person can say how it goes on.
+    /// A cutover needs an operator to choose between resume and rollback.
     NeedsOperator,
 }
 
@@ -105,14 +109,14 @@ impl Condition {
             Self::PermissionDenied { .. } => "permission-denied",
             Self::DrainOverdue { .. } => "drain-overdue",
             Self::WouldCutOver { .. } => "would-cut-over",
-            Self::CutoverWaits => "cutover-waits",
+            Self::CutoverWaits => "cutover-blocked",
             Self::AwaitingApproval => "awaiting-approval",
             Self::BothColorsAlarm => "both-colors-alarm",
             Self::GuardAlarmMissing => "guard-alarm-missing",
             Self::TrafficChanged => "traffic-changed",
-            Self::RollbackBelowFloor => "rollback-below-floor",
-            Self::NothingCanGoFirst => "nothing-can-go-first",
-            Self::OldColorDown => "old-color-down",
+            Self::RollbackBelowFloor => "rollback-below-minimum",
+            Self::NothingCanGoFirst => "terminate-first-blocked",
+            Self::OldColorDown => "old-color-unhealthy",
             Self::RollbackOverdue => "rollback-overdue",
             Self::RestoreOverdue => "restore-overdue",
             Self::RetireOverdue => "retire-overdue",
@@ -148,114 +152,174 @@ impl Condition {
         }
     }
 
+    /// The condition as a clause, for subjects.
     pub(super) fn headline(&self) -> String {
         match self {
-            Self::Misconfigured => "its groups do not form a fleet".to_owned(),
-            Self::NotAdoptable => "cannot be adopted as it is".to_owned(),
-            Self::PolicyInvalid => "its policy is invalid".to_owned(),
-            Self::BreakerOpen => "breaker open, nothing is replaced".to_owned(),
+            Self::Misconfigured => "the groups do not form a fleet".to_owned(),
+            Self::NotAdoptable => "Driftless cannot adopt the fleet as it is".to_owned(),
+            Self::PolicyInvalid => "the policy is invalid".to_owned(),
+            Self::BreakerOpen => "breaker open, no instance is replaced".to_owned(),
             Self::RuleBreakerOpen { rule } => format!("breaker open for rule {rule} in all fleets"),
-            Self::CapacityShort => "AWS has no room for its launches".to_owned(),
-            Self::Backlog => "runs other versions beside its release".to_owned(),
+            Self::CapacityShort => "AWS has no capacity for its launches".to_owned(),
+            Self::Backlog => "some instances do not run the release".to_owned(),
             Self::WouldReplace { instance } => format!("would replace {instance} (observe)"),
-            Self::PermissionDenied { action } => format!("AWS denies {action}"),
-            Self::DrainOverdue { instance } => format!("{instance} does not leave"),
+            Self::PermissionDenied { action } => format!("AccessDenied on {}", api_call(action)),
+            Self::DrainOverdue { instance } => format!("{instance} is still terminating"),
             Self::WouldCutOver { image } => format!("would cut over to {image} (observe)"),
             Self::CutoverWaits => "a cutover cannot begin".to_owned(),
             Self::AwaitingApproval => "a cutover waits for approval".to_owned(),
-            Self::BothColorsAlarm => "alarms of both colors ring, the cutover stands still".to_owned(),
-            Self::GuardAlarmMissing => "an alarm that guards the cutover is gone".to_owned(),
-            Self::TrafficChanged => "another hand moved its traffic".to_owned(),
-            Self::RollbackBelowFloor => "too weak to take all traffic back".to_owned(),
-            Self::NothingCanGoFirst => "no drifted instance can go before its successor comes".to_owned(),
-            Self::OldColorDown => "nobody of the old color serves".to_owned(),
-            Self::RollbackOverdue => "traffic is not back yet".to_owned(),
-            Self::RestoreOverdue => "not everything is put back yet".to_owned(),
-            Self::RetireOverdue => "the old color does not go".to_owned(),
-            Self::NeedsOperator => "a cutover needs a person".to_owned(),
+            Self::BothColorsAlarm => "cutover held, both colors are in ALARM".to_owned(),
+            Self::GuardAlarmMissing => "cutover held, a guard alarm does not exist".to_owned(),
+            Self::TrafficChanged => "traffic was changed outside Driftless".to_owned(),
+            Self::RollbackBelowFloor => "the rollback is partial, the old color is below minimum healthy".to_owned(),
+            Self::NothingCanGoFirst => "terminate-first can replace no instance at this size".to_owned(),
+            Self::OldColorDown => "the old color has no healthy targets".to_owned(),
+            Self::RollbackOverdue => "rollback overdue, traffic is still on the new color".to_owned(),
+            Self::RestoreOverdue => "borrowed settings are not restored yet".to_owned(),
+            Self::RetireOverdue => "the old color still has instances".to_owned(),
+            Self::NeedsOperator => "the cutover needs an operator".to_owned(),
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one sentence for each state")]
+    #[expect(clippy::too_many_lines, reason = "one text for each condition")]
     pub(super) fn next(&self) -> String {
         match self {
-            Self::Misconfigured => "Nothing is changed until the tags are right. Driftless looks again at every sweep, every 5 minutes.",
-            Self::NotAdoptable => "Nothing is changed until this is put right. Driftless looks again at every sweep, every 5 minutes.",
+            Self::Misconfigured => {
+                "Driftless changes nothing until the tags are right. It reads the tags again every 5 minutes."
+            }
+            Self::NotAdoptable => {
+                "Driftless changes nothing until the problem is fixed. It checks the groups again every 5 minutes."
+            }
             Self::PolicyInvalid => {
-                "Nothing disruptive starts until the tags are right. What is under way ends under the policy it was \
-                 admitted with, and nothing holds a way back. The tags are read again every 5 minutes."
+                "No replacement and no cutover starts until the tags are right. Work in progress ends under the policy \
+                 with which it started, and rollbacks still run. Driftless reads the tags again every 5 minutes."
             }
             Self::BreakerOpen => {
-                "Nothing is replaced, and what had started is cancelled. Look at the rule or at what changed on the \
-                 instances; the breaker closes by itself when fewer are drifted, within 5 minutes of it."
+                "Driftless replaces no instance and cancels the replacements that it had started. Check the rule, or \
+                 what changed on the instances. The breaker closes within 5 minutes of fewer instances being drifted."
             }
             Self::RuleBreakerOpen { .. } => {
-                "Nothing is replaced for this rule alone, in any fleet. Look at what changed in the rule; the breaker \
-                 closes by itself when fewer are drifted under it, and at once when a person has it tried again."
+                "Driftless replaces no instance for this rule alone, in any fleet. Check what changed in the rule. The \
+                 breaker closes when fewer instances are drifted under the rule, or when you run `driftless retry`."
             }
             Self::CapacityShort => {
-                "What serves is not touched. The launch is tried again with growing pauses, an hour at most; other \
-                 fleets go on. Other instance types or zones in the group would help sooner."
+                "Healthy instances stay. Driftless tries the launch again, with increasing pauses of at most 1 hour; other \
+                 fleets continue. More instance types or Availability Zones in the group would help sooner."
             }
             Self::Backlog => {
-                "In act mode they are replaced one after the other, within the budget and the window. They are no sign \
-                 of a common cause, so the breaker does not count them."
+                "In act mode Driftless replaces these instances one after the other, within budget and window. The \
+                 breaker does not count them, because they were there before Driftless adopted the fleet."
             }
             Self::WouldReplace { .. } | Self::WouldCutOver { .. } => {
-                "Nothing is changed: the fleet is in observe mode. To let Driftless act, set driftless:mode=act."
+                "Driftless changes nothing, because the fleet is in observe mode. To let Driftless act, set \
+                 driftless:mode=act."
             }
             Self::PermissionDenied { .. } => {
-                "The work waits and is tried again every 5 minutes. Compare the function's role with template.yaml, \
-                 and FleetRoleArns with the fleet's instance profile."
+                "Driftless tries the call again every 5 minutes; the work waits until then. Compare the role of the \
+                 reconcile function with template.yaml, and FleetRoleArns with the instance profile of the fleet."
             }
             Self::CutoverWaits => {
-                "Nothing was changed. It is checked again at every look, every 5 minutes at the latest, and given up for \
-                 half an hour when it lasts."
+                "Nothing was changed. Driftless runs the checks again at least every 5 minutes. If a check still fails after \
+                 1 hour, Driftless aborts the cutover and tries again half an hour later."
             }
             Self::AwaitingApproval => {
-                "The new color is up, without traffic. It waits for an approval; without one it is given up after a day."
+                "The new color is healthy and has no traffic. Without an approval Driftless aborts the cutover 24 hours \
+                 after it began to wait."
             }
             Self::BothColorsAlarm => {
-                "Traffic stays where it is: what both depend on suffers, and no release is to blame. The cutover goes \
-                 on when one of them is well again."
+                "Driftless holds the traffic where it is, because alarms of both colors point to a shared dependency. The \
+                 cutover resumes when either color recovers. If unsure, roll back."
             }
             Self::GuardAlarmMissing => {
-                "Traffic stays where it is. The cutover goes on when the alarm is there again."
+                "Driftless holds the traffic where it is. The cutover resumes when the alarm exists again."
             }
             Self::TrafficChanged => {
-                "What another hand wrote stays. Put the weights back, or roll back; a person is asked when it lasts for \
-                 half an hour."
+                "Driftless leaves the change in place. Restore the weights, or roll back. If the change lasts for 30 \
+                 minutes, the cutover stops and needs an operator."
             }
             Self::RollbackBelowFloor => {
-                "As much traffic as its healthy instances can take goes back; its minimum is raised. Look at why they \
-                 do not serve."
+                "Driftless moves back as much traffic as the healthy instances of the old color can take, and raises its \
+                 MinSize. Check why its other instances are not healthy."
             }
             Self::NothingCanGoFirst => {
-                "Nothing is replaced at this size. Lower driftless:min-healthy, let the successor come first \
-                 (driftless:replace=surge), or scale out."
+                "Driftless replaces no instance at this size. Lower driftless:min-healthy, launch the replacement \
+                 instance first (driftless:replace=surge), or scale out."
             }
             Self::OldColorDown => {
-                "The new color is kept until somebody of the old one serves; the old one's minimum is raised. Look at \
-                 why its instances do not serve."
+                "Driftless keeps the new color until the old color has a healthy target, and raises the MinSize of the \
+                 old color. Check why its instances are not healthy."
             }
             Self::RollbackOverdue => {
-                "It is tried again at every look, within minutes. Look at the target groups' health and at Driftless's permissions."
+                "Driftless tries again within minutes. Check the health of the target groups and the permissions of the \
+                 reconcile function."
             }
             Self::RestoreOverdue => {
-                "It is tried again at every look, within minutes. Look at the group's scale-in protection, hooks and suspended processes."
+                "Driftless tries again within minutes. Check scale-in protection, lifecycle hooks and suspended processes \
+                 of the group."
             }
             Self::RetireOverdue => {
-                "The new release has the traffic. Look at the group's scale-in protection, termination hooks and \
-                 suspended processes."
+                "The new release has all traffic. Check scale-in protection, termination hooks and suspended processes \
+                 of the old group."
             }
             Self::NeedsOperator => {
-                "Traffic stays where it is, and nothing more is done until a person says whether it goes on or back."
+                "Driftless holds the traffic where it is until you run `driftless resume` or `driftless rollback`. If \
+                 unsure, roll back."
             }
             Self::DrainOverdue { .. } => {
-                "Its successor serves. Look at the group's termination lifecycle hooks and the target group's \
-                 deregistration delay."
+                "The replacement instance is healthy and has taken over. Check the termination hooks of the group and the \
+                 deregistration delay of the target group."
             }
         }
         .to_owned()
+    }
+}
+
+/// The clause for the end of a condition, from its name and what it was about.
+pub(super) fn resolved(name: &str, subject: &str) -> String {
+    match name {
+        "misconfigured" => "the groups form a fleet".to_owned(),
+        "not-adoptable" => "Driftless can adopt the fleet".to_owned(),
+        "policy-invalid" => "the policy is valid".to_owned(),
+        "breaker-open" => "the breaker is closed".to_owned(),
+        "rule-breaker-open" => format!("the breaker for rule {subject} is closed"),
+        "capacity-short" => "AWS has capacity for its launches, or none is needed".to_owned(),
+        "backlog" => "all instances run the release".to_owned(),
+        "would-replace" => format!("{subject} needs no replacement in observe mode any more"),
+        "permission-denied" => format!("{} is not denied any more, or not needed", api_call(subject)),
+        "drain-overdue" => format!("{subject} is terminated"),
+        "would-cut-over" => format!("{subject} is not pending in observe mode any more"),
+        "cutover-blocked" => "no check blocks a cutover any more".to_owned(),
+        "awaiting-approval" => "no cutover waits for approval any more".to_owned(),
+        "both-colors-alarm" => "alarms of both colors are not in ALARM together any more".to_owned(),
+        "guard-alarm-missing" => "the guard alarms exist, or are not needed".to_owned(),
+        "traffic-changed" => "traffic is as Driftless set it, or no cutover needs it".to_owned(),
+        "rollback-below-minimum" => "the rollback is not partial any more".to_owned(),
+        "terminate-first-blocked" => "terminate-first can replace an instance, or none has drifted".to_owned(),
+        "old-color-unhealthy" => "the old color has healthy targets, or is not needed".to_owned(),
+        "rollback-overdue" => "the rollback has moved all traffic back".to_owned(),
+        "restore-overdue" => "borrowed settings are restored".to_owned(),
+        "retire-overdue" => "the old color has no instances any more".to_owned(),
+        "needs-operator" => "the cutover needs no operator any more".to_owned(),
+        unknown => unknown.to_owned(),
+    }
+}
+
+/// The call of AWS that an action of Driftless makes, as IAM names it. The name of an action that makes none, or that
+/// another version of Driftless stored, stays as it is.
+fn api_call(action: &str) -> &str {
+    match action {
+        "launch" => "autoscaling:LaunchInstances",
+        "set-desired" => "autoscaling:SetDesiredCapacity",
+        "protect" => "autoscaling:SetInstanceProtection",
+        "terminate" => "autoscaling:TerminateInstanceInAutoScalingGroup",
+        "set-aside" => "autoscaling:EnterStandby",
+        "set-maximum" | "set-minimum" | "empty" | "set-template" => "autoscaling:UpdateAutoScalingGroup",
+        "write-template" => "ec2:CreateLaunchTemplateVersion",
+        "set-weights" => "elasticloadbalancing:ModifyListener or ModifyRule",
+        "attach" => "autoscaling:AttachLoadBalancerTargetGroups or AttachTrafficSources",
+        "detach" => "autoscaling:DetachLoadBalancerTargetGroups or DetachTrafficSources",
+        "start-refresh" => "autoscaling:StartInstanceRefresh",
+        "roll-back-refresh" => "autoscaling:RollbackInstanceRefresh",
+        other => other,
     }
 }

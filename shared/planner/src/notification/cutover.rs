@@ -1,64 +1,111 @@
-//! How the news of cutovers is worded.
+//! The texts of messages about cutovers.
 
 use jiff::SignedDuration;
 
 use super::lines::{Wording, in_seconds};
+use crate::fleet::Color;
 use crate::ids::ImageId;
 use crate::record::{Candidate, CandidateReason, CutoverOutcome, Release};
 use crate::text::UntrustedText;
 
-/// A cutover begins.
+/// The release that a cutover starts from, or that a rollback returns to.
+pub(super) struct Side<'a> {
+    pub(super) color: Option<Color>,
+    pub(super) release: &'a Release,
+}
+
+impl std::fmt::Display for Side<'_> {
+    /// `blue (ami-1, build 41)`; without a color, the image.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { color, release } = self;
+        match (color, &release.build) {
+            (Some(color), Some(build)) => write!(formatter, "{color} ({}, build {build})", release.image),
+            (Some(color), None) => write!(formatter, "{color} ({})", release.image),
+            (None, Some(build)) => write!(formatter, "{} (build {build})", release.image),
+            (None, None) => write!(formatter, "{}", release.image),
+        }
+    }
+}
+
+/// A cutover starts.
 pub(super) fn started(
     candidate: &Candidate,
-    from: &Release,
+    new_color: Option<Color>,
+    from: &Side<'_>,
     instances: u32,
     watched: SignedDuration,
     doubled: SignedDuration,
 ) -> Wording {
-    Wording {
-        what: format!("cutting over to {}", candidate.image),
-        why: format!("{}; it runs {} from {} now", reason(candidate), from.image, from.template),
-        next: format!(
-            "{instances} instances come up without traffic and prove themselves; then traffic moves and is watched for \
-             {}. The fleet has twice its size for about {}.",
-            in_seconds(watched),
-            in_seconds(doubled)
+    let (watched, doubled) = (in_seconds(watched), in_seconds(doubled));
+    let next = match new_color {
+        Some(color) => format!(
+            "Driftless launches {instances} instances in {color} and verifies them without traffic. Then traffic moves to \
+             {color} in steps; alarms and health are watched for {watched}. The fleet has twice its size for about \
+             {doubled}."
         ),
-    }
-}
-
-/// Traffic goes back.
-pub(super) fn rolling_back(candidate: &Candidate, why: &UntrustedText) -> Wording {
+        None => format!(
+            "An instance refresh replaces the {instances} instances of the group; alarms and health are watched for \
+             {watched}."
+        ),
+    };
     Wording {
-        what: format!("rolling back from {}", candidate.image),
-        why: why.to_string(),
-        next: "Traffic goes back now, before anything else; nothing holds it, no freeze, window or pause. Then the new color \
-               is let go, and everything is put back.".to_owned(),
+        what: format!("cutover started to {}", named(candidate)),
+        why: format!("{}; the traffic is on {from} now", reason(candidate)),
+        next,
     }
 }
 
-/// A cutover is over.
+/// Traffic moves back.
+pub(super) fn rolling_back(
+    candidate: &Candidate,
+    new_color: Option<Color>,
+    back_to: &Side<'_>,
+    why: &UntrustedText,
+) -> Wording {
+    let next = match new_color {
+        Some(color) => format!(
+            "Traffic is moving back to {back_to} now; freezes, windows and pauses do not delay this. Then Driftless \
+             scales {color} to zero and restores the settings of the groups. A message with \"rolled back\" follows."
+        ),
+        None => format!(
+            "The group is going back to {back_to} by an instance refresh now; freezes, windows and pauses do not delay \
+             this. A message with \"rolled back\" follows."
+        ),
+    };
+    Wording { what: format!("rolling back from {}", named(candidate)), why: why.to_string(), next }
+}
+
+/// A cutover ended.
 pub(super) fn ended(
     candidate: &Candidate,
     outcome: CutoverOutcome,
     why: &UntrustedText,
     took: SignedDuration,
 ) -> Wording {
-    let next = match outcome {
-        CutoverOutcome::Done => {
-            format!("Nothing: it is done, after {}. The way back is a new cutover without the waits.", in_seconds(took))
+    let (how, next) = match outcome {
+        CutoverOutcome::Done => (
+            "done",
+            format!(
+                "No action needed. The cutover took {}. From now on a rollback launches new instances of the last good \
+                 release first.",
+                in_seconds(took)
+            ),
+        ),
+        CutoverOutcome::Superseded => {
+            ("superseded by a newer image", "The cutover to the newer image starts.".to_owned())
         }
-        CutoverOutcome::Superseded => "The newer one begins.".to_owned(),
-        CutoverOutcome::Aborted => "The old color kept its traffic, and has its own settings again. A newer image \
-                                    starts the next cutover."
-            .to_owned(),
-        CutoverOutcome::RolledBack => {
-            "The old color has all traffic, and its own settings again. A newer image starts \
-                                       the next cutover."
-                .to_owned()
-        }
+        CutoverOutcome::Aborted => (
+            "aborted",
+            "The old color kept all traffic, and the borrowed settings are restored. A newer image starts the next cutover."
+                .to_owned(),
+        ),
+        CutoverOutcome::RolledBack => (
+            "rolled back",
+            "The old color has all traffic, and the borrowed settings are restored. A newer image starts the next cutover."
+                .to_owned(),
+        ),
     };
-    Wording { what: format!("cutover to {}: {}", candidate.image, outcome.name()), why: why.to_string(), next }
+    Wording { what: format!("cutover to {} {how}", named(candidate)), why: why.to_string(), next }
 }
 
 /// An image is vetoed.
@@ -66,20 +113,28 @@ pub(super) fn vetoed(image: &ImageId, by: &UntrustedText, evidence: &[UntrustedT
     Wording {
         what: format!("{image} is vetoed"),
         why: format!("by {by}: {}", evidence.iter().map(UntrustedText::as_str).collect::<Vec<_>>().join("; ")),
-        next: format!("{image} takes no traffic in this fleet until the veto is lifted."),
+        next: format!("{image} takes no traffic in this fleet until you lift the veto."),
     }
 }
 
-/// A command is answered.
+/// The result of a command.
 pub(super) fn answered(actor: &UntrustedText, command: &str, is_done: bool, answer: &UntrustedText) -> Wording {
     Wording {
         what: format!("{command}: {}", if is_done { "done" } else { "not done" }),
         why: answer.to_string(),
-        next: format!("Nothing: {actor} asked, and this is the answer."),
+        next: format!("No action needed. This is the result of the command that {actor} sent."),
     }
 }
 
-/// Why there is a candidate, in words.
+/// `ami-2 (build 42)`.
+fn named(candidate: &Candidate) -> String {
+    match &candidate.build {
+        Some(build) => format!("{} (build {build})", candidate.image),
+        None => candidate.image.to_string(),
+    }
+}
+
+/// Why the release is a candidate, as a clause.
 pub fn reason(candidate: &Candidate) -> String {
     match &candidate.why {
         CandidateReason::Image => match &candidate.build {
@@ -87,9 +142,9 @@ pub fn reason(candidate: &Candidate) -> String {
             None => "a newer image".to_owned(),
         },
         CandidateReason::Template { differs_in } => {
-            format!("{} was written, and differs in {}", candidate.base, differs_in.join(", "))
+            format!("{} is a newer launch template version and differs in {}", candidate.base, differs_in.join(", "))
         }
-        CandidateReason::Redeploy { actor } => format!("{actor} wants the release on fresh instances"),
-        CandidateReason::Rollback { actor } => format!("{actor} wants the last good release back"),
+        CandidateReason::Redeploy { actor } => format!("{actor} requested new instances of the release"),
+        CandidateReason::Rollback { actor } => format!("{actor} requested a rollback to the last good release"),
     }
 }

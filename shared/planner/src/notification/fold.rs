@@ -38,7 +38,7 @@ impl Heap {
 
     /// Whoever sent a command waits for the answer to this one: answers are never folded.
     fn is_shared_by(&self, other: &Self) -> bool {
-        self == other && self.kind != "command-answered"
+        self == other && self.kind != "command-result"
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Message {
     pub fleet: FleetName,
     /// One line that a pager can show: fleet and fact, fewer than 100 characters, nothing but printable ASCII.
     pub subject: String,
-    /// For people: what, why, what next, the commands that stop, reverse or speed it up, and the runbook.
+    /// For people: what, why, what next, the commands, and the runbook.
     pub text: String,
     /// For machines, with stable fields: `docs/messages.md`.
     pub json: String,
@@ -62,7 +62,7 @@ impl Notification {
         let is_for_people_to_act_on = self.severity() >= Severity::Notify;
         let parts = Parts {
             notification: self,
-            wording: wording(&self.news).printable(),
+            wording: wording(&self.news, self.at).printable(),
             suggestions: suggestions(self),
             runbook: is_for_people_to_act_on.then(|| runbooks.link(self.news.topic())),
             thread: self.thread(),
@@ -122,61 +122,64 @@ fn subject(parts: &Parts<'_>) -> String {
 fn text(parts: &Parts<'_>) -> String {
     let Parts { notification, wording, suggestions, runbook, .. } = parts;
     let Wording { what, why, next } = wording;
-    let mut text = format!("WHAT  {}: {what}.\nWHY   {why}\nNEXT  {next}\n", notification.fleet);
+    let mut text = format!("What       {}: {what}.\nWhy        {why}\nNext       {next}\n", notification.fleet);
     // `write!` to a String cannot fail; its result says so only by type.
     for Suggestion { purpose, effect, command } in suggestions {
-        let _ = writeln!(text, "{:<6}{effect}:\n      {command}", purpose.label());
+        let _ = writeln!(text, "{:<11}{effect}\n           {command}", purpose.label());
     }
     if let Some(runbook) = runbook {
-        let _ = writeln!(text, "READ  {runbook}");
+        let _ = writeln!(text, "Runbook    {runbook}");
     }
     let _ = writeln!(text, "\n{} at {:.0}, id {}", notification.kind(), notification.at, notification.id);
     text
 }
 
-// The words on it, and on what it is made of, are those of the published schema.
-/// Version 1. Described in docs/messages.md. A field may be added within a version: ignore what you do not know.
+// Its doc comments, and those of its parts, are the descriptions of the published schema.
+/// Version 1. Described in docs/messages.md. It names every field that this release sends. A later release may add fields
+/// without a new version: a consumer that does not validate should ignore fields that it does not know.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(title = "A message of Driftless, for machines"))]
 pub(super) struct MachineBody<'a> {
     /// The version of this schema.
     #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA_VERSION)))]
     schema_version: u32,
-    /// Stable: a message that is sent twice has the same id twice.
+    /// The id of the message. A message that is delivered twice has the same id both times.
     id: &'a str,
+    /// The fleet.
     fleet: &'a FleetName,
-    /// Its Auto Scaling groups.
+    /// The Auto Scaling groups of the fleet.
     groups: &'a [GroupName],
-    /// What happened. Of many it is the kind of each.
+    /// What happened. For `many` it is the kind of each of them.
     #[cfg_attr(feature = "schema", schemars(schema_with = "published::kinds"))]
     kind: &'static str,
-    /// The name of the state that was entered, lasts or ended. Null: it is about no state.
+    /// The name of the condition that began, lasts or ended. Null: the message is about no condition.
     condition: Option<&'a str>,
-    /// How loud it is.
+    /// The severity.
     severity: Severity,
-    /// When it was decided.
+    /// When Driftless decided it.
     at: Timestamp,
-    /// The same for everything that is said about one piece of work.
+    /// The same for all messages about one piece of work or one condition.
     #[cfg_attr(
         feature = "schema",
         schemars(length(max = chat::THREAD_MAX), regex(pattern = "^[A-Za-z0-9._:-]+$"))
     )]
     thread: &'a str,
-    /// For how many messages it stands: 1, or more than 5 where a storm was folded.
+    /// How many messages this one stands for: 1, or more than 5 if an event burst was folded.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     count: u32,
-    /// The fact, in words.
+    /// What happened, as a clause.
     what: &'a str,
-    /// Its cause, in words.
+    /// Why it happened.
     why: &'a str,
-    /// What Driftless does next and when, in words.
+    /// What Driftless does next and when.
     next: &'a str,
-    /// What a person may want to type: what stops it, what reverses it, what speeds it up, what shows more, in this order.
+    /// Commands to run: what pauses Driftless, what reverses its work, what lets it continue, what shows more, in this
+    /// order.
     commands: &'a [Suggestion],
-    /// The page about it. Null: nothing for a person to act on.
+    /// The runbook. Null: the message needs no action.
     runbook: Option<&'a str>,
-    /// What happened, with all that is known of it.
-    news: &'a News,
+    /// What happened, with all that Driftless knows of it.
+    details: &'a News,
 }
 
 fn json(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
@@ -198,7 +201,7 @@ fn json(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
         next: &wording.next,
         commands: suggestions,
         runbook: runbook.as_deref(),
-        news,
+        details: news,
     })
 }
 

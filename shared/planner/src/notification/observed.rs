@@ -1,9 +1,9 @@
-//! How the digest of observe mode is worded.
+//! The text of the weekly message of observe mode.
 
 use super::lines::Wording;
 use crate::record::{Observed, Tally, WouldCutOver};
 
-/// What a week would have come to.
+/// What a week would have been.
 pub(super) fn week(week: &Observed, still: u32) -> Wording {
     let (replacements, cutovers) = (week.replacements, week.cutovers);
     let mut why = Vec::new();
@@ -11,19 +11,19 @@ pub(super) fn week(week: &Observed, still: u32) -> Wording {
         why.push(format!("replacements for: {}", listed(&week.reasons)));
     }
     if !week.would_wait.is_empty() {
-        why.push(format!("of them would have waited first, by guard: {}", listed(&week.would_wait)));
+        why.push(format!("first guard that would have blocked, with count: {}", listed(&week.would_wait)));
     }
     if !week.images.is_empty() {
         let images: Vec<String> = week.images.iter().map(cutover).collect();
         why.push(format!("cutovers to: {}", images.join(", ")));
     }
     if why.is_empty() {
-        why.push("nothing new".to_owned());
+        why.push("no new drift and no new image".to_owned());
     }
     let waits = match still {
-        0 => "No instance waits any more.".to_owned(),
-        1 => "1 instance waits still.".to_owned(),
-        still => format!("{still} instances wait still."),
+        0 => "No instance is drifted any more.".to_owned(),
+        1 => "1 instance is still drifted.".to_owned(),
+        still => format!("{still} instances are still drifted."),
     };
     Wording {
         what: format!(
@@ -33,8 +33,8 @@ pub(super) fn week(week: &Observed, still: u32) -> Wording {
         ),
         why: format!("since {:.0}: {}", week.since, why.join("; ")),
         next: format!(
-            "Nothing was changed. {waits} To let Driftless act, set driftless:mode=act. The next digest comes in a week, \
-             if there is something to tell."
+            "Driftless changed nothing. {waits} To let Driftless act, set driftless:mode=act. The next weekly message \
+             comes in 7 days, if an instance is drifted or something would have been done."
         ),
     }
 }
@@ -50,5 +50,7 @@ fn listed(tallies: &[Tally]) -> String {
 
 fn cutover(would: &WouldCutOver) -> String {
     let WouldCutOver { image, why, waits } = would;
-    waits.as_ref().map_or_else(|| format!("{image} ({why})"), |waits| format!("{image} ({why}; first {waits})"))
+    waits
+        .as_ref()
+        .map_or_else(|| format!("{image} ({why})"), |waits| format!("{image} ({why}; would have waited: {waits})"))
 }

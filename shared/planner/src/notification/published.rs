@@ -1,8 +1,8 @@
 //! The schema of the body for machines, made from the types that are sent, for `docs/schemas/message.v1.json`.
 //!
-//! What is stored in the record is sent as it is stored, and is published in a form of its own here, in words for whoever
-//! reads messages. The compiler holds each form to the stored type, field by field: serde can write and read the one by the
-//! other.
+//! Driftless sends what the record stores, in the form in which the record stores it. Each stored type has a form of its own
+//! here, whose doc comments are the descriptions of the schema. The compiler checks each form against its stored type,
+//! field by field: serde writes and reads the one by the other.
 
 use std::borrow::Cow;
 
@@ -30,13 +30,14 @@ pub fn schema() -> Schema {
 
 /// How schemas of what is sent are made.
 pub(crate) fn settings() -> SchemaSettings {
-    SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(promised))
+    SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(published_form))
 }
 
-/// Leaves what every version of the body promises, in keywords that every validator knows.
-fn promised(schema: &mut Schema) {
-    // A field may be added within a version.
-    schema.remove("additionalProperties");
+/// Closes every object, and leaves only keywords that every validator knows.
+fn published_form(schema: &mut Schema) {
+    if schema.get("properties").is_some() {
+        schema.insert("additionalProperties".to_owned(), false.into());
+    }
     let text = |schema: &Schema, keyword| schema.get(keyword).and_then(|value| value.as_str().map(str::to_owned));
     if let Some(description) = text(schema, "description") {
         schema.insert("description".to_owned(), description.replace('\n', " ").into());
@@ -52,7 +53,7 @@ fn promised(schema: &mut Schema) {
     }
 }
 
-/// The kinds that a message can have: many of one kind are of that kind.
+/// The kinds that a message can have. A message about many of one kind has that kind.
 pub(super) fn kinds(generator: &mut SchemaGenerator) -> Schema {
     let news = News::json_schema(generator);
     let variants = news.get("oneOf").and_then(|variants| variants.as_array()).into_iter().flatten();
@@ -79,18 +80,18 @@ texts! {
     AlarmName, "alarm": {"description": "A CloudWatch alarm, by its name."};
     FleetName, "fleet": {"description": "A fleet, by its name.", "pattern": "^[a-z0-9-]{1,40}$"};
     UntrustedText, "foreign": {
-        "description": "Words that came from outside: data, never markup. One line, without control characters.",
+        "description": "Untrusted text, such as an annotation or an error message: data, never markup. One line, without control characters.",
         "maxLength": LENGTH_MAX
     };
     GroupName, "group": {"description": "An Auto Scaling group, by its name."};
     ImageId, "image": {"description": "An AMI.", "pattern": "^ami-[0-9a-f]+$"};
     InstanceId, "instance": {"description": "An EC2 instance.", "pattern": "^i-[0-9a-f]+$"};
-    RuleName, "rule": {"description": "A rule of AWS Config, by its name."};
+    RuleName, "rule": {"description": "An AWS Config rule, by its name."};
     TemplateId, "launch-template": {"description": "A launch template, by its id."};
-    Zone, "zone": {"description": "An availability zone."};
+    Zone, "zone": {"description": "An Availability Zone."};
 }
 
-/// Stored types, each with the form in which it is published, and by which serde could write it.
+/// Stored types, each with the form in which it is published.
 macro_rules! published {
     ($($stored:ty: $form:ty),* $(,)?) => { $(
         const _: fn(&$stored, &'static mut Serializer<Vec<u8>>) -> Result<(), serde_json::Error> = <$form>::serialize;
@@ -133,20 +134,23 @@ published! {
 struct TemplateVersionForm {
     /// The launch template's id.
     template: TemplateId,
-    /// The number of its version.
+    /// The number of the version.
     #[schemars(range(min = 1))]
     version: u64,
 }
 
-/// What a color runs.
+/// The release of a color.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Release")]
 #[schemars(rename = "release")]
 struct ReleaseForm {
+    /// The image.
     image: ImageId,
+    /// The launch template version.
     template: TemplateVersion,
+    /// Since when it is the release.
     since: Timestamp,
-    /// Its build, where it has one.
+    /// The build of the image. Null: the image has no build.
     build: Option<UntrustedText>,
 }
 
@@ -155,24 +159,27 @@ struct ReleaseForm {
 #[serde(remote = "DriftReason", rename_all = "kebab-case")]
 #[schemars(rename = "drift")]
 enum DriftReasonForm {
-    /// A Config rule says so.
+    /// An AWS Config rule reports the instance as non-compliant.
     Rule(RuleName),
-    /// It runs another template version.
+    /// The instance runs another launch template version than the release.
     Template {
-        /// The version that it runs.
+        /// The version that the instance runs.
         found: TemplateVersion,
     },
-    /// It runs another image.
+    /// The instance runs another image than the release.
     Image {
-        /// The image that it runs.
+        /// The image that the instance runs.
         found: ImageId,
     },
-    /// It is older than the fleet allows.
+    /// The instance is older than `driftless:max-age`.
     Age,
-    /// An alarm that names it rings.
+    /// An alarm that names the instance is in ALARM.
     Alarm(AlarmName),
-    /// A person said so.
-    Operator { actor: UntrustedText },
+    /// An operator requested the replacement.
+    Operator {
+        /// Who requested it.
+        actor: UntrustedText,
+    },
 }
 
 /// An attempt that failed.
@@ -180,100 +187,124 @@ enum DriftReasonForm {
 #[serde(remote = "Failure")]
 #[schemars(rename = "failure")]
 struct FailureForm {
+    /// When the attempt failed.
     at: Timestamp,
-    /// Why, in AWS's own words where it said something.
+    /// Why the attempt failed, with the message of AWS if there is one.
     why: UntrustedText,
 }
 
-/// Why a surge was given up.
+/// Why a replacement was cancelled.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "CancelReason", rename_all = "kebab-case")]
-#[schemars(rename = "withdrawal")]
+#[schemars(rename = "cancellation")]
 enum CancelReasonForm {
     /// The drift is over.
     Cleared,
-    /// The drifted instance is gone without Driftless.
+    /// The drifted instance was terminated outside Driftless.
+    #[serde(rename = "terminated-outside")]
     DriftedGone,
-    /// Too many drifted at once.
+    /// Too many instances of the fleet drifted at once.
     BreakerOpen,
     /// Many fleets drifted at once under this rule.
     RuleBreakerOpen(RuleName),
-    /// AWS has no room for the successor, in its own words.
+    /// AWS has no capacity for the replacement instance, with its message.
     NoCapacity(UntrustedText),
-    /// The successor drifted for the same reason.
-    BornDrifted { successor: InstanceId },
-    /// Somebody protects the drifted one.
+    /// The replacement instance drifted for the same reason.
+    #[serde(rename = "repeat-drift")]
+    BornDrifted {
+        /// The replacement instance.
+        #[serde(rename = "replacement_instance")]
+        successor: InstanceId,
+    },
+    /// The drifted instance is protected.
     Protected {
-        /// By what, in words.
+        /// The protection, as a clause.
         by: UntrustedText,
     },
-    /// The window closed before the drifted one, which was to go first, was terminated.
+    /// With terminate-first: the window closed before the drifted instance was terminated.
     WindowClosed,
-    /// Too few would serve without the drifted one, which was to go first.
+    /// With terminate-first: too few instances would stay healthy without the drifted instance.
+    #[serde(rename = "below-minimum")]
     BelowFloor {
-        /// How many would serve without the drifted instance.
+        /// How many instances would stay healthy without the drifted instance.
+        #[serde(rename = "healthy")]
         serving: u32,
+        /// How many must stay healthy.
+        #[serde(rename = "min_healthy")]
         floor: u32,
     },
     /// The attempt failed.
     Failed(UntrustedText),
 }
 
-/// Why a replacement was given up for good.
+/// Why Driftless stopped trying to replace an instance.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "StopReason", rename_all = "kebab-case")]
 #[schemars(rename = "stop")]
 enum StopReasonForm {
-    /// Its attempts failed.
+    /// The attempts failed.
     Failures,
-    /// It is itself a successor, and fails what its ancestor was replaced for.
+    /// The instance is itself a replacement instance and drifted for the reason for which the instance before it was
+    /// replaced.
+    #[serde(rename = "repeat-drift")]
     Lineage {
-        /// The instance that it replaced.
+        /// The instance that was replaced before.
+        #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,
-        /// The image that both run. Null: the release does not tell.
+        /// The image that both run. Null: unknown.
         image: Option<ImageId>,
     },
-    /// Its successor failed the same on trial.
+    /// The replacement instance drifted for the same reason before it was verified.
+    #[serde(rename = "repeat-drift-of-replacement")]
     Recurrence {
-        /// The successor, which is gone again.
+        /// The replacement instance, which is terminated.
+        #[serde(rename = "replacement_instance")]
         successor: InstanceId,
-        /// The image of the release. Null: the release does not tell.
+        /// The image of the release. Null: unknown.
         image: Option<ImageId>,
     },
-    /// It went first, and no successor proved itself in its place in time.
+    /// With terminate-first: the instance was terminated, and no replacement instance passed health checks in time.
+    #[serde(rename = "not-relaunched")]
     NotRefilled,
 }
 
-/// What may take the traffic.
+/// A release that may take the traffic.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Candidate")]
 #[schemars(rename = "candidate")]
 struct CandidateForm {
+    /// The image.
     image: ImageId,
-    /// The version whose content it gets, apart from the image.
+    /// The launch template version from which all settings but the image are copied.
     base: TemplateVersion,
-    /// Its build, where it has one.
+    /// The build of the image. Null: the image has no build.
     build: Option<UntrustedText>,
-    /// What makes it a candidate.
+    /// Why it is a candidate.
     why: CandidateReason,
 }
 
-/// What makes a candidate.
+/// Why a release is a candidate.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "CandidateReason", rename_all = "kebab-case")]
 #[schemars(inline)]
 enum CandidateReasonForm {
-    /// A newer image of the fleet.
+    /// There is a newer image for the fleet.
     Image,
-    /// Somebody wrote a newer template version.
+    /// There is a newer launch template version.
     Template {
         /// The settings that differ.
         differs_in: Vec<String>,
     },
-    /// A person wants the release on fresh instances.
-    Redeploy { actor: UntrustedText },
-    /// A person wants an earlier release back.
-    Rollback { actor: UntrustedText },
+    /// An operator requested new instances of the release.
+    Redeploy {
+        /// Who requested them.
+        actor: UntrustedText,
+    },
+    /// An operator requested a rollback to an earlier release.
+    Rollback {
+        /// Who requested it.
+        actor: UntrustedText,
+    },
 }
 
 /// How a cutover ended.
@@ -281,52 +312,56 @@ enum CandidateReasonForm {
 #[serde(remote = "CutoverOutcome", rename_all = "kebab-case")]
 #[schemars(inline)]
 enum CutoverOutcomeForm {
-    /// The new release has the traffic, and the old color is gone.
+    /// The new release has all traffic, and the old color is scaled to zero.
     Done,
-    /// Undone before it had traffic.
+    /// The cutover was undone before the new color had traffic.
     Aborted,
-    /// Undone before it had traffic, because something newer came.
+    /// The cutover was undone before the new color had traffic, because a newer image came.
     Superseded,
-    /// The old release has its traffic again.
+    /// The old release has all traffic again.
     RolledBack,
 }
 
-/// What observe mode has held back.
+/// What Driftless would have done in act mode.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Observed")]
 #[schemars(rename = "observed")]
 struct ObservedForm {
+    /// Since when it is counted.
     since: Timestamp,
     /// How often an instance would have been replaced.
     replacements: u32,
-    /// How often for which reason.
+    /// The reasons, each with its count.
     reasons: Vec<Tally>,
-    /// How often a guard would have said no at first, by its name.
+    /// The first guard that would have blocked, with its count.
     would_wait: Vec<Tally>,
-    /// How often the fleet would have been cut over.
+    /// How often a cutover would have started.
     cutovers: u32,
-    /// To which images, the last five.
+    /// The last five images that would have taken the traffic.
     images: Vec<WouldCutOver>,
 }
 
-/// How often something was so.
+/// How often something would have happened.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Tally")]
 #[schemars(rename = "tally")]
 struct TallyForm {
+    /// The reason, or the name of the guard.
     what: UntrustedText,
+    /// How often.
     #[schemars(range(min = 1))]
     count: u32,
 }
 
-/// A cutover that was held back.
+/// A cutover that would have started.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "WouldCutOver")]
 #[schemars(inline)]
 struct WouldCutOverForm {
+    /// The image that would have taken the traffic.
     image: ImageId,
-    /// What makes it a candidate.
+    /// Why it was a candidate.
     why: UntrustedText,
-    /// What it would have waited for at first. Null: nothing that shows before its preflight.
+    /// What would have blocked the cutover first. Null: no guard before the preflight checks.
     waits: Option<UntrustedText>,
 }

@@ -1,4 +1,4 @@
-//! How the news of replacements is worded.
+//! The texts of messages about replacements.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::ids::{GroupName, ImageId, InstanceId, Zone};
 use crate::record::{CancelReason, DriftReason, Failure, StopReason};
 use crate::text::UntrustedText;
 
-/// The successor comes first.
+/// The replacement instance is launched first.
 pub(super) fn started(
     instance: &InstanceId,
     group: &GroupName,
@@ -19,25 +19,26 @@ pub(super) fn started(
         what: format!("replacing {instance}"),
         why,
         next: format!(
-            "A successor is launched in {zone}, in {group}. {instance} is terminated only when its successor has proven \
-             itself, until {deadline:.0} at the latest; else the successor goes."
+            "A replacement instance is launched in {group}, in {zone}. {instance} is terminated once its replacement \
+             instance passes health checks. If that has not happened by {deadline:.0}, the replacement instance is \
+             terminated instead."
         ),
     }
 }
 
-/// The drifted instance goes first.
+/// The drifted instance is terminated first.
 pub(super) fn goes_first(instance: &InstanceId, group: &GroupName, why: String) -> Wording {
     Wording {
         what: format!("replacing {instance}"),
         why,
         next: format!(
-            "{instance} is terminated first, as driftless:replace says; Auto Scaling launches its successor in {group}. \
-             No other goes before that one has proven itself."
+            "{instance} is terminated first, because driftless:replace is terminate-first. Auto Scaling then launches the \
+             replacement instance in {group}. No other instance is terminated before that one passes health checks."
         ),
     }
 }
 
-/// Why it is replaced, with what Config remarked.
+/// Why the instance is replaced, with the annotations of AWS Config.
 pub(super) fn cause(drift: &[DriftReason], remarks: &[UntrustedText]) -> String {
     remarks.iter().fold(listed(drift), |text, remark| format!("{text} ({:?})", remark.as_str()))
 }
@@ -54,32 +55,33 @@ pub(super) fn replaced(
         what: format!("replaced {instance} by {successor}"),
         why: listed(drift),
         next: kept_until.map_or_else(
-            || format!("Nothing: it is done. From detection to the end it took {}.", in_seconds(took)),
+            || format!("No action needed. The replacement took {} from the detection of the drift.", in_seconds(took)),
             |until| {
                 format!(
-                    "{instance} is out of traffic, in standby, and kept until {until:.0}; the tag driftless:protect on \
-                     it keeps it longer."
+                    "{instance} is kept in Standby, without traffic, until {until:.0}, and is then terminated. To keep it \
+                     longer, set the tag driftless:protect on it."
                 )
             },
         ),
     }
 }
 
-/// A surplus stays.
+/// The extra instance of a cancelled replacement stays.
 pub(super) fn surplus_kept(instance: &InstanceId, why: &UntrustedText) -> Wording {
     Wording {
-        what: format!("kept the surplus instance {instance}"),
+        what: format!("extra instance {instance} stays"),
         why: why.to_string(),
-        next: "It stays, and desired capacity stays one higher. What scales the group, or a person, may take it back."
+        next: "Desired capacity stays one higher. Lower it when the group can do without the instance, or leave it to the \
+               scaling policies of the group."
             .to_owned(),
     }
 }
 
-/// A surge was given up.
+/// A replacement was cancelled.
 pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_attempt: Option<Timestamp>) -> Wording {
     let rest = next_attempt.map_or_else(
         || match because {
-            CancelReason::Protected { .. } => "It is replaced when nobody protects it any more.".to_owned(),
+            CancelReason::Protected { .. } => "Driftless replaces the instance when its protection ends.".to_owned(),
             CancelReason::Cleared
             | CancelReason::DriftedGone
             | CancelReason::BreakerOpen
@@ -88,58 +90,61 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
             | CancelReason::BornDrifted { .. }
             | CancelReason::WindowClosed
             | CancelReason::BelowFloor { .. }
-            | CancelReason::Failed(_) => "Nothing more is done.".to_owned(),
+            | CancelReason::Failed(_) => "There is no next attempt for this drift.".to_owned(),
         },
         |at| format!("The next attempt may start at {at:.0}."),
     );
     Wording {
-        what: format!("withdrew the replacement of {instance}"),
+        what: format!("replacement of {instance} cancelled"),
         why: because.to_string(),
-        next: format!("The group has its own size again. {rest}"),
+        next: format!("The group has its previous size again. {rest}"),
     }
 }
 
-/// A replacement was given up for good.
+/// Driftless stopped trying to replace an instance.
 pub(super) fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopReason, failures: &[Failure]) -> Wording {
     match why {
         StopReason::Failures => Wording {
-            what: format!("gave up replacing {instance}"),
-            why: format!(
-                "{}; {} attempts failed, the last one with: {}",
-                listed(drift),
+            what: format!(
+                "stopped replacing {instance} after {} failed {}",
                 failures.len(),
+                if failures.len() == 1 { "attempt" } else { "attempts" }
+            ),
+            why: format!(
+                "{}; the last attempt failed: {}",
+                listed(drift),
                 failures.last().map_or("no message", |failure| failure.why.as_str())
             ),
             next: format!(
-                "{instance} stays and serves. Nothing more is done about it until it is compliant or gone, or a person has \
-                 it tried again."
+                "{instance} stays in service. Driftless starts no further attempt until you run `driftless retry`, or until \
+                 the drift is over."
             ),
         },
         StopReason::NotRefilled => Wording {
-            what: format!("nothing took the place of {instance}"),
-            why: format!("{}; it went first, and no successor proved itself in time", listed(drift)),
-            next: "Nothing else of the group goes while one is missing. Look at the group's scaling activities: it is \
-                   Auto Scaling that launches."
+            what: format!("no replacement instance for {instance}"),
+            why: format!("{}; {instance} was terminated first, and no replacement instance passed health checks in time", listed(drift)),
+            next: "Driftless terminates no other instance of the group while one is missing. Check the scaling activities \
+                   of the group: Auto Scaling launches the replacement instance."
                 .to_owned(),
         },
         StopReason::Recurrence { successor, image } => Wording {
-            what: format!("the successor of {instance} was born drifted"),
-            why: format!("{successor} was to replace {instance} and fails for the same reason, {}", listed(drift)),
+            what: format!("the replacement instance for {instance} is also non-compliant"),
+            why: format!("{successor} was launched to replace {instance} and drifted for the same reason: {}", listed(drift)),
             next: format!(
-                "{successor} is gone again, {instance} stays and serves, and no other is replaced for this. Check the \
-                 rule, or build an image that passes it{}.",
+                "{successor} is terminated, {instance} stays in service, and no other instance is replaced for this reason. \
+                 Check the rule, or build an image that complies with it{}.",
                 suspected(image.as_ref())
             ),
         },
         StopReason::Lineage { ancestor, image } => Wording {
-            what: format!("{instance} was born drifted"),
+            what: format!("{instance} drifted for the same reason as the instance that it replaced"),
             why: format!(
-                "{instance} replaced {ancestor} and fails for the same reason, {}: the image or the rule is wrong",
+                "{instance} replaced {ancestor} and drifted for the same reason, {}: the image or the rule is wrong",
                 listed(drift)
             ),
             next: format!(
-                "{instance} stays and serves. No further successor is launched for it: check the rule, or build an \
-                 image that passes it{}.",
+                "{instance} stays in service, and Driftless does not replace it. Check the rule, or build an image that \
+                 complies with it{}.",
                 suspected(image.as_ref())
             ),
         },
@@ -151,5 +156,5 @@ fn listed(drift: &[DriftReason]) -> String {
 }
 
 fn suspected(image: Option<&ImageId>) -> String {
-    image.map_or_else(String::new, |image| format!("; a veto keeps {image} from other cutovers"))
+    image.map_or_else(String::new, |image| format!(". A veto keeps {image} out of other cutovers"))
 }

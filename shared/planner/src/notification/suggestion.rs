@@ -1,5 +1,5 @@
-//! The commands that messages suggest. This is the only place that writes them: each is one line of a POSIX shell, every
-//! word of it quoted, and can be typed as it stands.
+//! The commands that messages suggest. Only this module writes them: each is one line of a POSIX shell, with every word
+//! quoted, and can be run as it is.
 
 use serde::Serialize;
 
@@ -8,15 +8,15 @@ use crate::ids::{FleetName, ImageId, InstanceId};
 use crate::record::{CutoverOutcome, StopReason};
 use crate::text::shell_quoted;
 
-/// A command that a person may want to type.
+/// A command that the reader may want to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "command"))]
 pub struct Suggestion {
-    /// What it is for.
+    /// What the command is for.
     pub purpose: Purpose,
-    /// What it does, in words.
-    pub effect: &'static str,
-    /// One line of a POSIX shell, every word quoted.
+    /// What the command does.
+    pub effect: String,
+    /// The command: one line of a POSIX shell, with every word quoted.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^driftless ")))]
     pub command: String,
 }
@@ -26,29 +26,33 @@ pub struct Suggestion {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Purpose {
-    /// Keeps Driftless from going on.
+    /// Keeps Driftless from continuing.
+    #[serde(rename = "pause")]
     Stop,
-    /// Takes back what was done.
+    /// Reverses what was done.
+    #[serde(rename = "roll-back")]
     Undo,
-    /// Lets it go on, sooner or at all.
+    /// Lets Driftless continue, or continue sooner.
+    #[serde(rename = "continue")]
     Go,
-    /// Shows more, and changes nothing.
+    /// Shows more and changes nothing.
+    #[serde(rename = "inspect")]
     Look,
 }
 
 impl Purpose {
-    /// How it is marked in the text for people.
+    /// Its label in the text.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Stop => "STOP",
-            Self::Undo => "UNDO",
-            Self::Go => "GO",
-            Self::Look => "LOOK",
+            Self::Stop => "Pause",
+            Self::Undo => "Roll back",
+            Self::Go => "Continue",
+            Self::Look => "Inspect",
         }
     }
 }
 
-/// What a person may want to type on reading this: first what stops it, then what reverses it, what speeds it up, and
+/// The commands that fit a message: first what pauses Driftless, then what reverses its work, what lets it continue, and
 /// what shows more.
 pub(super) fn suggestions(notification: &Notification) -> Vec<Suggestion> {
     let tool = Tool { fleet: &notification.fleet, message: &notification.id };
@@ -136,7 +140,10 @@ impl Tool<'_> {
         let command = driftless(&["freeze", self.fleet.as_str(), "--reason", &format!("see {}", self.message)]);
         Suggestion {
             purpose: Purpose::Stop,
-            effect: "holds everything here until somebody thaws it, but never a way back",
+            effect: format!(
+                "Pauses all changes to this fleet until you run `driftless thaw {}`. Rollbacks still run.",
+                self.fleet
+            ),
             command,
         }
     }
@@ -145,71 +152,79 @@ impl Tool<'_> {
         self.about(
             Purpose::Stop,
             "pause",
-            "the cutover stands still where it is, with its clocks; resume lets it go on",
+            "Pauses the cutover and its timers where they are, until you run `driftless resume`.",
         )
     }
 
     fn veto(&self, image: &ImageId) -> Suggestion {
         let command = driftless(&["veto", self.fleet.as_str(), image.as_str()]);
-        Suggestion { purpose: Purpose::Stop, effect: "this image takes no traffic here any more", command }
+        Suggestion {
+            purpose: Purpose::Stop,
+            effect: "Keeps this image from taking traffic in this fleet.".to_owned(),
+            command,
+        }
     }
 
     fn unveto(&self, image: &ImageId) -> Suggestion {
         let command = driftless(&["unveto", self.fleet.as_str(), image.as_str()]);
-        Suggestion { purpose: Purpose::Undo, effect: "this image may take traffic here again", command }
+        Suggestion {
+            purpose: Purpose::Undo,
+            effect: "Lets this image take traffic in this fleet again.".to_owned(),
+            command,
+        }
     }
 
     fn abort(&self) -> Suggestion {
-        self.about(Purpose::Undo, "abort", "the cutover is undone, and traffic that has moved goes back first")
+        self.about(Purpose::Undo, "abort", "Undoes the cutover; traffic that has moved goes back first.")
     }
 
     fn rollback(&self) -> Suggestion {
-        self.about(Purpose::Undo, "rollback", "traffic goes back to the last good release now")
+        self.about(Purpose::Undo, "rollback", "Moves all traffic back to the last good release now.")
     }
 
     fn approve(&self) -> Suggestion {
-        self.about(Purpose::Go, "approve", "the new color takes traffic, step by step")
+        self.about(Purpose::Go, "approve", "Lets the new color take traffic, step by step.")
     }
 
     fn promote(&self) -> Suggestion {
-        self.about(Purpose::Go, "promote", "skips the waits that remain, never health or alarms")
+        self.about(Purpose::Go, "promote", "Skips the remaining waits; health checks and alarms still apply.")
     }
 
     fn resume(&self) -> Suggestion {
-        self.about(Purpose::Go, "resume", "it goes on from the weights that are there")
+        self.about(Purpose::Go, "resume", "Continues the cutover from the current weights.")
     }
 
     fn retry(&self) -> Suggestion {
-        self.about(Purpose::Go, "retry", "what was stopped or held back is tried again at once")
+        self.about(Purpose::Go, "retry", "Retries at once all that is stopped in this fleet: replacements, deferred images, open rule breakers and the back-off after a capacity shortage.")
     }
 
     fn status(&self) -> Suggestion {
-        self.about(Purpose::Look, "status", "colors, weights, phase, and whether there is a way back")
+        self.about(Purpose::Look, "status", "Shows colors, weights, phase and whether a rollback is possible.")
     }
 
     fn history(&self) -> Suggestion {
-        self.about(Purpose::Look, "history", "what led here")
+        self.about(Purpose::Look, "history", "Shows what happened before.")
     }
 
     fn why(&self) -> Suggestion {
-        self.about(Purpose::Look, "why", "each guard's verdict, and when it may change")
+        self.about(Purpose::Look, "why", "Shows which guards block, with their findings.")
     }
 
     fn doctor(&self) -> Suggestion {
-        self.about(Purpose::Look, "doctor", "what is not put back yet, and what keeps it")
+        self.about(Purpose::Look, "doctor", "Shows which borrowed settings are not restored, and why.")
     }
 
     fn check_adoption(&self) -> Suggestion {
         let command = driftless(&["adopt", self.fleet.as_str(), "--check"]);
-        Suggestion { purpose: Purpose::Look, effect: "everything that stands in the way of act mode", command }
+        Suggestion { purpose: Purpose::Look, effect: "Shows all that blocks act mode.".to_owned(), command }
     }
 
-    fn about(&self, purpose: Purpose, verb: &str, effect: &'static str) -> Suggestion {
-        Suggestion { purpose, effect, command: command_about(self.fleet, verb) }
+    fn about(&self, purpose: Purpose, verb: &str, effect: &str) -> Suggestion {
+        Suggestion { purpose, effect: effect.to_owned(), command: command_about(self.fleet, verb) }
     }
 }
 
-/// What a person types to say this of a fleet: `rollback`, `approve`.
+/// The command with this verb for a fleet, as `driftless rollback app`.
 pub fn command_about(fleet: &FleetName, verb: &str) -> String {
     driftless(&[verb, fleet.as_str()])
 }
@@ -218,7 +233,7 @@ fn why_instance(instance: &InstanceId) -> Suggestion {
     let command = driftless(&["why", instance.as_str()]);
     Suggestion {
         purpose: Purpose::Look,
-        effect: "each guard's verdict on this instance, and when it may change",
+        effect: "Shows which guards block the replacement of this instance, with their findings.".to_owned(),
         command,
     }
 }

@@ -1,14 +1,20 @@
-//! How each piece of news is worded: what, why, and what Driftless does next and when.
+//! The texts of each kind of message: what happened, why, and what Driftless does next and when.
 
-use super::lines::Wording;
-use super::{News, cutover, observed, replacement};
+use jiff::Timestamp;
 
-pub(super) fn wording(news: &News) -> Wording {
+use super::cutover::Side;
+use super::lines::{Wording, in_seconds};
+use super::{News, condition, cutover, name_and_subject, observed, replacement};
+
+/// The texts for what was decided at `at`.
+pub(super) fn wording(news: &News, at: Timestamp) -> Wording {
     match news {
         News::Adopted { release } => Wording {
-            what: "adopted, and watched from now on".to_owned(),
-            why: format!("its live group runs {} from {}", release.image, release.template),
-            next: "Nothing was changed. Drift is reported from now on; in act mode it is repaired.".to_owned(),
+            what: "adopted and watched from now on".to_owned(),
+            why: format!("the live group runs {} from {}", release.image, release.template),
+            next:
+                "Driftless changed nothing. It reports drift from now on, and in act mode replaces drifted instances."
+                    .to_owned(),
         },
         News::ReplacementStarted { instance, group, drift, remarks, goes_first: true, .. } => {
             replacement::goes_first(instance, group, replacement::cause(drift, remarks))
@@ -22,10 +28,14 @@ pub(super) fn wording(news: &News) -> Wording {
         News::SurplusKept { instance, why } => replacement::surplus_kept(instance, why),
         News::Cancelled { instance, because, next_attempt } => replacement::cancelled(instance, because, *next_attempt),
         News::Stopped { instance, drift, why, failures } => replacement::stopped(instance, drift, why, failures),
-        News::CutoverStarted { candidate, from, instances, watched, doubled } => {
-            cutover::started(candidate, from, *instances, *watched, *doubled)
+        News::CutoverStarted { candidate, new_color, from, old_color, instances, watched, doubled } => {
+            let from = Side { color: *old_color, release: from };
+            cutover::started(candidate, *new_color, &from, *instances, *watched, *doubled)
         }
-        News::RollingBack { candidate, why } => cutover::rolling_back(candidate, why),
+        News::RollingBack { candidate, new_color, rollback_to, old_color, why } => {
+            let back_to = Side { color: *old_color, release: rollback_to };
+            cutover::rolling_back(candidate, *new_color, &back_to, why)
+        }
         News::CutoverEnded { candidate, outcome, why, took } => cutover::ended(candidate, *outcome, why, *took),
         News::Vetoed { image, by, evidence } => cutover::vetoed(image, by, evidence),
         News::CommandAnswered { actor, command, is_done, answer, .. } => {
@@ -36,51 +46,54 @@ pub(super) fn wording(news: &News) -> Wording {
             Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
         }
         News::Lasts { condition, detail, since } => Wording {
-            what: format!("still: {}", condition.headline()),
-            why: format!("since {since:.0}: {detail}"),
+            what: format!("still true: {}", condition.headline()),
+            why: format!("since {since:.0} ({}): {detail}", in_seconds(at.duration_since(*since))),
             next: condition.next(),
         },
-        News::Ended { condition, since } => Wording {
-            what: format!("over: {}", condition.replace(':', " ")),
-            why: format!("it had lasted since {since:.0}"),
-            next: "Nothing: Driftless goes on.".to_owned(),
-        },
-        News::Many { count, example, others } => many(*count, example, others),
+        News::Ended { condition, since } => {
+            let (name, subject) = name_and_subject(condition);
+            Wording {
+                what: format!("resolved: {}", condition::resolved(name, subject)),
+                why: format!("{name} began at {since:.0} and lasted {}", in_seconds(at.duration_since(*since))),
+                next: "No action needed. Driftless continues.".to_owned(),
+            }
+        }
+        News::Many { count, example, others } => many(*count, example, others, at),
     }
 }
 
-/// The number first, then a few names, then each one's why.
-fn many(count: u32, example: &News, others: &[News]) -> Wording {
+/// The number first, then a few names, then the cause of each.
+fn many(count: u32, example: &News, others: &[News], at: Timestamp) -> Wording {
     let named: Vec<&News> = std::iter::once(example).chain(others).collect();
     let about: Vec<String> = named.iter().map(|news| news.about()).collect();
     let unnamed = count.saturating_sub(u32::try_from(named.len()).unwrap_or(u32::MAX));
     let more = if unnamed == 0 { String::new() } else { format!(" and {unnamed} more") };
-    let why: Vec<String> = named.iter().map(|news| format!("{}: {}", news.about(), wording(news).why)).collect();
+    let why: Vec<String> = named.iter().map(|news| format!("{}: {}", news.about(), wording(news, at).why)).collect();
     Wording {
         what: format!("{count} {}: {}{more}", plural(example), about.join(", ")),
         why: why.join(" | "),
-        next: format!("Of {}, and of each of the others likewise: {}", example.about(), wording(example).next),
+        next: format!("For {}, and the same for each of the others: {}", example.about(), wording(example, at).next),
     }
 }
 
-/// What happened to all of them.
+/// What they have in common.
 fn plural(news: &News) -> String {
     match news {
         News::Adopted { .. } => "adoptions".to_owned(),
         News::ReplacementStarted { .. } => "being replaced".to_owned(),
         News::Replaced { .. } => "replaced".to_owned(),
-        News::SurplusKept { .. } => "surplus instances kept".to_owned(),
+        News::SurplusKept { .. } => "extra instances stay".to_owned(),
         News::Cancelled { .. } => "replacements cancelled".to_owned(),
-        News::Stopped { .. } => "replacements given up".to_owned(),
-        News::CutoverStarted { .. } => "cutovers begin".to_owned(),
-        News::RollingBack { .. } => "rollbacks begin".to_owned(),
-        News::CutoverEnded { .. } => "cutovers over".to_owned(),
+        News::Stopped { .. } => "replacements stopped".to_owned(),
+        News::CutoverStarted { .. } => "cutovers started".to_owned(),
+        News::RollingBack { .. } => "rollbacks started".to_owned(),
+        News::CutoverEnded { .. } => "cutovers ended".to_owned(),
         News::Vetoed { .. } => "images vetoed".to_owned(),
-        News::CommandAnswered { .. } => "commands answered".to_owned(),
-        News::ObservedWeek { .. } => "weeks observed".to_owned(),
-        News::Entered { condition, .. } => format!("times {}", condition.name()),
-        News::Lasts { condition, .. } => format!("times still {}", condition.name()),
-        News::Ended { .. } => format!("times over: {}", news.topic()),
+        News::CommandAnswered { .. } => "command results".to_owned(),
+        News::ObservedWeek { .. } => "weekly reports".to_owned(),
+        News::Entered { condition, .. } => format!("x {}", condition.name()),
+        News::Lasts { condition, .. } => format!("x still {}", condition.name()),
+        News::Ended { .. } => format!("x resolved {}", news.topic()),
         News::Many { example, .. } => plural(example),
     }
 }

@@ -179,7 +179,7 @@ impl History {
     /// A replacement has done something within its phase, or after its end.
     pub(crate) fn evidence(&mut self, instance: &InstanceId, phase: PhaseKind, kept: Evidence) {
         let change = Change::Evidence { instance: instance.clone(), phase, kept: Box::new(kept) };
-        self.write(DRIFTLESS, change, "kept before the instance goes");
+        self.write(DRIFTLESS, change, "recorded before the instance is terminated");
     }
 
     pub(crate) fn surplus_kept(&mut self, instance: &InstanceId, why: impl Into<UntrustedText>) {
@@ -224,17 +224,17 @@ impl History {
 }
 
 const QUARANTINED: &str = "quarantined";
-const LET_GO: &str = "let go";
+const LET_GO: &str = "ended";
 const SHOWN: &str = "shown";
 const WAITING: &str = "waiting";
-const OVER: &str = "over";
+const OVER: &str = "resolved";
 const EVIDENCE: &str = "evidence";
-const SURPLUS_KEPT: &str = "surplus kept";
-const RULE_BREAKER_OPEN: &str = "rule breaker open";
+const SURPLUS_KEPT: &str = "extra-instance-kept";
+const RULE_BREAKER_OPEN: &str = "rule-breaker-open";
 const CLOSED: &str = "closed";
 const DONE: &str = "done";
 const NOT_DONE: &str = "not-done";
-const SETTLED: &str = "settled";
+const SETTLED: &str = "released";
 
 impl HistoryEntry {
     /// The instance that it is about, if it is about one.

@@ -228,30 +228,38 @@ pub struct Refused {
 pub enum CancelReason {
     /// The drift is over: there is nothing to replace.
     Cleared,
-    /// The drifted instance is gone without our doing.
+    /// The drifted instance was terminated outside Driftless.
+    #[serde(rename = "terminated-outside")]
     DriftedGone,
-    /// Many drifted at once: a common cause.
+    /// Many instances of the fleet drifted at once, which points to a common cause.
     BreakerOpen,
-    /// Many fleets drifted at once under this rule: it is the rule's doing.
+    /// Many fleets drifted at once under this rule, which points to the rule.
     RuleBreakerOpen(RuleName),
-    /// AWS has no room for the successor, in its own words.
+    /// AWS has no capacity for the replacement instance, with its message.
     NoCapacity(UntrustedText),
-    /// The successor drifts for the same reason as what it was to replace.
-    BornDrifted { successor: InstanceId },
-    /// Someone protects the drifted instance by now.
+    /// The replacement instance drifted for the same reason as the instance that it was to replace.
+    #[serde(rename = "repeat-drift")]
+    BornDrifted {
+        #[serde(rename = "replacement_instance")]
+        successor: InstanceId,
+    },
+    /// The drifted instance is protected now.
     Protected {
-        /// By what, in words.
+        /// The protection, as a clause.
         by: UntrustedText,
     },
-    /// The window closed before the drifted instance, which was to go first, was terminated.
+    /// With terminate-first: the window closed before the drifted instance was terminated.
     WindowClosed,
-    /// Others do not serve, and too few would be left: the drifted instance, which was to go first, stays for now.
+    /// With terminate-first: too few instances would stay healthy without the drifted instance, which stays for now.
+    #[serde(rename = "below-minimum")]
     BelowFloor {
-        /// How many would serve without it.
+        /// How many would stay healthy without it.
+        #[serde(rename = "healthy")]
         serving: u32,
+        #[serde(rename = "min_healthy")]
         floor: u32,
     },
-    /// The attempt failed: the successor did not prove itself, or AWS did not do what was asked.
+    /// The attempt failed: the replacement instance was not verified in time, or AWS rejected a call.
     Failed(UntrustedText),
 }
 
@@ -269,21 +277,26 @@ pub struct Stopped {
 pub enum StopReason {
     /// [`crate::replacement::ATTEMPTS_MAX`] attempts failed.
     Failures,
-    /// The instance is itself a successor and fails the rule that its ancestor was replaced for: the image or the rule
-    /// is wrong.
+    /// The instance is itself a replacement instance and fails the rule that its predecessor was replaced for: the image
+    /// or the rule is wrong.
+    #[serde(rename = "repeat-drift")]
     Lineage {
+        #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,
-        /// The image that both run, as far as the release tells: the veto that is proposed.
+        /// The image that both run, if the release says so: the message suggests a veto on it.
         image: Option<ImageId>,
     },
-    /// Its successor failed the same rule while it was still on trial: the image or the rule is wrong.
+    /// Its replacement instance failed the same rule before it was verified: the image or the rule is wrong.
+    #[serde(rename = "repeat-drift-of-replacement")]
     Recurrence {
-        /// The successor, which is gone again.
+        /// The replacement instance, which is terminated.
+        #[serde(rename = "replacement_instance")]
         successor: InstanceId,
-        /// The image of the release: the veto that is proposed.
+        /// The image of the release: the message suggests a veto on it.
         image: Option<ImageId>,
     },
-    /// It went first, and no successor proved itself in its place in time.
+    /// With terminate-first: the instance was terminated, and no replacement instance passed health checks in time.
+    #[serde(rename = "not-relaunched")]
     NotRefilled,
 }
 
@@ -485,11 +498,11 @@ impl std::fmt::Display for DriftReason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rule(rule) => write!(formatter, "rule {rule}"),
-            Self::Template { found } => write!(formatter, "runs {found}, which is not the release"),
-            Self::Image { found } => write!(formatter, "runs {found}, which is not the release's image"),
+            Self::Template { found } => write!(formatter, "runs {found} instead of the release"),
+            Self::Image { found } => write!(formatter, "runs {found} instead of the image of the release"),
             Self::Age => formatter.write_str("older than driftless:max-age"),
-            Self::Alarm(alarm) => write!(formatter, "alarm {alarm}"),
-            Self::Operator { actor } => write!(formatter, "asked for by {actor}"),
+            Self::Alarm(alarm) => write!(formatter, "alarm {alarm} is in ALARM"),
+            Self::Operator { actor } => write!(formatter, "requested by {actor}"),
         }
     }
 }
@@ -498,17 +511,22 @@ impl std::fmt::Display for CancelReason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cleared => formatter.write_str("the drift is over"),
-            Self::DriftedGone => formatter.write_str("the drifted instance is gone without our doing"),
+            Self::DriftedGone => formatter.write_str("the drifted instance was terminated outside Driftless"),
             Self::BreakerOpen => formatter.write_str("the breaker opened"),
             Self::RuleBreakerOpen(rule) => write!(formatter, "the breaker opened for rule {rule} in all fleets"),
-            Self::NoCapacity(message) => write!(formatter, "AWS has no room for the successor: {message}"),
+            Self::NoCapacity(message) => {
+                write!(formatter, "AWS has no capacity for the replacement instance: {message}")
+            }
             Self::BornDrifted { successor } => {
-                write!(formatter, "its successor {successor} drifted for the same reason")
+                write!(formatter, "the replacement instance {successor} drifted for the same reason")
             }
             Self::Protected { by } => write!(formatter, "the drifted instance is {by}"),
-            Self::WindowClosed => formatter.write_str("the window closed before it was terminated"),
+            Self::WindowClosed => formatter.write_str("the window closed before the drifted instance was terminated"),
             Self::BelowFloor { serving, floor } => {
-                write!(formatter, "without the drifted instance {serving} would serve, and the floor is {floor}")
+                write!(
+                    formatter,
+                    "only {serving} instances would stay healthy without the drifted instance, minimum healthy is {floor}"
+                )
             }
             Self::Failed(why) => write!(formatter, "the attempt failed: {why}"),
         }

@@ -59,7 +59,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
             return Step::Stay(Phase::Launching(surge));
         }
         Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
-            let why = format!("no successor within {:#}", surge.policy.launch_deadline);
+            let why = format!("no replacement instance within {:#}", surge.policy.launch_deadline);
             return give_up(context, surge, None, CancelReason::Failed(why.as_str().into()));
         }
         // What came since may be this launch, whose answer was lost, or someone else's scale-out. Only the token tells.

@@ -70,7 +70,7 @@ fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: R
         .is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
     let why = match &context.recurrence {
         Recurrence::None if is_proven => None,
-        Recurrence::None => Some("does not serve any more"),
+        Recurrence::None => Some("is no longer healthy"),
         Recurrence::Until(_) | Recurrence::Lasting => Some("drifted for the same reason"),
     };
     if let Some(why) = why {

@@ -22,7 +22,7 @@ pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut termi
         .outcomes_for(context.id)
         .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
     let Some(drifted) = context.drifted else {
-        let why = "the drifted instance is on its way out";
+        let why = "the drifted instance is being terminated";
         return Step::To(Phase::LaunchingAfter(launching_after(context, terminating)), why.to_owned());
     };
     if terminating.terminated && context.now < terminating.surge.deadline {

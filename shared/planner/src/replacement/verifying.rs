@@ -16,11 +16,11 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
     let successor = context.group.member(&verifying.successor);
     let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
     if successor.is_some_and(is_leaving) {
-        let why = "Auto Scaling took the successor away before it had proven itself";
+        let why = "Auto Scaling terminated the replacement instance before it was verified";
         return give_up(context, verifying.surge, None, CancelReason::Failed(why.into()));
     }
     if successor.is_none() && was_listed(draft, &verifying) {
-        let why = "the successor is gone, and had not proven itself";
+        let why = "the replacement instance was terminated before it was verified";
         return give_up(context, verifying.surge, None, CancelReason::Failed(why.into()));
     }
     if let Some(step) = pointless(draft, context, &verifying.surge, Some(&verifying.successor)) {
@@ -35,7 +35,10 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
             return Step::Stay(Phase::Verifying(verifying));
         }
         Clock::Expired => {
-            let why = format!("the successor was not proven within {:#}", verifying.surge.policy.launch_deadline);
+            let why = format!(
+                "the replacement instance was not verified within {:#}",
+                verifying.surge.policy.launch_deadline
+            );
             let because = CancelReason::Failed(why.as_str().into());
             return give_up(context, verifying.surge, Some(verifying.successor), because);
         }
@@ -123,7 +126,7 @@ pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &Context<'_, '_>, su
         detected_at: replacement.detected_at,
         successor: successor.cloned(),
         guards: vec![
-            format!("{} serve without it", seen.serving_without(context.group, context.id)),
+            format!("{} instances stay healthy without it", seen.serving_without(context.group, context.id)),
             format!("desired capacity {} over a base of {}", context.group.desired, base_of(&replacement)),
         ],
     };

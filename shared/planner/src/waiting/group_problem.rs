@@ -24,18 +24,19 @@ pub enum GroupProblem {
     #[error("{process} is suspended on {group}")]
     ProcessSuspended { process: NeededProcess, group: GroupName },
     /// An instance refresh replaces instances itself.
-    #[error("an instance refresh is under way on {group}")]
+    #[error("an instance refresh is in progress on {group}")]
     RefreshUnderWay { group: GroupName },
     /// What it would launch is not the release.
     #[error(
-        "{group} launches {found}, but the release is {released}: set driftless:mode to observe and back to accept it"
+        "{group} launches {found}, but the release is {released}: to accept {found}, set driftless:mode to observe and \
+         back to act"
     )]
     OtherTemplate { group: GroupName, found: TemplateVersion, released: TemplateVersion },
     /// An instance comes or goes that Driftless has neither launched nor ended.
-    #[error("another activity is under way: {instance} is {state}")]
+    #[error("another activity is in progress: {instance} is {state}")]
     OtherActivity { instance: InstanceId, state: UntrustedText },
     /// It is on its way to its size, or cannot reach it.
-    #[error("{group} wants {wants} instances and has {has}")]
+    #[error("{group} has {has} instances and a desired capacity of {wants}")]
     NotAtSize { group: GroupName, wants: u32, has: u32 },
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]

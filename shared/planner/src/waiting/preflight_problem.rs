@@ -41,41 +41,42 @@ pub enum PreflightProblem {
     /// The load balancer is not set up for it.
     #[error(transparent)]
     Route(RouteProblem),
-    #[error("another activity is under way on {group}: {instance} comes or goes")]
+    #[error("another activity is in progress on {group}: {instance} is starting or stopping")]
     OtherActivity { group: GroupName, instance: InstanceId },
-    #[error("{group} uses no numbered launch template version")]
+    #[error("{group} does not use a numbered launch template version")]
     NoNumberedTemplate { group: GroupName },
     /// The idle color has, or will have, instances that are not the candidate's.
-    #[error("{group} is to be empty: it wants {wants} instances, at least {least}, and has {has}")]
+    #[error("{group} must be empty: its desired capacity is {wants}, its MinSize {least}, and it has {has} instances")]
     NotEmpty { group: GroupName, wants: u32, least: u32, has: usize },
-    #[error("the alarm {alarm} does not exist: nothing would stop the cutover")]
+    #[error("guard alarm {alarm} does not exist: nothing would stop the cutover")]
     AlarmMissing { alarm: UntrustedText },
-    #[error("the alarm {alarm} rings already: {reason}")]
+    #[error("guard alarm {alarm} is in ALARM: {reason}")]
     AlarmRings { alarm: AlarmName, reason: UntrustedText },
-    #[error("the way back is not launchable: {image} is pending")]
+    #[error("the release to roll back to cannot be launched: {image} is pending")]
     WayBackPending { image: ImageId },
-    #[error("the way back is not launchable: {image} is {state}")]
+    #[error("the release to roll back to cannot be launched: {image} is {state}")]
     WayBackUnavailable { image: ImageId, state: UntrustedText },
-    #[error("the way back is not launchable: {image} does not exist")]
+    #[error("the release to roll back to cannot be launched: {image} does not exist")]
     WayBackImageGone { image: ImageId },
-    #[error("the way back is not launchable: {template} does not exist")]
+    #[error("the release to roll back to cannot be launched: {template} does not exist")]
     WayBackTemplateGone { template: TemplateVersion },
-    #[error("whether {image} can be launched is read at the next look")]
+    #[error("the next reconcile pass reads whether {image} can be launched")]
     WayBackImageUnread { image: ImageId },
-    #[error("whether {template} can be launched is read at the next look")]
+    #[error("the next reconcile pass reads whether {template} can be launched")]
     WayBackTemplateUnread { template: TemplateVersion },
     #[error(
-        "clients stick to their target group for {longest:#}, longer than driftless:bake and keep-warm together \
-         ({watched:#}): some would still be sent to the old color when it goes"
+        "stickiness keeps clients on their target group for {longest:#}, longer than driftless:bake and \
+         driftless:keep-warm together ({watched:#}): some requests would still go to the old color when it is scaled to \
+         zero"
     )]
     ClientsStick { longest: SignedDuration, watched: SignedDuration },
-    #[error("{group} wants {wants} instances, and the fleet's maximum is {max}")]
+    #[error("{group} has a desired capacity of {wants}, above the fleet's maximum of {max}")]
     AboveMaximum { group: GroupName, wants: u32, max: u32 },
-    #[error("{group} wants no instance: there is nothing to size the new color by")]
+    #[error("{group} has a desired capacity of 0: the new color has no size to copy")]
     NothingToSizeBy { group: GroupName },
-    #[error("the fleet's minimum {min} is above its maximum {max}")]
+    #[error("the fleet's minimum of {min} is above its maximum of {max}")]
     MinimumAboveMaximum { min: u32, max: u32 },
-    #[error("settings of earlier work are still to be put back")]
+    #[error("settings that earlier work borrowed are not restored yet")]
     SettingsToPutBack,
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]
@@ -87,19 +88,19 @@ pub enum PreflightProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum RouteProblem {
-    #[error("{place} names other target groups too: their share would be lost")]
+    #[error("{place} also forwards to other target groups, which would lose their share")]
     OthersShareIt { place: ForwardPlace },
-    #[error("only application load balancers weigh target groups")]
+    #[error("only Application Load Balancers support weighted target groups")]
     NoWeights,
     #[error("no listener or rule forwards to the target groups of either color")]
     NothingForwards,
-    #[error("the forward action names only one of the two target groups: name both, the idle one with weight 0")]
+    #[error("the forward action names only one of the two target groups: add the idle one with weight 0")]
     OneIsNotNamed,
     #[error("{actions} forward actions name the target groups: exactly one must name both")]
     SeveralForward { actions: usize },
-    #[error("both colors are attached to one target group: detach the idle one")]
+    #[error("both colors are attached to the same target group: detach the idle one")]
     BothInOne,
-    #[error("the colors have {old} and {new} target groups: one each, one for both, or none")]
+    #[error("the colors have {old} and {new} target groups: use one each, one for both, or none")]
     TargetGroupsDiffer { old: usize, new: usize },
 }
 

@@ -10,11 +10,11 @@ use crate::text::UntrustedText;
 pub enum Protector {
     #[error("its own scale-in protection")]
     ScaleInProtection,
-    /// A person's tag on the instance.
+    /// The tag that an operator wrote on the instance.
     #[error("the tag driftless:protect: {reason}")]
     Tag { reason: UntrustedText },
-    /// Whoever might: its tags were not read in this pass, and what is not read decides nothing.
-    #[error("whoever may have tagged it: its tags were not read")]
+    /// Its tags were not read in this pass. Driftless does not change what it has not read.
+    #[error("a tag that may exist: the tags of the instance were not read in this pass")]
     TagsNotRead,
     /// Only read, never written: the words that an earlier version stored.
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! What another hand did to the traffic.
+//! How the traffic of a cutover was changed outside Driftless.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,25 @@ use crate::balancer::ForwardPlace;
 use crate::ids::GroupName;
 use crate::text::UntrustedText;
 
-/// What another hand did to the traffic of a cutover.
+/// How the traffic of a cutover was changed outside Driftless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrafficChange {
-    #[error("the forward action is gone")]
+    #[error("the forward action no longer exists")]
     ForwardGone,
-    #[error("another hand wrote the weights of {place}")]
+    #[error("the weights of {place} were changed outside Driftless")]
     WeightsWritten { place: ForwardPlace },
     /// Before the first step.
-    #[error("the new color has traffic already, by another hand, at {place}")]
+    #[error("the new color already has traffic at {place}, which was set outside Driftless")]
     TooEarly { place: ForwardPlace },
-    /// While it is being let go.
-    #[error("another hand gave traffic to {group}, at {place}")]
+    /// While the group is scaled to zero.
+    #[error("{group} was given traffic at {place} outside Driftless")]
     Given { group: GroupName, place: ForwardPlace },
-    #[error("another hand attached {group}")]
+    #[error("{group} was attached to the target group outside Driftless")]
     Attached { group: GroupName },
-    #[error("another hand attached {group} again")]
+    #[error("{group} was attached to the target group again outside Driftless")]
     AttachedAgain { group: GroupName },
-    #[error("another hand detached {group}")]
+    #[error("{group} was detached from the target group outside Driftless")]
     Detached { group: GroupName },
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]

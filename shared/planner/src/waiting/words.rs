@@ -8,14 +8,14 @@ pub(super) fn until(at: Option<&Timestamp>) -> String {
 
 pub(super) fn window(opens_at: Option<&Timestamp>) -> String {
     opens_at.map_or_else(
-        || "the window is closed, and does not open in the next two weeks".to_owned(),
+        || "the window is closed and does not open in the next two weeks".to_owned(),
         |at| format!("the window is closed until {at:.0}"),
     )
 }
 
 pub(super) fn quarantine(first_goes_at: Option<&Timestamp>) -> String {
     first_goes_at.map_or_else(
-        || "as many instances as allowed are on their way to be kept for forensics".to_owned(),
-        |at| format!("as many instances as allowed are kept for forensics; the first goes at {at:.0}"),
+        || "the quarantine is full: no more instances can be kept for forensics".to_owned(),
+        |at| format!("the quarantine is full until {at:.0}, when its first instance is terminated"),
     )
 }

@@ -56,7 +56,7 @@ fn what_driftless_does_not_work_with_is_refused() {
 
 #[test]
 fn a_version_without_an_image_id_is_refused() {
-    check("lt-00000000000000001 version 1 names no image by its id", |stage| {
+    check("lt-00000000000000001 version 1 does not name its image by id", |stage| {
         stage.templates.insert(version(1), content(None));
     });
     check("lt-00000000000000001 version 1 of app-asg does not exist", |stage| stage.templates.clear());

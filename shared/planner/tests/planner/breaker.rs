@@ -116,11 +116,11 @@ fn a_drifted_successor_that_stays_is_counted_before_the_next_surge_begins() {
     for _ in 0..120 {
         stage.wait(mins(1));
         stage.reconcile();
-        if stage.kinds().contains(&"surplus-kept".to_owned()) {
+        if stage.kinds().contains(&"extra-instance-kept".to_owned()) {
             break;
         }
     }
-    assert!(stage.has(&successor) && stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
+    assert!(stage.has(&successor) && stage.kinds().contains(&"extra-instance-kept".to_owned()), "{:?}", stage.kinds());
     assert!(
         matches!(stage.waits_for(2), Some(Waiting::BreakerOpen { drifted: 3, members: 5, .. })),
         "{:?}",

@@ -120,7 +120,7 @@ fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is
     stage.wait(mins(30));
     stage.settle();
     assert!(stage.has(&successor) && stage.has(&id(1)));
-    assert!(stage.kinds().contains(&"surplus-kept".to_owned()), "{:?}", stage.kinds());
+    assert!(stage.kinds().contains(&"extra-instance-kept".to_owned()), "{:?}", stage.kinds());
     stage.assert_clean(5);
 }
 

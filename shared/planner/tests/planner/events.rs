@@ -7,7 +7,7 @@ use driftless_testkit::{Stage, fleet, id, image_id, mins, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::decision::Decision;
-use driftless_planner::event::{self, DETAIL_TYPE, ENTRIES_MAX, Event, EventBatch, Part, SCHEMA_VERSION, SOURCE};
+use driftless_planner::event::{self, ENTRIES_MAX, Event, EventBatch, Part, SCHEMA_VERSION, SOURCE};
 use driftless_planner::fact::Command;
 use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::observation::FreezeScope;
@@ -15,6 +15,7 @@ use driftless_planner::policy::Approval;
 use driftless_planner::record::{PhaseKind, Record};
 use driftless_planner::transitions::Step;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::message_schema::rows;
 use crate::support::letters::variants;
@@ -32,6 +33,7 @@ pub(crate) fn details(batches: &[EventBatch]) -> Vec<Value> {
         detail.sort_all_objects();
         assert_eq!(detail.to_string(), event.detail, "sorted");
         assert_eq!((&detail["id"], &detail["at"]), (&json!(event.id), &json!(event.at)));
+        assert_eq!(detail["machine"], json!(event.machine));
         detail
     };
     batches.iter().flat_map(|batch| &batch.events).map(detail).collect()
@@ -187,6 +189,22 @@ fn the_page_describes_each_field_in_the_words_of_the_schema() {
     assert_eq!(listed("/$defs/cutover/properties/approval/oneOf"), variants::<Approval>(""));
 }
 
+#[test]
+fn the_page_and_the_permission_of_reconcile_name_the_detail_type_of_each_kind_of_event() {
+    let known: BTreeSet<Vec<String>> = Part::VARIANTS
+        .iter()
+        .map(|part| vec![json!(part).as_str().map(|name| format!("`{name}`")).unwrap(), part.detail_type().to_owned()])
+        .collect();
+    let listed = rows(PAGE, "## Detail-types").into_iter().filter(|row| row[1] != "detail-type");
+    assert_eq!(BTreeSet::from_iter(listed), known);
+    let template = include_str!("../../../../template.yaml");
+    let (_, allowed) = template.split_once("events:source: driftless\n").unwrap();
+    let listed = allowed.lines().skip(1).map_while(|line| line.trim().strip_prefix("- Driftless "));
+    let listed = listed.map(|rest| format!("Driftless {rest}"));
+    let sent = Part::VARIANTS.iter().map(|part| part.detail_type().to_owned());
+    assert_eq!(listed.collect::<BTreeSet<_>>(), sent.collect());
+}
+
 /// The patterns of rules that the page shows.
 pub(crate) fn patterns() -> Vec<Value> {
     let blocks = PAGE.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -205,7 +223,8 @@ pub(crate) fn is_meant(pattern: &Value, event: &Value) -> bool {
 
 /// An event as a rule sees it.
 pub(crate) fn envelope(detail: &Value) -> Value {
-    json!({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail})
+    let machine: Part = serde_json::from_value(detail["machine"].clone()).unwrap();
+    json!({"source": SOURCE, "detail-type": machine.detail_type(), "detail": detail})
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     assert_eq!(stage.phase(1), "stopped");
     assert_eq!(stage.done(), ["launch", "launch", "launch"]);
     let started = "replacement-started";
-    assert_eq!(stage.kinds(), [started, "cancelled", started, "cancelled", started, "stopped"]);
+    assert_eq!(stage.kinds(), [started, "replacement-cancelled", started, "replacement-cancelled", started, "stopped"]);
     let page = stage.told.last().unwrap();
     let News::Stopped { why: StopReason::Failures, failures, .. } = &page.news else { panic!("{page:?}") };
     assert_eq!(failures.len(), 3);

@@ -150,7 +150,7 @@ fn in_observe_nothing_changes_and_what_would_be_done_is_said_once() {
     let announced = format!("entered would-replace:{}", id(1));
     assert_eq!(stage.kinds(), ["adopted".to_owned(), announced.clone()]);
     let text = stage.told[1].message().unwrap().text;
-    assert!(text.contains("a successor would be launched in eu-central-1a now"), "{text}");
+    assert!(text.contains("a replacement instance would be launched in eu-central-1a now"), "{text}");
     stage.settle();
     stage.comply(1);
     stage.settle();
@@ -178,7 +178,10 @@ fn observe_says_which_guard_would_say_no() {
     stage.suspend("Terminate");
     stage.reconcile();
     let text = stage.told[0].message().unwrap().text;
-    assert!(text.contains("in act mode it would wait") && text.contains("Terminate is suspended"), "{text}");
+    assert!(
+        text.contains("in act mode the replacement would wait") && text.contains("Terminate is suspended"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_suspended_process_that_does_not_matter() {
 
 #[test]
 fn an_instance_refresh() {
-    let stage = check(GuardId::Group, "an instance refresh is under way", |stage| {
+    let stage = check(GuardId::Group, "an instance refresh is in progress", |stage| {
         stage.refreshes.insert(GROUP.parse().unwrap(), refresh(RefreshStatus::Running));
     });
     check_lets_go(stage, |stage| stage.refreshes.clear());
@@ -73,7 +73,7 @@ fn another_activity() {
 
 #[test]
 fn a_group_that_has_not_what_it_wants() {
-    let stage = check(GuardId::Group, "wants 5 instances and has 4", |stage| stage.group().desired = 5);
+    let stage = check(GuardId::Group, "has 4 instances and a desired capacity of 5", |stage| stage.group().desired = 5);
     check_lets_go(stage, |stage| stage.group().desired = 4);
 }
 
@@ -167,7 +167,7 @@ fn what_auto_scaling_or_a_person_has() {
 
 #[test]
 fn a_state_that_this_version_does_not_know() {
-    check(GuardId::Group, "wants 4 instances and has 3", |stage| {
+    check(GuardId::Group, "has 3 instances and a desired capacity of 4", |stage| {
         lifecycle_of(stage, 1, Lifecycle::Unknown("Hibernating".into()));
     });
 }

@@ -25,19 +25,19 @@ fn changes() -> Vec<(Change, &'static str, &'static str)> {
             "verifying",
             "evidence",
         ),
-        (Change::SurplusKept { instance: id(1) }, "cancelling", "surplus kept"),
+        (Change::SurplusKept { instance: id(1) }, "cancelling", "extra-instance-kept"),
         (Change::Quarantine { instance: id(1), is_kept: true }, "replaced", "quarantined"),
-        (Change::Quarantine { instance: id(1), is_kept: false }, "quarantined", "let go"),
+        (Change::Quarantine { instance: id(1), is_kept: false }, "quarantined", "ended"),
         (Change::Finding { instance: id(1) }, "", "shown"),
         (Change::CutoverWaits { phase: CutoverPhaseKind::Retiring }, "retiring", "waiting"),
         (Change::Condition { key: "preflight".to_owned(), is_over: false }, "", "preflight"),
-        (Change::Condition { key: "awaiting-approval".to_owned(), is_over: true }, "awaiting-approval", "over"),
-        (Change::RuleBreaker { is_open: true }, "", "rule breaker open"),
-        (Change::RuleBreaker { is_open: false }, "rule breaker open", "closed"),
+        (Change::Condition { key: "awaiting-approval".to_owned(), is_over: true }, "awaiting-approval", "resolved"),
+        (Change::RuleBreaker { is_open: true }, "", "rule-breaker-open"),
+        (Change::RuleBreaker { is_open: false }, "rule-breaker-open", "closed"),
         (Change::Command { command: "abort".to_owned(), is_done: true }, "abort", "done"),
         (Change::Command { command: "retry".to_owned(), is_done: false }, "retry", "not-done"),
-        (Change::Setting { setting: setting.to_owned(), instance: None }, setting, "settled"),
-        (Change::Setting { setting: "ledger: x".to_owned(), instance: Some(id(1)) }, "ledger: x", "settled"),
+        (Change::Setting { setting: setting.to_owned(), instance: None }, setting, "released"),
+        (Change::Setting { setting: "ledger: x".to_owned(), instance: Some(id(1)) }, "ledger: x", "released"),
         (Change::Image { image: image_id(2), change: ImageChange::Announced }, "", "ami-00000000000000002"),
         (Change::Image { image: image_id(2), change: ImageChange::Refused }, "ami-00000000000000002", "refused"),
         (Change::Image { image: image_id(2), change: ImageChange::Vetoed }, "ami-00000000000000002", "vetoed"),
@@ -118,12 +118,12 @@ fn a_condition_with_the_name_of_a_phase_is_no_step_of_a_cutover() {
     stage.until_phase("awaiting-approval");
     stage.say(driftless_planner::fact::Command::Approve);
     stage.until_phase("baking");
-    let over = stage.journal.iter().filter(|entry| entry.to() == "over" && entry.from() == "awaiting-approval");
+    let over = stage.journal.iter().filter(|entry| entry.to() == "resolved" && entry.from() == "awaiting-approval");
     let kinds: Vec<ChangeKind> = over.map(|entry| (&entry.change).into()).collect();
     assert_eq!(kinds, [ChangeKind::Condition]);
     let told = crate::events::details(&stage.events);
-    let told = told.iter().find(|detail| detail["from"] == "awaiting-approval" && detail["to"] == "over").unwrap();
-    assert_eq!(told["machine"], "state");
+    let told = told.iter().find(|detail| detail["from"] == "awaiting-approval" && detail["to"] == "resolved").unwrap();
+    assert_eq!(told["machine"], "condition");
 }
 
 /// The words under which the data of a phase are stored.

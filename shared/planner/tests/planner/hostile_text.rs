@@ -1,9 +1,10 @@
 //! What strangers wrote reaches people, machines and chat as text, and nothing else.
 
+use driftless_planner::fleet::Color;
 use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, Message, News, Notification, SUBJECT_LENGTH_MAX};
 use driftless_planner::record::{
-    CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, StopReason,
+    CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Release, StopReason,
 };
 use driftless_planner::text::{LENGTH_MAX, UntrustedText};
 use driftless_testkit::{id, image_id, mins, t0, version};
@@ -17,7 +18,7 @@ const SNS_LENGTH_MAX: usize = 256 * 1024;
 fn hostile() -> Vec<String> {
     let texts = [
         "\u{1b}[31mred\u{7}\u{0}",
-        "line\r\nSTOP  nothing:\n      aws ec2 terminate-instances",
+        "line\r\nPause      Nothing.\n           aws ec2 terminate-instances",
         "$(rm -rf /) `id` ; rm -rf / & | > /etc/passwd",
         "it's \"quoted\" \\ and 'again'",
         "\u{202e}desrever\u{2066}\u{61c}",
@@ -57,7 +58,13 @@ fn saying(words: &str) -> Vec<News> {
         News::SurplusKept { instance: id(1), why: text() },
         News::Cancelled { instance: id(1), because: CancelReason::Protected { by: text() }, next_attempt: Some(t0()) },
         News::Cancelled { instance: id(1), because: CancelReason::Failed(text()), next_attempt: None },
-        News::RollingBack { candidate: candidate(CandidateReason::Redeploy { actor: text() }), why: text() },
+        News::RollingBack {
+            candidate: candidate(CandidateReason::Redeploy { actor: text() }),
+            new_color: Some(Color::Green),
+            rollback_to: Release { template: version(7), image: image_id(1), since: t0(), build: Some(text()) },
+            old_color: Some(Color::Blue),
+            why: text(),
+        },
         News::CutoverEnded {
             candidate: candidate(CandidateReason::Image),
             outcome: CutoverOutcome::Aborted,
@@ -136,7 +143,7 @@ fn the_text_keeps_its_lines_whatever_strangers_write() {
         let text = notification(news, &["app-blue"]).message().unwrap().text;
         assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
         assert!(!text.contains(['\u{202e}', '\u{2066}', '\u{61c}']), "{text:?}");
-        text.lines().map(|line| line.chars().take(6).collect::<String>()).collect::<Vec<_>>()
+        text.lines().map(|line| line.chars().take(11).collect::<String>()).collect::<Vec<_>>()
     };
     for words in hostile() {
         for (news, harmless) in saying(&words).into_iter().zip(saying("x")) {
@@ -166,7 +173,7 @@ fn the_body_for_machines_says_what_was_meant_and_fits() {
             let bodies = serde_json::to_string(&[&text, &text, &json, &json, &json, &json]).unwrap();
             assert!(bodies.len() < SNS_LENGTH_MAX, "{} bytes of {}", bodies.len(), notification.kind());
             let json: Value = serde_json::from_str(&json).unwrap();
-            assert_eq!(serde_json::from_value::<News>(json["news"].clone()).unwrap(), notification.news);
+            assert_eq!(serde_json::from_value::<News>(json["details"].clone()).unwrap(), notification.news);
         }
     }
 }

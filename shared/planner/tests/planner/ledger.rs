@@ -34,8 +34,8 @@ fn a_maximum_that_someone_changed_is_theirs() {
     stage.settle_clean(3);
     assert_eq!(stage.group().max, 10);
     let settled =
-        stage.journal.iter().find(|entry| entry.to() == "settled" && entry.from().contains("MaxSize")).unwrap();
-    assert_eq!(settled.why.as_str(), "MaxSize is 10 by another hand, and stays");
+        stage.journal.iter().find(|entry| entry.to() == "released" && entry.from().contains("MaxSize")).unwrap();
+    assert_eq!(settled.why.as_str(), "MaxSize is 10 after a change outside Driftless, and stays");
 }
 
 #[test]

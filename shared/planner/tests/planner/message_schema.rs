@@ -50,17 +50,17 @@ fn alternatives(pointer: &str, tag: &str) -> BTreeSet<String> {
 #[test]
 fn the_forms_in_which_reasons_are_published_have_the_words_in_which_they_are_sent() {
     assert_eq!(alternatives("/$defs/drift", ""), variants::<DriftReason>(""));
-    assert_eq!(alternatives("/$defs/withdrawal", ""), variants::<CancelReason>(""));
+    assert_eq!(alternatives("/$defs/cancellation", ""), variants::<CancelReason>(""));
     assert_eq!(alternatives("/$defs/stop", ""), variants::<StopReason>(""));
     assert_eq!(alternatives("/$defs/candidate/properties/why", ""), variants::<CandidateReason>(""));
-    assert_eq!(alternatives("/$defs/news/oneOf/8/properties/outcome", ""), variants::<CutoverOutcome>(""));
+    assert_eq!(alternatives("/$defs/details/oneOf/8/properties/outcome", ""), variants::<CutoverOutcome>(""));
 }
 
 #[test]
 fn a_message_is_of_any_kind_of_news_but_many() {
     let kinds = schema()["properties"]["kind"]["enum"].clone();
     let mut kinds: BTreeSet<String> = serde_json::from_value(kinds).unwrap();
-    assert!(kinds.insert("many".to_owned()), "many is the kind of the news, and never of the message");
+    assert!(kinds.insert("many".to_owned()), "many is the kind of the details, and never of the message");
     assert_eq!(kinds, variants::<News>("kind"));
 }
 
@@ -95,7 +95,7 @@ fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 fn the_page_describes_each_field_in_the_words_of_the_schema() {
     let schema = schema();
     assert_eq!(sorted(rows(PAGE, "## The body for machines")), fields(&schema));
-    for news in schema["$defs"]["news"]["oneOf"].as_array().unwrap() {
+    for news in schema["$defs"]["details"]["oneOf"].as_array().unwrap() {
         let kind = news["properties"]["kind"]["const"].as_str().unwrap();
         assert_eq!(sorted(rows(PAGE, &format!("### `{kind}`"))), fields(news), "{kind}");
     }
@@ -104,7 +104,7 @@ fn the_page_describes_each_field_in_the_words_of_the_schema() {
     }
     for (part, pointer) in [
         ("drift", "/$defs/drift"),
-        ("withdrawal", "/$defs/withdrawal"),
+        ("cancellation", "/$defs/cancellation"),
         ("stop", "/$defs/stop"),
         ("candidate.why", "/$defs/candidate/properties/why"),
     ] {

@@ -33,6 +33,36 @@ fn readable(json: &str) -> String {
     serde_json::to_string_pretty(&json).unwrap()
 }
 
+/// Texts that stand for another text.
+const PLACEHOLDERS: [&str; 8] = ["the detail", "as AWS said it", "(the ", "(...)", "(…)", "{", "}", "TODO"];
+
+#[test]
+fn no_golden_message_contains_a_placeholder() {
+    for (name, news) in news() {
+        let message = notification(news, &["app-blue", "app-green"]).message().unwrap();
+        let json: Value = serde_json::from_str(&message.json).unwrap();
+        let said = ["what", "why", "next"].map(|field| json[field].as_str().unwrap());
+        for text in said.into_iter().chain([message.subject.as_str(), message.text.as_str()]) {
+            for placeholder in PLACEHOLDERS {
+                assert!(!text.contains(placeholder), "{name}: {placeholder:?} in {text}");
+            }
+            assert!(!text.trim().is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_each_condition_has_a_text_of_its_own() {
+    for condition in conditions() {
+        let news = News::Ended { condition: condition.key(), since: t0() - mins(30) };
+        let message = notification(news, &[]).message().unwrap();
+        let json: Value = serde_json::from_str(&message.json).unwrap();
+        let what = json["what"].as_str().unwrap();
+        assert!(what.starts_with("resolved: ") && !what.contains(condition.name()), "{what}");
+        assert!(json["why"].as_str().unwrap().ends_with("and lasted 30m"), "{json}");
+    }
+}
+
 #[test]
 fn each_kind_of_news_and_each_state_has_a_golden_message() {
     let samples: Vec<News> = news().into_iter().map(|(_, news)| news).collect();
@@ -85,22 +115,29 @@ fn whoever_is_requested_can_type_something_and_read_on() {
         assert!(!commands.is_empty(), "{name}");
         for command in commands {
             let command = command["command"].as_str().unwrap();
-            assert!(message.text.contains(&format!("\n      {command}\n")), "{name}: {command}");
+            assert!(message.text.contains(&format!("\n           {command}\n")), "{name}: {command}");
             assert!(message.chat.contains(&format!("`{command}`")), "{name}: {command}");
         }
         let is_for_people_to_act_on = message.severity >= Severity::Notify;
         assert_eq!(json["runbook"].is_string(), is_for_people_to_act_on, "{name}");
-        assert_eq!(message.text.contains("\nREAD  docs/runbooks/"), is_for_people_to_act_on, "{name}");
+        assert_eq!(message.text.contains("\nRunbook    docs/runbooks/"), is_for_people_to_act_on, "{name}");
     }
 }
 
 #[test]
 fn what_acts_or_will_act_says_how_to_stop_or_undo_it() {
-    let acts = ["replacement-started", "withdrawn-failed", "cutover-started", "rolling-back", "cutover-done", "vetoed"];
+    let acts = [
+        "replacement-started",
+        "replacement-cancelled-failed",
+        "cutover-started",
+        "rolling-back",
+        "cutover-done",
+        "vetoed",
+    ];
     for (name, news) in news().into_iter().filter(|(name, _)| acts.contains(&name.as_str())) {
         let json = notification(news, &[]).message().unwrap().json;
         let json: Value = serde_json::from_str(&json).unwrap();
-        assert!(["stop", "undo"].contains(&json["commands"][0]["purpose"].as_str().unwrap()), "{name}");
+        assert!(["pause", "roll-back"].contains(&json["commands"][0]["purpose"].as_str().unwrap()), "{name}");
     }
 }
 
@@ -135,7 +172,7 @@ fn one_piece_of_work_is_one_thread() {
     for part in ["rolling-back", "cutover-done", "cutover-rolled-back", "vetoed"] {
         assert_eq!(thread(part), thread("cutover-started"), "{part}");
     }
-    for part in ["replacement-goes-first", "replaced", "withdrawn-failed", "stopped-failures"] {
+    for part in ["replacement-goes-first", "replaced", "replacement-cancelled-failed", "stopped-failures"] {
         assert_eq!(thread(part), thread("replacement-started"), "{part}");
     }
     assert_ne!(thread("cutover-started"), thread("replacement-started"));
@@ -147,7 +184,7 @@ fn runbooks_are_linked_where_the_stack_says_that_they_are() {
     let notification = notification(news, &[]);
     let read = |runbooks: &Runbooks| {
         let text = notification.message_with(runbooks).unwrap().text;
-        text.lines().find_map(|line| line.strip_prefix("READ  ").map(str::to_owned)).unwrap()
+        text.lines().find_map(|line| line.strip_prefix("Runbook    ").map(str::to_owned)).unwrap()
     };
     assert_eq!(read(&Runbooks::default()), "docs/runbooks/rolling-back.md");
     assert_eq!(read(&"".parse().unwrap()), "docs/runbooks/rolling-back.md");

@@ -71,7 +71,7 @@ fn an_empty_group_gets_what_it_would_launch_where_that_can_be_told() {
     stage.say(Command::Pin);
     stage.settle();
     assert_eq!(stage.groups[0].template, TemplateReference::Numbered(version(1)));
-    refused(&mut floating(0, "$Default"), "no instance that shows which number $Default means");
+    refused(&mut floating(0, "$Default"), "no instance that shows which version $Default means");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_only_a_person_can_tell_is_refused_and_nothing_is_written() {
     refused(&mut other, "do not run lt-00000000000000001");
     let mut frozen = floating(3, "$Latest");
     frozen.freezes = vec![freeze(frozen.now, None)];
-    refused(&mut frozen, "it is frozen by");
+    refused(&mut frozen, "the fleet is frozen by");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_pinned_fleet_has_nothing_to_pin_and_says_so() {
     stage.reconcile();
     stage.say(Command::Pin);
     stage.reconcile();
-    assert_eq!(stage.answer(), (true, "every group launches a numbered version already".to_owned()));
+    assert_eq!(stage.answer(), (true, "every group already launches a numbered version".to_owned()));
     assert!(stage.acted.is_empty());
 }
 

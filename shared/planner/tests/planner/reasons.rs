@@ -38,7 +38,11 @@ fn of_fleets() -> Vec<Reason> {
     vec![
         (frozen(Some(until)), Some("frozen"), "frozen by ana until 2026-11-20T13:00:00Z: incident"),
         (frozen(None), Some("frozen"), "frozen by ana: incident"),
-        (Waiting::Observed, Some("observed"), "mode is observe: Driftless says what it would do, and changes nothing"),
+        (
+            Waiting::Observed,
+            Some("observed"),
+            "driftless:mode is observe: Driftless reports what it would do and changes nothing",
+        ),
         (
             Waiting::PolicyInvalid { problem: "no such key".into() },
             Some("policy-invalid"),
@@ -57,13 +61,13 @@ fn of_fleets() -> Vec<Reason> {
         (
             Waiting::WindowClosed { opens_at: None },
             Some("window-closed"),
-            "the window is closed, and does not open in the next two weeks",
+            "the window is closed and does not open in the next two weeks",
         ),
-        (Waiting::CutoverUnderWay, Some("cutover-under-way"), "a cutover is under way"),
+        (Waiting::CutoverUnderWay, Some("cutover-under-way"), "a cutover is in progress"),
         (
             Waiting::SetupUnfit { obstacle: "it is being deleted".into() },
             None,
-            "the group cannot take a replacement now: it is being deleted",
+            "the groups of the fleet are not ready: it is being deleted",
         ),
         (
             Waiting::GroupNotFit { problem: unfit },
@@ -73,18 +77,19 @@ fn of_fleets() -> Vec<Reason> {
         (
             Waiting::MayBeSuccessor { ancestor: id(1) },
             None,
-            "the group cannot take a replacement now: it may be the successor of i-00000000000000001, whose launch has not \
-             answered yet",
+            "the group cannot take a replacement now: this instance may be the replacement instance for \
+             i-00000000000000001, whose launch call has not returned yet",
         ),
         (
             Waiting::DriftUnread,
             None,
-            "the group cannot take a replacement now: AWS Config did not answer for every rule of the list",
+            "the group cannot take a replacement now: AWS Config did not answer for every rule in driftless:rules",
         ),
         (
             Waiting::HooksUnread,
             None,
-            "the group cannot take a replacement now: its hooks and refreshes are read at the next look",
+            "the group cannot take a replacement now: the next reconcile pass reads its lifecycle hooks and instance \
+             refreshes",
         ),
     ]
 }
@@ -97,38 +102,38 @@ fn of_instances() -> Vec<Reason> {
         (
             Waiting::BreakerOpen { drifted: 3, members: 4, limit },
             Some("breaker-open"),
-            "the breaker is open: 3 of 4 drifted at once, more than 25 %",
+            "the breaker is open: 3 of 4 instances drifted at once, limit 25 %",
         ),
         (
             Waiting::RuleBreakerOpen { rule: "approved".parse().unwrap(), fleets: 3 },
             Some("rule-breaker-open"),
-            "the breaker is open for rule approved: 3 fleets drifted under it at once",
+            "the breaker is open for rule approved: 3 fleets drifted under this rule at once",
         ),
         (
             Waiting::Lineage { ancestor: id(1) },
             Some("lineage"),
-            "the successor of i-00000000000000001, which was replaced for this, drifted for the same reason",
+            "the replacement instance for i-00000000000000001 drifted for the same reason",
         ),
         (
             Waiting::BudgetSpent { used: 2, limit: 1 },
             Some("budget-spent"),
-            "the budget is spent: 2 being replaced or not serving, and 1 allowed",
+            "the budget is used up: 2 instances are being replaced or not healthy, limit 1",
         ),
-        (Waiting::BackOff { until }, Some("back-off"), "the last attempt failed: next one at 2026-11-20T13:00:00Z"),
+        (Waiting::BackOff { until }, Some("back-off"), "the last attempt failed: next attempt at 2026-11-20T13:00:00Z"),
         (
             Waiting::CapacityShort { until },
             Some("capacity-short"),
-            "AWS has no room for the fleet's launches: next one at 2026-11-20T13:00:00Z",
+            "AWS has no capacity for launches of this fleet: next attempt at 2026-11-20T13:00:00Z",
         ),
         (
             Waiting::QuarantineFull { until: Some(until) },
             Some("quarantine-full"),
-            "as many instances as allowed are kept for forensics; the first goes at 2026-11-20T13:00:00Z",
+            "the quarantine is full until 2026-11-20T13:00:00Z, when its first instance is terminated",
         ),
         (
             Waiting::QuarantineFull { until: None },
             Some("quarantine-full"),
-            "as many instances as allowed are on their way to be kept for forensics",
+            "the quarantine is full: no more instances can be kept for forensics",
         ),
         (
             Waiting::Protected { by: Protector::ScaleInProtection, until: None },
@@ -138,11 +143,15 @@ fn of_instances() -> Vec<Reason> {
         (
             Waiting::NotInService { state: "unhealthy".into() },
             Some("not-in-service"),
-            "not in service (unhealthy): Auto Scaling has it",
+            "the instance is not in service (unhealthy)",
         ),
-        (Waiting::Gone, None, "not in service (gone): Auto Scaling has it"),
-        (Waiting::Debounce { until }, Some("debounce"), "the drift must last until 2026-11-20T13:00:00Z"),
-        (Waiting::BelowFloor { serving: 3, floor: 4 }, Some("below-floor"), "only 3 would serve, and the floor is 4"),
+        (Waiting::Gone, None, "the instance is no longer in its group"),
+        (Waiting::Debounce { until }, Some("debounce"), "the debounce time ends at 2026-11-20T13:00:00Z"),
+        (
+            Waiting::BelowFloor { serving: 3, floor: 4 },
+            Some("below-floor"),
+            "only 3 instances would stay healthy, minimum healthy is 4",
+        ),
     ]
 }
 
@@ -150,53 +159,61 @@ fn of_instances() -> Vec<Reason> {
 fn of_cutovers() -> Vec<Reason> {
     let until = at("2026-11-20T13:00:00Z");
     vec![
-        (Waiting::NoTurn { limit: 3 }, Some("no-turn"), "3 fleets are cutting over, which is as many as may"),
+        (
+            Waiting::NoTurn { limit: 3 },
+            Some("no-turn"),
+            "3 fleets are cutting over, which is the limit for this account",
+        ),
         (
             Waiting::PreflightFailed { problem: PreflightProblem::SettingsToPutBack },
             Some("preflight-failed"),
-            "a check before the first change does not hold: settings of earlier work are still to be put back",
+            "a preflight check failed: settings that earlier work borrowed are not restored yet",
         ),
         (
             Waiting::ReplacementsUnderWay { surges: 2 },
             Some("replacements-under-way"),
-            "2 of its instances are being replaced: that ends first",
+            "2 instances of the fleet are being replaced: the cutover starts after that",
         ),
         (Waiting::Paused { actor: "ana".into() }, Some("paused"), "paused by ana"),
         (
             Waiting::AwaitingApproval { until },
             Some("awaiting-approval"),
-            "waits for approval, until 2026-11-20T13:00:00Z",
+            "waiting for approval until 2026-11-20T13:00:00Z",
         ),
-        (Waiting::BothColorsAlarm { detail: "both ring".into() }, Some("both-colors-alarm"), "both ring"),
+        (
+            Waiting::BothColorsAlarm { detail: "both are in ALARM".into() },
+            Some("both-colors-alarm"),
+            "both are in ALARM",
+        ),
         (
             Waiting::GuardAlarmMissing { alarm: "web-5xx".into() },
             Some("guard-alarm-missing"),
-            "the alarm web-5xx does not exist",
+            "guard alarm web-5xx does not exist",
         ),
         (
             Waiting::TrafficChangedByOthers { change: TrafficChange::ForwardGone },
             Some("traffic-changed-by-others"),
-            "the forward action is gone",
+            "the forward action no longer exists",
         ),
         (
             Waiting::ColorBelowFloor { serving: 3, floor: 4 },
             Some("color-below-floor"),
-            "only 3 of the new color serve, and 4 must",
+            "only 3 instances of the new color are healthy, 4 needed",
         ),
         (
             Waiting::RollbackBelowFloor { serving: 3, floor: 4 },
             Some("rollback-below-floor"),
-            "only 3 of the old color serve, and 4 must to take the traffic back",
+            "only 3 instances of the old color are healthy, 4 needed to take all traffic back",
         ),
         (
             Waiting::OldColorDown { left: 4 },
             Some("old-color-down"),
-            "nobody of the old color serves, and 4 of the new one do: they stay until somebody does",
+            "the old color has no healthy targets: the 4 healthy instances of the new color stay until it has",
         ),
         (
-            Waiting::NeedsOperator { why: "it stays so".into() },
+            Waiting::NeedsOperator { why: "the weights are unknown".into() },
             Some("needs-operator"),
-            "a person must say how it goes on: it stays so",
+            "an operator must choose between resume and rollback: the weights are unknown",
         ),
     ]
 }
@@ -267,17 +284,17 @@ fn what_makes_a_group_unfit_is_kept_with_its_numbers_and_says_them() {
             GroupProblem::ProcessSuspended { process: NeededProcess::AddToLoadBalancer, group: group.clone() },
             "AddToLoadBalancer is suspended on app-asg",
         ),
-        (GroupProblem::RefreshUnderWay { group: group.clone() }, "an instance refresh is under way on app-asg"),
+        (GroupProblem::RefreshUnderWay { group: group.clone() }, "an instance refresh is in progress on app-asg"),
         (
             GroupProblem::OtherTemplate { group: group.clone(), found: version(2), released: version(1) },
-            "app-asg launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1: set \
-             driftless:mode to observe and back to accept it",
+            "app-asg launches lt-00000000000000001 version 2, but the release is lt-00000000000000001 version 1: to \
+             accept lt-00000000000000001 version 2, set driftless:mode to observe and back to act",
         ),
         (
             GroupProblem::OtherActivity { instance, state: "pending".into() },
-            "another activity is under way: i-00000000000000001 is pending",
+            "another activity is in progress: i-00000000000000001 is pending",
         ),
-        (GroupProblem::NotAtSize { group, wants: 5, has: 4 }, "app-asg wants 5 instances and has 4"),
+        (GroupProblem::NotAtSize { group, wants: 5, has: 4 }, "app-asg has 4 instances and a desired capacity of 5"),
     ] {
         assert_eq!(problem.to_string(), sentence);
         kept(&problem);
@@ -294,54 +311,60 @@ fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() 
     for (problem, sentence) in [
         (
             Problem::OtherActivity { group: group.clone(), instance: id(1) },
-            "another activity is under way on app-asg: i-00000000000000001 comes or goes",
+            "another activity is in progress on app-asg: i-00000000000000001 is starting or stopping",
         ),
-        (Problem::NoNumberedTemplate { group: group.clone() }, "app-asg uses no numbered launch template version"),
+        (
+            Problem::NoNumberedTemplate { group: group.clone() },
+            "app-asg does not use a numbered launch template version",
+        ),
         (
             Problem::NotEmpty { group: group.clone(), wants: 2, least: 1, has: 3 },
-            "app-asg is to be empty: it wants 2 instances, at least 1, and has 3",
+            "app-asg must be empty: its desired capacity is 2, its MinSize 1, and it has 3 instances",
         ),
         (
             Problem::AlarmMissing { alarm: "web-5xx".into() },
-            "the alarm web-5xx does not exist: nothing would stop the cutover",
+            "guard alarm web-5xx does not exist: nothing would stop the cutover",
         ),
         (
             Problem::AlarmRings { alarm: "web-5xx".parse().unwrap(), reason: "threshold crossed".into() },
-            "the alarm web-5xx rings already: threshold crossed",
+            "guard alarm web-5xx is in ALARM: threshold crossed",
         ),
         (
             Problem::WayBackPending { image: image.clone() },
-            "the way back is not launchable: ami-00000000000000001 is pending",
+            "the release to roll back to cannot be launched: ami-00000000000000001 is pending",
         ),
         (
             Problem::WayBackUnavailable { image: image.clone(), state: "failed".into() },
-            "the way back is not launchable: ami-00000000000000001 is failed",
+            "the release to roll back to cannot be launched: ami-00000000000000001 is failed",
         ),
         (
             Problem::WayBackImageUnread { image: image.clone() },
-            "whether ami-00000000000000001 can be launched is read at the next look",
+            "the next reconcile pass reads whether ami-00000000000000001 can be launched",
         ),
         (
             Problem::WayBackTemplateUnread { template: template.clone() },
-            "whether lt-00000000000000001 version 1 can be launched is read at the next look",
+            "the next reconcile pass reads whether lt-00000000000000001 version 1 can be launched",
         ),
-        (Problem::WayBackImageGone { image }, "the way back is not launchable: ami-00000000000000001 does not exist"),
+        (
+            Problem::WayBackImageGone { image },
+            "the release to roll back to cannot be launched: ami-00000000000000001 does not exist",
+        ),
         (
             Problem::WayBackTemplateGone { template },
-            "the way back is not launchable: lt-00000000000000001 version 1 does not exist",
+            "the release to roll back to cannot be launched: lt-00000000000000001 version 1 does not exist",
         ),
         (
             Problem::ClientsStick { longest: mins(240), watched: mins(75) },
-            "clients stick to their target group for 4h, longer than driftless:bake and keep-warm together (1h 15m): \
-             some would still be sent to the old color when it goes",
+            "stickiness keeps clients on their target group for 4h, longer than driftless:bake and driftless:keep-warm \
+             together (1h 15m): some requests would still go to the old color when it is scaled to zero",
         ),
         (
             Problem::AboveMaximum { group: group.clone(), wants: 5, max: 4 },
-            "app-asg wants 5 instances, and the fleet's maximum is 4",
+            "app-asg has a desired capacity of 5, above the fleet's maximum of 4",
         ),
-        (Problem::NothingToSizeBy { group }, "app-asg wants no instance: there is nothing to size the new color by"),
-        (Problem::MinimumAboveMaximum { min: 5, max: 4 }, "the fleet's minimum 5 is above its maximum 4"),
-        (Problem::SettingsToPutBack, "settings of earlier work are still to be put back"),
+        (Problem::NothingToSizeBy { group }, "app-asg has a desired capacity of 0: the new color has no size to copy"),
+        (Problem::MinimumAboveMaximum { min: 5, max: 4 }, "the fleet's minimum of 5 is above its maximum of 4"),
+        (Problem::SettingsToPutBack, "settings that earlier work borrowed are not restored yet"),
     ] {
         assert_eq!(problem.to_string(), sentence);
         kept(&problem);
@@ -352,23 +375,23 @@ fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() 
 fn what_keeps_traffic_from_being_moved_is_kept_with_its_numbers_and_says_them() {
     let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/1/2/3";
     let place = ForwardPlace::Rule(arn.parse().unwrap());
-    let shared = format!("{arn} names other target groups too: their share would be lost");
+    let shared = format!("{arn} also forwards to other target groups, which would lose their share");
     for (problem, sentence) in [
         (RouteProblem::OthersShareIt { place }, shared.as_str()),
-        (RouteProblem::NoWeights, "only application load balancers weigh target groups"),
+        (RouteProblem::NoWeights, "only Application Load Balancers support weighted target groups"),
         (RouteProblem::NothingForwards, "no listener or rule forwards to the target groups of either color"),
         (
             RouteProblem::OneIsNotNamed,
-            "the forward action names only one of the two target groups: name both, the idle one with weight 0",
+            "the forward action names only one of the two target groups: add the idle one with weight 0",
         ),
         (
             RouteProblem::SeveralForward { actions: 2 },
             "2 forward actions name the target groups: exactly one must name both",
         ),
-        (RouteProblem::BothInOne, "both colors are attached to one target group: detach the idle one"),
+        (RouteProblem::BothInOne, "both colors are attached to the same target group: detach the idle one"),
         (
             RouteProblem::TargetGroupsDiffer { old: 2, new: 1 },
-            "the colors have 2 and 1 target groups: one each, one for both, or none",
+            "the colors have 2 and 1 target groups: use one each, one for both, or none",
         ),
     ] {
         assert_eq!(problem.to_string(), sentence);
@@ -381,16 +404,22 @@ fn what_others_did_to_the_traffic_is_kept_with_its_names_and_says_them() {
     let arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/web/1/2";
     let (place, group) = (ForwardPlace::Listener(arn.parse().unwrap()), group());
     for (change, sentence) in [
-        (TrafficChange::ForwardGone, "the forward action is gone"),
-        (TrafficChange::WeightsWritten { place: place.clone() }, "another hand wrote the weights of PLACE"),
+        (TrafficChange::ForwardGone, "the forward action no longer exists"),
+        (TrafficChange::WeightsWritten { place: place.clone() }, "the weights of PLACE were changed outside Driftless"),
         (
             TrafficChange::TooEarly { place: place.clone() },
-            "the new color has traffic already, by another hand, at PLACE",
+            "the new color already has traffic at PLACE, which was set outside Driftless",
         ),
-        (TrafficChange::Given { group: group.clone(), place }, "another hand gave traffic to app-asg, at PLACE"),
-        (TrafficChange::Attached { group: group.clone() }, "another hand attached app-asg"),
-        (TrafficChange::AttachedAgain { group: group.clone() }, "another hand attached app-asg again"),
-        (TrafficChange::Detached { group }, "another hand detached app-asg"),
+        (TrafficChange::Given { group: group.clone(), place }, "app-asg was given traffic at PLACE outside Driftless"),
+        (
+            TrafficChange::Attached { group: group.clone() },
+            "app-asg was attached to the target group outside Driftless",
+        ),
+        (
+            TrafficChange::AttachedAgain { group: group.clone() },
+            "app-asg was attached to the target group again outside Driftless",
+        ),
+        (TrafficChange::Detached { group }, "app-asg was detached from the target group outside Driftless"),
     ] {
         assert_eq!(change.to_string(), sentence.replace("PLACE", arn));
         kept(&change);
@@ -402,7 +431,7 @@ fn what_protects_an_instance_is_kept_with_its_reason_and_says_it() {
     for (by, sentence) in [
         (Protector::ScaleInProtection, "its own scale-in protection"),
         (Protector::Tag { reason: "debugging".into() }, "the tag driftless:protect: debugging"),
-        (Protector::TagsNotRead, "whoever may have tagged it: its tags were not read"),
+        (Protector::TagsNotRead, "a tag that may exist: the tags of the instance were not read in this pass"),
     ] {
         assert_eq!(by.to_string(), sentence);
         kept(&by);
@@ -413,23 +442,35 @@ fn what_protects_an_instance_is_kept_with_its_reason_and_says_it() {
 fn what_keeps_an_image_from_being_taken_says_why_and_until_when() {
     let until = at("2026-11-20T13:00:00Z");
     for (problem, sentence, may_change_at) in [
-        (ImageProblem::NotNamed, "neither its tag nor an announcement names it for this fleet", None),
-        (ImageProblem::NotNewer, "it is not newer than the release", None),
-        (ImageProblem::NoBuild, "it has no tag driftless:build, so that nothing says whether it is newer", None),
-        (ImageProblem::ReleaseUnknown, "the release's own image is unknown, so that they cannot be compared", None),
+        (
+            ImageProblem::NotNamed,
+            "neither its tag driftless:image-for nor an image.published event names this fleet",
+            None,
+        ),
+        (ImageProblem::NotNewer, "the image is not newer than the release", None),
+        (
+            ImageProblem::NoBuild,
+            "the image has no tag driftless:build, so Driftless cannot tell whether it is newer",
+            None,
+        ),
+        (
+            ImageProblem::ReleaseUnknown,
+            "the image of the release is unknown, so Driftless cannot compare the two",
+            None,
+        ),
         (ImageProblem::Vetoed { by: "ana".into() }, "vetoed by ana", None),
-        (ImageProblem::Backup, "it is a backup: backups inherit the tags of what they are made of", None),
-        (ImageProblem::CopyOfMember, "it is a copy of one of the fleet's own instances", None),
-        (ImageProblem::Pending, "it is not available yet", None),
-        (ImageProblem::Unavailable { state: "failed".into() }, "it is failed", None),
+        (ImageProblem::Backup, "the image is a backup, and backups inherit the tags of their source", None),
+        (ImageProblem::CopyOfMember, "the image is a copy of an instance of the fleet", None),
+        (ImageProblem::Pending, "the image is pending", None),
+        (ImageProblem::Unavailable { state: "failed".into() }, "the image is failed", None),
         (
             ImageProblem::OtherArchitecture { architecture: "arm64".into(), released: "x86_64".into() },
-            "its architecture is arm64, and the release's is x86_64",
+            "the architecture of the image is arm64, that of the release x86_64",
             None,
         ),
         (
             ImageProblem::NotAnnounced,
-            "driftless:image-source is event: only image.published starts a cutover, a tag proposes",
+            "driftless:image-source is event: only an image.published event starts a cutover, a tag alone does not",
             None,
         ),
         (ImageProblem::HeldBack { why: "no room".into(), until: Some(until) }, "no room", Some(until)),

@@ -166,7 +166,7 @@ fn drift_that_is_over_before_it_went_keeps_it() {
     stage.outcomes.clear();
     stage.settle_clean(3);
     assert!(stage.has(&id(1)));
-    assert_eq!(stage.kinds(), ["replacement-started", "cancelled"]);
+    assert_eq!(stage.kinds(), ["replacement-started", "replacement-cancelled"]);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_place_that_someone_took_away_needs_no_refill() {
     let mut stage = launching_after(3, &[1]);
     stage.scale_to(2);
     stage.settle_clean(2);
-    assert_eq!(stage.kinds(), ["replacement-started", "cancelled"]);
+    assert_eq!(stage.kinds(), ["replacement-started", "replacement-cancelled"]);
 }
 
 #[test]
@@ -304,7 +304,11 @@ fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
         stage.reconcile();
         let waits = stage.waits_for(1).is_some_and(|waiting| matches!(waiting, Waiting::BelowFloor { .. }));
         let kinds = stage.kinds();
-        assert_eq!((waits, kinds.contains(&"entered nothing-can-go-first".to_owned())), (is_told, is_told), "{size}");
+        assert_eq!(
+            (waits, kinds.contains(&"entered terminate-first-blocked".to_owned())),
+            (is_told, is_told),
+            "{size}"
+        );
     }
 }
 

@@ -29,7 +29,7 @@ fn guard(world: &World, number: usize) -> GuardId {
 }
 
 fn told(world: &World, is_meant: impl Fn(&News) -> bool) -> usize {
-    let news = |json: &str| News::deserialize(&serde_json::from_str::<Value>(json).unwrap()["news"]).unwrap();
+    let news = |json: &str| News::deserialize(&serde_json::from_str::<Value>(json).unwrap()["details"]).unwrap();
     world.told_on_call().iter().filter(|told| is_meant(&news(&told.json))).count()
 }
 

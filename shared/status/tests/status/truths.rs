@@ -205,7 +205,9 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
     stage.reconcile();
     let said = said(&stage);
     assert_eq!(said.images.iter().map(|image| image.guards.len()).collect::<Vec<_>>(), [9; 3]);
-    for (number, why_not) in [(2, "it is a backup"), (3, "its architecture is arm64"), (4, "it is not newer")] {
+    for (number, why_not) in
+        [(2, "the image is a backup"), (3, "the architecture of the image is arm64"), (4, "the image is not newer")]
+    {
         let id = driftless_testkit::image_id(number);
         let answer = why(&said, &id.as_str().parse().unwrap()).unwrap();
         assert!(answer.says.as_str().contains(why_not), "{}", answer.says);
@@ -229,7 +231,7 @@ fn every_check_of_a_preflight_is_told() {
         .filter(|guard| guard.holds.is_some())
         .map(|guard| (guard.guard.as_str(), guard.asks.as_str()))
         .collect();
-    assert_eq!(holding, [("preflight", "its alarms exist, and none rings")]);
+    assert_eq!(holding, [("preflight", "every guard alarm exists and none is in ALARM")]);
     assert_eq!(cutover.guards.len(), 15);
     assert_eq!(cutover.waits.as_ref(), cutover.guards.iter().find_map(|guard| guard.holds.as_ref()));
 }

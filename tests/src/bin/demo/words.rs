@@ -34,8 +34,8 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
         "rolled-back" => "rolled back: the good color has everything again".to_owned(),
         "refused" => format!("{from} is refused from now on: {why}"),
         // What was borrowed and is given back.
-        "settled" if why == "put back" => format!("put back as it was: {}", borrowed(from)),
-        "settled" => format!("{} stays: {why}", borrowed(from)),
+        "released" if why == "restored" => format!("restored: {}", borrowed(from)),
+        "released" => format!("{} stays: {why}", borrowed(from)),
         _ if to.starts_with("lt-") => format!("Driftless knows the fleet now: the release is {to}"),
         _ => format!("{from} → {to}: {why}"),
     })
@@ -48,8 +48,7 @@ fn beginning(why: &str) -> &str {
 
 /// What was borrowed from a group for a while, as the ledger has it, without what it was.
 fn borrowed(from: &str) -> &str {
-    let entry = from.trim_start_matches("ledger: ");
-    entry.split(" (").next().unwrap_or(entry)
+    from.split(" (").next().unwrap_or(from)
 }
 
 /// What Auto Scaling and the load balancer did between two looks, as far as the picture shows it.
@@ -113,17 +112,18 @@ mod tests {
 
     #[test]
     fn a_way_back_is_told_without_the_numbers_of_the_alarm() {
-        let why = "the alarm app-blue-errors rings: Threshold Crossed: 1 datapoint [9.0]";
+        let why = "alarm app-blue-errors is in ALARM: Threshold Crossed: 1 datapoint [9.0]";
         let told = told(&entry("shifting", "rolling-back", why)).unwrap();
-        assert_eq!(told, "the alarm app-blue-errors rings: the traffic goes back first, everything else comes later");
+        assert_eq!(told, "alarm app-blue-errors is in ALARM: the traffic goes back first, everything else comes later");
     }
 
     #[test]
     fn what_was_borrowed_is_told_by_its_name() {
-        let from = "ledger: MaxSize of app-blue (had 3)";
-        assert_eq!(told(&entry(from, "settled", "put back")).unwrap(), "put back as it was: MaxSize of app-blue");
-        let stays = told(&entry(from, "settled", "travelled with the traffic")).unwrap();
-        assert_eq!(stays, "MaxSize of app-blue stays: travelled with the traffic");
+        let from = "MaxSize of app-blue (was 3)";
+        assert_eq!(told(&entry(from, "released", "restored")).unwrap(), "restored: MaxSize of app-blue");
+        let stays =
+            told(&entry(from, "released", "the bounds of the fleet moved to this group with the traffic")).unwrap();
+        assert_eq!(stays, "MaxSize of app-blue stays: the bounds of the fleet moved to this group with the traffic");
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn a_verdict_on_one_cutover_says_nothing_of_the_next() {
         stage.tag("approval", "check");
         stage.say_of(Some("app-0".to_owned()), verdict.clone());
         stage.step(secs(1));
-        assert!(!stage.answer().0 && stage.answer().1.contains("not under way"), "{:?}", stage.answer());
+        assert!(!stage.answer().0 && stage.answer().1.contains("not in progress"), "{:?}", stage.answer());
         stage.publish(2);
         stage.until_phase("awaiting-approval");
         let checked = stage.record().cutover.as_ref().unwrap().id.clone();
@@ -134,7 +134,7 @@ fn so_many_requests_are_remembered_and_the_oldest_are_forgotten_first() {
     stage.reconcile();
     let newest = newest.unwrap();
     assert_eq!(stage.record().answer_to(&newest.request), Some(&newest));
-    assert!(!newest.is_done && newest.answer.as_str().contains("nothing to go back to"), "{newest:?}");
+    assert!(!newest.is_done && newest.answer.as_str().contains("no release to roll back to"), "{newest:?}");
 }
 
 #[test]

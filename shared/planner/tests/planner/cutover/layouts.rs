@@ -76,7 +76,9 @@ pub(super) fn single_fleet() -> Stage {
 
 #[test]
 fn what_waits_for_approval_says_whether_it_serves_already() {
-    for (mut stage, words) in [(weighted_fleet(3), "is up and serves"), (single_fleet(), "is ready to be rolled out")] {
+    for (mut stage, words) in
+        [(weighted_fleet(3), "is launched and healthy"), (single_fleet(), "is ready for an instance refresh")]
+    {
         stage.tag("approval", "manual");
         stage.publish(2);
         stage.until_phase("awaiting-approval");

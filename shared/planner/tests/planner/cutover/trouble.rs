@@ -154,7 +154,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
         assert_eq!(stage.cutover_phase(), Some("rolling-back"));
         assert_eq!(stage.weight("green"), left, "{sick_old} of 4 old and {sick_new} of 4 new are sick");
         let is_short = 4 - sick_old < 4;
-        assert_eq!(stage.record().conditions.contains_key("rollback-below-floor"), is_short);
+        assert_eq!(stage.record().conditions.contains_key("rollback-below-minimum"), is_short);
         stage.sick.clear();
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
         is_as_before(&stage, 4);
@@ -291,7 +291,7 @@ fn the_last_that_serve_are_not_let_go_however_bad_their_image() {
         if serving_of_old == 0 {
             let new = color(&stage, Color::Green).members.len();
             assert_eq!((waits(&stage), new), (Some(&Waiting::OldColorDown { left: 4 }), 4));
-            assert!(stage.kinds().contains(&"entered old-color-down".to_owned()), "{:?}", stage.kinds());
+            assert!(stage.kinds().contains(&"entered old-color-unhealthy".to_owned()), "{:?}", stage.kinds());
             stage.sick.clear();
         }
         assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted);

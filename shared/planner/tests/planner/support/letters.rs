@@ -3,14 +3,16 @@
 use driftless_testkit::{RULE, fleet, id, image_id, mins, rule, t0, version};
 use std::collections::BTreeSet;
 
+use driftless_planner::fleet::{Color, Misconfigured};
 use driftless_planner::ids::GroupName;
 use driftless_planner::notification::{Condition, News, Notification};
-use driftless_planner::policy::QUARANTINE_FOR;
+use driftless_planner::policy::{Defaults, Policy, QUARANTINE_FOR};
 use driftless_planner::record::{
     CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason,
     Tally, WouldCutOver,
 };
 use driftless_planner::text::UntrustedText;
+use driftless_planner::waiting::{PreflightProblem, Waiting};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -74,28 +76,51 @@ fn of_cutovers() -> Vec<(String, News)> {
     let candidate =
         Candidate { image: image_id(2), base: version(7), build: Some("42".into()), why: CandidateReason::Image };
     let from = Release { template: version(7), image: image_id(1), since: t0(), build: Some("41".into()) };
-    let started =
-        News::CutoverStarted { candidate: candidate.clone(), from, instances: 3, watched: mins(21), doubled: mins(82) };
-    let why: UntrustedText = "the alarm web-5xx rings: 12 of 100".into();
+    let started = |new_color, old_color| News::CutoverStarted {
+        candidate: candidate.clone(),
+        new_color,
+        from: from.clone(),
+        old_color,
+        instances: 3,
+        watched: mins(21),
+        doubled: mins(82),
+    };
+    let why: UntrustedText =
+        "alarm web-green-5xx is in ALARM: Threshold Crossed: 1 datapoint [12.0 (20/11/26 11:58:00)] was \
+                            greater than the threshold (5.0)."
+            .into();
+    let rolling_back = |new_color, old_color| News::RollingBack {
+        candidate: candidate.clone(),
+        new_color,
+        rollback_to: from.clone(),
+        old_color,
+        why: why.clone(),
+    };
+    let (green, blue) = (Some(Color::Green), Some(Color::Blue));
     let mut all = vec![
-        ("cutover-started".to_owned(), started),
-        ("rolling-back".to_owned(), News::RollingBack { candidate: candidate.clone(), why: why.clone() }),
+        ("cutover-started".to_owned(), started(green, blue)),
+        ("cutover-started-single-group".to_owned(), started(None, None)),
+        ("rolling-back".to_owned(), rolling_back(green, blue)),
+        ("rolling-back-single-group".to_owned(), rolling_back(None, None)),
         ("vetoed".to_owned(), News::Vetoed { image: image_id(2), by: "driftless".into(), evidence: vec![why.clone()] }),
         (
-            "command-answered".to_owned(),
+            "command-result".to_owned(),
             News::CommandAnswered {
                 request: "r-1".to_owned(),
                 actor: "ana".into(),
                 command: "rollback".to_owned(),
                 is_done: false,
-                answer: "no earlier release has proven itself: there is nothing to go back to".into(),
+                answer: "no earlier release has completed its bake: there is no release to roll back to".into(),
             },
         ),
     ];
-    for outcome in
-        [CutoverOutcome::Done, CutoverOutcome::Aborted, CutoverOutcome::Superseded, CutoverOutcome::RolledBack]
-    {
-        let ended = News::CutoverEnded { candidate: candidate.clone(), outcome, why: why.clone(), took: mins(90) };
+    for (outcome, why) in [
+        (CutoverOutcome::Done, "the new release has all traffic, and the old color is scaled to zero".into()),
+        (CutoverOutcome::Aborted, "rejected by arn:aws:iam::123456789012:role/pipeline: smoke test 7 failed".into()),
+        (CutoverOutcome::Superseded, "ami-00000000000000003 is newer".into()),
+        (CutoverOutcome::RolledBack, why),
+    ] {
+        let ended = News::CutoverEnded { candidate: candidate.clone(), outcome, why, took: mins(90) };
         all.push((format!("cutover-{}", outcome.name()), ended));
     }
     all
@@ -117,14 +142,23 @@ pub(crate) fn news() -> Vec<(String, News)> {
         ("replaced-kept".to_owned(), replaced(of_old_age, Some(t0() + QUARANTINE_FOR))),
         ("replacement-goes-first".to_owned(), started(vec![DriftReason::Template { found: version(3) }], true)),
         (
-            "surplus-kept".to_owned(),
-            News::SurplusKept { instance: id(101), why: "only 2 would serve, and the floor is 3".into() },
+            "extra-instance-kept".to_owned(),
+            News::SurplusKept {
+                instance: id(101),
+                why: Waiting::BelowFloor { serving: 2, floor: 3 }.to_string().as_str().into(),
+            },
         ),
-        ("withdrawn-cleared".to_owned(), cancelled(CancelReason::Cleared, None)),
-        ("withdrawn-gone".to_owned(), cancelled(CancelReason::DriftedGone, None)),
-        ("withdrawn-breaker".to_owned(), cancelled(CancelReason::BreakerOpen, None)),
-        ("withdrawn-protected".to_owned(), cancelled(CancelReason::Protected { by: debugging }, None)),
-        ("withdrawn-failed".to_owned(), cancelled(CancelReason::Failed("no capacity".into()), Some(t0() + mins(2)))),
+        ("replacement-cancelled-cleared".to_owned(), cancelled(CancelReason::Cleared, None)),
+        ("replacement-cancelled-gone".to_owned(), cancelled(CancelReason::DriftedGone, None)),
+        ("replacement-cancelled-breaker".to_owned(), cancelled(CancelReason::BreakerOpen, None)),
+        ("replacement-cancelled-protected".to_owned(), cancelled(CancelReason::Protected { by: debugging }, None)),
+        (
+            "replacement-cancelled-failed".to_owned(),
+            cancelled(
+                CancelReason::Failed("the replacement instance was not verified within 20m".into()),
+                Some(t0() + mins(2)),
+            ),
+        ),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (
             "stopped-lineage".to_owned(),
@@ -168,20 +202,91 @@ fn of_states() -> Vec<(String, News)> {
     let mut all = Vec::new();
     for condition in conditions() {
         let key = condition.key().split(':').next().unwrap().to_owned();
-        let detail = "the detail";
-        all.push((format!("entered-{key}"), News::Entered { condition, detail: detail.into() }));
+        let detail = found(&condition);
+        all.push((format!("ended-{key}"), News::Ended { condition: condition.key(), since: t0() - mins(30) }));
+        all.push((format!("entered-{key}"), News::Entered { condition, detail: detail.as_str().into() }));
     }
-    let lasts = News::Lasts { condition: Condition::BreakerOpen, detail: "3 of 8".into(), since: t0() - mins(1440) };
+    let detail = found(&Condition::BreakerOpen).as_str().into();
+    let lasts = News::Lasts { condition: Condition::BreakerOpen, detail, since: t0() - mins(1440) };
     all.push(("lasts".to_owned(), lasts));
-    all.push(("ended".to_owned(), News::Ended { condition: Condition::BreakerOpen.key(), since: t0() - mins(30) }));
     all
+}
+
+/// What the planner finds where a condition begins.
+fn found(condition: &Condition) -> String {
+    let listener = "listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2";
+    match condition {
+        Condition::Misconfigured => Misconfigured::NotAPairOrASingleGroup {
+            groups: "app-blue (\"blue\"), app-green (\"green\"), app-old (no color)".to_owned(),
+        }
+        .to_string(),
+        Condition::NotAdoptable => {
+            "app-blue uses $Latest of its launch template: pin a numbered version, so that Driftless \
+                                    can tell the release"
+                .to_owned()
+        }
+        Condition::PolicyInvalid => {
+            let tags = [("driftless:debounce".to_owned(), "soon".to_owned())].into();
+            Policy::from_tags(&tags, &Defaults::default()).unwrap_err().to_string()
+        }
+        Condition::BreakerOpen => {
+            "3 of 8 instances of app-blue drifted at once under sg-closed, limit 25 %: more than that \
+                                   points to a common cause"
+                .to_owned()
+        }
+        Condition::RuleBreakerOpen { .. } => {
+            "3 fleets of this account drifted under sg-closed within 15m, which points to the rule".to_owned()
+        }
+        Condition::CapacityShort => {
+            "We currently do not have sufficient m5.large capacity in the Availability Zone you \
+                                     requested (eu-central-1a)."
+                .to_owned()
+        }
+        Condition::Backlog => "4 instances run another launch template version than the release".to_owned(),
+        Condition::WouldReplace { .. } => {
+            "rule sg-closed; a replacement instance would be launched in eu-central-1a now".to_owned()
+        }
+        Condition::PermissionDenied { .. } => {
+            "You are not authorized to perform: iam:PassRole on resource arn:aws:iam::123456789012:role/app".to_owned()
+        }
+        Condition::DrainOverdue { .. } => "terminating since before 2026-11-20T11:45:00Z".to_owned(),
+        Condition::WouldCutOver { .. } => "ami-00000000000000002: a newer image, build 42".to_owned(),
+        Condition::CutoverWaits => PreflightProblem::AlarmRings {
+            alarm: "web-5xx".parse().unwrap(),
+            reason: "Threshold Crossed: 1 datapoint [12.0] was greater than the threshold (5.0).".into(),
+        }
+        .to_string(),
+        Condition::AwaitingApproval => "ami-00000000000000002 is launched and healthy".to_owned(),
+        Condition::BothColorsAlarm => {
+            "alarm web-blue-5xx of app-blue and alarm web-green-5xx are both in ALARM, which \
+                                       points to a shared dependency"
+                .to_owned()
+        }
+        Condition::GuardAlarmMissing => "guard alarm web-5xx does not exist any more".to_owned(),
+        Condition::TrafficChanged => format!("the weights of {listener} were changed outside Driftless"),
+        Condition::RollbackBelowFloor => "app-blue has 2 of 4 healthy instances, 3 needed".to_owned(),
+        Condition::NothingCanGoFirst => "terminate-first would leave 0 of the 1 instances of app healthy, and \
+                                         driftless:min-healthy=90 % needs 1"
+            .to_owned(),
+        Condition::OldColorDown => "app-blue has no healthy targets; app-green keeps its 3 until it has".to_owned(),
+        Condition::RollbackOverdue => "app-green still has traffic after 30m".to_owned(),
+        Condition::RestoreOverdue => {
+            "Driftless raised MaxSize of app-blue from 4 to 5, and desired capacity is 5 now: \
+                                      lower desired capacity to 4, or set the MaxSize that you want"
+                .to_owned()
+        }
+        Condition::RetireOverdue => "2 instances of app-blue still exist".to_owned(),
+        Condition::NeedsOperator => format!(
+            "the weights of {listener} were changed outside Driftless, and the change was not reverted within 30m"
+        ),
+    }
 }
 
 /// The news of what happens many times at once.
 fn of_bursts() -> Vec<(String, News)> {
     let drains = |instance| News::Entered {
         condition: Condition::DrainOverdue { instance: id(instance) },
-        detail: "it is terminating for 41 minutes".into(),
+        detail: "terminating since before 2026-11-20T11:45:00Z".into(),
     };
     let many = |count, example, others| News::Many { count, example: Box::new(example), others };
     let drains = many(12, drains(1), vec![drains(2), drains(3)]);
