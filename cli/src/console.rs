@@ -256,8 +256,8 @@ pub(crate) fn heard(written: io::Result<()>) -> io::Result<()> {
 }
 
 /// Whether a fleet is idle: no work is in progress, and no event or command is stored that a reconcile has yet to apply.
-pub(crate) const fn is_settled(status: &FleetStatus) -> bool {
-    status.unsettled_since.is_none() && status.facts_filed == 0
+pub(crate) const fn is_idle(status: &FleetStatus) -> bool {
+    status.in_progress_since.is_none() && status.facts_filed == 0
 }
 
 /// Text without control characters, whatever its source.

@@ -68,7 +68,7 @@ impl LocalStack {
     }
 
     /// The alarm rings: so CloudWatch says when asked, and so it reports.
-    pub async fn ring(&self, alarm: &Alarm) -> anyhow::Result<()> {
+    pub async fn go_into_alarm(&self, alarm: &Alarm) -> anyhow::Result<()> {
         self.set_alarm(alarm, true, BY_HAND).await
     }
 
@@ -78,8 +78,8 @@ impl LocalStack {
     }
 
     /// The alarm rings, or is quiet again, for a reason.
-    pub(crate) async fn set_alarm(&self, alarm: &Alarm, rings: bool, reason: &str) -> anyhow::Result<()> {
-        let state = if rings { StateValue::Alarm } else { StateValue::Ok };
+    pub(crate) async fn set_alarm(&self, alarm: &Alarm, is_in_alarm: bool, reason: &str) -> anyhow::Result<()> {
+        let state = if is_in_alarm { StateValue::Alarm } else { StateValue::Ok };
         self.set_state(alarm, state.clone(), reason).await?;
         let event = Event::target_group_alarm(&alarm.name, &alarm.dimension, state.as_str())?;
         self.put(&event.with("/detail/state/reason", reason.into())?).await

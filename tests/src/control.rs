@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Control {
         &self,
         instance: &str,
         rule: &str,
-        verdict: Verdict,
+        verdict: ComplianceType,
         annotation: Option<&str>,
     ) -> anyhow::Result<()> {
         let mut entry = json!({
@@ -116,11 +116,11 @@ impl Control {
 }
 
 /// The verdict, as AWS Config writes it.
-pub(crate) const fn compliance_type(verdict: Verdict) -> &'static str {
+pub(crate) const fn compliance_type(verdict: ComplianceType) -> &'static str {
     match verdict {
-        Verdict::Compliant => "COMPLIANT",
-        Verdict::NonCompliant => "NON_COMPLIANT",
-        Verdict::NotApplicable => "NOT_APPLICABLE",
+        ComplianceType::Compliant => "COMPLIANT",
+        ComplianceType::NonCompliant => "NON_COMPLIANT",
+        ComplianceType::NotApplicable => "NOT_APPLICABLE",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events as AWS and the pipeline send them, from the templates in `tests/events`, put where the deployed rules listen.
 
 use anyhow::{Context as _, bail};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub struct Event(Value);
 
 impl Event {
     /// AWS Config changed its verdict on an instance under a rule, just now.
-    pub fn compliance(instance: &str, rule: &str, verdict: Verdict) -> anyhow::Result<Self> {
+    pub fn compliance(instance: &str, rule: &str, verdict: ComplianceType) -> anyhow::Result<Self> {
         Self::from_template(include_str!("../events/config-noncompliant.json"))?
             .replacing("i-0aa11bb22cc33dd44", instance)
             .replacing("approved-amis", rule)
@@ -125,14 +125,14 @@ impl LocalStack {
 
     /// AWS Config finds that an instance breaks a rule: so it says when asked, and so it reports.
     pub async fn find_non_compliant(&self, instance: &str, rule: &str, annotation: &str) -> anyhow::Result<()> {
-        self.control().set_compliance(instance, rule, Verdict::NonCompliant, Some(annotation)).await?;
-        self.put(&Event::compliance(instance, rule, Verdict::NonCompliant)?).await
+        self.control().set_compliance(instance, rule, ComplianceType::NonCompliant, Some(annotation)).await?;
+        self.put(&Event::compliance(instance, rule, ComplianceType::NonCompliant)?).await
     }
 
     /// AWS Config finds that an instance keeps a rule.
     pub async fn find_compliant(&self, instance: &str, rule: &str) -> anyhow::Result<()> {
-        self.control().set_compliance(instance, rule, Verdict::Compliant, None).await?;
-        self.put(&Event::compliance(instance, rule, Verdict::Compliant)?).await
+        self.control().set_compliance(instance, rule, ComplianceType::Compliant, None).await?;
+        self.put(&Event::compliance(instance, rule, ComplianceType::Compliant)?).await
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_compliance_event_is_of_now_and_about_the_instance() {
-        let event = Event::compliance("i-12345678", "hardened", Verdict::NotApplicable).unwrap();
+        let event = Event::compliance("i-12345678", "hardened", ComplianceType::NotApplicable).unwrap();
         let detail = &event.json()["detail"];
         assert_eq!(detail["resourceId"], "i-12345678");
         assert_eq!(detail["configRuleName"], "hardened");

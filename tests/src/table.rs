@@ -59,7 +59,7 @@ impl Table {
     }
 
     /// The history of a fleet, oldest first: one entry a transition.
-    pub async fn journal(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
+    pub async fn history(&self, fleet: &str) -> anyhow::Result<Vec<Value>> {
         let rows = self.partition(&format!("HISTORY#{fleet}")).await?;
         // A commit with very many transitions has several in a row.
         let entries = |row: &Value| {

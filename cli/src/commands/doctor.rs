@@ -4,7 +4,7 @@ use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
 use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextRequest};
-use driftless_status::way_back::{Target, WayBackKind};
+use driftless_status::rollback_path::{Target, RollbackPathKind};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ pub fn examine(status: &FleetStatus) -> Vec<Check> {
     say("settings", orphans(status));
     say("deadlines", overdue(status));
     say("reconciles", late_looks(status));
-    say("rollback", way_back(status));
+    say("rollback", rollback_path(status));
     say("conditions", status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail)).collect());
     checks.push(lease(status));
     checks.push(target(status));
@@ -113,7 +113,7 @@ fn orphans(status: &FleetStatus) -> Vec<String> {
             entry.group, entry.says
         )
     };
-    status.ledger.iter().map(orphan).collect()
+    status.borrowed_settings.iter().map(orphan).collect()
 }
 
 /// At its deadline a phase ends with the next reconcile. Later than that, no reconcile runs.
@@ -148,10 +148,10 @@ fn late(now: Timestamp, due: Timestamp) -> Option<SignedDuration> {
 }
 
 /// A cutover that cannot be rolled back is a problem; an idle fleet without an earlier release is none.
-fn way_back(status: &FleetStatus) -> Vec<String> {
-    let is_missed = status.cutover.is_some() && !status.way_back.is_open;
-    let is_missed = is_missed && status.way_back.kind == WayBackKind::None;
-    is_missed.then(|| format!("not possible: {}", status.way_back.says)).into_iter().collect()
+fn rollback_path(status: &FleetStatus) -> Vec<String> {
+    let is_missed = status.cutover.is_some() && !status.rollback_path.is_open;
+    let is_missed = is_missed && status.rollback_path.kind == RollbackPathKind::None;
+    is_missed.then(|| format!("not possible: {}", status.rollback_path.says)).into_iter().collect()
 }
 
 /// A run releases the lease of a fleet within a minute. Long after its end, the run that took it has died.
@@ -175,7 +175,7 @@ fn lease(status: &FleetStatus) -> Check {
 
 /// Whether the release that a rollback returns to can still be launched.
 fn target(status: &FleetStatus) -> Check {
-    let (verdict, says) = match (&status.way_back.target, &status.way_back.to) {
+    let (verdict, says) = match (&status.rollback_path.target, &status.rollback_path.to) {
         (Target::Launchable, _) => (Verdict::Well, String::new()),
         (Target::Unlaunchable { why }, _) => (Verdict::Found, why.to_string()),
         (Target::Unknown, None) => (Verdict::Well, "there is no earlier release".to_owned()),

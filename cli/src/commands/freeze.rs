@@ -93,7 +93,7 @@ fn everywhere(console: &mut Console<'_>, what: &str, effect: &str) -> Result<Con
         let count = fleets.fleets.len() + fleets.unread.len();
         let noun = if count == 1 { "fleet" } else { "fleets" };
         let mut lines = vec![format!("{count} {noun} of the account and region: {effect}")];
-        let busy = fleets.fleets.iter().filter(|fleet| fleet.unsettled_since.is_some());
+        let busy = fleets.fleets.iter().filter(|fleet| fleet.in_progress_since.is_some());
         lines.extend(busy.map(|fleet| format!("in progress: {}, {}", fleet.fleet, fleet.says)));
         Ok(lines)
     })

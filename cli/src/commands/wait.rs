@@ -11,7 +11,7 @@ use driftless_status::model::State;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::console::{Console, Failure, is_settled, printable};
+use crate::console::{Console, Failure, is_idle, printable};
 use crate::exit::Exit;
 use crate::values;
 
@@ -39,7 +39,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// No work is in progress.
-    Settled,
+    Idle,
     /// The cutover is in this phase, or has passed it.
     Phase(String),
     /// The cutover has ended like this.
@@ -57,7 +57,7 @@ impl FromStr for Goal {
         let phases: Vec<&str> = CutoverPhaseKind::all().iter().map(|phase| (*phase).into()).collect();
         let outcomes: Vec<&str> = CutoverOutcome::all().iter().map(|outcome| outcome.name()).collect();
         match text.split_once('=') {
-            None if ["idle", "settled"].contains(&text) => Ok(Self::Settled),
+            None if ["idle", "settled"].contains(&text) => Ok(Self::Idle),
             None if text == "outcome" => Ok(Self::Outcome("done".to_owned())),
             Some(("phase", phase)) => known(phase, &phases).map(Self::Phase),
             Some(("outcome", outcome)) => known(outcome, &outcomes).map(Self::Outcome),
@@ -100,11 +100,11 @@ impl Waiting {
             return Verdict::Missed(format!("the cutover needs an operator: {}", status.says));
         }
         match self.goal.clone() {
-            Goal::Settled if is_settled(status) => Verdict::Reached("the fleet is idle".to_owned()),
-            Goal::Settled if status.unsettled_since.is_none() => {
+            Goal::Idle if is_idle(status) => Verdict::Reached("the fleet is idle".to_owned()),
+            Goal::Idle if status.in_progress_since.is_none() => {
                 Verdict::Waits(format!("{} stored events or commands are not applied yet", status.facts_filed))
             }
-            Goal::Settled => Verdict::Waits(status.says.to_string()),
+            Goal::Idle => Verdict::Waits(status.says.to_string()),
             Goal::Phase(phase) => {
                 self.cutover(status, |cutover| in_phase(cutover, &phase), |outcome| outcome == "done")
             }

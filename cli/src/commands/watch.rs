@@ -7,7 +7,7 @@ use driftless_status::cutover::Progress;
 use driftless_status::model::{DriftedStatus, Traffic};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::console::{Console, Failure, is_settled, printable};
+use crate::console::{Console, Failure, is_idle, printable};
 use crate::draw::page::{Page, blocked, clean, lasting};
 use crate::draw::style::Tone;
 use crate::draw::{Style, cutover, drift, glance, groups};
@@ -55,8 +55,8 @@ impl Watching {
     }
 
     /// Whether the fleet was idle in the last response.
-    pub fn is_settled(&self) -> bool {
-        self.last.as_ref().is_some_and(is_settled)
+    pub fn is_idle(&self) -> bool {
+        self.last.as_ref().is_some_and(is_idle)
     }
 
     /// The screen after the last response. `trouble`: why there has been none since.
@@ -75,9 +75,9 @@ impl Watching {
         }
         drift::drifted(&mut page, &status.drifted);
         page.gap();
-        let way = if status.way_back.is_open { Tone::Good } else { Tone::Plain };
-        page.labeled("rollback", 13, way, &clean(&status.way_back.says));
-        for command in status.way_back.command.iter().chain(&status.go_on) {
+        let way = if status.rollback_path.is_open { Tone::Good } else { Tone::Plain };
+        page.labeled("rollback", 13, way, &clean(&status.rollback_path.says));
+        for command in status.rollback_path.command.iter().chain(&status.go_on) {
             page.labeled("", 13, Tone::Strong, &format!("$ {command}"));
         }
         page.heading("CHANGES SINCE WATCH STARTED");
@@ -236,7 +236,7 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
             console.aside(trouble)?;
         }
         console.out.flush()?;
-        if arguments.until_idle && trouble.is_none() && watching.is_settled() {
+        if arguments.until_idle && trouble.is_none() && watching.is_idle() {
             return Ok(Exit::Done);
         }
         console.world.sleep(arguments.every);

@@ -100,7 +100,7 @@ fn step(cutover: &CutoverStatus) -> String {
 fn left(page: &Page, cutover: &CutoverStatus) -> String {
     let deadline = cutover.deadline.map(|at| format!("; deadline {}", page.when(at))).unwrap_or_default();
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
-    match (left, cutover.held_since) {
+    match (left, cutover.paused_since) {
         (Some(left), Some(since)) => format!("{left} once it continues; timers are stopped since {}", page.when(since)),
         (None, Some(since)) => format!("unknown; timers are stopped since {}", page.when(since)),
         (Some(left), None) => format!("{left} of this phase"),

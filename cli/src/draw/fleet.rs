@@ -5,7 +5,7 @@ use driftless_planner::notification::command_about;
 use driftless_planner::policy::Mode;
 use driftless_status::cutover::RouteStatus;
 use driftless_status::model::{FleetStatus, LayoutStatus, NextRequest, ReleaseStatus, Traffic};
-use driftless_status::way_back::WayBackKind;
+use driftless_status::rollback_path::RollbackPathKind;
 
 use super::page::{Page, blocked, clean, lasting};
 use super::style::{Style, Tone};
@@ -19,7 +19,7 @@ const LISTED_MAX: usize = 5;
 pub fn fleet(status: &FleetStatus, style: Style) -> String {
     let mut page = Page::new(style, status.at);
     head(&mut page, status);
-    way_back(&mut page, status);
+    rollback_path(&mut page, status);
     groups::groups(&mut page, &status.colors);
     if let Some(under_way) = &status.cutover {
         cutover::cutover(&mut page, under_way);
@@ -29,7 +29,7 @@ pub fn fleet(status: &FleetStatus, style: Style) -> String {
     freezes(&mut page, status);
     conditions(&mut page, status);
     next(&mut page, status);
-    ledger(&mut page, status);
+    borrowed_settings(&mut page, status);
     images(&mut page, status);
     past(&mut page, status);
     policy(&mut page, status);
@@ -107,12 +107,12 @@ fn traffic_now(status: &FleetStatus) -> Option<String> {
 }
 
 /// Whether the fleet can roll back, to what, and how fast: always printed, near the top.
-fn way_back(page: &mut Page, status: &FleetStatus) {
-    let way = &status.way_back;
+fn rollback_path(page: &mut Page, status: &FleetStatus) {
+    let way = &status.rollback_path;
     let (answer, tone) = match (way.is_open, way.kind) {
-        (true, WayBackKind::UnderWay) => ("running", Tone::Strong),
+        (true, RollbackPathKind::UnderWay) => ("running", Tone::Strong),
         (true, _) => ("yes", Tone::Good),
-        (false, WayBackKind::LaunchesFirst) => ("not yet", Tone::Warning),
+        (false, RollbackPathKind::LaunchesFirst) => ("not yet", Tone::Warning),
         (false, _) => ("no", Tone::Warning),
     };
     page.labeled("  rollback", COLUMN, tone, &format!("{answer}: {}", clean(&way.says)));
@@ -204,7 +204,7 @@ fn next(page: &mut Page, status: &FleetStatus) {
         NextRequest::At { at } => format!("for {}", page.when(at)),
     };
     page.labeled("  requeued", COLUMN, Tone::Plain, &requeued);
-    if let Some(since) = status.unsettled_since {
+    if let Some(since) = status.in_progress_since {
         page.labeled("  in progress", COLUMN, Tone::Plain, &format!("since {}", page.when(since)));
     }
     if status.facts_filed > 0 {
@@ -213,12 +213,12 @@ fn next(page: &mut Page, status: &FleetStatus) {
     }
 }
 
-fn ledger(page: &mut Page, status: &FleetStatus) {
-    if status.ledger.is_empty() {
+fn borrowed_settings(page: &mut Page, status: &FleetStatus) {
+    if status.borrowed_settings.is_empty() {
         return;
     }
     page.heading("SETTINGS TO RESTORE");
-    for entry in &status.ledger {
+    for entry in &status.borrowed_settings {
         page.labeled(
             "",
             2,
@@ -229,7 +229,7 @@ fn ledger(page: &mut Page, status: &FleetStatus) {
 }
 
 fn images(page: &mut Page, status: &FleetStatus) {
-    if status.vetoes.is_empty() && status.held_back.is_empty() && status.refused.is_empty() {
+    if status.vetoes.is_empty() && status.deferred.is_empty() && status.refused.is_empty() {
         return;
     }
     page.heading("IMAGES THAT MAY NOT TAKE TRAFFIC");
@@ -239,7 +239,7 @@ fn images(page: &mut Page, status: &FleetStatus) {
             format!("{}  vetoed by {} at {}: {}", veto.image, clean(&veto.by), page.when(veto.at), evidence.join("; "));
         page.labeled("", 2, Tone::Plain, &says);
     }
-    for held in status.held_back.iter().take(LISTED_MAX) {
+    for held in status.deferred.iter().take(LISTED_MAX) {
         let until = held.until.map_or_else(
             || format!("until `{}`", command_about(&status.fleet, "retry")),
             |at| format!("until {}", page.when(at)),
@@ -254,7 +254,7 @@ fn images(page: &mut Page, status: &FleetStatus) {
     for refused in status.refused.iter().take(LISTED_MAX) {
         page.labeled("", 2, Tone::Plain, &format!("{}  refused: {}", refused.image, clean(&refused.why)));
     }
-    let lists = [status.vetoes.len(), status.held_back.len(), status.refused.len()];
+    let lists = [status.vetoes.len(), status.deferred.len(), status.refused.len()];
     let more: usize = lists.iter().map(|length| length.saturating_sub(LISTED_MAX)).sum();
     if more > 0 {
         page.line(&[(Tone::Faint, &format!("  and {more} more: --json shows all"))]);

@@ -3,7 +3,7 @@
 use driftless_planner::fleet::Color;
 use driftless_status::glance::{FleetsAtAGlance, Glance, GlanceColor};
 use driftless_status::model::{Role, State, Traffic, WaitStatus};
-use driftless_status::way_back::WayBackKind;
+use driftless_status::rollback_path::RollbackPathKind;
 
 use super::page::{Page, blocked, clean, cut, padded};
 use super::style::{Style, Tone};
@@ -89,7 +89,7 @@ fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
         state(fleet.state).to_owned(),
         healthy.join("  "),
         fleet.drifted.to_string(),
-        way_back(fleet.way_back).to_owned(),
+        rollback_path(fleet.rollback_path).to_owned(),
         release,
     ]
 }
@@ -188,16 +188,16 @@ pub(crate) const fn tone(state: State) -> Tone {
 }
 
 /// How a rollback goes, in a word or two.
-const fn way_back(kind: WayBackKind) -> &'static str {
+const fn rollback_path(kind: RollbackPathKind) -> &'static str {
     match kind {
-        WayBackKind::OneWrite => "1 write",
-        WayBackKind::AttachFirst => "2 writes",
-        WayBackKind::InParts => "in parts",
-        WayBackKind::GrowsFirst | WayBackKind::LaunchesFirst => "launches",
-        WayBackKind::Waits => "blocked",
-        WayBackKind::Refresh => "refresh",
-        WayBackKind::LetGo | WayBackKind::JustEnds => "at once",
-        WayBackKind::UnderWay => "running",
-        WayBackKind::None => "no",
+        RollbackPathKind::OneWrite => "1 write",
+        RollbackPathKind::AttachFirst => "2 writes",
+        RollbackPathKind::InParts => "in parts",
+        RollbackPathKind::GrowsFirst | RollbackPathKind::LaunchesFirst => "launches",
+        RollbackPathKind::Waits => "blocked",
+        RollbackPathKind::Refresh => "refresh",
+        RollbackPathKind::LetGo | RollbackPathKind::JustEnds => "at once",
+        RollbackPathKind::UnderWay => "running",
+        RollbackPathKind::None => "no",
     }
 }

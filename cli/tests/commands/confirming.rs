@@ -67,7 +67,7 @@ fn a_machine_is_refused_in_its_own_language() {
 }
 
 #[test]
-fn a_way_back_works_while_nothing_can_be_read() {
+fn a_rollback_works_while_nothing_can_be_read() {
     let broken = || {
         let mut stage = Stage::of("half-way");
         stage.statuses = vec![Err(unavailable(Function::Status))];

@@ -71,7 +71,7 @@ fn every_command_of_a_runbook_and_of_the_reference_can_be_typed() {
 #[test]
 fn every_command_of_an_answer_can_be_typed() {
     let worlds: Vec<_> = said::worlds().iter().map(|world| said::status(world)).collect();
-    let suggested = worlds.iter().flat_map(|status| status.go_on.iter().chain(&status.way_back.command));
+    let suggested = worlds.iter().flat_map(|status| status.go_on.iter().chain(&status.rollback_path.command));
     let suggested: BTreeSet<&String> = suggested.collect();
     assert!(suggested.len() > 1, "{suggested:?}");
     for typed in suggested {

@@ -268,7 +268,7 @@ fn answer(deed: &Deed, status: Option<&FleetStatus>) -> (OrderResult, String) {
         (Command::Unveto { .. }, _) => not_done("it is not vetoed"),
         (Command::Pin, _) => done("every group launches a numbered version already".to_owned()),
         (Command::Retry, _) => not_done("nothing is stopped or deferred"),
-        (Command::Rollback, _) => (OrderResult::NotDone, status.way_back.says.to_string()),
+        (Command::Rollback, _) => (OrderResult::NotDone, status.rollback_path.says.to_string()),
         (Command::AcceptLive { .. } | Command::Redeploy, Some(_)) => {
             not_done("a cutover is under way: roll it back first")
         }

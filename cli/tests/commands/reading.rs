@@ -2,7 +2,7 @@
 
 use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::OrderResult;
-use driftless_status::way_back::Target;
+use driftless_status::rollback_path::Target;
 use jiff::SignedDuration;
 
 use crate::play::{Stage, receipt};
@@ -90,7 +90,7 @@ fn the_doctor_finds_a_lease_that_nobody_gave_back_only_when_nobody_has_looked_fo
 }
 
 #[test]
-fn the_doctor_finds_a_way_back_whose_target_cannot_be_launched_any_more() {
+fn the_doctor_finds_a_rollback_whose_target_cannot_be_launched_any_more() {
     for (target, code) in [
         (Target::Launchable, 0),
         (Target::Unknown, 0),
@@ -98,7 +98,7 @@ fn the_doctor_finds_a_way_back_whose_target_cannot_be_launched_any_more() {
     ] {
         let mut status = said::status("warm");
         status.conditions.clear();
-        status.way_back.target = target;
+        status.rollback_path.target = target;
         let played = Stage::with(vec![status]).play("driftless doctor app");
         assert_eq!(played.code, code, "{}", played.text());
     }
@@ -113,7 +113,7 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     assert!(played.out.contains("should have been restored"), "{}", played.text());
     let mut given_up = said::status("stopped");
     given_up.conditions.clear();
-    given_up.ledger = said::status("half-way").ledger;
+    given_up.borrowed_settings = said::status("half-way").borrowed_settings;
     assert_eq!(
         Stage::with(vec![given_up]).play("driftless doctor app").code,
         1,

@@ -2,7 +2,7 @@
 
 use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
-use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
 use driftless_planner::ids::{AccountId, InstanceId, RuleName};
 use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
@@ -95,12 +95,12 @@ fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent
         return Ok(Parsed::Ignored("a managed node outside EC2"));
     };
     let (verdict, observed_at, annotation) = match detail.new_evaluation_result {
-        None => (Verdict::NotApplicable, detail.notification_creation_time, None),
+        None => (ComplianceType::NotApplicable, detail.notification_creation_time, None),
         Some(result) => {
             let verdict = match result.compliance_type {
-                ComplianceType::Compliant => Verdict::Compliant,
-                ComplianceType::NonCompliant => Verdict::NonCompliant,
-                ComplianceType::NotApplicable => Verdict::NotApplicable,
+                ComplianceType::Compliant => ComplianceType::Compliant,
+                ComplianceType::NonCompliant => ComplianceType::NonCompliant,
+                ComplianceType::NotApplicable => ComplianceType::NotApplicable,
                 // A drift that is known must not be cleared by it.
                 ComplianceType::InsufficientData => return Ok(Parsed::Ignored("Config could not tell")),
             };

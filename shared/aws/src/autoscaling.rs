@@ -181,7 +181,7 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
-    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
+    async fn enter_standby(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let request = self
             .autoscaling()
             .enter_standby()

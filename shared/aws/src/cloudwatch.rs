@@ -43,7 +43,7 @@ impl Alarms for Aws {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    async fn ringing(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
+    async fn in_alarm(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
         read(asked(self).state_value(StateValue::Alarm)).await
     }
 }

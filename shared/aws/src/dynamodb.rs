@@ -173,12 +173,12 @@ impl Store for Aws {
         self.table().account_events().await
     }
 
-    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
-        self.table().take_turn(fleet, limit, now).await
+    async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
+        self.table().take_slot(fleet, limit, now).await
     }
 
-    async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
-        self.table().give_turn(fleet).await
+    async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
+        self.table().give_slot(fleet).await
     }
 
     async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ec2::types::{Filter, Instance, Reservation};
 use driftless_planner::ids::{FleetName, ImageId, InstanceId, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::observation::Machine;
+use driftless_planner::observation::Ec2Instance;
 use driftless_planner::policy::TAG_PREFIX;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_reconciler::ports::{CallResult, Machines};
+use driftless_reconciler::ports::{CallResult, Ec2Instances};
 use futures_util::future::try_join_all;
 
 use crate::aws::Aws;
@@ -29,8 +29,8 @@ const FILTER_VALUES_MAX: usize = 200;
 const TEMPLATE_ID_TAG: &str = "aws:ec2launchtemplate:id";
 const TEMPLATE_VERSION_TAG: &str = "aws:ec2launchtemplate:version";
 
-impl Machines for Aws {
-    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
+impl Ec2Instances for Aws {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Ec2Instance>> {
         let ids: Vec<&InstanceId> = ids.iter().collect();
         let chunks = try_join_all(ids.chunks(FILTER_VALUES_MAX).map(|chunk| described(self, chunk))).await?;
         Ok(chunks.into_iter().flatten().collect())
@@ -72,7 +72,7 @@ impl Machines for Aws {
 }
 
 /// By filter and not by ids: one id that EC2 has forgotten would fail the whole call.
-async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, Machine)>> {
+async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId, Ec2Instance)>> {
     let ids = ids.iter().map(|id| id.as_str().to_owned()).collect();
     let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
     let pages = aws.ec2().describe_instances().filters(filter).into_paginator().items().send();
@@ -81,9 +81,9 @@ async fn described(aws: &Aws, ids: &[&InstanceId]) -> CallResult<Vec<(InstanceId
     reservations.iter().flat_map(Reservation::instances).map(machine).collect()
 }
 
-fn machine(raw: &Instance) -> CallResult<(InstanceId, Machine)> {
+fn machine(raw: &Instance) -> CallResult<(InstanceId, Ec2Instance)> {
     let id = parsed(DESCRIBE_INSTANCES, "InstanceId", raw.instance_id())?;
-    let machine = Machine {
+    let machine = Ec2Instance {
         image: parsed(DESCRIBE_INSTANCES, "ImageId", raw.image_id())?,
         template: template_of(raw),
         launched_at: timestamp(DESCRIBE_INSTANCES, "LaunchTime", raw.launch_time())?,

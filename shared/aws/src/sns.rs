@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_about_no_state_has_no_condition() {
-        let news = News::SurplusKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
+        let news = News::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let canned = answered();
         on(&canned).publish(&telling(news), Audience::OnCall).await.unwrap();
         assert!(!canned.only().body.contains("Name=condition"), "{}", canned.only().body);

@@ -7,7 +7,7 @@ use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::FreezeScope;
-use driftless_planner::record::{LedgerEntry, Release, Setting};
+use driftless_planner::record::{BorrowedSetting, Release, Setting};
 use driftless_planner::template::TemplateVersion;
 use driftless_reconciler::ports::{Acquired, Audience, Clock as _, Committed, Store as _};
 use futures_util::future::try_join_all;
@@ -35,10 +35,10 @@ fn full(fleet: &FleetName, version: u64, at: Timestamp) -> anyhow::Result<Decisi
     next.backlog.insert("i-0123456789abcdef1".parse()?);
     for setting in [
         Setting::Maximum { had: 4, wrote: 5 },
-        Setting::HeldMinimum { had: 0, wrote: [3, 4].into() },
+        Setting::BorrowedMinimum { had: 0, wrote: [3, 4].into() },
         Setting::Protection { instance: "i-0123456789abcdef2".parse()? },
     ] {
-        next.ledger.push(LedgerEntry { group: "app-blue".parse()?, setting, since: at });
+        next.borrowed_settings.push(BorrowedSetting { group: "app-blue".parse()?, setting, since: at });
     }
     decided.notifications = vec![notification(fleet, &format!("{fleet}-{version}-a"), at)?];
     Ok(decided)
@@ -152,7 +152,7 @@ pub(crate) async fn of_several_commits_at_once_one_stands<W: World>(world: &W) -
         let mut decided = Vec::new();
         for number in 0..4_u64 {
             let mut one = full(&fleet, version, now)?;
-            one.next.ledger.clear();
+            one.next.borrowed_settings.clear();
             one.next.launches_by_desired_since = Some(stored(now)? + SignedDuration::from_secs(number.cast_signed()));
             decided.push(one);
         }

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX;
-use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
 use driftless_planner::ids::FleetName;
 use driftless_reconciler::ports::{Clock as _, Committed, Deduplication, Ports, Released, Store as _, StoreResult};
 use futures_util::future::try_join_all;
@@ -70,7 +70,7 @@ pub(crate) async fn a_fact_is_consumed_once_and_others_stay<W: World>(world: &W)
 /// Config's verdict, which can wait.
 fn verdict(at: Timestamp) -> anyhow::Result<Fact> {
     let (instance, rule) = ("i-0123456789abcdef0".parse()?, "approved-amis".parse()?);
-    let verdict = Verdict::NonCompliant;
+    let verdict = ComplianceType::NonCompliant;
     Ok(Fact::Compliance(ComplianceFact { instance, rule, verdict, observed_at: at, annotation: None }))
 }
 

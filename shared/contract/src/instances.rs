@@ -7,7 +7,7 @@ use driftless_planner::action::{Bounds, CapacityChange, Protection};
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::observation::{Group, Lifecycle, Member};
 use driftless_reconciler::ports::{
-    CallErrorKind, Clock as _, Groups as _, Launched, LoadBalancers as _, Machines as _, Ports,
+    CallErrorKind, Clock as _, Groups as _, Launched, LoadBalancers as _, Ec2Instances as _, Ports,
 };
 
 use crate::sizes::{bounds, group, refusal, settled};
@@ -139,8 +139,8 @@ pub(crate) async fn what_a_person_terminates_is_made_up_for<W: World>(world: &W)
     world.kill(lost).await?;
     eventually(world, "another one takes its place", async || {
         let found = group(ports, &blue.group).await?;
-        let is_settled = found.members.iter().all(|member| member.lifecycle == Lifecycle::InService);
-        Ok((is_settled && found.member(lost).is_none() && found.members.len() == 2).then_some(()))
+        let is_idle = found.members.iter().all(|member| member.lifecycle == Lifecycle::InService);
+        Ok((is_idle && found.member(lost).is_none() && found.members.len() == 2).then_some(()))
     })
     .await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 2);
@@ -167,8 +167,8 @@ pub(crate) async fn a_termination_lowers_the_size_or_is_made_up_for<W: World>(wo
     ensure!(bounds(ports, &blue.group).await?.desired == 2);
     let made_up = eventually(world, "another one takes its place", async || {
         let found = group(ports, &blue.group).await?;
-        let is_settled = found.members.iter().all(|member| member.lifecycle == Lifecycle::InService);
-        Ok((is_settled && found.member(lost).is_none() && found.members.len() == 2).then_some(found))
+        let is_idle = found.members.iter().all(|member| member.lifecycle == Lifecycle::InService);
+        Ok((is_idle && found.member(lost).is_none() && found.members.len() == 2).then_some(found))
     })
     .await?;
     ensure!(!ids(&made_up).is_subset(&ids(&smaller)));
@@ -263,7 +263,7 @@ pub(crate) async fn what_is_set_aside_leaves_its_target_group_and_the_size_and_c
     let Fleet { blue, .. } = world.fleet(&spec("aside", Bounds { min: 1, max: 4, desired: 2 })?).await?;
     let before = settled(world, &blue.group, 2).await?;
     let aside = &first(&before)?.id;
-    ports.set_aside(&blue.group, aside, CapacityChange::Decrement).await?;
+    ports.enter_standby(&blue.group, aside, CapacityChange::Decrement).await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
     let found = eventually(world, "it is in standby", async || {
         let found = group(ports, &blue.group).await?;
@@ -287,7 +287,7 @@ pub(crate) async fn what_is_set_aside_and_kept_in_the_size_is_made_up_for<W: Wor
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("aside-keep", Bounds { min: 1, max: 4, desired: 1 })?).await?;
     let before = settled(world, &blue.group, 1).await?;
-    ports.set_aside(&blue.group, &first(&before)?.id, CapacityChange::Keep).await?;
+    ports.enter_standby(&blue.group, &first(&before)?.id, CapacityChange::Keep).await?;
     eventually(world, "another one takes its place", async || {
         let found = group(ports, &blue.group).await?;
         let in_service = found.members.iter().filter(|member| member.lifecycle == Lifecycle::InService).count();
@@ -302,7 +302,7 @@ pub(crate) async fn nothing_is_set_aside_that_would_leave_less_than_the_minimum<
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("aside-min", Bounds { min: 1, max: 4, desired: 1 })?).await?;
     let before = settled(world, &blue.group, 1).await?;
-    let kind = refusal(ports.set_aside(&blue.group, &first(&before)?.id, CapacityChange::Decrement).await)?;
+    let kind = refusal(ports.enter_standby(&blue.group, &first(&before)?.id, CapacityChange::Decrement).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     ensure!(ids(&settled(world, &blue.group, 1).await?) == ids(&before));
     Ok(())

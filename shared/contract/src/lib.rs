@@ -25,7 +25,7 @@ pub use world::{Color, Fleet, FleetSpec, Launches, World};
 
 /// What became of a contract.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct ContractResult {
     /// Its name: the fact in words.
     pub contract: &'static str,
     /// What came of it.
@@ -46,14 +46,14 @@ pub enum Found {
     Broken(anyhow::Error),
 }
 
-impl Verdict {
+impl ContractResult {
     /// Whether all is as it should be.
     pub const fn is_fine(&self) -> bool {
         matches!(self.found, Found::Holds | Found::Differs { .. })
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ContractResult {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.contract.replace('_', " ");
         match &self.found {
@@ -71,21 +71,21 @@ macro_rules! contracts {
         pub const NAMES: &[&str] = &[$($(stringify!($name)),+),+];
 
         /// Holds a world to every contract, one after the other.
-        pub async fn hold<W: World>(world: &W) -> Vec<Verdict> {
+        pub async fn hold<W: World>(world: &W) -> Vec<ContractResult> {
             // Each in a place of its own: all in one future are more than a stack holds.
-            vec![$($(judged(world, stringify!($name), Box::pin($module::$name(world)).await)),+),+]
+            vec![$($(checked(world, stringify!($name), Box::pin($module::$name(world)).await)),+),+]
         }
     };
 }
 
-fn judged<W: World>(world: &W, contract: &'static str, held: anyhow::Result<()>) -> Verdict {
+fn checked<W: World>(world: &W, contract: &'static str, held: anyhow::Result<()>) -> ContractResult {
     let found = match (held, world.differs(contract)) {
         (Ok(()), None) => Found::Holds,
         (Ok(()), Some(_)) => Found::OutOfDate,
         (Err(_), Some(why)) => Found::Differs { why },
         (Err(error), None) => Found::Broken(error),
     };
-    Verdict { contract, found }
+    ContractResult { contract, found }
 }
 
 contracts! {
@@ -119,12 +119,12 @@ contracts! {
         events_are_committed_with_their_lines_and_wait_until_they_are_put_out,
         rules_that_an_instance_began_to_break_are_known_to_every_fleet;
     shared:
-        turns_are_taken_up_to_the_limit_kept_and_given_back,
-        turns_taken_at_once_are_not_more_than_the_limit,
+        slots_are_taken_up_to_the_limit_kept_and_given_back,
+        slots_taken_at_once_are_not_more_than_the_limit,
         a_freeze_concerns_its_fleet_or_all_of_them,
         the_index_knows_what_it_was_told_and_nothing_else,
         a_fingerprint_is_remembered_until_the_next_one,
-        a_fleet_is_open_while_it_has_a_fact_a_notification_a_turn_or_unsettled_work;
+        a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_unsettled_work;
     sizes:
         a_group_is_described_as_it_was_made,
         groups_that_are_not_there_are_absent_from_every_answer,

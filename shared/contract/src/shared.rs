@@ -7,7 +7,7 @@ use driftless_planner::fact::Subject;
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_planner::record::{LedgerEntry, Release, Setting};
+use driftless_planner::record::{BorrowedSetting, Release, Setting};
 use driftless_planner::template::TemplateVersion;
 use driftless_reconciler::ports::{Clock as _, Committed, Ports, Store as _};
 use futures_util::future::try_join_all;
@@ -16,44 +16,44 @@ use jiff::SignedDuration;
 use crate::World;
 use crate::support::{decision, eventually, fact, fleet, lease, stored};
 
-pub(crate) async fn turns_are_taken_up_to_the_limit_kept_and_given_back<W: World>(world: &W) -> anyhow::Result<()> {
+pub(crate) async fn slots_are_taken_up_to_the_limit_kept_and_given_back<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let (first, second) = (fleet("turn-1")?, fleet("turn-2")?);
     let (third, late) = (fleet("turn-3")?, fleet("turn-4")?);
     let now = stored(ports.now())? + SignedDuration::from_micros(500);
     for fleet in [&first, &second, &third] {
-        ensure!(ports.take_turn(fleet, 3, now).await?, "{fleet} finds one");
+        ensure!(ports.take_slot(fleet, 3, now).await?, "{fleet} finds one");
     }
-    ensure!(!ports.take_turn(&late, 3, now).await?, "there is none left");
-    ensure!(ports.take_turn(&first, 3, now + SignedDuration::from_secs(9)).await?, "it has one already");
-    ensure!(ports.take_turn(&second, 1, now).await?, "also where the limit is lower by now");
-    let turns = ports.load(&late).await?.account.turns;
+    ensure!(!ports.take_slot(&late, 3, now).await?, "there is none left");
+    ensure!(ports.take_slot(&first, 3, now + SignedDuration::from_secs(9)).await?, "it has one already");
+    ensure!(ports.take_slot(&second, 1, now).await?, "also where the limit is lower by now");
+    let slots = ports.load(&late).await?.account.slots;
     let since = stored(now)?;
     let expected = [&first, &second, &third].map(|fleet| (fleet.clone(), since)).into();
-    ensure!(turns == expected, "everyone sees since when: {turns:?}");
-    ports.give_turn(&second).await?;
-    ports.give_turn(&second).await?;
-    ensure!(ports.take_turn(&late, 3, now).await?, "it was given back");
+    ensure!(slots == expected, "everyone sees since when: {slots:?}");
+    ports.give_slot(&second).await?;
+    ports.give_slot(&second).await?;
+    ensure!(ports.take_slot(&late, 3, now).await?, "it was given back");
     for fleet in [&first, &second, &third, &late] {
-        ports.give_turn(fleet).await?;
+        ports.give_slot(fleet).await?;
     }
-    let turns = ports.load(&late).await?.account.turns;
-    ensure!(turns.is_empty(), "{turns:?}");
+    let slots = ports.load(&late).await?.account.slots;
+    ensure!(slots.is_empty(), "{slots:?}");
     Ok(())
 }
 
-pub(crate) async fn turns_taken_at_once_are_not_more_than_the_limit<W: World>(world: &W) -> anyhow::Result<()> {
+pub(crate) async fn slots_taken_at_once_are_not_more_than_the_limit<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let fleets = (0..5).map(|number| fleet(&format!("turn-race-{number}"))).collect::<Result<Vec<FleetName>, _>>()?;
     let now = ports.now();
-    let taken = try_join_all(fleets.iter().map(|fleet| ports.take_turn(fleet, 3, now))).await?;
-    let turns = ports.load(&fleet("turn-race")?).await?.account.turns;
-    try_join_all(fleets.iter().map(|fleet| ports.give_turn(fleet))).await?;
+    let taken = try_join_all(fleets.iter().map(|fleet| ports.take_slot(fleet, 3, now))).await?;
+    let slots = ports.load(&fleet("turn-race")?).await?.account.slots;
+    try_join_all(fleets.iter().map(|fleet| ports.give_slot(fleet))).await?;
     let holders: Vec<&FleetName> =
         fleets.iter().zip(&taken).filter(|(_, is_taken)| **is_taken).map(|(fleet, _)| fleet).collect();
     ensure!(holders.len() == 3, "{taken:?}");
-    ensure!(turns.keys().eq(holders), "whoever was told so has one: {turns:?} for {taken:?}");
-    ensure!(ports.load(&fleet("turn-race")?).await?.account.turns.is_empty(), "all were given back");
+    ensure!(slots.keys().eq(holders), "whoever was told so has one: {slots:?} for {taken:?}");
+    ensure!(ports.load(&fleet("turn-race")?).await?.account.slots.is_empty(), "all were given back");
     Ok(())
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn a_fingerprint_is_remembered_until_the_next_one<W: World>(wor
     Ok(())
 }
 
-pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_turn_or_unsettled_work<W: World>(
+pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_unsettled_work<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("open-work")?);
@@ -167,15 +167,15 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_turn_or
 
     decided = decision(&fleet, 3);
     let setting = Setting::Maximum { had: 4, wrote: 5 };
-    decided.next.ledger.push(LedgerEntry { group: "app-blue".parse()?, setting, since: now });
+    decided.next.borrowed_settings.push(BorrowedSetting { group: "app-blue".parse()?, setting, since: now });
     commit(ports, &held, Some(2), &decided).await?;
     until(world, &fleet, true, "a setting must be put back").await?;
     commit(ports, &held, Some(3), &decision(&fleet, 4)).await?;
     until(world, &fleet, false, "it was").await?;
 
-    ensure!(ports.take_turn(&fleet, 1, now).await?);
+    ensure!(ports.take_slot(&fleet, 1, now).await?);
     until(world, &fleet, true, "it has a turn").await?;
-    ports.give_turn(&fleet).await?;
+    ports.give_slot(&fleet).await?;
     until(world, &fleet, false, "it gave it back").await
 }
 

@@ -103,7 +103,7 @@ pub(crate) async fn whatever_is_written_to_a_group_that_is_not_there_it_is_gone<
         ("launch", refusal(ports.launch(&name, &"us-east-1a".parse()?, "contract-none").await)?),
         ("protect", refusal(ports.protect(&name, &instance, Protection::On).await)?),
         ("empty", refusal(ports.empty(&name, 1).await)?),
-        ("set_aside", refusal(ports.set_aside(&name, &instance, CapacityChange::Keep).await)?),
+        ("set_aside", refusal(ports.enter_standby(&name, &instance, CapacityChange::Keep).await)?),
     ];
     let other: Vec<_> = answers.iter().filter(|(_, kind)| *kind != CallErrorKind::Gone).collect();
     ensure!(other.is_empty(), "{other:?}");

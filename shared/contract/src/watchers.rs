@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use driftless_planner::action::Bounds;
 use driftless_planner::alarm::AlarmPattern;
 use driftless_planner::alarm::AlarmState;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{AlarmName, RuleName};
 use driftless_planner::observation::RuleReading;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
@@ -27,9 +27,9 @@ pub(crate) async fn config_tells_who_breaks_a_rule_now_and_which_rules_it_does_n
     let [one, other] = &found.members[..] else { bail!("{found:?}") };
     let (rule, second): (RuleName, RuleName) = ("contract-rule-1".parse()?, "contract-rule-2".parse()?);
     ensure!(ports.non_compliant(&rule).await? == RuleReading::NoSuchRule);
-    world.judge(&one.id, &rule, Verdict::NonCompliant).await?;
-    world.judge(&other.id, &rule, Verdict::Compliant).await?;
-    world.judge(&other.id, &second, Verdict::NonCompliant).await?;
+    world.judge(&one.id, &rule, ComplianceType::NonCompliant).await?;
+    world.judge(&other.id, &rule, ComplianceType::Compliant).await?;
+    world.judge(&other.id, &second, ComplianceType::NonCompliant).await?;
     let breaking = async |rule: &RuleName| match ports.non_compliant(rule).await? {
         RuleReading::NonCompliant(found) => anyhow::Ok(found),
         RuleReading::NoSuchRule => bail!("{rule} is not known"),
@@ -38,7 +38,7 @@ pub(crate) async fn config_tells_who_breaks_a_rule_now_and_which_rules_it_does_n
     let finding = found.get(&one.id).context("it is not found")?;
     ensure!(found.len() == 1 && finding.recorded_at <= driftless_reconciler::ports::Clock::now(ports), "{found:?}");
     ensure!(breaking(&second).await?.keys().eq([&other.id]));
-    world.judge(&one.id, &rule, Verdict::Compliant).await?;
+    world.judge(&one.id, &rule, ComplianceType::Compliant).await?;
     ensure!(breaking(&rule).await?.is_empty(), "and the rule is still known");
     Ok(())
 }
@@ -70,15 +70,15 @@ pub(crate) async fn alarms_are_found_by_name_and_by_prefix_with_what_they_watch<
         ensure!(found.keys().eq(expected.iter().copied()), "{patterns:?}: {found:?}");
     }
     let all = found(&["contract-*"]).await?;
-    let (quiet, rings) = (all.get(first).context("none")?, all.get(second).context("none")?);
-    ensure!((quiet.state, rings.state) == (AlarmState::Ok, AlarmState::Alarm), "{all:?}");
+    let (quiet, is_in_alarm) = (all.get(first).context("none")?, all.get(second).context("none")?);
+    ensure!((quiet.state, is_in_alarm.state) == (AlarmState::Ok, AlarmState::Alarm), "{all:?}");
     ensure!(quiet.subject.target_groups == [blue.target_group.dimension()], "{quiet:?}");
     ensure!(quiet.subject.instances.is_empty() && quiet.subject.groups.is_empty(), "{quiet:?}");
     ensure!(quiet.window == Some(SignedDuration::from_mins(3)), "{quiet:?}");
-    let ringing = ports.ringing().await?;
-    ensure!(ringing.contains_key(second) && !ringing.contains_key(first), "{ringing:?}");
+    let in_alarm = ports.in_alarm().await?;
+    ensure!(in_alarm.contains_key(second) && !in_alarm.contains_key(first), "{in_alarm:?}");
     world.alarm(second, &blue.target_group, AlarmState::Ok).await?;
-    ensure!(!ports.ringing().await?.contains_key(second));
+    ensure!(!ports.in_alarm().await?.contains_key(second));
     Ok(())
 }
 

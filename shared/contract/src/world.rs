@@ -6,7 +6,7 @@ use std::future::Future;
 use driftless_planner::action::Bounds;
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::template::TemplateVersion;
@@ -53,7 +53,7 @@ pub trait World: Sync {
         &self,
         instance: &InstanceId,
         rule: &RuleName,
-        verdict: Verdict,
+        verdict: ComplianceType,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
     /// A person makes an alarm of a target group, and it is in this state.

@@ -13,7 +13,7 @@ use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
 use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::{Answer, Question, Refusal};
-use driftless_status::way_back::Target;
+use driftless_status::rollback_path::Target;
 use driftless_status::why::{Subject, why};
 use driftless_status::{FleetStatus, status};
 use futures_util::future::{join, join_all};
@@ -46,10 +46,10 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
 /// One fleet, and whether what it would go back to can still be launched: of all fleets that would be two calls each.
 async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
-    if let Some(to) = &status.way_back.to {
+    if let Some(to) = &status.rollback_path.to {
         let ids = BTreeSet::from([to.image.clone()]);
         let (images, template) = join(ports.images(&ids), ports.template(&to.template)).await;
-        status.way_back.target = Target::of(to, images?.get(&to.image), template?.as_ref());
+        status.rollback_path.target = Target::of(to, images?.get(&to.image), template?.as_ref());
     }
     Ok(Answer::Fleet(Box::new(status)))
 }
@@ -183,13 +183,13 @@ async fn lines<P: Ports + Desk>(
     before: Option<Timestamp>,
     limit: usize,
 ) -> CallResult<History> {
-    let journal = ports.journal(fleet, before).await?;
-    let oldest_read = journal.entries.first().map(|entry| entry.at);
+    let page = ports.history(fleet, before).await?;
+    let oldest_read = page.entries.first().map(|entry| entry.at);
     let is_meant = |entry: &driftless_planner::history::HistoryEntry| {
         instance.is_none_or(|instance| entry.instance() == Some(instance))
     };
-    let mut history = history(fleet.clone(), journal.entries.into_iter().filter(is_meant), limit);
-    if history.older_before.is_none() && journal.is_cut {
+    let mut history = history(fleet.clone(), page.entries.into_iter().filter(is_meant), limit);
+    if history.older_before.is_none() && page.is_cut {
         history.older_before = oldest_read;
     }
     Ok(history)

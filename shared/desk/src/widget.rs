@@ -41,7 +41,7 @@ async fn one<P: Ports + Desk>(
 ) -> Result<String, Refusal> {
     let question = Question::Fleet { fleet: name.clone() };
     let asked = answer(ports, defaults, &question, until);
-    let (status, history) = join(asked, journal(ports, defaults, name, until)).await;
+    let (status, history) = join(asked, page(ports, defaults, name, until)).await;
     match status {
         Answer::Fleet(status) => Ok(fleet(frame, &status, history.as_ref())),
         Answer::Refused(problem) => Err(problem),
@@ -68,14 +68,14 @@ async fn all<P: Ports + Desk>(
     known.sort();
     if ports.now() < until {
         let urgent = known.most_urgent(JOURNALS_MAX).into_iter();
-        let read = join_all(urgent.map(|name| journal(ports, defaults, name, until))).await;
+        let read = join_all(urgent.map(|name| page(ports, defaults, name, until))).await;
         known.histories = read.into_iter().flatten().collect();
     }
     Ok(overview(frame, &known))
 }
 
 /// What has been. None: it could not be read.
-async fn journal<P: Ports + Desk>(
+async fn page<P: Ports + Desk>(
     ports: &P,
     defaults: &Defaults,
     fleet: FleetName,

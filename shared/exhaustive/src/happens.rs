@@ -326,18 +326,18 @@ impl Moves<'_> {
             }
             self.go(Move::Publish, false, state);
         }
-        if colors.rings.is_some() {
+        if colors.in_alarm.is_some() {
             let mut state = self.state.clone();
             if let Some(colors) = &mut state.world.colors {
-                colors.rings = None;
+                colors.in_alarm = None;
             }
             self.go(Move::Quiet, true, state);
             return;
         }
         for color in [0, 1] {
-            self.trouble(Trouble::Alarm, Move::Ring(color), |state| {
+            self.trouble(Trouble::Alarm, Move::AlarmGoesOff(color), |state| {
                 if let Some(colors) = &mut state.world.colors {
-                    colors.rings = Some(color);
+                    colors.in_alarm = Some(color);
                 }
             });
         }

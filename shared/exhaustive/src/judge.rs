@@ -11,14 +11,14 @@ use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Setting};
 use driftless_planner::waiting::Waiting;
 
 use crate::explore::{Broken, Tally};
-use crate::kept::is_in_ledger;
+use crate::kept::is_borrowed;
 use crate::observe::{Names, image_id};
 use crate::run::Decided;
 use crate::world::{Bounds, Pool, Server, World, count, number};
 
 /// The share of the wanted capacity that must serve at all times, in percent: what the policies of all small worlds say,
 /// or leave at its default.
-const FLOOR_PERCENT: u32 = 90;
+const MIN_HEALTHY_PERCENT: u32 = 90;
 
 /// A decision, before anything of it is done.
 ///
@@ -62,27 +62,27 @@ fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result
     const PROPERTY: &str = "no setting is changed without a row in the borrowed settings";
     let Some(group) = action.group() else { return Ok(()) };
     let is_known = match action {
-        Action::SetMaximum { .. } => is_in_ledger(next, group.as_str(), |setting| {
-            matches!(setting, Setting::Maximum { .. } | Setting::HeldMaximum { .. })
+        Action::SetMaximum { .. } => is_borrowed(next, group.as_str(), |setting| {
+            matches!(setting, Setting::Maximum { .. } | Setting::BorrowedMaximum { .. })
         }),
         Action::SetMinimum { .. } => {
-            is_in_ledger(next, group.as_str(), |setting| matches!(setting, Setting::HeldMinimum { .. }))
+            is_borrowed(next, group.as_str(), |setting| matches!(setting, Setting::BorrowedMinimum { .. }))
         }
-        Action::Protect { instance: protected, .. } => is_in_ledger(
+        Action::Protect { instance: protected, .. } => is_borrowed(
             next,
             group.as_str(),
             |setting| matches!(setting, Setting::Protection { instance } if instance == protected),
         ),
         Action::SetTemplate { .. } => {
-            is_in_ledger(next, group.as_str(), |setting| matches!(setting, Setting::Template { .. }))
+            is_borrowed(next, group.as_str(), |setting| matches!(setting, Setting::Template { .. }))
         }
         Action::Launch { .. }
         | Action::SetDesired { .. }
         | Action::Terminate { .. }
-        | Action::SetAside { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn
-        | Action::Empty { .. }
+        | Action::EnterStandby { .. }
+        | Action::TakeSlot
+        | Action::GiveSlot
+        | Action::ScaleToZero { .. }
         | Action::WriteTemplate { .. }
         | Action::SetWeights { .. }
         | Action::Attach { .. }
@@ -117,7 +117,7 @@ pub fn deed(
             gave_a_reason(was, server, decided, *role, tally)?;
             let then = decided.wanted.iter().map(|wanted| wanted.desired).max().unwrap_or_default();
             let wanted = before.groups.iter().map(|pool| pool.wanted.desired).max().unwrap_or_default().min(then);
-            keeps_floor(before, was, server, decided, wanted, tally)?;
+            keeps_minimum_healthy(before, was, server, decided, wanted, tally)?;
             keeps_size(is, *capacity, wanted, tally)
         }
         Action::Launch { .. } | Action::SetDesired { .. } | Action::SetMaximum { .. } => {
@@ -126,11 +126,11 @@ pub fn deed(
         }
         Action::SetMinimum { .. } => takes_nobody(was, is, tally),
         Action::SetWeights { direction, .. } => weights(before, after, decided, *direction, tally),
-        Action::Empty { .. } => empties(before, at, was, is, tally),
+        Action::ScaleToZero { .. } => empties(before, at, was, is, tally),
         Action::Protect { .. }
-        | Action::SetAside { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn
+        | Action::EnterStandby { .. }
+        | Action::TakeSlot
+        | Action::GiveSlot
         | Action::WriteTemplate { .. }
         | Action::SetTemplate { .. }
         | Action::Attach { .. }
@@ -157,16 +157,16 @@ fn weights(
     let colors = before.groups.iter().zip(&was.templates).zip(was.weights.into_iter().zip(is.weights));
     for ((pool, versions), _) in colors.filter(|(_, (was, is))| is > was) {
         tally.judge(PROPERTY);
-        let floor = match direction {
-            Direction::Forward => (wanted * FLOOR_PERCENT).div_ceil(100),
+        let minimum_healthy = match direction {
+            Direction::Forward => (wanted * MIN_HEALTHY_PERCENT).div_ceil(100),
             Direction::Back => 1,
         };
         let served = pool.servers.iter().filter(|server| server.serves() || decided.serving.contains(&server.id));
         let serving = count(served);
-        if serving < floor {
+        if serving < minimum_healthy {
             return Err(broken(
                 PROPERTY,
-                format!("{serving} instances are healthy, and the minimum healthy is {floor}"),
+                format!("{serving} instances are healthy, and the minimum healthy is {minimum_healthy}"),
             ));
         }
         tally.judge(VETOED);
@@ -202,7 +202,7 @@ fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tal
     tally.judge(PROPERTY);
     let has_reason = match role {
         Role::Drifted => decided.drifted.contains(&server.id) || is_asked(decided, server.id),
-        Role::Surplus => server.is_ours || (was.desired > was.wanted.desired && came_with_surge(decided, server)),
+        Role::Extra => server.is_ours || (was.desired > was.wanted.desired && came_with_surge(decided, server)),
         Role::Quarantined => false,
     };
     if has_reason { Ok(()) } else { Err(broken(PROPERTY, format!("i-{:x} is neither", server.id))) }
@@ -220,7 +220,7 @@ fn is_asked(decided: &Decided, id: u32) -> bool {
 
 /// What changed between a look and its deeds could not be known to them: what did serve when it was decided, and was lost
 /// since, counts, and what began to serve since does not.
-fn keeps_floor(
+fn keeps_minimum_healthy(
     before: &World,
     was: &Pool,
     going: &Server,
@@ -236,8 +236,8 @@ fn keeps_floor(
     let serving = was.servers.iter().filter(|server| server.serves()).map(|server| server.id);
     let lost_to_others = decided.serving.iter().copied().filter(|id| !before.taken.contains(id));
     let left: BTreeSet<u32> = serving.chain(lost_to_others).filter(|id| *id != going.id).collect();
-    let (left, floor) = (count(left.iter()), (wanted * FLOOR_PERCENT).div_ceil(100));
-    if left >= floor {
+    let (left, minimum_healthy) = (count(left.iter()), (wanted * MIN_HEALTHY_PERCENT).div_ceil(100));
+    if left >= minimum_healthy {
         return Ok(());
     }
     Err(broken(
@@ -279,17 +279,17 @@ fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> 
 }
 
 /// Whether all work that is on record has come to its end: nothing is under way, and what waits, waits for somebody else.
-pub fn is_settled(world: &World, record: &Record) -> bool {
+pub fn is_idle(world: &World, record: &Record) -> bool {
     let is_sick = world.servers().any(|server| server.is_sick);
     let needs_operator = |cutover: &Cutover| matches!(cutover.phase(), CutoverPhase::NeedsOperator { .. });
     record.cutover.as_ref().is_none_or(needs_operator)
-        && (record.ledger.is_empty() || record.cutover.is_some())
+        && (record.borrowed_settings.is_empty() || record.cutover.is_some())
         && record.replacements.values().all(|work| match work.phase() {
             Phase::Stopped(_) => true,
             Phase::Blocked(waiting) => match waiting {
-                Waiting::BreakerOpen { .. } | Waiting::Lineage { .. } => true,
+                Waiting::BreakerOpen { .. } | Waiting::RepeatDrift { .. } => true,
                 // Somebody else has to make the sick ones well, or to replace them.
-                Waiting::NotInService { .. } | Waiting::BudgetSpent { .. } | Waiting::BelowFloor { .. } => is_sick,
+                Waiting::NotInService { .. } | Waiting::BudgetSpent { .. } | Waiting::BelowMinimum { .. } => is_sick,
                 Waiting::Frozen { .. }
                 | Waiting::Observed
                 | Waiting::PolicyInvalid { .. }
@@ -308,7 +308,7 @@ pub fn is_settled(world: &World, record: &Record) -> bool {
                 | Waiting::QuarantineFull { .. }
                 | Waiting::Protected { .. }
                 | Waiting::Debounce { .. }
-                | Waiting::NoTurn { .. }
+                | Waiting::NoSlot { .. }
                 | Waiting::PreflightFailed { .. }
                 | Waiting::ReplacementsUnderWay { .. }
                 | Waiting::Paused { .. }
@@ -316,8 +316,8 @@ pub fn is_settled(world: &World, record: &Record) -> bool {
                 | Waiting::BothColorsAlarm { .. }
                 | Waiting::GuardAlarmMissing { .. }
                 | Waiting::TrafficChangedByOthers { .. }
-                | Waiting::ColorBelowFloor { .. }
-                | Waiting::RollbackBelowFloor { .. }
+                | Waiting::ColorBelowMinimum { .. }
+                | Waiting::RollbackBelowMinimum { .. }
                 | Waiting::OldColorDown { .. }
                 | Waiting::NeedsOperator { .. } => false,
             },
@@ -347,7 +347,7 @@ pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Bro
         const PROPERTY: &str = "at rest the live color has all of the traffic, and no cutover slot is taken";
         tally.judge(PROPERTY);
         let [of_idle, of_live] = if is_green { colors.weights } else { [colors.weights[1], colors.weights[0]] };
-        if of_idle > 0 || of_live == 0 || colors.has_turn {
+        if of_idle > 0 || of_live == 0 || colors.has_slot {
             return Err(broken(PROPERTY, format!("{colors:?}")));
         }
     }

@@ -36,13 +36,13 @@ fn text(record: &Record) -> String {
         (condition.since, condition.announced_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
         condition.detail = "".into();
     }
-    for entry in &mut known.ledger {
+    for entry in &mut known.borrowed_settings {
         entry.since = Timestamp::UNIX_EPOCH;
     }
     if let Some(release) = &mut known.release {
         release.since = Timestamp::UNIX_EPOCH;
     }
-    for descent in known.lineage.values_mut() {
+    for descent in known.repeat_drift.values_mut() {
         descent.at = Timestamp::UNIX_EPOCH;
     }
     if let Some(back_off) = &mut known.back_off {
@@ -78,8 +78,8 @@ fn forget_past(record: &mut Record) {
         veto.at = Timestamp::UNIX_EPOCH;
         veto.evidence.clear();
     }
-    for held_back in record.memory.held_back.values_mut() {
-        held_back.why = "".into();
+    for deferred in record.memory.deferred.values_mut() {
+        deferred.why = "".into();
     }
 }
 
@@ -133,7 +133,7 @@ fn of_phase(phase: &mut Phase, words: &mut String) {
             counts_for(&mut cancelling.deadline, 0);
             // The deadline of the attempt is over with it.
             cancelling.surge.deadline = Timestamp::UNIX_EPOCH;
-            cancelling.surge.held_since = None;
+            cancelling.surge.paused_since = None;
             cancelling.surge.admitted_at = Timestamp::UNIX_EPOCH;
         }
         Phase::Debouncing => {}
@@ -151,7 +151,7 @@ fn healthy(since: &mut Option<Timestamp>) {
 /// A hold stops the clock: what counts of a deadline is what was left when it began, however long it lasts.
 fn of_surge(surge: &mut Surge, deadline_counts_for: i64, other: Option<&mut Timestamp>, words: &mut String) {
     surge.admitted_at = Timestamp::UNIX_EPOCH;
-    let Some(held_since) = surge.held_since else {
+    let Some(paused_since) = surge.paused_since else {
         counts_for(&mut surge.deadline, deadline_counts_for);
         if let Some(other) = other {
             counts_for(other, 0);
@@ -159,7 +159,7 @@ fn of_surge(surge: &mut Surge, deadline_counts_for: i64, other: Option<&mut Time
         return;
     };
     let mut left = |deadline: &mut Timestamp, counts_for: i64| {
-        let left = deadline.duration_since(held_since).as_secs().max(-counts_for);
+        let left = deadline.duration_since(paused_since).as_secs().max(-counts_for);
         let _ = write!(words, "left {left}s,");
         *deadline = Timestamp::UNIX_EPOCH;
     };
@@ -167,7 +167,7 @@ fn of_surge(surge: &mut Surge, deadline_counts_for: i64, other: Option<&mut Time
     if let Some(other) = other {
         left(other, 0);
     }
-    surge.held_since = Some(Timestamp::UNIX_EPOCH);
+    surge.paused_since = Some(Timestamp::UNIX_EPOCH);
 }
 
 fn of_cutover(cutover: &mut Cutover, words: &mut String) {
@@ -199,8 +199,8 @@ fn of_clocks(phase: &mut CutoverPhase, clocks: &mut Clocks, words: &mut String) 
         | CutoverPhase::Warm { .. }
         | CutoverPhase::Retiring => {}
     }
-    let held_from = clocks.held_since.map(|held_since| held_since.max(clocks.since));
-    clocks.held_since = held_from.map(|_| Timestamp::UNIX_EPOCH);
+    let held_from = clocks.paused_since.map(|paused_since| paused_since.max(clocks.since));
+    clocks.paused_since = held_from.map(|_| Timestamp::UNIX_EPOCH);
     clocks.since = Timestamp::UNIX_EPOCH;
     let until =
         if let CutoverPhase::Baking { until } | CutoverPhase::Warm { until } = phase { Some(until) } else { None };
@@ -240,6 +240,6 @@ fn without_policies(words: &str) -> String {
 }
 
 /// Whether what is in a group's ledger explains a setting of it.
-pub fn is_in_ledger(record: &Record, group: &str, explains: impl Fn(&Setting) -> bool) -> bool {
-    record.ledger.iter().any(|entry| entry.group.as_str() == group && explains(&entry.setting))
+pub fn is_borrowed(record: &Record, group: &str, explains: impl Fn(&Setting) -> bool) -> bool {
+    record.borrowed_settings.iter().any(|entry| entry.group.as_str() == group && explains(&entry.setting))
 }

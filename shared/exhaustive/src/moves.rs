@@ -38,7 +38,7 @@ pub enum Move {
     /// The pipeline publishes an image.
     Publish,
     /// The alarm of a color begins to ring.
-    Ring(usize),
+    AlarmGoesOff(usize),
     /// The alarm is quiet again.
     Quiet,
     /// A person takes back what is too many for good.
@@ -101,7 +101,7 @@ impl Display for Move {
             Self::Say(command) => write!(formatter, "an operator gives the command {command:?}"),
             Self::WriteMaximum(_) => formatter.write_str("an operator writes MaxSize outside Driftless"),
             Self::Publish => formatter.write_str("the pipeline publishes an image"),
-            Self::Ring(color) => write!(formatter, "the alarm of color {color} goes into ALARM"),
+            Self::AlarmGoesOff(color) => write!(formatter, "the alarm of color {color} goes into ALARM"),
             Self::Quiet => formatter.write_str("the alarm goes back to OK"),
             Self::TakeBack(_) => formatter.write_str("an operator, who got the message, terminates the extra instance"),
             Self::Pass(told) => write!(formatter, "reconcile: {}", told.words()),

@@ -11,7 +11,7 @@ use driftless_planner::ids::{
 };
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
-    Finding, Freeze, FreezeScope, Group, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
+    Finding, Freeze, FreezeScope, Group, Lifecycle, Ec2Instance, Member, Observation, RuleReading, TargetHealth,
 };
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::precondition::{Live, needs};
@@ -176,8 +176,8 @@ impl Names {
         let is_asked = first.alarms.iter().any(|pattern| pattern.matches(&self.alarm));
         let alarm = is_asked.then(|| (self.alarm.clone(), self.alarm(world)));
         seen.alarms = AlarmReading::of(first.alarms, alarm.into_iter().collect());
-        if world.colors.as_ref().is_some_and(|colors| colors.has_turn) {
-            seen.account.turns.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
+        if world.colors.as_ref().is_some_and(|colors| colors.has_slot) {
+            seen.account.slots.insert(self.fleet.clone(), Timestamp::UNIX_EPOCH);
         }
         let second = read_plan::second(&self.fleet, &seen, record, Some(&self.policy));
         let targets = self.targets(world, &second.targets).collect();
@@ -261,21 +261,21 @@ impl Names {
     }
 
     fn alarm(&self, world: &World) -> Alarm {
-        let rings = world.colors.as_ref().and_then(|colors| colors.rings);
+        let in_alarm = world.colors.as_ref().and_then(|colors| colors.in_alarm);
         let dimension = |at: usize| self.target_groups.get(at).map(|arn| arn.dimension().to_owned());
         let subject =
-            AlarmSubject { target_groups: rings.and_then(dimension).into_iter().collect(), ..AlarmSubject::default() };
-        let state = if rings.is_some() { AlarmState::Alarm } else { AlarmState::Ok };
+            AlarmSubject { target_groups: in_alarm.and_then(dimension).into_iter().collect(), ..AlarmSubject::default() };
+        let state = if in_alarm.is_some() { AlarmState::Alarm } else { AlarmState::Ok };
         Alarm { state, since: Timestamp::UNIX_EPOCH, reason: "requests failed".into(), subject, window: None }
     }
 
-    fn machine(&self, world: &World, id: u32) -> Option<Machine> {
+    fn machine(&self, world: &World, id: u32) -> Option<Ec2Instance> {
         let at = world.groups.iter().position(|pool| pool.servers.iter().any(|server| server.id == id))?;
         let (_, server) = world.server(id)?;
         let template = self.version(at, server.version)?;
         let known = self.contents(world).into_iter().find(|(version, _)| *version == template);
         let image = known.and_then(|(_, content)| content.image)?;
-        Some(Machine { image, template: Some(template), launched_at: server.launched_at, protect: None })
+        Some(Ec2Instance { image, template: Some(template), launched_at: server.launched_at, protect: None })
     }
 }
 

@@ -96,8 +96,8 @@ impl Model for Small {
                 weights: [100, 0],
                 newest_image: 1,
                 templates: [vec![(1, None)], vec![(1, None)]],
-                rings: None,
-                has_turn: false,
+                in_alarm: None,
+                has_slot: false,
             }),
             drifted: std::collections::BTreeMap::new(),
             frozen_since: None,
@@ -136,14 +136,14 @@ impl Model for Small {
         }
         let is_moving = moves.aws() || (state.world.groups.iter().any(|pool| pool.kept > 0) && is_idle(state));
         moves.people();
-        let rings = state.world.colors.as_ref().is_some_and(|colors| colors.rings.is_some());
+        let in_alarm = state.world.colors.as_ref().is_some_and(|colors| colors.in_alarm.is_some());
         let cutover = state.record.as_ref().and_then(|kept| kept.record.cutover.as_ref());
         let is_paused = cutover.is_some_and(|cutover| cutover.paused().is_some());
-        let is_moving = is_moving || rings || is_paused;
+        let is_moving = is_moving || in_alarm || is_paused;
         let is_calm = quiet.is_some() && !is_moving && state.sleeper.is_none() && state.world.frozen_since.is_none();
         moves.tick(is_calm, quiet.as_ref());
         let steps = moves.steps;
-        let settled = state.record.as_ref().is_some_and(|kept| judge::is_settled(&state.world, &kept.record));
+        let settled = state.record.as_ref().is_some_and(|kept| judge::is_idle(&state.world, &kept.record));
         let is_at_rest = is_calm && settled;
         let record = state.record.as_ref().filter(|_| is_at_rest);
         let broken = record.and_then(|kept| judge::rest(&state.world, &kept.record, tally).err());
@@ -176,7 +176,7 @@ impl Model for Small {
             if let Some(colors) = &state.world.colors {
                 let _ = writeln!(text, "  {colors:?}, live {:?}", kept.record.live);
             }
-            for entry in &kept.record.ledger {
+            for entry in &kept.record.borrowed_settings {
                 let _ = writeln!(text, "  borrowed setting: {:?}", entry.setting);
             }
         }
@@ -193,7 +193,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
         return;
     }
     state.world.facts.retain(|fact| !decided.decision.consumed.contains(&fact.key()));
-    let is_kept = |told: &&Notification| matches!(told.news, News::SurplusKept { .. });
+    let is_kept = |told: &&Notification| matches!(told.news, News::ExtraInstanceKept { .. });
     // Only single groups keep one.
     if let Some(pool) = state.world.groups.first_mut() {
         pool.kept += count(decided.decision.notifications.iter().filter(is_kept));

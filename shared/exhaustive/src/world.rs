@@ -50,9 +50,9 @@ pub struct Colors {
     /// The versions of each color's launch template: the image, and the token that it was written for.
     pub templates: [Vec<(u32, Option<String>)>; 2],
     /// The color whose alarm rings.
-    pub rings: Option<usize>,
+    pub in_alarm: Option<usize>,
     /// Whether the fleet holds a turn.
-    pub has_turn: bool,
+    pub has_slot: bool,
 }
 
 /// An Auto Scaling group.
@@ -309,7 +309,7 @@ impl World {
             pieces.number(0x200);
             let work = record.into_iter().flat_map(|record| record.replacements.values());
             for (surge, deadlines, counts_for) in work.filter_map(|work| deadlines(work.phase())) {
-                for deadline in deadlines.into_iter().flatten().filter(|_| surge.held_since.is_none()) {
+                for deadline in deadlines.into_iter().flatten().filter(|_| surge.paused_since.is_none()) {
                     // The next look under this freeze holds it from here on.
                     let left = deadline.duration_since(since.max(surge.admitted_at)).as_secs().max(-counts_for);
                     pieces.number(left.unsigned_abs() << 1 | u64::from(left < 0));
@@ -330,9 +330,9 @@ impl World {
             pieces.number(0x300);
             pieces.id(*id);
         }
-        if let Some(Colors { weights: [blue, green], newest_image, templates, rings, has_turn }) = &self.colors {
-            let rings = rings.map_or(9, |color| color as u64);
-            let small = rings << 4 | u64::from(*has_turn);
+        if let Some(Colors { weights: [blue, green], newest_image, templates, in_alarm, has_slot }) = &self.colors {
+            let in_alarm = in_alarm.map_or(9, |color| color as u64);
+            let small = in_alarm << 4 | u64::from(*has_slot);
             pieces.number(u64::from(*blue) << 48 | u64::from(*green) << 32 | u64::from(*newest_image) << 16 | small);
             for (image, token) in templates.iter().flatten() {
                 pieces.number(0x2000 | u64::from(*image));
@@ -368,5 +368,5 @@ fn deadlines_of_cutover(cutover: &Cutover) -> [Option<Timestamp>; 2] {
         None
     };
     let deadline = Some(cutover.deadline()).filter(|deadline| *deadline != Timestamp::MAX);
-    if cutover.held_since().is_some() { [None, None] } else { [deadline, until] }
+    if cutover.paused_since().is_some() { [None, None] } else { [deadline, until] }
 }

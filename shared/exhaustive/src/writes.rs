@@ -12,9 +12,9 @@ pub fn write(world: &mut World, names: &Names, action: &Action) -> ActionResult 
     if let Some(result) = precondition(action, &names.live(world, action)).result() {
         return result;
     }
-    if matches!(action, Action::TakeTurn | Action::GiveTurn) {
+    if matches!(action, Action::TakeSlot | Action::GiveSlot) {
         if let Some(colors) = &mut world.colors {
-            colors.has_turn = *action == Action::TakeTurn;
+            colors.has_slot = *action == Action::TakeSlot;
         }
         return ActionResult::Done;
     }
@@ -38,7 +38,7 @@ pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> Act
         Action::Launch { token, .. } => launch(world, at, token),
         Action::Protect { instance, protection, .. } => protect(pool, instance, *protection == Protection::On),
         Action::Terminate { instance, capacity, .. } => terminate(world, at, instance, *capacity),
-        Action::Empty { maximum, .. } => {
+        Action::ScaleToZero { maximum, .. } => {
             (pool.min, pool.max, pool.desired) = (0, *maximum, 0);
             world.balance(at, false);
             ActionResult::Done
@@ -49,9 +49,9 @@ pub fn call(world: &mut World, names: &Names, at: usize, action: &Action) -> Act
             ActionResult::Done
         }
         Action::SetWeights { change, .. } => set_weights(world, names, change),
-        Action::SetAside { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn
+        Action::EnterStandby { .. }
+        | Action::TakeSlot
+        | Action::GiveSlot
         | Action::Attach { .. }
         | Action::Detach { .. }
         | Action::StartRefresh { .. }

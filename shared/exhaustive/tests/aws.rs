@@ -54,8 +54,8 @@ fn name() -> GroupName {
 
 fn steps() -> Vec<Step> {
     let group = name;
-    let (expected, expected_desired, replaces, role) = (0, 0, instance_id(1), Role::Surplus);
-    let mut calls = vec![Action::Empty {
+    let (expected, expected_desired, replaces, role) = (0, 0, instance_id(1), Role::Extra);
+    let mut calls = vec![Action::ScaleToZero {
         group: group(),
         expected: action::Bounds { min: 0, max: 0, desired: 0 },
         maximum: SIZE,

@@ -23,22 +23,22 @@ fn found_out(setup: Setup, planner: Planner) -> (&'static str, String) {
     }
 }
 
-fn forgets_the_ledger(input: Input<'_>) -> Decision {
+fn forgets_borrowed_settings(input: Input<'_>) -> Decision {
     let mut decision = driftless_planner::decide(input);
-    decision.next.ledger.clear();
+    decision.next.borrowed_settings.clear();
     decision
 }
 
 #[test]
 fn who_forgets_a_ledger_entry_is_found_out() {
-    let (property, story) = found_out(setups::drift(), forgets_the_ledger);
+    let (property, story) = found_out(setups::drift(), forgets_borrowed_settings);
     assert_eq!(property, "no setting is changed without a row in the borrowed settings");
     assert!(story.contains("drifts") && story.contains("2m pass"), "{story}");
 }
 
 fn never_lets_go(input: Input<'_>) -> Decision {
     let mut decision = driftless_planner::decide(input);
-    decision.actions.retain(|action| !matches!(action, Action::Empty { .. }));
+    decision.actions.retain(|action| !matches!(action, Action::ScaleToZero { .. }));
     decision
 }
 
@@ -160,14 +160,14 @@ fn who_moves_traffic_before_health_is_found_out() {
     );
 }
 
-fn keeps_its_turn(input: Input<'_>) -> Decision {
+fn keeps_its_slot(input: Input<'_>) -> Decision {
     let mut decision = driftless_planner::decide(input);
-    decision.actions.retain(|action| *action != Action::GiveTurn);
+    decision.actions.retain(|action| *action != Action::GiveSlot);
     decision
 }
 
 #[test]
-fn who_keeps_its_turn_is_found_out() {
-    let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), keeps_its_turn);
+fn who_keeps_its_slot_is_found_out() {
+    let (property, _) = found_out(setups::cutover("cutover", "", &[], 0), keeps_its_slot);
     assert_eq!(property, "at rest the live color has all of the traffic, and no cutover slot is taken");
 }

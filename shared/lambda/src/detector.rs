@@ -157,7 +157,7 @@ mod tests {
     use std::sync::Mutex;
 
     use aws_lambda_events::sqs::SqsMessage;
-    use driftless_planner::fact::{ComplianceFact, Verdict};
+    use driftless_planner::fact::{ComplianceFact, ComplianceType};
     use driftless_planner::text::UntrustedText;
     use driftless_reconciler::ports::{CallError, CallErrorKind};
     use jiff::Timestamp;
@@ -199,7 +199,7 @@ mod tests {
             Fact::Compliance(ComplianceFact {
                 instance: "i-0aa11bb22cc33dd44".parse().unwrap(),
                 rule: rule.parse().unwrap(),
-                verdict: Verdict::NonCompliant,
+                verdict: ComplianceType::NonCompliant,
                 observed_at: Timestamp::UNIX_EPOCH,
                 annotation: None,
             })

@@ -48,7 +48,7 @@ pub enum Action {
         role: Role,
     },
     /// Set a drifted instance aside for forensics: out of its target groups, still of its group.
-    SetAside {
+    EnterStandby {
         group: GroupName,
         instance: InstanceId,
         /// The desired capacity that the group must still have.
@@ -57,9 +57,9 @@ pub enum Action {
         capacity: CapacityChange,
     },
     /// Take one of the turns that the fleets of this account share, before a cutover begins.
-    TakeTurn,
+    TakeSlot,
     /// Give the turn back.
-    GiveTurn,
+    GiveSlot,
     /// Write `MinSize`: pin it, let it follow, or put it back.
     SetMinimum {
         group: GroupName,
@@ -69,7 +69,7 @@ pub enum Action {
         minimum: u32,
     },
     /// Write minimum and desired capacity as 0 and the maximum as given: a color is let go.
-    Empty {
+    ScaleToZero {
         group: GroupName,
         /// The bounds that it must still have.
         expected: Bounds,
@@ -196,7 +196,7 @@ pub enum Role {
     /// The drifted one: its termination is a disruption.
     Drifted,
     /// The successor of a surge that is given up: its termination puts things back.
-    Surplus,
+    Extra,
     /// Set aside by us, in standby, and kept long enough: it counts in no capacity. A freeze keeps the evidence.
     Quarantined,
 }
@@ -209,13 +209,13 @@ impl Action {
             | Self::SetMinimum { expected, minimum: to, .. }
             | Self::SetDesired { expected, desired: to, .. } => *to > *expected,
             Self::Launch { .. }
-            | Self::TakeTurn
+            | Self::TakeSlot
             | Self::WriteTemplate { .. }
-            | Self::SetAside { .. }
+            | Self::EnterStandby { .. }
             | Self::StartRefresh { .. } => true,
-            Self::Protect { .. } | Self::GiveTurn | Self::SetTemplate { .. } | Self::RollBackRefresh { .. } => false,
+            Self::Protect { .. } | Self::GiveSlot | Self::SetTemplate { .. } | Self::RollBackRefresh { .. } => false,
             Self::Terminate { role, .. } => matches!(role, Role::Drifted | Role::Quarantined),
-            Self::Empty { direction, .. }
+            Self::ScaleToZero { direction, .. }
             | Self::SetWeights { direction, .. }
             | Self::Attach { direction, .. }
             | Self::Detach { direction, .. } => matches!(direction, Direction::Forward),
@@ -230,9 +230,9 @@ impl Action {
             | Self::SetDesired { group, .. }
             | Self::Protect { group, .. }
             | Self::Terminate { group, .. }
-            | Self::SetAside { group, .. }
+            | Self::EnterStandby { group, .. }
             | Self::SetMinimum { group, .. }
-            | Self::Empty { group, .. }
+            | Self::ScaleToZero { group, .. }
             | Self::WriteTemplate { group, .. }
             | Self::SetTemplate { group, .. }
             | Self::SetWeights { group, .. }
@@ -240,7 +240,7 @@ impl Action {
             | Self::Detach { group, .. }
             | Self::StartRefresh { group, .. }
             | Self::RollBackRefresh { group, .. } => Some(group),
-            Self::TakeTurn | Self::GiveTurn => None,
+            Self::TakeSlot | Self::GiveSlot => None,
         }
     }
 
@@ -249,7 +249,7 @@ impl Action {
         if let Self::Launch { replaces: instance, .. }
         | Self::SetDesired { replaces: instance, .. }
         | Self::Terminate { instance, .. }
-        | Self::SetAside { instance, .. }
+        | Self::EnterStandby { instance, .. }
         | Self::Protect { instance, .. } = self
         {
             Some(instance)
@@ -266,11 +266,11 @@ impl Action {
             Self::SetDesired { .. } => "set-desired",
             Self::Protect { .. } => "protect",
             Self::Terminate { .. } => "terminate",
-            Self::SetAside { .. } => "set-aside",
-            Self::TakeTurn => "take-turn",
-            Self::GiveTurn => "give-turn",
+            Self::EnterStandby { .. } => "set-aside",
+            Self::TakeSlot => "take-turn",
+            Self::GiveSlot => "give-turn",
             Self::SetMinimum { .. } => "set-minimum",
-            Self::Empty { .. } => "empty",
+            Self::ScaleToZero { .. } => "empty",
             Self::WriteTemplate { .. } => "write-template",
             Self::SetTemplate { .. } => "set-template",
             Self::SetWeights { .. } => "set-weights",
@@ -304,7 +304,7 @@ pub enum ActionResult {
     /// The instance refresh was started, as this one.
     Started(RefreshId),
     /// All turns are taken by other fleets.
-    NoTurn,
+    NoSlot,
     /// What it was to act on is gone.
     Gone,
     /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::guards::{
@@ -32,7 +32,7 @@ const WOULD_REPLACE_MAX: usize = 5;
 /// what the next one is told.
 pub(crate) fn admit(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     findings: &Findings,
     mut explained: Option<&mut Explained>,
 ) {
@@ -71,7 +71,7 @@ pub(crate) fn admit(
 /// What follows from the guards' answers beside whether the instance starts: what is read next, and what on-call is told.
 fn note_answers(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     findings: &Findings,
     id: &InstanceId,
     refusal: Option<&Refusal>,
@@ -83,7 +83,7 @@ fn note_answers(
         if lacks_hooks {
             draft.requeue(draft.input().now + RECHECK_MIN);
         }
-        if matches!(otherwise, Some(Waiting::BelowFloor { .. }))
+        if matches!(otherwise, Some(Waiting::BelowMinimum { .. }))
             && let Some(detail) = nothing_can_go_first(standing)
         {
             draft.is_in(Condition::NothingCanGoFirst, detail);
@@ -113,7 +113,7 @@ fn is_worth_telling(draft: &Draft<'_>, id: &InstanceId) -> bool {
 
 fn would_do(
     draft: &Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     id: &InstanceId,
     otherwise: Option<&Waiting>,
 ) -> Option<String> {
@@ -127,13 +127,13 @@ fn would_do(
 }
 
 /// A floor that is the whole group at its size, so that nothing can ever go before its successor comes.
-fn nothing_can_go_first(standing: &Standing<'_>) -> Option<String> {
+fn nothing_can_go_first(standing: &FleetState<'_>) -> Option<String> {
     let (policy, Group { name, desired, .. }) = (standing.policy.as_ref().ok()?, standing.live?);
-    let floor = policy.min_healthy.of_rounded_up(*desired);
-    (policy.replace == ReplaceBy::TerminateFirst && floor >= *desired).then(|| {
+    let minimum_healthy = policy.min_healthy.of_rounded_up(*desired);
+    (policy.replace == ReplaceBy::TerminateFirst && minimum_healthy >= *desired).then(|| {
         format!(
             "terminate-first would leave {} of the {desired} instances of {name} healthy, and driftless:min-healthy={} \
-             needs {floor}",
+             needs {minimum_healthy}",
             desired.saturating_sub(1),
             policy.min_healthy
         )
@@ -177,7 +177,7 @@ fn recently_launched(draft: &Draft<'_>, group: &Group) -> BTreeSet<InstanceId> {
     group.members.iter().map(|member| &member.id).filter(is_recent).cloned().collect()
 }
 
-fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let now = draft.input().now;
     let (Some(group), Ok(policy)) = (standing.live, &standing.policy) else { return };
     // Surges side by side share one base: the capacity that the group had before the first of them, or less, if someone
@@ -191,19 +191,19 @@ fn start(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id
     let policy = with_patience_for_hooks(draft, policy, group);
     let goes_first = policy.replace == ReplaceBy::TerminateFirst;
     let is_retry_for_room = draft.record().back_off.is_some();
-    let there_before = recently_launched(draft, group);
+    let existing_members = recently_launched(draft, group);
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let attempt = replacement.failures.len() + 1;
     let deadline = now + policy.launch_deadline;
     let surge = Surge {
         token: format!("driftless-{id}-{attempt}-{}", now.as_second()),
         admitted_at: now,
-        there_before,
+        existing_members,
         deadline,
         base_desired: base,
         method,
         asked_again: false,
-        held_since: None,
+        paused_since: None,
         policy: Box::new(policy),
     };
     let phase =
@@ -248,7 +248,7 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
         .iter()
         .filter(|(_, replacement)| matches!(replacement.phase(), Phase::Debouncing | Phase::Blocked(_)))
         .filter_map(|(id, replacement)| {
-            let descent = draft.record().lineage.get(id)?;
+            let descent = draft.record().repeat_drift.get(id)?;
             let recurs = replacement.drift.iter().any(|reason| reason.is_inherited() && descent.drift.contains(reason));
             recurs.then(|| (id.clone(), descent.ancestor.clone()))
         })
@@ -256,7 +256,7 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
     for (id, ancestor) in born_drifted {
         let Some(replacement) = draft.record().replacements.get(&id) else { continue };
         let reasons: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
-        let why = StopReason::Lineage { ancestor: ancestor.clone(), image: image.clone() };
+        let why = StopReason::RepeatDrift { ancestor: ancestor.clone(), image: image.clone() };
         let said = format!("the instance replaced {ancestor} and drifted for the same reason");
         draft.enter(&id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
         draft.tell(News::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });

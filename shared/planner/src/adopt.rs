@@ -12,7 +12,7 @@ use crate::text::UntrustedText;
 
 /// Where a fleet stands now.
 #[derive(Debug)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct FleetState<'a> {
     /// The group that receives the traffic. None: misconfigured.
     pub(crate) live: Option<&'a Group>,
     /// The policy. Err: why it is invalid.
@@ -21,7 +21,7 @@ pub(crate) struct Standing<'a> {
     pub(crate) obstacle: Option<UntrustedText>,
 }
 
-impl Standing<'_> {
+impl FleetState<'_> {
     /// The mode that the tags say. None: they say nothing valid.
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.policy.as_ref().ok().map(|policy| policy.mode)
@@ -34,7 +34,7 @@ impl Standing<'_> {
 }
 
 /// Finds out where the fleet stands, and adopts it when it is Driftless saw the fleet for the first time.
-pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
+pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
     let seen = draft.input().seen;
     let layout = match Layout::of(draft.input().fleet, &seen.groups) {
         Ok(layout) => layout,
@@ -59,11 +59,11 @@ pub(crate) fn stand<'a>(draft: &mut Draft<'a>) -> Standing<'a> {
     if obstacles.is_empty() {
         draft.live_is_found(color);
         follow_release(draft, live, policy.as_ref().ok());
-        Standing { live: Some(live), policy, obstacle: None }
+        FleetState { live: Some(live), policy, obstacle: None }
     } else {
         let obstacle = UntrustedText::from(obstacles.join("; "));
         draft.is_in(Condition::NotAdoptable, obstacle.clone());
-        Standing { live: Some(live), policy, obstacle: Some(obstacle) }
+        FleetState { live: Some(live), policy, obstacle: Some(obstacle) }
     }
 }
 
@@ -102,7 +102,7 @@ fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) 
     }
 }
 
-fn misconfigured<'a>(draft: &mut Draft<'a>, problem: &str, policy: Result<Policy, UntrustedText>) -> Standing<'a> {
+fn misconfigured<'a>(draft: &mut Draft<'a>, problem: &str, policy: Result<Policy, UntrustedText>) -> FleetState<'a> {
     draft.is_in(Condition::Misconfigured, problem);
-    Standing { live: None, policy, obstacle: Some(problem.into()) }
+    FleetState { live: None, policy, obstacle: Some(problem.into()) }
 }

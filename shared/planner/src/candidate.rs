@@ -70,7 +70,7 @@ pub(crate) fn choose(draft: &Draft<'_>, policy: &Policy, live: &Group, release: 
     }
     let (image, refused) = newest_image(draft, policy, release);
     let newest = newest(draft, live, release, image);
-    let (candidate, recheck) = newest.map_or((None, None), |newest| unless_held_back(draft, release, newest));
+    let (candidate, recheck) = newest.map_or((None, None), |newest| unless_deferred(draft, release, newest));
     Choice { candidate, refused: Some(refused), requested_is_gone: request.is_some(), recheck }
 }
 
@@ -93,17 +93,17 @@ fn newest(
 }
 
 /// The candidate, unless an earlier try holds it back, and when that is over.
-fn unless_held_back(
+fn unless_deferred(
     draft: &Draft<'_>,
     release: &Release,
     candidate: Candidate,
 ) -> (Option<Candidate>, Option<Timestamp>) {
-    let held_back = &draft.record().memory.held_back;
+    let deferred = &draft.record().memory.deferred;
     let is_new = candidate.image != release.image;
-    let of_image = held_back.get(&candidate.image.to_string()).filter(|_| is_new);
-    let Some(held_back) = held_back.get(&candidate.key()).or(of_image) else { return (Some(candidate), None) };
-    let is_over = held_back.until.is_some_and(|until| draft.input().now >= until);
-    (is_over.then_some(candidate), held_back.until)
+    let of_image = deferred.get(&candidate.image.to_string()).filter(|_| is_new);
+    let Some(deferred) = deferred.get(&candidate.key()).or(of_image) else { return (Some(candidate), None) };
+    let is_over = deferred.until.is_some_and(|until| draft.input().now >= until);
+    (is_over.then_some(candidate), deferred.until)
 }
 
 /// What a person asked for comes first. None: it cannot be had any more.
@@ -139,7 +139,7 @@ fn newest_image(
     for applicant in Applicant::all(draft, policy, release) {
         match applicant.problem() {
             // What is held back is still what the fleet should run: no older image takes its place.
-            None | Some(ImageProblem::HeldBack { .. }) => {}
+            None | Some(ImageProblem::Deferred { .. }) => {}
             // What is older, or another fleet's, is no news.
             Some(ImageProblem::NotNamed | ImageProblem::NotNewer) => continue,
             Some(problem) => {

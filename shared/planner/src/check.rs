@@ -55,7 +55,7 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
                     *id == instance && matches!(replacement.phase(), Phase::Retiring(_) | Phase::Terminating(_))
                 }
                 Role::Quarantined => false,
-                Role::Surplus => {
+                Role::Extra => {
                     replacement.phase().successor() == Some(instance)
                         && matches!(replacement.phase(), Phase::Cancelling(_))
                 }
@@ -67,7 +67,7 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
         }
     }
     for action in &decision.actions {
-        if let Action::SetAside { instance, .. } = action
+        if let Action::EnterStandby { instance, .. } = action
             && !decision
                 .next
                 .replacements
@@ -77,7 +77,7 @@ pub fn decision(before: Option<&Record>, decision: &Decision) -> Vec<String> {
             wrong.push(format!("{instance} would be set aside without a committed reason"));
         }
     }
-    let takes = |action: &&Action| matches!(action, Action::Terminate { .. } | Action::SetAside { .. });
+    let takes = |action: &&Action| matches!(action, Action::Terminate { .. } | Action::EnterStandby { .. });
     let terminated = decision.actions.iter().filter(takes);
     let mut groups = BTreeSet::new();
     for action in terminated {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::candidate;
-use crate::cutover::{self, Step, hold_back, undo};
+use crate::cutover::{self, Transition, defer, undo};
 use crate::draft::Draft;
 use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
@@ -15,7 +15,7 @@ use crate::pin;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase};
 use crate::text::UntrustedText;
-use crate::verdict;
+use crate::vetoes;
 
 /// The answer to a command. Err: it was not done, and why.
 type Answer = Result<String, String>;
@@ -24,11 +24,11 @@ type Answer = Result<String, String>;
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     /// What becomes of the cutover: it is undone.
-    pub(crate) cutover: Option<Step>,
+    pub(crate) cutover: Option<Transition>,
 }
 
 /// Follows the commands that were filed, in the order in which they were sent.
-pub(crate) fn follow(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Orders {
+pub(crate) fn follow(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Orders {
     let mut orders = Orders::default();
     for fact in filed(draft) {
         if matches!(fact.command, Command::AcceptLive { .. }) {
@@ -47,10 +47,10 @@ pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
         Fact::Compliance(_) | Fact::Alarm(_) | Fact::Image(_) => None,
     });
     let filed: BTreeMap<&str, &Fact> = filed.collect();
-    let mut surplus = draft.record().answered.len().saturating_sub(ANSWERED_MAX);
+    let mut extra = draft.record().answered.len().saturating_sub(ANSWERED_MAX);
     draft.answered().retain(|answered| {
-        let stays = surplus == 0 || filed.contains_key(answered.request.as_str());
-        surplus = surplus.saturating_sub(usize::from(!stays));
+        let stays = extra == 0 || filed.contains_key(answered.request.as_str());
+        extra = extra.saturating_sub(usize::from(!stays));
         stays
     });
     let answered = draft.record().answered.iter().filter_map(|answered| filed.get(answered.request.as_str()));
@@ -126,7 +126,7 @@ fn words(command: &Command) -> String {
     }
 }
 
-fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact, orders: &mut Orders) -> Answer {
+fn command(draft: &mut Draft<'_>, standing: &FleetState<'_>, fact: &CommandFact, orders: &mut Orders) -> Answer {
     is_meant(draft, fact)?;
     match &fact.command {
         Command::Pause => pause(draft, &under_way(draft)?, &fact.actor),
@@ -147,7 +147,7 @@ fn command(draft: &mut Draft<'_>, standing: &Standing<'_>, fact: &CommandFact, o
         Command::Redeploy => redeploy(draft, fact),
         Command::Veto { image } => veto(draft, image, fact, orders),
         Command::Unveto { image } => {
-            let was_vetoed = verdict::lift(draft, image, &format!("veto lifted by {}", fact.actor));
+            let was_vetoed = vetoes::lift(draft, image, &format!("veto lifted by {}", fact.actor));
             was_vetoed
                 .then(|| format!("{image} may take traffic again"))
                 .ok_or_else(|| format!("{image} is not vetoed"))
@@ -228,7 +228,7 @@ fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: 
         return Err(LET_GO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
-    cutover::condemn(draft, cutover, &why.as_str().into());
+    cutover::veto_and_defer(draft, cutover, &why.as_str().into());
     Ok(turn_back(cutover, &why, orders))
 }
 
@@ -240,7 +240,7 @@ fn abort(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &
         return Err(LET_GO.to_owned());
     }
     let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
-    hold_back(draft, cutover, &why.as_str().into(), false);
+    defer(draft, cutover, &why.as_str().into(), false);
     Ok(turn_back(cutover, &why, orders))
 }
 
@@ -268,7 +268,7 @@ fn roll_back(draft: &mut Draft<'_>, fact: &CommandFact) -> Answer {
     };
     // What runs now must not come back by itself.
     let why = format!("rolled back by {}{}", fact.actor, because(fact));
-    draft.hold_back_release(&release, &why);
+    draft.defer_release(&release, &why);
     draft.ask_for(CandidateReason::Rollback { actor: fact.actor.clone() });
     Ok(format!("a cutover back to {} starts and skips the waits", good.image))
 }
@@ -293,7 +293,7 @@ fn veto(draft: &mut Draft<'_>, image: &ImageId, fact: &CommandFact, orders: &mut
         return Err(format!("{image} is already vetoed"));
     }
     let why = fact.reason.clone().unwrap_or_else(|| "no reason given".into());
-    verdict::veto(draft, image, fact.actor.as_str(), vec![why]);
+    vetoes::veto(draft, image, fact.actor.as_str(), vec![why]);
     let Some(cutover) = draft.record().cutover.as_ref().filter(|cutover| cutover.candidate.image == *image) else {
         return Ok(format!("{image} is vetoed and takes no traffic"));
     };
@@ -314,7 +314,7 @@ fn retry(draft: &mut Draft<'_>) -> Answer {
         .filter(|(_, work)| matches!(work.phase(), Phase::Stopped(_)))
         .map(|(id, _)| id.clone())
         .collect();
-    let held_back = draft.record().memory.held_back.len();
+    let deferred = draft.record().memory.deferred.len();
     let breakers = draft.record().rule_breakers.len();
     let is_short = draft.record().back_off.is_some();
     draft.try_again(|_| false);
@@ -323,11 +323,11 @@ fn retry(draft: &mut Draft<'_>) -> Answer {
     for id in &stopped {
         draft.end_replacement(id, ReplacementEnd::Cleared, "an operator ran retry");
     }
-    if stopped.is_empty() && held_back == 0 && breakers == 0 && !is_short {
+    if stopped.is_empty() && deferred == 0 && breakers == 0 && !is_short {
         return Err("no replacement is stopped and no image is deferred".to_owned());
     }
     Ok(format!(
-        "retrying {} stopped replacements, {held_back} deferred images and {breakers} rules with an open breaker{}",
+        "retrying {} stopped replacements, {deferred} deferred images and {breakers} rules with an open breaker{}",
         stopped.len(),
         if is_short { ", and launches after a capacity shortage" } else { "" }
     ))

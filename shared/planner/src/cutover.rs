@@ -17,16 +17,16 @@ mod undo;
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use preflight::PreflightVerdict;
-pub(crate) use step::{Sight, Step, abort, roll_back, undo};
+pub(crate) use step::{CutoverContext, Transition, abort, roll_back, undo};
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::guards::{self, CutoverQuestion, Fleet, GuardVerdict};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
-use crate::record::{Cutover, CutoverOutcome, CutoverPhase, HeldBack, Release, Route, Shifting};
+use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Route, Shifting};
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
@@ -42,12 +42,12 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
 /// Brings the cutover one look further, or begins one. What a command ordered comes first. Answers what it waits for.
-pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order: Option<Step>) -> Option<Waiting> {
+pub(crate) fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, mut order: Option<Transition>) -> Option<Waiting> {
     if draft.record().cutover.is_none() {
         start::consider(draft, standing);
     }
     let Some(cutover) = draft.record().cutover.clone() else {
-        start::give_turn(draft);
+        start::give_slot(draft);
         return None;
     };
     let seen = draft.input().seen;
@@ -56,17 +56,17 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
         lost(draft, &cutover);
         return None;
     };
-    let sight = Sight { now: draft.input().now, seen, old, new, hold: hold(draft, standing, &cutover) };
+    let context = CutoverContext { now: draft.input().now, seen, old, new, pause: pause(draft, standing, &cutover) };
     let mut waits = None;
     // Each phase may lead to the next one in the same look; no cutover has more phases than this.
     for _ in 0..16 {
         let cutover = draft.record().cutover.clone()?;
-        match phase(draft, standing, &sight, &cutover, order.take()) {
-            Step::Stay(phase) => {
+        match phase(draft, standing, &context, &cutover, order.take()) {
+            Transition::Stay(phase) => {
                 draft.change_cutover(|cutover| cutover.stay(phase));
                 break;
             }
-            Step::Wait(phase, waiting) => {
+            Transition::Wait(phase, waiting) => {
                 if let Some(at) = waiting.may_change_at() {
                     draft.requeue(at);
                 }
@@ -74,8 +74,8 @@ pub(crate) fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, mut order:
                 waits = Some(waiting);
                 break;
             }
-            Step::To(phase, why) => enter(draft, &sight, &cutover, phase, &why),
-            Step::End(outcome, why) => {
+            Transition::To(phase, why) => enter(draft, &context, &cutover, phase, &why),
+            Transition::End(outcome, why) => {
                 end(draft, outcome, &why);
                 return None;
             }
@@ -99,43 +99,43 @@ fn note_waiting(draft: &mut Draft<'_>, waits: Option<&Waiting>) {
 
 fn phase(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
-    sight: &Sight<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
-    order: Option<Step>,
-) -> Step {
+    order: Option<Transition>,
+) -> Transition {
     if let Some(step) = order {
         return step;
     }
-    if let Some(step) = alarms::flip_back(draft, sight, cutover) {
+    if let Some(step) = alarms::flip_back(draft, context, cutover) {
         return step;
     }
-    let (cutover, exit) = clock(draft, sight, cutover);
+    let (cutover, exit) = clock(draft, context, cutover);
     if let Some(step) = exit {
         return step;
     }
     let cutover = &cutover;
     match cutover.phase().clone() {
-        CutoverPhase::Queued => start::queued(draft, standing, sight, cutover),
-        CutoverPhase::Preflight => start::preflight(draft, standing, sight, cutover),
-        CutoverPhase::Preparing => grow::prepare(draft, standing, sight, cutover),
-        CutoverPhase::Scaling => grow::scale(draft, standing, sight, cutover),
-        CutoverPhase::Verifying { healthy_since } => grow::verify(draft, standing, sight, cutover, healthy_since),
-        CutoverPhase::AwaitingApproval => shift::await_approval(draft, standing, sight, cutover),
+        CutoverPhase::Queued => start::queued(draft, standing, context, cutover),
+        CutoverPhase::Preflight => start::preflight(draft, standing, context, cutover),
+        CutoverPhase::Preparing => grow::prepare(draft, standing, context, cutover),
+        CutoverPhase::Scaling => grow::scale(draft, standing, context, cutover),
+        CutoverPhase::Verifying { healthy_since } => grow::verify(draft, standing, context, cutover, healthy_since),
+        CutoverPhase::AwaitingApproval => shift::await_approval(draft, standing, context, cutover),
         CutoverPhase::Shifting(shifting) => match cutover.route {
-            Route::Rolling => rolling::shift(draft, sight, cutover, shifting),
+            Route::Rolling => rolling::shift(draft, context, cutover, shifting),
             Route::Weighted { .. } | Route::Shared { .. } | Route::None => {
-                shift::shift(draft, sight, cutover, shifting)
+                shift::shift(draft, context, cutover, shifting)
             }
         },
-        CutoverPhase::Baking { until } => shift::bake(draft, sight, cutover, until),
-        CutoverPhase::Warm { until } => shift::keep_warm(draft, sight, cutover, until),
-        CutoverPhase::Retiring => retire::retire(draft, sight, cutover),
-        CutoverPhase::Aborting { outcome, why } => undo::abort(draft, sight, cutover, outcome, &why),
-        CutoverPhase::RollingBack { why, back_since } => undo::roll_back(draft, sight, cutover, &why, back_since),
+        CutoverPhase::Baking { until } => shift::bake(draft, context, cutover, until),
+        CutoverPhase::Warm { until } => shift::keep_warm(draft, context, cutover, until),
+        CutoverPhase::Retiring => retire::retire(draft, context, cutover),
+        CutoverPhase::Aborting { outcome, why } => undo::abort(draft, context, cutover, outcome, &why),
+        CutoverPhase::RollingBack { why, back_since } => undo::roll_back(draft, context, cutover, &why, back_since),
         CutoverPhase::NeedsOperator { why } => {
             draft.is_in(Condition::NeedsOperator, why.clone());
-            Step::Wait(CutoverPhase::NeedsOperator { why: why.clone() }, Waiting::NeedsOperator { why })
+            Transition::Wait(CutoverPhase::NeedsOperator { why: why.clone() }, Waiting::NeedsOperator { why })
         }
     }
 }
@@ -143,14 +143,14 @@ fn phase(
 /// What every guard says of a cutover, and what every check of its preflight does, where nothing of it has begun.
 pub(crate) fn verdicts(
     draft: &Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     cutover: &Cutover,
 ) -> (Vec<GuardVerdict>, Vec<PreflightVerdict>) {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
-    let sight = groups.map(|(old, new)| Sight { now, seen, old, new, hold: None });
+    let context = groups.map(|(old, new)| CutoverContext { now, seen, old, new, pause: None });
     let checks = if cutover.is_untouched() {
-        preflight::verdicts(&preflight::Question::about(draft, sight.as_ref(), cutover))
+        preflight::verdicts(&preflight::Question::about(draft, context.as_ref(), cutover))
     } else {
         Vec::new()
     };
@@ -161,14 +161,14 @@ pub(crate) fn verdicts(
 /// does is done, and nothing tells when that is.
 pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestamp) -> Option<Timestamp> {
     let (old, new) = (seen.group(&cutover.old_group)?, seen.group(&cutover.new_group)?);
-    let sight = Sight { now, seen, old, new, hold: None };
+    let context = CutoverContext { now, seen, old, new, pause: None };
     match cutover.phase() {
         CutoverPhase::Verifying { healthy_since } => healthy_since.map(|since| since + new.warm_up),
         CutoverPhase::AwaitingApproval => Some(cutover.deadline()),
         CutoverPhase::Shifting(shifting) => {
             let is_watched = share(cutover, shifting.step) != Percent::ALL;
             let since = shifting.effective_since.filter(|_| is_watched)?;
-            Some(alarms::step_ends_at(&sight, cutover, since))
+            Some(alarms::step_ends_at(&context, cutover, since))
         }
         CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => Some(*until),
         CutoverPhase::Queued
@@ -183,18 +183,18 @@ pub(crate) fn phase_ends_at(seen: &Observation, cutover: &Cutover, now: Timestam
 }
 
 /// What holds a cutover: a freeze, a fleet switched back to observe, or a pause. Never what goes back.
-fn hold(draft: &Draft<'_>, standing: &Standing<'_>, cutover: &Cutover) -> Option<Waiting> {
-    guards::hold(&question(draft, standing, cutover))
+fn pause(draft: &Draft<'_>, standing: &FleetState<'_>, cutover: &Cutover) -> Option<Waiting> {
+    guards::pause(&question(draft, standing, cutover))
 }
 
 /// A cutover that asks to begin, or to go on.
-const fn question<'q>(draft: &'q Draft<'q>, standing: &'q Standing<'q>, cutover: &'q Cutover) -> CutoverQuestion<'q> {
+const fn question<'q>(draft: &'q Draft<'q>, standing: &'q FleetState<'q>, cutover: &'q Cutover) -> CutoverQuestion<'q> {
     CutoverQuestion { fleet: Fleet { draft, standing }, cutover }
 }
 
 /// The clocks of a phase: they stand while it is held, and when they run out the phase takes its exit. Answers the cutover
 /// with its clocks as they are now, or the step that they make.
-fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> (Cutover, Option<Step>) {
+fn clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> (Cutover, Option<Transition>) {
     let goes_back = matches!(
         cutover.phase(),
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. }
@@ -203,14 +203,14 @@ fn clock(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> (Cutove
     if goes_back || matches!(cutover.phase(), CutoverPhase::Queued) {
         return (draft.change_cutover(Cutover::forget_hold).cloned().unwrap_or_else(as_it_was), None);
     }
-    if let Some(waiting) = &sight.hold {
-        let since = since_when(draft, sight.now);
-        let held = draft.change_cutover(|cutover| cutover.hold(since)).cloned().unwrap_or_else(as_it_was);
-        return (held, Some(Step::Wait(cutover.phase().clone(), waiting.clone())));
+    if let Some(waiting) = &context.pause {
+        let since = since_when(draft, context.now);
+        let held = draft.change_cutover(|cutover| cutover.stop_clock(since)).cloned().unwrap_or_else(as_it_was);
+        return (held, Some(Transition::Wait(cutover.phase().clone(), waiting.clone())));
     }
-    let cutover = draft.change_cutover(|cutover| cutover.let_go(sight.now)).cloned().unwrap_or_else(as_it_was);
-    let is_expired = sight.now >= cutover.deadline();
-    let exit = is_expired.then(|| expired(draft, sight, &cutover)).flatten();
+    let cutover = draft.change_cutover(|cutover| cutover.restart_clock(context.now)).cloned().unwrap_or_else(as_it_was);
+    let is_expired = context.now >= cutover.deadline();
+    let exit = is_expired.then(|| expired(draft, context, &cutover)).flatten();
     (cutover, exit)
 }
 
@@ -220,39 +220,39 @@ fn since_when(draft: &Draft<'_>, now: Timestamp) -> Timestamp {
 }
 
 /// The exit of a phase whose time is up. None: it has none but going on, and says so itself.
-fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let why = format!("the phase {} took longer than its deadline", cutover.phase().name());
     let words = UntrustedText::from(why.as_str());
     match cutover.phase() {
         CutoverPhase::Preflight | CutoverPhase::Preparing => {
-            hold_back(draft, cutover, &words, true);
+            defer(draft, cutover, &words, true);
             Some(undo(cutover, why))
         }
         CutoverPhase::Scaling => {
-            if grow::shortage(sight, cutover).is_some() || cutover.launched.is_empty() {
-                hold_back(draft, cutover, &words, true);
+            if grow::shortage(context, cutover).is_some() || cutover.launched.is_empty() {
+                defer(draft, cutover, &words, true);
             } else {
-                condemn(draft, cutover, &"its instances did not become healthy before the launch deadline".into());
+                veto_and_defer(draft, cutover, &"its instances did not become healthy before the launch deadline".into());
             }
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Verifying { .. } => {
-            condemn(draft, cutover, &"its instances did not stay healthy for the warm-up".into());
+            veto_and_defer(draft, cutover, &"its instances did not stay healthy for the warm-up".into());
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::AwaitingApproval => {
-            hold_back(draft, cutover, &"no approval within the deadline".into(), false);
+            defer(draft, cutover, &"no approval within the deadline".into(), false);
             Some(abort(CutoverOutcome::Aborted, why))
         }
         CutoverPhase::Shifting(_) => {
-            match grow::below_floor(sight, cutover) {
-                Some(waiting) => condemn(draft, cutover, &waiting.to_string().as_str().into()),
-                None => hold_back(draft, cutover, &words, false),
+            match grow::below_minimum(context, cutover) {
+                Some(waiting) => veto_and_defer(draft, cutover, &waiting.to_string().as_str().into()),
+                None => defer(draft, cutover, &words, false),
             }
             Some(roll_back(why))
         }
-        CutoverPhase::Baking { .. } => grow::below_floor(sight, cutover).map(|waiting| {
-            condemn(draft, cutover, &waiting.to_string().as_str().into());
+        CutoverPhase::Baking { .. } => grow::below_minimum(context, cutover).map(|waiting| {
+            veto_and_defer(draft, cutover, &waiting.to_string().as_str().into());
             roll_back(why)
         }),
         CutoverPhase::Queued
@@ -265,10 +265,10 @@ fn expired(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Optio
 }
 
 /// How long a phase may take, from entering it.
-fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Timestamp {
+fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_>) -> Timestamp {
     let policy = &cutover.policy;
     let steps = i32::try_from(policy.cutover.traffic.len()).unwrap_or(i32::MAX);
-    let launch = policy.launch_deadline.max(cutover.hook_timeout + sight.new.warm_up);
+    let launch = policy.launch_deadline.max(cutover.hook_timeout + context.new.warm_up);
     let span = match phase {
         CutoverPhase::Queued => SignedDuration::MAX,
         CutoverPhase::Preflight => PREFLIGHT_DEADLINE,
@@ -278,7 +278,7 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Times
         CutoverPhase::Verifying { .. } => launch,
         CutoverPhase::AwaitingApproval => APPROVAL_DEADLINE,
         CutoverPhase::Shifting(_) if cutover.route == Route::Rolling => SignedDuration::from_hours(12),
-        CutoverPhase::Shifting(_) => (alarms::step_time(sight, cutover) + policy.launch_deadline) * steps,
+        CutoverPhase::Shifting(_) => (alarms::step_time(context, cutover) + policy.launch_deadline) * steps,
         // Auto Scaling may still bring it to its floor, for as long as one launch may take.
         CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => {
             return until.saturating_add(launch).unwrap_or(Timestamp::MAX);
@@ -286,13 +286,13 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, sight: &Sight<'_>) -> Times
         CutoverPhase::Retiring | CutoverPhase::Aborting { .. } => policy.drain_deadline.max(cutover.hook_timeout),
         CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => ROLLBACK_DEADLINE,
     };
-    sight.now.saturating_add(span).unwrap_or(Timestamp::MAX)
+    context.now.saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
-fn enter(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, phase: CutoverPhase, why: &str) {
+fn enter(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, phase: CutoverPhase, why: &str) {
     // What the step noted of the cutover may count for its deadlines.
     let now = draft.record().cutover.as_ref().unwrap_or(cutover);
-    let deadline = deadline(now, &phase, sight);
+    let deadline = deadline(now, &phase, context);
     if let CutoverPhase::RollingBack { why, .. } = &phase {
         draft.tell(News::RollingBack {
             candidate: cutover.candidate.clone(),
@@ -324,7 +324,7 @@ fn requeue(draft: &mut Draft<'_>) {
             now + (now.duration_since(cutover.since()) / 10).clamp(RECHECK_MIN, RECHECK_MAX)
         }
     };
-    let deadline = Some(cutover.deadline()).filter(|at| *at > now && cutover.held_since().is_none());
+    let deadline = Some(cutover.deadline()).filter(|at| *at > now && cutover.paused_since().is_none());
     draft.requeue(at);
     if let Some(deadline) = deadline {
         draft.requeue(deadline);
@@ -350,7 +350,7 @@ fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
         why: past.why,
         took: past.ended_at.duration_since(past.started_at),
     });
-    start::give_turn(draft);
+    start::give_slot(draft);
     draft.requeue(draft.input().now + RECHECK_MIN);
 }
 
@@ -359,28 +359,28 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     let good = draft.good();
     good.retain(|known| known.template != release.template || known.image != release.image);
     good.push(release);
-    let surplus = good.len().saturating_sub(crate::record::GOOD_RELEASES_MAX);
-    good.drain(..surplus);
+    let extra = good.len().saturating_sub(crate::record::GOOD_RELEASES_MAX);
+    good.drain(..extra);
 }
 
 /// The candidate is not tried again until a person says so, or until then.
-pub(crate) fn hold_back(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
+pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
-    let tries = draft.record().memory.held_back.get(&key).map_or(0, |known| known.tries) + 1;
+    let tries = draft.record().memory.deferred.get(&key).map_or(0, |known| known.tries) + 1;
     let again = shortage && tries < SHORTAGE_TRIES_MAX;
     let until = again.then(|| draft.input().now + SHORTAGE_PAUSE);
-    draft.hold_back(key, HeldBack { why: why.clone(), until, tries });
+    draft.defer(key, Deferred { why: why.clone(), until, tries });
 }
 
 /// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.
-pub(crate) fn condemn(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
-    hold_back(draft, cutover, why, false);
+pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
+    defer(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
         return;
     }
     let mut evidence = cutover.evidence.clone();
     evidence.push(why.clone());
-    crate::verdict::veto(draft, &cutover.candidate.image, "driftless", evidence);
+    crate::vetoes::veto(draft, &cutover.candidate.image, "driftless", evidence);
 }
 
 /// How many instances of a group serve: in service, healthy to Auto Scaling, and healthy in its target groups, which a
@@ -391,7 +391,7 @@ pub(crate) fn serving(seen: &Observation, group: &Group) -> u32 {
 }
 
 /// The floor of a color that has, or is to have, traffic.
-pub(crate) fn floor(cutover: &Cutover) -> u32 {
+pub(crate) fn minimum_healthy(cutover: &Cutover) -> u32 {
     cutover.policy.min_healthy.of_rounded_up(cutover.size).max(1)
 }
 
@@ -413,22 +413,22 @@ pub(crate) fn go_on(draft: &mut Draft<'_>, cutover: &Cutover, actor: &UntrustedT
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
         return Err("the groups of the fleet were not read: run the command again".to_owned());
     };
-    let sight = Sight { now, seen, old, new, hold: None };
-    let Some(step) = step_from_here(&sight, cutover) else {
+    let context = CutoverContext { now, seen, old, new, pause: None };
+    let Some(step) = step_from_here(&context, cutover) else {
         return Err(
             "the forward action does not exist, so Driftless cannot tell which weights to continue from".to_owned()
         );
     };
     let phase = CutoverPhase::Shifting(Shifting::next(step));
-    enter(draft, &sight, cutover, phase, &format!("resumed by {actor}"));
+    enter(draft, &context, cutover, phase, &format!("resumed by {actor}"));
     Ok(())
 }
 
 /// The step from which traffic goes on with the weights that are there: the first one that takes none away from the new
 /// color. None: the weights were not read.
-fn step_from_here(sight: &Sight<'_>, cutover: &Cutover) -> Option<usize> {
+fn step_from_here(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<usize> {
     let Route::Weighted { place, old, new } = &cutover.route else { return Some(cutover.first_step()) };
-    let live = shift::Weights { place, old, new }.forward(sight)?;
+    let live = shift::Weights { place, old, new }.forward(context)?;
     let of_new = u64::from(live.weights.get(new).copied().unwrap_or(0)) * 100;
     let all = live.weights.values().copied().map(u64::from).sum::<u64>();
     let takes_none_away = |step: &usize| u64::from(share(cutover, *step).get()) * all >= of_new;

@@ -4,12 +4,12 @@
 //! [`Draft`](crate::draft::Draft), writes into it, and hands to later steps what its result says.
 
 use crate::admission::Explained;
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::decision::Decision;
 use crate::draft::Draft;
 use crate::input::Input;
 use crate::{
-    admission, adopt, capacity, commands, cutover, drift, images, ledger, observed, pin, quarantine, replacement,
+    admission, adopt, capacity, commands, cutover, drift, images, borrowed_settings, observed, pin, quarantine, replacement,
 };
 
 /// Decides what to do about a fleet.
@@ -23,11 +23,11 @@ pub fn decide(input: Input<'_>) -> Decision {
 
 /// All steps of a decision, and where they found the fleet to stand. Where someone asks why, what every guard says of
 /// each drifted instance is noted.
-pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> Standing<'a> {
+pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> FleetState<'a> {
     commands::drop_answered(draft);
     // A person's word on which color is live counts before anything is told from the groups.
     commands::accept_live(draft);
-    let standing = adopt::stand(draft);
+    let standing = adopt::assess_fleet(draft);
     let findings = drift::detect(draft, &standing);
     images::take_note(draft);
     let orders = commands::follow(draft, &standing);
@@ -41,7 +41,7 @@ pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Expla
     admission::admit(draft, &standing, &findings, explained);
     observed::tell_week(draft, standing.mode());
     capacity::announce(draft);
-    ledger::put_back(draft);
+    borrowed_settings::restore_borrowed(draft);
     draft.note_outcomes();
     standing
 }

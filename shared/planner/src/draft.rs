@@ -20,7 +20,7 @@ use crate::record::history::History;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{
     Answered, BackOff, Begun, Candidate, CandidateReason, ConditionSince, Cutover, CutoverOutcome, CutoverPhase,
-    Denial, Descent, DriftReason, Failure, HeldBack, LedgerEntry, Observed, PAST_MAX, PastCutover, Phase, Published,
+    Denial, Descent, DriftReason, Failure, Deferred, BorrowedSetting, Observed, PAST_MAX, PastCutover, Phase, Published,
     Quarantined, Record, Release, Replacement, RuleBreaker, Veto,
 };
 use crate::template::TemplateVersion;
@@ -89,7 +89,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Why work under way stands still: a freeze, or a fleet switched back to observe. Both apply at once.
-    pub(crate) fn hold(&self, mode: Option<Mode>) -> Option<Waiting> {
+    pub(crate) fn pause(&self, mode: Option<Mode>) -> Option<Waiting> {
         if let Some(freeze) = self.freeze() {
             return Some(Waiting::Frozen {
                 reason: freeze.reason.clone(),
@@ -261,7 +261,7 @@ impl<'a> Draft<'a> {
 
     /// A successor is remembered as one.
     pub(crate) fn descends(&mut self, successor: &InstanceId, descent: Descent) {
-        self.record.lineage.insert(successor.clone(), descent);
+        self.record.repeat_drift.insert(successor.clone(), descent);
     }
 
     /// What concerns instances that are no members any more is forgotten, and descent that this does not keep.
@@ -272,7 +272,7 @@ impl<'a> Draft<'a> {
     ) {
         self.record.shown.retain(|id, _| is_member(id));
         self.record.asked_to_replace.retain(|id, _| is_member(id));
-        self.record.lineage.retain(|id, descent| is_member(id) && is_recent(descent));
+        self.record.repeat_drift.retain(|id, descent| is_member(id) && is_recent(descent));
     }
 
     /// AWS does not know `LaunchInstances`: surges raise the desired capacity for a while.
@@ -325,8 +325,8 @@ impl<'a> Draft<'a> {
         let past = cutover.end(outcome, why, &mut self.history);
         let known = &mut self.record.memory.past;
         known.push(past.clone());
-        let surplus = known.len().saturating_sub(PAST_MAX);
-        known.drain(..surplus);
+        let extra = known.len().saturating_sub(PAST_MAX);
+        known.drain(..extra);
         Some(past)
     }
 
@@ -341,18 +341,18 @@ impl<'a> Draft<'a> {
     }
 
     /// A candidate is not tried again for now.
-    pub(crate) fn hold_back(&mut self, candidate: String, held_back: HeldBack) {
-        self.record.memory.held_back.insert(candidate, held_back);
+    pub(crate) fn defer(&mut self, candidate: String, deferred: Deferred) {
+        self.record.memory.deferred.insert(candidate, deferred);
     }
 
     /// What runs now is not cut over to again by itself.
-    pub(crate) fn hold_back_release(&mut self, release: &Release, why: &str) {
-        self.hold_back(release.image.to_string(), HeldBack { why: why.into(), until: None, tries: 0 });
+    pub(crate) fn defer_release(&mut self, release: &Release, why: &str) {
+        self.defer(release.image.to_string(), Deferred { why: why.into(), until: None, tries: 0 });
     }
 
     /// Candidates are tried again, unless this keeps them held back.
     pub(crate) fn try_again(&mut self, stays: impl Fn(&str) -> bool) {
-        self.record.memory.held_back.retain(|candidate, _| stays(candidate));
+        self.record.memory.deferred.retain(|candidate, _| stays(candidate));
     }
 
     // ---- what the fleet is -----------------------------------------------------------------------------------------
@@ -411,8 +411,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Settings that Driftless has changed.
-    pub(crate) const fn ledger(&mut self) -> &mut Vec<LedgerEntry> {
-        &mut self.record.ledger
+    pub(crate) const fn borrowed_settings(&mut self) -> &mut Vec<BorrowedSetting> {
+        &mut self.record.borrowed_settings
     }
 
     /// Instances that are kept for forensics.
@@ -467,7 +467,7 @@ impl<'a> Draft<'a> {
                 | ActionResult::Launched(_)
                 | ActionResult::Written(_)
                 | ActionResult::Started(_)
-                | ActionResult::NoTurn
+                | ActionResult::NoSlot
                 | ActionResult::Gone
                 | ActionResult::Failed(_) => {
                     self.record.denied.remove(name);
@@ -484,7 +484,7 @@ impl<'a> Draft<'a> {
         let before = self.effects.actions().to_vec();
         // Without work nobody asks for the permission any more.
         let is_idle = self.record.replacements.values().all(|work| work.phase().surge().is_none())
-            && self.record.ledger.is_empty();
+            && self.record.borrowed_settings.is_empty();
         self.record.denied.retain(|_, denial| !is_idle || now < denial.at + DENIED_RECHECK);
         for (action, denial) in self.record.denied.clone() {
             let retry_at = denial.at + DENIED_RECHECK;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::limits::RECHECK_MIN;
@@ -13,7 +13,7 @@ use crate::notification::Condition;
 use crate::observation::{Finding, Observation, RuleReading};
 use crate::policy::Policy;
 use crate::record::transitions::ReplacementEnd;
-use crate::record::{DriftReason, LINEAGE_MEMORY, Record, Replacement};
+use crate::record::{DriftReason, REPEAT_DRIFT_MEMORY, Record, Replacement};
 use crate::text::UntrustedText;
 
 mod breaker;
@@ -88,7 +88,7 @@ impl Findings {
 
     /// Asks once more whether too many drifted at once, before anything begins: a surge that has just ended may have left
     /// its successor behind, which is a member now.
-    pub(crate) fn count_again(mut self, draft: &mut Draft<'_>, standing: &Standing<'_>) -> Self {
+    pub(crate) fn count_again(mut self, draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Self {
         breaker::judge(draft, standing, &mut self);
         self
     }
@@ -108,7 +108,7 @@ pub fn rules_to_read(listed: Option<&BTreeSet<RuleName>>, record: Option<&Record
 }
 
 /// Finds what has drifted and brings the record's list of drifted instances up to it.
-pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings {
+pub(crate) fn detect(draft: &mut Draft<'_>, standing: &FleetState<'_>) -> Findings {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let mut findings = read(draft.input().seen, standing, &listed, draft.record());
     report::weigh(draft, standing, &listed, &mut findings);
@@ -137,7 +137,7 @@ pub(crate) fn detect(draft: &mut Draft<'_>, standing: &Standing<'_>) -> Findings
     findings
 }
 
-fn read(seen: &Observation, standing: &Standing<'_>, listed: &BTreeSet<RuleName>, record: &Record) -> Findings {
+fn read(seen: &Observation, standing: &FleetState<'_>, listed: &BTreeSet<RuleName>, record: &Record) -> Findings {
     let mut findings = Findings::default();
     for rule in rules_to_read(Some(listed), Some(record)) {
         match seen.compliance.get(&rule) {
@@ -187,7 +187,7 @@ fn forget(draft: &mut Draft<'_>) {
     let is_member = |id: &InstanceId| seen.groups.iter().any(|group| group.member(id).is_some());
     // An answer without any group is no proof that every instance is gone.
     if !seen.groups.is_empty() {
-        draft.forget_all_but(is_member, |descent| now < descent.at + LINEAGE_MEMORY);
+        draft.forget_all_but(is_member, |descent| now < descent.at + REPEAT_DRIFT_MEMORY);
     }
 }
 
@@ -217,7 +217,7 @@ fn keep_backlog(draft: &mut Draft<'_>, findings: &Findings) {
 
 /// New drift enters the record; drift that is over, and drift of instances that are gone, leaves it. What is under way
 /// is left to [`crate::replacement`].
-fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+fn update_record(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     for (id, found) in &findings.drifted {
         let rules = &found.rules;
         let Some((group, member)) = standing.live.and_then(|group| Some((group, group.member(id)?))) else { continue };
@@ -244,7 +244,7 @@ fn update_record(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Find
     }
 }
 
-fn leave_if_over(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+fn leave_if_over(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let is_member = draft.input().seen.groups.iter().any(|group| group.member(id).is_some());
     let why = if !is_member && !draft.input().seen.groups.is_empty() {
@@ -281,7 +281,7 @@ pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &R
 /// A person wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
 pub(crate) fn ask_to_replace(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     instance: &InstanceId,
     actor: &UntrustedText,
 ) -> Result<(), UntrustedText> {

@@ -88,7 +88,7 @@ impl Part {
         match change {
             Change::Replacement { .. }
             | Change::Evidence { .. }
-            | Change::SurplusKept { .. }
+            | Change::ExtraInstanceKept { .. }
             | Change::Quarantine { .. }
             | Change::Finding { .. } => Self::Replacement,
             Change::Cutover { .. } | Change::CutoverWaits { .. } => Self::Cutover,
@@ -153,7 +153,7 @@ impl<'a> About<'a> {
         match &entry.change {
             Change::Replacement { instance, .. }
             | Change::Evidence { instance, .. }
-            | Change::SurplusKept { instance }
+            | Change::ExtraInstanceKept { instance }
             | Change::Quarantine { instance, .. }
             | Change::Finding { instance } => {
                 Self { subject: instance.to_string(), image: of_release(), cutover: None }

@@ -87,7 +87,7 @@ pub struct ComplianceFact {
     /// The instance, also where Config evaluated its inventory, patches or associations.
     pub instance: InstanceId,
     pub rule: RuleName,
-    pub verdict: Verdict,
+    pub verdict: ComplianceType,
     /// Config's `orderingTimestamp`: verdicts are ordered by it, never by arrival.
     pub observed_at: Timestamp,
     /// Config's remark, if it made one.
@@ -97,7 +97,7 @@ pub struct ComplianceFact {
 /// What AWS Config found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ComplianceType {
     /// The resource keeps the rule.
     Compliant,
     /// The resource breaks the rule.

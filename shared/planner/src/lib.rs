@@ -35,7 +35,7 @@ pub mod image;
 mod images;
 pub mod input;
 pub mod launch_fault;
-pub mod ledger;
+pub mod borrowed_settings;
 pub mod limits;
 pub mod measure;
 pub mod notification;
@@ -55,7 +55,7 @@ pub mod request;
 pub mod resync;
 pub mod template;
 pub mod text;
-mod verdict;
+mod vetoes;
 pub mod waiting;
 pub mod window;
 

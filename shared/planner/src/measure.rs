@@ -25,7 +25,7 @@ pub struct Measured {
     /// The phase that the cutover has left, or the step of its traffic, and how long it was in it.
     pub phase_left: Option<(&'static str, SignedDuration)>,
     /// How long the oldest setting is to be put back. Zero: there is none.
-    pub oldest_ledger_entry: SignedDuration,
+    pub oldest_borrowed_setting: SignedDuration,
 }
 
 /// Measures a decision against the record that it replaces.
@@ -43,8 +43,8 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
             measured.phase_left = Some((old.phase().name(), age(old.since(), now)));
         }
     }
-    let oldest = decision.next.ledger.iter().map(|entry| entry.since).min();
-    measured.oldest_ledger_entry = oldest.map_or(SignedDuration::ZERO, |since| age(since, now));
+    let oldest = decision.next.borrowed_settings.iter().map(|entry| entry.since).min();
+    measured.oldest_borrowed_setting = oldest.map_or(SignedDuration::ZERO, |since| age(since, now));
     measured
 }
 

@@ -111,7 +111,7 @@ pub enum News {
     /// Driftless could not terminate the extra instance of a cancelled replacement, because minimum healthy or a
     /// protection needs it. The instance stays.
     #[serde(rename = "extra-instance-kept")]
-    SurplusKept {
+    ExtraInstanceKept {
         /// The extra instance.
         instance: InstanceId,
         /// Why Driftless did not terminate it.
@@ -275,9 +275,9 @@ impl News {
                 | CancelReason::BornDrifted { .. }
                 | CancelReason::Protected { .. }
                 | CancelReason::WindowClosed
-                | CancelReason::BelowFloor { .. } => Severity::Info,
+                | CancelReason::BelowMinimum { .. } => Severity::Info,
             },
-            Self::SurplusKept { .. } | Self::Vetoed { .. } => Severity::Notify,
+            Self::ExtraInstanceKept { .. } | Self::Vetoed { .. } => Severity::Notify,
             Self::Stopped { .. } | Self::RollingBack { .. } => Severity::Page,
             Self::CutoverStarted { .. } | Self::CommandAnswered { .. } | Self::ObservedWeek { .. } => Severity::Info,
             Self::CutoverEnded { outcome, .. } => match outcome {
@@ -296,7 +296,7 @@ impl News {
             Self::ReplacementStarted { .. } => "replacement-started",
             Self::Replaced { .. } => "replaced",
             Self::Cancelled { .. } => "replacement-cancelled",
-            Self::SurplusKept { .. } => "extra-instance-kept",
+            Self::ExtraInstanceKept { .. } => "extra-instance-kept",
             Self::Stopped { .. } => "stopped",
             Self::CutoverStarted { .. } => "cutover-started",
             Self::RollingBack { .. } => "rolling-back",
@@ -320,7 +320,7 @@ impl News {
             Self::Adopted { .. }
             | Self::ReplacementStarted { .. }
             | Self::Replaced { .. }
-            | Self::SurplusKept { .. }
+            | Self::ExtraInstanceKept { .. }
             | Self::Cancelled { .. }
             | Self::Stopped { .. }
             | Self::CutoverStarted { .. }
@@ -343,7 +343,7 @@ impl News {
             Self::Adopted { release } => release.image.to_string(),
             Self::ReplacementStarted { instance, .. }
             | Self::Replaced { instance, .. }
-            | Self::SurplusKept { instance, .. }
+            | Self::ExtraInstanceKept { instance, .. }
             | Self::Cancelled { instance, .. }
             | Self::Stopped { instance, .. } => instance.to_string(),
             Self::CutoverStarted { candidate, .. }

@@ -27,7 +27,7 @@ pub struct Observation {
     /// What Config says now under each rule that was asked for and answered: `NoSuchRule` is an answer.
     pub compliance: BTreeMap<RuleName, RuleReading>,
     /// What EC2 says of the instances that were asked for.
-    pub machines: Reading<InstanceId, Machine>,
+    pub machines: Reading<InstanceId, Ec2Instance>,
     /// What each launch template version resolves to.
     pub templates: Reading<TemplateVersion, TemplateContent>,
     /// The newest version of each launch template that was asked for.
@@ -143,7 +143,7 @@ pub struct Finding {
 /// An instance, as EC2 tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Machine {
+pub struct Ec2Instance {
     /// The image that it runs.
     pub image: ImageId,
     /// The launch template version that it was launched with, by the tags that EC2 sets.
@@ -164,7 +164,7 @@ pub struct LaunchFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
     /// Fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] turns of a cutover, and since when.
-    pub turns: BTreeMap<FleetName, Timestamp>,
+    pub slots: BTreeMap<FleetName, Timestamp>,
     /// By rule: the fleets that saw an instance begin to break it, each with the last time that it did.
     pub drifting: BTreeMap<RuleName, BTreeMap<FleetName, Timestamp>>,
 }

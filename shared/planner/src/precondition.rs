@@ -87,7 +87,7 @@ pub fn needs(action: &Action) -> Needs {
             needs.forwards = change.weights.keys().cloned().collect();
             needs.targets = gate.keys().cloned().collect();
         }
-        Action::Empty { without_traffic, .. } => needs.forwards.extend(without_traffic.clone()),
+        Action::ScaleToZero { without_traffic, .. } => needs.forwards.extend(without_traffic.clone()),
         Action::Detach { target_group, .. } => needs.targets.extend([target_group.clone()]),
         Action::RollBackRefresh { .. } => needs.refresh = true,
         Action::SetMaximum { .. }
@@ -96,13 +96,13 @@ pub fn needs(action: &Action) -> Needs {
         | Action::Launch { .. }
         | Action::Protect { .. }
         | Action::Terminate { .. }
-        | Action::SetAside { .. }
+        | Action::EnterStandby { .. }
         | Action::WriteTemplate { .. }
         | Action::SetTemplate { .. }
         | Action::Attach { .. }
         | Action::StartRefresh { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn => {}
+        | Action::TakeSlot
+        | Action::GiveSlot => {}
     }
     needs
 }
@@ -130,13 +130,13 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
             Some(_) => Precondition::Proceed,
         },
         Action::Terminate { instance, expected_desired, .. } => take_out(group, instance, *expected_desired),
-        Action::SetAside { instance, expected_desired, .. } => {
+        Action::EnterStandby { instance, expected_desired, .. } => {
             match group.member(instance).map(|member| &member.lifecycle) {
                 Some(Lifecycle::Standby) => Precondition::Done,
                 _ => take_out(group, instance, *expected_desired),
             }
         }
-        Action::Empty { expected, maximum, without_traffic, .. } => {
+        Action::ScaleToZero { expected, maximum, without_traffic, .. } => {
             let has_traffic = without_traffic.as_ref().is_some_and(|target_group| live.has_weight(target_group));
             let bounds = Bounds { min: group.min, max: group.max, desired: group.desired };
             let empty = Bounds { min: 0, max: *maximum, desired: 0 };
@@ -158,8 +158,8 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
         Action::Launch { .. }
         | Action::WriteTemplate { .. }
         | Action::StartRefresh { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn => Precondition::Proceed,
+        | Action::TakeSlot
+        | Action::GiveSlot => Precondition::Proceed,
     }
 }
 

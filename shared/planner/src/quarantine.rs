@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::action::{Action, CapacityChange, Role};
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::ids::InstanceId;
 use crate::observation::{Group, Lifecycle, Member};
@@ -31,8 +31,8 @@ pub(crate) fn is_full(record: &Record) -> bool {
 }
 
 /// Lets go what has been kept long enough, and what a person took out.
-pub(crate) fn expire(draft: &mut Draft<'_>, standing: &Standing<'_>) {
-    let is_held = draft.hold(standing.mode()).is_some();
+pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
+    let is_held = draft.pause(standing.mode()).is_some();
     for (id, kept) in draft.record().quarantined.clone() {
         let seen = draft.input().seen;
         if seen.groups.is_empty() {

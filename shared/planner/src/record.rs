@@ -14,7 +14,7 @@ use crate::text::UntrustedText;
 
 mod cutover;
 pub mod history;
-mod ledger;
+mod borrowed_settings;
 mod memory;
 mod observed;
 mod replacement;
@@ -24,9 +24,9 @@ pub use cutover::{
     Begun, Candidate, CandidateReason, Clocks, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,
     Route, Shifting,
 };
-pub use ledger::{LedgerEntry, Setting};
+pub use borrowed_settings::{BorrowedSetting, Setting};
 pub use memory::{
-    GOOD_RELEASES_MAX, HeldBack, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, VETOES_MAX, Veto,
+    GOOD_RELEASES_MAX, Deferred, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, VETOES_MAX, Veto,
 };
 pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{
@@ -56,12 +56,12 @@ pub struct Record {
     pub live: Option<Color>,
     /// Drifted instances and what is being done about each.
     pub replacements: BTreeMap<InstanceId, Replacement>,
-    /// Successors of the last [`LINEAGE_MEMORY`], with what they descend from.
-    pub lineage: BTreeMap<InstanceId, Descent>,
+    /// Successors of the last [`REPEAT_DRIFT_MEMORY`], with what they descend from.
+    pub repeat_drift: BTreeMap<InstanceId, Descent>,
     /// Findings under rules that are not on the fleet's list: shown, never acted on.
     pub shown: BTreeMap<InstanceId, BTreeMap<RuleName, Finding>>,
     /// Settings that Driftless has changed on groups and must put back.
-    pub ledger: Vec<LedgerEntry>,
+    pub borrowed_settings: Vec<BorrowedSetting>,
     /// States of the fleet that on-call has been told of, until they end.
     pub conditions: BTreeMap<String, ConditionSince>,
     /// The cutover under way.
@@ -108,7 +108,7 @@ pub struct Denial {
 
 /// How long a successor is remembered as such. Config evaluates periodic rules at least every 24 hours, so what was
 /// born drifted has been found by then; a later failure is a drift of its own.
-pub const LINEAGE_MEMORY: SignedDuration = SignedDuration::from_hours(24);
+pub const REPEAT_DRIFT_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a surge does without `LaunchInstances` after it was refused as unknown. Endpoints and groups change.
 pub const LAUNCH_BY_DESIRED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -160,9 +160,9 @@ impl Record {
             release: None,
             live: None,
             replacements: BTreeMap::new(),
-            lineage: BTreeMap::new(),
+            repeat_drift: BTreeMap::new(),
             shown: BTreeMap::new(),
-            ledger: Vec::new(),
+            borrowed_settings: Vec::new(),
             conditions: BTreeMap::new(),
             cutover: None,
             memory: Memory::new(),
@@ -184,7 +184,7 @@ impl Record {
     pub fn open_since(&self) -> Option<Timestamp> {
         let unsettled = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
         let unsettled = unsettled.map(|replacement| replacement.detected_at);
-        let settings = self.ledger.iter().map(|entry| entry.since);
+        let settings = self.borrowed_settings.iter().map(|entry| entry.since);
         unsettled.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
@@ -194,7 +194,7 @@ impl Record {
     pub fn under_way_since(&self) -> Option<Timestamp> {
         let admitted = self.replacements.values().filter_map(|replacement| replacement.phase().surge());
         let admitted = admitted.map(|surge| surge.admitted_at);
-        let settings = self.ledger.iter().map(|entry| entry.since);
+        let settings = self.borrowed_settings.iter().map(|entry| entry.since);
         let cutover = self.cutover.as_ref().filter(|cutover| !cutover.is_untouched()).map(|cutover| cutover.started_at);
         admitted.chain(settings).chain(cutover).min()
     }

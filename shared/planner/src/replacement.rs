@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
@@ -31,9 +31,9 @@ mod verifying;
 use cancelling::cancel;
 pub(crate) use launching::launch;
 pub(crate) use retiring::terminate;
-pub(crate) use step::{Context, End, Step};
+pub(crate) use step::{ReplacementContext, End, Transition};
 pub(crate) use terminating::serving_after;
-pub(crate) use verifying::{floor, serves_nobody};
+pub(crate) use verifying::{minimum_healthy, serves_nobody};
 
 /// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
 /// coincidence; a third of the same kind will not be the last.
@@ -50,7 +50,7 @@ pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
 }
 
 /// Brings every replacement that is under way one look further.
-pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let under_way: Vec<InstanceId> = draft
         .record()
         .replacements
@@ -63,7 +63,7 @@ pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &Standing<'_>, findin
     }
 }
 
-fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else {
         // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
@@ -90,13 +90,13 @@ fn advance(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, 
 
 fn context_of<'p, 'a>(
     draft: &Draft<'a>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     findings: &Findings,
     id: &'p InstanceId,
     replacement: &'p Replacement,
     group: &'a Group,
-) -> Context<'p, 'a> {
-    Context {
+) -> ReplacementContext<'p, 'a> {
+    ReplacementContext {
         now: draft.input().now,
         id,
         group,
@@ -106,8 +106,8 @@ fn context_of<'p, 'a>(
         breaker_open: findings.breaker.is_some() && standing.is_live(&group.name),
         rule_breaker: crate::drift::open_rule_breaker(draft.record(), &replacement.drift).map(|(rule, _)| rule),
         recurrence: crate::drift::recurrence(draft, findings, replacement),
-        hold: draft.hold(standing.mode()),
-        held_since: draft.frozen_since().unwrap_or(draft.input().now),
+        pause: draft.pause(standing.mode()),
+        paused_since: draft.frozen_since().unwrap_or(draft.input().now),
         others_launched: others_launched(draft, id, &replacement.group),
     }
 }
@@ -138,16 +138,16 @@ fn others_launched(draft: &Draft<'_>, id: &InstanceId, group: &GroupName) -> u32
     u32::try_from(others.count()).unwrap_or(u32::MAX)
 }
 
-fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement, step: Step) {
+fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &Replacement, step: Transition) {
     let id = context.id;
     match step {
-        Step::Stay(phase) => {
+        Transition::Stay(phase) => {
             draft.stay(id, phase);
             requeue_open_work(draft, before);
         }
-        Step::To(phase, why) => {
+        Transition::To(phase, why) => {
             draft.enter(id, phase.clone(), why);
-            is_on_trial(draft, phase.successor());
+            drop_successor_entry(draft, phase.successor());
             // The new phase acts in the same decision: what it does is committed with the transition.
             let step = match phase {
                 Phase::Retiring(retiring) => retiring::retire(draft, context, retiring),
@@ -172,9 +172,9 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
             let Some(entered) = draft.record().replacements.get(id).cloned() else { return };
             apply(draft, context, &entered, step);
         }
-        Step::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
-        Step::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
-        Step::End(End::NotRefilled) => {
+        Transition::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
+        Transition::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
+        Transition::End(End::NotRefilled) => {
             stop(draft, context.id, StopReason::NotRefilled, "no replacement instance was launched")
         }
     }
@@ -182,7 +182,7 @@ fn apply(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement,
 
 /// An instance that turns out to be a successor may have been found drifted before that was known. It is judged by its
 /// own replacement, and afterwards by its lineage: a surge of its own would be the second link of an endless chain.
-fn is_on_trial(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
+fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
     let known = draft.record().replacements.get(successor);
     if known.is_some_and(|known| known.phase().surge().is_none()) {
@@ -225,7 +225,7 @@ fn replaced(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, succes
     });
 }
 
-fn cancelled(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacement, because: CancelReason) {
+fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &Replacement, because: CancelReason) {
     let id = context.id;
     let mut next_attempt = None;
     match &because {
@@ -235,7 +235,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &Context<'_, '_>, before: &Replacem
         CancelReason::BreakerOpen | CancelReason::RuleBreakerOpen(_) | CancelReason::Protected { .. } => {
             draft.enter(id, Phase::Debouncing, because.to_string());
         }
-        CancelReason::WindowClosed | CancelReason::BelowFloor { .. } => {
+        CancelReason::WindowClosed | CancelReason::BelowMinimum { .. } => {
             draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
@@ -278,24 +278,24 @@ fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
 
 enum Clock {
     Running,
-    Held(Waiting),
+    Paused(Waiting),
     Expired,
 }
 
 /// A hold stops the clock: when it ends, the deadline has moved by as long as it lasted.
-fn hold_or_expire(context: &Context<'_, '_>, surge: &mut Surge) -> Clock {
-    if let Some(waiting) = &context.hold {
+fn pause_or_expire(context: &ReplacementContext<'_, '_>, surge: &mut Surge) -> Clock {
+    if let Some(waiting) = &context.pause {
         // An admission after the freeze was said had not read it yet: nothing was held before.
-        surge.held_since.get_or_insert(context.held_since.max(surge.admitted_at));
-        return Clock::Held(waiting.clone());
+        surge.paused_since.get_or_insert(context.paused_since.max(surge.admitted_at));
+        return Clock::Paused(waiting.clone());
     }
-    if let Some(held_since) = surge.held_since.take() {
-        surge.deadline += context.now.duration_since(held_since);
+    if let Some(paused_since) = surge.paused_since.take() {
+        surge.deadline += context.now.duration_since(paused_since);
     }
     if context.now >= surge.deadline { Clock::Expired } else { Clock::Running }
 }
 
-impl Context<'_, '_> {
+impl ReplacementContext<'_, '_> {
     /// Why there is nothing to replace any more, or must not be.
     fn reason_to_stop(&self, draft: &Draft<'_>) -> Option<CancelReason> {
         let Some(drifted) = self.drifted else { return Some(CancelReason::DriftedGone) };
@@ -312,34 +312,34 @@ impl Context<'_, '_> {
     }
 }
 
-fn pointless(
+fn no_longer_needed(
     draft: &Draft<'_>,
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     surge: &Surge,
     successor: Option<&InstanceId>,
-) -> Option<Step> {
+) -> Option<Transition> {
     let because = context.reason_to_stop(draft)?;
     Some(give_up(context, surge.clone(), successor.cloned(), because))
 }
 
-fn give_up(context: &Context<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: CancelReason) -> Step {
+fn give_up(context: &ReplacementContext<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: CancelReason) -> Transition {
     let why = because.to_string();
-    Step::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
+    Transition::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
 }
 
 /// Gives up where AWS refused the launch. Asked for the first time nothing was launched, and nothing is to be taken back,
 /// whatever others did to desired capacity.
-fn refused(context: &Context<'_, '_>, surge: Surge, because: CancelReason) -> Step {
+fn refused(context: &ReplacementContext<'_, '_>, surge: Surge, because: CancelReason) -> Transition {
     let taken_back = !surge.asked_again;
     let is_of_zone = surge.asked_again && surge.method == SurgeMethod::LaunchInstances;
     let refused = is_of_zone.then(|| Refused { zone: context.zone.clone(), at: context.now });
     let why = because.to_string();
     let phase = Cancelling { taken_back, refused, ..cancelling(context, surge, None, because) };
-    Step::To(Phase::Cancelling(phase), why)
+    Transition::To(Phase::Cancelling(phase), why)
 }
 
 fn cancelling(
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     surge: Surge,
     successor: Option<InstanceId>,
     because: CancelReason,
@@ -350,7 +350,7 @@ fn cancelling(
 
 /// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the
 /// decision to terminate it.
-pub(crate) fn begin_terminating(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+pub(crate) fn begin_terminating(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     terminating::keep_evidence_of(draft, standing, findings, id);
     advance(draft, standing, findings, id);
 }

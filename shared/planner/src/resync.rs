@@ -32,7 +32,7 @@ pub struct Swept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// An alarm of its policy rings.
-    AlarmRings,
+    AlarmInAlarm,
     WorkIsOpen,
     /// Work is open, and its groups are gone.
     GroupsAreGone,
@@ -45,7 +45,7 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::AlarmRings => "an alarm of its policy rings",
+            Self::AlarmInAlarm => "an alarm of its policy rings",
             Self::WorkIsOpen => "work is open",
             Self::GroupsAreGone => "work is open, and its groups are gone",
             Self::InstanceDrifted => "an instance breaks a rule of the list",
@@ -127,7 +127,7 @@ fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
 pub struct Read<'r> {
     /// What Config says under each rule that any fleet lists. Absent: it could not be read.
     pub compliance: &'r BTreeMap<RuleName, RuleReading>,
-    pub ringing: &'r BTreeMap<AlarmName, Alarm>,
+    pub in_alarm: &'r BTreeMap<AlarmName, Alarm>,
     /// The images that are tagged for any fleet. None: they could not be read, and nothing is concluded.
     pub images: Option<&'r [Image]>,
     /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard.
@@ -143,8 +143,8 @@ pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
     for (name, fleet) in fleets {
         let drifted = drifted(fleet, read.compliance);
         swept.non_compliant.insert(name.clone(), drifted.len());
-        let reason = if read.ringing.keys().any(|alarm| lists_alarm(fleet, alarm)) {
-            Some(Reason::AlarmRings)
+        let reason = if read.in_alarm.keys().any(|alarm| lists_alarm(fleet, alarm)) {
+            Some(Reason::AlarmInAlarm)
         } else if read.open.contains_key(name) {
             Some(Reason::WorkIsOpen)
         } else if !drifted.is_empty() {

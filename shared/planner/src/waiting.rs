@@ -102,7 +102,7 @@ pub enum Waiting {
     RuleBreakerOpen { rule: RuleName, fleets: u32 },
     /// Another instance of the fleet was replaced for this, and its successor drifted for the same reason.
     #[error("the replacement instance for {ancestor} drifted for the same reason")]
-    Lineage { ancestor: InstanceId },
+    RepeatDrift { ancestor: InstanceId },
     /// As many instances as allowed are being replaced, or do not serve.
     #[serde(rename = "budget", alias = "budget-spent")]
     #[error("the budget is used up: {used} instances are being replaced or not healthy, limit {limit}")]
@@ -146,17 +146,17 @@ pub enum Waiting {
     #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
     /// Terminating it would leave too few serving.
-    #[serde(rename = "floor", alias = "below-floor")]
-    #[error("only {serving} instances would stay healthy, minimum healthy is {floor}")]
-    BelowFloor {
+    #[serde(rename = "min-healthy", alias = "below-floor")]
+    #[error("only {serving} instances would stay healthy, minimum healthy is {minimum_healthy}")]
+    BelowMinimum {
         /// How many would serve.
         serving: u32,
-        floor: u32,
+        minimum_healthy: u32,
     },
     /// As many fleets of the account as allowed are cutting over.
     #[serde(rename = "turn", alias = "no-turn")]
     #[error("{limit} fleets are cutting over, which is the limit for this account")]
-    NoTurn {
+    NoSlot {
         /// How many are allowed.
         limit: usize,
     },
@@ -197,13 +197,13 @@ pub enum Waiting {
         change: TrafficChange,
     },
     /// Too few of the new color serve to give it traffic, or more of it.
-    #[serde(rename = "color-floor", alias = "color-below-floor")]
-    #[error("only {serving} instances of the new color are healthy, {floor} needed")]
-    ColorBelowFloor { serving: u32, floor: u32 },
+    #[serde(rename = "color-min-healthy", alias = "color-below-floor")]
+    #[error("only {serving} instances of the new color are healthy, {minimum_healthy} needed")]
+    ColorBelowMinimum { serving: u32, minimum_healthy: u32 },
     /// Too few of the old color serve to take the traffic back.
-    #[serde(rename = "rollback-floor", alias = "rollback-below-floor")]
-    #[error("only {serving} instances of the old color are healthy, {floor} needed to take all traffic back")]
-    RollbackBelowFloor { serving: u32, floor: u32 },
+    #[serde(rename = "rollback-min-healthy", alias = "rollback-below-floor")]
+    #[error("only {serving} instances of the old color are healthy, {minimum_healthy} needed to take all traffic back")]
+    RollbackBelowMinimum { serving: u32, minimum_healthy: u32 },
     /// Nobody of the old color serves: the new one is not let go before somebody does.
     #[serde(rename = "old-color", alias = "old-color-down")]
     #[error("the old color has no healthy targets: the {left} healthy instances of the new color stay until it has")]
@@ -234,7 +234,7 @@ impl Waiting {
             Self::HooksUnread => GuardId::HooksRead,
             Self::BreakerOpen { .. } => GuardId::Breaker,
             Self::RuleBreakerOpen { .. } => GuardId::RuleBreaker,
-            Self::Lineage { .. } => GuardId::Lineage,
+            Self::RepeatDrift { .. } => GuardId::RepeatDrift,
             Self::BudgetSpent { .. } => GuardId::Budget,
             Self::BackOff { .. } => GuardId::BackOff,
             Self::CapacityShort { .. } => GuardId::Capacity,
@@ -243,8 +243,8 @@ impl Waiting {
             Self::Gone => GuardId::Member,
             Self::NotInService { .. } => GuardId::InService,
             Self::Debounce { .. } => GuardId::Debounce,
-            Self::BelowFloor { .. } => GuardId::Floor,
-            Self::NoTurn { .. } => GuardId::Turn,
+            Self::BelowMinimum { .. } => GuardId::MinHealthy,
+            Self::NoSlot { .. } => GuardId::Slot,
             Self::PreflightFailed { .. } => GuardId::Preflight,
             Self::ReplacementsUnderWay { .. } => GuardId::Replacements,
             Self::Paused { .. } => GuardId::Pause,
@@ -252,8 +252,8 @@ impl Waiting {
             Self::BothColorsAlarm { .. } => GuardId::BothColorsAlarm,
             Self::GuardAlarmMissing { .. } => GuardId::GuardAlarm,
             Self::TrafficChangedByOthers { .. } => GuardId::Traffic,
-            Self::ColorBelowFloor { .. } => GuardId::ColorFloor,
-            Self::RollbackBelowFloor { .. } => GuardId::RollbackFloor,
+            Self::ColorBelowMinimum { .. } => GuardId::ColorMinHealthy,
+            Self::RollbackBelowMinimum { .. } => GuardId::RollbackMinHealthy,
             Self::OldColorDown { .. } => GuardId::OldColor,
             Self::NeedsOperator { .. } => GuardId::Operator,
         }
@@ -282,19 +282,19 @@ impl Waiting {
             | Self::Gone
             | Self::BreakerOpen { .. }
             | Self::RuleBreakerOpen { .. }
-            | Self::Lineage { .. }
+            | Self::RepeatDrift { .. }
             | Self::BudgetSpent { .. }
             | Self::NotInService { .. }
-            | Self::BelowFloor { .. }
-            | Self::NoTurn { .. }
+            | Self::BelowMinimum { .. }
+            | Self::NoSlot { .. }
             | Self::PreflightFailed { .. }
             | Self::ReplacementsUnderWay { .. }
             | Self::Paused { .. }
             | Self::BothColorsAlarm { .. }
             | Self::GuardAlarmMissing { .. }
             | Self::TrafficChangedByOthers { .. }
-            | Self::ColorBelowFloor { .. }
-            | Self::RollbackBelowFloor { .. }
+            | Self::ColorBelowMinimum { .. }
+            | Self::RollbackBelowMinimum { .. }
             | Self::OldColorDown { .. }
             | Self::NeedsOperator { .. } => None,
         }

@@ -84,9 +84,9 @@ async fn read_live<P: Ports>(ports: &P, action: &Action) -> CallResult<Live> {
 /// The one call that an action is.
 async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallResult<ActionResult> {
     match action {
-        Action::TakeTurn => {
-            let is_taken = ports.take_turn(fleet, CUTOVERS_MAX, ports.now()).await?;
-            return Ok(if is_taken { ActionResult::Done } else { ActionResult::NoTurn });
+        Action::TakeSlot => {
+            let is_taken = ports.take_slot(fleet, CUTOVERS_MAX, ports.now()).await?;
+            return Ok(if is_taken { ActionResult::Done } else { ActionResult::NoSlot });
         }
         Action::Launch { group, zone, token, .. } => {
             return Ok(match ports.launch(group, zone, token).await? {
@@ -100,14 +100,14 @@ async fn write<P: Ports>(ports: &P, fleet: &FleetName, action: &Action) -> CallR
         Action::StartRefresh { group, plan } => {
             return ports.start_refresh(group, plan).await.map(ActionResult::Started);
         }
-        Action::GiveTurn => ports.give_turn(fleet).await,
+        Action::GiveSlot => ports.give_slot(fleet).await,
         Action::SetMaximum { group, maximum, .. } => ports.set_maximum(group, *maximum).await,
         Action::SetMinimum { group, minimum, .. } => ports.set_minimum(group, *minimum).await,
         Action::SetDesired { group, desired, .. } => ports.set_desired(group, *desired).await,
         Action::Protect { group, instance, protection } => ports.protect(group, instance, *protection).await,
         Action::Terminate { instance, capacity, .. } => ports.terminate(instance, *capacity).await,
-        Action::SetAside { group, instance, capacity, .. } => ports.set_aside(group, instance, *capacity).await,
-        Action::Empty { group, maximum, .. } => ports.empty(group, *maximum).await,
+        Action::EnterStandby { group, instance, capacity, .. } => ports.enter_standby(group, instance, *capacity).await,
+        Action::ScaleToZero { group, maximum, .. } => ports.empty(group, *maximum).await,
         Action::SetTemplate { group, template, .. } => ports.set_template(group, template).await,
         Action::SetWeights { change, .. } => ports.set_weights(change).await,
         Action::Attach { group, target_group, api, .. } => ports.attach(group, target_group, *api).await,

@@ -19,7 +19,7 @@ use driftless_planner::ids::{
 use driftless_planner::image::Image;
 use driftless_planner::notification::{Message, Notification};
 use driftless_planner::observation::{
-    Account, Freeze, FreezeScope, Group, LaunchFailure, Machine, RuleReading, TargetHealth,
+    Account, Freeze, FreezeScope, Group, LaunchFailure, Ec2Instance, RuleReading, TargetHealth,
 };
 use driftless_planner::record::Record;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
@@ -133,7 +133,7 @@ pub trait Groups: Sync {
     /// Writes minimum and desired capacity as 0 and `MaxSize` as given, in one call: all its instances go.
     fn empty(&self, group: &GroupName, maximum: u32) -> impl Future<Output = CallResult<()>> + Send;
     /// Sets an instance aside: out of its target groups, still of its group, without health checks.
-    fn set_aside(
+    fn enter_standby(
         &self,
         group: &GroupName,
         instance: &InstanceId,
@@ -215,12 +215,12 @@ pub trait Compliance: Sync {
 }
 
 /// EC2.
-pub trait Machines: Sync {
+pub trait Ec2Instances: Sync {
     /// What EC2 says of instances. Those that it does not know are absent.
     fn machines(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, Machine>>> + Send;
+    ) -> impl Future<Output = CallResult<BTreeMap<InstanceId, Ec2Instance>>> + Send;
     /// What a launch template version says. None: it does not exist.
     fn template(&self, version: &TemplateVersion) -> impl Future<Output = CallResult<Option<TemplateContent>>> + Send;
     /// The newest version of a launch template. None: there is no such template.
@@ -251,7 +251,7 @@ pub trait Alarms: Sync {
         patterns: &BTreeSet<AlarmPattern>,
     ) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
     /// Every alarm of the account and region that is in ALARM: for the sweep.
-    fn ringing(&self) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
+    fn in_alarm(&self) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
 }
 
 /// The wake queue.
@@ -365,14 +365,14 @@ pub trait Store: Sync {
     fn account_events(&self) -> impl Future<Output = CallResult<Vec<EventBatch>>> + Send;
     /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
     /// keeps it.
-    fn take_turn(
+    fn take_slot(
         &self,
         fleet: &FleetName,
         limit: usize,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<bool>> + Send;
     /// Gives the turn of a fleet back. Without one: nothing.
-    fn give_turn(&self, fleet: &FleetName) -> impl Future<Output = CallResult<()>> + Send;
+    fn give_slot(&self, fleet: &FleetName) -> impl Future<Output = CallResult<()>> + Send;
     /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken. Each with
     /// the time since which the oldest of it is under way. None: all of it only waits for a guard.
     fn open_fleets(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
@@ -471,8 +471,8 @@ pub trait Desk: Sync {
     fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
-    fn journal(&self, fleet: &FleetName, before: Option<Timestamp>)
-    -> impl Future<Output = CallResult<Journal>> + Send;
+    fn history(&self, fleet: &FleetName, before: Option<Timestamp>)
+    -> impl Future<Output = CallResult<HistoryPage>> + Send;
     /// What stands beside the record of a fleet: its lease, and the wake that is on its way.
     fn lease_state(&self, fleet: &FleetName) -> impl Future<Output = CallResult<LeaseState>> + Send;
 }
@@ -497,7 +497,7 @@ pub struct LeaseHolder {
 
 /// A part of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Journal {
+pub struct HistoryPage {
     /// Its lines, in the order in which they were committed.
     pub entries: Vec<HistoryEntry>,
     /// Whether there are older ones.
@@ -506,11 +506,11 @@ pub struct Journal {
 
 /// Everything that the loop needs.
 pub trait Ports:
-    Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + RequestQueue + Alerts + Bus + Store
+    Clock + Groups + LoadBalancers + Compliance + Ec2Instances + Alarms + RequestQueue + Alerts + Bus + Store
 {
 }
 
-impl<P: Clock + Groups + LoadBalancers + Compliance + Machines + Alarms + RequestQueue + Alerts + Bus + Store> Ports
+impl<P: Clock + Groups + LoadBalancers + Compliance + Ec2Instances + Alarms + RequestQueue + Alerts + Bus + Store> Ports
     for P
 {
 }

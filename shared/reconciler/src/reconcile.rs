@@ -65,7 +65,7 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ran {
     /// The fleet was looked at until there was no more news.
-    Settled,
+    Idle,
     /// Someone else holds the lease; a wake for its end is on its way.
     Busy,
     /// The lease or the record went to someone else meanwhile; they go on.
@@ -173,7 +173,7 @@ impl<P: Ports> Run<'_, P> {
             };
             outcomes.clear();
             match self.release(recheck).await? {
-                Released::Free => return Ok(Ran::Settled),
+                Released::Free => return Ok(Ran::Idle),
                 Released::Lost => return Ok(Ran::Overtaken),
                 Released::Requested(requested) => self.take_over(requested),
             }
@@ -291,7 +291,7 @@ fn report(fleet: &FleetName, decision: &Decision, measured: &Measured) {
     for (reason, waiting) in &measured.waiting {
         tracing::info!(event = "waiting", %fleet, %reason, waiting, "a guard blocks");
     }
-    let oldest_borrowed_setting_seconds = measured.oldest_ledger_entry.as_secs();
+    let oldest_borrowed_setting_seconds = measured.oldest_borrowed_setting.as_secs();
     let waiting: Vec<String> = decision.waiting.iter().map(|(id, why)| format!("{id}: {why}")).collect();
     let actions: Vec<&str> = decision.actions.iter().map(driftless_planner::action::Action::name).collect();
     let cutover_waits = decision.cutover_waits.as_ref().map(ToString::to_string);

@@ -19,8 +19,8 @@ const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
 /// Finds what events have lost, and wakes whom it concerns.
 pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swept> {
-    let (groups, open, known, images, ringing) =
-        join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.ringing()).await;
+    let (groups, open, known, images, in_alarm) =
+        join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm()).await;
     let (fleets, misnamed) = fleets(groups?, defaults);
     let rules = rules(&fleets);
     // What cannot be read must not keep the sweep from the fleets that need nothing of it.
@@ -32,11 +32,11 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
         }
     }
     let images = read(images, &mut unread, "the images");
-    let ringing = read(ringing, &mut unread, "the alarms").unwrap_or_default();
+    let in_alarm = read(in_alarm, &mut unread, "the alarms").unwrap_or_default();
     let (open, known) = (open?, known?);
     let everything = Read {
         compliance: &compliance,
-        ringing: &ringing,
+        in_alarm: &in_alarm,
         images: images.as_deref(),
         open: &open,
         known: &known,

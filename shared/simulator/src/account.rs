@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::TargetGroupSettings;
-use driftless_planner::fact::{ComplianceFact, Verdict};
+use driftless_planner::fact::{ComplianceFact, ComplianceType};
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{AlarmName, FleetName, IdError, InstanceId, RuleName};
 use jiff::{SignedDuration, Timestamp};
@@ -103,5 +103,5 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
 /// What Config reports of an instance.
 pub fn breaks(rule: &RuleName, instance: &InstanceId, at: Timestamp) -> ComplianceFact {
     let (instance, rule) = (instance.clone(), rule.clone());
-    ComplianceFact { instance, rule, verdict: Verdict::NonCompliant, observed_at: at, annotation: None }
+    ComplianceFact { instance, rule, verdict: ComplianceType::NonCompliant, observed_at: at, annotation: None }
 }

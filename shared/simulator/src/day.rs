@@ -8,7 +8,7 @@ mod traps;
 
 use std::collections::BTreeMap;
 
-use driftless_planner::fact::{Command, Verdict};
+use driftless_planner::fact::{Command, ComplianceType};
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{GroupName, IdError};
 use driftless_planner::observation::FreezeScope;
@@ -216,7 +216,7 @@ fn people_mend(world: &mut World) {
             for instance in broken {
                 let breaks = world.cloud.instances().get(&instance).map(|known| known.breaks.clone());
                 for rule in breaks.unwrap_or_default().keys() {
-                    world.cloud.judge(rule, &instance, Verdict::Compliant);
+                    world.cloud.judge(rule, &instance, ComplianceType::Compliant);
                 }
             }
         }
@@ -229,12 +229,12 @@ fn people_mend(world: &mut World) {
 fn give_back_room(world: &mut World) {
     let records = world.table.rows().values().filter_map(|row| row.record.as_ref());
     // What a cutover holds travels with it.
-    let entries = records.filter(|record| record.cutover.is_none()).flat_map(|record| &record.ledger);
+    let entries = records.filter(|record| record.cutover.is_none()).flat_map(|record| &record.borrowed_settings);
     let lent: Vec<(GroupName, u32)> = entries
         .filter_map(|entry| match entry.setting {
-            Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => Some((entry.group.clone(), had)),
+            Setting::Maximum { had, .. } | Setting::BorrowedMaximum { had, .. } => Some((entry.group.clone(), had)),
             Setting::Protection { .. }
-            | Setting::HeldMinimum { .. }
+            | Setting::BorrowedMinimum { .. }
             | Setting::Template { .. }
             | Setting::Stickiness { .. } => None,
         })

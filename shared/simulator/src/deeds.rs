@@ -36,7 +36,7 @@ pub enum Deed {
         capacity: CapacityChange,
     },
     /// An instance was set aside.
-    SetAside {
+    EnterStandby {
         group: GroupName,
         instance: InstanceId,
         /// Whether the group shrinks by it.
@@ -48,7 +48,7 @@ pub enum Deed {
         on: bool,
     },
     /// A group was emptied.
-    Empty {
+    ScaleToZero {
         group: GroupName,
     },
     /// A group got a launch template version.
@@ -91,7 +91,7 @@ pub struct Deeds {
     /// Instances that it terminated, and when.
     pub terminated: BTreeMap<InstanceId, Timestamp>,
     /// Instances that it set aside, and when.
-    pub set_aside: BTreeMap<InstanceId, Timestamp>,
+    pub enter_standby: BTreeMap<InstanceId, Timestamp>,
     /// How many writes it made, by kind.
     pub counts: BTreeMap<&'static str, u64>,
     /// Each of them, in order, where someone wants to be told.
@@ -107,9 +107,9 @@ impl Deed {
             Self::Desired { .. } => "desired",
             Self::Launch { .. } => "launch",
             Self::Terminate { .. } => "terminate",
-            Self::SetAside { .. } => "set aside",
+            Self::EnterStandby { .. } => "set aside",
             Self::Protect { .. } => "protect",
-            Self::Empty { .. } => "empty",
+            Self::ScaleToZero { .. } => "empty",
             Self::Template { .. } => "template",
             Self::WriteTemplate { .. } => "write template",
             Self::Attach { .. } => "attach",
@@ -129,9 +129,9 @@ impl std::fmt::Display for Deed {
             Self::Desired { group, desired } => write!(formatter, "DesiredCapacity of {group} := {desired}"),
             Self::Launch { group, zone } => write!(formatter, "launch into {group} in {zone}"),
             Self::Terminate { instance, capacity } => write!(formatter, "terminate {instance} ({capacity:?})"),
-            Self::SetAside { group, instance, .. } => write!(formatter, "set {instance} of {group} aside"),
+            Self::EnterStandby { group, instance, .. } => write!(formatter, "set {instance} of {group} aside"),
             Self::Protect { instance, on, .. } => write!(formatter, "protection of {instance} := {on}"),
-            Self::Empty { group } => write!(formatter, "empty {group}"),
+            Self::ScaleToZero { group } => write!(formatter, "empty {group}"),
             Self::Template { group } => write!(formatter, "template of {group}"),
             Self::WriteTemplate { image } => write!(formatter, "write a template version with {image}"),
             Self::Attach { group, target_group, .. } => write!(formatter, "attach {target_group} to {group}"),

@@ -21,7 +21,7 @@ pub struct Queue {
     messages: BTreeMap<u64, Message>,
     sent: u64,
     /// Whether nobody takes messages: what one function does can be counted then.
-    pub is_held_back: bool,
+    pub is_deferred: bool,
     /// Messages that were given up.
     pub dead: Vec<ReconcileRequest>,
 }
@@ -46,7 +46,7 @@ impl Queue {
     /// Hands out what is visible, and hides it for a while.
     pub fn receive(&mut self, now: Timestamp) -> Vec<Received<u64>> {
         let (mut batch, mut worn_out) = (Vec::new(), Vec::new());
-        if self.is_held_back {
+        if self.is_deferred {
             return batch;
         }
         for (id, message) in self.messages.iter_mut().filter(|(_, message)| message.visible_at <= now) {

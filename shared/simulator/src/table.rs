@@ -23,7 +23,7 @@ pub struct Table {
     /// Looks that were taken on the spot, by the minute.
     immediate_runs: BTreeMap<i64, u32>,
     account: Account,
-    journal: Vec<HistoryEntry>,
+    history: Vec<HistoryEntry>,
     events: Vec<EventBatch>,
 }
 
@@ -47,7 +47,7 @@ pub struct Row {
     /// What it was last seen as.
     pub fingerprint: Option<String>,
     /// Transitions of its whole life.
-    pub journal: Vec<HistoryEntry>,
+    pub history: Vec<HistoryEntry>,
     /// The ids of all notifications that were ever committed.
     pub announced: BTreeSet<String>,
     /// All events that were ever committed.
@@ -245,12 +245,12 @@ impl Table {
         let batch = EventBatch::alone(scope, line);
         match scope {
             FreezeScope::Account => {
-                self.journal.push(line.clone());
+                self.history.push(line.clone());
                 self.events.push(batch);
             }
             FreezeScope::Fleet(fleet) => {
                 let row = self.rows.entry(fleet.clone()).or_default();
-                row.journal.push(line.clone());
+                row.history.push(line.clone());
                 row.to_be_put.extend(batch.events.iter().cloned());
                 row.events.push(batch);
             }
@@ -272,9 +272,9 @@ impl Table {
     }
 
     /// The lines of a fleet and of the account before a time, in their order.
-    pub fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<HistoryEntry> {
-        let of_fleet = self.rows.get(fleet).into_iter().flat_map(|row| &row.journal);
-        let all = of_fleet.chain(&self.journal).filter(|line| before.is_none_or(|before| line.at < before));
+    pub fn history(&self, fleet: &FleetName, before: Option<Timestamp>) -> Vec<HistoryEntry> {
+        let of_fleet = self.rows.get(fleet).into_iter().flat_map(|row| &row.history);
+        let all = of_fleet.chain(&self.history).filter(|line| before.is_none_or(|before| line.at < before));
         let mut lines: Vec<HistoryEntry> = all.cloned().collect();
         lines.sort_by_key(|line| line.at);
         lines
@@ -303,7 +303,7 @@ impl Table {
         if row.lock.requests == lease.requests {
             row.facts.retain(|key, _| !decision.consumed.contains(key));
         }
-        row.journal.extend(decision.history.iter().cloned());
+        row.history.extend(decision.history.iter().cloned());
         row.announced.extend(decision.notifications.iter().map(|notification| notification.id.clone()));
         row.outbox.extend(decision.notifications.iter().cloned());
         let batches = decision.events();
@@ -328,11 +328,11 @@ impl Table {
     }
 
     /// Takes a turn, if one is left or held already.
-    pub fn take_turn(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
-        if self.account.turns.len() >= limit && !self.account.turns.contains_key(fleet) {
+    pub fn take_slot(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
+        if self.account.slots.len() >= limit && !self.account.slots.contains_key(fleet) {
             return false;
         }
-        self.account.turns.entry(fleet.clone()).or_insert(stored(now));
+        self.account.slots.entry(fleet.clone()).or_insert(stored(now));
         true
     }
 
@@ -342,8 +342,8 @@ impl Table {
     }
 
     /// Gives the turn back.
-    pub fn give_turn(&mut self, fleet: &FleetName) {
-        self.account.turns.remove(fleet);
+    pub fn give_slot(&mut self, fleet: &FleetName) {
+        self.account.slots.remove(fleet);
     }
 
     /// Fleets with open work, and since when the oldest of it is under way. None: it only waits for a guard. Facts and
@@ -357,7 +357,7 @@ impl Table {
         };
         let under_way = |row: &Row| row.record.as_ref().and_then(Record::under_way_since);
         let mut open: BTreeMap<FleetName, Option<Timestamp>> =
-            self.account.turns.iter().map(|(fleet, since)| (fleet.clone(), Some(*since))).collect();
+            self.account.slots.iter().map(|(fleet, since)| (fleet.clone(), Some(*since))).collect();
         for (fleet, row) in self.rows.iter().filter(|(_, row)| is_open(row)) {
             let oldest = open.entry(fleet.clone()).or_default();
             *oldest = oldest.iter().copied().chain(under_way(row)).min();

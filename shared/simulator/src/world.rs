@@ -8,7 +8,7 @@ use std::task::Waker;
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::fact::{
-    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType,
 };
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::RuleReading;
@@ -214,14 +214,14 @@ impl World {
             Deed::Terminate { instance, .. } => {
                 self.deeds.terminated.entry(instance.clone()).or_insert(self.now);
             }
-            Deed::SetAside { instance, .. } => {
-                self.deeds.set_aside.entry(instance.clone()).or_insert(self.now);
+            Deed::EnterStandby { instance, .. } => {
+                self.deeds.enter_standby.entry(instance.clone()).or_insert(self.now);
             }
             // What Auto Scaling launches in the place of a successor that it took away is a surplus as well.
             Deed::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
-            Deed::Empty { group } => {
+            Deed::ScaleToZero { group } => {
                 let other = of_its_fleet(self, group).find(|other| *other != group).cloned();
                 self.history.homes.remove(group);
                 self.history.homes.extend(other);
@@ -287,7 +287,7 @@ impl World {
     fn detected(&mut self, event: CloudEvent) -> Fact {
         match event {
             CloudEvent::Compliance { instance, rule, verdict, at } => {
-                if verdict == Verdict::NonCompliant {
+                if verdict == ComplianceType::NonCompliant {
                     self.history.drifted.entry(instance.clone()).or_insert(at);
                 }
                 self.note(|| format!("Config: {instance} is {verdict:?} under {rule}"));

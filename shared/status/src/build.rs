@@ -19,11 +19,11 @@ use jiff::Timestamp;
 
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
-    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, HeldBackStatus, IMAGES_MAX,
+    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, DeferredStatus, IMAGES_MAX,
     ImageStatus, LayoutStatus, LeaseStatus, NextRequest, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus,
     Role, SCHEMA, State, Traffic, VetoStatus,
 };
-use crate::{cutover, orders, policy, steps, way_back, words};
+use crate::{cutover, orders, policy, steps, rollback_path, words};
 
 /// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
 pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -> FleetStatus {
@@ -36,8 +36,8 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         Ok(Layout::Single(_)) => LayoutStatus::Single,
         Err(problem) => LayoutStatus::Misconfigured { problem: problem.to_string().into() },
     };
-    let way_back = way_back::way_back(input, &explained);
-    let orders = orders::orders(input, &way_back);
+    let rollback_path = rollback_path::rollback_path(input, &explained);
+    let orders = orders::orders(input, &rollback_path);
     let mut status = FleetStatus {
         schema: SCHEMA,
         fleet: input.fleet.clone(),
@@ -52,16 +52,16 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         release: record.and_then(|record| record.release.as_ref()).map(words::release),
         colors: colors(input, &explained),
         cutover: cutover::cutover(record, &explained, input.seen, input.now),
-        way_back,
+        rollback_path,
         drifted: drifted(input, &explained),
         quarantined: record.map(quarantined).unwrap_or_default(),
         freezes: freezes(input),
         conditions: conditions(input, &explained),
         vetoes: Vec::new(),
-        held_back: Vec::new(),
+        deferred: Vec::new(),
         refused: Vec::new(),
         images: images(input, &explained),
-        ledger: record.into_iter().flat_map(|record| &record.ledger).map(words::ledger).collect(),
+        borrowed_settings: record.into_iter().flat_map(|record| &record.borrowed_settings).map(words::borrowed_settings).collect(),
         past: Vec::new(),
         requested: record.and_then(|record| record.memory.requested.as_ref()).and_then(requested),
         go_on: go_on(input),
@@ -71,7 +71,7 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         next_request,
         lease,
         // What a person asked for and the next look begins is work already: who waits for its end waits for that too.
-        unsettled_since: record
+        in_progress_since: record
             .and_then(Record::open_since)
             .or_else(|| record.filter(|it| awaits(it)).map(|_| input.now)),
         facts_filed: input.facts.len(),
@@ -127,13 +127,13 @@ fn remember(status: &mut FleetStatus, record: &Record) {
         evidence: veto.evidence.clone(),
     });
     status.vetoes = vetoes.collect();
-    let held_back = memory.held_back.iter().map(|(candidate, held)| HeldBackStatus {
+    let deferred = memory.deferred.iter().map(|(candidate, held)| DeferredStatus {
         candidate: candidate.as_str().into(),
         why: held.why.clone(),
         until: held.until,
         tries: held.tries,
     });
-    status.held_back = held_back.collect();
+    status.deferred = deferred.collect();
     let refused = memory.refused.iter();
     status.refused = refused.map(|(image, why)| RefusedStatus { image: image.clone(), why: why.clone() }).collect();
     let past = memory.past.iter().rev().map(|past| PastStatus {

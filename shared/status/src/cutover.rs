@@ -52,7 +52,7 @@ pub struct CutoverStatus {
     /// The guards that hold it, in the order in which they are asked.
     pub guards: Vec<GuardStatus>,
     /// Since when its clocks stand. None: they run.
-    pub held_since: Option<Timestamp>,
+    pub paused_since: Option<Timestamp>,
     /// When the phase is over by itself. None: when what it does is done, which nobody knows, or it is held.
     pub phase_ends_at: Option<Timestamp>,
     /// How long until then; while it is held, from when it goes on.
@@ -116,11 +116,11 @@ pub(crate) fn cutover(
     let next = explained.decision.next.cutover.as_ref();
     let cutover = committed.or(next)?;
     // What holds it is known as soon as it is read; the record learns of it with the next commit.
-    let held_since = next.filter(|next| next.id == cutover.id && next.phase().name() == cutover.phase().name());
-    let held_since = held_since.and_then(Cutover::held_since);
+    let paused_since = next.filter(|next| next.id == cutover.id && next.phase().name() == cutover.phase().name());
+    let paused_since = paused_since.and_then(Cutover::paused_since);
     let ends_at = explained.phase_ends_at.filter(|_| committed.is_some());
-    let left = ends_at.map(|end| end.duration_since(held_since.unwrap_or(now)).max(SignedDuration::ZERO).as_secs());
-    let is_held = held_since.is_some();
+    let left = ends_at.map(|end| end.duration_since(paused_since.unwrap_or(now)).max(SignedDuration::ZERO).as_secs());
+    let is_held = paused_since.is_some();
     let steps = steps(cutover);
     let waits = explained.decision.cutover_waits.as_ref();
     Some(CutoverStatus {
@@ -143,7 +143,7 @@ pub(crate) fn cutover(
         steps,
         waits: waits.map(words::wait),
         guards: guards(explained),
-        held_since,
+        paused_since,
         phase_ends_at: ends_at.filter(|_| !is_held),
         phase_left_seconds: left,
         deadline: deadline(cutover).filter(|_| !is_held),

@@ -41,7 +41,7 @@ const fn name(color: Color) -> &'static str {
 pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
     let mut lines = vec![format!("now: {}", status.says)];
     match command {
-        Command::Rollback => lines.extend(way_back(status)),
+        Command::Rollback => lines.extend(rollback_path(status)),
         Command::Abort => lines.extend(with_cutover(status, ends)),
         Command::Reject => {
             lines.extend(with_cutover(status, ends));
@@ -81,8 +81,8 @@ fn named(cutover: &CutoverStatus) -> String {
     format!("{}{build}", cutover.image)
 }
 
-fn way_back(status: &FleetStatus) -> Vec<String> {
-    let way = &status.way_back;
+fn rollback_path(status: &FleetStatus) -> Vec<String> {
+    let way = &status.rollback_path;
     let mut lines: Vec<String> = way.to.iter().map(|to| format!("goes back to {}", release(to))).collect();
     let is_closed = if way.is_open { "" } else { "there is no way back now: " };
     lines.push(format!("{is_closed}{}", way.says));
@@ -99,7 +99,7 @@ fn with_cutover(status: &FleetStatus, says: impl Fn(&FleetStatus, &CutoverStatus
 
 fn ends(status: &FleetStatus, cutover: &CutoverStatus) -> Vec<String> {
     let mut lines = vec![format!("the cutover to {} ends", named(cutover))];
-    lines.extend(way_back(status));
+    lines.extend(rollback_path(status));
     lines
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{FleetStatus, ReleaseStatus, Role, SCHEMA, State, Traffic, WaitStatus};
-use crate::way_back::WayBackKind;
+use crate::rollback_path::RollbackPathKind;
 
 /// All fleets of an account and region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +58,9 @@ pub struct Glance {
     /// What holds it most: what the cutover waits for, else what the oldest drift does. None: nothing waits.
     pub waits: Option<WaitStatus>,
     /// How it would go back.
-    pub way_back: WayBackKind,
+    pub rollback_path: RollbackPathKind,
     /// Since when there has been unsettled work. None: there is none.
-    pub unsettled_since: Option<Timestamp>,
+    pub in_progress_since: Option<Timestamp>,
 }
 
 /// A group at a glance.
@@ -114,7 +114,7 @@ pub fn glance(status: &FleetStatus) -> Glance {
         phase: cutover.map(|cutover| cutover.phase.clone()),
         progress_percent: cutover.and_then(|cutover| cutover.progress_percent),
         waits,
-        way_back: status.way_back.kind,
-        unsettled_since: status.unsettled_since,
+        rollback_path: status.rollback_path.kind,
+        in_progress_since: status.in_progress_since,
     }
 }

@@ -16,7 +16,7 @@ pub mod orders;
 mod policy;
 pub mod request;
 mod steps;
-pub mod way_back;
+pub mod rollback_path;
 pub mod why;
 mod words;
 

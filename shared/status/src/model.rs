@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cutover::CutoverStatus;
 use crate::orders::OpenOrder;
-use crate::way_back::WayBack;
+use crate::rollback_path::RollbackPath;
 
 /// The version of these fields.
 pub const SCHEMA: u32 = 1;
@@ -50,7 +50,7 @@ pub struct FleetStatus {
     /// The cutover under way.
     pub cutover: Option<CutoverStatus>,
     /// Whether it can go back, to what, and how fast.
-    pub way_back: WayBack,
+    pub rollback_path: RollbackPath,
     /// Drifted instances, the oldest drift first.
     pub drifted: Vec<DriftedStatus>,
     /// Instances that are kept for forensics.
@@ -62,13 +62,13 @@ pub struct FleetStatus {
     /// Images that must not take traffic.
     pub vetoes: Vec<VetoStatus>,
     /// Candidates that are not tried again for now.
-    pub held_back: Vec<HeldBackStatus>,
+    pub deferred: Vec<DeferredStatus>,
     /// Images that asked to be taken, and why each is not.
     pub refused: Vec<RefusedStatus>,
     /// Images that were read, the newest first, at most [`IMAGES_MAX`], without the release's own.
     pub images: Vec<ImageStatus>,
     /// Settings that Driftless has changed and will put back.
-    pub ledger: Vec<LedgerStatus>,
+    pub borrowed_settings: Vec<LedgerStatus>,
     /// The last cutovers, newest first.
     pub past: Vec<PastStatus>,
     /// A cutover that a person asked for, and that has not begun yet. None: there is none.
@@ -89,7 +89,7 @@ pub struct FleetStatus {
     #[serde(default)]
     pub lease: LeaseStatus,
     /// Since when there has been unsettled work. None: there is none.
-    pub unsettled_since: Option<Timestamp>,
+    pub in_progress_since: Option<Timestamp>,
     /// Reports and commands that are filed and not used yet.
     pub facts_filed: usize,
 }
@@ -377,7 +377,7 @@ pub struct VetoStatus {
 /// A candidate that is not tried again for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct HeldBackStatus {
+pub struct DeferredStatus {
     /// The image, with the template version where it is the template that is new.
     pub candidate: UntrustedText,
     pub why: UntrustedText,

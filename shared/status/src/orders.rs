@@ -10,7 +10,7 @@ use driftless_planner::record::Cutover;
 use driftless_planner::text::UntrustedText;
 use serde::{Deserialize, Serialize};
 
-use crate::way_back::{WayBack, WayBackKind};
+use crate::rollback_path::{RollbackPath, RollbackPathKind};
 
 /// An order that would be followed if it were given now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
 }
 
 /// Orders without an object that would be followed now, and would change something.
-pub(crate) fn orders(input: Input<'_>, way_back: &WayBack) -> Vec<OpenOrder> {
+pub(crate) fn orders(input: Input<'_>, rollback_path: &RollbackPath) -> Vec<OpenOrder> {
     // What was never looked at has nobody to follow an order.
     let Some(record) = input.record else { return Vec::new() };
     let commands = [
@@ -68,7 +68,7 @@ pub(crate) fn orders(input: Input<'_>, way_back: &WayBack) -> Vec<OpenOrder> {
         Command::Rollback,
         Command::Retry,
     ];
-    let changing = commands.into_iter().filter(|command| changes(command, record.cutover.as_ref(), way_back));
+    let changing = commands.into_iter().filter(|command| changes(command, record.cutover.as_ref(), rollback_path));
     let open = changing.filter_map(|command| match trial(input, command.clone()).answer {
         Some((true, answer)) => Some(OpenOrder { command, answer }),
         Some((false, _)) | None => None,
@@ -77,7 +77,7 @@ pub(crate) fn orders(input: Input<'_>, way_back: &WayBack) -> Vec<OpenOrder> {
 }
 
 /// Whether it is not so already. Of two words for the same, the one that says what happens.
-fn changes(command: &Command, cutover: Option<&Cutover>, way_back: &WayBack) -> bool {
+fn changes(command: &Command, cutover: Option<&Cutover>, rollback_path: &RollbackPath) -> bool {
     let of_cutover = |changes: fn(&Cutover) -> bool| cutover.is_some_and(changes);
     match command {
         Command::Approve => {
@@ -86,7 +86,7 @@ fn changes(command: &Command, cutover: Option<&Cutover>, way_back: &WayBack) -> 
         Command::Pause => of_cutover(|cutover| cutover.paused().is_none()),
         Command::Promote => of_cutover(|cutover| !cutover.is_expedited),
         Command::Abort => of_cutover(|cutover| !cutover.has_traffic()),
-        Command::Rollback => way_back.kind != WayBackKind::None && cutover.is_none_or(Cutover::has_traffic),
+        Command::Rollback => rollback_path.kind != RollbackPathKind::None && cutover.is_none_or(Cutover::has_traffic),
         Command::Resume
         | Command::Retry
         | Command::Reject

@@ -20,7 +20,7 @@ pub(crate) fn next(record: Option<&Record>, decision: &Decision) -> Vec<NextStep
             Change::Replacement { instance, .. } => instance.to_string(),
             Change::Cutover { .. } => "the cutover".to_owned(),
             Change::Evidence { .. }
-            | Change::SurplusKept { .. }
+            | Change::ExtraInstanceKept { .. }
             | Change::Quarantine { .. }
             | Change::Finding { .. }
             | Change::CutoverWaits { .. }

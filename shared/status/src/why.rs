@@ -148,7 +148,7 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     let mut asked = (None, Vec::new());
     let mut because: Vec<UntrustedText> = Vec::new();
     let veto = status.vetoes.iter().find(|veto| veto.image == *id);
-    let held = status.held_back.iter().find(|held| is_of(held.candidate.as_str(), id));
+    let held = status.deferred.iter().find(|held| is_of(held.candidate.as_str(), id));
     let refused = status.refused.iter().find(|refused| refused.image == *id);
     let past = status.past.iter().find(|past| past.image == *id);
     let read = status.images.iter().find(|image| image.image == *id);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
-use driftless_planner::answer::{Answer, Verdict};
+use driftless_planner::answer::{Answer, ComplianceType};
 use driftless_planner::ids::RuleName;
 use driftless_planner::image::{ImageCheck, ImageProblem};
 use driftless_planner::observation::Finding;
-use driftless_planner::record::{LedgerEntry, Phase, Release, Setting, StopReason};
+use driftless_planner::record::{BorrowedSetting, Phase, Release, Setting, StopReason};
 use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Waiting};
 
@@ -23,19 +23,19 @@ pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
 }
 
 /// A guard's verdict.
-pub(crate) fn guard(verdict: &Verdict<GuardId, Waiting>) -> GuardStatus {
+pub(crate) fn guard(verdict: &ComplianceType<GuardId, Waiting>) -> GuardStatus {
     said(verdict.id.to_string(), verdict, wait)
 }
 
 /// The verdict of a check of the preflight, which waits under one name.
-pub(crate) fn preflight(verdict: &Verdict<PreflightCheck, PreflightProblem>) -> GuardStatus {
+pub(crate) fn preflight(verdict: &ComplianceType<PreflightCheck, PreflightProblem>) -> GuardStatus {
     said(GuardId::Preflight.to_string(), verdict, |problem| {
         wait(&Waiting::PreflightFailed { problem: problem.clone() })
     })
 }
 
 /// A check's verdict on an image.
-pub(crate) fn image(verdict: &Verdict<ImageCheck, ImageProblem>) -> GuardStatus {
+pub(crate) fn image(verdict: &ComplianceType<ImageCheck, ImageProblem>) -> GuardStatus {
     let guard = "image".to_owned();
     said(guard.clone(), verdict, |problem| WaitStatus {
         guard: guard.clone(),
@@ -44,7 +44,7 @@ pub(crate) fn image(verdict: &Verdict<ImageCheck, ImageProblem>) -> GuardStatus 
     })
 }
 
-fn said<I, R>(guard: String, verdict: &Verdict<I, R>, wait: impl Fn(&R) -> WaitStatus) -> GuardStatus {
+fn said<I, R>(guard: String, verdict: &ComplianceType<I, R>, wait: impl Fn(&R) -> WaitStatus) -> GuardStatus {
     let (said, holds) = match &verdict.answer {
         Answer::Agrees => (GuardVerdict::Agrees, None),
         Answer::Blocks(reason) => (GuardVerdict::Holds, Some(wait(reason))),
@@ -74,7 +74,7 @@ pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingSta
 }
 
 /// A setting that will be put back.
-pub(crate) fn ledger(entry: &LedgerEntry) -> LedgerStatus {
+pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> LedgerStatus {
     let numbers = |wrote: &BTreeSet<u32>| {
         let numbers: Vec<String> = wrote.iter().map(ToString::to_string).collect();
         numbers.join(", then ")
@@ -82,10 +82,10 @@ pub(crate) fn ledger(entry: &LedgerEntry) -> LedgerStatus {
     let (setting, says) = match &entry.setting {
         Setting::Maximum { had, wrote } => ("maximum", format!("maximum {wrote}, was {had}")),
         Setting::Protection { instance } => ("protection", format!("{instance} is protected from scale-in, was not")),
-        Setting::HeldMinimum { had, wrote } => {
+        Setting::BorrowedMinimum { had, wrote } => {
             ("held-minimum", format!("minimum held at {}, was {had}", numbers(wrote)))
         }
-        Setting::HeldMaximum { had, wrote } => {
+        Setting::BorrowedMaximum { had, wrote } => {
             ("held-maximum", format!("maximum held at {}, was {had}", numbers(wrote)))
         }
         Setting::Template { had, wrote } => ("template", format!("launches {wrote}, was {had}")),
@@ -100,7 +100,7 @@ pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
             StopReason::Failures => "every attempt failed".to_owned(),
-            StopReason::Lineage { ancestor, .. } => format!("it replaced {ancestor}, and drifted for the same reason"),
+            StopReason::RepeatDrift { ancestor, .. } => format!("it replaced {ancestor}, and drifted for the same reason"),
             StopReason::Recurrence { successor, .. } => {
                 format!("its successor {successor} drifted for the same reason, and is gone again")
             }
@@ -142,18 +142,18 @@ pub(crate) fn action(action: &Action) -> UntrustedText {
         Action::Terminate { instance, capacity, role, .. } => {
             let role = match role {
                 Role::Drifted => "the drifted",
-                Role::Surplus => "the surplus",
+                Role::Extra => "the surplus",
                 Role::Quarantined => "the quarantined",
             };
             format!("terminate {role} {instance}{}", decrement(capacity))
         }
-        Action::SetAside { instance, capacity, .. } => format!("set {instance} aside{}", decrement(capacity)),
-        Action::TakeTurn => "take one of the account's turns for a cutover".to_owned(),
-        Action::GiveTurn => "give the turn of the cutover back".to_owned(),
+        Action::EnterStandby { instance, capacity, .. } => format!("set {instance} aside{}", decrement(capacity)),
+        Action::TakeSlot => "take one of the account's turns for a cutover".to_owned(),
+        Action::GiveSlot => "give the turn of the cutover back".to_owned(),
         Action::SetMinimum { group, expected, minimum } => {
             format!("set the minimum of {group} from {expected} to {minimum}")
         }
-        Action::Empty { group, maximum, .. } => format!("empty {group}: minimum and desired 0, maximum {maximum}"),
+        Action::ScaleToZero { group, maximum, .. } => format!("empty {group}: minimum and desired 0, maximum {maximum}"),
         Action::WriteTemplate { group, template, image, .. } => {
             format!("write a version of {template} with {image}, for {group}")
         }

@@ -65,9 +65,9 @@ impl Stage {
     /// What AWS makes of a call.
     pub fn call(&mut self, action: &Action) -> CallResult<ActionResult> {
         match action {
-            Action::TakeTurn if self.is_without_a_turn() => return Ok(ActionResult::NoTurn),
-            Action::TakeTurn => drop(self.account.turns.insert(fleet(), self.now)),
-            Action::GiveTurn => drop(self.account.turns.remove(&fleet())),
+            Action::TakeSlot if self.is_without_a_slot() => return Ok(ActionResult::NoSlot),
+            Action::TakeSlot => drop(self.account.slots.insert(fleet(), self.now)),
+            Action::GiveSlot => drop(self.account.slots.remove(&fleet())),
             Action::SetWeights { change, .. } => {
                 let column = self.forwards().iter().position(|forward| forward.place == change.place).unwrap();
                 for (arn, weight) in &change.weights {
@@ -85,8 +85,8 @@ impl Stage {
             | Action::Launch { group, .. }
             | Action::Protect { group, .. }
             | Action::Terminate { group, .. }
-            | Action::SetAside { group, .. }
-            | Action::Empty { group, .. }
+            | Action::EnterStandby { group, .. }
+            | Action::ScaleToZero { group, .. }
             | Action::WriteTemplate { group, .. }
             | Action::SetTemplate { group, .. }
             | Action::Attach { group, .. }
@@ -105,8 +105,8 @@ impl Stage {
         Ok(ActionResult::Done)
     }
 
-    fn is_without_a_turn(&self) -> bool {
-        self.account.turns.len() >= CUTOVERS_MAX && !self.account.turns.contains_key(&fleet())
+    fn is_without_a_slot(&self) -> bool {
+        self.account.slots.len() >= CUTOVERS_MAX && !self.account.slots.contains_key(&fleet())
     }
 
     fn start_refresh(&mut self, group: &GroupName, plan: &RefreshPlan) -> ActionResult {
@@ -143,7 +143,7 @@ impl Stage {
         for group in &mut self.groups {
             let protects = group.protects_new_instances;
             for member in &mut group.members {
-                if member.lifecycle == Lifecycle::Pending && !self.held_back.contains(&member.id) {
+                if member.lifecycle == Lifecycle::Pending && !self.deferred.contains(&member.id) {
                     member.lifecycle = Lifecycle::InService;
                     member.protected = protects;
                 }
@@ -275,13 +275,13 @@ fn answer(cloud: &mut Cloud, action: &Action) -> CallResult<ActionResult> {
         Action::SetDesired { group, desired, .. } => cloud.set_desired(group, *desired),
         Action::Protect { group, instance, protection } => cloud.protect(group, instance, *protection),
         Action::Terminate { instance, capacity, .. } => cloud.terminate(instance, *capacity),
-        Action::SetAside { group, instance, capacity, .. } => cloud.set_aside(group, instance, *capacity),
-        Action::Empty { group, maximum, .. } => cloud.empty(group, *maximum),
+        Action::EnterStandby { group, instance, capacity, .. } => cloud.enter_standby(group, instance, *capacity),
+        Action::ScaleToZero { group, maximum, .. } => cloud.empty(group, *maximum),
         Action::SetTemplate { group, template, .. } => cloud.set_template(group, template),
         Action::Attach { group, target_group, api, .. } => cloud.attach(group, target_group, *api),
         Action::Detach { group, target_group, api, .. } => cloud.detach(group, target_group, *api),
-        Action::TakeTurn
-        | Action::GiveTurn
+        Action::TakeSlot
+        | Action::GiveSlot
         | Action::SetWeights { .. }
         | Action::StartRefresh { .. }
         | Action::RollBackRefresh { .. } => panic!("it is about no group: {action:?}"),

@@ -90,7 +90,7 @@ impl Stage {
             }
             self.step(secs(15));
         }
-        panic!("never: {:#?}\n{:#?}", self.record().cutover, self.journal);
+        panic!("never: {:#?}\n{:#?}", self.record().cutover, self.history);
     }
 
     /// Looks on until the cutover is in this phase.
@@ -114,7 +114,7 @@ impl Stage {
     }
 
     /// An alarm rings for the color, or for none.
-    pub fn ring(&mut self, name: &str, of: Option<Color>) {
+    pub fn go_into_alarm(&mut self, name: &str, of: Option<Color>) {
         let now = self.now;
         let alarm = self.alarms.get_mut(&name.parse().unwrap()).unwrap();
         alarm.state = AlarmState::Alarm;
@@ -132,7 +132,7 @@ impl Stage {
 
     /// A person gives a command about one cutover.
     pub fn say_of(&mut self, cutover: Option<String>, command: Command) {
-        let request = format!("r-{}", self.journal.len() + self.facts.len());
+        let request = format!("r-{}", self.history.len() + self.facts.len());
         let (fleet, actor, at) = (fleet(), "ana".into(), self.now);
         self.facts.push(Fact::Command(CommandFact { request, fleet, actor, at, reason: None, cutover, command }));
     }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
-use driftless_planner::answer::{Answer, Verdict};
+use driftless_planner::answer::{Answer, ComplianceType};
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
@@ -20,7 +20,7 @@ use driftless_planner::image::Image;
 use driftless_planner::input::Input;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{
-    Account, Freeze, Group, LaunchFailure, Lifecycle, Machine, Member, Observation, RuleReading, TargetHealth,
+    Account, Freeze, Group, LaunchFailure, Lifecycle, Ec2Instance, Member, Observation, RuleReading, TargetHealth,
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::read_plan::{self, StoredState};
@@ -45,7 +45,7 @@ pub struct Stage {
     pub compliance: Compliance,
     /// Rules that AWS Config does not answer for.
     pub unread: BTreeSet<RuleName>,
-    pub machines: BTreeMap<InstanceId, Machine>,
+    pub machines: BTreeMap<InstanceId, Ec2Instance>,
     pub templates: BTreeMap<TemplateVersion, TemplateContent>,
     pub refreshes: BTreeMap<GroupName, Refresh>,
     pub hook_timeout: SignedDuration,
@@ -68,7 +68,7 @@ pub struct Stage {
     /// Images whose instances fail their target health checks.
     pub broken: BTreeSet<ImageId>,
     /// Instances that do not come into service.
-    pub held_back: BTreeSet<InstanceId>,
+    pub deferred: BTreeSet<InstanceId>,
     /// What AWS answers to an action of this name instead of doing it.
     pub scripted: BTreeMap<&'static str, ActionResult>,
     /// Whether Auto Scaling launches what is missing.
@@ -76,7 +76,7 @@ pub struct Stage {
     pub launched: BTreeMap<String, InstanceId>,
     pub last_id: u32,
     pub acted: Vec<Outcome>,
-    pub journal: Vec<HistoryEntry>,
+    pub history: Vec<HistoryEntry>,
     pub events: Vec<EventBatch>,
     pub told: Vec<Notification>,
 }
@@ -101,7 +101,7 @@ impl Stage {
 
     /// These groups.
     pub fn with(groups: Vec<Group>) -> Self {
-        let machine = Machine {
+        let machine = Ec2Instance {
             image: "ami-00000000000000001".parse().unwrap(),
             template: Some(version(1)),
             launched_at: t0() - SignedDuration::from_hours(48),
@@ -133,7 +133,7 @@ impl Stage {
         stage.reconcile();
         stage.wait(crate::mins(5));
         stage.told.clear();
-        stage.journal.clear();
+        stage.history.clear();
         stage
     }
 
@@ -400,7 +400,7 @@ impl Stage {
     pub fn commit(&mut self, decision: &Decision) {
         self.record = Some(decision.next.clone());
         self.facts.retain(|fact| !decision.consumed.contains(&fact.key()));
-        self.journal.extend(decision.history.clone());
+        self.history.extend(decision.history.clone());
         self.events.extend(decision.events());
         self.told.extend(decision.notifications.clone());
         self.outcomes.clear();
@@ -434,7 +434,7 @@ impl Stage {
             let moves = |member: &Member| matches!(member.lifecycle, Lifecycle::Pending | Lifecycle::Terminating);
             let is_moving = self.groups.iter().flat_map(|group| &group.members).any(moves);
             if decision.actions.is_empty() && !decision.changed && self.surges() == 0 && !is_moving {
-                self.assert_settled();
+                self.assert_idle();
                 return;
             }
             self.pass(secs(15));
@@ -449,7 +449,7 @@ impl Stage {
     }
 
     /// The fixed point: deciding again on the unchanged world changes nothing.
-    pub fn assert_settled(&self) {
+    pub fn assert_idle(&self) {
         let again = self.decide();
         assert!(again.actions.is_empty(), "{:?}", again.actions);
         assert!(!again.changed, "{:#?}\n{:#?}", again.history, again.next);
@@ -460,7 +460,7 @@ impl Stage {
     /// Nothing is left behind: no work, no setting, and the group has this size, filled.
     pub fn assert_clean(&self, size: u32) {
         assert!(self.record().replacements.is_empty(), "{:#?}", self.record().replacements);
-        assert!(self.record().ledger.is_empty(), "{:#?}", self.record().ledger);
+        assert!(self.record().borrowed_settings.is_empty(), "{:#?}", self.record().borrowed_settings);
         assert_eq!(self.record().open_since(), None);
         assert_eq!(self.desired(), size, "desired");
         assert_eq!(self.groups[0].active().count(), size as usize, "active");
@@ -489,9 +489,9 @@ fn is_explained(input: Input<'_>, decision: &Decision) {
 }
 
 /// The reasons of the guards that block, in their order, each under the name of its guard.
-fn blocking(verdicts: &[Verdict<GuardId, Waiting>]) -> Vec<&Waiting> {
+fn blocking(verdicts: &[ComplianceType<GuardId, Waiting>]) -> Vec<&Waiting> {
     let mut blocking = Vec::new();
-    for Verdict { id, answer, .. } in verdicts {
+    for ComplianceType { id, answer, .. } in verdicts {
         if let Answer::Blocks(waiting) = answer {
             assert_eq!(*id, waiting.guard());
             blocking.push(waiting);

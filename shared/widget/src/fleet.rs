@@ -3,7 +3,7 @@
 use driftless_status::FleetStatus;
 use driftless_status::history::{History, HistoryLine};
 use driftless_status::model::LayoutStatus;
-use driftless_status::way_back::WayBackKind;
+use driftless_status::rollback_path::RollbackPathKind;
 use maud::{Markup, html};
 
 use crate::buttons;
@@ -18,7 +18,7 @@ pub fn fleet(frame: &Frame, status: &FleetStatus, history: Option<&History>) -> 
     let body = html! {
         (head(frame, status))
         @for freeze in &status.freezes { (parts::freeze(freeze, status.at)) }
-        (way_back(status))
+        (rollback_path(status))
         (buttons::buttons(frame, status))
         div class="pair" { @for color in &status.colors { (parts::color(color)) } }
         @if let Some(cutover) = &status.cutover { h3 { "Cutover" } (parts::cutover(cutover, status.at)) }
@@ -60,12 +60,12 @@ fn head(frame: &Frame, status: &FleetStatus) -> Markup {
 }
 
 /// Can it go back, to what, how fast.
-fn way_back(status: &FleetStatus) -> Markup {
-    let way = &status.way_back;
+fn rollback_path(status: &FleetStatus) -> Markup {
+    let way = &status.rollback_path;
     let (answer, tone) = match (way.is_open, way.kind) {
-        (true, WayBackKind::UnderWay) => ("going", Tone::Busy),
+        (true, RollbackPathKind::UnderWay) => ("going", Tone::Busy),
         (true, _) => ("yes", Tone::Good),
-        (false, WayBackKind::LaunchesFirst) => ("not yet", Tone::Warning),
+        (false, RollbackPathKind::LaunchesFirst) => ("not yet", Tone::Warning),
         (false, _) => ("no", Tone::Warning),
     };
     html! {
@@ -138,7 +138,7 @@ fn next(status: &FleetStatus) -> Markup {
             @if status.next_steps.is_empty() { dt { "would" } dd { "do nothing now" } }
             dt { "look again" }
             dd { @match status.requeue_at { Some(at) => { (when(at, status.at)) } None => { "when something happens" } } }
-            @if let Some(since) = status.unsettled_since {
+            @if let Some(since) = status.in_progress_since {
                 dt { "unsettled" } dd { "for " (lasting(status.at.duration_since(since))) }
             }
         }

@@ -90,7 +90,7 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
 /// How long the phase still takes.
 pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
-    match (left, cutover.held_since) {
+    match (left, cutover.paused_since) {
         (Some(left), Some(since)) => format!("{left}, but its clocks stand since {}", when(since, now)),
         (None, Some(since)) => format!("unknown; its clocks stand since {}", when(since, now)),
         (Some(left), None) => format!("{left} in this phase"),

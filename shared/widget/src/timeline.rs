@@ -96,7 +96,7 @@ pub(crate) fn tone(line: &HistoryLine) -> Tone {
         Some(Change::Command { is_done: false, .. }) => Tone::Bad,
         Some(
             Change::Evidence { .. }
-            | Change::SurplusKept { .. }
+            | Change::ExtraInstanceKept { .. }
             | Change::Quarantine { .. }
             | Change::Finding { .. }
             | Change::CutoverWaits { .. }

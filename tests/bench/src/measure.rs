@@ -128,7 +128,7 @@ impl Bench<'_> {
         let file = self.places.work.join(format!("{}-{}.floor", case.function, case.name));
         std::fs::write(&file, script(&calls))?;
         let floor = Program {
-            command: vec![floor_beside_us(), file.display().to_string()],
+            command: vec![minimum_healthy_beside_us(), file.display().to_string()],
             log: self.places.work.join("floor.log"),
             ..self.places.program(case.function, self.cloud, Wire::Http)
         };
@@ -152,7 +152,7 @@ impl Bench<'_> {
             candidate(floor, network, slowly, fewer),
         ];
         self.in_turn(&mut candidates).await?;
-        let [tls, http, floor, far, far_floor] = &candidates;
+        let [tls, http, floor, far, far_minimum] = &candidates;
         let figures = |candidate: &Candidate| Figures::of(&candidate.runs);
         let names = calls.iter().map(|round| {
             let mut names: Vec<String> = round.iter().map(Call::name).collect();
@@ -163,7 +163,7 @@ impl Bench<'_> {
             tls: figures(tls)?,
             http: figures(http)?,
             floor: figures(floor)?,
-            network: (figures(far)?.p50, figures(far_floor)?.p50),
+            network: (figures(far)?.p50, figures(far_minimum)?.p50),
             rounds: names.collect(),
         })
     }
@@ -235,7 +235,7 @@ impl Bench<'_> {
 }
 
 /// The floor lies beside this program: both are built together.
-fn floor_beside_us() -> String {
+fn minimum_healthy_beside_us() -> String {
     let own = std::env::current_exe().unwrap_or_default();
     own.with_file_name("floor").display().to_string()
 }

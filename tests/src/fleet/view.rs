@@ -61,7 +61,7 @@ impl GroupView {
     }
 
     /// Whether it is as large as it wants to be, and all of it works.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         let desired = usize::try_from(self.desired).unwrap_or_default();
         self.instances.len() == desired && self.serving() == desired
     }
@@ -86,8 +86,8 @@ impl FleetView {
     }
 
     /// Whether every group is.
-    pub fn is_settled(&self) -> bool {
-        self.groups.iter().all(GroupView::is_settled)
+    pub fn is_idle(&self) -> bool {
+        self.groups.iter().all(GroupView::is_idle)
     }
 }
 

@@ -15,13 +15,13 @@ pub struct ErrorAlarm {
     group: String,
     /// How many errors there had been at each look of the last period, oldest first.
     polls: VecDeque<(Instant, u64)>,
-    is_ringing: bool,
+    is_in_alarm: bool,
 }
 
 impl ErrorAlarm {
     /// Lets a quiet alarm follow the errors of a group, given by its name.
     pub fn new(alarm: Alarm, group: &str) -> Self {
-        Self { alarm, group: group.to_owned(), polls: VecDeque::new(), is_ringing: false }
+        Self { alarm, group: group.to_owned(), polls: VecDeque::new(), is_in_alarm: false }
     }
 
     /// The name of the alarm.
@@ -30,18 +30,18 @@ impl ErrorAlarm {
     }
 
     /// Whether it rings.
-    pub const fn is_ringing(&self) -> bool {
-        self.is_ringing
+    pub const fn is_in_alarm(&self) -> bool {
+        self.is_in_alarm
     }
 
     /// Looks at the errors. Some: with them the state has changed, to this reason.
     pub async fn poll(&mut self, stack: &LocalStack, load: &Load) -> anyhow::Result<Option<String>> {
         let errors = self.errors_at(Instant::now(), &load.tally());
         let is_too_many = errors > ERRORS_MAX;
-        if is_too_many == self.is_ringing {
+        if is_too_many == self.is_in_alarm {
             return Ok(None);
         }
-        self.is_ringing = is_too_many;
+        self.is_in_alarm = is_too_many;
         let how = if is_too_many { "greater than" } else { "not greater than" };
         let reason = format!("Threshold Crossed: 1 datapoint [{errors}.0] was {how} the threshold ({ERRORS_MAX}.0).");
         stack.set_alarm(&self.alarm, is_too_many, &reason).await?;

@@ -17,7 +17,7 @@ async fn a_published_image_takes_the_traffic_step_by_step_while_requests_are_ser
     let mut load = Load::start(&rollout.stage.stack, &rollout.stage.fleet).await?;
     let eyes = rollout.stage.fleet.watch();
     // An alarm that rings holds it before it has touched anything, and whoever asks is told.
-    rollout.stage.stack.ring(&rollout.alarm).await?;
+    rollout.stage.stack.go_into_alarm(&rollout.alarm).await?;
     let image = rollout.publish("2").await?;
     rollout.wait_for_cutover("preflight").await?;
     let subject = Subject::Fleet("app".parse()?);
@@ -51,7 +51,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     rollout.wait_for_weight("app-green", 50).await?;
     wait_until("the alarm rings", CUTOVER, async || {
         alarm.look(&rollout.stage.stack, &load).await?;
-        Ok(if alarm.is_ringing() { Poll::Is(()) } else { Poll::NotYet(format!("{:?}", load.tally())) })
+        Ok(if alarm.is_in_alarm() { Poll::Is(()) } else { Poll::NotYet(format!("{:?}", load.tally())) })
     })
     .await?;
     assert_eq!(rollout.ended().await?, "rolled-back");
@@ -61,7 +61,7 @@ async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_an
     assert!(rollout.is_vetoed(&image).await?);
     wait_until("the alarm is quiet", CUTOVER, async || {
         alarm.look(&rollout.stage.stack, &load).await?;
-        Ok(if alarm.is_ringing() { Poll::NotYet(format!("{:?}", load.tally())) } else { Poll::Is(()) })
+        Ok(if alarm.is_in_alarm() { Poll::NotYet(format!("{:?}", load.tally())) } else { Poll::Is(()) })
     })
     .await?;
     let tally = load.pause().await?;

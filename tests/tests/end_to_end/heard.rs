@@ -30,7 +30,7 @@ pub(crate) async fn assert_all_came(stack: &LocalStack, listener: &mut Listener)
     let at = |detail: &Value| text(detail, "/at").parse::<jiff::Timestamp>().ok();
     let earliest = |details: &[Value]| details.iter().filter_map(at).min();
     let since = listener.wait_for("an event", A_WHILE, earliest).await?;
-    let mut lines = stack.table().journal("app").await?;
+    let mut lines = stack.table().history("app").await?;
     lines.retain(|line| at(line).is_none_or(|at| at >= since));
     let told = |line: &Value, why: &str| {
         ["/at", "/instance", "/from", "/to", why, "/actor"].map(|field| text(line, field)).join(" | ")

@@ -1,7 +1,7 @@
 //! Events are hints: what cannot be read ends among the dead letters, and stops nothing else.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_tests::events::Event;
 use driftless_tests::patience::{Poll, wait_until};
@@ -30,9 +30,9 @@ async fn what_cannot_be_read_ends_alone_among_the_dead_letters() -> anyhow::Resu
 
     // An event of Config.
     let drifted = stage.instance(0)?.to_owned();
-    stage.stack.control().set_compliance(&drifted, RULE, Verdict::NonCompliant, None).await?;
-    let good = Event::compliance(&drifted, RULE, Verdict::NonCompliant)?;
-    let bad = Event::compliance("i-zz", RULE, Verdict::NonCompliant)?;
+    stage.stack.control().set_compliance(&drifted, RULE, ComplianceType::NonCompliant, None).await?;
+    let good = Event::compliance(&drifted, RULE, ComplianceType::NonCompliant)?;
+    let bad = Event::compliance("i-zz", RULE, ComplianceType::NonCompliant)?;
     stage.stack.put_all(&[bad, good]).await?;
     stage.letter("replaced").await?;
     let dead = dead_letters(&stage, OF_EVENTS).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_tests::control::{LaunchInstances, Settings};
 use driftless_tests::events::Event;
 use driftless_tests::fleet::{FleetSpec, FleetView};
@@ -15,7 +15,7 @@ use crate::heard::{assert_all_came, everything, patterns, text};
 use crate::served::{assert_served, wait_until_served};
 use crate::stage::{A_WHILE, LAUNCH, Left, RULE, Stage, TERMINATE, acting, fleet_of_three};
 
-const SET_ASIDE: &str = "autoscaling:EnterStandby";
+const ENTER_STANDBY: &str = "autoscaling:EnterStandby";
 
 #[tokio::test]
 async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_else_is_touched() -> anyhow::Result<()> {
@@ -33,7 +33,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
 
     // The event comes three times, and again afterwards.
     let drifted = stage.drift().await?;
-    let event = || Event::compliance(&drifted, RULE, Verdict::NonCompliant);
+    let event = || Event::compliance(&drifted, RULE, ComplianceType::NonCompliant);
     stage.stack.put_all(&[event()?, event()?]).await?;
     let started = stage.letter("replacement-started").await?;
     let replaced = stage.letter("replaced").await?;
@@ -70,8 +70,8 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
 
 /// What speaks for the termination is in the journal, and was there before it was asked for.
 async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyhow::Result<()> {
-    let journal = stage.stack.table().journal("app").await?;
-    let about: Vec<&Value> = journal.iter().filter(|entry| text(entry, "/instance") == drifted).collect();
+    let history = stage.stack.table().history("app").await?;
+    let about: Vec<&Value> = history.iter().filter(|entry| text(entry, "/instance") == drifted).collect();
     let states: Vec<String> = about.iter().map(|entry| text(entry, "/to")).collect();
     assert_eq!(states, ["debouncing", "launching", "verifying", "evidence", "retiring", "replaced"]);
     let evidence = about.get(3).context("there is no evidence")?;
@@ -121,6 +121,6 @@ async fn a_drifted_instance_is_set_aside_for_forensics_once_its_successor_serves
     let (is, was) = (after.group("blue")?, stage.before.group("blue")?);
     assert_eq!((is.min, is.max, is.desired), (was.min, was.max, was.desired), "{after}");
     assert!(watch.finish().await?.fewest_serving() >= 3);
-    assert_eq!((stage.calls(SET_ASIDE).len(), stage.calls(TERMINATE).len()), (1, 0));
+    assert_eq!((stage.calls(ENTER_STANDBY).len(), stage.calls(TERMINATE).len()), (1, 0));
     stage.assert_at_rest(&Left { quarantined: &[&drifted], ..Left::default() }).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_sqs::types::QueueAttributeName;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_tests::control::Settings;
 use driftless_tests::fleet::{Fleet, FleetSpec, FleetView, InstanceView};
 use driftless_tests::inbox::{Inbox, Letter};
@@ -103,7 +103,7 @@ impl Stage {
         stack.control().set(&Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() }).await?;
         let stage = Self { stack, fleet, inbox, before };
         // Config knows the rule: it holds everything for compliant.
-        stage.stack.control().set_compliance(stage.instance(0)?, RULE, Verdict::Compliant, None).await?;
+        stage.stack.control().set_compliance(stage.instance(0)?, RULE, ComplianceType::Compliant, None).await?;
         Ok(stage)
     }
 

@@ -25,12 +25,12 @@ fn a_verdict_on_an_instance_is_a_fact() {
         ComplianceFact {
             instance: "i-0aa11bb22cc33dd44".parse().unwrap(),
             rule: "approved-amis".parse().unwrap(),
-            verdict: Verdict::NonCompliant,
+            verdict: ComplianceType::NonCompliant,
             observed_at: "2026-11-20T19:03:50.251Z".parse().unwrap(),
             annotation: None,
         }
     );
-    assert_eq!(fact(COMPLIANT).verdict, Verdict::Compliant);
+    assert_eq!(fact(COMPLIANT).verdict, ComplianceType::Compliant);
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn a_managed_node_outside_ec2_is_ignored() {
 #[test]
 fn each_compliance_type_has_its_verdict() {
     for (text, verdict) in [
-        ("COMPLIANT", Verdict::Compliant),
-        ("NON_COMPLIANT", Verdict::NonCompliant),
-        ("NOT_APPLICABLE", Verdict::NotApplicable),
+        ("COMPLIANT", ComplianceType::Compliant),
+        ("NON_COMPLIANT", ComplianceType::NonCompliant),
+        ("NOT_APPLICABLE", ComplianceType::NotApplicable),
     ] {
         assert_eq!(fact(&with(RESULT, "complianceType", Some(json!(text)))).verdict, verdict);
     }
@@ -75,7 +75,7 @@ fn insufficient_data_clears_nothing() {
 fn without_a_new_result_the_rule_no_longer_applies_since_the_notification() {
     for value in [None, Some(Value::Null)] {
         let fact = fact(&with("/detail", "newEvaluationResult", value));
-        assert_eq!(fact.verdict, Verdict::NotApplicable);
+        assert_eq!(fact.verdict, ComplianceType::NotApplicable);
         assert_eq!(fact.observed_at, "2026-11-20T19:04:05.751Z".parse().unwrap());
         assert_eq!(fact.annotation, None);
     }

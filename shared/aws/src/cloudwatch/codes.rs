@@ -16,7 +16,7 @@ const CALLS: [Call; 2] = [call("alarms", DESCRIBE_ALARMS, 3), call("ringing", DE
 async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     match method {
         "alarms" => aws.alarms(&["web-5xx".parse().unwrap()].into()).await.map(|answer| format!("{answer:?}")),
-        "ringing" => aws.ringing().await.map(|answer| format!("{answer:?}")),
+        "ringing" => aws.in_alarm().await.map(|answer| format!("{answer:?}")),
         other => panic!("{other}"),
     }
 }

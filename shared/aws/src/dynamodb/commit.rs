@@ -19,7 +19,7 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, put, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    DriftingRow, EventsRow, FACT_PREFIX, Item, JournalRow, LOCK, OutboxRow, PartialDeliveryRow, StateRow, events_key,
+    DriftingRow, EventsRow, FACT_PREFIX, Item, HistoryRow, LOCK, OutboxRow, PartialDeliveryRow, StateRow, events_key,
     fleet_key, freeze_partition, key, milliseconds, outbox_key, partial_delivery_key, to_item,
 };
 use crate::dynamodb::token::commit_token;
@@ -117,7 +117,7 @@ impl Table<'_> {
         let version = decision.next.version;
         let fleet = &lease.fleet;
         for (position, chunk) in decision.history.chunks(chunk_size(decision.history.len())).enumerate() {
-            if let Some(row) = JournalRow::of(fleet, version, position, now, chunk) {
+            if let Some(row) = HistoryRow::of(fleet, version, position, now, chunk) {
                 parts.push(self.put(&row)?);
             }
         }

@@ -6,7 +6,7 @@ use driftless_planner::event::EventBatch;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{CallResult, Desk, Journal, LeaseHolder, LeaseState};
+use driftless_reconciler::ports::{CallResult, Desk, HistoryPage, LeaseHolder, LeaseState};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
@@ -14,8 +14,8 @@ use crate::aws::Aws;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, TRANSACT};
 use crate::dynamodb::rows::{
-    ACCOUNT, EventsRow, Item, JournalRow, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
-    journal_partition, key, to_item,
+    ACCOUNT, EventsRow, Item, HistoryRow, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
+    history_partition, key, to_item,
 };
 use crate::error::{call_error, refused};
 use crate::time::sortable;
@@ -39,9 +39,9 @@ impl Desk for Aws {
         self.table().note(scope, line).await
     }
 
-    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<Journal> {
-        let (table, of_fleet) = (self.table(), journal_partition(fleet.as_str()));
-        let of_account = journal_partition(ACCOUNT);
+    async fn history(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<HistoryPage> {
+        let (table, of_fleet) = (self.table(), history_partition(fleet.as_str()));
+        let of_account = history_partition(ACCOUNT);
         let (of_fleet, of_account) =
             try_join(table.newest_lines(&of_fleet, before), table.newest_lines(&of_account, before)).await?;
         Ok(merged(of_fleet, of_account))
@@ -64,10 +64,10 @@ impl Desk for Aws {
 impl Table<'_> {
     async fn note(&self, scope: &FreezeScope, line: &HistoryEntry) -> CallResult<()> {
         let batch = EventBatch::alone(scope, line);
-        let line_of_journal = to_item(TRANSACT, &JournalRow::alone(scope, line))?;
+        let line_of_history = to_item(TRANSACT, &HistoryRow::alone(scope, line))?;
         let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;
         // Both or none: what the journal has is an event.
-        let parts = [line_of_journal, event].map(|item| {
+        let parts = [line_of_history, event].map(|item| {
             let put = Put::builder().table_name(self.name).set_item(Some(item)).build();
             put.map(|put| TransactWriteItem::builder().put(put).build())
                 .map_err(|error| refused(TRANSACT, error.to_string()))
@@ -78,7 +78,7 @@ impl Table<'_> {
     }
 
     /// The newest lines of a partition, oldest first.
-    async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> CallResult<Journal> {
+    async fn newest_lines(&self, partition: &str, before: Option<Timestamp>) -> CallResult<HistoryPage> {
         let string = |text: String| AttributeValue::S(text);
         let mut request = self.client.query().table_name(self.name).scan_index_forward(false).limit(ROWS_MAX);
         request = request.expression_attribute_values(":pk", string(partition.to_owned()));
@@ -93,23 +93,23 @@ impl Table<'_> {
         let rows: Vec<Item> = answer.items.unwrap_or_default();
         let mut entries = Vec::new();
         for item in rows.into_iter().rev() {
-            let row: JournalRow = from_item(QUERY, item, SCHEMA_VERSION)?;
+            let row: HistoryRow = from_item(QUERY, item, SCHEMA_VERSION)?;
             entries.push(row.entry);
             entries.extend(row.more);
         }
-        Ok(Journal { entries, is_cut })
+        Ok(HistoryPage { entries, is_cut })
     }
 }
 
 /// Both in the order of time. Where one was cut, what the other has from before that is left out too: there may be lines in
 /// between.
-fn merged(one: Journal, other: Journal) -> Journal {
-    let begin = |journal: &Journal| journal.entries.first().map(|entry| entry.at).filter(|_| journal.is_cut);
+fn merged(one: HistoryPage, other: HistoryPage) -> HistoryPage {
+    let begin = |history: &HistoryPage| history.entries.first().map(|entry| entry.at).filter(|_| history.is_cut);
     let begin = begin(&one).max(begin(&other));
     let is_cut = one.is_cut || other.is_cut;
     let mut entries = [one.entries, other.entries].concat();
     entries.retain(|entry| begin.is_none_or(|begin| entry.at >= begin));
     // Stable: lines of one commit share their time, and keep their order.
     entries.sort_by_key(|entry| entry.at);
-    Journal { entries, is_cut }
+    HistoryPage { entries, is_cut }
 }

@@ -69,14 +69,14 @@ impl Table<'_> {
             .expression_attribute_values(":open", AttributeValue::S(OPEN.to_owned()));
         let pages = request.into_paginator().items().send();
         let items = pages.collect::<Result<Vec<Item>, _>>();
-        let (items, turns) = join(items, self.turns(Freshness::Eventual)).await;
+        let (items, slots) = join(items, self.slots(Freshness::Eventual)).await;
         let items = items.map_err(|error| call_error(QUERY, error))?;
         let mut open: BTreeMap<FleetName, Option<Timestamp>> = BTreeMap::new();
         for item in &items {
             let Some(fleet) = fleet_of(text(item, "pk")) else { continue };
             keep_older(open.entry(fleet).or_default(), since(item));
         }
-        for (fleet, since) in turns?.turns_ms {
+        for (fleet, since) in slots?.slots_ms {
             keep_older(open.entry(fleet).or_default(), Some(from_milliseconds(QUERY, "slots_ms", since)?));
         }
         Ok(open)

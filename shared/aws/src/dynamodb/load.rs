@@ -12,7 +12,7 @@ use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
     ACCOUNT, DRIFTING_PREFIX, DriftingRow, EVENTS_PREFIX, EventsRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow,
     FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, PARTIAL_DELIVERY_PREFIX, PartialDeliveryRow, SCHEMA_VERSION, STATE,
-    TURNS, TurnsRow, fleet_key, from_item, from_milliseconds, key, record, sort_key,
+    SLOTS, SlotsRow, fleet_key, from_item, from_milliseconds, key, record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";
@@ -22,7 +22,7 @@ impl Table<'_> {
     /// The fleet's partition and the account's items about it, read at once and strongly consistent.
     pub(crate) async fn load(&self, fleet: &FleetName, now: Timestamp) -> CallResult<Stored> {
         let partition = fleet_key(fleet);
-        let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, TURNS), key(ACCOUNT, partition.clone())];
+        let of_account = vec![key(ACCOUNT, FREEZE), key(ACCOUNT, SLOTS), key(ACCOUNT, partition.clone())];
         let (items, of_account, drifting) = try_join3(
             self.query(&partition, "", Freshness::Strong),
             self.get_all(of_account, Freshness::Strong),
@@ -56,10 +56,10 @@ impl Table<'_> {
         for item in of_account {
             match sort_key(&item) {
                 FREEZE => stored.freezes.push(freeze(BATCH_GET, item)?),
-                TURNS => {
-                    let row: TurnsRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
-                    for (fleet, since) in row.turns_ms {
-                        stored.account.turns.insert(fleet, from_milliseconds(BATCH_GET, "slots_ms", since)?);
+                SLOTS => {
+                    let row: SlotsRow = from_item(BATCH_GET, item, SCHEMA_VERSION)?;
+                    for (fleet, since) in row.slots_ms {
+                        stored.account.slots.insert(fleet, from_milliseconds(BATCH_GET, "slots_ms", since)?);
                     }
                 }
                 _ => {

@@ -41,7 +41,7 @@ const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// one call.
 const INDEX_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long the history is kept: a year, and a month to read it afterwards.
-const JOURNAL_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+const HISTORY_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// How long it is kept who was told of a notification: longer than anybody lets a topic be broken.
 const PARTIAL_DELIVERY_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -117,7 +117,7 @@ pub(crate) struct DeduplicationRow {
 /// A history entry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct JournalRow {
+pub(crate) struct HistoryRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
@@ -199,7 +199,7 @@ pub(crate) struct FingerprintRow {
 /// The cutover slots that are taken.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TurnsRow {
+pub(crate) struct SlotsRow {
     pub(crate) pk: String,
     pub(crate) sk: String,
     pub(crate) schema_version: u32,
@@ -207,7 +207,7 @@ pub(crate) struct TurnsRow {
     pub(crate) version: u64,
     /// By fleet: since when it has its slot.
     #[serde(rename = "slots_ms")]
-    pub(crate) turns_ms: BTreeMap<FleetName, i64>,
+    pub(crate) slots_ms: BTreeMap<FleetName, i64>,
 }
 
 /// The sort key of the count of immediate runs in a minute.
@@ -237,7 +237,7 @@ pub(crate) const ACCOUNT: &str = "ACCOUNT";
 pub(crate) const STATE: &str = "STATE";
 pub(crate) const LOCK: &str = "LEASE";
 pub(crate) const FREEZE: &str = "FREEZE";
-pub(crate) const TURNS: &str = "CUTOVER-SLOTS";
+pub(crate) const SLOTS: &str = "CUTOVER-SLOTS";
 pub(crate) const DRIFTING_PREFIX: &str = "DRIFTING#";
 pub(crate) const FACT_PREFIX: &str = "FACT#";
 pub(crate) const OUTBOX_PREFIX: &str = "OUTBOX#";
@@ -283,7 +283,7 @@ pub(crate) fn deduplication_partition(fleet: &FleetName) -> String {
 }
 
 /// The partition of the history of a fleet, by its name, or of the account: no fleet has a name in capitals.
-pub(crate) fn journal_partition(of: &str) -> String {
+pub(crate) fn history_partition(of: &str) -> String {
     format!("HISTORY#{of}")
 }
 
@@ -357,7 +357,7 @@ impl DriftingRow {
     }
 }
 
-impl JournalRow {
+impl HistoryRow {
     /// Sorted by time, then by commit, then by place. None: there is nothing to write.
     pub(crate) fn of(
         fleet: &FleetName,
@@ -368,10 +368,10 @@ impl JournalRow {
     ) -> Option<Self> {
         let (entry, more) = entries.split_first()?;
         Some(Self {
-            pk: journal_partition(fleet.as_str()),
+            pk: history_partition(fleet.as_str()),
             sk: format!("{}#{version:010}#{position:03}", sortable(now)),
             schema_version: SCHEMA_VERSION,
-            expires_at: (now + JOURNAL_KEPT).as_second(),
+            expires_at: (now + HISTORY_KEPT).as_second(),
             entry: entry.clone(),
             more: more.to_vec(),
         })
@@ -380,15 +380,15 @@ impl JournalRow {
     /// An entry that no commit wrote.
     pub(crate) fn alone(scope: &FreezeScope, line: &HistoryEntry) -> Self {
         let partition = match scope {
-            FreezeScope::Account => journal_partition(ACCOUNT),
-            FreezeScope::Fleet(fleet) => journal_partition(fleet.as_str()),
+            FreezeScope::Account => history_partition(ACCOUNT),
+            FreezeScope::Fleet(fleet) => history_partition(fleet.as_str()),
         };
         Self {
             pk: partition,
             // More than one a millisecond, and still sorted by time.
             sk: format!("{}#alone#{:09}", sortable(line.at), line.at.subsec_nanosecond()),
             schema_version: SCHEMA_VERSION,
-            expires_at: (line.at + JOURNAL_KEPT).as_second(),
+            expires_at: (line.at + HISTORY_KEPT).as_second(),
             entry: line.clone(),
             more: Vec::new(),
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, number};
-use crate::dynamodb::rows::{ACCOUNT, SCHEMA_VERSION, TURNS, TurnsRow, from_item, key, to_item};
+use crate::dynamodb::rows::{ACCOUNT, SCHEMA_VERSION, SLOTS, SlotsRow, from_item, key, to_item};
 use crate::error::call_error;
 
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
@@ -16,43 +16,43 @@ const PUT: &str = "dynamodb:PutItem";
 
 impl Table<'_> {
     /// The turns that are taken.
-    pub(crate) async fn turns(&self, freshness: Freshness) -> CallResult<TurnsRow> {
-        let items = self.get_all(vec![key(ACCOUNT, TURNS)], freshness).await?;
+    pub(crate) async fn slots(&self, freshness: Freshness) -> CallResult<SlotsRow> {
+        let items = self.get_all(vec![key(ACCOUNT, SLOTS)], freshness).await?;
         items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
     }
 
     /// Takes a turn. False: all are taken. Whoever has one keeps it.
-    pub(crate) async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
+    pub(crate) async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.patiently(fleet.as_str(), || async {
-            let mut row = self.turns(Freshness::Strong).await?;
-            if row.turns_ms.contains_key(fleet) {
+            let mut row = self.slots(Freshness::Strong).await?;
+            if row.slots_ms.contains_key(fleet) {
                 return Ok(true);
             }
-            if row.turns_ms.len() >= limit {
+            if row.slots_ms.len() >= limit {
                 return Ok(false);
             }
-            row.turns_ms.insert(fleet.clone(), now.as_millisecond());
-            self.replace_turns(row).await.map(|()| true)
+            row.slots_ms.insert(fleet.clone(), now.as_millisecond());
+            self.replace_slots(row).await.map(|()| true)
         })
         .await
     }
 
     /// Gives a turn back.
-    pub(crate) async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
+    pub(crate) async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         self.patiently(fleet.as_str(), || async {
-            let mut row = self.turns(Freshness::Strong).await?;
-            if row.turns_ms.remove(fleet).is_none() {
+            let mut row = self.slots(Freshness::Strong).await?;
+            if row.slots_ms.remove(fleet).is_none() {
                 return Ok(());
             }
-            self.replace_turns(row).await
+            self.replace_slots(row).await
         })
         .await
     }
 
     /// Writes the turns in place of those that were read. Busy: someone else wrote in between.
-    async fn replace_turns(&self, row: TurnsRow) -> CallResult<()> {
+    async fn replace_slots(&self, row: SlotsRow) -> CallResult<()> {
         let read = row.version;
-        let item = to_item(PUT, &TurnsRow { version: read + 1, ..row })?;
+        let item = to_item(PUT, &SlotsRow { version: read + 1, ..row })?;
         let request = self
             .client
             .put_item()
@@ -76,12 +76,12 @@ impl Table<'_> {
     }
 }
 
-fn none() -> TurnsRow {
-    TurnsRow {
+fn none() -> SlotsRow {
+    SlotsRow {
         pk: ACCOUNT.to_owned(),
-        sk: TURNS.to_owned(),
+        sk: SLOTS.to_owned(),
         schema_version: SCHEMA_VERSION,
         version: 0,
-        turns_ms: std::collections::BTreeMap::new(),
+        slots_ms: std::collections::BTreeMap::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use driftless_planner::ids::{InstanceId, TemplateId};
 use driftless_planner::image::ImageState;
 use driftless_planner::template::TemplateVersion;
-use driftless_reconciler::ports::{CallErrorKind, CallResult, Machines as _};
+use driftless_reconciler::ports::{CallErrorKind, CallResult, Ec2Instances as _};
 
 use super::{DESCRIBE_INSTANCES, image, template};
 use crate::aws::Aws;

@@ -224,7 +224,7 @@ mod tests {
     use aws_sdk_ec2::operation::describe_launch_template_versions::DescribeLaunchTemplateVersionsOutput;
     use aws_sdk_ec2::types::{InstanceType, LaunchTemplateInstanceMetadataOptions};
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-    use driftless_reconciler::ports::Machines as _;
+    use driftless_reconciler::ports::Ec2Instances as _;
 
     use super::*;
     use crate::aws::testing::with_ec2;

@@ -25,7 +25,7 @@ fn web() -> FleetName {
 }
 
 /// The fleet `web`, which the sweep has seen.
-fn settled() -> Simulation {
+fn idle() -> Simulation {
     let mut simulation = Scenario::parse(FLEET).unwrap().set_up().unwrap();
     pass(&mut simulation, SignedDuration::from_mins(6));
     simulation
@@ -102,7 +102,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
 
 #[test]
 fn a_fleet_is_shown_as_the_loop_sees_it() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     assert_eq!(state(&mut simulation), (State::Steady, 0));
     let Answer::Fleets(fleets) = ask(&mut simulation, Question::Fleets) else { panic!() };
     let names: Vec<&str> = fleets.fleets.iter().map(|glance| glance.fleet.as_str()).collect();
@@ -111,7 +111,7 @@ fn a_fleet_is_shown_as_the_loop_sees_it() {
 
 #[test]
 fn who_holds_the_lease_of_a_fleet_is_told_and_nobody_where_nobody_does() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let lease = |simulation: &mut Simulation| {
         let answer = ask(simulation, Question::Fleet { fleet: web() });
         let Answer::Fleet(status) = answer else { panic!("{answer:?}") };
@@ -127,7 +127,7 @@ fn who_holds_the_lease_of_a_fleet_is_told_and_nobody_where_nobody_does() {
 
 #[test]
 fn what_is_not_there_is_said_to_be_not_there() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let other: FleetName = "other".parse().unwrap();
     let instance: InstanceId = "i-0ffffffffffffffff".parse().unwrap();
     let image: ImageId = "ami-0ffffffffffffffff".parse().unwrap();
@@ -144,7 +144,7 @@ fn what_is_not_there_is_said_to_be_not_there() {
 
 #[test]
 fn why_of_an_instance_needs_no_fleet() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let instance = simulation.shared().lock().cloud.instances().keys().next().cloned().unwrap();
     let question = Question::Why { subject: Subject::Instance(instance), fleet: None };
     let Answer::Why(why) = ask(&mut simulation, question) else { panic!() };
@@ -153,7 +153,7 @@ fn why_of_an_instance_needs_no_fleet() {
 
 #[test]
 fn a_question_for_no_line_or_too_many_is_refused() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     for (limit, is_fine) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
         let question = Question::History { fleet: web(), instance: None, before: None, limit };
         let answer = ask(&mut simulation, question);
@@ -169,7 +169,7 @@ fn a_question_for_no_line_or_too_many_is_refused() {
 
 #[test]
 fn a_command_is_followed_and_answered_with_what_came_of_it() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let receipt = receipt(say(&mut simulation, rollback(), PATIENCE));
     assert_eq!(receipt.result, OrderResult::NotDone);
     assert!(receipt.says.as_str().contains("no release to roll back to"), "{}", receipt.says);
@@ -181,7 +181,7 @@ fn a_command_is_followed_and_answered_with_what_came_of_it() {
 
 #[test]
 fn the_same_request_is_followed_once_and_answered_the_same() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let first = say(&mut simulation, rollback(), PATIENCE);
     assert_eq!(say(&mut simulation, rollback(), PATIENCE), first);
     let lines = history(&mut simulation, 500).lines;
@@ -190,7 +190,7 @@ fn the_same_request_is_followed_once_and_answered_the_same() {
 
 #[test]
 fn an_order_that_nobody_has_followed_yet_is_pending_and_not_lost() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let hurried = receipt(say(&mut simulation, rollback(), SignedDuration::ZERO));
     assert_eq!(hurried.result, OrderResult::Pending);
     pass(&mut simulation, SignedDuration::from_mins(1));
@@ -200,7 +200,7 @@ fn an_order_that_nobody_has_followed_yet_is_pending_and_not_lost() {
 #[test]
 fn a_freeze_holds_until_it_is_thawed_and_both_stand_in_the_history() {
     for scope in [FreezeScope::Fleet(web()), FreezeScope::Account] {
-        let mut simulation = settled();
+        let mut simulation = idle();
         let frozen = receipt(say(&mut simulation, freeze(scope.clone(), None), PATIENCE));
         assert_eq!(frozen.result, OrderResult::Done, "{}", frozen.says);
         assert_eq!(state(&mut simulation), (State::Frozen, 1));
@@ -216,7 +216,7 @@ fn a_freeze_holds_until_it_is_thawed_and_both_stand_in_the_history() {
 
 #[test]
 fn a_freeze_without_a_reason_or_with_an_end_that_has_passed_is_refused() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let now = simulation.shared().lock().now;
     let scope = || FreezeScope::Fleet(web());
     let nameless = of(Deed::Freeze { scope: scope(), expires_at: None }, None);
@@ -233,7 +233,7 @@ fn a_freeze_without_a_reason_or_with_an_end_that_has_passed_is_refused() {
 fn a_request_has_an_id_of_bounded_length_in_plain_characters() {
     let (longest, too_long) = ("a".repeat(64), "a".repeat(65));
     let ids = [("", false), ("a", true), (&longest, true), (&too_long, false), ("a b", false), ("a\u{7}", false)];
-    let mut simulation = settled();
+    let mut simulation = idle();
     for (request, is_fine) in ids {
         let reply = say(&mut simulation, Order { request: request.to_owned(), ..rollback() }, PATIENCE);
         assert_eq!(matches!(reply, Reply::Receipt(_)), is_fine, "{request}: {reply:?}");
@@ -242,7 +242,7 @@ fn a_request_has_an_id_of_bounded_length_in_plain_characters() {
 
 #[test]
 fn an_order_to_a_fleet_that_nobody_knows_is_refused() {
-    let mut simulation = settled();
+    let mut simulation = idle();
     let fleet: FleetName = "other".parse().unwrap();
     let asked = of(Deed::Command { fleet, command: Command::Pause }, None);
     assert_eq!(refusal(say(&mut simulation, asked, PATIENCE)).cause, RefusalCause::NotFound);

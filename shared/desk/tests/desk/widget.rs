@@ -17,7 +17,7 @@ const FLEETS: &str = "fleet web: weighted, blue live, 3 instances, policy mode=a
                       fleet api: weighted, blue live, 2 instances, policy mode=act alarms=api-5xx\n\
                       by 6m expect web settled\n";
 
-fn settled() -> Simulation {
+fn idle() -> Simulation {
     let mut simulation = Scenario::parse(FLEETS).unwrap().set_up().unwrap();
     let until = simulation.shared().lock().now + SignedDuration::from_mins(6);
     let Ok(()) = simulation.run_until(until, |_| Ok::<(), Infallible>(()));
@@ -31,7 +31,7 @@ fn page(asked: Result<Parameters, Refusal>, patience: SignedDuration) -> String 
         let frame = Frame::of(&json!({"theme": "light"}), "arn:status", Some("arn:operator"));
         widget(&ports, &Defaults::default(), &frame, asked, until).await
     };
-    settled().visit(visit).unwrap()
+    idle().visit(visit).unwrap()
 }
 
 const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
@@ -41,7 +41,7 @@ fn of(fleet: &str) -> Parameters {
 }
 
 #[test]
-fn all_fleets_are_drawn_and_one_in_full_with_its_journal() {
+fn all_fleets_are_drawn_and_one_in_full_with_its_history() {
     let all = page(Ok(Parameters::default()), PATIENCE);
     assert!(all.contains("2 fleets, 2 steady") && all.contains("web") && all.contains("api"), "{all}");
     let one = page(Ok(of("web")), PATIENCE);

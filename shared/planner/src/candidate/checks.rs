@@ -61,9 +61,9 @@ const CHECKS: [Guard<ImageCheck, Check>; 9] = [
         ask: Check(came_the_right_way),
     },
     Guard {
-        id: ImageCheck::HeldBack,
+        id: ImageCheck::Deferred,
         asks: "the image is not deferred after an earlier attempt",
-        ask: Check(is_not_held_back),
+        ask: Check(is_not_deferred),
     },
 ];
 
@@ -155,9 +155,9 @@ fn came_the_right_way(applicant: &Applicant<'_>) -> CheckAnswer {
     }
 }
 
-fn is_not_held_back(applicant: &Applicant<'_>) -> CheckAnswer {
-    let held_back = applicant.draft.record().memory.held_back.get(&applicant.image.id.to_string());
+fn is_not_deferred(applicant: &Applicant<'_>) -> CheckAnswer {
+    let deferred = applicant.draft.record().memory.deferred.get(&applicant.image.id.to_string());
     let now = applicant.draft.input().now;
-    let lasting = held_back.filter(|held_back| held_back.until.is_none_or(|until| now < until));
-    lasting.map(|held_back| ImageProblem::HeldBack { why: held_back.why.clone(), until: held_back.until }).into()
+    let lasting = deferred.filter(|deferred| deferred.until.is_none_or(|until| now < until));
+    lasting.map(|deferred| ImageProblem::Deferred { why: deferred.why.clone(), until: deferred.until }).into()
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
-use crate::cutover::{Sight, Step, condemn, roll_back};
+use crate::cutover::{CutoverContext, Transition, veto_and_defer, roll_back};
 use crate::draft::Draft;
 use crate::ids::AlarmName;
 use crate::notification::Condition;
@@ -21,9 +21,9 @@ enum Whose {
 }
 
 /// The alarms that guard a cutover: those of the policy that name no instance. An alarm of one instance is drift.
-fn guards<'a>(sight: &Sight<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a AlarmName, &'a Alarm)> {
+fn guards<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a AlarmName, &'a Alarm)> {
     let patterns: Vec<AlarmPattern> = cutover.policy.alarms().cloned().collect();
-    sight
+    context
         .seen
         .alarms
         .found()
@@ -31,7 +31,7 @@ fn guards<'a>(sight: &Sight<'a>, cutover: &Cutover) -> impl Iterator<Item = (&'a
         .filter(|(_, alarm)| alarm.subject.instances.is_empty())
 }
 
-fn whose(alarm: &Alarm, sight: &Sight<'_>) -> Whose {
+fn whose(alarm: &Alarm, context: &CutoverContext<'_>) -> Whose {
     let names = |group: &Group| {
         alarm.subject.groups.contains(&group.name)
             || group
@@ -40,7 +40,7 @@ fn whose(alarm: &Alarm, sight: &Sight<'_>) -> Whose {
                 .any(|arn| alarm.subject.target_groups.iter().any(|dimension| dimension == arn.dimension()))
     };
     // One group, or one target group for both, tells no color.
-    match (sight.old.name != sight.new.name && names(sight.old), names(sight.new)) {
+    match (context.old.name != context.new.name && names(context.old), names(context.new)) {
         (true, false) => Whose::Old,
         (false, true) => Whose::New,
         (true, true) | (false, false) => Whose::Shared,
@@ -48,24 +48,24 @@ fn whose(alarm: &Alarm, sight: &Sight<'_>) -> Whose {
 }
 
 /// How long a step is watched.
-pub(crate) fn step_time(sight: &Sight<'_>, cutover: &Cutover) -> SignedDuration {
-    let slowest = guards(sight, cutover).filter_map(|(_, alarm)| alarm.window).max();
+pub(crate) fn step_time(context: &CutoverContext<'_>, cutover: &Cutover) -> SignedDuration {
+    let slowest = guards(context, cutover).filter_map(|(_, alarm)| alarm.window).max();
     slowest.map_or(cutover.policy.cutover.step, |slowest| cutover.step_time(slowest))
 }
 
 /// When a step that has been effective since then has been watched for long enough.
-pub(crate) fn step_ends_at(sight: &Sight<'_>, cutover: &Cutover, effective_since: Timestamp) -> Timestamp {
-    effective_since + step_time(sight, cutover)
+pub(crate) fn step_ends_at(context: &CutoverContext<'_>, cutover: &Cutover, effective_since: Timestamp) -> Timestamp {
+    effective_since + step_time(context, cutover)
 }
 
 /// An alarm of the policy's that does not exist, by its name.
-fn missing(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
+fn missing(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<String> {
     cutover
         .policy
         .alarms()
         .find(|pattern| match pattern {
             // What was not asked guards nothing either.
-            AlarmPattern::Name(_) => !sight.seen.alarms.of_pattern(pattern).is_found(),
+            AlarmPattern::Name(_) => !context.seen.alarms.of_pattern(pattern).is_found(),
             // Alarms that are made with each instance need not be there.
             AlarmPattern::Prefix(_) => false,
         })
@@ -73,54 +73,54 @@ fn missing(sight: &Sight<'_>, cutover: &Cutover) -> Option<String> {
 }
 
 /// What the alarms say before anything is changed.
-pub(crate) fn preflight(sight: &Sight<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
-    if let Some(name) = missing(sight, cutover) {
+pub(crate) fn preflight(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<PreflightProblem> {
+    if let Some(name) = missing(context, cutover) {
         return Some(PreflightProblem::AlarmMissing { alarm: name.into() });
     }
-    let ringing = guards(sight, cutover).find(|(_, alarm)| alarm.state == AlarmState::Alarm);
-    ringing.map(|(name, alarm)| PreflightProblem::AlarmRings { alarm: name.clone(), reason: alarm.reason.clone() })
+    let in_alarm = guards(context, cutover).find(|(_, alarm)| alarm.state == AlarmState::Alarm);
+    in_alarm.map(|(name, alarm)| PreflightProblem::AlarmInAlarm { alarm: name.clone(), reason: alarm.reason.clone() })
 }
 
 /// Flipping back comes before everything else.
-pub(crate) fn flip_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
+pub(crate) fn flip_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     let is_watched =
         matches!(cutover.phase(), CutoverPhase::Shifting(_) | CutoverPhase::Baking { .. } | CutoverPhase::Warm { .. });
     if !is_watched {
         return None;
     }
-    let ringing: Vec<(&AlarmName, &Alarm, Whose)> = guards(sight, cutover)
+    let in_alarm: Vec<(&AlarmName, &Alarm, Whose)> = guards(context, cutover)
         .filter(|(_, alarm)| alarm.state == AlarmState::Alarm)
-        .map(|(name, alarm)| (name, alarm, whose(alarm, sight)))
+        .map(|(name, alarm)| (name, alarm, whose(alarm, context)))
         .collect();
-    let of_old = ringing.iter().find(|(_, _, whose)| *whose == Whose::Old);
-    let of_new = ringing.iter().find(|(_, _, whose)| *whose != Whose::Old);
+    let of_old = in_alarm.iter().find(|(_, _, whose)| *whose == Whose::Old);
+    let of_new = in_alarm.iter().find(|(_, _, whose)| *whose != Whose::Old);
     match (of_old, of_new) {
         (None, Some((name, alarm, _))) => {
             let why = format!("alarm {name} is in ALARM: {}", alarm.reason);
-            condemn(draft, cutover, &why.as_str().into());
+            veto_and_defer(draft, cutover, &why.as_str().into());
             draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
             Some(roll_back(why))
         }
         (Some((old, ..)), Some((new, ..))) => {
             let detail = format!(
                 "alarm {old} of {} and alarm {new} are both in ALARM, which points to a shared dependency",
-                sight.old.name
+                context.old.name
             );
             draft.is_in(Condition::BothColorsAlarm, detail.clone());
-            stop_clock(draft, sight);
-            Some(Step::Wait(cutover.phase().clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
+            stop_clock(draft, context);
+            Some(Transition::Wait(cutover.phase().clone(), Waiting::BothColorsAlarm { detail: detail.into() }))
         }
         (Some(_) | None, None) => {
-            let name = missing(sight, cutover)?;
+            let name = missing(context, cutover)?;
             let detail = format!("guard alarm {name} does not exist any more");
             draft.is_in(Condition::GuardAlarmMissing, detail.clone());
-            stop_clock(draft, sight);
-            Some(Step::Wait(cutover.phase().clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))
+            stop_clock(draft, context);
+            Some(Transition::Wait(cutover.phase().clone(), Waiting::GuardAlarmMissing { alarm: name.into() }))
         }
     }
 }
 
 /// While nothing can be judged, nothing counts as watched.
-fn stop_clock(draft: &mut Draft<'_>, sight: &Sight<'_>) {
-    draft.change_cutover(|cutover| cutover.hold(sight.now));
+fn stop_clock(draft: &mut Draft<'_>, context: &CutoverContext<'_>) {
+    draft.change_cutover(|cutover| cutover.stop_clock(context.now));
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::action::{Action, ActionResult};
-use crate::adopt::Standing;
-use crate::cutover::{Sight, Step, abort, condemn, floor, hold_back, serving, start};
+use crate::adopt::FleetState;
+use crate::cutover::{CutoverContext, Transition, abort, veto_and_defer, minimum_healthy, defer, serving, start};
 use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::launch_fault::{LaunchFault, classify};
-use crate::ledger;
+use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::observation::{Group, LaunchFailure, Observation, RuleReading};
 use crate::policy::Approval;
@@ -22,14 +22,14 @@ const FIRST_RING: u32 = 2;
 const LOST_MAX: usize = 3;
 
 /// Writes the template version of the new release, and gives it to the new color.
-pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
-    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
+pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+    if let Some(step) = start::superseded(draft, standing, context, cutover) {
         return step;
     }
-    let TemplateReference::Numbered(own) = &sight.new.template else {
+    let TemplateReference::Numbered(own) = &context.new.template else {
         return abort(
             CutoverOutcome::Aborted,
-            format!("{} no longer uses a numbered launch template version", sight.new.name),
+            format!("{} no longer uses a numbered launch template version", context.new.name),
         );
     };
     let mut written = cutover.template.clone();
@@ -41,7 +41,7 @@ pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Si
             }
             (Action::WriteTemplate { .. }, ActionResult::Failed(message)) => {
                 let why = format!("AWS rejected the launch template version: {message}");
-                hold_back(draft, cutover, &why.as_str().into(), false);
+                defer(draft, cutover, &why.as_str().into(), false);
                 return abort(CutoverOutcome::Aborted, why);
             }
             _ => {}
@@ -49,111 +49,111 @@ pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Si
     }
     let Some(template) = written else {
         draft.act(Action::WriteTemplate {
-            group: sight.new.name.clone(),
+            group: context.new.name.clone(),
             template: own.template.clone(),
             base: cutover.candidate.base.clone(),
             image: cutover.candidate.image.clone(),
             token: cutover.token(),
         });
-        return Step::Stay(CutoverPhase::Preparing);
+        return Transition::Stay(CutoverPhase::Preparing);
     };
     if cutover.route == Route::Rolling {
         return approve_or_shift(cutover, "the launch template version is written");
     }
     if *own == template {
-        return Step::To(CutoverPhase::Scaling, format!("{} launches {template}", sight.new.name));
+        return Transition::To(CutoverPhase::Scaling, format!("{} launches {template}", context.new.name));
     }
-    ledger::hold_template(draft, sight.new, own, &template);
-    Step::Stay(CutoverPhase::Preparing)
+    borrowed_settings::borrow_template(draft, context.new, own, &template);
+    Transition::Stay(CutoverPhase::Preparing)
 }
 
 /// Raises the minimum of the new color, the first ring alone before the rest.
-pub(crate) fn scale(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
-    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
+pub(crate) fn scale(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+    if let Some(step) = start::superseded(draft, standing, context, cutover) {
         return step;
     }
-    if let Some(step) = failing(draft, sight, cutover) {
+    if let Some(step) = failing(draft, context, cutover) {
         return step;
     }
-    note_launched(draft, sight, cutover);
-    let serving = serving(sight.seen, sight.new);
-    let size = cutover.size.max(sight.old.desired);
+    note_launched(draft, context, cutover);
+    let serving = serving(context.seen, context.new);
+    let size = cutover.size.max(context.old.desired);
     draft.change_cutover(|cutover| cutover.size = size);
     let ring = size.min(FIRST_RING);
-    let is_past_ring = serving >= ring || sight.new.min > ring;
+    let is_past_ring = serving >= ring || context.new.min > ring;
     let wanted = if is_past_ring { size } else { ring };
-    ledger::hold_minimum(draft, sight.old, size);
-    ledger::hold_maximum(draft, sight.new, cutover.bounds.max.max(size));
-    ledger::hold_minimum(draft, sight.new, wanted);
-    if serving >= size && sight.new.min >= size && sight.old.min >= size {
-        return Step::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances are healthy"));
+    borrowed_settings::borrow_minimum(draft, context.old, size);
+    borrowed_settings::borrow_maximum(draft, context.new, cutover.bounds.max.max(size));
+    borrowed_settings::borrow_minimum(draft, context.new, wanted);
+    if serving >= size && context.new.min >= size && context.old.min >= size {
+        return Transition::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances are healthy"));
     }
-    if let Some(failure) = shortage(sight, cutover) {
+    if let Some(failure) = shortage(context, cutover) {
         draft.is_in(Condition::CapacityShort, failure.message.clone());
     }
-    Step::Stay(CutoverPhase::Scaling)
+    Transition::Stay(CutoverPhase::Scaling)
 }
 
 /// All of them must have served for the warm-up without interruption.
 pub(crate) fn verify(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
-    sight: &Sight<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
     healthy_since: Option<jiff::Timestamp>,
-) -> Step {
-    if let Some(step) = start::superseded(draft, standing, sight, cutover) {
+) -> Transition {
+    if let Some(step) = start::superseded(draft, standing, context, cutover) {
         return step;
     }
-    if let Some(step) = failing(draft, sight, cutover).or_else(|| breaks_rules(draft, sight, cutover)) {
+    if let Some(step) = failing(draft, context, cutover).or_else(|| breaks_rules(draft, context, cutover)) {
         return step;
     }
-    note_launched(draft, sight, cutover);
-    let cutover = &keep_sizes(draft, sight, cutover, sight.old.desired);
-    let serving = serving(sight.seen, sight.new);
+    note_launched(draft, context, cutover);
+    let cutover = &keep_sizes(draft, context, cutover, context.old.desired);
+    let serving = serving(context.seen, context.new);
     if serving < cutover.size {
-        let waiting = Waiting::ColorBelowFloor { serving, floor: cutover.size };
-        return Step::Wait(CutoverPhase::Verifying { healthy_since: None }, waiting);
+        let waiting = Waiting::ColorBelowMinimum { serving, minimum_healthy: cutover.size };
+        return Transition::Wait(CutoverPhase::Verifying { healthy_since: None }, waiting);
     }
-    let since = healthy_since.unwrap_or(sight.now);
-    let proven_at = since + sight.new.warm_up;
-    if sight.now < proven_at {
+    let since = healthy_since.unwrap_or(context.now);
+    let proven_at = since + context.new.warm_up;
+    if context.now < proven_at {
         draft.requeue(proven_at);
-        return Step::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
+        return Transition::Stay(CutoverPhase::Verifying { healthy_since: Some(since) });
     }
-    approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", sight.new.warm_up))
+    approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", context.new.warm_up))
 }
 
 /// The step after the proof: traffic, or a person's word first.
-fn approve_or_shift(cutover: &Cutover, why: &str) -> Step {
+fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     let is_approved = cutover.is_expedited || cutover.approved.is_some();
     match cutover.policy.cutover.approval {
-        Approval::Manual | Approval::Check if !is_approved => Step::To(CutoverPhase::AwaitingApproval, why.to_owned()),
+        Approval::Manual | Approval::Check if !is_approved => Transition::To(CutoverPhase::AwaitingApproval, why.to_owned()),
         Approval::Manual | Approval::Check | Approval::Auto => {
-            Step::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why.to_owned())
+            Transition::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why.to_owned())
         }
     }
 }
 
 /// Holds both colors at the size of the live one, which they follow upward. Answers the cutover with its size from here
 /// on.
-pub(crate) fn keep_sizes(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, live_desired: u32) -> Cutover {
+pub(crate) fn keep_sizes(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, live_desired: u32) -> Cutover {
     if cutover.route == Route::Rolling {
         return cutover.clone();
     }
     let size = cutover.size.max(live_desired);
     let sized = draft.change_cutover(|cutover| cutover.size = size).cloned();
-    for group in [sight.old, sight.new] {
-        ledger::hold_minimum(draft, group, size);
+    for group in [context.old, context.new] {
+        borrowed_settings::borrow_minimum(draft, group, size);
     }
     sized.unwrap_or_else(|| cutover.clone())
 }
 
 /// The instances of the new color, so that those which vanish are counted.
-fn note_launched(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
+fn note_launched(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) {
     let is_of_release =
         |template: &Option<crate::template::TemplateVersion>| template.is_some() && *template == cutover.template;
-    let launched: Vec<InstanceId> = sight
+    let launched: Vec<InstanceId> = context
         .new
         .members
         .iter()
@@ -164,51 +164,51 @@ fn note_launched(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
 }
 
 /// Launched instances that are gone: Auto Scaling gave them up.
-pub(crate) fn lost(sight: &Sight<'_>, cutover: &Cutover) -> usize {
-    let is_there = |id: &&InstanceId| sight.new.active().any(|member| member.id == **id);
+pub(crate) fn lost(context: &CutoverContext<'_>, cutover: &Cutover) -> usize {
+    let is_there = |id: &&InstanceId| context.new.active().any(|member| member.id == **id);
     cutover.launched.iter().filter(|id| !is_there(id)).count()
 }
 
 /// A failed launch of the new color since it began to come up.
-fn launch_failure<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
-    sight.seen.launch_failures.get(&sight.new.name).found().filter(|failure| failure.at >= cutover.since())
+fn launch_failure<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
+    context.seen.launch_failures.get(&context.new.name).found().filter(|failure| failure.at >= cutover.since())
 }
 
 /// The newest failed launch, where AWS had no room for it.
-pub(crate) fn shortage<'a>(sight: &Sight<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
-    launch_failure(sight, cutover).filter(|failure| classify(failure.message.as_str()) == LaunchFault::Capacity)
+pub(crate) fn shortage<'a>(context: &CutoverContext<'a>, cutover: &Cutover) -> Option<&'a LaunchFailure> {
+    launch_failure(context, cutover).filter(|failure| classify(failure.message.as_str()) == LaunchFault::Capacity)
 }
 
 /// Evidence that waiting does not help: instances that do not stay, or a launch that AWS says can never succeed.
-fn failing(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
-    let lost = lost(sight, cutover);
+fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
+    let lost = lost(context, cutover);
     let why = if lost >= LOST_MAX {
         format!("{lost} of its instances were launched and then lost")
     } else {
-        let failure = launch_failure(sight, cutover)?;
+        let failure = launch_failure(context, cutover)?;
         if classify(failure.message.as_str()) != LaunchFault::Configuration {
             return None;
         }
         format!("its launches failed: {}", failure.message)
     };
-    condemn(draft, cutover, &why.as_str().into());
+    veto_and_defer(draft, cutover, &why.as_str().into());
     Some(abort(CutoverOutcome::Aborted, why))
 }
 
 /// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
 /// that both break is the rule's fault.
-pub(crate) fn breaks_rules(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
-    let broken = newly_broken(sight, cutover);
+pub(crate) fn breaks_rules(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
+    let broken = newly_broken(context, cutover);
     let rule = broken.iter().next()?;
     let why = format!("its instances break rule {rule}, and those of the old color do not");
-    condemn(draft, cutover, &why.as_str().into());
+    veto_and_defer(draft, cutover, &why.as_str().into());
     draft.change_cutover(|cutover| cutover.evidence.push(why.as_str().into()));
     Some(super::undo(cutover, why))
 }
 
-fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
+fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
     // Without anyone left to compare with, nothing tells whose fault it is. What comes up is not judged by any rule yet.
-    if cutover.route == Route::Rolling || serving(sight.seen, sight.old) == 0 {
+    if cutover.route == Route::Rolling || serving(context.seen, context.old) == 0 {
         return BTreeSet::new();
     }
     let breaks = |seen: &Observation, group: &Group, rule: &RuleName, lasting: bool| match seen.compliance.get(rule) {
@@ -216,18 +216,18 @@ fn newly_broken(sight: &Sight<'_>, cutover: &Cutover) -> BTreeSet<RuleName> {
         Some(RuleReading::NonCompliant(instances)) => group.active().any(|member| {
             instances
                 .get(&member.id)
-                .is_some_and(|finding| !lasting || sight.now >= finding.recorded_at + cutover.policy.debounce)
+                .is_some_and(|finding| !lasting || context.now >= finding.recorded_at + cutover.policy.debounce)
         }),
         Some(RuleReading::NoSuchRule) | None => false,
     };
     let rules = cutover.policy.rules.iter();
     let is_new =
-        |rule: &&RuleName| breaks(sight.seen, sight.new, rule, true) && !breaks(sight.seen, sight.old, rule, false);
+        |rule: &&RuleName| breaks(context.seen, context.new, rule, true) && !breaks(context.seen, context.old, rule, false);
     rules.filter(is_new).cloned().collect()
 }
 
 /// What a color at work must have, and has not.
-pub(crate) fn below_floor(sight: &Sight<'_>, cutover: &Cutover) -> Option<Waiting> {
-    let (serving, floor) = (serving(sight.seen, sight.new), floor(cutover));
-    (serving < floor).then_some(Waiting::ColorBelowFloor { serving, floor })
+pub(crate) fn below_minimum(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Waiting> {
+    let (serving, minimum_healthy) = (serving(context.seen, context.new), minimum_healthy(cutover));
+    (serving < minimum_healthy).then_some(Waiting::ColorBelowMinimum { serving, minimum_healthy })
 }

@@ -3,21 +3,21 @@
 use jiff::SignedDuration;
 
 use crate::answer::Answer::{self, Agrees, Blocks};
-use crate::answer::{self, Ask, Guard, Verdict, reasons};
-use crate::cutover::{Sight, alarms};
+use crate::answer::{self, Ask, Guard, ComplianceType, reasons};
+use crate::cutover::{CutoverContext, alarms};
 use crate::draft::Draft;
 use crate::guards::{refresh_under_way, suspended};
 use crate::image::ImageState;
 use crate::observation::{Group, Lifecycle, Observation};
 use crate::reading::Read;
-use crate::record::{Cutover, FleetBounds, LedgerEntry, Route};
+use crate::record::{Cutover, FleetBounds, BorrowedSetting, Route};
 use crate::template::TemplateReference;
 use crate::waiting::{PreflightCheck, PreflightProblem};
 
 type CheckAnswer = Answer<PreflightProblem>;
 
 /// What a check of the preflight says.
-pub(crate) type PreflightVerdict = Verdict<PreflightCheck, PreflightProblem>;
+pub(crate) type PreflightVerdict = ComplianceType<PreflightCheck, PreflightProblem>;
 
 /// A cutover before its first change.
 pub(super) struct Question<'q> {
@@ -27,7 +27,7 @@ pub(super) struct Question<'q> {
 
 struct Known<'q> {
     draft: &'q Draft<'q>,
-    sight: &'q Sight<'q>,
+    context: &'q CutoverContext<'q>,
     cutover: &'q Cutover,
 }
 
@@ -46,23 +46,23 @@ const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
     Guard {
         id: PreflightCheck::LiveGroup,
         asks: "the live group can take part in a cutover",
-        ask: Check(|known| fit(known.sight.old, known.sight.seen)),
+        ask: Check(|known| fit(known.context.old, known.context.seen)),
     },
     Guard {
         id: PreflightCheck::NextGroup,
         asks: "the group that takes the traffic can take part in a cutover",
-        ask: Check(|known| fit(known.sight.new, known.sight.seen)),
+        ask: Check(|known| fit(known.context.new, known.context.seen)),
     },
     Guard { id: PreflightCheck::OtherColor, asks: "the idle color is empty", ask: Check(is_other_color_empty) },
     Guard {
         id: PreflightCheck::Alarms,
         asks: "every guard alarm exists and none is in ALARM",
-        ask: Check(|known| alarms::preflight(known.sight, known.cutover).into()),
+        ask: Check(|known| alarms::preflight(known.context, known.cutover).into()),
     },
     Guard {
-        id: PreflightCheck::WayBack,
+        id: PreflightCheck::RollbackPath,
         asks: "the release to roll back to can be launched",
-        ask: Check(is_way_back_launchable),
+        ask: Check(is_rollback_launchable),
     },
     Guard {
         id: PreflightCheck::Stickiness,
@@ -77,9 +77,9 @@ const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
 ];
 
 impl<'q> Question<'q> {
-    pub(super) fn about(draft: &'q Draft<'q>, sight: Option<&'q Sight<'q>>, cutover: &'q Cutover) -> Self {
-        let sight = sight.filter(|sight| hook_timeout_if_read(sight, cutover).is_some());
-        Self { known: sight.map(|sight| Known { draft, sight, cutover }) }
+    pub(super) fn about(draft: &'q Draft<'q>, context: Option<&'q CutoverContext<'q>>, cutover: &'q Cutover) -> Self {
+        let context = context.filter(|context| hook_timeout_if_read(context, cutover).is_some());
+        Self { known: context.map(|context| Known { draft, context, cutover }) }
     }
 }
 
@@ -94,15 +94,15 @@ pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightVerdict> {
 }
 
 /// The longest hook time-out of both groups. None: this look has not read yet what the checks must know.
-pub(super) fn hook_timeout_if_read(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
-    let settings = &sight.seen.target_group_settings;
+pub(super) fn hook_timeout_if_read(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+    let settings = &context.seen.target_group_settings;
     let are_known = match &cutover.route {
         Route::Weighted { old, new, .. } => settings.get(old).is_found() && settings.get(new).is_found(),
         Route::Shared { target_group, .. } => settings.get(target_group).is_found(),
         Route::None | Route::Rolling => true,
     };
-    let hook_timeouts = &sight.seen.hook_timeouts;
-    let longest = hook_timeouts.get(&sight.old.name).found()?.max(hook_timeouts.get(&sight.new.name).found()?);
+    let hook_timeouts = &context.seen.hook_timeouts;
+    let longest = hook_timeouts.get(&context.old.name).found()?.max(hook_timeouts.get(&context.new.name).found()?);
     are_known.then_some(*longest)
 }
 
@@ -120,7 +120,7 @@ fn other_activity(group: &Group) -> Option<PreflightProblem> {
 }
 
 fn is_other_color_empty(known: &Known<'_>) -> CheckAnswer {
-    let new = known.sight.new;
+    let new = known.context.new;
     if known.cutover.route == Route::Rolling {
         return Agrees;
     }
@@ -137,45 +137,45 @@ fn is_other_color_empty(known: &Known<'_>) -> CheckAnswer {
     filled.into()
 }
 
-fn is_way_back_launchable(known: &Known<'_>) -> CheckAnswer {
-    let (seen, release) = (known.sight.seen, &known.cutover.rollback_to);
+fn is_rollback_launchable(known: &Known<'_>) -> CheckAnswer {
+    let (seen, release) = (known.context.seen, &known.cutover.rollback_to);
     let image = release.image.clone();
     match seen.images.get(&image).map(|image| &image.state) {
         Read::Found(ImageState::Available) => {}
-        Read::Found(ImageState::Pending) => return Blocks(PreflightProblem::WayBackPending { image }),
+        Read::Found(ImageState::Pending) => return Blocks(PreflightProblem::RollbackPathPending { image }),
         Read::Found(ImageState::Unavailable(state)) => {
-            return Blocks(PreflightProblem::WayBackUnavailable { image, state: state.clone() });
+            return Blocks(PreflightProblem::RollbackPathUnavailable { image, state: state.clone() });
         }
-        Read::Absent => return Blocks(PreflightProblem::WayBackImageGone { image }),
+        Read::Absent => return Blocks(PreflightProblem::RollbackImageGone { image }),
         // What was not read lets nothing begin.
-        Read::NotAsked => return Blocks(PreflightProblem::WayBackImageUnread { image }),
+        Read::NotAsked => return Blocks(PreflightProblem::RollbackImageUnread { image }),
     }
     let template = release.template.clone();
     match seen.templates.get(&template) {
         Read::Found(_) => Agrees,
-        Read::Absent => Blocks(PreflightProblem::WayBackTemplateGone { template }),
-        Read::NotAsked => Blocks(PreflightProblem::WayBackTemplateUnread { template }),
+        Read::Absent => Blocks(PreflightProblem::RollbackTemplateGone { template }),
+        Read::NotAsked => Blocks(PreflightProblem::RollbackTemplateUnread { template }),
     }
 }
 
 fn clients_let_go(known: &Known<'_>) -> CheckAnswer {
-    let (sight, cutover) = (known.sight, known.cutover);
+    let (context, cutover) = (known.context, known.cutover);
     let watched = cutover.policy.cutover.bake + cutover.policy.cutover.keep_warm;
-    let sticking = longest_stickiness(sight, cutover).filter(|longest| *longest > watched);
+    let sticking = longest_stickiness(context, cutover).filter(|longest| *longest > watched);
     sticking.map(|longest| PreflightProblem::ClientsStick { longest, watched }).into()
 }
 
-fn longest_stickiness(sight: &Sight<'_>, cutover: &Cutover) -> Option<SignedDuration> {
+fn longest_stickiness(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let Route::Weighted { place, new, old } = &cutover.route else { return None };
-    let of_action = sight.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
+    let of_action = context.seen.forwards.iter().find(|forward| forward.place == *place)?.stickiness;
     let of_targets =
-        [new, old].map(|arn| sight.seen.target_group_settings.get(arn).found().and_then(|known| known.stickiness));
+        [new, old].map(|arn| context.seen.target_group_settings.get(arn).found().and_then(|known| known.stickiness));
     of_targets.into_iter().chain([of_action]).flatten().max()
 }
 
 fn has_room(known: &Known<'_>) -> CheckAnswer {
     let FleetBounds { min, max } = known.cutover.bounds;
-    let (old, new) = (known.sight.old, known.sight.new);
+    let (old, new) = (known.context.old, known.context.new);
     if old.desired > max {
         return Blocks(PreflightProblem::AboveMaximum { group: old.name.clone(), wants: old.desired, max });
     }
@@ -185,6 +185,6 @@ fn has_room(known: &Known<'_>) -> CheckAnswer {
     if min > max {
         return Blocks(PreflightProblem::MinimumAboveMaximum { min, max });
     }
-    let is_ours = |entry: &LedgerEntry| entry.group == new.name || entry.group == old.name;
-    known.draft.record().ledger.iter().any(is_ours).then_some(PreflightProblem::SettingsToPutBack).into()
+    let is_ours = |entry: &BorrowedSetting| entry.group == new.name || entry.group == old.name;
+    known.draft.record().borrowed_settings.iter().any(is_ours).then_some(PreflightProblem::SettingsToRestore).into()
 }

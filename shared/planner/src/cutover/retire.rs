@@ -1,21 +1,21 @@
 //! The bounds travel with the traffic, and the old color is let go.
 
 use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
-use crate::cutover::grow::below_floor;
-use crate::cutover::shift::{suffering, taken};
-use crate::cutover::{Sight, Step, condemn, roll_back};
+use crate::cutover::grow::below_minimum;
+use crate::cutover::shift::{mostly_unhealthy, externally_changed};
+use crate::cutover::{CutoverContext, Transition, veto_and_defer, roll_back};
 use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
-use crate::ledger;
+use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};
 use crate::waiting::Waiting;
 
 /// One look at it.
-pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
+pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
     let done = || {
-        Step::End(
+        Transition::End(
             CutoverOutcome::Done,
             "the new release has all traffic, and the old color is scaled to zero".to_owned(),
         )
@@ -23,42 +23,42 @@ pub(crate) fn retire(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover
     if cutover.route == Route::Rolling {
         return done();
     }
-    if let Some(waiting) = taken(draft, sight, cutover) {
-        return Step::Wait(CutoverPhase::Retiring, waiting);
+    if let Some(waiting) = externally_changed(draft, context, cutover) {
+        return Transition::Wait(CutoverPhase::Retiring, waiting);
     }
-    if !is_let_go(draft, sight.old)
-        && let Some(step) = too_few_serve(draft, sight, cutover)
+    if !is_let_go(draft, context.old)
+        && let Some(step) = too_few_serve(draft, context, cutover)
     {
         return step;
     }
-    let surges = draft.record().slots_used(&sight.new.name);
+    let surges = draft.record().slots_used(&context.new.name);
     if surges > 0 {
         // The bounds of a group with a surge under way are the surge's.
         let surges = u32::try_from(surges).unwrap_or(u32::MAX);
-        return Step::Wait(CutoverPhase::Retiring, Waiting::ReplacementsUnderWay { surges });
+        return Transition::Wait(CutoverPhase::Retiring, Waiting::ReplacementsUnderWay { surges });
     }
     let without_traffic = match &cutover.route {
         Route::Weighted { old, .. } => Some(old.clone()),
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
-    let is_empty = empty(draft, sight.old, 0, without_traffic, Direction::Forward);
+    let is_empty = empty(draft, context.old, 0, without_traffic, Direction::Forward);
     // For as long as the old color is there, what is held on the new one can be put back.
-    if is_empty && ledger::travel(draft, sight.new, cutover.bounds) {
-        ledger::strike_held(draft, &sight.old.name, "the color was scaled to zero");
+    if is_empty && borrowed_settings::hand_over(draft, context.new, cutover.bounds) {
+        borrowed_settings::forget_borrowed(draft, &context.old.name, "the color was scaled to zero");
         return done();
     }
-    if !is_empty && sight.now >= cutover.deadline() {
-        let left = sight.old.members.len();
-        let detail = format!("{left} instances of {} still exist", sight.old.name);
+    if !is_empty && context.now >= cutover.deadline() {
+        let left = context.old.members.len();
+        let detail = format!("{left} instances of {} still exist", context.old.name);
         draft.is_in(Condition::RetireOverdue, detail);
     }
-    Step::Stay(CutoverPhase::Retiring)
+    Transition::Stay(CutoverPhase::Retiring)
 }
 
 /// Whether a color was told to go: from then on nobody gives it traffic.
 fn is_let_go(draft: &Draft<'_>, group: &Group) -> bool {
     let goes = |outcome: &Outcome| {
-        matches!(outcome.action, Action::Empty { .. })
+        matches!(outcome.action, Action::ScaleToZero { .. })
             && outcome.action.group() == Some(&group.name)
             && outcome.result == ActionResult::Done
     };
@@ -66,15 +66,15 @@ fn is_let_go(draft: &Draft<'_>, group: &Group) -> bool {
 }
 
 /// The old color is let go only while the new one can do without it, and until then takes the traffic back.
-fn too_few_serve(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Option<Step> {
-    if let Some(step) = suffering(draft, sight, cutover) {
+fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
+    if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return Some(step);
     }
-    let waiting = below_floor(sight, cutover)?;
-    if sight.now < cutover.deadline() {
-        return Some(Step::Wait(CutoverPhase::Retiring, waiting));
+    let waiting = below_minimum(context, cutover)?;
+    if context.now < cutover.deadline() {
+        return Some(Transition::Wait(CutoverPhase::Retiring, waiting));
     }
-    condemn(draft, cutover, &waiting.to_string().as_str().into());
+    veto_and_defer(draft, cutover, &waiting.to_string().as_str().into());
     Some(roll_back("the new color has too few healthy instances to scale the old one to zero"))
 }
 
@@ -90,6 +90,6 @@ pub(crate) fn empty(
     if live == (Bounds { min: 0, max: maximum, desired: 0 }) {
         return draft.record().is_vacant(group);
     }
-    draft.act(Action::Empty { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
+    draft.act(Action::ScaleToZero { group: group.name.clone(), expected: live, maximum, without_traffic, direction });
     false
 }

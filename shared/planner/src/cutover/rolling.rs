@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::action::{Action, ActionResult};
 use crate::alarm::AlarmPattern;
-use crate::cutover::{Sight, Step, abort, hold_back, roll_back};
+use crate::cutover::{CutoverContext, Transition, abort, defer, roll_back};
 use crate::draft::Draft;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Shifting};
 use crate::refresh::{Refresh, RefreshPlan, RefreshStatus};
@@ -16,8 +16,8 @@ const ALARMS_MAX: usize = 10;
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// The refresh that rolls out this template version, which was started for this cutover.
-fn refresh_to<'a>(sight: &Sight<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
-    let newest = sight.seen.refreshes.get(&sight.new.name).found()?;
+fn refresh_to<'a>(context: &CutoverContext<'a>, cutover: &Cutover, template: &TemplateVersion) -> Option<&'a Refresh> {
+    let newest = context.seen.refreshes.get(&context.new.name).found()?;
     let is_of_this = newest.started_at + CLOCKS_DIFFER >= cutover.started_at;
     (is_of_this && newest.template.as_ref() == Some(template)).then_some(newest)
 }
@@ -36,27 +36,27 @@ fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
 }
 
 /// One look at the refresh.
-pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, shifting: Shifting) -> Step {
+pub(crate) fn shift(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, shifting: Shifting) -> Transition {
     let Some(template) = cutover.template.clone() else {
         return abort(CutoverOutcome::Aborted, "its launch template version is not on record");
     };
     for outcome in draft.input().outcomes {
         if let (Action::StartRefresh { .. }, ActionResult::Failed(message)) = (&outcome.action, &outcome.result) {
             let why = format!("AWS rejected the instance refresh: {message}");
-            hold_back(draft, cutover, &why.as_str().into(), false);
+            defer(draft, cutover, &why.as_str().into(), false);
             return abort(CutoverOutcome::Aborted, why);
         }
     }
-    match refresh_to(sight, cutover, &template) {
+    match refresh_to(context, cutover, &template) {
         None => {
-            draft.act(Action::StartRefresh { group: sight.new.name.clone(), plan: refresh_plan(cutover, &template) });
-            Step::Stay(CutoverPhase::Shifting(shifting))
+            draft.act(Action::StartRefresh { group: context.new.name.clone(), plan: refresh_plan(cutover, &template) });
+            Transition::Stay(CutoverPhase::Shifting(shifting))
         }
         Some(refresh) => match refresh.status {
-            RefreshStatus::Running | RefreshStatus::Baking => Step::Stay(CutoverPhase::Shifting(shifting)),
+            RefreshStatus::Running | RefreshStatus::Baking => Transition::Stay(CutoverPhase::Shifting(shifting)),
             // It was watched by Auto Scaling itself.
             RefreshStatus::Successful => {
-                Step::To(CutoverPhase::Baking { until: sight.now }, "the instance refresh succeeded".to_owned())
+                Transition::To(CutoverPhase::Baking { until: context.now }, "the instance refresh succeeded".to_owned())
             }
             RefreshStatus::Stopped
             | RefreshStatus::GoingBack
@@ -64,7 +64,7 @@ pub(crate) fn shift(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover,
             | RefreshStatus::CouldNotGoBack => {
                 let why = refresh.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
                 let why = format!("the instance refresh did not succeed: {why}");
-                hold_back(draft, cutover, &why.as_str().into(), false);
+                defer(draft, cutover, &why.as_str().into(), false);
                 roll_back(why)
             }
         },
@@ -79,11 +79,11 @@ pub(crate) enum GoingBack {
 }
 
 /// Sends the refresh back, or rolls to the old release where it can no longer go back.
-pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
     // The way back as a roll of its own.
-    if let Some(back) = refresh_to(sight, cutover, old) {
+    if let Some(back) = refresh_to(context, cutover, old) {
         return match back.status {
             RefreshStatus::Running | RefreshStatus::Baking | RefreshStatus::GoingBack => GoingBack::UnderWay,
             RefreshStatus::Successful => GoingBack::There,
@@ -91,33 +91,33 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutove
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
                 if back.started_at + CLOCKS_DIFFER < cutover.since() =>
             {
-                roll_to_old(draft, sight, cutover)
+                roll_to_old(draft, context, cutover)
             }
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack => {
                 GoingBack::Lost("the instance refresh to the old release did not succeed".to_owned())
             }
         };
     }
-    let forward = cutover.template.as_ref().and_then(|template| refresh_to(sight, cutover, template));
+    let forward = cutover.template.as_ref().and_then(|template| refresh_to(context, cutover, template));
     match forward.map(|refresh| (refresh.status, refresh.id.clone())) {
-        None if is_old(&sight.new.template) => GoingBack::There,
+        None if is_old(&context.new.template) => GoingBack::There,
         Some((RefreshStatus::Running | RefreshStatus::Baking, refresh)) => {
-            draft.act(Action::RollBackRefresh { group: sight.new.name.clone(), refresh });
+            draft.act(Action::RollBackRefresh { group: context.new.name.clone(), refresh });
             GoingBack::UnderWay
         }
         Some((RefreshStatus::GoingBack, _)) => GoingBack::UnderWay,
         Some((RefreshStatus::WentBack, _)) => GoingBack::There,
         // It stands where it stopped, or it succeeded.
         Some((RefreshStatus::Stopped | RefreshStatus::CouldNotGoBack | RefreshStatus::Successful, _)) | None => {
-            roll_to_old(draft, sight, cutover)
+            roll_to_old(draft, context, cutover)
         }
     }
 }
 
 /// The alarms that ring for the new release must not send the way back to it, and what has proven itself needs no watch.
-fn roll_to_old(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> GoingBack {
+fn roll_to_old(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };
-    draft.act(Action::StartRefresh { group: sight.new.name.clone(), plan: back });
+    draft.act(Action::StartRefresh { group: context.new.name.clone(), plan: back });
     GoingBack::UnderWay
 }

@@ -1,11 +1,11 @@
 //! How a cutover begins: the queue and the preflight, which change nothing.
 
 use crate::action::Action;
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::candidate;
 use crate::cutover::preflight::{Question, hook_timeout_if_read, problem};
 use crate::cutover::route::route_of;
-use crate::cutover::{Sight, Step, abort, alarms, question};
+use crate::cutover::{CutoverContext, Transition, abort, alarms, question};
 use crate::draft::Draft;
 use crate::fleet::{Color, Layout};
 use crate::guards::{may_not_begin, when_closed};
@@ -20,7 +20,7 @@ use crate::record::{
 use crate::waiting::{RouteProblem, Waiting};
 
 /// Begins a cutover where there is something newer than the release.
-pub(crate) fn consider(draft: &mut Draft<'_>, standing: &Standing<'_>) {
+pub(crate) fn consider(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let (Some(live), Ok(policy), None) = (standing.live, &standing.policy, &standing.obstacle) else { return };
     let Some(release) = draft.record().release.clone() else { return };
     let Ok(layout) = Layout::of(draft.input().fleet, &draft.input().seen.groups) else { return };
@@ -95,7 +95,7 @@ fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a
 }
 
 /// Waits for its turn, and takes whatever is newest by then.
-pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
+pub(crate) fn queued(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
     let stay = CutoverPhase::Queued;
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live) {
         draft.change_cutover(|cutover| {
@@ -105,7 +105,7 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
         if !cutover.candidate.is_asked() {
             let rollback_to = cutover.rollback_to.clone();
             match candidate::choose(draft, policy, live, &rollback_to).note(draft) {
-                None => return Step::End(CutoverOutcome::Aborted, "the image is no longer a candidate".to_owned()),
+                None => return Transition::End(CutoverOutcome::Aborted, "the image is no longer a candidate".to_owned()),
                 Some(newest) if newest.key() != cutover.candidate.key() => {
                     let why = format!("{}: {}", newest.image, reason(&newest));
                     draft.take_instead(newest, why);
@@ -115,77 +115,77 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sig
         }
     }
     if let Some(waiting) = may_not_begin(&question(draft, standing, cutover)) {
-        if matches!(waiting, Waiting::NoTurn { .. }) {
-            draft.requeue(sight.now + RECHECK_MAX);
+        if matches!(waiting, Waiting::NoSlot { .. }) {
+            draft.requeue(context.now + RECHECK_MAX);
         }
-        return Step::Wait(stay, waiting);
+        return Transition::Wait(stay, waiting);
     }
-    if sight.seen.account.turns.contains_key(draft.input().fleet) {
-        return Step::To(CutoverPhase::Preflight, "no guard blocks the cutover".to_owned());
+    if context.seen.account.slots.contains_key(draft.input().fleet) {
+        return Transition::To(CutoverPhase::Preflight, "no guard blocks the cutover".to_owned());
     }
-    draft.act(Action::TakeTurn);
-    draft.requeue(sight.now + RECHECK_MIN);
-    Step::Stay(stay)
+    draft.act(Action::TakeSlot);
+    draft.requeue(context.now + RECHECK_MIN);
+    Transition::Stay(stay)
 }
 
 /// Gives the turn back where no cutover needs it.
-pub(crate) fn give_turn(draft: &mut Draft<'_>) {
-    if draft.input().seen.account.turns.contains_key(draft.input().fleet) {
-        draft.act(Action::GiveTurn);
+pub(crate) fn give_slot(draft: &mut Draft<'_>) {
+    if draft.input().seen.account.slots.contains_key(draft.input().fleet) {
+        draft.act(Action::GiveSlot);
         draft.requeue(draft.input().now + RECHECK_MIN);
     }
 }
 
 /// Everything that can be known beforehand is asked before anything is changed.
-pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &Standing<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Step {
+pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live)
         && !cutover.candidate.is_asked()
     {
         let rollback_to = cutover.rollback_to.clone();
         let newest = candidate::choose(draft, policy, live, &rollback_to).note(draft);
         if newest.as_ref().map(Candidate::key) != Some(cutover.candidate.key()) {
-            return Step::To(CutoverPhase::Queued, "another image is the newest now".to_owned());
+            return Transition::To(CutoverPhase::Queued, "another image is the newest now".to_owned());
         }
     }
     if let Some(waiting) = may_not_begin(&question(draft, standing, cutover)) {
-        return Step::To(CutoverPhase::Queued, waiting.to_string());
+        return Transition::To(CutoverPhase::Queued, waiting.to_string());
     }
-    let Some(hook_timeout) = hook_timeout_if_read(sight, cutover) else {
-        draft.requeue(sight.now + RECHECK_MIN);
-        return Step::Stay(CutoverPhase::Preflight);
+    let Some(hook_timeout) = hook_timeout_if_read(context, cutover) else {
+        draft.requeue(context.now + RECHECK_MIN);
+        return Transition::Stay(CutoverPhase::Preflight);
     };
     draft.change_cutover(|cutover| cutover.hook_timeout = hook_timeout);
-    if let Some(problem) = problem(&Question::about(draft, Some(sight), cutover)) {
+    if let Some(problem) = problem(&Question::about(draft, Some(context), cutover)) {
         draft.is_in(Condition::CutoverWaits, problem.to_string());
-        return Step::Wait(CutoverPhase::Preflight, Waiting::PreflightFailed { problem });
+        return Transition::Wait(CutoverPhase::Preflight, Waiting::PreflightFailed { problem });
     }
     let steps = i32::try_from(cutover.policy.cutover.traffic.len()).unwrap_or(1);
-    let watched = alarms::step_time(sight, cutover) * steps + cutover.policy.cutover.bake;
-    let doubled = watched + cutover.policy.cutover.keep_warm + sight.new.warm_up;
+    let watched = alarms::step_time(context, cutover) * steps + cutover.policy.cutover.bake;
+    let doubled = watched + cutover.policy.cutover.keep_warm + context.new.warm_up;
     draft.tell(News::CutoverStarted {
         candidate: cutover.candidate.clone(),
         new_color: cutover.new_color(),
         from: cutover.rollback_to.clone(),
         old_color: cutover.old,
-        instances: sight.old.desired,
+        instances: context.old.desired,
         watched,
         doubled,
     });
-    Step::To(CutoverPhase::Preparing, "every preflight check passed".to_owned())
+    Transition::To(CutoverPhase::Preparing, "every preflight check passed".to_owned())
 }
 
 /// Before traffic a newer candidate takes the place of this one.
 pub(crate) fn superseded(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
-    sight: &Sight<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
-) -> Option<Step> {
+) -> Option<Transition> {
     let Ok(policy) = &standing.policy else { return None };
     if cutover.candidate.is_asked() {
         return None;
     }
-    let newest = candidate::choose(draft, policy, sight.old, &cutover.rollback_to).note(draft)?;
+    let newest = candidate::choose(draft, policy, context.old, &cutover.rollback_to).note(draft)?;
     (newest.key() != cutover.candidate.key())
         .then(|| abort(CutoverOutcome::Superseded, format!("{} is newer", newest.image)))
 }

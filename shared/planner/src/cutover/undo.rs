@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::action::{Action, Direction, WeightChange};
 use crate::cutover::retire::empty;
 use crate::cutover::shift::Weights;
-use crate::cutover::{Sight, Step, floor, rolling, serving};
+use crate::cutover::{CutoverContext, Transition, minimum_healthy, rolling, serving};
 use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
-use crate::ledger;
+use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::UntrustedText;
@@ -23,79 +23,79 @@ const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 /// Undoes what has had no traffic.
 pub(crate) fn abort(
     draft: &mut Draft<'_>,
-    sight: &Sight<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
     outcome: CutoverOutcome,
     why: &UntrustedText,
-) -> Step {
+) -> Transition {
     let stay = CutoverPhase::Aborting { outcome, why: why.clone() };
-    if let Some(change) = has_traffic_already(sight, cutover) {
+    if let Some(change) = has_traffic_already(context, cutover) {
         draft.is_in(Condition::TrafficChanged, change.to_string());
-        return Step::Wait(stay, Waiting::TrafficChangedByOthers { change });
+        return Transition::Wait(stay, Waiting::TrafficChangedByOthers { change });
     }
-    match let_go(draft, sight, cutover) {
-        LettingGo::Done => Step::End(outcome, why.to_string()),
-        LettingGo::UnderWay => Step::Stay(stay),
-        LettingGo::Waits(waiting) => Step::Wait(stay, waiting),
+    match scale_new_color_to_zero(draft, context, cutover) {
+        ScaleDown::Done => Transition::End(outcome, why.to_string()),
+        ScaleDown::UnderWay => Transition::Stay(stay),
+        ScaleDown::Waits(waiting) => Transition::Wait(stay, waiting),
     }
 }
 
 /// Traffic that another hand gave to the new color: emptying it would drop requests.
-fn has_traffic_already(sight: &Sight<'_>, cutover: &Cutover) -> Option<TrafficChange> {
+fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<TrafficChange> {
     match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
-            let live = weights.forward(sight)?;
+            let live = weights.forward(context)?;
             (live.weights.get(new).is_some_and(|weight| *weight > 0))
-                .then(|| TrafficChange::Given { group: sight.new.name.clone(), place: live.place.clone() })
+                .then(|| TrafficChange::Given { group: context.new.name.clone(), place: live.place.clone() })
         }
         Route::Shared { target_group, .. } => {
-            let is_attached = sight.new.target_groups.contains(target_group);
-            is_attached.then(|| TrafficChange::Attached { group: sight.new.name.clone() })
+            let is_attached = context.new.target_groups.contains(target_group);
+            is_attached.then(|| TrafficChange::Attached { group: context.new.name.clone() })
         }
         Route::None | Route::Rolling => None,
     }
 }
 
 /// How far the new color has gone.
-enum LettingGo {
+enum ScaleDown {
     UnderWay,
     Waits(Waiting),
     Done,
 }
 
 /// Empties the new color and puts everything back.
-fn let_go(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> LettingGo {
+fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> ScaleDown {
     if cutover.route == Route::Rolling {
-        return LettingGo::Done;
+        return ScaleDown::Done;
     }
-    let left = serving(sight.seen, sight.new);
-    if left > 0 && sight.old.desired > 0 && serving(sight.seen, sight.old) == 0 {
-        return LettingGo::Waits(keep_the_last(draft, sight, cutover, left));
+    let left = serving(context.seen, context.new);
+    if left > 0 && context.old.desired > 0 && serving(context.seen, context.old) == 0 {
+        return ScaleDown::Waits(keep_last_healthy(draft, context, cutover, left));
     }
     let without_traffic = match &cutover.route {
         Route::Weighted { new, .. } => Some(new.clone()),
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
-    let maximum = ledger::maximum_before(draft, sight.new);
-    let is_empty = empty(draft, sight.new, maximum, without_traffic, Direction::Back);
-    let is_restored = ledger::restore(draft, sight.old);
-    if is_empty && ledger::restore(draft, sight.new) && is_restored {
-        return LettingGo::Done;
+    let maximum = borrowed_settings::maximum_before(draft, context.new);
+    let is_empty = empty(draft, context.new, maximum, without_traffic, Direction::Back);
+    let is_restored = borrowed_settings::restore(draft, context.old);
+    if is_empty && borrowed_settings::restore(draft, context.new) && is_restored {
+        return ScaleDown::Done;
     }
-    if sight.now >= cutover.deadline() {
-        let left = sight.new.members.len();
-        let detail = format!("{left} instances of {} still exist, or a setting is not restored", sight.new.name);
+    if context.now >= cutover.deadline() {
+        let left = context.new.members.len();
+        let detail = format!("{left} instances of {} still exist, or a setting is not restored", context.new.name);
         draft.is_in(Condition::RestoreOverdue, detail);
     }
-    LettingGo::UnderWay
+    ScaleDown::UnderWay
 }
 
 /// While nobody of the old color serves, those of the new one are all that a person could turn to, whatever is held
 /// against them. The old color grows, and on-call is told.
-fn keep_the_last(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, left: u32) -> Waiting {
-    ledger::hold_minimum(draft, sight.old, cutover.size);
-    let detail = format!("{} has no healthy targets; {} keeps its {left} until it has", sight.old.name, sight.new.name);
+fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
+    borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
+    let detail = format!("{} has no healthy targets; {} keeps its {left} until it has", context.old.name, context.new.name);
     draft.is_in(Condition::OldColorDown, detail);
     Waiting::OldColorDown { left }
 }
@@ -103,52 +103,52 @@ fn keep_the_last(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, le
 /// Takes traffic back to the old color, then undoes the rest.
 pub(crate) fn roll_back(
     draft: &mut Draft<'_>,
-    sight: &Sight<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
     why: &UntrustedText,
     back_since: Option<Timestamp>,
-) -> Step {
+) -> Transition {
     let stay = |back_since| CutoverPhase::RollingBack { why: why.clone(), back_since };
     let back = match &cutover.route {
-        Route::Weighted { place, old, new } => weighted(draft, sight, cutover, &Weights { place, old, new }),
-        Route::Shared { target_group, api } => shared(draft, sight, cutover, target_group, *api),
+        Route::Weighted { place, old, new } => weighted(draft, context, cutover, &Weights { place, old, new }),
+        Route::Shared { target_group, api } => shared(draft, context, cutover, target_group, *api),
         Route::None => Back::There,
-        Route::Rolling => match rolling::go_back(draft, sight, cutover) {
+        Route::Rolling => match rolling::go_back(draft, context, cutover) {
             rolling::GoingBack::UnderWay => Back::NotYet,
             rolling::GoingBack::There => Back::There,
             rolling::GoingBack::Lost(why) => {
-                return Step::To(CutoverPhase::NeedsOperator { why: why.as_str().into() }, why);
+                return Transition::To(CutoverPhase::NeedsOperator { why: why.as_str().into() }, why);
             }
         },
     };
     match back {
         Back::NotYet => {
-            page_when_overdue(draft, sight, cutover);
-            Step::Stay(stay(None))
+            page_when_overdue(draft, context, cutover);
+            Transition::Stay(stay(None))
         }
         Back::Waits(waiting) => {
-            page_when_overdue(draft, sight, cutover);
-            Step::Wait(stay(None), waiting)
+            page_when_overdue(draft, context, cutover);
+            Transition::Wait(stay(None), waiting)
         }
         Back::There => {
             draft.traffic_is_back(cutover.old, &cutover.rollback_to);
-            let since = back_since.unwrap_or(sight.now);
-            if matches!(cutover.route, Route::Shared { .. }) && sight.now < since + DESCRIBES_TRAIL {
+            let since = back_since.unwrap_or(context.now);
+            if matches!(cutover.route, Route::Shared { .. }) && context.now < since + DESCRIBES_TRAIL {
                 draft.requeue(since + DESCRIBES_TRAIL);
-                return Step::Stay(stay(Some(since)));
+                return Transition::Stay(stay(Some(since)));
             }
-            match let_go(draft, sight, cutover) {
-                LettingGo::Done => Step::End(CutoverOutcome::RolledBack, why.to_string()),
-                LettingGo::UnderWay => Step::Stay(stay(Some(since))),
-                LettingGo::Waits(waiting) => Step::Wait(stay(Some(since)), waiting),
+            match scale_new_color_to_zero(draft, context, cutover) {
+                ScaleDown::Done => Transition::End(CutoverOutcome::RolledBack, why.to_string()),
+                ScaleDown::UnderWay => Transition::Stay(stay(Some(since))),
+                ScaleDown::Waits(waiting) => Transition::Wait(stay(Some(since)), waiting),
             }
         }
     }
 }
 
-fn page_when_overdue(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) {
-    if sight.now >= cutover.deadline() {
-        let detail = format!("{} still has traffic after {:#}", sight.new.name, super::ROLLBACK_DEADLINE);
+fn page_when_overdue(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) {
+    if context.now >= cutover.deadline() {
+        let detail = format!("{} still has traffic after {:#}", context.new.name, super::ROLLBACK_DEADLINE);
         draft.is_in(Condition::RollbackOverdue, detail);
     }
 }
@@ -174,10 +174,10 @@ enum Gate {
 
 /// Back at once if the old color has at least one healthy target and more than the new one. Below that, in proportion to
 /// healthy capacity.
-fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
-    let (old, new) = (serving(sight.seen, sight.old), serving(sight.seen, sight.new));
-    if old >= floor(cutover) {
-        Gate::All { healthy: floor(cutover) }
+fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
+    let (old, new) = (serving(context.seen, context.old), serving(context.seen, context.new));
+    if old >= minimum_healthy(cutover) {
+        Gate::All { healthy: minimum_healthy(cutover) }
     } else if old > new {
         Gate::All { healthy: new + 1 }
     } else if old > 0 {
@@ -189,18 +189,18 @@ fn gate(sight: &Sight<'_>, cutover: &Cutover) -> Gate {
 }
 
 /// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
-fn strengthen(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover) -> Waiting {
-    let (serving, floor) = (serving(sight.seen, sight.old), floor(cutover));
+fn raise_old_color(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Waiting {
+    let (serving, minimum_healthy) = (serving(context.seen, context.old), minimum_healthy(cutover));
     // The fleet may have scaled out since, and further than the old color may.
-    ledger::hold_maximum(draft, sight.old, cutover.size);
-    ledger::hold_minimum(draft, sight.old, cutover.size);
-    let detail = format!("{} has {serving} of {} healthy instances, {floor} needed", sight.old.name, cutover.size);
-    draft.is_in(Condition::RollbackBelowFloor, detail);
-    Waiting::RollbackBelowFloor { serving, floor }
+    borrowed_settings::borrow_maximum(draft, context.old, cutover.size);
+    borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
+    let detail = format!("{} has {serving} of {} healthy instances, {minimum_healthy} needed", context.old.name, cutover.size);
+    draft.is_in(Condition::RollbackBelowMinimum, detail);
+    Waiting::RollbackBelowMinimum { serving, minimum_healthy }
 }
 
-fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
-    let Some(live) = weights.forward(sight) else {
+fn weighted(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, weights: &Weights<'_>) -> Back {
+    let Some(live) = weights.forward(context) else {
         let change = TrafficChange::ForwardGone;
         draft.is_in(Condition::TrafficChanged, change.to_string());
         return Back::Waits(Waiting::TrafficChangedByOthers { change });
@@ -208,22 +208,22 @@ fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights
     if weights.give(&live.weights, 0) {
         return Back::There;
     }
-    let (percent, healthy) = match gate(sight, cutover) {
+    let (percent, healthy) = match gate(context, cutover) {
         Gate::All { healthy } => (0, healthy),
         Gate::Part { stays_percent } => (stays_percent, 1),
-        Gate::None => return Back::Waits(strengthen(draft, sight, cutover)),
+        Gate::None => return Back::Waits(raise_old_color(draft, context, cutover)),
     };
-    let waiting = (serving(sight.seen, sight.old) < floor(cutover)).then(|| strengthen(draft, sight, cutover));
+    let waiting = (serving(context.seen, context.old) < minimum_healthy(cutover)).then(|| raise_old_color(draft, context, cutover));
     let of_new = live.weights.get(weights.new).copied().unwrap_or(0);
     let all: u32 = live.weights.values().sum();
     let is_less = u64::from(percent) * u64::from(all) < u64::from(of_new) * 100;
     if is_less {
         if let Some(had) = live.stickiness {
             let setting = Setting::Stickiness { place: live.place.clone(), had };
-            ledger::note(draft, &sight.old.name, setting);
+            borrowed_settings::note(draft, &context.old.name, setting);
         }
         draft.act(Action::SetWeights {
-            group: sight.old.name.clone(),
+            group: context.old.name.clone(),
             change: WeightChange {
                 place: live.place.clone(),
                 expected: live.weights.clone(),
@@ -241,15 +241,15 @@ fn weighted(draft: &mut Draft<'_>, sight: &Sight<'_>, cutover: &Cutover, weights
 /// One target group for both: the old color comes back in before the new one goes out.
 fn shared(
     draft: &mut Draft<'_>,
-    sight: &Sight<'_>,
+    context: &CutoverContext<'_>,
     cutover: &Cutover,
     target_group: &TargetGroupArn,
     api: crate::balancer::AttachmentApi,
 ) -> Back {
     let is_attached = |group: &crate::observation::Group| group.target_groups.contains(target_group);
-    if !is_attached(sight.old) {
+    if !is_attached(context.old) {
         draft.act(Action::Attach {
-            group: sight.old.name.clone(),
+            group: context.old.name.clone(),
             target_group: target_group.clone(),
             api,
             // It comes in beside the new color, and takes nothing from it.
@@ -258,15 +258,15 @@ fn shared(
         });
         return Back::NotYet;
     }
-    if !is_attached(sight.new) {
+    if !is_attached(context.new) {
         return Back::There;
     }
-    let healthy = match gate(sight, cutover) {
+    let healthy = match gate(context, cutover) {
         Gate::All { healthy } => healthy,
-        Gate::Part { .. } | Gate::None => return Back::Waits(strengthen(draft, sight, cutover)),
+        Gate::Part { .. } | Gate::None => return Back::Waits(raise_old_color(draft, context, cutover)),
     };
     draft.act(Action::Detach {
-        group: sight.new.name.clone(),
+        group: context.new.name.clone(),
         target_group: target_group.clone(),
         api,
         others_healthy: healthy,

@@ -29,7 +29,7 @@ impl Effects {
                 self.taken_from.insert(group.clone());
                 self.terminated.insert(instance.clone());
             }
-            Action::SetAside { group, .. } => {
+            Action::EnterStandby { group, .. } => {
                 self.taken_from.insert(group.clone());
             }
             Action::SetDesired { group, .. } => {
@@ -45,11 +45,11 @@ impl Effects {
             | Action::SetWeights { .. }
             | Action::Attach { .. }
             | Action::Detach { .. }
-            | Action::Empty { .. }
+            | Action::ScaleToZero { .. }
             | Action::StartRefresh { .. }
             | Action::RollBackRefresh { .. }
-            | Action::TakeTurn
-            | Action::GiveTurn => {}
+            | Action::TakeSlot
+            | Action::GiveSlot => {}
         }
         self.actions.push(action);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Findings;
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::limits::{COMMON_CAUSE_FLEETS, COMMON_CAUSE_WITHIN};
@@ -12,7 +12,7 @@ use crate::policy::BREAKER_INSTANCES_MIN;
 use crate::record::{DriftReason, Record, RuleBreaker};
 
 /// Whether too many of the live group drifted at once.
-pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &mut Findings) {
+pub(super) fn judge(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &mut Findings) {
     let (Some(live), Ok(policy)) = (standing.live, &standing.policy) else { return };
     if findings.is_incomplete(policy) {
         // Known to be open, it is not closed by an answer that is missing.
@@ -24,14 +24,14 @@ pub(super) fn judge(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &m
     }
     // A successor is no member of the fleet while what it replaces is one: it must neither dilute the share nor raise it.
     let is_active = |id: &InstanceId| live.active().any(|member| member.id == *id);
-    let surplus: BTreeSet<&InstanceId> = draft
+    let extra: BTreeSet<&InstanceId> = draft
         .record()
         .replacements
         .iter()
         .filter(|(id, _)| is_active(id))
         .filter_map(|(_, replacement)| replacement.phase().successor())
         .collect();
-    let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !surplus.contains(id)).collect();
+    let members: Vec<&InstanceId> = live.active().map(|member| &member.id).filter(|id| !extra.contains(id)).collect();
     let drifted = members.iter().filter(|id| counts(draft, findings, id)).count();
     let members = members.len();
     if drifted >= BREAKER_INSTANCES_MIN && policy.breaker.is_exceeded_by(drifted, members) {
@@ -84,7 +84,7 @@ fn causes(findings: &Findings) -> String {
 /// It closes when no three fleets have begun to drift under the rule within the last quarter of an hour, and fewer
 /// instances of this fleet are drifted under it than while it was open: then somebody has mended something. A person may
 /// close it too (`driftless retry`).
-pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings) {
+pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();
     let known: BTreeSet<RuleName> = draft.record().rule_breakers.keys().cloned().chain(listed).collect();
     for rule in known {

@@ -2,18 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::draft::Draft;
 use crate::ids::{AlarmName, InstanceId};
-use crate::observation::{Group, Machine, Member, Observation};
+use crate::observation::{Group, Ec2Instance, Member, Observation};
 use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 use crate::template::TemplateReference;
 
 /// All reasons of the members of the live group, and of those that are being replaced.
-pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceId, DriftReason)> {
+pub(super) fn read(draft: &Draft<'_>, standing: &FleetState<'_>) -> Vec<(InstanceId, DriftReason)> {
     let (seen, record) = (draft.input().seen, draft.record());
     let policy = standing.policy.as_ref().ok();
     let is_moving = is_moving(record);
@@ -37,7 +37,7 @@ pub(super) fn read(draft: &Draft<'_>, standing: &Standing<'_>) -> Vec<(InstanceI
             note(DriftReason::Age);
         }
         let patterns = policy.into_iter().flat_map(Policy::alarms);
-        for name in ringing_for(seen, &member.id, patterns, under_way) {
+        for name in in_alarm_for(seen, &member.id, patterns, under_way) {
             note(DriftReason::Alarm(name.clone()));
         }
         if let Some(actor) = record.asked_to_replace.get(&member.id) {
@@ -53,7 +53,7 @@ fn is_moving(record: &Record) -> bool {
 }
 
 /// Whether all of these could be told in this look for an instance that is drifted for them.
-pub(super) fn can_be_told(draft: &Draft<'_>, standing: &Standing<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
+pub(super) fn can_be_told(draft: &Draft<'_>, standing: &FleetState<'_>, id: &InstanceId, reason: &DriftReason) -> bool {
     match reason {
         DriftReason::Template { .. } | DriftReason::Image { .. } => {
             standing.live.is_some() && draft.record().release.is_some() && !is_moving(draft.record())
@@ -78,12 +78,12 @@ pub fn runs_other(group: &Group, member: &Member, release: &Release) -> Option<D
 }
 
 /// Whether an instance has reached the age at which it is replaced. Unknown to EC2 it has none.
-pub fn is_older(machine: Option<&Machine>, max_age: SignedDuration, now: Timestamp) -> bool {
+pub fn is_older(machine: Option<&Ec2Instance>, max_age: SignedDuration, now: Timestamp) -> bool {
     machine.is_some_and(|machine| now.duration_since(machine.launched_at) >= max_age)
 }
 
 /// The alarms that ring and name this instance, and no other.
-fn ringing_for<'s>(
+fn in_alarm_for<'s>(
     seen: &'s Observation,
     id: &InstanceId,
     patterns: impl Iterator<Item = &'s AlarmPattern>,
@@ -94,8 +94,8 @@ fn ringing_for<'s>(
         patterns.iter().any(|pattern| pattern.matches(name))
             || under_way.is_some_and(|work| work.drift.contains(&DriftReason::Alarm(name.clone())))
     };
-    let rings = |alarm: &Alarm| alarm.state == AlarmState::Alarm && alarm.subject.instances == [id.clone()];
-    seen.alarms.found().filter(|(name, alarm)| rings(alarm) && is_listed(name)).map(|(name, _)| name).collect()
+    let is_in_alarm = |alarm: &Alarm| alarm.state == AlarmState::Alarm && alarm.subject.instances == [id.clone()];
+    seen.alarms.found().filter(|(name, alarm)| is_in_alarm(alarm) && is_listed(name)).map(|(name, _)| name).collect()
 }
 
 /// The alarms that are asked about: those of the list, and those for which an instance is on record.

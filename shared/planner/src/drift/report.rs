@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::{CONFIRMATION_GRACE, Findings, UNREAD_RECHECK};
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::draft::Draft;
-use crate::fact::{ComplianceFact, Fact, Verdict};
+use crate::fact::{ComplianceFact, Fact, ComplianceType};
 use crate::ids::RuleName;
 use crate::observation::Finding;
 
@@ -17,7 +17,7 @@ const CONFIRMATION_RECHECK: SignedDuration = SignedDuration::from_secs(20);
 /// as the read may trail it.
 pub(super) fn weigh(
     draft: &mut Draft<'_>,
-    standing: &Standing<'_>,
+    standing: &FleetState<'_>,
     listed: &BTreeSet<RuleName>,
     findings: &mut Findings,
 ) {
@@ -47,16 +47,16 @@ pub(super) fn weigh(
             continue;
         }
         let is_confirmed = match (report.verdict, finding) {
-            (Verdict::NonCompliant, Some(_)) | (Verdict::Compliant | Verdict::NotApplicable, None) => true,
-            (Verdict::NonCompliant, None) => false,
+            (ComplianceType::NonCompliant, Some(_)) | (ComplianceType::Compliant | ComplianceType::NotApplicable, None) => true,
+            (ComplianceType::NonCompliant, None) => false,
             // Older than the finding: it was true once, and is not any more.
-            (Verdict::Compliant | Verdict::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
+            (ComplianceType::Compliant | ComplianceType::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
         };
         if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
             draft.consume(fact.key());
         } else {
             draft.requeue(now + CONFIRMATION_RECHECK);
-            if report.verdict != Verdict::NonCompliant
+            if report.verdict != ComplianceType::NonCompliant
                 && let Some(drift) = findings.drifted.get_mut(&report.instance)
             {
                 drift.rules.remove(&report.rule);
@@ -76,13 +76,13 @@ fn show(draft: &mut Draft<'_>, report: &ComplianceFact) {
         return;
     }
     match report.verdict {
-        Verdict::NonCompliant => {
+        ComplianceType::NonCompliant => {
             let finding = Finding { recorded_at: report.observed_at, annotation: report.annotation.clone() };
             known.insert(report.rule.clone(), finding);
             let why = format!("rule {} is not in driftless:rules: recorded, not acted on", report.rule);
             draft.history().finding(&report.instance, why);
         }
-        Verdict::Compliant | Verdict::NotApplicable => {
+        ComplianceType::Compliant | ComplianceType::NotApplicable => {
             known.remove(&report.rule);
         }
     }

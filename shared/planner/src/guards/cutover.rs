@@ -60,7 +60,7 @@ const CUTOVER: [Guard<GuardId, Scope>; 8] = [
         asks: "no instance of the fleet is being replaced",
         ask: Scope::Beginning(nothing_is_replaced),
     },
-    Guard { id: GuardId::Turn, asks: "the account has a free cutover slot", ask: Scope::Beginning(account_has_a_turn) },
+    Guard { id: GuardId::Slot, asks: "the account has a free cutover slot", ask: Scope::Beginning(account_has_a_free_slot) },
 ];
 
 /// Why it may not begin. None: it may.
@@ -69,7 +69,7 @@ pub(crate) fn may_not_begin(question: &CutoverQuestion<'_>) -> Option<Waiting> {
 }
 
 /// Why it stands still, wherever it is on its way forward. None: it goes on.
-pub(crate) fn hold(question: &CutoverQuestion<'_>) -> Option<Waiting> {
+pub(crate) fn pause(question: &CutoverQuestion<'_>) -> Option<Waiting> {
     let holds_it = |guard: &&Guard<GuardId, Scope>| matches!(guard.ask, Scope::Throughout(_));
     reasons(CUTOVER.iter().filter(holds_it), question).next()
 }
@@ -111,16 +111,16 @@ fn nothing_is_replaced(question: &CutoverQuestion<'_>) -> GuardAnswer {
 }
 
 /// Asked while it is queued: a turn, once it has one, is its own until it is over.
-fn account_has_a_turn(question: &CutoverQuestion<'_>) -> GuardAnswer {
+fn account_has_a_free_slot(question: &CutoverQuestion<'_>) -> GuardAnswer {
     let input = question.fleet.draft.input();
-    let turns = &input.seen.account.turns;
-    if turns.contains_key(input.fleet) {
+    let slots = &input.seen.account.slots;
+    if slots.contains_key(input.fleet) {
         return Answer::Agrees;
     }
     if *question.cutover.phase() != CutoverPhase::Queued {
         return Answer::NotAsked;
     }
-    let is_refused = input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoTurn);
-    let is_full = is_refused || turns.len() >= CUTOVERS_MAX;
-    is_full.then_some(Waiting::NoTurn { limit: CUTOVERS_MAX }).into()
+    let is_refused = input.outcomes.iter().any(|outcome| outcome.result == ActionResult::NoSlot);
+    let is_full = is_refused || slots.len() >= CUTOVERS_MAX;
+    is_full.then_some(Waiting::NoSlot { limit: CUTOVERS_MAX }).into()
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::answer::Answer;
 use crate::draft::Draft;
 use crate::guards::GuardAnswer;
@@ -13,7 +13,7 @@ use crate::waiting::Waiting;
 #[derive(Clone, Copy)]
 pub(crate) struct Fleet<'q> {
     pub(crate) draft: &'q Draft<'q>,
-    pub(crate) standing: &'q Standing<'q>,
+    pub(crate) standing: &'q FleetState<'q>,
 }
 
 impl<'q> Fleet<'q> {
@@ -24,7 +24,7 @@ impl<'q> Fleet<'q> {
 }
 
 pub(super) fn nobody_froze_it(fleet: &Fleet<'_>) -> GuardAnswer {
-    fleet.draft.hold(None).into()
+    fleet.draft.pause(None).into()
 }
 
 pub(super) fn mode_is_act(fleet: &Fleet<'_>) -> GuardAnswer {

@@ -123,14 +123,14 @@ pub(super) fn no_successor_inherited_it(instance: &Instance<'_>) -> GuardAnswer 
     let ancestor = instance.draft.record().replacements.iter().find_map(|(id, stopped)| {
         let Phase::Stopped(Stopped { why, .. }) = stopped.phase() else { return None };
         let ancestor = match why {
-            StopReason::Lineage { ancestor, .. } => ancestor,
+            StopReason::RepeatDrift { ancestor, .. } => ancestor,
             StopReason::Recurrence { .. } => id,
             StopReason::Failures | StopReason::NotRefilled => return None,
         };
         let all_held = instance.replacement.drift.iter().all(|reason| is_held(reason, stopped));
         all_held.then(|| ancestor.clone())
     });
-    ancestor.map(|ancestor| Waiting::Lineage { ancestor }).into()
+    ancestor.map(|ancestor| Waiting::RepeatDrift { ancestor }).into()
 }
 
 pub(super) fn budget_is_left(instance: &Instance<'_>) -> GuardAnswer {
@@ -204,14 +204,14 @@ pub(super) fn is_in_service(instance: &Instance<'_>) -> GuardAnswer {
 }
 
 /// Where the drifted instance goes first, the floor must hold without it.
-pub(super) fn floor_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
+pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
     if instance.policy.replace != ReplaceBy::TerminateFirst {
         return Agrees;
     }
     let serving = serving_after(instance.draft, instance.group, instance.id);
-    let floor = instance.policy.min_healthy.of_rounded_up(instance.group.desired);
+    let minimum_healthy = instance.policy.min_healthy.of_rounded_up(instance.group.desired);
     let costs_nothing = serves_nobody(instance.draft, instance.group, instance.id);
-    (serving < floor && !costs_nothing).then_some(Waiting::BelowFloor { serving, floor }).into()
+    (serving < minimum_healthy && !costs_nothing).then_some(Waiting::BelowMinimum { serving, minimum_healthy }).into()
 }
 
 /// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted

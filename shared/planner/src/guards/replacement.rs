@@ -1,12 +1,12 @@
 //! What may keep a drifted instance from being replaced.
 
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::answer::{self, Answer, Ask, Guard, reasons};
 use crate::draft::Draft;
 use crate::drift::{Findings, debounced_at};
 use crate::guards::fleet::{Fleet, mode_is_act, nobody_froze_it, policy_is_valid, setup_is_fit};
 use crate::guards::instance::{
-    Instance, are_hooks_read, aws_has_room, back_off_is_over, breaker_is_closed, budget_is_left, floor_leaves_room,
+    Instance, are_hooks_read, aws_has_room, back_off_is_over, breaker_is_closed, budget_is_left, minimum_healthy_leaves_room,
     group_is_fit, is_drift_read, is_in_service, is_no_successor, is_unprotected, no_cutover, no_successor_inherited_it,
     quarantine_has_room, rule_breaker_is_closed, window_is_open,
 };
@@ -76,7 +76,7 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
         ask: Scope::Instance(rule_breaker_is_closed),
     },
     Guard {
-        id: GuardId::Lineage,
+        id: GuardId::RepeatDrift,
         asks: "no replacement instance drifted for the same reason",
         ask: Scope::Instance(no_successor_inherited_it),
     },
@@ -95,9 +95,9 @@ const REPLACEMENT: [Guard<GuardId, Scope>; 23] = [
     Guard { id: GuardId::Protection, asks: "the instance is not protected", ask: Scope::Instance(is_unprotected) },
     Guard { id: GuardId::InService, asks: "the instance is in service", ask: Scope::Instance(is_in_service) },
     Guard {
-        id: GuardId::Floor,
+        id: GuardId::MinHealthy,
         asks: "with terminate-first, enough instances stay healthy without it",
-        ask: Scope::Instance(floor_leaves_room),
+        ask: Scope::Instance(minimum_healthy_leaves_room),
     },
     Guard {
         id: GuardId::HooksRead,
@@ -119,7 +119,7 @@ impl<'q> Question<'q> {
     /// What is asked for one instance. None: it has not drifted.
     pub(crate) fn about(
         draft: &'q Draft<'q>,
-        standing: &'q Standing<'q>,
+        standing: &'q FleetState<'q>,
         findings: &'q Findings,
         id: &'q InstanceId,
     ) -> Option<Self> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::answer::Verdict;
+use crate::answer::ComplianceType;
 use crate::text::UntrustedText;
 
 /// The name of a check of an image.
@@ -24,7 +24,7 @@ pub enum ImageCheck {
     /// It must have come the way that the policy asks for.
     Source,
     /// It must not be held back after an earlier try.
-    HeldBack,
+    Deferred,
 }
 
 /// Why an image may not take the traffic.
@@ -54,7 +54,7 @@ pub enum ImageProblem {
     #[error("driftless:image-source is event: only an image.published event starts a cutover, a tag alone does not")]
     NotAnnounced,
     #[error("{why}")]
-    HeldBack {
+    Deferred {
         /// What came of the earlier try.
         why: UntrustedText,
         /// When it is tried again by itself. None: when a person says so.
@@ -63,13 +63,13 @@ pub enum ImageProblem {
 }
 
 /// What a check of an image says.
-pub type ImageVerdict = Verdict<ImageCheck, ImageProblem>;
+pub type ImageVerdict = ComplianceType<ImageCheck, ImageProblem>;
 
 impl ImageProblem {
     /// When it changes by itself. None: it does not.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
-            Self::HeldBack { until, .. } => *until,
+            Self::Deferred { until, .. } => *until,
             Self::NotNamed
             | Self::NotNewer
             | Self::NoBuild

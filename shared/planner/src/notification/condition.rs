@@ -48,7 +48,7 @@ pub enum Condition {
     TrafficChanged,
     /// A rollback is partial: the old color has too few healthy instances to take all traffic.
     #[serde(rename = "rollback-below-minimum")]
-    RollbackBelowFloor,
+    RollbackBelowMinimum,
     /// With terminate-first, minimum healthy allows no instance to be terminated at this size.
     #[serde(rename = "terminate-first-blocked")]
     NothingCanGoFirst,
@@ -85,7 +85,7 @@ impl Condition {
             | Self::BothColorsAlarm
             | Self::GuardAlarmMissing
             | Self::TrafficChanged
-            | Self::RollbackBelowFloor
+            | Self::RollbackBelowMinimum
             | Self::NothingCanGoFirst
             | Self::OldColorDown
             | Self::RollbackOverdue
@@ -114,7 +114,7 @@ impl Condition {
             Self::BothColorsAlarm => "both-colors-alarm",
             Self::GuardAlarmMissing => "guard-alarm-missing",
             Self::TrafficChanged => "traffic-changed",
-            Self::RollbackBelowFloor => "rollback-below-minimum",
+            Self::RollbackBelowMinimum => "rollback-below-minimum",
             Self::NothingCanGoFirst => "terminate-first-blocked",
             Self::OldColorDown => "old-color-unhealthy",
             Self::RollbackOverdue => "rollback-overdue",
@@ -133,7 +133,7 @@ impl Condition {
             | Self::BothColorsAlarm
             | Self::GuardAlarmMissing
             | Self::TrafficChanged
-            | Self::RollbackBelowFloor
+            | Self::RollbackBelowMinimum
             | Self::OldColorDown
             | Self::RollbackOverdue
             | Self::NeedsOperator
@@ -171,7 +171,7 @@ impl Condition {
             Self::BothColorsAlarm => "cutover held, both colors are in ALARM".to_owned(),
             Self::GuardAlarmMissing => "cutover held, a guard alarm does not exist".to_owned(),
             Self::TrafficChanged => "traffic was changed outside Driftless".to_owned(),
-            Self::RollbackBelowFloor => "the rollback is partial, the old color is below minimum healthy".to_owned(),
+            Self::RollbackBelowMinimum => "the rollback is partial, the old color is below minimum healthy".to_owned(),
             Self::NothingCanGoFirst => "terminate-first can replace no instance at this size".to_owned(),
             Self::OldColorDown => "the old color has no healthy targets".to_owned(),
             Self::RollbackOverdue => "rollback overdue, traffic is still on the new color".to_owned(),
@@ -237,7 +237,7 @@ impl Condition {
                 "Driftless leaves the change in place. Restore the weights, or roll back. If the change lasts for 30 \
                  minutes, the cutover stops and needs an operator."
             }
-            Self::RollbackBelowFloor => {
+            Self::RollbackBelowMinimum => {
                 "Driftless moves back as much traffic as the healthy instances of the old color can take, and raises its \
                  MinSize. Check why its other instances are not healthy."
             }

@@ -88,7 +88,7 @@ impl Notification {
             | News::Replaced { instance, .. }
             | News::Cancelled { instance, .. }
             | News::Stopped { instance, .. }
-            | News::SurplusKept { instance, .. } => instance.to_string(),
+            | News::ExtraInstanceKept { instance, .. } => instance.to_string(),
             News::CutoverStarted { candidate, .. }
             | News::RollingBack { candidate, .. }
             | News::CutoverEnded { candidate, .. } => candidate.image.to_string(),

@@ -225,13 +225,13 @@ enum CancelReasonForm {
     WindowClosed,
     /// With terminate-first: too few instances would stay healthy without the drifted instance.
     #[serde(rename = "below-minimum")]
-    BelowFloor {
+    BelowMinimum {
         /// How many instances would stay healthy without the drifted instance.
         #[serde(rename = "healthy")]
         serving: u32,
         /// How many must stay healthy.
         #[serde(rename = "min_healthy")]
-        floor: u32,
+        minimum_healthy: u32,
     },
     /// The attempt failed.
     Failed(UntrustedText),
@@ -247,7 +247,7 @@ enum StopReasonForm {
     /// The instance is itself a replacement instance and drifted for the reason for which the instance before it was
     /// replaced.
     #[serde(rename = "repeat-drift")]
-    Lineage {
+    RepeatDrift {
         /// The instance that was replaced before.
         #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,

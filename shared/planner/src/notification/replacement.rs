@@ -67,7 +67,7 @@ pub(super) fn replaced(
 }
 
 /// The extra instance of a cancelled replacement stays.
-pub(super) fn surplus_kept(instance: &InstanceId, why: &UntrustedText) -> Wording {
+pub(super) fn extra_instance_kept(instance: &InstanceId, why: &UntrustedText) -> Wording {
     Wording {
         what: format!("extra instance {instance} stays"),
         why: why.to_string(),
@@ -89,7 +89,7 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
             | CancelReason::NoCapacity(_)
             | CancelReason::BornDrifted { .. }
             | CancelReason::WindowClosed
-            | CancelReason::BelowFloor { .. }
+            | CancelReason::BelowMinimum { .. }
             | CancelReason::Failed(_) => "There is no next attempt for this drift.".to_owned(),
         },
         |at| format!("The next attempt may start at {at:.0}."),
@@ -136,7 +136,7 @@ pub(super) fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopRe
                 suspected(image.as_ref())
             ),
         },
-        StopReason::Lineage { ancestor, image } => Wording {
+        StopReason::RepeatDrift { ancestor, image } => Wording {
             what: format!("{instance} drifted for the same reason as the instance that it replaced"),
             why: format!(
                 "{instance} replaced {ancestor} and drifted for the same reason, {}: the image or the rule is wrong",

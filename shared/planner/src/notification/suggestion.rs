@@ -88,7 +88,7 @@ impl Tool<'_> {
             },
             News::Vetoed { image, .. } => vec![self.unveto(image), self.history()],
             News::ObservedWeek { .. } => vec![self.check_adoption(), self.why()],
-            News::SurplusKept { .. } | News::CommandAnswered { is_done: true, .. } => vec![self.status()],
+            News::ExtraInstanceKept { .. } | News::CommandAnswered { is_done: true, .. } => vec![self.status()],
             News::CommandAnswered { is_done: false, .. } => vec![self.why()],
             News::Entered { condition, .. } | News::Lasts { condition, .. } => self.of_condition(condition),
             News::Many { example, .. } => self.of_many(example),
@@ -119,7 +119,7 @@ impl Tool<'_> {
             }
             Condition::TrafficChanged => vec![self.rollback(), self.status()],
             Condition::NeedsOperator => vec![self.rollback(), self.resume(), self.why()],
-            Condition::RollbackBelowFloor
+            Condition::RollbackBelowMinimum
             | Condition::OldColorDown
             | Condition::RollbackOverdue
             | Condition::RetireOverdue => vec![self.status()],

@@ -25,7 +25,7 @@ pub(super) fn wording(news: &News, at: Timestamp) -> Wording {
         News::Replaced { instance, successor, drift, took, kept_until } => {
             replacement::replaced(instance, successor, drift, *took, *kept_until)
         }
-        News::SurplusKept { instance, why } => replacement::surplus_kept(instance, why),
+        News::ExtraInstanceKept { instance, why } => replacement::extra_instance_kept(instance, why),
         News::Cancelled { instance, because, next_attempt } => replacement::cancelled(instance, because, *next_attempt),
         News::Stopped { instance, drift, why, failures } => replacement::stopped(instance, drift, why, failures),
         News::CutoverStarted { candidate, new_color, from, old_color, instances, watched, doubled } => {
@@ -82,7 +82,7 @@ fn plural(news: &News) -> String {
         News::Adopted { .. } => "adoptions".to_owned(),
         News::ReplacementStarted { .. } => "being replaced".to_owned(),
         News::Replaced { .. } => "replaced".to_owned(),
-        News::SurplusKept { .. } => "extra instances stay".to_owned(),
+        News::ExtraInstanceKept { .. } => "extra instances stay".to_owned(),
         News::Cancelled { .. } => "replacements cancelled".to_owned(),
         News::Stopped { .. } => "replacements stopped".to_owned(),
         News::CutoverStarted { .. } => "cutovers started".to_owned(),

@@ -20,9 +20,9 @@ impl Budget {
         match self {
             Self::Count(count) => count,
             Self::Share(share) => {
-                let floor = u64::from(members) * u64::from(share.0) / 100;
+                let minimum_healthy = u64::from(members) * u64::from(share.0) / 100;
                 let at_least = u32::from(serving >= 2);
-                u32::try_from(floor).unwrap_or(u32::MAX).max(at_least)
+                u32::try_from(minimum_healthy).unwrap_or(u32::MAX).max(at_least)
             }
         }
     }
@@ -99,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_is_rounded_up() {
-        for (whole, floor) in [(0, 0), (1, 1), (3, 3), (9, 9), (10, 9), (11, 10), (20, 18)] {
-            assert_eq!(Percent(90).of_rounded_up(whole), floor, "{whole}");
+    fn a_minimum_is_rounded_up() {
+        for (whole, minimum_healthy) in [(0, 0), (1, 1), (3, 3), (9, 9), (10, 9), (11, 10), (20, 18)] {
+            assert_eq!(Percent(90).of_rounded_up(whole), minimum_healthy, "{whole}");
         }
     }
 }

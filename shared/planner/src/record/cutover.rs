@@ -39,7 +39,7 @@ pub struct Cutover {
     /// When the phase must have been left. Moves by the time that it is held.
     deadline: Timestamp,
     /// Since when a freeze, `observe` or a pause holds it: its clocks stand.
-    held_since: Option<Timestamp>,
+    paused_since: Option<Timestamp>,
     /// Who paused it, if someone did.
     paused: Option<UntrustedText>,
     /// Who approved it, if someone did.
@@ -193,7 +193,7 @@ pub struct Shifting {
     /// Since when the step's weight is read back, and its targets are well. Its clock counts from here.
     pub effective_since: Option<Timestamp>,
     /// Since when another hand's weights are there.
-    pub disturbed_since: Option<Timestamp>,
+    pub changed_outside_since: Option<Timestamp>,
     /// Whether it is the first one, before which the new color has no traffic.
     pub is_first: bool,
 }
@@ -201,12 +201,12 @@ pub struct Shifting {
 impl Shifting {
     /// The first step that is taken.
     pub const fn first(step: usize) -> Self {
-        Self { step, before: None, effective_since: None, disturbed_since: None, is_first: true }
+        Self { step, before: None, effective_since: None, changed_outside_since: None, is_first: true }
     }
 
     /// A later step: whatever weights are there when it begins are accepted.
     pub const fn next(step: usize) -> Self {
-        Self { step, before: None, effective_since: None, disturbed_since: None, is_first: false }
+        Self { step, before: None, effective_since: None, changed_outside_since: None, is_first: false }
     }
 }
 
@@ -279,7 +279,7 @@ pub struct Begun {
 pub struct Clocks {
     pub since: Timestamp,
     pub deadline: Timestamp,
-    pub held_since: Option<Timestamp>,
+    pub paused_since: Option<Timestamp>,
 }
 
 impl Cutover {
@@ -300,7 +300,7 @@ impl Cutover {
             phase: CutoverPhase::Queued,
             since: now,
             deadline: Timestamp::MAX,
-            held_since: None,
+            paused_since: None,
             paused: None,
             approved: None,
             started_at: now,
@@ -329,7 +329,7 @@ impl Cutover {
         self.phase = to;
         self.since = history.at();
         self.deadline = deadline;
-        self.held_since = None;
+        self.paused_since = None;
         if self.is_going_back() || from == CutoverPhaseKind::NeedsOperator {
             self.paused = None;
         }
@@ -351,12 +351,12 @@ impl Cutover {
     /// where that would make it another one.
     pub fn change_data(&mut self, change: impl FnOnce(&mut CutoverPhase, &mut Clocks)) {
         let mut changed = self.phase.clone();
-        let mut clocks = Clocks { since: self.since, deadline: self.deadline, held_since: self.held_since };
+        let mut clocks = Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since };
         change(&mut changed, &mut clocks);
         if changed.kind() == self.phase.kind() {
             self.phase = changed;
         }
-        Clocks { since: self.since, deadline: self.deadline, held_since: self.held_since } = clocks;
+        Clocks { since: self.since, deadline: self.deadline, paused_since: self.paused_since } = clocks;
     }
 
     /// Leaves the record.
@@ -373,19 +373,19 @@ impl Cutover {
     }
 
     /// Its clocks stand from then on, unless they did before.
-    pub(crate) fn hold(&mut self, since: Timestamp) {
-        self.held_since.get_or_insert(since);
+    pub(crate) fn stop_clock(&mut self, since: Timestamp) {
+        self.paused_since.get_or_insert(since);
     }
 
     /// Its clocks never stood.
     pub(crate) const fn forget_hold(&mut self) {
-        self.held_since = None;
+        self.paused_since = None;
     }
 
     /// Its clocks run on: what it waits for comes later by as long as they stood.
-    pub(crate) fn let_go(&mut self, now: Timestamp) {
-        let Some(held_since) = self.held_since.take() else { return };
-        let lasted = now.duration_since(held_since.max(self.since));
+    pub(crate) fn restart_clock(&mut self, now: Timestamp) {
+        let Some(paused_since) = self.paused_since.take() else { return };
+        let lasted = now.duration_since(paused_since.max(self.since));
         self.deadline = later(self.deadline, lasted);
         match &mut self.phase {
             CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => *until = later(*until, lasted),
@@ -430,8 +430,8 @@ impl Cutover {
     }
 
     /// Since when a freeze, `observe` or a pause holds it.
-    pub const fn held_since(&self) -> Option<Timestamp> {
-        self.held_since
+    pub const fn paused_since(&self) -> Option<Timestamp> {
+        self.paused_since
     }
 
     /// Who paused it, if someone did.

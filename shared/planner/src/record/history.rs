@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
-use crate::observation::{Finding, Machine};
+use crate::observation::{Finding, Ec2Instance};
 use crate::record::transitions::{CutoverStep, ReplacementStep};
 use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;
@@ -49,7 +49,7 @@ pub enum Change {
     /// What is known of a drifted instance was kept, before it goes.
     Evidence { instance: InstanceId, phase: PhaseKind, kept: Box<Evidence> },
     /// A surge was given up, and its surplus stays.
-    SurplusKept { instance: InstanceId },
+    ExtraInstanceKept { instance: InstanceId },
     /// An instance is kept for forensics, or is not any more.
     Quarantine { instance: InstanceId, is_kept: bool },
     /// An instance breaks a rule that is not on the fleet's list.
@@ -113,7 +113,7 @@ pub struct Evidence {
     pub group: GroupName,
     pub zone: Zone,
     /// What EC2 said of it. None: EC2 no longer knew it.
-    pub machine: Option<Machine>,
+    pub machine: Option<Ec2Instance>,
     /// When the drift was first seen.
     pub detected_at: Timestamp,
     /// The instance that took its place. None: it goes first, and none came yet.
@@ -182,8 +182,8 @@ impl History {
         self.write(DRIFTLESS, change, "recorded before the instance is terminated");
     }
 
-    pub(crate) fn surplus_kept(&mut self, instance: &InstanceId, why: impl Into<UntrustedText>) {
-        self.write(DRIFTLESS, Change::SurplusKept { instance: instance.clone() }, why);
+    pub(crate) fn extra_instance_kept(&mut self, instance: &InstanceId, why: impl Into<UntrustedText>) {
+        self.write(DRIFTLESS, Change::ExtraInstanceKept { instance: instance.clone() }, why);
     }
 
     pub(crate) fn quarantine(&mut self, instance: &InstanceId, is_kept: bool, why: impl Into<UntrustedText>) {
@@ -229,7 +229,7 @@ const SHOWN: &str = "shown";
 const WAITING: &str = "waiting";
 const OVER: &str = "resolved";
 const EVIDENCE: &str = "evidence";
-const SURPLUS_KEPT: &str = "extra-instance-kept";
+const EXTRA_INSTANCE_KEPT: &str = "extra-instance-kept";
 const RULE_BREAKER_OPEN: &str = "rule-breaker-open";
 const CLOSED: &str = "closed";
 const DONE: &str = "done";
@@ -242,7 +242,7 @@ impl HistoryEntry {
         match &self.change {
             Change::Replacement { instance, .. }
             | Change::Evidence { instance, .. }
-            | Change::SurplusKept { instance }
+            | Change::ExtraInstanceKept { instance }
             | Change::Quarantine { instance, .. }
             | Change::Finding { instance } => Some(instance),
             Change::Setting { instance, .. } => instance.as_ref(),
@@ -284,7 +284,7 @@ impl Change {
         match self {
             Self::Replacement { from, to, .. } => (named(*from), Cow::Owned(to.to_string())),
             Self::Evidence { phase, .. } => (named(Some(*phase)), word(EVIDENCE)),
-            Self::SurplusKept { .. } => (named(Some(PhaseKind::Cancelling)), word(SURPLUS_KEPT)),
+            Self::ExtraInstanceKept { .. } => (named(Some(PhaseKind::Cancelling)), word(EXTRA_INSTANCE_KEPT)),
             Self::Quarantine { is_kept: true, .. } => (word("replaced"), word(QUARANTINED)),
             Self::Quarantine { is_kept: false, .. } => (word(QUARANTINED), word(LET_GO)),
             Self::Finding { .. } => (word(""), word(SHOWN)),
@@ -337,7 +337,7 @@ fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeK
     match (from, to) {
         (_, SETTLED) => ChangeKind::Setting,
         (_, EVIDENCE) if instance.is_some() => ChangeKind::Evidence,
-        (_, SURPLUS_KEPT) if instance.is_some() => ChangeKind::SurplusKept,
+        (_, EXTRA_INSTANCE_KEPT) if instance.is_some() => ChangeKind::ExtraInstanceKept,
         (_, QUARANTINED | LET_GO) if instance.is_some() => ChangeKind::Quarantine,
         ("", SHOWN) if instance.is_some() => ChangeKind::Finding,
         _ if instance.is_some() => ChangeKind::Replacement,
@@ -366,7 +366,7 @@ pub fn change(
             Change::Replacement { instance: instance?, from: before(from).ok()?, to: to.parse().ok()? }
         }
         ChangeKind::Evidence => Change::Evidence { instance: instance?, phase: from.parse().ok()?, kept: evidence? },
-        ChangeKind::SurplusKept => Change::SurplusKept { instance: instance? },
+        ChangeKind::ExtraInstanceKept => Change::ExtraInstanceKept { instance: instance? },
         ChangeKind::Quarantine => Change::Quarantine { instance: instance?, is_kept: one_of(to, QUARANTINED, LET_GO)? },
         ChangeKind::Finding => Change::Finding { instance: instance? },
         ChangeKind::Cutover => Change::Cutover { from: before(from).ok()?, to: to.parse().ok()? },

@@ -31,7 +31,7 @@ pub struct Memory {
     /// Images that must not take traffic.
     pub vetoes: BTreeMap<ImageId, Veto>,
     /// Candidates that are not tried again for now, by [`Candidate::key`].
-    pub held_back: BTreeMap<String, HeldBack>,
+    pub deferred: BTreeMap<String, Deferred>,
     /// Images that the pipeline itself announced, at most [`PUBLISHED_MAX`]: foreign accounts' images show no tags.
     pub published: BTreeMap<ImageId, Published>,
     /// The last [`PAST_MAX`] cutovers, newest last.
@@ -65,7 +65,7 @@ pub struct Veto {
 /// Why a candidate is not tried again for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HeldBack {
+pub struct Deferred {
     pub why: UntrustedText,
     /// When it is tried again by itself. None: only when a person says so.
     pub until: Option<Timestamp>,
@@ -88,7 +88,7 @@ impl Memory {
         Self {
             good: Vec::new(),
             vetoes: BTreeMap::new(),
-            held_back: BTreeMap::new(),
+            deferred: BTreeMap::new(),
             published: BTreeMap::new(),
             past: Vec::new(),
             requested: None,

@@ -115,7 +115,7 @@ pub struct Surge {
     pub admitted_at: Timestamp,
     /// What was in the group at the admission, and was launched in that very second or is not known to be older. EC2
     /// tells launch times in whole seconds, so only this list tells them from what came after.
-    pub there_before: BTreeSet<InstanceId>,
+    pub existing_members: BTreeSet<InstanceId>,
     /// When the successor must have proven itself. Moves by the time that a freeze holds it.
     pub deadline: Timestamp,
     /// The group's desired capacity at admission: what it must have again at the end, unless someone else changes it.
@@ -125,7 +125,7 @@ pub struct Surge {
     /// Whether the launch was asked for more than once: then an earlier one may have succeeded without an answer.
     pub asked_again: bool,
     /// Since when a freeze holds it.
-    pub held_since: Option<Timestamp>,
+    pub paused_since: Option<Timestamp>,
     /// The policy that it was admitted with. It ends under it, whatever the tags say by then.
     pub policy: Box<Policy>,
 }
@@ -252,12 +252,12 @@ pub enum CancelReason {
     WindowClosed,
     /// With terminate-first: too few instances would stay healthy without the drifted instance, which stays for now.
     #[serde(rename = "below-minimum")]
-    BelowFloor {
+    BelowMinimum {
         /// How many would stay healthy without it.
         #[serde(rename = "healthy")]
         serving: u32,
         #[serde(rename = "min_healthy")]
-        floor: u32,
+        minimum_healthy: u32,
     },
     /// The attempt failed: the replacement instance was not verified in time, or AWS rejected a call.
     Failed(UntrustedText),
@@ -280,7 +280,7 @@ pub enum StopReason {
     /// The instance is itself a replacement instance and fails the rule that its predecessor was replaced for: the image
     /// or the rule is wrong.
     #[serde(rename = "repeat-drift")]
-    Lineage {
+    RepeatDrift {
         #[serde(rename = "replaced_instance")]
         ancestor: InstanceId,
         /// The image that both run, if the release says so: the message suggests a veto on it.
@@ -340,7 +340,7 @@ impl StopReason {
     /// The image that a veto is proposed for, where the evidence speaks against one.
     pub const fn suspect(&self) -> Option<&ImageId> {
         match self {
-            Self::Lineage { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
+            Self::RepeatDrift { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
             Self::Failures | Self::NotRefilled => None,
         }
     }
@@ -522,10 +522,10 @@ impl std::fmt::Display for CancelReason {
             }
             Self::Protected { by } => write!(formatter, "the drifted instance is {by}"),
             Self::WindowClosed => formatter.write_str("the window closed before the drifted instance was terminated"),
-            Self::BelowFloor { serving, floor } => {
+            Self::BelowMinimum { serving, minimum_healthy } => {
                 write!(
                     formatter,
-                    "only {serving} instances would stay healthy without the drifted instance, minimum healthy is {floor}"
+                    "only {serving} instances would stay healthy without the drifted instance, minimum healthy is {minimum_healthy}"
                 )
             }
             Self::Failed(why) => write!(formatter, "the attempt failed: {why}"),

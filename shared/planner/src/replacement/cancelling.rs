@@ -6,10 +6,10 @@ use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member};
 use crate::record::{CancelReason, Cancelling, Phase, Refused, Replacement, Surge};
-use crate::replacement::{Context, End, Step, floor, terminate};
+use crate::replacement::{ReplacementContext, End, Transition, minimum_healthy, terminate};
 use crate::template::TemplateReference;
 
-pub(crate) fn cancel(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cancelling: Cancelling) -> Step {
+pub(crate) fn cancel(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut cancelling: Cancelling) -> Transition {
     cancelling.taken_back |= draft.input().outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
             && (matches!(&outcome.action, Action::Terminate { instance, .. } if cancelling.successor.as_ref() == Some(instance))
@@ -22,25 +22,25 @@ pub(crate) fn cancel(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cance
         Some(member) if member.lifecycle == Lifecycle::Terminating => {
             // Known from here on, whatever others do to desired capacity until it is gone.
             cancelling.taken_back |= is_lowered(context, &cancelling);
-            Step::Stay(Phase::Cancelling(cancelling))
+            Transition::Stay(Phase::Cancelling(cancelling))
         }
         // Accepted, and the describe trails. It does so by seconds: what is still there at the deadline never went.
         Some(_) if cancelling.taken_back && context.now < cancelling.deadline => {
-            Step::Stay(Phase::Cancelling(cancelling))
+            Transition::Stay(Phase::Cancelling(cancelling))
         }
-        Some(member) => cancel_surplus(draft, context, cancelling, member),
-        None if is_even(context, &cancelling) => Step::End(End::Cancelled(cancelling.because)),
+        Some(member) => cancel_extra(draft, context, cancelling, member),
+        None if is_even(context, &cancelling) => Transition::End(End::Cancelled(cancelling.because)),
         None => cancel_capacity(draft, context, cancelling),
     }
 }
 
-fn cancel_surplus(
+fn cancel_extra(
     draft: &mut Draft<'_>,
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     mut cancelling: Cancelling,
-    surplus: &Member,
-) -> Step {
-    let is_serving = draft.input().seen.is_serving(context.group, surplus);
+    extra: &Member,
+) -> Transition {
+    let is_serving = draft.input().seen.is_serving(context.group, extra);
     let is_unwanted = match &cancelling.because {
         CancelReason::Failed(_) => !is_serving,
         // Serving or not, it has the same fault as what it was to replace.
@@ -52,46 +52,46 @@ fn cancel_surplus(
         | CancelReason::NoCapacity(_)
         | CancelReason::Protected { .. }
         | CancelReason::WindowClosed
-        | CancelReason::BelowFloor { .. } => false,
+        | CancelReason::BelowMinimum { .. } => false,
     };
-    if has_no_surplus(context, &cancelling.surge) && !is_unwanted {
+    if has_no_extra(context, &cancelling.surge) && !is_unwanted {
         // Someone else has taken the group back to its size: the successor is simply a member now.
-        return Step::End(End::Cancelled(cancelling.because));
+        return Transition::End(End::Cancelled(cancelling.because));
     }
     // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and a person
     // may want to look at it.
     let may_serve = is_serving || !is_unwanted;
-    let floor = || may_serve.then(|| floor(draft, context, &cancelling.surge, &surplus.id)).flatten();
-    if let Some(waiting) = crate::protection::protected_by_tag(draft, &surplus.id).or_else(floor) {
+    let minimum_healthy = || may_serve.then(|| minimum_healthy(draft, context, &cancelling.surge, &extra.id)).flatten();
+    if let Some(waiting) = crate::protection::protected_by_tag(draft, &extra.id).or_else(minimum_healthy) {
         if context.now >= cancelling.deadline {
-            draft.history().surplus_kept(context.id, waiting.to_string());
-            draft.tell(News::SurplusKept { instance: surplus.id.clone(), why: waiting.to_string().as_str().into() });
-            return Step::End(End::Cancelled(cancelling.because));
+            draft.history().extra_instance_kept(context.id, waiting.to_string());
+            draft.tell(News::ExtraInstanceKept { instance: extra.id.clone(), why: waiting.to_string().as_str().into() });
+            return Transition::End(End::Cancelled(cancelling.because));
         }
         draft.requeue(cancelling.deadline);
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Cancelling(cancelling));
+        return Transition::Stay(Phase::Cancelling(cancelling));
     }
-    if terminate(draft, context, &surplus.id, &cancelling.surge, Role::Surplus) {
+    if terminate(draft, context, &extra.id, &cancelling.surge, Role::Extra) {
         cancelling.desired_before = Some(context.group.desired);
     }
-    Step::Stay(Phase::Cancelling(cancelling))
+    Transition::Stay(Phase::Cancelling(cancelling))
 }
 
 /// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
 /// more. Take that one, or take desired capacity back while nothing fills it.
-fn cancel_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cancelling: Cancelling) -> Step {
+fn cancel_capacity(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut cancelling: Cancelling) -> Transition {
     let group = context.group;
     let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase(), Phase::Launching(_));
     if draft.record().replacements.values().any(is_launching) {
         // Whatever came could be another surge's, whose launch has not answered yet.
-        return Step::Stay(Phase::Cancelling(cancelling));
+        return Transition::Stay(Phase::Cancelling(cancelling));
     }
     if let Some(newest) = newest_since(draft, context, &cancelling.surge, cancelling.refused.as_ref())
-        && let Some(surplus) = group.member(&newest)
+        && let Some(extra) = group.member(&newest)
     {
         cancelling.successor = Some(newest);
-        return cancel_surplus(draft, context, cancelling, surplus);
+        return cancel_extra(draft, context, cancelling, extra);
     }
     let is_short = u32::try_from(group.active().count()).unwrap_or(u32::MAX) < group.desired;
     if is_short && cancelling.refused.is_none() {
@@ -102,41 +102,41 @@ fn cancel_capacity(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut cancell
             desired: group.desired - 1,
             replaces: context.id.clone(),
         });
-        return Step::Stay(Phase::Cancelling(cancelling));
+        return Transition::Stay(Phase::Cancelling(cancelling));
     }
-    let is_settled = if is_short {
+    let is_idle = if is_short {
         // The launch was refused: what is wanted and not there is wanted by somebody else, as far as can be seen.
         context.now >= cancelling.deadline
     } else {
         group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
     };
-    if is_settled {
+    if is_idle {
         // All that run are known, and none came with this surge: the capacity is someone else's.
-        return Step::End(End::Cancelled(cancelling.because));
+        return Transition::End(End::Cancelled(cancelling.because));
     }
-    Step::Stay(Phase::Cancelling(cancelling))
+    Transition::Stay(Phase::Cancelling(cancelling))
 }
 
 /// Whether this surge no longer holds the group above its size. What others added meanwhile is theirs: a surge takes
 /// back one, and only once.
-fn is_even(context: &Context<'_, '_>, cancelling: &Cancelling) -> bool {
+fn is_even(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.taken_back
         || context.group.desired <= size_without(context, &cancelling.surge)
         || is_lowered(context, cancelling)
 }
 
 /// Whether desired capacity is below what it was when taking the surplus back was decided.
-fn is_lowered(context: &Context<'_, '_>, cancelling: &Cancelling) -> bool {
+fn is_lowered(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.desired_before.is_some_and(|before| context.group.desired < before)
 }
 
 /// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.
-fn size_without(context: &Context<'_, '_>, surge: &Surge) -> u32 {
+fn size_without(context: &ReplacementContext<'_, '_>, surge: &Surge) -> u32 {
     surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
 }
 
 /// Whether the group is as large as without this surge.
-pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
+pub(crate) fn has_no_extra(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     let expected = size_without(context, surge);
     let active = u32::try_from(context.group.active().count()).unwrap_or(u32::MAX);
     context.group.desired <= expected && active <= expected
@@ -146,7 +146,7 @@ pub(crate) fn has_no_surplus(context: &Context<'_, '_>, surge: &Surge) -> bool {
 /// wherever it came, or where a launch that was refused may have brought it.
 pub(crate) fn newest_since(
     draft: &Draft<'_>,
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     surge: &Surge,
     refused: Option<&Refused>,
 ) -> Option<InstanceId> {
@@ -154,7 +154,7 @@ pub(crate) fn newest_since(
         let machine = draft.input().seen.machines.get(&member.id).found()?;
         // EC2 tells launch times in whole seconds.
         let is_new = machine.launched_at.as_second() >= surge.admitted_at.as_second()
-            && !surge.there_before.contains(&member.id);
+            && !surge.existing_members.contains(&member.id);
         let is_there = refused.is_none_or(|refused| member.zone == refused.zone && machine.launched_at <= refused.at);
         let is_release = match &context.group.template {
             TemplateReference::Numbered(version) => member.template.as_ref() == Some(version),

@@ -1,22 +1,22 @@
 //! The launch of a successor.
 
-use super::cancelling::{has_no_surplus, newest_since};
-use super::{Clock, Context, Step, give_up, hold_or_expire, pointless, refused, requeue_open_work};
+use super::cancelling::{has_no_extra, newest_since};
+use super::{Clock, ReplacementContext, Transition, give_up, pause_or_expire, no_longer_needed, refused, requeue_open_work};
 use crate::action::{Action, ActionResult};
 use crate::capacity;
 use crate::draft::Draft;
 use crate::ids::InstanceId;
-use crate::ledger::make_room;
+use crate::borrowed_settings::make_room;
 use crate::record::{CancelReason, Phase, Surge, SurgeMethod, Verifying};
 
-pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut surge: Surge) -> Step {
+pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut surge: Surge) -> Transition {
     let outcomes: Vec<_> = draft.outcomes_for(context.id).cloned().collect();
     for outcome in &outcomes {
         match (&outcome.action, &outcome.result) {
             (Action::Launch { .. }, ActionResult::Launched(successor)) => {
                 let why = format!("launched {successor}");
                 let verifying = Verifying { surge, successor: successor.clone(), healthy_since: None };
-                return Step::To(Phase::Verifying(verifying), why);
+                return Transition::To(Phase::Verifying(verifying), why);
             }
             (Action::Launch { .. }, ActionResult::Unsupported) => {
                 draft.launches_by_desired();
@@ -38,7 +38,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
     }
     if let Some(successor) = newcomer(draft, context, &surge) {
         let why = format!("{successor} was launched");
-        return Step::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
+        return Transition::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
     }
     if let Some(failure) = draft.input().seen.launch_failures.get(&context.group.name).found()
         && surge.method == SurgeMethod::RaiseDesired
@@ -46,17 +46,17 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
     {
         return give_up(context, surge, None, capacity::reason_of(&failure.message));
     }
-    if let Some(step) = pointless(draft, context, &surge, None) {
+    if let Some(step) = no_longer_needed(draft, context, &surge, None) {
         // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
         // tells the id of what is to be withdrawn.
         if is_known(context, &surge) {
             return step;
         }
     }
-    match hold_or_expire(context, &mut surge) {
-        Clock::Held(waiting) => {
+    match pause_or_expire(context, &mut surge) {
+        Clock::Paused(waiting) => {
             draft.waits(context.id, waiting);
-            return Step::Stay(Phase::Launching(surge));
+            return Transition::Stay(Phase::Launching(surge));
         }
         Clock::Expired if is_known(context, &surge) || context.now >= surge.deadline + surge.policy.drain_deadline => {
             let why = format!("no replacement instance within {:#}", surge.policy.launch_deadline);
@@ -68,13 +68,13 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut su
     surge.asked_again = true;
     draft.stay(context.id, Phase::Launching(surge.clone()));
     launch(draft, context.id);
-    Step::Stay(Phase::Launching(surge))
+    Transition::Stay(Phase::Launching(surge))
 }
 
 /// Whether it is known what this launch has come to, so that it can be given up: nothing came, or whatever came is
 /// told by its launch time anyway.
-fn is_known(context: &Context<'_, '_>, surge: &Surge) -> bool {
-    has_no_surplus(context, surge) || surge.method == SurgeMethod::RaiseDesired
+fn is_known(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
+    has_no_extra(context, surge) || surge.method == SurgeMethod::RaiseDesired
 }
 
 /// Asks for the successor of an instance whose phase is `Launching`. Repeated, it launches nothing more.
@@ -110,7 +110,7 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
 
 /// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
 /// is nobody's successor yet.
-fn newcomer(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+fn newcomer(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<InstanceId> {
     // Before desired capacity is up, a new instance is Auto Scaling's own business.
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;

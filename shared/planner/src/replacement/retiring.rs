@@ -1,6 +1,6 @@
 //! The end of a drifted instance whose successor has proven itself.
 
-use super::{Clock, Context, End, Step, floor, give_up, hold_or_expire, pointless};
+use super::{Clock, ReplacementContext, End, Transition, minimum_healthy, give_up, pause_or_expire, no_longer_needed};
 use crate::action::{Action, ActionResult, CapacityChange, Role};
 use crate::draft::Draft;
 use crate::drift::Recurrence;
@@ -11,9 +11,9 @@ use crate::observation::Lifecycle;
 use crate::policy::ReplaceBy;
 use crate::record::{CancelReason, Phase, Retiring, Surge, SurgeMethod, Verifying};
 
-pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+pub(super) fn retire(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
     retiring.terminated |= draft.outcomes_for(context.id).any(|outcome| {
-        matches!(outcome.action, Action::Terminate { .. } | Action::SetAside { .. })
+        matches!(outcome.action, Action::Terminate { .. } | Action::EnterStandby { .. })
             && outcome.result == ActionResult::Done
     });
     let is_set_aside = is_quarantine(&retiring.surge)
@@ -22,36 +22,36 @@ pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retir
     if context.drifted.is_none() && !is_set_aside && was_taken_by_others(context, &retiring) {
         if is_launching_beside(draft, context) {
             // What holds desired capacity up may be that launch. It answers by its token, or ends.
-            return Step::Stay(Phase::Retiring(retiring));
+            return Transition::Stay(Phase::Retiring(retiring));
         }
         let Retiring { surge, successor, .. } = retiring;
         return give_up(context, surge, Some(successor), CancelReason::DriftedGone);
     }
     let Some(drifted) = context.group.member(context.id).filter(|_| !is_set_aside) else {
-        return Step::End(End::Replaced { successor: retiring.successor, surge: retiring.surge });
+        return Transition::End(End::Replaced { successor: retiring.successor, surge: retiring.surge });
     };
     if drifted.lifecycle == Lifecycle::Terminating {
         if context.now >= retiring.deadline {
             let detail = format!("terminating since before {:.0}", retiring.deadline);
             draft.is_in(Condition::DrainOverdue { instance: context.id.clone() }, detail);
         }
-        return Step::Stay(Phase::Retiring(retiring));
+        return Transition::Stay(Phase::Retiring(retiring));
     }
     if retiring.terminated && context.now < retiring.deadline {
         // Accepted, and the describe trails.
-        return Step::Stay(Phase::Retiring(retiring));
+        return Transition::Stay(Phase::Retiring(retiring));
     }
     // Not terminated yet: a crash, or AWS was busy. Everything is asked again before it is done.
-    if let Some(step) = pointless(draft, context, &retiring.surge, Some(&retiring.successor)) {
+    if let Some(step) = no_longer_needed(draft, context, &retiring.surge, Some(&retiring.successor)) {
         return step;
     }
-    let held_since = retiring.surge.held_since;
-    if let Clock::Held(waiting) = hold_or_expire(context, &mut retiring.surge) {
+    let paused_since = retiring.surge.paused_since;
+    if let Clock::Paused(waiting) = pause_or_expire(context, &mut retiring.surge) {
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Retiring(retiring));
+        return Transition::Stay(Phase::Retiring(retiring));
     }
-    if let Some(held_since) = held_since {
-        retiring.deadline += context.now.duration_since(held_since);
+    if let Some(paused_since) = paused_since {
+        retiring.deadline += context.now.duration_since(paused_since);
     }
     if context.now >= retiring.deadline && !retiring.terminated {
         let why =
@@ -63,7 +63,7 @@ pub(super) fn retire(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retir
 }
 
 /// Ends the drifted instance, if its successor still serves and the floor holds without it.
-fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: Retiring) -> Step {
+fn end_drifted(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
     let is_proven = context
         .group
         .member(&retiring.successor)
@@ -76,19 +76,19 @@ fn end_drifted(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut retiring: R
     if let Some(why) = why {
         let why = format!("{} {why}", retiring.successor);
         let Retiring { surge, successor, .. } = retiring;
-        return Step::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
+        return Transition::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
     }
-    if let Some(waiting) = floor(draft, context, &retiring.surge, context.id) {
+    if let Some(waiting) = minimum_healthy(draft, context, &retiring.surge, context.id) {
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Retiring(retiring));
+        return Transition::Stay(Phase::Retiring(retiring));
     }
     retiring.desired_before = context.group.desired;
     if is_quarantine(&retiring.surge) {
-        set_aside(draft, context, &retiring.surge);
+        enter_standby(draft, context, &retiring.surge);
     } else {
         terminate(draft, context, context.id, &retiring.surge, Role::Drifted);
     }
-    Step::Stay(Phase::Retiring(retiring))
+    Transition::Stay(Phase::Retiring(retiring))
 }
 
 const fn is_quarantine(surge: &Surge) -> bool {
@@ -97,13 +97,13 @@ const fn is_quarantine(surge: &Surge) -> bool {
 
 /// Whether the drifted instance went without our doing, so that the group is still one too large: nobody took its
 /// place off the desired capacity.
-fn was_taken_by_others(context: &Context<'_, '_>, retiring: &Retiring) -> bool {
+fn was_taken_by_others(context: &ReplacementContext<'_, '_>, retiring: &Retiring) -> bool {
     let expected = retiring.surge.base_desired.saturating_add(context.others_launched);
     !retiring.terminated && context.group.desired >= retiring.desired_before && context.group.desired > expected
 }
 
 /// Whether another surge of the group has asked for a successor and does not know yet what came of it.
-fn is_launching_beside(draft: &Draft<'_>, context: &Context<'_, '_>) -> bool {
+fn is_launching_beside(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let mut beside =
         draft.record().replacements.iter().filter(|(id, work)| *id != context.id && work.group == context.group.name);
     beside.any(|(_, work)| matches!(work.phase(), Phase::Launching(_)))
@@ -112,7 +112,7 @@ fn is_launching_beside(draft: &Draft<'_>, context: &Context<'_, '_>) -> bool {
 /// One termination a group in one decision: the next one is decided on the capacity that this one leaves.
 pub(crate) fn terminate(
     draft: &mut Draft<'_>,
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     instance: &InstanceId,
     surge: &Surge,
     role: Role,
@@ -131,11 +131,11 @@ pub(crate) fn terminate(
 }
 
 /// Sets the drifted instance aside: its successor has taken its place, and it is kept for forensics.
-fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
+fn enter_standby(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) {
     if is_taken(draft, context) {
         return;
     }
-    draft.act(Action::SetAside {
+    draft.act(Action::EnterStandby {
         group: context.group.name.clone(),
         instance: context.id.clone(),
         expected_desired: context.group.desired,
@@ -144,7 +144,7 @@ fn set_aside(draft: &mut Draft<'_>, context: &Context<'_, '_>, surge: &Surge) {
 }
 
 /// Whether this decision takes an instance out of the group already.
-pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &Context<'_, '_>) -> bool {
+pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>) -> bool {
     let is_taken = draft.takes_from(&context.group.name);
     if is_taken {
         draft.requeue(context.now + RECHECK_MIN);
@@ -153,7 +153,7 @@ pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &Context<'_, '_>) -> bool
 }
 
 /// At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
-fn capacity_change(context: &Context<'_, '_>, surge: &Surge) -> CapacityChange {
+fn capacity_change(context: &ReplacementContext<'_, '_>, surge: &Surge) -> CapacityChange {
     let group = context.group;
     if surge.method != SurgeMethod::Refill && group.desired > surge.base_desired && group.desired > group.min {
         CapacityChange::Decrement

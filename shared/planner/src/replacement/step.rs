@@ -9,7 +9,7 @@ use crate::record::{CancelReason, Phase, Surge};
 use crate::waiting::Waiting;
 
 /// What becomes of a phase in one look.
-pub(crate) enum Step {
+pub(crate) enum Transition {
     /// It stays, perhaps with its data brought up to date.
     Stay(Phase),
     /// It becomes another one.
@@ -29,7 +29,7 @@ pub(crate) enum End {
 }
 
 /// What a phase is judged by.
-pub(crate) struct Context<'p, 'a> {
+pub(crate) struct ReplacementContext<'p, 'a> {
     pub(crate) now: Timestamp,
     pub(crate) id: &'p InstanceId,
     pub(crate) group: &'a Group,
@@ -41,8 +41,8 @@ pub(crate) struct Context<'p, 'a> {
     /// The rule whose breaker is open in all fleets, where the drift is of such rules alone.
     pub(crate) rule_breaker: Option<RuleName>,
     pub(crate) recurrence: Recurrence,
-    pub(crate) hold: Option<Waiting>,
+    pub(crate) pause: Option<Waiting>,
     /// Since when it is held: since the freeze was said, not since it was noticed.
-    pub(crate) held_since: Timestamp,
+    pub(crate) paused_since: Timestamp,
     pub(crate) others_launched: u32,
 }

@@ -4,9 +4,9 @@
 use super::cancelling::newest_since;
 use super::retiring::terminate;
 use super::verifying::{keep_evidence, serves_nobody};
-use super::{Clock, Context, End, Step, context_of, hold_or_expire, is_on_trial};
+use super::{Clock, ReplacementContext, End, Transition, context_of, pause_or_expire, drop_successor_entry};
 use crate::action::{Action, ActionResult, Role};
-use crate::adopt::Standing;
+use crate::adopt::FleetState;
 use crate::capacity;
 use crate::draft::Draft;
 use crate::drift::Findings;
@@ -17,49 +17,49 @@ use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
 /// Terminates the drifted instance, unless something has come in between.
-pub(super) fn vacate(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut terminating: Terminating) -> Step {
+pub(super) fn vacate(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut terminating: Terminating) -> Transition {
     terminating.terminated |= draft
         .outcomes_for(context.id)
         .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
     let Some(drifted) = context.drifted else {
         let why = "the drifted instance is being terminated";
-        return Step::To(Phase::LaunchingAfter(launching_after(context, terminating)), why.to_owned());
+        return Transition::To(Phase::LaunchingAfter(launching_after(context, terminating)), why.to_owned());
     };
     if terminating.terminated && context.now < terminating.surge.deadline {
         // Accepted, and the describe trails.
-        return Step::Stay(Phase::Terminating(terminating));
+        return Transition::Stay(Phase::Terminating(terminating));
     }
     terminating.terminated = false;
     if let Some(because) = context.reason_to_stop(draft) {
-        return Step::End(End::Cancelled(because));
+        return Transition::End(End::Cancelled(because));
     }
     if !terminating.surge.policy.window.is_open(context.now) {
-        return Step::End(End::Cancelled(CancelReason::WindowClosed));
+        return Transition::End(End::Cancelled(CancelReason::WindowClosed));
     }
-    match hold_or_expire(context, &mut terminating.surge) {
-        Clock::Held(waiting) => {
+    match pause_or_expire(context, &mut terminating.surge) {
+        Clock::Paused(waiting) => {
             draft.waits(context.id, waiting);
-            return Step::Stay(Phase::Terminating(terminating));
+            return Transition::Stay(Phase::Terminating(terminating));
         }
         Clock::Expired => {
-            return Step::End(End::Cancelled(not_gone(draft, context, &terminating.surge)));
+            return Transition::End(End::Cancelled(not_gone(draft, context, &terminating.surge)));
         }
         Clock::Running => {}
     }
     if drifted.lifecycle != Lifecycle::InService {
         // A person, or Auto Scaling, has it.
-        return Step::End(End::Cancelled(CancelReason::DriftedGone));
+        return Transition::End(End::Cancelled(CancelReason::DriftedGone));
     }
-    if let Some((serving, floor)) = below_floor(draft, context, &terminating.surge) {
-        draft.waits(context.id, Waiting::BelowFloor { serving, floor });
-        return Step::Stay(Phase::Terminating(terminating));
+    if let Some((serving, minimum_healthy)) = below_minimum(draft, context, &terminating.surge) {
+        draft.waits(context.id, Waiting::BelowMinimum { serving, minimum_healthy });
+        return Transition::Stay(Phase::Terminating(terminating));
     }
     terminate(draft, context, context.id, &terminating.surge, Role::Drifted);
-    Step::Stay(Phase::Terminating(terminating))
+    Transition::Stay(Phase::Terminating(terminating))
 }
 
 /// Keeps what is known of an instance that is about to go first.
-pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &Standing<'_>, findings: &Findings, id: &InstanceId) {
+pub(super) fn keep_evidence_of(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else { return };
     let context = context_of(draft, standing, findings, id, &replacement, group);
@@ -90,25 +90,25 @@ pub(crate) fn serving_after(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
 }
 
 /// Why the drifted instance has not gone in all that time. Kept back for the others' sake, nothing has failed.
-fn not_gone(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> CancelReason {
-    if let Some((serving, floor)) = below_floor(draft, context, surge) {
-        return CancelReason::BelowFloor { serving, floor };
+fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> CancelReason {
+    if let Some((serving, minimum_healthy)) = below_minimum(draft, context, surge) {
+        return CancelReason::BelowMinimum { serving, minimum_healthy };
     }
     let why = format!("the drifted instance could not be terminated within {:#}", surge.policy.launch_deadline);
     CancelReason::Failed(why.as_str().into())
 }
 
 /// How many would serve without the drifted instance, and the floor, where that is more.
-fn below_floor(draft: &Draft<'_>, context: &Context<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
+fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(draft, context.group, context.id);
     // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
     let without_surges = context.group.desired.saturating_sub(context.others_launched);
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
-    let floor = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < floor && !serves_nobody(draft, context.group, context.id)).then_some((serving, floor))
+    let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
+    (serving < minimum_healthy && !serves_nobody(draft, context.group, context.id)).then_some((serving, minimum_healthy))
 }
 
-fn launching_after(context: &Context<'_, '_>, terminating: Terminating) -> LaunchingAfter {
+fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminating) -> LaunchingAfter {
     let Terminating { surge, .. } = terminating;
     // Draining comes first: only then Auto Scaling may have room for the next one.
     let deadline = context.now + surge.policy.drain_deadline + surge.policy.launch_deadline;
@@ -116,20 +116,20 @@ fn launching_after(context: &Context<'_, '_>, terminating: Terminating) -> Launc
 }
 
 /// Waits for the newcomer in the vacated place, and for its proof.
-pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut launching_after: LaunchingAfter) -> Step {
+pub(super) fn refill(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut launching_after: LaunchingAfter) -> Transition {
     let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
     if launching_after.successor.as_ref().and_then(member).is_none() {
         launching_after.healthy_since = None;
         launching_after.successor = newest_since(draft, context, &launching_after.surge, None);
         if launching_after.successor.is_some() {
             draft.room_may_be_there();
-            is_on_trial(draft, launching_after.successor.as_ref());
+            drop_successor_entry(draft, launching_after.successor.as_ref());
         }
     }
     let Some(successor) = launching_after.successor.as_ref().and_then(member) else {
         note_shortage(draft, context, &launching_after);
         return if is_complete_without(draft, context, &launching_after) {
-            Step::End(End::Cancelled(CancelReason::DriftedGone))
+            Transition::End(End::Cancelled(CancelReason::DriftedGone))
         } else {
             stay_or_stop(context, launching_after)
         };
@@ -139,7 +139,7 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut launc
     match launching_after.healthy_since.map(|since| since + context.group.warm_up) {
         Some(proven_at) if context.now >= proven_at => {
             let successor = successor.id.clone();
-            Step::End(End::Replaced { successor, surge: launching_after.surge })
+            Transition::End(End::Replaced { successor, surge: launching_after.surge })
         }
         Some(proven_at) => {
             draft.requeue(proven_at);
@@ -150,7 +150,7 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut launc
 }
 
 /// Whether nothing will come into the place: someone made the group smaller meanwhile.
-fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, launching_after: &LaunchingAfter) -> bool {
+fn is_complete_without(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) -> bool {
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
     let is_smaller = group.desired < launching_after.surge.base_desired && active >= group.desired;
@@ -158,7 +158,7 @@ fn is_complete_without(draft: &Draft<'_>, context: &Context<'_, '_>, launching_a
 }
 
 /// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
-fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, launching_after: &LaunchingAfter) {
+fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)
         && classify(failure.message.as_str()) == LaunchFault::Capacity
@@ -168,9 +168,9 @@ fn note_shortage(draft: &mut Draft<'_>, context: &Context<'_, '_>, launching_aft
 }
 
 /// The drifted one is gone: there is nothing to go back to, only a person to call.
-fn stay_or_stop(context: &Context<'_, '_>, launching_after: LaunchingAfter) -> Step {
+fn stay_or_stop(context: &ReplacementContext<'_, '_>, launching_after: LaunchingAfter) -> Transition {
     if context.now >= launching_after.deadline {
-        return Step::End(End::NotRefilled);
+        return Transition::End(End::NotRefilled);
     }
-    Step::Stay(Phase::LaunchingAfter(launching_after))
+    Transition::Stay(Phase::LaunchingAfter(launching_after))
 }

@@ -1,18 +1,18 @@
 //! The proof of a successor: in service, with a healthy target for the warm-up, and free of what its ancestor is
 //! replaced for.
 
-use super::{Clock, Context, Step, give_up, hold_or_expire, pointless};
+use super::{Clock, ReplacementContext, Transition, give_up, pause_or_expire, no_longer_needed};
 use crate::draft::Draft;
 use crate::drift::Recurrence;
 use crate::history::Evidence;
 use crate::ids::InstanceId;
-use crate::ledger::protect;
+use crate::borrowed_settings::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::reading::Read;
 use crate::record::{CancelReason, Phase, Replacement, Retiring, Setting, Surge, Verifying};
 use crate::waiting::Waiting;
 
-pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verifying: Verifying) -> Step {
+pub(super) fn prove(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut verifying: Verifying) -> Transition {
     let successor = context.group.member(&verifying.successor);
     let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
     if successor.is_some_and(is_leaving) {
@@ -23,16 +23,16 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
         let why = "the replacement instance was terminated before it was verified";
         return give_up(context, verifying.surge, None, CancelReason::Failed(why.into()));
     }
-    if let Some(step) = pointless(draft, context, &verifying.surge, Some(&verifying.successor)) {
+    if let Some(step) = no_longer_needed(draft, context, &verifying.surge, Some(&verifying.successor)) {
         return step;
     }
     // Its health is followed through a hold too: what failed in between has not been healthy without interruption.
     let is_serving = successor.is_some_and(|successor| draft.input().seen.is_serving(context.group, successor));
     verifying.healthy_since = is_serving.then(|| verifying.healthy_since.unwrap_or(context.now));
-    match hold_or_expire(context, &mut verifying.surge) {
-        Clock::Held(waiting) => {
+    match pause_or_expire(context, &mut verifying.surge) {
+        Clock::Paused(waiting) => {
             draft.waits(context.id, waiting);
-            return Step::Stay(Phase::Verifying(verifying));
+            return Transition::Stay(Phase::Verifying(verifying));
         }
         Clock::Expired => {
             let why = format!(
@@ -45,13 +45,13 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
         Clock::Running => {}
     }
     // Just launched, and not listed yet: describes trail.
-    let Some(successor) = successor else { return Step::Stay(Phase::Verifying(verifying)) };
+    let Some(successor) = successor else { return Transition::Stay(Phase::Verifying(verifying)) };
     protect(draft, context.group, successor);
-    let Some(healthy_since) = verifying.healthy_since else { return Step::Stay(Phase::Verifying(verifying)) };
+    let Some(healthy_since) = verifying.healthy_since else { return Transition::Stay(Phase::Verifying(verifying)) };
     let proven_at = healthy_since + context.group.warm_up;
     if context.now < proven_at {
         draft.requeue(proven_at);
-        return Step::Stay(Phase::Verifying(verifying));
+        return Transition::Stay(Phase::Verifying(verifying));
     }
     match &context.recurrence {
         // Once it lasts, it is no drift but a birth defect: its ancestor stays, and so does everything like it.
@@ -61,33 +61,33 @@ pub(super) fn prove(draft: &mut Draft<'_>, context: &Context<'_, '_>, mut verify
         }
         Recurrence::Until(until) => {
             draft.requeue(*until);
-            return Step::Stay(Phase::Verifying(verifying));
+            return Transition::Stay(Phase::Verifying(verifying));
         }
         Recurrence::None => {}
     }
-    if let Some(waiting) = floor(draft, context, &verifying.surge, context.id) {
+    if let Some(waiting) = minimum_healthy(draft, context, &verifying.surge, context.id) {
         draft.waits(context.id, waiting);
-        return Step::Stay(Phase::Verifying(verifying));
+        return Transition::Stay(Phase::Verifying(verifying));
     }
     let why = format!("{} has been healthy for {:#}", verifying.successor, context.group.warm_up);
     let deadline = context.now + verifying.surge.policy.drain_deadline;
     keep_evidence(draft, context, Some(&verifying.successor));
     let Verifying { surge, successor, .. } = verifying;
     let desired_before = context.group.desired;
-    Step::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
+    Transition::To(Phase::Retiring(Retiring { surge, successor, deadline, desired_before, terminated: false }), why)
 }
 
 /// Whether a successor was seen in its group before: then it is not just the describe that trails.
 fn was_listed(draft: &Draft<'_>, verifying: &Verifying) -> bool {
     let protects =
         |setting: &Setting| matches!(setting, Setting::Protection { instance } if *instance == verifying.successor);
-    verifying.healthy_since.is_some() || draft.record().ledger.iter().any(|entry| protects(&entry.setting))
+    verifying.healthy_since.is_some() || draft.record().borrowed_settings.iter().any(|entry| protects(&entry.setting))
 }
 
 /// Why an instance may not go yet: too few would serve without it. One that serves nobody costs nothing.
-pub(crate) fn floor(
+pub(crate) fn minimum_healthy(
     draft: &Draft<'_>,
-    context: &Context<'_, '_>,
+    context: &ReplacementContext<'_, '_>,
     surge: &Surge,
     leaving: &InstanceId,
 ) -> Option<Waiting> {
@@ -95,8 +95,8 @@ pub(crate) fn floor(
     // Who scales out wants more than there was when this began, and what is on its way does not serve yet.
     let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
-    let floor = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < floor && !serves_nobody(draft, context.group, leaving)).then_some(Waiting::BelowFloor { serving, floor })
+    let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
+    (serving < minimum_healthy && !serves_nobody(draft, context.group, leaving)).then_some(Waiting::BelowMinimum { serving, minimum_healthy })
 }
 
 /// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
@@ -114,7 +114,7 @@ pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
     is_idle && seen.serving_without(group, id) > 0
 }
 
-pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &Context<'_, '_>, successor: Option<&InstanceId>) {
+pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, successor: Option<&InstanceId>) {
     let Some(replacement) = draft.record().replacements.get(context.id).cloned() else { return };
     let seen = draft.input().seen;
     let kept = Evidence {

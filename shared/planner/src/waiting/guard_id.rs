@@ -48,7 +48,7 @@ pub enum GuardId {
     /// Too many fleets drifted at once under a rule.
     RuleBreaker,
     /// A successor drifted for what its ancestor was replaced for.
-    Lineage,
+    RepeatDrift,
     /// So many may be replaced, or not serve, at once.
     Budget,
     /// So many may be kept for forensics at once.
@@ -62,7 +62,7 @@ pub enum GuardId {
     /// Auto Scaling, or a person, has the instance.
     InService,
     /// So many must serve without the instance.
-    Floor,
+    MinHealthy,
     /// The group's hooks and refreshes must have been read.
     HooksRead,
     /// A person paused the cutover.
@@ -70,7 +70,7 @@ pub enum GuardId {
     /// Instances of the fleet are being replaced.
     Replacements,
     /// So many fleets of the account may cut over at once.
-    Turn,
+    Slot,
     /// What can be known before a cutover begins must hold.
     Preflight,
     /// A person or a pipeline must approve.
@@ -82,9 +82,9 @@ pub enum GuardId {
     /// Another hand moved the traffic.
     Traffic,
     /// So many of the new color must serve.
-    ColorFloor,
+    ColorMinHealthy,
     /// So many of the old color must serve to take the traffic back.
-    RollbackFloor,
+    RollbackMinHealthy,
     /// Somebody of the old color must serve before the new one is let go.
     OldColor,
     /// Only a person can say how it goes on.
@@ -108,24 +108,24 @@ impl GuardId {
             | Self::Group
             | Self::Breaker
             | Self::RuleBreaker
-            | Self::Lineage
+            | Self::RepeatDrift
             | Self::Budget
             | Self::Quarantine
             | Self::BackOff
             | Self::Capacity
             | Self::Protection
             | Self::InService
-            | Self::Floor
+            | Self::MinHealthy
             | Self::Pause
             | Self::Replacements
-            | Self::Turn
+            | Self::Slot
             | Self::Preflight
             | Self::Approval
             | Self::BothColorsAlarm
             | Self::GuardAlarm
             | Self::Traffic
-            | Self::ColorFloor
-            | Self::RollbackFloor
+            | Self::ColorMinHealthy
+            | Self::RollbackMinHealthy
             | Self::OldColor
             | Self::Operator => None,
         }

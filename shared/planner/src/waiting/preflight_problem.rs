@@ -24,7 +24,7 @@ pub enum PreflightCheck {
     /// Alarms are what stops a cutover.
     Alarms,
     /// What it replaces must be launchable again.
-    WayBack,
+    RollbackPath,
     /// Clients that stick to the old color would be sent there when it goes.
     Stickiness,
     /// The bounds of the groups must let it grow.
@@ -51,19 +51,19 @@ pub enum PreflightProblem {
     #[error("guard alarm {alarm} does not exist: nothing would stop the cutover")]
     AlarmMissing { alarm: UntrustedText },
     #[error("guard alarm {alarm} is in ALARM: {reason}")]
-    AlarmRings { alarm: AlarmName, reason: UntrustedText },
+    AlarmInAlarm { alarm: AlarmName, reason: UntrustedText },
     #[error("the release to roll back to cannot be launched: {image} is pending")]
-    WayBackPending { image: ImageId },
+    RollbackPathPending { image: ImageId },
     #[error("the release to roll back to cannot be launched: {image} is {state}")]
-    WayBackUnavailable { image: ImageId, state: UntrustedText },
+    RollbackPathUnavailable { image: ImageId, state: UntrustedText },
     #[error("the release to roll back to cannot be launched: {image} does not exist")]
-    WayBackImageGone { image: ImageId },
+    RollbackImageGone { image: ImageId },
     #[error("the release to roll back to cannot be launched: {template} does not exist")]
-    WayBackTemplateGone { template: TemplateVersion },
+    RollbackTemplateGone { template: TemplateVersion },
     #[error("the next reconcile pass reads whether {image} can be launched")]
-    WayBackImageUnread { image: ImageId },
+    RollbackImageUnread { image: ImageId },
     #[error("the next reconcile pass reads whether {template} can be launched")]
-    WayBackTemplateUnread { template: TemplateVersion },
+    RollbackTemplateUnread { template: TemplateVersion },
     #[error(
         "stickiness keeps clients on their target group for {longest:#}, longer than driftless:bake and \
          driftless:keep-warm together ({watched:#}): some requests would still go to the old color when it is scaled to \
@@ -77,7 +77,7 @@ pub enum PreflightProblem {
     #[error("the fleet's minimum of {min} is above its maximum of {max}")]
     MinimumAboveMaximum { min: u32, max: u32 },
     #[error("settings that earlier work borrowed are not restored yet")]
-    SettingsToPutBack,
+    SettingsToRestore,
     /// Only read, never written: the sentence that an earlier version stored.
     #[error("{0}")]
     #[serde(untagged)]

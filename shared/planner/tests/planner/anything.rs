@@ -72,8 +72,8 @@ fn answer(number: u8) -> ActionResult {
 
 /// So many instances were launched and stay: a surplus that the floor needed for the whole drain deadline is the group's, and
 /// on-call was told.
-fn surplus_kept(stage: &Stage) -> u32 {
-    let is_kept = |told: &&Notification| matches!(told.news, News::SurplusKept { .. });
+fn extra_instance_kept(stage: &Stage) -> u32 {
+    let is_kept = |told: &&Notification| matches!(told.news, News::ExtraInstanceKept { .. });
     u32::try_from(stage.told.iter().filter(is_kept).count()).unwrap()
 }
 
@@ -96,7 +96,7 @@ fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
                 matches!(known, Some(Phase::Retiring(_) | Phase::Terminating(_)))
             }
             Role::Quarantined => record.quarantined.contains_key(instance),
-            Role::Surplus => record.replacements.values().any(|known| {
+            Role::Extra => record.replacements.values().any(|known| {
                 matches!(known.phase(), Phase::Cancelling(_)) && known.phase().successor() == Some(instance)
             }),
         };
@@ -181,19 +181,19 @@ fn comes_to_rest(stage: &mut Stage) {
     let open: Vec<_> = record.replacements.values().filter(|known| is_under_way(known)).collect();
     assert!(open.is_empty(), "{open:#?}");
     // What desired capacity does not fit under stays raised, until it does.
-    let fits = |entry: &driftless_planner::record::LedgerEntry| match entry.setting {
+    let fits = |entry: &driftless_planner::record::BorrowedSetting| match entry.setting {
         driftless_planner::record::Setting::Maximum { had, .. } => stage.desired() <= had,
         driftless_planner::record::Setting::Protection { .. }
-        | driftless_planner::record::Setting::HeldMinimum { .. }
-        | driftless_planner::record::Setting::HeldMaximum { .. }
+        | driftless_planner::record::Setting::BorrowedMinimum { .. }
+        | driftless_planner::record::Setting::BorrowedMaximum { .. }
         | driftless_planner::record::Setting::Template { .. }
         | driftless_planner::record::Setting::Stickiness { .. } => true,
     };
-    let left: Vec<_> = record.ledger.iter().filter(|entry| fits(entry)).collect();
+    let left: Vec<_> = record.borrowed_settings.iter().filter(|entry| fits(entry)).collect();
     assert!(left.is_empty(), "{left:#?}");
     let in_service = stage.groups[0].members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
     assert_eq!(in_service.count(), stage.desired() as usize);
-    let may_last = |key: &String| key == "breaker-open" || (key == "restore-overdue" && !record.ledger.is_empty());
+    let may_last = |key: &String| key == "breaker-open" || (key == "restore-overdue" && !record.borrowed_settings.is_empty());
     assert!(record.conditions.keys().all(may_last), "{:?}", record.conditions);
     assert_eq!(stage.record().fleet, fleet());
 }
@@ -235,14 +235,14 @@ proptest! {
         let (maximum, desired) = (stage.group().max, stage.desired());
         for step in &steps {
             happen(&mut stage, step, 2);
-            assert!(stage.desired() <= desired + surplus_kept(&stage) + 2, "{} wanted", stage.desired());
+            assert!(stage.desired() <= desired + extra_instance_kept(&stage) + 2, "{} wanted", stage.desired());
         }
         comes_to_rest(&mut stage);
-        let kept = surplus_kept(&stage);
+        let kept = extra_instance_kept(&stage);
         prop_assert!((desired..=desired + kept).contains(&stage.desired()), "{} wanted", stage.desired());
         if kept == 0 {
             prop_assert_eq!(stage.group().max, maximum);
-            prop_assert!(stage.record().ledger.is_empty());
+            prop_assert!(stage.record().borrowed_settings.is_empty());
         }
         prop_assert!(stage.has(&id(1)) || !stage.terminated().is_empty());
     }
@@ -250,7 +250,7 @@ proptest! {
 
 /// Found by chance: the surge that was given up leaves its instance to a sick group, and two more surges begin.
 #[test]
-fn two_surges_beside_a_surplus_that_was_kept_are_within_the_budget() {
+fn two_surges_beside_an_extra_instance_that_was_kept_are_within_the_budget() {
     use Step::{Answer, Arrive, CrashBeforeAct, Drift, Heal, Pass, Sicken, Wait};
     let steps = [
         [Pass, Answer("terminate", 0), Wait(264), Wait(182), Wait(368), Drift(1), Wait(386), CrashBeforeAct],
@@ -263,6 +263,6 @@ fn two_surges_beside_a_surplus_that_was_kept_are_within_the_budget() {
     for step in steps.iter().flatten() {
         happen(&mut stage, step, 2);
     }
-    assert_eq!((stage.desired(), surplus_kept(&stage)), (5 + 1 + 2, 1));
+    assert_eq!((stage.desired(), extra_instance_kept(&stage)), (5 + 1 + 2, 1));
     comes_to_rest(&mut stage);
 }

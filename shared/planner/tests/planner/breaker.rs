@@ -81,7 +81,7 @@ fn a_surge_under_way_is_cancelled_when_it_opens() {
         assert_eq!(stage.terminated(), [successor], "{phase}");
         assert_eq!(stage.desired(), 8);
         assert!(matches!(stage.waits_for(1), Some(Waiting::BreakerOpen { drifted: 3, members: 8, .. })), "{phase}");
-        assert!(stage.record().ledger.is_empty());
+        assert!(stage.record().borrowed_settings.is_empty());
         // Closed again: the drift has long lasted, and counts as no failure.
         stage.comply(2);
         stage.comply(3);

@@ -57,11 +57,11 @@ fn compliant_while_verifying() {
     let (mut stage, successor) = Stage::serving(3);
     stage.comply(1);
     let decision = stage.reconcile();
-    let surplus = |action: &Action| {
-        matches!(action, Action::Terminate { instance, capacity: CapacityChange::Decrement, role: Role::Surplus, .. }
+    let extra = |action: &Action| {
+        matches!(action, Action::Terminate { instance, capacity: CapacityChange::Decrement, role: Role::Extra, .. }
             if *instance == successor)
     };
-    assert!(decision.actions.iter().any(surplus), "{:?}", decision.actions);
+    assert!(decision.actions.iter().any(extra), "{:?}", decision.actions);
     check(stage, "cancelling", 3);
 }
 
@@ -98,7 +98,7 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
             stage.settle();
             assert!(stage.has(&id(1)), "{phase}");
             assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(GuardId::Protection), "{phase}");
-            assert_eq!((stage.desired(), stage.record().ledger.len()), (4, 0), "{phase}: nothing is left of the surge");
+            assert_eq!((stage.desired(), stage.record().borrowed_settings.len()), (4, 0), "{phase}: nothing is left of the surge");
             assert!(stage.replacement(1).unwrap().failures.is_empty(), "{phase}: it is no failure");
             stage.machines.get_mut(&id(1)).unwrap().protect = None;
             stage.member_mut(1).protected = false;
@@ -109,7 +109,7 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
 }
 
 #[test]
-fn a_surplus_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is_theirs_then() {
+fn an_extra_instance_that_a_person_protects_by_its_tag_stays_until_the_time_is_up_and_is_theirs_then() {
     let (mut stage, successor) = Stage::serving(4);
     stage.comply(1);
     stage.machines.get_mut(&successor).unwrap().protect = Some("what is wrong with it?".into());
@@ -134,7 +134,7 @@ fn taken(stage: &Stage, capacity: CapacityChange) -> Stage {
 }
 
 #[test]
-fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
+fn the_drifted_instance_is_taken_in_each_phase_and_no_extra_instance_stays() {
     let mut debouncing = Stage::new(4);
     debouncing.drift(1);
     debouncing.reconcile();
@@ -161,7 +161,7 @@ fn the_drifted_instance_is_taken_in_each_phase_and_no_surplus_stays() {
 }
 
 #[test]
-fn a_successor_whose_surplus_someone_took_back_stays() {
+fn a_successor_whose_extra_instance_someone_took_back_stays() {
     let (mut stage, successor) = Stage::serving(4);
     stage.take(&id(1), CapacityChange::Decrement);
     stage.settle_clean(4);
@@ -170,43 +170,43 @@ fn a_successor_whose_surplus_someone_took_back_stays() {
 }
 
 #[test]
-fn a_serving_surplus_stays_until_enough_serve_without_it() {
+fn a_serving_extra_instance_stays_until_enough_serve_without_it() {
     let (mut stage, successor) = Stage::serving(3);
     stage.take(&id(1), CapacityChange::Keep);
     stage.leave();
     let substitute = id(stage.last_id);
-    stage.held_back.insert(substitute);
+    stage.deferred.insert(substitute);
     stage.reconcile();
     stage.wait(mins(1));
     let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "two of three would serve: {:?}", decision.actions);
-    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::MinHealthy);
     assert!(decision.recheck.is_some());
-    stage.held_back.clear();
+    stage.deferred.clear();
     stage.settle_clean(3);
     assert_eq!(stage.terminated(), [successor]);
 }
 
 #[test]
-fn a_surplus_that_does_not_serve_yet_stays_while_nobody_else_serves() {
+fn an_extra_instance_that_does_not_serve_yet_stays_while_nobody_else_serves() {
     let (mut stage, successor) = Stage::verifying(1);
-    stage.held_back.insert(successor.clone());
+    stage.deferred.insert(successor.clone());
     stage.take(&id(1), CapacityChange::Keep);
     stage.leave();
-    stage.held_back.insert(id(stage.last_id));
+    stage.deferred.insert(id(stage.last_id));
     let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "it may serve at any moment, and nobody else does: {:?}", decision.actions);
-    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
-    stage.held_back.remove(&successor);
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::MinHealthy);
+    stage.deferred.remove(&successor);
     let decision = stage.reconcile();
     assert!(decision.actions.is_empty(), "now it does: {:?}", decision.actions);
-    stage.held_back.clear();
+    stage.deferred.clear();
     stage.settle_clean(1);
     assert_eq!(stage.terminated(), [successor]);
 }
 
 #[test]
-fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
+fn an_extra_instance_that_is_found_late_goes_only_where_enough_serve_without_it() {
     let mut stage = Stage::drifted(2, &[1]);
     let launched = stage.reconcile_and_crash();
     // It was launched, the answer was lost, and nobody looked until it was too late.
@@ -222,9 +222,9 @@ fn a_surplus_that_is_found_late_goes_only_where_enough_serve_without_it() {
         "{:?}",
         decision.actions
     );
-    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::Floor);
+    assert_eq!(decision.waiting[&id(1)].guard(), GuardId::MinHealthy);
     stage.sick.clear();
     let decision = stage.reconcile();
-    assert!(decision.actions.iter().any(|action| matches!(action, Action::Terminate { role: Role::Surplus, .. })));
+    assert!(decision.actions.iter().any(|action| matches!(action, Action::Terminate { role: Role::Extra, .. })));
     stage.settle();
 }

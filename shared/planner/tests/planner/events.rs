@@ -48,21 +48,21 @@ pub(crate) fn hold(name: &str, details: &[Value]) {
 fn replaced() -> Stage {
     let mut stage = Stage::drifted(3, &[1]);
     stage.events.clear();
-    stage.journal.clear();
+    stage.history.clear();
     stage.steps(60, secs(30));
     assert!(!stage.has(&id(1)), "replaced");
     stage
 }
 
 #[test]
-fn each_line_of_the_journal_is_an_event_with_an_id_of_its_own() {
+fn each_line_of_the_history_is_an_event_with_an_id_of_its_own() {
     let mut stage = replaced();
     stage.say(Command::Retry);
     stage.reconcile();
     let details = details(&stage.events);
     hold("of-a-replacement", &details);
-    assert_eq!(details.len(), stage.journal.len());
-    for (detail, line) in details.iter().zip(&stage.journal) {
+    assert_eq!(details.len(), stage.history.len());
+    for (detail, line) in details.iter().zip(&stage.history) {
         let said = (&detail["from"], &detail["to"], &detail["reason"], &detail["actor"], &detail["instance"]);
         let lines =
             (&json!(line.from()), &json!(line.to()), &json!(line.why), &json!(line.actor), &json!(line.instance()));

@@ -2,7 +2,7 @@
 
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::drift::CONFIRMATION_GRACE;
-use driftless_planner::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict};
+use driftless_planner::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType};
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
 use jiff::Timestamp;
 
@@ -45,7 +45,7 @@ fn a_report_that_the_read_does_not_confirm_starts_nothing_and_is_kept_for_two_mi
     for (age, is_gone) in around(mins(2)).into_iter().zip([false, true, true]) {
         let mut stage = Stage::new(3);
         stage.reconcile();
-        let fact = report(1, RULE, Verdict::NonCompliant, stage.now);
+        let fact = report(1, RULE, ComplianceType::NonCompliant, stage.now);
         stage.wait(age);
         assert_eq!(is_consumed(&stage, &fact), is_gone, "{age:?}");
         stage.facts.push(fact);
@@ -59,7 +59,7 @@ fn a_report_that_the_read_does_not_confirm_starts_nothing_and_is_kept_for_two_mi
 fn a_report_that_the_read_confirms_is_consumed() {
     let mut stage = Stage::new(3);
     stage.drift(1);
-    stage.facts.push(report(1, RULE, Verdict::NonCompliant, t0()));
+    stage.facts.push(report(1, RULE, ComplianceType::NonCompliant, t0()));
     stage.reconcile();
     assert!(stage.facts.is_empty());
     assert_eq!(stage.phase(1), "debouncing");
@@ -71,7 +71,7 @@ fn a_compliant_report_is_believed_unless_it_is_older_than_the_finding() {
     for (observed_at, is_believed) in
         [(t0() - mins(1) - secs(1), false), (t0() - mins(1), true), (t0() - mins(1) + secs(1), true)]
     {
-        for verdict in [Verdict::Compliant, Verdict::NotApplicable] {
+        for verdict in [ComplianceType::Compliant, ComplianceType::NotApplicable] {
             let mut stage = Stage::new(3);
             stage.drift(1);
             stage.reconcile();
@@ -89,7 +89,7 @@ fn a_compliant_report_is_believed_for_two_minutes_against_the_read() {
         let mut stage = Stage::new(3);
         stage.drift(1);
         stage.reconcile();
-        stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+        stage.facts.push(report(1, RULE, ComplianceType::Compliant, stage.now));
         stage.wait(age);
         stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{age:?}");
@@ -103,7 +103,7 @@ fn a_compliant_report_that_the_read_trails_stops_a_surge_under_way() {
     {
         let (mut stage, successor) = Stage::retiring(3);
         stage.tag(key, value);
-        stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+        stage.facts.push(report(1, RULE, ComplianceType::Compliant, stage.now));
         stage.reconcile();
         assert_eq!(stage.phase(1), "cancelling", "policy: {policy}");
         stage.comply(1);
@@ -119,7 +119,7 @@ fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
     stage.drift(1);
     stage.drift_under(id(1), OTHER_RULE);
     stage.reconcile();
-    stage.facts.push(report(1, RULE, Verdict::Compliant, stage.now));
+    stage.facts.push(report(1, RULE, ComplianceType::Compliant, stage.now));
     stage.reconcile();
     let drift: Vec<String> = stage.replacement(1).unwrap().drift.iter().map(ToString::to_string).collect();
     assert_eq!(drift, ["rule imds-v2"]);
@@ -129,7 +129,7 @@ fn a_rule_of_two_that_is_compliant_again_leaves_the_other() {
 fn a_report_about_an_instance_that_is_no_member_is_consumed() {
     let mut stage = Stage::new(3);
     stage.reconcile();
-    assert!(is_consumed(&stage, &report(77, RULE, Verdict::NonCompliant, t0())));
+    assert!(is_consumed(&stage, &report(77, RULE, ComplianceType::NonCompliant, t0())));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_rule_that_is_not_on_the_list_is_shown_only() {
     let mut stage = Stage::new(3);
     stage.reconcile();
     stage.drift_under(id(1), OTHER_RULE);
-    stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
+    stage.facts.push(report(1, OTHER_RULE, ComplianceType::NonCompliant, t0()));
     stage.wait(mins(60));
     stage.settle();
     assert!(stage.record().replacements.is_empty() && stage.acted.is_empty());
@@ -163,13 +163,13 @@ fn a_rule_that_is_not_on_the_list_is_shown_only() {
         |stage: &Stage| stage.record().shown.get(&id(1)).is_some_and(|rules| rules.contains_key(&rule(OTHER_RULE)));
     assert!(shown(&stage));
     // An older verdict changes nothing; a newer one does.
-    let settle_with = |stage: &mut Stage, verdict: Verdict, at: Timestamp| {
+    let settle_with = |stage: &mut Stage, verdict: ComplianceType, at: Timestamp| {
         stage.facts.push(report(1, OTHER_RULE, verdict, at));
         stage.settle();
     };
-    settle_with(&mut stage, Verdict::Compliant, t0() - secs(1));
+    settle_with(&mut stage, ComplianceType::Compliant, t0() - secs(1));
     assert!(shown(&stage));
-    settle_with(&mut stage, Verdict::Compliant, t0() + secs(1));
+    settle_with(&mut stage, ComplianceType::Compliant, t0() + secs(1));
     assert!(!shown(&stage));
 }
 
@@ -177,7 +177,7 @@ fn a_rule_that_is_not_on_the_list_is_shown_only() {
 fn what_is_shown_of_an_instance_goes_with_it() {
     let mut stage = Stage::new(3);
     stage.reconcile();
-    stage.facts.push(report(1, OTHER_RULE, Verdict::NonCompliant, t0()));
+    stage.facts.push(report(1, OTHER_RULE, ComplianceType::NonCompliant, t0()));
     stage.reconcile();
     stage.take(&id(1), driftless_planner::action::CapacityChange::Keep);
     stage.settle();
@@ -228,7 +228,7 @@ fn nothing_starts_while_one_rule_of_the_list_is_unread() {
 
 #[test]
 fn what_is_reported_under_a_rule_that_cannot_be_read_is_kept_until_it_can() {
-    for verdict in [Verdict::NonCompliant, Verdict::Compliant] {
+    for verdict in [ComplianceType::NonCompliant, ComplianceType::Compliant] {
         let mut stage = Stage::new(3);
         stage.reconcile();
         stage.facts.push(report(1, RULE, verdict, stage.now));
@@ -245,7 +245,7 @@ fn what_is_reported_under_a_rule_that_cannot_be_read_is_kept_until_it_can() {
 
 #[test]
 fn only_a_verdict_of_config_can_wait_for_the_others() {
-    assert!(report(1, RULE, Verdict::NonCompliant, t0()).can_wait());
+    assert!(report(1, RULE, ComplianceType::NonCompliant, t0()).can_wait());
     let mut stage = Stage::new(1);
     stage.say(driftless_planner::fact::Command::Resume);
     for fact in [alarm(), image()].iter().chain(&stage.facts) {

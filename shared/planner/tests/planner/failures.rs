@@ -85,7 +85,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
 }
 
 #[test]
-fn there_is_never_more_than_one_surplus() {
+fn there_is_never_more_than_one_extra_instance() {
     let mut stage = Stage::drifted(3, &[1]);
     for _ in 0..400 {
         stage.reconcile();
@@ -219,7 +219,7 @@ fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadlin
 }
 
 #[test]
-fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_surplus() {
+fn a_launch_that_is_refused_after_one_without_an_answer_leaves_no_extra_instance() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.reconcile();
     stage.outcomes.clear();

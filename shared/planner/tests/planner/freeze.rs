@@ -96,7 +96,7 @@ fn a_freeze_holds_back_the_end_of_the_drifted_instance() {
 }
 
 #[test]
-fn a_freeze_does_not_hold_the_end_of_a_surplus_nor_what_is_put_back() {
+fn a_freeze_does_not_hold_the_end_of_an_extra_instance_nor_what_is_restored() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.group().max = 3;
     stage.reconcile();
@@ -107,7 +107,7 @@ fn a_freeze_does_not_hold_the_end_of_a_surplus_nor_what_is_put_back() {
     stage.freezes.push(freeze(stage.now, None));
     stage.comply(1);
     let decision = stage.reconcile();
-    let [Action::Terminate { instance, role: Role::Surplus, .. }] = &decision.actions[..] else {
+    let [Action::Terminate { instance, role: Role::Extra, .. }] = &decision.actions[..] else {
         panic!("{:?}", decision.actions)
     };
     assert_eq!(*instance, successor);

@@ -20,7 +20,7 @@ fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage 
     assert_eq!(decision.waiting.get(&id(1)), Some(waiting));
     let blocked = decision.history.iter().filter(|entry| entry.to() == "blocked").count();
     assert_eq!(blocked, 1, "journaled when it is entered");
-    stage.assert_settled();
+    stage.assert_idle();
     stage
 }
 
@@ -116,7 +116,7 @@ fn a_group_that_protects_all_its_instances_protects_none_from_us() {
             member.protected = true;
         }
         stage.settle();
-        assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
+        assert!(stage.record().replacements.is_empty() && stage.record().borrowed_settings.is_empty());
         assert!(!stage.has(&id(1)) && stage.desired() == 4);
         assert_eq!(stage.launched.len(), 1, "it is replaced once");
         assert_eq!(stage.member_mut(101).protected, by_default, "what the group protects stays protected");
@@ -217,13 +217,13 @@ fn only_another_guard_is_a_transition() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.scripted.insert("launch", ActionResult::Busy("throttled".into()));
     stage.reconcile();
-    stage.journal.clear();
+    stage.history.clear();
     stage.wait(secs(10));
     stage.reconcile();
-    assert!(stage.journal.is_empty(), "{:?}", stage.journal);
+    assert!(stage.history.is_empty(), "{:?}", stage.history);
     stage.suspend("Launch");
     stage.reconcile();
-    let [entry] = &stage.journal[..] else { panic!("{:?}", stage.journal) };
+    let [entry] = &stage.history[..] else { panic!("{:?}", stage.history) };
     assert_eq!((entry.from().as_ref(), entry.to().as_ref()), ("blocked", "blocked"));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::answer::Verdict;
+use driftless_planner::answer::ComplianceType;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::Color;
 use driftless_planner::waiting::{GuardId, Waiting};
@@ -20,7 +20,7 @@ fn rows(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(row).collect()
 }
 
-fn told(verdicts: &[Verdict<GuardId, Waiting>]) -> Vec<(String, String)> {
+fn told(verdicts: &[ComplianceType<GuardId, Waiting>]) -> Vec<(String, String)> {
     verdicts.iter().map(|verdict| (verdict.id.to_string(), verdict.asks.to_owned())).collect()
 }
 
@@ -36,7 +36,7 @@ fn the_page_of_guards_shows_each_list_in_its_order_and_every_name() {
     let rows_of_page = rows(page);
     let replacement = of_replacement(&Stage::drifted(4, &[1]).explain());
     let mut queued = weighted_fleet(3);
-    queued.account.turns.extend(["one", "two", "three"].map(|other| (other.parse().unwrap(), queued.now)));
+    queued.account.slots.extend(["one", "two", "three"].map(|other| (other.parse().unwrap(), queued.now)));
     queued.publish(2);
     queued.steps(2, mins(1));
     let cutover = told(&queued.explain().cutover_verdicts);
@@ -69,7 +69,7 @@ fn each_guard_of_a_list_has_a_name_of_its_own_and_no_policy_makes_the_list_short
 #[test]
 fn each_check_of_a_preflight_and_of_an_image_has_a_name_of_its_own() {
     let mut stage = weighted_fleet(3);
-    stage.ring("web-5xx", Some(Color::Blue));
+    stage.go_into_alarm("web-5xx", Some(Color::Blue));
     stage.publish(2);
     stage.steps(3, mins(1));
     let explained = stage.explain();

@@ -13,19 +13,19 @@ use crate::cutover::weighted_fleet;
 fn evidence() -> Evidence {
     let (mut stage, _) = Stage::retiring(3);
     stage.step(secs(1));
-    stage.journal.iter().find_map(HistoryEntry::evidence).unwrap().clone()
+    stage.history.iter().find_map(HistoryEntry::evidence).unwrap().clone()
 }
 
 /// One of each kind, and of each shape of it, with the words that it is shown by.
 fn changes() -> Vec<(Change, &'static str, &'static str)> {
-    let setting = "ledger: MaxSize of app (had 4)";
+    let setting = "borrowed_settings: MaxSize of app (had 4)";
     vec![
         (
             Change::Evidence { instance: id(1), phase: PhaseKind::Verifying, kept: Box::new(evidence()) },
             "verifying",
             "evidence",
         ),
-        (Change::SurplusKept { instance: id(1) }, "cancelling", "extra-instance-kept"),
+        (Change::ExtraInstanceKept { instance: id(1) }, "cancelling", "extra-instance-kept"),
         (Change::Quarantine { instance: id(1), is_kept: true }, "replaced", "quarantined"),
         (Change::Quarantine { instance: id(1), is_kept: false }, "quarantined", "ended"),
         (Change::Finding { instance: id(1) }, "", "shown"),
@@ -37,7 +37,7 @@ fn changes() -> Vec<(Change, &'static str, &'static str)> {
         (Change::Command { command: "abort".to_owned(), is_done: true }, "abort", "done"),
         (Change::Command { command: "retry".to_owned(), is_done: false }, "retry", "not-done"),
         (Change::Setting { setting: setting.to_owned(), instance: None }, setting, "released"),
-        (Change::Setting { setting: "ledger: x".to_owned(), instance: Some(id(1)) }, "ledger: x", "released"),
+        (Change::Setting { setting: "borrowed_settings: x".to_owned(), instance: Some(id(1)) }, "borrowed_settings: x", "released"),
         (Change::Image { image: image_id(2), change: ImageChange::Announced }, "", "ami-00000000000000002"),
         (Change::Image { image: image_id(2), change: ImageChange::Refused }, "ami-00000000000000002", "refused"),
         (Change::Image { image: image_id(2), change: ImageChange::Vetoed }, "ami-00000000000000002", "vetoed"),
@@ -118,7 +118,7 @@ fn a_condition_with_the_name_of_a_phase_is_no_step_of_a_cutover() {
     stage.until_phase("awaiting-approval");
     stage.say(driftless_planner::fact::Command::Approve);
     stage.until_phase("baking");
-    let over = stage.journal.iter().filter(|entry| entry.to() == "resolved" && entry.from() == "awaiting-approval");
+    let over = stage.history.iter().filter(|entry| entry.to() == "resolved" && entry.from() == "awaiting-approval");
     let kinds: Vec<ChangeKind> = over.map(|entry| (&entry.change).into()).collect();
     assert_eq!(kinds, [ChangeKind::Condition]);
     let told = crate::events::details(&stage.events);

@@ -10,7 +10,7 @@ fn after(hooks: SignedDuration, waited: SignedDuration) -> &'static str {
     stage.reconcile();
     let admitted_at = stage.now;
     stage.reconcile();
-    stage.held_back.insert(stage.successor(1));
+    stage.deferred.insert(stage.successor(1));
     stage.now = admitted_at + waited;
     stage.reconcile();
     stage.phase(1)

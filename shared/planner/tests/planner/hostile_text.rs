@@ -55,7 +55,7 @@ fn saying(words: &str) -> Vec<News> {
             deadline: t0() + mins(20),
             goes_first: false,
         },
-        News::SurplusKept { instance: id(1), why: text() },
+        News::ExtraInstanceKept { instance: id(1), why: text() },
         News::Cancelled { instance: id(1), because: CancelReason::Protected { by: text() }, next_attempt: Some(t0()) },
         News::Cancelled { instance: id(1), because: CancelReason::Failed(text()), next_attempt: None },
         News::RollingBack {

@@ -140,14 +140,14 @@ fn while_a_scale_out_comes_up_the_drifted_instance_serves_on() {
         .filter(|member| member.lifecycle == Lifecycle::Pending)
         .map(|m| m.id.clone())
         .collect();
-    stage.held_back.extend(coming);
+    stage.deferred.extend(coming);
     stage.wait(mins(2));
     for _ in 0..10 {
         stage.reconcile();
         stage.wait(secs(15));
     }
     assert!(stage.has(&id(1)) && stage.terminated().is_empty(), "{}", stage.phase(1));
-    stage.held_back.clear();
+    stage.deferred.clear();
     stage.settle_clean(6);
     assert!(!stage.has(&id(1)));
 }

@@ -175,5 +175,5 @@ fn what_waits_in_a_group_that_is_no_longer_live_is_cleared() {
     stage.weigh(&[("blue", 0), ("green", 100)]);
     stage.settle();
     assert!(stage.record().replacements.is_empty());
-    assert!(stage.journal.iter().any(|entry| entry.why.as_str() == "its group is no longer the live group"));
+    assert!(stage.history.iter().any(|entry| entry.why.as_str() == "its group is no longer the live group"));
 }

@@ -55,8 +55,8 @@ fn actions() -> Vec<Action> {
         bake: mins(1),
     };
     vec![
-        Action::TakeTurn,
-        Action::GiveTurn,
+        Action::TakeSlot,
+        Action::GiveSlot,
         Action::SetMaximum { group: name(), expected: 9, maximum: 10 },
         Action::SetMinimum { group: name(), expected: 1, minimum: 2 },
         Action::SetDesired { group: name(), expected: 4, desired: 5, replaces: id(1) },
@@ -71,8 +71,8 @@ fn actions() -> Vec<Action> {
         Action::StartRefresh { group: name(), plan },
         protect(Protection::On),
         terminate(Role::Drifted),
-        Action::SetAside { group: name(), instance: id(1), expected_desired: 4, capacity: CapacityChange::Decrement },
-        Action::Empty {
+        Action::EnterStandby { group: name(), instance: id(1), expected_desired: 4, capacity: CapacityChange::Decrement },
+        Action::ScaleToZero {
             group: name(),
             expected: Bounds { min: 1, max: 9, desired: 4 },
             maximum: 9,
@@ -141,7 +141,7 @@ fn what_is_not_written_is_told_as_what_it_met() {
 }
 
 #[test]
-fn a_freeze_holds_back_what_disrupts_and_no_way_back() {
+fn a_freeze_holds_back_what_disrupts_and_no_rollback() {
     let frozen = |action: &Action| after(action, |live| live.is_frozen = true);
     let is_free = |action: &Action| frozen(action) == Proceed;
     let free: Vec<Action> = actions().into_iter().filter(is_free).collect();
@@ -153,20 +153,20 @@ fn a_freeze_holds_back_what_disrupts_and_no_way_back() {
             Action::SetMaximum { maximum: to, .. }
             | Action::SetMinimum { minimum: to, .. }
             | Action::SetDesired { desired: to, .. } => *to = 0,
-            Action::Terminate { role, .. } => *role = Role::Surplus,
-            Action::Empty { direction, .. }
+            Action::Terminate { role, .. } => *role = Role::Extra,
+            Action::ScaleToZero { direction, .. }
             | Action::SetWeights { direction, .. }
             | Action::Attach { direction, .. }
             | Action::Detach { direction, .. } => *direction = Direction::Back,
             Action::Launch { .. }
             | Action::Protect { .. }
-            | Action::SetAside { .. }
+            | Action::EnterStandby { .. }
             | Action::WriteTemplate { .. }
             | Action::SetTemplate { .. }
             | Action::StartRefresh { .. }
             | Action::RollBackRefresh { .. }
-            | Action::TakeTurn
-            | Action::GiveTurn => continue,
+            | Action::TakeSlot
+            | Action::GiveSlot => continue,
         }
         assert_eq!(frozen(&action), Proceed, "{action:?}");
     }

@@ -50,7 +50,7 @@ fn what_was_set_aside_without_an_answer_is_kept_whatever_a_scaling_policy_did_me
         let desired = stage.desired();
         stage.scale_to(desired + scaled_out_by);
         stage.settle_clean(desired + scaled_out_by);
-        assert!(stage.record().quarantined.contains_key(&id(1)), "{scaled_out_by}: {:?}", stage.journal);
+        assert!(stage.record().quarantined.contains_key(&id(1)), "{scaled_out_by}: {:?}", stage.history);
     }
 }
 
@@ -124,7 +124,7 @@ fn two_that_expire_at_once_go_one_after_the_other() {
 }
 
 #[test]
-fn what_a_person_put_back_into_service_is_a_drifted_instance_again() {
+fn what_a_person_restored_into_service_is_a_drifted_instance_again() {
     for (waited, is_kept) in around(mins(2)).into_iter().zip([true, false, false]) {
         let mut stage = drifted(8, &[1]);
         while !stage.record().quarantined.contains_key(&id(1)) {
@@ -155,7 +155,7 @@ fn what_a_person_ended_is_kept_no_longer() {
     stage.settle();
     assert!(stage.record().quarantined.is_empty());
     stage.assert_clean(8);
-    assert!(stage.journal.iter().any(|entry| entry.why.as_str() == "the instance is gone"));
+    assert!(stage.history.iter().any(|entry| entry.why.as_str() == "the instance is gone"));
 }
 
 #[test]

@@ -110,8 +110,8 @@ fn of_instances() -> Vec<Reason> {
             "the breaker is open for rule approved: 3 fleets drifted under this rule at once",
         ),
         (
-            Waiting::Lineage { ancestor: id(1) },
-            Some("lineage"),
+            Waiting::RepeatDrift { ancestor: id(1) },
+            Some("repeat-drift"),
             "the replacement instance for i-00000000000000001 drifted for the same reason",
         ),
         (
@@ -148,7 +148,7 @@ fn of_instances() -> Vec<Reason> {
         (Waiting::Gone, None, "the instance is no longer in its group"),
         (Waiting::Debounce { until }, Some("debounce"), "the debounce time ends at 2026-11-20T13:00:00Z"),
         (
-            Waiting::BelowFloor { serving: 3, floor: 4 },
+            Waiting::BelowMinimum { serving: 3, minimum_healthy: 4 },
             Some("below-floor"),
             "only 3 instances would stay healthy, minimum healthy is 4",
         ),
@@ -160,12 +160,12 @@ fn of_cutovers() -> Vec<Reason> {
     let until = at("2026-11-20T13:00:00Z");
     vec![
         (
-            Waiting::NoTurn { limit: 3 },
+            Waiting::NoSlot { limit: 3 },
             Some("no-turn"),
             "3 fleets are cutting over, which is the limit for this account",
         ),
         (
-            Waiting::PreflightFailed { problem: PreflightProblem::SettingsToPutBack },
+            Waiting::PreflightFailed { problem: PreflightProblem::SettingsToRestore },
             Some("preflight-failed"),
             "a preflight check failed: settings that earlier work borrowed are not restored yet",
         ),
@@ -196,12 +196,12 @@ fn of_cutovers() -> Vec<Reason> {
             "the forward action no longer exists",
         ),
         (
-            Waiting::ColorBelowFloor { serving: 3, floor: 4 },
+            Waiting::ColorBelowMinimum { serving: 3, minimum_healthy: 4 },
             Some("color-below-floor"),
             "only 3 instances of the new color are healthy, 4 needed",
         ),
         (
-            Waiting::RollbackBelowFloor { serving: 3, floor: 4 },
+            Waiting::RollbackBelowMinimum { serving: 3, minimum_healthy: 4 },
             Some("rollback-below-floor"),
             "only 3 instances of the old color are healthy, 4 needed to take all traffic back",
         ),
@@ -326,31 +326,31 @@ fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() 
             "guard alarm web-5xx does not exist: nothing would stop the cutover",
         ),
         (
-            Problem::AlarmRings { alarm: "web-5xx".parse().unwrap(), reason: "threshold crossed".into() },
+            Problem::AlarmInAlarm { alarm: "web-5xx".parse().unwrap(), reason: "threshold crossed".into() },
             "guard alarm web-5xx is in ALARM: threshold crossed",
         ),
         (
-            Problem::WayBackPending { image: image.clone() },
+            Problem::RollbackPathPending { image: image.clone() },
             "the release to roll back to cannot be launched: ami-00000000000000001 is pending",
         ),
         (
-            Problem::WayBackUnavailable { image: image.clone(), state: "failed".into() },
+            Problem::RollbackPathUnavailable { image: image.clone(), state: "failed".into() },
             "the release to roll back to cannot be launched: ami-00000000000000001 is failed",
         ),
         (
-            Problem::WayBackImageUnread { image: image.clone() },
+            Problem::RollbackImageUnread { image: image.clone() },
             "the next reconcile pass reads whether ami-00000000000000001 can be launched",
         ),
         (
-            Problem::WayBackTemplateUnread { template: template.clone() },
+            Problem::RollbackTemplateUnread { template: template.clone() },
             "the next reconcile pass reads whether lt-00000000000000001 version 1 can be launched",
         ),
         (
-            Problem::WayBackImageGone { image },
+            Problem::RollbackImageGone { image },
             "the release to roll back to cannot be launched: ami-00000000000000001 does not exist",
         ),
         (
-            Problem::WayBackTemplateGone { template },
+            Problem::RollbackTemplateGone { template },
             "the release to roll back to cannot be launched: lt-00000000000000001 version 1 does not exist",
         ),
         (
@@ -364,7 +364,7 @@ fn what_keeps_a_cutover_from_beginning_is_kept_with_its_numbers_and_says_them() 
         ),
         (Problem::NothingToSizeBy { group }, "app-asg has a desired capacity of 0: the new color has no size to copy"),
         (Problem::MinimumAboveMaximum { min: 5, max: 4 }, "the fleet's minimum of 5 is above its maximum of 4"),
-        (Problem::SettingsToPutBack, "settings that earlier work borrowed are not restored yet"),
+        (Problem::SettingsToRestore, "settings that earlier work borrowed are not restored yet"),
     ] {
         assert_eq!(problem.to_string(), sentence);
         kept(&problem);
@@ -473,8 +473,8 @@ fn what_keeps_an_image_from_being_taken_says_why_and_until_when() {
             "driftless:image-source is event: only an image.published event starts a cutover, a tag alone does not",
             None,
         ),
-        (ImageProblem::HeldBack { why: "no room".into(), until: Some(until) }, "no room", Some(until)),
-        (ImageProblem::HeldBack { why: "rejected".into(), until: None }, "rejected", None),
+        (ImageProblem::Deferred { why: "no room".into(), until: Some(until) }, "no room", Some(until)),
+        (ImageProblem::Deferred { why: "rejected".into(), until: None }, "rejected", None),
     ] {
         assert_eq!((problem.to_string().as_str(), problem.may_change_at()), (sentence, may_change_at));
     }

@@ -4,7 +4,7 @@ use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::ids::InstanceId;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
-use driftless_planner::record::{DriftReason, LedgerEntry, Phase, Setting, SurgeMethod};
+use driftless_planner::record::{DriftReason, BorrowedSetting, Phase, Setting, SurgeMethod};
 use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 
@@ -55,14 +55,14 @@ fn after_a_crash_between_commit_and_act_the_same_launch_is_asked_with_the_same_t
 }
 
 #[test]
-fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_the_ledger_knows_it() {
+fn the_successor_is_protected_from_scale_in_once_it_is_in_service_and_borrowed_settings_knows_it() {
     let (mut stage, successor) = Stage::verifying(3);
     assert!(stage.reconcile().actions.is_empty(), "a pending instance cannot be protected");
     stage.arrive();
     let decision = stage.reconcile();
     assert!(matches!(&decision.actions[..], [Action::Protect { instance, .. }] if *instance == successor));
-    let ledgered = |entry: &LedgerEntry| entry.setting == Setting::Protection { instance: successor.clone() };
-    assert!(decision.next.ledger.iter().any(ledgered), "ledgered with the same commit");
+    let ledgered = |entry: &BorrowedSetting| entry.setting == Setting::Protection { instance: successor.clone() };
+    assert!(decision.next.borrowed_settings.iter().any(ledgered), "ledgered with the same commit");
     assert!(stage.reconcile().actions.is_empty());
 }
 
@@ -94,7 +94,7 @@ fn the_warm_up_starts_again_when_the_successor_fails_in_between() {
 }
 
 #[test]
-fn nothing_is_terminated_that_would_leave_fewer_than_the_floor() {
+fn nothing_is_terminated_that_would_leave_fewer_than_the_minimum() {
     // 90 % of 10 are 9: the successor and 8, 9 or 10 others serve without the drifted one.
     for (sick, phase) in [(2, "verifying"), (1, "retiring"), (0, "retiring")] {
         let (mut stage, _) = Stage::verifying(10);
@@ -156,7 +156,7 @@ fn the_evidence_is_committed_before_the_termination() {
 }
 
 #[test]
-fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
+fn a_drifted_instance_is_replaced_and_everything_is_restored() {
     let mut stage = Stage::drifted(3, &[1]);
     stage.settle_clean(3);
     assert!(!stage.has(&id(1)) && stage.has(&id(101)));
@@ -165,7 +165,7 @@ fn a_drifted_instance_is_replaced_and_everything_is_put_back() {
     let News::Replaced { instance, successor, .. } = &stage.told[1].news else { panic!("{:?}", stage.told) };
     assert_eq!((instance, successor), (&id(1), &id(101)));
     let phases: Vec<String> = stage
-        .journal
+        .history
         .iter()
         .filter(|entry| entry.instance() == Some(&id(1)))
         .map(|entry| entry.to().into_owned())
@@ -274,7 +274,7 @@ fn what_was_launched_in_the_second_of_the_admission_and_seen_at_it_is_not_the_su
 }
 
 #[test]
-fn a_full_group_gets_room_through_the_ledger_and_its_maximum_back() {
+fn a_full_group_gets_room_through_borrowed_settings_and_its_maximum_back() {
     for is_offered in [true, false] {
         let mut stage = without_launch_instances(3);
         if is_offered {

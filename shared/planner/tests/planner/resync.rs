@@ -34,12 +34,12 @@ fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept 
 /// Everything was read, and there is nothing.
 const fn nothing() -> Read<'static> {
     const COMPLIANCE: &BTreeMap<RuleName, RuleReading> = &BTreeMap::new();
-    const RINGING: &BTreeMap<AlarmName, Alarm> = &BTreeMap::new();
+    const IN_ALARM: &BTreeMap<AlarmName, Alarm> = &BTreeMap::new();
     const OPEN: &BTreeMap<FleetName, Option<Timestamp>> = &BTreeMap::new();
     const KNOWN: &BTreeMap<FleetName, String> = &BTreeMap::new();
     Read {
         compliance: COMPLIANCE,
-        ringing: RINGING,
+        in_alarm: IN_ALARM,
         images: Some(&[]),
         open: OPEN,
         known: KNOWN,
@@ -48,12 +48,12 @@ const fn nothing() -> Read<'static> {
 }
 
 /// The sweep over one fleet that was looked at as it is, at t0.
-fn swept_at(now: Timestamp, images: Option<&[Image]>, ringing: &[&str]) -> Swept {
+fn swept_at(now: Timestamp, images: Option<&[Image]>, in_alarm: &[&str]) -> Swept {
     let group = group(3);
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(&group), &[], t0()))]);
-    let ringing = ringing.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
+    let in_alarm = in_alarm.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
     let (fleets, _) = fleets(vec![group], &Defaults::default());
-    let read = Read { known: &known, ringing: &ringing, images, now, ..nothing() };
+    let read = Read { known: &known, in_alarm: &in_alarm, images, now, ..nothing() };
     resync(&fleets, read)
 }
 
@@ -85,7 +85,7 @@ fn an_image_for_the_fleet_requests_it_and_another_one_does_not() {
 }
 
 #[test]
-fn an_alarm_of_its_policy_that_rings_requests_the_fleet() {
+fn an_alarm_of_its_policy_that_is_in_alarm_requests_the_fleet() {
     assert!(swept_at(t0(), Some(&[]), &["web-5xx"]).requests.contains_key(&fleet()));
     assert!(swept_at(t0(), Some(&[]), &["somebody-elses"]).requests.is_empty());
 }
@@ -231,9 +231,9 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
 }
 
 #[test]
-fn a_fleet_whose_alarm_rings_is_requested_before_all_others() {
+fn a_fleet_whose_alarm_is_in_alarm_is_requested_before_all_others() {
     let mut swept = Swept::default();
-    let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmRings];
+    let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmInAlarm];
     for (name, reason) in ["a", "b", "c", "d"].into_iter().zip(reasons) {
         swept.requests.insert(name.parse().unwrap(), reason);
     }

@@ -82,7 +82,7 @@ fn its_evidence_is_committed_with_the_decision_to_terminate_it() {
 }
 
 #[test]
-fn the_floor_must_hold_without_it() {
+fn the_minimum_must_hold_without_it() {
     // 80 % of ten are eight.
     for (sick, starts) in [(0, true), (1, true), (2, false)] {
         let mut stage = drifted(10, &[1], "80%");
@@ -90,13 +90,13 @@ fn the_floor_must_hold_without_it() {
         stage.sick = (0..sick).map(|offset| id(10 - offset)).collect();
         let decision = stage.reconcile();
         assert_eq!(!decision.actions.is_empty(), starts, "{sick}");
-        let below = Waiting::BelowFloor { serving: 7, floor: 8 };
+        let below = Waiting::BelowMinimum { serving: 7, minimum_healthy: 8 };
         assert_eq!(stage.waits_for(1), (!starts).then_some(&below), "{sick}");
     }
 }
 
 #[test]
-fn who_scales_out_before_it_went_is_counted_in_the_floor() {
+fn who_scales_out_before_it_went_is_counted_in_the_minimum() {
     // Nine serve without it: enough for ten that are wanted, and not for eleven.
     for (wanted, is_gone) in [(9, true), (10, true), (11, false)] {
         let mut stage = drifted(10, &[1], "90%");
@@ -109,13 +109,13 @@ fn who_scales_out_before_it_went_is_counted_in_the_floor() {
         let goes = decision.actions.iter().any(|action| matches!(action, Action::Terminate { .. }));
         assert_eq!(goes, is_gone, "{wanted}: {:?}", decision.actions);
         if !is_gone {
-            assert_eq!(decision.waiting[&id(1)], Waiting::BelowFloor { serving: 9, floor: 10 });
+            assert_eq!(decision.waiting[&id(1)], Waiting::BelowMinimum { serving: 9, minimum_healthy: 10 });
         }
     }
 }
 
 #[test]
-fn two_that_go_at_once_leave_the_floor() {
+fn two_that_go_at_once_leave_the_minimum() {
     for (min_healthy, fewest_serving) in [("90%", 9), ("80%", 8), ("70%", 8)] {
         let mut stage = drifted(10, &[1, 2], min_healthy);
         stage.tag("budget", "2");
@@ -137,7 +137,7 @@ fn two_that_go_at_once_leave_the_floor() {
 }
 
 #[test]
-fn what_does_not_serve_may_go_below_the_floor() {
+fn what_does_not_serve_may_go_below_the_minimum() {
     let mut stage = drifted(4, &[1, 2], "75%");
     stage.tag("breaker", "100%");
     stage.unjudged.extend([id(1), id(2)]);
@@ -256,7 +256,7 @@ fn a_successor_that_drifts_as_its_ancestor_did_ends_the_chain() {
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
     let Phase::Stopped(stopped) = &stage.record().replacements[&successor].phase() else { panic!() };
-    assert!(matches!(&stopped.why, StopReason::Lineage { ancestor, .. } if *ancestor == id(1)), "{stopped:?}");
+    assert!(matches!(&stopped.why, StopReason::RepeatDrift { ancestor, .. } if *ancestor == id(1)), "{stopped:?}");
 }
 
 #[test]
@@ -298,11 +298,11 @@ fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replace
 }
 
 #[test]
-fn a_floor_that_is_the_whole_group_at_its_size_is_told() {
+fn a_minimum_that_is_the_whole_group_at_its_size_is_told() {
     for (size, is_told) in [(9, true), (10, false), (11, false)] {
         let mut stage = drifted(size, &[1], "90%");
         stage.reconcile();
-        let waits = stage.waits_for(1).is_some_and(|waiting| matches!(waiting, Waiting::BelowFloor { .. }));
+        let waits = stage.waits_for(1).is_some_and(|waiting| matches!(waiting, Waiting::BelowMinimum { .. }));
         let kinds = stage.kinds();
         assert_eq!(
             (waits, kinds.contains(&"entered terminate-first-blocked".to_owned())),
@@ -336,7 +336,7 @@ fn what_could_not_be_terminated_in_time_is_tried_again_after_a_while() {
 }
 
 #[test]
-fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
+fn what_was_kept_for_the_sake_of_the_minimum_has_not_failed() {
     let mut stage = terminating();
     for number in [2, 3] {
         stage.sick.insert(id(number));
@@ -346,7 +346,7 @@ fn what_was_kept_for_the_sake_of_the_floor_has_not_failed() {
         stage.wait(waited);
         let decision = stage.reconcile();
         let waiting = &decision.waiting[&id(1)];
-        assert_eq!(*waiting == Waiting::BelowFloor { serving: 7, floor: 8 }, !is_over, "{waited:?}: {waiting}");
+        assert_eq!(*waiting == Waiting::BelowMinimum { serving: 7, minimum_healthy: 8 }, !is_over, "{waited:?}: {waiting}");
         assert_eq!(stage.phase(1) == "blocked", is_over, "{waited:?}: {}", stage.phase(1));
         assert!(stage.replacement(1).unwrap().failures.is_empty(), "{waited:?}");
         stage.sick.clear();

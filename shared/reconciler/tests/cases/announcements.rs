@@ -30,7 +30,7 @@ fn waiting(world: &State) -> usize {
 }
 
 fn journaled(world: &State) -> usize {
-    world.table.row(&fleet_name()).unwrap().journal.len()
+    world.table.row(&fleet_name()).unwrap().history.len()
 }
 
 /// All that was journaled was put, and nothing waits.

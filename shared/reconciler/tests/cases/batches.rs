@@ -1,7 +1,7 @@
 //! Batches of the wake queue: what can wait is looked at by the fleet, and not by the event.
 
 use driftless_planner::burst::{COALESCE_WITHIN, IMMEDIATE_RUNS_PER_MINUTE_MAX, coalesced_at};
-use driftless_planner::fact::{Fact, Subject, Verdict};
+use driftless_planner::fact::{Fact, Subject, ComplianceType};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
@@ -17,7 +17,7 @@ use crate::support::names::GROUPS;
 use crate::support::{CALL, World, app, fact, fleet_name, instance, judge, times, word};
 
 /// The fleet, and nobody who takes messages: what one function does is counted.
-fn held_back() -> World {
+fn deferred() -> World {
     let world = app();
     world.hold_messages_back();
     world
@@ -39,7 +39,7 @@ fn deliver(world: &World, facts: &[Fact], is_again: bool) -> Vec<usize> {
 }
 
 fn non_compliant(world: &World, number: usize) -> Fact {
-    fact(&world.lock(), number, Verdict::NonCompliant)
+    fact(&world.lock(), number, ComplianceType::NonCompliant)
 }
 
 /// As many instances as there are facts, each of a fleet of its own, which the index knows; the first is of the real one.
@@ -60,7 +60,7 @@ fn requests(world: &World) -> Vec<FleetName> {
 #[test]
 fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_each_within_a_minute() {
     for (fleets, looks) in [(3, 3), (4, 0)] {
-        let world = held_back();
+        let world = deferred();
         let facts = of_many_fleets(&world, fleets);
         assert!(deliver(&world, &facts, false).is_empty());
         assert_eq!(world.count("acquire"), looks, "{fleets} fleets");
@@ -75,7 +75,7 @@ fn facts_about_three_fleets_are_looked_at_on_the_spot_and_about_four_once_for_ea
 
 #[test]
 fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() {
-    let world = held_back();
+    let world = deferred();
     let minute = (world.now() + SignedDuration::from_secs(30)).round(jiff::Unit::Minute).unwrap();
     world.run_to(minute);
     let facts = of_many_fleets(&world, 22);
@@ -95,7 +95,7 @@ fn facts_that_come_one_by_one_are_looked_at_on_the_spot_twenty_times_a_minute() 
 
 #[test]
 fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
-    let world = held_back();
+    let world = deferred();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, true);
     assert_eq!(world.count("acquire"), 4, "whoever had them may have died after filing them");
@@ -105,7 +105,7 @@ fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
 fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
     let millisecond = SignedDuration::from_millis(1);
     // The index is read, what is remembered, and the facts are filed; then the wakes are thought of.
-    let (surely, now) = (SignedDuration::from_secs(2), held_back().now() + CALL * 3);
+    let (surely, now) = (SignedDuration::from_secs(2), deferred().now() + CALL * 3);
     let gathered = coalesced_at(&fleet_name(), now + surely);
     for (next, is_sent) in [
         (now + surely - millisecond, true),
@@ -115,7 +115,7 @@ fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_th
         (gathered, false),
         (gathered + millisecond, true),
     ] {
-        let world = held_back();
+        let world = deferred();
         let facts = of_many_fleets(&world, 4);
         world.lock().table.row_mut(&fleet_name()).lock.next_request = Some(next);
         deliver(&world, &facts, false);
@@ -125,7 +125,7 @@ fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_th
 
 #[test]
 fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new() {
-    let world = held_back();
+    let world = deferred();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, false);
     let before = (world.count("file"), world.count("claim-wake"), requests(&world));
@@ -138,7 +138,7 @@ fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new
 
 #[test]
 fn an_alarm_or_a_word_in_a_burst_is_looked_at_on_the_spot() {
-    let world = held_back();
+    let world = deferred();
     let mut facts = of_many_fleets(&world, 6);
     facts.push(word(&world.lock(), "now"));
     deliver(&world, &facts, false);
@@ -148,8 +148,8 @@ fn an_alarm_or_a_word_in_a_burst_is_looked_at_on_the_spot() {
 
 #[test]
 fn a_fact_that_was_used_is_looked_at_again_only_where_its_message_came_before() {
-    let world = held_back();
-    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    let world = deferred();
+    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let facts = [non_compliant(&world, 1)];
     for (is_again, looks) in [(false, 1), (false, 1), (true, 2)] {
         deliver(&world, &facts, is_again);
@@ -161,7 +161,7 @@ fn a_fact_that_was_used_is_looked_at_again_only_where_its_message_came_before() 
 fn what_aws_has_no_calls_left_for_is_done_and_looked_at_again_soon() {
     // Of Config's verdict the groups are asked once more: whose instance it is.
     for (is_word, number, within) in [(true, 0, 5), (false, 1, 65)] {
-        let world = held_back();
+        let world = deferred();
         let facts = [if is_word { word(&world.lock(), "now") } else { non_compliant(&world, 1) }];
         world.fault(GROUPS, number..number + 1, Fate::Fails(CallErrorKind::Throttled));
         assert!(deliver(&world, &facts, false).is_empty(), "the message is done: its fact is filed");
@@ -173,7 +173,7 @@ fn what_aws_has_no_calls_left_for_is_done_and_looked_at_again_soon() {
 
 #[test]
 fn what_cannot_be_remembered_is_written() {
-    let world = held_back();
+    let world = deferred();
     let facts = of_many_fleets(&world, 4);
     world.fault("remembered", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     assert!(deliver(&world, &facts, false).is_empty());
@@ -182,7 +182,7 @@ fn what_cannot_be_remembered_is_written() {
 
 #[test]
 fn a_fact_that_cannot_be_filed_comes_again_alone() {
-    let world = held_back();
+    let world = deferred();
     let facts = of_many_fleets(&world, 5);
     world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
     assert_eq!(deliver(&world, &facts, false), [2]);

@@ -1,6 +1,6 @@
 //! The world as it is: other hands, calls that are refused, instances that are gone, and deliveries in any order.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::record::{Phase, Replacement};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
@@ -151,7 +151,7 @@ fn scramble(seed: u64) -> u64 {
     for minute in 0..10 {
         // The same is reported again and again, by several at once.
         let at = start() + SignedDuration::from_mins(minute);
-        world.lock().change_at(at, |world| (0..3).for_each(|_| reported(world, 1, Verdict::NonCompliant)));
+        world.lock().change_at(at, |world| (0..3).for_each(|_| reported(world, 1, ComplianceType::NonCompliant)));
     }
     world.deliver_all();
     world.assert_replaced_once(1, &format!("seed {seed}"));

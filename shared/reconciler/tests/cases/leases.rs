@@ -1,6 +1,6 @@
 //! Who may act: one run at a time, and what becomes of the others.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_reconciler::reconcile::{Cause, Ran, Times};
@@ -39,7 +39,7 @@ fn of_runs_at_once_one_acts_and_the_others_leave_one_request_for_its_leases_end(
     let request = messages.iter().find(|message| matches!(message.body, ReconcileRequest::Reconcile(_))).unwrap();
     let at = request.visible_at;
     assert!(at > lease_end && at < lease_end + SignedDuration::from_secs(3), "{at} for {lease_end}");
-    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Idle);
     world.deliver_all();
     world.assert_replaced_once(1, "after runs at once");
 }
@@ -63,10 +63,10 @@ fn what_a_busy_run_came_for_is_looked_at_when_the_holder_dies() {
 fn a_fact_that_is_filed_while_the_lease_is_held_is_looked_at_before_it_is_given_back() {
     let world = app();
     world.before("release", 0, |world| {
-        judge(world, 1, Verdict::NonCompliant);
+        judge(world, 1, ComplianceType::NonCompliant);
         store_command(world, "look");
     });
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert_eq!(world.count("load"), 2);
     assert!(world.row().facts.is_empty() && !world.record().replacements.is_empty());
     assert!(world.is_free());
@@ -83,7 +83,7 @@ fn a_fact_that_comes_between_the_read_and_the_commit_is_looked_at_again_and_not_
     world.before("load", 1, |world| {
         assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next look");
     });
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert!(world.row().facts.is_empty());
     assert_eq!(world.row().filed, 3, "Config's, and two words");
 }

@@ -8,5 +8,5 @@ mod notices;
 mod replacement;
 mod requests;
 mod resyncing;
-mod settled;
+mod idle;
 mod storing;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::notification::{Condition, Message, News, Notification};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
@@ -51,7 +51,7 @@ fn what_an_earlier_crash_left_unsent_goes_first() {
     world.fault("publish", 0..1, Fate::CrashBefore);
     world.reconcile_and_die();
     world.pass(MINUTE * 6);
-    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.reconcile().unwrap();
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
@@ -212,7 +212,7 @@ fn a_denied_call_is_told_once_and_tried_again_without_haste() {
     let tries = world.count("launch");
     assert!((2..=6).contains(&tries), "{tries} tries in {minutes} minutes");
     world.heal();
-    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.deliver_all();
     assert_eq!(world.ended(), [(instance(1), Actor::Driftless)]);
 }

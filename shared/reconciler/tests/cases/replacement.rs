@@ -1,6 +1,6 @@
 //! The whole of a replacement, and what holds it back.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::notification::{Condition, News};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::Phase;
@@ -65,9 +65,9 @@ fn where_launch_instances_is_not_offered_the_desired_capacity_brings_the_success
 fn an_event_that_comes_three_times_replaces_once() {
     let world = app();
     drifted(&world, 1);
-    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.pass(SignedDuration::from_mins(3));
-    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.deliver_all();
     world.assert_replaced_once(1, "three events");
 }
@@ -86,7 +86,7 @@ fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
 #[test]
 fn a_fleet_is_adopted_without_a_write_to_it() {
     let world = unseen(&[]);
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert_eq!(writes(&world), 0);
     assert!(world.record().release.is_some());
 }
@@ -118,20 +118,20 @@ fn a_freeze_that_stands_starts_nothing_and_its_end_starts_what_waited() {
 
 #[test]
 fn a_freeze_between_decision_and_act_holds_the_write_back() {
-    for held_back in ["launch", "terminate"] {
+    for deferred in ["launch", "terminate"] {
         let world = app();
         drifted(&world, 1);
-        world.run_until(|world| may_plan(world, held_back));
+        world.run_until(|world| may_plan(world, deferred));
         // Read right before a disruptive write: the last moment at which a freeze can come.
         world.before("freezes", 0, |world| freeze(world, None));
         world.pass(SignedDuration::from_mins(10));
         assert!(world.count("freezes") > 0);
-        assert_eq!(world.count(held_back), 0, "{held_back}");
+        assert_eq!(world.count(deferred), 0, "{deferred}");
         assert!(!world.record().replacements.is_empty());
         world.lock().table.lift(&FreezeScope::Fleet(fleet_name()));
-        reported(&mut world.lock(), 1, Verdict::NonCompliant);
+        reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
         world.deliver_all();
-        world.assert_replaced_once(1, held_back);
+        world.assert_replaced_once(1, deferred);
     }
 }
 
@@ -195,7 +195,7 @@ fn many_drifted_at_once_have_a_common_cause_and_none_is_replaced() {
 #[test]
 fn a_fact_that_the_read_does_not_confirm_is_given_up_after_a_while() {
     let world = app();
-    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let functions = world.deliver_all();
     assert!(functions < 10, "{functions}");
     assert!(world.row().facts.is_empty());

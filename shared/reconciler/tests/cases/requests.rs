@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::reconcile::{Cause, Ran};
 use jiff::{SignedDuration, Timestamp};
@@ -34,7 +34,7 @@ fn waits(world: &World) -> usize {
 #[test]
 fn a_request_is_due_at_a_whole_second_not_before_the_time_that_was_waited_for() {
     let (world, due) = debouncing();
-    let debounced = world.row().journal.last().unwrap().at + DEBOUNCE;
+    let debounced = world.row().history.last().unwrap().at + DEBOUNCE;
     assert_eq!(due.subsec_nanosecond(), 0);
     assert!(due >= debounced && due < debounced + SignedDuration::from_secs(2), "{due}");
     let message = world.messages().remove(0);
@@ -47,11 +47,11 @@ fn a_request_is_due_at_a_whole_second_not_before_the_time_that_was_waited_for() 
 fn while_a_request_is_on_its_way_only_an_earlier_one_is_sent() {
     let (world, due) = debouncing();
     for _ in 0..5 {
-        assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+        assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     }
     assert_eq!(waits(&world), 1);
     // A report that is not confirmed yet is looked at again after 20 seconds.
-    reported(&mut world.lock(), 2, Verdict::NonCompliant);
+    reported(&mut world.lock(), 2, ComplianceType::NonCompliant);
     world.pass(REPORTED);
     assert_eq!(waits(&world), 2);
     assert!(world.next_message_at() < due - SignedDuration::from_mins(4));
@@ -64,7 +64,7 @@ fn an_arrived_request_is_forgotten_also_when_it_comes_a_fraction_early() {
     let (world, due) = debouncing();
     world.take_request();
     world.run_to(due - EARLY);
-    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
     assert_eq!(waits(&world), 1, "the drift has not lasted long enough: someone must look again");
     world.deliver_all();
     world.assert_replaced_once(1, "a fraction early");
@@ -76,12 +76,12 @@ fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_a
     world.take_request();
     world.run_to(due - EARLY);
     // What it was sent for is over, so that nothing is waited for, until another instance drifts.
-    judge(&mut world.lock(), 1, Verdict::Compliant);
+    judge(&mut world.lock(), 1, ComplianceType::Compliant);
     world.before("release", 0, |world| {
-        judge(world, 2, Verdict::NonCompliant);
+        judge(world, 2, ComplianceType::NonCompliant);
         store_command(world, "look");
     });
-    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
     assert_eq!(waits(&world), 1, "nobody would look again");
     world.deliver_all();
     world.assert_replaced_once(2, "early, and woken");
@@ -97,7 +97,7 @@ fn a_request_that_comes_early_while_the_lease_is_held_is_not_lost() {
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due - EARLY);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
-    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Idle);
     assert!(waits(&world) > 0, "nobody would look again");
     world.deliver_all();
     world.assert_replaced_once(1, "early, and busy");
@@ -114,7 +114,7 @@ fn a_request_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
-    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Settled);
+    assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Idle);
     world.deliver_all();
     world.assert_replaced_once(1, "busy");
     let launched = world.sent("launch")[0];
@@ -155,7 +155,7 @@ fn most_requests(between: SignedDuration) -> usize {
     drifted(&world, 1);
     for _ in 0..10 {
         for number in [0, 2, 3] {
-            reported(&mut world.lock(), number, Verdict::Compliant);
+            reported(&mut world.lock(), number, ComplianceType::Compliant);
             world.pass(between);
         }
     }

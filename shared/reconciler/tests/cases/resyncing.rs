@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::fact::{Subject, Verdict};
+use driftless_planner::fact::{Subject, ComplianceType};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::policy::Defaults;
@@ -14,7 +14,7 @@ use driftless_simulator::cloud::Build;
 use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
-use crate::support::names::{GROUPS, IMAGES, RINGING, RULE, SEND_ALL};
+use crate::support::names::{GROUPS, IMAGES, IN_ALARM, RULE, SEND_ALL};
 use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, judge, tag, unseen};
 
 pub(crate) fn try_to_resync(world: &World) -> CallResult<Swept> {
@@ -48,13 +48,13 @@ fn a_settled_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
     assert!(swept.requests.is_empty());
     assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
     let calls = world.names_since(0);
-    assert_eq!(calls, [GROUPS, "open_fleets", "fingerprints", IMAGES, RINGING, RULE, "account_events"]);
+    assert_eq!(calls, [GROUPS, "open_fleets", "fingerprints", IMAGES, IN_ALARM, RULE, "account_events"]);
 }
 
 #[test]
 fn drift_whose_event_was_lost_is_found_and_replaced() {
     let world = app();
-    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let swept = swept(&world);
     assert_eq!(swept.non_compliant[&fleet_name()], 1);
     assert_eq!(world.messages().len(), 1);
@@ -156,9 +156,9 @@ fn a_rule_that_cannot_be_read_fails_the_resync_after_it_has_requested_the_others
 
 #[test]
 fn what_cannot_be_read_fails_the_resync_after_it_has_requested_the_others() {
-    for call in [IMAGES, RINGING, "index"] {
+    for call in [IMAGES, IN_ALARM, "index"] {
         let world = unseen(&[]);
-        let report = fact(&world.lock(), 1, Verdict::NonCompliant);
+        let report = fact(&world.lock(), 1, ComplianceType::NonCompliant);
         world.lock().table.store(&fleet_name(), &report);
         world.fault(call, 0..1, Fate::Fails(CallErrorKind::Throttled));
         let error = try_to_resync(&world).unwrap_err();

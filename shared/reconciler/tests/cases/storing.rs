@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::{
-    ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, Verdict,
+    ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, ComplianceType,
 };
 use driftless_planner::ids::FleetName;
 use driftless_planner::request::ReconcileRequest;
@@ -54,7 +54,7 @@ fn image_fact(fleet: Option<FleetName>) -> Fact {
 }
 
 fn of_all_four(world: &World) -> Vec<Fact> {
-    (0..4).map(|number| fact(&world.lock(), number, Verdict::NonCompliant)).collect()
+    (0..4).map(|number| fact(&world.lock(), number, ComplianceType::NonCompliant)).collect()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_instance_that_belongs_to_no_fleet_is_not_ours_and_is_remembered_as_such() 
     let stranger = Fact::Compliance(ComplianceFact {
         instance: "i-0123456789abcdef0".parse().unwrap(),
         rule: rule(),
-        verdict: Verdict::NonCompliant,
+        verdict: ComplianceType::NonCompliant,
         observed_at: world.now(),
         annotation: None,
     });
@@ -148,10 +148,10 @@ fn a_command_that_is_not_newer_than_the_stored_one_counts_no_request_and_is_look
 #[test]
 fn a_verdict_of_config_counts_no_request_and_is_known_from_then_on() {
     let world = app();
-    let fact = fact(&world.lock(), 1, Verdict::NonCompliant);
+    let fact = fact(&world.lock(), 1, ComplianceType::NonCompliant);
     assert_eq!([0, 1].map(|_| filed(&world, &fact, nothing())), [with_app(), FactOutcome::Known]);
     // A look uses it up.
-    judge(&mut world.lock(), 1, Verdict::NonCompliant);
+    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.reconcile().unwrap();
     assert_eq!(filed(&world, &fact, nothing()), FactOutcome::Known);
     let row = world.row();
@@ -161,7 +161,7 @@ fn a_verdict_of_config_counts_no_request_and_is_known_from_then_on() {
 #[test]
 fn what_is_remembered_is_not_written_unless_it_is_newer() {
     let world = app();
-    let fact = fact(&world.lock(), 1, Verdict::NonCompliant);
+    let fact = fact(&world.lock(), 1, ComplianceType::NonCompliant);
     let step = SignedDuration::from_millis(1);
     let heard_at = |at| Deduplication { observed_at: [((fleet_name(), fact.key()), at)].into(), ..nothing() };
     let at = fact.observed_at();

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::sync::MutexGuard;
 
-use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, ComplianceType};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::notification;
@@ -89,7 +89,7 @@ pub(crate) fn app() -> World {
 /// The same, with other policy tags.
 pub(crate) fn fresh(policy: &[(&str, &str)]) -> World {
     let world = unseen(policy);
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert!(world.lock().queue.is_empty());
     world.forget_calls();
     world
@@ -158,7 +158,7 @@ impl World {
     pub(crate) fn deliver_all(&self) -> u64 {
         let mut world = self.lock();
         let before = world.counts.functions;
-        world.queue.is_held_back = false;
+        world.queue.is_deferred = false;
         world.after(SignedDuration::ZERO, Happening::Poll);
         drop(world);
         self.run_until(|world| world.queue.is_empty());
@@ -167,7 +167,7 @@ impl World {
 
     /// Nobody takes messages from now on, until all are delivered.
     pub(crate) fn hold_messages_back(&self) {
-        self.lock().queue.is_held_back = true;
+        self.lock().queue.is_deferred = true;
     }
 
     // ---- functions --------------------------------------------------------------------------------------------------------
@@ -367,10 +367,10 @@ impl World {
         let row = world.table.row(&fleet_name()).unwrap();
         let record = row.record.as_ref().unwrap();
         assert!(record.replacements.is_empty(), "{told}: {:?}", record.replacements);
-        assert!(record.ledger.is_empty(), "{told}: {:?}", record.ledger);
+        assert!(record.borrowed_settings.is_empty(), "{told}: {:?}", record.borrowed_settings);
         assert_eq!(row.lock.holder, None, "{told}");
         let put: BTreeSet<&str> = world.topic.events.iter().map(|event| event.id.as_str()).collect();
-        assert_eq!(put.len(), row.journal.len(), "{told}: an event for each line of the journal");
+        assert_eq!(put.len(), row.history.len(), "{told}: an event for each line of the journal");
     }
 }
 
@@ -384,29 +384,29 @@ fn operation(name: &'static str) -> &'static str {
 /// Config finds an instance non-compliant, and its event is on its way.
 pub(crate) fn drifted(world: &World, number: usize) {
     let mut world = world.lock();
-    world.cloud.judge(&rule(), &instance(number), Verdict::NonCompliant);
+    world.cloud.judge(&rule(), &instance(number), ComplianceType::NonCompliant);
     world.advance_cloud();
 }
 
 /// What Config answers from now on. Its event is lost.
-pub(crate) fn judge(world: &mut State, number: usize, verdict: Verdict) {
+pub(crate) fn judge(world: &mut State, number: usize, verdict: ComplianceType) {
     let now = world.now;
     world.cloud.judge(&rule(), &instance(number), verdict);
     world.cloud.drain_events();
-    if verdict == Verdict::NonCompliant {
+    if verdict == ComplianceType::NonCompliant {
         world.history.drifted.entry(instance(number)).or_insert(now);
     }
 }
 
 /// What Config reports of an instance now.
-pub(crate) fn fact(world: &State, number: usize, verdict: Verdict) -> Fact {
+pub(crate) fn fact(world: &State, number: usize, verdict: ComplianceType) -> Fact {
     let observed_at = world.now;
     let annotation = Some("has a public address".into());
     Fact::Compliance(ComplianceFact { instance: instance(number), rule: rule(), verdict, observed_at, annotation })
 }
 
 /// Config's event comes, whatever it answers when it is asked.
-pub(crate) fn reported(world: &mut State, number: usize, verdict: Verdict) {
+pub(crate) fn reported(world: &mut State, number: usize, verdict: ComplianceType) {
     let fact = fact(world, number, verdict);
     world.report(&fact);
 }
@@ -414,7 +414,7 @@ pub(crate) fn reported(world: &mut State, number: usize, verdict: Verdict) {
 /// Config finds an instance compliant again, and its event is on its way.
 pub(crate) fn cleared(world: &World, number: usize) {
     let mut world = world.lock();
-    world.cloud.judge(&rule(), &instance(number), Verdict::Compliant);
+    world.cloud.judge(&rule(), &instance(number), ComplianceType::Compliant);
     world.advance_cloud();
 }
 

@@ -15,6 +15,6 @@ pub(crate) const IMAGES: &str = "ec2:DescribeImages";
 pub(crate) const IMAGES_BY_ID: &str = "ec2:DescribeImages (by id)";
 pub(crate) const RULE: &str = "config:GetComplianceDetailsByConfigRule";
 pub(crate) const ALARMS: &str = "cloudwatch:DescribeAlarms";
-pub(crate) const RINGING: &str = "cloudwatch:DescribeAlarms (ringing)";
+pub(crate) const IN_ALARM: &str = "cloudwatch:DescribeAlarms (ringing)";
 pub(crate) const INDEXED: &str = "dynamodb:BatchGetItem";
 pub(crate) const SEND_ALL: &str = "sqs:SendMessageBatch";

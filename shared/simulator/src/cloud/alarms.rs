@@ -1,6 +1,6 @@
 //! CloudWatch alarms: they ring when the targets of their target group fail for long enough.
 
-use driftless_planner::alarm::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, TargetGroupArn};
 
 use super::agenda::Due;
@@ -29,7 +29,7 @@ impl Cloud {
         for name in names {
             let is_crossed = self.is_crossed(&name);
             let Some(alarm) = self.alarms.get_mut(&name) else { continue };
-            let wants = is_crossed != (alarm.state == Ringing::Alarm);
+            let wants = is_crossed != (alarm.state == AlarmStateValue::Alarm);
             if !wants {
                 alarm.bad_since = None;
             } else if alarm.bad_since.is_none() && !alarm.is_forced {
@@ -44,14 +44,14 @@ impl Cloud {
         let is_crossed = self.is_crossed(name);
         let Some(alarm) = self.alarms.get(name) else { return };
         let is_due = alarm.bad_since.is_some_and(|since| self.now >= since + alarm.window);
-        let state = if is_crossed { Ringing::Alarm } else { Ringing::Ok };
+        let state = if is_crossed { AlarmStateValue::Alarm } else { AlarmStateValue::Ok };
         if is_due && !alarm.is_forced && alarm.state != state {
             self.alarm_turns(name, state);
         }
     }
 
     /// An alarm changes its state, and says so.
-    pub(super) fn alarm_turns(&mut self, name: &AlarmName, state: Ringing) {
+    pub(super) fn alarm_turns(&mut self, name: &AlarmName, state: AlarmStateValue) {
         let at = self.now;
         let Some(alarm) = self.alarms.get_mut(name) else { return };
         alarm.state = state;

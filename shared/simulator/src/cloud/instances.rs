@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::agenda::Due;
 use super::state::{Actor, Build, Ending, Instance, Life};
 use super::{Blame, Cloud, CloudEvent};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 
 /// From the launch to the first heartbeat: an ordinary Linux image.
 const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), SignedDuration::from_secs(100));
@@ -182,7 +182,7 @@ impl Cloud {
         instance.life = Life::Gone;
         let (group, at) = (instance.group.clone(), self.now);
         for (rule, _) in std::mem::take(&mut instance.breaks) {
-            let verdict = Verdict::NotApplicable;
+            let verdict = ComplianceType::NotApplicable;
             self.events.push(CloudEvent::Compliance { instance: id.clone(), rule, verdict, at });
         }
         self.leave_targets(id);

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use driftless_planner::alarm::{AlarmState as Ringing, AlarmSubject};
+use driftless_planner::alarm::{AlarmState as AlarmStateValue, AlarmSubject};
 use driftless_planner::balancer::{AttachmentApi, ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
@@ -153,7 +153,7 @@ impl Cloud {
     /// An alarm on target groups.
     pub fn add_alarm(&mut self, name: &AlarmName, subject: AlarmSubject, window: SignedDuration) {
         let alarm =
-            AlarmState { subject, state: Ringing::Ok, since: self.now, window, bad_since: None, is_forced: false };
+            AlarmState { subject, state: AlarmStateValue::Ok, since: self.now, window, bad_since: None, is_forced: false };
         self.alarms.insert(name.clone(), alarm);
     }
 
@@ -165,7 +165,7 @@ impl Cloud {
     // ---- what happens ---------------------------------------------------------------------------------------------------
 
     /// An instance breaks a rule, or keeps it again.
-    pub fn judge(&mut self, rule: &RuleName, instance: &InstanceId, verdict: Verdict) {
+    pub fn judge(&mut self, rule: &RuleName, instance: &InstanceId, verdict: ComplianceType) {
         self.find(rule, instance, verdict);
     }
 
@@ -178,7 +178,7 @@ impl Cloud {
         }
         for id in alive {
             let breaks = self.dice.below(100) < u64::from(percent);
-            let verdict = if breaks { Verdict::NonCompliant } else { Verdict::Compliant };
+            let verdict = if breaks { ComplianceType::NonCompliant } else { ComplianceType::Compliant };
             self.find(rule, &id, verdict);
         }
     }
@@ -247,11 +247,11 @@ impl Cloud {
     }
 
     /// An alarm is made to ring, to be quiet, or is left to its metrics again.
-    pub fn force_alarm(&mut self, name: &AlarmName, state: Option<Ringing>) {
+    pub fn force_alarm(&mut self, name: &AlarmName, state: Option<AlarmStateValue>) {
         if let Some(alarm) = self.alarms.get_mut(name) {
             alarm.is_forced = state.is_some();
         }
-        self.alarm_turns(name, state.unwrap_or(Ringing::Ok));
+        self.alarm_turns(name, state.unwrap_or(AlarmStateValue::Ok));
         if state.is_none() {
             self.watch_alarms();
         }

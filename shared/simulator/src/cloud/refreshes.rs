@@ -1,6 +1,6 @@
 //! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm rings.
 
-use driftless_planner::alarm::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, GroupName, InstanceId};
 use driftless_planner::refresh::RefreshStatus;
 use driftless_planner::template::TemplateReference;
@@ -23,9 +23,9 @@ impl Cloud {
             return;
         }
         let is_stuck = self.is_stuck(name);
-        let rings = |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == Ringing::Alarm);
+        let is_in_alarm = |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == AlarmStateValue::Alarm);
         let goes_back = refresh.told.status == RefreshStatus::GoingBack;
-        if !goes_back && (is_stuck || refresh.alarms.iter().any(rings)) {
+        if !goes_back && (is_stuck || refresh.alarms.iter().any(is_in_alarm)) {
             self.send_back(name);
         } else if is_stuck {
             self.settle(name, RefreshStatus::CouldNotGoBack);

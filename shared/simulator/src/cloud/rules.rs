@@ -1,6 +1,6 @@
 //! AWS Config: it evaluates what is new, and whatever a rule's change concerns.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{InstanceId, RuleName};
 use driftless_planner::observation::Finding;
 
@@ -22,20 +22,20 @@ impl Cloud {
         let Some(instance) = self.instances.get(id).filter(|instance| instance.life != Life::Gone) else { return };
         let is_bad = state.is_bad || self.builds.get(&instance.image) == Some(&Build::Drifted);
         if is_bad {
-            self.find(rule, id, Verdict::NonCompliant);
+            self.find(rule, id, ComplianceType::NonCompliant);
         }
     }
 
     /// Config changes its verdict, and says so.
-    pub(super) fn find(&mut self, rule: &RuleName, id: &InstanceId, verdict: Verdict) {
+    pub(super) fn find(&mut self, rule: &RuleName, id: &InstanceId, verdict: ComplianceType) {
         let at = self.now;
         let Some(instance) = self.instances.get_mut(id) else { return };
         let changed = match verdict {
-            Verdict::NonCompliant => {
+            ComplianceType::NonCompliant => {
                 let finding = Finding { recorded_at: at, annotation: Some("as simulated".into()) };
                 instance.breaks.insert(rule.clone(), finding).is_none()
             }
-            Verdict::Compliant | Verdict::NotApplicable => instance.breaks.remove(rule).is_some(),
+            ComplianceType::Compliant | ComplianceType::NotApplicable => instance.breaks.remove(rule).is_some(),
         };
         if changed {
             self.events.push(CloudEvent::Compliance { instance: id.clone(), rule: rule.clone(), verdict, at });

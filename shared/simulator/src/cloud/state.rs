@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use driftless_planner::alarm::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::alarm::AlarmSubject;
 use driftless_planner::balancer::{AttachmentApi, TargetGroupSettings};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::observation::{Finding, Group, LaunchFailure, TargetHealth};
 use driftless_planner::refresh::Refresh;
@@ -40,11 +40,11 @@ pub struct Ending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloudEvent {
     /// Config changed its verdict.
-    Compliance { instance: InstanceId, rule: RuleName, verdict: Verdict, at: Timestamp },
+    Compliance { instance: InstanceId, rule: RuleName, verdict: ComplianceType, at: Timestamp },
     /// An alarm changed its state.
     Alarm {
         alarm: AlarmName,
-        state: Ringing,
+        state: AlarmStateValue,
         /// What its dimensions name.
         subject: AlarmSubject,
         at: Timestamp,
@@ -202,7 +202,7 @@ pub struct RuleState {
 pub struct AlarmState {
     /// What its dimensions name.
     pub subject: AlarmSubject,
-    pub state: Ringing,
+    pub state: AlarmStateValue,
     pub since: Timestamp,
     /// Period × evaluation periods.
     pub window: SignedDuration,

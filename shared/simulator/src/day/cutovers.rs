@@ -36,7 +36,7 @@ pub(super) fn publish(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// An alarm rings, is unsure, or flaps for reasons of its own.
-pub(super) fn ring(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn go_into_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
     let Some(alarm) = dice.pick(&names.alarms).cloned() else { return };
     let times = if dice.happens(300_000) { dice.between(2, 6) } else { 1 };
     let mut at = world.now;

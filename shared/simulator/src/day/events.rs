@@ -1,6 +1,6 @@
 //! What happens on a day: drift, people, AWS.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::observation::FreezeScope;
 use jiff::SignedDuration;
@@ -28,12 +28,12 @@ pub(super) fn plan(world: &mut World, names: &Names, dice: &mut Dice, is_calm: b
             44..49 => fail(world, &names, &mut dice),
             49..53 => shortage(world, &mut dice),
             53..75 => cutovers::publish(world, &names, &mut dice),
-            75..80 => cutovers::ring(world, &names, &mut dice),
+            75..80 => cutovers::go_into_alarm(world, &names, &mut dice),
             80..84 => cutovers::write_weights(world, &names, &mut dice),
             84..88 => cutovers::write_template(world, &names, &mut dice),
             100..105 => others::protect(world, &names, &mut dice),
             105..107 => others::mistype(world, &names, &mut dice),
-            107..110 => others::ring_all(world, &names, &mut dice),
+            107..110 => others::put_all_in_alarm(world, &names, &mut dice),
             110..112 => others::delete_alarm(world, &names, &mut dice),
             112..114 => others::take_turns(world, &mut dice),
             114..116 => others::drift_elsewhere(world, &names),
@@ -51,7 +51,7 @@ pub(super) fn some_member(world: &World, names: &Names, dice: &mut Dice) -> Opti
 
 fn drift(world: &mut World, names: &Names, dice: &mut Dice) {
     if let Some(instance) = some_member(world, names, dice) {
-        world.cloud.judge(&names.rule, &instance, Verdict::NonCompliant);
+        world.cloud.judge(&names.rule, &instance, ComplianceType::NonCompliant);
     }
 }
 
@@ -63,7 +63,7 @@ fn drift_many(world: &mut World, names: &Names) {
 fn clear(world: &mut World, names: &Names, dice: &mut Dice) {
     let drifted: Vec<_> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
     if let Some(instance) = dice.pick(&drifted).cloned() {
-        world.cloud.judge(&names.rule, &instance, Verdict::Compliant);
+        world.cloud.judge(&names.rule, &instance, ComplianceType::Compliant);
     }
 }
 

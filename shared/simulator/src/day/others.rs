@@ -1,7 +1,7 @@
 //! What else people do on a day.
 
 use driftless_planner::alarm::AlarmState;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{FleetName, GroupName, InstanceId};
 use driftless_planner::limits::CUTOVERS_MAX;
 use jiff::SignedDuration;
@@ -72,7 +72,7 @@ pub(super) fn mistype(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// What all colors depend on fails: all alarms ring.
-pub(super) fn ring_all(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
     let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     let alarms = names.alarms.clone();
     for alarm in &alarms {
@@ -109,14 +109,14 @@ pub(super) fn take_turns(world: &mut World, dice: &mut Dice) {
         world.change_at(at, |world| {
             let now = world.now;
             for fleet in other_fleets() {
-                world.table.take_turn(&fleet, CUTOVERS_MAX, now);
+                world.table.take_slot(&fleet, CUTOVERS_MAX, now);
             }
         });
     }
     let end = world.now + SignedDuration::from_mins(minutes);
     world.change_at(end, |world| {
         for fleet in other_fleets() {
-            world.table.give_turn(&fleet);
+            world.table.give_slot(&fleet);
         }
     });
 }
@@ -139,7 +139,7 @@ pub(super) fn drift_and_fail(world: &mut World, names: &Names, dice: &mut Dice) 
         if let Some(group) = group.filter(|_| dice.happens(500_000)) {
             suspend(world, &group, "ReplaceUnhealthy", dice);
         }
-        world.cloud.judge(&names.rule, &instance, Verdict::NonCompliant);
+        world.cloud.judge(&names.rule, &instance, ComplianceType::NonCompliant);
         world.cloud.break_instance(&instance, dice.happens(500_000));
     }
 }

@@ -9,10 +9,10 @@ use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
 };
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading, TargetHealth};
+use driftless_planner::observation::{Group, LaunchFailure, Ec2Instance, RuleReading, TargetHealth};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_reconciler::ports::{Alarms, CallResult, Compliance, Groups, Launched, LoadBalancers, Machines, Members};
+use driftless_reconciler::ports::{Alarms, CallResult, Compliance, Groups, Launched, LoadBalancers, Ec2Instances, Members};
 use jiff::SignedDuration;
 
 use super::{Api, Function};
@@ -161,19 +161,19 @@ impl Groups for Function {
         self.write(
             "autoscaling:UpdateAutoScalingGroup (empty)",
             Api::Bucketed,
-            Deed::Empty { group: group.clone() },
+            Deed::ScaleToZero { group: group.clone() },
             move |world| world.cloud.empty(&group, maximum),
         )
         .await
     }
 
-    async fn set_aside(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
+    async fn enter_standby(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
         let (group, instance) = (group.clone(), instance.clone());
         self.write(
             "autoscaling:EnterStandby",
             Api::Bucketed,
-            Deed::SetAside { group: group.clone(), instance: instance.clone(), capacity },
-            move |world| world.cloud.set_aside(&group, &instance, capacity),
+            Deed::EnterStandby { group: group.clone(), instance: instance.clone(), capacity },
+            move |world| world.cloud.enter_standby(&group, &instance, capacity),
         )
         .await
     }
@@ -284,8 +284,8 @@ impl Compliance for Function {
     }
 }
 
-impl Machines for Function {
-    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
+impl Ec2Instances for Function {
+    async fn machines(&self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Ec2Instance>> {
         let ids = ids.clone();
         self.read("ec2:DescribeInstances", Api::Bucketed, &ids.clone(), move |world| world.cloud.machines(&ids)).await
     }
@@ -354,7 +354,7 @@ impl Alarms for Function {
         .await
     }
 
-    async fn ringing(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
-        self.call("cloudwatch:DescribeAlarms (ringing)", Api::Roomy, move |world| world.cloud.ringing()).await
+    async fn in_alarm(&self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
+        self.call("cloudwatch:DescribeAlarms (ringing)", Api::Roomy, move |world| world.cloud.in_alarm()).await
     }
 }

@@ -15,7 +15,7 @@ use driftless_planner::record::{Record, Route};
 use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::{
     Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, CallResult, Clock, Committed, Deduplication, Desk,
-    Journal, Lease, LeaseHolder, LeaseState, Released, RequestQueue, Store, StoreResult, Stored,
+    HistoryPage, Lease, LeaseHolder, LeaseState, Released, RequestQueue, Store, StoreResult, Stored,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -138,9 +138,9 @@ impl Desk for Function {
         .await
     }
 
-    async fn journal(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<Journal> {
+    async fn history(&self, fleet: &FleetName, before: Option<Timestamp>) -> CallResult<HistoryPage> {
         let fleet = fleet.clone();
-        self.store("journal", move |world| Journal { entries: world.table.journal(&fleet, before), is_cut: false })
+        self.store("journal", move |world| HistoryPage { entries: world.table.history(&fleet, before), is_cut: false })
             .await
     }
 
@@ -265,14 +265,14 @@ impl Store for Function {
         self.store("account_events", |world| world.table.account_events()).await
     }
 
-    async fn take_turn(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
+    async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         let fleet = fleet.clone();
-        self.store("take_turn", move |world| world.table.take_turn(&fleet, limit, now)).await
+        self.store("take_turn", move |world| world.table.take_slot(&fleet, limit, now)).await
     }
 
-    async fn give_turn(&self, fleet: &FleetName) -> CallResult<()> {
+    async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         let fleet = fleet.clone();
-        self.store("give_turn", move |world| world.table.give_turn(&fleet)).await
+        self.store("give_turn", move |world| world.table.give_slot(&fleet)).await
     }
 
     async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {

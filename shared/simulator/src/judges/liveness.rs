@@ -64,7 +64,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         Phase::Stopped(_) | Phase::Blocked(Waiting::QuarantineFull { .. }) => false,
         // A share of a group of one is none, as the policy says and as is told.
         Phase::Blocked(Waiting::BudgetSpent { limit: 0, .. }) => world.cloud.serving_in(&replacement.group) > 1,
-        Phase::Blocked(Waiting::BelowFloor { .. }) if nothing_can_go_first(world, &replacement.group) => false,
+        Phase::Blocked(Waiting::BelowMinimum { .. }) if nothing_can_go_first(world, &replacement.group) => false,
         Phase::Blocked(_) => !is_observed(&replacement.group),
         Phase::Debouncing
         | Phase::Launching(_)
@@ -78,7 +78,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         let what = format!("{instance} of {fleet} is {}", replacement.phase().name());
         return left_over("every replacement ends", what);
     }
-    if let Some(entry) = record.ledger.first() {
+    if let Some(entry) = record.borrowed_settings.first() {
         return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
     }
     Ok(())
@@ -87,8 +87,8 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
 /// Each line of the journal was put as an event, and what was put twice was the same twice.
 fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), Violation> {
     let wrong = |what: String| Err(Violation { at: world.now, rule: "every transition is an event", what });
-    if row.to_be_put.len() != row.journal.len() {
-        return wrong(format!("{} events of {fleet} for {} lines", row.to_be_put.len(), row.journal.len()));
+    if row.to_be_put.len() != row.history.len() {
+        return wrong(format!("{} events of {fleet} for {} lines", row.to_be_put.len(), row.history.len()));
     }
     if let Some(batch) = row.events.first() {
         return wrong(format!("{} of {fleet} still waits", batch.id));

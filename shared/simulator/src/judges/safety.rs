@@ -2,7 +2,7 @@
 
 use driftless_planner::action::CapacityChange;
 use driftless_planner::ids::{GroupName, InstanceId};
-use driftless_planner::record::{LedgerEntry, Phase, Replacement};
+use driftless_planner::record::{BorrowedSetting, Phase, Replacement};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Protected, Violation, serving, traffic};
@@ -21,17 +21,17 @@ pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL
 /// The rule that it breaks.
 pub fn before(world: &World, function: u64, deed: &Deed) -> Result<(), Violation> {
     match deed {
-        Deed::Terminate { instance, capacity } | Deed::SetAside { instance, capacity, .. } => {
+        Deed::Terminate { instance, capacity } | Deed::EnterStandby { instance, capacity, .. } => {
             is_unprotected(world, function, instance)?;
             may_go(world, function, instance, *capacity)
         }
         Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
-            is_in_ledger(world, group, deed)
+            is_borrowed(world, group, deed)
         }
         Deed::Weights(change) => traffic::weights(world, change),
         Deed::Attach { group, .. } => traffic::attach(world, group),
         Deed::Detach { group, target_group } => traffic::detach(world, group, target_group),
-        Deed::Empty { group } => traffic::empty(world, group),
+        Deed::ScaleToZero { group } => traffic::empty(world, group),
         Deed::StartRefresh { group, template } => traffic::refresh(world, group, template),
         Deed::Desired { .. }
         | Deed::Launch { .. }
@@ -50,16 +50,16 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
     let launched_after_raise = raised_at(world, &group.name).is_some_and(|raised| known.launched_at >= raised);
-    let is_ours = world.deeds.launched.contains_key(instance) || world.deeds.set_aside.contains_key(instance);
+    let is_ours = world.deeds.launched.contains_key(instance) || world.deeds.enter_standby.contains_key(instance);
     let is_drifted = world.history.drifted.contains_key(instance);
     if !is_ours && !is_drifted && !launched_after_raise {
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
     }
-    keeps_floor(world, function, group, instance, capacity)?;
+    keeps_minimum_healthy(world, function, group, instance, capacity)?;
     // A surplus that has drifted itself goes as a surplus.
     let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
-    let is_surplus = launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
-    if is_ours || is_surplus {
+    let is_extra_instance = launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
+    if is_ours || is_extra_instance {
         return Ok(());
     }
     respects_freeze(world, group, instance)?;
@@ -114,7 +114,7 @@ pub(super) fn percent(group: &GroupState, key: &str, default: u32) -> u32 {
     tag.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn keeps_floor(
+fn keeps_minimum_healthy(
     world: &World,
     function: u64,
     group: &GroupState,
@@ -141,27 +141,27 @@ fn keeps_floor(
             work.phase().successor() == Some(id) && replaced != instance && (is_there(replaced) || is_cancelled(work))
         })
     };
-    let surplus = world
+    let extra = world
         .cloud
         .members(&group.name)
         .filter(|member| member.life != Life::Terminating && member.id != *instance)
         .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
-    let surplus = u32::try_from(surplus).unwrap_or(u32::MAX);
+    let extra = u32::try_from(extra).unwrap_or(u32::MAX);
     // What people asked for since the look could not be known.
     let asked_before = group.past.iter().rev().find(|(at, _)| *at < looked_at).map(|(at, _)| *at);
     let known = group.past.iter().filter(|(at, _)| asked_before.is_none_or(|before| *at >= before));
     let desired = known.map(|(_, described)| described.desired).chain([group.desired]).min().unwrap_or(group.desired);
-    let stays = desired.saturating_sub(shrinks).saturating_sub(surplus);
-    let floor = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
+    let stays = desired.saturating_sub(shrinks).saturating_sub(extra);
+    let minimum_healthy = (stays * percent(group, "driftless:min-healthy", 90)).div_ceil(100);
     let just_now = |member: &InstanceId| world.history.served_at.get(member).is_some_and(|at| *at >= looked_at);
     let left = world
         .cloud
         .members(&group.name)
         .filter(|member| member.id != *instance && (serving.contains(&member.id) || just_now(&member.id)));
     let left = u32::try_from(left.count()).unwrap_or(u32::MAX);
-    if left < floor {
-        let what = format!("{left} of {stays} serve without {instance}, and the floor is {floor}");
+    if left < minimum_healthy {
+        let what = format!("{left} of {stays} serve without {instance}, and the floor is {minimum_healthy}");
         return Err(violated(world, "healthy capacity stays at the floor", what));
     }
     Ok(())
@@ -214,10 +214,10 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
 }
 
 /// What can be put back is changed only after it stands in the ledger.
-fn is_in_ledger(world: &World, group: &GroupName, deed: &Deed) -> Result<(), Violation> {
+fn is_borrowed(world: &World, group: &GroupName, deed: &Deed) -> Result<(), Violation> {
     let mut entries =
-        world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.ledger);
-    if entries.any(|entry: &LedgerEntry| entry.group == *group) {
+        world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.borrowed_settings);
+    if entries.any(|entry: &BorrowedSetting| entry.group == *group) {
         return Ok(());
     }
     Err(violated(world, "nothing reversible is changed outside the ledger", deed.to_string()))

@@ -59,9 +59,9 @@ fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
     if world.history.homes.contains(group) {
         return Ok(());
     }
-    let floor = floor(world, group);
-    if serve < floor {
-        let what = format!("{serve} serve in {group}, and the floor is {floor}");
+    let minimum_healthy = minimum_healthy(world, group);
+    if serve < minimum_healthy {
+        let what = format!("{serve} serve in {group}, and the floor is {minimum_healthy}");
         return Err(violated(world, "traffic goes only to a color at its floor", what));
     }
     // What is kept for forensics gets no traffic.
@@ -96,11 +96,11 @@ pub(super) fn refresh(world: &World, group: &GroupName, template: &TemplateVersi
 pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGroupArn) -> Result<(), Violation> {
     let others = world.cloud.groups().values().filter(|other| other.name != *group);
     let others = others.filter(|other| other.target_groups.contains(target_group)).map(|other| &other.name);
-    let (serve, floor) = others
-        .map(|other| (serving_or_just_now(world, other), floor(world, other)))
-        .fold((0, 0), |(serve, floor), (more, one)| (serve + more, floor.max(one)));
+    let (serve, minimum_healthy) = others
+        .map(|other| (serving_or_just_now(world, other), minimum_healthy(world, other)))
+        .fold((0, 0), |(serve, minimum_healthy), (more, one)| (serve + more, minimum_healthy.max(one)));
     let goes_back = home_of(world, group).is_some_and(|home| home != group);
-    let needed = if goes_back { 1 } else { floor.max(1) };
+    let needed = if goes_back { 1 } else { minimum_healthy.max(1) };
     if serve < needed {
         let what = format!("{serve} others serve when {group} is detached, and {needed} are needed");
         return Err(violated(world, "a color is detached only when others are healthy", what));
@@ -153,7 +153,7 @@ fn serving_or_just_now(world: &World, group: &GroupName) -> u32 {
 }
 
 /// What a color needs that is to carry the fleet: a share of what the old color wants, and wanted a moment ago.
-fn floor(world: &World, group: &GroupName) -> u32 {
+fn minimum_healthy(world: &World, group: &GroupName) -> u32 {
     let Some(home) = home_of(world, group).and_then(|home| world.cloud.groups().get(home)) else { return 1 };
     let Some(known) = world.cloud.groups().get(group) else { return 1 };
     let recent = home.past.iter().rev().find(|(at, _)| world.now.duration_since(*at) > ON_ITS_WAY * 2);

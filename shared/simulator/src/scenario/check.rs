@@ -19,7 +19,7 @@ pub(crate) enum Term {
     /// subject.
     Told { fleet: Option<FleetName>, only_pages: bool, containing: Option<String>, is: bool },
     /// The fleet has no work left.
-    Settled { fleet: FleetName },
+    Idle { fleet: FleetName },
 }
 
 /// What is counted or measured.
@@ -40,7 +40,7 @@ pub(crate) enum Quantity {
     /// Instances that Driftless asked to terminate.
     Terminated(FleetName),
     /// Settings that Driftless has changed and has still to restore.
-    Ledger(FleetName),
+    BorrowedSettings(FleetName),
     /// Messages of severity `page`.
     Pages(Option<FleetName>),
     /// Messages of any kind.
@@ -215,7 +215,7 @@ impl Reader<'_> {
                 }
                 terms.push(self.told(only_pages, text.map(|text| documented_subject(&text.text)), false));
             }
-            "idle" => terms.push(Term::Settled { fleet: self.fleet(line)? }),
+            "idle" => terms.push(Term::Idle { fleet: self.fleet(line)? }),
             "weight" | "size" | "min" | "max" | "running" | "healthy" => self.of_groups(line, &word, terms)?,
             "blocked" | "replacement" => self.of_instances(line, &word, terms)?,
             "calls" => terms.push(calls(line)?),
@@ -293,7 +293,7 @@ impl Reader<'_> {
             "replaced" => Quantity::Replaced(fleet()?),
             "launched" => Quantity::Launched(fleet()?),
             "terminated" => Quantity::Terminated(fleet()?),
-            "borrowed-settings" => Quantity::Ledger(fleet()?),
+            "borrowed-settings" => Quantity::BorrowedSettings(fleet()?),
             "pages" => Quantity::Pages(self.fleet.clone()),
             "messages" => Quantity::Messages(self.fleet.clone()),
             "dead-letters" => Quantity::DeadLetters,
@@ -376,7 +376,7 @@ impl std::fmt::Display for Quantity {
             Self::Replaced(fleet) => ("replaced", Some(fleet)),
             Self::Launched(fleet) => ("launched", Some(fleet)),
             Self::Terminated(fleet) => ("terminated", Some(fleet)),
-            Self::Ledger(fleet) => ("borrowed-settings", Some(fleet)),
+            Self::BorrowedSettings(fleet) => ("borrowed-settings", Some(fleet)),
             Self::Pages(Some(fleet)) => ("pages", Some(fleet)),
             Self::Pages(None) => ("pages", None),
             Self::Messages(Some(fleet)) => ("messages", Some(fleet)),

@@ -133,7 +133,7 @@ fn fleet_clause(line: &mut Line<'_>, fleet: &mut FleetSpec) -> Result<(), Scenar
     Ok(())
 }
 
-/// `image ami-2 build 2: turns bad at 50%`
+/// `image ami-2 build 2: slots bad at 50%`
 pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), ScenarioError> {
     let number = names::need_image(line)?;
     let mut image = ImageSpec::default();

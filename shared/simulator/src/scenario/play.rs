@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::{
-    Command, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Verdict,
+    Command, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType,
 };
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use driftless_planner::observation::FreezeScope;
@@ -44,8 +44,8 @@ pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event:
             report_image(world, &id, ImageChange::Deregistered, ImageSource::Ec2, None);
             Ok(())
         }
-        Event::Drift { whom, rule } => judge(world, cast, whom, rule, Verdict::NonCompliant),
-        Event::Clear { whom, rule } => judge(world, cast, whom, rule, Verdict::Compliant),
+        Event::Drift { whom, rule } => judge(world, cast, whom, rule, ComplianceType::NonCompliant),
+        Event::Clear { whom, rule } => judge(world, cast, whom, rule, ComplianceType::Compliant),
         Event::Alarm { alarm, state } => {
             if !world.cloud.alarms_now().contains_key(alarm) {
                 return Err(format!("there is no alarm {alarm}"));
@@ -160,12 +160,12 @@ fn meant(world: &World, cast: &Cast, whom: &Whom) -> Result<Vec<InstanceId>, Str
     }
 }
 
-fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: Verdict) -> Result<(), String> {
+fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: ComplianceType) -> Result<(), String> {
     for instance in meant(world, cast, whom)? {
         let found = world.cloud.instances().get(&instance).and_then(|known| known.breaks.get(rule)).cloned();
         match found {
             // The instance is non-compliant already: EventBridge delivers the same report again.
-            Some(finding) if verdict == Verdict::NonCompliant => world.report(&Fact::Compliance(ComplianceFact {
+            Some(finding) if verdict == ComplianceType::NonCompliant => world.report(&Fact::Compliance(ComplianceFact {
                 instance,
                 rule: rule.clone(),
                 verdict,

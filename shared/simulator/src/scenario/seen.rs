@@ -62,7 +62,7 @@ impl Snapshot<'_> {
             Term::Told { fleet, only_pages, containing, is } => {
                 self.told(fleet.as_ref(), *only_pages, containing.as_deref(), *is)
             }
-            Term::Settled { fleet } => {
+            Term::Idle { fleet } => {
                 liveness::left_over(self.world, fleet).err().map(|left| Found(format!("{fleet} is not idle: {left}")))
             }
         }
@@ -110,7 +110,7 @@ impl Snapshot<'_> {
             Quantity::Serving(of) => self.cast.group(of).map_or(0, |name| cloud.serving_in(name).into()),
             Quantity::Replaced(fleet) => {
                 let row = self.world.table.row(fleet);
-                count(row.map_or(0, |row| row.journal.iter().filter(|entry| entry.to() == "replaced").count()))
+                count(row.map_or(0, |row| row.history.iter().filter(|entry| entry.to() == "replaced").count()))
             }
             Quantity::Launched(fleet) => {
                 let had = self.cast.had.get(fleet).copied().unwrap_or(0);
@@ -120,7 +120,7 @@ impl Snapshot<'_> {
                 let terminated = &self.world.deeds.terminated;
                 count(self.instances(fleet).filter(|id| terminated.contains_key(*id)).count())
             }
-            Quantity::Ledger(fleet) => count(self.record(fleet).map_or(0, |record| record.ledger.len())),
+            Quantity::BorrowedSettings(fleet) => count(self.record(fleet).map_or(0, |record| record.borrowed_settings.len())),
             Quantity::Pages(fleet) => count(self.letters(fleet.as_ref(), true).count()),
             Quantity::Messages(fleet) => count(self.letters(fleet.as_ref(), false).count()),
             Quantity::Calls(call) => {

@@ -70,11 +70,11 @@ impl Watcher {
         self.see_alarms(world, cast);
         for (fleet, row) in world.table.rows() {
             let known = self.journaled.get(fleet).copied().unwrap_or(0);
-            for entry in row.journal.iter().skip(known) {
+            for entry in row.history.iter().skip(known) {
                 let what = cast.readable(&world.cloud, &decided(cast, fleet, entry));
                 self.note(cast, world.now, "decision", what);
             }
-            self.journaled.insert(fleet.clone(), row.journal.len());
+            self.journaled.insert(fleet.clone(), row.history.len());
         }
         for (at, deed) in world.deeds.told.iter().skip(self.deeds) {
             let what = cast.readable(&world.cloud, &done(cast, deed));

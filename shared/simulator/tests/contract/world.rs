@@ -11,7 +11,7 @@ use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
 use driftless_planner::action::Bounds;
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, Zone};
 use driftless_planner::image::Image;
@@ -260,7 +260,7 @@ impl World for Simulated {
         Ok(())
     }
 
-    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: Verdict) -> anyhow::Result<()> {
+    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: ComplianceType) -> anyhow::Result<()> {
         let mut world = self.shared.lock();
         world.cloud.add_rule(rule, SignedDuration::from_mins(1));
         world.cloud.judge(rule, instance, verdict);

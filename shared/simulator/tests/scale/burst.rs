@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use driftless_planner::alarm::AlarmState;
-use driftless_planner::fact::{Fact, Verdict};
+use driftless_planner::fact::{Fact, ComplianceType};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::request::ReconcileRequest;
@@ -16,7 +16,7 @@ use driftless_testkit::plot::{Bar, Color, svg};
 use jiff::SignedDuration;
 
 use crate::page;
-use crate::support::{Settled, calls, run, settled};
+use crate::support::{IdleFleets, calls, run, idle_fleets};
 
 /// The events come within a minute.
 const BURST: SignedDuration = SignedDuration::from_secs(60);
@@ -43,7 +43,7 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
     let mut events: Vec<Fact> = Vec::new();
     let now = world.now;
     for instance in instances {
-        world.cloud.judge(rule, instance, Verdict::NonCompliant);
+        world.cloud.judge(rule, instance, ComplianceType::NonCompliant);
         events.extend(std::iter::repeat_n(Fact::Compliance(breaks(rule, instance, now)), 2));
     }
     // The storm is what is sent here, and nothing else.
@@ -58,7 +58,7 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
 
 /// Every instance of every fleet drifts.
 pub(crate) fn burst(fleets: usize, instances: u32) -> Burst {
-    let Settled { mut simulation, fleets: all, rule } = settled(Size { fleets, instances });
+    let IdleFleets { mut simulation, fleets: all, rule } = idle_fleets(Size { fleets, instances });
     let (begin, before) = {
         let mut world = simulation.shared().lock();
         break_out(&mut world, &rule, all.values().flatten());
@@ -177,7 +177,7 @@ const DELAY_MAX: SignedDuration = SignedDuration::from_secs(2);
 
 /// From the moment when an alarm rings until the old color has the traffic again, in a storm of all other fleets or not.
 fn rollback_takes(is_stormy: bool) -> SignedDuration {
-    let Settled { mut simulation, fleets, rule } = settled(Size { fleets: 101, instances: 50 });
+    let IdleFleets { mut simulation, fleets, rule } = idle_fleets(Size { fleets: 101, instances: 50 });
     let (web, others): (Vec<_>, Vec<_>) = fleets.iter().partition(|(name, _)| name.as_str() == "fleet-0000");
     let web: FleetName = web[0].0.clone();
     {

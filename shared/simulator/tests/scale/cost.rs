@@ -11,7 +11,7 @@ use driftless_simulator::world::Counts;
 use jiff::SignedDuration;
 
 use crate::burst::burst;
-use crate::support::{Settled, calls, run, settled};
+use crate::support::{IdleFleets, calls, run, idle_fleets};
 
 /// So long an account is watched; a month is so many hours.
 const WATCHED_HOURS: i64 = 1;
@@ -141,7 +141,7 @@ fn fixed(fleets: usize) -> Amounts {
 
 /// What a month of an account costs in which nothing happens.
 fn idle(fleets: usize) -> Amounts {
-    let Settled { mut simulation, .. } = settled(Size { fleets, instances: 10 });
+    let IdleFleets { mut simulation, .. } = idle_fleets(Size { fleets, instances: 10 });
     run(&mut simulation, SignedDuration::from_hours(WATCHED_HOURS));
     let counts = simulation.shared().lock().counts.clone();
     let months = f64::from(i32::try_from(MONTH_HOURS).unwrap()) / f64::from(i32::try_from(WATCHED_HOURS).unwrap());

@@ -6,19 +6,19 @@ use driftless_simulator::account::{Size, breaks};
 use jiff::SignedDuration;
 
 use crate::page;
-use crate::support::{Settled, run, settled};
+use crate::support::{IdleFleets, run, idle_fleets};
 
 /// What one item of DynamoDB holds, in bytes.
 const ITEM_MAX: usize = 400 * 1024;
 
 /// The record of a fleet all of whose instances have drifted, in bytes of JSON.
 fn record_of(instances: u32) -> usize {
-    let Settled { mut simulation, fleets, rule } = settled(Size { fleets: 1, instances });
+    let IdleFleets { mut simulation, fleets, rule } = idle_fleets(Size { fleets: 1, instances });
     {
         let mut world = simulation.shared().lock();
         let now = world.now;
         for instance in fleets.values().flatten() {
-            world.cloud.judge(&rule, instance, driftless_planner::fact::Verdict::NonCompliant);
+            world.cloud.judge(&rule, instance, driftless_planner::fact::ComplianceType::NonCompliant);
             world.send(ReconcileRequest::Fact(Box::new(Fact::Compliance(breaks(&rule, instance, now)))), now);
         }
         world.cloud.drain_events();

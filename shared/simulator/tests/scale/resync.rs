@@ -87,7 +87,7 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Dice::new(7)).unwrap();
     let mut simulation = Simulation::swept_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();
-    world.queue.is_held_back = true;
+    world.queue.is_deferred = true;
     let (before, known) = (world.counts.clone(), world.queue.visible_times().collect::<Vec<_>>());
     let begun = world.now;
     drop(world);

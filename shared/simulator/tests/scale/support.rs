@@ -11,13 +11,13 @@ use driftless_simulator::world::Counts;
 use jiff::{SignedDuration, Timestamp};
 
 /// An account after its first ten minutes with Driftless: every fleet is adopted, and has nothing to do.
-pub(crate) struct Settled {
+pub(crate) struct IdleFleets {
     pub(crate) simulation: Simulation,
     pub(crate) fleets: BTreeMap<driftless_planner::ids::FleetName, Vec<driftless_planner::ids::InstanceId>>,
     pub(crate) rule: driftless_planner::ids::RuleName,
 }
 
-pub(crate) fn settled(size: Size) -> Settled {
+pub(crate) fn idle_fleets(size: Size) -> IdleFleets {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
     let Account { world, fleets, rule } = Account::new(size, start, &mut Dice::new(7)).unwrap();
     let mut simulation = Simulation::swept_after(SignedDuration::ZERO, world, Defaults::default());
@@ -28,7 +28,7 @@ pub(crate) fn settled(size: Size) -> Settled {
     assert!(world.violations.is_empty(), "{:?}", world.violations);
     world.counts = Counts::default();
     drop(world);
-    Settled { simulation, fleets, rule }
+    IdleFleets { simulation, fleets, rule }
 }
 
 /// Lets everything happen for so long.

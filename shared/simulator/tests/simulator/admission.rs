@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::decision::Decision;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::record::{DriftReason, Phase, Record, Replacement, Surge, SurgeMethod};
@@ -29,7 +29,7 @@ fn world(tags: &[(&str, &str)], drifted: usize) -> World {
     }
     after(&mut cloud, mins(10));
     for id in members(&cloud).iter().take(drifted) {
-        cloud.judge(&rule(), id, Verdict::NonCompliant);
+        cloud.judge(&rule(), id, ComplianceType::NonCompliant);
     }
     after(&mut cloud, mins(1));
     World::new(cloud.now(), cloud, Dice::new(1), Rates::none())
@@ -39,12 +39,12 @@ fn at_work(world: &World) -> Replacement {
     let surge = Surge {
         token: "token".to_owned(),
         admitted_at: world.now,
-        there_before: BTreeSet::new(),
+        existing_members: BTreeSet::new(),
         deadline: world.now,
         base_desired: 8,
         method: SurgeMethod::LaunchInstances,
         asked_again: false,
-        held_since: None,
+        paused_since: None,
         policy: Box::new(Policy::from_tags(&BTreeMap::new(), &Defaults::default()).unwrap()),
     };
     // As it is stored: nobody but the planner brings one into a phase.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use driftless_planner::action::{CapacityChange, Protection, WeightChange};
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{ForwardPlace, TargetGroupSettings};
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{GroupName, InstanceId, RuleName, Zone};
 use driftless_planner::observation::TargetHealth;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
@@ -208,7 +208,7 @@ fn what_is_attached_as_a_traffic_source_is_not_detached_as_a_target_group() {
 }
 
 #[test]
-fn an_alarm_rings_when_its_targets_have_failed_for_its_window() {
+fn an_alarm_is_in_alarm_when_its_targets_have_failed_for_its_window() {
     let mut cloud = cloud(2);
     cloud.edit_group(&group(), |group| group.elb_health = false);
     let subject =
@@ -217,11 +217,11 @@ fn an_alarm_rings_when_its_targets_have_failed_for_its_window() {
     for id in members(&cloud) {
         cloud.break_instance(&id, false);
     }
-    let rings = |cloud: &mut Cloud| !cloud.ringing().unwrap().is_empty();
+    let is_in_alarm = |cloud: &mut Cloud| !cloud.in_alarm().unwrap().is_empty();
     after(&mut cloud, mins(3));
-    assert!(!rings(&mut cloud), "its targets were judged twenty seconds later");
+    assert!(!is_in_alarm(&mut cloud), "its targets were judged twenty seconds later");
     after(&mut cloud, SignedDuration::from_secs(20));
-    assert!(rings(&mut cloud));
+    assert!(is_in_alarm(&mut cloud));
     let said = cloud.drain_events();
     assert!(said.iter().any(|event| matches!(event, CloudEvent::Alarm { state: AlarmState::Alarm, .. })), "{said:?}");
 }
@@ -237,7 +237,7 @@ fn config_finds_what_is_launched_from_a_drifted_image_after_its_delay() {
     after(&mut cloud, mins(10));
     let said = cloud.drain_events();
     let found =
-        said.iter().filter(|event| matches!(event, CloudEvent::Compliance { verdict: Verdict::NonCompliant, .. }));
+        said.iter().filter(|event| matches!(event, CloudEvent::Compliance { verdict: ComplianceType::NonCompliant, .. }));
     assert_eq!(found.count(), 1);
 }
 

@@ -96,10 +96,10 @@ fn rule(world: &World, deed: &Deed) -> Option<&'static str> {
 }
 
 #[test]
-fn weight_goes_to_a_color_at_its_floor_and_not_just_under_it() {
+fn weight_goes_to_a_color_at_its_minimum_and_not_just_under_it() {
     for (size, broken) in [
         (0, Some("no request fails by our doing")),
-        (2, Some("traffic goes only to a color at its floor")),
+        (2, Some("traffic goes only to a color at its min-healthy")),
         (3, None),
         (4, None),
     ] {
@@ -129,12 +129,12 @@ fn weight_goes_back_to_the_old_color_as_long_as_one_of_it_serves() {
 #[test]
 fn a_color_with_traffic_is_not_let_go_and_nor_is_the_last_that_serves() {
     let alone = world(0);
-    assert_eq!(rule(&alone, &Deed::Empty { group: group() }), Some("a color with traffic is not let go"));
-    assert_eq!(rule(&alone, &Deed::Empty { group: green() }), None);
+    assert_eq!(rule(&alone, &Deed::ScaleToZero { group: group() }), Some("a color with traffic is not let go"));
+    assert_eq!(rule(&alone, &Deed::ScaleToZero { group: green() }), None);
     let mut bare = world(0);
     bare.cloud.edit_forward(&listener(), |forward| forward.weights.clear());
     bare.cloud.edit_group(&group(), |group| group.target_groups.clear());
-    assert_eq!(rule(&bare, &Deed::Empty { group: group() }), Some("the last that serve are not let go"));
+    assert_eq!(rule(&bare, &Deed::ScaleToZero { group: group() }), Some("the last that serve are not let go"));
 }
 
 #[test]

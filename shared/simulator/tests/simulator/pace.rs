@@ -1,7 +1,7 @@
 //! How soon it acts: the time of a whole replacement and of a whole cutover, against what AWS and the policy take of it. In
 //! virtual time: the machine that runs the test has no part in it.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::image::Image;
 use driftless_simulator::cloud::{Build, Life};
 use driftless_simulator::executor::Simulation;
@@ -39,7 +39,7 @@ fn mins(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-fn settled(layout: &str, policy: &str) -> Simulation {
+fn idle(layout: &str, policy: &str) -> Simulation {
     let text = format!(
         "fleet web: {layout}, 4 instances, max 8, policy mode=act rules=approved alarms=web-5xx {policy}\nexpect settled\nend at 1m"
     );
@@ -93,15 +93,15 @@ fn measured(mut simulation: Simulation, of_policy: SignedDuration, cause: impl F
 }
 
 fn replaced(layout: &str, policy: &str, debounce: SignedDuration) -> Pace {
-    measured(settled(layout, policy), debounce + WARM_UP, |world| {
+    measured(idle(layout, policy), debounce + WARM_UP, |world| {
         let group = world.cloud.groups().keys().find(|name| world.cloud.serving_in(name) > 0).unwrap().clone();
         let drifted = world.cloud.members(&group).next().unwrap().id.clone();
-        world.cloud.judge(&"approved".parse().unwrap(), &drifted, Verdict::NonCompliant);
+        world.cloud.judge(&"approved".parse().unwrap(), &drifted, ComplianceType::NonCompliant);
     })
 }
 
 fn cut_over(layout: &str, policy: &str, watched: SignedDuration) -> Pace {
-    measured(settled(layout, policy), watched + WARM_UP, |world| {
+    measured(idle(layout, policy), watched + WARM_UP, |world| {
         let image = Image { image_for: Some("web".into()), created_at: world.now, ..driftless_testkit::image(2) };
         world.cloud.add_image(image, Build::Good);
     })

@@ -26,7 +26,7 @@ fn a_history_is_said_as_its_golden_file() {
     let mut replaced = Stage::drifted(4, &[1]);
     replaced.steps(20, secs(30));
     for (name, stage) in stages.chain([("replaced", replaced)]) {
-        let said = history(fleet(), stage.journal.clone(), 30);
+        let said = history(fleet(), stage.history.clone(), 30);
         insta::assert_json_snapshot!(format!("history-{name}"), said);
         let json = serde_json::to_string(&said).unwrap();
         assert_eq!(serde_json::from_str::<driftless_status::history::History>(&json).unwrap(), said, "{name}");

@@ -7,28 +7,28 @@ use driftless_planner::image::{Image, ImageState};
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
-use driftless_status::way_back::{Target, WayBackKind};
+use driftless_status::rollback_path::{Target, RollbackPathKind};
 use driftless_testkit::{Stage, fleet, image, secs, target_group, version};
 
 use crate::worlds::{self, said};
 
-fn way_back(stage: &Stage) -> (bool, WayBackKind) {
-    let way = said(stage).way_back;
+fn rollback_path(stage: &Stage) -> (bool, RollbackPathKind) {
+    let way = said(stage).rollback_path;
     (way.is_open, way.kind)
 }
 
 #[test]
-fn the_way_back_is_one_write_while_the_old_color_is_warm() {
+fn the_rollback_is_one_write_while_the_old_color_is_warm() {
     for phase in ["baking", "warm"] {
         let stage = worlds::cutting_over(worlds::weighted(3), phase);
-        assert_eq!(way_back(&stage), (true, WayBackKind::OneWrite), "{phase}");
+        assert_eq!(rollback_path(&stage), (true, RollbackPathKind::OneWrite), "{phase}");
     }
 }
 
 #[test]
 fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_template_is_there() {
     let stage = worlds::after_cutover();
-    let to = said(&stage).way_back.to.expect("there is a way back");
+    let to = said(&stage).rollback_path.to.expect("there is a way back");
     let image = |state| Image { id: to.image.clone(), state, ..image(1) };
     let (available, pending) = (image(ImageState::Available), image(ImageState::Pending));
     let template = &stage.templates[&version(1)];
@@ -47,12 +47,12 @@ fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_tem
 #[test]
 fn after_the_old_color_is_gone_a_rollback_has_to_launch_first() {
     let stage = worlds::after_cutover();
-    assert_eq!(way_back(&stage), (true, WayBackKind::LaunchesFirst));
-    assert_eq!(said(&stage).way_back.to.unwrap().image, driftless_testkit::image_id(1));
+    assert_eq!(rollback_path(&stage), (true, RollbackPathKind::LaunchesFirst));
+    assert_eq!(said(&stage).rollback_path.to.unwrap().image, driftless_testkit::image_id(1));
 }
 
 #[test]
-fn what_the_way_back_says_is_what_a_rollback_does() {
+fn what_the_rollback_says_is_what_a_rollback_does() {
     for (name, mut stage) in worlds::all() {
         for _ in 0..40 {
             rolls_back_as_said(name, &stage);
@@ -62,7 +62,7 @@ fn what_the_way_back_says_is_what_a_rollback_does() {
 }
 
 fn rolls_back_as_said(name: &str, stage: &Stage) {
-    let way = said(stage).way_back;
+    let way = said(stage).rollback_path;
     let mut asked = stage.clone();
     asked.say(Command::Rollback);
     let decision = asked.decide();
@@ -74,33 +74,33 @@ fn rolls_back_as_said(name: &str, stage: &Stage) {
     let takes_back = |action: &Action| matches!(action, Action::SetWeights { direction: Direction::Back, .. });
     let writes = decision.actions.iter().filter(|action| takes_back(action)).count();
     match way.kind {
-        WayBackKind::None => assert!(!goes, "{name}: {way:?}"),
-        WayBackKind::UnderWay => assert!(!is_answered && (goes || decision.next.cutover.is_none()), "{name}"),
-        WayBackKind::JustEnds => assert!(is_answered && decision.next.cutover.is_none(), "{name}"),
-        WayBackKind::OneWrite => {
+        RollbackPathKind::None => assert!(!goes, "{name}: {way:?}"),
+        RollbackPathKind::UnderWay => assert!(!is_answered && (goes || decision.next.cutover.is_none()), "{name}"),
+        RollbackPathKind::JustEnds => assert!(is_answered && decision.next.cutover.is_none(), "{name}"),
+        RollbackPathKind::OneWrite => {
             asked.scripted.clear();
             asked.reconcile();
             let is_weighted = asked.traffic.contains_key(&target_group("green"));
             assert!(is_answered && goes, "{name}: {way:?}");
             assert!(!is_weighted || (writes, asked.weight("green")) == (1, 0), "{name}: {way:?}");
         }
-        WayBackKind::InParts => assert!(is_answered && goes && writes <= 1, "{name}: {way:?}"),
-        WayBackKind::AttachFirst
-        | WayBackKind::GrowsFirst
-        | WayBackKind::Waits
-        | WayBackKind::Refresh
-        | WayBackKind::LetGo
-        | WayBackKind::LaunchesFirst => assert!(is_answered && goes && writes == 0, "{name}: {way:?}"),
+        RollbackPathKind::InParts => assert!(is_answered && goes && writes <= 1, "{name}: {way:?}"),
+        RollbackPathKind::AttachFirst
+        | RollbackPathKind::GrowsFirst
+        | RollbackPathKind::Waits
+        | RollbackPathKind::Refresh
+        | RollbackPathKind::LetGo
+        | RollbackPathKind::LaunchesFirst => assert!(is_answered && goes && writes == 0, "{name}: {way:?}"),
     }
 }
 
 #[test]
-fn the_way_back_follows_the_health_of_the_old_color() {
-    for (sick, kind) in [(0, WayBackKind::OneWrite), (3, WayBackKind::InParts), (4, WayBackKind::GrowsFirst)] {
+fn the_rollback_follows_the_health_of_the_old_color() {
+    for (sick, kind) in [(0, RollbackPathKind::OneWrite), (3, RollbackPathKind::InParts), (4, RollbackPathKind::GrowsFirst)] {
         let mut stage = worlds::at_half();
         let blue: Vec<_> = stage.groups[0].members.iter().take(sick).map(|member| member.id.clone()).collect();
         stage.sick.extend(blue);
-        let way = said(&stage).way_back;
+        let way = said(&stage).rollback_path;
         assert_eq!((way.is_open, way.kind), (true, kind), "{sick} of the old color do not serve: {way:?}");
         assert_eq!(way.waits.is_some(), sick > 0, "{way:?}");
     }
@@ -118,7 +118,7 @@ fn a_pause_stops_the_time_that_is_left() {
         let said = said(&stage).cutover.unwrap();
         assert_eq!(said.phase_left_seconds, Some(before));
         assert_eq!((said.phase_ends_at, said.deadline), (None, None));
-        assert!(said.held_since.is_some());
+        assert!(said.paused_since.is_some());
     }
     stage.say(Command::Resume);
     stage.reconcile();
@@ -141,7 +141,7 @@ fn a_fleet_that_nobody_looked_at_is_said_to_be_so() {
     let said = said(&Stage::new(3));
     assert_eq!(said.state, State::Unadopted);
     assert_eq!((said.release, said.record_version), (None, None));
-    assert_eq!((said.way_back.is_open, said.way_back.to), (false, None));
+    assert_eq!((said.rollback_path.is_open, said.rollback_path.to), (false, None));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn every_check_of_an_image_is_told_and_the_first_that_holds_is_why_it_is_refused
 #[test]
 fn every_check_of_a_preflight_is_told() {
     let mut stage = worlds::weighted(3);
-    stage.ring("web-5xx", Some(Color::Blue));
+    stage.go_into_alarm("web-5xx", Some(Color::Blue));
     stage.publish(2);
     stage.until(|stage| stage.record().cutover.as_ref().is_some_and(|cutover| cutover.waits.is_some()));
     let cutover = said(&stage).cutover.unwrap();
@@ -237,7 +237,7 @@ fn every_check_of_a_preflight_is_told() {
 }
 
 #[test]
-fn a_way_back_that_launches_first_says_what_holds_it() {
+fn a_rollback_that_launches_first_says_what_holds_it() {
     let frozen = {
         let mut stage = worlds::after_cutover();
         stage.freezes.push(driftless_testkit::freeze(stage.now, None));
@@ -254,11 +254,11 @@ fn a_way_back_that_launches_first_says_what_holds_it() {
         stage
     };
     for (stage, kind, why) in [
-        (frozen, WayBackKind::LaunchesFirst, "frozen by ana"),
-        (invalid, WayBackKind::None, "the policy is invalid"),
-        (observed, WayBackKind::None, "the mode is observe"),
+        (frozen, RollbackPathKind::LaunchesFirst, "frozen by ana"),
+        (invalid, RollbackPathKind::None, "the policy is invalid"),
+        (observed, RollbackPathKind::None, "the mode is observe"),
     ] {
-        let way = said(&stage).way_back;
+        let way = said(&stage).rollback_path;
         assert_eq!((way.is_open, way.kind), (false, kind), "{way:?}");
         let waits = way.waits.map(|waits| waits.why.to_string()).unwrap_or_default();
         assert!(format!("{}{waits}", way.says).contains(why), "{}", way.says);
@@ -311,7 +311,7 @@ fn no_order_is_open_that_would_change_nothing() {
             "{name}"
         );
         assert!(!(is_open(Command::Abort) && is_open(Command::Rollback)), "{name}: two words for the same");
-        assert!(!is_open(Command::Rollback) || status.way_back.command.is_some(), "{name}");
+        assert!(!is_open(Command::Rollback) || status.rollback_path.command.is_some(), "{name}");
         if cutover.is_some_and(|cutover| cutover.phase == "awaiting-approval") {
             assert!(is_open(Command::Approve), "{name}");
         }

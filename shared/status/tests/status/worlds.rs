@@ -67,7 +67,7 @@ pub(crate) fn at_half() -> Stage {
 
 fn rolling_back() -> Stage {
     let mut stage = at_half();
-    stage.ring("web-5xx", Some(Color::Green));
+    stage.go_into_alarm("web-5xx", Some(Color::Green));
     stage.scripted.insert("set-weights", ActionResult::Busy("the load balancer is being changed".into()));
     stage.reconcile();
     stage.wait(secs(5));
@@ -175,7 +175,7 @@ pub(crate) fn after_cutover() -> Stage {
 
 fn rolled_back() -> Stage {
     let mut stage = at_half();
-    stage.ring("web-5xx", Some(Color::Green));
+    stage.go_into_alarm("web-5xx", Some(Color::Green));
     stage.until(|stage| stage.record().cutover.is_none());
     watched(stage)
 }

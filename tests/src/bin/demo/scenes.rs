@@ -94,11 +94,11 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     timeline.show(&format!("the pipeline publishes {image}, build 3")).await?;
     timeline.stack.put(&Event::image_available(&image)?).await?;
     timeline.follow("the alarm", |timeline, _| timeline.is_alarmed()).await?;
-    let (rang, decided) = (Instant::now(), timeline.journal().len());
+    let (rang, decided) = (Instant::now(), timeline.history().len());
     ensure!(timeline.shares() == [50, 50], "the alarm rang while the shares were {:?}", timeline.shares());
     timeline.follow("the way back", |timeline, _| timeline.shares() == [0, 100]).await?;
     let back_after = rang.elapsed().as_secs_f64();
-    let next = timeline.journal().get(decided).context("the traffic went back without a decision")?;
+    let next = timeline.history().get(decided).context("the traffic went back without a decision")?;
     ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
     timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;
 
@@ -120,10 +120,10 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
 
 /// Whether from now on this state is reached, on-call is told of it, and nothing is under way any more.
 fn ended(timeline: &Timeline<'_>, state: &'static str) -> impl Fn(&Timeline<'_>, &Value) -> bool + use<> {
-    let (journal, letters) = (timeline.journal().len(), timeline.letters().len());
+    let (history, letters) = (timeline.history().len(), timeline.letters().len());
     let kind = if state == "replaced" { "replaced" } else { "cutover-ended" };
     move |timeline, record| {
-        let mut decided = timeline.journal().iter().skip(journal);
+        let mut decided = timeline.history().iter().skip(history);
         let mut told = timeline.letters().iter().skip(letters);
         decided.any(|entry| entry.get("to").and_then(Value::as_str) == Some(state))
             && told.any(|letter| letter.kind() == Some(kind))

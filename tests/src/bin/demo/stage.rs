@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_tests::control::Settings;
 use driftless_tests::fleet::{Fleet, FleetSpec, FleetView};
 use driftless_tests::inbox::Inbox;
@@ -67,7 +67,7 @@ impl Stage {
         }
         // Config knows the rule: it holds every server for compliant.
         for instance in &before.group("blue")?.instances {
-            stack.control().set_compliance(&instance.id, RULE, Verdict::Compliant, None).await?;
+            stack.control().set_compliance(&instance.id, RULE, ComplianceType::Compliant, None).await?;
         }
         // Seen once as it is: what is published from now on is newer than what runs.
         stack.resync().await?;

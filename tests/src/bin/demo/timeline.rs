@@ -30,7 +30,7 @@ pub(crate) struct Timeline<'a> {
     inbox: Inbox,
     alarms: Vec<ErrorAlarm>,
     started: Instant,
-    journal: Vec<Value>,
+    history: Vec<Value>,
     letters_shown: usize,
     drifted: BTreeSet<String>,
     last: Sight,
@@ -47,7 +47,7 @@ impl<'a> Timeline<'a> {
         alarms: Vec<ErrorAlarm>,
     ) -> anyhow::Result<Self> {
         let last = sight(fleet, BTreeSet::new()).await?;
-        let (journal, letters_shown) = (stack.table().journal(fleet.name()).await?, inbox.read().await?.len());
+        let (history, letters_shown) = (stack.table().history(fleet.name()).await?, inbox.read().await?.len());
         let fewest_serving = last.view.serving();
         let (started, drifted) = (Instant::now(), BTreeSet::new());
         Ok(Self {
@@ -58,7 +58,7 @@ impl<'a> Timeline<'a> {
             inbox,
             alarms,
             started,
-            journal,
+            history,
             letters_shown,
             drifted,
             last,
@@ -72,8 +72,8 @@ impl<'a> Timeline<'a> {
     }
 
     /// Everything that was decided so far.
-    pub(crate) fn journal(&self) -> &[Value] {
-        &self.journal
+    pub(crate) fn history(&self) -> &[Value] {
+        &self.history
     }
 
     /// What on-call has got so far.
@@ -144,7 +144,7 @@ impl<'a> Timeline<'a> {
 
     /// Whether an alarm rings.
     pub(crate) fn is_alarmed(&self) -> bool {
-        self.alarms.iter().any(ErrorAlarm::is_ringing)
+        self.alarms.iter().any(ErrorAlarm::is_in_alarm)
     }
 
     async fn record(&self) -> anyhow::Result<Value> {
@@ -155,13 +155,13 @@ impl<'a> Timeline<'a> {
     }
 
     async fn show_decisions(&mut self) -> anyhow::Result<()> {
-        let journal = self.stack.table().journal(self.fleet.name()).await?;
-        for entry in journal.iter().skip(self.journal.len()) {
+        let history = self.stack.table().history(self.fleet.name()).await?;
+        for entry in history.iter().skip(self.history.len()) {
             if let Some(what) = words::told(entry) {
                 self.write(&what)?;
             }
         }
-        self.journal = journal;
+        self.history = history;
         Ok(())
     }
 
@@ -181,12 +181,12 @@ impl<'a> Timeline<'a> {
         let mut changed = Vec::new();
         for alarm in &mut self.alarms {
             if let Some(reason) = alarm.poll(self.stack, self.load).await? {
-                let state = if alarm.is_ringing() { "rings" } else { "is quiet again" };
-                changed.push((alarm.is_ringing(), format!("the alarm {} {state}: {reason}", alarm.name())));
+                let state = if alarm.is_in_alarm() { "rings" } else { "is quiet again" };
+                changed.push((alarm.is_in_alarm(), format!("the alarm {} {state}: {reason}", alarm.name())));
             }
         }
-        for (rings, what) in changed {
-            let what = if rings { self.screen.red(&what) } else { what };
+        for (is_in_alarm, what) in changed {
+            let what = if is_in_alarm { self.screen.red(&what) } else { what };
             self.write(&what)?;
         }
         Ok(())

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_back_is_told_without_the_numbers_of_the_alarm() {
+    fn a_rollback_is_told_without_the_numbers_of_the_alarm() {
         let why = "alarm app-blue-errors is in ALARM: Threshold Crossed: 1 datapoint [9.0]";
         let told = told(&entry("shifting", "rolling-back", why)).unwrap();
         assert_eq!(told, "alarm app-blue-errors is in ALARM: the traffic goes back first, everything else comes later");

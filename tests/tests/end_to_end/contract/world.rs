@@ -11,7 +11,7 @@ use driftless_aws::{Aws, Endpoints, Keys, Names, Roots, sdk_config};
 use driftless_contract::{Color, Fleet, FleetSpec, Launches, World};
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::balancer::ForwardPlace;
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::template::TemplateVersion;
@@ -171,7 +171,7 @@ impl World for Local {
         }
     }
 
-    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: Verdict) -> anyhow::Result<()> {
+    async fn judge(&self, instance: &InstanceId, rule: &RuleName, verdict: ComplianceType) -> anyhow::Result<()> {
         self.stack.control().set_compliance(instance.as_str(), rule.as_str(), verdict, None).await
     }
 

@@ -67,7 +67,7 @@ pub(super) async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
         "launch" => aws.launch(&group, &id("us-east-1a"), "t-1").await.map(words),
         "protect" => aws.protect(&group, &instance, Protection::On).await.map(words),
         "terminate" => aws.terminate(&instance, CapacityChange::Decrement).await.map(words),
-        "set_aside" => aws.set_aside(&group, &instance, CapacityChange::Keep).await.map(words),
+        "set_aside" => aws.enter_standby(&group, &instance, CapacityChange::Keep).await.map(words),
         "attach" => aws.attach(&group, &target_group, AttachmentApi::TargetGroups).await.map(words),
         "detach" => aws.detach(&group, &target_group, AttachmentApi::TargetGroups).await.map(words),
         "attach by traffic sources" => {

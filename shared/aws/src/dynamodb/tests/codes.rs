@@ -44,17 +44,17 @@ const CALLS: [Call; 18] = [
     call("commit", TRANSACT, 3),
 ];
 
-fn turns(fleet: &str) -> String {
-    let turns =
+fn slots(fleet: &str) -> String {
+    let slots =
         json!({"pk": "ACCOUNT", "sk": "CUTOVER-SLOTS", "schema_version": 1, "version": 4, "slots_ms": {fleet: 1500}});
-    json!({"Responses": {"driftless": [wire(&turns)]}}).to_string()
+    json!({"Responses": {"driftless": [wire(&slots)]}}).to_string()
 }
 
 /// A turn is read before it is written.
 fn prepared(method: &str) -> Canned {
     match method {
-        "take_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, turns("other")),
-        "give_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, turns("app")),
+        "take_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("other")),
+        "give_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("app")),
         _ => Canned::default(),
     }
 }
@@ -71,8 +71,8 @@ async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
         "remember" => aws.remember(&app(), "f").await.map(words),
         "set_freeze" => aws.set_freeze(&freeze(scope())).await.map(words),
         "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
-        "take_turn" => aws.take_turn(&app(), 3, at(1_000)).await.map(words),
-        "give_turn" => aws.give_turn(&app()).await.map(words),
+        "take_turn" => aws.take_slot(&app(), 3, at(1_000)).await.map(words),
+        "give_turn" => aws.give_slot(&app()).await.map(words),
         "remembered" => aws.deduplication(&[(&app(), &report(at(1_500)))]).await.map(words),
         "take_look" => aws.take_immediate_run(at(1_000)).await.map(words),
         "acquire" => aws.acquire(&app(), "run-1", at(1_000), at(41_000)).await.map(words),

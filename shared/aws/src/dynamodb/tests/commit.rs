@@ -19,7 +19,7 @@ fn ok_after(reasons: &[Value]) -> Canned {
 }
 
 #[tokio::test]
-async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence() {
+async fn record_history_and_outbox_are_one_transaction_under_version_and_fence() {
     let decision = Decision {
         next: Record { version: 8, ..full_record() },
         history: vec![entry("launching"), entry("verifying")],
@@ -42,12 +42,12 @@ async fn record_journal_and_outbox_are_one_transaction_under_version_and_fence()
         json!({":me": {"S": "run-1"}, ":fence": {"N": "3"}, ":now": {"N": "1234"}})
     );
     assert_eq!(lock["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
-    let journal = &parts[3]["Put"]["Item"];
-    assert_eq!(journal["pk"], json!({"S": "HISTORY#app"}));
-    assert_eq!(journal["sk"], json!({"S": "1970-01-01T00:00:01.234Z#0000000008#001"}));
-    assert_eq!(journal["expires_at"], json!({"N": (1 + 400 * 24 * 3600).to_string()}));
-    assert_eq!(journal["entry"]["M"]["to"], json!({"S": "verifying"}));
-    assert!(journal.get("more").is_none());
+    let history = &parts[3]["Put"]["Item"];
+    assert_eq!(history["pk"], json!({"S": "HISTORY#app"}));
+    assert_eq!(history["sk"], json!({"S": "1970-01-01T00:00:01.234Z#0000000008#001"}));
+    assert_eq!(history["expires_at"], json!({"N": (1 + 400 * 24 * 3600).to_string()}));
+    assert_eq!(history["entry"]["M"]["to"], json!({"S": "verifying"}));
+    assert!(history.get("more").is_none());
     let outbox = &parts[5]["Put"]["Item"];
     assert_eq!(outbox["notification"]["M"]["id"], json!({"S": "app-8-1"}));
     assert_eq!((&outbox["pk"], &outbox["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "OUTBOX#app-8-1"})));

@@ -1,10 +1,10 @@
 //! What people are shown of the table, and the stop switch with its line in the journal.
 
-use driftless_reconciler::ports::{Desk, Journal, LeaseHolder, LeaseState};
+use driftless_reconciler::ports::{Desk, HistoryPage, LeaseHolder, LeaseState};
 
 use super::*;
 use crate::aws::testing::on;
-use crate::dynamodb::rows::JournalRow;
+use crate::dynamodb::rows::HistoryRow;
 
 fn line(to: &str, milliseconds: i64) -> HistoryEntry {
     let change = Change::Condition { key: to.to_owned(), is_over: false };
@@ -12,13 +12,13 @@ fn line(to: &str, milliseconds: i64) -> HistoryEntry {
 }
 
 fn page(lines: &[HistoryEntry], is_cut: bool) -> String {
-    let items: Vec<Value> = lines.iter().map(|line| wire(&JournalRow::alone(&FreezeScope::Account, line))).collect();
+    let items: Vec<Value> = lines.iter().map(|line| wire(&HistoryRow::alone(&FreezeScope::Account, line))).collect();
     let last = is_cut.then(|| json!({"pk": {"S": "HISTORY#app"}, "sk": {"S": "x"}}));
     json!({"Items": items, "LastEvaluatedKey": last}).to_string()
 }
 
 #[tokio::test]
-async fn the_switch_is_thrown_before_the_journal_says_so() {
+async fn the_switch_is_thrown_before_the_history_says_so() {
     for (scope, partition, of_events) in
         [(FreezeScope::Account, "HISTORY#ACCOUNT", "ACCOUNT"), (FreezeScope::Fleet(app()), "HISTORY#app", "FLEET#app")]
     {
@@ -51,9 +51,9 @@ async fn the_newest_lines_of_fleet_and_account_are_one_story() {
     let canned = Canned::default()
         .on("HISTORY#app", 200, page(&[line("third", 3_000), line("first", 1_000)], false))
         .on("HISTORY#ACCOUNT", 200, page(&[line("second", 2_000)], false));
-    let journal = on(&canned).journal(&app(), Some(at(4_000))).await.unwrap();
+    let history = on(&canned).history(&app(), Some(at(4_000))).await.unwrap();
     let expected = [line("first", 1_000), line("second", 2_000), line("third", 3_000)];
-    assert_eq!(journal, Journal { entries: expected.to_vec(), is_cut: false });
+    assert_eq!(history, HistoryPage { entries: expected.to_vec(), is_cut: false });
     for sent in canned.sent() {
         let body = sent.json();
         assert_eq!(body["ScanIndexForward"], false, "{body}");
@@ -62,14 +62,14 @@ async fn the_newest_lines_of_fleet_and_account_are_one_story() {
 }
 
 #[tokio::test]
-async fn what_lies_before_the_cut_of_one_journal_is_left_out_of_the_other() {
+async fn what_lies_before_the_cut_of_one_history_is_left_out_of_the_other() {
     let canned = Canned::default()
         .on("HISTORY#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
         .on("HISTORY#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
-    let journal = on(&canned).journal(&app(), None).await.unwrap();
-    let words: Vec<String> = journal.entries.iter().map(|entry| entry.to().into_owned()).collect();
+    let history = on(&canned).history(&app(), None).await.unwrap();
+    let words: Vec<String> = history.entries.iter().map(|entry| entry.to().into_owned()).collect();
     assert_eq!(words, ["second", "at the cut", "third"]);
-    assert!(journal.is_cut);
+    assert!(history.is_cut);
 }
 
 #[tokio::test]

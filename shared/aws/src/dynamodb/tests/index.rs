@@ -85,12 +85,12 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         200,
         second.to_string(),
     );
-    let turns = json!({
+    let slots = json!({
         "pk": {"S": "ACCOUNT"}, "sk": {"S": "CUTOVER-SLOTS"}, "schema_version": {"N": "1"}, "version": {"N": "1"},
         "slots_ms": {"M": {"idle": {"N": "0"}}},
     });
-    let turns = json!({"Responses": {"driftless": [turns]}});
-    let canned = canned.on("BatchGetItem", 200, turns.to_string());
+    let slots = json!({"Responses": {"driftless": [slots]}});
+    let canned = canned.on("BatchGetItem", 200, slots.to_string());
     let fleets = on(&canned).open_fleets().await.unwrap();
     let expected = BTreeMap::from([
         (app(), Some(at(1000))),
@@ -121,33 +121,33 @@ async fn fingerprints_are_remembered_with_the_account() {
 }
 
 #[tokio::test]
-async fn a_turn_is_taken_until_all_are_taken_and_given_back() {
+async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
     let row = |fleets: &[&str], version: u32| {
-        let turns: serde_json::Map<String, Value> =
+        let slots: serde_json::Map<String, Value> =
             fleets.iter().map(|fleet| ((*fleet).to_owned(), json!({"N": "0"}))).collect();
         let item = json!({
             "pk": {"S": "ACCOUNT"}, "sk": {"S": "CUTOVER-SLOTS"}, "schema_version": {"N": "1"},
-            "version": {"N": version.to_string()}, "slots_ms": {"M": turns},
+            "version": {"N": version.to_string()}, "slots_ms": {"M": slots},
         });
         json!({"Responses": {"driftless": [item]}}).to_string()
     };
     let full = Canned::default().on("BatchGetItem", 200, row(&["one", "two"], 3));
-    assert!(!on(&full).take_turn(&app(), 2, at(5)).await.unwrap());
+    assert!(!on(&full).take_slot(&app(), 2, at(5)).await.unwrap());
     let mine = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
-    assert!(on(&mine).take_turn(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
+    assert!(on(&mine).take_slot(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
     // Someone wrote in between: it is read again.
     let free = Canned::default()
         .on("BatchGetItem", 200, row(&["one"], 3))
         .on("PutItem", 400, condition_failed(None))
         .on("BatchGetItem", 200, row(&["one"], 4))
         .on("PutItem", 200, "{}");
-    assert!(on(&free).take_turn(&app(), 2, at(5)).await.unwrap());
+    assert!(on(&free).take_slot(&app(), 2, at(5)).await.unwrap());
     let written = free.sent().last().unwrap().json();
     assert_eq!(written["ConditionExpression"], "attribute_not_exists(pk) OR #version = :read");
     assert_eq!(written["Item"]["version"], json!({"N": "5"}));
     let back = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
-    on(&back).give_turn(&app()).await.unwrap();
+    on(&back).give_slot(&app()).await.unwrap();
     assert_eq!(back.sent()[1].json()["Item"]["slots_ms"], json!({"M": {"two": {"N": "0"}}}));
     let none = Canned::default().on("BatchGetItem", 200, r#"{"Responses":{}}"#);
-    on(&none).give_turn(&app()).await.unwrap();
+    on(&none).give_slot(&app()).await.unwrap();
 }

@@ -56,7 +56,7 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
     let outbox: Vec<&str> = stored.outbox.iter().map(|notification| notification.id.as_str()).collect();
     assert_eq!(outbox, ["app-9-0", "app-9-1", "app-10-0", "app-10-1"], "oldest first");
     assert_eq!(stored.fingerprint.as_deref(), Some("f"));
-    assert_eq!(stored.account.turns, BTreeMap::from([(parsed("other"), at(1_500))]));
+    assert_eq!(stored.account.slots, BTreeMap::from([(parsed("other"), at(1_500))]));
     let rules: Vec<&str> = stored.account.drifting.keys().map(RuleName::as_str).collect();
     assert_eq!(rules, ["approved-amis"], "what is too old for a common cause is gone");
     for sent in canned.sent().into_iter().filter(|sent| !sent.json().to_string().contains("DRIFTING#")) {

@@ -12,7 +12,7 @@ mod rows;
 use std::str::FromStr;
 
 use driftless_planner::decision::Decision;
-use driftless_planner::fact::{ComplianceFact, Fact, Verdict};
+use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
 use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{Condition, News, Notification};
@@ -53,7 +53,7 @@ fn report(observed_at: Timestamp) -> Fact {
     Fact::Compliance(ComplianceFact {
         instance: parsed("i-0aa11bb22cc33dd44"),
         rule: parsed("approved-amis"),
-        verdict: Verdict::NonCompliant,
+        verdict: ComplianceType::NonCompliant,
         observed_at,
         annotation: Some("not the golden image".into()),
     })
@@ -139,7 +139,7 @@ fn full_record() -> Record {
         "lineage": {successor: {"ancestor": "i-0000000000000000b", "drift": [{"rule": "approved-amis"}],
                                 "at": "2026-11-20T10:00:00Z"}},
         "shown": {successor: {"other-rule": finding}},
-        "ledger": [
+        "borrowed_settings": [
             {"group": "app-blue", "setting": {"maximum": {"had": 3, "wrote": 4}}, "since": "2026-11-20T10:30:00Z"},
             {"group": "app-blue", "setting": {"protection": {"instance": successor}}, "since": "2026-11-20T10:45:00Z"},
             {"group": "app-green", "setting": {"held-minimum": {"had": 0, "wrote": [2, 4]}},

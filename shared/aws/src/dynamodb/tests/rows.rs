@@ -70,9 +70,9 @@ fn an_unknown_phase_or_field_is_refused_with_its_name() {
         (with(&|row| row["version"] = json!(6)), "version is 6, the record's 7"),
         (
             with(&|row| {
-                row["record"].as_object_mut().unwrap().remove("ledger");
+                row["record"].as_object_mut().unwrap().remove("borrowed_settings");
             }),
-            "missing field `ledger`",
+            "missing field `borrowed_settings`",
         ),
     ] {
         assert_eq!(error.kind, CallErrorKind::Unreadable);

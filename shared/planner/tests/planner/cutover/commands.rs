@@ -64,7 +64,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
         stage.publish(2);
         if ["queued", "preflight"].contains(&phase) {
             for other in ["one", "two", "three"] {
-                stage.account.turns.insert(other.parse().unwrap(), stage.now);
+                stage.account.slots.insert(other.parse().unwrap(), stage.now);
             }
             stage.steps(2, secs(15));
         } else {
@@ -72,7 +72,7 @@ fn abort_before_traffic_undoes_it_and_holds_the_image_back() {
         }
         stage.say(Command::Abort);
         stage.reconcile();
-        stage.account.turns.retain(|name, _| name.as_str() == "app");
+        stage.account.slots.retain(|name, _| name.as_str() == "app");
         assert!(stage.answer().0, "{phase}: {:?}", stage.answer());
         assert_eq!(until_over(&mut stage), CutoverOutcome::Aborted, "{phase}");
         is_as_before(&stage, 3);

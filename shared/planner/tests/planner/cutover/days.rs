@@ -92,14 +92,14 @@ fn as_long_as_the_old_color_is_there_it_takes_the_traffic_back() {
 }
 
 #[test]
-fn a_new_color_that_stays_under_its_floor_loses_the_traffic_when_the_time_is_up() {
+fn a_new_color_that_stays_under_its_minimum_loses_the_traffic_when_the_time_is_up() {
     let mut stage = promoted_with(1);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 4);
 }
 
 #[test]
-fn what_is_pinned_in_the_last_look_of_the_warm_time_is_put_back() {
+fn what_is_pinned_in_the_last_look_of_the_warm_time_is_restored() {
     let mut stage = weighted_fleet(3);
     for group in &mut stage.groups {
         group.tags.insert("driftless:min".to_owned(), "3".to_owned());
@@ -168,7 +168,7 @@ fn refresh(stage: &mut Stage) -> &mut RefreshStatus {
 fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
     let mut stage = refreshing();
     *refresh(&mut stage) = RefreshStatus::Stopped;
-    stage.ring("web-5xx", None);
+    stage.go_into_alarm("web-5xx", None);
     stage.steps(2, secs(15));
     // The way back is a roll of its own, and fails.
     *refresh(&mut stage) = RefreshStatus::Stopped;
@@ -188,10 +188,10 @@ fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
 }
 
 #[test]
-fn the_way_back_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_that_ring_for_it() {
+fn the_rollback_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_in_alarm_for_it() {
     let mut stage = refreshing();
     *refresh(&mut stage) = RefreshStatus::CouldNotGoBack;
-    stage.ring("web-5xx", None);
+    stage.go_into_alarm("web-5xx", None);
     stage.steps(2, secs(15));
     let plans = stage.acted.iter().filter_map(|outcome| {
         let Action::StartRefresh { plan, .. } = &outcome.action else { return None };

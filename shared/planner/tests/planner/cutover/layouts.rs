@@ -27,7 +27,7 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
     let mut stage = shared_fleet(3);
     stage.publish(2);
     stage.until_phase("baking");
-    stage.ring("web-5xx", None);
+    stage.go_into_alarm("web-5xx", None);
     let is_out = |stage: &Stage| {
         let attached = |which| !color(stage, which).target_groups.is_empty();
         attached(Color::Blue) && !attached(Color::Green)
@@ -45,7 +45,7 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
         let mut stage = stage.clone();
         stage.wait(waited);
         let decision = stage.reconcile();
-        let empties = decision.actions.iter().any(|action| matches!(action, Action::Empty { .. }));
+        let empties = decision.actions.iter().any(|action| matches!(action, Action::ScaleToZero { .. }));
         assert_eq!(empties, is_let_go, "{waited:?}: {:?}", decision.actions);
     }
     // It was a describe that trailed.
@@ -62,7 +62,7 @@ fn without_a_load_balancer_an_alarm_lets_the_new_color_go() {
     let mut stage = bare_fleet(3);
     stage.publish(2);
     stage.until_phase("baking");
-    stage.ring("web-5xx", None);
+    stage.go_into_alarm("web-5xx", None);
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     is_as_before(&stage, 3);
 }
@@ -119,9 +119,9 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
     let lent = green.max;
     let ours = stage
         .record()
-        .ledger
+        .borrowed_settings
         .iter()
-        .any(|entry| matches!(&entry.setting, Setting::HeldMaximum { wrote, .. } if wrote.contains(&lent)));
+        .any(|entry| matches!(&entry.setting, Setting::BorrowedMaximum { wrote, .. } if wrote.contains(&lent)));
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert_eq!((color(&stage, Color::Green).desired, color(&stage, Color::Green).max), (6, lent));
     if ours {
@@ -129,7 +129,7 @@ fn a_fleet_that_was_scaled_past_its_bounds_midway_comes_to_its_end_and_to_them_l
         color_mut(&mut stage, Color::Green).desired = 4;
         stage.steps(10, secs(15));
         assert_eq!(color(&stage, Color::Green).max, 4, "the fleet's own maximum");
-        assert!(stage.record().ledger.is_empty());
+        assert!(stage.record().borrowed_settings.is_empty());
     }
 }
 

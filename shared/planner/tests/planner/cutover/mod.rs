@@ -26,7 +26,7 @@ fn adopted(groups: Vec<Group>, weights: &[(&str, u32)]) -> Stage {
     let mut stage = Stage::colored(groups, weights);
     stage.reconcile();
     stage.told.clear();
-    stage.journal.clear();
+    stage.history.clear();
     stage
 }
 
@@ -50,12 +50,12 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
         }
         stage.step(secs(15));
     }
-    panic!("never over: {:#?}\n{:#?}", stage.record().cutover, stage.journal);
+    panic!("never over: {:#?}\n{:#?}", stage.record().cutover, stage.history);
 }
 
 /// The phases that it went through, by the journal.
 fn phases(stage: &Stage) -> Vec<&str> {
-    let moved = stage.journal.iter().filter_map(|entry| {
+    let moved = stage.history.iter().filter_map(|entry| {
         let Change::Cutover { from, to } = &entry.change else { return None };
         match to {
             Step::Enters(phase) => (*from != Some(*phase)).then(|| (*phase).into()),
@@ -90,12 +90,12 @@ fn is_as_before(stage: &Stage, size: u32) {
 fn is_at_rest(stage: &Stage, live: Color, size: u32, live_bounds: (u32, u32), idle_bounds: (u32, u32)) {
     let (live_group, idle) = (color(stage, live), color(stage, live.other()));
     assert_eq!(stage.record().live, Some(live));
-    assert_eq!(stage.record().ledger, [], "nothing is left to put back");
+    assert_eq!(stage.record().borrowed_settings, [], "nothing is left to put back");
     assert_eq!(live_group.desired, size);
     assert_eq!((live_group.min, live_group.max), live_bounds, "bounds of the live color");
     assert_eq!((idle.min, idle.max, idle.desired), (idle_bounds.0, idle_bounds.1, 0), "bounds of the idle color");
     assert_eq!(idle.members, []);
-    assert!(stage.account.turns.is_empty(), "the turn is given back");
+    assert!(stage.account.slots.is_empty(), "the slot is given back");
     assert!(live_group.members.iter().all(|member| member.lifecycle == Lifecycle::InService));
 }
 

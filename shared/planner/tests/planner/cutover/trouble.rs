@@ -19,8 +19,8 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
     stage.tag("alarms", "web-5xx;api-5xx");
     stage.publish(2);
     stage.until_phase("baking");
-    stage.ring("web-5xx", Some(Color::Green));
-    stage.ring("api-5xx", Some(Color::Blue));
+    stage.go_into_alarm("web-5xx", Some(Color::Green));
+    stage.go_into_alarm("api-5xx", Some(Color::Blue));
     stage.steps(20, mins(1));
     assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::BothColorsAlarm));
     assert_eq!((stage.weight("green"), stage.cutover_phase()), (100, Some("baking")));
@@ -33,7 +33,7 @@ fn alarms_of_both_colors_hold_the_traffic_where_it_is() {
 #[test]
 fn an_alarm_of_the_old_color_alone_does_not_stop_the_way_to_the_new_one() {
     let mut stage = in_phase(4, "shifting");
-    stage.ring("web-5xx", Some(Color::Blue));
+    stage.go_into_alarm("web-5xx", Some(Color::Blue));
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
 
@@ -162,35 +162,35 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
 }
 
 #[test]
-fn a_minimum_that_another_hand_wrote_stays_when_all_is_put_back() {
+fn a_minimum_that_another_hand_wrote_stays_when_all_is_restored() {
     let mut stage = in_phase(4, "baking");
     color_mut(&mut stage, Color::Blue).min = 3;
-    stage.ring("web-5xx", Some(Color::Green));
+    stage.go_into_alarm("web-5xx", Some(Color::Green));
     stage.reconcile();
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);
     assert_eq!(color(&stage, Color::Blue).min, 3);
-    assert_eq!(stage.record().ledger, []);
+    assert_eq!(stage.record().borrowed_settings, []);
 }
 
 #[test]
-fn all_turns_taken_it_waits_for_one() {
+fn all_slots_taken_it_waits_for_one() {
     let mut stage = weighted_fleet(3);
     for other in ["one", "two", "three"] {
-        stage.account.turns.insert(other.parse().unwrap(), stage.now);
+        stage.account.slots.insert(other.parse().unwrap(), stage.now);
     }
     stage.publish(2);
     stage.steps(5, mins(1));
     assert_eq!(stage.cutover_phase(), Some("queued"));
-    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Turn));
-    stage.account.turns.remove(&"two".parse().unwrap());
+    assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Slot));
+    stage.account.slots.remove(&"two".parse().unwrap());
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
     assert!(phases(&stage).contains(&"preflight"));
 }
 
 #[test]
-fn an_alarm_that_rings_already_stops_the_preflight() {
+fn an_alarm_that_is_in_alarm_already_stops_the_preflight() {
     let mut stage = weighted_fleet(3);
-    stage.ring("web-5xx", None);
+    stage.go_into_alarm("web-5xx", None);
     stage.publish(2);
     stage.steps(5, mins(1));
     assert_eq!(waits(&stage).map(Waiting::guard), Some(GuardId::Preflight));
@@ -270,11 +270,11 @@ fn what_too_few_serve_for_is_said() {
     stage.until(|stage| stage.weight("green") == 10);
     sicken(&mut stage, Color::Green, 1);
     stage.step(secs(1));
-    assert_eq!(waits(&stage), Some(&Waiting::ColorBelowFloor { serving: 3, floor: 4 }));
+    assert_eq!(waits(&stage), Some(&Waiting::ColorBelowMinimum { serving: 3, minimum_healthy: 4 }));
     sicken(&mut stage, Color::Green, 4);
     sicken(&mut stage, Color::Blue, 4);
     stage.step(secs(1));
-    assert_eq!(waits(&stage), Some(&Waiting::RollbackBelowFloor { serving: 0, floor: 4 }));
+    assert_eq!(waits(&stage), Some(&Waiting::RollbackBelowMinimum { serving: 0, minimum_healthy: 4 }));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn only_a_newer_build_begins_and_what_the_release_runs_tells_its_own_even_where_
 }
 
 #[test]
-fn weight_never_goes_to_a_color_below_its_floor() {
+fn weight_never_goes_to_a_color_below_its_minimum() {
     let mut stage = in_phase(4, "shifting");
     sicken(&mut stage, Color::Green, 1);
     stage.steps(20, secs(15));
@@ -55,7 +55,7 @@ fn an_alarm_of_the_new_color_takes_the_traffic_back_and_vetoes_the_image() {
         let mut stage = in_phase(4, phase);
         stage.steps(3, secs(15));
         assert!(stage.weight("green") > 0, "{phase}");
-        stage.ring("web-5xx", Some(Color::Green));
+        stage.go_into_alarm("web-5xx", Some(Color::Green));
         stage.reconcile();
         assert_eq!(stage.weight("green"), 0, "{phase}: one write");
         assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack, "{phase}");
@@ -79,13 +79,13 @@ fn both_colors_are_held_at_the_live_size_and_follow_it_upward() {
 }
 
 #[test]
-fn stickiness_is_switched_off_with_the_flip_back_and_put_back_afterwards() {
+fn stickiness_is_switched_off_with_the_flip_back_and_restored_afterwards() {
     let mut stage = weighted_fleet(3);
     stage.stickiness = Some(mins(10));
     stage.publish(2);
     stage.until_phase("baking");
     assert_eq!(stage.stickiness, Some(mins(10)), "forward it stays");
-    stage.ring("web-5xx", Some(Color::Green));
+    stage.go_into_alarm("web-5xx", Some(Color::Green));
     stage.reconcile();
     assert_eq!((stage.weight("green"), stage.stickiness), (0, None));
     assert_eq!(until_over(&mut stage), CutoverOutcome::RolledBack);

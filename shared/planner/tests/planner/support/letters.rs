@@ -61,7 +61,7 @@ pub(crate) fn conditions() -> Vec<Condition> {
         Condition::BothColorsAlarm,
         Condition::GuardAlarmMissing,
         Condition::TrafficChanged,
-        Condition::RollbackBelowFloor,
+        Condition::RollbackBelowMinimum,
         Condition::NothingCanGoFirst,
         Condition::OldColorDown,
         Condition::RollbackOverdue,
@@ -143,9 +143,9 @@ pub(crate) fn news() -> Vec<(String, News)> {
         ("replacement-goes-first".to_owned(), started(vec![DriftReason::Template { found: version(3) }], true)),
         (
             "extra-instance-kept".to_owned(),
-            News::SurplusKept {
+            News::ExtraInstanceKept {
                 instance: id(101),
-                why: Waiting::BelowFloor { serving: 2, floor: 3 }.to_string().as_str().into(),
+                why: Waiting::BelowMinimum { serving: 2, minimum_healthy: 3 }.to_string().as_str().into(),
             },
         ),
         ("replacement-cancelled-cleared".to_owned(), cancelled(CancelReason::Cleared, None)),
@@ -162,7 +162,7 @@ pub(crate) fn news() -> Vec<(String, News)> {
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (
             "stopped-lineage".to_owned(),
-            stopped(StopReason::Lineage { ancestor: id(9), image: image.clone() }, Vec::new()),
+            stopped(StopReason::RepeatDrift { ancestor: id(9), image: image.clone() }, Vec::new()),
         ),
         ("stopped-recurrence".to_owned(), stopped(StopReason::Recurrence { successor: id(101), image }, Vec::new())),
         ("stopped-not-refilled".to_owned(), stopped(StopReason::NotRefilled, Vec::new())),
@@ -251,7 +251,7 @@ fn found(condition: &Condition) -> String {
         }
         Condition::DrainOverdue { .. } => "terminating since before 2026-11-20T11:45:00Z".to_owned(),
         Condition::WouldCutOver { .. } => "ami-00000000000000002: a newer image, build 42".to_owned(),
-        Condition::CutoverWaits => PreflightProblem::AlarmRings {
+        Condition::CutoverWaits => PreflightProblem::AlarmInAlarm {
             alarm: "web-5xx".parse().unwrap(),
             reason: "Threshold Crossed: 1 datapoint [12.0] was greater than the threshold (5.0).".into(),
         }
@@ -264,7 +264,7 @@ fn found(condition: &Condition) -> String {
         }
         Condition::GuardAlarmMissing => "guard alarm web-5xx does not exist any more".to_owned(),
         Condition::TrafficChanged => format!("the weights of {listener} were changed outside Driftless"),
-        Condition::RollbackBelowFloor => "app-blue has 2 of 4 healthy instances, 3 needed".to_owned(),
+        Condition::RollbackBelowMinimum => "app-blue has 2 of 4 healthy instances, 3 needed".to_owned(),
         Condition::NothingCanGoFirst => "terminate-first would leave 0 of the 1 instances of app healthy, and \
                                          driftless:min-healthy=90 % needs 1"
             .to_owned(),

@@ -27,7 +27,7 @@ fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
     match action {
         Action::SetMaximum { .. } => cloud.edit_group(&name, |group| group.max += 3),
         Action::SetMinimum { .. } => cloud.edit_group(&name, |group| group.min += 1),
-        Action::SetDesired { .. } | Action::Terminate { .. } | Action::SetAside { .. } | Action::Empty { .. } => {
+        Action::SetDesired { .. } | Action::Terminate { .. } | Action::EnterStandby { .. } | Action::ScaleToZero { .. } => {
             cloud.edit_group(&name, |group| group.desired += 1);
         }
         Action::SetTemplate { .. } => {
@@ -45,8 +45,8 @@ fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
         | Action::WriteTemplate { .. }
         | Action::Attach { .. }
         | Action::StartRefresh { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn => return None,
+        | Action::TakeSlot
+        | Action::GiveSlot => return None,
     }
     Some(ActionResult::Changed)
 }
@@ -69,7 +69,7 @@ fn what_someone_else_already_wrote_as_we_would_is_done() {
         ("set-maximum", |world| world.cloud.edit_group(&blue(), |group| group.max = 7)),
         ("set-minimum", |world| world.cloud.edit_group(&blue(), |group| group.min = 4)),
         ("protect", |world| world.cloud.spare(&instance(2), true)),
-        ("set-aside", |world| world.cloud.set_aside(&blue(), &instance(1), CapacityChange::Keep).unwrap()),
+        ("set-aside", |world| world.cloud.enter_standby(&blue(), &instance(1), CapacityChange::Keep).unwrap()),
         ("set-template", |world| world.cloud.set_template(&green(), &template(8)).unwrap()),
         ("set-weights", |world| world.cloud.edit_forward(&place(), |forward| forward.weights = weights(90, 10))),
         ("attach", |world| {
@@ -103,11 +103,11 @@ fn deeds(world: &World) -> Vec<Deed> {
 }
 
 #[test]
-fn a_frozen_fleet_still_loses_its_surplus_and_keeps_its_drifted_and_its_evidence() {
+fn a_frozen_fleet_still_loses_its_extra_instance_and_keeps_its_drifted_and_its_evidence() {
     for (role, result) in [
         (Role::Drifted, ActionResult::Frozen),
         (Role::Quarantined, ActionResult::Frozen),
-        (Role::Surplus, ActionResult::Done),
+        (Role::Extra, ActionResult::Done),
     ] {
         let world = stage();
         freeze(&mut world.lock(), None);
@@ -193,7 +193,7 @@ fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_way_back() {
 /// The same the other way. None: it has no direction.
 fn towards(action: Action, to: Direction) -> Option<Action> {
     let mut action = action;
-    if let Action::Empty { direction, .. }
+    if let Action::ScaleToZero { direction, .. }
     | Action::SetWeights { direction, .. }
     | Action::Attach { direction, .. }
     | Action::Detach { direction, .. } = &mut action

@@ -33,10 +33,10 @@ fn done(world: &World, action: &Action) -> ActionResult {
         | Action::SetDesired { .. }
         | Action::Protect { .. }
         | Action::Terminate { .. }
-        | Action::SetAside { .. }
-        | Action::TakeTurn
-        | Action::GiveTurn
-        | Action::Empty { .. }
+        | Action::EnterStandby { .. }
+        | Action::TakeSlot
+        | Action::GiveSlot
+        | Action::ScaleToZero { .. }
         | Action::SetTemplate { .. }
         | Action::SetWeights { .. }
         | Action::Attach { .. }
@@ -60,7 +60,7 @@ fn each_action_makes_one_write_and_answers_what_came_of_it() {
         assert_eq!(result, done(&world, &action), "{action:?}");
         assert_eq!((writes(&world), world.count(write_of(&action))), (1, 1), "{action:?}");
         // Giving back what was never taken is all that there is to it.
-        assert_eq!(seen(&world) == before, action == Action::GiveTurn, "{action:?}");
+        assert_eq!(seen(&world) == before, action == Action::GiveSlot, "{action:?}");
     }
 }
 
@@ -80,12 +80,12 @@ fn an_action_that_is_repeated_changes_nothing_more() {
                 (ActionResult::Busy("busy: InstanceRefreshInProgress: an instance refresh is under way".into()), 1)
             }
             // The table compares, in one conditional write.
-            Action::TakeTurn | Action::GiveTurn => (ActionResult::Done, 1),
+            Action::TakeSlot | Action::GiveSlot => (ActionResult::Done, 1),
             Action::SetMaximum { .. }
             | Action::SetMinimum { .. }
             | Action::Protect { .. }
-            | Action::SetAside { .. }
-            | Action::Empty { .. }
+            | Action::EnterStandby { .. }
+            | Action::ScaleToZero { .. }
             | Action::SetTemplate { .. }
             | Action::SetWeights { .. }
             | Action::Attach { .. }

@@ -7,7 +7,7 @@ use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
 use super::stage::{
-    all, blue, bounds, launch, one, set_maximum, stage, staged, terminate, turns_of_others, until, writes,
+    all, blue, bounds, launch, one, set_maximum, stage, staged, terminate, slots_of_others, until, writes,
 };
 use crate::support::names::GROUP;
 use crate::support::{CALL, World, fleet_name, instance};
@@ -95,16 +95,16 @@ fn nothing_to_do_is_nothing_done() {
 }
 
 #[test]
-fn a_turn_is_taken_while_one_is_left_and_never_one_more() {
+fn a_slot_is_taken_while_one_is_left_and_never_one_more() {
     for (taken, result) in [
         (CUTOVERS_MAX - 1, ActionResult::Done),
-        (CUTOVERS_MAX, ActionResult::NoTurn),
-        (CUTOVERS_MAX + 1, ActionResult::NoTurn),
+        (CUTOVERS_MAX, ActionResult::NoSlot),
+        (CUTOVERS_MAX + 1, ActionResult::NoSlot),
     ] {
         let world = stage();
-        turns_of_others(&world, taken);
-        assert_eq!(one(&world, &Action::TakeTurn), result, "{taken} taken");
-        let holds = world.lock().table.account().turns.contains_key(&fleet_name());
+        slots_of_others(&world, taken);
+        assert_eq!(one(&world, &Action::TakeSlot), result, "{taken} taken");
+        let holds = world.lock().table.account().slots.contains_key(&fleet_name());
         assert_eq!(holds, result == ActionResult::Done, "{taken} taken");
     }
 }
@@ -112,35 +112,35 @@ fn a_turn_is_taken_while_one_is_left_and_never_one_more() {
 #[test]
 fn nothing_follows_where_no_turn_was_left() {
     let world = stage();
-    turns_of_others(&world, CUTOVERS_MAX);
-    assert_eq!(results(&world, &[Action::TakeTurn, set_maximum(6, 7)]), [ActionResult::NoTurn]);
+    slots_of_others(&world, CUTOVERS_MAX);
+    assert_eq!(results(&world, &[Action::TakeSlot, set_maximum(6, 7)]), [ActionResult::NoSlot]);
     assert_eq!(world.count("set-maximum"), 0);
 }
 
 #[test]
 fn a_fleet_keeps_the_turn_that_it_has_however_many_others_took_one() {
     let world = stage();
-    assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
-    let since = world.lock().table.account().turns[&fleet_name()];
-    turns_of_others(&world, CUTOVERS_MAX - 1);
-    assert_eq!(one(&world, &Action::TakeTurn), ActionResult::Done);
-    let turns = world.lock().table.account().turns.clone();
-    assert_eq!((turns.len(), turns[&fleet_name()]), (CUTOVERS_MAX, since));
+    assert_eq!(one(&world, &Action::TakeSlot), ActionResult::Done);
+    let since = world.lock().table.account().slots[&fleet_name()];
+    slots_of_others(&world, CUTOVERS_MAX - 1);
+    assert_eq!(one(&world, &Action::TakeSlot), ActionResult::Done);
+    let slots = world.lock().table.account().slots.clone();
+    assert_eq!((slots.len(), slots[&fleet_name()]), (CUTOVERS_MAX, since));
 }
 
 #[test]
-fn a_turn_that_is_given_back_is_free_for_another_fleet() {
+fn a_slot_that_is_given_back_is_free_for_another_fleet() {
     let world = stage();
-    turns_of_others(&world, CUTOVERS_MAX - 1);
-    let both = [Action::TakeTurn, Action::GiveTurn];
+    slots_of_others(&world, CUTOVERS_MAX - 1);
+    let both = [Action::TakeSlot, Action::GiveSlot];
     assert_eq!(results(&world, &both), [ActionResult::Done, ActionResult::Done]);
-    assert_eq!(world.lock().table.account().turns.len(), CUTOVERS_MAX - 1);
-    assert_eq!(one(&world, &Action::GiveTurn), ActionResult::Done, "without one there is nothing to give");
+    assert_eq!(world.lock().table.account().slots.len(), CUTOVERS_MAX - 1);
+    assert_eq!(one(&world, &Action::GiveSlot), ActionResult::Done, "without one there is nothing to give");
 }
 
 #[test]
-fn turns_are_about_no_group() {
+fn slots_are_about_no_group() {
     let world = stage();
-    results(&world, &[Action::TakeTurn, Action::GiveTurn]);
+    results(&world, &[Action::TakeSlot, Action::GiveSlot]);
     assert_eq!(world.count(GROUP), 0);
 }

@@ -144,7 +144,7 @@ pub(super) fn write_of(action: &Action) -> &'static str {
 /// The call that tells an action what is live.
 pub(super) fn read_of(action: &Action) -> Option<&'static str> {
     match action {
-        Action::TakeTurn | Action::GiveTurn => None,
+        Action::TakeSlot | Action::GiveSlot => None,
         Action::SetWeights { .. } => Some(FORWARDS),
         Action::RollBackRefresh { .. } => Some(REFRESH),
         Action::SetMaximum { .. }
@@ -153,8 +153,8 @@ pub(super) fn read_of(action: &Action) -> Option<&'static str> {
         | Action::Launch { .. }
         | Action::Protect { .. }
         | Action::Terminate { .. }
-        | Action::SetAside { .. }
-        | Action::Empty { .. }
+        | Action::EnterStandby { .. }
+        | Action::ScaleToZero { .. }
         | Action::WriteTemplate { .. }
         | Action::SetTemplate { .. }
         | Action::Attach { .. }
@@ -183,9 +183,9 @@ pub(super) fn actions(world: &World) -> Vec<Action> {
         launch(),
         Action::Protect { group: group.clone(), instance: instance(2), protection: Protection::On },
         terminate(4, capacity, Role::Drifted),
-        Action::SetAside { group: group.clone(), instance: instance(1), expected_desired: 4, capacity },
-        Action::TakeTurn,
-        Action::GiveTurn,
+        Action::EnterStandby { group: group.clone(), instance: instance(1), expected_desired: 4, capacity },
+        Action::TakeSlot,
+        Action::GiveSlot,
         empty(Some(target_group("app-green"))),
         Action::WriteTemplate {
             group: green(),
@@ -228,7 +228,7 @@ pub(super) fn terminate(expected_desired: u32, capacity: CapacityChange, role: R
 
 pub(super) fn empty(without_traffic: Option<TargetGroupArn>) -> Action {
     let expected = Bounds { min: 0, max: 4, desired: 2 };
-    Action::Empty { group: green(), expected, maximum: 3, without_traffic, direction: Direction::Forward }
+    Action::ScaleToZero { group: green(), expected, maximum: 3, without_traffic, direction: Direction::Forward }
 }
 
 pub(super) fn set_weights(gate: &BTreeMap<TargetGroupArn, u32>) -> Action {
@@ -285,7 +285,7 @@ pub(super) struct Seen {
     forwards: Vec<(BTreeMap<TargetGroupArn, u32>, Option<SignedDuration>)>,
     templates: BTreeSet<TemplateVersion>,
     refreshes: Vec<Option<Refresh>>,
-    turns: usize,
+    slots: usize,
 }
 
 pub(super) fn seen(world: &World) -> Seen {
@@ -296,7 +296,7 @@ pub(super) fn seen(world: &World) -> Seen {
         forwards: world.cloud.forwards_now().values().map(told).collect(),
         templates: world.cloud.templates().keys().cloned().collect(),
         refreshes: [blue(), green()].map(|group| refresh(&world, &group)).into(),
-        turns: world.table.account().turns.len(),
+        slots: world.table.account().slots.len(),
     }
 }
 
@@ -308,10 +308,10 @@ pub(super) fn bounds(world: &World, group: &GroupName) -> Bounds {
 }
 
 /// The turns that other fleets hold.
-pub(super) fn turns_of_others(world: &World, count: usize) {
+pub(super) fn slots_of_others(world: &World, count: usize) {
     let mut world = world.lock();
     let now = world.now;
     for number in 0..count {
-        assert!(world.table.take_turn(&format!("other-{number}").parse().unwrap(), usize::MAX, now));
+        assert!(world.table.take_slot(&format!("other-{number}").parse().unwrap(), usize::MAX, now));
     }
 }

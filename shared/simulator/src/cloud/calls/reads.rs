@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::alarm::AlarmState as Ringing;
+use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, LaunchFailure, Machine, RuleReading};
+use driftless_planner::observation::{Group, LaunchFailure, Ec2Instance, RuleReading};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::text::UntrustedText;
@@ -92,11 +92,11 @@ impl Cloud {
     }
 
     /// What EC2 says of instances: those that are gone too, for an hour.
-    pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Machine>> {
+    pub fn machines(&mut self, ids: &BTreeSet<InstanceId>) -> CallResult<BTreeMap<InstanceId, Ec2Instance>> {
         let known = ids.iter().filter_map(|id| self.instances.get(id));
         Ok(known
             .map(|known| {
-                let machine = Machine {
+                let machine = Ec2Instance {
                     image: known.image.clone(),
                     template: known.template.clone(),
                     launched_at: whole_seconds(known.launched_at),
@@ -175,9 +175,9 @@ impl Cloud {
     }
 
     /// Alarms that ring.
-    pub fn ringing(&mut self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
-        let ringing = self.alarms.iter().filter(|(_, alarm)| alarm.state == Ringing::Alarm);
-        Ok(ringing.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
+    pub fn in_alarm(&mut self) -> CallResult<BTreeMap<AlarmName, Alarm>> {
+        let in_alarm = self.alarms.iter().filter(|(_, alarm)| alarm.state == AlarmStateValue::Alarm);
+        Ok(in_alarm.map(|(name, alarm)| (name.clone(), told(alarm))).collect())
     }
 }
 

@@ -11,12 +11,12 @@ fn raised() -> Stage {
     stage.reconcile();
     stage.reconcile();
     assert_eq!(stage.group().max, 4);
-    assert!(matches!(stage.record().ledger[0].setting, Setting::Maximum { had: 3, wrote: 4 }));
+    assert!(matches!(stage.record().borrowed_settings[0].setting, Setting::Maximum { had: 3, wrote: 4 }));
     stage
 }
 
 #[test]
-fn a_maximum_is_put_back_when_the_surge_is_over_or_given_up() {
+fn a_maximum_is_restored_when_the_surge_is_over_or_given_up() {
     for is_given_up in [false, true] {
         let mut stage = raised();
         if is_given_up {
@@ -34,19 +34,19 @@ fn a_maximum_that_someone_changed_is_theirs() {
     stage.settle_clean(3);
     assert_eq!(stage.group().max, 10);
     let settled =
-        stage.journal.iter().find(|entry| entry.to() == "released" && entry.from().contains("MaxSize")).unwrap();
+        stage.history.iter().find(|entry| entry.to() == "released" && entry.from().contains("MaxSize")).unwrap();
     assert_eq!(settled.why.as_str(), "MaxSize is 10 after a change outside Driftless, and stays");
 }
 
 #[test]
-fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
+fn a_maximum_is_restored_only_when_desired_capacity_fits_under_it() {
     for (scaled, maximum) in [(2, 3), (3, 3), (4, 4)] {
         let mut stage = raised();
         stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(scaled);
         stage.settle();
         assert_eq!(stage.group().max, maximum, "{scaled}");
-        assert_eq!(stage.record().ledger.is_empty(), maximum == 3);
+        assert_eq!(stage.record().borrowed_settings.is_empty(), maximum == 3);
         stage.scale_to(3);
         stage.settle_clean(3);
         assert_eq!(stage.group().max, 3);
@@ -57,7 +57,7 @@ fn a_maximum_is_put_back_only_when_desired_capacity_fits_under_it() {
 fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
     for (offset, is_told) in [(-1, false), (0, true), (1, true)] {
         let mut stage = raised();
-        let raised_at = stage.record().ledger[0].since;
+        let raised_at = stage.record().borrowed_settings[0].since;
         stage.until(|stage| stage.terminated().contains(&id(1)));
         stage.scale_to(4);
         stage.settle();
@@ -102,7 +102,7 @@ fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
 }
 
 #[test]
-fn a_raise_over_what_someone_wrote_meanwhile_is_put_back_to_theirs() {
+fn a_raise_over_what_someone_wrote_meanwhile_is_restored_to_theirs() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;
     stage.reconcile();
@@ -112,7 +112,7 @@ fn a_raise_over_what_someone_wrote_meanwhile_is_put_back_to_theirs() {
     stage.group().members.retain(|member| member.id != id(15) && member.id != id(16));
     stage.tag("budget", "2");
     stage.settle();
-    assert!(stage.record().ledger.is_empty());
+    assert!(stage.record().borrowed_settings.is_empty());
     assert_eq!(stage.group().max, 19);
 }
 
@@ -122,14 +122,14 @@ fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
     stage.arrive();
     stage.scripted.insert("protect", ActionResult::Busy("throttled".into()));
     stage.reconcile();
-    assert_eq!(stage.record().ledger.len(), 1);
+    assert_eq!(stage.record().borrowed_settings.len(), 1);
     stage.comply(1);
     stage.scripted.clear();
     stage.settle_clean(3);
 }
 
 #[test]
-fn a_protection_is_put_back_after_a_crash() {
+fn a_protection_is_restored_after_a_crash() {
     let (mut stage, _) = Stage::retiring(3);
     stage.reconcile();
     stage.leave();
@@ -141,7 +141,7 @@ fn a_protection_is_put_back_after_a_crash() {
 }
 
 #[test]
-fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_put_back() {
+fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_restored() {
     let mut stage = raised();
     let mut stranger = stage.groups[0].clone();
     stranger.name = "new-asg".parse().unwrap();
@@ -149,7 +149,7 @@ fn settings_of_a_group_that_left_the_fleet_are_not_ours_to_put_back() {
     stranger.desired = 0;
     stage.groups = vec![stranger];
     stage.reconcile();
-    assert!(stage.record().replacements.is_empty() && stage.record().ledger.is_empty());
+    assert!(stage.record().replacements.is_empty() && stage.record().borrowed_settings.is_empty());
     stage.wait(mins(1));
     stage.settle();
 }

@@ -1,6 +1,6 @@
 //! The fixed point: a fleet on which nothing is to be done is read, and nothing else.
 
-use driftless_planner::fact::Verdict;
+use driftless_planner::fact::ComplianceType;
 use driftless_reconciler::reconcile::Ran;
 use driftless_simulator::calls::rounds;
 use driftless_simulator::cloud::Build;
@@ -10,12 +10,12 @@ use crate::support::names::{ALARMS, FORWARDS, GROUPS, IMAGES, RULE, TEMPLATE};
 use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, judge, reported};
 
 /// What a look at a settled fleet asks for.
-const SETTLED: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
+const IDLE: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
 
 /// The calls of one more look, and how many of them had to wait for each other.
 fn reconcile_once(world: &World) -> (Vec<&'static str>, usize) {
     let from = world.calls().len();
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     (world.names_since(from), rounds(&world.calls()[from..]).len())
 }
 
@@ -33,7 +33,7 @@ fn assert_at_rest(world: &World, told: &str) {
 fn a_run_on_a_settled_fleet_reads_and_changes_nothing() {
     let world = app();
     let (calls, rounds) = reconcile_once(&world);
-    assert_eq!(calls, SETTLED);
+    assert_eq!(calls, IDLE);
     assert_eq!(rounds, 4, "the lease, two rounds of reads, and the lease");
     assert!(world.messages().is_empty(), "it does not wake itself");
 }
@@ -68,7 +68,7 @@ fn a_fleet_is_settled_again_after_a_replacement() {
     drifted(&world, 1);
     world.deliver_all();
     let (calls, _) = reconcile_once(&world);
-    assert_eq!(calls, SETTLED);
+    assert_eq!(calls, IDLE);
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn a_replacement_commits_only_transitions() {
 #[test]
 fn a_misconfigured_fleet_is_told_of_once_and_waits_for_the_resync() {
     let world = fresh(&[("color", "purple")]);
-    judge(&mut world.lock(), 1, Verdict::NonCompliant);
-    reported(&mut world.lock(), 1, Verdict::NonCompliant);
+    judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
+    reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     world.deliver_all();
     assert_at_rest(&world, "misconfigured");
-    assert_eq!(world.reconcile().unwrap(), Ran::Settled);
+    assert_eq!(world.reconcile().unwrap(), Ran::Idle);
 }

@@ -1,7 +1,7 @@
 //! Reversible settings of a group: changed through the record's ledger, and put back where they are still what was
 //! written.
 
-mod held;
+mod borrow;
 
 use jiff::SignedDuration;
 
@@ -11,9 +11,9 @@ use crate::ids::{GroupName, InstanceId};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::Condition;
 use crate::observation::{Group, Lifecycle, Member};
-use crate::record::{LedgerEntry, Phase, Setting};
+use crate::record::{BorrowedSetting, Phase, Setting};
 
-pub(crate) use held::{hold_maximum, hold_minimum, hold_template, maximum_before, note, restore, strike_held, travel};
+pub(crate) use borrow::{borrow_maximum, borrow_minimum, borrow_template, maximum_before, note, restore, forget_borrowed, hand_over};
 
 /// A maximum that is up for this long is no matter of a surge any more. Replacements that follow each other keep it up
 /// for as long as they last, and none lasts an hour with the deadlines that a policy has by default.
@@ -38,8 +38,8 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
 /// Each raise has an entry of its own, so that one which was committed and never written is told from the one before.
 fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     let raised =
-        |entry: &&mut LedgerEntry| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
-    if let Some(LedgerEntry { setting: Setting::Maximum { had, wrote }, .. }) = draft.ledger().iter_mut().rfind(raised)
+        |entry: &&mut BorrowedSetting| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
+    if let Some(BorrowedSetting { setting: Setting::Maximum { had, wrote }, .. }) = draft.borrowed_settings().iter_mut().rfind(raised)
     {
         if group.max == *had {
             *wrote = needed;
@@ -48,13 +48,13 @@ fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
         if group.max != *wrote {
             // What someone else wrote meanwhile is what must be there again.
             let is_other =
-                |entry: &LedgerEntry| entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. });
-            draft.ledger().retain(is_other);
+                |entry: &BorrowedSetting| entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. });
+            draft.borrowed_settings().retain(is_other);
         }
     }
     let since = draft.input().now;
     let setting = Setting::Maximum { had: group.max, wrote: needed };
-    draft.ledger().push(LedgerEntry { group: group.name.clone(), setting, since });
+    draft.borrowed_settings().push(BorrowedSetting { group: group.name.clone(), setting, since });
 }
 
 /// Scale-in must not take the one instance that has just been launched for a purpose.
@@ -63,13 +63,13 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     if successor.protected || successor.lifecycle != Lifecycle::InService {
         return;
     }
-    let entry = LedgerEntry {
+    let entry = BorrowedSetting {
         group: group.name.clone(),
         setting: Setting::Protection { instance: successor.id.clone() },
         since: draft.input().now,
     };
-    if !draft.record().ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        draft.ledger().push(entry);
+    if !draft.record().borrowed_settings.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        draft.borrowed_settings().push(entry);
     }
     draft.act(Action::Protect {
         group: group.name.clone(),
@@ -79,26 +79,26 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
 }
 
 /// Puts back what the ledger holds for surges that are over. A setting that someone else changed meanwhile is theirs.
-pub(crate) fn put_back(draft: &mut Draft<'_>) {
+pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     // The newest first: a raise over a raise is taken back before the one below it.
-    for entry in draft.record().ledger.clone().into_iter().rev() {
+    for entry in draft.record().borrowed_settings.clone().into_iter().rev() {
         let Some(group) = seen.group(&entry.group) else {
             if !seen.groups.is_empty() {
-                strike(draft, &entry, "the group no longer belongs to the fleet");
+                forget(draft, &entry, "the group no longer belongs to the fleet");
             }
             continue;
         };
         match &entry.setting {
             Setting::Maximum { had, wrote } => {
                 if draft.record().slots_used(&group.name) == 0 && is_newest_raise(draft, &entry) {
-                    put_back_maximum(draft, &entry, group, *had, *wrote);
+                    restore_maximum(draft, &entry, group, *had, *wrote);
                 }
             }
-            Setting::Protection { instance } => put_back_protection(draft, &entry, group, instance),
+            Setting::Protection { instance } => restore_protection(draft, &entry, group, instance),
             // A cutover puts them back itself; what one left behind that is over is put back below.
-            Setting::HeldMinimum { .. }
-            | Setting::HeldMaximum { .. }
+            Setting::BorrowedMinimum { .. }
+            | Setting::BorrowedMaximum { .. }
             | Setting::Template { .. }
             | Setting::Stickiness { .. } => {}
         }
@@ -111,18 +111,18 @@ pub(crate) fn put_back(draft: &mut Draft<'_>) {
 }
 
 /// Whether no later raise of the same group is still to be taken back.
-fn is_newest_raise(draft: &Draft<'_>, entry: &LedgerEntry) -> bool {
+fn is_newest_raise(draft: &Draft<'_>, entry: &BorrowedSetting) -> bool {
     let of_group =
-        |known: &&LedgerEntry| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
-    draft.record().ledger.iter().rfind(of_group) == Some(entry)
+        |known: &&BorrowedSetting| known.group == entry.group && matches!(known.setting, Setting::Maximum { .. });
+    draft.record().borrowed_settings.iter().rfind(of_group) == Some(entry)
 }
 
-fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32, wrote: u32) {
+fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32, wrote: u32) {
     if group.max == had {
-        strike(draft, entry, "restored");
+        forget(draft, entry, "restored");
     } else if group.max != wrote {
         let why = format!("MaxSize is {} after a change outside Driftless, and stays", group.max);
-        strike_raises(draft, &group.name, &why);
+        forget_raises(draft, &group.name, &why);
     } else if group.desired <= had {
         draft.act(Action::SetMaximum { group: group.name.clone(), expected: wrote, maximum: had });
         draft.requeue(draft.input().now + RECHECK_MIN);
@@ -133,7 +133,7 @@ fn put_back_maximum(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, h
 
 /// Desired capacity does not fit under the old maximum. A scaling policy lets go of it again; a person who wrote it must
 /// be told that only our raise made it possible.
-fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: u32) {
+fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;
     if draft.input().now < overdue_at {
         draft.requeue(overdue_at.min(draft.input().now + RECHECK_MAX));
@@ -147,14 +147,14 @@ fn does_not_fit(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, had: 
     draft.is_in(Condition::RestoreOverdue, detail);
 }
 
-fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group, instance: &InstanceId) {
+fn restore_protection(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, instance: &InstanceId) {
     let is_needed = draft.record().successors().any(|successor| successor == instance);
     match group.member(instance) {
-        None => strike(draft, entry, "the instance is gone"),
+        None => forget(draft, entry, "the instance is gone"),
         Some(_) if is_needed => {}
-        Some(member) if !member.protected => strike(draft, entry, "restored"),
+        Some(member) if !member.protected => forget(draft, entry, "restored"),
         Some(member) if member.lifecycle == Lifecycle::Terminating => {
-            strike(draft, entry, "the instance is terminating")
+            forget(draft, entry, "the instance is terminating")
         }
         Some(_) => {
             draft.requeue(draft.input().now + RECHECK_MIN);
@@ -170,14 +170,14 @@ fn put_back_protection(draft: &mut Draft<'_>, entry: &LedgerEntry, group: &Group
     }
 }
 
-fn strike(draft: &mut Draft<'_>, entry: &LedgerEntry, why: &str) {
-    draft.ledger().retain(|known| known != entry);
+fn forget(draft: &mut Draft<'_>, entry: &BorrowedSetting, why: &str) {
+    draft.borrowed_settings().retain(|known| known != entry);
     let (instance, setting) = match &entry.setting {
-        Setting::Maximum { had, .. } | Setting::HeldMaximum { had, .. } => {
+        Setting::Maximum { had, .. } | Setting::BorrowedMaximum { had, .. } => {
             (None, format!("MaxSize of {} (was {had})", entry.group))
         }
         Setting::Protection { instance } => (Some(instance), "scale-in protection".to_owned()),
-        Setting::HeldMinimum { had, .. } => (None, format!("MinSize of {} (was {had})", entry.group)),
+        Setting::BorrowedMinimum { had, .. } => (None, format!("MinSize of {} (was {had})", entry.group)),
         Setting::Template { had, .. } => (None, format!("launch template of {} (was {had})", entry.group)),
         Setting::Stickiness { place, had } => (None, format!("stickiness of {place} (was {had:#})")),
     };
@@ -185,10 +185,10 @@ fn strike(draft: &mut Draft<'_>, entry: &LedgerEntry, why: &str) {
 }
 
 /// What someone else wrote stands, whatever we had written before.
-fn strike_raises(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
-    for entry in draft.record().ledger.clone() {
+fn forget_raises(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
+    for entry in draft.record().borrowed_settings.clone() {
         if entry.group == *group && matches!(entry.setting, Setting::Maximum { .. }) {
-            strike(draft, &entry, why);
+            forget(draft, &entry, why);
         }
     }
 }

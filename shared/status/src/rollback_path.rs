@@ -21,10 +21,10 @@ use crate::words;
 /// The way back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct WayBack {
+pub struct RollbackPath {
     /// Whether a rollback that is asked for now begins now.
     pub is_open: bool,
-    pub kind: WayBackKind,
+    pub kind: RollbackPathKind,
     /// What it goes back to. None: there is nothing, or nobody knows.
     pub to: Option<ReleaseStatus>,
     /// How fast, and what happens on the way; where it is closed, why.
@@ -69,7 +69,7 @@ impl Target {
 /// How a way back goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WayBackKind {
+pub enum RollbackPathKind {
     /// One write: the old color is there and takes all of the traffic at once.
     OneWrite,
     /// The old color comes in first, and the new one goes out when enough of it are healthy.
@@ -95,7 +95,7 @@ pub enum WayBackKind {
 }
 
 /// Asks for the way back.
-pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
+pub(crate) fn rollback_path(input: Input<'_>, explained: &Explanation) -> RollbackPath {
     let cutover = input.record.and_then(|record| record.cutover.as_ref());
     if let Some(cutover) = cutover.filter(|cutover| cutover.is_going_back()) {
         return under_way(cutover, &explained.decision);
@@ -107,14 +107,14 @@ pub(crate) fn way_back(input: Input<'_>, explained: &Explanation) -> WayBack {
         (Some((false, why)), cutover) => closed(cutover.map(|cutover| &cutover.rollback_to), why),
         (None, _) => closed(None, "the planner does not answer: nobody knows".into()),
     };
-    let command = (way.kind != WayBackKind::None).then(|| command_about(input.fleet, "rollback"));
-    WayBack { command, ..way }
+    let command = (way.kind != RollbackPathKind::None).then(|| command_about(input.fleet, "rollback"));
+    RollbackPath { command, ..way }
 }
 
-fn closed(to: Option<&Release>, why: UntrustedText) -> WayBack {
-    WayBack {
+fn closed(to: Option<&Release>, why: UntrustedText) -> RollbackPath {
+    RollbackPath {
         is_open: false,
-        kind: WayBackKind::None,
+        kind: RollbackPathKind::None,
         to: to.map(words::release),
         says: why,
         at_least_seconds: None,
@@ -124,7 +124,7 @@ fn closed(to: Option<&Release>, why: UntrustedText) -> WayBack {
     }
 }
 
-fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
+fn under_way(cutover: &Cutover, decision: &Decision) -> RollbackPath {
     let says = match cutover.phase() {
         CutoverPhase::RollingBack { back_since: Some(since), .. } => {
             format!("all traffic is back since {since:.0}; the rest is being put back")
@@ -143,9 +143,9 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
         | CutoverPhase::Retiring
         | CutoverPhase::NeedsOperator { .. } => "it does not go back".to_owned(),
     };
-    WayBack {
+    RollbackPath {
         is_open: true,
-        kind: WayBackKind::UnderWay,
+        kind: RollbackPathKind::UnderWay,
         to: Some(words::release(&cutover.rollback_to)),
         says: says.into(),
         at_least_seconds: None,
@@ -156,14 +156,14 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> WayBack {
 }
 
 /// What the planner makes of a rollback of the cutover under way.
-fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
+fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
     let to = &cutover.rollback_to;
     let group = &cutover.old_group;
     let (kind, says) = if cutover.is_untouched() {
-        (WayBackKind::JustEnds, format!("nothing has been changed yet: it ends at once, and {} stays", to.image))
+        (RollbackPathKind::JustEnds, format!("nothing has been changed yet: it ends at once, and {} stays", to.image))
     } else if !cutover.has_traffic() {
         let says = format!("at once: {} has all of the traffic, and the new color is let go", to.image);
-        (WayBackKind::LetGo, says)
+        (RollbackPathKind::LetGo, says)
     } else {
         match &cutover.route {
             Route::Weighted { new, .. } => {
@@ -175,15 +175,15 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
             Route::Shared { .. } => shared(group.as_str(), asked),
             Route::None => {
                 let says = "at once: there is no load balancer, so that only capacity goes back".to_owned();
-                (WayBackKind::LetGo, says)
+                (RollbackPathKind::LetGo, says)
             }
             Route::Rolling => {
                 let says = "Auto Scaling rolls the group back, instance by instance: minutes for each".to_owned();
-                (WayBackKind::Refresh, says)
+                (RollbackPathKind::Refresh, says)
             }
         }
     };
-    WayBack {
+    RollbackPath {
         is_open: true,
         kind,
         to: Some(words::release(to)),
@@ -196,61 +196,61 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> WayBack {
 }
 
 /// `stays`: the share that the first write leaves with the new color. None: there is no write yet.
-fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (WayBackKind, String) {
+fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
         (Some(0), _) => {
-            (WayBackKind::OneWrite, format!("one write, in seconds: {group} is there and takes all of the traffic"))
+            (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} is there and takes all of the traffic"))
         }
         (Some(stays), _) => (
-            WayBackKind::InParts,
+            RollbackPathKind::InParts,
             format!("in seconds in part: {group} takes {} %, and the rest when more of it serve", 100 - stays.min(100)),
         ),
-        (None, Some(Waiting::RollbackBelowFloor { serving: 0, .. })) => grows_first(group),
-        (None, Some(Waiting::RollbackBelowFloor { .. })) => (
-            WayBackKind::InParts,
+        (None, Some(Waiting::RollbackBelowMinimum { serving: 0, .. })) => grows_first(group),
+        (None, Some(Waiting::RollbackBelowMinimum { .. })) => (
+            RollbackPathKind::InParts,
             format!("{group} has as much of the traffic as it can take now, and takes the rest when more of it serve"),
         ),
         (None, waits) => without_traffic(group, waits),
     }
 }
 
-fn shared(group: &str, asked: &Decision) -> (WayBackKind, String) {
+fn shared(group: &str, asked: &Decision) -> (RollbackPathKind, String) {
     let waits = asked.cutover_waits.as_ref();
     let is_attached = asked.actions.iter().any(|action| matches!(action, Action::Attach { .. }));
     let is_detached = asked.actions.iter().any(|action| matches!(action, Action::Detach { .. }));
     match waits {
         _ if is_attached => (
-            WayBackKind::AttachFirst,
+            RollbackPathKind::AttachFirst,
             format!("two writes: {group} is attached, and the new color goes out when enough of it are healthy there"),
         ),
         _ if is_detached => {
-            (WayBackKind::OneWrite, format!("one write, in seconds: {group} is attached, and the new color goes out"))
+            (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} is attached, and the new color goes out"))
         }
-        Some(Waiting::RollbackBelowFloor { serving: 0, .. }) => grows_first(group),
-        Some(Waiting::RollbackBelowFloor { .. }) => (
-            WayBackKind::InParts,
+        Some(Waiting::RollbackBelowMinimum { serving: 0, .. }) => grows_first(group),
+        Some(Waiting::RollbackBelowMinimum { .. }) => (
+            RollbackPathKind::InParts,
             format!("{group} takes its part already; the new color goes out when enough of it are healthy"),
         ),
         waits => without_traffic(group, waits),
     }
 }
 
-fn grows_first(group: &str) -> (WayBackKind, String) {
-    (WayBackKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
+fn grows_first(group: &str) -> (RollbackPathKind, String) {
+    (RollbackPathKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
 }
 
 /// Nothing is to be moved back, or nothing may be for another reason than health.
-fn without_traffic(group: &str, waits: Option<&Waiting>) -> (WayBackKind, String) {
+fn without_traffic(group: &str, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match waits {
         None | Some(Waiting::OldColorDown { .. }) => {
-            (WayBackKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
+            (RollbackPathKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
         }
-        Some(waiting) => (WayBackKind::Waits, format!("it begins, and waits: {waiting}")),
+        Some(waiting) => (RollbackPathKind::Waits, format!("it begins, and waits: {waiting}")),
     }
 }
 
 /// What the planner makes of a rollback without a cutover under way.
-fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> WayBack {
+fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> RollbackPath {
     let is_back = |cutover: &&Cutover| matches!(cutover.candidate.why, CandidateReason::Rollback { .. });
     let Some(cutover) = asked.next.cutover.as_ref().filter(is_back) else {
         let known = explained.decision.next.conditions.keys();
@@ -280,9 +280,9 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> WayBack
             )
         }
     };
-    WayBack {
+    RollbackPath {
         is_open: asked.cutover_waits.is_none(),
-        kind: WayBackKind::LaunchesFirst,
+        kind: RollbackPathKind::LaunchesFirst,
         to,
         says: says.into(),
         at_least_seconds: group.map(|group| group.warm_up.as_secs()),

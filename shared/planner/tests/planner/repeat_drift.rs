@@ -2,7 +2,7 @@
 
 use driftless_planner::notification::{News, Severity};
 use driftless_planner::observation::Finding;
-use driftless_planner::record::{LINEAGE_MEMORY, StopReason};
+use driftless_planner::record::{REPEAT_DRIFT_MEMORY, StopReason};
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, freeze, id, mins, rule};
 use jiff::SignedDuration;
@@ -13,7 +13,7 @@ fn recurs(name: &str, after: SignedDuration) -> Stage {
     stage.tag("rules", "sg-closed;imds-v2");
     stage.settle();
     stage.told.clear();
-    let replaced_at = stage.record().lineage[&id(101)].at;
+    let replaced_at = stage.record().repeat_drift[&id(101)].at;
     stage.drift_under(id(101), name);
     stage.now = replaced_at + after;
     stage.reconcile();
@@ -47,8 +47,8 @@ fn another_rule_is_a_drift_of_its_own() {
 
 #[test]
 fn after_a_day_it_is_a_drift_of_its_own() {
-    assert_eq!(LINEAGE_MEMORY, SignedDuration::from_hours(24));
-    for (after, phase) in around(LINEAGE_MEMORY).into_iter().zip(["stopped", "debouncing", "debouncing"]) {
+    assert_eq!(REPEAT_DRIFT_MEMORY, SignedDuration::from_hours(24));
+    for (after, phase) in around(REPEAT_DRIFT_MEMORY).into_iter().zip(["stopped", "debouncing", "debouncing"]) {
         assert_eq!(recurs(RULE, after).phase(101), phase, "{after:?}");
     }
 }
@@ -82,7 +82,7 @@ fn what_drifts_like_a_stopped_one_waits_for_a_person() {
     stage.reconcile();
     stage.wait(mins(5));
     stage.settle();
-    assert_eq!(stage.waits_for(2), Some(&Waiting::Lineage { ancestor: id(1) }));
+    assert_eq!(stage.waits_for(2), Some(&Waiting::RepeatDrift { ancestor: id(1) }));
     assert_eq!(stage.launched.len(), 1);
     // Once the first one complies, the rule has shown that it can be kept.
     stage.comply(1);

@@ -12,7 +12,7 @@ use crate::template::TemplateVersion;
 /// A reversible setting that Driftless has changed on a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LedgerEntry {
+pub struct BorrowedSetting {
     pub group: GroupName,
     /// The setting, with the value it had and the value written.
     pub setting: Setting,
@@ -29,13 +29,13 @@ pub enum Setting {
     /// Scale-in protection of a successor, which had none.
     Protection { instance: InstanceId },
     /// `MinSize`, held up for as long as a cutover lasts.
-    HeldMinimum {
+    BorrowedMinimum {
         had: u32,
         /// Every value that the cutover wrote: it follows what is live upward.
         wrote: BTreeSet<u32>,
     },
     /// `MaxSize` of the color that is to take the traffic.
-    HeldMaximum {
+    BorrowedMaximum {
         had: u32,
         /// Every value that the cutover wrote.
         wrote: BTreeSet<u32>,
@@ -51,7 +51,7 @@ impl Setting {
     pub const fn is_of_cutover(&self) -> bool {
         match self {
             Self::Maximum { .. } | Self::Protection { .. } => false,
-            Self::HeldMinimum { .. } | Self::HeldMaximum { .. } | Self::Template { .. } | Self::Stickiness { .. } => {
+            Self::BorrowedMinimum { .. } | Self::BorrowedMaximum { .. } | Self::Template { .. } | Self::Stickiness { .. } => {
                 true
             }
         }

@@ -2,55 +2,55 @@
 
 use std::collections::BTreeSet;
 
-use super::{does_not_fit, strike};
+use super::{does_not_fit, forget};
 use crate::action::{Action, Direction, WeightChange};
 use crate::draft::Draft;
 use crate::ids::GroupName;
 use crate::limits::RECHECK_MIN;
 use crate::observation::Group;
-use crate::record::{FleetBounds, LedgerEntry, Setting};
+use crate::record::{FleetBounds, BorrowedSetting, Setting};
 use crate::template::{TemplateReference, TemplateVersion};
 
 /// Notes a setting before it is changed.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
-    let entry = LedgerEntry { group: group.clone(), setting, since: draft.input().now };
-    if !draft.record().ledger.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
-        draft.ledger().push(entry);
+    let entry = BorrowedSetting { group: group.clone(), setting, since: draft.input().now };
+    if !draft.record().borrowed_settings.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+        draft.borrowed_settings().push(entry);
     }
 }
 
 /// Raises the minimum to what is wanted, as far as the maximum leaves room. Never lowers it.
-pub(crate) fn hold_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
+pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32) {
     let minimum = minimum.min(group.max);
     if group.min >= minimum {
         return;
     }
-    let of_group = draft.ledger().iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.borrowed_settings().iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
-        .find_map(|setting| if let Setting::HeldMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
+        .find_map(|setting| if let Setting::BorrowedMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.min, minimum),
         None => {
-            note(draft, &group.name, Setting::HeldMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
+            note(draft, &group.name, Setting::BorrowedMinimum { had: group.min, wrote: BTreeSet::from([minimum]) });
         }
     }
     draft.act(Action::SetMinimum { group: group.name.clone(), expected: group.min, minimum });
 }
 
 /// Raises the maximum to what is wanted. Never lowers it.
-pub(crate) fn hold_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
+pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32) {
     if group.max >= maximum {
         return;
     }
-    let of_group = draft.ledger().iter_mut().filter(|entry| entry.group == group.name);
+    let of_group = draft.borrowed_settings().iter_mut().filter(|entry| entry.group == group.name);
     let known = of_group
         .map(|entry| &mut entry.setting)
-        .find_map(|setting| if let Setting::HeldMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
+        .find_map(|setting| if let Setting::BorrowedMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.max, maximum),
         None => {
-            note(draft, &group.name, Setting::HeldMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
+            note(draft, &group.name, Setting::BorrowedMaximum { had: group.max, wrote: BTreeSet::from([maximum]) });
         }
     }
     draft.act(Action::SetMaximum { group: group.name.clone(), expected: group.max, maximum });
@@ -66,12 +66,12 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
 }
 
 /// Gives a group the launch template version of a cutover.
-pub(crate) fn hold_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
+pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
     let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
     // The same once more stays as it is: a look that changes nothing commits nothing.
     let is_another =
-        |entry: &LedgerEntry| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
-    draft.ledger().retain(|entry| entry.group != group.name || !is_another(entry));
+        |entry: &BorrowedSetting| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
+    draft.borrowed_settings().retain(|entry| entry.group != group.name || !is_another(entry));
     note(draft, &group.name, setting);
     draft.act(Action::SetTemplate {
         group: group.name.clone(),
@@ -82,33 +82,33 @@ pub(crate) fn hold_template(draft: &mut Draft<'_>, group: &Group, live: &Templat
 
 /// The maximum that a group had before a cutover held it.
 pub(crate) fn maximum_before(draft: &Draft<'_>, group: &Group) -> u32 {
-    let before = draft.record().ledger.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
-        let Setting::HeldMaximum { had, wrote } = &entry.setting else { return None };
+    let before = draft.record().borrowed_settings.iter().filter(|entry| entry.group == group.name).find_map(|entry| {
+        let Setting::BorrowedMaximum { had, wrote } = &entry.setting else { return None };
         wrote.contains(&group.max).then_some(*had)
     });
     before.unwrap_or(group.max)
 }
 
 /// The settings of a group that a cutover holds.
-fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<LedgerEntry> {
-    let is_held = |entry: &&LedgerEntry| entry.group == *group && entry.setting.is_of_cutover();
-    draft.record().ledger.iter().filter(is_held).cloned().collect()
+fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<BorrowedSetting> {
+    let is_held = |entry: &&BorrowedSetting| entry.group == *group && entry.setting.is_of_cutover();
+    draft.record().borrowed_settings.iter().filter(is_held).cloned().collect()
 }
 
 /// Puts back what a cutover holds on a group. True: nothing is left that could be put back now.
 pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     for entry in held(draft, &group.name) {
         match &entry.setting {
-            Setting::HeldMinimum { had, wrote } => match group.min {
-                live if live == *had => strike(draft, &entry, "restored"),
-                live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MinSize is {live}")),
+            Setting::BorrowedMinimum { had, wrote } => match group.min {
+                live if live == *had => forget(draft, &entry, "restored"),
+                live if !wrote.contains(&live) => forget_for_others(draft, &entry, &format!("MinSize is {live}")),
                 live => {
                     draft.act(Action::SetMinimum { group: group.name.clone(), expected: live, minimum: *had });
                 }
             },
-            Setting::HeldMaximum { had, wrote } => match group.max {
-                live if live == *had => strike(draft, &entry, "restored"),
-                live if !wrote.contains(&live) => strike_for_others(draft, &entry, &format!("MaxSize is {live}")),
+            Setting::BorrowedMaximum { had, wrote } => match group.max {
+                live if live == *had => forget(draft, &entry, "restored"),
+                live if !wrote.contains(&live) => forget_for_others(draft, &entry, &format!("MaxSize is {live}")),
                 // What does not fit under the old maximum is not cut off.
                 live if group.desired <= *had && group.min <= *had => {
                     draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: *had });
@@ -120,7 +120,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    let is_done = held(draft, &group.name).iter().all(|entry| is_lent(entry, group));
+    let is_done = held(draft, &group.name).iter().all(|entry| is_overdue(entry, group));
     if !is_done {
         draft.requeue(draft.input().now + RECHECK_MIN);
     }
@@ -128,38 +128,38 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
 }
 
 /// A maximum under which the group does not fit any more holds up nothing: it is put back when it does.
-fn is_lent(entry: &LedgerEntry, group: &Group) -> bool {
-    matches!(&entry.setting, Setting::HeldMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
+fn is_overdue(entry: &BorrowedSetting, group: &Group) -> bool {
+    matches!(&entry.setting, Setting::BorrowedMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
 }
 
 fn restore_template(
     draft: &mut Draft<'_>,
     group: &Group,
-    entry: &LedgerEntry,
+    entry: &BorrowedSetting,
     had: &TemplateVersion,
     wrote: &TemplateVersion,
 ) {
     match &group.template {
-        TemplateReference::Numbered(live) if live == had => strike(draft, entry, "restored"),
+        TemplateReference::Numbered(live) if live == had => forget(draft, entry, "restored"),
         TemplateReference::Numbered(live) if live == wrote => draft.act(Action::SetTemplate {
             group: group.name.clone(),
             expected: group.template.clone(),
             template: had.clone(),
         }),
         TemplateReference::Numbered(_) | TemplateReference::Floating { .. } | TemplateReference::None => {
-            strike_for_others(draft, entry, "the launch template is a different one");
+            forget_for_others(draft, entry, "the launch template is a different one");
         }
     }
 }
 
-fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry) {
+fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &BorrowedSetting) {
     let Setting::Stickiness { place, had } = &entry.setting else { return };
     let Some(live) = draft.input().seen.forwards.iter().find(|forward| forward.place == *place) else {
-        return strike_for_others(draft, entry, "the forward action no longer exists");
+        return forget_for_others(draft, entry, "the forward action no longer exists");
     };
     match live.stickiness {
-        Some(live) if live == *had => strike(draft, entry, "restored"),
-        Some(_) => strike_for_others(draft, entry, "the stickiness is different"),
+        Some(live) if live == *had => forget(draft, entry, "restored"),
+        Some(_) => forget_for_others(draft, entry, "the stickiness is different"),
         None => draft.act(Action::SetWeights {
             group: group.name.clone(),
             change: WeightChange {
@@ -175,13 +175,13 @@ fn restore_stickiness(draft: &mut Draft<'_>, group: &Group, entry: &LedgerEntry)
     }
 }
 
-fn strike_for_others(draft: &mut Draft<'_>, entry: &LedgerEntry, what: &str) {
-    strike(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
+fn forget_for_others(draft: &mut Draft<'_>, entry: &BorrowedSetting, what: &str) {
+    forget(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
 }
 
 /// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
 /// or more is wanted by now than they allow.
-pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
+pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     if draft.bounds(&group.name) {
         // What this very look still holds is there at the next one.
         draft.requeue(draft.input().now + RECHECK_MIN);
@@ -189,24 +189,24 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
     }
     for entry in held(draft, &group.name) {
         match &entry.setting {
-            Setting::HeldMinimum { had, wrote } => match group.min {
+            Setting::BorrowedMinimum { had, wrote } => match group.min {
                 live if live == bounds.min => {
-                    strike(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
                 }
                 live if live != *had && !wrote.contains(&live) => {
-                    strike_for_others(draft, &entry, &format!("MinSize is {live}"));
+                    forget_for_others(draft, &entry, &format!("MinSize is {live}"));
                 }
                 live => {
                     let minimum = bounds.min.min(group.max);
                     draft.act(Action::SetMinimum { group: group.name.clone(), expected: live, minimum });
                 }
             },
-            Setting::HeldMaximum { had, wrote } => match group.max {
+            Setting::BorrowedMaximum { had, wrote } => match group.max {
                 live if live == bounds.max => {
-                    strike(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
                 }
                 live if live != *had && !wrote.contains(&live) => {
-                    strike_for_others(draft, &entry, &format!("MaxSize is {live}"));
+                    forget_for_others(draft, &entry, &format!("MaxSize is {live}"));
                 }
                 live if group.desired <= bounds.max => {
                     draft.act(Action::SetMaximum { group: group.name.clone(), expected: live, maximum: bounds.max });
@@ -214,28 +214,28 @@ pub(crate) fn travel(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) 
                 // A maximum is lowered only when what is wanted fits under it: whenever that is, it is to be the fleet's.
                 live => {
                     let wrote = BTreeSet::from([live]);
-                    settle_for(draft, &entry, &Setting::HeldMaximum { had: bounds.max, wrote });
+                    rebase(draft, &entry, &Setting::BorrowedMaximum { had: bounds.max, wrote });
                     does_not_fit(draft, &entry, group, bounds.max);
                 }
             },
-            Setting::Template { .. } => strike(draft, &entry, "the release uses it now"),
+            Setting::Template { .. } => forget(draft, &entry, "the release uses it now"),
             Setting::Stickiness { .. } => restore_stickiness(draft, group, &entry),
             Setting::Maximum { .. } | Setting::Protection { .. } => {}
         }
     }
-    held(draft, &group.name).iter().all(|entry| is_lent(entry, group))
+    held(draft, &group.name).iter().all(|entry| is_overdue(entry, group))
 }
 
 /// What must be there again at the end is something else by now.
-fn settle_for(draft: &mut Draft<'_>, entry: &LedgerEntry, setting: &Setting) {
-    for known in draft.ledger().iter_mut().filter(|known| *known == entry) {
+fn rebase(draft: &mut Draft<'_>, entry: &BorrowedSetting, setting: &Setting) {
+    for known in draft.borrowed_settings().iter_mut().filter(|known| *known == entry) {
         known.setting = setting.clone();
     }
 }
 
 /// What a cutover held on a group is of no use any more.
-pub(crate) fn strike_held(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
+pub(crate) fn forget_borrowed(draft: &mut Draft<'_>, group: &GroupName, why: &str) {
     for entry in held(draft, group) {
-        strike(draft, &entry, why);
+        forget(draft, &entry, why);
     }
 }
