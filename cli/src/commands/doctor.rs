@@ -4,7 +4,7 @@ use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
 use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextRequest};
-use driftless_status::rollback_path::{Target, RollbackPathKind};
+use driftless_status::rollback_path::{RollbackPathKind, Target};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! What blocks a fleet, an instance or an image: every guard, in the order in which the planner runs them.
 
-use driftless_status::model::{GuardStatus, GuardVerdict};
+use driftless_status::model::{GuardResult, GuardStatus};
 use driftless_status::why::{Subject, Why};
 
 use super::page::{Page, clean, wrapped};
@@ -42,14 +42,14 @@ pub fn why(why: &Why, style: Style) -> String {
 /// A guard that passes is shown with what it requires; one that blocks with what it found.
 fn guard(page: &mut Page, status: &GuardStatus) {
     let (mark, tone) = match status.verdict {
-        GuardVerdict::Agrees => ("ok", Tone::Good),
-        GuardVerdict::Holds => ("BLOCKED", Tone::Bad),
-        GuardVerdict::NotAsked => ("not checked", Tone::Faint),
+        GuardResult::Agrees => ("ok", Tone::Good),
+        GuardResult::Holds => ("BLOCKED", Tone::Bad),
+        GuardResult::NotAsked => ("not checked", Tone::Faint),
     };
     let (text, of_text) = match (&status.holds, status.verdict) {
         (Some(finding), _) => (format!("{}{}", clean(&finding.why), page.may_change(finding)), Tone::Warning),
-        (None, GuardVerdict::NotAsked) => (format!("requires: {}", clean(&status.asks)), Tone::Faint),
-        (None, GuardVerdict::Agrees | GuardVerdict::Holds) => (clean(&status.asks), Tone::Faint),
+        (None, GuardResult::NotAsked) => (format!("requires: {}", clean(&status.asks)), Tone::Faint),
+        (None, GuardResult::Agrees | GuardResult::Holds) => (clean(&status.asks), Tone::Faint),
     };
     let name = clean(&status.guard);
     let width = page.style.width().saturating_sub(GUARD_COLUMN);

@@ -2,7 +2,7 @@
 
 use driftless_lambda::detector::Parsed;
 use driftless_lambda::envelope::{Envelope, InvalidEvent, open};
-use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
+use driftless_planner::fact::{ComplianceFact, ComplianceType, Fact};
 use driftless_planner::ids::{AccountId, InstanceId, RuleName};
 use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ struct Detail {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EvaluationResult {
-    compliance_type: ComplianceType,
+    compliance_type: ReportedCompliance,
     #[serde(rename = "evaluationResultIdentifier")]
     identifier: EvaluationResultIdentifier,
     annotation: Option<UntrustedText>,
@@ -58,9 +58,10 @@ struct EvaluationResultIdentifier {
     ordering_timestamp: Timestamp,
 }
 
+/// The compliance type as AWS Config writes it in the event.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum ComplianceType {
+enum ReportedCompliance {
     Compliant,
     NonCompliant,
     NotApplicable,
@@ -98,11 +99,11 @@ fn compliance(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent
         None => (ComplianceType::NotApplicable, detail.notification_creation_time, None),
         Some(result) => {
             let verdict = match result.compliance_type {
-                ComplianceType::Compliant => ComplianceType::Compliant,
-                ComplianceType::NonCompliant => ComplianceType::NonCompliant,
-                ComplianceType::NotApplicable => ComplianceType::NotApplicable,
+                ReportedCompliance::Compliant => ComplianceType::Compliant,
+                ReportedCompliance::NonCompliant => ComplianceType::NonCompliant,
+                ReportedCompliance::NotApplicable => ComplianceType::NotApplicable,
                 // A drift that is known must not be cleared by it.
-                ComplianceType::InsufficientData => return Ok(Parsed::Ignored("Config could not tell")),
+                ReportedCompliance::InsufficientData => return Ok(Parsed::Ignored("Config could not tell")),
             };
             (verdict, result.identifier.ordering_timestamp, result.annotation)
         }

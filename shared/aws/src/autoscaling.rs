@@ -181,7 +181,12 @@ impl Groups for Aws {
         answer.map(|_| ()).map_err(|error| call_error(UPDATE_GROUP, error))
     }
 
-    async fn enter_standby(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
+    async fn enter_standby(
+        &self,
+        group: &GroupName,
+        instance: &InstanceId,
+        capacity: CapacityChange,
+    ) -> CallResult<()> {
         let request = self
             .autoscaling()
             .enter_standby()

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX;
-use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
+use driftless_planner::fact::{ComplianceFact, ComplianceType, Fact};
 use driftless_planner::ids::FleetName;
 use driftless_reconciler::ports::{Clock as _, Committed, Deduplication, Ports, Released, Store as _, StoreResult};
 use futures_util::future::try_join_all;

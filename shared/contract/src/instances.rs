@@ -7,7 +7,7 @@ use driftless_planner::action::{Bounds, CapacityChange, Protection};
 use driftless_planner::ids::{GroupName, InstanceId};
 use driftless_planner::observation::{Group, Lifecycle, Member};
 use driftless_reconciler::ports::{
-    CallErrorKind, Clock as _, Groups as _, Launched, LoadBalancers as _, Ec2Instances as _, Ports,
+    CallErrorKind, Clock as _, Ec2Instances as _, Groups as _, Launched, LoadBalancers as _, Ports,
 };
 
 use crate::sizes::{bounds, group, refusal, settled};

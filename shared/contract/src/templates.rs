@@ -10,7 +10,7 @@ use driftless_planner::policy::Percent;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_planner::text::UntrustedText;
-use driftless_reconciler::ports::{CallErrorKind, Groups as _, Ec2Instances as _};
+use driftless_reconciler::ports::{CallErrorKind, Ec2Instances as _, Groups as _};
 use jiff::SignedDuration;
 
 use crate::sizes::{group, refusal, settled};

@@ -75,12 +75,7 @@ async fn all<P: Ports + Desk>(
 }
 
 /// What has been. None: it could not be read.
-async fn page<P: Ports + Desk>(
-    ports: &P,
-    defaults: &Defaults,
-    fleet: FleetName,
-    until: Timestamp,
-) -> Option<History> {
+async fn page<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: FleetName, until: Timestamp) -> Option<History> {
     let question = Question::History { fleet, instance: None, before: None, limit: LINES };
     match answer(ports, defaults, &question, until).await {
         Answer::History(history) => Some(history),

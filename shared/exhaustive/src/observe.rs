@@ -11,7 +11,7 @@ use driftless_planner::ids::{
 };
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{
-    Finding, Freeze, FreezeScope, Group, Lifecycle, Ec2Instance, Member, Observation, RuleReading, TargetHealth,
+    Ec2Instance, Finding, Freeze, FreezeScope, Group, Lifecycle, Member, Observation, RuleReading, TargetHealth,
 };
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::precondition::{Live, needs};
@@ -263,8 +263,10 @@ impl Names {
     fn alarm(&self, world: &World) -> Alarm {
         let in_alarm = world.colors.as_ref().and_then(|colors| colors.in_alarm);
         let dimension = |at: usize| self.target_groups.get(at).map(|arn| arn.dimension().to_owned());
-        let subject =
-            AlarmSubject { target_groups: in_alarm.and_then(dimension).into_iter().collect(), ..AlarmSubject::default() };
+        let subject = AlarmSubject {
+            target_groups: in_alarm.and_then(dimension).into_iter().collect(),
+            ..AlarmSubject::default()
+        };
         let state = if in_alarm.is_some() { AlarmState::Alarm } else { AlarmState::Ok };
         Alarm { state, since: Timestamp::UNIX_EPOCH, reason: "requests failed".into(), subject, window: None }
     }

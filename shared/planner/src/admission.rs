@@ -9,7 +9,7 @@ use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::guards::{
-    GuardVerdict, Question, Refusal, bases, lacks_hooks, launches_by_desired, looks_at_the_instance, refusal, verdicts,
+    GuardResult, Question, Refusal, bases, lacks_hooks, launches_by_desired, looks_at_the_instance, refusal, verdicts,
 };
 use crate::ids::{InstanceId, Zone};
 use crate::limits::RECHECK_MIN;
@@ -21,7 +21,7 @@ use crate::record::{DriftReason, Phase, StopReason, Stopped, Surge, SurgeMethod,
 use crate::waiting::Waiting;
 
 /// What every guard says of each drifted instance.
-pub(crate) type Explained = BTreeMap<InstanceId, Vec<GuardVerdict>>;
+pub(crate) type Explained = BTreeMap<InstanceId, Vec<GuardResult>>;
 
 /// Would-be replacements of an observed fleet that on-call is told of at once. The rest would say the same.
 const WOULD_REPLACE_MAX: usize = 5;

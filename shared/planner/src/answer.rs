@@ -13,7 +13,7 @@ pub enum Answer<R> {
 
 /// What one guard, or one check, says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComplianceType<I, R> {
+pub struct CheckResult<I, R> {
     pub id: I,
     /// What must be so, in words.
     pub asks: &'static str,
@@ -64,7 +64,8 @@ pub(crate) fn reasons<'l, I: 'l, A: Ask<Q> + 'l, Q>(
 pub(crate) fn verdicts<'l, I: Copy + 'l, A: Ask<Q> + 'l, Q>(
     guards: impl IntoIterator<Item = &'l Guard<I, A>>,
     question: &Q,
-) -> Vec<ComplianceType<I, A::Reason>> {
-    let verdict = |guard: &Guard<I, A>| ComplianceType { id: guard.id, asks: guard.asks, answer: guard.ask.answer(question) };
+) -> Vec<CheckResult<I, A::Reason>> {
+    let verdict =
+        |guard: &Guard<I, A>| CheckResult { id: guard.id, asks: guard.asks, answer: guard.ask.answer(question) };
     guards.into_iter().map(verdict).collect()
 }

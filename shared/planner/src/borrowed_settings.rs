@@ -13,7 +13,9 @@ use crate::notification::Condition;
 use crate::observation::{Group, Lifecycle, Member};
 use crate::record::{BorrowedSetting, Phase, Setting};
 
-pub(crate) use borrow::{borrow_maximum, borrow_minimum, borrow_template, maximum_before, note, restore, forget_borrowed, hand_over};
+pub(crate) use borrow::{
+    borrow_maximum, borrow_minimum, borrow_template, forget_borrowed, hand_over, maximum_before, note, restore,
+};
 
 /// A maximum that is up for this long is no matter of a surge any more. Replacements that follow each other keep it up
 /// for as long as they last, and none lasts an hour with the deadlines that a policy has by default.
@@ -39,7 +41,8 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
 fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
     let raised =
         |entry: &&mut BorrowedSetting| entry.group == group.name && matches!(entry.setting, Setting::Maximum { .. });
-    if let Some(BorrowedSetting { setting: Setting::Maximum { had, wrote }, .. }) = draft.borrowed_settings().iter_mut().rfind(raised)
+    if let Some(BorrowedSetting { setting: Setting::Maximum { had, wrote }, .. }) =
+        draft.borrowed_settings().iter_mut().rfind(raised)
     {
         if group.max == *had {
             *wrote = needed;
@@ -47,8 +50,9 @@ fn note_raise(draft: &mut Draft<'_>, group: &Group, needed: u32) {
         }
         if group.max != *wrote {
             // What someone else wrote meanwhile is what must be there again.
-            let is_other =
-                |entry: &BorrowedSetting| entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. });
+            let is_other = |entry: &BorrowedSetting| {
+                entry.group != group.name || !matches!(entry.setting, Setting::Maximum { .. })
+            };
             draft.borrowed_settings().retain(is_other);
         }
     }
@@ -68,7 +72,12 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
         setting: Setting::Protection { instance: successor.id.clone() },
         since: draft.input().now,
     };
-    if !draft.record().borrowed_settings.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+    if !draft
+        .record()
+        .borrowed_settings
+        .iter()
+        .any(|known| known.group == entry.group && known.setting == entry.setting)
+    {
         draft.borrowed_settings().push(entry);
     }
     draft.act(Action::Protect {

@@ -16,12 +16,12 @@ mod undo;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use preflight::PreflightVerdict;
+pub(crate) use preflight::PreflightResult;
 pub(crate) use step::{CutoverContext, Transition, abort, roll_back, undo};
 
 use crate::adopt::FleetState;
 use crate::draft::Draft;
-use crate::guards::{self, CutoverQuestion, Fleet, GuardVerdict};
+use crate::guards::{self, CutoverQuestion, Fleet, GuardResult};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
 use crate::notification::{Condition, News};
 use crate::observation::{Group, Observation};
@@ -42,7 +42,11 @@ const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
 /// Brings the cutover one look further, or begins one. What a command ordered comes first. Answers what it waits for.
-pub(crate) fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, mut order: Option<Transition>) -> Option<Waiting> {
+pub(crate) fn advance(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    mut order: Option<Transition>,
+) -> Option<Waiting> {
     if draft.record().cutover.is_none() {
         start::consider(draft, standing);
     }
@@ -145,7 +149,7 @@ pub(crate) fn verdicts(
     draft: &Draft<'_>,
     standing: &FleetState<'_>,
     cutover: &Cutover,
-) -> (Vec<GuardVerdict>, Vec<PreflightVerdict>) {
+) -> (Vec<GuardResult>, Vec<PreflightResult>) {
     let (seen, now) = (draft.input().seen, draft.input().now);
     let groups = seen.group(&cutover.old_group).zip(seen.group(&cutover.new_group));
     let context = groups.map(|(old, new)| CutoverContext { now, seen, old, new, pause: None });
@@ -232,7 +236,11 @@ fn expired(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
             if grow::shortage(context, cutover).is_some() || cutover.launched.is_empty() {
                 defer(draft, cutover, &words, true);
             } else {
-                veto_and_defer(draft, cutover, &"its instances did not become healthy before the launch deadline".into());
+                veto_and_defer(
+                    draft,
+                    cutover,
+                    &"its instances did not become healthy before the launch deadline".into(),
+                );
             }
             Some(abort(CutoverOutcome::Aborted, why))
         }

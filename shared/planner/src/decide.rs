@@ -9,7 +9,8 @@ use crate::decision::Decision;
 use crate::draft::Draft;
 use crate::input::Input;
 use crate::{
-    admission, adopt, capacity, commands, cutover, drift, images, borrowed_settings, observed, pin, quarantine, replacement,
+    admission, adopt, borrowed_settings, capacity, commands, cutover, drift, images, observed, pin, quarantine,
+    replacement,
 };
 
 /// Decides what to do about a fleet.

@@ -19,8 +19,8 @@ use crate::policy::Mode;
 use crate::record::history::History;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{
-    Answered, BackOff, Begun, Candidate, CandidateReason, ConditionSince, Cutover, CutoverOutcome, CutoverPhase,
-    Denial, Descent, DriftReason, Failure, Deferred, BorrowedSetting, Observed, PAST_MAX, PastCutover, Phase, Published,
+    Answered, BackOff, Begun, BorrowedSetting, Candidate, CandidateReason, ConditionSince, Cutover, CutoverOutcome,
+    CutoverPhase, Deferred, Denial, Descent, DriftReason, Failure, Observed, PAST_MAX, PastCutover, Phase, Published,
     Quarantined, Record, Release, Replacement, RuleBreaker, Veto,
 };
 use crate::template::TemplateVersion;

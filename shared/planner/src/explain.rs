@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::candidate;
-use crate::cutover::{self, PreflightVerdict};
+use crate::cutover::{self, PreflightResult};
 use crate::decide::take_steps;
 use crate::decision::Decision;
 use crate::draft::Draft;
-use crate::guards::GuardVerdict;
+use crate::guards::GuardResult;
 use crate::ids::{GroupName, ImageId, InstanceId};
-use crate::image::ImageVerdict;
+use crate::image::ImageResult;
 use crate::input::Input;
 use crate::policy::Policy;
 use crate::text::UntrustedText;
@@ -30,15 +30,15 @@ pub struct Explanation {
     pub obstacle: Option<UntrustedText>,
     /// By drifted instance that asks to be replaced: every guard's verdict, in the order in which they are asked. The
     /// first that blocks is what the decision says it waits for.
-    pub verdicts: BTreeMap<InstanceId, Vec<GuardVerdict>>,
+    pub verdicts: BTreeMap<InstanceId, Vec<GuardResult>>,
     /// The verdicts of the guards that hold the cutover that the decision leaves under way, in their order. What else a
     /// phase waits for is in the decision.
-    pub cutover_verdicts: Vec<GuardVerdict>,
+    pub cutover_verdicts: Vec<GuardResult>,
     /// The verdicts of the checks of its preflight, in their order, where nothing of it has begun.
-    pub preflight_verdicts: Vec<PreflightVerdict>,
+    pub preflight_verdicts: Vec<PreflightResult>,
     /// The verdicts on every image that was read, apart from the release's own, in the order in which they are asked. Empty:
     /// the fleet is not adopted, or its policy is invalid, so that none is asked.
-    pub image_verdicts: BTreeMap<ImageId, Vec<ImageVerdict>>,
+    pub image_verdicts: BTreeMap<ImageId, Vec<ImageResult>>,
     /// When the phase of the cutover on record has been watched, or has waited, for long enough. It moves by the time that
     /// the cutover is held. None: none is under way, or the phase ends when what it does is done.
     pub phase_ends_at: Option<Timestamp>,

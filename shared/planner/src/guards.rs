@@ -7,10 +7,10 @@ mod fleet;
 mod instance;
 mod replacement;
 
-use crate::answer::{Answer, ComplianceType};
+use crate::answer::{Answer, CheckResult};
 use crate::waiting::{GuardId, Waiting};
 
-pub(crate) use cutover::{CutoverQuestion, pause, may_not_begin, verdicts_on_cutover};
+pub(crate) use cutover::{CutoverQuestion, may_not_begin, pause, verdicts_on_cutover};
 pub(crate) use fitness::{refresh_under_way, suspended};
 pub(crate) use fleet::{Fleet, when_closed};
 pub(crate) use instance::{bases, launches_by_desired};
@@ -20,4 +20,4 @@ pub(crate) use replacement::{Question, Refusal, lacks_hooks, looks_at_the_instan
 pub type GuardAnswer = Answer<Waiting>;
 
 /// What a guard says.
-pub type GuardVerdict = ComplianceType<GuardId, Waiting>;
+pub type GuardResult = CheckResult<GuardId, Waiting>;

@@ -4,7 +4,7 @@ mod check;
 
 use jiff::Timestamp;
 
-pub use check::{ImageCheck, ImageProblem, ImageVerdict};
+pub use check::{ImageCheck, ImageProblem, ImageResult};
 
 use crate::ids::{ImageId, InstanceId};
 use crate::text::UntrustedText;

@@ -12,21 +12,21 @@ use crate::observation::{Finding, Group};
 use crate::template::TemplateVersion;
 use crate::text::UntrustedText;
 
+mod borrowed_settings;
 mod cutover;
 pub mod history;
-mod borrowed_settings;
 mod memory;
 mod observed;
 mod replacement;
 pub mod transitions;
 
+pub use borrowed_settings::{BorrowedSetting, Setting};
 pub use cutover::{
     Begun, Candidate, CandidateReason, Clocks, Cutover, CutoverOutcome, CutoverPhase, CutoverPhaseKind, FleetBounds,
     Route, Shifting,
 };
-pub use borrowed_settings::{BorrowedSetting, Setting};
 pub use memory::{
-    GOOD_RELEASES_MAX, Deferred, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, VETOES_MAX, Veto,
+    Deferred, GOOD_RELEASES_MAX, Memory, PAST_MAX, PUBLISHED_MAX, PastCutover, Published, VETOES_MAX, Veto,
 };
 pub use observed::{OTHER_REASONS, Observed, REASONS_MAX, Tally, WOULD_CUT_OVER_MAX, WouldCutOver};
 pub use replacement::{

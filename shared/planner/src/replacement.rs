@@ -31,7 +31,7 @@ mod verifying;
 use cancelling::cancel;
 pub(crate) use launching::launch;
 pub(crate) use retiring::terminate;
-pub(crate) use step::{ReplacementContext, End, Transition};
+pub(crate) use step::{End, ReplacementContext, Transition};
 pub(crate) use terminating::serving_after;
 pub(crate) use verifying::{minimum_healthy, serves_nobody};
 
@@ -322,7 +322,12 @@ fn no_longer_needed(
     Some(give_up(context, surge.clone(), successor.cloned(), because))
 }
 
-fn give_up(context: &ReplacementContext<'_, '_>, surge: Surge, successor: Option<InstanceId>, because: CancelReason) -> Transition {
+fn give_up(
+    context: &ReplacementContext<'_, '_>,
+    surge: Surge,
+    successor: Option<InstanceId>,
+    because: CancelReason,
+) -> Transition {
     let why = because.to_string();
     Transition::To(Phase::Cancelling(cancelling(context, surge, successor, because)), why)
 }
@@ -350,7 +355,12 @@ fn cancelling(
 
 /// Starts to replace an instance that goes before its successor comes. What is kept of it is committed together with the
 /// decision to terminate it.
-pub(crate) fn begin_terminating(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
+pub(crate) fn begin_terminating(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    findings: &Findings,
+    id: &InstanceId,
+) {
     terminating::keep_evidence_of(draft, standing, findings, id);
     advance(draft, standing, findings, id);
 }

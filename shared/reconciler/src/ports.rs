@@ -19,7 +19,7 @@ use driftless_planner::ids::{
 use driftless_planner::image::Image;
 use driftless_planner::notification::{Message, Notification};
 use driftless_planner::observation::{
-    Account, Freeze, FreezeScope, Group, LaunchFailure, Ec2Instance, RuleReading, TargetHealth,
+    Account, Ec2Instance, Freeze, FreezeScope, Group, LaunchFailure, RuleReading, TargetHealth,
 };
 use driftless_planner::record::Record;
 use driftless_planner::refresh::{Refresh, RefreshPlan};
@@ -471,8 +471,11 @@ pub trait Desk: Sync {
     fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
     /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
-    fn history(&self, fleet: &FleetName, before: Option<Timestamp>)
-    -> impl Future<Output = CallResult<HistoryPage>> + Send;
+    fn history(
+        &self,
+        fleet: &FleetName,
+        before: Option<Timestamp>,
+    ) -> impl Future<Output = CallResult<HistoryPage>> + Send;
     /// What stands beside the record of a fleet: its lease, and the wake that is on its way.
     fn lease_state(&self, fleet: &FleetName) -> impl Future<Output = CallResult<LeaseState>> + Send;
 }

@@ -20,7 +20,8 @@ const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 /// Finds what events have lost, and wakes whom it concerns.
 pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swept> {
     let (groups, open, known, images, in_alarm) =
-        join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm()).await;
+        join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm())
+            .await;
     let (fleets, misnamed) = fleets(groups?, defaults);
     let rules = rules(&fleets);
     // What cannot be read must not keep the sweep from the fleets that need nothing of it.

@@ -8,7 +8,7 @@ use std::task::Waker;
 use driftless_planner::alarm::AlarmState;
 use driftless_planner::drift::LARGE_READING_KEPT;
 use driftless_planner::fact::{
-    AlarmFact, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType,
+    AlarmFact, ComplianceFact, ComplianceType, Fact, ImageChange, ImageFact, ImageReference, ImageSource,
 };
 use driftless_planner::ids::RuleName;
 use driftless_planner::observation::RuleReading;

@@ -19,11 +19,11 @@ use jiff::Timestamp;
 
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{
-    ColorStatus, ConditionStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, DeferredStatus, IMAGES_MAX,
+    ColorStatus, ConditionStatus, DeferredStatus, DriftedStatus, FailureStatus, FleetStatus, FreezeStatus, IMAGES_MAX,
     ImageStatus, LayoutStatus, LeaseStatus, NextRequest, PastStatus, PlaceWeight, QuarantinedStatus, RefusedStatus,
     Role, SCHEMA, State, Traffic, VetoStatus,
 };
-use crate::{cutover, orders, policy, steps, rollback_path, words};
+use crate::{cutover, orders, policy, rollback_path, steps, words};
 
 /// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
 pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -> FleetStatus {
@@ -61,7 +61,11 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         deferred: Vec::new(),
         refused: Vec::new(),
         images: images(input, &explained),
-        borrowed_settings: record.into_iter().flat_map(|record| &record.borrowed_settings).map(words::borrowed_settings).collect(),
+        borrowed_settings: record
+            .into_iter()
+            .flat_map(|record| &record.borrowed_settings)
+            .map(words::borrowed_settings)
+            .collect(),
         past: Vec::new(),
         requested: record.and_then(|record| record.memory.requested.as_ref()).and_then(requested),
         go_on: go_on(input),

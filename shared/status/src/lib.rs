@@ -15,8 +15,8 @@ pub mod model;
 pub mod orders;
 mod policy;
 pub mod request;
-mod steps;
 pub mod rollback_path;
+mod steps;
 pub mod why;
 mod words;
 

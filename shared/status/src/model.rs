@@ -258,7 +258,7 @@ pub struct GuardStatus {
     /// What must be so.
     pub asks: String,
     /// Whether it is so.
-    pub verdict: GuardVerdict,
+    pub verdict: GuardResult,
     /// Why not. None: it is so, or was not asked.
     pub holds: Option<WaitStatus>,
 }
@@ -266,7 +266,7 @@ pub struct GuardStatus {
 /// What a guard says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum GuardVerdict {
+pub enum GuardResult {
     /// It lets it through.
     Agrees,
     Holds,

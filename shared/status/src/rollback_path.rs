@@ -198,9 +198,10 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
 /// `stays`: the share that the first write leaves with the new color. None: there is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
-        (Some(0), _) => {
-            (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} is there and takes all of the traffic"))
-        }
+        (Some(0), _) => (
+            RollbackPathKind::OneWrite,
+            format!("one write, in seconds: {group} is there and takes all of the traffic"),
+        ),
         (Some(stays), _) => (
             RollbackPathKind::InParts,
             format!("in seconds in part: {group} takes {} %, and the rest when more of it serve", 100 - stays.min(100)),
@@ -223,9 +224,10 @@ fn shared(group: &str, asked: &Decision) -> (RollbackPathKind, String) {
             RollbackPathKind::AttachFirst,
             format!("two writes: {group} is attached, and the new color goes out when enough of it are healthy there"),
         ),
-        _ if is_detached => {
-            (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} is attached, and the new color goes out"))
-        }
+        _ if is_detached => (
+            RollbackPathKind::OneWrite,
+            format!("one write, in seconds: {group} is attached, and the new color goes out"),
+        ),
         Some(Waiting::RollbackBelowMinimum { serving: 0, .. }) => grows_first(group),
         Some(Waiting::RollbackBelowMinimum { .. }) => (
             RollbackPathKind::InParts,

@@ -7,7 +7,7 @@ use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FleetStatus, GuardStatus, GuardVerdict, SCHEMA, WaitStatus};
+use crate::model::{FleetStatus, GuardResult, GuardStatus, SCHEMA, WaitStatus};
 
 /// What is asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ fn answer(
     because: Vec<UntrustedText>,
     (waits, guards): (Option<WaitStatus>, Vec<GuardStatus>),
 ) -> Why {
-    let holding = guards.iter().filter(|guard| guard.verdict == GuardVerdict::Holds);
+    let holding = guards.iter().filter(|guard| guard.verdict == GuardResult::Holds);
     let of_guards = holding.filter_map(|guard| guard.holds.as_ref()?.may_change_at);
     let may_change_at = of_guards.chain(waits.as_ref().and_then(|waits| waits.may_change_at)).min();
     Why {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftless_planner::action::{Action, CapacityChange, Direction, Protection, Role};
-use driftless_planner::answer::{Answer, ComplianceType};
+use driftless_planner::answer::{Answer, CheckResult};
 use driftless_planner::ids::RuleName;
 use driftless_planner::image::{ImageCheck, ImageProblem};
 use driftless_planner::observation::Finding;
@@ -11,7 +11,7 @@ use driftless_planner::record::{BorrowedSetting, Phase, Release, Setting, StopRe
 use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Waiting};
 
-use crate::model::{FindingStatus, GuardStatus, GuardVerdict, LedgerStatus, ReleaseStatus, WaitStatus};
+use crate::model::{FindingStatus, GuardResult, GuardStatus, LedgerStatus, ReleaseStatus, WaitStatus};
 
 /// Why something waits.
 pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
@@ -23,19 +23,19 @@ pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
 }
 
 /// A guard's verdict.
-pub(crate) fn guard(verdict: &ComplianceType<GuardId, Waiting>) -> GuardStatus {
+pub(crate) fn guard(verdict: &CheckResult<GuardId, Waiting>) -> GuardStatus {
     said(verdict.id.to_string(), verdict, wait)
 }
 
 /// The verdict of a check of the preflight, which waits under one name.
-pub(crate) fn preflight(verdict: &ComplianceType<PreflightCheck, PreflightProblem>) -> GuardStatus {
+pub(crate) fn preflight(verdict: &CheckResult<PreflightCheck, PreflightProblem>) -> GuardStatus {
     said(GuardId::Preflight.to_string(), verdict, |problem| {
         wait(&Waiting::PreflightFailed { problem: problem.clone() })
     })
 }
 
 /// A check's verdict on an image.
-pub(crate) fn image(verdict: &ComplianceType<ImageCheck, ImageProblem>) -> GuardStatus {
+pub(crate) fn image(verdict: &CheckResult<ImageCheck, ImageProblem>) -> GuardStatus {
     let guard = "image".to_owned();
     said(guard.clone(), verdict, |problem| WaitStatus {
         guard: guard.clone(),
@@ -44,11 +44,11 @@ pub(crate) fn image(verdict: &ComplianceType<ImageCheck, ImageProblem>) -> Guard
     })
 }
 
-fn said<I, R>(guard: String, verdict: &ComplianceType<I, R>, wait: impl Fn(&R) -> WaitStatus) -> GuardStatus {
+fn said<I, R>(guard: String, verdict: &CheckResult<I, R>, wait: impl Fn(&R) -> WaitStatus) -> GuardStatus {
     let (said, holds) = match &verdict.answer {
-        Answer::Agrees => (GuardVerdict::Agrees, None),
-        Answer::Blocks(reason) => (GuardVerdict::Holds, Some(wait(reason))),
-        Answer::NotAsked => (GuardVerdict::NotAsked, None),
+        Answer::Agrees => (GuardResult::Agrees, None),
+        Answer::Blocks(reason) => (GuardResult::Holds, Some(wait(reason))),
+        Answer::NotAsked => (GuardResult::NotAsked, None),
     };
     GuardStatus { guard, asks: verdict.asks.to_owned(), verdict: said, holds }
 }
@@ -100,7 +100,9 @@ pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
             StopReason::Failures => "every attempt failed".to_owned(),
-            StopReason::RepeatDrift { ancestor, .. } => format!("it replaced {ancestor}, and drifted for the same reason"),
+            StopReason::RepeatDrift { ancestor, .. } => {
+                format!("it replaced {ancestor}, and drifted for the same reason")
+            }
             StopReason::Recurrence { successor, .. } => {
                 format!("its successor {successor} drifted for the same reason, and is gone again")
             }
@@ -153,7 +155,9 @@ pub(crate) fn action(action: &Action) -> UntrustedText {
         Action::SetMinimum { group, expected, minimum } => {
             format!("set the minimum of {group} from {expected} to {minimum}")
         }
-        Action::ScaleToZero { group, maximum, .. } => format!("empty {group}: minimum and desired 0, maximum {maximum}"),
+        Action::ScaleToZero { group, maximum, .. } => {
+            format!("empty {group}: minimum and desired 0, maximum {maximum}")
+        }
         Action::WriteTemplate { group, template, image, .. } => {
             format!("write a version of {template} with {image}, for {group}")
         }

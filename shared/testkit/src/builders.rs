@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::balancer::{AttachmentApi, BalancerKind, Forward, ForwardPlace};
-use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
+use driftless_planner::fact::{ComplianceFact, ComplianceType, Fact};
 use driftless_planner::ids::{FleetName, ImageId, InstanceId, RuleName, TargetGroupArn};
 use driftless_planner::image::{Image, ImageState};
 use driftless_planner::observation::{Finding, Freeze, FreezeScope, Group, Lifecycle, Member};

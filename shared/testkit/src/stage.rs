@@ -6,7 +6,7 @@ use std::ops::Deref;
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::alarm::Alarm;
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
-use driftless_planner::answer::{Answer, ComplianceType};
+use driftless_planner::answer::{Answer, CheckResult};
 use driftless_planner::balancer::{Forward, TargetGroupSettings};
 use driftless_planner::check;
 use driftless_planner::decide;
@@ -20,7 +20,7 @@ use driftless_planner::image::Image;
 use driftless_planner::input::Input;
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::observation::{
-    Account, Freeze, Group, LaunchFailure, Lifecycle, Ec2Instance, Member, Observation, RuleReading, TargetHealth,
+    Account, Ec2Instance, Freeze, Group, LaunchFailure, Lifecycle, Member, Observation, RuleReading, TargetHealth,
 };
 use driftless_planner::policy::Defaults;
 use driftless_planner::read_plan::{self, StoredState};
@@ -489,9 +489,9 @@ fn is_explained(input: Input<'_>, decision: &Decision) {
 }
 
 /// The reasons of the guards that block, in their order, each under the name of its guard.
-fn blocking(verdicts: &[ComplianceType<GuardId, Waiting>]) -> Vec<&Waiting> {
+fn blocking(verdicts: &[CheckResult<GuardId, Waiting>]) -> Vec<&Waiting> {
     let mut blocking = Vec::new();
-    for ComplianceType { id, answer, .. } in verdicts {
+    for CheckResult { id, answer, .. } in verdicts {
         if let Answer::Blocks(waiting) = answer {
             assert_eq!(*id, waiting.guard());
             blocking.push(waiting);

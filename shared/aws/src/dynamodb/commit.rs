@@ -19,7 +19,7 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::{CONDITION_FAILED, TRANSACT, cancelled, delete, has_failed, number, put, string};
 use crate::dynamodb::lease::lock;
 use crate::dynamodb::rows::{
-    DriftingRow, EventsRow, FACT_PREFIX, Item, HistoryRow, LOCK, OutboxRow, PartialDeliveryRow, StateRow, events_key,
+    DriftingRow, EventsRow, FACT_PREFIX, HistoryRow, Item, LOCK, OutboxRow, PartialDeliveryRow, StateRow, events_key,
     fleet_key, freeze_partition, key, milliseconds, outbox_key, partial_delivery_key, to_item,
 };
 use crate::dynamodb::token::commit_token;

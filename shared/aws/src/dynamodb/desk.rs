@@ -14,7 +14,7 @@ use crate::aws::Aws;
 use crate::dynamodb::Table;
 use crate::dynamodb::items::{Freshness, TRANSACT};
 use crate::dynamodb::rows::{
-    ACCOUNT, EventsRow, Item, HistoryRow, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
+    ACCOUNT, EventsRow, HistoryRow, Item, LOCK, LeaseRow, SCHEMA_VERSION, fleet_key, from_item, from_milliseconds,
     history_partition, key, to_item,
 };
 use crate::error::{call_error, refused};

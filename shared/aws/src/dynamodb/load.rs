@@ -11,8 +11,8 @@ use crate::dynamodb::Table;
 use crate::dynamodb::items::Freshness;
 use crate::dynamodb::rows::{
     ACCOUNT, DRIFTING_PREFIX, DriftingRow, EVENTS_PREFIX, EventsRow, FACT_PREFIX, FREEZE, FactRow, FingerprintRow,
-    FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, PARTIAL_DELIVERY_PREFIX, PartialDeliveryRow, SCHEMA_VERSION, STATE,
-    SLOTS, SlotsRow, fleet_key, from_item, from_milliseconds, key, record, sort_key,
+    FreezeRow, Item, OUTBOX_PREFIX, OutboxRow, PARTIAL_DELIVERY_PREFIX, PartialDeliveryRow, SCHEMA_VERSION, SLOTS,
+    STATE, SlotsRow, fleet_key, from_item, from_milliseconds, key, record, sort_key,
 };
 
 const QUERY: &str = "dynamodb:Query";

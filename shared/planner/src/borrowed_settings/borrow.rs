@@ -8,13 +8,18 @@ use crate::draft::Draft;
 use crate::ids::GroupName;
 use crate::limits::RECHECK_MIN;
 use crate::observation::Group;
-use crate::record::{FleetBounds, BorrowedSetting, Setting};
+use crate::record::{BorrowedSetting, FleetBounds, Setting};
 use crate::template::{TemplateReference, TemplateVersion};
 
 /// Notes a setting before it is changed.
 pub(crate) fn note(draft: &mut Draft<'_>, group: &GroupName, setting: Setting) {
     let entry = BorrowedSetting { group: group.clone(), setting, since: draft.input().now };
-    if !draft.record().borrowed_settings.iter().any(|known| known.group == entry.group && known.setting == entry.setting) {
+    if !draft
+        .record()
+        .borrowed_settings
+        .iter()
+        .any(|known| known.group == entry.group && known.setting == entry.setting)
+    {
         draft.borrowed_settings().push(entry);
     }
 }
@@ -26,9 +31,9 @@ pub(crate) fn borrow_minimum(draft: &mut Draft<'_>, group: &Group, minimum: u32)
         return;
     }
     let of_group = draft.borrowed_settings().iter_mut().filter(|entry| entry.group == group.name);
-    let known = of_group
-        .map(|entry| &mut entry.setting)
-        .find_map(|setting| if let Setting::BorrowedMinimum { had, wrote } = setting { Some((had, wrote)) } else { None });
+    let known = of_group.map(|entry| &mut entry.setting).find_map(|setting| {
+        if let Setting::BorrowedMinimum { had, wrote } = setting { Some((had, wrote)) } else { None }
+    });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.min, minimum),
         None => {
@@ -44,9 +49,9 @@ pub(crate) fn borrow_maximum(draft: &mut Draft<'_>, group: &Group, maximum: u32)
         return;
     }
     let of_group = draft.borrowed_settings().iter_mut().filter(|entry| entry.group == group.name);
-    let known = of_group
-        .map(|entry| &mut entry.setting)
-        .find_map(|setting| if let Setting::BorrowedMaximum { had, wrote } = setting { Some((had, wrote)) } else { None });
+    let known = of_group.map(|entry| &mut entry.setting).find_map(|setting| {
+        if let Setting::BorrowedMaximum { had, wrote } = setting { Some((had, wrote)) } else { None }
+    });
     match known {
         Some((had, wrote)) => follow(had, wrote, group.max, maximum),
         None => {

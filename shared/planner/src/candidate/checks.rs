@@ -8,7 +8,7 @@ use crate::answer::{self, Ask, Guard, reasons};
 use crate::candidate::builds::compare_builds;
 use crate::draft::Draft;
 use crate::ids::{ImageId, InstanceId};
-use crate::image::{Image, ImageCheck, ImageProblem, ImageState, ImageVerdict};
+use crate::image::{Image, ImageCheck, ImageProblem, ImageResult, ImageState};
 use crate::policy::{ImageSourcePolicy, Policy};
 use crate::record::Release;
 use crate::text::UntrustedText;
@@ -91,7 +91,7 @@ impl<'q> Applicant<'q> {
 }
 
 /// What every check says of every image that was read, apart from the release's own.
-pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageVerdict>> {
+pub(crate) fn verdicts(draft: &Draft<'_>, policy: &Policy, release: &Release) -> BTreeMap<ImageId, Vec<ImageResult>> {
     let applicants = Applicant::all(draft, policy, release);
     applicants.map(|applicant| (applicant.image.id.clone(), answer::verdicts(&CHECKS, &applicant))).collect()
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
-use crate::cutover::{CutoverContext, Transition, veto_and_defer, roll_back};
+use crate::cutover::{CutoverContext, Transition, roll_back, veto_and_defer};
 use crate::draft::Draft;
 use crate::ids::AlarmName;
 use crate::notification::Condition;

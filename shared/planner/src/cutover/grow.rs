@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::action::{Action, ActionResult};
 use crate::adopt::FleetState;
-use crate::cutover::{CutoverContext, Transition, abort, veto_and_defer, minimum_healthy, defer, serving, start};
+use crate::borrowed_settings;
+use crate::cutover::{CutoverContext, Transition, abort, defer, minimum_healthy, serving, start, veto_and_defer};
 use crate::draft::Draft;
 use crate::ids::{InstanceId, RuleName};
 use crate::launch_fault::{LaunchFault, classify};
-use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::observation::{Group, LaunchFailure, Observation, RuleReading};
 use crate::policy::Approval;
@@ -22,7 +22,12 @@ const FIRST_RING: u32 = 2;
 const LOST_MAX: usize = 3;
 
 /// Writes the template version of the new release, and gives it to the new color.
-pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+pub(crate) fn prepare(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Transition {
     if let Some(step) = start::superseded(draft, standing, context, cutover) {
         return step;
     }
@@ -68,7 +73,12 @@ pub(crate) fn prepare(draft: &mut Draft<'_>, standing: &FleetState<'_>, context:
 }
 
 /// Raises the minimum of the new color, the first ring alone before the rest.
-pub(crate) fn scale(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+pub(crate) fn scale(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Transition {
     if let Some(step) = start::superseded(draft, standing, context, cutover) {
         return step;
     }
@@ -86,7 +96,10 @@ pub(crate) fn scale(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &
     borrowed_settings::borrow_maximum(draft, context.new, cutover.bounds.max.max(size));
     borrowed_settings::borrow_minimum(draft, context.new, wanted);
     if serving >= size && context.new.min >= size && context.old.min >= size {
-        return Transition::To(CutoverPhase::Verifying { healthy_since: None }, format!("{serving} instances are healthy"));
+        return Transition::To(
+            CutoverPhase::Verifying { healthy_since: None },
+            format!("{serving} instances are healthy"),
+        );
     }
     if let Some(failure) = shortage(context, cutover) {
         draft.is_in(Condition::CapacityShort, failure.message.clone());
@@ -128,7 +141,9 @@ pub(crate) fn verify(
 fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     let is_approved = cutover.is_expedited || cutover.approved.is_some();
     match cutover.policy.cutover.approval {
-        Approval::Manual | Approval::Check if !is_approved => Transition::To(CutoverPhase::AwaitingApproval, why.to_owned()),
+        Approval::Manual | Approval::Check if !is_approved => {
+            Transition::To(CutoverPhase::AwaitingApproval, why.to_owned())
+        }
         Approval::Manual | Approval::Check | Approval::Auto => {
             Transition::To(CutoverPhase::Shifting(Shifting::first(cutover.first_step())), why.to_owned())
         }
@@ -137,7 +152,12 @@ fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
 
 /// Holds both colors at the size of the live one, which they follow upward. Answers the cutover with its size from here
 /// on.
-pub(crate) fn keep_sizes(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, live_desired: u32) -> Cutover {
+pub(crate) fn keep_sizes(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    live_desired: u32,
+) -> Cutover {
     if cutover.route == Route::Rolling {
         return cutover.clone();
     }
@@ -197,7 +217,11 @@ fn failing(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutove
 
 /// A rule of the list that an instance of the new color breaks and none of the old one does: the release's doing. One
 /// that both break is the rule's fault.
-pub(crate) fn breaks_rules(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
+pub(crate) fn breaks_rules(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Option<Transition> {
     let broken = newly_broken(context, cutover);
     let rule = broken.iter().next()?;
     let why = format!("its instances break rule {rule}, and those of the old color do not");
@@ -221,8 +245,9 @@ fn newly_broken(context: &CutoverContext<'_>, cutover: &Cutover) -> BTreeSet<Rul
         Some(RuleReading::NoSuchRule) | None => false,
     };
     let rules = cutover.policy.rules.iter();
-    let is_new =
-        |rule: &&RuleName| breaks(context.seen, context.new, rule, true) && !breaks(context.seen, context.old, rule, false);
+    let is_new = |rule: &&RuleName| {
+        breaks(context.seen, context.new, rule, true) && !breaks(context.seen, context.old, rule, false)
+    };
     rules.filter(is_new).cloned().collect()
 }
 

@@ -3,21 +3,21 @@
 use jiff::SignedDuration;
 
 use crate::answer::Answer::{self, Agrees, Blocks};
-use crate::answer::{self, Ask, Guard, ComplianceType, reasons};
+use crate::answer::{self, Ask, CheckResult, Guard, reasons};
 use crate::cutover::{CutoverContext, alarms};
 use crate::draft::Draft;
 use crate::guards::{refresh_under_way, suspended};
 use crate::image::ImageState;
 use crate::observation::{Group, Lifecycle, Observation};
 use crate::reading::Read;
-use crate::record::{Cutover, FleetBounds, BorrowedSetting, Route};
+use crate::record::{BorrowedSetting, Cutover, FleetBounds, Route};
 use crate::template::TemplateReference;
 use crate::waiting::{PreflightCheck, PreflightProblem};
 
 type CheckAnswer = Answer<PreflightProblem>;
 
 /// What a check of the preflight says.
-pub(crate) type PreflightVerdict = ComplianceType<PreflightCheck, PreflightProblem>;
+pub(crate) type PreflightResult = CheckResult<PreflightCheck, PreflightProblem>;
 
 /// A cutover before its first change.
 pub(super) struct Question<'q> {
@@ -89,7 +89,7 @@ pub(super) fn problem(question: &Question<'_>) -> Option<PreflightProblem> {
 }
 
 /// What every check says.
-pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightVerdict> {
+pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightResult> {
     answer::verdicts(&CHECKS, question)
 }
 

@@ -1,12 +1,12 @@
 //! The bounds travel with the traffic, and the old color is let go.
 
 use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
+use crate::borrowed_settings;
 use crate::cutover::grow::below_minimum;
-use crate::cutover::shift::{mostly_unhealthy, externally_changed};
-use crate::cutover::{CutoverContext, Transition, veto_and_defer, roll_back};
+use crate::cutover::shift::{externally_changed, mostly_unhealthy};
+use crate::cutover::{CutoverContext, Transition, roll_back, veto_and_defer};
 use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
-use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::observation::Group;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route};

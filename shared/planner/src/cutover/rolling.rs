@@ -36,7 +36,12 @@ fn refresh_plan(cutover: &Cutover, template: &TemplateVersion) -> RefreshPlan {
 }
 
 /// One look at the refresh.
-pub(crate) fn shift(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, shifting: Shifting) -> Transition {
+pub(crate) fn shift(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    shifting: Shifting,
+) -> Transition {
     let Some(template) = cutover.template.clone() else {
         return abort(CutoverOutcome::Aborted, "its launch template version is not on record");
     };

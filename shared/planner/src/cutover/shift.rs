@@ -8,7 +8,10 @@ use crate::action::{Action, Direction, WeightChange};
 use crate::adopt::FleetState;
 use crate::balancer::{Forward, ForwardPlace};
 use crate::cutover::grow::{below_minimum, breaks_rules, keep_sizes};
-use crate::cutover::{CutoverContext, Transition, alarms, veto_and_defer, minimum_healthy, remember_good, roll_back, serving, share, start};
+use crate::cutover::{
+    CutoverContext, Transition, alarms, minimum_healthy, remember_good, roll_back, serving, share, start,
+    veto_and_defer,
+};
 use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
 use crate::notification::Condition;
@@ -47,7 +50,12 @@ pub(crate) fn await_approval(
 }
 
 /// One look at a step.
-pub(crate) fn shift(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, mut shifting: Shifting) -> Transition {
+pub(crate) fn shift(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    mut shifting: Shifting,
+) -> Transition {
     if let Some(step) = mostly_unhealthy(draft, context, cutover).or_else(|| breaks_rules(draft, context, cutover)) {
         return step;
     }
@@ -78,7 +86,13 @@ pub(crate) fn shift(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover
 }
 
 /// The step's traffic is where it should be: its clock counts.
-fn watch(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, shifting: Shifting, since: Timestamp) -> Transition {
+fn watch(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    shifting: Shifting,
+    since: Timestamp,
+) -> Transition {
     let share = share(cutover, shifting.step);
     if share.get() == 100 {
         // At all of the traffic the watch is the bake, and the new color is the live one.
@@ -180,7 +194,12 @@ fn weighted(
 }
 
 /// What another hand wrote is theirs: traffic stays, on-call is told, and in the end a person says how it goes on.
-fn changed_outside(draft: &mut Draft<'_>, context: &CutoverContext<'_>, shifting: &mut Shifting, change: TrafficChange) -> Moved {
+fn changed_outside(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    shifting: &mut Shifting,
+    change: TrafficChange,
+) -> Moved {
     let since = *shifting.changed_outside_since.get_or_insert(context.now);
     if context.now >= since + CHANGED_OUTSIDE_MAX {
         return Moved::Lost(format!("{change}, and the change was not reverted within {CHANGED_OUTSIDE_MAX:#}"));
@@ -236,7 +255,11 @@ fn shared(
 }
 
 /// Fewer than half of the new color serve while it has traffic: it is going down, and nothing is waited for.
-pub(crate) fn mostly_unhealthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
+pub(crate) fn mostly_unhealthy(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Option<Transition> {
     let has_some = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };
@@ -260,7 +283,12 @@ pub(crate) fn mostly_unhealthy(draft: &mut Draft<'_>, context: &CutoverContext<'
 }
 
 /// Watched at all of the traffic.
-pub(crate) fn bake(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, until: Timestamp) -> Transition {
+pub(crate) fn bake(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    until: Timestamp,
+) -> Transition {
     if let Some(step) = mostly_unhealthy(draft, context, cutover).or_else(|| breaks_rules(draft, context, cutover)) {
         return step;
     }
@@ -284,7 +312,12 @@ pub(crate) fn bake(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover:
 }
 
 /// The old color rests at full size.
-pub(crate) fn keep_warm(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, until: Timestamp) -> Transition {
+pub(crate) fn keep_warm(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+    until: Timestamp,
+) -> Transition {
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return step;
     }
@@ -303,7 +336,11 @@ pub(crate) fn keep_warm(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cut
 }
 
 /// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.
-pub(crate) fn externally_changed(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Waiting> {
+pub(crate) fn externally_changed(
+    draft: &mut Draft<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Option<Waiting> {
     let change = match &cutover.route {
         Route::Weighted { place, old, new } => {
             let weights = Weights { place, old, new };

@@ -95,7 +95,12 @@ fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a
 }
 
 /// Waits for its turn, and takes whatever is newest by then.
-pub(crate) fn queued(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+pub(crate) fn queued(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Transition {
     let stay = CutoverPhase::Queued;
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live) {
         draft.change_cutover(|cutover| {
@@ -105,7 +110,9 @@ pub(crate) fn queued(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: 
         if !cutover.candidate.is_asked() {
             let rollback_to = cutover.rollback_to.clone();
             match candidate::choose(draft, policy, live, &rollback_to).note(draft) {
-                None => return Transition::End(CutoverOutcome::Aborted, "the image is no longer a candidate".to_owned()),
+                None => {
+                    return Transition::End(CutoverOutcome::Aborted, "the image is no longer a candidate".to_owned());
+                }
                 Some(newest) if newest.key() != cutover.candidate.key() => {
                     let why = format!("{}: {}", newest.image, reason(&newest));
                     draft.take_instead(newest, why);
@@ -137,7 +144,12 @@ pub(crate) fn give_slot(draft: &mut Draft<'_>) {
 }
 
 /// Everything that can be known beforehand is asked before anything is changed.
-pub(crate) fn preflight(draft: &mut Draft<'_>, standing: &FleetState<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Transition {
+pub(crate) fn preflight(
+    draft: &mut Draft<'_>,
+    standing: &FleetState<'_>,
+    context: &CutoverContext<'_>,
+    cutover: &Cutover,
+) -> Transition {
     if let (Ok(policy), Some(live)) = (&standing.policy, standing.live)
         && !cutover.candidate.is_asked()
     {

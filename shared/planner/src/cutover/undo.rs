@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::{Action, Direction, WeightChange};
+use crate::borrowed_settings;
 use crate::cutover::retire::empty;
 use crate::cutover::shift::Weights;
 use crate::cutover::{CutoverContext, Transition, minimum_healthy, rolling, serving};
 use crate::draft::Draft;
 use crate::ids::TargetGroupArn;
-use crate::borrowed_settings;
 use crate::notification::Condition;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Route, Setting};
 use crate::text::UntrustedText;
@@ -95,7 +95,8 @@ fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, 
 /// against them. The old color grows, and on-call is told.
 fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
-    let detail = format!("{} has no healthy targets; {} keeps its {left} until it has", context.old.name, context.new.name);
+    let detail =
+        format!("{} has no healthy targets; {} keeps its {left} until it has", context.old.name, context.new.name);
     draft.is_in(Condition::OldColorDown, detail);
     Waiting::OldColorDown { left }
 }
@@ -194,7 +195,8 @@ fn raise_old_color(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover:
     // The fleet may have scaled out since, and further than the old color may.
     borrowed_settings::borrow_maximum(draft, context.old, cutover.size);
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
-    let detail = format!("{} has {serving} of {} healthy instances, {minimum_healthy} needed", context.old.name, cutover.size);
+    let detail =
+        format!("{} has {serving} of {} healthy instances, {minimum_healthy} needed", context.old.name, cutover.size);
     draft.is_in(Condition::RollbackBelowMinimum, detail);
     Waiting::RollbackBelowMinimum { serving, minimum_healthy }
 }
@@ -213,7 +215,8 @@ fn weighted(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutov
         Gate::Part { stays_percent } => (stays_percent, 1),
         Gate::None => return Back::Waits(raise_old_color(draft, context, cutover)),
     };
-    let waiting = (serving(context.seen, context.old) < minimum_healthy(cutover)).then(|| raise_old_color(draft, context, cutover));
+    let waiting = (serving(context.seen, context.old) < minimum_healthy(cutover))
+        .then(|| raise_old_color(draft, context, cutover));
     let of_new = live.weights.get(weights.new).copied().unwrap_or(0);
     let all: u32 = live.weights.values().sum();
     let is_less = u64::from(percent) * u64::from(all) < u64::from(of_new) * 100;

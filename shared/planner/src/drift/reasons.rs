@@ -7,7 +7,7 @@ use crate::alarm::AlarmState;
 use crate::alarm::{Alarm, AlarmPattern};
 use crate::draft::Draft;
 use crate::ids::{AlarmName, InstanceId};
-use crate::observation::{Group, Ec2Instance, Member, Observation};
+use crate::observation::{Ec2Instance, Group, Member, Observation};
 use crate::policy::Policy;
 use crate::record::{Cutover, DriftReason, Record, Release, Replacement};
 use crate::template::TemplateReference;

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{CONFIRMATION_GRACE, Findings, UNREAD_RECHECK};
 use crate::adopt::FleetState;
 use crate::draft::Draft;
-use crate::fact::{ComplianceFact, Fact, ComplianceType};
+use crate::fact::{ComplianceFact, ComplianceType, Fact};
 use crate::ids::RuleName;
 use crate::observation::Finding;
 
@@ -47,10 +47,13 @@ pub(super) fn weigh(
             continue;
         }
         let is_confirmed = match (report.verdict, finding) {
-            (ComplianceType::NonCompliant, Some(_)) | (ComplianceType::Compliant | ComplianceType::NotApplicable, None) => true,
+            (ComplianceType::NonCompliant, Some(_))
+            | (ComplianceType::Compliant | ComplianceType::NotApplicable, None) => true,
             (ComplianceType::NonCompliant, None) => false,
             // Older than the finding: it was true once, and is not any more.
-            (ComplianceType::Compliant | ComplianceType::NotApplicable, Some(finding)) => report.observed_at < finding.recorded_at,
+            (ComplianceType::Compliant | ComplianceType::NotApplicable, Some(finding)) => {
+                report.observed_at < finding.recorded_at
+            }
         };
         if is_confirmed || now >= report.observed_at + CONFIRMATION_GRACE {
             draft.consume(fact.key());

@@ -3,7 +3,7 @@
 use crate::action::ActionResult;
 use crate::answer::{Answer, Ask, Guard, reasons, verdicts};
 use crate::guards::fleet::{Fleet, mode_is_act, nobody_froze_it, policy_is_valid, setup_is_fit, when_closed};
-use crate::guards::{GuardAnswer, GuardVerdict};
+use crate::guards::{GuardAnswer, GuardResult};
 use crate::limits::CUTOVERS_MAX;
 use crate::record::{Cutover, CutoverPhase};
 use crate::waiting::{GuardId, Waiting};
@@ -60,7 +60,11 @@ const CUTOVER: [Guard<GuardId, Scope>; 8] = [
         asks: "no instance of the fleet is being replaced",
         ask: Scope::Beginning(nothing_is_replaced),
     },
-    Guard { id: GuardId::Slot, asks: "the account has a free cutover slot", ask: Scope::Beginning(account_has_a_free_slot) },
+    Guard {
+        id: GuardId::Slot,
+        asks: "the account has a free cutover slot",
+        ask: Scope::Beginning(account_has_a_free_slot),
+    },
 ];
 
 /// Why it may not begin. None: it may.
@@ -75,7 +79,7 @@ pub(crate) fn pause(question: &CutoverQuestion<'_>) -> Option<Waiting> {
 }
 
 /// What every guard says that is asked in its phase.
-pub(crate) fn verdicts_on_cutover(question: &CutoverQuestion<'_>) -> Vec<GuardVerdict> {
+pub(crate) fn verdicts_on_cutover(question: &CutoverQuestion<'_>) -> Vec<GuardResult> {
     let is_asked = |guard: &&Guard<GuardId, Scope>| match question.cutover.phase() {
         CutoverPhase::Queued | CutoverPhase::Preflight => true,
         CutoverPhase::Aborting { .. } | CutoverPhase::RollingBack { .. } | CutoverPhase::NeedsOperator { .. } => false,

@@ -6,11 +6,11 @@ use crate::draft::Draft;
 use crate::drift::{Findings, debounced_at};
 use crate::guards::fleet::{Fleet, mode_is_act, nobody_froze_it, policy_is_valid, setup_is_fit};
 use crate::guards::instance::{
-    Instance, are_hooks_read, aws_has_room, back_off_is_over, breaker_is_closed, budget_is_left, minimum_healthy_leaves_room,
-    group_is_fit, is_drift_read, is_in_service, is_no_successor, is_unprotected, no_cutover, no_successor_inherited_it,
-    quarantine_has_room, rule_breaker_is_closed, window_is_open,
+    Instance, are_hooks_read, aws_has_room, back_off_is_over, breaker_is_closed, budget_is_left, group_is_fit,
+    is_drift_read, is_in_service, is_no_successor, is_unprotected, minimum_healthy_leaves_room, no_cutover,
+    no_successor_inherited_it, quarantine_has_room, rule_breaker_is_closed, window_is_open,
 };
-use crate::guards::{GuardAnswer, GuardVerdict};
+use crate::guards::{GuardAnswer, GuardResult};
 use crate::ids::InstanceId;
 use crate::policy::Policy;
 use crate::record::Replacement;
@@ -155,7 +155,7 @@ pub(crate) fn refusal(question: &Question<'_>) -> Option<Refusal> {
 }
 
 /// What every guard says.
-pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardVerdict> {
+pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardResult> {
     answer::verdicts(&REPLACEMENT, question)
 }
 

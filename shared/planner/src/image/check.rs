@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::answer::ComplianceType;
+use crate::answer::CheckResult;
 use crate::text::UntrustedText;
 
 /// The name of a check of an image.
@@ -63,7 +63,7 @@ pub enum ImageProblem {
 }
 
 /// What a check of an image says.
-pub type ImageVerdict = ComplianceType<ImageCheck, ImageProblem>;
+pub type ImageResult = CheckResult<ImageCheck, ImageProblem>;
 
 impl ImageProblem {
     /// When it changes by itself. None: it does not.

@@ -51,9 +51,10 @@ impl Setting {
     pub const fn is_of_cutover(&self) -> bool {
         match self {
             Self::Maximum { .. } | Self::Protection { .. } => false,
-            Self::BorrowedMinimum { .. } | Self::BorrowedMaximum { .. } | Self::Template { .. } | Self::Stickiness { .. } => {
-                true
-            }
+            Self::BorrowedMinimum { .. }
+            | Self::BorrowedMaximum { .. }
+            | Self::Template { .. }
+            | Self::Stickiness { .. } => true,
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
-use crate::observation::{Finding, Ec2Instance};
+use crate::observation::{Ec2Instance, Finding};
 use crate::record::transitions::{CutoverStep, ReplacementStep};
 use crate::record::{CutoverPhaseKind, DriftReason, PhaseKind};
 use crate::template::TemplateVersion;

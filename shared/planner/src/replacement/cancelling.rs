@@ -6,10 +6,14 @@ use crate::ids::InstanceId;
 use crate::notification::News;
 use crate::observation::{Lifecycle, Member};
 use crate::record::{CancelReason, Cancelling, Phase, Refused, Replacement, Surge};
-use crate::replacement::{ReplacementContext, End, Transition, minimum_healthy, terminate};
+use crate::replacement::{End, ReplacementContext, Transition, minimum_healthy, terminate};
 use crate::template::TemplateReference;
 
-pub(crate) fn cancel(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut cancelling: Cancelling) -> Transition {
+pub(crate) fn cancel(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut cancelling: Cancelling,
+) -> Transition {
     cancelling.taken_back |= draft.input().outcomes.iter().any(|outcome| {
         outcome.result == ActionResult::Done
             && (matches!(&outcome.action, Action::Terminate { instance, .. } if cancelling.successor.as_ref() == Some(instance))
@@ -65,7 +69,8 @@ fn cancel_extra(
     if let Some(waiting) = crate::protection::protected_by_tag(draft, &extra.id).or_else(minimum_healthy) {
         if context.now >= cancelling.deadline {
             draft.history().extra_instance_kept(context.id, waiting.to_string());
-            draft.tell(News::ExtraInstanceKept { instance: extra.id.clone(), why: waiting.to_string().as_str().into() });
+            draft
+                .tell(News::ExtraInstanceKept { instance: extra.id.clone(), why: waiting.to_string().as_str().into() });
             return Transition::End(End::Cancelled(cancelling.because));
         }
         draft.requeue(cancelling.deadline);
@@ -80,7 +85,11 @@ fn cancel_extra(
 
 /// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
 /// more. Take that one, or take desired capacity back while nothing fills it.
-fn cancel_capacity(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut cancelling: Cancelling) -> Transition {
+fn cancel_capacity(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut cancelling: Cancelling,
+) -> Transition {
     let group = context.group;
     let is_launching = |work: &Replacement| work.group == group.name && matches!(work.phase(), Phase::Launching(_));
     if draft.record().replacements.values().any(is_launching) {

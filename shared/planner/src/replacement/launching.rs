@@ -1,12 +1,14 @@
 //! The launch of a successor.
 
 use super::cancelling::{has_no_extra, newest_since};
-use super::{Clock, ReplacementContext, Transition, give_up, pause_or_expire, no_longer_needed, refused, requeue_open_work};
+use super::{
+    Clock, ReplacementContext, Transition, give_up, no_longer_needed, pause_or_expire, refused, requeue_open_work,
+};
 use crate::action::{Action, ActionResult};
+use crate::borrowed_settings::make_room;
 use crate::capacity;
 use crate::draft::Draft;
 use crate::ids::InstanceId;
-use crate::borrowed_settings::make_room;
 use crate::record::{CancelReason, Phase, Surge, SurgeMethod, Verifying};
 
 pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut surge: Surge) -> Transition {

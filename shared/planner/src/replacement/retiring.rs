@@ -1,6 +1,6 @@
 //! The end of a drifted instance whose successor has proven itself.
 
-use super::{Clock, ReplacementContext, End, Transition, minimum_healthy, give_up, pause_or_expire, no_longer_needed};
+use super::{Clock, End, ReplacementContext, Transition, give_up, minimum_healthy, no_longer_needed, pause_or_expire};
 use crate::action::{Action, ActionResult, CapacityChange, Role};
 use crate::draft::Draft;
 use crate::drift::Recurrence;
@@ -11,7 +11,11 @@ use crate::observation::Lifecycle;
 use crate::policy::ReplaceBy;
 use crate::record::{CancelReason, Phase, Retiring, Surge, SurgeMethod, Verifying};
 
-pub(super) fn retire(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
+pub(super) fn retire(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut retiring: Retiring,
+) -> Transition {
     retiring.terminated |= draft.outcomes_for(context.id).any(|outcome| {
         matches!(outcome.action, Action::Terminate { .. } | Action::EnterStandby { .. })
             && outcome.result == ActionResult::Done

@@ -4,7 +4,7 @@
 use super::cancelling::newest_since;
 use super::retiring::terminate;
 use super::verifying::{keep_evidence, serves_nobody};
-use super::{Clock, ReplacementContext, End, Transition, context_of, pause_or_expire, drop_successor_entry};
+use super::{Clock, End, ReplacementContext, Transition, context_of, drop_successor_entry, pause_or_expire};
 use crate::action::{Action, ActionResult, Role};
 use crate::adopt::FleetState;
 use crate::capacity;
@@ -17,7 +17,11 @@ use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
 /// Terminates the drifted instance, unless something has come in between.
-pub(super) fn vacate(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut terminating: Terminating) -> Transition {
+pub(super) fn vacate(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut terminating: Terminating,
+) -> Transition {
     terminating.terminated |= draft
         .outcomes_for(context.id)
         .any(|outcome| matches!(outcome.action, Action::Terminate { .. }) && outcome.result == ActionResult::Done);
@@ -105,7 +109,8 @@ fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge:
     let without_surges = context.group.desired.saturating_sub(context.others_launched);
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < minimum_healthy && !serves_nobody(draft, context.group, context.id)).then_some((serving, minimum_healthy))
+    (serving < minimum_healthy && !serves_nobody(draft, context.group, context.id))
+        .then_some((serving, minimum_healthy))
 }
 
 fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminating) -> LaunchingAfter {
@@ -116,7 +121,11 @@ fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminatin
 }
 
 /// Waits for the newcomer in the vacated place, and for its proof.
-pub(super) fn refill(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut launching_after: LaunchingAfter) -> Transition {
+pub(super) fn refill(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut launching_after: LaunchingAfter,
+) -> Transition {
     let member = |id: &InstanceId| context.group.active().find(|member| member.id == *id);
     if launching_after.successor.as_ref().and_then(member).is_none() {
         launching_after.healthy_since = None;
@@ -150,7 +159,11 @@ pub(super) fn refill(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>
 }
 
 /// Whether nothing will come into the place: someone made the group smaller meanwhile.
-fn is_complete_without(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) -> bool {
+fn is_complete_without(
+    draft: &Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    launching_after: &LaunchingAfter,
+) -> bool {
     let group = context.group;
     let active = u32::try_from(group.active().count()).unwrap_or(u32::MAX);
     let is_smaller = group.desired < launching_after.surge.base_desired && active >= group.desired;

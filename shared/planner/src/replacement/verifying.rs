@@ -1,18 +1,22 @@
 //! The proof of a successor: in service, with a healthy target for the warm-up, and free of what its ancestor is
 //! replaced for.
 
-use super::{Clock, ReplacementContext, Transition, give_up, pause_or_expire, no_longer_needed};
+use super::{Clock, ReplacementContext, Transition, give_up, no_longer_needed, pause_or_expire};
+use crate::borrowed_settings::protect;
 use crate::draft::Draft;
 use crate::drift::Recurrence;
 use crate::history::Evidence;
 use crate::ids::InstanceId;
-use crate::borrowed_settings::protect;
 use crate::observation::{Group, Lifecycle, Member, TargetHealth};
 use crate::reading::Read;
 use crate::record::{CancelReason, Phase, Replacement, Retiring, Setting, Surge, Verifying};
 use crate::waiting::Waiting;
 
-pub(super) fn prove(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut verifying: Verifying) -> Transition {
+pub(super) fn prove(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    mut verifying: Verifying,
+) -> Transition {
     let successor = context.group.member(&verifying.successor);
     let is_leaving = |member: &Member| member.lifecycle == Lifecycle::Terminating;
     if successor.is_some_and(is_leaving) {
@@ -96,7 +100,8 @@ pub(crate) fn minimum_healthy(
     let without_surges = context.group.desired.saturating_sub(context.others_launched.saturating_add(1));
     let wanted = context.group.desired.min(surge.base_desired).max(without_surges);
     let minimum_healthy = surge.policy.min_healthy.of_rounded_up(wanted);
-    (serving < minimum_healthy && !serves_nobody(draft, context.group, leaving)).then_some(Waiting::BelowMinimum { serving, minimum_healthy })
+    (serving < minimum_healthy && !serves_nobody(draft, context.group, leaving))
+        .then_some(Waiting::BelowMinimum { serving, minimum_healthy })
 }
 
 /// Whether an instance is known to serve nobody while others of its group do. What the load balancer cannot tell may
@@ -114,7 +119,11 @@ pub(crate) fn serves_nobody(draft: &Draft<'_>, group: &Group, id: &InstanceId) -
     is_idle && seen.serving_without(group, id) > 0
 }
 
-pub(super) fn keep_evidence(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, successor: Option<&InstanceId>) {
+pub(super) fn keep_evidence(
+    draft: &mut Draft<'_>,
+    context: &ReplacementContext<'_, '_>,
+    successor: Option<&InstanceId>,
+) {
     let Some(replacement) = draft.record().replacements.get(context.id).cloned() else { return };
     let seen = draft.input().seen;
     let kept = Evidence {

@@ -193,7 +193,8 @@ fn comes_to_rest(stage: &mut Stage) {
     assert!(left.is_empty(), "{left:#?}");
     let in_service = stage.groups[0].members.iter().filter(|member| member.lifecycle == Lifecycle::InService);
     assert_eq!(in_service.count(), stage.desired() as usize);
-    let may_last = |key: &String| key == "breaker-open" || (key == "restore-overdue" && !record.borrowed_settings.is_empty());
+    let may_last =
+        |key: &String| key == "breaker-open" || (key == "restore-overdue" && !record.borrowed_settings.is_empty());
     assert!(record.conditions.keys().all(may_last), "{:?}", record.conditions);
     assert_eq!(stage.record().fleet, fleet());
 }

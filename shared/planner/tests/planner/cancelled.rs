@@ -98,7 +98,11 @@ fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_o
             stage.settle();
             assert!(stage.has(&id(1)), "{phase}");
             assert_eq!(stage.waits_for(1).map(Waiting::guard), Some(GuardId::Protection), "{phase}");
-            assert_eq!((stage.desired(), stage.record().borrowed_settings.len()), (4, 0), "{phase}: nothing is left of the surge");
+            assert_eq!(
+                (stage.desired(), stage.record().borrowed_settings.len()),
+                (4, 0),
+                "{phase}: nothing is left of the surge"
+            );
             assert!(stage.replacement(1).unwrap().failures.is_empty(), "{phase}: it is no failure");
             stage.machines.get_mut(&id(1)).unwrap().protect = None;
             stage.member_mut(1).protected = false;

@@ -134,7 +134,10 @@ fn an_answer_without_groups_clears_nothing_and_terminates_nothing() {
                 .collect()
         };
         assert_eq!(phases(stage.record()), phases(&before));
-        assert_eq!((&stage.record().borrowed_settings, &stage.record().repeat_drift), (&before.borrowed_settings, &before.repeat_drift));
+        assert_eq!(
+            (&stage.record().borrowed_settings, &stage.record().repeat_drift),
+            (&before.borrowed_settings, &before.repeat_drift)
+        );
         assert_eq!(stage.facts, facts);
         assert!(!stage.kinds().iter().any(|kind| kind.starts_with("ended")), "{:?}", stage.kinds());
         stage.groups = groups;

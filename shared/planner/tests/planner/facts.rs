@@ -2,7 +2,7 @@
 
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::drift::CONFIRMATION_GRACE;
-use driftless_planner::fact::{AlarmFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType};
+use driftless_planner::fact::{AlarmFact, ComplianceType, Fact, ImageChange, ImageFact, ImageReference, ImageSource};
 use driftless_testkit::{OTHER_RULE, RULE, Stage, around, id, mins, report, rule, secs, t0};
 use jiff::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use driftless_planner::answer::ComplianceType;
+use driftless_planner::answer::CheckResult;
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::Color;
 use driftless_planner::waiting::{GuardId, Waiting};
@@ -20,7 +20,7 @@ fn rows(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(row).collect()
 }
 
-fn told(verdicts: &[ComplianceType<GuardId, Waiting>]) -> Vec<(String, String)> {
+fn told(verdicts: &[CheckResult<GuardId, Waiting>]) -> Vec<(String, String)> {
     verdicts.iter().map(|verdict| (verdict.id.to_string(), verdict.asks.to_owned())).collect()
 }
 

@@ -37,7 +37,11 @@ fn changes() -> Vec<(Change, &'static str, &'static str)> {
         (Change::Command { command: "abort".to_owned(), is_done: true }, "abort", "done"),
         (Change::Command { command: "retry".to_owned(), is_done: false }, "retry", "not-done"),
         (Change::Setting { setting: setting.to_owned(), instance: None }, setting, "released"),
-        (Change::Setting { setting: "borrowed_settings: x".to_owned(), instance: Some(id(1)) }, "borrowed_settings: x", "released"),
+        (
+            Change::Setting { setting: "borrowed_settings: x".to_owned(), instance: Some(id(1)) },
+            "borrowed_settings: x",
+            "released",
+        ),
         (Change::Image { image: image_id(2), change: ImageChange::Announced }, "", "ami-00000000000000002"),
         (Change::Image { image: image_id(2), change: ImageChange::Refused }, "ami-00000000000000002", "refused"),
         (Change::Image { image: image_id(2), change: ImageChange::Vetoed }, "ami-00000000000000002", "vetoed"),

@@ -59,7 +59,8 @@ fn the_outcomes_are_all_ends_that_the_machine_has() {
 #[test]
 fn the_oldest_setting_to_restored_tells_its_age() {
     let (mut stage, _) = Stage::retiring(3);
-    let since = stage.record().borrowed_settings.iter().map(|entry| entry.since).min().expect("the successor is protected");
+    let since =
+        stage.record().borrowed_settings.iter().map(|entry| entry.since).min().expect("the successor is protected");
     for age in around(mins(24 * 60)) {
         let decision = Decision { next: stage.record().clone(), ..stage.decide() };
         assert_eq!(measure(None, &decision, since + age).oldest_borrowed_setting, age);

@@ -71,7 +71,12 @@ fn actions() -> Vec<Action> {
         Action::StartRefresh { group: name(), plan },
         protect(Protection::On),
         terminate(Role::Drifted),
-        Action::EnterStandby { group: name(), instance: id(1), expected_desired: 4, capacity: CapacityChange::Decrement },
+        Action::EnterStandby {
+            group: name(),
+            instance: id(1),
+            expected_desired: 4,
+            capacity: CapacityChange::Decrement,
+        },
         Action::ScaleToZero {
             group: name(),
             expected: Bounds { min: 1, max: 9, desired: 4 },

@@ -4,7 +4,7 @@ use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::ids::InstanceId;
 use driftless_planner::notification::News;
 use driftless_planner::observation::Lifecycle;
-use driftless_planner::record::{DriftReason, BorrowedSetting, Phase, Setting, SurgeMethod};
+use driftless_planner::record::{BorrowedSetting, DriftReason, Phase, Setting, SurgeMethod};
 use driftless_planner::waiting::Waiting;
 use driftless_testkit::{GROUP, OTHER_RULE, RULE, Stage, around, id, mins, rule, secs};
 

@@ -346,7 +346,11 @@ fn what_was_kept_for_the_sake_of_the_minimum_has_not_failed() {
         stage.wait(waited);
         let decision = stage.reconcile();
         let waiting = &decision.waiting[&id(1)];
-        assert_eq!(*waiting == Waiting::BelowMinimum { serving: 7, minimum_healthy: 8 }, !is_over, "{waited:?}: {waiting}");
+        assert_eq!(
+            *waiting == Waiting::BelowMinimum { serving: 7, minimum_healthy: 8 },
+            !is_over,
+            "{waited:?}: {waiting}"
+        );
         assert_eq!(stage.phase(1) == "blocked", is_over, "{waited:?}: {}", stage.phase(1));
         assert!(stage.replacement(1).unwrap().failures.is_empty(), "{waited:?}");
         stage.sick.clear();

@@ -1,7 +1,7 @@
 //! Batches of the wake queue: what can wait is looked at by the fleet, and not by the event.
 
 use driftless_planner::burst::{COALESCE_WITHIN, IMMEDIATE_RUNS_PER_MINUTE_MAX, coalesced_at};
-use driftless_planner::fact::{Fact, Subject, ComplianceType};
+use driftless_planner::fact::{ComplianceType, Fact, Subject};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::Runbooks;
 use driftless_planner::policy::Defaults;
@@ -12,6 +12,8 @@ use driftless_reconciler::reconcile::Invocation;
 use driftless_simulator::faults::Fate;
 use driftless_simulator::queue::Message;
 use jiff::SignedDuration;
+
+use driftless_reconciler::ports::Acquired;
 
 use crate::support::names::GROUPS;
 use crate::support::{CALL, World, app, fact, fleet_name, instance, judge, times, word};
@@ -186,4 +188,17 @@ fn a_fact_that_cannot_be_filed_comes_again_alone() {
     let facts = of_many_fleets(&world, 5);
     world.fault("file", 2..3, Fate::Fails(CallErrorKind::Unavailable));
     assert_eq!(deliver(&world, &facts, false), [2]);
+}
+
+#[test]
+fn a_fact_that_can_wait_and_finds_the_lease_taken_is_reconciled_within_seconds() {
+    let world = deferred();
+    let now = world.now();
+    let until = now + SignedDuration::from_secs(40);
+    assert!(matches!(world.lock().table.acquire(&fleet_name(), "another run", now, until), Acquired::Held(_)));
+    deliver(&world, &[non_compliant(&world, 1)], false);
+    assert_eq!(requests(&world), [fleet_name()]);
+    let sent = world.messages().iter().map(|message| message.visible_at).max().unwrap();
+    // Two seconds for clocks that differ, and one for the run that holds the lease; the lease would last for 40.
+    assert!(sent <= world.now() + SignedDuration::from_secs(4), "{sent} at {}", world.now());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftless_planner::fact::{Subject, ComplianceType};
+use driftless_planner::fact::{ComplianceType, Subject};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::policy::Defaults;

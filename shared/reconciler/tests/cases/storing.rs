@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::{
-    ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject, ComplianceType,
+    ComplianceFact, ComplianceType, Fact, ImageChange, ImageFact, ImageReference, ImageSource, Subject,
 };
 use driftless_planner::ids::FleetName;
 use driftless_planner::request::ReconcileRequest;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::sync::MutexGuard;
 
-use driftless_planner::fact::{Command, CommandFact, ComplianceFact, Fact, ComplianceType};
+use driftless_planner::fact::{Command, CommandFact, ComplianceFact, ComplianceType, Fact};
 use driftless_planner::ids::{FleetName, GroupName, InstanceId, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::notification;

@@ -152,8 +152,14 @@ impl Cloud {
 
     /// An alarm on target groups.
     pub fn add_alarm(&mut self, name: &AlarmName, subject: AlarmSubject, window: SignedDuration) {
-        let alarm =
-            AlarmState { subject, state: AlarmStateValue::Ok, since: self.now, window, bad_since: None, is_forced: false };
+        let alarm = AlarmState {
+            subject,
+            state: AlarmStateValue::Ok,
+            since: self.now,
+            window,
+            bad_since: None,
+            is_forced: false,
+        };
         self.alarms.insert(name.clone(), alarm);
     }
 

@@ -23,7 +23,8 @@ impl Cloud {
             return;
         }
         let is_stuck = self.is_stuck(name);
-        let is_in_alarm = |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == AlarmStateValue::Alarm);
+        let is_in_alarm =
+            |alarm: &AlarmName| self.alarms.get(alarm).is_some_and(|known| known.state == AlarmStateValue::Alarm);
         let goes_back = refresh.told.status == RefreshStatus::GoingBack;
         if !goes_back && (is_stuck || refresh.alarms.iter().any(is_in_alarm)) {
             self.send_back(name);

@@ -9,10 +9,12 @@ use driftless_planner::ids::{
     AlarmName, FleetName, GroupName, ImageId, InstanceId, RefreshId, RuleName, TargetGroupArn, TemplateId, Zone,
 };
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, LaunchFailure, Ec2Instance, RuleReading, TargetHealth};
+use driftless_planner::observation::{Ec2Instance, Group, LaunchFailure, RuleReading, TargetHealth};
 use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::template::{TemplateContent, TemplateVersion};
-use driftless_reconciler::ports::{Alarms, CallResult, Compliance, Groups, Launched, LoadBalancers, Ec2Instances, Members};
+use driftless_reconciler::ports::{
+    Alarms, CallResult, Compliance, Ec2Instances, Groups, Launched, LoadBalancers, Members,
+};
 use jiff::SignedDuration;
 
 use super::{Api, Function};
@@ -167,7 +169,12 @@ impl Groups for Function {
         .await
     }
 
-    async fn enter_standby(&self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
+    async fn enter_standby(
+        &self,
+        group: &GroupName,
+        instance: &InstanceId,
+        capacity: CapacityChange,
+    ) -> CallResult<()> {
         let (group, instance) = (group.clone(), instance.clone());
         self.write(
             "autoscaling:EnterStandby",

@@ -58,7 +58,8 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     keeps_minimum_healthy(world, function, group, instance, capacity)?;
     // A surplus that has drifted itself goes as a surplus.
     let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
-    let is_extra_instance = launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
+    let is_extra_instance =
+        launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
     if is_ours || is_extra_instance {
         return Ok(());
     }

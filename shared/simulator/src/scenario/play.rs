@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::{
-    Command, ComplianceFact, Fact, ImageChange, ImageFact, ImageReference, ImageSource, ComplianceType,
+    Command, ComplianceFact, ComplianceType, Fact, ImageChange, ImageFact, ImageReference, ImageSource,
 };
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName};
 use driftless_planner::observation::FreezeScope;
@@ -165,13 +165,15 @@ fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: 
         let found = world.cloud.instances().get(&instance).and_then(|known| known.breaks.get(rule)).cloned();
         match found {
             // The instance is non-compliant already: EventBridge delivers the same report again.
-            Some(finding) if verdict == ComplianceType::NonCompliant => world.report(&Fact::Compliance(ComplianceFact {
-                instance,
-                rule: rule.clone(),
-                verdict,
-                observed_at: finding.recorded_at,
-                annotation: finding.annotation,
-            })),
+            Some(finding) if verdict == ComplianceType::NonCompliant => {
+                world.report(&Fact::Compliance(ComplianceFact {
+                    instance,
+                    rule: rule.clone(),
+                    verdict,
+                    observed_at: finding.recorded_at,
+                    annotation: finding.annotation,
+                }))
+            }
             Some(_) | None => world.cloud.judge(rule, &instance, verdict),
         }
     }

@@ -120,7 +120,9 @@ impl Snapshot<'_> {
                 let terminated = &self.world.deeds.terminated;
                 count(self.instances(fleet).filter(|id| terminated.contains_key(*id)).count())
             }
-            Quantity::BorrowedSettings(fleet) => count(self.record(fleet).map_or(0, |record| record.borrowed_settings.len())),
+            Quantity::BorrowedSettings(fleet) => {
+                count(self.record(fleet).map_or(0, |record| record.borrowed_settings.len()))
+            }
             Quantity::Pages(fleet) => count(self.letters(fleet.as_ref(), true).count()),
             Quantity::Messages(fleet) => count(self.letters(fleet.as_ref(), false).count()),
             Quantity::Calls(call) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use driftless_planner::alarm::AlarmState;
-use driftless_planner::fact::{Fact, ComplianceType};
+use driftless_planner::fact::{ComplianceType, Fact};
 use driftless_planner::ids::{FleetName, InstanceId, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::request::ReconcileRequest;
@@ -16,7 +16,7 @@ use driftless_testkit::plot::{Bar, Color, svg};
 use jiff::SignedDuration;
 
 use crate::page;
-use crate::support::{IdleFleets, calls, run, idle_fleets};
+use crate::support::{IdleFleets, calls, idle_fleets, run};
 
 /// The events come within a minute.
 const BURST: SignedDuration = SignedDuration::from_secs(60);

@@ -11,7 +11,7 @@ use driftless_simulator::world::Counts;
 use jiff::SignedDuration;
 
 use crate::burst::burst;
-use crate::support::{IdleFleets, calls, run, idle_fleets};
+use crate::support::{IdleFleets, calls, idle_fleets, run};
 
 /// So long an account is watched; a month is so many hours.
 const WATCHED_HOURS: i64 = 1;

@@ -6,7 +6,7 @@ use driftless_simulator::account::{Size, breaks};
 use jiff::SignedDuration;
 
 use crate::page;
-use crate::support::{IdleFleets, run, idle_fleets};
+use crate::support::{IdleFleets, idle_fleets, run};
 
 /// What one item of DynamoDB holds, in bytes.
 const ITEM_MAX: usize = 400 * 1024;

@@ -236,8 +236,9 @@ fn config_finds_what_is_launched_from_a_drifted_image_after_its_delay() {
     cloud.set_desired(&group(), 3).unwrap();
     after(&mut cloud, mins(10));
     let said = cloud.drain_events();
-    let found =
-        said.iter().filter(|event| matches!(event, CloudEvent::Compliance { verdict: ComplianceType::NonCompliant, .. }));
+    let found = said
+        .iter()
+        .filter(|event| matches!(event, CloudEvent::Compliance { verdict: ComplianceType::NonCompliant, .. }));
     assert_eq!(found.count(), 1);
 }
 

@@ -7,7 +7,7 @@ use driftless_planner::image::{Image, ImageState};
 use driftless_planner::notification::{News, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
-use driftless_status::rollback_path::{Target, RollbackPathKind};
+use driftless_status::rollback_path::{RollbackPathKind, Target};
 use driftless_testkit::{Stage, fleet, image, secs, target_group, version};
 
 use crate::worlds::{self, said};
@@ -96,7 +96,9 @@ fn rolls_back_as_said(name: &str, stage: &Stage) {
 
 #[test]
 fn the_rollback_follows_the_health_of_the_old_color() {
-    for (sick, kind) in [(0, RollbackPathKind::OneWrite), (3, RollbackPathKind::InParts), (4, RollbackPathKind::GrowsFirst)] {
+    for (sick, kind) in
+        [(0, RollbackPathKind::OneWrite), (3, RollbackPathKind::InParts), (4, RollbackPathKind::GrowsFirst)]
+    {
         let mut stage = worlds::at_half();
         let blue: Vec<_> = stage.groups[0].members.iter().take(sick).map(|member| member.id.clone()).collect();
         stage.sick.extend(blue);

@@ -51,7 +51,8 @@ fn a_button_says_what_it_will_do_before_it_is_sent() {
         .iter()
         .find(|(_, order)| matches!(&order.deed, Deed::Command { command: Command::Rollback, .. }))
         .unwrap();
-    for part in [format!("Roll back: {}", status.fleet), status.rollback_path.says.to_string(), status.says.to_string()] {
+    for part in [format!("Roll back: {}", status.fleet), status.rollback_path.says.to_string(), status.says.to_string()]
+    {
         assert!(confirmation.contains(&part), "{confirmation}");
     }
     assert_eq!(order.reason, Some("from the dashboard".into()));

@@ -12,7 +12,7 @@ mod rows;
 use std::str::FromStr;
 
 use driftless_planner::decision::Decision;
-use driftless_planner::fact::{ComplianceFact, Fact, ComplianceType};
+use driftless_planner::fact::{ComplianceFact, ComplianceType, Fact};
 use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
 use driftless_planner::notification::{Condition, News, Notification};

@@ -27,7 +27,10 @@ fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
     match action {
         Action::SetMaximum { .. } => cloud.edit_group(&name, |group| group.max += 3),
         Action::SetMinimum { .. } => cloud.edit_group(&name, |group| group.min += 1),
-        Action::SetDesired { .. } | Action::Terminate { .. } | Action::EnterStandby { .. } | Action::ScaleToZero { .. } => {
+        Action::SetDesired { .. }
+        | Action::Terminate { .. }
+        | Action::EnterStandby { .. }
+        | Action::ScaleToZero { .. } => {
             cloud.edit_group(&name, |group| group.desired += 1);
         }
         Action::SetTemplate { .. } => {

@@ -7,7 +7,7 @@ use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
 use super::stage::{
-    all, blue, bounds, launch, one, set_maximum, stage, staged, terminate, slots_of_others, until, writes,
+    all, blue, bounds, launch, one, set_maximum, slots_of_others, stage, staged, terminate, until, writes,
 };
 use crate::support::names::GROUP;
 use crate::support::{CALL, World, fleet_name, instance};

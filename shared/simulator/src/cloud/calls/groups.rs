@@ -169,7 +169,12 @@ impl Cloud {
     }
 
     /// Sets an instance aside.
-    pub fn enter_standby(&mut self, group: &GroupName, instance: &InstanceId, capacity: CapacityChange) -> CallResult<()> {
+    pub fn enter_standby(
+        &mut self,
+        group: &GroupName,
+        instance: &InstanceId,
+        capacity: CapacityChange,
+    ) -> CallResult<()> {
         let life = self.instances.get(instance).map(|known| known.life);
         match life {
             Some(Life::InService) => {}

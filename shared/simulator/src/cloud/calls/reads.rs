@@ -7,7 +7,7 @@ use driftless_planner::alarm::{Alarm, AlarmPattern};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId};
 use driftless_planner::image::Image;
-use driftless_planner::observation::{Group, LaunchFailure, Ec2Instance, RuleReading};
+use driftless_planner::observation::{Ec2Instance, Group, LaunchFailure, RuleReading};
 use driftless_planner::refresh::Refresh;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_planner::text::UntrustedText;
