@@ -163,7 +163,7 @@ fn restore_protection(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Gr
         Some(_) if is_needed => {}
         Some(member) if !member.protected => forget(draft, entry, "restored"),
         Some(member) if member.lifecycle == Lifecycle::Terminating => {
-            forget(draft, entry, "the instance is terminating")
+            forget(draft, entry, "the instance is terminating");
         }
         Some(_) => {
             draft.requeue(draft.input().now + RECHECK_MIN);

@@ -175,7 +175,7 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
         Transition::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
         Transition::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
         Transition::End(End::NotRefilled) => {
-            stop(draft, context.id, StopReason::NotRefilled, "no replacement instance was launched")
+            stop(draft, context.id, StopReason::NotRefilled, "no replacement instance was launched");
         }
     }
 }

@@ -196,7 +196,7 @@ pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBound
         match &entry.setting {
             Setting::BorrowedMinimum { had, wrote } => match group.min {
                 live if live == bounds.min => {
-                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic");
                 }
                 live if live != *had && !wrote.contains(&live) => {
                     forget_for_others(draft, &entry, &format!("MinSize is {live}"));
@@ -208,7 +208,7 @@ pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBound
             },
             Setting::BorrowedMaximum { had, wrote } => match group.max {
                 live if live == bounds.max => {
-                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic")
+                    forget(draft, &entry, "the bounds of the fleet moved to this group with the traffic");
                 }
                 live if live != *had && !wrote.contains(&live) => {
                     forget_for_others(draft, &entry, &format!("MaxSize is {live}"));

@@ -196,7 +196,7 @@ fn the_page_and_the_permission_of_reconcile_name_the_detail_type_of_each_kind_of
         .map(|part| vec![json!(part).as_str().map(|name| format!("`{name}`")).unwrap(), part.detail_type().to_owned()])
         .collect();
     let listed = rows(PAGE, "## Detail-types").into_iter().filter(|row| row[1] != "detail-type");
-    assert_eq!(BTreeSet::from_iter(listed), known);
+    assert_eq!(listed.collect::<BTreeSet<_>>(), known);
     let template = include_str!("../../../../template.yaml");
     let (_, allowed) = template.split_once("events:source: driftless\n").unwrap();
     let listed = allowed.lines().skip(1).map_while(|line| line.trim().strip_prefix("- Driftless "));

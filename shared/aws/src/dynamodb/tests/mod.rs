@@ -115,7 +115,7 @@ fn full_record() -> Record {
         json!({"cancelling": {"surge": surge, "successor": null, "because": {"failed": "it never came"},
                "deadline": "2026-11-20T12:30:00Z", "desired_before": 4, "taken_back": false}}),
         json!({"stopped": {"at": "2026-11-20T12:00:00Z",
-               "why": {"lineage": {"ancestor": successor, "image": "ami-0123456789abcdef0"}}}}),
+               "why": {"repeat-drift": {"replaced_instance": successor, "image": "ami-0123456789abcdef0"}}}}),
     ];
     let finding = json!({"recorded_at": "2026-11-20T11:59:59Z", "annotation": null});
     let replacement = |phase: Value| {
