@@ -40,9 +40,9 @@ pub struct Place {
 /// One of the two functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
-    /// Only reads.
+    /// The function that reads the state of fleets and changes nothing.
     Status,
-    /// Changes something.
+    /// The function that takes requests of operators, which change what Driftless does.
     Operator,
 }
 

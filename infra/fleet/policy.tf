@@ -8,8 +8,13 @@ variable "policy" {
   # A map and not an object: Terraform drops what an object type does not name, and a guard with a typing error would
   # be missing without a word.
   validation {
-    condition     = length(setsubtract(keys(var.policy), concat(local.policy_keys, keys(local.policy_keys_elsewhere)))) == 0
-    error_message = "policy has no key ${join(", ", setsubtract(keys(var.policy), concat(local.policy_keys, keys(local.policy_keys_elsewhere))))}: the keys are ${join(", ", local.policy_keys)}."
+    condition     = alltrue([for earlier, key in local.policy_earlier_names : !contains(keys(var.policy), earlier) || !contains(keys(var.policy), key) || replace(lookup(var.policy, earlier, ""), " ", "") == replace(lookup(var.policy, key, ""), " ", "")])
+    error_message = "policy has two values for one setting: ${join("; ", [for earlier, key in local.policy_earlier_names : "${earlier} is \"${var.policy[earlier]}\" and ${key} is \"${var.policy[key]}\"" if contains(keys(var.policy), earlier) && contains(keys(var.policy), key)])}. Set the second name only."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.policy), concat(local.policy_keys, keys(local.policy_earlier_names), keys(local.policy_keys_elsewhere)))) == 0
+    error_message = "policy has no key ${join(", ", setsubtract(keys(var.policy), concat(local.policy_keys, keys(local.policy_earlier_names), keys(local.policy_keys_elsewhere))))}: the keys are ${join(", ", local.policy_keys)}."
   }
 
   validation {
@@ -18,22 +23,22 @@ variable "policy" {
   }
 
   validation {
-    condition     = alltrue([for key, value in var.policy : can(regex(local.policy_values[key].pattern, value)) if contains(local.policy_keys, key)])
-    error_message = "policy cannot be read: ${join("; ", [for key, value in var.policy : "${key} is \"${value}\", and must be ${local.policy_values[key].expected}" if contains(local.policy_keys, key) && !can(regex(local.policy_values[key].pattern, value))])}."
+    condition     = alltrue([for key, value in var.policy : can(regex(local.policy_values[lookup(local.policy_earlier_names, key, key)].pattern, value)) if contains(local.policy_keys, lookup(local.policy_earlier_names, key, key))])
+    error_message = "policy cannot be read: ${join("; ", [for key, value in var.policy : "${key} is \"${value}\", and must be ${local.policy_values[lookup(local.policy_earlier_names, key, key)].expected}" if contains(local.policy_keys, lookup(local.policy_earlier_names, key, key)) && !can(regex(local.policy_values[lookup(local.policy_earlier_names, key, key)].pattern, value))])}."
   }
 
   validation {
     # Patterns cannot tell that numbers rise.
-    condition = !can(regex(local.policy_values["traffic"].pattern, lookup(var.policy, "traffic", "100"))) || (
-      join(",", [for step in split(",", lookup(var.policy, "traffic", "100")) : format("%03d", trimspace(step))])
-      == join(",", sort(distinct([for step in split(",", lookup(var.policy, "traffic", "100")) : format("%03d", trimspace(step))])))
+    condition = !can(regex(local.policy_values["weights"].pattern, lookup(var.policy, "weights", lookup(var.policy, "traffic", "100")))) || (
+      join(",", [for step in split(",", lookup(var.policy, "weights", lookup(var.policy, "traffic", "100"))) : format("%03d", trimspace(step))])
+      == join(",", sort(distinct([for step in split(",", lookup(var.policy, "weights", lookup(var.policy, "traffic", "100"))) : format("%03d", trimspace(step))])))
     )
-    error_message = "policy cannot be read: traffic must be rising percentages that end at 100, such as 10,50,100."
+    error_message = "policy cannot be read: weights must be rising percentages that end at 100, such as 10,50,100."
   }
 
   validation {
-    condition     = lookup(var.policy, "replace", "") != "terminate-first" || lookup(var.policy, "min-healthy", "90%") != "100%"
-    error_message = "policy contradicts itself: replace = terminate-first leaves one fewer serving, and min-healthy = 100% none to spare."
+    condition     = lookup(var.policy, "strategy", lookup(var.policy, "replace", "")) != "terminate-first" || lookup(var.policy, "min-healthy", "90%") != "100%"
+    error_message = "policy contradicts itself: strategy = terminate-first terminates an instance before its replacement is healthy, and min-healthy = 100% does not allow that."
   }
 
   validation {
@@ -42,8 +47,8 @@ variable "policy" {
   }
 
   validation {
-    condition     = var.layout == "weighted" || lookup(var.policy, "traffic", "100") == "100"
-    error_message = "policy says how traffic moves in steps, and only the layout weighted has weights: leave traffic out."
+    condition     = var.layout == "weighted" || lookup(var.policy, "weights", lookup(var.policy, "traffic", "100")) == "100"
+    error_message = "policy says in which steps traffic moves, and only the layout weighted has weights: leave weights out."
   }
 }
 
@@ -91,13 +96,13 @@ locals {
     breaker         = { pattern = local.percentage, expected = "a percentage from 0% to 100%" }
     debounce        = { pattern = local.duration, expected = "a duration such as 90s, 5m or 1h" }
     window          = { pattern = "^(always|${local.opening}( *; *${local.opening})*)$", expected = "always, or days, times and a time zone such as Mon-Fri 09:00-16:00 Europe/Berlin, several with ;" }
-    replace         = { pattern = "^(surge|terminate-first|quarantine)$", expected = "surge, terminate-first or quarantine" }
+    strategy        = { pattern = "^(surge|terminate-first|quarantine)$", expected = "surge, terminate-first or quarantine" }
     image-source    = { pattern = "^(tag|event)$", expected = "tag or event" }
-    traffic         = { pattern = "^([1-9][0-9]?, *)*100$", expected = "rising percentages that end at 100, such as 10,50,100" }
+    weights         = { pattern = "^([1-9][0-9]?, *)*100$", expected = "rising percentages that end at 100, such as 10,50,100" }
     step            = { pattern = local.positive, expected = "a duration above zero, such as 90s, 5m or 1h" }
     bake            = { pattern = local.duration, expected = "a duration such as 90s, 5m or 1h" }
     keep-warm       = { pattern = local.duration, expected = "a duration such as 90s, 5m or 1h" }
-    metrics-trail   = { pattern = local.duration, expected = "a duration such as 90s, 5m or 1h" }
+    metrics-delay   = { pattern = local.duration, expected = "a duration such as 90s, 5m or 1h" }
     approval        = { pattern = "^(auto|manual|check)$", expected = "auto, manual or check" }
     min-healthy     = { pattern = local.percentage, expected = "a percentage from 0% to 100%" }
     launch-deadline = { pattern = local.positive, expected = "a duration above zero, such as 90s, 5m or 1h" }
@@ -105,6 +110,15 @@ locals {
   }
   day     = "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
   opening = "${local.day}([-,]${local.day})* [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9] [A-Z][A-Za-z0-9_+/-]*"
+
+  # Earlier names of keys are accepted. The groups are tagged with the names. Differing values of one setting are refused here
+  # as text, without spaces; Driftless compares what they mean.
+  policy_earlier_names = {
+    replace       = "strategy"
+    traffic       = "weights"
+    metrics-trail = "metrics-delay" # an old name
+  }
+  policy = { for key, value in var.policy : lookup(local.policy_earlier_names, key, key) => value if !contains(keys(var.policy), lookup(local.policy_earlier_names, key, "")) }
 
   policy_keys = sort(keys(local.policy_values))
   policy_keys_elsewhere = {
@@ -121,7 +135,7 @@ locals {
   rules       = distinct(concat(local.own_rules, var.rules))
   alarm_names = distinct(concat(local.own_alarms, var.alarms))
 
-  alarms_said = length(local.alarm_names) > 0 ? join(";", local.alarm_names) : lookup(var.policy, "approval", "") == "manual" ? "none" : null
+  alarms_said = length(local.alarm_names) > 0 ? join(";", local.alarm_names) : lookup(local.policy, "approval", "") == "manual" ? "none" : null
 
   # The tags that Driftless reads. None of them is propagated: backups and images inherit the tags of an instance, and
   # what they are made of must not speak for them.
@@ -129,6 +143,6 @@ locals {
     { "driftless:fleet" = var.name, "driftless:min" = tostring(var.capacity.min), "driftless:max" = tostring(var.capacity.max) },
     length(local.rules) > 0 ? { "driftless:rules" = join(";", local.rules) } : {},
     local.alarms_said != null ? { "driftless:alarms" = local.alarms_said } : {},
-    { for key, value in var.policy : "driftless:${key}" => value },
+    { for key, value in local.policy : "driftless:${key}" => value },
   )
 }

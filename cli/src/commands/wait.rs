@@ -73,7 +73,7 @@ pub enum Verdict {
     Reached(String),
     /// The state will not be reached without an operator.
     Missed(String),
-    /// Not yet.
+    /// The state is not reached yet, for the reason in the text.
     Waits(String),
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Signer<'n> {
 /// Why there is no response.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Nothing was sent.
+    /// The request could not be built or signed, so that nothing was sent.
     Unsigned(String),
     /// The connection was not made, or broke.
     Lost(String),

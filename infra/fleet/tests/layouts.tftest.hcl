@@ -204,6 +204,27 @@ run "single_group" {
   }
 }
 
+run "earlier_names_of_policy_keys_become_tags_with_the_names" {
+  variables {
+    policy = {
+      mode          = "act"
+      replace       = "quarantine"
+      traffic       = "5, 100"
+      weights       = "5,100"
+      metrics-trail = "1m" # an old name
+    }
+  }
+
+  assert {
+    condition = { for tag in aws_autoscaling_group.this["blue"].tag : trimprefix(tag.key, "driftless:") => tag.value if can(regex(":(replace|strategy|traffic|weights|metrics-.*)$", tag.key)) } == {
+      strategy      = "quarantine"
+      weights       = "5,100"
+      metrics-delay = "1m"
+    }
+    error_message = "Each setting is one tag, under its name."
+  }
+}
+
 run "policy_becomes_tags" {
   variables {
     rules           = ["fleet-patch-compliance"]
@@ -212,7 +233,7 @@ run "policy_becomes_tags" {
     policy = {
       mode      = "act"
       budget    = "10%"
-      traffic   = "5, 25, 100"
+      weights   = "5, 25, 100"
       window    = "Mon-Fri 09:00-16:00 Europe/Berlin; Sat,Sun 10:00-12:00 UTC"
       max-age   = "7d"
       keep-warm = "1h30m"
@@ -229,7 +250,7 @@ run "policy_becomes_tags" {
       alarms    = "web-blue-errors;web-green-errors;checkout-*"
       mode      = "act"
       budget    = "10%"
-      traffic   = "5, 25, 100"
+      weights   = "5, 25, 100"
       window    = "Mon-Fri 09:00-16:00 Europe/Berlin; Sat,Sun 10:00-12:00 UTC"
       max-age   = "7d"
       keep-warm = "1h30m"

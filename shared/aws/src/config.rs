@@ -127,7 +127,7 @@ pub enum ConfigError {
     /// A timeout is zero or negative, or one attempt may take longer than the whole call.
     #[error("timeouts must be positive and nest: an attempt {attempt:#}, the call {operation:#}")]
     Timeouts {
-        /// Of one attempt.
+        /// The limit of each attempt of a call.
         attempt: SignedDuration,
         operation: SignedDuration,
     },

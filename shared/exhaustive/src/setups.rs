@@ -109,7 +109,7 @@ fn with(name: &'static str, story: &'static str, troubles: &[Trouble]) -> Setup 
 /// Two colors of two, and one image that is published at any moment.
 pub fn cutover(name: &'static str, story: &'static str, troubles: &[Trouble], troubles_max: u8) -> Setup {
     let mut policy = POLICY.to_vec();
-    policy.extend([("traffic", "50,100"), ("step", "2m"), ("bake", "2m"), ("keep-warm", "2m")]);
+    policy.extend([("weights", "50,100"), ("step", "2m"), ("bake", "2m"), ("keep-warm", "2m")]);
     Setup {
         policy,
         groups: 2,

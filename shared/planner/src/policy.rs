@@ -160,6 +160,21 @@ pub enum PolicyError {
         /// What it should have been.
         expected: String,
     },
+    /// One setting stands under its name and under its earlier name, with two values.
+    #[error(
+        "driftless:{earlier} is {earlier_value:?} and driftless:{key} is {value:?}: both name the same setting and must \
+         have the same value"
+    )]
+    TwoValues {
+        /// The key, without the prefix.
+        key: String,
+        /// The value under the key.
+        value: String,
+        /// The earlier name of the key, without the prefix.
+        earlier: String,
+        /// The value under the earlier name.
+        earlier_value: String,
+    },
     /// A key that says nothing where it stands. Ignoring it could disrupt what it was meant to protect.
     #[error("driftless:{key} is {value:?} on a group: {instead}")]
     Misplaced {
@@ -176,11 +191,11 @@ pub enum PolicyError {
     /// The two groups of a pair say different things.
     #[error("driftless:{key} is {blue} on the blue group and {green} on the green one: both must agree")]
     Disagreement {
-        /// The key, without the prefix.
+        /// The key as the blue group names it, without the prefix.
         key: String,
         /// The value on the blue group, quoted, or "absent".
         blue: String,
-        /// The value on the green group, quoted, or "absent".
+        /// The value on the green group, quoted, behind the tag where the groups name it differently; or "absent".
         green: String,
     },
 }
@@ -189,12 +204,16 @@ impl Policy {
     /// The policy that the tags of a group say, over the stack's defaults. Tags without our prefix are not looked at.
     pub fn from_tags(tags: &BTreeMap<String, String>, defaults: &Defaults) -> Result<Self, PolicyError> {
         let mut settings = texts(&defaults.0);
-        for (key, value) in own_tags(tags) {
+        for (name, _) in own_tags(tags) {
+            let key = settings::key_of(name);
             if !KEYS.contains(key) {
-                return Err(PolicyError::UnknownKey { key: key.to_owned() });
+                return Err(PolicyError::UnknownKey { key: name.to_owned() });
             }
-            settings.insert(key, value);
+            // A tag replaces the default of its key, under whichever name either stands.
+            settings.remove(key);
+            settings::earlier_name(key).and_then(|earlier| settings.remove(earlier));
         }
+        settings.extend(own_tags(tags));
         Self::from_settings(&Settings::new(settings))
     }
 
@@ -223,7 +242,7 @@ impl Policy {
             breaker: settings.percent("breaker", "25%")?,
             debounce: settings.duration("debounce", "5m")?,
             window: settings.window()?,
-            replace: settings.read("replace", "surge", "surge, terminate-first or quarantine", |text| match text {
+            replace: settings.read("strategy", "surge", "surge, terminate-first or quarantine", |text| match text {
                 "surge" => Some(ReplaceBy::Surge),
                 "terminate-first" => Some(ReplaceBy::TerminateFirst),
                 "quarantine" => Some(ReplaceBy::Quarantine),
@@ -251,8 +270,8 @@ impl Policy {
         }
         if self.replace == ReplaceBy::TerminateFirst && self.min_healthy.get() == 100 {
             return Some(
-                "driftless:replace=terminate-first leaves one fewer serving, and driftless:min-healthy=100% none to \
-                 spare: lower min-healthy, or let the successor come first"
+                "driftless:strategy=terminate-first terminates an instance before its replacement is healthy, and \
+                 driftless:min-healthy=100% does not allow that: lower min-healthy, or set strategy to surge"
                     .to_owned(),
             );
         }
@@ -283,11 +302,11 @@ impl CutoverPolicy {
                 "event" => Some(ImageSourcePolicy::Event),
                 _ => None,
             })?,
-            traffic: settings.read("traffic", "10,50,100", "rising percentages that end at 100", settings::traffic)?,
+            traffic: settings.read("weights", "10,50,100", "rising percentages that end at 100", settings::weights)?,
             step: settings.positive_duration("step", "2m")?,
             bake: settings.duration("bake", "15m")?,
             keep_warm: settings.duration("keep-warm", "60m")?,
-            metrics_trail: settings.duration("metrics-trail", "2m")?,
+            metrics_trail: settings.duration("metrics-delay", "2m")?,
             approval: settings.read("approval", "auto", "auto, manual or check", |text| match text {
                 "auto" => Some(Approval::Auto),
                 "manual" => Some(Approval::Manual),
@@ -323,7 +342,7 @@ impl FromStr for Defaults {
                 value: String::new(),
                 expected: "key=value".to_owned(),
             })?;
-            if !KEYS.contains(key) {
+            if !KEYS.contains(settings::key_of(key)) {
                 return Err(PolicyError::UnknownKey { key: key.to_owned() });
             }
             settings.insert(key.to_owned(), value.to_owned());
@@ -347,19 +366,53 @@ pub fn own_tags(tags: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, 
         .filter(|(key, _)| !IDENTITY_KEYS.contains(key))
 }
 
-/// Whether the two groups of a pair say the same.
+/// Whether the two groups of a pair say the same. A key and its earlier name are one setting, and its values are compared as
+/// they are read; other values are compared as text.
 pub fn agreement(blue: &BTreeMap<String, String>, green: &BTreeMap<String, String>) -> Result<(), PolicyError> {
-    let (blue, green): (BTreeMap<_, _>, BTreeMap<_, _>) = (own_tags(blue).collect(), own_tags(green).collect());
+    let (blue, green) = (by_key(blue)?, by_key(green)?);
     let keys: BTreeSet<&str> = blue.keys().chain(green.keys()).copied().collect();
-    let shown = |value: Option<&&str>| value.map_or_else(|| "absent".to_owned(), |value| format!("{value:?}"));
-    match keys.into_iter().find(|key| blue.get(key) != green.get(key)) {
-        None => Ok(()),
-        Some(key) => Err(PolicyError::Disagreement {
-            key: key.to_owned(),
-            blue: shown(blue.get(key)),
-            green: shown(green.get(key)),
-        }),
+    let agree = |key: &&str| match (blue.get(key), green.get(key)) {
+        (Some((_, blue)), Some((_, green))) => is_same(key, blue, green),
+        (blue, green) => blue.is_none() && green.is_none(),
+    };
+    let Some(key) = keys.into_iter().find(|key| !agree(key)) else { return Ok(()) };
+    let quoted =
+        |tag: Option<&(&str, &str)>| tag.map_or_else(|| "absent".to_owned(), |(_, value)| format!("{value:?}"));
+    let (blue, green) = (blue.get(key), green.get(key));
+    let is_named_twice = blue.zip(green).is_some_and(|((blue, _), (green, _))| blue != green);
+    Err(PolicyError::Disagreement {
+        key: blue.or(green).map_or(key, |(name, _)| name).to_owned(),
+        blue: quoted(blue),
+        green: match green {
+            Some((name, value)) if is_named_twice => format!("{TAG_PREFIX}{name} is {value:?}"),
+            green => quoted(green),
+        },
+    })
+}
+
+/// The policy tags of a group by their keys, each with the name that it stands under and its value.
+fn by_key(tags: &BTreeMap<String, String>) -> Result<BTreeMap<&str, (&str, &str)>, PolicyError> {
+    let mut found: BTreeMap<&str, (&str, &str)> = own_tags(tags).map(|(name, value)| (name, (name, value))).collect();
+    for (name, value) in own_tags(tags) {
+        let key = settings::key_of(name);
+        if key == name {
+            continue;
+        }
+        found.remove(name);
+        let (_, other) = *found.entry(key).or_insert((name, value));
+        if !is_same(key, other, value) {
+            return Err(settings::two_values(key, other, name, value));
+        }
     }
+    Ok(found)
+}
+
+/// Whether two texts of a key are one value. Only where a key has an earlier name, two ways to write a value are the same.
+fn is_same(key: &str, one: &str, other: &str) -> bool {
+    let read = |text| Policy::from_settings(&Settings::new(BTreeMap::from([(key, text)]))).ok();
+    one == other
+        || (settings::earlier_name(key).is_some()
+            && read(one).zip(read(other)).is_some_and(|(one, other)| one == other))
 }
 
 #[cfg(test)]
@@ -414,12 +467,12 @@ mod tests {
                 "0s",
                 r#"driftless:launch-deadline is "0s": a duration above zero, such as 90s, 5m or 1h"#,
             ),
-            ("traffic", "50,10,100", r#"driftless:traffic is "50,10,100": rising percentages that end at 100"#),
-            ("traffic", "10,50", r#"driftless:traffic is "10,50": rising percentages that end at 100"#),
+            ("weights", "50,10,100", r#"driftless:weights is "50,10,100": rising percentages that end at 100"#),
+            ("weights", "10,50", r#"driftless:weights is "10,50": rising percentages that end at 100"#),
             ("alarms", "", r#"driftless:alarms is "": alarm names, separated by ;, or none"#),
             ("max", "0", r#"driftless:max is "0": a number of instances, at least 1"#),
             ("max-age", "1mo", r#"driftless:max-age is "1mo": a duration of at least 1h, such as 7d, or none"#),
-            ("replace", "detach", r#"driftless:replace is "detach": surge, terminate-first or quarantine"#),
+            ("strategy", "detach", r#"driftless:strategy is "detach": surge, terminate-first or quarantine"#),
             ("alarms", "*", r#"driftless:alarms is "*": alarm names, separated by ;, or none"#),
             (
                 "window",
@@ -437,7 +490,7 @@ mod tests {
         let said = policy(&[
             ("window", "Mon-Fri 09:00-16:00 Europe/Berlin; Sat 10:00-12:00 UTC"),
             ("max-age", "7d"),
-            ("replace", "quarantine"),
+            ("strategy", "quarantine"),
             ("min", "2"),
             ("max", "2"),
             ("alarms", "web-5xx; status-check-*"),
@@ -448,7 +501,7 @@ mod tests {
         assert_eq!((said.replace, said.min, said.max), (ReplaceBy::Quarantine, Some(2), Some(2)));
         let alarms: Vec<String> = said.alarms().map(ToString::to_string).collect();
         assert_eq!(alarms, ["web-5xx", "status-check-*"]);
-        let silent = policy(&[("window", "always"), ("max-age", "none"), ("replace", "surge")]).unwrap();
+        let silent = policy(&[("window", "always"), ("max-age", "none"), ("strategy", "surge")]).unwrap();
         assert_eq!((silent.window, silent.max_age, silent.replace), (Window::always(), None, ReplaceBy::Surge));
     }
 
@@ -474,10 +527,10 @@ mod tests {
             assert_eq!(policy(&[("min", min), ("max", max)]).is_ok(), is_valid, "{min} to {max}");
         }
         for (share, is_valid) in [("99%", true), ("100%", false)] {
-            let said = policy(&[("replace", "terminate-first"), ("min-healthy", share)]);
+            let said = policy(&[("strategy", "terminate-first"), ("min-healthy", share)]);
             assert_eq!(said.is_ok(), is_valid, "{share}");
         }
-        assert!(policy(&[("replace", "surge"), ("min-healthy", "100%")]).is_ok());
+        assert!(policy(&[("strategy", "surge"), ("min-healthy", "100%")]).is_ok());
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn plan(names: &FleetNames, alarm: &AlarmName, image: driftless_planner::ids::Im
         ("driftless:rules", "approved"),
         ("driftless:alarms", alarm.as_str()),
         // Short, so that a cutover is over soon; long enough for the alarm.
-        ("driftless:traffic", "100"),
+        ("driftless:weights", "100"),
         ("driftless:step", "3m"),
     ];
     let settings = TargetGroupSettings {

@@ -122,7 +122,7 @@ fn redeploys(status: &FleetStatus) -> String {
 
 fn replaces(status: &FleetStatus, instance: &InstanceId) -> Vec<String> {
     let Some(work) = status.drifted.iter().find(|work| work.instance == *instance) else {
-        let way = status.policy.words.iter().find(|words| words.key == "replace");
+        let way = status.policy.words.iter().find(|words| words.key == "strategy");
         let way = way.map(|words| format!(" ({})", words.means)).unwrap_or_default();
         return vec![format!("{instance} counts as drifted and is replaced{way}, when the guards agree")];
     };

@@ -24,8 +24,8 @@ impl Terraformed {
         // Only the layout of the example `simple` has weights that are moved in steps.
         let traffic = if name == "simple" { "50,100" } else { "100" };
         let policy = json!({
-            "mode": "act", "approval": "manual", "debounce": "0s", "traffic": traffic,
-            "step": "1s", "bake": "1s", "keep-warm": "2s", "metrics-trail": "0s",
+            "mode": "act", "approval": "manual", "debounce": "0s", "weights": traffic,
+            "step": "1s", "bake": "1s", "keep-warm": "2s", "metrics-delay": "0s",
         });
         let changes = Changes::default()
             .variable("name", "app")

@@ -107,7 +107,7 @@ async fn a_cutover_is_led_by_its_commands_and_taken_back() -> anyhow::Result<()>
 }
 
 /// Each step is watched for longer than a scene lasts: only an order goes past it.
-const LED: [(&str, &str); 4] = [("alarms", "none"), ("approval", "manual"), ("traffic", "50,100"), ("step", "10m")];
+const LED: [(&str, &str); 4] = [("alarms", "none"), ("approval", "manual"), ("weights", "50,100"), ("step", "10m")];
 
 #[tokio::test]
 async fn a_cutover_is_rejected_another_aborted_and_the_third_promoted() -> anyhow::Result<()> {

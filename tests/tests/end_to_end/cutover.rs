@@ -42,7 +42,7 @@ async fn a_published_image_takes_the_traffic_step_by_step_while_requests_are_ser
 
 #[tokio::test]
 async fn an_alarm_gives_the_traffic_back_and_only_requests_that_the_bad_image_answered_fail() -> anyhow::Result<()> {
-    let mut rollout = Rollout::with(&[("traffic", "50,100"), ("step", "5m")]).await?;
+    let mut rollout = Rollout::with(&[("weights", "50,100"), ("step", "5m")]).await?;
     let mut load = Load::start(&rollout.stage.stack, &rollout.stage.fleet).await?;
     let mut alarm = ErrorAlarm::new(rollout.alarm.clone(), "app-green");
     let image = rollout.stage.stack.register_build("app", "2").await?;

@@ -131,7 +131,7 @@ async fn a_fleet_that_follows_latest_is_refused_then_pinned_when_a_person_says_s
 #[tokio::test]
 async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_through() -> anyhow::Result<()> {
     let mut rollout =
-        Rollout::with(&[("alarms", "none"), ("approval", "manual"), ("traffic", "50,100"), ("step", "5m")]).await?;
+        Rollout::with(&[("alarms", "none"), ("approval", "manual"), ("weights", "50,100"), ("step", "5m")]).await?;
     let mut all = rollout.stage.stack.listen("all", &everything()).await?;
     rollout.publish_and_approve("2").await?;
     rollout.wait_for_weight("app-green", 50).await?;

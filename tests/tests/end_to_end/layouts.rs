@@ -12,7 +12,7 @@ const DETACH: &str = "autoscaling:DetachLoadBalancerTargetGroups";
 
 #[tokio::test]
 async fn colors_that_share_a_target_group_are_swapped_as_a_whole() -> anyhow::Result<()> {
-    let spec = pair_of_three(&[("alarms", "none"), ("approval", "manual"), ("traffic", "100")]);
+    let spec = pair_of_three(&[("alarms", "none"), ("approval", "manual"), ("weights", "100")]);
     let mut rollout = Rollout::of(&spec.sharing_a_target_group()).await?;
     let watch = rollout.stage.fleet.watch();
     let image = rollout.publish_and_approve("2").await?;

@@ -17,7 +17,7 @@ use crate::stage::{A_WHILE, acting};
 const CI: &str = "AKIACI";
 
 /// An image that only the pipeline may name, and whose tests it waits for.
-const ANNOUNCED: [(&str, &str); 3] = [("image-source", "event"), ("approval", "check"), ("traffic", "100")];
+const ANNOUNCED: [(&str, &str); 3] = [("image-source", "event"), ("approval", "check"), ("weights", "100")];
 
 #[tokio::test]
 async fn an_image_that_the_pipeline_announces_and_approves_takes_the_traffic() -> anyhow::Result<()> {

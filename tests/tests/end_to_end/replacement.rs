@@ -109,7 +109,7 @@ async fn without_launch_instances_desired_capacity_is_raised_and_put_back() -> a
 
 #[tokio::test]
 async fn a_drifted_instance_is_set_aside_for_forensics_once_its_successor_serves() -> anyhow::Result<()> {
-    let mut stage = Stage::with(&fleet_of_three(&[("replace", "quarantine")])).await?;
+    let mut stage = Stage::with(&fleet_of_three(&[("strategy", "quarantine")])).await?;
     let watch = stage.fleet.watch();
     let drifted = stage.drift().await?;
     stage.letter("replaced").await?;

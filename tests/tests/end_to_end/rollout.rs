@@ -29,18 +29,18 @@ const ROLLING_OUT: [(&str, &str); 8] = [
     ("alarms", ALARM),
     ("approval", "auto"),
     ("image-source", "tag"),
-    ("traffic", "10,50,100"),
+    ("weights", "10,50,100"),
     ("step", "1s"),
     ("bake", "1s"),
     ("keep-warm", "2s"),
-    ("metrics-trail", "0s"),
+    ("metrics-delay", "0s"),
 ];
 
 /// What makes a scene short: no alarm that a step would have to wait for, so that a person must say yes.
 pub(crate) const UNWATCHED: [(&str, &str); 2] = [("alarms", "none"), ("approval", "manual")];
 
 /// What makes it shorter still: all of the traffic at once, where a scene is not about its steps.
-pub(crate) const AT_ONCE: [(&str, &str); 3] = [("alarms", "none"), ("approval", "manual"), ("traffic", "100")];
+pub(crate) const AT_ONCE: [(&str, &str); 3] = [("alarms", "none"), ("approval", "manual"), ("weights", "100")];
 
 /// What a scene of a cutover plays on.
 pub(crate) struct Rollout {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
 
+mod docs;
 mod imports;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -138,44 +140,6 @@ fn every_crate_and_binary_says_what_it_promises() {
         for path in files(&root.join(folder), ".rs") {
             let is_entry = path.ends_with("src/lib.rs") || path.ends_with("src/main.rs");
             assert!(!is_entry || text(&path).starts_with("//!"), "{} begins without a promise", path.display());
-        }
-    }
-}
-
-/// The public functions and types of a source that nothing is said of. Fields and variants are left to their names: a
-/// lint that asks for their docs as well gets "The group." above `group`.
-fn unsaid(source: &str) -> Vec<&str> {
-    let (mut said, mut is_within_attribute) = (false, false);
-    let mut found = Vec::new();
-    for line in source.split("#[cfg(test)]\nmod").next().unwrap_or_default().lines().map(str::trim) {
-        let item = line.strip_prefix("pub ").map(|rest| rest.trim_start_matches("async ").trim_start_matches("const "));
-        let is_item = item.is_some_and(|item| {
-            ["fn ", "struct ", "enum ", "trait ", "type "].iter().any(|kind| item.starts_with(kind))
-        });
-        // What a macro makes gets its docs from where it is called.
-        if is_item && !said && !line.contains('$') {
-            found.push(line);
-        }
-        is_within_attribute |= line.starts_with("#[");
-        said = line.starts_with("///") || (said && is_within_attribute);
-        is_within_attribute &= !line.ends_with(']');
-    }
-    found
-}
-
-#[test]
-fn every_public_function_and_type_says_what_it_is() {
-    let root = root();
-    assert_eq!(
-        unsaid("/// Said.\n#[derive(\nDebug\n)]\npub struct A {\n    pub b: u8,\n}\npub fn c() {}"),
-        ["pub fn c() {}"]
-    );
-    for folder in ["shared", "functions", "cli/src", "tests/src"] {
-        let sources = files(&root.join(folder), ".rs");
-        let is_read = |path: &&PathBuf| !["tests", "testkit"].iter().any(|part| path.iter().any(|name| name == *part));
-        for path in sources.iter().filter(|path| folder == "tests/src" || is_read(path)) {
-            let text = text(path);
-            assert!(unsaid(&text).is_empty(), "{}: {:?}", path.display(), unsaid(&text));
         }
     }
 }

@@ -120,7 +120,7 @@ module "fleet" {
     debounce     = "10m"
     window       = "Mon-Fri 09:00-16:00 Europe/Berlin"
     image-source = "event"
-    traffic      = "5,25,50,100"
+    weights      = "5,25,50,100"
     step         = "5m"
     bake         = "30m"
     keep-warm    = "2h"

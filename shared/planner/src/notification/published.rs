@@ -233,7 +233,7 @@ enum CancelReasonForm {
         #[serde(rename = "min_healthy")]
         minimum_healthy: u32,
     },
-    /// The attempt failed.
+    /// A call or a check of the attempt failed, as the text says.
     Failed(UntrustedText),
 }
 

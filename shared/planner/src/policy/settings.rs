@@ -10,7 +10,25 @@ use super::{Budget, Percent, PolicyError};
 use crate::alarm::AlarmPattern;
 use crate::window::{Window, WindowError};
 
-/// The settings of a policy, by their keys. They remember which keys were asked for: those are the keys of a policy.
+/// The earlier name of a key, and the key. Both are accepted.
+const EARLIER_NAMES: [(&str, &str); 3] = [
+    ("replace", "strategy"),
+    ("traffic", "weights"),
+    ("metrics-trail", "metrics-delay"), // An old name.
+];
+
+/// The key that a tag name means: itself, or the key whose earlier name it is.
+pub(super) fn key_of(name: &str) -> &str {
+    EARLIER_NAMES.iter().find(|(earlier, _)| *earlier == name).map_or(name, |(_, key)| key)
+}
+
+/// The earlier name of a key that has one.
+pub(super) fn earlier_name(key: &str) -> Option<&'static str> {
+    EARLIER_NAMES.iter().find(|(_, of)| *of == key).map(|(earlier, _)| *earlier)
+}
+
+/// The settings of a policy, by the names of their tags. They remember which keys were asked for: those are the keys of a
+/// policy.
 #[derive(Default)]
 pub(super) struct Settings<'a> {
     texts: BTreeMap<&'a str, &'a str>,
@@ -32,15 +50,32 @@ impl<'a> Settings<'a> {
         self.texts.get(key).copied()
     }
 
-    pub(super) fn read<T>(
+    /// The value of a key, which stands under its name, under its earlier name, or under both.
+    pub(super) fn read<T: PartialEq>(
         &self,
         key: &'static str,
         default: &str,
         expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
+        parse: impl Fn(&str) -> Option<T>,
     ) -> Result<T, PolicyError> {
-        let text = self.text(key).unwrap_or(default);
-        parse(text).ok_or_else(|| bad(key, text, expected))
+        let text = self.text(key);
+        let earlier = earlier_name(key).and_then(|name| Some((name, self.texts.get(name).copied()?)));
+        let (name, text) = match (text, earlier) {
+            (None, None) => (key, default),
+            (Some(text), None) => (key, text),
+            (None, Some(earlier)) => earlier,
+            (Some(text), Some((earlier, earlier_text))) => {
+                let is_same = text == earlier_text
+                    || parse(text)
+                        .zip(parse(earlier_text))
+                        .is_some_and(|(value, earlier_value)| value == earlier_value);
+                if !is_same {
+                    return Err(two_values(key, text, earlier, earlier_text));
+                }
+                (key, text)
+            }
+        };
+        parse(text).ok_or_else(|| bad(name, text, expected))
     }
 
     /// A setting that need not be there, or says `none`.
@@ -102,6 +137,15 @@ impl<'a> Settings<'a> {
     }
 }
 
+pub(super) fn two_values(key: &str, value: &str, earlier: &str, earlier_value: &str) -> PolicyError {
+    PolicyError::TwoValues {
+        key: key.to_owned(),
+        value: value.to_owned(),
+        earlier: earlier.to_owned(),
+        earlier_value: earlier_value.to_owned(),
+    }
+}
+
 fn bad(key: &str, value: &str, expected: &str) -> PolicyError {
     PolicyError::BadValue { key: key.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
 }
@@ -128,7 +172,7 @@ pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
-pub(super) fn traffic(text: &str) -> Option<Vec<Percent>> {
+pub(super) fn weights(text: &str) -> Option<Vec<Percent>> {
     let steps: Vec<Percent> = text
         .split(',')
         .map(|step| step.trim().parse::<u8>().ok().and_then(|number| number.try_into().ok()))

@@ -275,7 +275,7 @@ pub struct Stopped {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// [`crate::replacement::ATTEMPTS_MAX`] attempts failed.
+    /// As many attempts as [`crate::replacement::ATTEMPTS_MAX`] failed.
     Failures,
     /// The instance is itself a replacement instance and fails the rule that its predecessor was replaced for: the image
     /// or the rule is wrong.

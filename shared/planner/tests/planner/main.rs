@@ -15,6 +15,7 @@ mod common_cause;
 mod conditions;
 mod cutover;
 mod drift_reasons;
+mod earlier_tags;
 mod events;
 mod facts;
 mod failures;

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 fn drifted(size: u32, numbers: &[u32]) -> Stage {
     let mut stage = Stage::drifted(size, numbers);
-    stage.tag("replace", "quarantine");
+    stage.tag("strategy", "quarantine");
     stage
 }
 

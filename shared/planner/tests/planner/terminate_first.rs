@@ -11,7 +11,7 @@ use driftless_testkit::{GROUP, RULE, Stage, around, freeze, id, mins, secs};
 /// So many, some of them drifted and debounced, where the drifted one goes first over this floor.
 fn drifted(size: u32, numbers: &[u32], min_healthy: &str) -> Stage {
     let mut stage = Stage::drifted(size, numbers);
-    stage.tag("replace", "terminate-first");
+    stage.tag("strategy", "terminate-first");
     stage.tag("min-healthy", min_healthy);
     stage
 }
@@ -262,7 +262,7 @@ fn a_successor_that_drifts_as_its_ancestor_did_ends_the_chain() {
 #[test]
 fn while_nothing_takes_its_place_no_other_goes() {
     let mut stage = Stage::drifted(6, &[1, 2]);
-    stage.tag("replace", "terminate-first");
+    stage.tag("strategy", "terminate-first");
     stage.tag("min-healthy", "50%");
     stage.tag("breaker", "50%");
     stage.launches = false;

@@ -131,7 +131,7 @@ fn a_range_in_the_hour_that_spring_skips_waits_for_the_next_week() {
 fn what_was_to_go_first_stays_when_the_window_closes_before_it_went() {
     for (waited, phase) in around(mins(55)).into_iter().zip(["terminating", "blocked", "blocked"]) {
         let mut stage = drifted_at("2026-11-20T12:05:00Z", "Fri 12:00-13:00 UTC");
-        stage.tag("replace", "terminate-first");
+        stage.tag("strategy", "terminate-first");
         stage.tag("min-healthy", "60%");
         stage.tag("launch-deadline", "2h");
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));

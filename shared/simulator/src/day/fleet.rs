@@ -117,7 +117,7 @@ fn tags(names: &Names, dice: &mut Dice) -> BTreeMap<String, String> {
     choose("debounce", &["", "0s", "1m", "10m"]);
     choose("min-healthy", &["", "", "50%", "75%", "100%"]);
     // Short times, so that a cutover ends within the day.
-    choose("traffic", &["", "100", "50,100", "5,25,75,100"]);
+    choose("weights", &["", "100", "50,100", "5,25,75,100"]);
     choose("step", &["1m", "2m"]);
     choose("bake", &["0s", "1m", "5m"]);
     choose("keep-warm", &["0s", "5m", "20m"]);

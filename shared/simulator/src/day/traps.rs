@@ -42,7 +42,7 @@ fn replaces_otherwise(world: &mut World, names: &Names, dice: &mut Dice) {
     let way = if dice.happens(500_000) { "terminate-first" } else { "quarantine" };
     for color in &names.fleet.colors {
         world.cloud.edit_group(&color.group, |group| {
-            group.tags.insert("driftless:replace".to_owned(), way.to_owned());
+            group.tags.insert("driftless:strategy".to_owned(), way.to_owned());
             // Going first leaves one fewer: a policy that wants all of them would be invalid.
             if way == "terminate-first" && group.tags.get("driftless:min-healthy").is_some_and(|share| share == "100%")
             {

@@ -107,6 +107,8 @@ fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), 
 /// A policy that lets the drifted one go first, over a floor that is the whole group at its size: as is told.
 fn nothing_can_go_first(world: &World, name: &GroupName) -> bool {
     let Some(group) = world.cloud.groups().get(name) else { return false };
-    let goes_first = group.tags.get("driftless:replace").is_some_and(|way| way == "terminate-first");
+    let old = "driftless:replace"; // The old name of the tag.
+    let mut strategies = ["driftless:strategy", old].into_iter().filter_map(|tag| group.tags.get(tag));
+    let goes_first = strategies.any(|strategy| strategy == "terminate-first");
     goes_first && (group.desired * percent(group, "driftless:min-healthy", 90)).div_ceil(100) >= group.desired
 }

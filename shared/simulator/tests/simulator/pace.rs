@@ -119,9 +119,9 @@ fn what_is_done_takes_hardly_longer_than_aws_and_the_policy_take_of_it() {
         ("in a single group", replaced("single group", "", mins(5))),
         ("that is not debounced", replaced(weighted, "debounce=0s", SignedDuration::ZERO)),
         ("a cutover, by weights", cut_over(weighted, "", steps + bake + warm)),
-        ("in a shared target group", cut_over("shared target group, blue live", "traffic=100", bake + warm)),
+        ("in a shared target group", cut_over("shared target group, blue live", "weights=100", bake + warm)),
         // What Driftless adds is about half a minute, however short the watches are.
-        ("with short watches", cut_over(weighted, "traffic=100 bake=5m keep-warm=0s", mins(5))),
+        ("with short watches", cut_over(weighted, "weights=100 bake=5m keep-warm=0s", mins(5))),
     ];
     let row = |(what, pace): &(&str, Pace)| {
         let seconds = |length: SignedDuration| length.as_secs();

@@ -131,7 +131,7 @@ fn launching() -> Stage {
 
 fn goes_first(phase: &str) -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
-    stage.tag("replace", "terminate-first");
+    stage.tag("strategy", "terminate-first");
     stage.tag("min-healthy", "70%");
     if phase == "terminating" {
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));
@@ -182,7 +182,7 @@ fn rolled_back() -> Stage {
 
 fn quarantined() -> Stage {
     let mut stage = Stage::drifted(4, &[1]);
-    stage.tag("replace", "quarantine");
+    stage.tag("strategy", "quarantine");
     stage.until(|stage| !stage.record().quarantined.is_empty());
     watched(stage)
 }

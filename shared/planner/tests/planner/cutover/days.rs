@@ -205,7 +205,7 @@ fn the_rollback_as_a_roll_of_its_own_is_not_stopped_by_the_alarms_in_alarm_for_i
 #[test]
 fn what_is_kept_for_forensics_keeps_no_color_from_going_nor_from_coming_back() {
     let mut stage = weighted_fleet(2);
-    stage.tag("replace", "quarantine");
+    stage.tag("strategy", "quarantine");
     stage.tag("breaker", "100%");
     let drifted = color(&stage, Color::Blue).members[0].id.clone();
     stage.drift_under(drifted, RULE);
