@@ -243,7 +243,7 @@ impl Condition {
             }
             Self::NothingCanGoFirst => {
                 "Driftless replaces no instance at this size. Lower driftless:min-healthy, launch the replacement \
-                 instance first (driftless:replace=surge), or scale out."
+                 instance first (driftless:strategy=surge), or scale out."
             }
             Self::OldColorDown => {
                 "Driftless keeps the new color until the old color has a healthy target, and raises the MinSize of the \

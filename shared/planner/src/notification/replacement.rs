@@ -32,7 +32,7 @@ pub(super) fn goes_first(instance: &InstanceId, group: &GroupName, why: String) 
         what: format!("replacing {instance}"),
         why,
         next: format!(
-            "{instance} is terminated first, because driftless:replace is terminate-first. Auto Scaling then launches the \
+            "{instance} is terminated first, because driftless:strategy is terminate-first. Auto Scaling then launches the \
              replacement instance in {group}. No other instance is terminated before that one passes health checks."
         ),
     }
