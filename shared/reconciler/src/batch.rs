@@ -45,7 +45,7 @@ pub async fn handle<P: Ports, Id: Clone>(
         match body {
             ReconcileRequest::Fact(fact) => facts.push(Reported { id, fact: *fact, attempts: 0, is_again }),
             ReconcileRequest::Untagged { fact, attempts } => {
-                facts.push(Reported { id, fact: *fact, attempts, is_again })
+                facts.push(Reported { id, fact: *fact, attempts, is_again });
             }
             ReconcileRequest::Reconcile(request) => {
                 let concerned = fleets.entry(request.fleet).or_default();

@@ -53,8 +53,13 @@ fn words(text: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// A phrase as its words and what stands before each but the first.
-fn parts(phrase: &'static str) -> Vec<(&'static str, &'static str)> {
+/// A phrase of the list, where it is wrong, and what to use.
+type Entry = (&'static str, Scope, &'static str);
+
+/// A word of a phrase, behind what stands before it in the phrase.
+type Part = (&'static str, &'static str);
+
+fn parts(phrase: &'static str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut end = 0;
     for word in words(phrase) {
@@ -65,7 +70,7 @@ fn parts(phrase: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Whether a phrase begins with the first of these words.
-fn begins(text: &str, words: &[Word<'_>], phrase: &[(&str, &str)], scope: Scope) -> bool {
+fn begins(text: &str, words: &[Word<'_>], phrase: &[Part], scope: Scope) -> bool {
     let is_word = |word: &str, other: &str| match scope {
         Scope::ExactCase => word == other,
         Scope::Everywhere | Scope::Markdown => word.eq_ignore_ascii_case(other),
@@ -73,7 +78,8 @@ fn begins(text: &str, words: &[Word<'_>], phrase: &[(&str, &str)], scope: Scope)
     let mut before: Option<Word<'_>> = None;
     words.len() >= phrase.len()
         && words.iter().zip(phrase).all(|(word, (between, expected))| {
-            let gap = before.map_or("", |before| &text[before.start + before.text.len()..word.start]);
+            let gap =
+                before.and_then(|before| text.get(before.start + before.text.len()..word.start)).unwrap_or_default();
             let is_gap = gap == *between || (between.trim().is_empty() && gap.chars().all(|one| BETWEEN.contains(one)));
             let is_first = before.replace(*word).is_none();
             is_word(word.text, expected) && (is_first || is_gap)
@@ -82,8 +88,7 @@ fn begins(text: &str, words: &[Word<'_>], phrase: &[(&str, &str)], scope: Scope)
 
 /// The phrases in a text.
 fn phrases(text: &str, is_markdown: bool) -> Vec<Found> {
-    let mut by_first: BTreeMap<String, Vec<(Vec<(&str, &str)>, &(&'static str, Scope, &'static str))>> =
-        BTreeMap::new();
+    let mut by_first: BTreeMap<String, Vec<(Vec<Part>, &Entry)>> = BTreeMap::new();
     for entry in PHRASES.iter().filter(|(_, scope, _)| is_markdown || *scope != Scope::Markdown) {
         let phrase = parts(entry.0);
         let first = phrase.first().expect("a phrase has a word").1.to_lowercase();
@@ -91,7 +96,7 @@ fn phrases(text: &str, is_markdown: bool) -> Vec<Found> {
     }
     let words = words(text);
     let found = words.iter().enumerate().flat_map(|(at, first)| {
-        let rest = &words[at..];
+        let rest = words.get(at..).unwrap_or_default();
         let candidates = by_first.get(&first.text.to_lowercase()).into_iter().flatten();
         candidates
             .filter(move |(phrase, (_, scope, _))| begins(text, rest, phrase, *scope))
@@ -121,12 +126,16 @@ fn identifiers(text: &str, is_rust: bool) -> Vec<Found> {
     text.lines().enumerate().flat_map(in_line).collect()
 }
 
+fn is_of(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
+}
+
 /// What stands in a file and in its path, but for lines that show an old name as such.
 fn wrong(path: &str, text: &str) -> Vec<Found> {
-    let is_rust = path.ends_with(".rs");
+    let is_rust = is_of(path, "rs");
     let marked: BTreeSet<usize> =
         text.lines().enumerate().filter(|(_, line)| line.contains(MARKER)).map(|(number, _)| number + 1).collect();
-    let mut found = phrases(text, path.ends_with(".md"));
+    let mut found = phrases(text, is_of(path, "md"));
     found.extend(identifiers(text, is_rust));
     found.retain(|found| !marked.contains(&found.line));
     found.extend(phrases(path, false).into_iter().map(|found| Found { line: 0, ..found }));

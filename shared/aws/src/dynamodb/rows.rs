@@ -274,7 +274,7 @@ pub(crate) fn events_key(id: &str) -> String {
 
 /// Where it is noted who was told of a notification, by its id.
 pub(crate) fn partial_delivery_key(id: &str) -> String {
-    format!("{HALF_TOLD_PREFIX}{id}")
+    format!("{PARTIAL_DELIVERY_PREFIX}{id}")
 }
 
 /// The partition of the facts that were reported of a fleet before. It is not the fleet's own, which each pass reads whole.

@@ -172,7 +172,7 @@ fn judge(world: &mut World, cast: &Cast, whom: &Whom, rule: &RuleName, verdict: 
                     verdict,
                     observed_at: finding.recorded_at,
                     annotation: finding.annotation,
-                }))
+                }));
             }
             Some(_) | None => world.cloud.judge(rule, &instance, verdict),
         }
