@@ -13,7 +13,7 @@ use driftless_status::why::{Subject, Why};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::desk::{Desk, DeskError, Function, OTHER_VERSION};
+use crate::api::{Function, OTHER_VERSION, OperatorApi, OperatorApiError};
 use crate::draw::Style;
 use crate::exit::Exit;
 use crate::nearest;
@@ -34,7 +34,7 @@ pub trait World {
 #[expect(missing_debug_implementations, reason = "a desk and a writer have none")]
 pub struct Console<'a> {
     /// The functions `status` and `operator`.
-    pub desk: &'a dyn Desk,
+    pub api: &'a dyn OperatorApi,
     /// The clock and the terminal.
     pub world: &'a mut dyn World,
     /// Standard output: the response.
@@ -55,7 +55,7 @@ pub struct Console<'a> {
 pub enum Failure {
     /// AWS or a function did not respond.
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    OperatorApi(#[from] OperatorApiError),
     /// The function refused the request.
     #[error("{}", .0.says)]
     Refused(Refusal),
@@ -78,7 +78,7 @@ impl Failure {
     /// How a command ends with it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Desk(error) => error.exit(),
+            Self::OperatorApi(error) => error.exit(),
             Self::Refused(refusal) => match refusal.cause {
                 RefusalCause::BadRequest | RefusalCause::NotFound => Exit::Refused,
                 RefusalCause::Unavailable => Exit::Unavailable,
@@ -94,7 +94,7 @@ impl Failure {
     /// What to do now. None: the failure says it itself.
     pub fn advice(&self) -> Option<String> {
         match self {
-            Self::Desk(error) => Some(error.advice()),
+            Self::OperatorApi(error) => Some(error.advice()),
             Self::Refused(refusal) => match refusal.cause {
                 RefusalCause::NotFound => Some("`driftless status` lists every fleet".to_owned()),
                 RefusalCause::Unavailable => Some("try again in a moment".to_owned()),
@@ -108,20 +108,22 @@ impl Failure {
     /// Whether only the function `status` cannot be used: IAM may allow `operator` alone, and its commands must work while
     /// `status` does not.
     pub(crate) fn is_blindness(&self) -> bool {
-        let is_of_status = |error: &DeskError| {
+        let is_of_status = |error: &OperatorApiError| {
             matches!(
                 error,
-                DeskError::Denied { function: Function::Status, .. }
-                    | DeskError::Unreadable { function: Function::Status, .. }
+                OperatorApiError::Denied { function: Function::Status, .. }
+                    | OperatorApiError::Unreadable { function: Function::Status, .. }
             )
         };
-        self.is_passing() || matches!(self, Self::Desk(error) if is_of_status(error))
+        self.is_passing() || matches!(self, Self::OperatorApi(error) if is_of_status(error))
     }
 
     /// Whether the same query may succeed in a moment.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
-            Self::Desk(error) => matches!(error, DeskError::Unavailable { .. } | DeskError::Lost { .. }),
+            Self::OperatorApi(error) => {
+                matches!(error, OperatorApiError::Unavailable { .. } | OperatorApiError::Lost { .. })
+            }
             Self::Refused(refusal) => refusal.cause == RefusalCause::Unavailable,
             Self::NoFleet { .. } | Self::Usage(_) | Self::Write(_) => false,
         }
@@ -131,8 +133,8 @@ impl Failure {
 impl Console<'_> {
     /// Queries the function `status`, once more where the connection is lost.
     fn ask(&self, question: &Question) -> Result<Answer, Failure> {
-        let answer = match self.desk.ask(question) {
-            Err(lost) if lost.is_lost() => self.desk.ask(question)?,
+        let answer = match self.api.ask(question) {
+            Err(lost) if lost.is_lost() => self.api.ask(question)?,
             answer => answer?,
         };
         match answer {
@@ -143,8 +145,8 @@ impl Console<'_> {
 
     /// Sends a command to the function `operator`, once more under the same id where the connection is lost.
     pub(crate) fn tell(&self, order: &Order) -> Result<Receipt, Failure> {
-        let reply = match self.desk.order(order) {
-            Err(lost) if lost.is_lost() => self.desk.order(order)?,
+        let reply = match self.api.order(order) {
+            Err(lost) if lost.is_lost() => self.api.order(order)?,
             reply => reply?,
         };
         match reply {
@@ -290,5 +292,5 @@ fn fleet_ordered(order: &Order) -> Option<&FleetName> {
 /// A response to another query than the one that was sent.
 fn unexpected(asked: &str) -> Failure {
     let why = format!("it responded to another query than the one for {asked}");
-    Failure::Desk(DeskError::Unreadable { function: Function::Status, why })
+    Failure::OperatorApi(OperatorApiError::Unreadable { function: Function::Status, why })
 }

@@ -1,9 +1,9 @@
 //! The command line of Driftless: its arguments, what each command sends to the functions `status` and `operator`, and how
 //! it shows the response. The binary adds the terminal and the clock.
 
+pub mod api;
 pub mod commands;
 pub mod console;
-pub mod desk;
 pub mod draw;
 pub mod exit;
 pub mod help;

@@ -3,10 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::api::Place;
 use crate::commands::{
     adopt, completions, cutover, doctor, freeze, history, image, man, replace, simulate, status, wait, watch, why,
 };
-use crate::desk::Place;
 use crate::help::{below, below_all};
 
 /// Driftless keeps EC2 fleets immutable: it replaces drifted instances, cuts fleets over to new images, and rolls back

@@ -63,7 +63,7 @@ fn follow(line: &Line, command: &Command) -> ExitCode {
         None => (None, ROWS_OLD),
     };
     let mut console = Console {
-        desk: &network,
+        api: &network,
         world: &mut Terminal,
         out: &mut io::stdout().lock(),
         aside: &mut io::stderr(),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
-use crate::desk::{Desk, DeskError, Function, Place};
+use crate::api::{Function, OperatorApi, OperatorApiError, Place};
 use addresses::Addresses;
 use login::Login;
 use signed::{Failed, Response, Signer};
@@ -48,7 +48,7 @@ impl Network {
         Self { place, connection: OnceCell::new() }
     }
 
-    fn connection(&self) -> Result<&Connection, DeskError> {
+    fn connection(&self) -> Result<&Connection, OperatorApiError> {
         if let Some(connection) = self.connection.get() {
             return Ok(connection);
         }
@@ -57,30 +57,30 @@ impl Network {
     }
 }
 
-impl Desk for Network {
-    fn ask(&self, question: &Question) -> Result<Answer, DeskError> {
+impl OperatorApi for Network {
+    fn ask(&self, question: &Question) -> Result<Answer, OperatorApiError> {
         self.connection()?.send(Function::Status, question)
     }
 
-    fn order(&self, order: &Order) -> Result<Reply, DeskError> {
+    fn order(&self, order: &Order) -> Result<Reply, OperatorApiError> {
         self.connection()?.send(Function::Operator, order)
     }
 }
 
 impl Connection {
     /// Loads the AWS configuration. Nothing is sent yet.
-    fn to(place: &Place) -> Result<Self, DeskError> {
+    fn to(place: &Place) -> Result<Self, OperatorApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| DeskError::NoRuntime { why: error.to_string() })?;
+        let runtime = runtime.map_err(|error| OperatorApiError::NoRuntime { why: error.to_string() })?;
         let config = runtime.block_on(configured(place));
-        let region = config.region().map(ToString::to_string).ok_or(DeskError::NoRegion)?;
+        let region = config.region().map(ToString::to_string).ok_or(OperatorApiError::NoRegion)?;
         let credentials = config.credentials_provider().ok_or_else(|| no_credentials("none are configured"))?;
         let addresses = Addresses::new(place, &region, addresses::endpoint_of_lambda(&config));
         Ok(Self { runtime, connector: connector(), login: Login::of(credentials), region, addresses })
     }
 
     /// Sends a document to a function, and reads its response.
-    fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, DeskError> {
+    fn send<T: DeserializeOwned>(&self, function: Function, document: &impl Serialize) -> Result<T, OperatorApiError> {
         let body = serde_json::to_string(document).map_err(|error| unreadable(function, &error.to_string()))?;
         self.runtime.block_on(async {
             let credentials = self.login.credentials().await?;
@@ -119,7 +119,7 @@ fn connector() -> Connector {
 }
 
 /// A function responds with its own document, whatever the HTTP status. A body that is no such document is Lambda's.
-fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> Result<T, DeskError> {
+fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> Result<T, OperatorApiError> {
     match serde_json::from_str(&response.body) {
         Ok(document) => Ok(document),
         Err(error) if response.status == 200 => Err(unreadable(function, &error.to_string())),
@@ -128,22 +128,22 @@ fn understood<T: DeserializeOwned>(function: Function, response: &Response) -> R
 }
 
 /// Lambda, or IAM before it, refused the request.
-fn refused(function: Function, response: &Response) -> DeskError {
+fn refused(function: Function, response: &Response) -> OperatorApiError {
     let why = response.says();
     if response.is_about_credentials() {
         return no_credentials(&why);
     }
     match response.status {
-        401 | 403 => DeskError::Denied { function, why },
+        401 | 403 => OperatorApiError::Denied { function, why },
         400 | 404 | 409 => unreadable(function, &format!("HTTP {}: {why}", response.status)),
-        status => DeskError::Unavailable { function, why: format!("HTTP {status}: {why}") },
+        status => OperatorApiError::Unavailable { function, why: format!("HTTP {status}: {why}") },
     }
 }
 
-fn lost(function: Function, failed: Failed) -> DeskError {
+fn lost(function: Function, failed: Failed) -> OperatorApiError {
     match failed {
         Failed::Unsigned(why) => no_credentials(&why),
-        Failed::Lost(why) => DeskError::Lost { function, why },
+        Failed::Lost(why) => OperatorApiError::Lost { function, why },
     }
 }
 
@@ -163,10 +163,10 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn no_credentials(why: &str) -> DeskError {
-    DeskError::NoCredentials { why: why.to_owned() }
+fn no_credentials(why: &str) -> OperatorApiError {
+    OperatorApiError::NoCredentials { why: why.to_owned() }
 }
 
-fn unreadable(function: Function, why: &str) -> DeskError {
-    DeskError::Unreadable { function, why: why.to_owned() }
+fn unreadable(function: Function, why: &str) -> OperatorApiError {
+    OperatorApiError::Unreadable { function, why: why.to_owned() }
 }

@@ -25,7 +25,7 @@ const UNTYPED: [(&str, bool); 9] = [
 const SHIPPED: [&str; 8] = [
     "functions",
     "shared/aws/src",
-    "shared/desk/src",
+    "shared/api/src",
     "shared/lambda/src",
     "shared/planner/src",
     "shared/reconciler/src",

@@ -105,7 +105,7 @@ pub(crate) fn send(
     let receipt = match console.tell(order) {
         Ok(receipt) => receipt,
         Err(failure) => {
-            if let Failure::Desk(error) = &failure
+            if let Failure::OperatorApi(error) = &failure
                 && error.is_unknown()
             {
                 unknown(console, order, fleet)?;

@@ -196,7 +196,7 @@ const fn rollback_path(kind: RollbackPathKind) -> &'static str {
         RollbackPathKind::GrowsFirst | RollbackPathKind::LaunchesFirst => "launches",
         RollbackPathKind::Waits => "blocked",
         RollbackPathKind::Refresh => "refresh",
-        RollbackPathKind::LetGo | RollbackPathKind::JustEnds => "at once",
+        RollbackPathKind::ScaledToZero | RollbackPathKind::JustEnds => "at once",
         RollbackPathKind::UnderWay => "running",
         RollbackPathKind::None => "no",
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::signed::Signer;
 use super::{lost, refused, unreadable};
-use crate::desk::{DeskError, Function, Place};
+use crate::api::{Function, OperatorApiError, Place};
 
 /// The URLs of an installation. Each is looked up at its first use: a caller who only reads needs no permission on
 /// `operator`.
@@ -41,7 +41,7 @@ impl Addresses {
     }
 
     /// The URL of a function.
-    pub(super) async fn of(&self, function: Function, signer: &Signer<'_>) -> Result<String, DeskError> {
+    pub(super) async fn of(&self, function: Function, signer: &Signer<'_>) -> Result<String, OperatorApiError> {
         if let Some(known) = self.known.borrow().get(&function) {
             return Ok(known.clone());
         }
@@ -51,8 +51,8 @@ impl Addresses {
     }
 
     /// Functions are named after their stack. A name that no stack can have is not sent to Lambda.
-    async fn ask(&self, function: Function, signer: &Signer<'_>) -> Result<String, DeskError> {
-        let no_stack = || DeskError::NoStack { stack: self.stack.clone(), region: self.region.clone() };
+    async fn ask(&self, function: Function, signer: &Signer<'_>) -> Result<String, OperatorApiError> {
+        let no_stack = || OperatorApiError::NoStack { stack: self.stack.clone(), region: self.region.clone() };
         let is_name = self.stack.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
         if !is_name || self.stack.is_empty() {
             return Err(no_stack());

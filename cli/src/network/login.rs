@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::{chain, no_credentials};
-use crate::desk::DeskError;
+use crate::api::OperatorApiError;
 
 /// Credentials that expire this soon are not used: a request takes a minute at most.
 const MARGIN: Duration = Duration::from_mins(2);
@@ -24,7 +24,7 @@ impl Login {
         Self { provider, known: RefCell::new(None) }
     }
 
-    pub(super) async fn credentials(&self) -> Result<Credentials, DeskError> {
+    pub(super) async fn credentials(&self) -> Result<Credentials, OperatorApiError> {
         let lasts = |known: &Credentials| known.expiry().is_none_or(|end| end > SystemTime::now() + MARGIN);
         let known = self.known.borrow().clone().filter(lasts);
         if let Some(known) = known {

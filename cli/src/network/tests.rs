@@ -103,7 +103,7 @@ fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).unwrap()
 }
 
-fn ask(connection: &Connection) -> Result<Answer, DeskError> {
+fn ask(connection: &Connection) -> Result<Answer, OperatorApiError> {
     connection.send(Function::Status, &Question::Fleets)
 }
 
@@ -149,10 +149,10 @@ fn what_lambda_says_in_the_place_of_a_function_has_a_name() {
     let denied = "User: arn:aws:iam::123456789012:user/ana is not authorized to perform: lambda:InvokeFunctionUrl";
     let message = |text: &str| format!(r#"{{"Message":"{text}"}}"#);
     let function = Function::Status;
-    let unavailable = |why: &str| DeskError::Unavailable { function, why: why.to_owned() };
-    let no_credentials = |why: &str| DeskError::NoCredentials { why: why.to_owned() };
+    let unavailable = |why: &str| OperatorApiError::Unavailable { function, why: why.to_owned() };
+    let no_credentials = |why: &str| OperatorApiError::NoCredentials { why: why.to_owned() };
     for (status, body, expected) in [
-        (403, message(denied), DeskError::Denied { function, why: denied.to_owned() }),
+        (403, message(denied), OperatorApiError::Denied { function, why: denied.to_owned() }),
         (403, message("The security token included in the request is expired"), {
             no_credentials("The security token included in the request is expired")
         }),
@@ -164,7 +164,7 @@ fn what_lambda_says_in_the_place_of_a_function_has_a_name() {
         lambda.arrived();
     }
     let lambda = Lambda::answering(vec![(200, "", "{}".to_owned())]);
-    assert!(matches!(ask(&lambda.reached(place(), true)), Err(DeskError::Unreadable { .. })));
+    assert!(matches!(ask(&lambda.reached(place(), true)), Err(OperatorApiError::Unreadable { .. })));
     lambda.arrived();
 }
 
@@ -172,13 +172,13 @@ fn what_lambda_says_in_the_place_of_a_function_has_a_name() {
 fn a_search_for_the_address_that_fails_says_why() {
     let message = |text: &str| format!(r#"{{"message":"{text}"}}"#);
     let place = place();
-    let no_stack = DeskError::NoStack { stack: "driftless".to_owned(), region: "eu-central-1".to_owned() };
+    let no_stack = OperatorApiError::NoStack { stack: "driftless".to_owned(), region: "eu-central-1".to_owned() };
     for (status, error_type, expected) in [
         (404, "ResourceNotFoundException", no_stack.clone()),
-        (403, "AccessDeniedException", DeskError::Denied { function: Function::Status, why: "said".to_owned() }),
-        (403, "ExpiredTokenException:http://internal", DeskError::NoCredentials { why: "said".to_owned() }),
+        (403, "AccessDeniedException", OperatorApiError::Denied { function: Function::Status, why: "said".to_owned() }),
+        (403, "ExpiredTokenException:http://internal", OperatorApiError::NoCredentials { why: "said".to_owned() }),
         (500, "ServiceException", {
-            DeskError::Unavailable { function: Function::Status, why: "HTTP 500: said".to_owned() }
+            OperatorApiError::Unavailable { function: Function::Status, why: "HTTP 500: said".to_owned() }
         }),
     ] {
         let lambda = Lambda::answering(vec![(status, error_type, message("said"))]);
@@ -190,7 +190,7 @@ fn a_search_for_the_address_that_fails_says_why() {
     for stack in ["", "../other", "a b"] {
         let place = Place { stack: stack.to_owned(), ..place.clone() };
         let refused = ask(&lambda.reached(place, false)).unwrap_err();
-        assert_eq!(refused, DeskError::NoStack { stack: stack.to_owned(), region: "eu-central-1".to_owned() });
+        assert_eq!(refused, OperatorApiError::NoStack { stack: stack.to_owned(), region: "eu-central-1".to_owned() });
     }
 }
 
@@ -209,7 +209,7 @@ fn an_error_is_printed_with_its_sources_and_without_its_debug_form() {
     drop(listener);
     let lambda = Lambda { endpoint: closed, serving: std::thread::spawn(Vec::new) };
     let error = lambda.reached(place(), true).send::<Answer>(Function::Status, &Question::Fleets).unwrap_err();
-    let DeskError::Lost { why, .. } = &error else { panic!("{error:?}") };
+    let OperatorApiError::Lost { why, .. } = &error else { panic!("{error:?}") };
     assert!(why.contains("tcp connect error: Connection refused"), "{why}");
     assert!(!why.contains(['{', '"']) && !why.contains("ConnectorError"), "{why}");
 }

@@ -1,6 +1,6 @@
 //! What is destructive is confirmed, or not done.
 
-use driftless_cli::desk::{DeskError, Function};
+use driftless_cli::api::{Function, OperatorApiError};
 use driftless_status::request::OrderResult;
 
 use crate::play::{Stage, receipt, unavailable};
@@ -85,7 +85,7 @@ fn who_may_order_and_not_read_confirms_what_nobody_can_tell() {
     let denied = || {
         let mut stage = Stage::of("half-way");
         let why = "not authorized to perform lambda:InvokeFunctionUrl".to_owned();
-        stage.statuses = vec![Err(DeskError::Denied { function: Function::Status, why })];
+        stage.statuses = vec![Err(OperatorApiError::Denied { function: Function::Status, why })];
         stage
     };
     let played = denied().play("driftless rollback app");

@@ -1,6 +1,6 @@
 //! An error says what to do next.
 
-use driftless_cli::desk::{DeskError, Function};
+use driftless_cli::api::{Function, OperatorApiError};
 use driftless_status::request::{Refusal, RefusalCause, Reply};
 
 use crate::play::{Stage, lost, unavailable};
@@ -16,15 +16,15 @@ fn every_error_says_what_to_do_and_has_its_code() {
     let no_files = "Too many open files (os error 24)";
     let no_field = "missing field `fleet` at line 1 column 24";
     for (name, error, code) in [
-        ("no-runtime", DeskError::NoRuntime { why: no_files.to_owned() }, 4),
-        ("no-credentials", DeskError::NoCredentials { why: expired.to_owned() }, 3),
-        ("no-region", DeskError::NoRegion, 2),
-        ("no-stack", DeskError::NoStack { stack: "driftless".to_owned(), region: "eu-central-1".to_owned() }, 3),
-        ("denied-status", DeskError::Denied { function: Function::Status, why: forbidden.to_owned() }, 3),
-        ("denied-operator", DeskError::Denied { function: Function::Operator, why: denied.to_owned() }, 3),
+        ("no-runtime", OperatorApiError::NoRuntime { why: no_files.to_owned() }, 4),
+        ("no-credentials", OperatorApiError::NoCredentials { why: expired.to_owned() }, 3),
+        ("no-region", OperatorApiError::NoRegion, 2),
+        ("no-stack", OperatorApiError::NoStack { stack: "driftless".to_owned(), region: "eu-central-1".to_owned() }, 3),
+        ("denied-status", OperatorApiError::Denied { function: Function::Status, why: forbidden.to_owned() }, 3),
+        ("denied-operator", OperatorApiError::Denied { function: Function::Operator, why: denied.to_owned() }, 3),
         ("unavailable", unavailable(Function::Status), 4),
         ("lost", lost(Function::Status), 4),
-        ("unreadable", DeskError::Unreadable { function: Function::Status, why: no_field.to_owned() }, 4),
+        ("unreadable", OperatorApiError::Unreadable { function: Function::Status, why: no_field.to_owned() }, 4),
     ] {
         let mut stage = Stage::of("steady");
         stage.statuses = vec![Err(error)];
@@ -73,6 +73,6 @@ fn a_question_that_was_lost_is_asked_once_more() {
 fn what_aws_says_does_nothing_to_a_terminal() {
     let mut stage = Stage::of("steady");
     let why = "\u{1b}]0;owned\u{7}".to_owned();
-    stage.statuses = vec![Err(DeskError::Unavailable { function: Function::Status, why })];
+    stage.statuses = vec![Err(OperatorApiError::Unavailable { function: Function::Status, why })];
     assert!(!stage.play("driftless status app").aside.contains(['\u{1b}', '\u{7}']));
 }

@@ -1,7 +1,7 @@
 //! `driftless watch`: from answers to lines.
 
+use driftless_cli::api::Function;
 use driftless_cli::commands::watch::Watching;
-use driftless_cli::desk::Function;
 use driftless_cli::draw::{Style, WIDTH_MAX};
 
 use crate::play::{Stage, lost, unavailable};

@@ -1,6 +1,6 @@
 //! The commands that change something.
 
-use driftless_cli::desk::Function;
+use driftless_cli::api::Function;
 use driftless_status::request::{OrderResult, Refusal, RefusalCause, Reply};
 
 use crate::play::{Stage, lost, receipt, shell_words, unavailable};

@@ -6,8 +6,8 @@ use std::io;
 use std::process;
 
 use clap::{CommandFactory, Parser};
+use driftless_cli::api::{Function, OperatorApi, OperatorApiError};
 use driftless_cli::console::{Console, World};
-use driftless_cli::desk::{Desk, DeskError, Function};
 use driftless_cli::draw::{Style, WIDTH_MAX};
 use driftless_cli::line::Line;
 use driftless_cli::run;
@@ -25,10 +25,10 @@ use crate::said;
 /// What a test sets up.
 pub(crate) struct Stage {
     /// What the fleet is, one answer after the other; the last one stays.
-    pub(crate) statuses: Vec<Result<FleetStatus, DeskError>>,
+    pub(crate) statuses: Vec<Result<FleetStatus, OperatorApiError>>,
     /// What the function `operator` responds, one after the other; the last one stays. Empty: what the planner answers to the
     /// command in that state of the fleet.
-    pub(crate) replies: Vec<Result<Reply, DeskError>>,
+    pub(crate) replies: Vec<Result<Reply, OperatorApiError>>,
     pub(crate) history: Option<History>,
     /// What the operator answers. None: there is no terminal.
     pub(crate) person: Option<bool>,
@@ -82,7 +82,7 @@ impl Stage {
         self.run(typed, &mut HungUp, &mut HungUp).0
     }
 
-    pub(crate) fn replying(self, replies: Vec<Result<Reply, DeskError>>) -> Self {
+    pub(crate) fn replying(self, replies: Vec<Result<Reply, OperatorApiError>>) -> Self {
         Self { replies, ..self }
     }
 
@@ -114,7 +114,7 @@ impl Stage {
         let exit = run(
             &line.command.unwrap(),
             &mut Console {
-                desk: self,
+                api: self,
                 world: &mut person,
                 out,
                 aside,
@@ -137,8 +137,8 @@ impl Played {
     }
 }
 
-impl Desk for Stage {
-    fn ask(&self, question: &Question) -> Result<Answer, DeskError> {
+impl OperatorApi for Stage {
+    fn ask(&self, question: &Question) -> Result<Answer, OperatorApiError> {
         self.questions.borrow_mut().push(question.clone());
         if let Question::History { fleet, .. } = question {
             let history = self.history.clone();
@@ -159,7 +159,7 @@ impl Desk for Stage {
         })
     }
 
-    fn order(&self, order: &Order) -> Result<Reply, DeskError> {
+    fn order(&self, order: &Order) -> Result<Reply, OperatorApiError> {
         let mut ordered = self.ordered.borrow_mut();
         ordered.push(order.clone());
         let reply = if let Some(reply) = self.replies.get(ordered.len() - 1).or(self.replies.last()) {
@@ -291,14 +291,14 @@ fn answer(deed: &Deed, status: Option<&FleetStatus>) -> (OrderResult, String) {
 }
 
 /// The connection breaks.
-pub(crate) fn lost(function: Function) -> DeskError {
+pub(crate) fn lost(function: Function) -> OperatorApiError {
     let why = "io error: client error (SendRequest): connection error: Connection reset by peer (os error 104)";
-    DeskError::Lost { function, why: why.to_owned() }
+    OperatorApiError::Lost { function, why: why.to_owned() }
 }
 
 /// The function does not answer.
-pub(crate) fn unavailable(function: Function) -> DeskError {
-    DeskError::Unavailable { function, why: "HTTP 429: Rate Exceeded.".to_owned() }
+pub(crate) fn unavailable(function: Function) -> OperatorApiError {
+    OperatorApiError::Unavailable { function, why: "HTTP 429: Rate Exceeded.".to_owned() }
 }
 
 /// The words of a line, as a POSIX shell reads them.

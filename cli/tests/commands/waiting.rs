@@ -1,6 +1,6 @@
 //! `driftless wait`: what is so, what will not be, and when the time is over.
 
-use driftless_cli::desk::Function;
+use driftless_cli::api::Function;
 use driftless_status::FleetStatus;
 use jiff::SignedDuration;
 

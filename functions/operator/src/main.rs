@@ -9,7 +9,7 @@
 
 use std::process::ExitCode;
 
-use driftless_desk::Caller;
+use driftless_api::Caller;
 use driftless_lambda::diagnostic::Failure;
 use driftless_lambda::request::Request;
 use driftless_lambda::wiring::Wiring;
@@ -39,7 +39,7 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
             let times = wiring.times(context.deadline)?;
             let until = times.deadline - times.margin;
             let pause = |time: SignedDuration| tokio::time::sleep(time.unsigned_abs());
-            let reply = Box::pin(driftless_desk::order(&wiring.aws, &asked, &caller, until, pause)).await;
+            let reply = Box::pin(driftless_api::order(&wiring.aws, &asked, &caller, until, pause)).await;
             tracing::info!(
                 event = "command_answered",
                 request = asked.request,

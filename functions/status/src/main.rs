@@ -41,8 +41,7 @@ async fn handle(wiring: &Wiring, operator: &str, event: LambdaEvent<Value>) -> R
     let answer = match request.parse::<Question>() {
         Ok(question) => {
             let times = wiring.times(context.deadline)?;
-            let answer =
-                driftless_desk::answer(&wiring.aws, &wiring.defaults, &question, times.deadline - times.margin);
+            let answer = driftless_api::answer(&wiring.aws, &wiring.defaults, &question, times.deadline - times.margin);
             Box::pin(answer).await
         }
         Err(problem) => Answer::Refused(Refusal::bad_request(problem)),
@@ -54,6 +53,6 @@ async fn draw(wiring: &Wiring, request: &Request, frame: &Frame, context: &Conte
     let times = wiring.times(context.deadline)?;
     let parameters = request.parse::<Parameters>().map_err(Refusal::bad_request);
     let until = times.deadline - times.margin;
-    let page = Box::pin(driftless_desk::widget(&wiring.aws, &wiring.defaults, frame, parameters, until)).await;
+    let page = Box::pin(driftless_api::widget(&wiring.aws, &wiring.defaults, frame, parameters, until)).await;
     Ok(Value::String(page))
 }

@@ -141,7 +141,7 @@ impl RequestQueue for Aws {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::canned::Canned;
+    use crate::stub::StubAws;
 
     pub(crate) fn names() -> Names {
         Names {
@@ -154,12 +154,12 @@ pub(crate) mod testing {
     }
 
     /// The ports on canned answers.
-    pub(crate) fn on(canned: &Canned) -> Aws {
-        Aws::new(canned.config(), names())
+    pub(crate) fn on(stub: &StubAws) -> Aws {
+        Aws::new(stub.config(), names())
     }
 
     fn with<C>(set: impl FnOnce(&Aws) -> &OnceLock<C>, client: C) -> Aws {
-        let aws = on(&Canned::default());
+        let aws = on(&StubAws::default());
         assert!(set(&aws).set(client).is_ok());
         aws
     }

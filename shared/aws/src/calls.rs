@@ -90,14 +90,14 @@ mod tests {
 
     use super::*;
     use crate::aws::testing::on;
-    use crate::canned::Canned;
+    use crate::stub::StubAws;
 
     const QUERY_ERROR: &str = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
     const JSON_ERROR: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"x"}"#;
 
     #[tokio::test]
     async fn each_attempt_is_counted_and_those_that_came_too_fast_by_themselves() {
-        let canned = Canned::default()
+        let stub = StubAws::default()
             .on("DescribeAutoScalingGroups", 400, QUERY_ERROR)
             .on(
                 "DescribeAutoScalingGroups",
@@ -106,7 +106,7 @@ mod tests {
             )
             .on("DeleteItem", 400, JSON_ERROR)
             .on("DeleteItem", 200, "{}");
-        let aws = on(&canned);
+        let aws = on(&stub);
         assert!(aws.all_groups().await.is_err());
         aws.lift_freeze(&FreezeScope::Account).await.unwrap();
         assert_eq!(aws.take_calls(), Calls { made: 4, throttled: 2 });
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_to_the_event_bus_is_counted_like_any_other() {
         let answer = r#"{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}"#;
-        let aws = on(&Canned::default().on("PutEvents", 200, answer));
+        let aws = on(&StubAws::default().on("PutEvents", 200, answer));
         let event = Event {
             id: "app-7-e0".to_owned(),
             at: Timestamp::UNIX_EPOCH,

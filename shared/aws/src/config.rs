@@ -215,7 +215,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use super::*;
-    use crate::canned::settings;
+    use crate::stub::settings;
 
     fn endpoints(variables: &[(&str, &str)]) -> Endpoints {
         Endpoints::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))

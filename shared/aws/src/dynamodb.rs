@@ -3,13 +3,13 @@
 //! own, `HISTORY#<name>`. `ACCOUNT` holds what spans fleets.
 
 mod commit;
-mod desk;
 mod facts;
 mod freeze;
 mod index;
 mod items;
 mod lease;
 mod load;
+mod operator_api;
 mod rows;
 mod slots;
 #[cfg(test)]

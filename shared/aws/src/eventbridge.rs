@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
     use crate::aws::testing::on;
-    use crate::canned::Canned;
+    use crate::stub::StubAws;
 
     pub(super) fn event(number: usize) -> Event {
         Event {
@@ -75,15 +75,15 @@ mod tests {
         }
     }
 
-    fn answering(failed: u32, entries: &Value) -> Canned {
-        Canned::default().on("PutEvents", 200, json!({"FailedEntryCount": failed, "Entries": entries}).to_string())
+    fn answering(failed: u32, entries: &Value) -> StubAws {
+        StubAws::default().on("PutEvents", 200, json!({"FailedEntryCount": failed, "Entries": entries}).to_string())
     }
 
     #[tokio::test]
     async fn an_event_goes_to_the_bus_under_our_source_with_its_own_detail_type_and_time() {
-        let canned = answering(0, &json!([{"EventId": "1"}]));
-        assert!(on(&canned).put(&[event(0)]).await.unwrap().is_empty());
-        let sent = canned.only();
+        let stub = answering(0, &json!([{"EventId": "1"}]));
+        assert!(on(&stub).put(&[event(0)]).await.unwrap().is_empty());
+        let sent = stub.only();
         assert!(sent.target.contains("AWSEvents.PutEvents"), "{}", sent.target);
         let entries = sent.json()["Entries"].clone();
         assert_eq!(entries.as_array().unwrap().len(), 1);
@@ -128,7 +128,7 @@ mod tests {
             let error = on(&answering(0, &entries)).put(&[event(0), event(1)]).await.unwrap_err();
             assert_eq!(error.kind, CallErrorKind::Unreadable, "{entries}");
         }
-        let canned = Canned::default().on("PutEvents", 200, "{}");
-        assert_eq!(on(&canned).put(&[event(0)]).await.unwrap_err().kind, CallErrorKind::Unreadable);
+        let stub = StubAws::default().on("PutEvents", 200, "{}");
+        assert_eq!(on(&stub).put(&[event(0)]).await.unwrap_err().kind, CallErrorKind::Unreadable);
     }
 }

@@ -54,7 +54,7 @@ mod sns;
 mod time;
 
 #[cfg(test)]
-mod canned;
+mod stub;
 #[cfg(test)]
 #[cfg(feature = "fleet")]
 mod wire;

@@ -62,14 +62,14 @@ fn chat(message: &Message) -> Bodies<'_> {
 
 #[cfg(test)]
 mod tests {
-    use driftless_planner::notification::{Condition, News, Notification};
+    use driftless_planner::notification::{Condition, Details, Notification};
     use jiff::Timestamp;
 
     use super::*;
     use crate::aws::testing::{names, on};
-    use crate::canned::Canned;
+    use crate::stub::StubAws;
 
-    fn telling(news: News) -> Message {
+    fn telling(details: Details) -> Message {
         let notification = Notification {
             id: "app-7-0".to_owned(),
             fleet: "app".parse().unwrap(),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     pub(super) fn message() -> Message {
-        telling(News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() })
+        telling(Details::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() })
     }
 
     #[test]
@@ -105,17 +105,17 @@ mod tests {
         assert_eq!(body["source"], "custom");
     }
 
-    fn answered() -> Canned {
+    fn answered() -> StubAws {
         let answer = "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>";
-        Canned::default().on("Action=Publish", 200, answer)
+        StubAws::default().on("Action=Publish", 200, answer)
     }
 
     #[tokio::test]
     async fn a_message_carries_what_filter_policies_ask_for_on_both_topics() {
         for (to, topic) in [(Audience::OnCall, names().alert_topic_arn), (Audience::Chat, names().chat_topic_arn)] {
-            let canned = answered();
-            on(&canned).publish(&message(), to).await.unwrap();
-            let sent = canned.only();
+            let stub = answered();
+            on(&stub).publish(&message(), to).await.unwrap();
+            let sent = stub.only();
             assert!(sent.has(&format!("TopicArn={topic}")), "{}", sent.body);
             let has_subject = sent.body.contains("Subject=%5Bpage%5D%20app");
             assert!(sent.has("MessageStructure=json") && has_subject, "{}", sent.body);
@@ -139,9 +139,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_about_no_state_has_no_condition() {
-        let news = News::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
-        let canned = answered();
-        on(&canned).publish(&telling(news), Audience::OnCall).await.unwrap();
-        assert!(!canned.only().body.contains("Name=condition"), "{}", canned.only().body);
+        let news = Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
+        let stub = answered();
+        on(&stub).publish(&telling(news), Audience::OnCall).await.unwrap();
+        assert!(!stub.only().body.contains("Name=condition"), "{}", stub.only().body);
     }
 }

@@ -161,7 +161,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::canned::{Canned, json_error};
+    use crate::stub::{StubAws, json_error};
 
     const URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/wakes";
 
@@ -169,8 +169,8 @@ mod tests {
         ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.parse().unwrap(), due: None })
     }
 
-    pub(super) fn sender(canned: &Canned) -> RequestSender {
-        RequestSender::new(&canned.config(), URL)
+    pub(super) fn sender(stub: &StubAws) -> RequestSender {
+        RequestSender::new(&stub.config(), URL)
     }
 
     #[test]
@@ -196,16 +196,16 @@ mod tests {
             let taken = (0..size).map(|id| json!({"Id": id.to_string(), "MessageId": "m", "MD5OfMessageBody": "0"}));
             json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []}).to_string()
         };
-        let canned = Canned::default().on("AmazonSQS.SendMessageBatch", 200, answer(10)).on(
+        let stub = StubAws::default().on("AmazonSQS.SendMessageBatch", 200, answer(10)).on(
             "AmazonSQS.SendMessageBatch",
             200,
             answer(2),
         );
         let messages: Vec<_> = (0..12).map(|number| (request("app"), SignedDuration::from_secs(number))).collect();
-        let client = Client::new(&canned.config());
+        let client = Client::new(&stub.config());
         let results = send_all(&client, URL, &messages).await;
         assert!(results.len() == 12 && results.iter().all(Result::is_ok), "{results:?}");
-        let sent = canned.sent();
+        let sent = stub.sent();
         let delays: Vec<Value> = sent
             .iter()
             .flat_map(|sent| sent.json()["Entries"].as_array().unwrap().clone())
@@ -218,9 +218,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_goes_out_as_json_with_its_delay() {
-        let canned = Canned::default().on("AmazonSQS.SendMessage", 200, "{}");
-        sender(&canned).send(&request("app"), SignedDuration::from_secs(30)).await.unwrap();
-        let body = canned.only().json();
+        let stub = StubAws::default().on("AmazonSQS.SendMessage", 200, "{}");
+        sender(&stub).send(&request("app"), SignedDuration::from_secs(30)).await.unwrap();
+        let body = stub.only().json();
         assert_eq!(body["QueueUrl"], URL);
         assert_eq!(body["DelaySeconds"], 30);
         let sent: ReconcileRequest = serde_json::from_str(body["MessageBody"].as_str().unwrap()).unwrap();
@@ -237,22 +237,22 @@ mod tests {
         let failed = r#""Id":"3","SenderFault":false,"Code":"InternalError","Message":"oops""#;
         let first = answer(&[9, 0, 1, 2, 4, 5, 6, 7, 8], failed);
         let second = answer(&[1], r#""Id":"0","SenderFault":true,"Code":"AccessDenied","Message":"no""#);
-        let canned = Canned::default().on("fleet-1\\", 200, first).on("fleet-10\\", 200, second);
+        let stub = StubAws::default().on("fleet-1\\", 200, first).on("fleet-10\\", 200, second);
         let messages: Vec<ReconcileRequest> = (0..12).map(|number| request(&format!("fleet-{number}"))).collect();
-        let results = sender(&canned).send_all(&messages).await;
+        let results = sender(&stub).send_all(&messages).await;
         let kinds: Vec<Option<CallErrorKind>> =
             results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
         let mut expected = vec![None; 12];
         expected[3] = Some(CallErrorKind::Unavailable);
         expected[10] = Some(CallErrorKind::Denied);
         assert_eq!(kinds, expected);
-        assert_eq!(canned.sent().len(), 2);
+        assert_eq!(stub.sent().len(), 2);
     }
 
     #[tokio::test]
     async fn a_batch_that_fails_as_a_whole_fails_for_each_message() {
-        let canned = Canned::default().on("SendMessageBatch", 400, json_error("QueueDoesNotExist", "no queue"));
-        let results = sender(&canned).send_all(&[request("a"), request("b")]).await;
+        let stub = StubAws::default().on("SendMessageBatch", 400, json_error("QueueDoesNotExist", "no queue"));
+        let results = sender(&stub).send_all(&[request("a"), request("b")]).await;
         assert_eq!(results.len(), 2);
         for result in results {
             let error = result.unwrap_err();
@@ -262,8 +262,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_messages_are_no_call() {
-        let canned = Canned::default();
-        assert!(sender(&canned).send_all(&[]).await.is_empty());
-        assert!(canned.sent().is_empty());
+        let stub = StubAws::default();
+        assert!(sender(&stub).send_all(&[]).await.is_empty());
+        assert!(stub.sent().is_empty());
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::aws::Aws;
 use crate::aws::testing::names;
-use crate::canned::{Canned, Reply, ec2_error, json_error, query_error};
+use crate::stub::{Reply, StubAws, ec2_error, json_error, query_error};
 
 /// How a service writes its errors.
 #[derive(Debug, Clone, Copy)]
@@ -126,10 +126,10 @@ fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
 
 /// The ports on canned answers, in a region of their own: the SDK spares a service of a region that fails too often its
 /// further attempts, and counts across all clients of the process. What it waits between attempts is cut short.
-fn alone(canned: &Canned) -> Aws {
+fn alone(stub: &StubAws) -> Aws {
     static REGIONS: AtomicUsize = AtomicUsize::new(0);
     let region = Region::new(format!("test-{}", REGIONS.fetch_add(1, Ordering::Relaxed)));
-    let config = canned.config();
+    let config = stub.config();
     let retries = config.retry_config().cloned().unwrap().with_initial_backoff(Duration::from_millis(1));
     Aws::new(config.to_builder().region(region).retry_config(retries).build(), names())
 }
@@ -140,15 +140,15 @@ pub(crate) async fn meets(
     wire: Wire,
     calls: &[Call],
     lines: &[Line],
-    prepared: impl Fn(&str) -> Canned,
+    prepared: impl Fn(&str) -> StubAws,
     ask: impl AsyncFn(&Aws, &str) -> CallResult<String>,
 ) {
     let service = |action: &str| action.split_once(':').unwrap().1.to_owned();
     let met = calls.iter().flat_map(|call| lines.iter().map(move |line| (call, line))).map(async |(call, line)| {
         let (says, means, again) = *line;
-        let canned = prepared(call.method).always(&service(call.action), wire.reply(says));
-        let answer = ask(&alone(&canned), call.method).await;
-        let attempts = canned.sent().iter().filter(|sent| sent.contains(&service(call.action))).count();
+        let stub = prepared(call.method).always(&service(call.action), wire.reply(says));
+        let answer = ask(&alone(&stub), call.method).await;
+        let attempts = stub.sent().iter().filter(|sent| sent.contains(&service(call.action))).count();
         let expected = match again {
             Again::Call => call.attempts,
             Again::NextPass => 1,

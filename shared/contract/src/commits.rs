@@ -5,7 +5,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::event::EventBatch;
 use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::{BorrowedSetting, Release, Setting};
 use driftless_planner::template::TemplateVersion;
@@ -22,8 +22,8 @@ fn release(since: Timestamp) -> anyhow::Result<Release> {
 }
 
 fn notification(fleet: &FleetName, id: &str, at: Timestamp) -> anyhow::Result<Notification> {
-    let news = News::Adopted { release: release(at)? };
-    Ok(Notification { id: id.to_owned(), fleet: fleet.clone(), groups: vec!["app-blue".parse()?], at, news })
+    let details = Details::Adopted { release: release(at)? };
+    Ok(Notification { id: id.to_owned(), fleet: fleet.clone(), groups: vec!["app-blue".parse()?], at, details })
 }
 
 /// A decision with something in every part of the record that can hold a time, a map or a choice.

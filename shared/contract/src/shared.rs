@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::ensure;
 use driftless_planner::fact::Subject;
 use driftless_planner::ids::FleetName;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{BorrowedSetting, Release, Setting};
 use driftless_planner::template::TemplateVersion;
@@ -156,10 +156,10 @@ pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or
     let template = TemplateVersion { template: "lt-0123456789abcdef0".parse()?, version: 7 };
     let release = Release { template, image: "ami-0123456789abcdef0".parse()?, since: now, build: None };
     let id = format!("{fleet}-2");
-    let news = News::Adopted { release };
+    let details = Details::Adopted { release };
     decided = decision(&fleet, 2);
     decided.notifications =
-        vec![Notification { id: id.clone(), fleet: fleet.clone(), groups: Vec::new(), at: now, news }];
+        vec![Notification { id: id.clone(), fleet: fleet.clone(), groups: Vec::new(), at: now, details }];
     commit(ports, &held, Some(1), &decided).await?;
     until(world, &fleet, true, "a notification waits").await?;
     ports.mark_delivered(&fleet, &[id]).await?;

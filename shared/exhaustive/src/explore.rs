@@ -79,7 +79,7 @@ pub struct Tally {
 
 impl Tally {
     /// A property was judged once more.
-    pub fn judge(&mut self, property: &'static str) {
+    pub fn check(&mut self, property: &'static str) {
         *self.judged.entry(property).or_default() += 1;
     }
 
@@ -167,8 +167,8 @@ pub fn explore<M: Model>(model: &M, mut goes_on: impl FnMut(Progress) -> bool) -
         })?;
         depth += usize::from(!frontier.is_empty());
     }
-    graph.judge_sameness(model)?;
-    let calm_moves_max = graph.judge_liveness(model)?;
+    graph.check_sameness(model)?;
+    let calm_moves_max = graph.check_liveness(model)?;
     Ok(Explored {
         states: graph.parents.len(),
         transitions: graph.targets.len(),
@@ -265,7 +265,7 @@ impl<M: Model> Graph<M> {
 
     /// What counts as one state must lead to the same, whichever way it was reached on: else the fingerprint hides
     /// something that matters, and what was explored is less than there is.
-    fn judge_sameness(&self, model: &M) -> Result<(), Unfinished> {
+    fn check_sameness(&self, model: &M) -> Result<(), Unfinished> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let share = self.doubted.len().div_ceil(workers).max(1);
         let is_other = |(number, state): &&(u32, M::State)| !self.leads_to_the_same(model, *number as usize, state);
@@ -329,7 +329,7 @@ impl<M: Model> Graph<M> {
     ///
     /// Backward from rest: a state is well when all its calm moves lead to states that are. What is not well in the end is
     /// on a cycle that nothing leaves, or stands still before its work is done.
-    fn judge_liveness(&self, model: &M) -> Result<usize, Unfinished> {
+    fn check_liveness(&self, model: &M) -> Result<usize, Unfinished> {
         let states = self.parents.len();
         let calm = |number: usize| self.edges(number).iter().filter(|edge| *edge & CALM != 0).map(|edge| edge & !CALM);
         let mut open: Vec<u32> = vec![0; states];

@@ -8,7 +8,7 @@ use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::record::{Phase, Record};
 
 use crate::explore::{Broken, Model, Step, Tally};
-use crate::judge;
+use crate::invariants;
 use crate::moves::{Actee, Ending, Move, Told};
 use crate::run::{Actor, Decided, Hand};
 use crate::setups::Trouble;
@@ -53,7 +53,7 @@ impl Moves<'_> {
         let (world, record) = (&self.state.world, self.state.record.as_ref().map(|kept| &kept.record));
         let decision = self.small.decide(world, record, &self.state.actor);
         let budget = usize::try_from(self.small.setup.budget).unwrap_or(usize::MAX);
-        judge::decision(world, record, &decision, budget, self.tally)?;
+        invariants::decision(world, record, &decision, budget, self.tally)?;
         for entry in &decision.history {
             self.tally.saw(&format!("{} → {}", entry.from(), entry.to()));
         }
@@ -92,7 +92,7 @@ impl Moves<'_> {
     /// A look that changed only words. The next one must not change even those.
     fn changes_nothing(&mut self, state: &State) -> Result<Decision, Broken> {
         const PROPERTY: &str = "a second decision on unchanged input changes nothing";
-        self.tally.judge(PROPERTY);
+        self.tally.check(PROPERTY);
         let again = self.small.decide(&state.world, state.record.as_ref().map(|kept| &kept.record), &state.actor);
         if again.changed || !again.actions.is_empty() {
             let told = Told(Arc::new(Decided::new(again, None, &state.world)));
@@ -181,7 +181,7 @@ impl Moves<'_> {
             Ending::Shortage => ActionResult::Failed("InsufficientInstanceCapacity".into()),
             Ending::BadLaunch => ActionResult::Failed("the launch failed".into()),
         };
-        let judged = judge::deed(
+        let judged = invariants::deed(
             before,
             &state.world,
             &self.small.names,
@@ -397,7 +397,7 @@ impl Moves<'_> {
         state.sleeper = None;
         forget_taken(&mut state);
         let missed = quiet.filter(|quiet| quiet.recheck.is_none_or(|at| at > state.world.now)).and_then(|_| {
-            self.tally.judge(PROPERTY);
+            self.tally.check(PROPERTY);
             let record = state.record.as_ref().map(|kept| &kept.record);
             let later = self.small.decide(&state.world, record, &state.actor);
             let decided = Arc::new(Decided::new(later, record.map(|record| record.version), &state.world));

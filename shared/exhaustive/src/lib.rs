@@ -6,12 +6,12 @@
 //! absolute times and words for people count as one (`canon`, `kept`).
 //!
 //! Reading order: [`explore`] (the graph and what is judged on it), [`world`] and [`writes`] (AWS), [`run`] (a reconcile),
-//! `happens` (everything that may happen), [`judge`] (what must hold), [`setups`] (the worlds).
+//! `happens` (everything that may happen), [`check`] (what must hold), [`setups`] (the worlds).
 
 pub mod canon;
 pub mod explore;
 mod happens;
-pub mod judge;
+pub mod invariants;
 pub mod kept;
 pub mod moves;
 pub mod observe;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use driftless_planner::action::Action;
 use driftless_planner::decision::Decision;
 use driftless_planner::input::Input;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::record::Record;
 use jiff::Timestamp;
 
 use crate::canon::Pieces;
 use crate::explore::{Expansion, Model, Tally};
 use crate::happens::{Moves, is_idle};
-use crate::judge;
+use crate::invariants;
 use crate::kept::Kept;
 use crate::moves::{Move, Told};
 use crate::observe::Names;
@@ -143,10 +143,10 @@ impl Model for Small {
         let is_calm = quiet.is_some() && !is_moving && state.sleeper.is_none() && state.world.frozen_since.is_none();
         moves.tick(is_calm, quiet.as_ref());
         let steps = moves.steps;
-        let settled = state.record.as_ref().is_some_and(|kept| judge::is_idle(&state.world, &kept.record));
+        let settled = state.record.as_ref().is_some_and(|kept| invariants::is_idle(&state.world, &kept.record));
         let is_at_rest = is_calm && settled;
         let record = state.record.as_ref().filter(|_| is_at_rest);
-        let broken = record.and_then(|kept| judge::rest(&state.world, &kept.record, tally).err());
+        let broken = record.and_then(|kept| invariants::rest(&state.world, &kept.record, tally).err());
         Expansion { steps, is_at_rest, broken }
     }
 
@@ -193,7 +193,7 @@ pub(crate) fn commit(state: &mut State, decided: &Arc<Decided>) {
         return;
     }
     state.world.facts.retain(|fact| !decided.decision.consumed.contains(&fact.key()));
-    let is_kept = |told: &&Notification| matches!(told.news, News::ExtraInstanceKept { .. });
+    let is_kept = |told: &&Notification| matches!(told.details, Details::ExtraInstanceKept { .. });
     // Only single groups keep one.
     if let Some(pool) = state.world.groups.first_mut() {
         pool.kept += count(decided.decision.notifications.iter().filter(is_kept));

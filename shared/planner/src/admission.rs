@@ -13,7 +13,7 @@ use crate::guards::{
 };
 use crate::ids::{InstanceId, Zone};
 use crate::limits::RECHECK_MIN;
-use crate::notification::{Condition, News};
+use crate::notification::{Condition, Details};
 use crate::observation::Group;
 use crate::observed;
 use crate::policy::{Mode, Policy, ReplaceBy};
@@ -211,7 +211,7 @@ fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, 
     draft.enter(id, phase, format!("all guards agree; attempt {attempt}"));
     // Tried again for want of room it is no news: on-call knows of the shortage.
     if !is_retry_for_room {
-        draft.tell(News::ReplacementStarted {
+        draft.tell(Details::ReplacementStarted {
             instance: id.clone(),
             group: replacement.group.clone(),
             zone: replacement.zone.clone(),
@@ -259,6 +259,6 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
         let why = StopReason::RepeatDrift { ancestor: ancestor.clone(), image: image.clone() };
         let said = format!("the instance replaced {ancestor} and drifted for the same reason");
         draft.enter(&id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
-        draft.tell(News::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });
+        draft.tell(Details::Stopped { instance: id, drift: reasons, why, failures: Vec::new() });
     }
 }

@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::fleet::{Layout, obstacles};
 use crate::ids::GroupName;
-use crate::notification::{Condition, News};
+use crate::notification::{Condition, Details};
 use crate::observation::Group;
 use crate::policy::{Mode, Policy};
 use crate::record::Release;
@@ -96,7 +96,7 @@ fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) 
         };
         draft.history().adoption(from, found.template.clone(), why);
         if is_first {
-            draft.tell(News::Adopted { release: found.clone() });
+            draft.tell(Details::Adopted { release: found.clone() });
         }
         draft.release_is_found(found);
     }

@@ -10,7 +10,7 @@ use crate::draft::Draft;
 use crate::drift;
 use crate::fact::{Command, CommandFact, Fact};
 use crate::ids::ImageId;
-use crate::notification::News;
+use crate::notification::Details;
 use crate::pin;
 use crate::record::transitions::ReplacementEnd;
 use crate::record::{ANSWERED_MAX, Answered, CandidateReason, Cutover, CutoverPhase, Phase};
@@ -96,7 +96,7 @@ fn reply(draft: &mut Draft<'_>, fact: &CommandFact, answer: Answer) {
     let reason = fact.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
     let why = format!("{answer}{reason}");
     draft.history().command(&fact.actor.to_string(), command.clone(), is_done, why);
-    draft.tell(News::CommandAnswered {
+    draft.tell(Details::CommandAnswered {
         request: fact.request.clone(),
         actor: fact.actor.clone(),
         command,

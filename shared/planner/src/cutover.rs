@@ -23,7 +23,7 @@ use crate::adopt::FleetState;
 use crate::draft::Draft;
 use crate::guards::{self, CutoverQuestion, Fleet, GuardResult};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
-use crate::notification::{Condition, News};
+use crate::notification::{Condition, Details};
 use crate::observation::{Group, Observation};
 use crate::policy::Percent;
 use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Route, Shifting};
@@ -302,7 +302,7 @@ fn enter(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover,
     let now = draft.record().cutover.as_ref().unwrap_or(cutover);
     let deadline = deadline(now, &phase, context);
     if let CutoverPhase::RollingBack { why, .. } = &phase {
-        draft.tell(News::RollingBack {
+        draft.tell(Details::RollingBack {
             candidate: cutover.candidate.clone(),
             new_color: cutover.new_color(),
             rollback_to: cutover.rollback_to.clone(),
@@ -352,7 +352,7 @@ fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
 /// The cutover is over: what it leaves behind is remembered and told.
 fn end(draft: &mut Draft<'_>, outcome: CutoverOutcome, why: &str) {
     let Some(past) = draft.end_cutover(outcome, why) else { return };
-    draft.tell(News::CutoverEnded {
+    draft.tell(Details::CutoverEnded {
         candidate: past.candidate,
         outcome,
         why: past.why,

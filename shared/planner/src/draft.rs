@@ -13,7 +13,7 @@ use crate::draft::effects::Effects;
 use crate::fleet::Color;
 use crate::ids::{GroupName, ImageId, InstanceId, RuleName, Zone};
 use crate::input::Input;
-use crate::notification::{Condition, News, Notification, REMIND_AFTER, fold};
+use crate::notification::{Condition, Details, Notification, REMIND_AFTER, fold};
 use crate::observation::{Finding, Freeze};
 use crate::policy::Mode;
 use crate::record::history::History;
@@ -44,7 +44,7 @@ pub(crate) struct Draft<'a> {
     consumed: Vec<String>,
     begins_to_drift: BTreeSet<RuleName>,
     cutover_waits: Option<Waiting>,
-    news: Vec<News>,
+    details: Vec<Details>,
     conditions: BTreeMap<String, (Condition, UntrustedText)>,
     recheck: Option<Timestamp>,
 }
@@ -60,7 +60,7 @@ impl<'a> Draft<'a> {
             consumed: Vec::new(),
             begins_to_drift: BTreeSet::new(),
             cutover_waits: None,
-            news: Vec::new(),
+            details: Vec::new(),
             conditions: BTreeMap::new(),
             recheck: None,
         }
@@ -114,8 +114,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Tells on-call.
-    pub(crate) fn tell(&mut self, news: News) {
-        self.news.push(news);
+    pub(crate) fn tell(&mut self, details: Details) {
+        self.details.push(details);
     }
 
     /// Says that the fleet is in a state. It is announced when it was not before.
@@ -527,7 +527,7 @@ impl<'a> Draft<'a> {
         for condition in ended {
             if let Some(ConditionSince { since, .. }) = self.record.conditions.remove(&condition) {
                 self.history.condition(&condition, true, "");
-                self.news.push(News::Ended { condition, since });
+                self.details.push(Details::Ended { condition, since });
             }
         }
         for (key, (condition, detail)) in std::mem::take(&mut self.conditions) {
@@ -537,13 +537,13 @@ impl<'a> Draft<'a> {
                     self.record
                         .conditions
                         .insert(key, ConditionSince { since: now, announced_at: now, detail: detail.clone() });
-                    self.news.push(News::Entered { condition, detail });
+                    self.details.push(Details::Entered { condition, detail });
                 }
                 Some(known) if now >= known.announced_at + REMIND_AFTER => {
                     known.announced_at = now;
                     known.detail.clone_from(&detail);
                     let since = known.since;
-                    self.news.push(News::Lasts { condition, detail, since });
+                    self.details.push(Details::Lasts { condition, detail, since });
                 }
                 Some(_) => {}
             }
@@ -559,12 +559,12 @@ impl<'a> Draft<'a> {
         }
         let version = self.record.version;
         let groups: Vec<GroupName> = self.input.seen.groups.iter().map(|group| group.name.clone()).collect();
-        let notifications = fold(self.news).into_iter().enumerate().map(|(index, news)| Notification {
+        let notifications = fold(self.details).into_iter().enumerate().map(|(index, details)| Notification {
             id: format!("{}-{version}-{index}", self.input.fleet),
             fleet: self.input.fleet.clone(),
             groups: groups.clone(),
             at: self.input.now,
-            news,
+            details,
         });
         Decision {
             notifications: notifications.collect(),

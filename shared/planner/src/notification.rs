@@ -52,7 +52,7 @@ pub struct Notification {
     pub groups: Vec<GroupName>,
     /// When it was decided.
     pub at: Timestamp,
-    pub news: News,
+    pub details: Details,
 }
 
 /// How loud a message is.
@@ -70,7 +70,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "details"))]
-pub enum News {
+pub enum Details {
     /// Driftless saw a fleet for the first time and watches it from now on.
     Adopted {
         /// The release of the live color.
@@ -240,25 +240,25 @@ pub enum News {
         #[cfg_attr(feature = "schema", schemars(range(min = FOLD_ABOVE + 1)))]
         count: u32,
         /// The first of them.
-        example: Box<News>,
+        example: Box<Details>,
         /// The next few.
-        others: Vec<News>,
+        others: Vec<Details>,
     },
 }
 
 impl Notification {
     /// How loud it is.
     pub fn severity(&self) -> Severity {
-        self.news.severity()
+        self.details.severity()
     }
 
     /// The word for it in attributes and bodies. Of many it is the word for each.
     pub fn kind(&self) -> &'static str {
-        self.news.kind()
+        self.details.kind()
     }
 }
 
-impl News {
+impl Details {
     /// How loud it is.
     pub fn severity(&self) -> Severity {
         match self {

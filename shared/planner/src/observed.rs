@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::draft::Draft;
 use crate::ids::InstanceId;
-use crate::notification::News;
+use crate::notification::Details;
 use crate::policy::Mode;
 use crate::record::{
     OTHER_REASONS, Observed, Phase, REASONS_MAX, Replacement, Tally, WOULD_CUT_OVER_MAX, WouldCutOver,
@@ -81,5 +81,5 @@ pub(crate) fn tell_week(draft: &mut Draft<'_>, mode: Option<Mode>) {
         let next = if now < ended + WEEK { ended } else { now };
         *draft.observed() = Some(Box::new(Observed::since(next)));
     }
-    draft.tell(News::ObservedWeek { week, still });
+    draft.tell(Details::ObservedWeek { week, still });
 }

@@ -11,7 +11,7 @@ use crate::draft::Draft;
 use crate::drift::Findings;
 use crate::ids::{GroupName, InstanceId};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
-use crate::notification::News;
+use crate::notification::Details;
 use crate::observation::{Group, Lifecycle};
 use crate::policy::ReplaceBy;
 use crate::record::transitions::ReplacementEnd;
@@ -216,7 +216,7 @@ fn replaced(draft: &mut Draft<'_>, id: &InstanceId, before: &Replacement, succes
         draft.history().quarantine(id, true, format!("kept until {until:.0}"));
         until
     });
-    draft.tell(News::Replaced {
+    draft.tell(Details::Replaced {
         instance: id.clone(),
         successor,
         drift: before.drift.iter().cloned().collect(),
@@ -263,7 +263,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
             next_attempt = Some(until);
         }
     }
-    draft.tell(News::Cancelled { instance: id.clone(), because, next_attempt });
+    draft.tell(Details::Cancelled { instance: id.clone(), because, next_attempt });
 }
 
 /// Gives a replacement up for good, and calls a person.
@@ -271,7 +271,7 @@ fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let (reasons, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());
     draft.enter(id, Phase::Stopped(Stopped { at: draft.input().now, why: why.clone() }), said);
-    draft.tell(News::Stopped { instance: id.clone(), drift: reasons, why, failures });
+    draft.tell(Details::Stopped { instance: id.clone(), drift: reasons, why, failures });
 }
 
 // ---- what several phases ask -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 use crate::draft::Draft;
 use crate::ids::ImageId;
-use crate::notification::News;
+use crate::notification::Details;
 use crate::record::history::ImageChange;
 use crate::record::{VETOES_MAX, Veto};
 use crate::text::UntrustedText;
@@ -23,7 +23,7 @@ pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: V
     }
     let words: Vec<&str> = evidence.iter().map(UntrustedText::as_str).collect();
     draft.history().image(image, ImageChange::Vetoed, words.join("; "));
-    draft.tell(News::Vetoed { image: image.clone(), by: by.into(), evidence });
+    draft.tell(Details::Vetoed { image: image.clone(), by: by.into(), evidence });
 }
 
 /// The image may take traffic again. False: it was not vetoed.

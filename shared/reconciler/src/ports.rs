@@ -464,7 +464,7 @@ pub enum Committed {
 }
 
 /// What the functions that people talk to need of the table, beside what the loop needs of it.
-pub trait Desk: Sync {
+pub trait OperatorApi: Sync {
     /// Freezes a fleet or the account, with a line in its journal, and its event. A freeze that is there already is replaced.
     fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
     /// Lifts that freeze, with a line in its journal, and its event.

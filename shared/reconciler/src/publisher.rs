@@ -196,7 +196,7 @@ impl<'a> Deliveries<'a> {
 
 #[cfg(test)]
 mod tests {
-    use driftless_planner::notification::News;
+    use driftless_planner::notification::Details;
 
     use super::*;
 
@@ -208,7 +208,7 @@ mod tests {
             fleet: "app".parse().unwrap(),
             groups: Vec::new(),
             at: Timestamp::UNIX_EPOCH,
-            news: News::Ended { condition: "backlog".to_owned(), since: Timestamp::UNIX_EPOCH },
+            details: Details::Ended { condition: "backlog".to_owned(), since: Timestamp::UNIX_EPOCH },
         };
         let runbooks = Runbooks::default();
         let mut deliveries = Deliveries::new(&runbooks);

@@ -164,9 +164,9 @@ impl<P: Ports> Run<'_, P> {
                 Pass::Quiet { recheck } => recheck,
                 Pass::Busy { .. } if !self.has_time() => break,
                 // The same came of the same: another look at once would only do it again.
-                Pass::Busy { outcomes: news, recheck } if news == outcomes => recheck,
-                Pass::Busy { outcomes: news, .. } => {
-                    outcomes = news;
+                Pass::Busy { outcomes: details, recheck } if details == outcomes => recheck,
+                Pass::Busy { outcomes: details, .. } => {
+                    outcomes = details;
                     continue;
                 }
                 Pass::Conflict => break,

@@ -10,9 +10,9 @@ use driftless_planner::ids::{AlarmName, FleetName, IdError, InstanceId, RuleName
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cloud::{Build, Cloud};
-use crate::dice::Dice;
 use crate::faults::Rates;
 use crate::fleet::{self, FleetNames, FleetPlan, Layout};
+use crate::rng::Rng;
 use crate::world::World;
 
 /// How large an account is, and how its fleets want to be treated.
@@ -44,8 +44,8 @@ impl Account {
     ///
     /// # Errors
     /// A name that the planner's types refuse.
-    pub fn new(size: Size, start: Timestamp, dice: &mut Dice) -> Result<Self, IdError> {
-        let mut cloud = Cloud::new(dice.split(), start);
+    pub fn new(size: Size, start: Timestamp, rng: &mut Rng) -> Result<Self, IdError> {
+        let mut cloud = Cloud::new(rng.split(), start);
         let rule: RuleName = "approved".parse()?;
         cloud.add_rule(&rule, EVALUATION);
         let image = fleet::image("ami-00000000000000001".parse()?, start);
@@ -67,7 +67,7 @@ impl Account {
             cloud.add_alarm(alarm, AlarmSubject::default(), WINDOW);
         }
         cloud.drain_events();
-        let world = World::new(start, cloud, dice.split(), Rates::none());
+        let world = World::new(start, cloud, rng.split(), Rates::none());
         Ok(Self { world, fleets, rule })
     }
 }

@@ -5,13 +5,13 @@
 
 mod agenda;
 mod alarms;
+mod attribution;
 mod balance;
 mod balancers;
-mod blame;
 mod calls;
-mod crowd;
 mod instances;
 mod people;
+mod prefilled;
 mod refreshes;
 mod rules;
 mod state;
@@ -27,10 +27,10 @@ use driftless_planner::image::Image;
 use driftless_planner::template::{TemplateContent, TemplateVersion};
 use jiff::Timestamp;
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 use agenda::{Agenda, Due};
 
-pub use blame::Blame;
+pub use attribution::Attribution;
 pub use state::{
     Actor, AlarmState, Build, CloudEvent, Ending, ForwardState, GroupState, Instance, Life, RefreshState, RuleState,
     Target, TargetGroupState,
@@ -44,7 +44,7 @@ pub use traffic::{FailureCause, Traffic};
 #[derive(Debug, Clone)]
 pub struct Cloud {
     now: Timestamp,
-    dice: Dice,
+    rng: Rng,
     agenda: Agenda,
     /// How long ago describes tell of: zero, or the lag of an eventually consistent read (4.2).
     pub lag: jiff::SignedDuration,
@@ -72,16 +72,16 @@ pub struct Cloud {
     traffic: Traffic,
     /// What becomes of requests while nothing changes.
     served: BTreeMap<ForwardPlace, Served>,
-    silence: blame::Silence,
+    silence: attribution::Silence,
     launched: u64,
 }
 
 impl Cloud {
     /// An empty account.
-    pub fn new(dice: Dice, start: Timestamp) -> Self {
+    pub fn new(rng: Rng, start: Timestamp) -> Self {
         Self {
             now: start,
-            dice,
+            rng,
             agenda: Agenda::default(),
             lag: jiff::SignedDuration::ZERO,
             groups: BTreeMap::new(),
@@ -103,7 +103,7 @@ impl Cloud {
             events: Vec::new(),
             traffic: Traffic::default(),
             served: BTreeMap::new(),
-            silence: blame::Silence::default(),
+            silence: attribution::Silence::default(),
             launched: 0,
         }
     }

@@ -16,12 +16,12 @@ use driftless_planner::policy::Defaults;
 use driftless_planner::record::{CutoverPhase, Setting};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dice::Dice;
 use crate::executor::Simulation;
 use crate::faults::Rates;
 use crate::fleet::{ColorNames, Layout, zones};
-use crate::judges::{Violation, at_each_step, liveness};
+use crate::invariants::{Violation, at_each_step, liveness};
 use crate::people;
+use crate::rng::Rng;
 use crate::trace::Trace;
 use crate::world::{Counts, World};
 use events::{drifted, plan};
@@ -38,7 +38,7 @@ pub struct Outcome {
     pub seed: u64,
     pub counts: Counts,
     /// What Driftless wrote, by kind.
-    pub deeds: BTreeMap<&'static str, u64>,
+    pub aws_writes: BTreeMap<&'static str, u64>,
     /// The first thing that went wrong, if one did.
     pub violation: Option<Violation>,
     /// The story, where it was asked for.
@@ -63,22 +63,22 @@ pub fn live(seed: u64, is_told: bool) -> Result<Outcome, IdError> {
 /// # Errors
 /// A name that the planner's types refuse: the plan itself is wrong.
 pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outcome, IdError> {
-    let mut dice = Dice::new(seed);
-    let drawn = Rates::drawn(&mut dice);
+    let mut rng = Rng::new(seed);
+    let drawn = Rates::drawn(&mut rng);
     let is_calm = rates.as_ref().is_some_and(|rates| *rates == Rates::none());
-    let layout = if is_calm { Layout::Single } else { Layout::drawn(&mut dice) };
+    let layout = if is_calm { Layout::Single } else { Layout::drawn(&mut rng) };
     let names = Names::of(layout)?;
-    let cloud = account(&names, &mut dice)?;
-    let mut world = World::new(dawn(), cloud, dice.split(), rates.unwrap_or(drawn));
+    let cloud = account(&names, &mut rng)?;
+    let mut world = World::new(dawn(), cloud, rng.split(), rates.unwrap_or(drawn));
     world.history.homes.extend(names.fleet.colors.first().map(|color| color.group.clone()));
     if is_told {
         world.trace = Trace::on();
     }
     world.counts.reach(format!("layout {layout:?}"));
     world.note(|| format!("seed {seed}: {layout:?}"));
-    plan(&mut world, &names, &mut dice, is_calm);
+    plan(&mut world, &names, &mut rng, is_calm);
     if !is_calm {
-        traps::set(&mut world, &names, &mut dice.split());
+        traps::set(&mut world, &names, &mut rng.split());
     }
     let mut simulation = Simulation::new(world, Defaults::default());
     let end = dawn() + BUSY;
@@ -86,17 +86,18 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
         calm(&simulation, &names);
         simulation.run_to_rest(end + QUIET, at_each_step)
     });
-    let judge_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
+    let check_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
     let verdict = judged.and_then(|()| {
-        judge_rest(&simulation).or_else(|_| {
+        check_rest(&simulation).or_else(|_| {
             // A refresh that does not end has a deadline of twelve hours, and its way back takes time as well.
             simulation.run_to_rest(end + QUIET + QUIET, at_each_step)?;
-            judge_rest(&simulation)
+            check_rest(&simulation)
         })
     });
     let mut world = simulation.shared().lock();
     let traffic = world.cloud.traffic();
-    let failed_by = traffic.failed_by.iter().map(|(blame, thousandths)| (blame.name(), *thousandths)).collect();
+    let failed_by =
+        traffic.failed_by.iter().map(|(attribution, thousandths)| (attribution.name(), *thousandths)).collect();
     world.counts.requests = (traffic.total_thousandths, traffic.failed_thousandths.values().sum());
     world.counts.failed_by = failed_by;
     let mut story: Vec<String> = world.trace.lines(dawn()).collect();
@@ -108,7 +109,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     Ok(Outcome {
         seed,
         counts: world.counts.clone(),
-        deeds: world.deeds.counts.clone(),
+        aws_writes: world.aws_writes.counts.clone(),
         violation: verdict.err(),
         story,
     })
@@ -256,7 +257,7 @@ mod tests {
         for seed in 0..20 {
             let outcome = live_with(seed, true, Some(Rates::none())).unwrap();
             assert_eq!(outcome.violation, None, "{}", outcome.story.join("\n"));
-            replaced += outcome.deeds.get("terminate").copied().unwrap_or(0);
+            replaced += outcome.aws_writes.get("terminate").copied().unwrap_or(0);
         }
         assert!(replaced >= 10, "{replaced}");
     }

@@ -12,8 +12,8 @@ use driftless_reconciler::resync::resync;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::function::Function;
+use crate::invariants::messages;
 use crate::invocation::{FUNCTION_TIMEOUT, handle};
-use crate::judges::messages;
 use crate::world::{Happening, Shared, World};
 
 /// Functions that the wake queue starts at once.
@@ -90,7 +90,7 @@ impl fmt::Debug for Simulation {
 impl Simulation {
     /// Starts the clock of a world, and its schedule.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
-        let first = world.dice.duration(SignedDuration::ZERO, RESYNC_EVERY);
+        let first = world.rng.duration(SignedDuration::ZERO, RESYNC_EVERY);
         Self::swept_after(first, world, defaults)
     }
 
@@ -239,8 +239,9 @@ impl Simulation {
         let id = self.functions;
         let mut world = self.shared.lock();
         world.counts.functions += 1;
-        let skew = SignedDuration::from_millis(world.dice.between(0, 1_000).cast_signed() - 500);
-        let spared = if world.rates.asleep > 0 || world.mishaps.freezes() { FROZEN_MAX } else { SignedDuration::ZERO };
+        let skew = SignedDuration::from_millis(world.rng.between(0, 1_000).cast_signed() - 500);
+        let spared =
+            if world.rates.asleep > 0 || world.fault_plan.freezes() { FROZEN_MAX } else { SignedDuration::ZERO };
         world.after(FUNCTION_TIMEOUT + spared, Happening::Kill(id));
         drop(world);
         Function::new(self.shared.clone(), id, skew)

@@ -3,7 +3,7 @@
 use driftless_reconciler::ports::CallErrorKind;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 
 /// A client gives up on a call after this long.
 pub const CALL_TIMEOUT: SignedDuration = SignedDuration::from_secs(4);
@@ -47,11 +47,11 @@ impl Rates {
     }
 
     /// The rates of one day: many days are calm in most respects, and a few are bad in one.
-    pub fn drawn(dice: &mut Dice) -> Self {
+    pub fn drawn(rng: &mut Rng) -> Self {
         let mut rate = |worst: u64| {
             let ceiling = [0, worst / 20, worst / 4, worst];
-            let ceiling = dice.pick(&ceiling).copied().unwrap_or(0);
-            u32::try_from(dice.below(ceiling + 1)).unwrap_or(0)
+            let ceiling = rng.pick(&ceiling).copied().unwrap_or(0);
+            u32::try_from(rng.below(ceiling + 1)).unwrap_or(0)
         };
         Self {
             request_lost: rate(10_000),
@@ -118,7 +118,7 @@ pub struct Course {
 }
 
 /// Draws the course of a call.
-pub fn course(dice: &mut Dice, rates: &Rates) -> Course {
+pub fn course(rng: &mut Rng, rates: &Rates) -> Course {
     let ladder = [
         (rates.request_lost, Fate::RequestLost),
         (rates.reply_lost, Fate::ReplyLost),
@@ -126,12 +126,12 @@ pub fn course(dice: &mut Dice, rates: &Rates) -> Course {
         (rates.crash_after, Fate::CrashAfter),
         (rates.throttled, Fate::Fails(CallErrorKind::Throttled)),
     ];
-    let fate = ladder.into_iter().find(|(rate, _)| dice.happens(*rate)).map_or(Fate::Fine, |(_, fate)| fate);
-    let longest = if dice.happens(rates.slow) { 1_900 } else { 60 };
-    let mut leg = || dice.duration(SignedDuration::from_millis(2), SignedDuration::from_millis(longest));
+    let fate = ladder.into_iter().find(|(rate, _)| rng.happens(*rate)).map_or(Fate::Fine, |(_, fate)| fate);
+    let longest = if rng.happens(rates.slow) { 1_900 } else { 60 };
+    let mut leg = || rng.duration(SignedDuration::from_millis(2), SignedDuration::from_millis(longest));
     let (request, reply) = (leg(), leg());
-    let sleep = if dice.happens(rates.asleep) {
-        dice.duration(SignedDuration::from_secs(20), SignedDuration::from_secs(120))
+    let sleep = if rng.happens(rates.asleep) {
+        rng.duration(SignedDuration::from_secs(20), SignedDuration::from_secs(120))
     } else {
         SignedDuration::ZERO
     };
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn without_faults_every_call_is_fine() {
-        let mut dice = Dice::new(3);
-        assert!((0..1_000).all(|_| course(&mut dice, &Rates::none()).fate == Fate::Fine));
+        let mut rng = Rng::new(3);
+        assert!((0..1_000).all(|_| course(&mut rng, &Rates::none()).fate == Fate::Fine));
     }
 }

@@ -10,11 +10,11 @@ use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallError, CallErrorKind, CallResult};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::aws_writes::AwsWrite;
 use crate::calls::Call;
-use crate::deeds::Deed;
+use crate::fault_plan::Begun;
 use crate::faults::{CALL_TIMEOUT, Course, Fate, QUICK, course};
-use crate::judges::safety;
-use crate::mishaps::Begun;
+use crate::invariants::safety;
 use crate::world::{Happening, Shared, World};
 
 mod cloud_ports;
@@ -102,7 +102,7 @@ impl Function {
             if !course.is_refused_for_now {
                 break;
             }
-            let share = self.shared.lock().dice.duration(SignedDuration::ZERO, pause);
+            let share = self.shared.lock().rng.duration(SignedDuration::ZERO, pause);
             self.sleep(course.request + course.reply + share).await;
             (call, course) = self.begin(operation, api, subject.clone());
         }
@@ -119,7 +119,7 @@ impl Function {
             let mut world = self.shared.lock();
             let arrives = world.now + course.request;
             world.change_at(arrives, move |world| {
-                if let Some(change) = world.mishaps.take_before(&call) {
+                if let Some(change) = world.fault_plan.take_before(&call) {
                     change(world);
                 }
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(effect(world));
@@ -142,7 +142,7 @@ impl Function {
         &self,
         operation: &'static str,
         api: Api,
-        deed: Deed,
+        aws_write: AwsWrite,
         effect: impl FnOnce(&mut World) -> CallResult<T> + Send + 'static,
     ) -> CallResult<T> {
         let id = self.id;
@@ -152,14 +152,14 @@ impl Function {
                     "ScalingActivityInProgress: there is a scaling activity in progress that must complete first";
                 return Err(failure(operation, CallErrorKind::Busy, text));
             }
-            let verdict = safety::before(world, id, &deed);
+            let verdict = safety::before(world, id, &aws_write);
             let answer = effect(world);
             world.note(|| match &answer {
-                Ok(_) => format!("f{id} {deed}"),
-                Err(error) => format!("f{id} {deed}: {error}"),
+                Ok(_) => format!("f{id} {aws_write}"),
+                Err(error) => format!("f{id} {aws_write}: {error}"),
             });
             if answer.is_ok() {
-                world.done(&deed);
+                world.done(&aws_write);
                 if let Err(violation) = verdict {
                     world.violations.push(violation);
                 }
@@ -173,16 +173,16 @@ impl Function {
     fn begin(&self, operation: &'static str, api: Api, subject: String) -> (Begun, Course) {
         let mut guard = self.shared.lock();
         let world = &mut *guard;
-        let mut course = course(&mut world.dice, &world.rates);
+        let mut course = course(&mut world.rng, &world.rates);
         let now = world.now;
         if api == Api::Bucketed && !world.bucket.take(now) {
             course.fate = Fate::Fails(CallErrorKind::Throttled);
             course.is_refused_for_now = true;
         }
         let made = world.counts.calls.entry(operation).or_default();
-        let call = world.mishaps.begin(self.id, operation, *made);
+        let call = world.fault_plan.begin(self.id, operation, *made);
         *made += 1;
-        world.mishaps.bend(now, &call, &mut course);
+        world.fault_plan.bend(now, &call, &mut course);
         let answered = now + course.request + course.reply;
         world.calls.note(self.id, || Call { operation, subject, sent: now, answered });
         if course.request + course.reply > QUICK {

@@ -16,14 +16,14 @@ use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::CallResult;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::aws_writes::{AwsWrite, AwsWrites};
 use crate::calls::Calls;
 use crate::cloud::{Cloud, CloudEvent};
-use crate::deeds::{Deed, Deeds};
-use crate::dice::Dice;
+use crate::fault_plan::FaultPlan;
 use crate::faults::{Bucket, Rates};
-use crate::judges::{History, Violation, of_its_fleet, serving};
-use crate::mishaps::Mishaps;
+use crate::invariants::{History, Violation, of_its_fleet, serving};
 use crate::queue::{Queue, Topic};
+use crate::rng::Rng;
 use crate::table::Table;
 use crate::trace::Trace;
 
@@ -43,16 +43,16 @@ pub struct World {
     pub bucket: Bucket,
     /// What Config last said of each rule, and when.
     verdicts: BTreeMap<RuleName, (Timestamp, RuleReading)>,
-    pub dice: Dice,
+    pub rng: Rng,
     /// How often what goes wrong.
     pub rates: Rates,
     /// What goes wrong by plan.
-    pub mishaps: Mishaps,
+    pub fault_plan: FaultPlan,
     pub counts: Counts,
     /// The calls of each function, where somebody asks for them.
     pub calls: Calls,
     pub trace: Trace,
-    pub deeds: Deeds,
+    pub aws_writes: AwsWrites,
     /// What people and AWS did that the judges must know.
     pub history: History,
     /// What it should not have done.
@@ -138,7 +138,7 @@ impl fmt::Debug for Happening {
 
 impl World {
     /// A world around an AWS, with an empty table.
-    pub fn new(now: Timestamp, cloud: Cloud, mut dice: Dice, rates: Rates) -> Self {
+    pub fn new(now: Timestamp, cloud: Cloud, mut rng: Rng, rates: Rates) -> Self {
         Self {
             now,
             cloud,
@@ -147,13 +147,13 @@ impl World {
             topic: Topic::default(),
             bucket: Bucket::new(now),
             verdicts: BTreeMap::new(),
-            dice: dice.split(),
+            rng: rng.split(),
             rates,
-            mishaps: Mishaps::default(),
+            fault_plan: FaultPlan::default(),
             counts: Counts::default(),
             calls: Calls::default(),
             trace: Trace::default(),
-            deeds: Deeds::default(),
+            aws_writes: AwsWrites::default(),
             history: History::default(),
             violations: Vec::new(),
             crashed: Vec::new(),
@@ -181,7 +181,7 @@ impl World {
     /// Whether Auto Scaling refuses a write just now.
     pub(crate) fn is_busy(&mut self, operation: &'static str) -> bool {
         let rate = self.rates.busy;
-        let is_busy = rate > 0 && operation.starts_with("autoscaling:") && self.dice.happens(rate);
+        let is_busy = rate > 0 && operation.starts_with("autoscaling:") && self.rng.happens(rate);
         if is_busy {
             self.counts.fault("busy");
         }
@@ -205,52 +205,54 @@ impl World {
     }
 
     /// Notes what Driftless did.
-    pub fn done(&mut self, deed: &Deed) {
-        *self.deeds.counts.entry(deed.name()).or_default() += 1;
+    pub fn done(&mut self, aws_write: &AwsWrite) {
+        *self.aws_writes.counts.entry(aws_write.name()).or_default() += 1;
         if self.trace.is_on() {
-            self.deeds.told.push((self.now, deed.clone()));
+            self.aws_writes.told.push((self.now, aws_write.clone()));
         }
-        match deed {
-            Deed::Terminate { instance, .. } => {
-                self.deeds.terminated.entry(instance.clone()).or_insert(self.now);
+        match aws_write {
+            AwsWrite::Terminate { instance, .. } => {
+                self.aws_writes.terminated.entry(instance.clone()).or_insert(self.now);
             }
-            Deed::EnterStandby { instance, .. } => {
-                self.deeds.enter_standby.entry(instance.clone()).or_insert(self.now);
+            AwsWrite::EnterStandby { instance, .. } => {
+                self.aws_writes.enter_standby.entry(instance.clone()).or_insert(self.now);
             }
             // What Auto Scaling launches in the place of a successor that it took away is a surplus as well.
-            Deed::Desired { group, .. } => {
+            AwsWrite::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
-            Deed::ScaleToZero { group } => {
+            AwsWrite::ScaleToZero { group } => {
                 let other = of_its_fleet(self, group).find(|other| *other != group).cloned();
                 self.history.homes.remove(group);
                 self.history.homes.extend(other);
             }
             // Asked again with a token that AWS knows, it launches nothing, as all that follows.
-            Deed::Launch { group, .. } if self.cloud.members(group).any(|member| member.launched_at == self.now) => {
+            AwsWrite::Launch { group, .. }
+                if self.cloud.members(group).any(|member| member.launched_at == self.now) =>
+            {
                 self.history.raised.insert(group.clone(), self.now);
             }
-            Deed::Launch { .. }
-            | Deed::Minimum { .. }
-            | Deed::Maximum { .. }
-            | Deed::Protect { .. }
-            | Deed::Template { .. }
-            | Deed::WriteTemplate { .. }
-            | Deed::Attach { .. }
-            | Deed::Detach { .. }
-            | Deed::Weights(_)
-            | Deed::StartRefresh { .. }
-            | Deed::RollBackRefresh { .. } => {}
+            AwsWrite::Launch { .. }
+            | AwsWrite::Minimum { .. }
+            | AwsWrite::Maximum { .. }
+            | AwsWrite::Protect { .. }
+            | AwsWrite::Template { .. }
+            | AwsWrite::WriteTemplate { .. }
+            | AwsWrite::Attach { .. }
+            | AwsWrite::Detach { .. }
+            | AwsWrite::Weights(_)
+            | AwsWrite::StartRefresh { .. }
+            | AwsWrite::RollBackRefresh { .. } => {}
         }
     }
 
     /// How far back a describe tells of just now: reads are consistent in the end only.
     pub fn trail(&mut self) -> SignedDuration {
-        if self.rates.stale == 0 || !self.dice.happens(self.rates.stale) {
+        if self.rates.stale == 0 || !self.rng.happens(self.rates.stale) {
             return self.cloud.lag;
         }
         self.counts.fault("stale read");
-        self.dice.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
+        self.rng.duration(SignedDuration::from_millis(500), SignedDuration::from_secs(12))
     }
 
     /// What Config says of a rule; on a bad day what it said a moment ago, as long as a reading of many instances is kept.
@@ -317,21 +319,21 @@ impl World {
 
     /// `EventBridge`: an event, as a detector turns it into a fact, on its way to the wake queue.
     pub fn report(&mut self, fact: &Fact) {
-        if self.dice.happens(self.rates.event_lost) {
+        if self.rng.happens(self.rates.event_lost) {
             self.counts.fault("event lost");
             self.note(|| format!("lost event {}", fact.key()));
             return;
         }
-        let copies = if self.dice.happens(self.rates.duplicated) { 2 } else { 1 };
+        let copies = if self.rng.happens(self.rates.duplicated) { 2 } else { 1 };
         if copies == 2 {
             self.counts.fault("event twice");
         }
-        let (facts, planned) = self.mishaps.deliver(self.now, fact);
+        let (facts, planned) = self.fault_plan.deliver(self.now, fact);
         for (fact, place) in facts.iter().zip(0..).flat_map(|sent| std::iter::repeat_n(sent, copies)) {
-            let usual = self.dice.duration(SignedDuration::from_millis(200), SignedDuration::from_secs(8));
-            let late = if self.dice.happens(self.rates.event_late) {
+            let usual = self.rng.duration(SignedDuration::from_millis(200), SignedDuration::from_secs(8));
+            let late = if self.rng.happens(self.rates.event_late) {
                 self.counts.fault("event late");
-                self.dice.duration(SignedDuration::ZERO, SignedDuration::from_mins(20))
+                self.rng.duration(SignedDuration::ZERO, SignedDuration::from_mins(20))
             } else {
                 SignedDuration::ZERO
             };

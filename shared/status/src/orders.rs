@@ -4,7 +4,7 @@ use driftless_planner::decide;
 use driftless_planner::decision::Decision;
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::input::Input;
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::policy::Approval;
 use driftless_planner::record::Cutover;
 use driftless_planner::text::UntrustedText;
@@ -44,7 +44,7 @@ pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
     }));
     let decision = decide(Input { facts: &facts, outcomes: &[], ..input });
     let answer = decision.notifications.iter().find_map(|told| {
-        if let News::CommandAnswered { request: of, is_done, answer, .. } = &told.news
+        if let Details::CommandAnswered { request: of, is_done, answer, .. } = &told.details
             && of == request
         {
             Some((*is_done, answer.clone()))

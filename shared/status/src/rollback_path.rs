@@ -83,7 +83,7 @@ pub enum RollbackPathKind {
     /// Auto Scaling rolls the group back, instance by instance.
     Refresh,
     /// The new color has no traffic: it is let go.
-    LetGo,
+    ScaledToZero,
     /// Nothing has been changed yet: it just ends.
     JustEnds,
     /// A new cutover to the last good release, without the waits: it has to launch first.
@@ -163,7 +163,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
         (RollbackPathKind::JustEnds, format!("nothing has been changed yet: it ends at once, and {} stays", to.image))
     } else if !cutover.has_traffic() {
         let says = format!("at once: {} has all of the traffic, and the new color is let go", to.image);
-        (RollbackPathKind::LetGo, says)
+        (RollbackPathKind::ScaledToZero, says)
     } else {
         match &cutover.route {
             Route::Weighted { new, .. } => {
@@ -175,7 +175,7 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
             Route::Shared { .. } => shared(group.as_str(), asked),
             Route::None => {
                 let says = "at once: there is no load balancer, so that only capacity goes back".to_owned();
-                (RollbackPathKind::LetGo, says)
+                (RollbackPathKind::ScaledToZero, says)
             }
             Route::Rolling => {
                 let says = "Auto Scaling rolls the group back, instance by instance: minutes for each".to_owned();
@@ -244,9 +244,10 @@ fn grows_first(group: &str) -> (RollbackPathKind, String) {
 /// Nothing is to be moved back, or nothing may be for another reason than health.
 fn without_traffic(group: &str, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match waits {
-        None | Some(Waiting::OldColorDown { .. }) => {
-            (RollbackPathKind::LetGo, format!("at once: {group} has all of the traffic, and the new color is let go"))
-        }
+        None | Some(Waiting::OldColorDown { .. }) => (
+            RollbackPathKind::ScaledToZero,
+            format!("at once: {group} has all of the traffic, and the new color is let go"),
+        ),
         Some(waiting) => (RollbackPathKind::Waits, format!("it begins, and waits: {waiting}")),
     }
 }
@@ -256,8 +257,8 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> Rollbac
     let is_back = |cutover: &&Cutover| matches!(cutover.candidate.why, CandidateReason::Rollback { .. });
     let Some(cutover) = asked.next.cutover.as_ref().filter(is_back) else {
         let known = explained.decision.next.conditions.keys();
-        let news = asked.next.conditions.iter().filter(|(key, _)| !known.clone().any(|known| known == *key));
-        let detail = news.map(|(_, condition)| condition.detail.clone()).next();
+        let details = asked.next.conditions.iter().filter(|(key, _)| !known.clone().any(|known| known == *key));
+        let detail = details.map(|(_, condition)| condition.detail.clone()).next();
         let why = match (&explained.obstacle, &explained.policy) {
             (Some(obstacle), _) => obstacle.clone(),
             (None, Err(problem)) => format!("the policy is invalid: {problem}").into(),

@@ -11,7 +11,7 @@ use driftless_planner::refresh::{Refresh, RefreshPlan, RefreshStatus};
 use driftless_reconciler::act::refusal;
 use driftless_reconciler::ports::{CallResult, Launched};
 use driftless_simulator::cloud::{Build, Cloud, Instance, Life};
-use driftless_simulator::dice::Dice;
+use driftless_simulator::rng::Rng;
 
 use crate::{Stage, fleet, id, image_id};
 
@@ -183,7 +183,7 @@ impl Stage {
     }
 
     fn cloud(&self) -> Cloud {
-        let mut cloud = Cloud::new(Dice::fixed(), self.now);
+        let mut cloud = Cloud::new(Rng::fixed(), self.now);
         for (version, content) in &self.templates {
             cloud.add_template(version, content.clone());
         }

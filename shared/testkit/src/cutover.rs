@@ -3,7 +3,7 @@
 use driftless_planner::alarm::{AlarmState, AlarmSubject};
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::fleet::Color;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::observation::Group;
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use jiff::SignedDuration;
@@ -140,7 +140,7 @@ impl Stage {
     /// The answer to the last command: whether it was done, and the words.
     pub fn answer(&self) -> (bool, String) {
         let answer = |told: &Notification| {
-            let News::CommandAnswered { is_done, answer, .. } = &told.news else { return None };
+            let Details::CommandAnswered { is_done, answer, .. } = &told.details else { return None };
             Some((*is_done, answer.to_string()))
         };
         self.told.iter().rev().find_map(answer).expect("a command is answered")

@@ -18,7 +18,7 @@ use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::{AlarmName, GroupName, ImageId, InstanceId, RuleName, TargetGroupArn, TemplateId};
 use driftless_planner::image::Image;
 use driftless_planner::input::Input;
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::observation::{
     Account, Ec2Instance, Freeze, Group, LaunchFailure, Lifecycle, Member, Observation, RuleReading, TargetHealth,
 };
@@ -256,11 +256,11 @@ impl Stage {
     /// The kinds of what was told, in their order; states with their key.
     pub fn kinds(&self) -> Vec<String> {
         let kind = |told: &Notification| {
-            if let News::Entered { condition, .. } | News::Lasts { condition, .. } = &told.news {
+            if let Details::Entered { condition, .. } | Details::Lasts { condition, .. } = &told.details {
                 format!("{} {}", told.kind(), condition.key())
-            } else if let News::Ended { condition, .. } = &told.news {
+            } else if let Details::Ended { condition, .. } = &told.details {
                 format!("ended {condition}")
-            } else if let News::Many { count, .. } = &told.news {
+            } else if let Details::Many { count, .. } = &told.details {
                 format!("{count} {}", told.kind())
             } else {
                 told.kind().to_owned()

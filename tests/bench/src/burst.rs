@@ -91,7 +91,7 @@ struct Scene {
     cloud: Cloud,
     state: Arc<Mutex<State>>,
     /// Something was sent, or all is over.
-    news: Arc<Notify>,
+    details: Arc<Notify>,
 }
 
 /// Raises a storm.
@@ -99,11 +99,11 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
     let calm = settled(places, cloud).await.context("the fleets before the storm")?;
     let now = jiff::Timestamp::now();
-    let crowd = Some(Arc::new(Crowd::new(&places.canned_folder("canned"), SIZE, Some(now))?));
+    let crowd = Some(Arc::new(Crowd::new(&places.stub_folder("canned"), SIZE, Some(now))?));
     cloud.set(World { crowd, ..calm }, Duration::ZERO);
     cloud.take_calls();
 
-    let scene = Scene { cloud: cloud.clone(), state: Arc::default(), news: Arc::default() };
+    let scene = Scene { cloud: cloud.clone(), state: Arc::default(), details: Arc::default() };
     let events = shuffled(&events(&places.event("config-noncompliant.json")?, now)?);
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
@@ -153,8 +153,8 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
 
 /// Lets `reconcile` find all fleets, take them up, and come to rest.
 async fn settled(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
-    let crowd = Some(Arc::new(Crowd::new(&places.canned_folder("canned"), SIZE, None)?));
-    let mut world = World { crowd, files: places.canned("canned")?, ..World::default() };
+    let crowd = Some(Arc::new(Crowd::new(&places.stub_folder("canned"), SIZE, None)?));
+    let mut world = World { crowd, files: places.stub("canned")?, ..World::default() };
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     cloud.take_calls();
@@ -236,13 +236,13 @@ impl Scene {
         let mut ran = Ran { batches: Vec::new(), cpu_s: 0.0, rss: 0.0, last: Instant::now() };
         loop {
             // Before the queue is looked at: what is sent between the two is not missed.
-            let news = self.news.notified();
+            let details = self.details.notified();
             let taken = self.lock().take();
             let bodies = match taken {
                 Taken::Over => break,
                 Taken::Messages(bodies) => bodies,
                 Taken::NothingUntil(at) => {
-                    let _ = tokio::time::timeout_at(at, news).await;
+                    let _ = tokio::time::timeout_at(at, details).await;
                     continue;
                 }
             };
@@ -271,7 +271,7 @@ impl Scene {
             state.queue.insert(Message { visible_at: Instant::now() + delay, number, body });
         }
         state.conclude();
-        self.news.notify_waiters();
+        self.details.notify_waiters();
         Ok(())
     }
 }

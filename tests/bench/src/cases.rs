@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::canned::Files;
 use crate::cloud::{Cloud, Wire};
 use crate::process::{Program, tail};
 use crate::runtime;
+use crate::stub::Files;
 use crate::table::Keeps;
 use crate::world::{World, sent};
 
@@ -129,13 +129,13 @@ impl Places {
     }
 
     /// Where canned answers stand.
-    pub fn canned_folder(&self, name: &str) -> PathBuf {
+    pub fn stub_folder(&self, name: &str) -> PathBuf {
         self.root.join("tests/bench").join(name)
     }
 
     /// The answers of a folder.
-    pub fn canned(&self, folder: &str) -> anyhow::Result<Files> {
-        Files::read(&self.canned_folder(folder))
+    pub fn stub(&self, folder: &str) -> anyhow::Result<Files> {
+        Files::read(&self.stub_folder(folder))
     }
 
     /// An event, by the name of its file.
@@ -158,7 +158,7 @@ pub fn peer_event(places: &Places) -> anyhow::Result<String> {
 
 /// All cases. The functions that make what others are given run for it.
 pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
-    let world = World { files: places.canned("canned")?, ..World::default() };
+    let world = World { files: places.stub("canned")?, ..World::default() };
     let mut cases = Vec::new();
     for (function, event) in [
         ("config-compliance", "config-noncompliant.json"),
@@ -238,7 +238,7 @@ async fn fact(places: &Places, cloud: &Cloud, world: World) -> anyhow::Result<St
 
 /// The fleet with a drift that was reported and on which nothing was decided yet.
 async fn drifted(places: &Places, cloud: &Cloud, mut world: World, fact: &str) -> anyhow::Result<World> {
-    world.files = world.files.with(places.canned("canned-drift")?);
+    world.files = world.files.with(places.stub("canned-drift")?);
     world.table.keeps = Keeps::Reports;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", fact, 1).await?;

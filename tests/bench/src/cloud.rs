@@ -17,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::canned::{Answer, Asked};
 use crate::services::{SERVICES, Service};
+use crate::stub::{Answer, Asked};
 use crate::trust::Trust;
 use crate::world::World;
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::canned::{Answer, Asked, Format, body_of};
+use crate::stub::{Answer, Asked, Format, body_of};
 
 /// Auto Scaling and Config give so much at once when they are asked for everything.
 const PAGE: usize = 100;
@@ -107,13 +107,13 @@ const NEXT: &str = "${next}";
 
 impl Crowd {
     /// A crowd after the pattern of a folder's fleet `app`. All its instances broke the rule then, or none did.
-    pub fn new(canned: &Path, size: Size, broken_at: Option<Timestamp>) -> anyhow::Result<Self> {
+    pub fn new(stub: &Path, size: Size, broken_at: Option<Timestamp>) -> anyhow::Result<Self> {
         let mut lists = BTreeMap::new();
         for (service, action, files, element, thing, kind) in LISTS {
             let mut list: Option<List> = None;
             for file in *files {
                 let text =
-                    std::fs::read_to_string(canned.join(service).join(file)).with_context(|| (*file).to_owned())?;
+                    std::fs::read_to_string(stub.join(service).join(file)).with_context(|| (*file).to_owned())?;
                 let text: String = text.lines().map(str::trim).collect();
                 let (before, things, after) =
                     cut(&text, element).with_context(|| format!("{file} has no {element}"))?;
@@ -128,7 +128,7 @@ impl Crowd {
             list.is_for_all = matches!(kind, Kind::Group | Kind::Image);
             lists.insert((*service, *action), list);
         }
-        lists.insert(("monitoring", "DescribeAlarms"), alarms(canned, size)?);
+        lists.insert(("monitoring", "DescribeAlarms"), alarms(stub, size)?);
         lists.insert(("config", "GetComplianceDetailsByConfigRule"), verdicts(size, broken_at));
         Ok(Self(lists))
     }
@@ -271,8 +271,8 @@ fn peopled(group: &str, fleet: usize, instances: usize) -> anyhow::Result<String
     Ok(format!("{before}<Instances>{members}</Instances>{after}"))
 }
 
-fn alarms(canned: &Path, size: Size) -> anyhow::Result<List> {
-    let text = std::fs::read_to_string(canned.join("monitoring/DescribeAlarms.cbor.json"))?;
+fn alarms(stub: &Path, size: Size) -> anyhow::Result<List> {
+    let text = std::fs::read_to_string(stub.join("monitoring/DescribeAlarms.cbor.json"))?;
     let all: Value = serde_json::from_str(&text)?;
     let alarm = all.pointer("/MetricAlarms/0").context("no alarm is canned")?.to_string();
     let frame = [r#"{"CompositeAlarms": [], "MetricAlarms": ["#, ", ", "]}"].map(str::to_owned);

@@ -4,7 +4,6 @@
 //! answered with an error, ends the run: a figure of something that failed is none.
 
 pub mod burst;
-pub mod canned;
 pub mod cases;
 pub mod cloud;
 pub mod condition;
@@ -18,6 +17,7 @@ pub mod runtime;
 pub mod services;
 pub mod size;
 pub mod statistics;
+pub mod stub;
 pub mod table;
 pub mod trust;
 pub mod world;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
-use crate::canned::{Answer, Asked};
 use crate::condition::is_met;
+use crate::stub::{Answer, Asked};
 
 type Item = Map<String, Value>;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use crate::canned::{Answer, Asked, Files};
 use crate::cloud::Call;
 use crate::crowd::Crowd;
+use crate::stub::{Answer, Asked, Files};
 use crate::table::Table;
 
 /// A world.

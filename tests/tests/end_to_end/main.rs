@@ -13,7 +13,7 @@
 //! | weights in a rule, a shared target group, no load balancer, a single group | `layouts` |
 //! | a fleet that Terraform made, after which it has nothing to change | `by_terraform` |
 //! | pipelines that announce images, wait for events and give a verdict; chat, and links of runbooks | `pipelines` |
-//! | questions and orders of people, the stop switch, the schedule; the command line; the dashboard's widget | `desk`, `command_line`, `dashboard` |
+//! | questions and orders of people, the stop switch, the schedule; the command line; the dashboard's widget | `operator_api`, `command_line`, `dashboard` |
 //! | functions killed at each commit and around each write, lost replies, throttled calls, messages that cannot be read | `kills`, `crashes`, `hints` |
 //! | the adapters, held to what the loop relies on | `contract` |
 
@@ -23,12 +23,12 @@ mod contract;
 mod crashes;
 mod cutover;
 mod dashboard;
-mod desk;
 mod heard;
 mod hints;
 mod kills;
 mod layouts;
 mod local_stack;
+mod operator_api;
 mod pipelines;
 mod proof;
 mod replacement;

@@ -25,7 +25,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::aws::testing::{on, with_autoscaling};
-use crate::canned::Canned;
+use crate::stub::StubAws;
 
 const INSTANCE: &str = "i-0aa11bb22cc33dd44";
 const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/app/73e2d6bc24d8a067";
@@ -349,16 +349,16 @@ fn instances(ids: &[&str]) -> String {
     )
 }
 
-async fn launch(answer: String) -> (CallResult<Launched>, Canned) {
-    let canned = Canned::default().on("Action=LaunchInstances", 200, launch_answer(&answer));
-    (on(&canned).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await, canned)
+async fn launch(answer: String) -> (CallResult<Launched>, StubAws) {
+    let stub = StubAws::default().on("Action=LaunchInstances", 200, launch_answer(&answer));
+    (on(&stub).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await, stub)
 }
 
 #[tokio::test]
 async fn a_launch_asks_for_one_instance_in_the_zone_under_the_token() {
-    let (launched, canned) = launch(instances(&[INSTANCE])).await;
+    let (launched, stub) = launch(instances(&[INSTANCE])).await;
     assert_eq!(launched.unwrap(), Launched::Instance(id(INSTANCE)));
-    let sent = canned.only();
+    let sent = stub.only();
     for field in [
         "Action=LaunchInstances",
         "Version=2011-01-01",
@@ -400,14 +400,14 @@ async fn a_launch_without_exactly_one_answer_is_unreadable() {
 
 #[tokio::test]
 async fn a_launch_is_repeated_under_its_token_when_its_answer_is_lost() {
-    let canned = Canned::default().on("Action=LaunchInstances", 503, "").on(
+    let stub = StubAws::default().on("Action=LaunchInstances", 503, "").on(
         "Action=LaunchInstances",
         200,
         launch_answer(&instances(&[INSTANCE])),
     );
-    let launched = on(&canned).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await.unwrap();
+    let launched = on(&stub).launch(&id("app-blue"), &id("us-east-1a"), "t-1").await.unwrap();
     assert_eq!(launched, Launched::Instance(id(INSTANCE)));
-    assert!(canned.sent().iter().all(|sent| sent.has("ClientToken=t-1")));
+    assert!(stub.sent().iter().all(|sent| sent.has("ClientToken=t-1")));
 }
 
 #[tokio::test]
@@ -430,9 +430,9 @@ async fn a_write_says_only_what_it_changes_and_once() {
         ),
     ] {
         let answer = format!("<{action}Response><{action}Result/></{action}Response>");
-        let canned = Canned::default().on(action, 200, answer);
-        codes::ask(&on(&canned), method).await.unwrap();
-        let sent = canned.only();
+        let stub = StubAws::default().on(action, 200, answer);
+        codes::ask(&on(&stub), method).await.unwrap();
+        let sent = stub.only();
         for field in fields {
             assert!(sent.has(field), "{method}: {field} in {}", sent.body);
         }
@@ -443,15 +443,15 @@ async fn a_write_says_only_what_it_changes_and_once() {
 
 #[tokio::test]
 async fn protection_and_capacity_can_be_the_other_way_round() {
-    let canned = Canned::default().on("SetInstanceProtection", 200, "<SetInstanceProtectionResponse/>").on(
+    let stub = StubAws::default().on("SetInstanceProtection", 200, "<SetInstanceProtectionResponse/>").on(
         "TerminateInstance",
         200,
         "<TerminateInstanceInAutoScalingGroupResponse/>",
     );
-    let aws = on(&canned);
+    let aws = on(&stub);
     aws.protect(&id("app-blue"), &id(INSTANCE), Protection::Off).await.unwrap();
     let _ = aws.terminate(&id(INSTANCE), CapacityChange::Keep).await;
-    let sent = canned.sent();
+    let sent = stub.sent();
     assert!(sent[0].has("ProtectedFromScaleIn=false"));
     assert!(sent[1].has("ShouldDecrementDesiredCapacity=false"));
 }

@@ -5,7 +5,7 @@ use driftless_reconciler::ports::{Alarms as _, CallErrorKind, CallResult};
 
 use super::{DESCRIBE_ALARMS, in_words};
 use crate::aws::Aws;
-use crate::canned::Canned;
+use crate::stub::StubAws;
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::{Else, Error};
@@ -22,7 +22,7 @@ async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
 }
 
 async fn met(lines: &[Line]) {
-    meets(Wire::CompatibleCbor, &CALLS, lines, |_| Canned::default(), ask).await;
+    meets(Wire::CompatibleCbor, &CALLS, lines, |_| StubAws::default(), ask).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use driftless_reconciler::ports::{CallErrorKind, CallResult, Compliance as _};
 
 use super::GET_DETAILS;
 use crate::aws::Aws;
-use crate::canned::Canned;
+use crate::stub::StubAws;
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
@@ -15,7 +15,7 @@ async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
 }
 
 async fn met(lines: &[Line]) {
-    meets(Wire::Json, &[call("non_compliant", GET_DETAILS, 3)], lines, |_| Canned::default(), ask).await;
+    meets(Wire::Json, &[call("non_compliant", GET_DETAILS, 3)], lines, |_| StubAws::default(), ask).await;
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ const BATCH_ROUNDS: u32 = 5;
 
 /// The code of a reason whose own condition failed. Reasons of parts that were fine say `None`.
 pub(crate) const CONDITION_FAILED: &str = "ConditionalCheckFailed";
-const NOT_TO_BLAME: &str = "None";
+const NOT_AT_FAULT: &str = "None";
 
 /// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ pub(crate) fn passes(error: &CallError) -> bool {
 /// Why a transaction was cancelled, where no condition of ours was: the first part that is to blame says it.
 pub(crate) fn cancelled(reasons: &[CancellationReason]) -> CallError {
     let blamed = reasons.iter().find_map(|reason| {
-        let code = reason.code().filter(|code| *code != NOT_TO_BLAME)?;
+        let code = reason.code().filter(|code| *code != NOT_AT_FAULT)?;
         Some((code, reason.message().unwrap_or_default()))
     });
     let (code, message) = blamed.unwrap_or(("TransactionCanceledException", "without a reason"));

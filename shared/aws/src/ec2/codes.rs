@@ -10,7 +10,7 @@ use driftless_reconciler::ports::{CallErrorKind, CallResult, Ec2Instances as _};
 use super::{DESCRIBE_INSTANCES, image, template};
 use crate::aws::Aws;
 use crate::aws::testing::on;
-use crate::canned::Canned;
+use crate::stub::StubAws;
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
@@ -52,7 +52,7 @@ fn instances(count: u32) -> BTreeSet<InstanceId> {
 async fn met(methods: &[&str], lines: &[Line]) {
     let is_meant = |call: &Call| methods.is_empty() || methods.contains(&call.method);
     let calls: Vec<Call> = CALLS.into_iter().filter(is_meant).collect();
-    meets(Wire::Ec2, &calls, lines, |_| Canned::default(), ask).await;
+    meets(Wire::Ec2, &calls, lines, |_| StubAws::default(), ask).await;
 }
 
 const GONE: CallErrorKind = CallErrorKind::Gone;
@@ -135,14 +135,14 @@ async fn machines_come_in_pages_and_one_that_was_just_launched_may_be_in_none() 
         )
     };
     let ids: Vec<InstanceId> = instances(3).into_iter().collect();
-    let canned = Canned::default().on("NextToken=more", 200, page(&ids[2], "")).on(
+    let stub = StubAws::default().on("NextToken=more", 200, page(&ids[2], "")).on(
         "Action=DescribeInstances",
         200,
         page(&ids[1], "more"),
     );
-    let machines = on(&canned).machines(&instances(3)).await.unwrap();
+    let machines = on(&stub).machines(&instances(3)).await.unwrap();
     assert_eq!(machines.keys().collect::<Vec<_>>(), [&ids[1], &ids[2]]);
-    assert_eq!(canned.sent().len(), 2);
+    assert_eq!(stub.sent().len(), 2);
 }
 
 /// The images that a description of one comes to.
@@ -151,7 +151,7 @@ async fn described(fields: &str) -> CallResult<Vec<driftless_planner::image::Ima
         "<DescribeImagesResponse><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>{fields}</item></imagesSet>\
          <nextToken/></DescribeImagesResponse>"
     );
-    on(&Canned::default().on("Action=DescribeImages", 200, answer)).all_images().await
+    on(&StubAws::default().on("Action=DescribeImages", 200, answer)).all_images().await
 }
 
 #[tokio::test]
@@ -216,15 +216,15 @@ async fn an_image_tells_by_its_tags_whose_it_is_how_new_it_is_and_whether_it_is_
 async fn the_images_of_a_fleet_are_asked_for_by_its_tag_among_our_own_and_with_those_that_are_disabled() {
     let none = "<DescribeImagesResponse><imagesSet/><nextToken/></DescribeImagesResponse>";
     let asked = async |ask: &str| {
-        let canned = Canned::default().on("Action=DescribeImages", 200, none);
-        let aws = on(&canned);
+        let stub = StubAws::default().on("Action=DescribeImages", 200, none);
+        let aws = on(&stub);
         let images = match ask {
             "fleet" => aws.images_for(&"web".parse().unwrap()).await,
             "any" => aws.all_images().await,
             _ => aws.images_built_as("arn:aws:imagebuilder:image/web").await,
         };
         assert_eq!(images.unwrap(), [], "{ask}");
-        canned.only()
+        stub.only()
     };
     for (ask, filter) in [
         ("fleet", ["Filter.1.Name=tag:driftless:image-for", "Filter.1.Value.1=web"]),
@@ -251,8 +251,8 @@ async fn an_image_that_somebody_shared_is_known_by_its_id_and_is_not_ours() {
     };
     let ids = ["ami-0123456789abcdef0", "ami-0123456789abcdef1"];
     let (own, all) = (page(&item(ids[0])), page(&ids.map(item).concat()));
-    let canned = Canned::default().on("Owner.1=self", 200, own).on("Action=DescribeImages", 200, all);
-    let images = on(&canned).images(&ids.map(|id| id.parse().unwrap()).into()).await.unwrap();
+    let stub = StubAws::default().on("Owner.1=self", 200, own).on("Action=DescribeImages", 200, all);
+    let images = on(&stub).images(&ids.map(|id| id.parse().unwrap()).into()).await.unwrap();
     let owned: Vec<(&str, bool)> = images.values().map(|image| (image.id.as_str(), image.is_own)).collect();
     assert_eq!(owned, [(ids[0], true), (ids[1], false)]);
 }

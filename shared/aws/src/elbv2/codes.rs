@@ -11,7 +11,7 @@ use super::tests::{RULE, arn};
 use super::{DESCRIBE_HEALTH, DESCRIBE_LISTENERS, DESCRIBE_RULES, DESCRIBE_TARGET_GROUPS, settings, weights};
 use crate::aws::Aws;
 use crate::aws::testing::on;
-use crate::canned::{Canned, Reply, query_error};
+use crate::stub::{Reply, StubAws, query_error};
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::{Answers, Fails};
 use crate::wire::Says::{Else, Error};
@@ -64,16 +64,16 @@ fn rules(others: &str) -> String {
 }
 
 /// What the method asks for before its action.
-fn prepared(method: &str) -> Canned {
-    let canned = Canned::default();
+fn prepared(method: &str) -> StubAws {
+    let stub = StubAws::default();
     match method {
-        "forwards of a load balancer" => canned.on("DescribeTargetGroups", 200, target_groups()),
+        "forwards of a load balancer" => stub.on("DescribeTargetGroups", 200, target_groups()),
         "forwards of a listener" => {
-            canned.on("DescribeTargetGroups", 200, target_groups()).on("DescribeListeners", 200, listeners(""))
+            stub.on("DescribeTargetGroups", 200, target_groups()).on("DescribeListeners", 200, listeners(""))
         }
-        "weights of a rule" => canned.always("DescribeRules", Reply::new(200, rules(""))),
-        "weights of a listener" => canned.always("DescribeListeners", Reply::new(200, listeners(""))),
-        _ => canned,
+        "weights of a rule" => stub.always("DescribeRules", Reply::new(200, rules(""))),
+        "weights of a listener" => stub.always("DescribeListeners", Reply::new(200, listeners(""))),
+        _ => stub,
     }
 }
 
@@ -151,16 +151,16 @@ async fn a_target_group_that_is_gone_has_nothing() {
 #[tokio::test]
 async fn a_target_group_that_is_gone_does_not_hide_what_forwards_to_another() {
     let gone = || query_error("TargetGroupNotFound", "One or more target groups not found");
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("Action=DescribeTargetGroups", 400, gone())
         .on("targetgroup%2Fblue", 200, target_groups())
         .on("targetgroup%2Fgreen", 400, gone())
         .on("Action=DescribeListeners", 200, listeners(""))
         .on("Action=DescribeRules", 200, rules(""));
-    let found = on(&canned).forwards(&[arn("blue"), arn("green")].into()).await.unwrap();
+    let found = on(&stub).forwards(&[arn("blue"), arn("green")].into()).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].weights, BTreeMap::from([(arn("blue"), 100), (arn("green"), 0)]));
-    assert_eq!(canned.sent().len(), 5);
+    assert_eq!(stub.sent().len(), 5);
 }
 
 #[tokio::test]
@@ -219,14 +219,14 @@ async fn weights_whose_answer_was_lost_are_read_before_they_are_written_again() 
         // A person wrote in between: theirs stays.
         ([50, 50], Some(REFUSED), 1),
     ] {
-        let canned = Canned::default()
+        let stub = StubAws::default()
             .on("DescribeRules", 200, rules(""))
             .once("ModifyRule", Reply::Lost)
             .on("DescribeRules", 200, rule_with(found))
             .on("ModifyRule", 200, answer("ModifyRule", ""));
-        let written = on(&canned).set_weights(&change(ForwardPlace::Rule(RULE.parse().unwrap()))).await;
+        let written = on(&stub).set_weights(&change(ForwardPlace::Rule(RULE.parse().unwrap()))).await;
         assert_eq!(written.err().map(|error| error.kind), expected, "{found:?}");
-        assert_eq!(canned.sent().iter().filter(|sent| sent.contains("ModifyRule")).count(), writes, "{found:?}");
+        assert_eq!(stub.sent().iter().filter(|sent| sent.contains("ModifyRule")).count(), writes, "{found:?}");
     }
 }
 
@@ -243,24 +243,24 @@ fn weights_are_written_again_while_half_of_the_time_is_left() {
 #[tokio::test]
 async fn an_action_of_a_type_that_is_newer_than_this_code_is_not_written_over() {
     let newer = "<member><Type>weigh-souls</Type><WeighSoulsConfig><Feather>1</Feather></WeighSoulsConfig></member>";
-    for (place, canned) in [
-        (ForwardPlace::Rule(RULE.parse().unwrap()), Canned::default().on("DescribeRules", 200, rules(newer))),
+    for (place, stub) in [
+        (ForwardPlace::Rule(RULE.parse().unwrap()), StubAws::default().on("DescribeRules", 200, rules(newer))),
         (
             ForwardPlace::Listener(LISTENER.parse().unwrap()),
-            Canned::default().on("DescribeListeners", 200, listeners(newer)),
+            StubAws::default().on("DescribeListeners", 200, listeners(newer)),
         ),
     ] {
-        let error = on(&canned).set_weights(&change(place)).await.unwrap_err();
+        let error = on(&stub).set_weights(&change(place)).await.unwrap_err();
         assert_eq!(error.kind, REFUSED, "{error}");
         assert!(error.message.as_str().contains("weigh-souls"), "{error}");
-        assert_eq!(canned.sent().len(), 1, "read, and not written");
+        assert_eq!(stub.sent().len(), 1, "read, and not written");
     }
 }
 
 #[tokio::test]
 async fn a_listener_that_is_not_in_the_answer_is_not_taken_for_an_empty_one() {
-    let canned = Canned::default().on("DescribeListeners", 200, answer("DescribeListeners", "<Listeners/>"));
+    let stub = StubAws::default().on("DescribeListeners", 200, answer("DescribeListeners", "<Listeners/>"));
     let place = ForwardPlace::Listener(LISTENER.parse().unwrap());
-    let error = on(&canned).set_weights(&change(place)).await.unwrap_err();
+    let error = on(&stub).set_weights(&change(place)).await.unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Unreadable, "the answer lacks Listeners"));
 }

@@ -5,7 +5,7 @@ use driftless_reconciler::ports::{Alerts as _, Audience, CallErrorKind, CallResu
 use super::PUBLISH;
 use super::tests::message;
 use crate::aws::Aws;
-use crate::canned::Canned;
+use crate::stub::StubAws;
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::Error;
@@ -16,7 +16,7 @@ async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
 }
 
 async fn met(lines: &[Line]) {
-    meets(Wire::Query, &[call("publish", PUBLISH, 3)], lines, |_| Canned::default(), ask).await;
+    meets(Wire::Query, &[call("publish", PUBLISH, 3)], lines, |_| StubAws::default(), ask).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::tests::{request, sender};
 use super::{SEND, SEND_BATCH, entry_error};
 use crate::aws::Aws;
-use crate::canned::Canned;
+use crate::stub::StubAws;
 use crate::wire::Again::{Call as AtOnce, NextPass};
 use crate::wire::Means::Fails;
 use crate::wire::Says::{Else, Error};
@@ -27,7 +27,7 @@ async fn ask(aws: &Aws, _: &str) -> CallResult<String> {
 }
 
 async fn met(lines: &[Line]) {
-    meets(Wire::CompatibleJson, &[call("send", SEND, 3)], lines, |_| Canned::default(), ask).await;
+    meets(Wire::CompatibleJson, &[call("send", SEND, 3)], lines, |_| StubAws::default(), ask).await;
 }
 
 #[tokio::test]
@@ -84,9 +84,9 @@ fn an_entry_of_a_batch_fails_as_a_call_would() {
 async fn a_message_that_the_answer_does_not_name_was_not_sent() {
     let sent = r#"{"Id":"1","MessageId":"m","MD5OfMessageBody":"d"}"#;
     let strange = r#"{"Id":"no number","SenderFault":false,"Code":"InternalError","Message":"oops"}"#;
-    let canned =
-        Canned::default().on("SendMessageBatch", 200, format!(r#"{{"Successful":[{sent}],"Failed":[{strange}]}}"#));
-    let results = sender(&canned).send_all(&[request("a"), request("b"), request("c")]).await;
+    let stub =
+        StubAws::default().on("SendMessageBatch", 200, format!(r#"{{"Successful":[{sent}],"Failed":[{strange}]}}"#));
+    let results = sender(&stub).send_all(&[request("a"), request("b"), request("c")]).await;
     let kinds: Vec<_> =
         results.iter().map(|result| result.as_ref().err().map(|error| (error.operation, error.kind))).collect();
     let unreadable = Some((SEND_BATCH, CallErrorKind::Unreadable));

@@ -10,7 +10,7 @@ use crate::draft::Draft;
 use crate::fleet::{Color, Layout};
 use crate::guards::{may_not_begin, when_closed};
 use crate::limits::{RECHECK_MAX, RECHECK_MIN};
-use crate::notification::{Condition, News, reason};
+use crate::notification::{Condition, Details, reason};
 use crate::observation::Group;
 use crate::observed;
 use crate::policy::{Mode, Policy};
@@ -174,7 +174,7 @@ pub(crate) fn preflight(
     let steps = i32::try_from(cutover.policy.cutover.traffic.len()).unwrap_or(1);
     let watched = alarms::step_time(context, cutover) * steps + cutover.policy.cutover.bake;
     let doubled = watched + cutover.policy.cutover.keep_warm + context.new.warm_up;
-    draft.tell(News::CutoverStarted {
+    draft.tell(Details::CutoverStarted {
         candidate: cutover.candidate.clone(),
         new_color: cutover.new_color(),
         from: cutover.rollback_to.clone(),

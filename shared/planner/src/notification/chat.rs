@@ -53,18 +53,18 @@ struct Metadata<'a> {
 
 pub(super) fn body(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
     let Parts { notification, wording, suggestions, runbook, thread } = parts;
-    let news = &notification.news;
+    let details = &notification.details;
     let read = runbook.as_ref().map_or_else(String::new, |runbook| format!("\n*Runbook:* {runbook}"));
     let (why, next) = (escaped(&wording.why, WHY_MAX), escaped(&wording.next, NEXT_MAX));
     let description = format!("*Why:* {why}\n*Next:* {next}{read}");
     let severity = notification.severity().word();
     let mut context = BTreeMap::from([
         ("fleet", notification.fleet.to_string()),
-        ("kind", news.kind().to_owned()),
+        ("kind", details.kind().to_owned()),
         ("severity", severity.to_owned()),
         ("id", notification.id.clone()),
     ]);
-    context.extend(news.condition().map(|condition| ("condition", escaped(condition, TITLE_MAX))));
+    context.extend(details.condition().map(|condition| ("condition", escaped(condition, TITLE_MAX))));
     context.extend(runbook.iter().map(|runbook| ("runbook", runbook.clone())));
     serde_json::to_string(&Body {
         version: "1.0",
@@ -75,12 +75,12 @@ pub(super) fn body(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
             title: escaped(&headline(parts), TITLE_MAX),
             description,
             next_steps: suggestions.iter().map(step).collect(),
-            keywords: vec![notification.fleet.to_string(), escaped(news.topic(), TITLE_MAX), severity.to_owned()],
+            keywords: vec![notification.fleet.to_string(), escaped(details.topic(), TITLE_MAX), severity.to_owned()],
         },
         metadata: Metadata {
             thread_id: thread,
             summary: escaped(&format!("{}: {}", notification.fleet, wording.what), SUMMARY_MAX),
-            event_type: format!("driftless.{}", news.kind()),
+            event_type: format!("driftless.{}", details.kind()),
             related_resources: notification.groups.iter().map(|group| escaped(group.as_str(), SUMMARY_MAX)).collect(),
             additional_context: context,
         },

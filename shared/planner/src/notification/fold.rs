@@ -1,6 +1,6 @@
 //! A storm becomes one message.
 
-use super::{News, Severity};
+use super::{Details, Severity};
 
 /// More messages of one kind than this, out of one decision, become one. Five are what a phone's lock screen or a chat
 /// window shows without scrolling, and each can still be followed in a thread of its own; six are a storm, of which a
@@ -11,9 +11,9 @@ pub const FOLD_ABOVE: usize = 5;
 pub const FOLD_NAMES: usize = 3;
 
 /// Folds what would be told more than [`FOLD_ABOVE`] times. The order is that of the first of each kind.
-pub(crate) fn fold(news: Vec<News>) -> Vec<News> {
-    let mut heaps: Vec<(Heap, Vec<News>)> = Vec::new();
-    for one in news {
+pub(crate) fn fold(details: Vec<Details>) -> Vec<Details> {
+    let mut heaps: Vec<(Heap, Vec<Details>)> = Vec::new();
+    for one in details {
         let of = Heap::of(&one);
         match heaps.iter_mut().find(|(heap, _)| heap.is_shared_by(&of)) {
             Some((_, heap)) => heap.push(one),
@@ -32,8 +32,8 @@ struct Heap {
 }
 
 impl Heap {
-    fn of(news: &News) -> Self {
-        Self { kind: news.kind(), severity: news.severity(), condition: news.condition().map(str::to_owned) }
+    fn of(details: &Details) -> Self {
+        Self { kind: details.kind(), severity: details.severity(), condition: details.condition().map(str::to_owned) }
     }
 
     /// Whoever sent a command waits for the answer to this one: answers are never folded.
@@ -42,15 +42,15 @@ impl Heap {
     }
 }
 
-fn folded(heap: Vec<News>) -> Vec<News> {
+fn folded(heap: Vec<Details>) -> Vec<Details> {
     let count = u32::try_from(heap.len()).unwrap_or(u32::MAX);
     let mut named = heap.into_iter().take(FOLD_NAMES);
     let example = named.next();
     let others = named.collect();
-    example.map(|example| News::Many { count, example: Box::new(example), others }).into_iter().collect()
+    example.map(|example| Details::Many { count, example: Box::new(example), others }).into_iter().collect()
 }
 
-impl News {
+impl Details {
     /// How many pieces of news it stands for.
     pub fn count(&self) -> u32 {
         if let Self::Many { count, .. } = self { *count } else { 1 }
@@ -65,17 +65,17 @@ mod tests {
     use crate::notification::Condition;
     use crate::record::CancelReason;
 
-    fn cancelled(number: usize, because: CancelReason) -> News {
-        News::Cancelled { instance: format!("i-{number:017x}").parse().unwrap(), because, next_attempt: None }
+    fn cancelled(number: usize, because: CancelReason) -> Details {
+        Details::Cancelled { instance: format!("i-{number:017x}").parse().unwrap(), because, next_attempt: None }
     }
 
-    fn drains(number: usize) -> News {
+    fn drains(number: usize) -> Details {
         let instance = format!("i-{number:017x}").parse().unwrap();
-        News::Entered { condition: Condition::DrainOverdue { instance }, detail: "x".into() }
+        Details::Entered { condition: Condition::DrainOverdue { instance }, detail: "x".into() }
     }
 
-    fn counts(news: Vec<News>) -> Vec<(&'static str, u32)> {
-        fold(news).iter().map(|news| (news.kind(), news.count())).collect()
+    fn counts(details: Vec<Details>) -> Vec<(&'static str, u32)> {
+        fold(details).iter().map(|details| (details.kind(), details.count())).collect()
     }
 
     #[test]
@@ -90,17 +90,17 @@ mod tests {
         let quiet = (0..FOLD_ABOVE).map(|number| cancelled(number, CancelReason::Cleared));
         let loud = cancelled(99, CancelReason::Failed("x".into()));
         assert_eq!(fold(quiet.chain([loud]).collect()).len(), FOLD_ABOVE + 1);
-        let other = News::Entered { condition: Condition::BreakerOpen, detail: "x".into() };
+        let other = Details::Entered { condition: Condition::BreakerOpen, detail: "x".into() };
         let burst = (0..=FOLD_ABOVE).map(drains);
         assert_eq!(counts(burst.chain([other]).collect()), [("entered", 6), ("entered", 1)]);
     }
 
     #[test]
     fn the_order_is_that_of_the_first_of_each_kind() {
-        let over = News::Ended { condition: "breaker-open".to_owned(), since: Timestamp::UNIX_EPOCH };
-        let mut news = vec![drains(0), over];
-        news.extend((1..=FOLD_ABOVE).map(drains));
-        assert_eq!(counts(news), [("entered", 6), ("ended", 1)]);
+        let over = Details::Ended { condition: "breaker-open".to_owned(), since: Timestamp::UNIX_EPOCH };
+        let mut details = vec![drains(0), over];
+        details.extend((1..=FOLD_ABOVE).map(drains));
+        assert_eq!(counts(details), [("entered", 6), ("ended", 1)]);
     }
 
     #[test]

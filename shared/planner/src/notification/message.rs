@@ -11,7 +11,7 @@ use super::published;
 use super::runbook::Runbooks;
 use super::suggestion::{Suggestion, suggestions};
 use super::wording::wording;
-use super::{News, Notification, Severity, chat};
+use super::{Details, Notification, Severity, chat};
 use crate::ids::{FleetName, GroupName};
 use crate::text::printable;
 
@@ -62,9 +62,9 @@ impl Notification {
         let is_for_people_to_act_on = self.severity() >= Severity::Notify;
         let parts = Parts {
             notification: self,
-            wording: wording(&self.news, self.at).printable(),
+            wording: wording(&self.details, self.at).printable(),
             suggestions: suggestions(self),
-            runbook: is_for_people_to_act_on.then(|| runbooks.link(self.news.topic())),
+            runbook: is_for_people_to_act_on.then(|| runbooks.link(self.details.topic())),
             thread: self.thread(),
         };
         Ok(Message {
@@ -76,29 +76,29 @@ impl Notification {
             chat: chat::body(&parts)?,
             severity: self.severity(),
             kind: self.kind(),
-            condition: self.news.condition().map(str::to_owned),
+            condition: self.details.condition().map(str::to_owned),
         })
     }
 
     /// What belongs together: the same for everything that is said about one piece of work, from its beginning to its end.
     fn thread(&self) -> String {
-        let work = match &self.news {
-            News::Adopted { .. } => "adopted".to_owned(),
-            News::ReplacementStarted { instance, .. }
-            | News::Replaced { instance, .. }
-            | News::Cancelled { instance, .. }
-            | News::Stopped { instance, .. }
-            | News::ExtraInstanceKept { instance, .. } => instance.to_string(),
-            News::CutoverStarted { candidate, .. }
-            | News::RollingBack { candidate, .. }
-            | News::CutoverEnded { candidate, .. } => candidate.image.to_string(),
-            News::Vetoed { image, .. } => image.to_string(),
-            News::Entered { condition, .. } => format!("{}:{}", self.at.as_second(), condition.key()),
-            News::Lasts { condition, since, .. } => format!("{}:{}", since.as_second(), condition.key()),
-            News::Ended { condition, since } => format!("{}:{condition}", since.as_second()),
-            News::ObservedWeek { .. } => "observed-week".to_owned(),
+        let work = match &self.details {
+            Details::Adopted { .. } => "adopted".to_owned(),
+            Details::ReplacementStarted { instance, .. }
+            | Details::Replaced { instance, .. }
+            | Details::Cancelled { instance, .. }
+            | Details::Stopped { instance, .. }
+            | Details::ExtraInstanceKept { instance, .. } => instance.to_string(),
+            Details::CutoverStarted { candidate, .. }
+            | Details::RollingBack { candidate, .. }
+            | Details::CutoverEnded { candidate, .. } => candidate.image.to_string(),
+            Details::Vetoed { image, .. } => image.to_string(),
+            Details::Entered { condition, .. } => format!("{}:{}", self.at.as_second(), condition.key()),
+            Details::Lasts { condition, since, .. } => format!("{}:{}", since.as_second(), condition.key()),
+            Details::Ended { condition, since } => format!("{}:{condition}", since.as_second()),
+            Details::ObservedWeek { .. } => "observed-week".to_owned(),
             // Each answers for itself.
-            News::CommandAnswered { .. } | News::Many { .. } => self.id.clone(),
+            Details::CommandAnswered { .. } | Details::Many { .. } => self.id.clone(),
         };
         chat::thread_id(&format!("{}:{work}", self.fleet))
     }
@@ -179,29 +179,29 @@ pub(super) struct MachineBody<'a> {
     /// The runbook. Null: the message needs no action.
     runbook: Option<&'a str>,
     /// What happened, with all that Driftless knows of it.
-    details: &'a News,
+    details: &'a Details,
 }
 
 fn json(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
     let Parts { notification, wording, suggestions, runbook, thread } = parts;
-    let Notification { id, fleet, groups, at, news } = notification;
+    let Notification { id, fleet, groups, at, details } = notification;
     serde_json::to_string(&MachineBody {
         schema_version: SCHEMA_VERSION,
         id,
         fleet,
         groups,
-        kind: news.kind(),
-        condition: news.condition(),
-        severity: news.severity(),
+        kind: details.kind(),
+        condition: details.condition(),
+        severity: details.severity(),
         at: *at,
         thread,
-        count: news.count(),
+        count: details.count(),
         what: &wording.what,
         why: &wording.why,
         next: &wording.next,
         commands: suggestions,
         runbook: runbook.as_deref(),
-        details: news,
+        details: details,
     })
 }
 

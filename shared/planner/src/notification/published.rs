@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Serializer;
 
-use super::News;
+use super::Details;
 use super::message::MachineBody;
 use crate::ids::{AlarmName, FleetName, GroupName, ImageId, InstanceId, RuleName, TemplateId, Zone};
 use crate::record::{
@@ -55,8 +55,8 @@ fn published_form(schema: &mut Schema) {
 
 /// The kinds that a message can have. A message about many of one kind has that kind.
 pub(super) fn kinds(generator: &mut SchemaGenerator) -> Schema {
-    let news = News::json_schema(generator);
-    let variants = news.get("oneOf").and_then(|variants| variants.as_array()).into_iter().flatten();
+    let details = Details::json_schema(generator);
+    let variants = details.get("oneOf").and_then(|variants| variants.as_array()).into_iter().flatten();
     let kinds = variants.filter_map(|variant| variant.pointer("/properties/kind/const")?.as_str());
     json_schema!({"type": "string", "enum": kinds.filter(|kind| *kind != "many").collect::<Vec<_>>()})
 }

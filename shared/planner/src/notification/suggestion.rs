@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Condition, News, Notification};
+use super::{Condition, Details, Notification};
 use crate::ids::{FleetName, ImageId, InstanceId};
 use crate::record::{CutoverOutcome, StopReason};
 use crate::text::shell_quoted;
@@ -56,7 +56,7 @@ impl Purpose {
 /// what shows more.
 pub(super) fn suggestions(notification: &Notification) -> Vec<Suggestion> {
     let tool = Tool { fleet: &notification.fleet, message: &notification.id };
-    let mut all = tool.of(&notification.news);
+    let mut all = tool.of(&notification.details);
     all.sort_by_key(|suggestion| suggestion.purpose);
     all
 }
@@ -68,30 +68,31 @@ struct Tool<'a> {
 }
 
 impl Tool<'_> {
-    fn of(&self, news: &News) -> Vec<Suggestion> {
-        match news {
-            News::Adopted { .. } => vec![self.check_adoption()],
-            News::Replaced { .. } | News::Ended { .. } | News::Cancelled { next_attempt: None, .. } => {
+    fn of(&self, details: &Details) -> Vec<Suggestion> {
+        match details {
+            Details::Adopted { .. } => vec![self.check_adoption()],
+            Details::Replaced { .. } | Details::Ended { .. } | Details::Cancelled { next_attempt: None, .. } => {
                 vec![self.history()]
             }
-            News::ReplacementStarted { instance, .. } | News::Cancelled { instance, next_attempt: Some(_), .. } => {
+            Details::ReplacementStarted { instance, .. }
+            | Details::Cancelled { instance, next_attempt: Some(_), .. } => {
                 vec![self.freeze(), why_instance(instance)]
             }
-            News::Stopped { instance, why, .. } => self.of_stopped(instance, why),
-            News::CutoverStarted { .. } => vec![self.pause(), self.abort(), self.promote(), self.status()],
-            News::RollingBack { .. } => vec![self.freeze(), self.status()],
-            News::CutoverEnded { outcome, .. } => match outcome {
+            Details::Stopped { instance, why, .. } => self.of_stopped(instance, why),
+            Details::CutoverStarted { .. } => vec![self.pause(), self.abort(), self.promote(), self.status()],
+            Details::RollingBack { .. } => vec![self.freeze(), self.status()],
+            Details::CutoverEnded { outcome, .. } => match outcome {
                 CutoverOutcome::Done => vec![self.rollback(), self.history()],
                 CutoverOutcome::Aborted => vec![self.retry(), self.history()],
                 CutoverOutcome::Superseded => vec![self.status()],
                 CutoverOutcome::RolledBack => vec![self.freeze(), self.history()],
             },
-            News::Vetoed { image, .. } => vec![self.unveto(image), self.history()],
-            News::ObservedWeek { .. } => vec![self.check_adoption(), self.why()],
-            News::ExtraInstanceKept { .. } | News::CommandAnswered { is_done: true, .. } => vec![self.status()],
-            News::CommandAnswered { is_done: false, .. } => vec![self.why()],
-            News::Entered { condition, .. } | News::Lasts { condition, .. } => self.of_condition(condition),
-            News::Many { example, .. } => self.of_many(example),
+            Details::Vetoed { image, .. } => vec![self.unveto(image), self.history()],
+            Details::ObservedWeek { .. } => vec![self.check_adoption(), self.why()],
+            Details::ExtraInstanceKept { .. } | Details::CommandAnswered { is_done: true, .. } => vec![self.status()],
+            Details::CommandAnswered { is_done: false, .. } => vec![self.why()],
+            Details::Entered { condition, .. } | Details::Lasts { condition, .. } => self.of_condition(condition),
+            Details::Many { example, .. } => self.of_many(example),
         }
     }
 
@@ -128,7 +129,7 @@ impl Tool<'_> {
     }
 
     /// What can be done about the first of them, and what shows all.
-    fn of_many(&self, example: &News) -> Vec<Suggestion> {
+    fn of_many(&self, example: &Details) -> Vec<Suggestion> {
         let mut all = self.of(example);
         if !all.contains(&self.status()) {
             all.push(self.status());

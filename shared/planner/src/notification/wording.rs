@@ -4,53 +4,55 @@ use jiff::Timestamp;
 
 use super::cutover::Side;
 use super::lines::{Wording, in_seconds};
-use super::{News, condition, cutover, name_and_subject, observed, replacement};
+use super::{Details, condition, cutover, name_and_subject, observed, replacement};
 
 /// The texts for what was decided at `at`.
-pub(super) fn wording(news: &News, at: Timestamp) -> Wording {
-    match news {
-        News::Adopted { release } => Wording {
+pub(super) fn wording(details: &Details, at: Timestamp) -> Wording {
+    match details {
+        Details::Adopted { release } => Wording {
             what: "adopted and watched from now on".to_owned(),
             why: format!("the live group runs {} from {}", release.image, release.template),
             next:
                 "Driftless changed nothing. It reports drift from now on, and in act mode replaces drifted instances."
                     .to_owned(),
         },
-        News::ReplacementStarted { instance, group, drift, remarks, goes_first: true, .. } => {
+        Details::ReplacementStarted { instance, group, drift, remarks, goes_first: true, .. } => {
             replacement::goes_first(instance, group, replacement::cause(drift, remarks))
         }
-        News::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: false } => {
+        Details::ReplacementStarted { instance, group, zone, drift, remarks, deadline, goes_first: false } => {
             replacement::started(instance, group, zone, *deadline, replacement::cause(drift, remarks))
         }
-        News::Replaced { instance, successor, drift, took, kept_until } => {
+        Details::Replaced { instance, successor, drift, took, kept_until } => {
             replacement::replaced(instance, successor, drift, *took, *kept_until)
         }
-        News::ExtraInstanceKept { instance, why } => replacement::extra_instance_kept(instance, why),
-        News::Cancelled { instance, because, next_attempt } => replacement::cancelled(instance, because, *next_attempt),
-        News::Stopped { instance, drift, why, failures } => replacement::stopped(instance, drift, why, failures),
-        News::CutoverStarted { candidate, new_color, from, old_color, instances, watched, doubled } => {
+        Details::ExtraInstanceKept { instance, why } => replacement::extra_instance_kept(instance, why),
+        Details::Cancelled { instance, because, next_attempt } => {
+            replacement::cancelled(instance, because, *next_attempt)
+        }
+        Details::Stopped { instance, drift, why, failures } => replacement::stopped(instance, drift, why, failures),
+        Details::CutoverStarted { candidate, new_color, from, old_color, instances, watched, doubled } => {
             let from = Side { color: *old_color, release: from };
             cutover::started(candidate, *new_color, &from, *instances, *watched, *doubled)
         }
-        News::RollingBack { candidate, new_color, rollback_to, old_color, why } => {
+        Details::RollingBack { candidate, new_color, rollback_to, old_color, why } => {
             let back_to = Side { color: *old_color, release: rollback_to };
             cutover::rolling_back(candidate, *new_color, &back_to, why)
         }
-        News::CutoverEnded { candidate, outcome, why, took } => cutover::ended(candidate, *outcome, why, *took),
-        News::Vetoed { image, by, evidence } => cutover::vetoed(image, by, evidence),
-        News::CommandAnswered { actor, command, is_done, answer, .. } => {
+        Details::CutoverEnded { candidate, outcome, why, took } => cutover::ended(candidate, *outcome, why, *took),
+        Details::Vetoed { image, by, evidence } => cutover::vetoed(image, by, evidence),
+        Details::CommandAnswered { actor, command, is_done, answer, .. } => {
             cutover::answered(actor, command, *is_done, answer)
         }
-        News::ObservedWeek { week, still } => observed::week(week, *still),
-        News::Entered { condition, detail } => {
+        Details::ObservedWeek { week, still } => observed::week(week, *still),
+        Details::Entered { condition, detail } => {
             Wording { what: condition.headline(), why: detail.to_string(), next: condition.next() }
         }
-        News::Lasts { condition, detail, since } => Wording {
+        Details::Lasts { condition, detail, since } => Wording {
             what: format!("still true: {}", condition.headline()),
             why: format!("since {since:.0} ({}): {detail}", in_seconds(at.duration_since(*since))),
             next: condition.next(),
         },
-        News::Ended { condition, since } => {
+        Details::Ended { condition, since } => {
             let (name, subject) = name_and_subject(condition);
             Wording {
                 what: format!("resolved: {}", condition::resolved(name, subject)),
@@ -58,17 +60,18 @@ pub(super) fn wording(news: &News, at: Timestamp) -> Wording {
                 next: "No action needed. Driftless continues.".to_owned(),
             }
         }
-        News::Many { count, example, others } => many(*count, example, others, at),
+        Details::Many { count, example, others } => many(*count, example, others, at),
     }
 }
 
 /// The number first, then a few names, then the cause of each.
-fn many(count: u32, example: &News, others: &[News], at: Timestamp) -> Wording {
-    let named: Vec<&News> = std::iter::once(example).chain(others).collect();
-    let about: Vec<String> = named.iter().map(|news| news.about()).collect();
+fn many(count: u32, example: &Details, others: &[Details], at: Timestamp) -> Wording {
+    let named: Vec<&Details> = std::iter::once(example).chain(others).collect();
+    let about: Vec<String> = named.iter().map(|details| details.about()).collect();
     let unnamed = count.saturating_sub(u32::try_from(named.len()).unwrap_or(u32::MAX));
     let more = if unnamed == 0 { String::new() } else { format!(" and {unnamed} more") };
-    let why: Vec<String> = named.iter().map(|news| format!("{}: {}", news.about(), wording(news, at).why)).collect();
+    let why: Vec<String> =
+        named.iter().map(|details| format!("{}: {}", details.about(), wording(details, at).why)).collect();
     Wording {
         what: format!("{count} {}: {}{more}", plural(example), about.join(", ")),
         why: why.join(" | "),
@@ -77,23 +80,23 @@ fn many(count: u32, example: &News, others: &[News], at: Timestamp) -> Wording {
 }
 
 /// What they have in common.
-fn plural(news: &News) -> String {
-    match news {
-        News::Adopted { .. } => "adoptions".to_owned(),
-        News::ReplacementStarted { .. } => "being replaced".to_owned(),
-        News::Replaced { .. } => "replaced".to_owned(),
-        News::ExtraInstanceKept { .. } => "extra instances stay".to_owned(),
-        News::Cancelled { .. } => "replacements cancelled".to_owned(),
-        News::Stopped { .. } => "replacements stopped".to_owned(),
-        News::CutoverStarted { .. } => "cutovers started".to_owned(),
-        News::RollingBack { .. } => "rollbacks started".to_owned(),
-        News::CutoverEnded { .. } => "cutovers ended".to_owned(),
-        News::Vetoed { .. } => "images vetoed".to_owned(),
-        News::CommandAnswered { .. } => "command results".to_owned(),
-        News::ObservedWeek { .. } => "weekly reports".to_owned(),
-        News::Entered { condition, .. } => format!("x {}", condition.name()),
-        News::Lasts { condition, .. } => format!("x still {}", condition.name()),
-        News::Ended { .. } => format!("x resolved {}", news.topic()),
-        News::Many { example, .. } => plural(example),
+fn plural(details: &Details) -> String {
+    match details {
+        Details::Adopted { .. } => "adoptions".to_owned(),
+        Details::ReplacementStarted { .. } => "being replaced".to_owned(),
+        Details::Replaced { .. } => "replaced".to_owned(),
+        Details::ExtraInstanceKept { .. } => "extra instances stay".to_owned(),
+        Details::Cancelled { .. } => "replacements cancelled".to_owned(),
+        Details::Stopped { .. } => "replacements stopped".to_owned(),
+        Details::CutoverStarted { .. } => "cutovers started".to_owned(),
+        Details::RollingBack { .. } => "rollbacks started".to_owned(),
+        Details::CutoverEnded { .. } => "cutovers ended".to_owned(),
+        Details::Vetoed { .. } => "images vetoed".to_owned(),
+        Details::CommandAnswered { .. } => "command results".to_owned(),
+        Details::ObservedWeek { .. } => "weekly reports".to_owned(),
+        Details::Entered { condition, .. } => format!("x {}", condition.name()),
+        Details::Lasts { condition, .. } => format!("x still {}", condition.name()),
+        Details::Ended { .. } => format!("x resolved {}", details.topic()),
+        Details::Many { example, .. } => plural(example),
     }
 }

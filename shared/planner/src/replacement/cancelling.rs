@@ -3,7 +3,7 @@
 use crate::action::{Action, ActionResult, Role};
 use crate::draft::Draft;
 use crate::ids::InstanceId;
-use crate::notification::News;
+use crate::notification::Details;
 use crate::observation::{Lifecycle, Member};
 use crate::record::{CancelReason, Cancelling, Phase, Refused, Replacement, Surge};
 use crate::replacement::{End, ReplacementContext, Transition, minimum_healthy, terminate};
@@ -69,8 +69,10 @@ fn cancel_extra(
     if let Some(waiting) = crate::protection::protected_by_tag(draft, &extra.id).or_else(minimum_healthy) {
         if context.now >= cancelling.deadline {
             draft.history().extra_instance_kept(context.id, waiting.to_string());
-            draft
-                .tell(News::ExtraInstanceKept { instance: extra.id.clone(), why: waiting.to_string().as_str().into() });
+            draft.tell(Details::ExtraInstanceKept {
+                instance: extra.id.clone(),
+                why: waiting.to_string().as_str().into(),
+            });
             return Transition::End(End::Cancelled(cancelling.because));
         }
         draft.requeue(cancelling.deadline);

@@ -2,7 +2,7 @@
 
 use driftless_planner::action::{Action, ActionResult, Outcome};
 use driftless_planner::ids::TargetGroupArn;
-use driftless_planner::notification::{Condition, News};
+use driftless_planner::notification::{Condition, Details};
 use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, content, group, id, mins, version};
 
@@ -33,7 +33,7 @@ fn check(words: &str, change: impl FnOnce(&mut Stage)) {
     assert_eq!(stage.record().release, None, "{words}");
     assert!(stage.acted.is_empty());
     let [told] = &stage.told[..] else { panic!("{words}: {:?}", stage.told) };
-    let News::Entered { condition: Condition::NotAdoptable, detail } = &told.news else { panic!("{told:?}") };
+    let Details::Entered { condition: Condition::NotAdoptable, detail } = &told.details else { panic!("{told:?}") };
     assert!(detail.as_str().contains(words), "{detail}");
 }
 

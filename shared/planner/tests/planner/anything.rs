@@ -4,7 +4,7 @@ use driftless_testkit::{Stage, fleet, freeze, id, mins, secs, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{Phase, Replacement};
 use proptest::prelude::*;
@@ -73,7 +73,7 @@ fn answer(number: u8) -> ActionResult {
 /// So many instances were launched and stay: a surplus that the floor needed for the whole drain deadline is the group's, and
 /// on-call was told.
 fn extra_instance_kept(stage: &Stage) -> u32 {
-    let is_kept = |told: &&Notification| matches!(told.news, News::ExtraInstanceKept { .. });
+    let is_kept = |told: &&Notification| matches!(told.details, Details::ExtraInstanceKept { .. });
     u32::try_from(stage.told.iter().filter(is_kept).count()).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use driftless_planner::decision::Decision;
 use driftless_planner::fact::Command;
-use driftless_planner::notification::{FOLD_ABOVE, FOLD_NAMES, News, Notification};
+use driftless_planner::notification::{Details, FOLD_ABOVE, FOLD_NAMES, Notification};
 use driftless_testkit::{Stage, id, mins};
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_a
         let (_, decision) = burst(size);
         let starts = starts(&decision);
         assert_eq!(starts.len(), told, "{size} begin at once");
-        let counted: u32 = starts.iter().map(|told| told.news.count()).sum();
+        let counted: u32 = starts.iter().map(|told| told.details.count()).sum();
         assert_eq!(usize::try_from(counted).unwrap(), size, "none is lost");
     }
 }
@@ -40,10 +40,9 @@ fn as_many_messages_as_a_person_reads_are_told_one_by_one_and_one_more_is_told_a
 fn a_burst_names_the_first_few_and_counts_the_rest() {
     let (_, decision) = burst(9);
     let [only] = starts(&decision)[..] else { panic!("one message") };
-    let News::Many { count: 9, example, others } = &only.news else { panic!("{:?}", only.news) };
+    let Details::Many { count: 9, example, others } = &only.details else { panic!("{:?}", only.details) };
     assert_eq!(1 + others.len(), FOLD_NAMES);
-    let is_of =
-        |news: &News, number| matches!(news, News::ReplacementStarted { instance, .. } if *instance == id(number));
+    let is_of = |details: &Details, number| matches!(details, Details::ReplacementStarted { instance, .. } if *instance == id(number));
     assert!(is_of(example, 1) && is_of(&others[0], 2), "{example:?}, {others:?}");
     let message = only.message().unwrap();
     assert!(message.subject.starts_with("[info] app: 9 being replaced: i-00000000000000001, "), "{}", message.subject);
@@ -68,6 +67,6 @@ fn each_answer_to_a_command_is_told_however_many_there_are() {
         stage.say(Command::Retry);
     }
     let decision = stage.decide();
-    let answers = decision.notifications.iter().filter(|told| matches!(told.news, News::CommandAnswered { .. }));
+    let answers = decision.notifications.iter().filter(|told| matches!(told.details, Details::CommandAnswered { .. }));
     assert_eq!(answers.count(), FOLD_ABOVE + 1);
 }

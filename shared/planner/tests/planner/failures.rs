@@ -1,7 +1,7 @@
 //! A successor that does not prove itself.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Outcome};
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::observation::LaunchFailure;
 use driftless_planner::record::{CancelReason, Phase, StopReason};
 use driftless_planner::waiting::Waiting;
@@ -72,7 +72,7 @@ fn three_failures_stop_and_page_with_the_words_of_aws() {
     let started = "replacement-started";
     assert_eq!(stage.kinds(), [started, "replacement-cancelled", started, "replacement-cancelled", started, "stopped"]);
     let page = stage.told.last().unwrap();
-    let News::Stopped { why: StopReason::Failures, failures, .. } = &page.news else { panic!("{page:?}") };
+    let Details::Stopped { why: StopReason::Failures, failures, .. } = &page.details else { panic!("{page:?}") };
     assert_eq!(failures.len(), 3);
     assert!(page.message().unwrap().text.contains("The image id '[ami-1]' does not exist"));
     // It stays stopped, until it is compliant or gone.

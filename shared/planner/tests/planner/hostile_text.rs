@@ -2,7 +2,7 @@
 
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::GroupName;
-use driftless_planner::notification::{Condition, Message, News, Notification, SUBJECT_LENGTH_MAX};
+use driftless_planner::notification::{Condition, Details, Message, Notification, SUBJECT_LENGTH_MAX};
 use driftless_planner::record::{
     CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Release, StopReason,
 };
@@ -36,17 +36,17 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every piece of news that carries a stranger's words, with these words.
-fn saying(words: &str) -> Vec<News> {
+fn saying(words: &str) -> Vec<Details> {
     let text = || UntrustedText::from(words);
     let candidate = |why| Candidate { image: image_id(2), base: version(7), build: Some(text()), why };
-    let stopped = News::Stopped {
+    let stopped = Details::Stopped {
         instance: id(1),
         drift: vec![DriftReason::Operator { actor: text() }],
         why: StopReason::Failures,
         failures: vec![Failure { at: t0(), why: text() }; 3],
     };
     let mut all = vec![
-        News::ReplacementStarted {
+        Details::ReplacementStarted {
             instance: id(1),
             group: "app-blue".parse().unwrap(),
             zone: "eu-central-1a".parse().unwrap(),
@@ -55,24 +55,28 @@ fn saying(words: &str) -> Vec<News> {
             deadline: t0() + mins(20),
             goes_first: false,
         },
-        News::ExtraInstanceKept { instance: id(1), why: text() },
-        News::Cancelled { instance: id(1), because: CancelReason::Protected { by: text() }, next_attempt: Some(t0()) },
-        News::Cancelled { instance: id(1), because: CancelReason::Failed(text()), next_attempt: None },
-        News::RollingBack {
+        Details::ExtraInstanceKept { instance: id(1), why: text() },
+        Details::Cancelled {
+            instance: id(1),
+            because: CancelReason::Protected { by: text() },
+            next_attempt: Some(t0()),
+        },
+        Details::Cancelled { instance: id(1), because: CancelReason::Failed(text()), next_attempt: None },
+        Details::RollingBack {
             candidate: candidate(CandidateReason::Redeploy { actor: text() }),
             new_color: Some(Color::Green),
             rollback_to: Release { template: version(7), image: image_id(1), since: t0(), build: Some(text()) },
             old_color: Some(Color::Blue),
             why: text(),
         },
-        News::CutoverEnded {
+        Details::CutoverEnded {
             candidate: candidate(CandidateReason::Image),
             outcome: CutoverOutcome::Aborted,
             why: text(),
             took: mins(1),
         },
-        News::Vetoed { image: image_id(2), by: text(), evidence: vec![text(); 5] },
-        News::CommandAnswered {
+        Details::Vetoed { image: image_id(2), by: text(), evidence: vec![text(); 5] },
+        Details::CommandAnswered {
             request: words.chars().take(LENGTH_MAX).collect(),
             actor: text(),
             command: "retry".to_owned(),
@@ -80,11 +84,11 @@ fn saying(words: &str) -> Vec<News> {
             answer: text(),
         },
         stopped.clone(),
-        News::Many { count: 9, example: Box::new(stopped.clone()), others: vec![stopped.clone(), stopped] },
+        Details::Many { count: 9, example: Box::new(stopped.clone()), others: vec![stopped.clone(), stopped] },
     ];
     for condition in conditions() {
-        all.push(News::Entered { condition: condition.clone(), detail: text() });
-        all.push(News::Lasts { condition, detail: text(), since: t0() });
+        all.push(Details::Entered { condition: condition.clone(), detail: text() });
+        all.push(Details::Lasts { condition, detail: text(), since: t0() });
     }
     all
 }
@@ -124,8 +128,8 @@ fn no_word_of_a_stranger_reaches_a_suggested_command() {
         "status", "unveto", "veto", "why",
     ];
     for words in hostile() {
-        for (news, harmless) in saying(&words).into_iter().zip(saying("port 22 is open")) {
-            let suggested = commands(&notification(news, &["app-blue"]));
+        for (details, harmless) in saying(&words).into_iter().zip(saying("port 22 is open")) {
+            let suggested = commands(&notification(details, &["app-blue"]));
             assert_eq!(suggested, commands(&notification(harmless, &["app-blue"])));
             for command in suggested {
                 let typed = shell_words(&command);
@@ -139,15 +143,15 @@ fn no_word_of_a_stranger_reaches_a_suggested_command() {
 
 #[test]
 fn the_text_keeps_its_lines_whatever_strangers_write() {
-    let shape = |news: News| {
-        let text = notification(news, &["app-blue"]).message().unwrap().text;
+    let shape = |details: Details| {
+        let text = notification(details, &["app-blue"]).message().unwrap().text;
         assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
         assert!(!text.contains(['\u{202e}', '\u{2066}', '\u{61c}']), "{text:?}");
         text.lines().map(|line| line.chars().take(11).collect::<String>()).collect::<Vec<_>>()
     };
     for words in hostile() {
-        for (news, harmless) in saying(&words).into_iter().zip(saying("x")) {
-            assert_eq!(shape(news), shape(harmless));
+        for (details, harmless) in saying(&words).into_iter().zip(saying("x")) {
+            assert_eq!(shape(details), shape(harmless));
         }
     }
 }
@@ -155,8 +159,8 @@ fn the_text_keeps_its_lines_whatever_strangers_write() {
 #[test]
 fn the_subject_stays_one_short_line_of_ascii() {
     for words in hostile() {
-        for news in saying(&words) {
-            let subject = notification(news, &[]).message().unwrap().subject;
+        for details in saying(&words) {
+            let subject = notification(details, &[]).message().unwrap().subject;
             assert!(subject.len() <= SUBJECT_LENGTH_MAX, "{subject}");
             assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
         }
@@ -166,14 +170,14 @@ fn the_subject_stays_one_short_line_of_ascii() {
 #[test]
 fn the_body_for_machines_says_what_was_meant_and_fits() {
     for words in hostile() {
-        for news in saying(&words) {
-            let notification = notification(news, &["app-blue"]);
+        for details in saying(&words) {
+            let notification = notification(details, &["app-blue"]);
             let Message { text, json, .. } = notification.message().unwrap();
             // People read by two ways of delivery and machines by four, and each way has a body of its own.
             let bodies = serde_json::to_string(&[&text, &text, &json, &json, &json, &json]).unwrap();
             assert!(bodies.len() < SNS_LENGTH_MAX, "{} bytes of {}", bodies.len(), notification.kind());
             let json: Value = serde_json::from_str(&json).unwrap();
-            assert_eq!(serde_json::from_value::<News>(json["details"].clone()).unwrap(), notification.news);
+            assert_eq!(serde_json::from_value::<Details>(json["details"].clone()).unwrap(), notification.details);
         }
     }
 }
@@ -191,9 +195,9 @@ fn texts(value: &Value) -> Vec<&str> {
 #[test]
 fn in_chat_nobody_is_mentioned_nothing_is_linked_and_all_fits() {
     for words in hostile() {
-        for news in saying(&words) {
+        for details in saying(&words) {
             let groups = ["<!channel>", "[a](https://evil.example)"];
-            let chat = notification(news, &groups).message().unwrap().chat;
+            let chat = notification(details, &groups).message().unwrap().chat;
             let chat: Value = serde_json::from_str(&chat).unwrap();
             for text in texts(&chat) {
                 assert!(
@@ -222,11 +226,11 @@ fn in_chat_nobody_is_mentioned_nothing_is_linked_and_all_fits() {
 fn a_state_of_which_strangers_chose_the_name_is_harmless_too() {
     for words in hostile() {
         let action = Condition::PermissionDenied { action: words.chars().take(LENGTH_MAX).collect() };
-        for news in [
-            News::Ended { condition: action.key(), since: t0() },
-            News::Entered { condition: action, detail: "x".into() },
+        for details in [
+            Details::Ended { condition: action.key(), since: t0() },
+            Details::Entered { condition: action, detail: "x".into() },
         ] {
-            let message = notification(news, &[]).message().unwrap();
+            let message = notification(details, &[]).message().unwrap();
             assert!(!message.text.chars().any(|character| character.is_control() && character != '\n'));
             let chat: Value = serde_json::from_str(&message.chat).unwrap();
             assert!(texts(&chat).iter().all(|text| !text.contains(['<', '>', '@'])), "{chat}");

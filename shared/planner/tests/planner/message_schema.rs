@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use driftless_planner::notification::{self, News, Severity};
+use driftless_planner::notification::{self, Details, Severity};
 use driftless_planner::record::{CancelReason, CandidateReason, CutoverOutcome, DriftReason, StopReason};
 use serde_json::{Map, Value, json};
 
-use crate::support::letters::{conditions, news, variants};
+use crate::support::letters::{conditions, details, variants};
 
 fn schema() -> Value {
     serde_json::from_str(include_str!("../../../../docs/schemas/message.v1.json")).unwrap()
@@ -61,7 +61,7 @@ fn a_message_is_of_any_kind_of_news_but_many() {
     let kinds = schema()["properties"]["kind"]["enum"].clone();
     let mut kinds: BTreeSet<String> = serde_json::from_value(kinds).unwrap();
     assert!(kinds.insert("many".to_owned()), "many is the kind of the details, and never of the message");
-    assert_eq!(kinds, variants::<News>("kind"));
+    assert_eq!(kinds, variants::<Details>("kind"));
 }
 
 /// The rows of the tables below a heading of a page.
@@ -95,9 +95,9 @@ fn sorted(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
 fn the_page_describes_each_field_in_the_words_of_the_schema() {
     let schema = schema();
     assert_eq!(sorted(rows(PAGE, "## The body for machines")), fields(&schema));
-    for news in schema["$defs"]["details"]["oneOf"].as_array().unwrap() {
-        let kind = news["properties"]["kind"]["const"].as_str().unwrap();
-        assert_eq!(sorted(rows(PAGE, &format!("### `{kind}`"))), fields(news), "{kind}");
+    for details in schema["$defs"]["details"]["oneOf"].as_array().unwrap() {
+        let kind = details["properties"]["kind"]["const"].as_str().unwrap();
+        assert_eq!(sorted(rows(PAGE, &format!("### `{kind}`"))), fields(details), "{kind}");
     }
     for part in ["release", "candidate", "template", "failure", "command"] {
         assert_eq!(sorted(rows(PAGE, &format!("### `{part}`"))), fields(&schema["$defs"][part]), "{part}");
@@ -143,17 +143,17 @@ fn the_filters_of_the_page_let_the_end_through_of_what_they_let_through() {
     let [pager, channel] = &filters[..] else { panic!("{filters:?}") };
     for condition in conditions() {
         let key = condition.key();
-        let attributes = |news: &News| {
+        let attributes = |details: &Details| {
             let mut attributes = Map::new();
             attributes.insert("fleet".to_owned(), json!("app"));
-            attributes.insert("kind".to_owned(), json!(news.kind()));
-            attributes.insert("severity".to_owned(), json!(news.severity().word()));
-            attributes.insert("condition".to_owned(), json!(news.condition().unwrap()));
+            attributes.insert("kind".to_owned(), json!(details.kind()));
+            attributes.insert("severity".to_owned(), json!(details.severity().word()));
+            attributes.insert("condition".to_owned(), json!(details.condition().unwrap()));
             attributes
         };
-        let entered = News::Entered { condition, detail: "x".into() };
+        let entered = Details::Entered { condition, detail: "x".into() };
         let loud = entered.severity();
-        let ended = News::Ended { condition: key.clone(), since: jiff::Timestamp::UNIX_EPOCH };
+        let ended = Details::Ended { condition: key.clone(), since: jiff::Timestamp::UNIX_EPOCH };
         for (filter, least) in [(pager, Severity::Page), (channel, Severity::Notify)] {
             assert_eq!(lets_through(filter, &attributes(&entered)), loud >= least, "{key}");
         }
@@ -165,18 +165,18 @@ fn the_filters_of_the_page_let_the_end_through_of_what_they_let_through() {
 #[test]
 fn the_page_lists_each_kind_and_each_state_with_its_severity() {
     let kinds = rows(PAGE, "## Kinds");
-    assert_eq!(kinds.iter().map(|row| row[0].replace('`', "")).collect::<BTreeSet<_>>(), variants::<News>("kind"));
-    for (name, news) in news() {
-        let said = kinds.iter().find(|row| row[0] == format!("`{}`", news.kind())).unwrap();
+    assert_eq!(kinds.iter().map(|row| row[0].replace('`', "")).collect::<BTreeSet<_>>(), variants::<Details>("kind"));
+    for (name, details) in details() {
+        let said = kinds.iter().find(|row| row[0] == format!("`{}`", details.kind())).unwrap();
         let is_right =
-            said[1] == "the state's" || said[1].split("; ").any(|word| word.starts_with(news.severity().word()));
+            said[1] == "the state's" || said[1].split("; ").any(|word| word.starts_with(details.severity().word()));
         assert!(is_right, "{name}: {said:?}");
     }
     let states: BTreeSet<(String, String)> =
         rows(PAGE, "## States").into_iter().map(|row| (row[0].replace('`', ""), row[1].clone())).collect();
     let known = conditions().into_iter().map(|condition| {
-        let news = News::Entered { detail: "x".into(), condition };
-        (news.topic().to_owned(), news.severity().word().to_owned())
+        let details = Details::Entered { detail: "x".into(), condition };
+        (details.topic().to_owned(), details.severity().word().to_owned())
     });
     assert_eq!(states, known.collect());
 }

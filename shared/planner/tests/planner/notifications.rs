@@ -4,16 +4,16 @@ use driftless_testkit::{id, mins, t0};
 use std::collections::BTreeSet;
 
 use driftless_planner::ids::FleetName;
-use driftless_planner::notification::{Condition, News, Notification, Runbooks, SUBJECT_LENGTH_MAX, Severity};
+use driftless_planner::notification::{Condition, Details, Notification, Runbooks, SUBJECT_LENGTH_MAX, Severity};
 use driftless_planner::text::UntrustedText;
 use serde_json::Value;
 
-use crate::support::letters::{conditions, news, notification, variants};
+use crate::support::letters::{conditions, details, notification, variants};
 
 #[test]
 fn each_message_reads_as_agreed() {
-    for (name, news) in news() {
-        let message = notification(news, &["app-blue", "app-green"]).message().unwrap();
+    for (name, details) in details() {
+        let message = notification(details, &["app-blue", "app-green"]).message().unwrap();
         let shown = format!(
             "{}\n\n{}\n--- for machines\n{}\n\n--- for chat\n{}\n",
             message.subject,
@@ -38,8 +38,8 @@ const PLACEHOLDERS: [&str; 8] = ["the detail", "as AWS said it", "(the ", "(...)
 
 #[test]
 fn no_golden_message_contains_a_placeholder() {
-    for (name, news) in news() {
-        let message = notification(news, &["app-blue", "app-green"]).message().unwrap();
+    for (name, details) in details() {
+        let message = notification(details, &["app-blue", "app-green"]).message().unwrap();
         let json: Value = serde_json::from_str(&message.json).unwrap();
         let said = ["what", "why", "next"].map(|field| json[field].as_str().unwrap());
         for text in said.into_iter().chain([message.subject.as_str(), message.text.as_str()]) {
@@ -54,8 +54,8 @@ fn no_golden_message_contains_a_placeholder() {
 #[test]
 fn the_end_of_each_condition_has_a_text_of_its_own() {
     for condition in conditions() {
-        let news = News::Ended { condition: condition.key(), since: t0() - mins(30) };
-        let message = notification(news, &[]).message().unwrap();
+        let details = Details::Ended { condition: condition.key(), since: t0() - mins(30) };
+        let message = notification(details, &[]).message().unwrap();
         let json: Value = serde_json::from_str(&message.json).unwrap();
         let what = json["what"].as_str().unwrap();
         assert!(what.starts_with("resolved: ") && !what.contains(condition.name()), "{what}");
@@ -65,19 +65,19 @@ fn the_end_of_each_condition_has_a_text_of_its_own() {
 
 #[test]
 fn each_kind_of_news_and_each_state_has_a_golden_message() {
-    let samples: Vec<News> = news().into_iter().map(|(_, news)| news).collect();
-    let tag = |news: &News| serde_json::to_value(news).unwrap()["kind"].as_str().unwrap().to_owned();
-    assert_eq!(samples.iter().map(tag).collect::<BTreeSet<_>>(), variants::<News>("kind"));
+    let samples: Vec<Details> = details().into_iter().map(|(_, details)| details).collect();
+    let tag = |details: &Details| serde_json::to_value(details).unwrap()["kind"].as_str().unwrap().to_owned();
+    assert_eq!(samples.iter().map(tag).collect::<BTreeSet<_>>(), variants::<Details>("kind"));
     let conditions: BTreeSet<String> = conditions().iter().map(|condition| condition.name().to_owned()).collect();
     assert_eq!(conditions, variants::<Condition>("condition"));
-    let entered = samples.iter().filter(|news| news.kind() == "entered").filter_map(News::condition);
+    let entered = samples.iter().filter(|details| details.kind() == "entered").filter_map(Details::condition);
     assert_eq!(entered.map(str::to_owned).collect::<BTreeSet<_>>(), conditions);
 }
 
 #[test]
 fn a_message_survives_the_outbox() {
-    for (name, news) in news() {
-        let notification = notification(news, &["app-blue"]);
+    for (name, details) in details() {
+        let notification = notification(details, &["app-blue"]);
         let json = serde_json::to_string(&notification).unwrap();
         assert_eq!(serde_json::from_str::<Notification>(&json).unwrap(), notification, "{name}");
     }
@@ -87,17 +87,17 @@ fn a_message_survives_the_outbox() {
 fn a_subject_is_short_printable_ascii() {
     let long_fleet: FleetName = "a".repeat(40).parse().unwrap();
     let mut subjects = Vec::new();
-    for (_, news) in news() {
-        subjects.push(notification(news.clone(), &[]).message().unwrap().subject);
-        let of_long = Notification { fleet: long_fleet.clone(), ..notification(news, &[]) };
+    for (_, details) in details() {
+        subjects.push(notification(details.clone(), &[]).message().unwrap().subject);
+        let of_long = Notification { fleet: long_fleet.clone(), ..notification(details, &[]) };
         subjects.push(of_long.message().unwrap().subject);
     }
     for action in ["launch".to_owned(), "ä\n😀".repeat(100)] {
-        let news = News::Entered { condition: Condition::PermissionDenied { action }, detail: "x".into() };
-        subjects.push(notification(news, &[]).message().unwrap().subject);
+        let details = Details::Entered { condition: Condition::PermissionDenied { action }, detail: "x".into() };
+        subjects.push(notification(details, &[]).message().unwrap().subject);
     }
-    let news = News::Ended { condition: "would-replace:\u{1b}[31m".to_owned(), since: t0() };
-    subjects.push(notification(news, &[]).message().unwrap().subject);
+    let details = Details::Ended { condition: "would-replace:\u{1b}[31m".to_owned(), since: t0() };
+    subjects.push(notification(details, &[]).message().unwrap().subject);
     for subject in subjects {
         assert!(subject.len() <= SUBJECT_LENGTH_MAX && SUBJECT_LENGTH_MAX < 100, "{subject}");
         assert!(subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject}");
@@ -107,8 +107,8 @@ fn a_subject_is_short_printable_ascii() {
 
 #[test]
 fn whoever_is_requested_can_type_something_and_read_on() {
-    for (name, news) in news() {
-        let notification = notification(news, &["app-blue"]);
+    for (name, details) in details() {
+        let notification = notification(details, &["app-blue"]);
         let message = notification.message().unwrap();
         let json: Value = serde_json::from_str(&message.json).unwrap();
         let commands = json["commands"].as_array().unwrap();
@@ -134,8 +134,8 @@ fn what_acts_or_will_act_says_how_to_stop_or_undo_it() {
         "cutover-done",
         "vetoed",
     ];
-    for (name, news) in news().into_iter().filter(|(name, _)| acts.contains(&name.as_str())) {
-        let json = notification(news, &[]).message().unwrap().json;
+    for (name, details) in details().into_iter().filter(|(name, _)| acts.contains(&name.as_str())) {
+        let json = notification(details, &[]).message().unwrap().json;
         let json: Value = serde_json::from_str(&json).unwrap();
         assert!(["pause", "roll-back"].contains(&json["commands"][0]["purpose"].as_str().unwrap()), "{name}");
     }
@@ -143,8 +143,8 @@ fn what_acts_or_will_act_says_how_to_stop_or_undo_it() {
 
 #[test]
 fn entered_reminder_and_end_land_in_one_thread() {
-    let thread = |news, at| {
-        let message = Notification { at, ..notification(news, &[]) }.message().unwrap();
+    let thread = |details, at| {
+        let message = Notification { at, ..notification(details, &[]) }.message().unwrap();
         let json: Value = serde_json::from_str(&message.json).unwrap();
         let chat: Value = serde_json::from_str(&message.chat).unwrap();
         assert_eq!(json["thread"], chat["metadata"]["threadId"]);
@@ -152,21 +152,21 @@ fn entered_reminder_and_end_land_in_one_thread() {
     };
     let (condition, detail) = (Condition::DrainOverdue { instance: id(1) }, UntrustedText::from("x"));
     let later = t0() + mins(1440);
-    let entered = thread(News::Entered { condition: condition.clone(), detail: detail.clone() }, t0());
-    let lasts = News::Lasts { condition: condition.clone(), detail: detail.clone(), since: t0() };
+    let entered = thread(Details::Entered { condition: condition.clone(), detail: detail.clone() }, t0());
+    let lasts = Details::Lasts { condition: condition.clone(), detail: detail.clone(), since: t0() };
     assert_eq!(thread(lasts, later), entered);
-    assert_eq!(thread(News::Ended { condition: condition.key(), since: t0() }, later + mins(3)), entered);
+    assert_eq!(thread(Details::Ended { condition: condition.key(), since: t0() }, later + mins(3)), entered);
     // The next time it is another matter, and so it is for another instance.
-    assert_ne!(thread(News::Entered { condition, detail: detail.clone() }, later), entered);
+    assert_ne!(thread(Details::Entered { condition, detail: detail.clone() }, later), entered);
     let other = Condition::DrainOverdue { instance: id(2) };
-    assert_ne!(thread(News::Entered { condition: other, detail }, t0()), entered);
+    assert_ne!(thread(Details::Entered { condition: other, detail }, t0()), entered);
 }
 
 #[test]
 fn one_piece_of_work_is_one_thread() {
     let thread = |name: &str| {
-        let (_, news) = news().into_iter().find(|(known, _)| known == name).unwrap();
-        let json = notification(news, &[]).message().unwrap().json;
+        let (_, details) = details().into_iter().find(|(known, _)| known == name).unwrap();
+        let json = notification(details, &[]).message().unwrap().json;
         serde_json::from_str::<Value>(&json).unwrap()["thread"].as_str().unwrap().to_owned()
     };
     for part in ["rolling-back", "cutover-done", "cutover-rolled-back", "vetoed"] {
@@ -180,8 +180,8 @@ fn one_piece_of_work_is_one_thread() {
 
 #[test]
 fn runbooks_are_linked_where_the_stack_says_that_they_are() {
-    let (_, news) = news().into_iter().find(|(name, _)| name == "rolling-back").unwrap();
-    let notification = notification(news, &[]);
+    let (_, details) = details().into_iter().find(|(name, _)| name == "rolling-back").unwrap();
+    let notification = notification(details, &[]);
     let read = |runbooks: &Runbooks| {
         let text = notification.message_with(runbooks).unwrap().text;
         text.lines().find_map(|line| line.strip_prefix("Runbook    ").map(str::to_owned)).unwrap()
@@ -209,8 +209,8 @@ fn runbooks_are_linked_where_the_stack_says_that_they_are() {
 #[test]
 fn every_command_that_is_ever_suggested_is_listed() {
     let mut commands = BTreeSet::new();
-    for (_, news) in news() {
-        let json: Value = serde_json::from_str(&notification(news, &[]).message().unwrap().json).unwrap();
+    for (_, details) in details() {
+        let json: Value = serde_json::from_str(&notification(details, &[]).message().unwrap().json).unwrap();
         let suggested = json["commands"].as_array().unwrap().iter();
         commands.extend(suggested.map(|suggestion| suggestion["command"].as_str().unwrap().to_owned()));
     }

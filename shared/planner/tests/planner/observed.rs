@@ -1,6 +1,6 @@
 //! The weekly digest of observe mode.
 
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::observed::WEEK;
 use driftless_planner::record::{OTHER_REASONS, Observed, REASONS_MAX, WOULD_CUT_OVER_MAX};
 use driftless_testkit::{RULE, Stage, around, id, mins, secs};
@@ -25,9 +25,10 @@ fn week(stage: &Stage) -> &Observed {
 
 /// The digests that were told, with how many wait still.
 fn digests(stage: &Stage) -> Vec<(Observed, u32)> {
-    let digest =
-        |news: &News| if let News::ObservedWeek { week, still } = news { Some((*week.clone(), *still)) } else { None };
-    stage.told.iter().filter_map(|told| digest(&told.news)).collect()
+    let digest = |details: &Details| {
+        if let Details::ObservedWeek { week, still } = details { Some((*week.clone(), *still)) } else { None }
+    };
+    stage.told.iter().filter_map(|told| digest(&told.details)).collect()
 }
 
 fn tallies(tallies: &[driftless_planner::record::Tally]) -> Vec<(&str, u32)> {

@@ -1,7 +1,7 @@
 //! A blue/green pair: which color is live, and that only its drift is repaired.
 
 use driftless_planner::fleet::Color;
-use driftless_planner::notification::{Condition, News};
+use driftless_planner::notification::{Condition, Details};
 use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, id, member, mins, pair, pair_that_shares, target_group, version};
 
@@ -105,7 +105,7 @@ fn a_disagreement_of_the_two_groups_is_an_invalid_policy() {
     stage.settle();
     assert!(stage.acted.is_empty());
     assert_eq!(stage.kinds(), ["entered policy-invalid"]);
-    let News::Entered { condition: Condition::PolicyInvalid, detail } = &stage.told[0].news else { panic!() };
+    let Details::Entered { condition: Condition::PolicyInvalid, detail } = &stage.told[0].details else { panic!() };
     assert_eq!(
         detail.as_str(),
         r#"driftless:budget is absent on the blue group and "2" on the green one: both must agree"#

@@ -1,7 +1,7 @@
 //! Instances that are set aside for forensics: out of traffic, still there, and not for ever.
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::policy::{QUARANTINE_FOR, QUARANTINE_MAX};
 use driftless_planner::waiting::Waiting;
@@ -37,7 +37,7 @@ fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
     let kept = &stage.record().quarantined[&id(1)];
     assert_eq!(kept.until, kept.since + QUARANTINE_FOR);
     let told = stage.told.last().unwrap();
-    let News::Replaced { kept_until, .. } = &told.news else { panic!("{told:?}") };
+    let Details::Replaced { kept_until, .. } = &told.details else { panic!("{told:?}") };
     assert_eq!(*kept_until, Some(kept.until));
 }
 

@@ -1,6 +1,6 @@
 //! A successor that fails for what its ancestor was replaced for is no drift.
 
-use driftless_planner::notification::{News, Severity};
+use driftless_planner::notification::{Details, Severity};
 use driftless_planner::observation::Finding;
 use driftless_planner::record::{REPEAT_DRIFT_MEMORY, StopReason};
 use driftless_planner::waiting::{GuardId, Waiting};
@@ -63,7 +63,7 @@ fn a_rule_that_every_instance_fails_ends_after_one_replacement() {
     assert_eq!(stage.phase(1), "stopped");
     assert_eq!(stage.launched.len(), 1);
     let page = stage.told.last().unwrap();
-    let News::Stopped { why: StopReason::Recurrence { successor: named, .. }, .. } = &page.news else {
+    let Details::Stopped { why: StopReason::Recurrence { successor: named, .. }, .. } = &page.details else {
         panic!("{page:?}")
     };
     assert_eq!((named, page.severity()), (&successor, Severity::Page));

@@ -2,7 +2,7 @@
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::ids::InstanceId;
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::observation::Lifecycle;
 use driftless_planner::record::{BorrowedSetting, DriftReason, Phase, Setting, SurgeMethod};
 use driftless_planner::waiting::Waiting;
@@ -162,7 +162,7 @@ fn a_drifted_instance_is_replaced_and_everything_is_restored() {
     assert!(!stage.has(&id(1)) && stage.has(&id(101)));
     assert_eq!(stage.done(), ["launch", "protect", "terminate", "protect"]);
     assert_eq!(stage.kinds(), ["replacement-started", "replaced"]);
-    let News::Replaced { instance, successor, .. } = &stage.told[1].news else { panic!("{:?}", stage.told) };
+    let Details::Replaced { instance, successor, .. } = &stage.told[1].details else { panic!("{:?}", stage.told) };
     assert_eq!((instance, successor), (&id(1), &id(101)));
     let phases: Vec<String> = stage
         .history

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use driftless_planner::notification::{Runbooks, Severity};
 
-use crate::support::letters::{news, notification};
+use crate::support::letters::{details, notification};
 
 const SECTIONS: [&str; 4] = ["What you see", "What it means", "What to decide", "How to reverse"];
 
@@ -19,8 +19,8 @@ fn pages() -> BTreeMap<String, String> {
 
 /// What a person may have to look up.
 fn topics() -> BTreeSet<String> {
-    let to_act_on = news().into_iter().filter(|(_, news)| news.severity() >= Severity::Notify);
-    to_act_on.map(|(_, news)| news.topic().to_owned()).collect()
+    let to_act_on = details().into_iter().filter(|(_, details)| details.severity() >= Severity::Notify);
+    to_act_on.map(|(_, details)| details.topic().to_owned()).collect()
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn no_page_is_about_a_message_that_is_gone() {
 fn each_command_of_ours_in_a_page_is_one_that_messages_suggest_too() {
     // Beside them: what ends a freeze, which no message suggests.
     let mut verbs = BTreeSet::from(["thaw".to_owned()]);
-    for (_, news) in news() {
-        let text = notification(news, &[]).message().unwrap().text;
+    for (_, details) in details() {
+        let text = notification(details, &[]).message().unwrap().text;
         let commands = text.lines().filter_map(|line| line.trim().strip_prefix("driftless "));
         verbs.extend(commands.filter_map(|command| command.split(' ').next()).map(str::to_owned));
     }

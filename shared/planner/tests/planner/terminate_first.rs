@@ -2,7 +2,7 @@
 
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Role};
 use driftless_planner::history::HistoryEntry;
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::observation::{LaunchFailure, Member, TargetHealth};
 use driftless_planner::record::{Phase, StopReason};
 use driftless_planner::waiting::{GuardId, Waiting};
@@ -42,7 +42,9 @@ fn the_drifted_one_goes_first_and_what_fills_its_place_must_prove_itself() {
     };
     assert_eq!(*instance, id(1));
     assert_eq!(stage.phase(1), "terminating");
-    let News::ReplacementStarted { goes_first: true, .. } = &stage.told[0].news else { panic!("{:?}", stage.told) };
+    let Details::ReplacementStarted { goes_first: true, .. } = &stage.told[0].details else {
+        panic!("{:?}", stage.told)
+    };
     stage.reconcile();
     assert_eq!(stage.phase(1), "launching-after");
     stage.arrive();
@@ -193,7 +195,8 @@ fn where_nothing_comes_into_the_place_a_person_is_called() {
         stage.wait(waited);
         stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
-        let is_told = matches!(stage.told.last().unwrap().news, News::Stopped { why: StopReason::NotRefilled, .. });
+        let is_told =
+            matches!(stage.told.last().unwrap().details, Details::Stopped { why: StopReason::NotRefilled, .. });
         assert_eq!(is_told, phase == "stopped", "{waited:?}");
     }
 }

@@ -88,7 +88,7 @@ fn a_crash_around_the_call_repeats_under_the_same_ids_and_omits_nothing() {
 #[test]
 fn an_entry_that_was_not_taken_stays_though_the_call_succeeds() {
     let world = about_to_tell();
-    world.lock().mishaps.refuse_events(1);
+    world.lock().fault_plan.refuse_events(1);
     world.pass(REPORTED);
     assert!(waiting(&world.lock()) > 0, "it is owed still");
     world.pass(SignedDuration::from_mins(4));

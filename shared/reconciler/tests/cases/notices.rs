@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::ComplianceType;
-use driftless_planner::notification::{Condition, Message, News, Notification};
+use driftless_planner::notification::{Condition, Details, Message, Notification};
 use driftless_reconciler::ports::CallErrorKind;
 use driftless_simulator::cloud::Actor;
 use driftless_simulator::faults::Fate;
@@ -100,16 +100,17 @@ fn a_run_that_cannot_tell_does_not_try_again_at_every_look() {
 }
 
 /// A notification of an earlier run that was not sent.
-fn first_in_the_outbox(world: &World, id: &str, news: News) {
-    let notification = Notification { id: id.to_owned(), fleet: fleet_name(), groups: Vec::new(), at: start(), news };
+fn first_in_the_outbox(world: &World, id: &str, details: Details) {
+    let notification =
+        Notification { id: id.to_owned(), fleet: fleet_name(), groups: Vec::new(), at: start(), details };
     world.lock().table.row_mut(&fleet_name()).outbox.insert(0, notification);
 }
 
 #[test]
 fn a_message_links_the_runbook_where_the_installation_has_it() {
     let world = about_to_launch();
-    let news = News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() };
-    first_in_the_outbox(&world, "page", news);
+    let details = Details::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() };
+    first_in_the_outbox(&world, "page", details);
     world.reconcile().unwrap();
     let told = world.told_on_call();
     let Message { text, json, chat, .. } = told.iter().find(|told| told.id == "page").unwrap();
@@ -121,7 +122,7 @@ fn a_message_links_the_runbook_where_the_installation_has_it() {
 #[test]
 fn a_message_that_the_topic_never_takes_does_not_silence_those_behind_it() {
     let world = about_to_launch();
-    first_in_the_outbox(&world, "poison", News::Ended { condition: "x".to_owned(), since: start() });
+    first_in_the_outbox(&world, "poison", Details::Ended { condition: "x".to_owned(), since: start() });
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Refused));
     assert_eq!(world.reconcile().unwrap_err().kind, CallErrorKind::Refused);
     assert!(world.kinds().contains(&"replacement-started"), "{:?}", world.kinds());

@@ -1,7 +1,7 @@
 //! The whole of a replacement, and what holds it back.
 
 use driftless_planner::fact::ComplianceType;
-use driftless_planner::notification::{Condition, News};
+use driftless_planner::notification::{Condition, Details};
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::record::Phase;
 use driftless_planner::waiting::{GuardId, Waiting};
@@ -18,7 +18,7 @@ use crate::support::{
 
 /// How many writes changed AWS.
 fn writes(world: &World) -> u64 {
-    world.lock().deeds.counts.values().sum()
+    world.lock().aws_writes.counts.values().sum()
 }
 
 fn guard(world: &World, number: usize) -> GuardId {
@@ -28,9 +28,9 @@ fn guard(world: &World, number: usize) -> GuardId {
     waiting.guard()
 }
 
-fn told(world: &World, is_meant: impl Fn(&News) -> bool) -> usize {
-    let news = |json: &str| News::deserialize(&serde_json::from_str::<Value>(json).unwrap()["details"]).unwrap();
-    world.told_on_call().iter().filter(|told| is_meant(&news(&told.json))).count()
+fn told(world: &World, is_meant: impl Fn(&Details) -> bool) -> usize {
+    let details = |json: &str| Details::deserialize(&serde_json::from_str::<Value>(json).unwrap()["details"]).unwrap();
+    world.told_on_call().iter().filter(|told| is_meant(&details(&told.json))).count()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_fleet_in_observe_mode_is_told_of_what_would_be_done_and_is_not_touched() {
     world.deliver_all();
     assert_eq!(writes(&world), 0);
     assert_eq!(guard(&world, 1), GuardId::Mode);
-    let is_meant = |news: &News| matches!(news, News::Entered { condition: Condition::WouldReplace { instance: named }, .. } if *named == instance(1));
+    let is_meant = |details: &Details| matches!(details, Details::Entered { condition: Condition::WouldReplace { instance: named }, .. } if *named == instance(1));
     assert_eq!(told(&world, is_meant), 1);
 }
 
@@ -167,7 +167,7 @@ fn compliant_again_before_the_launch_clears_it() {
 fn compliant_again_before_the_termination_ends_the_successor() {
     let world = app();
     drifted(&world, 1);
-    world.run_until(|world| !world.deeds.launched.is_empty());
+    world.run_until(|world| !world.aws_writes.launched.is_empty());
     world.pass(SignedDuration::from_secs(15));
     let successor = world.launched().pop().unwrap();
     cleared(&world, 1);
@@ -188,7 +188,7 @@ fn many_drifted_at_once_have_a_common_cause_and_none_is_replaced() {
     assert_eq!(writes(&world), 0);
     let open = Waiting::BreakerOpen { drifted: 3, members: 4, limit: 25.try_into().unwrap() };
     assert_eq!(guard(&world, 0), open.guard());
-    let is_open = |news: &News| matches!(news, News::Entered { condition: Condition::BreakerOpen, .. });
+    let is_open = |details: &Details| matches!(details, Details::Entered { condition: Condition::BreakerOpen, .. });
     assert_eq!(told(&world, is_open), 1);
 }
 

@@ -66,7 +66,7 @@ fn drift_whose_event_was_lost_is_found_and_replaced() {
 fn work_whose_request_was_lost_is_taken_up_again() {
     let world = app();
     drifted(&world, 1);
-    world.run_until(|world| !world.deeds.launched.is_empty());
+    world.run_until(|world| !world.aws_writes.launched.is_empty());
     world.pass(SignedDuration::from_secs(2));
     world.take_request();
     // The lease item still remembers the wake that was lost: until its time it is believed.

@@ -19,10 +19,10 @@ use driftless_reconciler::reconcile::{Cause, Invocation, Ran, Times, reconcile};
 use driftless_simulator::calls::{Call, Calls};
 use driftless_simulator::cloud::{Actor, Life};
 use driftless_simulator::executor::{Simulation, Visit};
+use driftless_simulator::fault_plan::{Fault, Which, operation_of};
 use driftless_simulator::faults::Fate;
 use driftless_simulator::function::Function;
-use driftless_simulator::judges::liveness::left_over;
-use driftless_simulator::mishaps::{Fault, Which, operation_of};
+use driftless_simulator::invariants::liveness::left_over;
 use driftless_simulator::queue::Message;
 use driftless_simulator::scenario::Scenario;
 use driftless_simulator::table::Row;
@@ -257,37 +257,37 @@ impl World {
     /// Of the calls of a name that come from now on these fare so, counted from 0.
     pub(crate) fn fault(&self, name: &'static str, numbers: Range<u64>, fate: Fate) {
         let which = self.which(name, numbers);
-        self.lock().mishaps.fault(which, Fault::Fate(fate));
+        self.lock().fault_plan.fault(which, Fault::Fate(fate));
     }
 
     /// Of all calls that come from now on this one fares so.
     pub(crate) fn fault_at(&self, number: u64, fate: Fate) {
         let mut world = self.lock();
-        let number = world.mishaps.begun() + number;
-        world.mishaps.fault(Which::All(number..number + 1), Fault::Fate(fate));
+        let number = world.fault_plan.begun() + number;
+        world.fault_plan.fault(Which::All(number..number + 1), Fault::Fate(fate));
     }
 
     /// Of the calls of a name that come from now on this one takes effect so much later.
     pub(crate) fn slow(&self, name: &'static str, number: u64, by: SignedDuration) {
         let which = self.which(name, number..number + 1);
-        self.lock().mishaps.fault(which, Fault::Slow(by));
+        self.lock().fault_plan.fault(which, Fault::Slow(by));
     }
 
     /// After one of the calls of a name that come from now on the function sleeps for so long.
     pub(crate) fn sleep_after(&self, name: &'static str, number: u64, length: SignedDuration) {
         let which = self.which(name, number..number + 1);
-        self.lock().mishaps.fault(which, Fault::Sleep(length));
+        self.lock().fault_plan.fault(which, Fault::Sleep(length));
     }
 
     /// Something happens right before one of the calls of a name that come from now on takes effect.
     pub(crate) fn before(&self, name: &'static str, number: u64, change: impl FnOnce(&mut State) + Send + 'static) {
         let which = self.which(name, number..number + 1);
-        self.lock().mishaps.before(which, change);
+        self.lock().fault_plan.before(which, change);
     }
 
     /// No call fails any more.
     pub(crate) fn heal(&self) {
-        self.lock().mishaps.heal();
+        self.lock().fault_plan.heal();
     }
 
     // ---- what is seen -----------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ impl World {
 
     /// Instances that the loop launched.
     pub(crate) fn launched(&self) -> Vec<InstanceId> {
-        self.lock().deeds.launched.keys().cloned().collect()
+        self.lock().aws_writes.launched.keys().cloned().collect()
     }
 
     /// Instances that ended, and by whom.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use driftless_simulator::day::{BUSY, Outcome, QUIET, live};
-use driftless_simulator::judges::reachability::{BATCH_MIN, missing};
+use driftless_simulator::invariants::reachability::{BATCH_MIN, missing};
 use driftless_simulator::world::Counts;
 
 #[global_allocator]
@@ -36,7 +36,7 @@ struct Arguments {
 struct Batch {
     lived: u64,
     counts: Counts,
-    deeds: std::collections::BTreeMap<&'static str, u64>,
+    aws_writes: std::collections::BTreeMap<&'static str, u64>,
     failed: Vec<(u64, String)>,
 }
 
@@ -44,8 +44,8 @@ impl Batch {
     fn add(&mut self, outcome: &Outcome) {
         self.lived += 1;
         self.counts.add(&outcome.counts);
-        for (name, count) in &outcome.deeds {
-            *self.deeds.entry(name).or_default() += count;
+        for (name, count) in &outcome.aws_writes {
+            *self.aws_writes.entry(name).or_default() += count;
         }
         if let Some(violation) = &outcome.violation {
             self.failed.push((outcome.seed, violation.to_string()));
@@ -55,8 +55,8 @@ impl Batch {
     fn merge(&mut self, other: Self) {
         self.lived += other.lived;
         self.counts.add(&other.counts);
-        for (name, count) in other.deeds {
-            *self.deeds.entry(name).or_default() += count;
+        for (name, count) in other.aws_writes {
+            *self.aws_writes.entry(name).or_default() += count;
         }
         self.failed.extend(other.failed);
     }
@@ -116,7 +116,7 @@ fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn report(batch: &Batch, seconds: f64) -> ExitCode {
-    for (title, table) in [("faults", &batch.counts.faults), ("writes", &batch.deeds)] {
+    for (title, table) in [("faults", &batch.counts.faults), ("writes", &batch.aws_writes)] {
         println!("{title}");
         for (name, count) in table {
             println!("  {name:<28}{count:>10}");

@@ -19,7 +19,7 @@ const EVENS_OUT: SignedDuration = SignedDuration::from_mins(2);
 impl Cloud {
     /// Auto Scaling will look at a group within seconds.
     pub(super) fn balances_soon(&mut self, group: &GroupName) {
-        let wait = self.dice.duration(FOLLOWS.0, FOLLOWS.1);
+        let wait = self.rng.duration(FOLLOWS.0, FOLLOWS.1);
         self.agenda.plan(self.now + wait, Due::Balances(group.clone()));
     }
 

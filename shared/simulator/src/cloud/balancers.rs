@@ -89,7 +89,7 @@ impl Cloud {
             }
         }
         for id in failing {
-            let wait = self.dice.duration(SignedDuration::from_secs(1), SignedDuration::from_secs(60));
+            let wait = self.rng.duration(SignedDuration::from_secs(1), SignedDuration::from_secs(60));
             self.agenda.plan(self.now + wait, Due::TurnsBad(id));
         }
     }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
 use super::state::{Actor, Build, Ending, Instance, Life};
-use super::{Blame, Cloud, CloudEvent};
+use super::{Attribution, Cloud, CloudEvent};
 use driftless_planner::fact::ComplianceType;
 
 /// From the launch to the first heartbeat: an ordinary Linux image.
@@ -25,7 +25,7 @@ impl Cloud {
     /// A new instance of a group, pending. The group has launched it, for whatever reason.
     pub(super) fn spawn(&mut self, group: &GroupName, zone: &Zone) -> Option<InstanceId> {
         let id = self.enlist(group, zone)?;
-        let boot = self.dice.duration(BOOT.0, BOOT.1);
+        let boot = self.rng.duration(BOOT.0, BOOT.1);
         self.agenda.plan(self.now + boot, Due::Boots(id.clone()));
         Some(id)
     }
@@ -85,11 +85,11 @@ impl Cloud {
         let hook = self.groups.get(&instance.group).and_then(|group| group.launch_hook);
         match hook {
             // Whoever waits at the hook lets it go on well before its time is up, unless it died: then it is abandoned.
-            Some(timeout) if self.dice.happens(ABANDONED) => {
+            Some(timeout) if self.rng.happens(ABANDONED) => {
                 self.agenda.plan(self.now + timeout, Due::HookAbandons(id.clone()));
             }
             Some(timeout) => {
-                let wait = self.dice.duration(SignedDuration::from_secs(5), timeout / 2);
+                let wait = self.rng.duration(SignedDuration::from_secs(5), timeout / 2);
                 self.agenda.plan(self.now + wait, Due::HookEnds(id.clone()));
             }
             None => self.enter_service(id),
@@ -165,7 +165,7 @@ impl Cloud {
         };
         match self.groups.get(&instance.group).and_then(|group| group.end_hook) {
             Some(timeout) => {
-                let wait = self.dice.duration(SignedDuration::from_secs(5), timeout / 2);
+                let wait = self.rng.duration(SignedDuration::from_secs(5), timeout / 2);
                 self.agenda.plan(self.now + wait, Due::HookEnds(id.clone()));
             }
             None => self.shut_down(id),
@@ -173,7 +173,7 @@ impl Cloud {
     }
 
     fn shut_down(&mut self, id: &InstanceId) {
-        let takes = self.dice.duration(SHUTDOWN.0, SHUTDOWN.1);
+        let takes = self.rng.duration(SHUTDOWN.0, SHUTDOWN.1);
         self.agenda.plan(self.now + takes, Due::Leaves(id.clone()));
     }
 
@@ -207,7 +207,7 @@ impl Cloud {
             .filter(|(_, target_group)| target_group.targets.contains_key(id))
             .map(|(arn, target_group)| (arn.clone(), target_group.judging))
             .collect();
-        self.note_silence(answered, Blame::Fault, self.now);
+        self.note_silence(answered, Attribution::Fault, self.now);
         for (arn, judging) in registered {
             self.note_break(arn.clone());
             self.agenda.plan(self.now + judging, Due::TargetJudged(arn, id.clone()));

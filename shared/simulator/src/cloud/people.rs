@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Due;
 use super::state::{Actor, AlarmState, Build, ForwardState, GroupState, Instance, Life, RuleState, TargetGroupState};
-use super::{Blame, Cloud, CloudEvent};
+use super::{Attribution, Cloud, CloudEvent};
 
 impl Cloud {
     // ---- setting up ---------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ impl Cloud {
         if let Some(forward) = self.forwards.get_mut(place) {
             let before = forward.weights.clone();
             edit(forward);
-            self.note_weights(place, &before, Blame::Person);
+            self.note_weights(place, &before, Attribution::Person);
         }
         self.forwards_changed();
     }
@@ -183,7 +183,7 @@ impl Cloud {
             state.is_bad = percent == 100;
         }
         for id in alive {
-            let breaks = self.dice.below(100) < u64::from(percent);
+            let breaks = self.rng.below(100) < u64::from(percent);
             let verdict = if breaks { ComplianceType::NonCompliant } else { ComplianceType::Compliant };
             self.find(rule, &id, verdict);
         }

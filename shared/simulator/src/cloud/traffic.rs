@@ -9,7 +9,7 @@ use driftless_planner::observation::TargetHealth;
 use jiff::Timestamp;
 
 use super::state::{ForwardState, Life};
-use super::{Blame, Cloud};
+use super::{Attribution, Cloud};
 
 /// Why a request was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ pub struct Traffic {
     /// Thousandths that failed, by forward action and cause.
     pub failed_thousandths: BTreeMap<(ForwardPlace, FailureCause), u128>,
     /// The same by whose doing it was.
-    pub failed_by: BTreeMap<Blame, u128>,
+    pub failed_by: BTreeMap<Attribution, u128>,
 }
 
 /// What becomes of the requests to a forward action, as things are.
@@ -66,14 +66,14 @@ impl Cloud {
             let came = u128::from(served.rate) * milliseconds;
             self.traffic.total_thousandths += came;
             for failing in &served.failing {
-                let blame = match &failing.cause {
+                let attribution = match &failing.cause {
                     FailureCause::NoWeight => self.silence.of_no_weight(place),
                     // Where others answer, it is that target's own fault.
-                    FailureCause::Unanswered(_) if failing.others_answer => Blame::Fault,
+                    FailureCause::Unanswered(_) if failing.others_answer => Attribution::Fault,
                     FailureCause::NoTarget(arn) | FailureCause::Unanswered(arn) => self.silence.of(arn),
                 };
                 let failed = came * failing.part / failing.whole;
-                *self.traffic.failed_by.entry(blame).or_default() += failed;
+                *self.traffic.failed_by.entry(attribution).or_default() += failed;
                 let key = (place.clone(), failing.cause.clone());
                 *self.traffic.failed_thousandths.entry(key).or_default() += failed;
             }

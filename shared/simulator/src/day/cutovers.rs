@@ -11,24 +11,24 @@ use jiff::SignedDuration;
 use super::events::some_member;
 use super::fleet::{self, Names};
 use crate::cloud::Build;
-use crate::dice::Dice;
 use crate::people;
+use crate::rng::Rng;
 use crate::world::World;
 
 /// A pipeline makes an image for the fleet: most are newer than all before, and some are not good.
-pub(super) fn publish(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     let Ok(mut image) = fleet::image() else { return };
     let number = world.cloud.image_ids().count() + 1;
     let Ok(id) = format!("ami-{number:017x}").parse() else { return };
     image.id = id;
     image.image_for = Some(names.fleet.fleet.as_str().into());
     image.created_at = world.now;
-    image.build = Some(if dice.happens(100_000) { "1".into() } else { number.to_string().as_str().into() });
-    let build = match dice.below(100) {
+    image.build = Some(if rng.happens(100_000) { "1".into() } else { number.to_string().as_str().into() });
+    let build = match rng.below(100) {
         0..45 => Build::Good,
         45..57 => Build::NeverBoots,
         57..70 => Build::Sick,
-        70..85 => Build::FailsUnderLoad(u32::try_from(dice.between(5, 100)).unwrap_or(50)),
+        70..85 => Build::FailsUnderLoad(u32::try_from(rng.between(5, 100)).unwrap_or(50)),
         _ => Build::Drifted,
     };
     world.note(|| format!("a pipeline: publishes {}, which is {build:?}", image.id));
@@ -36,14 +36,14 @@ pub(super) fn publish(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// An alarm rings, is unsure, or flaps for reasons of its own.
-pub(super) fn go_into_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
-    let Some(alarm) = dice.pick(&names.alarms).cloned() else { return };
-    let times = if dice.happens(300_000) { dice.between(2, 6) } else { 1 };
+pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
+    let Some(alarm) = rng.pick(&names.alarms).cloned() else { return };
+    let times = if rng.happens(300_000) { rng.between(2, 6) } else { 1 };
     let mut at = world.now;
     for _ in 0..times {
-        let lasts = dice.duration(SignedDuration::from_secs(30), SignedDuration::from_mins(30))
+        let lasts = rng.duration(SignedDuration::from_secs(30), SignedDuration::from_mins(30))
             / i32::try_from(times).unwrap_or(1);
-        let state = if dice.happens(850_000) { AlarmState::Alarm } else { AlarmState::InsufficientData };
+        let state = if rng.happens(850_000) { AlarmState::Alarm } else { AlarmState::InsufficientData };
         let (rung, quiet) = (alarm.clone(), alarm.clone());
         world.change_at(at, move |world| world.cloud.force_alarm(&rung, Some(state)));
         world.change_at(at + lasts, move |world| world.cloud.force_alarm(&quiet, None));
@@ -55,7 +55,7 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
 const THEIRS: u32 = 300;
 
 /// A person writes weights, and puts back what was there, unless it was changed meanwhile.
-pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(before) = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone()) else {
         return;
     };
@@ -68,9 +68,9 @@ pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
         // One hand at a time: whoever came second would put back what the first one wrote.
         return;
     }
-    let share = u32::try_from(dice.below(101)).unwrap_or(0);
+    let share = u32::try_from(rng.below(101)).unwrap_or(0);
     let theirs = BTreeMap::from([(one.clone(), 3 * share), (other.clone(), THEIRS - 3 * share)]);
-    let end = world.now + dice.duration(SignedDuration::from_secs(20), SignedDuration::from_mins(45));
+    let end = world.now + rng.duration(SignedDuration::from_secs(20), SignedDuration::from_mins(45));
     people::write_weights(world, &names.fleet.place, theirs.clone());
     let place = names.fleet.place.clone();
     world.change_at(end, move |world| {
@@ -81,17 +81,17 @@ pub(super) fn write_weights(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// Terraform writes a launch template version with other user data.
-pub(super) fn write_template(world: &mut World, names: &Names, dice: &mut Dice) {
-    if let Some(color) = dice.pick(&names.fleet.colors) {
+pub(super) fn write_template(world: &mut World, names: &Names, rng: &mut Rng) {
+    if let Some(color) = rng.pick(&names.fleet.colors) {
         people::write_template(world, &color.group);
     }
 }
 
 /// An operator says something: anything, at any moment.
-pub(super) fn command(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn command(world: &mut World, names: &Names, rng: &mut Rng) {
     let images: Vec<ImageId> = world.cloud.image_ids().cloned().collect();
-    let image = dice.pick(&images).cloned();
-    let command = match (dice.below(14), image) {
+    let image = rng.pick(&images).cloned();
+    let command = match (rng.below(14), image) {
         (0, _) => Command::Pause,
         (1, _) => Command::Resume,
         (2 | 3, _) => Command::Approve,
@@ -102,8 +102,8 @@ pub(super) fn command(world: &mut World, names: &Names, dice: &mut Dice) {
         (8, _) => Command::Redeploy,
         (9, Some(image)) => Command::Veto { image },
         (10, Some(image)) => Command::Unveto { image },
-        (11, _) => Command::AcceptLive { color: if dice.happens(500_000) { Color::Blue } else { Color::Green } },
-        (12, _) => match some_member(world, names, dice) {
+        (11, _) => Command::AcceptLive { color: if rng.happens(500_000) { Color::Blue } else { Color::Green } },
+        (12, _) => match some_member(world, names, rng) {
             Some(instance) => Command::Replace { instance },
             None => Command::Retry,
         },

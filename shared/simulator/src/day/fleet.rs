@@ -10,9 +10,9 @@ use jiff::SignedDuration;
 
 use super::dawn;
 use crate::cloud::{Build, Cloud};
-use crate::dice::Dice;
 use crate::fleet::{self, FleetNames, FleetPlan, Layout};
-use crate::judges::admission::WINDOWS;
+use crate::invariants::admission::WINDOWS;
+use crate::rng::Rng;
 
 /// The names of the day.
 #[derive(Debug, Clone)]
@@ -24,8 +24,8 @@ pub(super) struct Names {
 }
 
 impl Layout {
-    pub(super) const fn drawn(dice: &mut Dice) -> Self {
-        match dice.below(100) {
+    pub(super) const fn drawn(rng: &mut Rng) -> Self {
+        match rng.below(100) {
             0..35 => Self::Single,
             35..70 => Self::Weighted,
             70..87 => Self::Shared,
@@ -44,14 +44,14 @@ impl Names {
 }
 
 /// The account at dawn: one fleet, settled.
-pub(super) fn account(names: &Names, dice: &mut Dice) -> Result<Cloud, IdError> {
-    let mut cloud = Cloud::new(dice.split(), dawn() - SignedDuration::from_hours(1));
+pub(super) fn account(names: &Names, rng: &mut Rng) -> Result<Cloud, IdError> {
+    let mut cloud = Cloud::new(rng.split(), dawn() - SignedDuration::from_hours(1));
     let image = image()?;
-    let tags = tags(names, dice);
-    let sizes = Sizes::drawn(dice);
+    let tags = tags(names, rng);
+    let sizes = Sizes::drawn(rng);
     let settings = TargetGroupSettings {
         stickiness: None,
-        deregistration_delay: dice.duration(SignedDuration::from_secs(10), SignedDuration::from_mins(5)),
+        deregistration_delay: rng.duration(SignedDuration::from_secs(10), SignedDuration::from_mins(5)),
         slow_start: SignedDuration::ZERO,
     };
     let plan = FleetPlan {
@@ -67,7 +67,7 @@ pub(super) fn account(names: &Names, dice: &mut Dice) -> Result<Cloud, IdError> 
     cloud.add_image(image, Build::Good);
     cloud.add_rule(&names.rule, SignedDuration::from_mins(3));
     for (color, alarm) in names.fleet.colors.iter().zip(&names.alarms) {
-        let window = dice.duration(SignedDuration::from_secs(60), SignedDuration::from_mins(3));
+        let window = rng.duration(SignedDuration::from_secs(60), SignedDuration::from_mins(3));
         cloud.add_alarm(alarm, fleet::subject(color), window);
     }
     fleet::add_fleet(&mut cloud, &plan);
@@ -85,11 +85,11 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn drawn(dice: &mut Dice) -> Self {
+    fn drawn(rng: &mut Rng) -> Self {
         Self {
-            desired: u32::try_from(dice.between(2, 12)).unwrap_or(4),
-            room: u32::try_from(dice.below(4)).unwrap_or(0),
-            warm_up: dice.duration(SignedDuration::ZERO, SignedDuration::from_mins(3)),
+            desired: u32::try_from(rng.between(2, 12)).unwrap_or(4),
+            room: u32::try_from(rng.below(4)).unwrap_or(0),
+            warm_up: rng.duration(SignedDuration::ZERO, SignedDuration::from_mins(3)),
         }
     }
 }
@@ -99,7 +99,7 @@ pub(super) fn image() -> Result<Image, IdError> {
     Ok(fleet::image("ami-00000000000000001".parse()?, dawn() - SignedDuration::from_hours(24)))
 }
 
-fn tags(names: &Names, dice: &mut Dice) -> BTreeMap<String, String> {
+fn tags(names: &Names, rng: &mut Rng) -> BTreeMap<String, String> {
     let alarms: Vec<&str> = names.alarms.iter().map(AlarmName::as_str).collect();
     let mut tags: BTreeMap<String, String> =
         [("fleet", "app"), ("rules", "no-public-ip"), ("alarms", alarms.join(";").as_str())]
@@ -107,7 +107,7 @@ fn tags(names: &Names, dice: &mut Dice) -> BTreeMap<String, String> {
             .map(|(key, value)| (format!("driftless:{key}"), value.to_owned()))
             .collect();
     let mut choose = |key: &str, values: &[&str]| {
-        if let Some(value) = dice.pick(values).filter(|value| !value.is_empty()) {
+        if let Some(value) = rng.pick(values).filter(|value| !value.is_empty()) {
             tags.insert(format!("driftless:{key}"), (*value).to_owned());
         }
     };

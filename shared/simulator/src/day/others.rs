@@ -8,21 +8,21 @@ use jiff::SignedDuration;
 
 use super::events::{drifted, some_member};
 use super::fleet::Names;
-use crate::dice::Dice;
-use crate::judges::Protected;
+use crate::invariants::Protected;
+use crate::rng::Rng;
 use crate::world::World;
 
 /// A person protects an instance, most often one that drifted and that they want to look at: by its tag, with or without
 /// an expiry, or from scale-in. After a while they let go of it.
-pub(super) fn protect(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn protect(world: &mut World, names: &Names, rng: &mut Rng) {
     let drifted: Vec<InstanceId> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
-    let meant = if dice.happens(700_000) { dice.pick(&drifted).cloned() } else { None };
-    let Some(instance) = meant.or_else(|| some_member(world, names, dice)) else { return };
+    let meant = if rng.happens(700_000) { rng.pick(&drifted).cloned() } else { None };
+    let Some(instance) = meant.or_else(|| some_member(world, names, rng)) else { return };
     if world.history.protected.contains_key(&instance) {
         return;
     }
-    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(2));
-    let way = dice.below(3);
+    let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(2));
+    let way = rng.below(3);
     match way {
         0 => world.cloud.spare(&instance, true),
         1 => world.cloud.tag_protected(&instance, Some("debugging")),
@@ -53,9 +53,9 @@ pub(super) fn let_go_of_all(world: &mut World) {
 }
 
 /// A person mistypes a policy tag, and mends it later.
-pub(super) fn mistype(world: &mut World, names: &Names, dice: &mut Dice) {
+pub(super) fn mistype(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups: Vec<GroupName> = names.fleet.colors.iter().map(|color| color.group.clone()).collect();
-    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+    let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
     world.note(|| format!("a person: writes a tag that says nothing, until {end}"));
     for group in &groups {
         world.cloud.edit_group(group, |group| {
@@ -72,8 +72,8 @@ pub(super) fn mistype(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// What all colors depend on fails: all alarms ring.
-pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
-    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
+    let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     let alarms = names.alarms.clone();
     for alarm in &alarms {
         world.cloud.force_alarm(alarm, Some(AlarmState::Alarm));
@@ -86,10 +86,10 @@ pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, dice: &mut Dice
 }
 
 /// A person deletes an alarm, and makes it again.
-pub(super) fn delete_alarm(world: &mut World, names: &Names, dice: &mut Dice) {
-    let Some(name) = dice.pick(&names.alarms).cloned() else { return };
+pub(super) fn delete_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
+    let Some(name) = rng.pick(&names.alarms).cloned() else { return };
     let Some(known) = world.cloud.alarms_now().get(&name).cloned() else { return };
-    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+    let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     world.note(|| format!("a person: deletes {name}, until {end}"));
     world.cloud.remove_alarm(&name);
     world.change_at(end, move |world| world.cloud.add_alarm(&name, known.subject, known.window));
@@ -100,10 +100,10 @@ fn other_fleets() -> impl Iterator<Item = FleetName> {
 }
 
 /// Other fleets of the account cut over, as many as may.
-pub(super) fn take_turns(world: &mut World, dice: &mut Dice) {
+pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     world.note(|| "other fleets take their turns".to_owned());
     // Their sweeps would find no such fleet and give them back.
-    let minutes = i64::try_from(dice.between(2, 40)).unwrap_or(2);
+    let minutes = i64::try_from(rng.between(2, 40)).unwrap_or(2);
     for minute in 0..minutes {
         let at = world.now + SignedDuration::from_mins(minute);
         world.change_at(at, |world| {
@@ -132,21 +132,21 @@ pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
 }
 
 /// An instance drifts and fails at once: it is Auto Scaling's, which a person may just have told to leave it alone.
-pub(super) fn drift_and_fail(world: &mut World, names: &Names, dice: &mut Dice) {
-    if let Some(instance) = some_member(world, names, dice) {
+pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
+    if let Some(instance) = some_member(world, names, rng) {
         world.note(|| format!("EC2: {instance} fails, and drifts"));
         let group = world.cloud.instances().get(&instance).map(|known| known.group.clone());
-        if let Some(group) = group.filter(|_| dice.happens(500_000)) {
-            suspend(world, &group, "ReplaceUnhealthy", dice);
+        if let Some(group) = group.filter(|_| rng.happens(500_000)) {
+            suspend(world, &group, "ReplaceUnhealthy", rng);
         }
         world.cloud.judge(&names.rule, &instance, ComplianceType::NonCompliant);
-        world.cloud.break_instance(&instance, dice.happens(500_000));
+        world.cloud.break_instance(&instance, rng.happens(500_000));
     }
 }
 
 /// A person suspends a process of a group, and resumes it.
-fn suspend(world: &mut World, group: &GroupName, process: &'static str, dice: &mut Dice) {
-    let end = world.now + dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
+fn suspend(world: &mut World, group: &GroupName, process: &'static str, rng: &mut Rng) {
+    let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     world.note(|| format!("a person: suspends {process} of {group} until {end}"));
     world.cloud.edit_group(group, |group| {
         group.suspended.insert(process.to_owned());

@@ -8,38 +8,38 @@ use jiff::SignedDuration;
 use super::fleet::Names;
 use super::{BUSY, dawn};
 use crate::cloud::{GroupState, Life};
-use crate::dice::Dice;
 use crate::people;
+use crate::rng::Rng;
 use crate::world::World;
 
 /// Days with traps, of a million.
 const DAYS_WITH_TRAPS: u32 = 500_000;
 
 /// Sets the traps of a day.
-pub(super) fn set(world: &mut World, names: &Names, dice: &mut Dice) {
-    if !dice.happens(DAYS_WITH_TRAPS) {
+pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
+    if !rng.happens(DAYS_WITH_TRAPS) {
         return;
     }
-    if dice.happens(300_000) {
-        replaces_otherwise(world, names, dice);
+    if rng.happens(300_000) {
+        replaces_otherwise(world, names, rng);
     }
-    if dice.happens(300_000) {
-        has_hooks(world, names, dice);
+    if rng.happens(300_000) {
+        has_hooks(world, names, rng);
     }
-    if dice.happens(300_000) {
-        is_busy(world, dice);
+    if rng.happens(300_000) {
+        is_busy(world, rng);
     }
-    if dice.happens(300_000) {
-        evens_out(world, names, dice);
+    if rng.happens(300_000) {
+        evens_out(world, names, rng);
     }
-    if dice.happens(400_000) {
-        follows_load(world, names, dice);
+    if rng.happens(400_000) {
+        follows_load(world, names, rng);
     }
 }
 
 /// The drifted one goes first, or is kept for forensics.
-fn replaces_otherwise(world: &mut World, names: &Names, dice: &mut Dice) {
-    let way = if dice.happens(500_000) { "terminate-first" } else { "quarantine" };
+fn replaces_otherwise(world: &mut World, names: &Names, rng: &mut Rng) {
+    let way = if rng.happens(500_000) { "terminate-first" } else { "quarantine" };
     for color in &names.fleet.colors {
         world.cloud.edit_group(&color.group, |group| {
             group.tags.insert("driftless:strategy".to_owned(), way.to_owned());
@@ -54,10 +54,10 @@ fn replaces_otherwise(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// Instances wait at hooks as they come and as they go.
-fn has_hooks(world: &mut World, names: &Names, dice: &mut Dice) {
+fn has_hooks(world: &mut World, names: &Names, rng: &mut Rng) {
     let mut timeout = || {
-        let drawn = dice.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(8));
-        dice.happens(700_000).then_some(drawn)
+        let drawn = rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(8));
+        rng.happens(700_000).then_some(drawn)
     };
     let (launch, end) = (timeout(), timeout());
     for color in &names.fleet.colors {
@@ -67,15 +67,15 @@ fn has_hooks(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// Auto Scaling refuses writes to a group for the sake of an activity of its own.
-fn is_busy(world: &mut World, dice: &mut Dice) {
-    world.rates.busy = u32::try_from(dice.between(1_000, 100_000)).unwrap_or(1_000);
+fn is_busy(world: &mut World, rng: &mut Rng) {
+    world.rates.busy = u32::try_from(rng.between(1_000, 100_000)).unwrap_or(1_000);
 }
 
 /// Auto Scaling evens the zones out.
-fn evens_out(world: &mut World, names: &Names, dice: &mut Dice) {
-    for _ in 0..dice.between(1, 6) {
-        let at = dawn() + dice.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
-        let Some(group) = dice.pick(&names.fleet.colors).map(|color| color.group.clone()) else { return };
+fn evens_out(world: &mut World, names: &Names, rng: &mut Rng) {
+    for _ in 0..rng.between(1, 6) {
+        let at = dawn() + rng.duration(SignedDuration::from_mins(5), BUSY - SignedDuration::from_mins(5));
+        let Some(group) = rng.pick(&names.fleet.colors).map(|color| color.group.clone()) else { return };
         world.change_at(at, move |world| {
             if world.cloud.groups().get(&group).is_some_and(|known| known.desired > 0) {
                 world.note(|| format!("Auto Scaling: evens out the zones of {group}"));
@@ -86,10 +86,10 @@ fn evens_out(world: &mut World, names: &Names, dice: &mut Dice) {
 }
 
 /// Scaling policies of both colors follow their share of the load, which rises and falls in the course of hours.
-fn follows_load(world: &mut World, names: &Names, dice: &mut Dice) {
+fn follows_load(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups = names.fleet.colors.iter().filter_map(|color| world.cloud.groups().get(&color.group));
     let Some(wanted) = groups.map(|group| group.desired).max() else { return };
-    let (period, every) = (dice.between(40, 240), dice.between(1, 5));
+    let (period, every) = (rng.between(40, 240), rng.between(1, 5));
     world.note(|| format!("scaling policies follow a load that rises and falls in {period} minutes"));
     let minutes = u64::try_from(BUSY.as_mins()).unwrap_or(0);
     for minute in (10..minutes.saturating_sub(10)).step_by(usize::try_from(every).unwrap_or(1)) {

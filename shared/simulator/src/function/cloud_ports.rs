@@ -18,8 +18,8 @@ use driftless_reconciler::ports::{
 use jiff::SignedDuration;
 
 use super::{Api, Function};
+use crate::aws_writes::AwsWrite;
 use crate::cloud::Cloud;
-use crate::deeds::Deed;
 
 impl Groups for Function {
     async fn groups_of(&self, fleet: &FleetName) -> CallResult<Vec<Group>> {
@@ -91,7 +91,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:UpdateAutoScalingGroup (minimum)",
             Api::Bucketed,
-            Deed::Minimum { group: group.clone(), minimum },
+            AwsWrite::Minimum { group: group.clone(), minimum },
             move |world| world.cloud.set_minimum(&group, minimum),
         )
         .await
@@ -102,7 +102,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:UpdateAutoScalingGroup (maximum)",
             Api::Bucketed,
-            Deed::Maximum { group: group.clone(), maximum },
+            AwsWrite::Maximum { group: group.clone(), maximum },
             move |world| world.cloud.set_maximum(&group, maximum),
         )
         .await
@@ -113,7 +113,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:SetDesiredCapacity",
             Api::Bucketed,
-            Deed::Desired { group: group.clone(), desired },
+            AwsWrite::Desired { group: group.clone(), desired },
             move |world| world.cloud.set_desired(&group, desired),
         )
         .await
@@ -124,11 +124,11 @@ impl Groups for Function {
         self.write(
             "autoscaling:LaunchInstances",
             Api::Bucketed,
-            Deed::Launch { group: group.clone(), zone: zone.clone() },
+            AwsWrite::Launch { group: group.clone(), zone: zone.clone() },
             move |world| {
                 let launched = world.cloud.launch(&group, &zone, &token)?;
                 if let Launched::Instance(instance) = &launched {
-                    world.deeds.launched.insert(instance.clone(), world.now);
+                    world.aws_writes.launched.insert(instance.clone(), world.now);
                 }
                 Ok(launched)
             },
@@ -141,7 +141,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:SetInstanceProtection",
             Api::Bucketed,
-            Deed::Protect { group: group.clone(), instance: instance.clone(), on: protection == Protection::On },
+            AwsWrite::Protect { group: group.clone(), instance: instance.clone(), on: protection == Protection::On },
             move |world| world.cloud.protect(&group, &instance, protection),
         )
         .await
@@ -152,7 +152,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:TerminateInstanceInAutoScalingGroup",
             Api::Bucketed,
-            Deed::Terminate { instance: instance.clone(), capacity },
+            AwsWrite::Terminate { instance: instance.clone(), capacity },
             move |world| world.cloud.terminate(&instance, capacity),
         )
         .await
@@ -163,7 +163,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:UpdateAutoScalingGroup (empty)",
             Api::Bucketed,
-            Deed::ScaleToZero { group: group.clone() },
+            AwsWrite::ScaleToZero { group: group.clone() },
             move |world| world.cloud.empty(&group, maximum),
         )
         .await
@@ -179,7 +179,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:EnterStandby",
             Api::Bucketed,
-            Deed::EnterStandby { group: group.clone(), instance: instance.clone(), capacity },
+            AwsWrite::EnterStandby { group: group.clone(), instance: instance.clone(), capacity },
             move |world| world.cloud.enter_standby(&group, &instance, capacity),
         )
         .await
@@ -190,7 +190,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:UpdateAutoScalingGroup (template)",
             Api::Bucketed,
-            Deed::Template { group: group.clone() },
+            AwsWrite::Template { group: group.clone() },
             move |world| world.cloud.set_template(&group, &template),
         )
         .await
@@ -201,7 +201,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:AttachTrafficSources",
             Api::Bucketed,
-            Deed::Attach { group: group.clone(), target_group: target_group.clone(), api },
+            AwsWrite::Attach { group: group.clone(), target_group: target_group.clone(), api },
             move |world| world.cloud.attach(&group, &target_group, api),
         )
         .await
@@ -212,7 +212,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:DetachTrafficSources",
             Api::Bucketed,
-            Deed::Detach { group: group.clone(), target_group: target_group.clone() },
+            AwsWrite::Detach { group: group.clone(), target_group: target_group.clone() },
             move |world| world.cloud.detach(&group, &target_group, api),
         )
         .await
@@ -223,7 +223,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:StartInstanceRefresh",
             Api::Bucketed,
-            Deed::StartRefresh { group: group.clone(), template: plan.template.clone() },
+            AwsWrite::StartRefresh { group: group.clone(), template: plan.template.clone() },
             move |world| world.cloud.start_refresh(&group, &plan),
         )
         .await
@@ -234,7 +234,7 @@ impl Groups for Function {
         self.write(
             "autoscaling:RollbackInstanceRefresh",
             Api::Bucketed,
-            Deed::RollBackRefresh { group: group.clone() },
+            AwsWrite::RollBackRefresh { group: group.clone() },
             move |world| world.cloud.roll_back_refresh(&group),
         )
         .await
@@ -274,8 +274,8 @@ impl LoadBalancers for Function {
 
     async fn set_weights(&self, change: &WeightChange) -> CallResult<()> {
         let change = change.clone();
-        self.write("elasticloadbalancing:ModifyRule", Api::Roomy, Deed::Weights(change.clone()), move |world| {
-            if world.mishaps.ignores_weights(world.now) { Ok(()) } else { world.cloud.set_weights(&change) }
+        self.write("elasticloadbalancing:ModifyRule", Api::Roomy, AwsWrite::Weights(change.clone()), move |world| {
+            if world.fault_plan.ignores_weights(world.now) { Ok(()) } else { world.cloud.set_weights(&change) }
         })
         .await
     }
@@ -324,7 +324,7 @@ impl Ec2Instances for Function {
         self.write(
             "ec2:CreateLaunchTemplateVersion",
             Api::Bucketed,
-            Deed::WriteTemplate { image: image.clone() },
+            AwsWrite::WriteTemplate { image: image.clone() },
             move |world| world.cloud.write_template(&template, &base, &image, &token),
         )
         .await

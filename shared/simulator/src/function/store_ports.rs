@@ -14,13 +14,13 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::{Record, Route};
 use driftless_planner::request::ReconcileRequest;
 use driftless_reconciler::ports::{
-    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, CallResult, Clock, Committed, Deduplication, Desk,
-    HistoryPage, Lease, LeaseHolder, LeaseState, Released, RequestQueue, Store, StoreResult, Stored,
+    Acquired, Alerts, Audience, Bus, CallError, CallErrorKind, CallResult, Clock, Committed, Deduplication,
+    HistoryPage, Lease, LeaseHolder, LeaseState, OperatorApi, Released, RequestQueue, Store, StoreResult, Stored,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Api, Function, failure};
-use crate::judges::{Violation, admission, traffic};
+use crate::invariants::{Violation, admission, traffic};
 use crate::queue::BATCH_MAX;
 use crate::world::World;
 
@@ -54,7 +54,7 @@ impl RequestQueue for Function {
         self.call("sqs:SendMessage", Api::Roomy, move |world| {
             takes(delay)?;
             world.send(message.clone(), world.now + delay);
-            if world.dice.happens(world.rates.duplicated) {
+            if world.rng.happens(world.rates.duplicated) {
                 world.counts.fault("message twice");
                 world.send(message, world.now + delay);
             }
@@ -103,8 +103,8 @@ impl Bus for Function {
             let mut refused = BTreeMap::new();
             for event in events {
                 // Each entry fares for itself: the call succeeds all the same.
-                let is_unlucky = world.dice.happens(world.rates.throttled);
-                if world.mishaps.refuses_event() || is_unlucky {
+                let is_unlucky = world.rng.happens(world.rates.throttled);
+                if world.fault_plan.refuses_event() || is_unlucky {
                     world.counts.fault("event not taken");
                     world.history.faulted.insert(id);
                     let error = failure("events:PutEvents", CallErrorKind::Throttled, "ThrottlingException");
@@ -119,7 +119,7 @@ impl Bus for Function {
     }
 }
 
-impl Desk for Function {
+impl OperatorApi for Function {
     async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
         let (freeze, line) = (freeze.clone(), line.clone());
         self.store("freeze", move |world| {
@@ -233,7 +233,7 @@ impl Store for Function {
             if committed == Committed::Yes {
                 world.calls.left(id, &decision.next);
                 note_cutover(world, before.as_ref(), &decision.next);
-                judge_commit(world, id, &lease.fleet, before.as_ref(), &decision, now);
+                check_commit(world, id, &lease.fleet, before.as_ref(), &decision, now);
             }
             committed
         })
@@ -322,7 +322,7 @@ fn note_commit(world: &mut World, id: u64, decision: &Decision, committed: Commi
 }
 
 /// Judges what a commit begins, and what can be told to be wrong of any decision.
-fn judge_commit(
+fn check_commit(
     world: &mut World,
     id: u64,
     fleet: &FleetName,

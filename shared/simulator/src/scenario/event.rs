@@ -5,13 +5,13 @@ use driftless_planner::ids::RuleName;
 
 use super::aliases::{Place, documented};
 use super::check::call;
-use super::model::{Announced, CommandSpec, Event, Hand, LayoutSpec, Mishap, NewBounds, Whom};
+use super::model::{Announced, CommandSpec, Event, FaultEvent, Hand, LayoutSpec, NewBounds, Whom};
 use super::names::{
     self, COUNT, DURATION, FLEET, FOR, INSTANCE, Known, NOTHING, need_alarm, need_count, need_duration, need_for,
     need_image, need_rule, pairs, percent,
 };
 use super::words::{Line, Need, ScenarioError, Word};
-use crate::mishaps::{MessageFault, Side};
+use crate::fault_plan::{MessageFault, Side};
 
 /// What an unknown event should have been.
 const VERB: Need = Need {
@@ -95,9 +95,9 @@ pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, Scenari
         "freeze" => freeze(line, known)?,
         "thaw" => Event::Thaw { fleet: fleet_or_everything(line, known, THAW)? },
         "command" => command(line, known)?,
-        "shortage" => Event::Mishap(shortage(line, known)?),
-        "rebalance" => Event::Mishap(Mishap::Rebalance { group: known.need_group(line)? }),
-        "fail" => Event::Mishap(failing_launches(line, known)?),
+        "shortage" => Event::FaultEvent(shortage(line, known)?),
+        "rebalance" => Event::FaultEvent(FaultEvent::Rebalance { group: known.need_group(line)? }),
+        "fail" => Event::FaultEvent(failing_launches(line, known)?),
         "before" => {
             let call = line.need_as(BEFORE, call)?;
             if let Some(word) = line.peek().filter(|word| word.text == "before") {
@@ -105,7 +105,7 @@ pub(crate) fn event(line: &mut Line<'_>, known: &Known) -> Result<Event, Scenari
             }
             Event::Before { call, event: Box::new(event(line, known)?) }
         }
-        _ => Event::Mishap(mishap(line, &verb)?),
+        _ => Event::FaultEvent(fault_event(line, &verb)?),
     };
     line.end(NOTHING)?;
     Ok(event)
@@ -279,11 +279,11 @@ fn command(line: &mut Line<'_>, known: &Known) -> Result<Event, ScenarioError> {
     Ok(Event::Command { fleet, command })
 }
 
-fn shortage(line: &mut Line<'_>, known: &Known) -> Result<Mishap, ScenarioError> {
+fn shortage(line: &mut Line<'_>, known: &Known) -> Result<FaultEvent, ScenarioError> {
     let zone = if line.takes_all(&["in", "zone"]) { Some(line.need_as(SHORTAGE, zone)?) } else { None };
     let fleet = if line.takes("of") { Some(known.need_fleet(line)?) } else { None };
     line.need_word("for", SHORTAGE)?;
-    Ok(Mishap::Shortage { zone, fleet, length: need_duration(line)? })
+    Ok(FaultEvent::Shortage { zone, fleet, length: need_duration(line)? })
 }
 
 fn zone(text: &str) -> Option<char> {
@@ -294,25 +294,25 @@ fn zone(text: &str) -> Option<char> {
     }
 }
 
-fn failing_launches(line: &mut Line<'_>, known: &Known) -> Result<Mishap, ScenarioError> {
+fn failing_launches(line: &mut Line<'_>, known: &Known) -> Result<FaultEvent, ScenarioError> {
     line.need_word("launches", FAIL)?;
     line.need_word("of", FAIL)?;
     let fleet = line.need_as(FLEET, |text| known.fleet(text).map(|fleet| fleet.name.clone()))?;
     line.need_word("with", FAIL)?;
     let message = line.need(FAIL)?.text;
-    Ok(Mishap::LaunchesFail { fleet, message, length: need_for(line)? })
+    Ok(FaultEvent::LaunchesFail { fleet, message, length: need_for(line)? })
 }
 
 /// What happens to Driftless itself, its reads and its messages.
-fn mishap(line: &mut Line<'_>, verb: &Word) -> Result<Mishap, ScenarioError> {
-    let mishap = match verb.text.as_str() {
-        "lose" => Mishap::Messages { what: MessageFault::Lose, count: next_messages(line)? },
-        "duplicate" => Mishap::Messages { what: MessageFault::Duplicate, count: next_messages(line)? },
-        "reverse" => Mishap::Messages { what: MessageFault::Reverse, count: next_messages(line)? },
+fn fault_event(line: &mut Line<'_>, verb: &Word) -> Result<FaultEvent, ScenarioError> {
+    let fault_event = match verb.text.as_str() {
+        "lose" => FaultEvent::Messages { what: MessageFault::Lose, count: next_messages(line)? },
+        "duplicate" => FaultEvent::Messages { what: MessageFault::Duplicate, count: next_messages(line)? },
+        "reverse" => FaultEvent::Messages { what: MessageFault::Reverse, count: next_messages(line)? },
         "delay" => {
             let count = next_messages(line)?;
             line.need_word("by", MESSAGES)?;
-            Mishap::Messages { what: MessageFault::Delay(line.need_as(DURATION, super::words::duration)?), count }
+            FaultEvent::Messages { what: MessageFault::Delay(line.need_as(DURATION, super::words::duration)?), count }
         }
         "crash" => {
             let is_before = line.takes("before");
@@ -320,33 +320,33 @@ fn mishap(line: &mut Line<'_>, verb: &Word) -> Result<Mishap, ScenarioError> {
                 line.need_word("after", CRASH)?;
             }
             let call = line.need_as(CRASH, call)?;
-            Mishap::Crash { call, side: if is_before { Side::Before } else { Side::After } }
+            FaultEvent::Crash { call, side: if is_before { Side::Before } else { Side::After } }
         }
         "stale" => {
             line.need_word("reads", STALE)?;
-            Mishap::StaleReads { length: need_for(line)? }
+            FaultEvent::StaleReads { length: need_for(line)? }
         }
         "empty" => {
             line.need_word("reads", STALE)?;
-            Mishap::EmptyReads { length: need_for(line)? }
+            FaultEvent::EmptyReads { length: need_for(line)? }
         }
-        "throttle" => Mishap::Throttle { length: need_for(line)? },
+        "throttle" => FaultEvent::Throttle { length: need_for(line)? },
         "hold" => {
             line.need_word("lease", HOLD)?;
             line.need_word("for", FOR)?;
-            Mishap::HoldLease { length: line.need_as(HOLD, super::words::duration)? }
+            FaultEvent::HoldLease { length: line.need_as(HOLD, super::words::duration)? }
         }
-        "upgrade" => Mishap::Upgrade,
+        "upgrade" => FaultEvent::Upgrade,
         "ignore" => {
             line.need_word("next", IGNORE)?;
             let count = need_count(line)?;
             line.need_word("set-weights", IGNORE)?;
-            Mishap::IgnoredWeights { count }
+            FaultEvent::IgnoredWeights { count }
         }
-        "overlap" => Mishap::Overlap { count: line.need_as(COUNT, |text| text.parse().ok())? },
+        "overlap" => FaultEvent::Overlap { count: line.need_as(COUNT, |text| text.parse().ok())? },
         _ => return Err(line.about(verb, format!("{:?} is not an event", verb.text), VERB)),
     };
-    Ok(mishap)
+    Ok(fault_event)
 }
 
 fn next_messages(line: &mut Line<'_>) -> Result<u32, ScenarioError> {

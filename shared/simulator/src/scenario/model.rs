@@ -8,7 +8,7 @@ use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use jiff::{SignedDuration, Timestamp};
 
 use super::check::Term;
-use crate::mishaps::{MessageFault, Side};
+use crate::fault_plan::{MessageFault, Side};
 
 /// A scenario: the account at the beginning, events and expectations.
 #[derive(Debug, Clone)]
@@ -225,7 +225,7 @@ pub(crate) enum Event {
         event: Box<Event>,
     },
     Hand(Hand),
-    Mishap(Mishap),
+    FaultEvent(FaultEvent),
 }
 
 /// Changes of operators and Terraform, outside Driftless.
@@ -242,7 +242,7 @@ pub(crate) enum Hand {
 
 /// Faults of AWS, the network and Lambda.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mishap {
+pub(crate) enum FaultEvent {
     Shortage { zone: Option<char>, fleet: Option<FleetName>, length: SignedDuration },
     LaunchesFail { fleet: FleetName, message: String, length: SignedDuration },
     Messages { what: MessageFault, count: u32 },

@@ -10,11 +10,13 @@ use driftless_planner::observation::FreezeScope;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use jiff::SignedDuration;
 
-use super::model::{Announced, CommandSpec, Event, Hand, ImageNumber, ImageSpec, Mishap, NewBounds, Scenario, Whom};
+use super::model::{
+    Announced, CommandSpec, Event, FaultEvent, Hand, ImageNumber, ImageSpec, NewBounds, Scenario, Whom,
+};
 use super::stage::{Cast, build_of, image, image_id};
 use crate::cloud::Life;
+use crate::fault_plan::{MessageFault, Which};
 use crate::fleet::zones;
-use crate::mishaps::{MessageFault, Which};
 use crate::people;
 use crate::world::World;
 
@@ -67,16 +69,16 @@ pub(super) fn happen(world: &mut World, scenario: &Scenario, cast: &Cast, event:
         }
         Event::Before { call, event } => {
             let (scenario, cast, event) = (scenario.clone(), cast.clone(), event.clone());
-            world.mishaps.before(Which::Next(call.clone()), move |world| {
+            world.fault_plan.before(Which::Next(call.clone()), move |world| {
                 if let Err(problem) = happen(world, &scenario, &cast, &event) {
-                    world.mishaps.came.push((world.now, problem));
+                    world.fault_plan.came.push((world.now, problem));
                 }
             });
             Ok(())
         }
         Event::Hand(hand) => hands(world, cast, hand),
-        Event::Mishap(mishap) => {
-            goes_wrong(world, cast, mishap);
+        Event::FaultEvent(fault_event) => {
+            goes_wrong(world, cast, fault_event);
             Ok(())
         }
     }
@@ -103,7 +105,7 @@ fn publish(
     let id = image_id(number).map_err(|error| error.to_string())?;
     let spec = spec.cloned().unwrap_or_default();
     if announced == Announced::Silently {
-        world.mishaps.messages(MessageFault::Lose, 1);
+        world.fault_plan.messages(MessageFault::Lose, 1);
     }
     if known_image(world, number).is_err() {
         let named = match announced {
@@ -277,28 +279,28 @@ fn resize(world: &mut World, group: &GroupName, bounds: NewBounds) {
 }
 
 /// Faults of AWS, the network and Lambda.
-fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
-    match mishap {
-        Mishap::Shortage { zone, fleet, length } => shortage(world, cast, *zone, fleet.as_ref(), *length),
-        Mishap::LaunchesFail { fleet, message, length } => refuse(world, cast, fleet, message, *length),
-        Mishap::Messages { what, count } => world.mishaps.messages(*what, *count),
-        Mishap::Crash { call, side } => world.mishaps.fault(Which::Next(call.clone()), side.fault()),
-        Mishap::StaleReads { length } => {
+fn goes_wrong(world: &mut World, cast: &Cast, fault_event: &FaultEvent) {
+    match fault_event {
+        FaultEvent::Shortage { zone, fleet, length } => shortage(world, cast, *zone, fleet.as_ref(), *length),
+        FaultEvent::LaunchesFail { fleet, message, length } => refuse(world, cast, fleet, message, *length),
+        FaultEvent::Messages { what, count } => world.fault_plan.messages(*what, *count),
+        FaultEvent::Crash { call, side } => world.fault_plan.fault(Which::Next(call.clone()), side.fault()),
+        FaultEvent::StaleReads { length } => {
             world.cloud.lag = TRAIL;
             let end = world.now + *length;
             world.change_at(end, |world| world.cloud.lag = SignedDuration::ZERO);
         }
-        Mishap::EmptyReads { length } => {
+        FaultEvent::EmptyReads { length } => {
             world.cloud.is_blind = true;
             let end = world.now + *length;
             world.change_at(end, |world| world.cloud.is_blind = false);
         }
-        Mishap::Throttle { length } => {
+        FaultEvent::Throttle { length } => {
             let end = world.now + *length;
-            world.mishaps.throttle(end);
+            world.fault_plan.throttle(end);
         }
-        Mishap::HoldLease { length } => world.mishaps.sleep(*length),
-        Mishap::Overlap { count } => {
+        FaultEvent::HoldLease { length } => world.fault_plan.sleep(*length),
+        FaultEvent::Overlap { count } => {
             for fleet in &cast.fleets {
                 for place in 0..i64::from(*count) {
                     let at = world.now + SignedDuration::from_millis(place);
@@ -306,13 +308,13 @@ fn goes_wrong(world: &mut World, cast: &Cast, mishap: &Mishap) {
                 }
             }
         }
-        Mishap::Rebalance { group } => {
+        FaultEvent::Rebalance { group } => {
             if let Some(group) = cast.group(group) {
                 world.cloud.rebalance(group);
             }
         }
-        Mishap::IgnoredWeights { count } => world.mishaps.ignore_weights(*count),
-        Mishap::Upgrade => {
+        FaultEvent::IgnoredWeights { count } => world.fault_plan.ignore_weights(*count),
+        FaultEvent::Upgrade => {
             for fleet in &cast.fleets {
                 world.table.remember(&fleet.fleet, "as another version of Driftless saw it");
             }

@@ -16,7 +16,7 @@ use super::stage::{Cast, Stage};
 use super::timeline::Watcher;
 use crate::calls::Calls;
 use crate::executor::Simulation;
-use crate::mishaps::{Side, Which};
+use crate::fault_plan::{Side, Which};
 use crate::trace::Trace;
 use crate::world::World;
 
@@ -101,7 +101,7 @@ impl<'s> Telling<'s> {
         let Stage { mut world, cast } = Stage::new(scenario, seed)?;
         world.trace = trace;
         if let Some((number, side)) = crash {
-            world.mishaps.fault(Which::Write(number), side.fault());
+            world.fault_plan.fault(Which::Write(number), side.fault());
         }
         let watching = Watching {
             scenario,
@@ -220,7 +220,7 @@ impl<'s> Telling<'s> {
             trace: world.trace.lines(self.cast.start).map(|line| self.cast.readable(&world.cloud, &line)).collect(),
             runs: 1,
         };
-        (report, world.mishaps.crash_sites().collect())
+        (report, world.fault_plan.crash_sites().collect())
     }
 }
 

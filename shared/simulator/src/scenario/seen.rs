@@ -13,9 +13,9 @@ use super::model::{GroupRef, InstanceRef};
 use super::stage::{Cast, instances};
 use super::timeline::Letter;
 use crate::cloud::Life;
+use crate::fault_plan::operation_of;
 use crate::fleet::word;
-use crate::judges::liveness;
-use crate::mishaps::operation_of;
+use crate::invariants::liveness;
 use crate::world::World;
 
 /// The simulated account at a moment, and the messages so far.
@@ -117,7 +117,7 @@ impl Snapshot<'_> {
                 count(self.instances(fleet).count().saturating_sub(had))
             }
             Quantity::Terminated(fleet) => {
-                let terminated = &self.world.deeds.terminated;
+                let terminated = &self.world.aws_writes.terminated;
                 count(self.instances(fleet).filter(|id| terminated.contains_key(*id)).count())
             }
             Quantity::BorrowedSettings(fleet) => {

@@ -15,9 +15,9 @@ use super::model::{
     Scenario, What,
 };
 use crate::cloud::{Build, Cloud, Life};
-use crate::dice::Dice;
 use crate::faults::Rates;
 use crate::fleet::{self, ColorNames, FleetNames, FleetPlan, Layout};
+use crate::rng::Rng;
 use crate::world::World;
 
 /// The simulated account of a scenario, with its fleets in service.
@@ -48,10 +48,10 @@ impl Stage {
     /// # Errors
     /// A name that the planner's types refuse.
     pub(super) fn new(scenario: &Scenario, seed: Option<u64>) -> Result<Self, IdError> {
-        let mut dice = seed.or(scenario.seed).map_or_else(Dice::fixed, Dice::new);
+        let mut rng = seed.or(scenario.seed).map_or_else(Rng::fixed, Rng::new);
         let age = scenario.fleets.iter().filter_map(|fleet| fleet.age).max().unwrap_or(SignedDuration::ZERO);
         let born = scenario.start - age.max(COMES_UP);
-        let mut cloud = Cloud::new(dice.split(), born);
+        let mut cloud = Cloud::new(rng.split(), born);
         for rule in rules(scenario) {
             cloud.add_rule(&rule, EVALUATION);
         }
@@ -68,7 +68,7 @@ impl Stage {
         leave_in_standby(scenario, &mut cloud, &cast);
         cloud.advance(scenario.start);
         settle(scenario, &mut cloud, &cast)?;
-        let mut world = World::new(scenario.start, cloud, dice.split(), Rates::none());
+        let mut world = World::new(scenario.start, cloud, rng.split(), Rates::none());
         world.history.homes =
             cast.fleets.iter().filter_map(|fleet| Some(fleet.colors.first()?.group.clone())).collect();
         // The first instances are as old as the file says.

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::report::Moment;
 use super::stage::Cast;
+use crate::aws_writes::AwsWrite;
 use crate::cloud::{Actor, Life};
-use crate::deeds::Deed;
 use crate::fleet::word;
 use crate::world::World;
 
@@ -31,9 +31,9 @@ pub(super) struct Watcher {
     pub(super) letters: Vec<Letter>,
     told: BTreeSet<String>,
     sent: usize,
-    deeds: usize,
+    aws_writes: usize,
     endings: usize,
-    mishaps: usize,
+    fault_plan: usize,
     journaled: BTreeMap<FleetName, usize>,
     lives: BTreeMap<InstanceId, Life>,
     alarms: BTreeMap<AlarmName, AlarmState>,
@@ -61,11 +61,11 @@ impl Watcher {
     }
 
     fn tell(&mut self, world: &World, cast: &Cast) {
-        for (at, what) in world.mishaps.came.iter().skip(self.mishaps) {
+        for (at, what) in world.fault_plan.came.iter().skip(self.fault_plan) {
             let what = cast.readable(&world.cloud, what);
             self.note(cast, *at, "fault", what);
         }
-        self.mishaps = world.mishaps.came.len();
+        self.fault_plan = world.fault_plan.came.len();
         self.see_lives(world, cast);
         self.see_alarms(world, cast);
         for (fleet, row) in world.table.rows() {
@@ -76,11 +76,11 @@ impl Watcher {
             }
             self.journaled.insert(fleet.clone(), row.history.len());
         }
-        for (at, deed) in world.deeds.told.iter().skip(self.deeds) {
-            let what = cast.readable(&world.cloud, &done(cast, deed));
+        for (at, aws_write) in world.aws_writes.told.iter().skip(self.aws_writes) {
+            let what = cast.readable(&world.cloud, &done(cast, aws_write));
             self.note(cast, *at, "write", what);
         }
-        self.deeds = world.deeds.told.len();
+        self.aws_writes = world.aws_writes.told.len();
     }
 
     fn see_letters(&mut self, world: &World, cast: &Cast) {
@@ -97,7 +97,7 @@ impl Watcher {
 
     /// Instances that changed their lifecycle state.
     fn see_lives(&mut self, world: &World, cast: &Cast) {
-        let mut news: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        let mut details: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let ended = world.cloud.endings();
         for known in world.cloud.instances().values() {
             if self.lives.get(&known.id) == Some(&known.life) {
@@ -116,10 +116,10 @@ impl Watcher {
                 },
                 Life::Gone => "gone",
             };
-            news.entry(what).or_default().push(cast.readable(&world.cloud, known.id.as_str()));
+            details.entry(what).or_default().push(cast.readable(&world.cloud, known.id.as_str()));
         }
         self.endings = ended.len();
-        for (what, who) in news {
+        for (what, who) in details {
             self.note(cast, world.now, "AWS", format!("{}: {what}", who.join(" ")));
         }
     }
@@ -159,8 +159,8 @@ fn decided(cast: &Cast, fleet: &FleetName, entry: &HistoryEntry) -> String {
 }
 
 /// A write, in words.
-fn done(cast: &Cast, deed: &Deed) -> String {
-    let Deed::Weights(change) = deed else { return deed.to_string() };
+fn done(cast: &Cast, aws_write: &AwsWrite) -> String {
+    let AwsWrite::Weights(change) = aws_write else { return aws_write.to_string() };
     let name = |arn| {
         let color =
             cast.fleets.iter().flat_map(|fleet| &fleet.colors).find(|color| color.target_group.as_ref() == Some(arn));

@@ -18,9 +18,9 @@ use driftless_planner::image::Image;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::template::{TemplateContent, TemplateVersion};
 use driftless_simulator::cloud::{Build, Cloud};
-use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;
 use driftless_simulator::function::Function;
+use driftless_simulator::rng::Rng;
 use driftless_simulator::world::{Happening, Shared, World as Simulation};
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,9 +43,9 @@ pub(crate) struct Simulated {
 impl Simulated {
     pub(crate) fn new() -> Self {
         let start: Timestamp = "2026-11-20T12:00:00.25Z".parse().unwrap();
-        let mut dice = Dice::new(11);
-        let cloud = Cloud::new(dice.split(), start);
-        let shared = Shared::new(Simulation::new(start, cloud, dice, Rates::none()));
+        let mut rng = Rng::new(11);
+        let cloud = Cloud::new(rng.split(), start);
+        let shared = Shared::new(Simulation::new(start, cloud, rng, Rates::none()));
         let function = Function::new(shared.clone(), 1, SignedDuration::ZERO);
         Self { shared, function }
     }

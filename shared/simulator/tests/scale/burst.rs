@@ -10,7 +10,7 @@ use driftless_planner::image::Image;
 use driftless_planner::request::ReconcileRequest;
 use driftless_simulator::account::{Size, breaks};
 use driftless_simulator::cloud::Build;
-use driftless_simulator::dice::Dice;
+use driftless_simulator::rng::Rng;
 use driftless_simulator::world::{Counts, World};
 use driftless_testkit::plot::{Bar, Color, svg};
 use jiff::SignedDuration;
@@ -39,7 +39,7 @@ pub(crate) struct Burst {
 
 /// All of these drift under a rule; each is reported twice, shuffled.
 fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<Item = &'i InstanceId>) {
-    let mut dice = Dice::new(11);
+    let mut rng = Rng::new(11);
     let mut events: Vec<Fact> = Vec::new();
     let now = world.now;
     for instance in instances {
@@ -48,10 +48,10 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
     }
     // The storm is what is sent here, and nothing else.
     world.cloud.drain_events();
-    let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (dice.draw(), fact)).collect();
+    let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (rng.draw(), fact)).collect();
     order.sort_by_key(|(place, _)| *place);
     for (_, fact) in order {
-        let at = now + dice.duration(SignedDuration::ZERO, BURST);
+        let at = now + rng.duration(SignedDuration::ZERO, BURST);
         world.send(ReconcileRequest::Fact(Box::new(fact)), at);
     }
 }

@@ -8,8 +8,8 @@ use driftless_planner::policy::Defaults;
 use driftless_reconciler::ports::Groups;
 use driftless_reconciler::resync::resync;
 use driftless_simulator::account::{Account, Size};
-use driftless_simulator::dice::Dice;
 use driftless_simulator::executor::Simulation;
+use driftless_simulator::rng::Rng;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::page;
@@ -84,7 +84,7 @@ fn held(group: &Group) -> usize {
 fn counted(fleets: usize, instances: u32) -> Counted {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
     // No fleet was ever looked at: every one is to be woken, which is the most that a sweep can find.
-    let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Dice::new(7)).unwrap();
+    let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Rng::new(7)).unwrap();
     let mut simulation = Simulation::swept_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();
     world.queue.is_deferred = true;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use driftless_planner::policy::Defaults;
 use driftless_simulator::account::{Account, Size};
-use driftless_simulator::dice::Dice;
 use driftless_simulator::executor::Simulation;
+use driftless_simulator::rng::Rng;
 use driftless_simulator::world::Counts;
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,7 +19,7 @@ pub(crate) struct IdleFleets {
 
 pub(crate) fn idle_fleets(size: Size) -> IdleFleets {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
-    let Account { world, fleets, rule } = Account::new(size, start, &mut Dice::new(7)).unwrap();
+    let Account { world, fleets, rule } = Account::new(size, start, &mut Rng::new(7)).unwrap();
     let mut simulation = Simulation::swept_after(SignedDuration::ZERO, world, Defaults::default());
     run(&mut simulation, SignedDuration::from_mins(14));
     let mut world = simulation.shared().lock();

@@ -7,10 +7,10 @@ use driftless_planner::fact::ComplianceType;
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::record::{DriftReason, Phase, Record, Replacement, Surge, SurgeMethod};
-use driftless_simulator::dice::Dice;
 use driftless_simulator::faults::Rates;
-use driftless_simulator::judges::admission::{Commit, Pass, WINDOWS, at_commit};
-use driftless_simulator::judges::messages;
+use driftless_simulator::invariants::admission::{Commit, Pass, WINDOWS, at_commit};
+use driftless_simulator::invariants::messages;
+use driftless_simulator::rng::Rng;
 use driftless_simulator::world::World;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -32,7 +32,7 @@ fn world(tags: &[(&str, &str)], drifted: usize) -> World {
         cloud.judge(&rule(), id, ComplianceType::NonCompliant);
     }
     after(&mut cloud, mins(1));
-    World::new(cloud.now(), cloud, Dice::new(1), Rates::none())
+    World::new(cloud.now(), cloud, Rng::new(1), Rates::none())
 }
 
 fn at_work(world: &World) -> Replacement {

@@ -12,7 +12,7 @@ use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
 use driftless_planner::template::TemplateContent;
 use driftless_reconciler::ports::{CallErrorKind, Launched};
 use driftless_simulator::cloud::{Actor, Build, Cloud, CloudEvent, Life};
-use driftless_simulator::dice::Dice;
+use driftless_simulator::rng::Rng;
 pub(crate) use driftless_testkit::{image, image_id, mins, t0 as start, target_group, version};
 use jiff::SignedDuration;
 
@@ -36,7 +36,7 @@ pub(crate) fn rule() -> RuleName {
 
 /// A group of so many behind a target group with all of the traffic, up and serving.
 pub(crate) fn cloud(size: u32) -> Cloud {
-    let mut cloud = Cloud::new(Dice::new(7), start());
+    let mut cloud = Cloud::new(Rng::new(7), start());
     cloud.add_image(image(1), Build::Good);
     let content = TemplateContent { image: Some(image_id(1)), written_for: None, settings: BTreeMap::new() };
     cloud.add_template(&version(1), content);
@@ -75,7 +75,7 @@ pub(crate) fn members(cloud: &Cloud) -> Vec<InstanceId> {
 #[test]
 fn one_seed_is_one_history() {
     let history = |seed| {
-        let mut cloud = Cloud::new(Dice::new(seed), start());
+        let mut cloud = Cloud::new(Rng::new(seed), start());
         cloud.add_image(image(1), Build::Good);
         let content = TemplateContent { image: Some(image_id(1)), written_for: None, settings: BTreeMap::new() };
         cloud.add_template(&version(1), content);

@@ -8,7 +8,7 @@ use driftless_planner::ids::TargetGroupArn;
 use driftless_planner::observation::TargetHealth;
 use driftless_planner::refresh::{RefreshPlan, RefreshStatus};
 use driftless_planner::template::{TemplateContent, TemplateReference};
-use driftless_simulator::cloud::{Actor, Blame, Build, Cloud, FailureCause, Life};
+use driftless_simulator::cloud::{Actor, Attribution, Build, Cloud, FailureCause, Life};
 use jiff::SignedDuration;
 
 use crate::cloud::{after, cloud, group, image, image_id, listener, members, mins, target_group, version, zone};
@@ -154,8 +154,8 @@ fn a_group_has_the_template_of_a_refresh_only_when_it_has_succeeded() {
 }
 
 /// What was not answered, in whole requests, by whose doing.
-fn failed_by(cloud: &Cloud, blame: Blame) -> u128 {
-    cloud.traffic().failed_by.get(&blame).copied().unwrap_or(0) / 1_000
+fn failed_by(cloud: &Cloud, attribution: Attribution) -> u128 {
+    cloud.traffic().failed_by.get(&attribution).copied().unwrap_or(0) / 1_000
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn who_takes_the_last_that_answers_away_answers_for_what_fails() {
     assert_eq!(cloud.traffic().failed(), 0);
     cloud.terminate(other, CapacityChange::Decrement).unwrap();
     after(&mut cloud, SignedDuration::from_secs(30));
-    assert_eq!((failed_by(&cloud, Blame::Driftless), cloud.traffic().failed()), (300, 300));
+    assert_eq!((failed_by(&cloud, Attribution::Driftless), cloud.traffic().failed()), (300, 300));
 }
 
 #[test]
@@ -182,8 +182,8 @@ fn what_breaks_by_itself_is_nobodys_doing_even_where_the_rest_is_taken_at_that_m
         after(&mut cloud, SignedDuration::from_secs(later));
         cloud.terminate(other, CapacityChange::Keep).unwrap();
         after(&mut cloud, SignedDuration::from_secs(30));
-        assert_eq!(failed_by(&cloud, Blame::Driftless) > 0, by_driftless, "{later} s later");
-        assert!(failed_by(&cloud, Blame::Fault) > 0);
+        assert_eq!(failed_by(&cloud, Attribution::Driftless) > 0, by_driftless, "{later} s later");
+        assert!(failed_by(&cloud, Attribution::Fault) > 0);
     }
 }
 
@@ -196,9 +196,9 @@ fn who_gives_traffic_to_nobody_answers_for_what_fails() {
     let expected = by_us.forwards_now()[&listener()].weights.clone();
     let change = WeightChange { place: listener(), expected, weights, expected_stickiness: None, stickiness: None };
     by_us.set_weights(&change).unwrap();
-    for (mut cloud, blame) in [(by_person, Blame::Person), (by_us, Blame::Driftless)] {
+    for (mut cloud, attribution) in [(by_person, Attribution::Person), (by_us, Attribution::Driftless)] {
         after(&mut cloud, SignedDuration::from_secs(30));
-        assert_eq!((failed_by(&cloud, blame), cloud.traffic().failed()), (150, 150));
+        assert_eq!((failed_by(&cloud, attribution), cloud.traffic().failed()), (150, 150));
     }
 }
 
@@ -207,5 +207,5 @@ fn who_takes_all_weights_away_answers_for_what_fails() {
     let mut cloud = cloud(2);
     cloud.edit_forward(&listener(), |forward| forward.weights.values_mut().for_each(|weight| *weight = 0));
     after(&mut cloud, SignedDuration::from_secs(30));
-    assert_eq!((failed_by(&cloud, Blame::Person), cloud.traffic().failed()), (300, 300));
+    assert_eq!((failed_by(&cloud, Attribution::Person), cloud.traffic().failed()), (300, 300));
 }

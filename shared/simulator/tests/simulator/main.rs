@@ -7,7 +7,7 @@ mod calls;
 mod cloud;
 mod cloud_rules;
 mod guard_names;
-mod judges;
+mod invariants;
 mod pace;
 #[path = "../scale/page.rs"]
 mod page;

@@ -4,7 +4,7 @@ use driftless_planner::action::{Action, Direction};
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::image::{Image, ImageState};
-use driftless_planner::notification::{News, Notification};
+use driftless_planner::notification::{Details, Notification};
 use driftless_planner::record::CandidateReason;
 use driftless_status::model::State;
 use driftless_status::rollback_path::{RollbackPathKind, Target};
@@ -66,7 +66,7 @@ fn rolls_back_as_said(name: &str, stage: &Stage) {
     let mut asked = stage.clone();
     asked.say(Command::Rollback);
     let decision = asked.decide();
-    let is_done = |told: &Notification| matches!(told.news, News::CommandAnswered { is_done: true, .. });
+    let is_done = |told: &Notification| matches!(told.details, Details::CommandAnswered { is_done: true, .. });
     let is_answered = decision.notifications.iter().any(is_done);
     let goes = decision.next.cutover.as_ref().is_some_and(|cutover| {
         cutover.is_going_back() || matches!(cutover.candidate.why, CandidateReason::Rollback { .. })
@@ -89,7 +89,7 @@ fn rolls_back_as_said(name: &str, stage: &Stage) {
         | RollbackPathKind::GrowsFirst
         | RollbackPathKind::Waits
         | RollbackPathKind::Refresh
-        | RollbackPathKind::LetGo
+        | RollbackPathKind::ScaledToZero
         | RollbackPathKind::LaunchesFirst => assert!(is_answered && goes && writes == 0, "{name}: {way:?}"),
     }
 }
@@ -286,7 +286,7 @@ fn every_order_that_is_open_is_followed_as_said() {
             stage.say(order.command.clone());
             let decision = stage.decide();
             let mut answers = decision.notifications.iter().filter_map(|told| {
-                let News::CommandAnswered { is_done, answer, .. } = &told.news else { return None };
+                let Details::CommandAnswered { is_done, answer, .. } = &told.details else { return None };
                 Some((*is_done, answer.clone()))
             });
             let answer = answers.next_back();

@@ -40,10 +40,10 @@ const GROUP: &str = "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGrou
     <AutoScalingGroupName>app-blue</AutoScalingGroupName></member></AutoScalingGroups>\
     </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>";
 
-fn prepared(method: &str) -> Canned {
+fn prepared(method: &str) -> StubAws {
     match method {
-        "set_template" | "start_refresh" => Canned::default().on("DescribeAutoScalingGroups", 200, GROUP),
-        _ => Canned::default(),
+        "set_template" | "start_refresh" => StubAws::default().on("DescribeAutoScalingGroups", 200, GROUP),
+        _ => StubAws::default(),
     }
 }
 
@@ -265,9 +265,9 @@ async fn what_a_launch_could_not_do_is_told_whatever_its_code() {
         "ACodeOfTomorrow",
     ] {
         let errors = format!("<Errors><member><ErrorCode>{code}</ErrorCode><ErrorMessage/></member></Errors>");
-        let (launched, canned) = launch(errors).await;
+        let (launched, stub) = launch(errors).await;
         assert_eq!(launched.unwrap(), Launched::Failed(code.into()), "without a message, the code alone");
-        assert_eq!(canned.sent().len(), 1, "by its token it would answer the same again");
+        assert_eq!(stub.sent().len(), 1, "by its token it would answer the same again");
     }
     let (launched, _) =
         launch("<Errors><member><ErrorMessage>no code</ErrorMessage></member></Errors>".to_owned()).await;

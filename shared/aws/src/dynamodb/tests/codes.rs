@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_planner::fact::Subject;
-use driftless_reconciler::ports::{CallResult, Desk as _, Store as _};
+use driftless_reconciler::ports::{CallResult, OperatorApi as _, Store as _};
 
 use super::*;
 use crate::aws::Aws;
@@ -51,11 +51,11 @@ fn slots(fleet: &str) -> String {
 }
 
 /// A turn is read before it is written.
-fn prepared(method: &str) -> Canned {
+fn prepared(method: &str) -> StubAws {
     match method {
-        "take_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("other")),
-        "give_turn" => Canned::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("app")),
-        _ => Canned::default(),
+        "take_turn" => StubAws::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("other")),
+        "give_turn" => StubAws::default().on(BATCH_GET.rsplit(':').next().unwrap(), 200, slots("app")),
+        _ => StubAws::default(),
     }
 }
 
@@ -128,7 +128,7 @@ async fn what_cannot_be_read_is_never_taken_for_nothing() {
     )
     .await;
     // No freeze is told by an empty list, not by silence.
-    let silent = on(&Canned::default().on("BatchGetItem", 200, "{}")).freezes(&app()).await.unwrap_err();
+    let silent = on(&StubAws::default().on("BatchGetItem", 200, "{}")).freezes(&app()).await.unwrap_err();
     assert_eq!(told(&silent), (CallErrorKind::Unreadable, "the answer lacks Responses"));
 }
 

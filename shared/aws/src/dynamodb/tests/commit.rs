@@ -5,17 +5,17 @@ use driftless_reconciler::ports::{Audience, Committed, Store as _};
 use super::*;
 use crate::aws::testing::on;
 
-async fn commit(canned: &Canned, read_version: Option<u64>, decision: &Decision) -> Result<Committed, CallError> {
-    on(canned).commit(&lease(), read_version, decision, at(1_234)).await
+async fn commit(stub: &StubAws, read_version: Option<u64>, decision: &Decision) -> Result<Committed, CallError> {
+    on(stub).commit(&lease(), read_version, decision, at(1_234)).await
 }
 
-fn ok() -> Canned {
-    Canned::default().on("TransactWriteItems", 200, "{}")
+fn ok() -> StubAws {
+    StubAws::default().on("TransactWriteItems", 200, "{}")
 }
 
 /// The first attempt is cancelled for these reasons, and the next one goes through.
-fn ok_after(reasons: &[Value]) -> Canned {
-    Canned::default().on("TransactWriteItems", 400, cancelled(reasons)).on("TransactWriteItems", 200, "{}")
+fn ok_after(reasons: &[Value]) -> StubAws {
+    StubAws::default().on("TransactWriteItems", 400, cancelled(reasons)).on("TransactWriteItems", 200, "{}")
 }
 
 #[tokio::test]
@@ -26,9 +26,9 @@ async fn record_history_and_outbox_are_one_transaction_under_version_and_fence()
         notifications: vec![notification(0), notification(1)],
         ..decision()
     };
-    let canned = ok();
-    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
-    let parts = parts(&canned);
+    let stub = ok();
+    assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let parts = parts(&stub);
     assert_eq!(parts.len(), 7);
     let state = &parts[0]["Put"];
     assert_eq!(state["ConditionExpression"], "#version = :read");
@@ -62,14 +62,14 @@ async fn record_history_and_outbox_are_one_transaction_under_version_and_fence()
 
 #[tokio::test]
 async fn the_first_record_must_be_the_first() {
-    let canned = ok();
-    commit(&canned, None, &decision()).await.unwrap();
-    assert_eq!(parts(&canned)[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk)");
+    let stub = ok();
+    commit(&stub, None, &decision()).await.unwrap();
+    assert_eq!(parts(&stub)[0]["Put"]["ConditionExpression"], "attribute_not_exists(pk)");
 }
 
 #[tokio::test]
 async fn the_same_commit_has_the_same_token() {
-    let token = |canned: &Canned| canned.only().json()["ClientRequestToken"].as_str().unwrap().to_owned();
+    let token = |stub: &StubAws| stub.only().json()["ClientRequestToken"].as_str().unwrap().to_owned();
     let (first, again, later) = (ok(), ok(), ok());
     commit(&first, Some(7), &decision()).await.unwrap();
     commit(&again, Some(7), &decision()).await.unwrap();
@@ -86,18 +86,18 @@ async fn a_record_or_a_lease_that_changed_is_a_conflict() {
         vec![fine(), failed()],
         vec![fine(), json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-2", 4, 5, 90_000)})],
     ] {
-        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&reasons));
-        assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Conflict);
-        assert_eq!(canned.sent().len(), 1);
+        let stub = StubAws::default().on("TransactWriteItems", 400, cancelled(&reasons));
+        assert_eq!(commit(&stub, Some(7), &decision()).await.unwrap(), Committed::Conflict);
+        assert_eq!(stub.sent().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_commit_that_meets_a_fact_on_its_way_is_repeated_under_its_token() {
     let met = json!({"Code": "TransactionConflict", "Message": "ongoing"});
-    let canned = ok_after(&[fine(), met]);
-    assert_eq!(commit(&canned, Some(7), &decision()).await.unwrap(), Committed::Yes);
-    let sent = canned.sent();
+    let stub = ok_after(&[fine(), met]);
+    assert_eq!(commit(&stub, Some(7), &decision()).await.unwrap(), Committed::Yes);
+    let sent = stub.sent();
     assert_eq!(sent[0].json(), sent[1].json());
 }
 
@@ -105,9 +105,9 @@ async fn a_commit_that_meets_a_fact_on_its_way_is_repeated_under_its_token() {
 async fn consumed_facts_go_only_if_none_came_since() {
     let consumed = vec!["compliance#i-1#r".to_owned(), "compliance#i-1#r".to_owned()];
     let decision = Decision { consumed, ..decision() };
-    let canned = ok();
-    commit(&canned, Some(7), &decision).await.unwrap();
-    let first = parts(&canned);
+    let stub = ok();
+    commit(&stub, Some(7), &decision).await.unwrap();
+    let first = parts(&stub);
     assert_eq!(first.len(), 3, "one part for one item");
     assert_eq!(first[2]["Delete"]["Key"]["sk"], json!({"S": "FACT#compliance#i-1#r"}));
     assert_eq!(
@@ -118,9 +118,9 @@ async fn consumed_facts_go_only_if_none_came_since() {
 
     // Ours, but a wake was counted: the commit stands, the facts stay.
     let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, 40_000)});
-    let canned = ok_after(&[fine(), reason, fine()]);
-    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
-    let sent = canned.sent();
+    let stub = ok_after(&[fine(), reason, fine()]);
+    assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let sent = stub.sent();
     assert_ne!(sent[0].json()["ClientRequestToken"], sent[1].json()["ClientRequestToken"]);
     let second = sent[1].json()["TransactItems"].as_array().unwrap().clone();
     assert_eq!(second.len(), 2);
@@ -132,9 +132,9 @@ async fn a_lease_that_ended_is_a_conflict_just_at_its_end() {
     let decision = Decision { consumed: vec!["f".to_owned()], ..decision() };
     for (until, attempts) in [(1_233, 1), (1_234, 1), (1_235, 2)] {
         let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, until)});
-        let canned = ok_after(&[fine(), reason, fine()]);
-        commit(&canned, Some(7), &decision).await.unwrap();
-        assert_eq!(canned.sent().len(), attempts, "{until}");
+        let stub = ok_after(&[fine(), reason, fine()]);
+        commit(&stub, Some(7), &decision).await.unwrap();
+        assert_eq!(stub.sent().len(), attempts, "{until}");
     }
 }
 
@@ -146,9 +146,9 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
         consumed: (0..300).map(|number| format!("fact-{number}")).collect(),
         ..decision()
     };
-    let canned = ok();
-    assert_eq!(commit(&canned, Some(7), &decision).await.unwrap(), Committed::Yes);
-    let parts = parts(&canned);
+    let stub = ok();
+    assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
+    let parts = parts(&stub);
     assert_eq!(parts.len(), 100);
     // The first of a row has its own field.
     let count = |name: &str| -> usize {
@@ -175,9 +175,9 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
 async fn what_was_sent_leaves_the_outbox() {
     let rest = json!({"UnprocessedItems": {"driftless": [
         {"DeleteRequest": {"Key": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#app-8-1"}}}}]}});
-    let canned = Canned::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
-    on(&canned).told(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
-    let sent = canned.sent();
+    let stub = StubAws::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
+    on(&stub).told(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
+    let sent = stub.sent();
     let deletes = |position: usize| sent[position].json()["RequestItems"]["driftless"].as_array().unwrap().clone();
     let names: Vec<Value> = deletes(0).iter().map(|delete| delete["DeleteRequest"]["Key"]["sk"]["S"].clone()).collect();
     assert_eq!(
@@ -185,24 +185,24 @@ async fn what_was_sent_leaves_the_outbox() {
         ["OUTBOX#app-8-0", "PARTIALLY-DELIVERED#app-8-0", "OUTBOX#app-8-1", "PARTIALLY-DELIVERED#app-8-1"]
     );
     assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
-    on(&Canned::default()).told(&app(), &[]).await.unwrap();
+    on(&StubAws::default()).told(&app(), &[]).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
     for (scope, partition) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
-        let canned = Canned::default().on("BatchWriteItem", 200, "{}");
-        on(&canned).mark_published(&scope, &["app-8-e1".to_owned()]).await.unwrap();
-        let key = canned.only().json()["RequestItems"]["driftless"][0]["DeleteRequest"]["Key"].clone();
+        let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
+        on(&stub).mark_published(&scope, &["app-8-e1".to_owned()]).await.unwrap();
+        let key = stub.only().json()["RequestItems"]["driftless"][0]["DeleteRequest"]["Key"].clone();
         assert_eq!((&key["pk"], &key["sk"]), (&json!({"S": partition}), &json!({"S": "EVENTS#app-8-e1"})));
     }
 }
 
 #[tokio::test]
 async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
-    let canned = Canned::default().on("BatchWriteItem", 200, "{}");
-    on(&canned).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
-    let sent = canned.only().json();
+    let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
+    on(&stub).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
+    let sent = stub.only().json();
     let item = &sent["RequestItems"]["driftless"][0]["PutRequest"]["Item"];
     assert_eq!((&item["pk"], &item["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "PARTIALLY-DELIVERED#app-8-0"})));
     assert_eq!((&item["id"], &item["delivered_to"]), (&json!({"S": "app-8-0"}), &json!({"S": "on-call"})));
@@ -212,10 +212,10 @@ async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
 
 #[tokio::test]
 async fn a_commit_without_an_answer_is_unavailable() {
-    let canned = (0..3).fold(Canned::default(), |canned, _| canned.on("TransactWriteItems", 500, "{}"));
-    let error = commit(&canned, Some(7), &decision()).await.unwrap_err();
+    let stub = (0..3).fold(StubAws::default(), |stub, _| stub.on("TransactWriteItems", 500, "{}"));
+    let error = commit(&stub, Some(7), &decision()).await.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Unavailable);
     let tokens: BTreeSet<String> =
-        canned.sent().iter().map(|sent| sent.json()["ClientRequestToken"].to_string()).collect();
-    assert_eq!((canned.sent().len(), tokens.len()), (3, 1));
+        stub.sent().iter().map(|sent| sent.json()["ClientRequestToken"].to_string()).collect();
+    assert_eq!((stub.sent().len(), tokens.len()), (3, 1));
 }

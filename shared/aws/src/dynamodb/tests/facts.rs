@@ -21,9 +21,9 @@ fn word(at: Timestamp) -> Fact {
 
 #[tokio::test]
 async fn a_fact_that_cannot_wait_and_its_request_are_one_transaction() {
-    let canned = Canned::default().on("TransactWriteItems", 200, "{}");
-    assert_eq!(on(&canned).store(&app(), &word(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
-    let parts = parts(&canned);
+    let stub = StubAws::default().on("TransactWriteItems", 200, "{}");
+    assert_eq!(on(&stub).store(&app(), &word(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
+    let parts = parts(&stub);
     assert_eq!(parts.len(), 2);
     let put = &parts[0]["Put"];
     assert_eq!(put["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
@@ -41,9 +41,9 @@ async fn a_fact_that_cannot_wait_and_its_request_are_one_transaction() {
 
 #[tokio::test]
 async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
-    let canned = Canned::default().on("TransactWriteItems", 200, "{}");
-    assert_eq!(on(&canned).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
-    let parts = parts(&canned);
+    let stub = StubAws::default().on("TransactWriteItems", 200, "{}");
+    assert_eq!(on(&stub).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap(), StoreResult::Stored);
+    let parts = parts(&stub);
     assert_eq!(parts.len(), 2);
     let deduplication = &parts[0]["Put"];
     assert_eq!(deduplication["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
@@ -60,9 +60,9 @@ async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
 #[tokio::test]
 async fn a_fact_that_is_not_newer_changes_nothing() {
     for (fact, expected) in [(word(at(1_500)), StoreResult::Stored), (report(at(1_500)), StoreResult::Known)] {
-        let canned = Canned::default().on("TransactWriteItems", 400, cancelled(&[failed(), fine()]));
-        assert_eq!(on(&canned).store(&app(), &fact, at(2_000)).await.unwrap(), expected);
-        assert_eq!(canned.sent().len(), 1);
+        let stub = StubAws::default().on("TransactWriteItems", 400, cancelled(&[failed(), fine()]));
+        assert_eq!(on(&stub).store(&app(), &fact, at(2_000)).await.unwrap(), expected);
+        assert_eq!(stub.sent().len(), 1);
     }
 }
 
@@ -76,36 +76,36 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
     let mut lock = lease_item("run-1", 4, 9, 41_000);
     lock["next_request_ms"] = json!({"N": "60000"});
     let answer = json!({"Responses": {"driftless": [deduplication, lock]}, "UnprocessedKeys": {}});
-    let canned = Canned::default().on("BatchGetItem", 200, answer.to_string());
+    let stub = StubAws::default().on("BatchGetItem", 200, answer.to_string());
     // A key that is asked for twice would be refused.
-    let deduplication = on(&canned).deduplication(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
+    let deduplication = on(&stub).deduplication(&[(&app(), &fact), (&app(), &fact)]).await.unwrap();
     assert_eq!(deduplication.observed_at, BTreeMap::from([((app(), fact.key()), at(1_400))]));
     assert_eq!(deduplication.next_requests, BTreeMap::from([(app(), at(60_000))]));
-    let asked = &canned.only().json()["RequestItems"]["driftless"];
+    let asked = &stub.only().json()["RequestItems"]["driftless"];
     assert_eq!(asked["Keys"].as_array().unwrap().len(), 2);
     assert_eq!(asked["ConsistentRead"], false);
 }
 
 #[tokio::test]
 async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
-    let canned = Canned::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
-    let aws = on(&canned);
+    let stub = StubAws::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
+    let aws = on(&stub);
     assert!(aws.take_immediate_run(at(119_999)).await.unwrap());
     assert!(!aws.take_immediate_run(at(120_000)).await.unwrap());
-    let keys: Vec<Value> = canned.sent().iter().map(|sent| sent.json()["Key"]["sk"]["S"].clone()).collect();
+    let keys: Vec<Value> = stub.sent().iter().map(|sent| sent.json()["Key"]["sk"]["S"].clone()).collect();
     assert_eq!(keys, ["IMMEDIATE-RUNS#1", "IMMEDIATE-RUNS#2"]);
-    assert_eq!(canned.sent()[0].json()["ConditionExpression"], "attribute_not_exists(run_count) OR run_count < :max");
+    assert_eq!(stub.sent()[0].json()["ConditionExpression"], "attribute_not_exists(run_count) OR run_count < :max");
 }
 
 #[tokio::test]
 async fn facts_that_meet_on_one_fleet_are_tried_again() {
     let met = json!({"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"});
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("TransactWriteItems", 400, cancelled(&[fine(), met.clone()]))
         .on("TransactWriteItems", 400, cancelled(&[fine(), met]))
         .on("TransactWriteItems", 200, "{}");
-    on(&canned).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
-    let sent = canned.sent();
+    on(&stub).store(&app(), &report(at(1_500)), at(2_000)).await.unwrap();
+    let sent = stub.sent();
     assert_eq!(sent.len(), 3);
     // A cancelled transaction is over; each attempt is one of its own.
     assert_ne!(sent[0].json()["ClientRequestToken"], sent[1].json()["ClientRequestToken"]);
@@ -124,10 +124,10 @@ async fn a_cancelled_fact_says_why() {
     ];
     join_all(cases.map(async |(code, kind, attempts)| {
         let reason = json!({"Code": code, "Message": "because"});
-        let canned = Canned::default().always("TransactWriteItems", Reply::new(400, cancelled(&[fine(), reason])));
-        let error = on(&canned).store(&app(), &report(at(0)), at(0)).await.unwrap_err();
+        let stub = StubAws::default().always("TransactWriteItems", Reply::new(400, cancelled(&[fine(), reason])));
+        let error = on(&stub).store(&app(), &report(at(0)), at(0)).await.unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (kind, format!("{code}: because").as_str()));
-        assert_eq!(canned.sent().len(), attempts, "{code}");
+        assert_eq!(stub.sent().len(), attempts, "{code}");
     }))
     .await;
 }

@@ -26,13 +26,12 @@ async fn subjects_are_looked_up_together_and_old_entries_are_misses() {
         "UnprocessedKeys": {"driftless": {"Keys": [{"pk": {"S": "ACCOUNT"}, "sk": {"S": "INDEX#group#app-blue"}}]}},
     });
     let rest = json!({"Responses": {"driftless": [index_item("INDEX#group#app-blue", later)]}});
-    let canned =
-        Canned::default().on("BatchGetItem", 200, answer.to_string()).on("BatchGetItem", 200, rest.to_string());
+    let stub = StubAws::default().on("BatchGetItem", 200, answer.to_string()).on("BatchGetItem", 200, rest.to_string());
     let group = Subject::Group(parsed("app-blue"));
     let subjects = BTreeSet::from([instance(1), instance(2), group.clone(), Subject::Fleet(app())]);
-    let fleets = on(&canned).indexed(&subjects).await.unwrap();
+    let fleets = on(&stub).indexed(&subjects).await.unwrap();
     assert_eq!(fleets, BTreeMap::from([(instance(1), BTreeSet::from([app()])), (group, BTreeSet::from([app()]))]));
-    let first = canned.sent()[0].json()["RequestItems"]["driftless"].clone();
+    let first = stub.sent()[0].json()["RequestItems"]["driftless"].clone();
     assert_eq!(first["Keys"].as_array().unwrap().len(), 3);
     assert_eq!(first["ConsistentRead"], false);
 }
@@ -43,31 +42,31 @@ async fn keys_that_are_never_processed_are_throttled() {
         "Responses": {},
         "UnprocessedKeys": {"driftless": {"Keys": [{"pk": {"S": "ACCOUNT"}, "sk": {"S": "INDEX#group#app-blue"}}]}},
     });
-    let canned = (0..9).fold(Canned::default(), |canned, _| canned.on("BatchGetItem", 200, answer.to_string()));
+    let stub = (0..9).fold(StubAws::default(), |stub, _| stub.on("BatchGetItem", 200, answer.to_string()));
     let subjects = BTreeSet::from([Subject::Group(parsed("app-blue"))]);
-    let error = on(&canned).indexed(&subjects).await.unwrap_err();
+    let error = on(&stub).indexed(&subjects).await.unwrap_err();
     assert_eq!(told(&error), (CallErrorKind::Throttled, "1 items were not processed in 5 rounds"));
-    assert_eq!(canned.sent().len(), 5);
+    assert_eq!(stub.sent().len(), 5);
 }
 
 #[tokio::test]
 async fn entries_are_written_by_25() {
     let entries: BTreeMap<Subject, BTreeSet<FleetName>> =
         (0..26).map(|number| (instance(number), BTreeSet::from([app()]))).collect();
-    let canned = Canned::default().on("BatchWriteItem", 200, "{}").on("BatchWriteItem", 200, "{}");
-    on(&canned).index(&entries, at(1_000)).await.unwrap();
+    let stub = StubAws::default().on("BatchWriteItem", 200, "{}").on("BatchWriteItem", 200, "{}");
+    on(&stub).index(&entries, at(1_000)).await.unwrap();
     let sizes: Vec<usize> =
-        canned.sent().iter().map(|sent| sent.json()["RequestItems"]["driftless"].as_array().unwrap().len()).collect();
+        stub.sent().iter().map(|sent| sent.json()["RequestItems"]["driftless"].as_array().unwrap().len()).collect();
     assert_eq!(sizes, [25, 1]);
-    let first = canned.sent()[0].json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
+    let first = stub.sent()[0].json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
     assert_eq!(first, index_item("INDEX#instance#i-00000000000000000", 1 + 30 * 24 * 3600));
 }
 
 #[tokio::test]
 async fn an_instance_of_nobody_is_remembered_for_an_hour() {
-    let canned = Canned::default().on("BatchWriteItem", 200, "{}");
-    on(&canned).index(&BTreeMap::from([(instance(0), BTreeSet::new())]), at(1_000)).await.unwrap();
-    let item = canned.only().json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
+    let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
+    on(&stub).index(&BTreeMap::from([(instance(0), BTreeSet::new())]), at(1_000)).await.unwrap();
+    let item = stub.only().json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
     assert_eq!((&item["fleets"], &item["expires_at"]), (&json!({"L": []}), &json!({"N": (1 + 3_600).to_string()})));
 }
 
@@ -80,7 +79,7 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         "LastEvaluatedKey": item("FLEET#app", "STATE", newer),
     });
     let second = json!({"Items": [item("FLEET#odd", "STATE", "soon"), item("FLEET#web", "STATE", "waiting")]});
-    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, first.to_string()).on(
+    let stub = StubAws::default().on("DynamoDB_20120810.Query", 200, first.to_string()).on(
         "DynamoDB_20120810.Query",
         200,
         second.to_string(),
@@ -90,8 +89,8 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         "slots_ms": {"M": {"idle": {"N": "0"}}},
     });
     let slots = json!({"Responses": {"driftless": [slots]}});
-    let canned = canned.on("BatchGetItem", 200, slots.to_string());
-    let fleets = on(&canned).open_fleets().await.unwrap();
+    let stub = stub.on("BatchGetItem", 200, slots.to_string());
+    let fleets = on(&stub).open_fleets().await.unwrap();
     let expected = BTreeMap::from([
         (app(), Some(at(1000))),
         // A turn without work is open work too.
@@ -100,7 +99,7 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
         (parsed("web"), None),
     ]);
     assert_eq!(fleets, expected);
-    let sent = canned.sent().into_iter().map(|sent| sent.json());
+    let sent = stub.sent().into_iter().map(|sent| sent.json());
     let sent = sent.into_iter().find(|sent| sent["IndexName"].is_string()).unwrap();
     assert_eq!(
         (&sent["IndexName"], &sent["KeyConditionExpression"]),
@@ -110,12 +109,12 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
 
 #[tokio::test]
 async fn fingerprints_are_remembered_with_the_account() {
-    let canned = Canned::default().on("PutItem", 200, "{}");
-    on(&canned).remember(&app(), "f").await.unwrap();
-    let item = canned.only().json()["Item"].clone();
-    let canned = Canned::default().on("DynamoDB_20120810.Query", 200, json!({"Items": [item]}).to_string());
-    assert_eq!(on(&canned).fingerprints().await.unwrap(), BTreeMap::from([(app(), "f".to_owned())]));
-    let sent = canned.only().json();
+    let stub = StubAws::default().on("PutItem", 200, "{}");
+    on(&stub).remember(&app(), "f").await.unwrap();
+    let item = stub.only().json()["Item"].clone();
+    let stub = StubAws::default().on("DynamoDB_20120810.Query", 200, json!({"Items": [item]}).to_string());
+    assert_eq!(on(&stub).fingerprints().await.unwrap(), BTreeMap::from([(app(), "f".to_owned())]));
+    let sent = stub.only().json();
     assert_eq!(sent["KeyConditionExpression"], "pk = :pk AND begins_with(sk, :sk)");
     assert_eq!(sent["ExpressionAttributeValues"], json!({":pk": {"S": "ACCOUNT"}, ":sk": {"S": "FLEET#"}}));
 }
@@ -131,12 +130,12 @@ async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
         });
         json!({"Responses": {"driftless": [item]}}).to_string()
     };
-    let full = Canned::default().on("BatchGetItem", 200, row(&["one", "two"], 3));
+    let full = StubAws::default().on("BatchGetItem", 200, row(&["one", "two"], 3));
     assert!(!on(&full).take_slot(&app(), 2, at(5)).await.unwrap());
-    let mine = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
+    let mine = StubAws::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
     assert!(on(&mine).take_slot(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
     // Someone wrote in between: it is read again.
-    let free = Canned::default()
+    let free = StubAws::default()
         .on("BatchGetItem", 200, row(&["one"], 3))
         .on("PutItem", 400, condition_failed(None))
         .on("BatchGetItem", 200, row(&["one"], 4))
@@ -145,9 +144,9 @@ async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
     let written = free.sent().last().unwrap().json();
     assert_eq!(written["ConditionExpression"], "attribute_not_exists(pk) OR #version = :read");
     assert_eq!(written["Item"]["version"], json!({"N": "5"}));
-    let back = Canned::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
+    let back = StubAws::default().on("BatchGetItem", 200, row(&["app", "two"], 7)).on("PutItem", 200, "{}");
     on(&back).give_slot(&app()).await.unwrap();
     assert_eq!(back.sent()[1].json()["Item"]["slots_ms"], json!({"M": {"two": {"N": "0"}}}));
-    let none = Canned::default().on("BatchGetItem", 200, r#"{"Responses":{}}"#);
+    let none = StubAws::default().on("BatchGetItem", 200, r#"{"Responses":{}}"#);
     on(&none).give_slot(&app()).await.unwrap();
 }

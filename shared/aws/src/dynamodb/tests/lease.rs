@@ -7,15 +7,15 @@ fn conflict() -> String {
     json!({"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "ongoing"}).to_string()
 }
 
-async fn acquire(canned: &Canned) -> Result<Acquired, CallError> {
-    on(canned).acquire(&app(), "run-1", at(1_000), at(41_000)).await
+async fn acquire(stub: &StubAws) -> Result<Acquired, CallError> {
+    on(stub).acquire(&app(), "run-1", at(1_000), at(41_000)).await
 }
 
 #[tokio::test]
 async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
     let mut item = lease_item("run-1", 4, 9, 41_000);
     item["next_request_ms"] = json!({"N": "60000"});
-    let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
+    let stub = StubAws::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
     let expected = Lease {
         fleet: app(),
         holder: "run-1".to_owned(),
@@ -24,8 +24,8 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
         next_request: Some(at(60_000)),
         until: at(41_000),
     };
-    assert_eq!(acquire(&canned).await.unwrap(), Acquired::Held(expected));
-    let sent = canned.only().json();
+    assert_eq!(acquire(&stub).await.unwrap(), Acquired::Held(expected));
+    let sent = stub.only().json();
     assert_eq!(sent["Key"], json!({"pk": {"S": "FLEET#app"}, "sk": {"S": "LEASE"}}));
     assert_eq!(
         sent["UpdateExpression"],
@@ -47,24 +47,24 @@ async fn a_lease_is_taken_when_it_is_free_over_or_ours() {
 async fn a_lease_that_nobody_counted_requests_on_starts_at_none() {
     let mut item = lease_item("run-1", 1, 0, 41_000);
     item.as_object_mut().unwrap().remove("request_count");
-    let canned = Canned::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
-    let Acquired::Held(lease) = acquire(&canned).await.unwrap() else { panic!("held") };
+    let stub = StubAws::default().on("UpdateItem", 200, json!({"Attributes": item}).to_string());
+    let Acquired::Held(lease) = acquire(&stub).await.unwrap() else { panic!("held") };
     assert_eq!((lease.requests, lease.next_request), (0, None));
 }
 
 #[tokio::test]
 async fn a_lease_of_someone_else_tells_its_end() {
     let item = lease_item("run-0", 3, 0, 39_000);
-    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
-    assert_eq!(acquire(&canned).await.unwrap(), Acquired::Busy { until: at(39_000) });
+    let stub = StubAws::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    assert_eq!(acquire(&stub).await.unwrap(), Acquired::Busy { until: at(39_000) });
 }
 
 #[tokio::test]
 async fn a_lease_of_another_shape_is_left_alone() {
     let mut item = lease_item("run-0", 3, 0, 500);
     item["schema_version"] = json!({"N": "9"});
-    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
-    let error = acquire(&canned).await.unwrap_err();
+    let stub = StubAws::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    let error = acquire(&stub).await.unwrap_err();
     let expected = "item FLEET#app/LOCK: schema_version is 9, this code reads 1";
     assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));
 }
@@ -72,17 +72,17 @@ async fn a_lease_of_another_shape_is_left_alone() {
 #[tokio::test]
 async fn a_write_that_meets_a_transaction_is_repeated() {
     let item = json!({"Attributes": lease_item("run-1", 4, 9, 41_000)}).to_string();
-    let canned = Canned::default().on("UpdateItem", 400, conflict()).on("UpdateItem", 200, item);
-    assert!(matches!(acquire(&canned).await.unwrap(), Acquired::Held(_)));
-    assert_eq!(canned.sent().len(), 2);
+    let stub = StubAws::default().on("UpdateItem", 400, conflict()).on("UpdateItem", 200, item);
+    assert!(matches!(acquire(&stub).await.unwrap(), Acquired::Held(_)));
+    assert_eq!(stub.sent().len(), 2);
 }
 
 #[tokio::test]
 async fn conflicts_without_end_are_busy() {
-    let canned = (0..20).fold(Canned::default(), |canned, _| canned.on("UpdateItem", 400, conflict()));
-    let error = acquire(&canned).await.unwrap_err();
+    let stub = (0..20).fold(StubAws::default(), |stub, _| stub.on("UpdateItem", 400, conflict()));
+    let error = acquire(&stub).await.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Busy);
-    assert_eq!(canned.sent().len(), 8);
+    assert_eq!(stub.sent().len(), 8);
 }
 
 #[tokio::test]
@@ -91,9 +91,9 @@ async fn a_lease_is_given_back_if_no_request_was_counted() {
         (None, "REMOVE holder, until_ms, next_request_ms"),
         (Some(at(60_000)), "SET next_request_ms = :next REMOVE holder, until_ms"),
     ] {
-        let canned = Canned::default().on("UpdateItem", 200, "{}");
-        assert_eq!(on(&canned).release(&lease(), next_request).await.unwrap(), Released::Free);
-        let sent = canned.only().json();
+        let stub = StubAws::default().on("UpdateItem", 200, "{}");
+        assert_eq!(on(&stub).release(&lease(), next_request).await.unwrap(), Released::Free);
+        let sent = stub.only().json();
         assert_eq!(sent["UpdateExpression"], update);
         assert_eq!(
             sent["ConditionExpression"],
@@ -115,16 +115,16 @@ async fn a_lease_with_news_or_without_us_is_told_apart() {
         (Some(lease_item("run-2", 3, 5, 40_000)), Released::Lost),
         (None, Released::Lost),
     ] {
-        let canned = Canned::default().on("UpdateItem", 400, condition_failed(item.as_ref()));
-        assert_eq!(on(&canned).release(&lease(), None).await.unwrap(), expected);
+        let stub = StubAws::default().on("UpdateItem", 400, condition_failed(item.as_ref()));
+        assert_eq!(on(&stub).release(&lease(), None).await.unwrap(), expected);
     }
 }
 
 #[tokio::test]
 async fn a_request_is_claimed_unless_an_earlier_one_is_on_its_way() {
-    let canned = Canned::default().on("UpdateItem", 200, "{}");
-    assert!(on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
-    let sent = canned.only().json();
+    let stub = StubAws::default().on("UpdateItem", 200, "{}");
+    assert!(on(&stub).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
+    let sent = stub.only().json();
     assert_eq!(sent["UpdateExpression"], "SET next_request_ms = :at, schema_version = :schema");
     assert_eq!(
         sent["ConditionExpression"],
@@ -132,8 +132,8 @@ async fn a_request_is_claimed_unless_an_earlier_one_is_on_its_way() {
          (attribute_not_exists(next_request_ms) OR next_request_ms > :at OR next_request_ms <= :now)"
     );
     let item = lease_item("run-0", 1, 0, 1);
-    let canned = Canned::default().on("UpdateItem", 400, condition_failed(Some(&item)));
-    assert!(!on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
+    let stub = StubAws::default().on("UpdateItem", 400, condition_failed(Some(&item)));
+    assert!(!on(&stub).claim_request(&app(), at(60_000), at(1_000)).await.unwrap());
 }
 
 #[tokio::test]
@@ -143,16 +143,16 @@ async fn a_request_that_was_claimed_without_an_answer_is_ours_to_send() {
         (Some(Reply::TimedOut), 60_000, true),
         (Some(Reply::new(503, "")), 60_000, true),
         // Refused before it was done.
-        (Some(Reply::new(400, crate::canned::json_error("ThrottlingException", "slower"))), 60_000, false),
+        (Some(Reply::new(400, crate::stub::json_error("ThrottlingException", "slower"))), 60_000, false),
         // An earlier one is on its way, whatever became of ours.
         (Some(Reply::Lost), 59_000, false),
         (None, 60_000, false),
     ] {
         let mut item = lease_item("run-0", 1, 0, 1);
         item["next_request_ms"] = json!({"N": known.to_string()});
-        let canned = lost.clone().into_iter().fold(Canned::default(), |canned, reply| canned.once("UpdateItem", reply));
-        let canned = canned.on("UpdateItem", 400, condition_failed(Some(&item)));
-        let claimed = on(&canned).claim_request(&app(), at(60_000), at(1_000)).await.unwrap();
+        let stub = lost.clone().into_iter().fold(StubAws::default(), |stub, reply| stub.once("UpdateItem", reply));
+        let stub = stub.on("UpdateItem", 400, condition_failed(Some(&item)));
+        let claimed = on(&stub).claim_request(&app(), at(60_000), at(1_000)).await.unwrap();
         assert_eq!(claimed, is_ours, "{lost:?} {known}");
     }
 }

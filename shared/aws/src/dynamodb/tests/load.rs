@@ -44,12 +44,12 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
     let drifting = json!({"Items": [
         wire(&DriftingRow::of(&app(), &parsed("approved-amis"), Timestamp::now())),
         wire(&DriftingRow::of(&app(), &parsed("long-ago"), at(0)))]});
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("DRIFTING#", 200, drifting.to_string())
         .on("DynamoDB_20120810.Query", 200, first.to_string())
         .on("DynamoDB_20120810.Query", 200, second.to_string())
         .on("BatchGetItem", 200, account.to_string());
-    let stored = on(&canned).load(&app()).await.unwrap();
+    let stored = on(&stub).load(&app()).await.unwrap();
     assert_eq!(stored.record, Some(full_record()));
     assert_eq!(stored.facts, [report(at(1_500))], "what has expired is gone, deleted or not");
     assert_eq!(stored.freezes, [freeze(FreezeScope::Fleet(app())), freeze(FreezeScope::Account)]);
@@ -59,7 +59,7 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
     assert_eq!(stored.account.slots, BTreeMap::from([(parsed("other"), at(1_500))]));
     let rules: Vec<&str> = stored.account.drifting.keys().map(RuleName::as_str).collect();
     assert_eq!(rules, ["approved-amis"], "what is too old for a common cause is gone");
-    for sent in canned.sent().into_iter().filter(|sent| !sent.json().to_string().contains("DRIFTING#")) {
+    for sent in stub.sent().into_iter().filter(|sent| !sent.json().to_string().contains("DRIFTING#")) {
         let body = sent.json();
         let request = body.get("RequestItems").map_or(&body, |tables| &tables["driftless"]);
         assert_eq!(request["ConsistentRead"], true, "{body}");
@@ -68,22 +68,22 @@ async fn everything_of_a_fleet_comes_with_one_query_and_one_get() {
 
 #[tokio::test]
 async fn a_fleet_that_was_never_seen_has_nothing() {
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
         .on("DynamoDB_20120810.Query", 200, r#"{"Items":[]}"#)
         .on("BatchGetItem", 200, r#"{"Responses":{}}"#);
-    assert_eq!(on(&canned).load(&app()).await.unwrap(), Stored::default());
+    assert_eq!(on(&stub).load(&app()).await.unwrap(), Stored::default());
 }
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_stops_the_load() {
     let mut row = wire(&StateRow::of(&full_record()));
     row["schema_version"] = json!({"N": "2"});
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("DRIFTING#", 200, r#"{"Items":[]}"#)
         .on("DynamoDB_20120810.Query", 200, json!({"Items": [row]}).to_string())
         .on("BatchGetItem", 200, r#"{"Responses":{}}"#);
-    let error = on(&canned).load(&app()).await.unwrap_err();
+    let error = on(&stub).load(&app()).await.unwrap_err();
     let expected = "item FLEET#app/STATE: schema_version is 2, this code reads 1";
     assert_eq!(told(&error), (CallErrorKind::Unreadable, expected));
 }
@@ -91,9 +91,9 @@ async fn a_row_that_cannot_be_read_stops_the_load() {
 #[tokio::test]
 async fn freezes_are_read_strongly_consistent() {
     let answer = json!({"Responses": {"driftless": [freeze_item("ACCOUNT", FreezeScope::Account)]}});
-    let canned = Canned::default().on("BatchGetItem", 200, answer.to_string());
-    assert_eq!(on(&canned).freezes(&app()).await.unwrap(), [freeze(FreezeScope::Account)]);
-    let request = canned.only().json()["RequestItems"]["driftless"].clone();
+    let stub = StubAws::default().on("BatchGetItem", 200, answer.to_string());
+    assert_eq!(on(&stub).freezes(&app()).await.unwrap(), [freeze(FreezeScope::Account)]);
+    let request = stub.only().json()["RequestItems"]["driftless"].clone();
     assert_eq!(request["ConsistentRead"], true);
     assert_eq!(request["Keys"].as_array().unwrap().len(), 2);
 }
@@ -101,11 +101,11 @@ async fn freezes_are_read_strongly_consistent() {
 #[tokio::test]
 async fn a_freeze_is_written_where_runs_look_for_it_and_lifted_there() {
     for (scope, pk) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
-        let canned = Canned::default().on("PutItem", 200, "{}").on("DeleteItem", 200, "{}");
-        let aws = on(&canned);
+        let stub = StubAws::default().on("PutItem", 200, "{}").on("DeleteItem", 200, "{}");
+        let aws = on(&stub);
         aws.set_freeze(&freeze(scope.clone())).await.unwrap();
         aws.lift_freeze(&scope).await.unwrap();
-        let sent = canned.sent();
+        let sent = stub.sent();
         assert_eq!(sent[0].json()["Item"], freeze_item(pk, scope));
         assert_eq!(sent[1].json()["Key"], json!({"pk": {"S": pk}, "sk": {"S": "FREEZE"}}));
     }

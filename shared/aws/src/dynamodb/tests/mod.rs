@@ -2,11 +2,11 @@
 
 mod codes;
 mod commit;
-mod desk;
 mod facts;
 mod index;
 mod lease;
 mod load;
+mod operator_api;
 mod rows;
 
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use driftless_planner::decision::Decision;
 use driftless_planner::fact::{ComplianceFact, ComplianceType, Fact};
 use driftless_planner::history::{Change, HistoryEntry};
 use driftless_planner::ids::FleetName;
-use driftless_planner::notification::{Condition, News, Notification};
+use driftless_planner::notification::{Condition, Details, Notification};
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::policy::{Defaults, Policy};
 use driftless_planner::record::{PhaseKind, Record};
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::canned::{Canned, Reply};
+use crate::stub::{Reply, StubAws};
 
 fn parsed<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
@@ -84,7 +84,7 @@ fn notification(number: usize) -> Notification {
         fleet: app(),
         groups: vec![parsed("app-blue")],
         at: at(1_000),
-        news: News::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() },
+        details: Details::Entered { condition: Condition::BreakerOpen, detail: "3 of 4".into() },
     }
 }
 
@@ -191,8 +191,8 @@ fn cutover(policy: &Value) -> Value {
 }
 
 /// The parts of the only transaction that went out.
-fn parts(canned: &Canned) -> Vec<Value> {
-    canned.only().json()["TransactItems"].as_array().unwrap().clone()
+fn parts(stub: &StubAws) -> Vec<Value> {
+    stub.only().json()["TransactItems"].as_array().unwrap().clone()
 }
 
 /// The answer to a transaction that was cancelled for these reasons, one for each part.

@@ -2,7 +2,7 @@
 
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
-use driftless_planner::notification::News;
+use driftless_planner::notification::Details;
 use driftless_planner::record::{ANSWERED_MAX, CutoverOutcome};
 use driftless_planner::waiting::Waiting;
 use driftless_testkit::{image_id, mins, secs};
@@ -98,7 +98,8 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
         stage.reconcile();
     }
     assert!(stage.record().cutover.is_some(), "a second rollback would have undone the first one");
-    let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
+    let answers =
+        stage.told.iter().skip(told).filter(|told| matches!(told.details, Details::CommandAnswered { .. })).count();
     assert_eq!(answers, 1);
     assert!(stage.facts.is_empty(), "it is consumed at each look all the same");
 }
@@ -115,7 +116,8 @@ fn a_command_whose_message_comes_again_long_after_it_was_followed_is_followed_on
     stage.reconcile();
     stage.facts.clone_from(&filed);
     stage.reconcile();
-    let answers = stage.told.iter().skip(told).filter(|told| matches!(told.news, News::CommandAnswered { .. })).count();
+    let answers =
+        stage.told.iter().skip(told).filter(|told| matches!(told.details, Details::CommandAnswered { .. })).count();
     assert_eq!(answers, 1);
 }
 

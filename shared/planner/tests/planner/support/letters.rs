@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use driftless_planner::fleet::{Color, Misconfigured};
 use driftless_planner::ids::GroupName;
-use driftless_planner::notification::{Condition, News, Notification};
+use driftless_planner::notification::{Condition, Details, Notification};
 use driftless_planner::policy::{Defaults, Policy, QUARANTINE_FOR};
 use driftless_planner::record::{
     CancelReason, Candidate, CandidateReason, CutoverOutcome, DriftReason, Failure, Observed, Release, StopReason,
@@ -20,13 +20,13 @@ fn drift() -> Vec<DriftReason> {
     vec![DriftReason::Rule(rule(RULE))]
 }
 
-pub(crate) fn notification(news: News, groups: &[&str]) -> Notification {
+pub(crate) fn notification(details: Details, groups: &[&str]) -> Notification {
     let groups = groups.iter().map(|name| name.parse::<GroupName>().unwrap()).collect();
-    Notification { id: "app-7-0".to_owned(), fleet: fleet(), groups, at: t0(), news }
+    Notification { id: "app-7-0".to_owned(), fleet: fleet(), groups, at: t0(), details }
 }
 
-fn started(drift: Vec<DriftReason>, goes_first: bool) -> News {
-    News::ReplacementStarted {
+fn started(drift: Vec<DriftReason>, goes_first: bool) -> Details {
+    Details::ReplacementStarted {
         instance: id(1),
         group: "app-blue".parse().unwrap(),
         zone: "eu-central-1a".parse().unwrap(),
@@ -37,9 +37,9 @@ fn started(drift: Vec<DriftReason>, goes_first: bool) -> News {
     }
 }
 
-fn replaced(drift: Vec<DriftReason>, kept_until: Option<Timestamp>) -> News {
+fn replaced(drift: Vec<DriftReason>, kept_until: Option<Timestamp>) -> Details {
     let took = SignedDuration::from_secs(754);
-    News::Replaced { instance: id(1), successor: id(101), drift, took, kept_until }
+    Details::Replaced { instance: id(1), successor: id(101), drift, took, kept_until }
 }
 
 pub(crate) fn conditions() -> Vec<Condition> {
@@ -72,11 +72,11 @@ pub(crate) fn conditions() -> Vec<Condition> {
 }
 
 /// The news of a cutover.
-fn of_cutovers() -> Vec<(String, News)> {
+fn of_cutovers() -> Vec<(String, Details)> {
     let candidate =
         Candidate { image: image_id(2), base: version(7), build: Some("42".into()), why: CandidateReason::Image };
     let from = Release { template: version(7), image: image_id(1), since: t0(), build: Some("41".into()) };
-    let started = |new_color, old_color| News::CutoverStarted {
+    let started = |new_color, old_color| Details::CutoverStarted {
         candidate: candidate.clone(),
         new_color,
         from: from.clone(),
@@ -89,7 +89,7 @@ fn of_cutovers() -> Vec<(String, News)> {
         "alarm web-green-5xx is in ALARM: Threshold Crossed: 1 datapoint [12.0 (20/11/26 11:58:00)] was \
                             greater than the threshold (5.0)."
             .into();
-    let rolling_back = |new_color, old_color| News::RollingBack {
+    let rolling_back = |new_color, old_color| Details::RollingBack {
         candidate: candidate.clone(),
         new_color,
         rollback_to: from.clone(),
@@ -102,10 +102,13 @@ fn of_cutovers() -> Vec<(String, News)> {
         ("cutover-started-single-group".to_owned(), started(None, None)),
         ("rolling-back".to_owned(), rolling_back(green, blue)),
         ("rolling-back-single-group".to_owned(), rolling_back(None, None)),
-        ("vetoed".to_owned(), News::Vetoed { image: image_id(2), by: "driftless".into(), evidence: vec![why.clone()] }),
+        (
+            "vetoed".to_owned(),
+            Details::Vetoed { image: image_id(2), by: "driftless".into(), evidence: vec![why.clone()] },
+        ),
         (
             "command-result".to_owned(),
-            News::CommandAnswered {
+            Details::CommandAnswered {
                 request: "r-1".to_owned(),
                 actor: "ana".into(),
                 command: "rollback".to_owned(),
@@ -120,30 +123,30 @@ fn of_cutovers() -> Vec<(String, News)> {
         (CutoverOutcome::Superseded, "ami-00000000000000003 is newer".into()),
         (CutoverOutcome::RolledBack, why),
     ] {
-        let ended = News::CutoverEnded { candidate: candidate.clone(), outcome, why, took: mins(90) };
+        let ended = Details::CutoverEnded { candidate: candidate.clone(), outcome, why, took: mins(90) };
         all.push((format!("cutover-{}", outcome.name()), ended));
     }
     all
 }
 
 /// One of each, and of each that is worded in several ways, one of each way.
-pub(crate) fn news() -> Vec<(String, News)> {
+pub(crate) fn details() -> Vec<(String, Details)> {
     let image = Some(image_id(1));
     let release = Release { template: version(7), image: image_id(1), since: t0(), build: None };
     let of_old_age = vec![DriftReason::Age, DriftReason::Operator { actor: "ana".into() }];
     let failure = Failure { at: t0(), why: "The key pair 'ops' does not exist".into() };
-    let stopped = |why, failures| News::Stopped { instance: id(1), drift: drift(), why, failures };
+    let stopped = |why, failures| Details::Stopped { instance: id(1), drift: drift(), why, failures };
     let debugging = "protected by the tag driftless:protect: debugging".into();
-    let cancelled = |because, next_attempt| News::Cancelled { instance: id(1), because, next_attempt };
+    let cancelled = |because, next_attempt| Details::Cancelled { instance: id(1), because, next_attempt };
     let mut all = vec![
-        ("adopted".to_owned(), News::Adopted { release }),
+        ("adopted".to_owned(), Details::Adopted { release }),
         ("replacement-started".to_owned(), started(drift(), false)),
         ("replaced".to_owned(), replaced(drift(), None)),
         ("replaced-kept".to_owned(), replaced(of_old_age, Some(t0() + QUARANTINE_FOR))),
         ("replacement-goes-first".to_owned(), started(vec![DriftReason::Template { found: version(3) }], true)),
         (
             "extra-instance-kept".to_owned(),
-            News::ExtraInstanceKept {
+            Details::ExtraInstanceKept {
                 instance: id(101),
                 why: Waiting::BelowMinimum { serving: 2, minimum_healthy: 3 }.to_string().as_str().into(),
             },
@@ -175,7 +178,7 @@ pub(crate) fn news() -> Vec<(String, News)> {
 }
 
 /// The digests of observe mode.
-fn of_weeks() -> Vec<(String, News)> {
+fn of_weeks() -> Vec<(String, Details)> {
     let tally = |what: &str, count| Tally { what: what.into(), count };
     let would = |number, waits: Option<&str>| WouldCutOver {
         image: image_id(number),
@@ -192,22 +195,22 @@ fn of_weeks() -> Vec<(String, News)> {
     };
     let quiet = Observed::since(t0() - mins(7 * 1440));
     vec![
-        ("observed-week".to_owned(), News::ObservedWeek { week: Box::new(full), still: 1 }),
-        ("observed-week-nothing-new".to_owned(), News::ObservedWeek { week: Box::new(quiet), still: 3 }),
+        ("observed-week".to_owned(), Details::ObservedWeek { week: Box::new(full), still: 1 }),
+        ("observed-week-nothing-new".to_owned(), Details::ObservedWeek { week: Box::new(quiet), still: 3 }),
     ]
 }
 
 /// The news of states.
-fn of_states() -> Vec<(String, News)> {
+fn of_states() -> Vec<(String, Details)> {
     let mut all = Vec::new();
     for condition in conditions() {
         let key = condition.key().split(':').next().unwrap().to_owned();
         let detail = found(&condition);
-        all.push((format!("ended-{key}"), News::Ended { condition: condition.key(), since: t0() - mins(30) }));
-        all.push((format!("entered-{key}"), News::Entered { condition, detail: detail.as_str().into() }));
+        all.push((format!("ended-{key}"), Details::Ended { condition: condition.key(), since: t0() - mins(30) }));
+        all.push((format!("entered-{key}"), Details::Entered { condition, detail: detail.as_str().into() }));
     }
     let detail = found(&Condition::BreakerOpen).as_str().into();
-    let lasts = News::Lasts { condition: Condition::BreakerOpen, detail, since: t0() - mins(1440) };
+    let lasts = Details::Lasts { condition: Condition::BreakerOpen, detail, since: t0() - mins(1440) };
     all.push(("lasts".to_owned(), lasts));
     all
 }
@@ -283,14 +286,14 @@ fn found(condition: &Condition) -> String {
 }
 
 /// The news of what happens many times at once.
-fn of_bursts() -> Vec<(String, News)> {
-    let drains = |instance| News::Entered {
+fn of_bursts() -> Vec<(String, Details)> {
+    let drains = |instance| Details::Entered {
         condition: Condition::DrainOverdue { instance: id(instance) },
         detail: "terminating since before 2026-11-20T11:45:00Z".into(),
     };
-    let many = |count, example, others| News::Many { count, example: Box::new(example), others };
+    let many = |count, example, others| Details::Many { count, example: Box::new(example), others };
     let drains = many(12, drains(1), vec![drains(2), drains(3)]);
-    let failed = |instance| News::Stopped {
+    let failed = |instance| Details::Stopped {
         instance: id(instance),
         drift: drift(),
         why: StopReason::Failures,

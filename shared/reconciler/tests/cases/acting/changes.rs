@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use driftless_planner::action::{Action, ActionResult, CapacityChange, Direction, Role};
 use driftless_planner::balancer::AttachmentApi;
 use driftless_planner::template::TemplateReference;
-use driftless_simulator::deeds::Deed;
+use driftless_simulator::aws_writes::AwsWrite;
 use driftless_simulator::world::World as State;
 use jiff::SignedDuration;
 
@@ -95,14 +95,14 @@ fn a_termination_says_whether_the_desired_capacity_goes_down_with_it() {
     for (capacity, desired) in [(CapacityChange::Keep, 4), (CapacityChange::Decrement, 3)] {
         let world = stage();
         assert_eq!(one(&world, &terminate(4, capacity, Role::Drifted)), ActionResult::Done);
-        assert_eq!(deeds(&world), [Deed::Terminate { instance: instance(1), capacity }]);
+        assert_eq!(aws_writes(&world), [AwsWrite::Terminate { instance: instance(1), capacity }]);
         assert_eq!(bounds(&world, &blue()).desired, desired, "{capacity:?}");
     }
 }
 
 /// What was done, in order.
-fn deeds(world: &World) -> Vec<Deed> {
-    world.lock().deeds.told.iter().map(|(_, deed)| deed.clone()).collect()
+fn aws_writes(world: &World) -> Vec<AwsWrite> {
+    world.lock().aws_writes.told.iter().map(|(_, aws_write)| aws_write.clone()).collect()
 }
 
 #[test]
@@ -244,8 +244,8 @@ fn attachments_use_the_family_that_was_decided() {
                 assert_eq!(one(&world, &action) == ActionResult::Done, is_done, "{action:?}");
             }
         }
-        let attached = Deed::Attach { group: green(), target_group: target_group("later"), api: family };
-        assert_eq!(deeds(&world)[0], attached);
+        let attached = AwsWrite::Attach { group: green(), target_group: target_group("later"), api: family };
+        assert_eq!(aws_writes(&world)[0], attached);
     }
 }
 

@@ -13,7 +13,7 @@ use driftless_planner::refresh::{Refresh, RefreshPlan};
 use driftless_planner::template::{TemplateContent, TemplateReference, TemplateVersion};
 use driftless_reconciler::act::{Acted, act};
 use driftless_simulator::cloud::{Build, ForwardState};
-use driftless_simulator::mishaps::operation_of;
+use driftless_simulator::fault_plan::operation_of;
 use driftless_simulator::trace::Trace;
 use driftless_simulator::world::World as State;
 use jiff::{SignedDuration, Timestamp};

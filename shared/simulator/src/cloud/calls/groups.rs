@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::refused::{busy, error, gone, refused};
 use crate::cloud::agenda::Due;
 use crate::cloud::state::{Actor, GroupState, Instance, Life, RefreshState};
-use crate::cloud::{Blame, Cloud};
+use crate::cloud::{Attribution, Cloud};
 
 const UPDATE: &str = "autoscaling:UpdateAutoScalingGroup";
 const DESIRED: &str = "autoscaling:SetDesiredCapacity";
@@ -200,7 +200,7 @@ impl Cloud {
         if let Some(known) = self.instances.get_mut(instance) {
             known.life = Life::Standby;
         }
-        self.note_silence(answered, Blame::Driftless, self.now);
+        self.note_silence(answered, Attribution::Driftless, self.now);
         self.balances_soon(group);
         self.touch(group);
         Ok(())
@@ -236,7 +236,7 @@ impl Cloud {
         known.target_groups.retain(|arn| arn != target_group);
         let answered = self.answered();
         self.detach_members(group, target_group);
-        self.note_silence(answered, Blame::Driftless, self.now);
+        self.note_silence(answered, Attribution::Driftless, self.now);
         self.touch(group);
         Ok(())
     }

@@ -9,7 +9,7 @@ use driftless_planner::observation::TargetHealth;
 use driftless_reconciler::ports::{CallErrorKind, CallResult};
 
 use super::refused::{error, refused};
-use crate::cloud::{Blame, Cloud};
+use crate::cloud::{Attribution, Cloud};
 
 const MODIFY: &str = "elasticloadbalancing:ModifyRule";
 
@@ -54,7 +54,7 @@ impl Cloud {
         }
         known.weights.clone_from(&change.weights);
         known.stickiness = change.stickiness;
-        self.note_weights(&change.place, &change.expected, Blame::Driftless);
+        self.note_weights(&change.place, &change.expected, Attribution::Driftless);
         self.forwards_changed();
         Ok(())
     }

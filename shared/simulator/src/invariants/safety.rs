@@ -6,8 +6,8 @@ use driftless_planner::record::{BorrowedSetting, Phase, Replacement};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Protected, Violation, serving, traffic};
+use crate::aws_writes::AwsWrite;
 use crate::cloud::{GroupState, Life};
-use crate::deeds::Deed;
 use crate::faults::CALL_TIMEOUT;
 use crate::world::World;
 
@@ -19,25 +19,25 @@ pub(super) const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(2 * CALL
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn before(world: &World, function: u64, deed: &Deed) -> Result<(), Violation> {
-    match deed {
-        Deed::Terminate { instance, capacity } | Deed::EnterStandby { instance, capacity, .. } => {
+pub fn before(world: &World, function: u64, aws_write: &AwsWrite) -> Result<(), Violation> {
+    match aws_write {
+        AwsWrite::Terminate { instance, capacity } | AwsWrite::EnterStandby { instance, capacity, .. } => {
             is_unprotected(world, function, instance)?;
             may_go(world, function, instance, *capacity)
         }
-        Deed::Maximum { group, .. } | Deed::Minimum { group, .. } | Deed::Protect { group, .. } => {
-            is_borrowed(world, group, deed)
+        AwsWrite::Maximum { group, .. } | AwsWrite::Minimum { group, .. } | AwsWrite::Protect { group, .. } => {
+            is_borrowed(world, group, aws_write)
         }
-        Deed::Weights(change) => traffic::weights(world, change),
-        Deed::Attach { group, .. } => traffic::attach(world, group),
-        Deed::Detach { group, target_group } => traffic::detach(world, group, target_group),
-        Deed::ScaleToZero { group } => traffic::empty(world, group),
-        Deed::StartRefresh { group, template } => traffic::refresh(world, group, template),
-        Deed::Desired { .. }
-        | Deed::Launch { .. }
-        | Deed::Template { .. }
-        | Deed::WriteTemplate { .. }
-        | Deed::RollBackRefresh { .. } => Ok(()),
+        AwsWrite::Weights(change) => traffic::weights(world, change),
+        AwsWrite::Attach { group, .. } => traffic::attach(world, group),
+        AwsWrite::Detach { group, target_group } => traffic::detach(world, group, target_group),
+        AwsWrite::ScaleToZero { group } => traffic::empty(world, group),
+        AwsWrite::StartRefresh { group, template } => traffic::refresh(world, group, template),
+        AwsWrite::Desired { .. }
+        | AwsWrite::Launch { .. }
+        | AwsWrite::Template { .. }
+        | AwsWrite::WriteTemplate { .. }
+        | AwsWrite::RollBackRefresh { .. } => Ok(()),
     }
 }
 
@@ -50,7 +50,8 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
     let Some(known) = world.cloud.instances().get(instance) else { return Ok(()) };
     let Some(group) = world.cloud.groups().get(&known.group) else { return Ok(()) };
     let launched_after_raise = raised_at(world, &group.name).is_some_and(|raised| known.launched_at >= raised);
-    let is_ours = world.deeds.launched.contains_key(instance) || world.deeds.enter_standby.contains_key(instance);
+    let is_ours =
+        world.aws_writes.launched.contains_key(instance) || world.aws_writes.enter_standby.contains_key(instance);
     let is_drifted = world.history.drifted.contains_key(instance);
     if !is_ours && !is_drifted && !launched_after_raise {
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
@@ -132,7 +133,7 @@ fn keeps_minimum_healthy(
     let shrinks = u32::from(capacity == CapacityChange::Decrement);
     // A successor that does not serve yet is one more than people asked for, and so is one beside what it replaces, and
     // one that is to go again because that went by itself: it holds desired capacity up until it is taken back.
-    let is_coming = |id: &InstanceId| world.deeds.launched.contains_key(id) && !serving.contains(id);
+    let is_coming = |id: &InstanceId| world.aws_writes.launched.contains_key(id) && !serving.contains(id);
     let is_there = |id: &InstanceId| {
         world.cloud.instances().get(id).is_some_and(|known| !matches!(known.life, Life::Terminating | Life::Gone))
     };
@@ -202,7 +203,7 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
         None => budget.parse().unwrap_or(1),
     };
     let is_going = |id: &InstanceId| {
-        world.deeds.terminated.contains_key(id) && !world.deeds.launched.contains_key(id) && id != instance
+        world.aws_writes.terminated.contains_key(id) && !world.aws_writes.launched.contains_key(id) && id != instance
     };
     let going =
         world.cloud.members(&group.name).filter(|member| member.life == Life::Terminating && is_going(&member.id));
@@ -215,11 +216,11 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
 }
 
 /// What can be put back is changed only after it stands in the ledger.
-fn is_borrowed(world: &World, group: &GroupName, deed: &Deed) -> Result<(), Violation> {
+fn is_borrowed(world: &World, group: &GroupName, aws_write: &AwsWrite) -> Result<(), Violation> {
     let mut entries =
         world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.borrowed_settings);
     if entries.any(|entry: &BorrowedSetting| entry.group == *group) {
         return Ok(());
     }
-    Err(violated(world, "nothing reversible is changed outside the ledger", deed.to_string()))
+    Err(violated(world, "nothing reversible is changed outside the ledger", aws_write.to_string()))
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum AwsWrite {
     Minimum {
         group: GroupName,
         minimum: u32,
@@ -85,7 +85,7 @@ pub enum Deed {
 
 /// What Driftless did so far.
 #[derive(Debug, Clone, Default)]
-pub struct Deeds {
+pub struct AwsWrites {
     /// Instances that it launched, and when.
     pub launched: BTreeMap<InstanceId, Timestamp>,
     /// Instances that it terminated, and when.
@@ -95,10 +95,10 @@ pub struct Deeds {
     /// How many writes it made, by kind.
     pub counts: BTreeMap<&'static str, u64>,
     /// Each of them, in order, where someone wants to be told.
-    pub told: Vec<(Timestamp, Deed)>,
+    pub told: Vec<(Timestamp, AwsWrite)>,
 }
 
-impl Deed {
+impl AwsWrite {
     /// Its name in counts.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -121,7 +121,7 @@ impl Deed {
     }
 }
 
-impl std::fmt::Display for Deed {
+impl std::fmt::Display for AwsWrite {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Minimum { group, minimum } => write!(formatter, "MinSize of {group} := {minimum}"),

@@ -1,6 +1,6 @@
 //! What people are shown of the table, and the stop switch with its line in the journal.
 
-use driftless_reconciler::ports::{Desk, HistoryPage, LeaseHolder, LeaseState};
+use driftless_reconciler::ports::{HistoryPage, LeaseHolder, LeaseState, OperatorApi};
 
 use super::*;
 use crate::aws::testing::on;
@@ -22,15 +22,15 @@ async fn the_switch_is_thrown_before_the_history_says_so() {
     for (scope, partition, of_events) in
         [(FreezeScope::Account, "HISTORY#ACCOUNT", "ACCOUNT"), (FreezeScope::Fleet(app()), "HISTORY#app", "FLEET#app")]
     {
-        let canned = Canned::default()
+        let stub = StubAws::default()
             .on("PutItem", 200, "{}")
             .on("TransactWriteItems", 200, "{}")
             .on("DeleteItem", 200, "{}")
             .on("TransactWriteItems", 200, "{}");
-        let aws = on(&canned);
+        let aws = on(&stub);
         aws.freeze(&freeze(scope.clone()), &line("done", 1_000)).await.unwrap();
         aws.thaw(&scope, &line("done", 2_000)).await.unwrap();
-        let sent = canned.sent();
+        let sent = stub.sent();
         assert_eq!(sent[0].json()["Item"]["sk"]["S"], "FREEZE");
         assert_eq!(sent[2].json()["Key"]["sk"]["S"], "FREEZE");
         for (sent, sort_key) in [(&sent[1], "1970-01-01T00:00:01.000Z#"), (&sent[3], "1970-01-01T00:00:02.000Z#")] {
@@ -48,13 +48,13 @@ async fn the_switch_is_thrown_before_the_history_says_so() {
 
 #[tokio::test]
 async fn the_newest_lines_of_fleet_and_account_are_one_story() {
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("HISTORY#app", 200, page(&[line("third", 3_000), line("first", 1_000)], false))
         .on("HISTORY#ACCOUNT", 200, page(&[line("second", 2_000)], false));
-    let history = on(&canned).history(&app(), Some(at(4_000))).await.unwrap();
+    let history = on(&stub).history(&app(), Some(at(4_000))).await.unwrap();
     let expected = [line("first", 1_000), line("second", 2_000), line("third", 3_000)];
     assert_eq!(history, HistoryPage { entries: expected.to_vec(), is_cut: false });
-    for sent in canned.sent() {
+    for sent in stub.sent() {
         let body = sent.json();
         assert_eq!(body["ScanIndexForward"], false, "{body}");
         assert_eq!(body["ExpressionAttributeValues"][":before"]["S"], "1970-01-01T00:00:04.000Z", "{body}");
@@ -63,10 +63,10 @@ async fn the_newest_lines_of_fleet_and_account_are_one_story() {
 
 #[tokio::test]
 async fn what_lies_before_the_cut_of_one_history_is_left_out_of_the_other() {
-    let canned = Canned::default()
+    let stub = StubAws::default()
         .on("HISTORY#app", 200, page(&[line("third", 3_000), line("second", 2_000)], true))
         .on("HISTORY#ACCOUNT", 200, page(&[line("at the cut", 2_000), line("before it", 1_999)], false));
-    let history = on(&canned).history(&app(), None).await.unwrap();
+    let history = on(&stub).history(&app(), None).await.unwrap();
     let words: Vec<String> = history.entries.iter().map(|entry| entry.to().into_owned()).collect();
     assert_eq!(words, ["second", "at the cut", "third"]);
     assert!(history.is_cut);
@@ -88,8 +88,8 @@ async fn the_next_request_and_who_holds_the_lease_are_read_and_nothing_is_taken(
         (vec![], LeaseState::default()),
     ] {
         let answer = json!({"Responses": {"driftless": items}}).to_string();
-        let canned = Canned::default().on("BatchGetItem", 200, answer);
-        assert_eq!(on(&canned).lock(&app()).await.unwrap(), expected);
-        canned.only();
+        let stub = StubAws::default().on("BatchGetItem", 200, answer);
+        assert_eq!(on(&stub).lock(&app()).await.unwrap(), expected);
+        stub.only();
     }
 }

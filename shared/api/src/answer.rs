@@ -8,7 +8,7 @@ use driftless_planner::policy::Defaults;
 use driftless_planner::resync::fleets;
 use driftless_planner::text::UntrustedText;
 use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
-use driftless_reconciler::ports::{CallResult, Desk, LeaseHolder, Ports};
+use driftless_reconciler::ports::{CallResult, LeaseHolder, OperatorApi, Ports};
 use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
 use driftless_status::model::{LeaseStatus, NextRequest};
@@ -28,7 +28,12 @@ const FLEETS_AT_ONCE: usize = 4;
 const LINES_MAX: usize = 1_000;
 
 /// Answers a question. Fleets that were not read by `until` are named as unread.
-pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &Question, until: Timestamp) -> Answer {
+pub async fn answer<P: Ports + OperatorApi>(
+    ports: &P,
+    defaults: &Defaults,
+    question: &Question,
+    until: Timestamp,
+) -> Answer {
     let asked = match question {
         Question::Fleets => all(ports, defaults, until).await,
         Question::Fleet { fleet } => one(ports, defaults, fleet).await,
@@ -44,7 +49,7 @@ pub async fn answer<P: Ports + Desk>(ports: &P, defaults: &Defaults, question: &
 }
 
 /// One fleet, and whether what it would go back to can still be launched: of all fleets that would be two calls each.
-async fn one<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
+async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
     if let Some(to) = &status.rollback_path.to {
         let ids = BTreeSet::from([to.image.clone()]);
@@ -70,7 +75,7 @@ pub(crate) struct Fleets {
 ///
 /// # Errors
 /// Why not even their names are known.
-pub(crate) async fn all_fleets<P: Ports + Desk>(
+pub(crate) async fn all_fleets<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
     until: Timestamp,
@@ -78,12 +83,12 @@ pub(crate) async fn all_fleets<P: Ports + Desk>(
     read_all(ports, defaults, until).await.map_err(|error| unavailable(&error))
 }
 
-async fn all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Answer> {
+async fn all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Answer> {
     let read = read_all(ports, defaults, until).await?;
     Ok(Answer::Fleets(at_a_glance(read.known, read.unread, read.misnamed, read.at)))
 }
 
-async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Fleets> {
+async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Fleets> {
     let (fleets, misnamed) = fleets(ports.all_groups().await?, defaults);
     let names: Vec<FleetName> = fleets.into_keys().collect();
     let (mut known, mut unread) = (Vec::new(), Vec::new());
@@ -108,7 +113,11 @@ async fn read_all<P: Ports + Desk>(ports: &P, defaults: &Defaults, until: Timest
 }
 
 /// One fleet. None: no group carries its name, and nothing is remembered of it.
-async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Option<FleetStatus>> {
+async fn read<P: Ports + OperatorApi>(
+    ports: &P,
+    defaults: &Defaults,
+    fleet: &FleetName,
+) -> CallResult<Option<FleetStatus>> {
     let (first, lock) = join(first_round(ports, fleet), ports.lease_state(fleet)).await;
     let (first, lock) = (first?, lock?);
     if first.groups.is_empty() && first.stored.record.is_none() {
@@ -134,7 +143,7 @@ async fn read<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: &FleetName
     Ok(Some(status(input, next_request, lease)))
 }
 
-async fn explain<P: Ports + Desk>(
+async fn explain<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
     subject: &Subject,
@@ -176,7 +185,7 @@ async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> CallResult<Option<
     Ok(named.and_then(|fleet| fleet.as_str().parse().ok()))
 }
 
-async fn lines<P: Ports + Desk>(
+async fn lines<P: Ports + OperatorApi>(
     ports: &P,
     fleet: &FleetName,
     instance: Option<&InstanceId>,

@@ -2,7 +2,7 @@
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
-use driftless_reconciler::ports::{Desk, Ports};
+use driftless_reconciler::ports::{OperatorApi, Ports};
 use driftless_status::history::History;
 use driftless_status::request::{Answer, Question, Refusal};
 use driftless_widget::{Frame, Overview, Parameters, fleet, overview, refusal};
@@ -17,7 +17,7 @@ const LINES: usize = 40;
 const JOURNALS_MAX: usize = 4;
 
 /// Answers the page that the widget asks for. What cannot be answered is a page too, which says why.
-pub async fn widget<P: Ports + Desk>(
+pub async fn widget<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
     frame: &Frame,
@@ -32,7 +32,7 @@ pub async fn widget<P: Ports + Desk>(
     page.unwrap_or_else(|problem| refusal(frame.theme, &problem))
 }
 
-async fn one<P: Ports + Desk>(
+async fn one<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
     frame: &Frame,
@@ -51,7 +51,7 @@ async fn one<P: Ports + Desk>(
     }
 }
 
-async fn all<P: Ports + Desk>(
+async fn all<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
     frame: &Frame,
@@ -75,7 +75,12 @@ async fn all<P: Ports + Desk>(
 }
 
 /// What has been. None: it could not be read.
-async fn page<P: Ports + Desk>(ports: &P, defaults: &Defaults, fleet: FleetName, until: Timestamp) -> Option<History> {
+async fn page<P: Ports + OperatorApi>(
+    ports: &P,
+    defaults: &Defaults,
+    fleet: FleetName,
+    until: Timestamp,
+) -> Option<History> {
     let question = Question::History { fleet, instance: None, before: None, limit: LINES };
     match answer(ports, defaults, &question, until).await {
         Answer::History(history) => Some(history),

@@ -31,11 +31,11 @@ pub fn decision(
     budget: usize,
     tally: &mut Tally,
 ) -> Result<(), Broken> {
-    tally.judge("a decision is well formed");
+    tally.check("a decision is well formed");
     if let Some(wrong) = check::decision(before, decision).first() {
         return Err(broken("a decision is well formed", wrong.clone()));
     }
-    tally.judge("under a freeze nothing disruptive starts");
+    tally.check("under a freeze nothing disruptive starts");
     if world.frozen_since.is_some()
         && let Some(action) = decision.actions.iter().find(|action| action.is_disruptive())
     {
@@ -44,7 +44,7 @@ pub fn decision(
             format!("{action:?} is decided under a freeze"),
         ));
     }
-    tally.judge("no more instances are replaced at once than the budget allows");
+    tally.check("no more instances are replaced at once than the budget allows");
     for group in decision.next.replacements.values().map(|work| &work.group) {
         let used = decision.next.slots_used(group);
         if used > budget {
@@ -90,7 +90,7 @@ fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result
         | Action::StartRefresh { .. }
         | Action::RollBackRefresh { .. } => return Ok(()),
     };
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     if is_known { Ok(()) } else { Err(broken(PROPERTY, format!("{action:?} has no row in the borrowed settings"))) }
 }
 
@@ -156,7 +156,7 @@ fn weights(
     let vetoes = &decided.decision.next.memory.vetoes;
     let colors = before.groups.iter().zip(&was.templates).zip(was.weights.into_iter().zip(is.weights));
     for ((pool, versions), _) in colors.filter(|(_, (was, is))| is > was) {
-        tally.judge(PROPERTY);
+        tally.check(PROPERTY);
         let minimum_healthy = match direction {
             Direction::Forward => (wanted * MIN_HEALTHY_PERCENT).div_ceil(100),
             Direction::Back => 1,
@@ -169,7 +169,7 @@ fn weights(
                 format!("{serving} instances are healthy, and the minimum healthy is {minimum_healthy}"),
             ));
         }
-        tally.judge(VETOED);
+        tally.check(VETOED);
         let image = |server: &Server| {
             let at = usize::try_from(server.version).ok()?.checked_sub(1)?;
             versions.get(at).and_then(|(image, _)| image_id(*image))
@@ -187,7 +187,7 @@ fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) 
     if was == is {
         return Ok(());
     }
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     let weight = before.colors.as_ref().and_then(|colors| colors.weights.get(at)).copied().unwrap_or_default();
     let others = before.groups.iter().enumerate().filter(|(other, _)| *other != at);
     let others: u32 = others.map(|(_, pool)| pool.serving()).sum();
@@ -199,7 +199,7 @@ fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) 
 
 fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "only a drifted instance, or an extra instance of a surge, is terminated";
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     let has_reason = match role {
         Role::Drifted => decided.drifted.contains(&server.id) || is_asked(decided, server.id),
         Role::Extra => server.is_ours || (was.desired > was.wanted.desired && came_with_surge(decided, server)),
@@ -232,7 +232,7 @@ fn keeps_minimum_healthy(
     if !going.serves() || !decided.serving.contains(&going.id) {
         return Ok(());
     }
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     let serving = was.servers.iter().filter(|server| server.serves()).map(|server| server.id);
     let lost_to_others = decided.serving.iter().copied().filter(|id| !before.taken.contains(id));
     let left: BTreeSet<u32> = serving.chain(lost_to_others).filter(|id| *id != going.id).collect();
@@ -249,7 +249,7 @@ fn keeps_minimum_healthy(
 /// A decrement takes back what was raised, and nothing of what people want.
 fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "the capacity that the operator wants stays";
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     if capacity == CapacityChange::Keep || is.desired >= wanted {
         return Ok(());
     }
@@ -258,7 +258,7 @@ fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tall
 
 fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "no more instances are launched than the budget allows";
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     if is.desired <= was.desired || is.desired <= is.wanted.desired + is.kept + budget {
         return Ok(());
     }
@@ -270,7 +270,7 @@ fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -
 
 fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a change of the bounds terminates no instance";
-    tally.judge(PROPERTY);
+    tally.check(PROPERTY);
     if is.active() >= was.active() {
         Ok(())
     } else {
@@ -345,7 +345,7 @@ pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Bro
     let wanted: Vec<Bounds> = if is_green { wanted.rev().collect() } else { wanted.collect() };
     if let Some(colors) = &world.colors {
         const PROPERTY: &str = "at rest the live color has all of the traffic, and no cutover slot is taken";
-        tally.judge(PROPERTY);
+        tally.check(PROPERTY);
         let [of_idle, of_live] = if is_green { colors.weights } else { [colors.weights[1], colors.weights[0]] };
         if of_idle > 0 || of_live == 0 || colors.has_slot {
             return Err(broken(PROPERTY, format!("{colors:?}")));
@@ -357,7 +357,7 @@ pub fn rest(world: &World, record: &Record, tally: &mut Tally) -> Result<(), Bro
 fn rests(pool: &Pool, wanted: Bounds, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "at rest bounds, size and protection are as the operator wants them";
     {
-        tally.judge(PROPERTY);
+        tally.check(PROPERTY);
         let Pool { min, max, desired, version: _, servers, wanted: _, kept: _ } = pool;
         if (*min, *max) != (wanted.min, wanted.max) {
             return Err(broken(

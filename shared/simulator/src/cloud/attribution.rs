@@ -16,7 +16,7 @@ const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(8);
 
 /// Who answers for requests that fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Blame {
+pub enum Attribution {
     /// Nobody: an instance broke, or its image is no good.
     #[default]
     Fault,
@@ -27,7 +27,7 @@ pub enum Blame {
     Driftless,
 }
 
-impl From<Actor> for Blame {
+impl From<Actor> for Attribution {
     fn from(actor: Actor) -> Self {
         match actor {
             Actor::Driftless => Self::Driftless,
@@ -37,7 +37,7 @@ impl From<Actor> for Blame {
     }
 }
 
-impl Blame {
+impl Attribution {
     /// The word for it in counts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -52,22 +52,22 @@ impl Blame {
 /// Who silenced what, and when.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Silence {
-    target_groups: BTreeMap<TargetGroupArn, (Timestamp, Blame)>,
+    target_groups: BTreeMap<TargetGroupArn, (Timestamp, Attribution)>,
     /// When a target of a target group last stopped to answer by itself.
     broke_at: BTreeMap<TargetGroupArn, Timestamp>,
     /// When a person last gave a target group more of the traffic.
     given_at: BTreeMap<TargetGroupArn, Timestamp>,
-    weightless: BTreeMap<ForwardPlace, Blame>,
+    weightless: BTreeMap<ForwardPlace, Attribution>,
 }
 
 impl Silence {
     /// Who answers for a target group in which nobody does.
-    pub(super) fn of(&self, arn: &TargetGroupArn) -> Blame {
-        self.target_groups.get(arn).map(|(_, blame)| *blame).unwrap_or_default()
+    pub(super) fn of(&self, arn: &TargetGroupArn) -> Attribution {
+        self.target_groups.get(arn).map(|(_, attribution)| *attribution).unwrap_or_default()
     }
 
     /// Who answers for a forward action without any weight.
-    pub(super) fn of_no_weight(&self, place: &ForwardPlace) -> Blame {
+    pub(super) fn of_no_weight(&self, place: &ForwardPlace) -> Attribution {
         self.weightless.get(place).copied().unwrap_or_default()
     }
 }
@@ -85,21 +85,28 @@ impl Cloud {
     }
 
     /// What somebody wrote at a time has silenced some of these target groups, now.
-    pub(super) fn note_silence(&mut self, answered_before: Vec<TargetGroupArn>, blame: Blame, written_at: Timestamp) {
+    pub(super) fn note_silence(
+        &mut self,
+        answered_before: Vec<TargetGroupArn>,
+        attribution: Attribution,
+        written_at: Timestamp,
+    ) {
         let is_news = |at: Option<&Timestamp>| at.is_some_and(|at| written_at < *at + UNKNOWN_FOR);
         for arn in answered_before {
             if self.is_answered(&arn) {
                 continue;
             }
-            let blame = match blame {
-                Blame::Driftless if self.seems_answered(&arn) || is_news(self.silence.broke_at.get(&arn)) => {
-                    Blame::Fault
+            let attribution = match attribution {
+                Attribution::Driftless if self.seems_answered(&arn) || is_news(self.silence.broke_at.get(&arn)) => {
+                    Attribution::Fault
                 }
                 // It had no traffic when it was let go, and somebody gave it some.
-                Blame::Driftless if is_news(self.silence.given_at.get(&arn)) => Blame::Person,
-                Blame::Driftless | Blame::Person | Blame::AutoScaling | Blame::Fault => blame,
+                Attribution::Driftless if is_news(self.silence.given_at.get(&arn)) => Attribution::Person,
+                Attribution::Driftless | Attribution::Person | Attribution::AutoScaling | Attribution::Fault => {
+                    attribution
+                }
             };
-            self.silence.target_groups.insert(arn, (self.now, blame));
+            self.silence.target_groups.insert(arn, (self.now, attribution));
         }
     }
 
@@ -115,12 +122,17 @@ impl Cloud {
     }
 
     /// Somebody has written weights: they answer for what a silent target group gets more of than before.
-    pub(super) fn note_weights(&mut self, place: &ForwardPlace, before: &BTreeMap<TargetGroupArn, u32>, blame: Blame) {
+    pub(super) fn note_weights(
+        &mut self,
+        place: &ForwardPlace,
+        before: &BTreeMap<TargetGroupArn, u32>,
+        attribution: Attribution,
+    ) {
         let Some(forward) = self.forwards.get(place) else { return };
         let all = |weights: &BTreeMap<TargetGroupArn, u32>| weights.values().map(|weight| u64::from(*weight)).sum();
         let (all_before, all_after): (u64, u64) = (all(before), all(&forward.weights));
         if all_after == 0 && all_before > 0 {
-            self.silence.weightless.insert(place.clone(), blame);
+            self.silence.weightless.insert(place.clone(), attribution);
         }
         let of = |weights: &BTreeMap<TargetGroupArn, u32>, arn: &TargetGroupArn| {
             u64::from(weights.get(arn).copied().unwrap_or(0))
@@ -129,14 +141,14 @@ impl Cloud {
         let gaining: Vec<TargetGroupArn> = forward.weights.keys().filter(gains).cloned().collect();
         for arn in gaining {
             let is_silent = !self.is_answered(&arn);
-            if blame == Blame::Person {
+            if attribution == Attribution::Person {
                 self.silence.given_at.insert(arn.clone(), self.now);
             }
             let known = self.silence.target_groups.get(&arn);
             let could_be_known =
                 known.is_none_or(|(since, _)| self.now >= *since + UNKNOWN_FOR) && !self.seems_answered(&arn);
-            if is_silent && (blame == Blame::Person || could_be_known) {
-                self.silence.target_groups.insert(arn, (self.now, blame));
+            if is_silent && (attribution == Attribution::Person || could_be_known) {
+                self.silence.target_groups.insert(arn, (self.now, attribution));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use driftless_desk::widget;
+use driftless_api::widget;
 use driftless_planner::policy::Defaults;
 use driftless_reconciler::ports::Clock as _;
 use driftless_simulator::executor::Simulation;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use driftless_desk::{Caller, answer, order};
+use driftless_api::{Caller, answer, order};
 use driftless_planner::fact::Command;
 use driftless_planner::ids::{FleetName, ImageId, InstanceId};
 use driftless_planner::observation::FreezeScope;

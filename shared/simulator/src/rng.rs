@@ -4,13 +4,13 @@ use jiff::SignedDuration;
 
 /// A stream of draws (`SplitMix64`: a counter and a good mixer, so that neighbouring seeds have nothing in common).
 #[derive(Debug, Clone)]
-pub struct Dice {
+pub struct Rng {
     state: u64,
     /// Nothing is drawn: every answer is the middle one.
     is_fixed: bool,
 }
 
-impl Dice {
+impl Rng {
     /// The stream of a seed.
     pub const fn new(seed: u64) -> Self {
         Self { state: seed, is_fixed: false }
@@ -81,8 +81,8 @@ mod tests {
     fn one_seed_throws_the_same_dice_and_its_neighbour_others() {
         let throw = |seed| {
             std::iter::repeat_with({
-                let mut dice = Dice::new(seed);
-                move || dice.below(6)
+                let mut rng = Rng::new(seed);
+                move || rng.below(6)
             })
             .take(20)
             .collect::<Vec<_>>()
@@ -93,22 +93,22 @@ mod tests {
 
     #[test]
     fn fixed_dice_fall_in_the_middle_and_so_do_those_that_are_split_off() {
-        let mut dice = Dice::fixed();
-        assert_eq!((dice.below(10), dice.between(2, 4), dice.split().between(2, 4)), (5, 3, 3));
-        assert!(!dice.happens(500_000) && dice.happens(500_001));
+        let mut rng = Rng::fixed();
+        assert_eq!((rng.below(10), rng.between(2, 4), rng.split().between(2, 4)), (5, 3, 3));
+        assert!(!rng.happens(500_000) && rng.happens(500_001));
     }
 
     #[test]
     fn what_never_happens_does_not_and_what_always_happens_does() {
-        let mut dice = Dice::new(1);
-        assert!((0..1_000).all(|_| !dice.happens(0)));
-        assert!((0..1_000).all(|_| dice.happens(1_000_000)));
+        let mut rng = Rng::new(1);
+        assert!((0..1_000).all(|_| !rng.happens(0)));
+        assert!((0..1_000).all(|_| rng.happens(1_000_000)));
     }
 
     #[test]
     fn a_range_includes_both_its_ends() {
-        let mut dice = Dice::new(1);
-        let drawn: std::collections::BTreeSet<u64> = (0..1_000).map(|_| dice.between(3, 5)).collect();
+        let mut rng = Rng::new(1);
+        let drawn: std::collections::BTreeSet<u64> = (0..1_000).map(|_| rng.between(3, 5)).collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [3, 4, 5]);
     }
 }

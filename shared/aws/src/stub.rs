@@ -109,15 +109,15 @@ struct Script {
 
 /// Replies, each given to the first request that contains its needle, or to all of them.
 #[derive(Clone, Default)]
-pub(crate) struct Canned(Arc<Mutex<Script>>);
+pub(crate) struct StubAws(Arc<Mutex<Script>>);
 
-impl std::fmt::Debug for Canned {
+impl std::fmt::Debug for StubAws {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Canned")
     }
 }
 
-impl Canned {
+impl StubAws {
     /// Answers a request whose operation or body contains `needle`.
     pub(crate) fn on(self, needle: &str, status: u16, body: impl Into<String>) -> Self {
         self.once(needle, Reply::new(status, body))
@@ -154,13 +154,13 @@ impl Canned {
     }
 }
 
-impl HttpClient for Canned {
+impl HttpClient for StubAws {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
-impl HttpConnector for Canned {
+impl HttpConnector for StubAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
         let sent = Sent {

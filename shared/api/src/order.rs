@@ -7,7 +7,7 @@ use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_planner::record::Answered;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_planner::text::UntrustedText;
-use driftless_reconciler::ports::{CallResult, Clock, Desk, RequestQueue, Store};
+use driftless_reconciler::ports::{CallResult, Clock, OperatorApi, RequestQueue, Store};
 use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,7 +46,7 @@ pub async fn order<P, F>(
     pause: impl Fn(SignedDuration) -> F,
 ) -> Reply
 where
-    P: Clock + RequestQueue + Store + Desk,
+    P: Clock + RequestQueue + Store + OperatorApi,
     F: Future<Output = ()>,
 {
     if let Err(refusal) = check(order, ports.now()) {
@@ -111,7 +111,7 @@ async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
     Ok(receipt(order, caller, OrderResult::Pending, says))
 }
 
-async fn freeze<P: Clock + RequestQueue + Store + Desk>(
+async fn freeze<P: Clock + RequestQueue + Store + OperatorApi>(
     ports: &P,
     order: &Order,
     caller: &Caller,
@@ -128,7 +128,7 @@ async fn freeze<P: Clock + RequestQueue + Store + Desk>(
     Ok(receipt(order, caller, OrderResult::Done, says))
 }
 
-async fn thaw<P: Clock + RequestQueue + Store + Desk>(
+async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
     ports: &P,
     order: &Order,
     caller: &Caller,

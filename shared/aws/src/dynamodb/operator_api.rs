@@ -6,7 +6,7 @@ use driftless_planner::event::EventBatch;
 use driftless_planner::history::HistoryEntry;
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::{Freeze, FreezeScope};
-use driftless_reconciler::ports::{CallResult, Desk, HistoryPage, LeaseHolder, LeaseState};
+use driftless_reconciler::ports::{CallResult, HistoryPage, LeaseHolder, LeaseState, OperatorApi};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 /// each keeps evidence.
 const ROWS_MAX: i32 = 500;
 
-impl Desk for Aws {
+impl OperatorApi for Aws {
     async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
         // The switch first: it must hold even where the journal cannot be written.
         self.set_freeze(freeze).await?;

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::safety::{ON_ITS_WAY, percent, violated};
 use super::{Violation, home_of, of_its_fleet, serving};
-use crate::cloud::{Blame, Life};
+use crate::cloud::{Attribution, Life};
 use crate::world::World;
 
 /// A decision that was made before a veto may still be carried out for so long.
@@ -16,7 +16,7 @@ const VETO_IS_KNOWN: SignedDuration = SignedDuration::from_secs(30);
 
 /// No request fails by our doing.
 pub(super) fn requests(world: &World) -> Result<(), Violation> {
-    match world.cloud.traffic().failed_by.get(&Blame::Driftless) {
+    match world.cloud.traffic().failed_by.get(&Attribution::Driftless) {
         Some(thousandths) if *thousandths > 0 => {
             let what = format!("{thousandths} thousandths of requests were not answered");
             Err(violated(world, "no request fails by our doing", what))

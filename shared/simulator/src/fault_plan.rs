@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// The planned mishaps of a world.
 #[derive(Debug, Default)]
-pub struct Mishaps {
+pub struct FaultPlan {
     /// What happens to the next events on their way, and to how many of them.
     messages: VecDeque<(MessageFault, u32)>,
     /// Events that wait for those behind them.
@@ -169,7 +169,7 @@ pub fn operation_of(call: &str) -> Option<&'static str> {
     WRITES.iter().find(|(_, known)| is_same_call(known, call)).map(|(operation, _)| *operation)
 }
 
-impl Mishaps {
+impl FaultPlan {
     /// The next events fare so.
     pub(crate) fn messages(&mut self, fault: MessageFault, count: u32) {
         self.messages.push_back((fault, count));
@@ -362,13 +362,13 @@ mod tests {
     use super::*;
 
     /// The fates of calls, one after the other.
-    fn fates(mishaps: &mut Mishaps, operations: &[&'static str]) -> Vec<Fate> {
+    fn fates(fault_plan: &mut FaultPlan, operations: &[&'static str]) -> Vec<Fate> {
         let fate = |(place, operation): (usize, &&'static str)| {
             let same = operations.iter().take(place).filter(|other| *other == operation).count();
-            let call = mishaps.begin(7, operation, u64::try_from(same).unwrap());
+            let call = fault_plan.begin(7, operation, u64::try_from(same).unwrap());
             let [request, reply, sleep] = [SignedDuration::ZERO; 3];
             let mut course = Course { fate: Fate::Fine, is_refused_for_now: false, request, reply, sleep };
-            mishaps.bend(Timestamp::UNIX_EPOCH, &call, &mut course);
+            fault_plan.bend(Timestamp::UNIX_EPOCH, &call, &mut course);
             course.fate
         };
         operations.iter().enumerate().map(fate).collect()
@@ -383,19 +383,19 @@ mod tests {
             (Which::Write(1), [fine, fine, fine, Fate::ReplyLost]),
             (Which::Next("commit".to_owned()), [fine, Fate::ReplyLost, fine, fine]),
         ] {
-            let mut mishaps = Mishaps::default();
-            mishaps.fault(which.clone(), lost);
-            assert_eq!(fates(&mut mishaps, &["load", "commit", "load", "commit"]), expected, "{which:?}");
+            let mut fault_plan = FaultPlan::default();
+            fault_plan.fault(which.clone(), lost);
+            assert_eq!(fates(&mut fault_plan, &["load", "commit", "load", "commit"]), expected, "{which:?}");
         }
     }
 
     #[test]
     fn what_is_meant_for_the_next_call_of_a_name_comes_first_and_once() {
-        let mut mishaps = Mishaps::default();
-        mishaps.fault(Which::All(0..2), Fault::Fate(Fate::ReplyLost));
-        mishaps.fault(Which::Next("commit".to_owned()), Side::After.fault());
+        let mut fault_plan = FaultPlan::default();
+        fault_plan.fault(Which::All(0..2), Fault::Fate(Fate::ReplyLost));
+        fault_plan.fault(Which::Next("commit".to_owned()), Side::After.fault());
         assert_eq!(
-            fates(&mut mishaps, &["commit", "commit", "commit"]),
+            fates(&mut fault_plan, &["commit", "commit", "commit"]),
             [Fate::CrashAfter, Fate::ReplyLost, Fate::Fine]
         );
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use driftless_planner::action::{CapacityChange, WeightChange};
 use driftless_planner::ids::{GroupName, InstanceId};
-use driftless_simulator::deeds::Deed;
-use driftless_simulator::dice::Dice;
+use driftless_simulator::aws_writes::AwsWrite;
 use driftless_simulator::faults::Rates;
-use driftless_simulator::judges::Protected;
-use driftless_simulator::judges::admission::Pass;
-use driftless_simulator::judges::safety::before;
+use driftless_simulator::invariants::Protected;
+use driftless_simulator::invariants::admission::Pass;
+use driftless_simulator::invariants::safety::before;
+use driftless_simulator::rng::Rng;
 use driftless_simulator::world::World;
 use jiff::SignedDuration;
 
@@ -29,7 +29,7 @@ fn world(size: u32) -> World {
         group.target_groups = vec![target_group("green")];
     });
     after(&mut cloud, mins(10));
-    let mut world = World::new(cloud.now(), cloud, Dice::new(1), Rates::none());
+    let mut world = World::new(cloud.now(), cloud, Rng::new(1), Rates::none());
     world.history.homes.insert(group());
     world
 }
@@ -39,13 +39,13 @@ fn what_people_protect_stays_until_they_let_go_of_it() {
     let mut world = world(0);
     let [drifted, other, third] = &members(&world.cloud)[..] else { panic!() };
     world.history.drifted.insert(drifted.clone(), world.now);
-    world.deeds.launched.insert(third.clone(), world.now);
+    world.aws_writes.launched.insert(third.clone(), world.now);
     world.cloud.edit_group(&group(), |group| {
         group.tags.insert("driftless:min-healthy".to_owned(), "50%".to_owned());
     });
     let terminate = |instance: &InstanceId| {
         let (instance, capacity) = (instance.clone(), CapacityChange::Keep);
-        Deed::Terminate { instance, capacity }
+        AwsWrite::Terminate { instance, capacity }
     };
     assert_eq!(rule(&world, &terminate(drifted)), None);
     let broken = Some("what people protect stays");
@@ -80,9 +80,9 @@ fn what_people_protect_stays_until_they_let_go_of_it() {
     }
 }
 
-fn weights(world: &World, blue: u32, green: u32) -> Deed {
+fn weights(world: &World, blue: u32, green: u32) -> AwsWrite {
     let forward = &world.cloud.forwards_now()[&listener()];
-    Deed::Weights(WeightChange {
+    AwsWrite::Weights(WeightChange {
         place: listener(),
         expected: forward.weights.clone(),
         weights: BTreeMap::from([(target_group("blue"), blue), (target_group("green"), green)]),
@@ -91,8 +91,8 @@ fn weights(world: &World, blue: u32, green: u32) -> Deed {
     })
 }
 
-fn rule(world: &World, deed: &Deed) -> Option<&'static str> {
-    before(world, 1, deed).err().map(|violation| violation.rule)
+fn rule(world: &World, aws_write: &AwsWrite) -> Option<&'static str> {
+    before(world, 1, aws_write).err().map(|violation| violation.rule)
 }
 
 #[test]
@@ -129,17 +129,17 @@ fn weight_goes_back_to_the_old_color_as_long_as_one_of_it_serves() {
 #[test]
 fn a_color_with_traffic_is_not_let_go_and_nor_is_the_last_that_serves() {
     let alone = world(0);
-    assert_eq!(rule(&alone, &Deed::ScaleToZero { group: group() }), Some("a color with traffic is not let go"));
-    assert_eq!(rule(&alone, &Deed::ScaleToZero { group: green() }), None);
+    assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: group() }), Some("a color with traffic is not let go"));
+    assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: green() }), None);
     let mut bare = world(0);
     bare.cloud.edit_forward(&listener(), |forward| forward.weights.clear());
     bare.cloud.edit_group(&group(), |group| group.target_groups.clear());
-    assert_eq!(rule(&bare, &Deed::ScaleToZero { group: group() }), Some("the last that serve are not let go"));
+    assert_eq!(rule(&bare, &AwsWrite::ScaleToZero { group: group() }), Some("the last that serve are not let go"));
 }
 
 #[test]
 fn a_color_is_detached_only_from_a_target_group_that_others_carry() {
-    let detach = |name: &GroupName| Deed::Detach { group: name.clone(), target_group: target_group("blue") };
+    let detach = |name: &GroupName| AwsWrite::Detach { group: name.clone(), target_group: target_group("blue") };
     let mut shared = world(0);
     let broken = Some("a color is detached only when others are healthy");
     assert_eq!(rule(&shared, &detach(&group())), broken);

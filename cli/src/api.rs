@@ -7,20 +7,20 @@ use driftless_status::request::{Answer, Order, Question, Reply};
 use crate::exit::Exit;
 
 /// The two functions. A call blocks until there is a response.
-pub trait Desk {
+pub trait OperatorApi {
     /// Queries `functions/status`.
     ///
     /// # Errors
     ///
     /// Where there is no response that can be read. A refusal is a response.
-    fn ask(&self, question: &Question) -> Result<Answer, DeskError>;
+    fn ask(&self, question: &Question) -> Result<Answer, OperatorApiError>;
 
     /// Sends a command to `functions/operator`.
     ///
     /// # Errors
     ///
     /// Where there is no response that can be read: whether the command arrived is unknown then.
-    fn order(&self, order: &Order) -> Result<Reply, DeskError>;
+    fn order(&self, order: &Order) -> Result<Reply, OperatorApiError>;
 }
 
 /// The installation of Driftless that a command goes to.
@@ -61,7 +61,7 @@ pub(crate) const OTHER_VERSION: &str =
 
 /// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DeskError {
+pub enum OperatorApiError {
     /// The process cannot open what a connection needs.
     #[error("the network cannot be used: {why}")]
     NoRuntime { why: String },
@@ -88,7 +88,7 @@ pub enum DeskError {
     Unreadable { function: Function, why: String },
 }
 
-impl DeskError {
+impl OperatorApiError {
     /// Whether the same request is sent once more without a pause.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. })
