@@ -7,6 +7,7 @@ use driftless_planner::action::{Action, CapacityChange, Direction, Role};
 use driftless_planner::check;
 use driftless_planner::decision::Decision;
 use driftless_planner::fleet::Color;
+use driftless_planner::ids::ImageId;
 use driftless_planner::record::{Cutover, CutoverPhase, Phase, Record, Setting};
 use driftless_planner::waiting::Waiting;
 
@@ -126,7 +127,7 @@ pub fn deed(
         }
         Action::SetMinimum { .. } => takes_nobody(was, is, tally),
         Action::SetWeights { direction, .. } => weights(before, after, decided, *direction, tally),
-        Action::ScaleToZero { .. } => empties(before, at, was, is, tally),
+        Action::ScaleToZero { .. } => empties(before, at, is, decided, tally),
         Action::Protect { .. }
         | Action::EnterStandby { .. }
         | Action::TakeSlot
@@ -170,31 +171,43 @@ fn weights(
             ));
         }
         tally.check(VETOED);
-        let image = |server: &Server| {
-            let at = usize::try_from(server.version).ok()?.checked_sub(1)?;
-            versions.get(at).and_then(|(image, _)| image_id(*image))
-        };
-        if pool.servers.iter().filter_map(image).any(|image| vetoes.contains_key(&image)) {
+        let is_vetoed = |pool, versions| images(pool, versions).any(|image| vetoes.contains_key(&image));
+        // Where both run what is vetoed, it goes back all the same: there is nothing else.
+        let mut all = before.groups.iter().zip(&was.templates);
+        let has_choice = direction == Direction::Forward || !all.all(|(pool, versions)| is_vetoed(pool, versions));
+        if has_choice && is_vetoed(pool, versions) {
             return Err(broken(VETOED, format!("{vetoes:?}")));
         }
     }
     Ok(())
 }
 
-/// A color is let go only without traffic, and not as the last that serves.
-fn empties(before: &World, at: usize, was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
+/// The images that a color's servers run.
+fn images(pool: &Pool, versions: &[(u32, Option<String>)]) -> impl Iterator<Item = ImageId> {
+    let version = |server: &Server| usize::try_from(server.version).ok()?.checked_sub(1);
+    let image = move |server| version(server).and_then(|at| versions.get(at)).and_then(|(image, _)| image_id(*image));
+    pool.servers.iter().filter_map(image)
+}
+
+/// A color is scaled to zero only without traffic, and not as the last one with healthy instances. The decision could not know
+/// which instances became healthy or unhealthy after it.
+fn empties(before: &World, at: usize, is: &Pool, decided: &Decided, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a color that has traffic, or the last color with healthy instances, is not scaled to zero";
-    if was == is {
-        return Ok(());
-    }
+    let Some(was) = before.groups.get(at).filter(|was| *was != is) else { return Ok(()) };
     tally.check(PROPERTY);
     let weight = before.colors.as_ref().and_then(|colors| colors.weights.get(at)).copied().unwrap_or_default();
     let others = before.groups.iter().enumerate().filter(|(other, _)| *other != at);
-    let others: u32 = others.map(|(_, pool)| pool.serving()).sum();
-    if weight == 0 && (others > 0 || was.serving() == 0) {
+    let served = |server: &&Server| decided.serving.contains(&server.id);
+    let others: u32 =
+        others.map(|(_, pool)| count(pool.servers.iter().filter(|one| one.serves() || served(one)))).sum();
+    let own = count(was.servers.iter().filter(|one| one.serves() && served(one)));
+    if weight == 0 && (others > 0 || own == 0) {
         return Ok(());
     }
-    Err(broken(PROPERTY, format!("its weight is {weight}, and {others} instances of the other color are healthy")))
+    Err(broken(
+        PROPERTY,
+        format!("its weight is {weight}, {own} of its instances are healthy, and {others} of the other color"),
+    ))
 }
 
 fn gave_a_reason(was: &Pool, server: &Server, decided: &Decided, role: Role, tally: &mut Tally) -> Result<(), Broken> {

@@ -53,7 +53,7 @@ pub enum Move {
     Act(Actee, &'static str, Ending),
     /// It sleeps with what is still to be done in its hands.
     Sleep,
-    /// The sleeper wakes up and commits, if the record is still the one that it read.
+    /// The sleeper wakes up and commits: nobody else has looked since.
     CommitLate,
     Die,
 }
@@ -108,10 +108,8 @@ impl Display for Move {
             Self::PassAndDie => formatter.write_str("reconcile and commit, and the function crashes"),
             Self::PassAndSleep => formatter.write_str("reconcile, and the function sleeps before its commit"),
             Self::Act(who, what, ending) => write!(formatter, "{who:?}: {what} ends {ending:?}"),
-            Self::Sleep => formatter.write_str("the next call takes long; another reconcile goes on"),
-            Self::CommitLate => {
-                formatter.write_str("the function wakes up and commits, if the version of the record still allows it")
-            }
+            Self::Sleep => formatter.write_str("the next call takes long; another function takes over"),
+            Self::CommitLate => formatter.write_str("the function wakes up and commits"),
             Self::Die => formatter.write_str("the function crashes"),
         }
     }

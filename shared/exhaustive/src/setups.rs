@@ -58,7 +58,7 @@ pub enum Trouble {
     Shortage,
     /// AWS cannot launch what is asked for.
     BadLaunch,
-    /// A reconcile sleeps with a decision that it has not committed, while another one goes on.
+    /// A reconcile sleeps with a decision that it has not committed, while the world goes on, or another one takes over.
     LateCommit,
     /// A call that was committed to takes effect late, while another reconcile goes on.
     LateCall,
@@ -138,7 +138,7 @@ pub fn all() -> Vec<Setup> {
     let small = [
         two_actors(
             "two-actors",
-            "one drift; a second reconcile reads, decides and commits in between, without limit",
+            "one drift; the function crashes, or sleeps before its commit until another one takes over, without limit",
             1,
         ),
         cutover("cutover", "two colors of two, one image, no fault", &[], 0),
@@ -155,20 +155,20 @@ pub fn all() -> Vec<Setup> {
         anything("anything", "one drift, and one fault of any kind, at any moment", 1, 1),
         with("refused", "as drift, and AWS cannot launch, without limit", &[Trouble::BadLaunch]),
         with("retries", "as drift, and an operator gives retry for what was stopped, without limit", &[Trouble::Retry]),
-    ];
-    let larger = [
         with("busy", "as drift, and AWS is busy, at any moment, without limit", &[Trouble::Busy]),
         with(
             "bounds",
             "as drift, and an operator writes MaxSize outside Driftless, without limit",
             &[Trouble::MaximumByOthers],
         ),
-        cutover("cutover-2", "two colors of two, one image, and two faults of any kind", &OF_CUTOVERS, 2),
         two_actors(
             "two-actors-2",
-            "two drifts; a second reconcile reads, decides and commits in between, without limit",
+            "two drifts; the function crashes, or sleeps before its commit until another one takes over, without limit",
             2,
         ),
+    ];
+    let larger = [
+        cutover("cutover-2", "two colors of two, one image, and two faults of any kind", &OF_CUTOVERS, 2),
         anything("anything-2-1", "two drifts, and one fault of any kind, at any moment", 2, 1),
         anything("anything-1-2", "one drift, and two faults of any kind, at any moment", 1, 2),
     ];

@@ -13,6 +13,10 @@ use driftless_exhaustive::small::Small;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The exit code for a property that does not hold. Every other failure exits with 1, so that `make soak` can tell a find from a
+/// search that failed.
+const FOUND: u8 = 76;
+
 /// How often it prints its progress.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
@@ -94,9 +98,14 @@ fn main() -> ExitCode {
             }
             Err(unfinished) => {
                 println!("  {unfinished}\n  after {:.1} s", began.elapsed().as_secs_f64());
-                // A stop after the time that the caller has set is no failure.
-                if arguments.minutes_max.is_none() || !matches!(unfinished, Unfinished::Stopped(_)) {
-                    code = ExitCode::FAILURE;
+                match unfinished {
+                    Unfinished::Counterexample { broken, .. } => {
+                        println!("  FOUND: {}", broken.property);
+                        code = ExitCode::from(FOUND);
+                    }
+                    // A stop after the time that the caller has set is no failure.
+                    Unfinished::Stopped(_) if arguments.minutes_max.is_none() => code = ExitCode::FAILURE,
+                    Unfinished::Stopped(_) => {}
                 }
             }
         }
