@@ -129,7 +129,7 @@ class Looks(InABrowser):
     def test_a_fleet_in_full_says_what_on_call_asks(self):
         self.show(theme="light", fleet="half-way")
         text = self.text()
-        for said in ("BLUE, live", "GREEN, idle", "50 %", "healthy", "time left", "way back", "driftless rollback "):
+        for said in ("BLUE, live", "GREEN, idle", "50 %", "healthy", "time left", "rollback", "driftless rollback "):
             self.assertIn(said, text)
         self.assertTrue(self.browser.find_elements(By.CSS_SELECTOR, "#widget svg rect.bar"))
 
@@ -137,7 +137,7 @@ class Looks(InABrowser):
         self.show(theme="dark")
         next(a for a in self.browser.find_elements(By.CSS_SELECTOR, "a.link") if a.text == "half-way").click()
         self.wait_for_page(2)
-        self.assertIn("way back", self.text())
+        self.assertIn("to ami-", self.text())
         self.one("a.link").click()
         self.wait_for_page(3)
         self.assertEqual([{k: v for k, v in event.items() if k != "widgetContext"} for _, event in self.console.calls], [{}, {"fleet": "half-way"}, {}])
@@ -167,7 +167,7 @@ class Strangers(InABrowser):
         self.one("#yes").click()
         self.wait_for_page(2)
         [order] = self.console.orders()
-        self.assertEqual(set(order), {"request", "reason", "deed", "widgetContext"})
+        self.assertEqual(set(order), {"request", "reason", "action", "widgetContext"})
         self.assertEqual(order["reason"], "from the dashboard")
         self.assertIsNone(self.browser.execute_script("return window.owned"))
 
@@ -182,7 +182,7 @@ class Clicks(InABrowser):
         self.one("#yes").click()
         self.wait_for_page(2)
         [order] = self.console.orders()
-        self.assertEqual(order["deed"], {"command": {"fleet": "half-way", "command": {"command": "rollback"}}})
+        self.assertEqual(order["action"], {"command": {"fleet": "half-way", "command": {"command": "rollback"}}})
         self.assertRegex(order["request"], r"^dashboard-roll-back-\d+$")
         self.assertEqual(order["widgetContext"]["theme"], "light")
         self.assertIn("Done", self.one("#answer").text)
@@ -205,7 +205,7 @@ class Clicks(InABrowser):
             self.one("#close").click()
         first, second = self.console.orders()
         self.assertEqual(first, second)
-        self.assertEqual(first["deed"], {"freeze": {"scope": {"fleet": "half-way"}}})
+        self.assertEqual(first["action"], {"freeze": {"scope": {"fleet": "half-way"}}})
 
 
 if __name__ == "__main__":

@@ -168,6 +168,7 @@ pub(crate) const fn state(state: State) -> &'static str {
         State::BreakerOpen => "breaker open",
         State::Warm => "warm",
         State::CuttingOver => "cutting over",
+        State::Stopped => "stopped",
         State::Replacing => "replacing",
         State::Drifted => "drifted",
         State::Unadopted => "not adopted",
@@ -178,7 +179,9 @@ pub(crate) const fn state(state: State) -> &'static str {
 /// The color of a state.
 pub(crate) const fn tone(state: State) -> Tone {
     match state {
-        State::NeedsOperator | State::RollingBack | State::BreakerOpen | State::PolicyInvalid => Tone::Bad,
+        State::NeedsOperator | State::RollingBack | State::BreakerOpen | State::PolicyInvalid | State::Stopped => {
+            Tone::Bad
+        }
         State::Misconfigured | State::Frozen | State::AwaitingApproval | State::Drifted | State::Unadopted => {
             Tone::Warning
         }

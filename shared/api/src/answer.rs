@@ -1,4 +1,4 @@
-//! Questions.
+//! Queries.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,13 @@ use jiff::Timestamp;
 
 use crate::unavailable;
 
-/// So many fleets are read at once: each asks Auto Scaling, whose calls all share one bucket with the loop's.
+/// How many fleets are read at the same time. Each read calls Auto Scaling, whose rate limit `reconcile` shares.
 const FLEETS_AT_ONCE: usize = 4;
 
-/// The most lines of a journal that one answer holds: a megabyte at most, below the 6 MB that a function may answer.
+/// The most history entries in one response: about 1 MB, below Lambda's limit of 6 MB.
 const LINES_MAX: usize = 1_000;
 
-/// Answers a question. Fleets that were not read by `until` are named as unread.
+/// The response to a query. Fleets that were not read by `until` are listed as unread.
 pub async fn answer<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -40,7 +40,7 @@ pub async fn answer<P: Ports + OperatorApi>(
         Question::Why { subject, fleet } => explain(ports, defaults, subject, fleet.as_ref()).await,
         Question::History { fleet, instance, before, limit } => {
             if *limit == 0 || *limit > LINES_MAX {
-                return Answer::Refused(Refusal::bad_request(format!("limit is 1 to {LINES_MAX}")));
+                return Answer::Refused(Refusal::bad_request(format!("limit must be 1 to {LINES_MAX}")));
             }
             lines(ports, fleet, instance.as_ref(), *before, *limit).await.map(Answer::History)
         }
@@ -48,7 +48,8 @@ pub async fn answer<P: Ports + OperatorApi>(
     asked.unwrap_or_else(|error| Answer::Refused(unavailable(&error)))
 }
 
-/// One fleet, and whether what it would go back to can still be launched: of all fleets that would be two calls each.
+/// One fleet, and whether the release that a rollback returns to can still be launched. The summary of all fleets does not
+/// read that: it would take two calls for each fleet.
 async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &FleetName) -> CallResult<Answer> {
     let Some(mut status) = read(ports, defaults, fleet).await? else { return Ok(Answer::Refused(no_such(fleet))) };
     if let Some(to) = &status.rollback_path.to {
@@ -59,7 +60,7 @@ async fn one<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, fleet: &Fle
     Ok(Answer::Fleet(Box::new(status)))
 }
 
-/// All fleets, each with everything that is known of it.
+/// All fleets, each with its whole status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fleets {
     /// When they were read.
@@ -71,10 +72,10 @@ pub(crate) struct Fleets {
     pub(crate) misnamed: Vec<UntrustedText>,
 }
 
-/// Reads all fleets. Those that were not read by `until` are named as unread.
+/// Reads all fleets. Those that were not read by `until` are listed as unread.
 ///
 /// # Errors
-/// Why not even their names are known.
+/// Where the names of the fleets cannot be read.
 pub(crate) async fn all_fleets<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -94,7 +95,7 @@ async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until:
     let (mut known, mut unread) = (Vec::new(), Vec::new());
     for some in names.chunks(FLEETS_AT_ONCE) {
         if ports.now() >= until {
-            let late = |fleet: &FleetName| Unread { fleet: fleet.clone(), why: "there was no time left for it".into() };
+            let late = |fleet: &FleetName| Unread { fleet: fleet.clone(), why: "the function ran out of time".into() };
             unread.extend(some.iter().map(late));
             continue;
         }
@@ -102,7 +103,7 @@ async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until:
         {
             match read {
                 Ok(Some(status)) => known.push(status),
-                // Its groups went while it was read.
+                // Its groups were deleted while it was read.
                 Ok(None) => {}
                 Err(error) => unread.push(Unread { fleet: fleet.clone(), why: error.to_string().into() }),
             }
@@ -112,7 +113,7 @@ async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until:
     Ok(Fleets { at: ports.now(), known, unread, misnamed })
 }
 
-/// One fleet. None: no group carries its name, and nothing is remembered of it.
+/// One fleet. None: no group carries its name, and no record of it is stored.
 async fn read<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -136,7 +137,7 @@ async fn read<P: Ports + OperatorApi>(
         defaults,
         now,
     };
-    // What has arrived is no longer on its way.
+    // A request whose time has come is no longer delayed.
     let next_request = lock.next_request.filter(|at| *at > now).map_or(NextRequest::None, |at| NextRequest::At { at });
     let lease =
         lock.held.map_or(LeaseStatus::Free, |LeaseHolder { holder, until }| LeaseStatus::Held { holder, until });
@@ -157,7 +158,7 @@ async fn explain<P: Ports + OperatorApi>(
     let Some(fleet) = found else {
         let says = match subject {
             Subject::Instance(id) => {
-                format!("{id} is in no group of a fleet now: name its fleet, or look at the history")
+                format!("{id} is in no group of a fleet now: name its fleet, or query the history")
             }
             Subject::Image(id) => format!("{id} is not tagged for a fleet: name the fleet"),
             Subject::Fleet(fleet) => format!("there is no fleet {fleet}"),
@@ -178,7 +179,7 @@ async fn fleet_of_instance<P: Ports>(ports: &P, id: &InstanceId) -> CallResult<O
     Ok(fleets.remove(group).map(|members| members.fleet))
 }
 
-/// Only what this account made is believed.
+/// Only the tag of an image that this account owns counts.
 async fn fleet_of_image<P: Ports>(ports: &P, id: &ImageId) -> CallResult<Option<FleetName>> {
     let images = ports.images(&[id.clone()].into()).await?;
     let named = images.get(id).filter(|image| image.is_own).and_then(|image| image.image_for.as_ref());

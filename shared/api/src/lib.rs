@@ -1,8 +1,8 @@
-//! Where people and pipelines are answered: [`answer`] and [`widget`] only read, [`order`] changes something. All work over
-//! the ports of the loop, so that what a person is shown is what the next decision is made from.
+//! The operator API: [`answer`] and [`widget`] only read, [`order`] changes something. All of them use the ports of the
+//! reconcile loop, so that an operator sees what the next decision is made from.
 //!
-//! Never: an answer takes no lease, commits nothing and calls nothing that writes. An order changes no fleet: it files a
-//! fact, which the loop follows under its lease, or it throws the stop switch, which every run reads.
+//! A query takes no lease, commits nothing and calls nothing that writes. A request changes no fleet: it sends a command,
+//! which `reconcile` carries out under the fleet's lease, or it writes a freeze, which every run reads.
 
 mod answer;
 mod order;
@@ -15,16 +15,16 @@ pub use widget::widget;
 use driftless_reconciler::ports::{CallError, CallErrorKind};
 use driftless_status::request::{Refusal, RefusalCause};
 
-/// The words for a call that failed: who asked can ask again, or knows whom to tell.
+/// The refusal for a call that failed, with what the caller can do.
 fn unavailable(error: &CallError) -> Refusal {
     let next = match error.kind {
-        CallErrorKind::Throttled | CallErrorKind::Unavailable => "ask again in a moment",
-        CallErrorKind::Denied => "the function's role lacks the permission: compare it with the template",
+        CallErrorKind::Throttled | CallErrorKind::Unavailable => "try again in a moment",
+        CallErrorKind::Denied => "the role of the function lacks the permission: compare the role with template.yaml",
         CallErrorKind::Gone
         | CallErrorKind::Busy
         | CallErrorKind::Unsupported
         | CallErrorKind::Refused
-        | CallErrorKind::Unreadable => "the function's log has all of it",
+        | CallErrorKind::Unreadable => "the log of the function has the details",
     };
     Refusal { cause: RefusalCause::Unavailable, says: format!("{error}; {next}").into() }
 }

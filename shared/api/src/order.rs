@@ -1,4 +1,4 @@
-//! Orders.
+//! Requests that change something.
 
 use driftless_planner::fact::{Command, CommandFact, Fact};
 use driftless_planner::history::{Change, HistoryEntry};
@@ -13,18 +13,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::unavailable;
 
-/// The longest id of a request: a UUID with room to spare, and nothing that fills a record.
+/// The longest idempotency key: a UUID fits, and a record stays small.
 const REQUEST_MAX: usize = 64;
 
-/// How often it is looked whether the loop has followed a command. A look takes about a second.
+/// How often the record is read for the response to a command. A reconcile pass takes about a second.
 const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_millis(400);
 
-/// Who gives an order.
+/// Who sends a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Whom AWS names, from the signature of the request.
+    /// The identity that AWS verified by the signature of the request.
     Signed(UntrustedText),
-    /// AWS let them in, and does not say who they are.
+    /// IAM allowed the call, and AWS does not say who made it.
     Unverified,
 }
 
@@ -37,7 +37,7 @@ impl Caller {
     }
 }
 
-/// Follows an order, and waits until the loop has followed it too, or until `until`. `pause` lets time pass.
+/// Carries out a request, and waits for the response to a command no longer than until `until`. `pause` lets time pass.
 pub async fn order<P, F>(
     ports: &P,
     order: &Order,
@@ -63,14 +63,16 @@ where
 fn check(order: &Order, now: Timestamp) -> Result<(), Refusal> {
     let is_fine = |character: char| character.is_ascii_alphanumeric() || "-_.:/".contains(character);
     if order.request.is_empty() || order.request.len() > REQUEST_MAX || !order.request.chars().all(is_fine) {
-        return Err(Refusal::bad_request(format!("request is 1 to {REQUEST_MAX} letters, digits and -_.:/")));
+        return Err(Refusal::bad_request(format!("request must be 1 to {REQUEST_MAX} letters, digits and -_.:/")));
     }
     let Deed::Freeze { expires_at, .. } = &order.deed else { return Ok(()) };
     if order.reason.as_ref().is_none_or(|reason| reason.as_str().is_empty()) {
-        return Err(Refusal::bad_request("a freeze has a reason: whoever meets it must know why nothing moves"));
+        return Err(Refusal::bad_request(
+            "a freeze needs a reason: it is shown to every operator whom the freeze stops",
+        ));
     }
     match expires_at {
-        Some(at) if *at <= now => Err(Refusal::bad_request(format!("the freeze would have ended at {at:.0}"))),
+        Some(at) if *at <= now => Err(Refusal::bad_request(format!("expires_at is in the past: {at:.0}"))),
         Some(_) | None => Ok(()),
     }
 }
@@ -84,7 +86,7 @@ async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
     pause: impl Fn(SignedDuration) -> F,
 ) -> CallResult<Reply> {
     let Some(record) = ports.load(fleet).await?.record else {
-        let says = format!("there is no fleet {fleet}, or no look at it yet: the sweep looks within five minutes");
+        let says = format!("there is no fleet {fleet}, or no reconcile pass has read it yet: the next resync does");
         return Ok(Reply::Refused(Refusal::not_found(says)));
     };
     if let Some(answered) = record.answer_to(&order.request) {
@@ -107,7 +109,7 @@ async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
             return Ok(receipt_of(order, caller, answered));
         }
     }
-    let says = "it is kept, and will be followed by the next look: the history tells what came of it";
+    let says = "the command is stored, and the next reconcile pass applies it: the history will say what became of it";
     Ok(receipt(order, caller, OrderResult::Pending, says))
 }
 
@@ -122,7 +124,7 @@ async fn freeze<P: Clock + RequestQueue + Store + OperatorApi>(
     let (owner, reason) = (caller.actor(), order.reason.clone().unwrap_or_default());
     let freeze = Freeze { reason: reason.clone(), owner, since: now, expires_at, scope: scope.clone() };
     let ends = expires_at.map_or_else(|| "until somebody thaws it".to_owned(), |at| format!("until {at:.0}"));
-    let says = format!("{} is frozen {ends}: nothing begins, and ways back stay open", name_of(scope));
+    let says = format!("{} is frozen {ends}: all changes but rollbacks are paused", name_of(scope));
     ports.freeze(&freeze, &line(caller, now, "freeze", &format!("{says} ({reason})"))).await?;
     request(ports, scope).await?;
     Ok(receipt(order, caller, OrderResult::Done, says))
@@ -136,13 +138,14 @@ async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
 ) -> CallResult<Reply> {
     let now = ports.now();
     let reason = order.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-    let says = format!("{} goes on", name_of(scope));
+    let says = format!("{} is no longer frozen", name_of(scope));
     ports.thaw(scope, &line(caller, now, "thaw", &format!("{says}{reason}"))).await?;
     request(ports, scope).await?;
     Ok(receipt(order, caller, OrderResult::Done, says))
 }
 
-/// A frozen fleet is looked at: on-call sees at once that it stands, or goes on. Where all are, the sweep does it.
+/// Requests a pass of the fleet, so that notifications report the freeze or its end at once. With a freeze of the account,
+/// the next resync does.
 async fn request<P: RequestQueue>(ports: &P, scope: &FreezeScope) -> CallResult<()> {
     match scope {
         FreezeScope::Account => Ok(()),
@@ -155,16 +158,16 @@ async fn request<P: RequestQueue>(ports: &P, scope: &FreezeScope) -> CallResult<
 
 fn name_of(scope: &FreezeScope) -> String {
     match scope {
-        FreezeScope::Account => "everything".to_owned(),
+        FreezeScope::Account => "every fleet of the account and region".to_owned(),
         FreezeScope::Fleet(fleet) => fleet.to_string(),
     }
 }
 
-fn line(caller: &Caller, at: Timestamp, deed: &str, why: &str) -> HistoryEntry {
+fn line(caller: &Caller, at: Timestamp, action: &str, why: &str) -> HistoryEntry {
     HistoryEntry {
         at,
         actor: caller.actor().to_string(),
-        change: Change::Command { command: deed.to_owned(), is_done: true },
+        change: Change::Command { command: action.to_owned(), is_done: true },
         why: why.into(),
     }
 }

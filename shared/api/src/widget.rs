@@ -1,4 +1,4 @@
-//! The custom widget of the dashboard: a page, whatever happens.
+//! The custom widget of the dashboard. An error is a page too.
 
 use driftless_planner::ids::FleetName;
 use driftless_planner::policy::Defaults;
@@ -11,12 +11,12 @@ use jiff::Timestamp;
 
 use crate::answer::{all_fleets, answer};
 
-/// So many lines of a journal are drawn.
+/// How many history entries are drawn.
 const LINES: usize = 40;
-/// The journals of so many fleets are read for the page of all: those of the most urgent ones.
+/// How many histories are read for the page of all fleets: those of the most urgent ones.
 const JOURNALS_MAX: usize = 4;
 
-/// Answers the page that the widget asks for. What cannot be answered is a page too, which says why.
+/// The page that the widget requests. If it cannot be drawn, a page that says why.
 pub async fn widget<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,
@@ -46,7 +46,7 @@ async fn one<P: Ports + OperatorApi>(
         Answer::Fleet(status) => Ok(fleet(frame, &status, history.as_ref())),
         Answer::Refused(problem) => Err(problem),
         Answer::Fleets(_) | Answer::Why(_) | Answer::History(_) => {
-            Err(Refusal::bad_request("a fleet was asked for, and something else was answered"))
+            Err(Refusal::bad_request("the query was for a fleet, and the response is of another kind"))
         }
     }
 }
@@ -74,7 +74,7 @@ async fn all<P: Ports + OperatorApi>(
     Ok(overview(frame, &known))
 }
 
-/// What has been. None: it could not be read.
+/// The history. None: it could not be read.
 async fn page<P: Ports + OperatorApi>(
     ports: &P,
     defaults: &Defaults,

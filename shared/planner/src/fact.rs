@@ -40,42 +40,49 @@ pub struct CommandFact {
     pub command: Command,
 }
 
-/// A command. Freezing is none: a freeze is an item of its own, which holds even where no decision can be made.
+/// A command to one fleet. A freeze is no command: it is a row of its own, which applies while no pass can decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "command"))]
 pub enum Command {
-    /// Hold the cutover where it is; its clocks stop. Flipping back stays allowed.
+    /// Pause the cutover where it is and stop its clocks. A rollback stays possible.
     Pause,
+    /// Continue a paused cutover, or one that needs an operator.
     Resume,
-    /// Let the cutover that waits for approval take traffic.
+    /// Approve the cutover that waits for approval, so that it takes traffic.
     Approve,
-    /// The verdict of `approval=check` is no: the same as [`Command::Abort`], and evidence against the image.
+    /// Reject the cutover that waits for approval: abort it, and veto its image.
     Reject,
-    /// Skip the remaining waits; never health or alarms.
+    /// Skip the remaining waits of the cutover; health checks and alarms still apply.
     Promote,
-    /// End the cutover: before traffic it is undone, after that it is rolled back.
+    /// End the cutover: undo it if the new color had no traffic yet, else roll it back.
     Abort,
-    /// Back to the last known-good release.
+    /// Roll back to the last good release.
     Rollback,
-    /// Try again what was held back or stopped: a refused candidate, a stopped replacement.
+    /// Try stopped replacements and deferred candidates again now.
     Retry,
-    /// Replace this instance, through all guards but the debounce.
+    /// Replace an instance; every guard but the debounce applies.
     Replace {
+        /// The instance.
         instance: InstanceId,
     },
-    /// Cut over to the release that runs, on fresh instances.
+    /// Cut over to new instances of the same release.
     Redeploy,
-    /// The image must never take traffic.
+    /// Veto an image: it must not take traffic.
     Veto {
+        /// The image.
         image: ImageId,
     },
+    /// End a veto.
     Unveto {
+        /// The image.
         image: ImageId,
     },
-    /// Groups that follow `$Latest` or `$Default` launch the number that runs now. No instance is touched.
+    /// Set groups that launch `$Latest` or `$Default` to the version number that runs now; no instance is changed.
     Pin,
-    /// A person's word on which color is live, where load balancer and record contradict each other.
+    /// Set the live color where the load balancer and Driftless's record disagree.
     AcceptLive {
+        /// The color.
         color: crate::fleet::Color,
     },
 }

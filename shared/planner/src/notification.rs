@@ -33,7 +33,7 @@ pub use message::{Message, SCHEMA_VERSION, SUBJECT_LENGTH_MAX};
 #[cfg(feature = "schema")]
 pub use published::schema;
 #[cfg(feature = "schema")]
-pub(crate) use published::settings as schema_settings;
+pub use published::settings as schema_settings;
 pub use runbook::{NotAnAddress, Runbooks};
 pub use suggestion::{Purpose, Suggestion, command_about};
 

@@ -183,12 +183,14 @@ pub struct Freeze {
     pub scope: FreezeScope,
 }
 
-/// What a freeze stops.
+/// What a freeze applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "freeze-scope"))]
 pub enum FreezeScope {
     /// Every fleet of the account and region.
     Account,
+    /// One fleet.
     Fleet(FleetName),
 }
 

@@ -110,12 +110,14 @@ pub struct CutoverPolicy {
     pub alarms: Option<BTreeSet<AlarmPattern>>,
 }
 
-/// Whether to change anything.
+/// Whether Driftless may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "mode"))]
 pub enum Mode {
-    /// Detect, say what would be done, change nothing.
+    /// Driftless reports what it would do and changes nothing.
     Observe,
+    /// Driftless replaces drifted instances and cuts over to new images.
     Act,
 }
 

@@ -1,4 +1,4 @@
-//! The answer, built from what was just read.
+//! The document about one fleet, made from what was just read.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ use crate::model::{
 };
 use crate::{cutover, orders, policy, rollback_path, steps, words};
 
-/// What a fleet is doing. The input is what a run of the loop would decide from, without outcomes; nothing is committed.
+/// What a fleet does. The input is what a reconcile pass would decide from, without outcomes; nothing is committed.
 pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -> FleetStatus {
     let explained = explain(input);
     let decision = &explained.decision;
@@ -74,7 +74,8 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
         requeue_at: decision.recheck,
         next_request,
         lease,
-        // What a person asked for and the next look begins is work already: who waits for its end waits for that too.
+        // What an operator requested and the next reconcile pass starts is in progress already: `driftless wait --for idle` waits
+        // for its end too.
         in_progress_since: record
             .and_then(Record::open_since)
             .or_else(|| record.filter(|it| awaits(it)).map(|_| input.now)),
@@ -87,7 +88,7 @@ pub fn status(input: Input<'_>, next_request: NextRequest, lease: LeaseStatus) -
     status
 }
 
-/// Whether the replacement of an instance was ordered that has not been found drifted since.
+/// Whether an operator requested the replacement of an instance that no pass has found drifted since.
 fn awaits(record: &Record) -> bool {
     record.asked_to_replace.keys().any(|id| !record.replacements.contains_key(id))
 }
@@ -96,7 +97,7 @@ fn requested(asked: &CandidateReason) -> Option<UntrustedText> {
     match asked {
         CandidateReason::Redeploy { actor } => Some(format!("redeploy, by {actor}").into()),
         CandidateReason::Rollback { actor } => Some(format!("rollback, by {actor}").into()),
-        // Nobody asks for what is found.
+        // Driftless found these itself: no operator requested them.
         CandidateReason::Image | CandidateReason::Template { .. } => None,
     }
 }
@@ -121,7 +122,7 @@ fn go_on(input: Input<'_>) -> Option<String> {
     Some(command_about(input.fleet, verb))
 }
 
-/// What is known of images. The planner's next record has what this very read refused.
+/// What is known of images. The planner's next record has the images that this read refused.
 fn remember(status: &mut FleetStatus, record: &Record) {
     let memory = &record.memory;
     let vetoes = memory.vetoes.iter().map(|(image, veto)| VetoStatus {
@@ -265,7 +266,7 @@ fn traffic(group: &Group, seen: &Observation) -> Traffic {
     }
 }
 
-/// Drifted instances: those on record as it says, and those that this read would add.
+/// Drifted instances: those on record, and those that this read would add.
 fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
     let next = &explained.decision.next;
     let on_record = input.record.map(|record| &record.replacements);
@@ -340,7 +341,7 @@ fn freezes(input: Input<'_>) -> Vec<FreezeStatus> {
     freeze.collect()
 }
 
-/// What holds by this read. What on-call was not told of yet has been found by it.
+/// The conditions by this read. A condition without a notification was found by this read.
 fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus> {
     let is_told = |key: &str| input.record.is_some_and(|record| record.conditions.contains_key(key));
     let conditions = explained.decision.next.conditions.iter().map(|(key, condition)| ConditionStatus {
@@ -352,7 +353,7 @@ fn conditions(input: Input<'_>, explained: &Explanation) -> Vec<ConditionStatus>
     conditions.collect()
 }
 
-/// What it is doing: the first of several that are true, in the order of [`State`].
+/// What the fleet does: the first state that applies, in the order of [`State`].
 fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText) {
     let under_way = record.and_then(|record| record.cutover.as_ref());
     let condition = |prefix: &str| status.conditions.iter().find(|known| known.condition.starts_with(prefix));
@@ -361,6 +362,10 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText
         .iter()
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
+    let stopped = status.drifted.iter().find(|work| work.phase == "stopped").map(|work| {
+        let why = work.given_up.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        UntrustedText::from(format!("stopped trying to replace {}{why}", work.instance))
+    });
     let phase = under_way.map(Cutover::phase);
     if let Some(CutoverPhase::NeedsOperator { why }) = phase {
         return (State::NeedsOperator, why.clone());
@@ -387,23 +392,28 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText
         }
         Some("warm") => (State::Warm, to.into()),
         Some(_) => (State::CuttingOver, to.into()),
+        None if stopped.is_some() => (State::Stopped, stopped.unwrap_or_default()),
         None if moves.is_some() => {
-            let says = moves.map(|work| format!("{}, {}", work.instance, work.phase)).unwrap_or_default();
+            let says = moves
+                .map(|work| format!("replacing {}: {}", work.instance, work.phase.replace('-', " ")))
+                .unwrap_or_default();
             (State::Replacing, says.into())
         }
         None if !status.drifted.is_empty() => (State::Drifted, drift_in_words(status)),
         None if record.is_none_or(|record| record.release.is_none()) => {
-            (State::Unadopted, "it was not looked at yet".into())
+            (State::Unadopted, "no reconcile pass has adopted it yet".into())
         }
-        None => (State::Steady, "nothing is to be done".into()),
+        None => (State::Steady, "nothing to do".into()),
     }
 }
 
 fn cutover_in_words(cutover: &CutoverStatus) -> String {
     let build = cutover.build.as_ref().map(|build| format!(", build {build}")).unwrap_or_default();
     let now = cutover.steps.iter().find(|step| step.progress == Progress::Now);
-    let share = now.and_then(|step| step.percent).map(|percent| format!(" at {percent} %")).unwrap_or_default();
-    format!("{} to {}{build}{share}", cutover.phase, cutover.image)
+    let share = now.and_then(|step| step.percent).filter(|_| cutover.phase == "shifting");
+    let share = share.map(|percent| format!(" to {percent} %")).unwrap_or_default();
+    let phase = cutover.phase.replace('-', " ");
+    format!("cutover to {}{build}: {}{share}", cutover.image, phase)
 }
 
 fn drift_in_words(status: &FleetStatus) -> UntrustedText {

@@ -1,4 +1,4 @@
-//! The cutover under way, with its way through the phases.
+//! The cutover in progress, with its steps.
 
 use driftless_planner::explain::Explanation;
 use driftless_planner::fleet::Color;
@@ -14,98 +14,117 @@ use serde::{Deserialize, Serialize};
 use crate::model::{GuardStatus, ReleaseStatus, WaitStatus};
 use crate::words;
 
-/// A cutover under way.
+/// A cutover (a blue/green deployment) in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "cutover"))]
 pub struct CutoverStatus {
+    /// The id of the cutover.
     pub id: String,
-    /// Whether it is committed. If not, the planner would begin it now.
+    /// Whether the cutover is committed. False: the next reconcile pass would start it.
     pub is_on_record: bool,
-    /// Where it is: a phase of the planner's machine.
+    /// The phase of the cutover.
     pub phase: String,
-    /// Since when it is there.
+    /// Since when the cutover is in this phase.
     pub since: Timestamp,
+    /// When the cutover started.
     pub started_at: Timestamp,
-    /// The image that is to take the traffic.
+    /// The image of the new color.
     pub image: ImageId,
-    /// The build of that image, where it has one.
+    /// The build of that image. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// What made it a candidate.
+    /// Why the image is a candidate.
     pub reason: UntrustedText,
-    /// What had the traffic, and gets it back.
+    /// The release of the old color, to which a rollback returns.
     pub from: ReleaseStatus,
-    /// The color that had the traffic. None: a single group.
+    /// The old color. Null: a single group.
     pub old_color: Option<Color>,
+    /// The Auto Scaling group of the old color.
     pub old_group: GroupName,
-    /// The color that is to take it. None: a single group.
+    /// The new color. Null: a single group.
     pub new_color: Option<Color>,
+    /// The Auto Scaling group of the new color.
     pub new_group: GroupName,
+    /// How traffic moves.
     pub route: RouteStatus,
-    /// Instances that each color is held at.
+    /// The capacity that Driftless keeps in each color during the cutover.
     pub size: u32,
-    /// Its way, in order, as far as it goes by itself.
+    /// The steps in their order, up to the end of the cutover or to the first step that needs an operator.
     pub steps: Vec<StepStatus>,
-    /// Steps that are done, in percent of all. None: it goes back, or needs a person.
+    /// The share of the steps that are done, in percent. Null: the cutover is undone or needs an operator.
     pub progress_percent: Option<u32>,
-    /// What it waits for. None: it does not wait.
+    /// What the cutover waits for. Null: nothing blocks the cutover.
+    #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
-    /// The guards that hold it, in the order in which they are asked.
+    /// The result of every guard of the cutover, in the order in which the planner checks them.
     pub guards: Vec<GuardStatus>,
-    /// Since when its clocks stand. None: they run.
+    /// Since when the clocks of the cutover are stopped. Null: the clocks run.
+    #[serde(rename = "clocks_stopped_since")]
     pub paused_since: Option<Timestamp>,
-    /// When the phase is over by itself. None: when what it does is done, which nobody knows, or it is held.
+    /// When the phase ends. Null: the phase ends when its work is done, or the clocks are stopped.
     pub phase_ends_at: Option<Timestamp>,
-    /// How long until then; while it is held, from when it goes on.
+    /// How much time of the phase is left; while the clocks are stopped, how much is left after they run again. Null:
+    /// unknown.
     pub phase_left_seconds: Option<i64>,
-    /// When the phase must have been left, or takes its exit. None: it has no such time, or the clocks stand.
+    /// When the phase ends at the latest; then the cutover takes the exit of the phase. Null: the phase has no
+    /// deadline, or the clocks are stopped.
     pub deadline: Option<Timestamp>,
-    /// How much of the group an instance refresh has replaced. None: there is none.
+    /// The share of the group that the instance refresh has replaced, in percent. Null: there is no instance refresh.
     pub refreshed_percent: Option<u8>,
+    /// Who paused the cutover. Null: the cutover is not paused.
     pub paused_by: Option<UntrustedText>,
+    /// Who approved the cutover. Null: the cutover is not approved.
     pub approved_by: Option<UntrustedText>,
-    /// Whether the remaining waits are skipped.
+    /// Whether an operator promoted the cutover, so that it skips the remaining waits.
     pub is_expedited: bool,
-    /// Why it goes back, or needs a person.
+    /// Why the cutover is undone or needs an operator. Null: neither.
     pub because: Option<UntrustedText>,
-    /// What spoke against the new release.
+    /// The evidence against the new release.
     pub evidence: Vec<UntrustedText>,
 }
 
 /// How traffic moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "route"))]
 pub enum RouteStatus {
     /// By the weights of one forward action.
     Weighted,
-    /// By attaching to, and detaching from, one target group.
+    /// By attaching groups to one target group, and detaching them.
     Shared,
-    /// It does not: there is no load balancer.
+    /// There is no load balancer: no traffic moves.
     NoLoadBalancer,
-    /// Auto Scaling rolls a single group.
+    /// An instance refresh rolls a single group.
     Rolling,
 }
 
-/// One step of a cutover's way.
+/// One step of a cutover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "step"))]
 pub struct StepStatus {
+    /// The phase.
     pub phase: String,
-    /// The share of the traffic that the new color gets in it, in percent. None: it moves none.
+    /// The share of the traffic that the new color gets in this step, in percent. Null: the step moves no traffic.
     pub percent: Option<u8>,
-    /// Whether it lies behind, is now, or is to come.
+    /// Whether the step is done.
     pub progress: Progress,
 }
 
-/// Where a step lies.
+/// Whether a step is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "progress"))]
 pub enum Progress {
+    /// The step is done.
     Done,
+    /// The step is in progress.
+    #[serde(rename = "current")]
     Now,
+    /// The step has not started.
+    #[serde(rename = "pending")]
     Left,
 }
 
-/// The cutover on record, or the one that the planner would begin now.
+/// The cutover on record, or the one that the next reconcile pass would start.
 pub(crate) fn cutover(
     record: Option<&Record>,
     explained: &Explanation,
@@ -115,7 +134,7 @@ pub(crate) fn cutover(
     let committed = record.and_then(|record| record.cutover.as_ref());
     let next = explained.decision.next.cutover.as_ref();
     let cutover = committed.or(next)?;
-    // What holds it is known as soon as it is read; the record learns of it with the next commit.
+    // A block is known as soon as it is read; the record has it from the next commit on.
     let paused_since = next.filter(|next| next.id == cutover.id && next.phase().name() == cutover.phase().name());
     let paused_since = paused_since.and_then(Cutover::paused_since);
     let ends_at = explained.phase_ends_at.filter(|_| committed.is_some());
@@ -156,7 +175,7 @@ pub(crate) fn cutover(
     })
 }
 
-/// The deadline of a phase that has one: the others last until what they wait for comes.
+/// The deadline of a phase that has one.
 fn deadline(cutover: &Cutover) -> Option<Timestamp> {
     let lasts_until_then = matches!(
         cutover.phase(),
@@ -192,8 +211,8 @@ const fn because(phase: &CutoverPhase) -> Option<&UntrustedText> {
     }
 }
 
-/// The way that is left and the one that is behind. What goes back has a way of its own: how far it had come is not
-/// remembered.
+/// The steps that are done and those that are left. A cutover that is undone has steps of its own: how far it had come is
+/// not stored.
 fn steps(cutover: &Cutover) -> Vec<StepStatus> {
     let way = match cutover.phase() {
         CutoverPhase::Aborting { outcome, .. } => vec![("aborting", None), (outcome.name(), None)],
@@ -261,7 +280,7 @@ fn progress(steps: &[StepStatus]) -> u32 {
     u32::try_from(percent).unwrap_or(100)
 }
 
-/// What every guard says of the cutover, and every check of its preflight.
+/// The result of every guard of the cutover, and of every preflight check.
 fn guards(explained: &Explanation) -> Vec<GuardStatus> {
     let checks = explained.preflight_verdicts.iter().map(words::preflight);
     explained.cutover_verdicts.iter().map(words::guard).chain(checks).collect()

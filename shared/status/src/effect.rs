@@ -1,4 +1,4 @@
-//! What an order will do, as the fleet is now: said before it is confirmed, on whatever people confirm it.
+//! What a command will do to the fleet as it is now: shown before an operator confirms the command.
 
 use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
@@ -8,8 +8,8 @@ use driftless_planner::text::UntrustedText;
 use crate::cutover::{CutoverStatus, Progress};
 use crate::model::{FleetStatus, ReleaseStatus};
 
-/// An order that is confirmed first, in the words that it is asked with. None: it takes nothing away, or is taken back as
-/// easily.
+/// How a command that needs a confirmation is named in the question. None: the command needs none, because it is easily
+/// undone.
 pub fn destructive(command: &Command, fleet: &FleetName) -> Option<String> {
     let words = match command {
         Command::Reject => format!("reject {fleet}"),
@@ -37,7 +37,7 @@ const fn name(color: Color) -> &'static str {
     }
 }
 
-/// What it will do: first what the fleet does now, then what becomes of it.
+/// What the command will do: first what the fleet does now, then what changes.
 pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
     let mut lines = vec![format!("now: {}", status.says)];
     match command {
@@ -45,7 +45,7 @@ pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
         Command::Abort => lines.extend(with_cutover(status, ends)),
         Command::Reject => {
             lines.extend(with_cutover(status, ends));
-            lines.extend(status.cutover.iter().map(|cutover| format!("and {} is vetoed", named(cutover))));
+            lines.extend(status.cutover.iter().map(|cutover| format!("{} is vetoed", named(cutover))));
         }
         Command::Promote => lines.extend(with_cutover(status, |_, cutover| vec![skips(cutover)])),
         Command::Redeploy => lines.push(redeploys(status)),
@@ -53,10 +53,12 @@ pub fn of(status: &FleetStatus, command: &Command) -> Vec<String> {
         Command::Veto { image } => lines.extend(vetoes(status, image)),
         Command::AcceptLive { color } => {
             let color = name(*color);
-            lines.push(format!("{color} counts as live from now on: cutovers go from it, and ways back lead to it"));
+            lines.push(format!(
+                "{color} becomes the live color: cutovers move traffic away from it, and rollbacks return traffic to it"
+            ));
             let roles = status.colors.iter().filter_map(|group| {
                 let color = name(group.color?);
-                Some(format!("{color} ({}) serves with {} of {}", group.group, group.serving, group.desired))
+                Some(format!("{color} ({}) has {} of {} instances healthy", group.group, group.serving, group.desired))
             });
             lines.extend(roles);
         }
@@ -83,22 +85,22 @@ fn named(cutover: &CutoverStatus) -> String {
 
 fn rollback_path(status: &FleetStatus) -> Vec<String> {
     let way = &status.rollback_path;
-    let mut lines: Vec<String> = way.to.iter().map(|to| format!("goes back to {}", release(to))).collect();
-    let is_closed = if way.is_open { "" } else { "there is no way back now: " };
+    let mut lines: Vec<String> = way.to.iter().map(|to| format!("traffic returns to {}", release(to))).collect();
+    let is_closed = if way.is_open { "" } else { "no rollback is possible now: " };
     lines.push(format!("{is_closed}{}", way.says));
-    lines.extend(way.waits.iter().map(|waits| format!("it would wait: {}", waits.why)));
+    lines.extend(way.waits.iter().map(|waits| format!("the rollback would wait: {}", waits.why)));
     lines
 }
 
 fn with_cutover(status: &FleetStatus, says: impl Fn(&FleetStatus, &CutoverStatus) -> Vec<String>) -> Vec<String> {
     match &status.cutover {
         Some(cutover) => says(status, cutover),
-        None => vec!["no cutover is under way: nothing will be done".to_owned()],
+        None => vec!["no cutover is in progress: nothing will change".to_owned()],
     }
 }
 
 fn ends(status: &FleetStatus, cutover: &CutoverStatus) -> Vec<String> {
-    let mut lines = vec![format!("the cutover to {} ends", named(cutover))];
+    let mut lines = vec![format!("the cutover to {} is ended", named(cutover))];
     lines.extend(rollback_path(status));
     lines
 }
@@ -107,15 +109,19 @@ fn skips(cutover: &CutoverStatus) -> String {
     let left = cutover.steps.iter().filter(|step| step.progress != Progress::Done);
     let left: Vec<String> =
         left.map(|step| step.percent.map_or_else(|| step.phase.clone(), |percent| format!("{percent} %"))).collect();
-    format!("the cutover to {} no longer waits in {}; health and alarms still stop it", named(cutover), left.join(", "))
+    format!(
+        "the cutover to {} skips the waits of: {}; failed health checks and alarms still stop it",
+        named(cutover),
+        left.join(", ")
+    )
 }
 
 fn redeploys(status: &FleetStatus) -> String {
     match (&status.cutover, &status.release) {
-        (Some(cutover), _) => format!("a cutover to {} is under way: nothing will be done", named(cutover)),
-        (None, None) => "the fleet is not adopted yet: nothing will be done".to_owned(),
+        (Some(cutover), _) => format!("a cutover to {} is in progress: nothing will change", named(cutover)),
+        (None, None) => "the fleet is not adopted yet: nothing will change".to_owned(),
         (None, Some(runs)) => {
-            format!("every instance is replaced by a fresh one of {}, by a cutover with all its guards", release(runs))
+            format!("a cutover replaces every instance with a new one of {}; all guards apply", release(runs))
         }
     }
 }
@@ -124,22 +130,26 @@ fn replaces(status: &FleetStatus, instance: &InstanceId) -> Vec<String> {
     let Some(work) = status.drifted.iter().find(|work| work.instance == *instance) else {
         let way = status.policy.words.iter().find(|words| words.key == "strategy");
         let way = way.map(|words| format!(" ({})", words.means)).unwrap_or_default();
-        return vec![format!("{instance} counts as drifted and is replaced{way}, when the guards agree")];
+        return vec![format!("{instance} is replaced{way} once every guard passes")];
     };
     let reasons: Vec<&str> = work.reasons.iter().map(UntrustedText::as_str).collect();
-    let mut lines =
-        vec![format!("{instance} in {} is drifted already ({}), and {}", work.zone, reasons.join(", "), work.phase)];
-    lines.extend(work.held_by.iter().map(|held| format!("it waits: {}", held.why)));
+    let mut lines = vec![format!(
+        "{instance} in {} is drifted already ({}); its replacement is {}",
+        work.zone,
+        reasons.join(", "),
+        work.phase
+    )];
+    lines.extend(work.held_by.iter().map(|held| format!("blocked: {}", held.why)));
     lines
 }
 
 fn vetoes(status: &FleetStatus, image: &ImageId) -> Vec<String> {
-    let mut lines = vec![format!("{image} takes no traffic until it is unvetoed")];
+    let mut lines = vec![format!("{image} takes no new traffic until the veto ends")];
     if let Some(cutover) = status.cutover.as_ref().filter(|cutover| cutover.image == *image) {
         lines.extend(ends(status, cutover));
     }
     if status.release.as_ref().is_some_and(|runs| runs.image == *image) {
-        lines.push("the fleet runs it, and goes on running it: `driftless rollback` takes it away".to_owned());
+        lines.push("the fleet runs this image already and keeps it: `driftless rollback` replaces it".to_owned());
     }
     lines
 }

@@ -1,4 +1,4 @@
-//! All fleets at a glance.
+//! The summary of all fleets.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, ImageId};
@@ -10,75 +10,91 @@ use serde::{Deserialize, Serialize};
 use crate::model::{FleetStatus, ReleaseStatus, Role, SCHEMA, State, Traffic, WaitStatus};
 use crate::rollback_path::RollbackPathKind;
 
-/// All fleets of an account and region.
+/// The summary of all fleets of an account and region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "fleet-summaries"))]
 pub struct FleetsAtAGlance {
-    /// [`SCHEMA`] of the writer.
+    /// The version of this document's fields, 1.
+    #[serde(rename = "schema_version")]
     pub schema: u32,
-    /// When they were read.
+    /// When the fleets were read.
     pub at: Timestamp,
-    /// The fleets, by their names.
+    /// The fleets, by name.
     pub fleets: Vec<Glance>,
-    /// Fleets that could not be read, each with the reason: nothing is known of them.
+    /// Fleets that could not be read, each with the reason.
     pub unread: Vec<Unread>,
-    /// Tag values that are no fleet names, with the groups that carry them.
+    /// Tag values that are no valid fleet names, with the groups that carry them.
     pub misnamed: Vec<UntrustedText>,
 }
 
 /// A fleet that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "unread-fleet"))]
 pub struct Unread {
+    /// The fleet.
     pub fleet: FleetName,
+    /// Why the fleet could not be read.
     pub why: UntrustedText,
 }
 
-/// One fleet at a glance.
+/// The summary of one fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "fleet-summary"))]
 pub struct Glance {
+    /// The fleet.
     pub fleet: FleetName,
-    /// What it is doing.
+    /// What the fleet does, in one word.
     pub state: State,
-    /// The same in a sentence.
+    /// What the fleet does, in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// What its tags say of its mode. None: the policy is invalid.
+    /// The mode that the tags set. Null: the policy is invalid, so that the mode is unknown.
     pub mode: Option<Mode>,
-    /// What it runs. None: not adopted yet.
+    /// The last good release. Null: the fleet is not adopted yet.
     pub release: Option<ReleaseStatus>,
-    /// Its groups, blue first.
+    /// The fleet's groups, blue first.
     pub colors: Vec<GlanceColor>,
+    /// How many instances are drifted.
     pub drifted: usize,
-    /// The image of the cutover under way.
+    /// The keys of the conditions that notifications report.
+    pub conditions: Vec<String>,
+    /// The image of the new color. Null: no cutover is in progress.
+    #[serde(rename = "new_image")]
     pub coming: Option<ImageId>,
+    /// The phase of the cutover. Null: no cutover is in progress.
     pub phase: Option<String>,
-    /// How far it is, in percent of its steps. None: there is none, it goes back, or it needs a person.
+    /// The share of the cutover's steps that are done, in percent. Null: no cutover is in progress, or it is undone
+    /// or needs an operator.
     pub progress_percent: Option<u32>,
-    /// What holds it most: what the cutover waits for, else what the oldest drift does. None: nothing waits.
+    /// What blocks the cutover, or without one the oldest drifted instance. Null: nothing is blocked.
+    #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
-    /// How it would go back.
+    /// How a rollback would run.
+    #[serde(rename = "rollback_kind")]
     pub rollback_path: RollbackPathKind,
-    /// Since when there has been unsettled work. None: there is none.
+    /// Since when work is in progress. Null: the fleet is idle.
+    #[serde(rename = "in_progress_since")]
     pub in_progress_since: Option<Timestamp>,
 }
 
-/// A group at a glance.
+/// The summary of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "color-summary"))]
 pub struct GlanceColor {
-    /// Its color. None: a single group, or groups that form no pair.
+    /// The color. Null: a single group, or groups that form no pair.
     pub color: Option<Color>,
-    /// What it is to the traffic.
+    /// Whether the group is live or idle.
     pub role: Role,
+    /// How many instances are healthy: InService, and healthy in every target group of the group.
+    #[serde(rename = "healthy")]
     pub serving: u32,
-    /// Instances that it wants.
+    /// The desired capacity.
     pub desired: u32,
-    /// What traffic it gets.
+    /// The traffic that the group gets.
     pub traffic: Traffic,
 }
 
-/// Puts fleets side by side, by their names.
+/// The summary of these fleets, ordered by name.
 pub fn at_a_glance(
     fleets: impl IntoIterator<Item = FleetStatus>,
     unread: Vec<Unread>,
@@ -90,7 +106,7 @@ pub fn at_a_glance(
     FleetsAtAGlance { schema: SCHEMA, at: now, fleets, unread, misnamed }
 }
 
-/// One fleet at a glance.
+/// The summary of one fleet.
 pub fn glance(status: &FleetStatus) -> Glance {
     let cutover = status.cutover.as_ref();
     let waits = cutover.and_then(|cutover| cutover.waits.clone());
@@ -110,6 +126,7 @@ pub fn glance(status: &FleetStatus) -> Glance {
         release: status.release.clone(),
         colors: status.colors.iter().map(color).collect(),
         drifted: status.drifted.len(),
+        conditions: status.conditions.iter().map(|known| known.condition.clone()).collect(),
         coming: cutover.map(|cutover| cutover.image.clone()),
         phase: cutover.map(|cutover| cutover.phase.clone()),
         progress_percent: cutover.and_then(|cutover| cutover.progress_percent),

@@ -1,4 +1,4 @@
-//! What has been: the journal, newest first.
+//! The history of a fleet, the newest entry first.
 
 use driftless_planner::history::Evidence;
 use driftless_planner::history::{self, Change, ChangeKind, HistoryEntry};
@@ -11,67 +11,79 @@ use serde::{Deserialize, Serialize};
 use crate::model::{FindingStatus, SCHEMA};
 use crate::words;
 
-/// Lines of a fleet's journal.
+/// The history of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "history"))]
 pub struct History {
-    /// [`SCHEMA`] of the writer.
+    /// The version of this document's fields, 1.
+    #[serde(rename = "schema_version")]
     pub schema: u32,
+    /// The fleet.
     pub fleet: FleetName,
-    /// The lines, newest first.
+    /// The entries, the newest first.
+    #[serde(rename = "entries")]
     pub lines: Vec<HistoryLine>,
-    /// The time of the oldest line, where older ones were left out: ask for what was before it. None: this is all.
+    /// The time of the oldest entry, if older ones were left out: query again with it as `before`. Null: there are no
+    /// older entries.
     pub older_before: Option<Timestamp>,
 }
 
-/// One line: a step of a replacement or a cutover, a state that was entered or left, or the answer to a command.
+/// One entry: a change of phase of a replacement or a cutover, the start or the end of a condition, or the result of
+/// a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "history-entry"))]
 pub struct HistoryLine {
+    /// When it happened.
     pub at: Timestamp,
-    /// Which kind of change it tells of.
+    /// Which kind of change the entry records.
     pub kind: ChangeKind,
-    /// The instance that it is about, if it is about one.
+    /// The instance that the change is about. Null: the change is not about one instance.
     pub instance: Option<InstanceId>,
     /// The phase or state before. Empty: there was none.
     pub from: UntrustedText,
     /// The phase or state after.
     pub to: UntrustedText,
+    /// Why it changed.
     pub why: UntrustedText,
-    /// Who or what brought it about.
+    /// Who or what changed it.
     pub actor: UntrustedText,
-    /// What is kept of an instance that has gone.
+    /// What is kept of a drifted instance that was terminated. Null: the entry is of another kind.
     pub evidence: Option<EvidenceStatus>,
 }
 
-/// What is kept of a drifted instance before it goes.
+/// What Driftless keeps of a drifted instance before it terminates the instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "evidence"))]
 pub struct EvidenceStatus {
-    /// Why it counted as drifted.
+    /// Why the instance counted as drifted.
     pub reasons: Vec<UntrustedText>,
+    /// What AWS Config reported, for each rule.
     pub findings: Vec<FindingStatus>,
+    /// Its Auto Scaling group.
     pub group: GroupName,
+    /// Its Availability Zone.
     pub zone: Zone,
-    /// The image that it ran. None: EC2 no longer knew the instance.
+    /// The image that it ran. Null: EC2 no longer knew the instance.
     pub image: Option<ImageId>,
-    /// The launch template version that it was launched with. None: EC2 did not tell.
+    /// The launch template version that it was launched with. Null: EC2 did not report one.
     pub template: Option<TemplateVersion>,
-    /// When it was launched. None: EC2 no longer knew the instance.
+    /// When it was launched. Null: EC2 no longer knew the instance.
     pub launched_at: Option<Timestamp>,
-    /// When the drift was first seen.
+    /// When the drift was first detected.
     pub detected_at: Timestamp,
-    /// The instance that took its place. None: it went first, and none had come yet.
+    /// The replacement instance. Null: with terminate-first, none was launched yet.
+    #[serde(rename = "replacement_instance")]
     pub successor: Option<InstanceId>,
+    /// What the guards found.
     pub guards: Vec<UntrustedText>,
 }
 
-/// The newest of these entries, which come in the order in which they were committed, at most `limit` of them. None of
-/// them is dropped but for the limit: whoever reads narrows by instance or time.
+/// The newest of these entries, at most `limit` of them. The entries come in the order in which they were committed; the
+/// caller has selected them by instance and time.
 pub fn history(fleet: FleetName, entries: impl IntoIterator<Item = HistoryEntry>, limit: usize) -> History {
     let mut lines: Vec<HistoryLine> = entries.into_iter().map(line).collect();
     lines.reverse();
-    // Stable: lines of one commit share their time, and keep their order, turned round.
+    // The sort is stable: entries of one commit have the same time and keep their reversed order.
     lines.sort_by_key(|line| std::cmp::Reverse(line.at));
     let is_cut = lines.len() > limit;
     lines.truncate(limit);
@@ -87,7 +99,7 @@ fn line(entry: HistoryEntry) -> HistoryLine {
 }
 
 impl HistoryLine {
-    /// What changed. None: it is evidence, which is read by itself, or words that the planner of this version never says.
+    /// What changed. None: the entry is evidence, or of a kind that this version does not know.
     pub fn change(&self) -> Option<Change> {
         history::change(self.kind, self.instance.clone(), self.from.as_str(), self.to.as_str(), None)
     }

@@ -1,10 +1,9 @@
-//! What a fleet is doing, why the rest waits, and whether it can go back: one answer for people and machines.
+//! What a fleet does, what blocks the rest, and whether a rollback is possible: one document for operators and programs.
 //!
-//! [`status()`] is what the function, the command line and the dashboard show. It runs the shipped planner on what was just
-//! read, commits nothing, and repeats what the planner says: no rule is written down here a second time. What cannot be
-//! known is named as unknown.
+//! [`status()`] makes what the function, the command line and the dashboard show. It runs the planner on what was just read
+//! and commits nothing: this crate has no rules of its own. What cannot be known is null or `unknown`.
 //!
-//! [`model`] has every field with its meaning, [`why`] the verdicts on one instance or image, [`history`] what has been.
+//! [`model`] has the document about a fleet, [`why`] the guards of one instance or image, [`history`] past changes.
 
 mod build;
 pub mod cutover;
@@ -16,6 +15,8 @@ pub mod orders;
 mod policy;
 pub mod request;
 pub mod rollback_path;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod steps;
 pub mod why;
 mod words;

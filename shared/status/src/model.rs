@@ -1,5 +1,8 @@
-//! The answer, as it is sent: stable fields in kebab-case. A field is added freely; one that changes its meaning, or goes,
-//! raises [`SCHEMA`]. Absent and `null` are the same. Times are UTC, durations whole seconds.
+//! The document about one fleet. Keys are in snake_case, values in kebab-case. Fields are added freely; a change of a field's
+//! meaning, or its removal, raises [`SCHEMA`]. Absent and `null` mean the same. Times are in UTC, durations in whole seconds.
+//!
+//! The doc comments of this crate's documents are the descriptions of the published schemas, and the tables of
+//! `docs/status.md`.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::{FleetName, GroupName, ImageId, InstanceId, RuleName, Zone};
@@ -13,467 +16,550 @@ use crate::cutover::CutoverStatus;
 use crate::orders::OpenOrder;
 use crate::rollback_path::RollbackPath;
 
-/// The version of these fields.
+/// The version of the documents of this crate.
 pub const SCHEMA: u32 = 1;
 
-/// How many images are told of. Older ones were turned away long ago.
+/// How many images a status lists: the newest ones.
 pub const IMAGES_MAX: usize = 20;
 
-/// Everything about one fleet. What is under way is shown as it was last committed; guards, waits and next steps are what
-/// the planner says of the fleet as it was just read.
+/// Everything about one fleet: what is in progress as the last commit stored it; guards, blocks and next steps as the
+/// planner decides on what was just read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "fleet-status"))]
 pub struct FleetStatus {
-    /// [`SCHEMA`] of the writer.
+    /// The version of this document's fields, 1.
+    #[serde(rename = "schema_version")]
     pub schema: u32,
+    /// The fleet.
     pub fleet: FleetName,
-    /// When it was read.
+    /// When the fleet was read.
     pub at: Timestamp,
-    /// What it is doing, in one word.
+    /// What the fleet does, in one word.
     pub state: State,
-    /// The same in a sentence.
+    /// What the fleet does, in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// How often its record was committed. None: it was never looked at.
+    /// How often the fleet's record was committed. Null: no reconcile pass has read the fleet yet.
     pub record_version: Option<u64>,
-    /// What its tags say of its mode. None: the policy is invalid, so that nobody knows.
+    /// The mode that the tags set. Null: the policy is invalid, so that the mode is unknown.
     pub mode: Option<Mode>,
-    /// What its groups form.
+    /// What the fleet's groups form.
     pub layout: LayoutStatus,
-    /// What stands in the way of changing anything. None: nothing.
+    /// Why Driftless can change nothing in this fleet. Null: no obstacle.
     pub obstacle: Option<UntrustedText>,
-    /// How it wants to be treated.
+    /// The policy that the tags set.
     pub policy: PolicyStatus,
-    /// What its live color is to run. None: not adopted yet.
+    /// The last good release. While a cutover moves traffic, `colors` says which image has it. Null: the fleet is not
+    /// adopted yet.
     pub release: Option<ReleaseStatus>,
-    /// Its groups, blue first.
+    /// The fleet's groups, blue first.
     pub colors: Vec<ColorStatus>,
-    /// The cutover under way.
+    /// The cutover in progress. Null: no cutover is in progress.
     pub cutover: Option<CutoverStatus>,
-    /// Whether it can go back, to what, and how fast.
+    /// Whether a rollback is possible, to which release, and how fast.
+    #[serde(rename = "rollback")]
     pub rollback_path: RollbackPath,
-    /// Drifted instances, the oldest drift first.
+    /// The drifted instances, the oldest drift first.
     pub drifted: Vec<DriftedStatus>,
     /// Instances that are kept for forensics.
     pub quarantined: Vec<QuarantinedStatus>,
-    /// The freezes that stop it now.
+    /// The freezes that apply to this fleet now.
     pub freezes: Vec<FreezeStatus>,
-    /// States that on-call is, or is about to be, told of.
+    /// The conditions that notifications report: those that were reported and those that the next commit reports.
     pub conditions: Vec<ConditionStatus>,
     /// Images that must not take traffic.
     pub vetoes: Vec<VetoStatus>,
-    /// Candidates that are not tried again for now.
+    /// Candidates that wait for their next attempt.
+    #[serde(rename = "deferred")]
     pub deferred: Vec<DeferredStatus>,
-    /// Images that asked to be taken, and why each is not.
+    /// Images that were named for the fleet and are no candidates, each with the reason.
     pub refused: Vec<RefusedStatus>,
-    /// Images that were read, the newest first, at most [`IMAGES_MAX`], without the release's own.
+    /// Images that were read, the newest first, at most 20, without the release's own image.
     pub images: Vec<ImageStatus>,
-    /// Settings that Driftless has changed and will put back.
+    /// Settings to restore: Driftless changed them for work in progress.
+    #[serde(rename = "borrowed_settings")]
     pub borrowed_settings: Vec<LedgerStatus>,
-    /// The last cutovers, newest first.
+    /// The last cutovers that ended, the newest first.
+    #[serde(rename = "past_cutovers")]
     pub past: Vec<PastStatus>,
-    /// A cutover that a person asked for, and that has not begun yet. None: there is none.
+    /// The cutover that an operator requested and that has not started yet. Null: none is requested.
     pub requested: Option<UntrustedText>,
-    /// What a person types to let it go on, where it waits for one. None: it does not.
+    /// The command that an operator types to let the cutover continue. Null: the cutover does not wait for an
+    /// operator.
+    #[serde(rename = "continue_command")]
     pub go_on: Option<String>,
-    /// Orders that would be followed now and change something, of those that name nothing but the fleet. A freeze can
-    /// always be set and lifted.
-    #[serde(default)]
+    /// Commands without an argument that would be carried out now and would change something. Freeze and thaw are
+    /// always available and not listed.
+    #[serde(default, rename = "available_actions")]
     pub orders: Vec<OpenOrder>,
-    /// What the planner would do now.
+    /// What the next reconcile pass would do if it ran now.
     pub next_steps: Vec<NextStep>,
-    /// When it would look again at the latest. None: it waits for nothing.
+    /// When the next reconcile pass runs at the latest. Null: nothing waits for a time.
     pub requeue_at: Option<Timestamp>,
-    /// The delayed wake that is on its way.
+    /// The delayed reconcile request in the reconcile queue.
     pub next_request: NextRequest,
-    /// Who looks at it right now, or died while looking.
+    /// The lease of the fleet: which run reconciles it.
     #[serde(default)]
     pub lease: LeaseStatus,
-    /// Since when there has been unsettled work. None: there is none.
+    /// Since when work is in progress. Null: the fleet is idle.
+    #[serde(rename = "in_progress_since")]
     pub in_progress_since: Option<Timestamp>,
-    /// Reports and commands that are filed and not used yet.
+    /// Events and commands that are stored and that no reconcile pass has applied yet.
+    #[serde(rename = "pending_events")]
     pub facts_filed: usize,
 }
 
-/// What a fleet is doing. Of several that are true, the first one here.
+/// What a fleet does. Where several states apply, the first one in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "state"))]
 pub enum State {
-    /// A cutover stands where only a person can say how it goes on.
+    /// A cutover stopped; an operator must choose between resume and rollback.
     NeedsOperator,
+    /// A cutover is undone: traffic, where it moved, returns to the old color.
     RollingBack,
-    /// Its groups do not form a fleet that can be worked with.
+    /// The groups do not form a fleet that Driftless can manage.
     Misconfigured,
+    /// The policy in the tags is invalid.
     PolicyInvalid,
-    /// A person stopped it.
+    /// A freeze applies to the fleet.
     Frozen,
-    /// A cutover waits for a person or a pipeline.
+    /// A cutover waits for the approval of an operator or a pipeline.
     AwaitingApproval,
-    /// Too many drifted at once, here or under one rule in several fleets.
+    /// Too many instances drifted at once, in this fleet or under one rule in several fleets.
     BreakerOpen,
-    /// The old color rests at full size.
+    /// The new color has all traffic; the old color is kept at full size for a rollback.
     Warm,
-    /// A cutover is under way.
+    /// A cutover is in progress.
     CuttingOver,
+    /// Driftless stopped trying to replace an instance; an operator must look at it.
+    Stopped,
     /// An instance is being replaced.
     Replacing,
-    /// Instances are drifted, and wait.
+    /// Instances are drifted, and none of them is being replaced.
     Drifted,
-    /// It was never looked at, or what it runs cannot be told yet.
+    /// The fleet is not adopted: no reconcile pass has read it yet, or its release is unknown.
     Unadopted,
-    /// Nothing is to be done.
+    /// There is nothing to do.
     Steady,
 }
 
-/// What the groups form.
+/// What the groups of a fleet form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "layout"))]
 pub enum LayoutStatus {
+    /// A blue/green pair of groups.
     Pair,
-    /// A single group, rolled by instance refreshes.
+    /// A single group, which instance refreshes roll.
     Single,
+    /// The groups form no fleet that Driftless can manage.
     Misconfigured {
+        /// Why the groups form no fleet.
         problem: UntrustedText,
     },
 }
 
-/// How a fleet wants to be treated.
+/// The policy of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "policy"))]
 pub struct PolicyStatus {
-    /// Why it is invalid. None: it is valid.
+    /// Why the policy is invalid. Null: the policy is valid.
     pub problem: Option<UntrustedText>,
-    /// Every key with what it means here. Empty where it is invalid.
+    /// Every policy key with its meaning for this fleet. Empty: the policy is invalid.
+    #[serde(rename = "settings")]
     pub words: Vec<PolicyWords>,
 }
 
 /// One key of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "policy-setting"))]
 pub struct PolicyWords {
-    /// The key, without its prefix.
+    /// The key, without the prefix `driftless:`.
     pub key: String,
-    /// What it means here.
+    /// What the value of the key means.
+    #[serde(rename = "meaning")]
     pub means: UntrustedText,
 }
 
-/// A release.
+/// A release: an image and a launch template version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "release"))]
 pub struct ReleaseStatus {
+    /// The image.
     pub image: ImageId,
-    /// The build of the image, where it has one.
+    /// The build of the image. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// Its launch template version.
+    /// The launch template version.
     pub template: TemplateVersion,
-    /// When it became the release.
+    /// Since when it is the release.
     pub since: Timestamp,
 }
 
 /// A group of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "color"))]
 pub struct ColorStatus {
-    /// Its color. None: a single group, or groups that form no pair.
+    /// The color. Null: a single group, or groups that form no pair.
     pub color: Option<Color>,
+    /// The Auto Scaling group.
     pub group: GroupName,
-    /// What it is to the traffic.
+    /// Whether the group is live or idle.
     pub role: Role,
-    /// Instances that it wants.
+    /// The desired capacity.
     pub desired: u32,
-    /// At least so many.
+    /// The minimum size.
     pub min: u32,
-    /// At most so many.
+    /// The maximum size.
     pub max: u32,
-    /// Instances that are in service, healthy, and healthy targets.
+    /// How many instances are healthy: InService, and healthy in every target group of the group.
+    #[serde(rename = "healthy")]
     pub serving: u32,
-    /// Instances on their way in, or in service.
+    /// How many instances are being launched or in service.
     pub active: u32,
-    /// What traffic it gets.
+    /// The traffic that the group gets.
     pub traffic: Traffic,
-    /// The launch template version that new instances get. None: none is numbered.
+    /// The launch template version that new instances get. Null: the group uses no numbered version.
     pub template: Option<TemplateVersion>,
-    /// The image of that version. None: unknown, since this look had no reason to ask.
+    /// The image of that launch template version. Null: unknown, because this read did not need it.
     pub image: Option<ImageId>,
-    /// The build of that image. None: it has none, or is unknown.
+    /// The build of that image. Null: the image has no build, or the build is unknown.
     pub build: Option<UntrustedText>,
 }
 
-/// What a group is to the traffic.
+/// Whether a group is live or idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "role"))]
 pub enum Role {
-    /// It receives the traffic, or most of it while traffic moves.
+    /// The group has all traffic, or most of it while traffic moves.
     Live,
+    /// The other group.
     Idle,
-    /// Nothing says which one is live.
+    /// Driftless cannot tell which group is live.
     Unknown,
 }
 
 /// The traffic of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "traffic"))]
 pub enum Traffic {
-    /// By weights of a target group of its own.
+    /// By the weights of a target group of its own.
     Weighted {
-        /// Its share in percent, rounded down. None: several forward actions differ.
+        /// The share of the traffic in percent, rounded down. Null: several forward actions have different weights.
         percent: Option<u32>,
+        /// The weight in each forward action.
         places: Vec<PlaceWeight>,
     },
-    /// It has a target group of its own to which no listener or rule that was read forwards.
+    /// The group has a target group of its own, and no listener or rule that was read forwards to it.
     NotForwarded,
-    /// It is attached to the target group that both colors share.
+    /// The group is attached to the target group that both colors share.
     Attached,
-    /// It is not attached to it.
+    /// The group is not attached to the target group that both colors share.
     Detached,
+    /// The fleet has no load balancer.
     NoLoadBalancer,
 }
 
-/// The weight of a target group at one forward action.
+/// The weight of a target group in one forward action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "weight"))]
 pub struct PlaceWeight {
-    /// The listener or rule.
+    /// The listener or the rule.
     pub place: UntrustedText,
+    /// The weight of the target group.
     pub weight: u32,
-    /// The sum of all weights there.
+    /// The sum of all weights of the forward action.
     pub of: u32,
 }
 
-/// Why something waits.
+/// What blocks something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "wait"))]
 pub struct WaitStatus {
+    /// The guard that blocks.
     pub guard: String,
+    /// What the guard found, with its numbers.
     pub why: UntrustedText,
-    /// When it may change by itself. None: only an event, a person or the end of other work changes it.
+    /// When the guard may pass without any change from outside. Null: only an event, an operator or the end of other
+    /// work changes it.
     pub may_change_at: Option<Timestamp>,
 }
 
-/// One guard's verdict.
+/// The result of one guard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "guard"))]
 pub struct GuardStatus {
-    /// Its word. Several checks can share one.
+    /// The guard. Several checks can have the same name.
     pub guard: String,
-    /// What must be so.
+    /// What the guard requires.
+    #[serde(rename = "requires")]
     pub asks: String,
-    /// Whether it is so.
+    /// Whether the guard passed.
+    #[serde(rename = "result")]
     pub verdict: GuardResult,
-    /// Why not. None: it is so, or was not asked.
+    /// What the guard found. Null: the guard passed, or was not checked.
+    #[serde(rename = "finding")]
     pub holds: Option<WaitStatus>,
 }
 
-/// What a guard says.
+/// Whether a guard passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "guard-result"))]
 pub enum GuardResult {
-    /// It lets it through.
+    /// The guard passed.
+    #[serde(rename = "passed")]
     Agrees,
+    /// The guard blocks.
+    #[serde(rename = "blocked")]
     Holds,
-    /// It could not be asked: an earlier guard holds, and what it looks at is unknown.
+    /// The guard was not checked: an earlier guard blocks, and what this one reads is unknown.
+    #[serde(rename = "not-checked")]
     NotAsked,
 }
 
 /// A drifted instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "drifted-instance"))]
 pub struct DriftedStatus {
+    /// The instance.
     pub instance: InstanceId,
+    /// Its Auto Scaling group.
     pub group: GroupName,
+    /// Its Availability Zone.
     pub zone: Zone,
-    /// Where its replacement is: a phase of the planner's machine.
+    /// The phase of its replacement.
     pub phase: String,
-    /// Whether that is committed. If not, the drift was found by this very read.
+    /// Whether the phase is committed. False: this read found the drift.
     pub is_on_record: bool,
-    /// When the drift was first seen.
+    /// When the drift was first detected.
     pub since: Timestamp,
-    /// Why it counts as drifted.
+    /// Why the instance counts as drifted.
     pub reasons: Vec<UntrustedText>,
+    /// What AWS Config reported, for each rule.
     pub findings: Vec<FindingStatus>,
-    /// Whether it ran another version already when the release became the release.
+    /// Whether the instance ran another launch template version already when the release became the release.
     pub is_backlog: bool,
-    /// The guard that holds it. None: none does, or its replacement is under way.
+    /// The guard that blocks its replacement. Null: no guard blocks it, or its replacement is in progress.
+    #[serde(rename = "blocked_by")]
     pub held_by: Option<WaitStatus>,
-    /// Every guard's verdict, in the order in which the planner asks. Empty: its replacement is under way, or was given up.
+    /// The result of every guard, in the order in which the planner checks them. Empty: its replacement is in
+    /// progress, or Driftless stopped trying.
     pub guards: Vec<GuardStatus>,
-    /// Its successor, once it is known.
+    /// The replacement instance. Null: none is known yet.
+    #[serde(rename = "replacement_instance")]
     pub successor: Option<InstanceId>,
-    /// When the phase must have been left. None: it may last.
+    /// When the phase ends at the latest. Null: the phase has no deadline.
     pub deadline: Option<Timestamp>,
-    /// Why its replacement was, or is being, given up.
+    /// Why its replacement is being cancelled, or why Driftless stopped trying. Null: neither.
+    #[serde(rename = "cancelled_because")]
     pub given_up: Option<UntrustedText>,
-    /// Attempts that failed, oldest first.
+    /// The attempts that failed, the oldest first.
     pub failures: Vec<FailureStatus>,
 }
 
-/// What Config said under one rule.
+/// What AWS Config reported under one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "config-finding"))]
 pub struct FindingStatus {
+    /// The AWS Config rule.
     pub rule: RuleName,
-    /// When Config recorded it.
+    /// When AWS Config recorded the result.
     pub recorded_at: Timestamp,
-    /// Its remark, if it made one.
+    /// The annotation of the rule. Null: the rule made none.
     pub annotation: Option<UntrustedText>,
 }
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "failed-attempt"))]
 pub struct FailureStatus {
+    /// When the attempt failed.
     pub at: Timestamp,
+    /// Why the attempt failed, with the message of AWS if there is one.
     pub why: UntrustedText,
 }
 
 /// An instance that is kept for forensics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "quarantined-instance"))]
 pub struct QuarantinedStatus {
+    /// The instance.
     pub instance: InstanceId,
+    /// The Auto Scaling group that it belonged to.
     pub group: GroupName,
+    /// Since when it is kept.
     pub since: Timestamp,
-    /// When it is terminated.
+    /// When Driftless terminates it.
     pub until: Timestamp,
-    /// What it was replaced for.
+    /// Why it was replaced.
     pub reasons: Vec<UntrustedText>,
 }
 
-/// A freeze that holds.
+/// A freeze that applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "freeze"))]
 pub struct FreezeStatus {
+    /// Why the operator froze it.
     pub reason: UntrustedText,
+    /// Who froze it.
     pub owner: UntrustedText,
+    /// Since when it applies.
     pub since: Timestamp,
-    /// When it ends by itself. None: only a person ends it.
+    /// When it expires. Null: it applies until an operator thaws it.
     pub until: Option<Timestamp>,
-    /// Whether it stops every fleet of the account and region.
+    /// Whether it applies to every fleet of the account and region.
     pub is_of_account: bool,
 }
 
-/// A state that on-call should know of.
+/// A condition of the fleet that notifications report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "condition"))]
 pub struct ConditionStatus {
+    /// The key of the condition.
     pub condition: String,
+    /// Since when the condition exists.
     pub since: Timestamp,
-    /// What it said when it was last announced.
+    /// The details in the last notification about it.
     pub detail: UntrustedText,
-    /// When on-call was last told. None: it was found by this very read.
+    /// When the last notification about it was sent. Null: this read found the condition.
     pub announced_at: Option<Timestamp>,
 }
 
 /// An image that must not take traffic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "veto"))]
 pub struct VetoStatus {
+    /// The image.
     pub image: ImageId,
+    /// When it was vetoed.
     pub at: Timestamp,
+    /// Who vetoed it.
     pub by: UntrustedText,
-    /// What speaks against it.
+    /// The evidence against the image.
     pub evidence: Vec<UntrustedText>,
 }
 
-/// A candidate that is not tried again for now.
+/// A candidate that waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "deferred-candidate"))]
 pub struct DeferredStatus {
-    /// The image, with the template version where it is the template that is new.
+    /// The image, with the launch template version where that version is what is new.
     pub candidate: UntrustedText,
+    /// Why the last attempt ended.
     pub why: UntrustedText,
-    /// When it is tried again by itself. None: only when a person says so.
+    /// When Driftless tries again. Null: when an operator sends retry.
     pub until: Option<Timestamp>,
-    /// How often it was tried.
+    /// How often Driftless has tried.
     pub tries: u32,
 }
 
 /// An image that is no candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "refused-image"))]
 pub struct RefusedStatus {
+    /// The image.
     pub image: ImageId,
+    /// Why it is no candidate.
     pub why: UntrustedText,
 }
 
 /// An image that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "image-status"))]
 pub struct ImageStatus {
+    /// The image.
     pub image: ImageId,
-    /// Its build, where it has one.
+    /// Its build. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// When it was made.
+    /// When the image was created.
     pub created_at: Timestamp,
-    /// Every check's verdict, in the order in which they are asked. Empty: nothing is asked yet.
+    /// The result of every check of the image, in the order in which the planner runs them. Empty: none is run yet.
     pub guards: Vec<GuardStatus>,
 }
 
-/// A setting that will be put back.
+/// A setting to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "borrowed-setting"))]
 pub struct LedgerStatus {
+    /// The Auto Scaling group.
     pub group: GroupName,
     /// Since when it is changed.
     pub since: Timestamp,
-    /// Its name: `maximum`, `protection`, `held-minimum`, `held-maximum`, `template` or `stickiness`.
+    /// The setting: `maximum`, `protection`, `borrowed-minimum`, `borrowed-maximum`, `template` or `stickiness`.
     pub setting: String,
-    /// What it was and what it is, in words.
+    /// The changed value and the value to restore, in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// A cutover that has ended.
+/// A cutover that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "past-cutover"))]
 pub struct PastStatus {
+    /// The id of the cutover.
     pub id: String,
-    /// The image that was to take the traffic.
+    /// The image of the new color.
     pub image: ImageId,
-    /// The build of the image, where it has one.
+    /// The build of the image. Null: the image has no build.
     pub build: Option<UntrustedText>,
-    /// What made it a candidate.
+    /// Why the image was a candidate.
     pub reason: UntrustedText,
+    /// When it started.
     pub started_at: Timestamp,
+    /// When it ended.
     pub ended_at: Timestamp,
-    /// How: `done`, `aborted`, `superseded` or `rolled-back`.
+    /// How it ended: `done`, `aborted`, `superseded` or `rolled-back`.
     pub outcome: String,
+    /// Why it ended so.
     pub why: UntrustedText,
 }
 
 /// Something that the planner would do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "next-step"))]
 pub struct NextStep {
-    /// The action's name, `transition` or `adopt`.
+    /// The name of the action, `transition` for a change of phase, or `adopt`.
     pub step: String,
+    /// The step in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// The lease of a fleet: one run at a time looks at it.
+/// The lease of a fleet: one run at a time reconciles a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "lease"))]
 pub enum LeaseStatus {
-    /// Nobody has read it.
+    /// The lease was not read.
     #[default]
     Unknown,
+    /// No run holds the lease.
     Free,
-    /// Somebody took it and did not give it back. Beyond its end that run is dead, and whoever looks next takes it over.
+    /// A run took the lease and did not release it. After the lease's end that run is dead, and the next run takes
+    /// the lease.
     Held {
-        /// Who: the id of an invocation of `reconcile`, as its log names it.
+        /// The run: the invocation id in the log of `reconcile`.
         holder: UntrustedText,
-        /// When it ends, or ended, by itself.
+        /// When the lease ends, or ended.
         until: Timestamp,
     },
 }
 
-/// The delayed wake that is on its way.
+/// The delayed reconcile request in the reconcile queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "next-request"))]
 pub enum NextRequest {
-    /// Nobody has read it.
+    /// The request was not read.
     Unknown,
-    /// None is: the sweep looks.
+    /// There is none: the next resync reconciles the fleet.
     None,
+    /// A request is delayed.
     At {
+        /// When it is delivered.
         at: Timestamp,
     },
 }

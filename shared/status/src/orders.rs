@@ -1,4 +1,4 @@
-//! What can be ordered now. The planner is asked about each order: what would it answer if someone gave it now?
+//! Which commands are available now: for each, what the planner would respond if it were sent now.
 
 use driftless_planner::decide;
 use driftless_planner::decision::Decision;
@@ -12,24 +12,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::rollback_path::{RollbackPath, RollbackPathKind};
 
-/// An order that would be followed if it were given now.
+/// A command that would be carried out if it were sent now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "available-action"))]
 pub struct OpenOrder {
+    /// The command, as in the request to the operator API.
     pub command: Command,
-    /// What the planner would answer.
+    /// The message with which the planner would respond.
+    #[serde(rename = "response")]
     pub answer: UntrustedText,
 }
 
-/// What the planner makes of one command.
+/// What the planner would do with one command.
 pub(crate) struct Trial {
-    /// What it would decide.
+    /// The decision.
     pub(crate) decision: Decision,
-    /// Whether it would follow it, and what it would say. None: it would not answer.
+    /// Whether the command would be carried out, and the response. None: there would be no response.
     pub(crate) answer: Option<(bool, UntrustedText)>,
 }
 
-/// Lets the planner decide as if someone had given the command.
+/// Decides as if the command had just been sent.
 pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
     let request = "status: what if?";
     let mut facts = input.facts.to_vec();
@@ -55,9 +57,9 @@ pub(crate) fn trial(input: Input<'_>, command: Command) -> Trial {
     Trial { decision, answer }
 }
 
-/// Orders without an object that would be followed now, and would change something.
+/// Commands without an argument that would be carried out now and would change something.
 pub(crate) fn orders(input: Input<'_>, rollback_path: &RollbackPath) -> Vec<OpenOrder> {
-    // What was never looked at has nobody to follow an order.
+    // A fleet that no reconcile pass has read carries out no command.
     let Some(record) = input.record else { return Vec::new() };
     let commands = [
         Command::Approve,
@@ -76,7 +78,8 @@ pub(crate) fn orders(input: Input<'_>, rollback_path: &RollbackPath) -> Vec<Open
     open.collect()
 }
 
-/// Whether it is not so already. Of two words for the same, the one that says what happens.
+/// Whether the command would change something. Of abort and rollback, which are the same to a cutover, only one is
+/// offered: abort before the new color has traffic, rollback after.
 fn changes(command: &Command, cutover: Option<&Cutover>, rollback_path: &RollbackPath) -> bool {
     let of_cutover = |changes: fn(&Cutover) -> bool| cutover.is_some_and(changes);
     match command {

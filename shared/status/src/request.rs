@@ -1,5 +1,5 @@
-//! What is asked of the two functions that people and pipelines talk to, and what these answer: `status` only reads,
-//! `operator` changes something. Permissions can hand out one without the other.
+//! Requests to the two functions of the operator API, and their responses: `status` only reads, `operator` changes
+//! something. IAM can allow one without the other.
 
 use driftless_planner::fact::Command;
 use driftless_planner::ids::{FleetName, InstanceId};
@@ -13,152 +13,182 @@ use crate::history::History;
 use crate::model::FleetStatus;
 use crate::why::{Subject, Why};
 
-/// What `status` is asked.
+/// A query to the function `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "query", rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "status-query"))]
 pub enum Question {
-    /// All fleets at a glance.
+    /// The summary of all fleets.
     Fleets,
-    /// One fleet, with everything that is known of it.
-    Fleet { fleet: FleetName },
-    /// Why something is where it is.
+    /// Everything about one fleet.
+    Fleet {
+        /// The fleet.
+        fleet: FleetName,
+    },
+    /// Why a fleet, an instance or an image is in its state.
     Why {
-        /// What is asked about. Of an instance the function finds the fleet.
+        /// What the query is about. The function looks up the fleet of an instance.
         subject: Subject,
         /// The fleet, where the subject is an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fleet: Option<FleetName>,
     },
+    /// The history of a fleet.
     History {
+        /// The fleet.
         fleet: FleetName,
-        /// Only lines about this instance.
+        /// Only entries about this instance.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<InstanceId>,
-        /// Only lines before this time.
+        /// Only entries before this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Timestamp>,
-        /// At most so many lines, the newest.
+        /// At most so many entries, the newest. 1 to 1000.
         limit: usize,
     },
 }
 
-/// What `status` answers, in the order of [`Question`].
+/// A response of the function `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
+#[serde(tag = "response", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "status-response"))]
 pub enum Answer {
+    /// The summary of all fleets.
     Fleets(FleetsAtAGlance),
+    /// Everything about one fleet.
     Fleet(Box<FleetStatus>),
+    /// Why a fleet, an instance or an image is in its state.
     Why(Why),
+    /// The history of a fleet.
     History(History),
-    /// There is no answer.
+    /// The query failed.
     Refused(Refusal),
 }
 
-/// What `operator` is asked to do.
+/// A request to the function `operator`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "operator-request"))]
 pub struct Order {
-    /// Chosen by the sender: a command that is sent twice is one, and is answered the same. A freeze or a thaw is written
-    /// again, and leaves the same.
+    /// The idempotency key, which the sender chooses: 1 to 64 letters, digits and `-_.:/`. A command that is sent
+    /// again with the same key has no further effect and gets the same response. A freeze or a thaw is written again,
+    /// with the same effect.
     pub request: String,
-    /// Why, for the journal and for those who come later. A freeze must have one.
+    /// Why, for the history. A freeze must have a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<UntrustedText>,
-    /// The cutover that a command means, by its id: while another one is under way, it is not done. None: whichever is.
+    /// The id of the cutover that a command is about: while another cutover is in progress, the command is not
+    /// carried out. Absent: the cutover in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutover: Option<String>,
+    /// What the request does.
+    #[serde(rename = "action")]
     pub deed: Deed,
 }
 
-/// What an order does.
+/// What a request to the operator API does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "action"))]
 pub enum Deed {
-    /// A command to one fleet, which its next look follows.
+    /// Send a command to one fleet; its next reconcile pass carries the command out.
     Command {
+        /// The fleet.
         fleet: FleetName,
+        /// The command.
         command: Command,
     },
-    /// Stop everything but ways back.
+    /// Pause all changes but rollbacks.
     Freeze {
+        /// What the freeze applies to.
         scope: FreezeScope,
-        /// When it ends by itself. None: only a person ends it.
+        /// When the freeze expires. Absent: the freeze applies until an operator thaws it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
+    /// End a freeze.
     Thaw {
+        /// What the freeze applies to.
         scope: FreezeScope,
     },
 }
 
-/// What became of an order.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "command-result"))]
 pub struct Receipt {
+    /// The idempotency key of the request.
     pub request: String,
-    /// Who gave it, as AWS says, or `unverified` where AWS does not say.
+    /// Who sent the command: the name that AWS verified, or `unverified` for a direct invocation.
     pub actor: UntrustedText,
-    /// What became of it.
+    /// What became of the command.
     pub result: OrderResult,
-    /// The state that it led to, or why not, in a sentence.
+    /// The state that the command led to, or why it was not carried out, in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// What became of an order.
+/// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "result"))]
 pub enum OrderResult {
+    /// The command was carried out.
     Done,
-    /// It is not done: the sentence says why not.
+    /// The command was not carried out; the message says why.
     NotDone,
-    /// It is kept, and no look has followed it yet: `history` will tell.
+    /// The command is stored, and no reconcile pass has applied it yet; the history will say what became of it.
     Pending,
 }
 
-/// What `operator` answers.
+/// A response of the function `operator`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
+#[serde(tag = "response", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "operator-response"))]
 pub enum Reply {
-    /// The order was taken.
+    /// The request was accepted.
+    #[serde(rename = "command-result")]
     Receipt(Receipt),
-    /// It was not taken.
+    /// The request was rejected.
     Refused(Refusal),
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "refusal"))]
 pub struct Refusal {
-    /// Whose matter it is.
+    /// What kind of problem it is.
     pub cause: RefusalCause,
-    /// Why, and what to do, in a sentence.
+    /// Why the request failed, and what to do, in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
 }
 
-/// Whose matter it is that there is no answer.
+/// What kind of problem a request met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "cause"))]
 pub enum RefusalCause {
-    /// The request cannot be read.
+    /// The request cannot be read, or its values are invalid.
     BadRequest,
-    /// There is no such fleet, instance or image.
+    /// The fleet, the instance or the image does not exist.
     NotFound,
-    /// AWS did not answer, or refused a call: asking again may help.
+    /// AWS did not respond, or refused a call: the same request may succeed later.
     Unavailable,
 }
 
 impl Refusal {
-    /// A request that cannot be read, or asks for what cannot be.
+    /// The request cannot be read, or its values are invalid.
     pub fn bad_request(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::BadRequest, says: says.into() }
     }
 
-    /// What a request is about does not exist.
+    /// What the request is about does not exist.
     pub fn not_found(says: impl Into<UntrustedText>) -> Self {
         Self { cause: RefusalCause::NotFound, says: says.into() }
     }
 
-    /// The status of HTTP that says the same.
+    /// The HTTP status of the refusal.
     pub const fn http_status(&self) -> u16 {
         match self.cause {
             RefusalCause::BadRequest => 400,
@@ -169,7 +199,7 @@ impl Refusal {
 }
 
 impl Answer {
-    /// The status of HTTP that says whether there is an answer.
+    /// The HTTP status of the response.
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.http_status(),
@@ -179,13 +209,13 @@ impl Answer {
 }
 
 impl Reply {
-    /// The status of HTTP that says whether the order was taken.
+    /// The HTTP status of the response.
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.http_status(),
             Self::Receipt(receipt) => match receipt.result {
                 OrderResult::Done => 200,
-                // It was taken, and says why it is not done.
+                // The request was accepted, and the message says why the command was not carried out.
                 OrderResult::NotDone => 409,
                 OrderResult::Pending => 202,
             },

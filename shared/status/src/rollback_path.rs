@@ -1,4 +1,4 @@
-//! Can it go back, to what, and how fast. The planner is asked: what would it do if someone said `rollback` now?
+//! Whether a rollback is possible, to which release, and how fast: what the planner would do with the command `rollback` now.
 
 use driftless_planner::action::Action;
 use driftless_planner::decision::Decision;
@@ -18,24 +18,27 @@ use crate::model::{ReleaseStatus, WaitStatus};
 use crate::orders::{Trial, trial};
 use crate::words;
 
-/// The way back.
+/// The rollback path of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "rollback"))]
 pub struct RollbackPath {
-    /// Whether a rollback that is asked for now begins now.
+    /// Whether a rollback that is requested now starts now.
     pub is_open: bool,
+    /// How the rollback runs.
     pub kind: RollbackPathKind,
-    /// What it goes back to. None: there is nothing, or nobody knows.
+    /// The release to which it returns. Null: there is none, or it is unknown.
     pub to: Option<ReleaseStatus>,
-    /// How fast, and what happens on the way; where it is closed, why.
+    /// How long the rollback takes and what it does, or why it is not possible.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// It takes at least so long. None: seconds, or nobody knows; `says` tells which.
+    /// How long the rollback takes at least. Null: seconds, or unknown; `message` says which.
     pub at_least_seconds: Option<i64>,
-    /// What it would wait for. None: nothing.
+    /// What would block the rollback. Null: nothing.
+    #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
-    /// What a person types for it. None: it is under way, or there is none.
+    /// The command that an operator types for it. Null: the rollback is in progress, or not possible.
     pub command: Option<String>,
-    /// Whether what it goes back to can still be launched.
+    /// Whether the release to which it returns can still be launched.
     #[serde(default)]
     pub target: Target,
 }
@@ -43,58 +46,70 @@ pub struct RollbackPath {
 /// Whether a release can still be launched.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "rollback-target"))]
 pub enum Target {
-    /// Nobody has asked, or there is nothing to go back to.
+    /// It was not read, or there is no release to return to.
     #[default]
     Unknown,
-    /// Its image is there and available, and so is its template version.
+    /// The image is available, and the launch template version exists.
     Launchable,
-    /// It cannot be launched any more.
-    Unlaunchable { why: UntrustedText },
+    /// The release can no longer be launched.
+    Unlaunchable {
+        /// Why it cannot be launched.
+        why: UntrustedText,
+    },
 }
 
 impl Target {
-    /// What was just read of a release. None: EC2 does not know it, or does not show it to us.
+    /// The target, by what was just read of a release. None: EC2 does not know it, or this account may not see it.
     pub fn of(to: &ReleaseStatus, image: Option<&Image>, template: Option<&TemplateContent>) -> Self {
         let why = match (image, template) {
-            (None, _) => format!("{} does not exist any more, or is not shared with this account", to.image),
-            (Some(image), _) if image.state != ImageState::Available => format!("{} cannot be launched now", to.image),
-            (Some(_), None) => format!("{} does not exist any more", to.template),
+            (None, _) => format!("{} no longer exists, or is not shared with this account", to.image),
+            (Some(image), _) if image.state != ImageState::Available => format!("{} is not available", to.image),
+            (Some(_), None) => format!("{} no longer exists", to.template),
             (Some(_), Some(_)) => return Self::Launchable,
         };
         Self::Unlaunchable { why: why.into() }
     }
 }
 
-/// How a way back goes.
+/// How a rollback runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "rollback-kind"))]
 pub enum RollbackPathKind {
-    /// One write: the old color is there and takes all of the traffic at once.
+    /// One write moves all traffic to the old color at once.
     OneWrite,
-    /// The old color comes in first, and the new one goes out when enough of it are healthy.
+    /// The old color is attached first; the new color is detached once enough instances of the old color are healthy.
     AttachFirst,
-    /// The old color takes what it can, and the rest when more of it serve.
+    /// The old color gets the share of the traffic that its healthy instances can take, and the rest once more of
+    /// them are healthy.
     InParts,
-    /// Nobody of the old color serves: it comes up first.
+    /// The old color has no healthy instance: its instances are launched first.
+    #[serde(rename = "launches-old-color")]
     GrowsFirst,
-    /// It begins, and waits for something other than health.
+    /// The rollback starts and then waits for something other than healthy instances.
+    #[serde(rename = "blocked")]
     Waits,
-    /// Auto Scaling rolls the group back, instance by instance.
+    /// Auto Scaling rolls the instance refresh back, instance by instance.
     Refresh,
-    /// The new color has no traffic: it is let go.
+    /// The new color has no traffic: it is scaled to zero.
+    #[serde(rename = "scale-to-zero")]
     ScaledToZero,
-    /// Nothing has been changed yet: it just ends.
+    /// The cutover has changed nothing yet and ends at once.
+    #[serde(rename = "ends-at-once")]
     JustEnds,
-    /// A new cutover to the last good release, without the waits: it has to launch first.
+    /// A new cutover to the last good release, without waits: its instances are launched first.
+    #[serde(rename = "new-cutover")]
     LaunchesFirst,
-    /// It is on its way back already.
+    /// The rollback is in progress.
+    #[serde(rename = "in-progress")]
     UnderWay,
-    /// There is none now.
+    /// No rollback is possible now.
     None,
 }
 
-/// Asks for the way back.
+/// Whether and how the fleet can roll back.
 pub(crate) fn rollback_path(input: Input<'_>, explained: &Explanation) -> RollbackPath {
     let cutover = input.record.and_then(|record| record.cutover.as_ref());
     if let Some(cutover) = cutover.filter(|cutover| cutover.is_going_back()) {
@@ -105,7 +120,7 @@ pub(crate) fn rollback_path(input: Input<'_>, explained: &Explanation) -> Rollba
         (Some((true, _)), Some(cutover)) => turned_back(cutover, &asked),
         (Some((true, _)), None) => begun(input, explained, &asked),
         (Some((false, why)), cutover) => closed(cutover.map(|cutover| &cutover.rollback_to), why),
-        (None, _) => closed(None, "the planner does not answer: nobody knows".into()),
+        (None, _) => closed(None, "unknown: the planner gave no response to a rollback".into()),
     };
     let command = (way.kind != RollbackPathKind::None).then(|| command_about(input.fleet, "rollback"));
     RollbackPath { command, ..way }
@@ -127,10 +142,10 @@ fn closed(to: Option<&Release>, why: UntrustedText) -> RollbackPath {
 fn under_way(cutover: &Cutover, decision: &Decision) -> RollbackPath {
     let says = match cutover.phase() {
         CutoverPhase::RollingBack { back_since: Some(since), .. } => {
-            format!("all traffic is back since {since:.0}; the rest is being put back")
+            format!("all traffic is back on the old color since {since:.0}; settings are being restored")
         }
-        CutoverPhase::RollingBack { back_since: None, .. } => "traffic is on its way back".to_owned(),
-        CutoverPhase::Aborting { .. } => "it had no traffic; the new color is being let go".to_owned(),
+        CutoverPhase::RollingBack { back_since: None, .. } => "traffic is returning to the old color".to_owned(),
+        CutoverPhase::Aborting { .. } => "the new color had no traffic and is being scaled to zero".to_owned(),
         CutoverPhase::Queued
         | CutoverPhase::Preflight
         | CutoverPhase::Preparing
@@ -141,7 +156,7 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> RollbackPath {
         | CutoverPhase::Baking { .. }
         | CutoverPhase::Warm { .. }
         | CutoverPhase::Retiring
-        | CutoverPhase::NeedsOperator { .. } => "it does not go back".to_owned(),
+        | CutoverPhase::NeedsOperator { .. } => "no rollback is in progress".to_owned(),
     };
     RollbackPath {
         is_open: true,
@@ -155,14 +170,17 @@ fn under_way(cutover: &Cutover, decision: &Decision) -> RollbackPath {
     }
 }
 
-/// What the planner makes of a rollback of the cutover under way.
+/// What the planner would do with a rollback of the cutover in progress.
 fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
     let to = &cutover.rollback_to;
     let group = &cutover.old_group;
     let (kind, says) = if cutover.is_untouched() {
-        (RollbackPathKind::JustEnds, format!("nothing has been changed yet: it ends at once, and {} stays", to.image))
+        (
+            RollbackPathKind::JustEnds,
+            format!("the cutover has changed nothing yet and ends at once; {} keeps all traffic", to.image),
+        )
     } else if !cutover.has_traffic() {
-        let says = format!("at once: {} has all of the traffic, and the new color is let go", to.image);
+        let says = format!("at once: {} has all traffic, and the new color is scaled to zero", to.image);
         (RollbackPathKind::ScaledToZero, says)
     } else {
         match &cutover.route {
@@ -174,11 +192,11 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
             }
             Route::Shared { .. } => shared(group.as_str(), asked),
             Route::None => {
-                let says = "at once: there is no load balancer, so that only capacity goes back".to_owned();
+                let says = "at once: the fleet has no load balancer, so only the capacity changes back".to_owned();
                 (RollbackPathKind::ScaledToZero, says)
             }
             Route::Rolling => {
-                let says = "Auto Scaling rolls the group back, instance by instance: minutes for each".to_owned();
+                let says = "Auto Scaling rolls the group back instance by instance, minutes for each".to_owned();
                 (RollbackPathKind::Refresh, says)
             }
         }
@@ -195,21 +213,23 @@ fn turned_back(cutover: &Cutover, asked: &Decision) -> RollbackPath {
     }
 }
 
-/// `stays`: the share that the first write leaves with the new color. None: there is no write yet.
+/// `stays`: the share of the traffic that the first write leaves on the new color. None: there is no write yet.
 fn weighted(group: &str, stays: Option<u32>, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match (stays, waits) {
-        (Some(0), _) => (
-            RollbackPathKind::OneWrite,
-            format!("one write, in seconds: {group} is there and takes all of the traffic"),
-        ),
+        (Some(0), _) => (RollbackPathKind::OneWrite, format!("one write, in seconds: {group} takes all traffic")),
         (Some(stays), _) => (
             RollbackPathKind::InParts,
-            format!("in seconds in part: {group} takes {} %, and the rest when more of it serve", 100 - stays.min(100)),
+            format!(
+                "{group} takes {} % of the traffic in seconds, and the rest once more of its instances are healthy",
+                100 - stays.min(100)
+            ),
         ),
         (None, Some(Waiting::RollbackBelowMinimum { serving: 0, .. })) => grows_first(group),
         (None, Some(Waiting::RollbackBelowMinimum { .. })) => (
             RollbackPathKind::InParts,
-            format!("{group} has as much of the traffic as it can take now, and takes the rest when more of it serve"),
+            format!(
+                "{group} has as much traffic as its healthy instances can take, and takes the rest once more of them are healthy"
+            ),
         ),
         (None, waits) => without_traffic(group, waits),
     }
@@ -222,37 +242,44 @@ fn shared(group: &str, asked: &Decision) -> (RollbackPathKind, String) {
     match waits {
         _ if is_attached => (
             RollbackPathKind::AttachFirst,
-            format!("two writes: {group} is attached, and the new color goes out when enough of it are healthy there"),
+            format!(
+                "two writes: {group} is attached, and the new color is detached once enough instances of {group} are healthy"
+            ),
         ),
         _ if is_detached => (
             RollbackPathKind::OneWrite,
-            format!("one write, in seconds: {group} is attached, and the new color goes out"),
+            format!("one write, in seconds: {group} is attached, and the new color is detached"),
         ),
         Some(Waiting::RollbackBelowMinimum { serving: 0, .. }) => grows_first(group),
         Some(Waiting::RollbackBelowMinimum { .. }) => (
             RollbackPathKind::InParts,
-            format!("{group} takes its part already; the new color goes out when enough of it are healthy"),
+            format!(
+                "{group} takes a share of the traffic already; the new color is detached once enough instances of {group} are healthy"
+            ),
         ),
         waits => without_traffic(group, waits),
     }
 }
 
 fn grows_first(group: &str) -> (RollbackPathKind, String) {
-    (RollbackPathKind::GrowsFirst, format!("nobody serves in {group}: it comes up first, as long as a launch takes"))
+    (
+        RollbackPathKind::GrowsFirst,
+        format!("{group} has no healthy instance: its instances are launched first, which takes as long as a launch"),
+    )
 }
 
-/// Nothing is to be moved back, or nothing may be for another reason than health.
+/// No traffic has to move, or none may move for a reason other than healthy instances.
 fn without_traffic(group: &str, waits: Option<&Waiting>) -> (RollbackPathKind, String) {
     match waits {
         None | Some(Waiting::OldColorDown { .. }) => (
             RollbackPathKind::ScaledToZero,
-            format!("at once: {group} has all of the traffic, and the new color is let go"),
+            format!("at once: {group} has all traffic, and the new color is scaled to zero"),
         ),
-        Some(waiting) => (RollbackPathKind::Waits, format!("it begins, and waits: {waiting}")),
+        Some(waiting) => (RollbackPathKind::Waits, format!("the rollback starts and then waits: {waiting}")),
     }
 }
 
-/// What the planner makes of a rollback without a cutover under way.
+/// What the planner would do with a rollback while no cutover is in progress.
 fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> RollbackPath {
     let is_back = |cutover: &&Cutover| matches!(cutover.candidate.why, CandidateReason::Rollback { .. });
     let Some(cutover) = asked.next.cutover.as_ref().filter(is_back) else {
@@ -262,10 +289,10 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> Rollbac
         let why = match (&explained.obstacle, &explained.policy) {
             (Some(obstacle), _) => obstacle.clone(),
             (None, Err(problem)) => format!("the policy is invalid: {problem}").into(),
-            (None, Ok(policy)) if policy.mode == Mode::Observe => "the mode is observe, and nothing is changed".into(),
-            (None, Ok(_)) => detail.unwrap_or_else(|| "it does not begin, and the planner does not say why".into()),
+            (None, Ok(policy)) if policy.mode == Mode::Observe => "driftless:mode is observe".into(),
+            (None, Ok(_)) => detail.unwrap_or_else(|| "the planner gives no reason".into()),
         };
-        let why = format!("a rollback is a new cutover, which cannot begin: {why}");
+        let why = format!("a rollback is a new cutover, which cannot start: {why}");
         return closed(None, why.into());
     };
     let group = input.seen.group(&cutover.new_group);
@@ -275,11 +302,11 @@ fn begun(input: Input<'_>, explained: &Explanation, asked: &Decision) -> Rollbac
     let mut good = good.filter(|good| good.image == *image && good.template == cutover.candidate.base);
     let to = good.next().map(words::release);
     let says = match cutover.route {
-        Route::Rolling => format!("a new cutover without the waits: Auto Scaling rolls the group to {image}"),
+        Route::Rolling => format!("a new cutover without waits: Auto Scaling rolls the group to {image}"),
         Route::Weighted { .. } | Route::Shared { .. } | Route::None => {
             let size = cutover.size;
             format!(
-                "a new cutover without the waits: {size} instances of {image} are launched and prove themselves first"
+                "a new cutover without waits: {size} instances of {image} are launched and pass health checks first"
             )
         }
     };

@@ -1,4 +1,4 @@
-//! What the planner would do now.
+//! What the next reconcile pass would do if it ran now.
 
 use driftless_planner::decision::Decision;
 use driftless_planner::history::Change;
@@ -7,12 +7,12 @@ use driftless_planner::record::Record;
 use crate::model::NextStep;
 use crate::words;
 
-/// Its adoption, steps from one phase to another, and then the actions, in their order.
+/// The adoption, the changes of phase, and then the actions, in their order.
 pub(crate) fn next(record: Option<&Record>, decision: &Decision) -> Vec<NextStep> {
     let is_adopted = record.is_some_and(|record| record.release.is_some());
     let adopts = decision.next.release.as_ref().filter(|_| !is_adopted).map(|release| NextStep {
         step: "adopt".to_owned(),
-        says: format!("write down what it runs, {} from {}; nothing is changed", release.image, release.template)
+        says: format!("adopt {} from {} as the release; no instance is changed", release.image, release.template)
             .into(),
     });
     let transitions = decision.history.iter().filter_map(|entry| {

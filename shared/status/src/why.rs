@@ -1,4 +1,4 @@
-//! Why a fleet, an instance or an image is where it is: every guard's verdict, in the order in which the planner asks.
+//! Why a fleet, an instance or an image is in its state: the result of every guard, in the order in which the planner checks them.
 
 use std::str::FromStr;
 
@@ -9,19 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{FleetStatus, GuardResult, GuardStatus, SCHEMA, WaitStatus};
 
-/// What is asked about.
+/// What the query is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "id", rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "subject"))]
 pub enum Subject {
+    /// A fleet, by its name.
     Fleet(FleetName),
+    /// An instance, by its id.
     Instance(InstanceId),
+    /// An image, by its id.
     Image(ImageId),
 }
 
 impl FromStr for Subject {
     type Err = IdError;
 
-    /// An id is told from a fleet's name by its beginning. A fleet whose name begins as an id, and is none, is a fleet.
+    /// Ids begin with `i-` or `ami-`. A text that begins so and is no id is the name of a fleet.
     fn from_str(text: &str) -> Result<Self, IdError> {
         let instance = text.parse().map(Self::Instance);
         let image = text.parse().map(Self::Image);
@@ -29,47 +33,52 @@ impl FromStr for Subject {
     }
 }
 
-/// The answer.
+/// Why a fleet, an instance or an image is in its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "why"))]
 pub struct Why {
-    /// [`SCHEMA`] of the writer.
+    /// The version of this document's fields, 1.
+    #[serde(rename = "schema_version")]
     pub schema: u32,
+    /// The fleet.
     pub fleet: FleetName,
-    /// What was asked about.
+    /// What the query was about.
     pub subject: Subject,
-    /// When it was read.
+    /// When the fleet was read.
     pub at: Timestamp,
-    /// The answer in a sentence.
+    /// The response in a sentence.
+    #[serde(rename = "message")]
     pub says: UntrustedText,
-    /// More that is known, in the order of its weight.
+    /// What else is known, the most important first.
     pub because: Vec<UntrustedText>,
-    /// What holds it first. None: nothing does.
+    /// The first guard that blocks. Null: no guard blocks.
+    #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
-    /// Every guard's verdict, in the order in which they are asked. Empty: nothing of it asks for anything.
+    /// The result of every guard, in the order in which the planner checks them. Empty: no guard applies.
     pub guards: Vec<GuardStatus>,
-    /// When one of those that hold may change by itself, the first of them. None: none does by itself.
+    /// The first time at which a guard that blocks may pass without any change from outside. Null: there is no such
+    /// time.
     pub may_change_at: Option<Timestamp>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhyError {
-    /// It is another fleet's status.
-    #[error("this is what fleet {answered} does, and {asked} was asked about")]
+    /// The status is of another fleet.
+    #[error("the status is of fleet {answered}, and the query is about fleet {asked}")]
     OtherFleet {
-        /// What was asked about.
+        /// The fleet of the query.
         asked: FleetName,
-        /// What there is an answer for.
+        /// The fleet of the status.
         answered: FleetName,
     },
 }
 
-/// Why it is where it is.
+/// Why something is in its state.
 ///
 /// # Errors
 ///
-/// Where the status is another fleet's.
+/// Where the status is of another fleet.
 pub fn why(status: &FleetStatus, subject: &Subject) -> Result<Why, WhyError> {
     match subject {
         Subject::Fleet(asked) if *asked != status.fleet => {
@@ -104,7 +113,7 @@ fn answer(
     }
 }
 
-/// What a cutover asks comes first; without one, what the oldest drift asks.
+/// The guards of the cutover; without a cutover, those of the oldest drifted instance.
 fn of_fleet(status: &FleetStatus, subject: &Subject) -> Why {
     let conditions = status.conditions.iter().map(|known| format!("{}: {}", known.condition, known.detail).into());
     let because = conditions.collect();
@@ -123,23 +132,26 @@ fn of_instance(status: &FleetStatus, subject: &Subject, id: &InstanceId) -> Why 
         return answer(status, subject, says, kept.reasons.clone(), nothing);
     }
     if let Some(ancestor) = status.drifted.iter().find(|work| work.successor.as_ref() == Some(id)) {
-        let says = format!("{id} is to take the place of {}, which is {}", ancestor.instance, ancestor.phase);
+        let says = format!(
+            "{id} is the replacement instance for {}, whose replacement is {}",
+            ancestor.instance, ancestor.phase
+        );
         return answer(status, subject, says, ancestor.reasons.clone(), nothing);
     }
     let Some(work) = status.drifted.iter().find(|work| work.instance == *id) else {
-        let says = format!("nothing that was read holds {id} for drifted");
+        let says = format!("{id} is not drifted by what was read");
         return answer(status, subject, says, Vec::new(), nothing);
     };
     let remarks = work.findings.iter().filter_map(|finding| finding.annotation.clone());
     let failures = work.failures.iter().map(|failure| format!("an attempt failed: {}", failure.why).into());
-    let successor = work.successor.as_ref().map(|successor| format!("its successor is {successor}").into());
-    let deadline = work.deadline.map(|at| format!("it must be {} no longer than until {at:.0}", work.phase).into());
+    let successor = work.successor.as_ref().map(|successor| format!("its replacement instance is {successor}").into());
+    let deadline = work.deadline.map(|at| format!("the phase {} ends at {at:.0} at the latest", work.phase).into());
     let known = work.reasons.iter().cloned().chain(remarks).chain(work.given_up.clone());
     let because = known.chain(successor).chain(deadline).chain(failures).collect();
     let says = match (&work.held_by, work.guards.is_empty()) {
-        (Some(waits), _) => format!("{id} is {}, and waits: {}", work.phase, waits.why),
+        (Some(waits), _) => format!("{id} is {}: {}", work.phase, waits.why),
         (None, true) => format!("{id} is {}", work.phase),
-        (None, false) => format!("{id} is {}, and all guards agree", work.phase),
+        (None, false) => format!("{id} is {}, and every guard passes", work.phase),
     };
     answer(status, subject, says, because, (work.held_by.clone(), work.guards.clone()))
 }
@@ -157,29 +169,34 @@ fn of_image(status: &FleetStatus, subject: &Subject, id: &ImageId) -> Why {
     let says = if let Some(cutover) = is_coming {
         because.push(cutover.reason.clone());
         asked = (cutover.waits.clone(), cutover.guards.clone());
-        format!("{id} is to take the traffic, and is {}", cutover.phase)
+        format!("{id} is the image of the cutover in progress, which is {}", cutover.phase)
     } else if status.release.as_ref().is_some_and(|release| release.image == *id) {
-        format!("{id} is what the fleet runs")
+        format!("{id} is the image of the last good release")
     } else if let Some(veto) = veto {
         because.extend(veto.evidence.iter().cloned());
         format!("{id} must not take traffic: vetoed by {}", veto.by)
     } else if let Some(held) = held {
-        let until = held.until.map_or_else(|| "until a person says so".to_owned(), |until| format!("until {until:.0}"));
-        let waits = WaitStatus { guard: "held-back".to_owned(), why: held.why.clone(), may_change_at: held.until };
+        let until =
+            held.until.map_or_else(|| "until an operator sends retry".to_owned(), |until| format!("until {until:.0}"));
+        let waits = WaitStatus { guard: "deferred".to_owned(), why: held.why.clone(), may_change_at: held.until };
         asked = (Some(waits), Vec::new());
-        format!("{id} is held back {until}: {}", held.why)
+        format!("{id} is deferred {until}: {}", held.why)
     } else if let Some(refused) = refused {
         format!("{id} is no candidate: {}", refused.why)
     } else {
         match (read, &first) {
-            (None, _) => format!("{id} was not read: no tag or announcement names it for this fleet"),
+            (None, _) => {
+                format!("{id} was not read: neither a tag nor an image.published event names it for this fleet")
+            }
             (Some(_), Some(first)) => format!("{id} is no candidate: {}", first.why),
             (Some(_), None) => {
-                format!("nothing speaks against {id}: the mode, a newer one or a cutover under way comes first")
+                format!(
+                    "every check of {id} passes: the mode, a newer image or a cutover in progress keeps it from starting"
+                )
             }
         }
     };
-    // What holds the cutover is asked after what an image is asked.
+    // The guards of the cutover come after the checks of its image.
     if is_coming.is_none() {
         asked = (asked.0.or(first), read.map(|image| image.guards.clone()).unwrap_or_default());
     }

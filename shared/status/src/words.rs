@@ -1,4 +1,4 @@
-//! What the planner says, in the words of the answer.
+//! What the planner decides, in the words of the documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Wait
 
 use crate::model::{FindingStatus, GuardResult, GuardStatus, LedgerStatus, ReleaseStatus, WaitStatus};
 
-/// Why something waits.
+/// What blocks something.
 pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
     WaitStatus {
         guard: waiting.guard().to_string(),
@@ -22,19 +22,19 @@ pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
     }
 }
 
-/// A guard's verdict.
+/// The result of a guard.
 pub(crate) fn guard(verdict: &CheckResult<GuardId, Waiting>) -> GuardStatus {
     said(verdict.id.to_string(), verdict, wait)
 }
 
-/// The verdict of a check of the preflight, which waits under one name.
+/// The result of a preflight check. All of them have one name.
 pub(crate) fn preflight(verdict: &CheckResult<PreflightCheck, PreflightProblem>) -> GuardStatus {
     said(GuardId::Preflight.to_string(), verdict, |problem| {
         wait(&Waiting::PreflightFailed { problem: problem.clone() })
     })
 }
 
-/// A check's verdict on an image.
+/// The result of a check of an image.
 pub(crate) fn image(verdict: &CheckResult<ImageCheck, ImageProblem>) -> GuardStatus {
     let guard = "image".to_owned();
     said(guard.clone(), verdict, |problem| WaitStatus {
@@ -63,7 +63,7 @@ pub(crate) fn release(release: &Release) -> ReleaseStatus {
     }
 }
 
-/// What Config said, by rule.
+/// What AWS Config reported, by rule.
 pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingStatus> {
     let finding = |(rule, finding): (&RuleName, &Finding)| FindingStatus {
         rule: rule.clone(),
@@ -73,40 +73,48 @@ pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingSta
     findings.iter().map(finding).collect()
 }
 
-/// A setting that will be put back.
+/// A setting to restore.
 pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> LedgerStatus {
     let numbers = |wrote: &BTreeSet<u32>| {
         let numbers: Vec<String> = wrote.iter().map(ToString::to_string).collect();
         numbers.join(", then ")
     };
     let (setting, says) = match &entry.setting {
-        Setting::Maximum { had, wrote } => ("maximum", format!("maximum {wrote}, was {had}")),
-        Setting::Protection { instance } => ("protection", format!("{instance} is protected from scale-in, was not")),
+        Setting::Maximum { had, wrote } => ("maximum", format!("maximum is {wrote}, to be restored to {had}")),
+        Setting::Protection { instance } => {
+            ("protection", format!("{instance} is protected from scale-in, protection to be removed"))
+        }
         Setting::BorrowedMinimum { had, wrote } => {
-            ("held-minimum", format!("minimum held at {}, was {had}", numbers(wrote)))
+            ("borrowed-minimum", format!("minimum is {}, to be restored to {had}", numbers(wrote)))
         }
         Setting::BorrowedMaximum { had, wrote } => {
-            ("held-maximum", format!("maximum held at {}, was {had}", numbers(wrote)))
+            ("borrowed-maximum", format!("maximum is {}, to be restored to {had}", numbers(wrote)))
         }
-        Setting::Template { had, wrote } => ("template", format!("launches {wrote}, was {had}")),
-        Setting::Stickiness { place, had } => ("stickiness", format!("stickiness off at {place}, was {had:#}")),
+        Setting::Template { had, wrote } => {
+            ("template", format!("launch template version is {wrote}, to be restored to {had}"))
+        }
+        Setting::Stickiness { place, had } => {
+            ("stickiness", format!("stickiness is off at {place}, to be restored to {had:#}"))
+        }
     };
     LedgerStatus { group: entry.group.clone(), since: entry.since, setting: setting.to_owned(), says: says.into() }
 }
 
-/// Why a replacement was, or is being, given up.
+/// Why a replacement is being cancelled, or why Driftless stopped trying.
 pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
     let says = match phase {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
             StopReason::Failures => "every attempt failed".to_owned(),
             StopReason::RepeatDrift { ancestor, .. } => {
-                format!("it replaced {ancestor}, and drifted for the same reason")
+                format!("it replaced {ancestor} and drifted for the same reason (repeat drift)")
             }
             StopReason::Recurrence { successor, .. } => {
-                format!("its successor {successor} drifted for the same reason, and is gone again")
+                format!("its replacement instance {successor} drifted for the same reason and was terminated")
             }
-            StopReason::NotRefilled => "it went first, and no successor proved itself in its place".to_owned(),
+            StopReason::NotRefilled => {
+                "it was terminated first, and no replacement instance passed health checks in time".to_owned()
+            }
         },
         Phase::Debouncing
         | Phase::Blocked(_)
@@ -119,10 +127,10 @@ pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
     Some(says.into())
 }
 
-/// An action, in words.
+/// An action, in a sentence.
 pub(crate) fn action(action: &Action) -> UntrustedText {
     let decrement = |capacity: &CapacityChange| match capacity {
-        CapacityChange::Decrement => ", and lower the desired capacity with it",
+        CapacityChange::Decrement => " and lower the desired capacity by 1",
         CapacityChange::Keep => "",
     };
     let says = match action {
@@ -130,7 +138,7 @@ pub(crate) fn action(action: &Action) -> UntrustedText {
             format!("set the maximum of {group} from {expected} to {maximum}")
         }
         Action::Launch { group, zone, replaces, .. } => {
-            format!("launch a successor of {replaces} in {zone}, in {group}")
+            format!("launch a replacement instance for {replaces} in {zone}, in {group}")
         }
         Action::SetDesired { group, expected, desired, .. } => {
             format!("set the desired capacity of {group} from {expected} to {desired}")
@@ -139,37 +147,39 @@ pub(crate) fn action(action: &Action) -> UntrustedText {
             format!("protect {instance} from scale-in")
         }
         Action::Protect { instance, protection: Protection::Off, .. } => {
-            format!("lift the scale-in protection of {instance}")
+            format!("remove the scale-in protection of {instance}")
         }
         Action::Terminate { instance, capacity, role, .. } => {
             let role = match role {
-                Role::Drifted => "the drifted",
-                Role::Extra => "the surplus",
-                Role::Quarantined => "the quarantined",
+                Role::Drifted => "the drifted instance",
+                Role::Extra => "the extra instance",
+                Role::Quarantined => "the quarantined instance",
             };
             format!("terminate {role} {instance}{}", decrement(capacity))
         }
-        Action::EnterStandby { instance, capacity, .. } => format!("set {instance} aside{}", decrement(capacity)),
-        Action::TakeSlot => "take one of the account's turns for a cutover".to_owned(),
-        Action::GiveSlot => "give the turn of the cutover back".to_owned(),
+        Action::EnterStandby { instance, capacity, .. } => format!("move {instance} to Standby{}", decrement(capacity)),
+        Action::TakeSlot => "take a cutover slot of the account".to_owned(),
+        Action::GiveSlot => "release the cutover slot of the account".to_owned(),
         Action::SetMinimum { group, expected, minimum } => {
             format!("set the minimum of {group} from {expected} to {minimum}")
         }
         Action::ScaleToZero { group, maximum, .. } => {
-            format!("empty {group}: minimum and desired 0, maximum {maximum}")
+            format!("scale {group} to zero: minimum 0, desired 0, maximum {maximum}")
         }
         Action::WriteTemplate { group, template, image, .. } => {
-            format!("write a version of {template} with {image}, for {group}")
+            format!("create a version of {template} with {image} for {group}")
         }
-        Action::SetTemplate { group, template, .. } => format!("let {group} launch {template}"),
+        Action::SetTemplate { group, template, .. } => {
+            format!("set the launch template version of {group} to {template}")
+        }
         Action::SetWeights { group, change, direction, .. } => {
             let weights: Vec<String> = change.weights.values().map(ToString::to_string).collect();
             format!("{} {group}: weights {} at {}", towards(*direction), weights.join(" and "), change.place)
         }
         Action::Attach { group, direction, .. } => format!("attach {group}: {}", whither(*direction)),
         Action::Detach { group, direction, .. } => format!("detach {group}: {}", whither(*direction)),
-        Action::StartRefresh { group, plan } => format!("roll {group} to {}", plan.template),
-        Action::RollBackRefresh { group, .. } => format!("send the instance refresh of {group} back"),
+        Action::StartRefresh { group, plan } => format!("start an instance refresh of {group} to {}", plan.template),
+        Action::RollBackRefresh { group, .. } => format!("roll the instance refresh of {group} back"),
     };
     says.into()
 }
@@ -177,13 +187,13 @@ pub(crate) fn action(action: &Action) -> UntrustedText {
 const fn towards(direction: Direction) -> &'static str {
     match direction {
         Direction::Forward => "move traffic to",
-        Direction::Back => "take traffic back to",
+        Direction::Back => "return traffic to",
     }
 }
 
 const fn whither(direction: Direction) -> &'static str {
     match direction {
-        Direction::Forward => "traffic moves on",
-        Direction::Back => "traffic goes back",
+        Direction::Forward => "traffic moves forward",
+        Direction::Back => "traffic returns",
     }
 }

@@ -21,7 +21,7 @@ pub fn read<T: DeserializeOwned>(name: &str) -> T {
 pub fn worlds() -> Vec<String> {
     let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let name = |file: String| Some(file.strip_prefix("status__golden__")?.strip_suffix(".snap")?.to_owned());
-    let is_status = |name: &String| !["glance", "why"].contains(&name.as_str()) && !name.starts_with("history-");
+    let is_status = |name: &String| !["summary", "why"].contains(&name.as_str()) && !name.starts_with("history-");
     let mut worlds: Vec<String> = files.filter_map(name).filter(is_status).collect();
     assert!(worlds.len() > 30, "{worlds:?}");
     worlds.sort();

@@ -18,6 +18,7 @@ pub mod cutover;
 pub mod events;
 pub mod golden;
 pub mod plot;
+pub mod schemas;
 pub mod stage;
 
 pub use builders::*;

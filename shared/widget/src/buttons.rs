@@ -1,4 +1,4 @@
-//! What can be clicked: an element, and after it what the console does when the element before is clicked.
+//! What can be clicked: an element, followed by the `cwdb-action` that the console runs when the element is clicked.
 
 use driftless_planner::fact::Command;
 use driftless_planner::ids::FleetName;
@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::frame::Frame;
 
-/// What the journal says of an order that came from a button.
+/// The reason in the history for a command that came from a button.
 const REASON: &str = "from the dashboard";
 
-/// The buttons of a fleet: what can be ordered now, and the stop switch.
+/// The buttons of a fleet: the available commands, and freeze or thaw.
 pub(crate) fn buttons(frame: &Frame, status: &FleetStatus) -> Markup {
     let Some(operator) = &frame.operator else { return html! {} };
     let is_frozen = status.freezes.iter().any(|freeze| !freeze.is_of_account);
@@ -64,7 +64,7 @@ fn command(operator: &str, status: &FleetStatus, open: &OpenOrder) -> Markup {
         Command::Abort => "Abort",
         Command::Rollback => "Roll back",
         Command::Retry => "Retry",
-        // They name an instance, an image or a color, or are for once: there is a command line for them.
+        // These name an instance, an image or a color, or are rare: the command line has them.
         Command::Reject
         | Command::Replace { .. }
         | Command::Redeploy
@@ -76,7 +76,7 @@ fn command(operator: &str, status: &FleetStatus, open: &OpenOrder) -> Markup {
     let is_grave = effect::destructive(&open.command, &status.fleet).is_some();
     let mut lines = vec![format!("{label}: {}", status.fleet)];
     lines.extend(effect::of(status, &open.command));
-    lines.push(format!("the answer will be: {}", open.answer));
+    lines.push(format!("the response will be: {}", open.answer));
     let deed = Deed::Command { fleet: status.fleet.clone(), command: open.command.clone() };
     button(operator, label, is_grave, &lines, &order(status, label, deed))
 }
@@ -85,7 +85,7 @@ fn freeze(operator: &str, status: &FleetStatus) -> Markup {
     let lines = [
         format!("Freeze: {}", status.fleet),
         format!("now: {}", status.says),
-        "nothing but ways back goes on, until a person thaws it".to_owned(),
+        "all changes but rollbacks are paused until you thaw the fleet".to_owned(),
     ];
     let deed = Deed::Freeze { scope: FreezeScope::Fleet(status.fleet.clone()), expires_at: None };
     button(operator, "Freeze", false, &lines, &order(status, "Freeze", deed))
@@ -95,18 +95,18 @@ fn thaw(operator: &str, status: &FleetStatus) -> Markup {
     let lines = [
         format!("Thaw: {}", status.fleet),
         format!("now: {}", status.says),
-        "its own freeze is lifted, and what waits for it goes on".to_owned(),
+        "the freeze of this fleet ends, and what it blocks continues".to_owned(),
     ];
     let deed = Deed::Thaw { scope: FreezeScope::Fleet(status.fleet.clone()) };
     button(operator, "Thaw", false, &lines, &order(status, "Thaw", deed))
 }
 
-/// The id follows from what was drawn: a double click is one order, and so is a click on a page that is drawn again before
-/// the order was followed.
+/// The idempotency key follows from what was drawn: a double click is one command, and so is a click on a page that was
+/// drawn again before the command was carried out.
 fn order(status: &FleetStatus, label: &str, deed: Deed) -> Order {
     let version = status.record_version.unwrap_or_default();
     let request = format!("dashboard-{}-{version}", label.to_lowercase().replace(' ', "-"));
-    // What was drawn is what is meant.
+    // The command is about the cutover that was drawn.
     let cutover = status.cutover.as_ref().map(|cutover| cutover.id.clone());
     let cutover = cutover.filter(|_| matches!(deed, Deed::Command { .. }));
     Order { request, reason: Some(REASON.into()), cutover, deed }
@@ -122,8 +122,8 @@ fn button(operator: &str, label: &str, is_grave: bool, lines: &[String], order: 
     }
 }
 
-/// JSON that reads the same whether the console takes the element's text or its markup: nothing in it is escaped in HTML but
-/// quotes, which both leave alone. None: it is no JSON, and there is nothing to click.
+/// JSON that reads the same whether the console takes the element's text or its markup: only its quotes are escaped in HTML,
+/// and both readings leave quotes alone. None: the value cannot be serialized, and there is no button.
 fn json(value: &impl Serialize) -> Option<String> {
     let json = serde_json::to_string(value).ok()?;
     Some(json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"))

@@ -1,20 +1,20 @@
-//! What the widget says of itself, where somebody adds it to a dashboard.
+//! The documentation that CloudWatch shows where an operator adds the widget to a dashboard.
 
 /// In the markdown of CloudWatch.
 pub const DOCUMENTATION: &str = "\
 ## Driftless
 
-What every fleet is doing: both colors with their weights and healthy instances, the cutover under way with the time that is left, drifted instances and why, freezes, \
-and the last transitions. It reads, and changes nothing.
+What every fleet does: both colors with their weights and healthy instances, the cutover in progress with the time that is left, drifted instances and why, freezes, \
+and the last transitions. Drawing the widget changes nothing.
 
-A button sends an order to the function `operator`, after a confirmation. The journal says `unverified` of it: CloudWatch does not tell who has clicked. Orders of the \
-command line are journaled with their name.
+A button sends a command to the function `operator`, after a confirmation. The history records its sender as `unverified`: CloudWatch does not say who clicked. Commands of the \
+command line are recorded with the name that AWS verified.
 
 ### Parameters
 
 Param | Description
 ---|---
-**fleet** | Only this fleet, in full. Without it: all fleets, the most urgent first.
+**fleet** | Show only this fleet, in full. Without it: all fleets, the most urgent first.
 
 ### Example
 
@@ -24,5 +24,5 @@ fleet: app
 
 ### Permissions
 
-Whoever looks needs `lambda:InvokeFunction` on this function. Whoever is to give orders needs it on `operator` too.
+To see the widget, an identity needs `lambda:InvokeFunction` on this function. To send commands, it needs the same permission on `operator`.
 ";

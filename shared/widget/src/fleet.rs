@@ -12,7 +12,7 @@ use crate::parts::{self, LISTED_MAX};
 use crate::timeline::{self, Lane};
 use crate::words::{self, Tone, lasting, when};
 
-/// Draws a fleet with what has been. `history`: None, where it could not be read.
+/// Draws a fleet with its history. `history`: None, where it could not be read.
 pub fn fleet(frame: &Frame, status: &FleetStatus, history: Option<&History>) -> String {
     let lines = history.map(|history| history.lines.as_slice()).unwrap_or_default();
     let body = html! {
@@ -27,8 +27,8 @@ pub fn fleet(frame: &Frame, status: &FleetStatus, history: Option<&History>) -> 
         (conditions(status))
         h3 { "Last transitions" }
         @match history {
-            None => p class="warn" { "The journal could not be read. Refresh the widget." }
-            Some(_) if lines.is_empty() => p class="soft" { "Nothing is on record." }
+            None => p class="warn" { "The history could not be read. Refresh the widget." }
+            Some(_) if lines.is_empty() => p class="soft" { "The history is empty." }
             Some(_) => {
                 (timeline::draw(&Lane::of_fleet(lines), status.at, frame.width))
                 (told(lines))
@@ -45,7 +45,7 @@ fn head(frame: &Frame, status: &FleetStatus) -> Markup {
             h2 { (status.fleet) }
             (parts::badge(status.state))
             @match status.mode {
-                Some(driftless_planner::policy::Mode::Observe) => { span class="soft" { "observe: nothing is changed" } }
+                Some(driftless_planner::policy::Mode::Observe) => { span class="soft" { "observe: Driftless changes nothing" } }
                 Some(driftless_planner::policy::Mode::Act) | None => {}
             }
             span class="end soft" { (status.at.strftime("%Y-%m-%d %H:%M:%SZ")) }
@@ -53,31 +53,31 @@ fn head(frame: &Frame, status: &FleetStatus) -> Markup {
         }
         p { (words::short(&status.says)) }
         @if let Some(runs) = &status.release {
-            p class="soft" { "runs " (words::release(runs)) ", since " (when(runs.since, status.at)) }
+            p class="soft" { "last good release " (words::release(runs)) ", since " (when(runs.since, status.at)) }
         }
         @if let LayoutStatus::Misconfigured { problem } = &status.layout { div class="note bad" { (problem) } }
     }
 }
 
-/// Can it go back, to what, how fast.
+/// Whether a rollback is possible, to which release, and how fast.
 fn rollback_path(status: &FleetStatus) -> Markup {
     let way = &status.rollback_path;
     let (answer, tone) = match (way.is_open, way.kind) {
-        (true, RollbackPathKind::UnderWay) => ("going", Tone::Busy),
-        (true, _) => ("yes", Tone::Good),
-        (false, RollbackPathKind::LaunchesFirst) => ("not yet", Tone::Warning),
-        (false, _) => ("no", Tone::Warning),
+        (true, RollbackPathKind::UnderWay) => ("in progress", Tone::Busy),
+        (true, _) => ("possible", Tone::Good),
+        (false, RollbackPathKind::LaunchesFirst) => ("not yet possible", Tone::Warning),
+        (false, _) => ("not possible", Tone::Warning),
     };
     html! {
         dl {
-            dt { "way back" }
+            dt { "rollback" }
             dd {
                 b class=(tone.of_text()) { (answer) } ": " (words::short(&way.says))
                 @if let Some(to) = &way.to { div class="soft" { "to " (words::release(to)) } }
-                @if let Some(waits) = &way.waits { div class="warn" { "would wait: " (words::short(&waits.why)) } }
+                @if let Some(waits) = &way.waits { div class="warn" { "would be blocked: " (words::short(&waits.why)) } }
                 @if let Some(command) = &way.command { div { code { (command) } } }
             }
-            @if let Some(command) = &status.go_on { dt { "go on" } dd { code { (command) } } }
+            @if let Some(command) = &status.go_on { dt { "to continue" } dd { code { (command) } } }
         }
     }
 }
@@ -92,7 +92,7 @@ fn quarantined(status: &FleetStatus) -> Markup {
                     dd { "until " (when(kept.until, status.at)) @for reason in &kept.reasons { ", " (reason) } }
                 }
             }
-            (parts::more(status.quarantined.len(), "kept instances"))
+            (parts::more(status.quarantined.len(), "instances kept for forensics"))
         }
     }
 }
@@ -100,7 +100,7 @@ fn quarantined(status: &FleetStatus) -> Markup {
 fn conditions(status: &FleetStatus) -> Markup {
     html! {
         @if !status.conditions.is_empty() {
-            h3 { "Open" }
+            h3 { "Conditions" }
             dl {
                 @for condition in &status.conditions {
                     dt class="warn" { (condition.condition) }
@@ -111,7 +111,7 @@ fn conditions(status: &FleetStatus) -> Markup {
     }
 }
 
-/// The newest lines in words.
+/// The newest entries as text.
 fn told(lines: &[HistoryLine]) -> Markup {
     html! {
         table {
@@ -132,14 +132,14 @@ fn told(lines: &[HistoryLine]) -> Markup {
 
 fn next(status: &FleetStatus) -> Markup {
     html! {
-        h3 { "Next" }
+        h3 { "Next reconcile pass" }
         dl {
             @for step in status.next_steps.iter().take(LISTED_MAX) { dt { "would" } dd { (words::short(&step.says)) } }
-            @if status.next_steps.is_empty() { dt { "would" } dd { "do nothing now" } }
-            dt { "look again" }
-            dd { @match status.requeue_at { Some(at) => { (when(at, status.at)) } None => { "when something happens" } } }
+            @if status.next_steps.is_empty() { dt { "would" } dd { "change nothing" } }
+            dt { "runs" }
+            dd { @match status.requeue_at { Some(at) => { (when(at, status.at)) } None => { "with the next event or resync" } } }
             @if let Some(since) = status.in_progress_since {
-                dt { "unsettled" } dd { "for " (lasting(status.at.duration_since(since))) }
+                dt { "in progress" } dd { "for " (lasting(status.at.duration_since(since))) }
             }
         }
     }

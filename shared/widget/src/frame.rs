@@ -1,4 +1,4 @@
-//! What a page is drawn for: the theme, the functions that its buttons call, and what the viewer wants to see.
+//! What a page is drawn for: the theme, the functions that its buttons call, and the parameters.
 
 use driftless_planner::ids::FleetName;
 use maud::{Markup, html};
@@ -14,7 +14,7 @@ pub enum Theme {
     Dark,
 }
 
-/// What every page of one answer has in common.
+/// What every page of one response has in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub theme: Theme,
@@ -22,21 +22,21 @@ pub struct Frame {
     pub width: u32,
     /// The ARN of the function that draws: links call it again.
     pub status: String,
-    /// The ARN of the function that takes orders. None: the page has no buttons for orders.
+    /// The ARN of the function `operator`. None: the page has no buttons for commands.
     pub operator: Option<String>,
 }
 
-/// What the widget is told: the parameters of its definition, or of a link.
+/// The parameters of the widget: from its definition, or from a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
-    /// Only this fleet, in full. None: all of them.
+    /// Show only this fleet, in full. None: all fleets.
     pub fleet: Option<FleetName>,
 }
 
-/// Between these a page is drawn: below the first it is scrolled.
+/// The widths for which a page is drawn, in pixels. A narrower widget scrolls.
 const WIDTHS: std::ops::RangeInclusive<u64> = 360..=1_800;
-/// Where the console does not say how wide it is.
+/// The width where the console does not say it, in pixels.
 const WIDTH: u64 = 900;
 
 impl Frame {
@@ -54,7 +54,7 @@ impl Frame {
 }
 
 impl Theme {
-    /// The theme of a `widgetContext`. What does not say is light, as the console is by default.
+    /// The theme of a `widgetContext`; light, the default of the console, where it has none.
     pub fn of(context: &Value) -> Self {
         if context.get("theme").and_then(Value::as_str) == Some("dark") { Self::Dark } else { Self::Light }
     }

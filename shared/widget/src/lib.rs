@@ -1,10 +1,10 @@
-//! What fleets are doing as HTML, for the custom widget of a CloudWatch dashboard.
+//! What fleets do as HTML, for the custom widget of a CloudWatch dashboard.
 //!
-//! The console shows what a function answers: HTML and SVG, without scripts. A button is an element with a `cwdb-action`
+//! The console shows the response of a function: HTML and SVG, without scripts. A button is an element with a `cwdb-action`
 //! after it, which calls a function with the viewer's own permissions once the viewer has confirmed it.
 //!
-//! Every value is escaped where it is written: there is no other way to write one. Which orders have a button is
-//! said by [`driftless_status::orders`], which asked the planner; what a confirmation says, by [`driftless_status::effect`].
+//! The macro escapes every value that it writes. [`driftless_status::orders`] decides which commands have a button, and
+//! [`driftless_status::effect`] what a confirmation says.
 
 mod buttons;
 mod documentation;

@@ -15,12 +15,12 @@ use crate::parts;
 use crate::timeline::{self, Lane};
 use crate::words;
 
-/// A sentence in a row is cut here: a page of a hundred fleets stays far below what CloudWatch takes.
+/// A sentence in a row is cut here, in characters: a page of a hundred fleets stays far below CloudWatch's limit.
 const SENTENCE_MAX: usize = 110;
-/// So many fleets have their orders beside them; of the others a click shows them.
+/// How many fleets have their buttons in the table; the others show them after a click on the name.
 const IN_FULL_MAX: usize = 5;
 
-/// What is known of all fleets.
+/// What the page of all fleets shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overview {
     /// When they were read.
@@ -31,7 +31,7 @@ pub struct Overview {
     pub unread: Vec<Unread>,
     /// Tag values that are no fleet names.
     pub misnamed: Vec<UntrustedText>,
-    /// What has been, of those fleets whose journal was read.
+    /// The histories that were read.
     pub histories: Vec<History>,
 }
 
@@ -41,7 +41,7 @@ impl Overview {
         self.fleets.sort_by(|one, other| (one.state, &one.fleet).cmp(&(other.state, &other.fleet)));
     }
 
-    /// The fleets whose last transitions are worth the room, the most urgent first.
+    /// The fleets whose last transitions are drawn, the most urgent first.
     pub fn most_urgent(&self, count: usize) -> Vec<FleetName> {
         let busy = self.fleets.iter().filter(|fleet| fleet.state != State::Steady);
         busy.take(count).map(|fleet| fleet.fleet.clone()).collect()
@@ -67,7 +67,7 @@ pub fn overview(frame: &Frame, known: &Overview) -> String {
         }
         @for unread in &known.unread { div class="note bad" { b { (unread.fleet) } " could not be read: " (unread.why) } }
         @for misnamed in known.misnamed.iter().take(parts::LISTED_MAX) { div class="note" { (misnamed) } }
-        (parts::more(known.misnamed.len(), "names that are none"))
+        (parts::more(known.misnamed.len(), "invalid fleet names"))
     };
     page(frame.theme, &body)
 }
@@ -79,7 +79,7 @@ fn count(known: &Overview) -> String {
     format!("{count} {noun}, {steady} steady")
 }
 
-/// The freeze of the account is told once; that of a fleet stands in its row.
+/// The freeze of the account is shown once; that of a fleet in its row.
 fn freezes(known: &Overview) -> Markup {
     let of_account = known.fleets.iter().find_map(|fleet| fleet.freezes.iter().find(|freeze| freeze.is_of_account));
     html! { @if let Some(freeze) = of_account { (parts::freeze(freeze, known.at)) } }
@@ -88,7 +88,7 @@ fn freezes(known: &Overview) -> Markup {
 fn table(frame: &Frame, known: &Overview) -> Markup {
     html! {
         table {
-            tr { th { "fleet" } th { "state" } th { "blue" } th { "green" } th { "drift" } th { "what it does" } }
+            tr { th { "fleet" } th { "state" } th { "blue" } th { "green" } th { "drift" } th { "what the fleet does" } }
             @for (position, fleet) in known.fleets.iter().enumerate() { (row(frame, fleet, position)) }
         }
     }
@@ -107,7 +107,7 @@ fn row(frame: &Frame, fleet: &FleetStatus, position: usize) -> Markup {
             td {
                 @if is_busy { (words::cut(&words::short(&fleet.says), SENTENCE_MAX)) } @else { (release(fleet)) }
                 @if let Some((cutover, percent)) = under_way {
-                    div class="soft" { (percent) " % of the way, time left: " (parts::left(cutover, fleet.at)) }
+                    div class="soft" { (percent) " % of the steps done, time left: " (parts::left(cutover, fleet.at)) }
                 }
                 @if is_busy && position < IN_FULL_MAX { (buttons::buttons(frame, fleet)) }
             }

@@ -1,4 +1,4 @@
-//! What more than one page shows.
+//! Parts of several pages.
 
 use driftless_planner::fleet::Color;
 use driftless_status::cutover::{CutoverStatus, Progress};
@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use crate::words::{self, lasting, when};
 
-/// Beyond so many the rest is counted.
+/// How many rows a list has at most; the rest is counted.
 pub(crate) const LISTED_MAX: usize = 8;
 
 /// A state, as a badge.
@@ -42,13 +42,13 @@ pub(crate) fn color(color: &ColorStatus) -> Markup {
                     @match &color.image { Some(image) => { (image) } None => { "unknown" } }
                     @if let Some(build) = &color.build { ", build " (build) }
                 }
-                dt { "bounds" } dd { (color.min) " to " (color.max) ", " (color.active) " there" }
+                dt { "bounds" } dd { (color.min) " to " (color.max) ", " (color.active) " launching or in service" }
             }
         }
     }
 }
 
-/// The way of a cutover, and where it is on it.
+/// The steps of a cutover, and the current one.
 pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
     html! {
         div class="track" {
@@ -70,14 +70,14 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
             dt { "cutover" } dd {
                 "to " (cutover.image)
                 @if let Some(build) = &cutover.build { ", build " (build) }
-                @if !cutover.is_on_record { ", not begun yet" }
+                @if !cutover.is_on_record { ", not started yet" }
             }
             dt { "phase" } dd {
                 (cutover.phase) ", since " (when(cutover.since, now))
-                @if let Some(percent) = cutover.progress_percent { ", " (percent) " % of the way" }
+                @if let Some(percent) = cutover.progress_percent { ", " (percent) " % of the steps done" }
             }
             @if cutover.because.is_none() || cutover.deadline.is_some() { dt { "time left" } dd { (left(cutover, now)) } }
-            @if let Some(waits) = &cutover.waits { dt { "waits" } dd class="warn" { (words::short(&waits.why)) } }
+            @if let Some(waits) = &cutover.waits { dt { "blocked" } dd class="warn" { (words::short(&waits.why)) } }
             @if let Some(because) = &cutover.because { dt { "because" } dd class="bad" { (words::short(because)) } }
             @for evidence in &cutover.evidence { dt { "evidence" } dd { (words::short(evidence)) } }
             @if let Some(who) = &cutover.paused_by { dt { "paused by" } dd { (who) } }
@@ -87,16 +87,16 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
     }
 }
 
-/// How long the phase still takes.
+/// How much time of the phase is left.
 pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
     match (left, cutover.paused_since) {
-        (Some(left), Some(since)) => format!("{left}, but its clocks stand since {}", when(since, now)),
-        (None, Some(since)) => format!("unknown; its clocks stand since {}", when(since, now)),
+        (Some(left), Some(since)) => format!("{left}, but the clocks are stopped since {}", when(since, now)),
+        (None, Some(since)) => format!("unknown; the clocks are stopped since {}", when(since, now)),
         (Some(left), None) => format!("{left} in this phase"),
         (None, None) => {
             let deadline = cutover.deadline.map(|at| format!("; at the latest {}", when(at, now))).unwrap_or_default();
-            format!("until what the phase does is done{deadline}")
+            format!("until the work of the phase is done{deadline}")
         }
     }
 }
@@ -105,12 +105,12 @@ pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
 pub(crate) fn freeze(freeze: &FreezeStatus, now: Timestamp) -> Markup {
     html! {
         div class="note" {
-            b { "Frozen" @if freeze.is_of_account { ", with every fleet" } } " by " (freeze.owner) ": " (freeze.reason)
+            b { "Frozen" @if freeze.is_of_account { " (every fleet of the account and region)" } } " by " (freeze.owner) ": " (freeze.reason)
             div class="soft" {
                 "since " (when(freeze.since, now)) ", "
                 @match freeze.until {
                     Some(until) => { "until " (when(until, now)) }
-                    None => { "until a person thaws it" }
+                    None => { "until an operator thaws it" }
                 }
             }
         }
@@ -131,9 +131,9 @@ pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
                         @for finding in &work.findings {
                             @if let Some(annotation) = &finding.annotation { div { (finding.rule) ": " (annotation) } }
                         }
-                        @if let Some(held) = &work.held_by { div class="warn" { "waits: " (words::short(&held.why)) } }
-                        @if let Some(why) = &work.given_up { div class="bad" { "given up: " (why) } }
-                        @if let Some(successor) = &work.successor { div class="soft" { "successor " (successor) } }
+                        @if let Some(held) = &work.held_by { div class="warn" { "blocked: " (words::short(&held.why)) } }
+                        @if let Some(why) = &work.given_up { div class="bad" { "cancelled or stopped: " (why) } }
+                        @if let Some(successor) = &work.successor { div class="soft" { "replacement instance " (successor) } }
                     }
                 }
             }

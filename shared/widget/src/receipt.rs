@@ -1,11 +1,11 @@
-//! What came of an order, and what is said where there is no answer.
+//! The result of a command, and the page for a request that failed.
 
 use driftless_status::request::{OrderResult, Receipt, Refusal, RefusalCause, Reply};
 use maud::html;
 
 use crate::frame::{Theme, page};
 
-/// What came of an order.
+/// The result of a command.
 pub fn receipt(theme: Theme, reply: &Reply) -> String {
     match reply {
         Reply::Refused(refused) => refusal(theme, refused),
@@ -17,7 +17,7 @@ fn taken(theme: Theme, receipt: &Receipt) -> String {
     let (heading, class) = match receipt.result {
         OrderResult::Done => ("Done", "note good"),
         OrderResult::NotDone => ("Not done", "note bad"),
-        OrderResult::Pending => ("Kept, not followed yet", "note"),
+        OrderResult::Pending => ("Stored, not applied yet", "note"),
     };
     let body = html! {
         h2 { (heading) }
@@ -26,17 +26,17 @@ fn taken(theme: Theme, receipt: &Receipt) -> String {
             dt { "by" } dd { (receipt.actor) }
             dt { "request" } dd { code { (receipt.request) } }
         }
-        p class="soft" { "The widget shows what became of it when it is refreshed." }
+        p class="soft" { "Refresh the widget to see the effect." }
     };
     page(theme, &body)
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 pub fn refusal(theme: Theme, refusal: &Refusal) -> String {
     let heading = match refusal.cause {
-        RefusalCause::BadRequest => "This cannot be answered",
-        RefusalCause::NotFound => "Nothing is known of it",
-        RefusalCause::Unavailable => "AWS did not answer",
+        RefusalCause::BadRequest => "Invalid request",
+        RefusalCause::NotFound => "Not found",
+        RefusalCause::Unavailable => "AWS did not respond",
     };
     page(theme, &html! { h2 { (heading) } div class="note bad" { (refusal.says) } })
 }

@@ -9,12 +9,12 @@ use maud::{Markup, html};
 
 use crate::words::{Tone, cut};
 
-/// How far back is drawn, from the newest transition on: what lies before would leave no room for it.
+/// How far back is drawn, counted from the newest transition.
 const WINDOW: SignedDuration = SignedDuration::from_hours(3);
-/// How much of what came after the newest transition is drawn, at most.
+/// How much time after the newest transition is drawn at most.
 const AFTER: SignedDuration = SignedDuration::from_mins(30);
 const LANES_MAX: usize = 8;
-/// In pixels: where lanes begin, how high one is, and what surrounds the drawing.
+/// In pixels: where lanes begin, how high one is, and the margin of the drawing.
 const LEFT: u32 = 150;
 const LANE: u32 = 24;
 const BAR: u32 = 14;
@@ -25,7 +25,7 @@ const CHARACTER: u32 = 7;
 const LABEL_MAX: usize = 20;
 const TICKS_MAX: i32 = 4;
 
-/// One thing that changes.
+/// One row of the drawing: the transitions of one instance, one fleet or the cutovers.
 #[derive(Debug)]
 pub(crate) struct Lane<'a> {
     label: String,
@@ -33,17 +33,17 @@ pub(crate) struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// The lanes of a fleet, whose lines come newest first: its cutovers, what people and states do, and each instance.
+    /// The lanes of a fleet, whose entries come newest first: its cutovers, commands and conditions, and each instance.
     pub(crate) fn of_fleet(history: &'a [HistoryLine]) -> Vec<Self> {
         let mut lanes: Vec<Self> = vec![
             Self { label: "cutover".to_owned(), lines: Vec::new() },
-            Self { label: "orders, states".to_owned(), lines: Vec::new() },
+            Self { label: "commands, states".to_owned(), lines: Vec::new() },
         ];
         for line in history {
             let label = match &line.instance {
                 Some(instance) => instance.to_string(),
                 None if is_of_cutover(line) => "cutover".to_owned(),
-                None => "orders, states".to_owned(),
+                None => "commands, states".to_owned(),
             };
             match lanes.iter_mut().find(|lane| lane.label == label) {
                 Some(lane) => lane.lines.insert(0, line),
@@ -69,7 +69,7 @@ fn is_of_cutover(line: &HistoryLine) -> bool {
     line.kind == ChangeKind::Cutover
 }
 
-/// Whether what a line leads to lasts until the next one: a phase that can be left.
+/// Whether the entry starts a phase, which lasts until the next entry.
 fn lasts(line: &HistoryLine) -> bool {
     matches!(
         line.change(),
@@ -77,12 +77,12 @@ fn lasts(line: &HistoryLine) -> bool {
     )
 }
 
-/// A step in words.
+/// A step as text.
 pub(crate) fn step(line: &HistoryLine) -> String {
     if line.from.as_str().is_empty() { line.to.to_string() } else { format!("{} → {}", line.from, line.to) }
 }
 
-/// How loud a step is.
+/// The tone of a step.
 pub(crate) fn tone(line: &HistoryLine) -> Tone {
     match line.change() {
         Some(Change::Replacement { to, .. }) => of_replacement(to),
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_end_of_a_condition_that_is_named_like_a_phase_is_in_the_lane_of_states() {
         let history = [line(Change::Condition { key: "awaiting-approval".to_owned(), is_over: true })];
-        assert_eq!(Lane::of_fleet(&history)[0].label, "orders, states");
+        assert_eq!(Lane::of_fleet(&history)[0].label, "commands, states");
         let step = Change::Cutover { from: Some(CutoverPhaseKind::Warm), to: Step::Enters(CutoverPhaseKind::Retiring) };
         let history = [line(step)];
         assert_eq!(Lane::of_fleet(&history)[0].label, "cutover");

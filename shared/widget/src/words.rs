@@ -1,11 +1,11 @@
-//! Words and times, as all pages say them.
+//! Words and times of all pages.
 
 use driftless_planner::fleet::Color;
 use driftless_planner::text::UntrustedText;
 use driftless_status::model::{ReleaseStatus, Role, State, Traffic};
 use jiff::{SignedDuration, Timestamp};
 
-/// How loud something is.
+/// How much attention something needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,
@@ -39,7 +39,7 @@ impl Tone {
     }
 }
 
-/// A state, in two words, and how loud it is.
+/// A state in two words, and its tone.
 pub(crate) const fn state(state: State) -> (&'static str, Tone) {
     match state {
         State::NeedsOperator => ("needs operator", Tone::Bad),
@@ -51,6 +51,7 @@ pub(crate) const fn state(state: State) -> (&'static str, Tone) {
         State::BreakerOpen => ("breaker open", Tone::Bad),
         State::Warm => ("warm", Tone::Busy),
         State::CuttingOver => ("cutting over", Tone::Busy),
+        State::Stopped => ("stopped", Tone::Bad),
         State::Replacing => ("replacing", Tone::Busy),
         State::Drifted => ("drifted", Tone::Warning),
         State::Unadopted => ("not adopted", Tone::Soft),
@@ -67,12 +68,12 @@ pub(crate) const fn color(color: Option<Color>) -> &'static str {
     }
 }
 
-/// What a group is to the traffic.
+/// Whether a group is live or idle.
 pub(crate) const fn role(role: Role) -> &'static str {
     match role {
         Role::Live => "live",
         Role::Idle => "idle",
-        Role::Unknown => "live or idle: unknown",
+        Role::Unknown => "role unknown",
     }
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn traffic(traffic: &Traffic) -> String {
         Traffic::Weighted { percent: Some(percent), .. } => format!("{percent} %"),
         Traffic::Weighted { percent: None, places } => {
             let weights: Vec<String> = places.iter().map(|place| format!("{} of {}", place.weight, place.of)).collect();
-            format!("{}: its forward actions differ", weights.join(", "))
+            format!("{}: the forward actions differ", weights.join(", "))
         }
         Traffic::NotForwarded => "none: nothing forwards to it".to_owned(),
         Traffic::Attached => "attached".to_owned(),
@@ -97,8 +98,8 @@ pub(crate) fn traffic_in_short(traffic: &Traffic) -> String {
         Traffic::Weighted { percent: Some(percent), .. } => format!("{percent} %"),
         Traffic::Weighted { percent: None, .. } => "split".to_owned(),
         Traffic::NotForwarded => "no traffic".to_owned(),
-        Traffic::Attached => "in".to_owned(),
-        Traffic::Detached => "out".to_owned(),
+        Traffic::Attached => "attached".to_owned(),
+        Traffic::Detached => "detached".to_owned(),
         Traffic::NoLoadBalancer => String::new(),
     }
 }

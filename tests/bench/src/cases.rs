@@ -189,8 +189,8 @@ pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
         let event = url_event(&asked);
         Case { function, name, title, goals: Goals::None, event, world: settled.world.clone() }
     };
-    cases.push(desk("status", "fleet", "the state of one fleet", json!({"ask": "fleet", "fleet": "app"})));
-    let freeze = json!({"request": "bench-1", "reason": "measured", "deed": {"freeze": {"scope": {"fleet": "app"}}}});
+    cases.push(desk("status", "fleet", "the state of one fleet", json!({"query": "fleet", "fleet": "app"})));
+    let freeze = json!({"request": "bench-1", "reason": "measured", "action": {"freeze": {"scope": {"fleet": "app"}}}});
     cases.push(desk("operator", "freeze", "a freeze", freeze));
     Ok(cases)
 }

@@ -85,7 +85,7 @@ async fn assert_pages(stack: &LocalStack) -> anyhow::Result<()> {
         let page = page(stack, "status", parameters).await?;
         assert!(page.contains(said) && page.contains("note bad") && !page.contains("<Fleet>"), "{page}");
     }
-    let page = page(stack, "operator", json!({"deed": "dance"})).await?;
-    assert!(page.contains("This cannot be answered"), "{page}");
+    let page = page(stack, "operator", json!({"action": "dance"})).await?;
+    assert!(page.contains("Invalid request"), "{page}");
     Ok(())
 }

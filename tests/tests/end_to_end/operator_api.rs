@@ -95,9 +95,9 @@ async fn questions_are_answered_from_the_live_fleet_and_what_cannot_be_answered_
         let Answer::Refused(refusal) = serde_json::from_value(answer)? else { anyhow::bail!("answered") };
         anyhow::Ok((status, refusal.cause))
     };
-    assert_eq!(refused(json!({"ask": "fleet", "fleet": "other"})).await?, (404, RefusalCause::NotFound));
-    assert_eq!(refused(json!({"ask": "fleet", "fleet": "No Fleet"})).await?, (400, RefusalCause::BadRequest));
-    assert_eq!(refused(json!({"ask": "weather"})).await?, (400, RefusalCause::BadRequest));
+    assert_eq!(refused(json!({"query": "fleet", "fleet": "other"})).await?, (404, RefusalCause::NotFound));
+    assert_eq!(refused(json!({"query": "fleet", "fleet": "No Fleet"})).await?, (400, RefusalCause::BadRequest));
+    assert_eq!(refused(json!({"query": "weather"})).await?, (400, RefusalCause::BadRequest));
     stage.assert_untouched().await?;
     stage.assert_at_rest(&Left::default()).await
 }

@@ -29,7 +29,7 @@ pub fn schema() -> Schema {
 }
 
 /// How schemas of what is sent are made.
-pub(crate) fn settings() -> SchemaSettings {
+pub fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().for_serialize().with_transform(RecursiveTransform(published_form))
 }
 

@@ -36,52 +36,53 @@ pub struct HistoryEntry {
     derive(PartialOrd, Ord, Serialize, Deserialize, strum::Display, strum::IntoStaticStr),
     serde(rename_all = "kebab-case"),
     strum(serialize_all = "kebab-case"),
-    doc = "Which kind of change an entry tells of."
+    cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "change-kind")),
+    doc = "Which kind of change an entry records."
 )]
 pub enum Change {
-    /// A replacement went on to another phase, or ended.
+    /// A replacement changed its phase, or ended.
     Replacement {
         instance: InstanceId,
         /// None: the instance was not drifted before.
         from: Option<PhaseKind>,
         to: ReplacementStep,
     },
-    /// What is known of a drifted instance was kept, before it goes.
+    /// Evidence about a drifted instance was stored before the instance is terminated.
     Evidence { instance: InstanceId, phase: PhaseKind, kept: Box<Evidence> },
-    /// A surge was given up, and its surplus stays.
+    /// A replacement was cancelled, and its extra instance stays.
     ExtraInstanceKept { instance: InstanceId },
-    /// An instance is kept for forensics, or is not any more.
+    /// An instance was quarantined, or its quarantine ended.
     Quarantine { instance: InstanceId, is_kept: bool },
-    /// An instance breaks a rule that is not on the fleet's list.
+    /// An instance is non-compliant with a rule that is not in `driftless:rules`.
     Finding { instance: InstanceId },
-    /// A cutover went on to another phase, or ended.
+    /// A cutover changed its phase, or ended.
     Cutover {
         /// None: none was under way before.
         from: Option<CutoverPhaseKind>,
         to: CutoverStep,
     },
-    /// A cutover waits in its phase for something else than before.
+    /// What blocks a cutover within its phase changed.
     CutoverWaits { phase: CutoverPhaseKind },
-    /// A state of the fleet that on-call is told of was entered, or is over.
+    /// A condition that notifications report began, or ended.
     Condition { key: String, is_over: bool },
-    /// Many fleets drifted under one rule at once, or fewer do by now.
+    /// The breaker of a rule opened, because many fleets drifted under the rule at once, or closed.
     RuleBreaker { is_open: bool },
-    /// A command was followed, or refused.
+    /// A command was carried out, or not.
     Command {
         /// In words, with what it is about: `veto ami-1`.
         command: String,
         is_done: bool,
     },
-    /// A setting that was changed on a group is as it has to be again.
+    /// A setting of a group was restored.
     Setting {
         /// In words, with what it was before.
         setting: String,
         /// The instance that has it, where it is one's.
         instance: Option<InstanceId>,
     },
-    /// What is thought of an image.
+    /// An image was vetoed or deferred, or no longer is.
     Image { image: ImageId, change: ImageChange },
-    /// The release was read from the group that is live.
+    /// The release was adopted from the live group.
     Adoption {
         /// What the release was before. None: the fleet was never looked at before.
         from: Option<TemplateVersion>,
@@ -93,9 +94,9 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum ImageChange {
-    /// The pipeline itself announced it.
+    /// The pipeline published it with an image.published event.
     Announced,
-    /// It asked to be taken, and is no candidate.
+    /// It was named for the fleet, and is no candidate.
     Refused,
     /// It must not take traffic.
     Vetoed,

@@ -51,6 +51,17 @@ impl Scenario {
         Ok((report, calls))
     }
 
+    /// Runs the scenario once, and lets the caller use the account after each line and at the end. What the caller does takes
+    /// time of the account, so no expectation is reported.
+    ///
+    /// # Errors
+    /// A name that the planner's types refuse.
+    pub fn played(&self, mut after: impl FnMut(&mut Simulation)) -> Result<(), IdError> {
+        let mut telling = Telling::begin(self, None, None, Trace::default())?;
+        telling.play(&mut after);
+        Ok(())
+    }
+
     fn tell(&self, seed: Option<u64>) -> Result<Report, IdError> {
         let (mut report, sites) = Telling::begin(self, seed, None, Trace::on())?.tell_all();
         if !self.crashes_everywhere || !report.failures.is_empty() {
@@ -117,6 +128,12 @@ impl<'s> Telling<'s> {
 
     /// Runs all lines in their order. Returns as well the calls around which a function can crash.
     fn tell_all(mut self) -> (Report, Vec<(usize, Side)>) {
+        self.play(&mut |_| ());
+        self.report()
+    }
+
+    /// Runs all lines in their order, with `after` after each of them and at the end.
+    fn play(&mut self, after: &mut dyn FnMut(&mut Simulation)) {
         let scenario = self.scenario;
         let mut line_above = self.cast.start;
         for step in &scenario.steps {
@@ -134,6 +151,7 @@ impl<'s> Telling<'s> {
                     until
                 }
             };
+            after(&mut self.simulation);
         }
         self.run_to(self.cast.start + scenario.end);
         for step in scenario.steps.iter().filter(|step| step.when == When::End) {
@@ -141,7 +159,7 @@ impl<'s> Telling<'s> {
                 self.expect(step, terms);
             }
         }
-        self.report()
+        after(&mut self.simulation);
     }
 
     /// Runs the simulation until a time.

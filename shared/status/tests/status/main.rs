@@ -4,5 +4,6 @@
 
 mod golden;
 mod requests;
+mod schemas;
 mod truths;
 mod worlds;

@@ -1,12 +1,14 @@
-//! docs/desk.md says what can be asked and ordered: every example in it is one, and nothing is missing.
+//! docs/api.md: every example is valid, by the types and by the published schemas, and no query or command is missing.
 
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::Command;
-use driftless_status::request::{Deed, Order, Question};
+use driftless_status::request::{Answer, Deed, Order, Question, Reply};
 use serde_json::{Value, json};
 
-const PAGE: &str = include_str!("../../../../docs/desk.md");
+use crate::schemas::problems;
+
+const PAGE: &str = include_str!("../../../../docs/api.md");
 
 /// The examples in the tables of a section: what stands between back quotes and is JSON.
 fn examples(section: &str) -> Vec<Value> {
@@ -18,10 +20,11 @@ fn examples(section: &str) -> Vec<Value> {
 }
 
 #[test]
-fn every_question_of_the_page_can_be_asked_and_every_kind_is_there() {
-    let kinds: BTreeSet<&str> = examples("Questions")
+fn every_query_of_the_page_is_valid_and_every_kind_is_there() {
+    let kinds: BTreeSet<&str> = examples("Queries")
         .into_iter()
         .map(|example| {
+            assert_eq!(problems("status-query.v1.json", &example), [""; 0], "{example}");
             match serde_json::from_value(example.clone()).unwrap_or_else(|error| panic!("{example}: {error}")) {
                 Question::Fleets => "fleets",
                 Question::Fleet { .. } => "fleet",
@@ -34,10 +37,11 @@ fn every_question_of_the_page_can_be_asked_and_every_kind_is_there() {
 }
 
 #[test]
-fn every_order_of_the_page_can_be_given_and_every_command_is_there() {
+fn every_request_of_the_page_is_valid_and_every_command_is_there() {
     let mut seen = BTreeSet::new();
-    for example in examples("Orders") {
-        let order = json!({"request": "request-1", "deed": example});
+    for example in examples("Requests") {
+        let order = json!({"request": "request-1", "action": example});
+        assert_eq!(problems("operator-request.v1.json", &order), [""; 0], "{example}");
         let order: Order = serde_json::from_value(order).unwrap_or_else(|error| panic!("{example}: {error}"));
         seen.insert(match order.deed {
             Deed::Freeze { expires_at: None, .. } => "freeze",
@@ -62,4 +66,36 @@ fn every_order_of_the_page_can_be_given_and_every_command_is_there() {
         });
     }
     assert_eq!(seen.len(), 17, "{seen:?}");
+}
+
+#[test]
+fn every_response_of_the_page_is_valid_and_can_be_read() {
+    let blocks = PAGE.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let responses: Vec<Value> = blocks
+        .map(|block| serde_json::from_str(block).unwrap())
+        .filter(|block: &Value| block.get("response").is_some())
+        .collect();
+    let [refused, done] = &responses[..] else { panic!("{responses:?}") };
+    for (name, document) in [
+        ("status-response.v1.json", refused),
+        ("operator-response.v1.json", refused),
+        ("operator-response.v1.json", done),
+    ] {
+        assert_eq!(problems(name, document), [""; 0], "{document}");
+    }
+    assert!(matches!(serde_json::from_value(refused.clone()), Ok(Answer::Refused(_))));
+    assert!(matches!(serde_json::from_value(done.clone()), Ok(Reply::Receipt(_))));
+}
+
+#[test]
+fn a_request_with_an_unknown_or_a_missing_key_is_refused_by_its_type_and_by_its_schema() {
+    for wrong in [
+        json!({"request": "r", "deed": {"thaw": {"scope": "account"}}}),
+        json!({"request": "r", "action": {"freeze": {"scope": "account", "expires-at": "2026-12-01T08:00:00Z"}}}),
+        json!({"request": "r", "action": {"thaw": {"scope": "account"}}, "note": "x"}),
+        json!({"action": {"thaw": {"scope": "account"}}}),
+    ] {
+        assert!(serde_json::from_value::<Order>(wrong.clone()).is_err(), "{wrong}");
+        assert_ne!(problems("operator-request.v1.json", &wrong), [""; 0], "{wrong}");
+    }
 }

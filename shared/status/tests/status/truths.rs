@@ -34,9 +34,9 @@ fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_tem
     let template = &stage.templates[&version(1)];
     assert_eq!(Target::of(&to, Some(&available), Some(template)), Target::Launchable);
     for (image, template, words) in [
-        (None, Some(template), "does not exist any more, or is not shared"),
-        (Some(&pending), Some(template), "cannot be launched now"),
-        (Some(&available), None, "does not exist any more"),
+        (None, Some(template), "no longer exists, or is not shared"),
+        (Some(&pending), Some(template), "is not available"),
+        (Some(&available), None, "no longer exists"),
     ] {
         let target = Target::of(&to, image, template);
         let Target::Unlaunchable { why } = &target else { panic!("{target:?}") };
@@ -258,7 +258,7 @@ fn a_rollback_that_launches_first_says_what_holds_it() {
     for (stage, kind, why) in [
         (frozen, RollbackPathKind::LaunchesFirst, "frozen by ana"),
         (invalid, RollbackPathKind::None, "the policy is invalid"),
-        (observed, RollbackPathKind::None, "the mode is observe"),
+        (observed, RollbackPathKind::None, "driftless:mode is observe"),
     ] {
         let way = said(&stage).rollback_path;
         assert_eq!((way.is_open, way.kind), (false, kind), "{way:?}");
