@@ -149,7 +149,7 @@ build {
       IMAGE_BUILD  = var.build
       IMAGE_COMMIT = var.commit
     }
-    # In one shell: when hardening is done, there is no way back in, neither by SSH nor by sudo.
+    # In one shell: when hardening is done, there is no rollback path in, neither by SSH nor by sudo.
     inline = [
       "bash ${local.upload}/scripts/install-dependencies.sh",
       "bash ${local.upload}/scripts/configure-app.sh",

@@ -69,7 +69,7 @@ class Hardening(unittest.TestCase):
             with tarfile.open(application, "w") as tar:
                 program = Path(folder) / "app"
                 program.write_text("#!/bin/sh\n")
-                # As bad as it may come: a person's, writable by all, with rights of its own.
+                # As bad as it may come: an operator's, writable by all, with rights of its own.
                 program.chmod(0o6777)
                 entry = tar.gettarinfo(program, "app")
                 entry.uid = entry.gid = 1000

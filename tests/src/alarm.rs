@@ -13,7 +13,7 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(10);
 /// How many errors within the period are no reason to ring yet.
 pub(crate) const ERRORS_MAX: u64 = 8;
 
-/// When an alarm rings, in words.
+/// When an alarm is in ALARM, in words.
 pub fn condition() -> String {
     format!("more than {ERRORS_MAX} errors within {} seconds", PERIOD.as_secs())
 }
@@ -67,7 +67,7 @@ impl LocalStack {
         Ok(alarm)
     }
 
-    /// The alarm rings: so CloudWatch says when asked, and so it reports.
+    /// The alarm is in ALARM: so CloudWatch says when asked, and so it reports.
     pub async fn go_into_alarm(&self, alarm: &Alarm) -> anyhow::Result<()> {
         self.set_alarm(alarm, true, BY_HAND).await
     }
@@ -77,7 +77,7 @@ impl LocalStack {
         self.set_alarm(alarm, false, BY_HAND).await
     }
 
-    /// The alarm rings, or is quiet again, for a reason.
+    /// The alarm is in ALARM, or is quiet again, for a reason.
     pub(crate) async fn set_alarm(&self, alarm: &Alarm, is_in_alarm: bool, reason: &str) -> anyhow::Result<()> {
         let state = if is_in_alarm { StateValue::Alarm } else { StateValue::Ok };
         self.set_state(alarm, state.clone(), reason).await?;

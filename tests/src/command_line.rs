@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::stack::{LocalStack, REGION, executables};
 
-/// A person at a terminal that is none: what is printed goes into a file.
+/// An operator at a terminal that is none: what is printed goes into a file.
 #[derive(Debug)]
 pub struct Person {
     access_key: &'static str,

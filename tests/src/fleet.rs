@@ -105,7 +105,7 @@ impl Fleet {
 
 /// What people and their tools do to a fleet past Driftless.
 impl Fleet {
-    /// A person writes the weights of the listener: so much to each group, by the groups' names.
+    /// An operator writes the weights of the listener: so much to each group, by the groups' names.
     pub async fn write_weights(&self, weights: &[(&str, i32)]) -> anyhow::Result<()> {
         let listener = self.listener.as_deref().context("the fleet has no listener")?;
         let tuple = |(group, weight): &(&str, i32)| {

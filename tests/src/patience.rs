@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// How often a state that nobody announces is looked at again.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
-/// What one look found.
+/// What one pass found.
 #[derive(Debug)]
 pub enum Poll<T> {
     /// It is as awaited.
@@ -17,7 +17,7 @@ pub enum Poll<T> {
     NotYet(String),
 }
 
-/// Looks until it is as awaited. When the time is up, the error says what was awaited and how it was at the last look.
+/// Looks until it is as awaited. When the time is up, the error says what was awaited and how it was at the last pass.
 pub async fn wait_until<T>(
     awaited: &str,
     timeout: Duration,

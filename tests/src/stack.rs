@@ -131,13 +131,13 @@ impl LocalStack {
         logs::read(&self.running.endpoint, &format!("{STACK}-{function}"), self.since).await
     }
 
-    /// Runs a sweep, as the schedule does, and waits for its end. The wakes that it sends are worked off afterwards: see
+    /// Runs a resync, as the schedule does, and waits for its end. The requests that it sends are worked off afterwards: see
     /// [`Self::wait_until_idle`].
     pub async fn resync(&self) -> anyhow::Result<Value> {
         self.invoke("reconcile", &json!({"resync": {}})).await
     }
 
-    /// Lets the schedule run a sweep now: once, at the deployed target, without waiting for its minute.
+    /// Lets the schedule run a resync now: once, at the deployed target, without waiting for its minute.
     pub async fn resync_by_schedule(&self) -> anyhow::Result<()> {
         let signed = http::authorization("scheduler", REGION);
         let headers = [("authorization", signed.as_str())];
@@ -193,7 +193,7 @@ impl LocalStack {
         Ok(())
     }
 
-    /// A person, or a pipeline, gives a command.
+    /// An operator, or a pipeline, gives a command.
     pub async fn say(&self, fleet: &str, actor: &str, command: Command) -> anyhow::Result<()> {
         let at = Timestamp::now();
         let fact = CommandFact {

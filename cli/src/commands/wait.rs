@@ -1,4 +1,4 @@
-//! `driftless wait`: for pipelines. [`Waiting`] judges each response; the sleeping is in [`run`].
+//! `driftless wait`: for pipelines. [`Waiting`] invariant checkers each response; the sleeping is in [`run`].
 
 use std::str::FromStr;
 
@@ -20,7 +20,7 @@ use crate::values;
 pub struct Arguments {
     /// Name of the fleet
     fleet: FleetName,
-    /// State to wait for: idle (no work in progress; also: settled), phase=PHASE of the cutover, outcome (done) or
+    /// State to wait for: idle (no work in progress; also: idle), phase=PHASE of the cutover, outcome (done) or
     /// outcome=OUTCOME
     #[arg(long = "for", value_name = "WHAT")]
     goal: Goal,

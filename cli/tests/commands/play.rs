@@ -50,7 +50,7 @@ pub(crate) struct Played {
 }
 
 impl Stage {
-    /// A fleet that is as in one world, a person at the terminal who agrees, and an operator that does what it is told.
+    /// A fleet that is as in one world, an operator at the terminal who agrees, and an operator that does what it is told.
     pub(crate) fn of(world: &str) -> Self {
         Self::through(&[world])
     }

@@ -30,7 +30,7 @@ no_ssh() {
     find / -xdev -type f \( -name authorized_keys -o -name authorized_keys2 \) -delete
 }
 
-# What would change the machine by itself, and what only a person at a screen could use.
+# What would change the machine by itself, and what only an operator at a screen could use.
 nothing_changes_by_itself() {
     mask dnf-makecache.timer dnf-automatic.timer dnf-automatic-install.timer apt-daily.timer apt-daily-upgrade.timer \
         unattended-upgrades.service debug-shell.service ctrl-alt-del.target

@@ -78,7 +78,7 @@ impl Groups for Aws {
         for raw in chunks.iter().flatten() {
             let name: GroupName = parsed(DESCRIBE_GROUPS, "AutoScalingGroupName", raw.auto_scaling_group_name())?;
             let value = raw.tags().iter().find(|tag| tag.key() == Some(FLEET_TAG)).and_then(|tag| tag.value());
-            // A value that is no fleet name makes no fleet; the sweep reports the group.
+            // A value that is no fleet name makes no fleet; the resync reports the group.
             if let Some(fleet) = value.and_then(|value| value.parse().ok()) {
                 let ids = raw.instances().iter().map(|one| parsed(DESCRIBE_GROUPS, "InstanceId", one.instance_id()));
                 let instances = ids.collect::<CallResult<_>>()?;

@@ -24,7 +24,7 @@ macro_rules! client {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     pub table: String,
-    /// The wake queue, by its URL.
+    /// The reconcile queue, by its URL.
     pub reconcile_queue_url: String,
     /// The alert topic, by its ARN.
     pub alert_topic_arn: String,
@@ -153,7 +153,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// The ports on canned answers.
+    /// The ports on stub answers.
     pub(crate) fn on(stub: &StubAws) -> Aws {
         Aws::new(stub.config(), names())
     }

@@ -29,7 +29,7 @@ use jiff::SignedDuration;
 const AMAZON_ROOTS_PEM: &[u8] = include_bytes!("../roots/amazon-roots.pem");
 
 /// How often a call is tried. Three bridge one lost packet and one unlucky server; a service that fails three times in
-/// a row is left alone, because the queue and the sweep try again later, with a fresh look.
+/// a row is left alone, because the queue and the resync try again later, with a fresh look.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// Upper bound of the first wait after a throttled attempt (each wait is drawn between zero and it, and the second is

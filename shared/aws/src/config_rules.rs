@@ -70,7 +70,7 @@ impl Compliance for Aws {
         let mut findings: BTreeMap<InstanceId, Finding> = BTreeMap::new();
         for result in &results {
             let Some((instance, finding)) = finding(result)? else { continue };
-            // A rule on patches or associations judges one instance several times: the latest word counts.
+            // A rule on patches or associations invariant checkers one instance several times: the latest word counts.
             match findings.get(&instance) {
                 Some(known) if known.recorded_at >= finding.recorded_at => {}
                 Some(_) | None => {

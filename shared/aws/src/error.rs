@@ -165,7 +165,7 @@ pub(crate) fn kind(code: &str, message: &str, status: Option<u16>) -> CallErrorK
     }
 }
 
-/// The key asks for patience, or does not let us: because of its policy or its state, which a person must mend.
+/// The key asks for patience, or does not let us: because of its policy or its state, which an operator must mend.
 fn kind_of_key(code: &str) -> Option<CallErrorKind> {
     KEY_PREFIXES
         .iter()

@@ -8,15 +8,15 @@
 //!
 //! | AWS says | the call | who tries again |
 //! | --- | --- | --- |
-//! | too fast, however it spells that | `Throttled` | the SDK, or a cancelled write itself; then the next look |
-//! | another activity, or a launch by the token, at work | `Busy` | a write to the table itself, or the next look |
+//! | too fast, however it spells that | `Throttled` | the SDK, or a cancelled write itself; then the next pass |
+//! | another activity, or a launch by the token, at work | `Busy` | a write to the table itself, or the next pass |
 //! | an instance, a template, a rule is not there | `Gone`; where it was read, an empty answer | nobody |
 //! | a target group that a group still names is not there | nothing: the fleet can be looked at | nobody |
-//! | no permission, a KMS key that does not let us | `Denied` | a person: the operation is the permission |
+//! | no permission, a KMS key that does not let us | `Denied` | an operator: the operation is the permission |
 //! | no such call, or not for this group | `Unsupported` | nobody: there is another way |
-//! | bounds, limits, values; no table, queue or topic of ours | `Refused` | the next look, with fresh values |
-//! | a server's error, or nothing | `Unavailable` | the SDK where twice is as good as once, else the next look |
-//! | what is not of the protocol, or lacks a field | `Unreadable` | the next look: it may have been done |
+//! | bounds, limits, values; no table, queue or topic of ours | `Refused` | the next pass, with fresh values |
+//! | a server's error, or nothing | `Unavailable` | the SDK where twice is as good as once, else the next pass |
+//! | what is not of the protocol, or lacks a field | `Unreadable` | the next pass: it may have been done |
 //! | a launch was tried in vain | [`Launched::Failed`] | the planner, which tells shortages from mistakes |
 //!
 //! The modules `codes` beside the adapters hold the table call by call: each code as the service writes it.

@@ -55,7 +55,7 @@ fn on_call(message: &Message) -> Bodies<'_> {
     people.into_iter().chain(machines).collect()
 }
 
-/// Amazon Q Developer reads by https. A person who subscribes to see what it gets reads the text.
+/// Amazon Q Developer reads by https. An operator who subscribes to see what it gets reads the text.
 fn chat(message: &Message) -> Bodies<'_> {
     [("default", message.chat.as_str()), ("email", message.text.as_str())].into()
 }

@@ -1,4 +1,4 @@
-//! The wake queue.
+//! The reconcile queue.
 
 #[cfg(test)]
 #[cfg(feature = "fleet")]
@@ -29,7 +29,7 @@ const DELAY_MAX_SECONDS: i64 = 900;
 const SEND: &str = "sqs:SendMessage";
 const SEND_BATCH: &str = "sqs:SendMessageBatch";
 
-/// Sends to the wake queue: the one thing that a detector may do.
+/// Sends to the reconcile queue: the one thing that a detector may do.
 #[derive(Debug, Clone)]
 pub struct RequestSender {
     client: Client,
@@ -42,9 +42,9 @@ impl RequestSender {
         Self { client: Client::new(config), queue_url: queue_url.into() }
     }
 
-    /// Sends one message, to arrive after `delay`. SQS knows whole seconds, so a delay is rounded up: a wake is never
-    /// early. Longer than 15 minutes is cut to that: no caller asks for more, and a wake that comes early leads to
-    /// another look, not to a wrong one.
+    /// Sends one message, to arrive after `delay`. SQS knows whole seconds, so a delay is rounded up: a request is never
+    /// early. Longer than 15 minutes is cut to that: no caller asks for more, and a request that comes early leads to
+    /// another pass, not to a wrong one.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ pub(crate) enum Means {
 pub(crate) enum Again {
     /// The call itself, as often as [`Call::attempts`] says.
     Call,
-    /// The next look, if anyone.
+    /// The next pass, if anyone.
     NextPass,
 }
 
@@ -124,7 +124,7 @@ fn cbor_error(shape: &str, message: &str) -> Vec<u8> {
     body
 }
 
-/// The ports on canned answers, in a region of their own: the SDK spares a service of a region that fails too often its
+/// The ports on stub answers, in a region of their own: the SDK spares a service of a region that fails too often its
 /// further attempts, and counts across all clients of the process. What it waits between attempts is cut short.
 fn alone(stub: &StubAws) -> Aws {
     static REGIONS: AtomicUsize = AtomicUsize::new(0);

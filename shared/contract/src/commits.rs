@@ -1,4 +1,4 @@
-//! The commit: record, journal and outbox at once, if record and lease are what was read; else nothing.
+//! The commit: record, history and outbox at once, if record and lease are what was read; else nothing.
 
 use anyhow::{bail, ensure};
 use driftless_planner::decision::Decision;

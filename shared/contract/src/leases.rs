@@ -1,4 +1,4 @@
-//! The lease of a fleet: one holder at a time, each with a higher fence, and no wake lost.
+//! The lease of a fleet: one holder at a time, each with a higher fence, and no request lost.
 
 use anyhow::{bail, ensure};
 use driftless_reconciler::ports::{Acquired, Clock as _, Released, Store as _};

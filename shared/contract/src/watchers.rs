@@ -1,4 +1,4 @@
-//! Config, CloudWatch, and the wake queue.
+//! Config, CloudWatch, and the reconcile queue.
 
 use std::collections::BTreeSet;
 

@@ -29,20 +29,20 @@ pub trait World: Sync {
     /// How many moments something may take that is under way.
     fn patience(&self) -> usize;
 
-    /// A person makes a fleet: a pair behind one load balancer that weighs blue 100 and green 0, up and serving.
+    /// An operator makes a fleet: a pair behind one load balancer that weighs blue 100 and green 0, up and serving.
     fn fleet(&self, spec: &FleetSpec) -> impl Future<Output = anyhow::Result<Fleet>>;
 
     /// What becomes of launches by `LaunchInstances` from now on.
     fn launches(&self, launches: Launches) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A person suspends a process of a group, or resumes it.
+    /// An operator suspends a process of a group, or resumes it.
     fn suspend(&self, group: &GroupName, process: &str, is_suspended: bool)
     -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A person terminates an instance in EC2, past Auto Scaling.
+    /// An operator terminates an instance in EC2, past Auto Scaling.
     fn kill(&self, instance: &InstanceId) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A person protects an instance by the tag `driftless:protect`.
+    /// An operator protects an instance by the tag `driftless:protect`.
     fn protect(&self, instance: &InstanceId, reason: &str) -> impl Future<Output = anyhow::Result<()>>;
 
     /// The health checks of an instance pass, or fail, from now on.
@@ -56,7 +56,7 @@ pub trait World: Sync {
         verdict: ComplianceType,
     ) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A person makes an alarm of a target group, and it is in this state.
+    /// An operator makes an alarm of a target group, and it is in this state.
     fn alarm(
         &self,
         name: &AlarmName,
@@ -67,19 +67,19 @@ pub trait World: Sync {
     /// A build registers an image of this account, for a fleet and with a build where they are given.
     fn image(&self, fleet: Option<&FleetName>, build: Option<&str>) -> impl Future<Output = anyhow::Result<ImageId>>;
 
-    /// A person writes a launch template version: what this one says, but for the instance type.
+    /// An operator writes a launch template version: what this one says, but for the instance type.
     fn template(&self, base: &TemplateVersion) -> impl Future<Output = anyhow::Result<TemplateVersion>>;
 
-    /// A person adds a rule to the fleet's load balancer that forwards to blue alone.
+    /// An operator adds a rule to the fleet's load balancer that forwards to blue alone.
     fn rule(&self, fleet: &Fleet) -> impl Future<Output = anyhow::Result<ForwardPlace>>;
 
-    /// A person makes a target group that no load balancer names.
+    /// An operator makes a target group that no load balancer names.
     fn target_group(&self, name: &str) -> impl Future<Output = anyhow::Result<TargetGroupArn>>;
 
-    /// A person stops a scope.
+    /// An operator stops a scope.
     fn freeze(&self, freeze: &Freeze) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// A person lifts a freeze.
+    /// An operator lifts a freeze.
     fn thaw(&self, scope: &FreezeScope) -> impl Future<Output = anyhow::Result<()>>;
 }
 

@@ -387,7 +387,7 @@ impl Moves<'_> {
         self.trouble(trouble, Move::Say(command.clone()), |state| state.world.facts.push(fact));
     }
 
-    /// Time goes by. Where a look did nothing, one after it does nothing either, unless it was asked for.
+    /// Time goes by. Where a pass did nothing, one after it does nothing either, unless it was asked for.
     pub(crate) fn tick(&mut self, is_calm: bool, quiet: Option<&Decision>) {
         const PROPERTY: &str = "every wait has a requeue";
         let mut state = self.state.clone();
@@ -412,7 +412,7 @@ impl Moves<'_> {
     }
 }
 
-/// Whether nobody changes capacity just now: a person who takes something back waits for that.
+/// Whether nobody changes capacity just now: an operator who takes something back waits for that.
 pub(crate) fn is_idle(state: &State) -> bool {
     let record = state.record.as_ref().map(|kept| &kept.record);
     let mut work = record.into_iter().flat_map(|record| record.replacements.values());

@@ -17,7 +17,7 @@ use crate::observe::{Names, image_id};
 use crate::run::Decided;
 use crate::world::{Bounds, Pool, Server, World, count, number};
 
-/// The share of the wanted capacity that must serve at all times, in percent: what the policies of all small worlds say,
+/// The share of the wanted capacity that must serve at all times, in percent: what the policies of all bounded models say,
 /// or leave at its default.
 const MIN_HEALTHY_PERCENT: u32 = 90;
 
@@ -58,7 +58,7 @@ pub fn decision(
     decision.actions.iter().try_for_each(|action| is_accounted_for(&decision.next, action, tally))
 }
 
-/// What can be put back stands in the ledger before it is changed.
+/// What can be restored stands in the borrowed settings before it is changed.
 fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "no setting is changed without a row in the borrowed settings";
     let Some(group) = action.group() else { return Ok(()) };
@@ -141,7 +141,7 @@ pub fn deed(
     }
 }
 
-/// Traffic goes only to a color at its floor, or back to one that serves, and never to a vetoed image.
+/// Traffic goes only to a color at its minimum healthy, or back to one that serves, and never to a vetoed image.
 fn weights(
     before: &World,
     after: &World,
@@ -231,7 +231,7 @@ fn is_asked(decided: &Decided, id: u32) -> bool {
     decided.decision.next.asked_to_replace.keys().any(|asked| number(asked) == Some(id))
 }
 
-/// What changed between a look and its deeds could not be known to them: what did serve when it was decided, and was lost
+/// What changed between a pass and its writes could not be known to them: what did serve when it was decided, and was lost
 /// since, counts, and what began to serve since does not.
 fn keeps_minimum_healthy(
     before: &World,
@@ -259,7 +259,7 @@ fn keeps_minimum_healthy(
     ))
 }
 
-/// A decrement takes back what was raised, and nothing of what people want.
+/// A decrement takes back what was raised, and nothing of what operators want.
 fn keeps_size(is: &Pool, capacity: CapacityChange, wanted: u32, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "the capacity that the operator wants stays";
     tally.check(PROPERTY);

@@ -108,7 +108,7 @@ fn replacement(work: &mut Replacement, words: &mut String) {
 fn of_phase(phase: &mut Phase, words: &mut String) {
     match phase {
         Phase::Blocked(waiting) => {
-            // The next look judges it anew. Which guard it was decides whether that is news.
+            // The next pass invariant checkers it anew. Which guard it was decides whether that is news.
             words.push_str(waiting.guard().into());
             *waiting = Waiting::Observed;
         }
@@ -239,7 +239,7 @@ fn without_policies(words: &str) -> String {
     without
 }
 
-/// Whether what is in a group's ledger explains a setting of it.
+/// Whether what is in a group's borrowed settings explains a setting of it.
 pub fn is_borrowed(record: &Record, group: &str, explains: impl Fn(&Setting) -> bool) -> bool {
     record.borrowed_settings.iter().any(|entry| entry.group.as_str() == group && explains(&entry.setting))
 }

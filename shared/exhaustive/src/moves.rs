@@ -27,13 +27,13 @@ pub enum Move {
     Drift(u32),
     /// Config holds a server for drifted no longer.
     Comply(u32),
-    /// A person freezes everything.
+    /// An operator freezes everything.
     Freeze,
-    /// A person ends the freeze.
+    /// An operator ends the freeze.
     Thaw,
-    /// A person gives a command.
+    /// An operator gives a command.
     Say(Command),
-    /// Somebody writes the maximum of a group that people want.
+    /// Somebody writes the maximum of a group that operators want.
     WriteMaximum(usize),
     /// The pipeline publishes an image.
     Publish,
@@ -41,7 +41,7 @@ pub enum Move {
     AlarmGoesOff(usize),
     /// The alarm is quiet again.
     Quiet,
-    /// A person takes back what is too many for good.
+    /// An operator takes back what is too many for good.
     TakeBack(usize),
     /// The reconcile looks, decides and commits.
     Pass(Told),
@@ -58,7 +58,7 @@ pub enum Move {
     Die,
 }
 
-/// What a look decided, in words.
+/// What a pass decided, in words.
 #[derive(Debug, Clone)]
 pub struct Told(pub Arc<Decided>);
 

@@ -13,7 +13,7 @@ use crate::world::{Bounds, World};
 /// The reconcile that holds the lease.
 #[derive(Debug, Clone)]
 pub enum Actor {
-    /// It looks next, with what came of the last look's actions. Nothing: a fresh one.
+    /// It looks next, with what came of the last pass's actions. Nothing: a fresh one.
     Passing(Vec<Outcome>),
     Acting(Hand),
 }
@@ -109,7 +109,7 @@ impl Hand {
     }
 }
 
-/// Writes the outcomes that the next look is given.
+/// Writes the outcomes that the next pass is given.
 pub fn write_outcomes(outcomes: &[Outcome], pieces: &mut Pieces) {
     if !outcomes.is_empty() {
         pieces.text(&format!("{outcomes:?}"));

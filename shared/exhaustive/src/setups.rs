@@ -1,4 +1,4 @@
-//! The small worlds.
+//! The bounded models.
 
 use std::collections::BTreeSet;
 
@@ -45,9 +45,9 @@ pub struct Setup {
 pub enum Trouble {
     /// A server fails its checks.
     Sickness,
-    /// Auto Scaling, or a person, takes a server away.
+    /// Auto Scaling, or an operator, takes a server away.
     Loss,
-    /// A person freezes everything.
+    /// An operator freezes everything.
     Freeze,
     Crash,
     /// A call has its effect, and its answer is lost.
@@ -62,15 +62,15 @@ pub enum Trouble {
     LateCommit,
     /// A call that was committed to takes effect late, while another reconcile goes on.
     LateCall,
-    /// A person says that what was stopped is to be tried again.
+    /// An operator says that what was stopped is to be tried again.
     Retry,
-    /// A person wants an instance replaced.
+    /// An operator wants an instance replaced.
     Replace,
-    /// A person gives a command about the cutover.
+    /// An operator gives a command about the cutover.
     Command,
-    /// The alarm of a color rings.
+    /// The alarm of a color is in ALARM.
     Alarm,
-    /// Somebody writes the maximum that people want, whatever it is now.
+    /// Somebody writes the maximum that operators want, whatever it is now.
     MaximumByOthers,
 }
 

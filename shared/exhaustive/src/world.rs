@@ -16,7 +16,7 @@ pub const TICK: SignedDuration = SignedDuration::from_mins(2);
 /// How many instances a group has when nothing happens.
 pub const SIZE: u32 = 2;
 
-/// Everything that is read, and what people want.
+/// Everything that is read, and what operators want.
 #[derive(Debug, Clone)]
 pub struct World {
     pub now: Timestamp,
@@ -49,9 +49,9 @@ pub struct Colors {
     pub newest_image: u32,
     /// The versions of each color's launch template: the image, and the token that it was written for.
     pub templates: [Vec<(u32, Option<String>)>; 2],
-    /// The color whose alarm rings.
+    /// The color whose alarm is in ALARM.
     pub in_alarm: Option<usize>,
-    /// Whether the fleet holds a turn.
+    /// Whether the fleet holds a cutover slot.
     pub has_slot: bool,
 }
 
@@ -67,11 +67,11 @@ pub struct Pool {
     pub servers: Vec<Server>,
     /// What people last wrote, or wanted to have.
     pub wanted: Bounds,
-    /// How many are too many for good, as on-call was told: a person takes them back.
+    /// How many are too many for good, as on-call was told: an operator takes them back.
     pub kept: u32,
 }
 
-/// What people want of a group.
+/// What operators want of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     pub min: u32,
@@ -242,7 +242,7 @@ impl World {
         self.drifted.insert(id, recorded_at);
     }
 
-    /// A person takes back what is too many for good.
+    /// An operator takes back what is too many for good.
     pub fn take_back(&mut self, at: usize) {
         if let Some(pool) = self.groups.get_mut(at) {
             pool.desired = pool.desired.saturating_sub(pool.kept).max(pool.wanted.desired);
@@ -312,7 +312,7 @@ impl World {
             let work = record.into_iter().flat_map(|record| record.replacements.values());
             for (surge, deadlines, counts_for) in work.filter_map(|work| deadlines(work.phase())) {
                 for deadline in deadlines.into_iter().flatten().filter(|_| surge.paused_since.is_none()) {
-                    // The next look under this freeze holds it from here on.
+                    // The next pass under this freeze holds it from here on.
                     let left = deadline.duration_since(since.max(surge.admitted_at)).as_secs().max(-counts_for);
                     pieces.number(left.unsigned_abs() << 1 | u64::from(left < 0));
                 }

@@ -10,7 +10,7 @@ use lambda_runtime::Diagnostic;
 /// What kind of error it is. The names are stable: metric filters and runbooks use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
-    /// What came in is not what it should be. Trying again does not help; a person looks at the dead letters.
+    /// What came in is not what it should be. Trying again does not help; an operator looks at the dead letters.
     InvalidEvent,
     /// It may work when it is tried again.
     Retryable,

@@ -1,4 +1,4 @@
-//! A request of a person or a pipeline: to the function's URL, whose caller AWS has verified and names, or a direct
+//! A request of an operator or a pipeline: to the function's URL, whose caller AWS has verified and names, or a direct
 //! invocation, which AWS has let in and of whose caller it says nothing. A dashboard's widget invokes directly too: beside
 //! what is asked stands what it is drawn for, and it shows what comes back.
 

@@ -10,7 +10,7 @@ use crate::diagnostic::Failure;
 use crate::environment::{self, Environment, FleetEnvironment};
 
 /// The part of the function's timeout that one call may take with all its attempts. No write starts later than this
-/// before the end, so none outlives the function; a look of three rounds still fits into the rest.
+/// before the end, so none outlives the function; a pass of three rounds still fits into the rest.
 const CALL_SHARE: i32 = 3;
 /// The part that one attempt may take: a second attempt always fits into the call.
 const ATTEMPT_SHARE: i32 = 6;

@@ -44,7 +44,7 @@ pub enum Action {
         expected_desired: u32,
         /// Whether desired capacity goes down with it.
         capacity: CapacityChange,
-        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a surplus.
+        /// What it is to us: a freeze holds back the end of a drifted instance, never the end of a extra instance.
         role: Role,
     },
     /// Set a drifted instance aside for forensics: out of its target groups, still of its group.
@@ -56,9 +56,9 @@ pub enum Action {
         /// Whether desired capacity goes down with it.
         capacity: CapacityChange,
     },
-    /// Take one of the turns that the fleets of this account share, before a cutover begins.
+    /// Take one of the cutover slots that the fleets of this account share, before a cutover begins.
     TakeSlot,
-    /// Give the turn back.
+    /// Give the cutover slot back.
     GiveSlot,
     /// Write `MinSize`: pin it, let it follow, or put it back.
     SetMinimum {
@@ -195,7 +195,7 @@ pub enum CapacityChange {
 pub enum Role {
     /// The drifted one: its termination is a disruption.
     Drifted,
-    /// The successor of a surge that is given up: its termination puts things back.
+    /// The successor of a surge that is abandoned: its termination puts things back.
     Extra,
     /// Set aside by us, in standby, and kept long enough: it counts in no capacity. A freeze keeps the evidence.
     Quarantined,
@@ -303,7 +303,7 @@ pub enum ActionResult {
     Written(TemplateVersion),
     /// The instance refresh was started, as this one.
     Started(RefreshId),
-    /// All turns are taken by other fleets.
+    /// All cutover slots are taken by other fleets.
     NoSlot,
     /// What it was to act on is gone.
     Gone,

@@ -68,7 +68,7 @@ pub(crate) fn assess_fleet<'a>(draft: &mut Draft<'a>) -> FleetState<'a> {
 }
 
 /// Adopting writes down what the live group runs, as a number; it changes nothing. While a fleet is only observed the
-/// release follows the group, so that switching to `observe` and back is how a person accepts a template that was
+/// release follows the group, so that switching to `observe` and back is how an operator accepts a template that was
 /// changed by hand.
 fn follow_release(draft: &mut Draft<'_>, live: &Group, policy: Option<&Policy>) {
     if draft.record().cutover.as_ref().is_some_and(|cutover| !cutover.is_untouched()) {

@@ -1,4 +1,4 @@
-//! Reversible settings of a group: changed through the record's ledger, and put back where they are still what was
+//! Reversible settings of a group: changed through the record's borrowed settings, and restored where they are still what was
 //! written.
 
 mod borrow;
@@ -21,7 +21,7 @@ pub(crate) use borrow::{
 /// for as long as they last, and none lasts an hour with the deadlines that a policy has by default.
 const RAISED_FOR_LONG: SignedDuration = SignedDuration::from_hours(1);
 
-/// Raises the maximum, through the ledger, where the surges of a group do not fit under it.
+/// Raises the maximum, through the borrowed settings, where the surges of a group do not fit under it.
 pub(crate) fn make_room(draft: &mut Draft<'_>, group: &Group, base: u32) {
     let surges = u32::try_from(draft.record().slots_used(&group.name)).unwrap_or(u32::MAX);
     let is_launching = |phase: &Phase| matches!(phase, Phase::Launching(_));
@@ -87,7 +87,7 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     });
 }
 
-/// Puts back what the ledger holds for surges that are over. A setting that someone else changed meanwhile is theirs.
+/// Puts back what the borrowed settings holds for surges that are over. A setting that someone else changed meanwhile is theirs.
 pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     // The newest first: a raise over a raise is taken back before the one below it.
@@ -105,7 +105,7 @@ pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
                 }
             }
             Setting::Protection { instance } => restore_protection(draft, &entry, group, instance),
-            // A cutover puts them back itself; what one left behind that is over is put back below.
+            // A cutover puts them back itself; what one left behind that is over is restored below.
             Setting::BorrowedMinimum { .. }
             | Setting::BorrowedMaximum { .. }
             | Setting::Template { .. }
@@ -140,7 +140,7 @@ fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group
     }
 }
 
-/// Desired capacity does not fit under the old maximum. A scaling policy lets go of it again; a person who wrote it must
+/// Desired capacity does not fit under the old maximum. A scaling policy lets go of it again; an operator who wrote it must
 /// be told that only our raise made it possible.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;

@@ -1,4 +1,4 @@
-//! Storms: one bad rule, and AWS Config reports every instance of an account within a minute. Such facts can wait for one
+//! Event bursts: one bad rule, and AWS Config reports every instance of an account within a minute. Such facts can wait for one
 //! another, so that looks grow with the fleets and not with the events, and so that Auto Scaling and EC2, whose calls all share
 //! one bucket, have some left for a rollback.
 
@@ -8,12 +8,12 @@ use crate::fact::Fact;
 use crate::hash::fnv1a;
 use crate::ids::FleetName;
 
-/// A fleet whose facts wait is looked at once in so long, at a second of its own. A hundred fleets make two looks a second
+/// A fleet whose facts wait is looked at once in so long, at a second of its own. A hundred fleets make two passes a second
 /// then, of some six calls to Auto Scaling and EC2 each: well below what an account may ask of them. Against the minutes for which
 /// a drift must last it is little; a drift that comes alone is looked at on the spot.
 pub const COALESCE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// So many looks on the spot may such facts cause within a minute, over all fleets: a storm that comes slowly fills no batch, and is
+/// So many looks on the spot may such facts cause within a minute, over all fleets: a event burst that comes slowly fills no batch, and is
 /// one all the same. They are a tenth of the calls that an account may make in it.
 pub const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 20;
 
@@ -22,7 +22,7 @@ const BURST_FLEETS: usize = 4;
 
 impl Fact {
     /// Whether it can wait for what else is reported. Config's verdict is acted on only when it has lasted, and Config itself
-    /// took minutes to find it. An alarm, an image and a person's word cannot wait.
+    /// took minutes to find it. An alarm, an image and an operator's word cannot wait.
     pub const fn can_wait(&self) -> bool {
         match self {
             Self::Compliance(_) => true,
@@ -36,7 +36,7 @@ pub fn minute_of(now: Timestamp) -> i64 {
     now.as_second().div_euclid(60)
 }
 
-/// Whether facts that can wait, about so many fleets at once, are a storm.
+/// Whether facts that can wait, about so many fleets at once, are a event burst.
 pub const fn is_burst(fleets: usize) -> bool {
     fleets >= BURST_FLEETS
 }

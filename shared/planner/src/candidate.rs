@@ -1,4 +1,4 @@
-//! What may take the traffic: chosen from what is read at every look, never from an event.
+//! What may take the traffic: chosen from what is read at every pass, never from an event.
 
 mod builds;
 mod checks;
@@ -25,13 +25,13 @@ pub(crate) use checks::verdicts;
 /// What was chosen, and what the choice found out on its way.
 #[must_use = "why an image is refused is remembered only when it is noted"]
 pub(crate) struct Choice {
-    /// The candidate of this look, if there is one.
+    /// The candidate of this pass, if there is one.
     candidate: Option<Candidate>,
-    /// Why each newer image is none. None: no image was looked at, since a person's request comes first.
+    /// Why each newer image is none. None: no image was looked at, since an operator's request comes first.
     refused: Option<BTreeMap<ImageId, ImageProblem>>,
-    /// What a person asked for cannot be had any more.
+    /// What an operator asked for cannot be had any more.
     requested_is_gone: bool,
-    /// When a candidate that is held back may be tried again.
+    /// When a candidate that is deferred may be tried again.
     recheck: Option<Timestamp>,
 }
 
@@ -61,7 +61,7 @@ fn note_refused(draft: &mut Draft<'_>, refused: BTreeMap<ImageId, UntrustedText>
     *draft.refused() = refused;
 }
 
-/// Chooses among what a person asked for, the images and the template versions that were read.
+/// Chooses among what an operator asked for, the images and the template versions that were read.
 pub(crate) fn choose(draft: &Draft<'_>, policy: &Policy, live: &Group, release: &Release) -> Choice {
     let request = draft.record().memory.requested.as_ref();
     let requested = request.and_then(|why| requested(draft, release, why));
@@ -106,7 +106,7 @@ fn unless_deferred(
     (is_over.then_some(candidate), deferred.until)
 }
 
-/// What a person asked for comes first. None: it cannot be had any more.
+/// What an operator asked for comes first. None: it cannot be had any more.
 fn requested(draft: &Draft<'_>, release: &Release, why: &CandidateReason) -> Option<Candidate> {
     let target = match why {
         CandidateReason::Redeploy { .. } => release.clone(),
@@ -138,7 +138,7 @@ fn newest_image(
     let mut refused = BTreeMap::new();
     for applicant in Applicant::all(draft, policy, release) {
         match applicant.problem() {
-            // What is held back is still what the fleet should run: no older image takes its place.
+            // What is deferred is still what the fleet should run: no older image takes its place.
             None | Some(ImageProblem::Deferred { .. }) => {}
             // What is older, or another fleet's, is no news.
             Some(ImageProblem::NotNamed | ImageProblem::NotNewer) => continue,

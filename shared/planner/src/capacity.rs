@@ -17,7 +17,7 @@ const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(2);
 /// The longest pause: an hour after AWS has room again the fleet has noticed.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// Why a surge is given up whose launch failed with this message.
+/// Why a surge is abandoned whose launch failed with this message.
 pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     match classify(message.as_str()) {
         LaunchFault::Capacity => CancelReason::NoCapacity(message.clone()),
@@ -25,7 +25,7 @@ pub(crate) fn reason_of(message: &UntrustedText) -> CancelReason {
     }
 }
 
-/// Notes that a launch found no room. Several of one look are one.
+/// Notes that a launch found no room. Several of one pass are one.
 pub(crate) fn back_off(draft: &mut Draft<'_>, message: UntrustedText) {
     let now = draft.input().now;
     let known = draft.record().back_off.as_ref();

@@ -60,7 +60,7 @@ pub(crate) fn drop_answered(draft: &mut Draft<'_>) {
     }
 }
 
-/// A person's word on which color is live comes before anything is told from the groups.
+/// An operator's word on which color is live comes before anything is told from the groups.
 pub(crate) fn accept_live(draft: &mut Draft<'_>) {
     for fact in filed(draft) {
         let Command::AcceptLive { color } = &fact.command else { continue };

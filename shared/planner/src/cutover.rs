@@ -1,7 +1,7 @@
 //! One release taking the traffic from another: the machine, phase by phase.
 //!
 //! Before the first traffic everything is undone by letting the new color go. After it, traffic goes back first, and
-//! everything else later. What was changed on a group stands in the ledger until it is put back or has travelled.
+//! everything else later. What was changed on a group stands in the borrowed settings until it is restored or has travelled.
 
 mod alarms;
 mod grow;
@@ -30,18 +30,18 @@ use crate::record::{Cutover, CutoverOutcome, CutoverPhase, Deferred, Release, Ro
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a checked cutover waits for what stands in its way before it is given up.
+/// How long a checked cutover waits for what stands in its way before it is abandoned.
 const PREFLIGHT_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
-/// How long a cutover at double size waits for a person. A day: whoever is to approve has been at work once.
+/// How long a cutover at double size waits for an operator. A day: whoever is to approve has been at work once.
 const APPROVAL_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
-/// How long traffic may take to be back, and what else is undone with it, before a person is asked.
+/// How long traffic may take to be back, and what else is undone with it, before an operator is asked.
 const ROLLBACK_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
 /// A candidate that AWS had no room for is tried again after this long: shortages pass within the hour.
 const SHORTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(30);
-/// After so many tries without room a person must say how it goes on.
+/// After so many tries without room an operator must say how it goes on.
 const SHORTAGE_TRIES_MAX: u32 = 3;
 
-/// Brings the cutover one look further, or begins one. What a command ordered comes first. Answers what it waits for.
+/// Brings the cutover one pass further, or begins one. What a command ordered comes first. Answers what it waits for.
 pub(crate) fn advance(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -56,13 +56,13 @@ pub(crate) fn advance(
     };
     let seen = draft.input().seen;
     let (Some(old), Some(new)) = (seen.group(&cutover.old_group), seen.group(&cutover.new_group)) else {
-        // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
+        // An empty answer is no proof; a pass that shows other groups, or the fleet as gone, is.
         lost(draft, &cutover);
         return None;
     };
     let context = CutoverContext { now: draft.input().now, seen, old, new, pause: pause(draft, standing, &cutover) };
     let mut waits = None;
-    // Each phase may lead to the next one in the same look; no cutover has more phases than this.
+    // Each phase may lead to the next one in the same pass; no cutover has more phases than this.
     for _ in 0..16 {
         let cutover = draft.record().cutover.clone()?;
         match phase(draft, standing, &context, &cutover, order.take()) {
@@ -287,7 +287,7 @@ fn deadline(cutover: &Cutover, phase: &CutoverPhase, context: &CutoverContext<'_
         CutoverPhase::AwaitingApproval => APPROVAL_DEADLINE,
         CutoverPhase::Shifting(_) if cutover.route == Route::Rolling => SignedDuration::from_hours(12),
         CutoverPhase::Shifting(_) => (alarms::step_time(context, cutover) + policy.launch_deadline) * steps,
-        // Auto Scaling may still bring it to its floor, for as long as one launch may take.
+        // Auto Scaling may still bring it to its minimum healthy, for as long as one launch may take.
         CutoverPhase::Baking { until } | CutoverPhase::Warm { until } => {
             return until.saturating_add(launch).unwrap_or(Timestamp::MAX);
         }
@@ -317,7 +317,7 @@ fn requeue(draft: &mut Draft<'_>) {
     let Some(cutover) = &draft.record().cutover else { return };
     let now = draft.input().now;
     let at = match cutover.phase() {
-        // Woken by the sweep, by facts, and by what it waits for.
+        // Woken by the resync, by facts, and by what it waits for.
         CutoverPhase::Queued | CutoverPhase::AwaitingApproval | CutoverPhase::NeedsOperator { .. } => {
             now + SignedDuration::from_mins(5)
         }
@@ -339,7 +339,7 @@ fn requeue(draft: &mut Draft<'_>) {
     }
 }
 
-/// A group of a cutover is gone: nothing can be put back on it, and a person took it away.
+/// A group of a cutover is gone: nothing can be restored on it, and an operator took it away.
 fn lost(draft: &mut Draft<'_>, cutover: &Cutover) {
     if draft.input().seen.groups.is_empty() {
         draft.requeue(draft.input().now + RECHECK_MAX);
@@ -371,7 +371,7 @@ pub(crate) fn remember_good(draft: &mut Draft<'_>, release: Release) {
     good.drain(..extra);
 }
 
-/// The candidate is not tried again until a person says so, or until then.
+/// The candidate is not tried again until an operator says so, or until then.
 pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText, shortage: bool) {
     let key = cutover.candidate.key();
     let tries = draft.record().memory.deferred.get(&key).map_or(0, |known| known.tries) + 1;
@@ -380,7 +380,7 @@ pub(crate) fn defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedTex
     draft.defer(key, Deferred { why: why.clone(), until, tries });
 }
 
-/// The image must not take traffic any more, unless it is not the image that is new: then the candidate is held back.
+/// The image must not take traffic any more, unless it is not the image that is new: then the candidate is deferred.
 pub(crate) fn veto_and_defer(draft: &mut Draft<'_>, cutover: &Cutover, why: &UntrustedText) {
     defer(draft, cutover, why, false);
     if cutover.candidate.image == cutover.rollback_to.image {
@@ -412,7 +412,7 @@ pub(crate) fn share(cutover: &Cutover, step: usize) -> Percent {
     }
 }
 
-/// A person says how it goes on where only a person can: from the weights that are there.
+/// An operator says how it goes on where only an operator can: from the weights that are there.
 ///
 /// # Errors
 /// What it would go on from was not read, or is gone.

@@ -26,7 +26,7 @@ pub fn decide(input: Input<'_>) -> Decision {
 /// each drifted instance is noted.
 pub(crate) fn take_steps<'a>(draft: &mut Draft<'a>, explained: Option<&mut Explained>) -> FleetState<'a> {
     commands::drop_answered(draft);
-    // A person's word on which color is live counts before anything is told from the groups.
+    // An operator's word on which color is live counts before anything is told from the groups.
     commands::accept_live(draft);
     let standing = adopt::assess_fleet(draft);
     let findings = drift::detect(draft, &standing);

@@ -32,9 +32,9 @@ pub struct Decision {
     pub waiting: BTreeMap<InstanceId, Waiting>,
     /// Why the cutover under way waits. None: it does not, or none is under way.
     pub cutover_waits: Option<Waiting>,
-    /// When to look again at the latest. None: nothing is waited for.
+    /// When to reconcile again at the latest. None: nothing is waited for.
     pub recheck: Option<Timestamp>,
-    /// Rules that an instance began to break in this look: kept with the account, where all fleets see it.
+    /// Rules that an instance began to break in this pass: kept with the account, where all fleets see it.
     pub begins_to_drift: BTreeSet<RuleName>,
 }
 

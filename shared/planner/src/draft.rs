@@ -123,7 +123,7 @@ impl<'a> Draft<'a> {
         self.conditions.insert(condition.key(), (condition, detail.into()));
     }
 
-    /// How many states with such a key this look has found that are not on record yet.
+    /// How many states with such a key this pass has found that are not on record yet.
     pub(crate) fn new_conditions(&self, prefix: &str) -> usize {
         let is_new = |key: &&String| key.starts_with(prefix) && !self.record.conditions.contains_key(*key);
         self.conditions.keys().filter(is_new).count()
@@ -249,12 +249,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A person wants an instance replaced.
+    /// An operator wants an instance replaced.
     pub(crate) fn ask_to_replace(&mut self, instance: &InstanceId, actor: &UntrustedText) {
         self.record.asked_to_replace.insert(instance.clone(), actor.clone());
     }
 
-    /// What a person asked for is done.
+    /// What an operator asked for is done.
     pub(crate) fn is_replaced_as_asked(&mut self, instance: &InstanceId) {
         self.record.asked_to_replace.remove(instance);
     }
@@ -285,14 +285,14 @@ impl<'a> Draft<'a> {
         self.record.back_off = Some(back_off);
     }
 
-    /// A launch found room, nothing asks for any, or a person wants it tried again.
+    /// A launch found room, nothing asks for any, or an operator wants it tried again.
     pub(crate) fn room_may_be_there(&mut self) {
         self.record.back_off = None;
     }
 
     // ---- the cutover -----------------------------------------------------------------------------------------------
 
-    /// A cutover begins, and whatever a person asked for has begun with it.
+    /// A cutover begins, and whatever an operator asked for has begun with it.
     pub(crate) fn begin_cutover(&mut self, begun: Begun, why: impl Into<UntrustedText>) {
         self.record.memory.requested = None;
         self.record.cutover = Some(Cutover::begin(begun, why, &mut self.history));
@@ -305,7 +305,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The cutover, which waits for its turn, is to another candidate from here on.
+    /// The cutover, which waits for its cutover slot, is to another candidate from here on.
     pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>) {
         if let Some(cutover) = &mut self.record.cutover {
             cutover.take_instead(candidate, why, &mut self.history);
@@ -330,12 +330,12 @@ impl<'a> Draft<'a> {
         Some(past)
     }
 
-    /// A person asks for a release.
+    /// An operator asks for a release.
     pub(crate) fn ask_for(&mut self, release: CandidateReason) {
         self.record.memory.requested = Some(release);
     }
 
-    /// What a person asked for cannot be had any more.
+    /// What an operator asked for cannot be had any more.
     pub(crate) fn drop_request(&mut self) {
         self.record.memory.requested = None;
     }
@@ -350,14 +350,14 @@ impl<'a> Draft<'a> {
         self.defer(release.image.to_string(), Deferred { why: why.into(), until: None, tries: 0 });
     }
 
-    /// Candidates are tried again, unless this keeps them held back.
+    /// Candidates are tried again, unless this keeps them deferred.
     pub(crate) fn try_again(&mut self, stays: impl Fn(&str) -> bool) {
         self.record.memory.deferred.retain(|candidate, _| stays(candidate));
     }
 
     // ---- what the fleet is -----------------------------------------------------------------------------------------
 
-    /// A person says which color is live.
+    /// An operator says which color is live.
     pub(crate) const fn live_is_said(&mut self, color: Color) {
         self.record.live = Some(color);
     }
@@ -405,7 +405,7 @@ impl<'a> Draft<'a> {
         &mut self.record.backlog
     }
 
-    /// Rules under which many fleets drifted at once. A person closes them all.
+    /// Rules under which many fleets drifted at once. An operator closes them all.
     pub(crate) const fn rule_breakers(&mut self) -> &mut BTreeMap<RuleName, RuleBreaker> {
         &mut self.record.rule_breakers
     }
@@ -420,12 +420,12 @@ impl<'a> Draft<'a> {
         &mut self.record.quarantined
     }
 
-    /// What observe mode has held back.
+    /// What observe mode has deferred.
     pub(crate) const fn observed(&mut self) -> &mut Option<Box<Observed>> {
         &mut self.record.observed
     }
 
-    /// Groups that a person wants pinned.
+    /// Groups that an operator wants pinned.
     pub(crate) const fn pins(&mut self) -> &mut BTreeMap<GroupName, TemplateVersion> {
         &mut self.record.pins
     }
@@ -452,7 +452,7 @@ impl<'a> Draft<'a> {
 
     // ---- the end ---------------------------------------------------------------------------------------------------
 
-    /// What every outcome asks for, whatever it was about: patience, or a person.
+    /// What every outcome asks for, whatever it was about: patience, or an operator.
     pub(crate) fn note_outcomes(&mut self) {
         let now = self.input.now;
         for outcome in self.input.outcomes {
@@ -494,7 +494,7 @@ impl<'a> Draft<'a> {
             }
             self.is_in(Condition::PermissionDenied { action }, denial.message);
         }
-        // What AWS was just busy with is left alone until the next look.
+        // What AWS was just busy with is left alone until the next pass.
         let is_busy = |action: &Action| {
             self.input
                 .outcomes

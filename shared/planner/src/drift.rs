@@ -1,5 +1,5 @@
 //! What has drifted: rules of the fleet's list, as Config says them now, and what an instance runs, its age, its alarms
-//! and a person's word. Events only hint.
+//! and an operator's word. Events only hint.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,20 +36,20 @@ pub const LARGE_READING_KEPT: SignedDuration = SignedDuration::from_secs(10);
 /// last for minutes, and no burden to whoever is short of calls.
 const UNREAD_RECHECK: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is known about drift in this look.
+/// What is known about drift in this pass.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     /// By instance of the live group: what it is drifted for.
     pub(crate) drifted: BTreeMap<InstanceId, Drift>,
     /// Set when too many drifted at once: how many, of how many.
     pub(crate) breaker: Option<(usize, usize)>,
-    /// Rules that were read in this look.
+    /// Rules that were read in this pass.
     read: BTreeSet<RuleName>,
     /// Rules that were asked and did not answer. About them nothing is known, and nothing is concluded.
     unread: BTreeSet<RuleName>,
     /// Rules of the list that Config does not know.
     pub(crate) missing: BTreeSet<RuleName>,
-    /// Instances on record whose other reasons cannot be told in this look.
+    /// Instances on record whose other reasons cannot be told in this pass.
     untold: BTreeSet<InstanceId>,
 }
 
@@ -278,7 +278,7 @@ pub(crate) fn recurrence(draft: &Draft<'_>, findings: &Findings, replacement: &R
     }
 }
 
-/// A person wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
+/// An operator wants an instance replaced: through all guards but the debounce. Err: why it cannot be.
 pub(crate) fn ask_to_replace(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -300,7 +300,7 @@ pub(crate) fn ask_to_replace(
     Ok(())
 }
 
-/// When an instance has been drifted long enough: at once where a person asked.
+/// When an instance has been drifted long enough: at once where an operator asked.
 pub(crate) fn debounced_at(replacement: &Replacement, debounce: SignedDuration) -> Timestamp {
     let is_asked = replacement.drift.iter().any(|reason| matches!(reason, DriftReason::Operator { .. }));
     if is_asked { replacement.detected_at } else { replacement.detected_at + debounce }

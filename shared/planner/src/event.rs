@@ -25,7 +25,7 @@ pub const SOURCE: &str = "driftless";
 pub const SCHEMA_VERSION: u32 = 1;
 /// `EventBridge` takes so many in one call.
 pub const ENTRIES_MAX: usize = 10;
-/// So many batches are committed with a decision at most: they share a transaction with the record, journal and outbox.
+/// So many batches are committed with a decision at most: they share a transaction with the record, history and outbox.
 const BATCHES_MAX: usize = 8;
 
 /// An event as it will be sent.
@@ -41,13 +41,13 @@ pub struct Event {
     pub detail: String,
 }
 
-/// Events that are committed, and settled, together.
+/// Events that are committed, and idle, together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventBatch {
     /// That of its last event.
     pub id: String,
-    /// In the order of the journal.
+    /// In the order of the history.
     pub events: Vec<Event>,
 }
 
@@ -101,7 +101,7 @@ impl Part {
 }
 
 impl Decision {
-    /// The events of its journal, in batches that are committed with it.
+    /// The events of its history, in batches that are committed with it.
     pub fn events(&self) -> Vec<EventBatch> {
         let (next, fleet) = (&self.next, &self.next.fleet);
         let mut ends_to_come = self.history.iter().filter(|entry| is_end(&entry.change)).count();

@@ -1,4 +1,4 @@
-//! Facts: what an event or a person reported. A fact is stored before anything is done about it, and it is a hint:
+//! Facts: what an event or an operator reported. A fact is stored before anything is done about it, and it is a hint:
 //! what is decided is decided from what is read at that moment.
 
 use jiff::Timestamp;
@@ -18,11 +18,11 @@ pub enum Fact {
     Alarm(AlarmFact),
     /// An image was published, disabled or deregistered.
     Image(ImageFact),
-    /// A person, or a pipeline, wants something.
+    /// An operator, or a pipeline, wants something.
     Command(CommandFact),
 }
 
-/// What a person, or a pipeline, wants of a fleet. It is answered once, with the resulting state or the reason why not.
+/// What an operator, or a pipeline, wants of a fleet. It is answered once, with the resulting state or the reason why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandFact {

@@ -120,7 +120,7 @@ impl<'a> Layout<'a> {
     }
 
     /// The group that receives the traffic, with its color. The load balancer says it; where it cannot, the committed
-    /// record does; where the two contradict each other, a person must.
+    /// record does; where the two contradict each other, an operator must.
     pub fn live(
         self,
         seen: &Observation,
@@ -172,7 +172,7 @@ fn balanced(blue: &Group, green: &Group, seen: &Observation) -> Option<Color> {
 }
 
 /// Everything about the groups that Driftless does not work with, in words. Empty: the fleet can be adopted. What the
-/// known release settled, and what a cutover wrote itself, is not asked again.
+/// known release idle, and what a cutover wrote itself, is not asked again.
 pub fn obstacles(
     layout: Layout<'_>,
     live: &Group,

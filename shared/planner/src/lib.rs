@@ -2,7 +2,7 @@
 //!
 //! [`decide()`] is the heart. It is given the fleet's record, the facts that were reported, what was just read from
 //! AWS and the time, and it answers with the next record, the actions, the notifications, the reason why the rest
-//! waits, and when to look again. It is fully deterministic: no async, no clock, no randomness, no logging, no
+//! waits, and when to reconcile again. It is fully deterministic: no async, no clock, no randomness, no logging, no
 //! environment and no AWS type. Identifiers and idempotency tokens are derived, never drawn.
 //!
 //! Reading order: [`input`], [`fact`] and [`observation`] (what comes in), [`record`] (what is remembered, and the only ways

@@ -10,7 +10,7 @@ pub const COMMON_CAUSE_FLEETS: usize = 3;
 /// How close together that must be.
 pub const COMMON_CAUSE_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// The shortest and the longest time between two looks at work under way. Below, reads would cost more than they tell;
-/// above, a person would notice the wait.
+/// The shortest and the longest time between two passes at work under way. Below, reads would cost more than they tell;
+/// above, an operator would notice the wait.
 pub(crate) const RECHECK_MIN: SignedDuration = SignedDuration::from_secs(2);
 pub(crate) const RECHECK_MAX: SignedDuration = SignedDuration::from_secs(30);

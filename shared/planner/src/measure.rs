@@ -12,7 +12,7 @@ use crate::record::{PhaseKind, Record};
 use crate::waiting::GuardId;
 
 /// The words with which a replacement leaves, and the phases from which that counts: one that was stopped has ended before
-/// a person clears it.
+/// an operator clears it.
 pub const REPLACEMENT_OUTCOMES: [&str; 3] = ["replaced", "cleared", "stopped"];
 
 /// What a decision comes to.
@@ -24,7 +24,7 @@ pub struct Measured {
     pub replacements: BTreeMap<&'static str, u32>,
     /// The phase that the cutover has left, or the step of its traffic, and how long it was in it.
     pub phase_left: Option<(&'static str, SignedDuration)>,
-    /// How long the oldest setting is to be put back. Zero: there is none.
+    /// How long the oldest setting is to be restored. Zero: there is none.
     pub oldest_borrowed_setting: SignedDuration,
 }
 
@@ -48,7 +48,7 @@ pub fn measure(before: Option<&Record>, decision: &Decision, now: Timestamp) -> 
     measured
 }
 
-/// How a replacement has ended by this change. What was stopped has ended before a person clears it.
+/// How a replacement has ended by this change. What was stopped has ended before an operator clears it.
 fn outcome(change: &Change) -> Option<&'static str> {
     let Change::Replacement { from, to, .. } = change else { return None };
     match to {

@@ -332,7 +332,7 @@ impl Details {
         }
     }
 
-    /// What a person looks up: the state where it is about one, else its kind.
+    /// What an operator looks up: the state where it is about one, else its kind.
     pub fn topic(&self) -> &str {
         self.condition().unwrap_or_else(|| self.kind())
     }

@@ -100,7 +100,7 @@ pub enum Lifecycle {
     InService,
     /// On its way out, draining and hooks included.
     Terminating,
-    /// Set aside by a person, or by another tool.
+    /// Set aside by an operator, or by another tool.
     Standby,
     /// Leaving the group without being terminated.
     Detaching,
@@ -163,7 +163,7 @@ pub struct LaunchFailure {
 /// What the fleets of an account and region share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
-    /// Fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] turns of a cutover, and since when.
+    /// Fleets that hold one of the [`crate::limits::CUTOVERS_MAX`] cutover slots of a cutover, and since when.
     pub slots: BTreeMap<FleetName, Timestamp>,
     /// By rule: the fleets that saw an instance begin to break it, each with the last time that it did.
     pub drifting: BTreeMap<RuleName, BTreeMap<FleetName, Timestamp>>,
@@ -178,7 +178,7 @@ pub struct Freeze {
     pub owner: UntrustedText,
     /// When it was said.
     pub since: Timestamp,
-    /// When it ends by itself. None: only a person ends it.
+    /// When it ends by itself. None: only an operator ends it.
     pub expires_at: Option<Timestamp>,
     pub scope: FreezeScope,
 }

@@ -15,7 +15,7 @@ use crate::record::{
 use crate::text::UntrustedText;
 use crate::waiting::Waiting;
 
-/// How long a digest covers. It is sent at the first look after that, which comes within the hour.
+/// How long a digest covers. It is sent at the first pass after that, which comes within the hour.
 pub const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Notes that an instance would be replaced, once for each time that observe mode begins to hold it. `refused`: what

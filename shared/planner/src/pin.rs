@@ -1,5 +1,5 @@
 //! Pinning: a group that launches `$Latest` or `$Default` of its template is given the number that this means now, because a
-//! release can only be told from a number. No instance is touched. A person asks for it; what was asked for stays on record
+//! release can only be told from a number. No instance is touched. An operator asks for it; what was asked for stays on record
 //! until it is so, and is read from the groups, not remembered as done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(crate) fn asks_machines(groups: &[Group]) -> impl Iterator<Item = &InstanceI
     floating.flat_map(|group| &group.members).filter(|member| member.template.is_none()).map(|member| &member.id)
 }
 
-/// A person wants the groups pinned: all of them, or none.
+/// An operator wants the groups pinned: all of them, or none.
 pub(crate) fn ask(draft: &mut Draft<'_>) -> Result<String, String> {
     if let Some(freeze) = draft.freeze() {
         return Err(format!("the fleet is frozen by {}: {}", freeze.owner, freeze.reason));

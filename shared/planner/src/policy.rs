@@ -280,7 +280,7 @@ impl Policy {
         self.stops_nothing()
     }
 
-    /// `act` needs something that stops a bad cutover: an alarm, or a person.
+    /// `act` needs something that stops a bad cutover: an alarm, or an operator.
     fn stops_nothing(&self) -> Option<String> {
         match (self.mode, &self.cutover.alarms, self.cutover.approval) {
             (Mode::Act, None, _) => Some(

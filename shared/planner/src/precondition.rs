@@ -113,7 +113,7 @@ pub fn precondition(action: &Action, live: &Live) -> Precondition {
         return Precondition::Frozen;
     }
     let Some(group) = &live.group else {
-        // Who has a turn is compared by the table, in the write itself.
+        // Who has a cutover slot is compared by the table, in the write itself.
         return if action.group().is_some() { Precondition::Gone } else { Precondition::Proceed };
     };
     match action {

@@ -1,4 +1,4 @@
-//! What protects an instance from us: the word of a person.
+//! What protects an instance from us: the word of an operator.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::reading::Read;
 use crate::text::UntrustedText;
 use crate::waiting::{Protector, Waiting};
 
-/// What protects an instance from us: the word of a person, at the admission and until it goes.
+/// What protects an instance from us: the word of an operator, at the admission and until it goes.
 pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> Option<Waiting> {
     if let Some(waiting) = protected_by_tag(draft, &member.id) {
         return Some(waiting);
@@ -23,7 +23,7 @@ pub(crate) fn protection(draft: &Draft<'_>, group: &Group, member: &Member) -> O
     (member.protected && !protects_all).then_some(Waiting::Protected { by: Protector::ScaleInProtection, until: None })
 }
 
-/// A person's tag on an instance, until its expiry. What was not read may have one.
+/// An operator's tag on an instance, until its expiry. What was not read may have one.
 pub(crate) fn protected_by_tag(draft: &Draft<'_>, id: &InstanceId) -> Option<Waiting> {
     let reason = match draft.input().seen.machines.get(id) {
         Read::Found(machine) => machine.protect.as_ref()?,

@@ -1,4 +1,4 @@
-//! What a decision needs to know, and nothing more: the reads of one look, in two rounds after the groups are known.
+//! What a decision needs to know, and nothing more: the reads of one pass, in two rounds after the groups are known.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub struct FirstReads {
     pub target_groups: BTreeSet<TargetGroupArn>,
     /// Target groups whose targets' health is read, because something is under way or may begin.
     pub targets: BTreeSet<TargetGroupArn>,
-    /// Launch template versions that are resolved: only those that no release has settled yet.
+    /// Launch template versions that are resolved: only those that no release has idle yet.
     pub templates: BTreeSet<TemplateVersion>,
     /// Launch templates that are asked for their newest version.
     pub newest_templates: BTreeSet<TemplateId>,
@@ -182,7 +182,7 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
     }
     for (id, replacement) in record.into_iter().flat_map(|record| &record.replacements) {
         read_plan.machines.insert(id.clone());
-        // A person may want to look at what would be taken back.
+        // An operator may want to look at what would be taken back.
         read_plan.machines.extend(replacement.phase().successor().cloned());
         let Some(group) = seen.group(&replacement.group) else { continue };
         let is_there = |successor: &InstanceId| group.active().any(|member| member.id == *successor);
@@ -201,7 +201,7 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
             read_plan.launch_failures.insert(group.name.clone());
         }
     }
-    // A person may have set a protection on what is kept for forensics.
+    // An operator may have set a protection on what is kept for forensics.
     read_plan.machines.extend(record.into_iter().flat_map(|record| record.quarantined.keys().cloned()));
     // Only an admission asks for a refresh under way, and for the hooks that a deadline must not undercut.
     let may_start = |id: &InstanceId| {
@@ -210,7 +210,7 @@ pub fn second(fleet: &FleetName, seen: &Observation, record: Option<&Record>, po
     };
     let asks = |group: &&Group| {
         let is_candidate = |member: &Member| is_drifted(seen, record, group, member) && may_start(&member.id);
-        // Age, and a person's word, are known to the record alone.
+        // Age, and an operator's word, are known to the record alone.
         group.members.iter().any(|member| is_candidate(member) || is_waiting(record, &member.id))
     };
     read_plan.refreshes = seen.groups.iter().filter(asks).map(|group| group.name.clone()).collect();

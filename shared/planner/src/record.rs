@@ -1,4 +1,4 @@
-//! What is remembered of a fleet between two looks: one item, the unit of consistency. Budget, breaker and ledger live
+//! What is remembered of a fleet between two passes: one item, the unit of consistency. Budget, breaker and borrowed settings live
 //! in it, so they cannot be raced.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ pub struct Record {
     pub repeat_drift: BTreeMap<InstanceId, Descent>,
     /// Findings under rules that are not on the fleet's list: shown, never acted on.
     pub shown: BTreeMap<InstanceId, BTreeMap<RuleName, Finding>>,
-    /// Settings that Driftless has changed on groups and must put back.
+    /// Settings that Driftless has changed on groups and must restored.
     pub borrowed_settings: Vec<BorrowedSetting>,
     /// States of the fleet that on-call has been told of, until they end.
     pub conditions: BTreeMap<String, ConditionSince>,
@@ -74,17 +74,17 @@ pub struct Record {
     /// Instances that ran another version than the release when it became the release: replaced within the budget,
     /// and no sign of a common cause.
     pub backlog: BTreeSet<InstanceId>,
-    /// Instances that a person wants to have replaced, with who said so.
+    /// Instances that an operator wants to have replaced, with who said so.
     pub asked_to_replace: BTreeMap<InstanceId, UntrustedText>,
     /// Requests that were followed, the newest last: the last [`ANSWERED_MAX`] of them, and
     /// those that are still on file. A fact that comes while a run holds the lease stays on file after the commit that
     /// used it, and its message comes again where a function dies after that commit. They are not followed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
-    /// Groups that a person wants to launch this number, where they follow `$Latest` or `$Default` still.
+    /// Groups that an operator wants to launch this number, where they follow `$Latest` or `$Default` still.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pins: BTreeMap<GroupName, TemplateVersion>,
-    /// What observe mode has held back since its last digest. None: nothing.
+    /// What observe mode has deferred since its last digest. None: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed: Option<Box<Observed>>,
     /// Instances that are kept for forensics.
@@ -93,7 +93,7 @@ pub struct Record {
     pub back_off: Option<BackOff>,
     /// Rules under which many fleets drifted at once.
     pub rule_breakers: BTreeMap<RuleName, RuleBreaker>,
-    /// Actions that AWS last denied, by name, and when: they are not tried again at every look.
+    /// Actions that AWS last denied, by name, and when: they are not tried again at every pass.
     pub denied: BTreeMap<String, Denial>,
 }
 
@@ -107,7 +107,7 @@ pub struct Denial {
 }
 
 /// How long a successor is remembered as such. Config evaluates periodic rules at least every 24 hours, so what was
-/// born drifted has been found by then; a later failure is a drift of its own.
+/// drifted from the start has been found by then; a later failure is a drift of its own.
 pub const REPEAT_DRIFT_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a surge does without `LaunchInstances` after it was refused as unknown. Endpoints and groups change.
@@ -179,7 +179,7 @@ impl Record {
         }
     }
 
-    /// Since when there has been unsettled work: a replacement that is not given up, a cutover, or a setting to put
+    /// Since when there has been in progress work: a replacement that is not abandoned, a cutover, or a setting to put
     /// back.
     pub fn open_since(&self) -> Option<Timestamp> {
         let unsettled = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
@@ -189,7 +189,7 @@ impl Record {
     }
 
     /// Since when something is under way that Driftless must bring to an end by itself: an admitted replacement, a cutover
-    /// that has begun to change something, or a setting to put back. What only waits for a guard is not: a window, a freeze
+    /// that has begun to change something, or a setting to restored. What only waits for a guard is not: a window, a freeze
     /// or `observe` may keep it for days, on-call knows why, and nothing is half done.
     pub fn under_way_since(&self) -> Option<Timestamp> {
         let admitted = self.replacements.values().filter_map(|replacement| replacement.phase().surge());
@@ -208,7 +208,7 @@ impl Record {
     }
 
     /// Whether nobody is in a group but those whom Driftless keeps for forensics: they get no traffic, and count in no
-    /// capacity. What a person set aside is that person's, and counts as there.
+    /// capacity. What an operator set aside is that person's, and counts as there.
     pub fn is_vacant(&self, group: &Group) -> bool {
         group.members.iter().all(|member| self.quarantined.contains_key(&member.id))
     }

@@ -33,7 +33,7 @@ pub enum RefreshStatus {
     Successful,
     /// It failed or was cancelled, and stands where it stopped.
     Stopped,
-    /// `Cancelling`, or on its way back.
+    /// `Cancelling`, or on its rollback path.
     GoingBack,
     /// It went back, and the group has its old template.
     WentBack,
@@ -47,7 +47,7 @@ impl RefreshStatus {
     }
 }
 
-/// What an instance refresh is asked for. It always goes back by itself when an alarm rings or it fails.
+/// What an instance refresh is asked for. It always goes back by itself when an alarm is in ALARM or it fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshPlan {
     /// The template version to roll out.

@@ -1,6 +1,6 @@
 //! One drifted instance leaving after its successor has proven itself: the phases that change the world.
 //!
-//! A surge ends by terminating one instance by its id: the drifted one, or the surplus when the surge is given up. With
+//! A surge ends by terminating one instance by its id: the drifted one, or the extra instance when the surge is abandoned. With
 //! decrement only where desired capacity is above the base that was recorded at admission, so that what someone else
 //! changed meanwhile stays changed.
 
@@ -35,7 +35,7 @@ pub(crate) use step::{End, ReplacementContext, Transition};
 pub(crate) use terminating::serving_after;
 pub(crate) use verifying::{minimum_healthy, serves_nobody};
 
-/// After so many failed attempts on one instance a person must look. One failure may be a passing shortage and two a
+/// After so many failed attempts on one instance an operator must look. One failure may be a passing shortage and two a
 /// coincidence; a third of the same kind will not be the last.
 pub const ATTEMPTS_MAX: usize = 3;
 
@@ -49,7 +49,7 @@ pub(crate) fn back_off_until(replacement: &Replacement) -> Option<Timestamp> {
     Some(last.at + BACK_OFF * 2_i32.pow(doublings))
 }
 
-/// Brings every replacement that is under way one look further.
+/// Brings every replacement that is under way one pass further.
 pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let under_way: Vec<InstanceId> = draft
         .record()
@@ -66,7 +66,7 @@ pub(crate) fn advance_all(draft: &mut Draft<'_>, standing: &FleetState<'_>, find
 fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, id: &InstanceId) {
     let Some(replacement) = draft.record().replacements.get(id).cloned() else { return };
     let Some(group) = draft.input().seen.group(&replacement.group) else {
-        // An empty answer is no proof; a look that shows other groups, or the fleet as gone, is.
+        // An empty answer is no proof; a pass that shows other groups, or the fleet as gone, is.
         if draft.input().seen.groups.is_empty() {
             draft.requeue(draft.input().now + RECHECK_MAX);
         } else {
@@ -181,7 +181,7 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
 }
 
 /// An instance that turns out to be a successor may have been found drifted before that was known. It is judged by its
-/// own replacement, and afterwards by its lineage: a surge of its own would be the second link of an endless chain.
+/// own replacement, and afterwards by its repeat drift: a surge of its own would be the second link of an endless chain.
 fn drop_successor_entry(draft: &mut Draft<'_>, successor: Option<&InstanceId>) {
     let Some(successor) = successor else { return };
     let known = draft.record().replacements.get(successor);
@@ -266,7 +266,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
     draft.tell(Details::Cancelled { instance: id.clone(), because, next_attempt });
 }
 
-/// Gives a replacement up for good, and calls a person.
+/// Gives a replacement up for good, and calls an operator.
 fn stop(draft: &mut Draft<'_>, id: &InstanceId, why: StopReason, said: &str) {
     let Some(replacement) = draft.record().replacements.get(id) else { return };
     let (reasons, failures) = (replacement.drift.iter().cloned().collect(), replacement.failures.clone());

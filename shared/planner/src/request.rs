@@ -1,4 +1,4 @@
-//! What travels on the wake queue: facts from the detectors, and wakes from Driftless itself.
+//! What travels on the reconcile queue: facts from the detectors, and wakes from Driftless itself.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::fact::Fact;
 use crate::ids::FleetName;
 
-/// One message of the wake queue.
+/// One message of the reconcile queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReconcileRequest {
@@ -14,7 +14,7 @@ pub enum ReconcileRequest {
     Fact(Box<Fact>),
     /// Look at this fleet.
     Reconcile(FleetRequest),
-    /// An image that carried no fleet's tag when it was reported: tags may come after the event, so look again.
+    /// An image that carried no fleet's tag when it was reported: tags may come after the event, so reconcile again.
     Untagged {
         fact: Box<Fact>,
         /// How often it was looked at already.
@@ -28,7 +28,7 @@ pub enum ReconcileRequest {
 pub struct FleetRequest {
     /// The fleet to look at.
     pub fleet: FleetName,
-    /// When a delayed wake was due. It tells the wake that the lease item remembers from any other, so that a wake
+    /// When a delayed request was due. It tells the request that the lease item remembers from any other, so that a request
     /// which arrives a moment early is not mistaken for one that is still to come.
     pub due: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! The sweep: finds what events have lost. It reads in batches over all fleets and wakes those that have something to
+//! The resync: finds what events have lost. It reads in batches over all fleets and wakes those that have something to
 //! do; it decides nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::image::Image;
 use crate::observation::{Group, RuleReading};
 use crate::policy::{Defaults, Policy, own_tags};
 
-/// What the sweep found.
+/// What the resync found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Fleets to wake, each with the reason.
@@ -28,10 +28,10 @@ pub struct Swept {
     pub misnamed: Vec<String>,
 }
 
-/// Why the sweep wakes a fleet, the most urgent first.
+/// Why the resync wakes a fleet, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// An alarm of its policy rings.
+    /// An alarm of its policy is in ALARM.
     AlarmInAlarm,
     WorkIsOpen,
     /// Work is open, and its groups are gone.
@@ -63,7 +63,7 @@ impl Swept {
     }
 }
 
-/// The groups of one fleet, as the sweep reads them.
+/// The groups of one fleet, as the resync reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fleet {
     pub groups: Vec<Group>,
@@ -116,13 +116,13 @@ pub fn fingerprint(fleet: &FleetName, groups: &[Group], images: &[Image], now: T
     format!("{:016x}", fnv1a(described.join("\n").as_bytes()))
 }
 
-/// Counts hours that begin at a minute of the fleet's own, so that not all fleets are looked at in one sweep.
+/// Counts hours that begin at a minute of the fleet's own, so that not all fleets are looked at in one resync.
 fn hour_of(fleet: &FleetName, now: Timestamp) -> i64 {
     let offset = i64::try_from(fnv1a(fleet.as_str().as_bytes()) % 3600).unwrap_or(0);
     now.as_second().saturating_add(offset).div_euclid(3600)
 }
 
-/// What the sweep has read, over all fleets.
+/// What the resync has read, over all fleets.
 #[derive(Debug, Clone, Copy)]
 pub struct Read<'r> {
     /// What Config says under each rule that any fleet lists. Absent: it could not be read.

@@ -46,7 +46,7 @@ impl fmt::Display for UntrustedText {
 }
 
 /// Line breaks become blanks so that words stay apart; other controls (escape sequences of a terminal, bidirectional
-/// overrides that reorder what a person reads) vanish.
+/// overrides that reorder what an operator reads) vanish.
 fn stripped(raw: &str) -> impl Iterator<Item = char> {
     raw.chars()
         .map(|character| if character.is_whitespace() { ' ' } else { character })

@@ -7,7 +7,7 @@ use crate::record::history::ImageChange;
 use crate::record::{VETOES_MAX, Veto};
 use crate::text::UntrustedText;
 
-/// The image must not take traffic any more. Evidence is always about this image: a shortage, or an alarm that rings for
+/// The image must not take traffic any more. Evidence is always about this image: a shortage, or an alarm in ALARM for
 /// both colors, is none.
 pub(crate) fn veto(draft: &mut Draft<'_>, image: &ImageId, by: &str, evidence: Vec<UntrustedText>) {
     let veto = Veto { at: draft.input().now, by: by.into(), evidence: evidence.clone() };

@@ -26,7 +26,7 @@ use crate::text::UntrustedText;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "guard", rename_all = "kebab-case")]
 pub enum Waiting {
-    /// A person stopped everything.
+    /// An operator stopped everything.
     #[serde(rename = "freeze", alias = "frozen")]
     #[error("frozen by {owner}{}: {reason}", words::until(.until.as_ref()))]
     Frozen {
@@ -77,7 +77,7 @@ pub enum Waiting {
         /// The instance whose successor it may be.
         ancestor: InstanceId,
     },
-    /// AWS Config did not answer for every rule of the list in this look.
+    /// AWS Config did not answer for every rule of the list in this pass.
     #[serde(rename = "drift-read")]
     #[error("the group cannot take a replacement now: AWS Config did not answer for every rule in driftless:rules")]
     DriftUnread,
@@ -134,7 +134,7 @@ pub enum Waiting {
         /// Until when, if the protection says so.
         until: Option<Timestamp>,
     },
-    /// The instance is not in service: Auto Scaling, or a person, has it.
+    /// The instance is not in service: Auto Scaling, or an operator, has it.
     #[serde(rename = "in-service", alias = "not-in-service")]
     #[error("the instance is not in service ({state})")]
     NotInService { state: UntrustedText },
@@ -171,15 +171,15 @@ pub enum Waiting {
     #[serde(rename = "replacements", alias = "replacements-under-way")]
     #[error("{surges} instances of the fleet are being replaced: the cutover starts after that")]
     ReplacementsUnderWay { surges: u32 },
-    /// A person paused it.
+    /// An operator paused it.
     #[serde(rename = "pause", alias = "paused")]
     #[error("paused by {actor}")]
     Paused { actor: UntrustedText },
-    /// A person or a pipeline must approve it.
+    /// An operator or a pipeline must approve it.
     #[serde(rename = "approval", alias = "awaiting-approval")]
     #[error("waiting for approval until {until:.0}")]
     AwaitingApproval {
-        /// Until when: then it is given up.
+        /// Until when: then it is abandoned.
         until: Timestamp,
     },
     /// Alarms of both colors ring: no fault of the new release.
@@ -211,7 +211,7 @@ pub enum Waiting {
         /// How many of the new color serve.
         left: u32,
     },
-    /// Only a person can say how it goes on.
+    /// Only an operator can say how it goes on.
     #[serde(rename = "operator", alias = "needs-operator")]
     #[error("an operator must choose between resume and rollback: {why}")]
     NeedsOperator { why: UntrustedText },
@@ -259,7 +259,7 @@ impl Waiting {
         }
     }
 
-    /// When it may change by itself. None: only an event, a person or the end of other work changes it.
+    /// When it may change by itself. None: only an event, an operator or the end of other work changes it.
     pub const fn may_change_at(&self) -> Option<Timestamp> {
         match self {
             Self::Frozen { until, .. }

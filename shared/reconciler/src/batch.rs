@@ -1,4 +1,4 @@
-//! A batch of the wake queue: facts are filed, and every fleet that is concerned is looked at, once, side by side.
+//! A batch of the reconcile queue: facts are filed, and every fleet that is concerned is looked at, once, side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::ports::{CallError, CallErrorKind, CallResult, Deduplication, Ports};
 use crate::reconcile::{Cause, Invocation, Ran, coalesce, reconcile, retry_soon};
 use crate::store::{FactOutcome, fleets_of, store};
 
-/// A message of the wake queue.
+/// A message of the reconcile queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<Id> {
     pub id: Id,
@@ -100,7 +100,7 @@ impl<P: Ports> Looker<'_, P> {
         }
     }
 
-    /// Looks at a fleet, unless that can wait and is better left to a look that comes soon.
+    /// Looks at a fleet, unless that can wait and is better left to a pass that comes soon.
     async fn reconcile_or_defer<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
         let Self { ports, is_burst, invocation } = *self;
         if concerned.is_urgent {
@@ -117,13 +117,13 @@ impl<P: Ports> Looker<'_, P> {
 #[derive(Debug)]
 struct Concerned<Id> {
     messages: Vec<Id>,
-    /// The time for which a delayed wake among them was meant.
+    /// The time for which a delayed request among them was meant.
     due: Option<Timestamp>,
     /// Whether not all of them are facts that can wait.
     is_urgent: bool,
     /// Whether one of them is a fact that cannot.
     has_urgent_fact: bool,
-    /// The delayed wake that was on its way a moment ago.
+    /// The delayed request that was on its way a moment ago.
     next_request: Option<Timestamp>,
 }
 
@@ -147,7 +147,7 @@ struct Filings<Id> {
     failed: Vec<Failure<Id>>,
     /// Whether so many fleets are reported at once that none of them is looked at on the spot.
     is_burst: bool,
-    /// The delayed wakes that were on their way a moment ago, as far as that was asked.
+    /// The delayed request that were on their way a moment ago, as far as that was asked.
     next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
@@ -204,7 +204,7 @@ async fn store_all<P: Ports, Id: Clone>(
     Filings { failed, is_burst, next_requests: deduplication.next_requests }
 }
 
-/// What is remembered of the facts of a batch that can wait: in a storm every fact comes twice, and every fleet many times. A read
+/// What is remembered of the facts of a batch that can wait: in a event burst every fact comes twice, and every fleet many times. A read
 /// of two small items costs less than a tenth of the transaction that it saves.
 async fn deduplication<P: Ports>(ports: &P, facts: &[(&FleetName, &Fact)]) -> Deduplication {
     if facts.is_empty() {

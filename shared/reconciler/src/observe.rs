@@ -82,7 +82,7 @@ pub async fn observe<P: Ports>(
     Ok(seen)
 }
 
-/// The health of every target of the fleet that was not read because the decision does not need it: people want to see it.
+/// The health of every target of the fleet that was not read because the decision does not need it: operators want to see it.
 pub async fn rest_of_targets<P: Ports>(ports: &P, seen: &mut Observation) -> CallResult<()> {
     let of_groups = seen.groups.iter().flat_map(|group| &group.target_groups);
     let unread: BTreeSet<TargetGroupArn> = of_groups.filter(|arn| !seen.targets.is_asked(arn)).cloned().collect();
@@ -100,8 +100,8 @@ async fn targets<P: Ports>(
 }
 
 /// What Config says under these rules. One that cannot be read is left out: nothing starts under it then, and nothing that was
-/// reported under it is used up. It must hold nothing else up, least of all the way back of a bad release. That Config stays silent
-/// is told by the sweep, which fails for it.
+/// reported under it is used up. It must hold nothing else up, least of all the rollback path of a bad release. That Config stays silent
+/// is told by the resync, which fails for it.
 async fn compliance<P: Ports>(ports: &P, rules: &BTreeSet<RuleName>) -> BTreeMap<RuleName, RuleReading> {
     let read = rules.iter().map(async |rule| match ports.non_compliant(rule).await {
         Ok(reading) => Some((rule.clone(), reading)),

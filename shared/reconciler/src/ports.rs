@@ -92,7 +92,7 @@ pub trait Clock: Sync {
 pub trait Groups: Sync {
     /// The groups that carry the fleet's tag, with their instances.
     fn groups_of(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
-    /// Every group that carries the fleet tag, in pages: for the sweep.
+    /// Every group that carries the fleet tag, in pages: for the resync.
     fn all_groups(&self) -> impl Future<Output = CallResult<Vec<Group>>> + Send;
     /// One group, read again right before a write. None: it is gone.
     fn group(&self, name: &GroupName) -> impl Future<Output = CallResult<Option<Group>>> + Send;
@@ -165,7 +165,7 @@ pub trait Groups: Sync {
         group: &GroupName,
         plan: &RefreshPlan,
     ) -> impl Future<Output = CallResult<RefreshId>> + Send;
-    /// Sends the instance refresh that is under way back to where it came from. `Gone` where none is.
+    /// Sends the instance refresh that is under rollback path to where it came from. `Gone` where none is.
     fn roll_back_refresh(&self, group: &GroupName) -> impl Future<Output = CallResult<()>> + Send;
 }
 
@@ -235,7 +235,7 @@ pub trait Ec2Instances: Sync {
     ) -> impl Future<Output = CallResult<TemplateVersion>> + Send;
     /// The images of this account that are tagged for a fleet.
     fn images_for(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
-    /// The images of this account that are tagged for any fleet: for the sweep.
+    /// The images of this account that are tagged for any fleet: for the resync.
     fn all_images(&self) -> impl Future<Output = CallResult<Vec<Image>>> + Send;
     /// Images by their ids, whoever owns them. Those that EC2 does not know, or does not show us, are absent.
     fn images(&self, ids: &BTreeSet<ImageId>) -> impl Future<Output = CallResult<BTreeMap<ImageId, Image>>> + Send;
@@ -250,11 +250,11 @@ pub trait Alarms: Sync {
         &self,
         patterns: &BTreeSet<AlarmPattern>,
     ) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
-    /// Every alarm of the account and region that is in ALARM: for the sweep.
+    /// Every alarm of the account and region that is in ALARM: for the resync.
     fn in_alarm(&self) -> impl Future<Output = CallResult<BTreeMap<AlarmName, Alarm>>> + Send;
 }
 
-/// The wake queue.
+/// The reconcile queue.
 pub trait RequestQueue: Sync {
     /// Sends a message, to arrive after a delay of at most 15 minutes.
     fn send(&self, message: &ReconcileRequest, delay: SignedDuration) -> impl Future<Output = CallResult<()>> + Send;
@@ -298,10 +298,10 @@ pub trait Store: Sync {
         entries: &BTreeMap<Subject, BTreeSet<FleetName>>,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<()>> + Send;
-    /// Stores a fact and counts a wake of its fleet, in one transaction. A fact that is not newer than the stored one
+    /// Stores a fact and counts a request of its fleet, in one transaction. A fact that is not newer than the stored one
     /// with its key changes nothing.
     ///
-    /// A fact that [can wait](Fact::can_wait) counts no wake: whoever files it sees to it that the fleet is looked at later.
+    /// A fact that [can wait](Fact::can_wait) counts no request: whoever files it sees to it that the fleet is looked at later.
     /// Beside it its time is remembered, for longer than AWS repeats an event: what was consumed is not stored again.
     fn store(
         &self,
@@ -313,7 +313,7 @@ pub trait Store: Sync {
     /// change nothing.
     fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = CallResult<Deduplication>> + Send;
     /// Takes one of the looks that facts which can wait may cause on the spot, of which all fleets of the account share
-    /// [`burst::IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::storm::LOOKS_MAX) in a minute: false if none is left of this one.
+    /// [`burst::IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::event burst::LOOKS_MAX) in a minute: false if none is left of this one.
     fn take_immediate_run(&self, now: Timestamp) -> impl Future<Output = CallResult<bool>> + Send;
     /// Takes the lease of a fleet, if nobody holds it.
     fn acquire(
@@ -323,13 +323,13 @@ pub trait Store: Sync {
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = CallResult<Acquired>> + Send;
-    /// Gives the lease back, on condition that it is still ours and that no wake has been counted since it was read.
+    /// Gives the lease back, on condition that it is still ours and that no request has been counted since it was read.
     fn release(
         &self,
         lease: &Lease,
         next_request: Option<Timestamp>,
     ) -> impl Future<Output = CallResult<Released>> + Send;
-    /// Claims the sending of a delayed wake at a time: false if an earlier one is already on its way.
+    /// Claims the sending of a delayed request at a time: false if an earlier one is already on its way.
     fn claim_request(
         &self,
         fleet: &FleetName,
@@ -340,7 +340,7 @@ pub trait Store: Sync {
     fn load(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Stored>> + Send;
     /// The freezes that concern a fleet, read strongly consistent right before a disruptive write.
     fn freezes(&self, fleet: &FleetName) -> impl Future<Output = CallResult<Vec<Freeze>>> + Send;
-    /// Replaces the record, writes journal, outbox and events and drops the consumed facts, in one transaction, on condition
+    /// Replaces the record, writes history, outbox and events and drops the consumed facts, in one transaction, on condition
     /// that the record has the version that was read and that the lease still holds.
     fn commit(
         &self,
@@ -363,7 +363,7 @@ pub trait Store: Sync {
     fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> impl Future<Output = CallResult<()>> + Send;
     /// The batches of events of the account that were committed and not put.
     fn account_events(&self) -> impl Future<Output = CallResult<Vec<EventBatch>>> + Send;
-    /// Takes one of `limit` turns of a cutover for a fleet: false if all are taken by others. A fleet that has its turn
+    /// Takes one of `limit` cutover slots of a cutover for a fleet: false if all are taken by others. A fleet that has its cutover slot
     /// keeps it.
     fn take_slot(
         &self,
@@ -371,9 +371,9 @@ pub trait Store: Sync {
         limit: usize,
         now: Timestamp,
     ) -> impl Future<Output = CallResult<bool>> + Send;
-    /// Gives the turn of a fleet back. Without one: nothing.
+    /// Gives the cutover slot of a fleet back. Without one: nothing.
     fn give_slot(&self, fleet: &FleetName) -> impl Future<Output = CallResult<()>> + Send;
-    /// Fleets with open work: an unsettled record, a fact not used yet, a notification not sent yet, a turn taken. Each with
+    /// Fleets with open work: an in progress record, a fact not used yet, a notification not sent yet, a cutover slot taken. Each with
     /// the time since which the oldest of it is under way. None: all of it only waits for a guard.
     fn open_fleets(&self) -> impl Future<Output = CallResult<BTreeMap<FleetName, Option<Timestamp>>>> + Send;
     /// The fingerprints of the fleets as they were last looked at.
@@ -411,7 +411,7 @@ pub struct Lease {
     pub fence: u64,
     /// How many wakes had been counted when it was read.
     pub requests: u64,
-    /// The delayed wake that is on its way, if one is.
+    /// The delayed request that is on its way, if one is.
     pub next_request: Option<Timestamp>,
     /// When it ends by itself.
     pub until: Timestamp,
@@ -421,7 +421,7 @@ pub struct Lease {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreResult {
     Stored,
-    /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a look, or is about to.
+    /// A fact that can wait was filed before, as new or newer. Whoever filed that one has seen to a pass, or is about to.
     Known,
 }
 
@@ -430,7 +430,7 @@ pub enum StoreResult {
 pub struct Deduplication {
     /// When facts were observed that were filed, by fleet and key.
     pub observed_at: BTreeMap<(FleetName, String), Timestamp>,
-    /// The delayed wakes that are on their way.
+    /// The delayed request that are on their way.
     pub next_requests: BTreeMap<FleetName, Timestamp>,
 }
 
@@ -449,7 +449,7 @@ pub enum Acquired {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Released {
     Free,
-    /// Wakes came meanwhile: look again. The lease is still ours; its count is brought up to date.
+    /// Wakes came meanwhile: reconcile again. The lease is still ours; its count is brought up to date.
     Requested(Lease),
     /// It was not ours any more.
     Lost,
@@ -465,25 +465,25 @@ pub enum Committed {
 
 /// What the functions that people talk to need of the table, beside what the loop needs of it.
 pub trait OperatorApi: Sync {
-    /// Freezes a fleet or the account, with a line in its journal, and its event. A freeze that is there already is replaced.
+    /// Freezes a fleet or the account, with a line in its history, and its event. A freeze that is there already is replaced.
     fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
-    /// Lifts that freeze, with a line in its journal, and its event.
+    /// Lifts that freeze, with a line in its history, and its event.
     fn thaw(&self, scope: &FreezeScope, line: &HistoryEntry) -> impl Future<Output = CallResult<()>> + Send;
-    /// The newest lines of a fleet's journal and of the account's, oldest first: those before a time, and as many as one
+    /// The newest lines of a fleet's history and of the account's, oldest first: those before a time, and as many as one
     /// read answers, which is more than anybody reads.
     fn history(
         &self,
         fleet: &FleetName,
         before: Option<Timestamp>,
     ) -> impl Future<Output = CallResult<HistoryPage>> + Send;
-    /// What stands beside the record of a fleet: its lease, and the wake that is on its way.
+    /// What stands beside the record of a fleet: its lease, and the request that is on its way.
     fn lease_state(&self, fleet: &FleetName) -> impl Future<Output = CallResult<LeaseState>> + Send;
 }
 
 /// What stands beside the record of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeaseState {
-    /// The delayed wake that is on its way, if one is.
+    /// The delayed request that is on its way, if one is.
     pub next_request: Option<Timestamp>,
     /// Who has the lease, or had it and did not give it back. None: it is free.
     pub held: Option<LeaseHolder>,
@@ -498,7 +498,7 @@ pub struct LeaseHolder {
     pub until: Timestamp,
 }
 
-/// A part of a journal.
+/// A part of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryPage {
     /// Its lines, in the order in which they were committed.

@@ -117,7 +117,7 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// Tells both audiences at once, in words that are composed once. Each is settled apart: a chat that cannot be reached
+    /// Tells both audiences at once, in words that are composed once. Each is idle apart: a chat that cannot be reached
     /// wakes nobody twice, and a pager that cannot does not fill a channel.
     async fn tell_one<P: Ports>(
         &mut self,

@@ -18,11 +18,11 @@ use crate::observe::{first_round, observe};
 use crate::ports::{Acquired, CallResult, Committed, Lease, Ports, Released};
 use crate::publisher::OutboxPublisher;
 
-/// SQS delays a message by 15 minutes at most; the sweep carries longer waits.
+/// SQS delays a message by 15 minutes at most; the resync carries longer waits.
 const REQUEST_DELAY_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often one run may look. Admission, launch, the successor's id, and the termination are four; a run that is
-/// still not done leaves the rest to a wake, so that no fleet keeps a function to itself.
+/// still not done leaves the rest to a request, so that no fleet keeps a function to itself.
 const IMMEDIATE_RUNS_PER_MINUTE_MAX: u32 = 6;
 
 /// Clocks of machines that Lambda runs on are closer than this, by far.
@@ -52,7 +52,7 @@ pub struct Invocation<'i> {
     pub runbooks: &'i Runbooks,
 }
 
-/// What leads to a look.
+/// What leads to a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// A wake, which was meant for this time if it was a delayed one, or something that cannot wait.
@@ -66,13 +66,13 @@ pub enum Cause {
 pub enum Ran {
     /// The fleet was looked at until there was no more news.
     Idle,
-    /// Someone else holds the lease; a wake for its end is on its way.
+    /// Someone else holds the lease; a request for its end is on its way.
     Busy,
     /// The lease or the record went to someone else meanwhile; they go on.
     Overtaken,
-    /// There was more to do than time; a wake is on its way.
+    /// There was more to do than time; a request is on its way.
     OutOfTime,
-    /// Many fleets are reported, or this one is looked at now: a wake is on its way, for all that is filed until it comes.
+    /// Many fleets are reported, or this one is looked at now: a request is on its way, for all that is filed until it comes.
     Coalesced,
 }
 
@@ -94,7 +94,7 @@ pub async fn reconcile<P: Ports>(
         // Those who hold it may be done in a moment.
         Acquired::Busy { .. } if cause == Cause::CanWait => return retry_soon(ports, fleet).await,
         Acquired::Busy { until } => {
-            // One second more: the lease must be over when the wake arrives.
+            // One second more: the lease must be over when the request arrives.
             let at = until + SignedDuration::from_secs(1);
             request_at(ports, fleet, at, due.map_or(now, |due| due.max(now))).await?;
             tracing::info!(event = "lease_held", %fleet, %until, "another run holds the lease");
@@ -112,7 +112,7 @@ pub async fn reconcile<P: Ports>(
     run.publisher.failed().map_or(ran, Err)
 }
 
-/// Leaves the facts of a fleet that can wait to a look that comes soon, for all of them. They counted no wake: a wake that is
+/// Leaves the facts of a fleet that can wait to a pass that comes soon, for all of them. They counted no request: a request that is
 /// on its way must still be ahead of whoever is to be woken by it, whatever the clocks of two machines say. `next_request`: the one
 /// that is known of.
 pub(crate) async fn coalesce<P: Ports>(
@@ -128,7 +128,7 @@ pub(crate) async fn coalesce<P: Ports>(
     Ok(Ran::Coalesced)
 }
 
-/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one look, and longer than most runs hold
+/// Looks again in a moment, which is as long as the shared bucket takes to fill up for one pass, and longer than most runs hold
 /// a lease.
 pub(crate) async fn retry_soon<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
@@ -146,9 +146,9 @@ struct Run<'a, P> {
     publisher: OutboxPublisher<'a>,
 }
 
-/// What one look came to.
+/// What one pass came to.
 enum Pass {
-    /// Nothing is left to do until the time to look again.
+    /// Nothing is left to do until the time to reconcile again.
     Quiet { recheck: Option<Timestamp> },
     /// Something was done, or is left for want of time.
     Busy { outcomes: Vec<Outcome>, recheck: Option<Timestamp> },
@@ -229,7 +229,7 @@ impl<P: Ports> Run<'_, P> {
         self.ports.now() < self.act_until
     }
 
-    /// Gives the lease back, after the wake for the next look has been sent: a crash between the two sends it twice, and
+    /// Gives the lease back, after the request for the next pass has been sent: a crash between the two sends it twice, and
     /// never loses it.
     async fn release(&mut self, recheck: Option<Timestamp>) -> CallResult<Released> {
         let now = self.ports.now();
@@ -259,7 +259,7 @@ impl<P: Ports> Run<'_, P> {
         loop {
             match self.ports.release(&self.lease, self.lease.next_request).await {
                 Ok(Released::Free | Released::Lost) => return,
-                // Who filed the news looks for itself, and finds the lease free or sends a wake for its end.
+                // Who filed the news looks for itself, and finds the lease free or sends a request for its end.
                 Ok(Released::Requested(requested)) => self.take_over(requested),
                 Err(error) => {
                     let fleet = &self.lease.fleet;
@@ -325,7 +325,7 @@ fn still_to_come(next_request: Option<Timestamp>, due: Option<Timestamp>, now: T
     next_request.filter(|next| now < *next && Some(*next) != due)
 }
 
-/// Sends a wake, unless an earlier one is on its way. One for `arrived` or before is not: it came, or was lost.
+/// Sends a request, unless an earlier one is on its way. One for `arrived` or before is not: it came, or was lost.
 async fn request_at<P: Ports>(ports: &P, fleet: &FleetName, at: Timestamp, arrived: Timestamp) -> CallResult<()> {
     let now = ports.now();
     let at = request_time(at, now);
@@ -339,7 +339,7 @@ fn request(fleet: &FleetName, due: Timestamp) -> ReconcileRequest {
     ReconcileRequest::Reconcile(FleetRequest { fleet: fleet.clone(), due: Some(due) })
 }
 
-/// The whole second for which a wake is sent: not before the wanted time, and not farther ahead than SQS delays.
+/// The whole second for which a request is sent: not before the wanted time, and not farther ahead than SQS delays.
 fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     let wanted = wanted.max(now);
     let up = i64::from(wanted.subsec_nanosecond() > 0);
@@ -347,7 +347,7 @@ fn request_time(wanted: Timestamp, now: Timestamp) -> Timestamp {
     Timestamp::from_second((wanted.as_second() + up).min(farthest)).unwrap_or(wanted)
 }
 
-/// SQS delays by whole seconds: rounded up, so that no wake arrives before it is due.
+/// SQS delays by whole seconds: rounded up, so that no request arrives before it is due.
 fn delay(at: Timestamp, now: Timestamp) -> SignedDuration {
     let exact = at.duration_since(now);
     SignedDuration::from_secs(exact.as_secs() + i64::from(exact.subsec_nanos() > 0))

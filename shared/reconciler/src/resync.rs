@@ -1,4 +1,4 @@
-//! The sweep: every few minutes, batched reads over all fleets, and a wake for each with something to do.
+//! The resync: every few minutes, batched reads over all fleets, and a request for each with something to do.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::ports::{CallError, CallResult, Ports};
 use crate::publisher::Announcements;
 
 /// Wakes are spread over this long, so that the fleets of an account do not ask Auto Scaling, whose calls all share
-/// one bucket, at one moment. Within the 5 minutes to the next sweep, with a minute for the last of them.
+/// one bucket, at one moment. Within the 5 minutes to the next resync, with a minute for the last of them.
 const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
 /// Finds what events have lost, and wakes whom it concerns.
@@ -24,7 +24,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
             .await;
     let (fleets, misnamed) = fleets(groups?, defaults);
     let rules = rules(&fleets);
-    // What cannot be read must not keep the sweep from the fleets that need nothing of it.
+    // What cannot be read must not keep the resync from the fleets that need nothing of it.
     let mut unread = None;
     let mut compliance = BTreeMap::new();
     for (rule, reading) in join_all(rules.iter().map(async |rule| (rule, ports.non_compliant(rule).await))).await {
@@ -66,7 +66,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
     });
     ports.send_all(&spread.collect::<Vec<_>>()).await?;
     put_account_events(ports, &mut unread).await;
-    // What is not known of all must not be published as if it were: the sweep fails, after it has woken whom it could.
+    // What is not known of all must not be published as if it were: the resync fails, after it has woken whom it could.
     unread.map_or(Ok(swept), Err)
 }
 
@@ -80,7 +80,7 @@ async fn put_account_events<P: Ports>(ports: &P, unread: &mut Option<CallError>)
     }
 }
 
-/// What was read. None: it could not be, which the sweep says at its end.
+/// What was read. None: it could not be, which the resync says at its end.
 fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static str) -> Option<T> {
     match answer {
         Ok(answer) => Some(answer),

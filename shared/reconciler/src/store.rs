@@ -16,7 +16,7 @@ use crate::ports::{CallResult, Deduplication, Ports, StoreResult};
 pub type FleetsOf = BTreeMap<Subject, BTreeSet<FleetName>>;
 
 /// Tags may come after the event of their image. It is looked at again one minute and three minutes after it was
-/// reported; after that the sweep finds it.
+/// reported; after that the resync finds it.
 const UNTAGGED_AGAIN_AFTER: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(2)];
 
 /// Where a fact went.
@@ -94,10 +94,10 @@ fn fleet_of_image(image: &Image) -> Option<FleetName> {
     image.image_for.as_ref().filter(|_| image.is_own).and_then(|fleet| fleet.as_str().parse().ok())
 }
 
-/// Target groups and alarms are found by the index alone: the sweep keeps it.
+/// Target groups and alarms are found by the index alone: the resync keeps it.
 ///
-/// What is told of one instance is told of its group: the others are about to be reported too, in a storm. And an instance of
-/// nobody's is remembered as such, for Config judges every one of the account. Should it come to a fleet meanwhile, the sweep finds
+/// What is told of one instance is told of its group: the others are about to be reported too, in a event burst. And an instance of
+/// nobody's is remembered as such, for Config invariant checkers every one of the account. Should it come to a fleet meanwhile, the resync finds
 /// what it breaks.
 async fn ask_auto_scaling<P: Ports>(ports: &P, missing: &BTreeSet<Subject>) -> CallResult<FleetsOf> {
     let instances: BTreeSet<InstanceId> = missing
@@ -150,7 +150,7 @@ pub async fn store<P: Ports>(
             ports.send(&message, *delay).await?;
             Ok(FactOutcome::AskedAgainLater)
         }
-        // Config judges every instance of the account, and EC2 reports every image: most belong to nobody's fleet.
+        // Config invariant checkers every instance of the account, and EC2 reports every image: most belong to nobody's fleet.
         _ => Ok(FactOutcome::NotOurs),
     }
 }

@@ -7,11 +7,11 @@ use std::ops::Range;
 use driftless_planner::record::Record;
 use jiff::Timestamp;
 
-/// The call with which a look begins, together with others.
+/// The call with which a pass begins, together with others.
 const PASS_BEGINS: &str = "load";
-/// What a run does once it looks no more: the delayed wake, and the lease.
+/// What a run does once it looks no more: the delayed request, and the lease.
 const RUN_ENDS: [&str; 2] = ["sqs:SendMessage", "release"];
-/// A commit, which parts what a look reads from what it does.
+/// A commit, which parts what a pass reads from what it does.
 const COMMIT: &str = "commit";
 
 /// A call to a port.
@@ -25,7 +25,7 @@ pub struct Call {
     pub answered: Timestamp,
 }
 
-/// What a look found on record, and what it left there.
+/// What a pass found on record, and what it left there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Passage {
     before: String,
@@ -69,7 +69,7 @@ impl Calls {
         }
     }
 
-    /// Notes what a look finds on record.
+    /// Notes what a pass finds on record.
     pub(crate) fn found(&mut self, function: u64, record: Option<&Record>) {
         if self.is_on {
             let passage = Passage { before: state_of(record), after: None };
@@ -77,7 +77,7 @@ impl Calls {
         }
     }
 
-    /// Notes what a look has left there.
+    /// Notes what a pass has left there.
     pub(crate) fn left(&mut self, function: u64, record: &Record) {
         if let Some(passage) = self.passages.get_mut(&function).and_then(|passages| passages.last_mut()) {
             passage.after = Some(state_of(Some(record)));
@@ -145,7 +145,7 @@ impl Snapshot {
     }
 }
 
-/// Whether it is a call with which a look reads, and not one with which it acts.
+/// Whether it is a call with which a pass reads, and not one with which it acts.
 fn is_read_of_a_look(call: &Call) -> bool {
     call.operation == PASS_BEGINS || !call.subject.is_empty()
 }

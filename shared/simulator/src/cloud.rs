@@ -156,7 +156,7 @@ impl Cloud {
         std::mem::take(&mut self.events)
     }
 
-    // ---- what judges may know -----------------------------------------------------------------------------------------
+    // ---- what invariant checkers may know -----------------------------------------------------------------------------------------
 
     /// The groups as they are, without any lag.
     pub const fn groups(&self) -> &BTreeMap<GroupName, GroupState> {

@@ -89,7 +89,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     let check_rest = |simulation: &Simulation| liveness::after_quiet(&simulation.shared().lock());
     let verdict = judged.and_then(|()| {
         check_rest(&simulation).or_else(|_| {
-            // A refresh that does not end has a deadline of twelve hours, and its way back takes time as well.
+            // A refresh that does not end has a deadline of twelve hours, and its rollback path takes time as well.
             simulation.run_to_rest(end + QUIET + QUIET, at_each_step)?;
             check_rest(&simulation)
         })
@@ -138,7 +138,7 @@ fn calm(simulation: &Simulation, names: &Names) {
     world.change_at(later, people_mend);
 }
 
-/// What waits for a person's word gets it.
+/// What waits for an operator's word gets it.
 fn people_answer(world: &mut World, names: &Names) {
     let record = world.table.rows().get(&names.fleet.fleet).and_then(|row| row.record.clone());
     let Some(record) = record else { return };

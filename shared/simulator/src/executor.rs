@@ -16,9 +16,9 @@ use crate::invariants::messages;
 use crate::invocation::{FUNCTION_TIMEOUT, handle};
 use crate::world::{Happening, Shared, World};
 
-/// Functions that the wake queue starts at once.
+/// Functions that the reconcile queue starts at once.
 const CONCURRENCY_MAX: usize = 5;
-/// The schedule of the sweep.
+/// The schedule of the resync.
 const RESYNC_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// A function that the fault "asleep" meets may outlive its time-out by this: its sandbox was frozen with it.
 const FROZEN_MAX: SignedDuration = SignedDuration::from_secs(150);
@@ -94,7 +94,7 @@ impl Simulation {
         Self::swept_after(first, world, defaults)
     }
 
-    /// The same, with the first sweep after a certain while.
+    /// The same, with the first resync after a certain while.
     pub fn swept_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
         world.at(world.now + first, Happening::Resync);
         Self {
@@ -108,7 +108,7 @@ impl Simulation {
         }
     }
 
-    /// Switches the schedule of the sweep off, or on again: without it whatever is lost stays lost.
+    /// Switches the schedule of the resync off, or on again: without it whatever is lost stays lost.
     pub const fn schedule_resyncs(&mut self, is_swept: bool) {
         self.is_swept = is_swept;
     }
@@ -227,7 +227,7 @@ impl Simulation {
         let defaults = Arc::clone(&self.defaults);
         let id = function.id;
         self.start(id, async move {
-            // A sweep that fails is followed by another one.
+            // A resync that fails is followed by another one.
             let _ = resync(&function, &defaults).await;
             Ended { handled: Vec::new(), failed: Vec::new() }
         });
@@ -264,7 +264,7 @@ impl Simulation {
         self.running.remove(&id).is_some()
     }
 
-    /// The wake queue starts functions for what is visible.
+    /// The reconcile queue starts functions for what is visible.
     fn receive(&mut self) {
         while self.running.len() < CONCURRENCY_MAX {
             let mut world = self.shared.lock();

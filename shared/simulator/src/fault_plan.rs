@@ -13,7 +13,7 @@ use crate::faults::{Course, Fate};
 use crate::scenario::aliases::{Place, documented};
 use crate::world::World;
 
-/// The planned mishaps of a world.
+/// The planned faults of a world.
 #[derive(Debug, Default)]
 pub struct FaultPlan {
     /// What happens to the next events on their way, and to how many of them.

@@ -46,7 +46,7 @@ pub(crate) struct FleetNames {
     pub(crate) colors: Vec<ColorNames>,
 }
 
-/// A settled fleet as it is set up.
+/// A idle fleet as it is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetPlan {
     pub(crate) names: FleetNames,

@@ -1,4 +1,4 @@
-//! Who judges what Driftless did. Nothing here asks the code under test: the judges read the world, the tags that
+//! Who invariant checkers what Driftless did. Nothing here asks the code under test: the invariant checkers read the world, the tags that
 //! people wrote, and what people and AWS are known to have done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ impl std::fmt::Display for Violation {
     }
 }
 
-/// What people and AWS did, as far as the judges must know it.
+/// What people and AWS did, as far as the invariant checkers must know it.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// Instances that ever gave a reason to be replaced, and when they first did.
@@ -41,7 +41,7 @@ pub struct History {
     pub serves_since: BTreeMap<InstanceId, Timestamp>,
     /// Of each fleet the group that had the traffic when the other color was last empty.
     pub homes: BTreeSet<GroupName>,
-    /// When a person last wrote weights.
+    /// When an operator last wrote weights.
     pub people_weighed_at: Option<Timestamp>,
     /// How many commands people gave.
     pub commands: u64,
@@ -57,7 +57,7 @@ pub struct History {
     pub slowed: BTreeSet<u64>,
 }
 
-/// What a person protects.
+/// What an operator protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected {
     pub since: Timestamp,

@@ -1,4 +1,4 @@
-//! What the function does with a batch of the wake queue, as `functions/reconcile` does it.
+//! What the function does with a batch of the reconcile queue, as `functions/reconcile` does it.
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::World;
 
-/// A command reaches the wake queue: whoever gave it knows that it did.
+/// A command reaches the reconcile queue: whoever gave it knows that it did.
 pub(crate) fn tell(world: &mut World, fleet: &FleetName, command: Command) {
     world.note(|| format!("a person: {command:?}"));
     world.history.commands += 1;
@@ -39,7 +39,7 @@ pub(crate) fn freeze(world: &mut World, scope: FreezeScope, reason: &str, expire
     world.table.freeze(Freeze { reason: reason.into(), owner: "ana".into(), since, expires_at, scope });
 }
 
-/// Writes the desired capacity of a group: a person, Terraform or a scaling policy.
+/// Writes the desired capacity of a group: an operator, Terraform or a scaling policy.
 pub(crate) fn write_desired(world: &mut World, group: &GroupName, desired: u32) {
     world.note(|| format!("a person: writes DesiredCapacity of {group}: {desired}"));
     world.cloud.edit_group(group, |group| group.desired = desired);

@@ -1,4 +1,4 @@
-//! The wake queue: delays, at least once, in no order; and the topic, which keeps what on-call was told.
+//! The reconcile queue: delays, at least once, in no order; and the topic, which keeps what on-call was told.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ pub const RECEIVES_MAX: u32 = 5;
 /// Messages of one batch.
 pub const BATCH_MAX: usize = 10;
 
-/// The wake queue.
+/// The reconcile queue.
 #[derive(Debug, Clone, Default)]
 pub struct Queue {
     messages: BTreeMap<u64, Message>,
     sent: u64,
     /// Whether nobody takes messages: what one function does can be counted then.
     pub is_deferred: bool,
-    /// Messages that were given up.
+    /// Messages that were abandoned.
     pub dead: Vec<ReconcileRequest>,
 }
 

@@ -1,4 +1,4 @@
-//! Chance, all of it from one seed: the same seed throws the same dice on every machine.
+//! Chance, all of it from one seed: the same seed throws the same random numbers on every machine.
 
 use jiff::SignedDuration;
 

@@ -64,7 +64,7 @@ pub struct Lock {
     pub fence: u64,
     /// Rises with every fact that cannot wait.
     pub requests: u64,
-    /// The delayed wake on its way.
+    /// The delayed request on its way.
     pub next_request: Option<Timestamp>,
 }
 
@@ -128,7 +128,7 @@ impl Table {
         self.index.extend(entries.iter().map(|(subject, fleets)| (subject.clone(), fleets.clone())));
     }
 
-    /// Stores a fact that is newer than the one with its key. It counts a wake; or, if it can wait, is remembered longer than it
+    /// Stores a fact that is newer than the one with its key. It counts a request; or, if it can wait, is remembered longer than it
     /// is stored.
     pub fn store(&mut self, fleet: &FleetName, fact: &Fact) -> StoreResult {
         let row = self.row_mut(fleet);
@@ -185,7 +185,7 @@ impl Table {
         Acquired::Held(lock.lease(fleet, holder))
     }
 
-    /// Gives the lease back, unless wakes came since it was read.
+    /// Gives the lease back, unless requests came since it was read.
     pub fn release(&mut self, lease: &Lease, next_request: Option<Timestamp>) -> Released {
         let lock = &mut self.row_mut(&lease.fleet).lock;
         if !lock.is_held_by(lease) {
@@ -199,7 +199,7 @@ impl Table {
         Released::Free
     }
 
-    /// Claims a delayed wake, unless an earlier one is on its way.
+    /// Claims a delayed request, unless an earlier one is on its way.
     pub fn claim_request(&mut self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> bool {
         let lock = &mut self.row_mut(fleet).lock;
         if lock.next_request.is_some_and(|next| next > stored(now) && next <= stored(at)) {
@@ -234,13 +234,13 @@ impl Table {
         self.freezes.iter().filter(concerns).cloned().collect()
     }
 
-    /// A person stops the fleets of a scope.
+    /// An operator stops the fleets of a scope.
     pub fn freeze(&mut self, freeze: Freeze) {
         self.lift(&freeze.scope);
         self.freezes.push(freeze);
     }
 
-    /// A line that no commit wrote, in the journal of a scope.
+    /// A line that no commit wrote, in the history of a scope.
     pub fn note(&mut self, scope: &FreezeScope, line: &HistoryEntry) {
         let batch = EventBatch::alone(scope, line);
         match scope {
@@ -280,7 +280,7 @@ impl Table {
         lines
     }
 
-    /// A person lifts the freeze of a scope.
+    /// An operator lifts the freeze of a scope.
     pub fn lift(&mut self, scope: &FreezeScope) {
         self.freezes.retain(|freeze| freeze.scope != *scope);
     }
@@ -327,7 +327,7 @@ impl Table {
         self.row_mut(fleet).partially_delivered.insert(id.to_owned(), mark_delivered);
     }
 
-    /// Takes a turn, if one is left or held already.
+    /// Takes a cutover slot, if one is left or held already.
     pub fn take_slot(&mut self, fleet: &FleetName, limit: usize, now: Timestamp) -> bool {
         if self.account.slots.len() >= limit && !self.account.slots.contains_key(fleet) {
             return false;
@@ -341,7 +341,7 @@ impl Table {
         self.account.drifting.entry(rule.clone()).or_default().insert(fleet.clone(), stored(now));
     }
 
-    /// Gives the turn back.
+    /// Gives the cutover slot back.
     pub fn give_slot(&mut self, fleet: &FleetName) {
         self.account.slots.remove(fleet);
     }

@@ -53,7 +53,7 @@ pub struct World {
     pub calls: Calls,
     pub trace: Trace,
     pub aws_writes: AwsWrites,
-    /// What people and AWS did that the judges must know.
+    /// What people and AWS did that the invariant checkers must know.
     pub history: History,
     /// What it should not have done.
     pub violations: Vec<Violation>,
@@ -114,11 +114,11 @@ impl Counts {
 pub enum Happening {
     /// A future goes on.
     Wake(Waker),
-    /// The world changes: a call arrives, a person does something.
+    /// The world changes: a call arrives, an operator does something.
     Change(Box<dyn FnOnce(&mut World) + Send>),
     /// Lambda kills a function.
     Kill(u64),
-    /// The schedule starts the sweep.
+    /// The schedule starts the resync.
     Resync,
     /// Nothing but a look at the queue.
     Poll,
@@ -217,7 +217,7 @@ impl World {
             AwsWrite::EnterStandby { instance, .. } => {
                 self.aws_writes.enter_standby.entry(instance.clone()).or_insert(self.now);
             }
-            // What Auto Scaling launches in the place of a successor that it took away is a surplus as well.
+            // What Auto Scaling launches in the place of a successor that it took away is a extra instance as well.
             AwsWrite::Desired { group, .. } => {
                 self.history.raised.insert(group.clone(), self.now);
             }
@@ -317,7 +317,7 @@ impl World {
         }
     }
 
-    /// `EventBridge`: an event, as a detector turns it into a fact, on its way to the wake queue.
+    /// `EventBridge`: an event, as a detector turns it into a fact, on its way to the reconcile queue.
     pub fn report(&mut self, fact: &Fact) {
         if self.rng.happens(self.rates.event_lost) {
             self.counts.fault("event lost");
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// Puts a message on the wake queue.
+    /// Puts a message on the reconcile queue.
     pub fn send(&mut self, message: ReconcileRequest, at: Timestamp) {
         self.queue.send(message, at);
         self.at(at, Happening::Poll);

@@ -117,7 +117,7 @@ impl Stage {
         ActionResult::Started(id)
     }
 
-    /// Terminates an instance, as AWS, a person or a policy would.
+    /// Terminates an instance, as AWS, an operator or a policy would.
     pub fn take(&mut self, instance: &InstanceId, capacity: CapacityChange) {
         let group = self.groups.iter().find(|group| group.member(instance).is_some()).unwrap().name.clone();
         self.on_aws(|cloud| {
@@ -138,7 +138,7 @@ impl Stage {
         self.on_aws(|cloud| names.iter().for_each(|name| cloud.balance(name)));
     }
 
-    /// What is pending comes into service, except what is held back.
+    /// What is pending comes into service, except what is deferred.
     pub fn arrive(&mut self) {
         for group in &mut self.groups {
             let protects = group.protects_new_instances;

@@ -113,7 +113,7 @@ impl Stage {
         self.images.push(image(number));
     }
 
-    /// An alarm rings for the color, or for none.
+    /// An alarm is in ALARM for the color, or for none.
     pub fn go_into_alarm(&mut self, name: &str, of: Option<Color>) {
         let now = self.now;
         let alarm = self.alarms.get_mut(&name.parse().unwrap()).unwrap();
@@ -125,12 +125,12 @@ impl Stage {
         alarm.subject = AlarmSubject { target_groups, ..AlarmSubject::default() };
     }
 
-    /// A person gives a command.
+    /// An operator gives a command.
     pub fn say(&mut self, command: Command) {
         self.say_of(None, command);
     }
 
-    /// A person gives a command about one cutover.
+    /// An operator gives a command about one cutover.
     pub fn say_of(&mut self, cutover: Option<String>, command: Command) {
         let request = format!("r-{}", self.history.len() + self.facts.len());
         let (fleet, actor, at) = (fleet(), "ana".into(), self.now);

@@ -124,7 +124,7 @@ impl Stage {
         }
     }
 
-    /// So many instances, some of them drifted, adopted and debounced: the next look admits what the guards let through.
+    /// So many instances, some of them drifted, adopted and debounced: the next pass admits what the guards let through.
     pub fn drifted(size: u32, drifted: &[u32]) -> Self {
         let mut stage = Self::new(size);
         for number in drifted {
@@ -192,7 +192,7 @@ impl Stage {
         self.now += duration;
     }
 
-    /// A person suspends a process of the group.
+    /// An operator suspends a process of the group.
     pub fn suspend(&mut self, process: &str) {
         self.group().suspended.insert(process.to_owned());
     }

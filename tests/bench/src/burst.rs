@@ -1,4 +1,4 @@
-//! A storm on the canned AWS: every instance of every fleet breaks a rule, and Config says so twice, in no order, within a
+//! A event burst on the stub AWS: every instance of every fleet breaks a rule, and Config says so twice, in no order, within a
 //! minute. The release builds of the detector and of `reconcile` take it as Lambda would hand it to them, in real time.
 //!
 //! What it comes to is counted. How it grows is shown by `make scale`, on the simulated AWS; here the same is seen once of what
@@ -22,7 +22,7 @@ use crate::statistics::percentile;
 use crate::table::Keeps;
 use crate::world::{World, sent};
 
-/// 5,000 instances: each is reported twice, which makes 10,000 events, as in the largest storm of `make scale`.
+/// 5,000 instances: each is reported twice, which makes 10,000 events, as in the largest event burst of `make scale`.
 const SIZE: Size = Size { fleets: 100, instances: 50 };
 /// The events come within a minute.
 const BURST: Duration = Duration::from_mins(1);
@@ -30,11 +30,11 @@ const BURST: Duration = Duration::from_mins(1);
 const WORKERS: usize = 5;
 /// Messages that Lambda hands out at once: `BatchSize` of the template.
 const BATCH: usize = 10;
-/// It is over when no wake is due for longer than facts are gathered. What is due then is the end of the debounce.
+/// It is over when no request is due for longer than facts are gathered. What is due then is the end of the debounce.
 const QUIET: Duration = Duration::from_secs(70);
 /// It is over by then, or never.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// What a storm came to.
+/// What a event burst came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// How many fleets, and instances of each.
@@ -70,7 +70,7 @@ struct Message {
     body: String,
 }
 
-/// The wake queue, and what the calls so far came to.
+/// The reconcile queue, and what the calls so far came to.
 #[derive(Debug, Default)]
 struct State {
     queue: BTreeSet<Message>,
@@ -94,7 +94,7 @@ struct Scene {
     details: Arc<Notify>,
 }
 
-/// Raises a storm.
+/// Raises a event burst.
 pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
     let calm = settled(places, cloud).await.context("the fleets before the storm")?;
@@ -218,7 +218,7 @@ impl Scene {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives all events to the detector, evenly over the storm.
+    /// Gives all events to the detector, evenly over the event burst.
     async fn tell(self, mut detector: Worker, events: Vec<String>, begin: Instant) -> anyhow::Result<()> {
         let batches = events.len().div_ceil(BATCH);
         for (number, events) in events.chunks(BATCH).enumerate() {

@@ -1,5 +1,5 @@
 //! What is measured: functions and events. Nothing of it is written down twice: a fact that `reconcile` is given is the one
-//! that the detector was seen to send, a wake the one that the sweep sent, and the fleet's record the one that `reconcile`
+//! that the detector was seen to send, a request the one that the resync sent, and the fleet's record the one that `reconcile`
 //! itself made when it took the fleet up.
 
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ impl Places {
         environment
     }
 
-    /// Where canned answers stand.
+    /// Where stub answers stand.
     pub fn stub_folder(&self, name: &str) -> PathBuf {
         self.root.join("tests/bench").join(name)
     }
@@ -199,12 +199,12 @@ fn other_instance(number: usize) -> String {
     format!("i-0aa11bb22cc33dd4{number:x}")
 }
 
-/// The event of the sweep.
+/// The event of the resync.
 pub fn resync() -> String {
     json!({"resync": {}}).to_string()
 }
 
-/// A fleet at rest, and a wake for it.
+/// A fleet at rest, and a request for it.
 struct Settled {
     world: World,
     request: String,

@@ -1,4 +1,4 @@
-//! The canned AWS: a port for plain HTTP and one for TLS for each service, on one thread of its own.
+//! The stub AWS: a port for plain HTTP and one for TLS for each service, on one thread of its own.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -77,11 +77,11 @@ struct State {
     world: World,
     delay: Duration,
     calls: Vec<Call>,
-    /// Calls that no answer is canned for, and other reasons to believe no figure.
+    /// Calls that no answer is stub for, and other reasons to believe no figure.
     problems: Vec<String>,
 }
 
-/// The canned AWS. It ends with the runtime that it was started on.
+/// The stub AWS. It ends with the runtime that it was started on.
 #[derive(Debug, Clone)]
 pub struct Cloud {
     ports: Vec<Ports>,

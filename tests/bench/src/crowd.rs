@@ -1,4 +1,4 @@
-//! Many fleets, all alike: the canned answers about one fleet, multiplied.
+//! Many fleets, all alike: the stub answers about one fleet, multiplied.
 //!
 //! A request is answered with what it names: every identifier in it is looked up, wherever it stands.
 

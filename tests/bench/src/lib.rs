@@ -1,6 +1,6 @@
-//! `make bench`: the shipped functions and what people use instead, on a canned AWS over loopback, side by side.
+//! `make bench`: the shipped functions and what people use instead, on a stub AWS over loopback, side by side.
 //!
-//! Every figure is of a fresh process that was started for it. A call for which no answer is canned, or an event that is
+//! Every figure is of a fresh process that was started for it. A call for which no answer is stub, or an event that is
 //! answered with an error, ends the run: a figure of something that failed is none.
 
 pub mod burst;

@@ -17,7 +17,7 @@ use crate::world::World;
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Fresh processes of each of ours, and of the floor.
+    /// Fresh processes of each of ours, and of the minimum healthy.
     pub processes: usize,
     /// Further events of each.
     pub warm: usize,
@@ -79,14 +79,14 @@ pub struct Measured {
     pub http: Figures,
     /// The same calls on plain sockets.
     pub floor: Figures,
-    /// A further event over TLS when each call takes [`Effort::network`] longer, and that of the floor.
+    /// A further event over TLS when each call takes [`Effort::network`] longer, and that of the minimum healthy.
     pub network: (f64, f64),
     /// The calls of an event, in rounds.
     pub rounds: Vec<Vec<String>>,
 }
 
 impl Measured {
-    /// What a call takes beyond the floor's, in milliseconds: over HTTP, warm.
+    /// What a call takes beyond the minimum healthy's, in milliseconds: over HTTP, warm.
     pub fn added(&self) -> f64 {
         let calls: usize = self.rounds.iter().map(Vec::len).sum();
         #[expect(clippy::cast_precision_loss, reason = "a few calls")]
@@ -118,7 +118,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A case, and its floor beside it.
+    /// A case, and its minimum healthy beside it.
     pub async fn case(&self, case: &Case) -> anyhow::Result<Measured> {
         self.case_of(case).await.with_context(|| case.id())
     }

@@ -1,11 +1,11 @@
-//! The services of the canned AWS: each has an address and ports of its own, as each has hosts of its own in AWS.
+//! The services of the stub AWS: each has an address and ports of its own, as each has hosts of its own in AWS.
 
 use std::net::Ipv4Addr;
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Service {
-    /// What its requests are signed for, and the folder of its canned answers.
+    /// What its requests are signed for, and the folder of its stub answers.
     pub name: &'static str,
     /// What its endpoint is called in the environment, after `AWS_ENDPOINT_URL_`.
     pub variable: &'static str,

@@ -1,4 +1,4 @@
-//! What the canned AWS is asked, and the answers that stand in files.
+//! What the stub AWS is asked, and the answers that stand in files.
 
 use std::collections::BTreeMap;
 use std::path::Path;

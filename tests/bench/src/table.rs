@@ -1,4 +1,4 @@
-//! The table of the canned AWS. While it learns it keeps what is written, so that a fleet is taken up and comes to rest as
+//! The table of the stub AWS. While it learns it keeps what is written, so that a fleet is taken up and comes to rest as
 //! it would in production; then it is frozen, and every event finds the same.
 //!
 //! Of a frozen table all conditions hold: nothing changes there that they could guard.

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::services::SERVICES;
 
-/// What the canned AWS proves itself with, as AWS does: a root that is trusted, an authority in between, and a server.
+/// What the stub AWS proves itself with, as AWS does: a root that is trusted, an authority in between, and a server.
 #[derive(Debug)]
 pub struct Trust {
     pub server: Arc<ServerConfig>,

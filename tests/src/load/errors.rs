@@ -7,13 +7,13 @@ use super::{Load, Tally};
 use crate::alarm::{Alarm, ERRORS_MAX, PERIOD};
 use crate::stack::LocalStack;
 
-/// An alarm that rings when the servers of a group have answered too many errors within its period, and is quiet when
+/// An alarm in ALARM when the servers of a group have answered too many errors within its period, and is quiet when
 /// they have not.
 #[derive(Debug)]
 pub struct ErrorAlarm {
     alarm: Alarm,
     group: String,
-    /// How many errors there had been at each look of the last period, oldest first.
+    /// How many errors there had been at each pass of the last period, oldest first.
     polls: VecDeque<(Instant, u64)>,
     is_in_alarm: bool,
 }
@@ -29,7 +29,7 @@ impl ErrorAlarm {
         self.alarm.name()
     }
 
-    /// Whether it rings.
+    /// Whether it is in ALARM.
     pub const fn is_in_alarm(&self) -> bool {
         self.is_in_alarm
     }

@@ -31,7 +31,7 @@ pub(crate) struct Turn {
 }
 
 impl LocalStack {
-    /// One that stands, empty, for the scene that calls this. It waits for its turn.
+    /// One that stands, empty, for the scene that calls this. It waits for its cutover slot.
     pub async fn lent() -> anyhow::Result<Self> {
         let permit = TURNS.acquire().await.context("nobody closes it")?;
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -33,7 +33,7 @@ impl Terraformed {
             // Not 0: the provider leaves zeros out, and the emulator puts five minutes there.
             .argument("warmup_seconds", 1)
             .argument("health_check_grace_seconds", 1)
-            // What rings is a matter of other scenes; here a person says yes.
+            // What is in ALARM is a matter of other scenes; here an operator says yes.
             .argument("guard_alarms", json!(null))
             .argument("approved_images", json!(null))
             .argument("rules", json!([RULE]))
@@ -121,7 +121,7 @@ async fn user_data_that_terraform_changes_after_a_veto_comes_by_a_cutover_withou
 
     example.apply_again(&Changes::default().variable("user_data", "two")).await?;
     assert_eq!(example.plan().await?, None);
-    // No event tells of a version of a launch template: the sweep has every fleet looked at within the hour.
+    // No event tells of a version of a launch template: the resync has every fleet looked at within the hour.
     rollout.stage.stack.request("app").await?;
     rollout.approve().await?;
     assert_eq!(rollout.outcomes(2).await?, ["aborted", "done"]);

@@ -53,7 +53,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
     type_all(&mut ana, &stage.stack, 1, &["pause app", "approve app", "retry app"]).await?;
     insta::assert_snapshot!("what-is-and-what-holds-it", ana.session());
     stage.assert_untouched().await?;
-    // What was said of the whole account is told by the sweep.
+    // What was said of the whole account is told by the resync.
     stage.stack.resync().await?;
     stage.stack.wait_until_idle(A_WHILE).await?;
     stage.assert_at_rest(&Left::default()).await

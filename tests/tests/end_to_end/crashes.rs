@@ -8,7 +8,7 @@ use crate::stage::{LAUNCH, Left, Stage, TERMINATE};
 
 /// When a message of a killed function comes back.
 const VISIBILITY_SECONDS: u32 = 1;
-/// More often than any message comes back here: that one is given up after five times is not what this is about.
+/// More often than any message comes back here: that one is abandoned after five times is not what this is about.
 const RECEIVES_MAX: u32 = 100;
 
 /// The drift of a server that these faults meet is repaired as one that meets none: one launched under one token, one

@@ -16,7 +16,7 @@ async fn a_published_image_takes_the_traffic_step_by_step_while_requests_are_ser
     let mut rollout = Rollout::set().await?;
     let mut load = Load::start(&rollout.stage.stack, &rollout.stage.fleet).await?;
     let eyes = rollout.stage.fleet.watch();
-    // An alarm that rings holds it before it has touched anything, and whoever asks is told.
+    // An alarm in ALARM holds it before it has touched anything, and whoever asks is told.
     rollout.stage.stack.go_into_alarm(&rollout.alarm).await?;
     let image = rollout.publish("2").await?;
     rollout.wait_for_cutover("preflight").await?;

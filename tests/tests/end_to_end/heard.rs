@@ -19,12 +19,12 @@ pub(crate) fn everything() -> Value {
     json!({"source": ["driftless"]})
 }
 
-/// A text in an event or in the journal. Empty: there is none.
+/// A text in an event or in the history. Empty: there is none.
 pub(crate) fn text(detail: &Value, pointer: &str) -> String {
     detail.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Each line of the journal is an event that came, and there is no other.
+/// Each line of the history is an event that came, and there is no other.
 pub(crate) async fn assert_all_came(stack: &LocalStack, listener: &mut Listener) -> anyhow::Result<()> {
     // What was written before anybody listened is not heard.
     let at = |detail: &Value| text(detail, "/at").parse::<jiff::Timestamp>().ok();

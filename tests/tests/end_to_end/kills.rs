@@ -18,7 +18,7 @@ const COMMIT: &str = "dynamodb:TransactWriteItems";
 const VERSION: &str = "/TransactItems/0/Put/Item/version/N";
 /// When a message of a killed function comes back.
 const VISIBILITY_SECONDS: u32 = 1;
-/// More often than any message comes back here: that one is given up after five times is not what these scenes are about.
+/// More often than any message comes back here: that one is abandoned after five times is not what these scenes are about.
 const RECEIVES_MAX: u32 = 100;
 
 /// Ends the leases of the killed, as the clock would some seconds later.
@@ -56,7 +56,7 @@ struct Haunted {
 }
 
 impl Haunted {
-    /// A pair whose messages are not given up. Whoever commits an even, or an odd, version for the first time is killed so;
+    /// A pair whose messages are not abandoned. Whoever commits an even, or an odd, version for the first time is killed so;
     /// then its lease is over, and what it had taken comes back.
     async fn set(even: Strike, odd: Strike) -> anyhow::Result<Self> {
         let rollout = Box::pin(Rollout::with(&UNWATCHED)).await?;

@@ -153,7 +153,7 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
     rollout.stage.stack.wait_until_idle(A_WHILE).await?;
     assert!(rollout.stage.terminated().is_empty());
 
-    // What concerns the whole account is told by the sweep: once by the schedule, as it is deployed.
+    // What concerns the whole account is told by the resync: once by the schedule, as it is deployed.
     throw(&rollout.stage.stack, true, &FreezeScope::Account).await?;
     rollout.stage.stack.resync_by_schedule().await?;
     heard(&mut all, "freeze", "").await?;

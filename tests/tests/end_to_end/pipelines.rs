@@ -62,7 +62,7 @@ async fn an_image_that_the_pipeline_announces_and_approves_takes_the_traffic() -
     Ok(())
 }
 
-/// The journal has one approval, of whoever has signed it.
+/// The history has one approval, of whoever has signed it.
 async fn assert_approved_once(stack: &LocalStack, given: &Receipt) -> anyhow::Result<()> {
     assert_eq!(given.actor.as_str(), format!("arn:aws:iam::123456789012:user/{CI}"));
     let question = Question::History { fleet: "app".parse()?, instance: None, before: None, limit: 500 };

@@ -68,7 +68,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     Ok(())
 }
 
-/// What speaks for the termination is in the journal, and was there before it was asked for.
+/// What speaks for the termination is in the history, and was there before it was asked for.
 async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyhow::Result<()> {
     let history = stage.stack.table().history("app").await?;
     let about: Vec<&Value> = history.iter().filter(|entry| text(entry, "/instance") == drifted).collect();

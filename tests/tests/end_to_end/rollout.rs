@@ -36,7 +36,7 @@ const ROLLING_OUT: [(&str, &str); 8] = [
     ("metrics-delay", "0s"),
 ];
 
-/// What makes a scene short: no alarm that a step would have to wait for, so that a person must say yes.
+/// What makes a scene short: no alarm that a step would have to wait for, so that an operator must say yes.
 pub(crate) const UNWATCHED: [(&str, &str); 2] = [("alarms", "none"), ("approval", "manual")];
 
 /// What makes it shorter still: all of the traffic at once, where a scene is not about its steps.
@@ -83,7 +83,7 @@ impl Rollout {
         Ok(image)
     }
 
-    /// Publishes an image and lets a person approve it once it is up.
+    /// Publishes an image and lets an operator approve it once it is up.
     pub(crate) async fn publish_and_approve(&self, build: &str) -> anyhow::Result<String> {
         let image = self.publish(build).await?;
         self.approve().await?;
@@ -96,7 +96,7 @@ impl Rollout {
         self.say(Command::Approve).await
     }
 
-    /// A person says something.
+    /// An operator says something.
     pub(crate) async fn say(&self, command: Command) -> anyhow::Result<()> {
         self.stage.stack.say(self.stage.fleet.name(), "ana", command).await
     }

@@ -240,7 +240,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The end of every scene: a sweep and a wake change nothing and tell nobody; nothing is remembered but what is left
+    /// The end of every scene: a resync and a request change nothing and tell nobody; nothing is remembered but what is left
     /// on purpose; no function did what its policy forbids; every fault has struck. A scene without it is found by
     /// [`crate::proof`].
     pub(crate) async fn assert_at_rest(&self, left: &Left<'_>) -> anyhow::Result<()> {

@@ -24,7 +24,7 @@ fn web() -> FleetName {
     "web".parse().unwrap()
 }
 
-/// The fleet `web`, which the sweep has seen.
+/// The fleet `web`, which the resync has seen.
 fn idle() -> Simulation {
     let mut simulation = Scenario::parse(FLEET).unwrap().set_up().unwrap();
     pass(&mut simulation, SignedDuration::from_mins(6));

@@ -49,7 +49,7 @@ pub(crate) async fn start(aws: &Aws, group: &GroupName, plan: &RefreshPlan) -> C
     parsed(START, "InstanceRefreshId", answer.instance_refresh_id())
 }
 
-/// Sends the one under way back.
+/// Sends the one under rollback path.
 pub(crate) async fn roll_back(aws: &Aws, group: &GroupName) -> CallResult<()> {
     let request = aws.autoscaling().rollback_instance_refresh().auto_scaling_group_name(group.as_str());
     let answer = request.customize().config_override(once()).send().await;

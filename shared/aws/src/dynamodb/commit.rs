@@ -1,4 +1,4 @@
-//! The commit: record, journal and outbox in one transaction, if record and lease are what was read.
+//! The commit: record, history and outbox in one transaction, if record and lease are what was read.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ const WRITE: &str = "dynamodb:BatchWriteItem";
 
 /// DynamoDB takes this many parts in a transaction.
 const PARTS_MAX: usize = 100;
-/// Rows for the journal, and for the outbox. With two more for record and lease, and eight for events, at least 10 facts fit
+/// Rows for the history, and for the outbox. With two more for record and lease, and eight for events, at least 10 facts fit
 /// beside them.
 /// Where there are more entries than rows, rows hold several: a decision about a thousand instances commits as well,
 /// since one that is refused would be made again and again.
@@ -52,7 +52,7 @@ enum Facts {
     /// On condition that none was filed since the lease was read: a newer report has the same key, and would be dropped
     /// unread.
     Drop,
-    /// They stay, and the next look, which the newer fact's wake brings about, consumes them.
+    /// They stay, and the next pass, which the newer fact's wake brings about, consumes them.
     Leave,
 }
 

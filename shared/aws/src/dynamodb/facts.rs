@@ -30,7 +30,7 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
 impl Table<'_> {
-    /// Stores a fact, and with it a wake, so that a run that gives its lease back has seen the fact or is told of it; or, of one
+    /// Stores a fact, and with it a request, so that a run that gives its lease back has seen the fact or is told of it; or, of one
     /// that can wait, that it was heard.
     pub(crate) async fn store(&self, fleet: &FleetName, fact: &Fact, now: Timestamp) -> CallResult<StoreResult> {
         let row = FactRow::of(fleet, fact, now);
@@ -44,7 +44,7 @@ impl Table<'_> {
         } else {
             let stored = TransactWriteItem::builder().put(self.put_newer(item, row.observed_at_ms)?).build();
             let request = TransactWriteItem::builder().update(self.count_request(fleet)?).build();
-            // A fact as new or newer is there, and its wake was counted with it.
+            // A fact as new or newer is there, and its request was counted with it.
             ([stored, request], StoreResult::Stored)
         };
         self.patiently(&row.sk, || self.try_store(parts.clone(), known)).await
@@ -64,7 +64,7 @@ impl Table<'_> {
         }
     }
 
-    /// What was heard of facts, and the wakes of their fleets. Eventually consistent: what is missed is written, to no effect.
+    /// What was heard of facts, and the requests of their fleets. Eventually consistent: what is missed is written, to no effect.
     pub(crate) async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
         let deduplication = facts.iter().map(|(fleet, fact)| (deduplication_partition(fleet), fact.key()));
         let fleets: BTreeSet<&FleetName> = facts.iter().map(|(fleet, _)| *fleet).collect();
@@ -91,7 +91,7 @@ impl Table<'_> {
     }
 
     /// Takes one of the looks of a minute, which one item counts. The answer to a count may be lost: one too many is counted
-    /// then, and a look comes later.
+    /// then, and a pass comes later.
     pub(crate) async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
         let kept = AttributeValue::N((now + IMMEDIATE_RUNS_KEPT).as_second().to_string());
         let request = self

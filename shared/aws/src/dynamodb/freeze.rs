@@ -1,4 +1,4 @@
-//! The stop switch: written by a person's command, read by every run.
+//! The stop switch: written by an operator's command, read by every run.
 
 use driftless_planner::observation::{Freeze, FreezeScope};
 use driftless_reconciler::ports::CallResult;

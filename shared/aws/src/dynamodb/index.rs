@@ -57,7 +57,7 @@ impl Table<'_> {
         self.write_all(writes).await
     }
 
-    /// Fleets with an item in the sparse index, or with a turn, and since when the oldest of it is under way. It is
+    /// Fleets with an item in the sparse index, or with a cutover slot, and since when the oldest of it is under way. It is
     /// eventually consistent: what was written a moment ago has its own wake on the way.
     pub(crate) async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {
         let request = self
@@ -82,7 +82,7 @@ impl Table<'_> {
         Ok(open)
     }
 
-    /// Eventually consistent too: an old fingerprint costs one look too many.
+    /// Eventually consistent too: an old fingerprint costs one pass too many.
     pub(crate) async fn fingerprints(&self) -> CallResult<BTreeMap<FleetName, String>> {
         let items = self.query(ACCOUNT, FLEET_PREFIX, Freshness::Eventual).await?;
         let mut fingerprints = BTreeMap::new();
@@ -110,7 +110,7 @@ fn keep_older(oldest: &mut Option<Timestamp>, since: Option<Timestamp>) {
     *oldest = oldest.iter().copied().chain(since).min();
 }
 
-/// Since when the work of an item is under way. An item without a time that can be read must not keep the sweep from all
+/// Since when the work of an item is under way. An item without a time that can be read must not keep the resync from all
 /// the others: it is woken all the same, and only its age is unknown.
 fn since(item: &Item) -> Option<Timestamp> {
     let since = text(item, "open_since");
@@ -125,7 +125,7 @@ fn since(item: &Item) -> Option<Timestamp> {
         .ok()
 }
 
-/// One item with a key that is no fleet's must not keep the sweep from all the others.
+/// One item with a key that is no fleet's must not keep the resync from all the others.
 fn fleet_of(key: &str) -> Option<FleetName> {
     let fleet = key.strip_prefix(FLEET_PREFIX).and_then(|name| name.parse().ok());
     if fleet.is_none() {

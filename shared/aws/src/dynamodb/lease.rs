@@ -17,7 +17,7 @@ use crate::error::{call_error, required};
 
 const UPDATE: &str = "dynamodb:UpdateItem";
 
-/// How often the claim of a wake is tried, as often as the SDK tries other calls.
+/// How often the claim of a request is tried, as often as the SDK tries other calls.
 const CLAIM_ATTEMPTS: u32 = 3;
 
 /// Rows of a shape that this code does not know are left alone.
@@ -61,7 +61,7 @@ impl Table<'_> {
         }
     }
 
-    /// Gives the lease back, unless wakes came since it was read.
+    /// Gives the lease back, unless requests came since it was read.
     pub(crate) async fn release(&self, lease: &Lease, next_request: Option<Timestamp>) -> CallResult<Released> {
         let condition = format!(
             "{KNOWN_SHAPE} AND holder = :me AND fence = :fence AND \
@@ -95,10 +95,10 @@ impl Table<'_> {
         }
     }
 
-    /// Claims a delayed wake, unless an earlier one is on its way. One whose time has passed is not: it came, or was
+    /// Claims a delayed request, unless an earlier one is on its way. One whose time has passed is not: it came, or was
     /// lost.
     ///
-    /// The claim may be made and only its answer lost. Then the next attempt finds a wake for the very time, which is
+    /// The claim may be made and only its answer lost. Then the next attempt finds a request for the very time, which is
     /// taken for our own: if it is someone else's after all, one too many is sent, and none is missed.
     pub(crate) async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let mut may_be_made = false;

@@ -83,7 +83,7 @@ impl Table<'_> {
 
     /// The events of the account that were not put.
     pub(crate) async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
-        // A moment late they are put by the next sweep.
+        // A moment late they are put by the next resync.
         let items = self.query(ACCOUNT, EVENTS_PREFIX, Freshness::Eventual).await?;
         let rows = items.into_iter().map(|item| from_item::<EventsRow>(QUERY, item, SCHEMA_VERSION));
         Ok(EventsRow::batches(rows.collect::<CallResult<Vec<_>>>()?))

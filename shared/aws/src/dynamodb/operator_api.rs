@@ -1,5 +1,5 @@
 //! What people are shown of the table, and what they write past the loop: the stop switch, which every run reads, with a
-//! line in the journal.
+//! line in the history.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use driftless_planner::event::EventBatch;
@@ -23,13 +23,13 @@ use crate::time::sortable;
 const QUERY: &str = "dynamodb:Query";
 const BATCH_GET: &str = "dynamodb:BatchGetItem";
 
-/// So many rows of a journal are read for one answer: what a busy fleet writes in a day, and half a megabyte at most where
+/// So many rows of a history are read for one answer: what a busy fleet writes in a day, and half a megabyte at most where
 /// each keeps evidence.
 const ROWS_MAX: i32 = 500;
 
 impl OperatorApi for Aws {
     async fn freeze(&self, freeze: &Freeze, line: &HistoryEntry) -> CallResult<()> {
-        // The switch first: it must hold even where the journal cannot be written.
+        // The switch first: it must hold even where the history cannot be written.
         self.set_freeze(freeze).await?;
         self.table().note(&freeze.scope, line).await
     }
@@ -66,7 +66,7 @@ impl Table<'_> {
         let batch = EventBatch::alone(scope, line);
         let line_of_history = to_item(TRANSACT, &HistoryRow::alone(scope, line))?;
         let event = to_item(TRANSACT, &EventsRow::of(scope, &batch, line.at))?;
-        // Both or none: what the journal has is an event.
+        // Both or none: what the history has is an event.
         let parts = [line_of_history, event].map(|item| {
             let put = Put::builder().table_name(self.name).set_item(Some(item)).build();
             put.map(|put| TransactWriteItem::builder().put(put).build())

@@ -35,7 +35,7 @@ const FACT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long it is remembered that a fact was reported: EventBridge tries for a day, and the queues keep what nobody took for days;
 /// what comes later than this is looked at once more.
 const DEDUPLICATION_KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
-/// How long it is believed that an instance is nobody's: it may come to a fleet, and until then Config judges it with the others.
+/// How long it is believed that an instance is nobody's: it may come to a fleet, and until then Config invariant checkers it with the others.
 const NOBODYS_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How long an index entry is believed. An instance keeps its group for life, a group its tag for long; a miss costs
 /// one call.

@@ -1,4 +1,4 @@
-//! The turns of cutovers, which the fleets of an account and region share.
+//! The cutover slots of cutovers, which the fleets of an account and region share.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use driftless_planner::ids::FleetName;
@@ -15,13 +15,13 @@ const BATCH_GET: &str = "dynamodb:BatchGetItem";
 const PUT: &str = "dynamodb:PutItem";
 
 impl Table<'_> {
-    /// The turns that are taken.
+    /// The cutover slots that are taken.
     pub(crate) async fn slots(&self, freshness: Freshness) -> CallResult<SlotsRow> {
         let items = self.get_all(vec![key(ACCOUNT, SLOTS)], freshness).await?;
         items.into_iter().next().map_or_else(|| Ok(none()), |item| from_item(BATCH_GET, item, SCHEMA_VERSION))
     }
 
-    /// Takes a turn. False: all are taken. Whoever has one keeps it.
+    /// Takes a cutover slot. False: all are taken. Whoever has one keeps it.
     pub(crate) async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;
@@ -37,7 +37,7 @@ impl Table<'_> {
         .await
     }
 
-    /// Gives a turn back.
+    /// Gives a cutover slot back.
     pub(crate) async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         self.patiently(fleet.as_str(), || async {
             let mut row = self.slots(Freshness::Strong).await?;

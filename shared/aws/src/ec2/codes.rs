@@ -112,7 +112,7 @@ async fn a_template_meets_each_of_its_codes() {
     met(&["template", "newest_template"], &lines).await;
     let lines = [
         (Error(400, "InvalidLaunchTemplateId.NotFound", "gone"), Fails(GONE), NextPass),
-        // The base may not be known everywhere yet: the next look writes again.
+        // The base may not be known everywhere yet: the next pass writes again.
         (Error(400, "InvalidLaunchTemplateId.VersionNotFound", "not there yet"), Fails(GONE), NextPass),
         (Error(400, "IdempotentParameterMismatch", "another base"), Fails(REFUSED), NextPass),
         malformed,

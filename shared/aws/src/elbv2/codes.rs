@@ -216,7 +216,7 @@ async fn weights_whose_answer_was_lost_are_read_before_they_are_written_again() 
         // The first attempt did it.
         ([90, 10], None, 1),
         ([100, 0], None, 2),
-        // A person wrote in between: theirs stays.
+        // An operator wrote in between: theirs stays.
         ([50, 50], Some(REFUSED), 1),
     ] {
         let stub = StubAws::default()

@@ -91,7 +91,7 @@ fn stickiness(action: &Action) -> CallResult<Option<SignedDuration>> {
 /// Writes the weights of one forward action. AWS replaces all actions at once and knows no versions: they are read
 /// right before, compared, and written as they were but for the weights.
 ///
-/// The SDK's own attempts would write again without reading: what a person wrote after a first one, whose answer was
+/// The SDK's own attempts would write again without reading: what an operator wrote after a first one, whose answer was
 /// lost, would be written over. So each attempt reads anew, for as long as all of it takes no longer than one call may.
 pub(super) async fn write(aws: &Aws, change: &WeightChange) -> CallResult<()> {
     let budget = Budget::of(aws);

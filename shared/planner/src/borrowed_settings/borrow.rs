@@ -1,4 +1,4 @@
-//! Settings that a cutover holds: they follow what is live, travel with the traffic, or are put back.
+//! Settings that a cutover holds: they follow what is live, travel with the traffic, or are restored.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ fn follow(had: &mut u32, wrote: &mut BTreeSet<u32>, live: u32, next: u32) {
 /// Gives a group the launch template version of a cutover.
 pub(crate) fn borrow_template(draft: &mut Draft<'_>, group: &Group, live: &TemplateVersion, wanted: &TemplateVersion) {
     let setting = Setting::Template { had: live.clone(), wrote: wanted.clone() };
-    // The same once more stays as it is: a look that changes nothing commits nothing.
+    // The same once more stays as it is: a pass that changes nothing commits nothing.
     let is_another =
         |entry: &BorrowedSetting| matches!(entry.setting, Setting::Template { .. }) && entry.setting != setting;
     draft.borrowed_settings().retain(|entry| entry.group != group.name || !is_another(entry));
@@ -100,7 +100,7 @@ fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<BorrowedSetting> {
     draft.record().borrowed_settings.iter().filter(is_held).cloned().collect()
 }
 
-/// Puts back what a cutover holds on a group. True: nothing is left that could be put back now.
+/// Puts back what a cutover holds on a group. True: nothing is left that could be restored now.
 pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     for entry in held(draft, &group.name) {
         match &entry.setting {
@@ -132,7 +132,7 @@ pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     is_done
 }
 
-/// A maximum under which the group does not fit any more holds up nothing: it is put back when it does.
+/// A maximum under which the group does not fit any more holds up nothing: it is restored when it does.
 fn is_overdue(entry: &BorrowedSetting, group: &Group) -> bool {
     matches!(&entry.setting, Setting::BorrowedMaximum { had, wrote } if group.desired > *had && wrote.contains(&group.max))
 }
@@ -184,7 +184,7 @@ fn forget_for_others(draft: &mut Draft<'_>, entry: &BorrowedSetting, what: &str)
     forget(draft, entry, &format!("{what} after a change outside Driftless, and stays"));
 }
 
-/// The fleet's bounds come to the group that has the traffic. True: they are there, or another hand's are,
+/// The fleet's bounds come to the group that has the traffic. True: they are there, or an external change's are,
 /// or more is wanted by now than they allow.
 pub(crate) fn hand_over(draft: &mut Draft<'_>, group: &Group, bounds: FleetBounds) -> bool {
     if draft.bounds(&group.name) {

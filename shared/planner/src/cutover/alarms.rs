@@ -1,4 +1,4 @@
-//! Whose alarm rings: the new color's or a shared one stops a cutover, both colors' are nobody's fault.
+//! Whose alarm is in ALARM: the new color's or a shared one stops a cutover, both colors' are nobody's fault.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -137,7 +137,7 @@ pub(crate) fn verify(
     approve_or_shift(cutover, &format!("{serving} instances have been healthy for {:#}", context.new.warm_up))
 }
 
-/// The step after the proof: traffic, or a person's word first.
+/// The step after the proof: traffic, or an operator's word first.
 fn approve_or_shift(cutover: &Cutover, why: &str) -> Transition {
     let is_approved = cutover.is_expedited || cutover.approved.is_some();
     match cutover.policy.cutover.approval {

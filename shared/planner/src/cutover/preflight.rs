@@ -21,7 +21,7 @@ pub(crate) type PreflightResult = CheckResult<PreflightCheck, PreflightProblem>;
 
 /// A cutover before its first change.
 pub(super) struct Question<'q> {
-    /// None: this look has not read what the checks must know.
+    /// None: this pass has not read what the checks must know.
     known: Option<Known<'q>>,
 }
 
@@ -93,7 +93,7 @@ pub(super) fn verdicts(question: &Question<'_>) -> Vec<PreflightResult> {
     answer::verdicts(&CHECKS, question)
 }
 
-/// The longest hook time-out of both groups. None: this look has not read yet what the checks must know.
+/// The longest hook time-out of both groups. None: this pass has not read yet what the checks must know.
 pub(super) fn hook_timeout_if_read(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<SignedDuration> {
     let settings = &context.seen.target_group_settings;
     let are_known = match &cutover.route {

@@ -42,7 +42,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
         Route::Shared { .. } | Route::None | Route::Rolling => None,
     };
     let is_empty = empty(draft, context.old, 0, without_traffic, Direction::Forward);
-    // For as long as the old color is there, what is held on the new one can be put back.
+    // For as long as the old color is there, what is held on the new one can be restored.
     if is_empty && borrowed_settings::hand_over(draft, context.new, cutover.bounds) {
         borrowed_settings::forget_borrowed(draft, &context.old.name, "the color was scaled to zero");
         return done();

@@ -1,4 +1,4 @@
-//! A single group: Auto Scaling rolls it by itself, with an instance refresh that goes back when an alarm rings.
+//! A single group: Auto Scaling rolls it by itself, with an instance refresh that goes back when an alarm is in ALARM.
 
 use jiff::SignedDuration;
 
@@ -76,7 +76,7 @@ pub(crate) fn shift(
     }
 }
 
-/// How far a refresh is on its way back.
+/// How far a refresh is on its rollback path.
 pub(crate) enum GoingBack {
     UnderWay,
     There,
@@ -87,12 +87,12 @@ pub(crate) enum GoingBack {
 pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let old = &cutover.rollback_to.template;
     let is_old = |template: &TemplateReference| matches!(template, TemplateReference::Numbered(live) if live == old);
-    // The way back as a roll of its own.
+    // The rollback path as a roll of its own.
     if let Some(back) = refresh_to(context, cutover, old) {
         return match back.status {
             RefreshStatus::Running | RefreshStatus::Baking | RefreshStatus::GoingBack => GoingBack::UnderWay,
             RefreshStatus::Successful => GoingBack::There,
-            // What failed before a person sent it back once more is not asked again.
+            // What failed before an operator sent it back once more is not asked again.
             RefreshStatus::Stopped | RefreshStatus::WentBack | RefreshStatus::CouldNotGoBack
                 if back.started_at + CLOCKS_DIFFER < cutover.since() =>
             {
@@ -119,7 +119,7 @@ pub(crate) fn go_back(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutov
     }
 }
 
-/// The alarms that ring for the new release must not send the way back to it, and what has proven itself needs no watch.
+/// The alarm in ALARM for the new release must not send the rollback path to it, and what has proven itself needs no watch.
 fn roll_to_old(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> GoingBack {
     let forward = refresh_plan(cutover, &cutover.rollback_to.template);
     let back = RefreshPlan { alarms: Vec::new(), bake: SignedDuration::ZERO, ..forward };

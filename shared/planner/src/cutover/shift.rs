@@ -18,10 +18,10 @@ use crate::notification::Condition;
 use crate::record::{Cutover, CutoverPhase, Route, Shifting};
 use crate::waiting::{TrafficChange, Waiting};
 
-/// How long weights of another hand are waited out before a person must say which ones are right.
+/// How long weights of an external change are waited out before an operator must say which ones are right.
 const CHANGED_OUTSIDE_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
-/// Waits for a person or a pipeline.
+/// Waits for an operator or a pipeline.
 pub(crate) fn await_approval(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -116,7 +116,7 @@ enum Moved {
     NotYet,
     /// This must change first.
     Waits(Waiting),
-    /// Only a person can tell how it goes on.
+    /// Only an operator can tell how it goes on.
     Lost(String),
     /// It is read back.
     There,
@@ -193,7 +193,7 @@ fn weighted(
     Moved::NotYet
 }
 
-/// What another hand wrote is theirs: traffic stays, on-call is told, and in the end a person says how it goes on.
+/// What an external change wrote is theirs: traffic stays, on-call is told, and in the end an operator says how it goes on.
 fn changed_outside(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,
@@ -321,7 +321,7 @@ pub(crate) fn keep_warm(
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return step;
     }
-    // The surplus of a surge goes again: it is no growth of the fleet.
+    // The extra instance of a surge goes again: it is no growth of the fleet.
     let surges = u32::try_from(draft.record().slots_used(&context.new.name)).unwrap_or(u32::MAX);
     keep_sizes(draft, context, cutover, context.new.desired.saturating_sub(surges));
     let until = if cutover.is_expedited { context.now } else { until };
@@ -335,7 +335,7 @@ pub(crate) fn keep_warm(
     Transition::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
-/// Whether another hand gave traffic back to the old color: then nothing is watched, and it is not let go.
+/// Whether an external change gave traffic back to the old color: then nothing is watched, and it is not let go.
 pub(crate) fn externally_changed(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

@@ -94,7 +94,7 @@ fn colors<'a>(layout: Layout<'a>, live: &'a Group, color: Option<Color>) -> (&'a
     }
 }
 
-/// Waits for its turn, and takes whatever is newest by then.
+/// Waits for its cutover slot, and takes whatever is newest by then.
 pub(crate) fn queued(
     draft: &mut Draft<'_>,
     standing: &FleetState<'_>,
@@ -135,7 +135,7 @@ pub(crate) fn queued(
     Transition::Stay(stay)
 }
 
-/// Gives the turn back where no cutover needs it.
+/// Gives the cutover slot back where no cutover needs it.
 pub(crate) fn give_slot(draft: &mut Draft<'_>) {
     if draft.input().seen.account.slots.contains_key(draft.input().fleet) {
         draft.act(Action::GiveSlot);

@@ -15,7 +15,7 @@ pub(crate) struct CutoverContext<'a> {
     pub(crate) pause: Option<Waiting>,
 }
 
-/// What becomes of a phase in one look.
+/// What becomes of a phase in one pass.
 #[derive(Debug)]
 pub(crate) enum Transition {
     /// It stays, perhaps with its data brought up to date.

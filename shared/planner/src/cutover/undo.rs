@@ -1,4 +1,4 @@
-//! The way back: traffic first, and everything else later. Nothing holds it: no freeze, no window, no pause.
+//! The rollback path: traffic first, and everything else later. Nothing holds it: no freeze, no window, no pause.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(crate) fn abort(
     }
 }
 
-/// Traffic that another hand gave to the new color: emptying it would drop requests.
+/// Traffic that an external change gave to the new color: emptying it would drop requests.
 fn has_traffic_already(context: &CutoverContext<'_>, cutover: &Cutover) -> Option<TrafficChange> {
     match &cutover.route {
         Route::Weighted { place, old, new } => {
@@ -91,7 +91,7 @@ fn scale_new_color_to_zero(draft: &mut Draft<'_>, context: &CutoverContext<'_>, 
     ScaleDown::UnderWay
 }
 
-/// While nobody of the old color serves, those of the new one are all that a person could turn to, whatever is held
+/// While nobody of the old color serves, those of the new one are all that an operator could turn to, whatever is held
 /// against them. The old color grows, and on-call is told.
 fn keep_last_healthy(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover, left: u32) -> Waiting {
     borrowed_settings::borrow_minimum(draft, context.old, cutover.size);
@@ -189,7 +189,7 @@ fn gate(context: &CutoverContext<'_>, cutover: &Cutover) -> Gate {
     }
 }
 
-/// Fewer than the floor are healthy in the color that is to take the traffic back: it grows, and on-call is told.
+/// Fewer than the minimum healthy are healthy in the color that is to take the traffic back: it grows, and on-call is told.
 fn raise_old_color(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Waiting {
     let (serving, minimum_healthy) = (serving(context.seen, context.old), minimum_healthy(cutover));
     // The fleet may have scaled out since, and further than the old color may.

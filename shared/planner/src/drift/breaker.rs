@@ -82,7 +82,7 @@ fn causes(findings: &Findings) -> String {
 /// Whether many fleets drifted under one rule at once. Open, it holds here what drifted under that rule alone.
 ///
 /// It closes when no three fleets have begun to drift under the rule within the last quarter of an hour, and fewer
-/// instances of this fleet are drifted under it than while it was open: then somebody has mended something. A person may
+/// instances of this fleet are drifted under it than while it was open: then somebody has mended something. An operator may
 /// close it too (`driftless retry`).
 pub(super) fn judge_rules(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings) {
     let listed = standing.policy.as_ref().map(|policy| policy.rules.clone()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What makes an instance drifted apart from the rules: what it runs, its age, an alarm of its own, a person's word.
+//! What makes an instance drifted apart from the rules: what it runs, its age, an alarm of its own, an operator's word.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -82,7 +82,7 @@ pub fn is_older(machine: Option<&Ec2Instance>, max_age: SignedDuration, now: Tim
     machine.is_some_and(|machine| now.duration_since(machine.launched_at) >= max_age)
 }
 
-/// The alarms that ring and name this instance, and no other.
+/// The alarm in ALARM and name this instance, and no other.
 fn in_alarm_for<'s>(
     seen: &'s Observation,
     id: &InstanceId,

@@ -23,7 +23,7 @@ pub(super) fn weigh(
 ) {
     let now = draft.input().now;
     if draft.input().seen.groups.is_empty() {
-        // Nothing is known about any instance in this look.
+        // Nothing is known about any instance in this pass.
         return;
     }
     for fact in draft.input().facts {

@@ -114,7 +114,7 @@ fn nothing_is_replaced(question: &CutoverQuestion<'_>) -> GuardAnswer {
     (surges > 0).then_some(Waiting::ReplacementsUnderWay { surges }).into()
 }
 
-/// Asked while it is queued: a turn, once it has one, is its own until it is over.
+/// Asked while it is queued: a cutover slot, once it has one, is its own until it is over.
 fn account_has_a_free_slot(question: &CutoverQuestion<'_>) -> GuardAnswer {
     let input = question.fleet.draft.input();
     let slots = &input.seen.account.slots;

@@ -203,7 +203,7 @@ pub(super) fn is_in_service(instance: &Instance<'_>) -> GuardAnswer {
     (!member.healthy || fails).then(|| Waiting::NotInService { state: "unhealthy".into() }).into()
 }
 
-/// Where the drifted instance goes first, the floor must hold without it.
+/// Where the drifted instance goes first, the minimum healthy must hold without it.
 pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswer {
     if instance.policy.replace != ReplaceBy::TerminateFirst {
         return Agrees;
@@ -214,7 +214,7 @@ pub(super) fn minimum_healthy_leaves_room(instance: &Instance<'_>) -> GuardAnswe
     (serving < minimum_healthy && !costs_nothing).then_some(Waiting::BelowMinimum { serving, minimum_healthy }).into()
 }
 
-/// Whether this look has asked what an admission must know of the group: it does so for what was known to be drifted
+/// Whether this pass has asked what an admission must know of the group: it does so for what was known to be drifted
 /// before, or looked so.
 pub(super) fn are_hooks_read(instance: &Instance<'_>) -> GuardAnswer {
     let is_asked = instance.draft.input().seen.hook_timeouts.is_asked(&instance.group.name);

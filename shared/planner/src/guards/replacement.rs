@@ -159,7 +159,7 @@ pub(crate) fn verdicts(question: &Question<'_>) -> Vec<GuardResult> {
     answer::verdicts(&REPLACEMENT, question)
 }
 
-/// Whether this look has read what a replacement must know of the group. Where the instance is not seen it need not.
+/// Whether this pass has read what a replacement must know of the group. Where the instance is not seen it need not.
 pub(crate) fn lacks_hooks(question: &Question<'_>) -> bool {
     question.instance.as_ref().is_some_and(|instance| are_hooks_read(instance) != Answer::Agrees)
 }

@@ -23,7 +23,7 @@ pub enum ImageCheck {
     Architecture,
     /// It must have come the way that the policy asks for.
     Source,
-    /// It must not be held back after an earlier try.
+    /// It must not be deferred after an earlier try.
     Deferred,
 }
 
@@ -57,7 +57,7 @@ pub enum ImageProblem {
     Deferred {
         /// What came of the earlier try.
         why: UntrustedText,
-        /// When it is tried again by itself. None: when a person says so.
+        /// When it is tried again by itself. None: when an operator says so.
         until: Option<Timestamp>,
     },
 }

@@ -1,13 +1,13 @@
-//! A storm becomes one message.
+//! A event burst becomes one message.
 
 use super::{Details, Severity};
 
 /// More messages of one kind than this, out of one decision, become one. Five are what a phone's lock screen or a chat
-/// window shows without scrolling, and each can still be followed in a thread of its own; six are a storm, of which a
+/// window shows without scrolling, and each can still be followed in a thread of its own; six are a event burst, of which a
 /// person needs the number and a few names. It is also as many as observe mode ever announces of one fleet.
 pub const FOLD_ABOVE: usize = 5;
 
-/// How many of a storm are named: enough to look into, and few enough for a subject.
+/// How many of a event burst are named: enough to look into, and few enough for a subject.
 pub const FOLD_NAMES: usize = 3;
 
 /// Folds what would be told more than [`FOLD_ABOVE`] times. The order is that of the first of each kind.

@@ -1,4 +1,4 @@
-//! Settings that Driftless has changed and must put back.
+//! Settings that Driftless has changed and must restored.
 
 use std::collections::BTreeSet;
 

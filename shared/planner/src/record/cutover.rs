@@ -44,7 +44,7 @@ pub struct Cutover {
     paused: Option<UntrustedText>,
     /// Who approved it, if someone did.
     pub approved: Option<UntrustedText>,
-    /// Whether the remaining waits are skipped: a person promoted it, or it is a rollback after the old color was let go.
+    /// Whether the remaining waits are skipped: an operator promoted it, or it is a rollback after the old color was let go.
     pub is_expedited: bool,
     pub started_at: Timestamp,
     /// The fleet's own minimum and maximum, which travel with the traffic.
@@ -121,9 +121,9 @@ pub enum CandidateReason {
         /// The names of the settings that differ.
         differs_in: Vec<String>,
     },
-    /// A person wants the release again, on fresh instances.
+    /// An operator wants the release again, on fresh instances.
     Redeploy { actor: UntrustedText },
-    /// A person wants an earlier release back, after its color was let go.
+    /// An operator wants an earlier release back, after its color was let go.
     Rollback { actor: UntrustedText },
 }
 
@@ -137,7 +137,7 @@ pub enum CandidateReason {
     doc = "Which phase a cutover is in."
 )]
 pub enum CutoverPhase {
-    /// Waits for its turn.
+    /// Waits for its cutover slot.
     Queued,
     /// Checked without changing anything.
     Preflight,
@@ -150,7 +150,7 @@ pub enum CutoverPhase {
         /// Since when all of them have served without interruption.
         healthy_since: Option<Timestamp>,
     },
-    /// Waits for a person or a pipeline.
+    /// Waits for an operator or a pipeline.
     AwaitingApproval,
     /// Traffic moves, step by step.
     Shifting(Shifting),
@@ -178,7 +178,7 @@ pub enum CutoverPhase {
         /// Since when all traffic is back. None: not yet.
         back_since: Option<Timestamp>,
     },
-    /// Only a person can say how it goes on. Traffic stays where it is.
+    /// Only an operator can say how it goes on. Traffic stays where it is.
     NeedsOperator { why: UntrustedText },
 }
 
@@ -192,7 +192,7 @@ pub struct Shifting {
     pub before: Option<BTreeMap<TargetGroupArn, u32>>,
     /// Since when the step's weight is read back, and its targets are well. Its clock counts from here.
     pub effective_since: Option<Timestamp>,
-    /// Since when another hand's weights are there.
+    /// Since when an external change's weights are there.
     pub changed_outside_since: Option<Timestamp>,
     /// Whether it is the first one, before which the new color has no traffic.
     pub is_first: bool,
@@ -250,7 +250,7 @@ impl Candidate {
         }
     }
 
-    /// Whether a person asked for it, so that nothing newer takes its place.
+    /// Whether an operator asked for it, so that nothing newer takes its place.
     pub const fn is_asked(&self) -> bool {
         match self.why {
             CandidateReason::Redeploy { .. } | CandidateReason::Rollback { .. } => true,
@@ -283,7 +283,7 @@ pub struct Clocks {
 }
 
 impl Cutover {
-    /// Begins: it waits for its turn.
+    /// Begins: it waits for its cutover slot.
     pub(crate) fn begin(begun: Begun, why: impl Into<UntrustedText>, history: &mut History) -> Self {
         step(None, Step::Enters(CutoverPhaseKind::Queued), why, history);
         let Begun { id, candidate, old, old_group, new_group, route, rollback_to, bounds, size, policy } = begun;
@@ -316,7 +316,7 @@ impl Cutover {
     }
 
     /// Goes on to another phase, which must have been left by then: the only way there. Its clocks begin anew, and a
-    /// pause ends where it goes back, which nothing holds, or where a person said how it goes on.
+    /// pause ends where it goes back, which nothing holds, or where an operator said how it goes on.
     pub(crate) fn enter(
         &mut self,
         to: CutoverPhase,
@@ -335,7 +335,7 @@ impl Cutover {
         }
     }
 
-    /// Waits for its turn with another candidate. It waits as long as it did.
+    /// Waits for its cutover slot with another candidate. It waits as long as it did.
     pub(crate) fn take_instead(&mut self, candidate: Candidate, why: impl Into<UntrustedText>, history: &mut History) {
         step(Some(self.phase.kind()), Step::Enters(CutoverPhaseKind::Queued), why, history);
         self.candidate = candidate;
@@ -404,12 +404,12 @@ impl Cutover {
         }
     }
 
-    /// A person wants it to stand still.
+    /// An operator wants it to stand still.
     pub(crate) fn pause(&mut self, actor: UntrustedText) {
         self.paused = Some(actor);
     }
 
-    /// A person wants it to go on.
+    /// An operator wants it to go on.
     pub(crate) fn resume(&mut self) {
         self.paused = None;
     }

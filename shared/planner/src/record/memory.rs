@@ -36,7 +36,7 @@ pub struct Memory {
     pub published: BTreeMap<ImageId, Published>,
     /// The last [`PAST_MAX`] cutovers, newest last.
     pub past: Vec<PastCutover>,
-    /// What a person asked for and has not begun yet.
+    /// What an operator asked for and has not begun yet.
     pub requested: Option<CandidateReason>,
     /// Why each image that asked for it is no candidate, as it was last said.
     pub refused: BTreeMap<ImageId, UntrustedText>,
@@ -56,7 +56,7 @@ pub const VETOES_MAX: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct Veto {
     pub at: Timestamp,
-    /// Who: a person, or Driftless itself.
+    /// Who: an operator, or Driftless itself.
     pub by: UntrustedText,
     /// What speaks against it.
     pub evidence: Vec<UntrustedText>,
@@ -67,7 +67,7 @@ pub struct Veto {
 #[serde(deny_unknown_fields)]
 pub struct Deferred {
     pub why: UntrustedText,
-    /// When it is tried again by itself. None: only when a person says so.
+    /// When it is tried again by itself. None: only when an operator says so.
     pub until: Option<Timestamp>,
     /// How often it was tried.
     pub tries: u32,

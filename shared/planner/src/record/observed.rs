@@ -1,4 +1,4 @@
-//! What observe mode has held back, for its weekly digest.
+//! What observe mode has deferred, for its weekly digest.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct Tally {
     pub count: u32,
 }
 
-/// A cutover that was held back.
+/// A cutover that was deferred.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WouldCutOver {

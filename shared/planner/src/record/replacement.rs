@@ -52,15 +52,15 @@ pub enum DriftReason {
     },
     /// It is older than the fleet allows.
     Age,
-    /// An alarm of the fleet's list that names this instance, and no other, rings.
+    /// An alarm of the fleet's list that names this instance, and no other, is in ALARM.
     Alarm(AlarmName),
-    /// A person said so.
+    /// An operator said so.
     Operator { actor: UntrustedText },
 }
 
 impl DriftReason {
     /// Whether a common cause can bring it about. Age does not: a fleet that was cut over as one grows old as one. Nor
-    /// does a person's word.
+    /// does an operator's word.
     pub const fn may_be_common(&self) -> bool {
         match self {
             Self::Rule(_) | Self::Template { .. } | Self::Image { .. } | Self::Alarm(_) => true,
@@ -75,7 +75,7 @@ impl DriftReason {
 }
 
 /// Where a replacement is. `replaced` and `cleared` are no phases: such a replacement leaves the record, and the
-/// journal keeps it.
+/// history keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[strum_discriminants(
@@ -99,9 +99,9 @@ pub enum Phase {
     Terminating(Terminating),
     /// The drifted instance is gone or on its way; what Auto Scaling launches in its place must prove itself.
     LaunchingAfter(LaunchingAfter),
-    /// The surge is given up: its surplus is being terminated, and the drifted instance stays.
+    /// The surge is abandoned: its extra instance is being terminated, and the drifted instance stays.
     Cancelling(Cancelling),
-    /// Given up for good. A person must look.
+    /// Given up for good. An operator must look.
     Stopped(Stopped),
 }
 
@@ -196,12 +196,12 @@ pub struct LaunchingAfter {
 #[serde(deny_unknown_fields)]
 pub struct Cancelling {
     pub surge: Surge,
-    /// The surplus. None: it is gone or never came, and only the desired capacity is too high.
+    /// The extra instance. None: it is gone or never came, and only the desired capacity is too high.
     pub successor: Option<InstanceId>,
     pub because: CancelReason,
-    /// When it must be over: a surplus that the floor still holds then stays for good.
+    /// When it must be over: a extra instance that the minimum healthy still holds then stays for good.
     pub deadline: Timestamp,
-    /// The desired capacity on which taking the surplus back was decided. None: not decided yet.
+    /// The desired capacity on which taking the extra instance back was decided. None: not decided yet.
     pub desired_before: Option<u32>,
     /// Whether AWS accepted that, or there was nothing to take back. After a crash it can be false although it did.
     pub taken_back: bool,
@@ -222,7 +222,7 @@ pub struct Refused {
     pub at: Timestamp,
 }
 
-/// Why a surge is given up.
+/// Why a surge is abandoned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelReason {
@@ -263,7 +263,7 @@ pub enum CancelReason {
     Failed(UntrustedText),
 }
 
-/// Why a replacement is given up for good.
+/// Why a replacement is abandoned for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stopped {
@@ -398,7 +398,7 @@ impl Phase {
         }
     }
 
-    /// Whether nothing more will be done without a person.
+    /// Whether nothing more will be done without an operator.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Stopped(_))
     }

@@ -24,7 +24,7 @@ pub enum Step<P, E> {
 pub enum ReplacementEnd {
     /// Its successor has taken the drifted instance's place.
     Replaced,
-    /// There is nothing to replace any more, or it was given up by a person.
+    /// There is nothing to replace any more, or it was abandoned by an operator.
     Cleared,
 }
 
@@ -36,7 +36,7 @@ pub type CutoverStep = Step<CutoverPhaseKind, CutoverOutcome>;
 /// A machine: by the phase, where there was one, what can come after it.
 pub type Table<P, E> = [(Option<P>, &'static [Step<P, E>])];
 
-/// Replacements. `stopped` is left only when a person says `retry`, or when the drift is over.
+/// Replacements. `stopped` is left only when an operator says `retry`, or when the drift is over.
 pub const REPLACEMENT: &Table<PhaseKind, ReplacementEnd> = {
     use PhaseKind::{
         Blocked, Cancelling, Debouncing, Launching, LaunchingAfter, Retiring, Stopped, Terminating, Verifying,

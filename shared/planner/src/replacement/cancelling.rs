@@ -1,4 +1,4 @@
-//! The end of a surge without a replacement: its surplus goes, once, and what others made of the group stays.
+//! The end of a surge without a replacement: its extra instance goes, once, and what others made of the group stays.
 
 use crate::action::{Action, ActionResult, Role};
 use crate::draft::Draft;
@@ -62,7 +62,7 @@ fn cancel_extra(
         // Someone else has taken the group back to its size: the successor is simply a member now.
         return Transition::End(End::Cancelled(cancelling.because));
     }
-    // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and a person
+    // Where the drifted one is gone, its successor serves until another one does, or is the first that will; and an operator
     // may want to look at it.
     let may_serve = is_serving || !is_unwanted;
     let minimum_healthy = || may_serve.then(|| minimum_healthy(draft, context, &cancelling.surge, &extra.id)).flatten();
@@ -85,7 +85,7 @@ fn cancel_extra(
     Transition::Stay(Phase::Cancelling(cancelling))
 }
 
-/// The surplus is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
+/// The extra instance is gone or never came, but desired capacity is still up: Auto Scaling will launch, or has launched, one
 /// more. Take that one, or take desired capacity back while nothing fills it.
 fn cancel_capacity(
     draft: &mut Draft<'_>,
@@ -136,12 +136,12 @@ fn is_even(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> boo
         || is_lowered(context, cancelling)
 }
 
-/// Whether desired capacity is below what it was when taking the surplus back was decided.
+/// Whether desired capacity is below what it was when taking the extra instance back was decided.
 fn is_lowered(context: &ReplacementContext<'_, '_>, cancelling: &Cancelling) -> bool {
     cancelling.desired_before.is_some_and(|before| context.group.desired < before)
 }
 
-/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no surplus.
+/// The desired capacity of the group without this surge, as far as is known. At its minimum it has no extra instance.
 fn size_without(context: &ReplacementContext<'_, '_>, surge: &Surge) -> u32 {
     surge.base_desired.saturating_add(context.others_launched).max(context.group.min)
 }

@@ -50,7 +50,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
     }
     if let Some(step) = no_longer_needed(draft, context, &surge, None) {
         // Known to have launched nothing: it can end at once. Otherwise the launch is repeated with its token, which
-        // tells the id of what is to be withdrawn.
+        // tells the id of what is to be cancelled.
         if is_known(context, &surge) {
             return step;
         }
@@ -73,7 +73,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
     Transition::Stay(Phase::Launching(surge))
 }
 
-/// Whether it is known what this launch has come to, so that it can be given up: nothing came, or whatever came is
+/// Whether it is known what this launch has come to, so that it can be abandoned: nothing came, or whatever came is
 /// told by its launch time anyway.
 fn is_known(context: &ReplacementContext<'_, '_>, surge: &Surge) -> bool {
     has_no_extra(context, surge) || surge.method == SurgeMethod::RaiseDesired

@@ -66,7 +66,7 @@ pub(super) fn retire(
     end_drifted(draft, context, retiring)
 }
 
-/// Ends the drifted instance, if its successor still serves and the floor holds without it.
+/// Ends the drifted instance, if its successor still serves and the minimum healthy holds without it.
 fn end_drifted(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, mut retiring: Retiring) -> Transition {
     let is_proven = context
         .group

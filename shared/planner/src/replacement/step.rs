@@ -8,7 +8,7 @@ use crate::observation::{Group, Member};
 use crate::record::{CancelReason, Phase, Surge};
 use crate::waiting::Waiting;
 
-/// What becomes of a phase in one look.
+/// What becomes of a phase in one pass.
 pub(crate) enum Transition {
     /// It stays, perhaps with its data brought up to date.
     Stay(Phase),

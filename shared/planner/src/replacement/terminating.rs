@@ -51,7 +51,7 @@ pub(super) fn vacate(
         Clock::Running => {}
     }
     if drifted.lifecycle != Lifecycle::InService {
-        // A person, or Auto Scaling, has it.
+        // An operator, or Auto Scaling, has it.
         return Transition::End(End::Cancelled(CancelReason::DriftedGone));
     }
     if let Some((serving, minimum_healthy)) = below_minimum(draft, context, &terminating.surge) {
@@ -102,7 +102,7 @@ fn not_gone(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Sur
     CancelReason::Failed(why.as_str().into())
 }
 
-/// How many would serve without the drifted instance, and the floor, where that is more.
+/// How many would serve without the drifted instance, and the minimum healthy, where that is more.
 fn below_minimum(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<(u32, u32)> {
     let serving = serving_after(draft, context.group, context.id);
     // Who scales out wants more than there was when this began. What goes first holds desired capacity up by nothing.
@@ -180,7 +180,7 @@ fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, la
     }
 }
 
-/// The drifted one is gone: there is nothing to go back to, only a person to call.
+/// The drifted one is gone: there is nothing to go back to, only an operator to call.
 fn stay_or_stop(context: &ReplacementContext<'_, '_>, launching_after: LaunchingAfter) -> Transition {
     if context.now >= launching_after.deadline {
         return Transition::End(End::NotRefilled);

@@ -20,7 +20,7 @@ pub enum NeededProcess {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupProblem {
-    /// A person, or another tool, suspended what is needed.
+    /// An operator, or another tool, suspended what is needed.
     #[error("{process} is suspended on {group}")]
     ProcessSuspended { process: NeededProcess, group: GroupName },
     /// An instance refresh replaces instances itself.

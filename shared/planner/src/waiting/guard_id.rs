@@ -25,7 +25,7 @@ pub enum GuardId {
     Member,
     /// AWS Config must have the rules of the fleet's list.
     Rules,
-    /// A person stopped everything.
+    /// An operator stopped everything.
     Freeze,
     /// The fleet is only observed.
     Mode,
@@ -57,15 +57,15 @@ pub enum GuardId {
     BackOff,
     /// AWS has no room for a launch.
     Capacity,
-    /// A person protects the instance.
+    /// An operator protects the instance.
     Protection,
-    /// Auto Scaling, or a person, has the instance.
+    /// Auto Scaling, or an operator, has the instance.
     InService,
     /// So many must serve without the instance.
     MinHealthy,
     /// The group's hooks and refreshes must have been read.
     HooksRead,
-    /// A person paused the cutover.
+    /// An operator paused the cutover.
     Pause,
     /// Instances of the fleet are being replaced.
     Replacements,
@@ -73,7 +73,7 @@ pub enum GuardId {
     Slot,
     /// What can be known before a cutover begins must hold.
     Preflight,
-    /// A person or a pipeline must approve.
+    /// An operator or a pipeline must approve.
     Approval,
     /// Alarms of both colors ring.
     BothColorsAlarm,
@@ -87,7 +87,7 @@ pub enum GuardId {
     RollbackMinHealthy,
     /// Somebody of the old color must serve before the new one is let go.
     OldColor,
-    /// Only a person can say how it goes on.
+    /// Only an operator can say how it goes on.
     Operator,
 }
 

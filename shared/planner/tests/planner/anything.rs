@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: what must never happen does not, and when it is over everything is settled.
+//! Whatever happens in whatever order: what must never happen does not, and when it is over everything is idle.
 
 use driftless_testkit::{Stage, fleet, freeze, id, mins, secs, t0};
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ fn answer(number: u8) -> ActionResult {
     }
 }
 
-/// So many instances were launched and stay: a surplus that the floor needed for the whole drain deadline is the group's, and
+/// So many instances were launched and stay: a extra instance that the minimum healthy needed for the whole drain deadline is the group's, and
 /// on-call was told.
 fn extra_instance_kept(stage: &Stage) -> u32 {
     let is_kept = |told: &&Notification| matches!(told.details, Details::ExtraInstanceKept { .. });
@@ -81,7 +81,7 @@ fn is_under_way(replacement: &Replacement) -> bool {
     replacement.phase().surge().is_some()
 }
 
-/// What must hold for every decision, besides what `check::decision` asks in each look.
+/// What must hold for every decision, besides what `check::decision` asks in each pass.
 fn is_sound(stage: &Stage, actions: &[Action], budget: usize) {
     let record = stage.record();
     let surges = record.replacements.values().filter(|replacement| is_under_way(replacement)).count();
@@ -249,7 +249,7 @@ proptest! {
     }
 }
 
-/// Found by chance: the surge that was given up leaves its instance to a sick group, and two more surges begin.
+/// Found by chance: the surge that was abandoned leaves its instance to a sick group, and two more surges begin.
 #[test]
 fn two_surges_beside_an_extra_instance_that_was_kept_are_within_the_budget() {
     use Step::{Answer, Arrive, CrashBeforeAct, Drift, Heal, Pass, Sicken, Wait};

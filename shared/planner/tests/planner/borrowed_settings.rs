@@ -1,4 +1,4 @@
-//! Settings that were changed are put back, and only where they are still what was written.
+//! Settings that were changed are restored, and only where they are still what was written.
 
 use driftless_planner::action::{Action, ActionResult};
 use driftless_planner::record::Setting;

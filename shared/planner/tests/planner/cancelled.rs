@@ -1,10 +1,10 @@
-//! The drift is over before the act, or the drifted instance goes by other hands: nothing is left behind.
+//! The drift is over before the act, or the drifted instance goes by external changes: nothing is left behind.
 
 use driftless_planner::action::{Action, CapacityChange, Role};
 use driftless_planner::waiting::{GuardId, Waiting};
 use driftless_testkit::{Stage, id, mins};
 
-/// Compliant again in this phase: the drifted instance stays, the surplus goes, and the group has its size.
+/// Compliant again in this phase: the drifted instance stays, the extra instance goes, and the group has its size.
 fn check(mut stage: Stage, phase: &str, size: u32) {
     assert_eq!(stage.phase(1), phase);
     stage.comply(1);
@@ -75,7 +75,7 @@ fn compliant_while_retiring_and_not_terminated_yet() {
     assert_eq!(stage.terminated(), [successor]);
 }
 
-/// A person protects the drifted instance, by its tag or from scale-in.
+/// An operator protects the drifted instance, by its tag or from scale-in.
 fn protect(stage: &mut Stage, by_tag: bool) {
     if by_tag {
         stage.machines.get_mut(&id(1)).unwrap().protect = Some("debugging".into());
@@ -128,7 +128,7 @@ fn an_extra_instance_that_a_person_protects_by_its_tag_stays_until_the_time_is_u
     stage.assert_clean(5);
 }
 
-/// The drifted instance goes by another hand: with its capacity, or so that Auto Scaling launches another one.
+/// The drifted instance goes by an external change: with its capacity, or so that Auto Scaling launches another one.
 fn taken(stage: &Stage, capacity: CapacityChange) -> Stage {
     let mut stage = stage.clone();
     stage.take(&id(1), capacity);

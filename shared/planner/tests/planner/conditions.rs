@@ -1,4 +1,4 @@
-//! States that a person should know of: announced when entered, again after a day, and when they are over.
+//! States that an operator should know of: announced when entered, again after a day, and when they are over.
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::notification::REMIND_AFTER;

@@ -1,4 +1,4 @@
-//! What makes an instance drifted apart from the rules: its age, its own alarm, a person's word.
+//! What makes an instance drifted apart from the rules: its age, its own alarm, an operator's word.
 
 use driftless_testkit::{Stage, around, freeze, id, mins, secs};
 use std::collections::BTreeSet;
@@ -144,7 +144,7 @@ fn alarms_of_many_instances_have_a_common_cause() {
     assert!(stage.acted.is_empty());
 }
 
-// ---- a person's word -------------------------------------------------------------------------------------------------
+// ---- an operator's word -------------------------------------------------------------------------------------------------
 
 fn asked(stage: &mut Stage, number: u32) {
     stage.say(Command::Replace { instance: id(number) });

@@ -1,6 +1,6 @@
 //! `BLESS=1 cargo test --workspace --exclude driftless-bench --test planner events` writes the schema anew: read the difference.
 //!
-//! Each line of the journal is an event, and it is what its page says. That the golden ones keep to their schema holds
+//! Each line of the history is an event, and it is what its page says. That the golden ones keep to their schema holds
 //! `tests/template/test_schemas.py`, with a validator that is not ours.
 
 use driftless_testkit::{Stage, fleet, id, image_id, mins, secs, t0};

@@ -88,7 +88,7 @@ fn a_template_that_is_not_the_release() {
     };
     let stage = check(GuardId::Group, words, |stage| moved(stage, 2));
     check_lets_go(stage.clone(), |stage| moved(stage, 1));
-    // Accepted by a person: to observe and back. The other instances run it already.
+    // Accepted by an operator: to observe and back. The other instances run it already.
     check_lets_go(stage, |stage| {
         for member in stage.group().members.iter_mut().filter(|member| member.id != id(1)) {
             member.template = Some(version(2));

@@ -5,7 +5,7 @@ use driftless_planner::notification::{Condition, Details};
 use driftless_planner::template::TemplateReference;
 use driftless_testkit::{Stage, id, member, mins, pair, pair_that_shares, target_group, version};
 
-/// With these weights, and this color on record, this one is live; or a person must say.
+/// With these weights, and this color on record, this one is live; or an operator must say.
 fn check(weights: &[(&str, u32)], recorded: Option<Color>, live: Option<Color>, change: impl FnOnce(&mut Stage)) {
     let mut stage = Stage::colored(pair(3), weights);
     if let Some(color) = recorded {

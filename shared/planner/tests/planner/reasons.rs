@@ -1,4 +1,4 @@
-//! Every reason why something waits: its guard's name is the one under which it is stored, and its sentence is what a person
+//! Every reason why something waits: its guard's name is the one under which it is stored, and its sentence is what an operator
 //! is told. When each is given is proven elsewhere.
 
 use std::collections::BTreeSet;

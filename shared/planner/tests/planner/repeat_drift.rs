@@ -120,7 +120,7 @@ fn a_successor_that_is_found_drifted_before_it_is_known_starts_no_chain() {
         stage.tag("budget", "2");
         stage.record.as_mut().unwrap().launches_by_desired_since = (!is_offered).then_some(stage.now);
         stage.reconcile();
-        // Config is quicker than the next look.
+        // Config is quicker than the next pass.
         stage.drift_under(id(101), RULE);
         stage.wait(mins(6));
         stage.reconcile();

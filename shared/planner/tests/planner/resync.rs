@@ -1,4 +1,4 @@
-//! The sweep finds what events have lost.
+//! The resync finds what events have lost.
 
 use driftless_testkit::{RULE, finding, fleet, group, id, image, quiet_alarm, rule, t0, target_group, version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ fn named(name: &str) -> Group {
     group
 }
 
-/// The sweep over a fleet whose fingerprint is known.
+/// The resync over a fleet whose fingerprint is known.
 fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept {
     let by_instance = drifted.iter().map(|number| (id(*number), finding())).collect();
     let compliance = BTreeMap::from([(rule(RULE), RuleReading::NonCompliant(by_instance))]);
@@ -47,7 +47,7 @@ const fn nothing() -> Read<'static> {
     }
 }
 
-/// The sweep over one fleet that was looked at as it is, at t0.
+/// The resync over one fleet that was looked at as it is, at t0.
 fn swept_at(now: Timestamp, images: Option<&[Image]>, in_alarm: &[&str]) -> Swept {
     let group = group(3);
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(&group), &[], t0()))]);

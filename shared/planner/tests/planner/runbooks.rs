@@ -17,7 +17,7 @@ fn pages() -> BTreeMap<String, String> {
     files.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// What a person may have to look up.
+/// What an operator may have to look up.
 fn topics() -> BTreeSet<String> {
     let to_act_on = details().into_iter().filter(|(_, details)| details.severity() >= Severity::Notify);
     to_act_on.map(|(_, details)| details.topic().to_owned()).collect()

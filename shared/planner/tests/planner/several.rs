@@ -221,7 +221,7 @@ fn a_launch_that_has_not_answered_is_no_sign_that_others_took_what_was_terminate
     stage.arrive();
     stage.drift(2);
     stage.debounce();
-    // One goes and another comes in one look, and both answers are lost.
+    // One goes and another comes in one pass, and both answers are lost.
     assert_eq!((stage.terminated(), stage.launched.len()), (vec![id(1)], 2));
     stage.outcomes.clear();
     stage.arrive();

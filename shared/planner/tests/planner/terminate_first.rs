@@ -126,7 +126,7 @@ fn two_that_go_at_once_leave_the_minimum() {
             stage.reconcile();
             let serves = |member: &&Member| stage.health(member) == TargetHealth::Healthy;
             fewest = fewest.min(stage.groups[0].members.iter().filter(serves).count());
-            // Coming takes longer than a look.
+            // Coming takes longer than a pass.
             if reconcile % 4 == 0 {
                 stage.arrive();
                 stage.leave();

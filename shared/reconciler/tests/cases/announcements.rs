@@ -1,4 +1,4 @@
-//! What pipelines are told: every line of the journal, at least once, and never at the price of the work.
+//! What pipelines are told: every line of the history, at least once, and never at the price of the work.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Batches of the wake queue: what can wait is looked at by the fleet, and not by the event.
+//! Batches of the reconcile queue: what can wait is looked at by the fleet, and not by the event.
 
 use driftless_planner::burst::{COALESCE_WITHIN, IMMEDIATE_RUNS_PER_MINUTE_MAX, coalesced_at};
 use driftless_planner::fact::{ComplianceType, Fact, Subject};
@@ -106,7 +106,7 @@ fn messages_of_a_burst_that_came_before_are_looked_at_on_the_spot() {
 #[test]
 fn a_request_on_its_way_is_counted_on_if_it_is_surely_ahead_and_no_later_than_the_gathered_look() {
     let millisecond = SignedDuration::from_millis(1);
-    // The index is read, what is remembered, and the facts are filed; then the wakes are thought of.
+    // The index is read, what is remembered, and the facts are filed; then the requests are thought of.
     let (surely, now) = (SignedDuration::from_secs(2), deferred().now() + CALL * 3);
     let gathered = coalesced_at(&fleet_name(), now + surely);
     for (next, is_sent) in [

@@ -1,4 +1,4 @@
-//! The world as it is: other hands, calls that are refused, instances that are gone, and deliveries in any order.
+//! The world as it is: external changes, calls that are refused, instances that are gone, and deliveries in any order.
 
 use driftless_planner::fact::ComplianceType;
 use driftless_planner::record::{Phase, Replacement};
@@ -131,7 +131,7 @@ fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_atte
     let successor = world.launched().pop().unwrap();
     world.lock().cloud.kill(&successor);
     world.deliver_all();
-    // While it is on its way out the group takes no other: the sweep finds the work when it is gone.
+    // While it is on its way out the group takes no other: the resync finds the work when it is gone.
     world.pass(SignedDuration::from_mins(5));
     assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::support::names::{ALARMS, FORWARDS, GROUPS, IMAGES, RULE, TEMPLATE};
 use crate::support::{World, app, drifted, freeze, fresh, group_name, instance, judge, reported};
 
-/// What a look at a settled fleet asks for.
+/// What a look at a idle fleet asks for.
 const IDLE: [&str; 9] = ["acquire", GROUPS, IMAGES, "load", FORWARDS, RULE, TEMPLATE, ALARMS, "release"];
 
 /// The calls of one more look, and how many of them had to wait for each other.
@@ -74,7 +74,7 @@ fn a_fleet_is_settled_again_after_a_replacement() {
 #[test]
 fn a_fleet_that_was_given_up_does_not_request_itself() {
     let world = app();
-    // Each successor fails, until a person must look.
+    // Each successor fails, until an operator must look.
     let image = world.lock().cloud.image_ids().next().cloned().unwrap();
     world.lock().cloud.set_build(&image, Build::Sick);
     world.lock().cloud.edit_group(&group_name(), |group| group.elb_health = false);

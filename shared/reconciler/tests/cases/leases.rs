@@ -13,7 +13,7 @@ use crate::support::{REPORTED, World, app, drifted, fleet_name, judge, store_com
 
 const URGENT: Cause = Cause::Urgent { due: None };
 
-/// The fleet one moment after the drift has lasted for long enough, and before anyone has looked: its wake was lost.
+/// The fleet one moment after the drift has lasted for long enough, and before anyone has looked: its request was lost.
 pub(crate) fn about_to_launch() -> World {
     let world = app();
     drifted(&world, 1);

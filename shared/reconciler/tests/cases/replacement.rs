@@ -110,7 +110,7 @@ fn a_freeze_that_stands_starts_nothing_and_its_end_starts_what_waited() {
     world.run_to(start() + SignedDuration::from_mins(170));
     assert_eq!(writes(&world), 0);
     assert_eq!(guard(&world, 1), GuardId::Freeze);
-    // A wait of three hours is carried by wakes of at most 15 minutes each, and by nothing hotter.
+    // A wait of three hours is carried by requests of at most 15 minutes each, and by nothing hotter.
     assert!(world.count("acquire") < 20, "{}", world.count("acquire"));
     world.deliver_all();
     world.assert_replaced_once(1, "after the freeze");
@@ -135,7 +135,7 @@ fn a_freeze_between_decision_and_act_holds_the_write_back() {
     }
 }
 
-/// Whether the next look may plan this write.
+/// Whether the next pass may plan this write.
 fn may_plan(world: &State, write: &str) -> bool {
     let record = world.table.row(&fleet_name()).and_then(|row| row.record.as_ref());
     let replacement = record.and_then(|record| record.replacements.get(&instance(1)));

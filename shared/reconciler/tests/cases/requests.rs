@@ -11,7 +11,7 @@ use crate::support::{
     CALL, DEBOUNCE, REPORTED, World, app, drifted, freeze, judge, reported, start, store_command, tag, times,
 };
 
-/// A moment before a wake is due.
+/// A moment before a request is due.
 const EARLY: SignedDuration = SignedDuration::from_millis(400);
 
 /// The fleet with a drifted instance in its debounce, which is over shortly before a whole second; and the time for which its
@@ -149,7 +149,7 @@ fn no_request_is_more_than_15_minutes_ahead() {
     assert!(farthest.get() <= SignedDuration::from_mins(15), "{:#}", farthest.get());
 }
 
-/// The most wakes that are on their way at once while thirty facts come, with so much between them.
+/// The most requests that are on their way at once while thirty facts come, with so much between them.
 fn most_requests(between: SignedDuration) -> usize {
     let world = app();
     drifted(&world, 1);
@@ -174,7 +174,7 @@ fn most_requests(between: SignedDuration) -> usize {
 #[test]
 fn a_burst_of_facts_does_not_become_a_burst_of_requests() {
     // One is on its way for the debounce, and one for what is reported while another function looks. Where functions run side by
-    // side a wake that may not be ahead any more is not counted on: each second has one of its own.
+    // side a request that may not be ahead any more is not counted on: each second has one of its own.
     assert_eq!(most_requests(SignedDuration::from_secs(1)), 2);
     assert_eq!(most_requests(SignedDuration::from_millis(100)), 5);
 }

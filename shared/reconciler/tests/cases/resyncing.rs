@@ -1,4 +1,4 @@
-//! The sweep finds what events have lost, and wakes nobody for nothing.
+//! The resync finds what events have lost, and wakes nobody for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub(crate) fn swept(world: &World) -> Swept {
     try_to_resync(world).unwrap()
 }
 
-/// So many more fleets like the first, without instances. Nobody takes messages: what the sweep does is counted.
+/// So many more fleets like the first, without instances. Nobody takes messages: what the resync does is counted.
 fn with_more(world: &World, count: usize) {
     world.hold_messages_back();
     let mut world = world.lock();
@@ -69,7 +69,7 @@ fn work_whose_request_was_lost_is_taken_up_again() {
     world.run_until(|world| !world.aws_writes.launched.is_empty());
     world.pass(SignedDuration::from_secs(2));
     world.take_request();
-    // The lease item still remembers the wake that was lost: until its time it is believed.
+    // The lease item still remembers the request that was lost: until its time it is believed.
     world.pass(SignedDuration::from_mins(2));
     assert_eq!(swept(&world).requests.len(), 1);
     world.deliver_all();

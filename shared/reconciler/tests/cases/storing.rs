@@ -130,7 +130,7 @@ fn an_image_that_names_its_fleet_goes_there_without_a_look_up() {
     let world = app();
     assert_eq!(filed(&world, &image_fact(Some(fleet_name())), nothing()), with_app());
     assert_eq!(world.names_since(0), ["file"]);
-    // It is a hint: a look uses it up.
+    // It is a hint: a pass uses it up.
     world.reconcile().unwrap();
     assert!(world.messages().is_empty());
 }

@@ -38,7 +38,7 @@ const FUNCTION: SignedDuration = SignedDuration::from_secs(30);
 const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long every call takes where nothing is left to chance: half of it to its effect.
 pub(crate) const CALL: SignedDuration = SignedDuration::from_millis(62);
-/// From a report to the end of the look that it leads to.
+/// From a report to the end of the pass that it leads to.
 pub(crate) const REPORTED: SignedDuration = SignedDuration::from_secs(10);
 /// For how long a drift must last.
 pub(crate) const DEBOUNCE: SignedDuration = SignedDuration::from_mins(5);
@@ -73,7 +73,7 @@ pub(crate) fn times(now: Timestamp) -> Times {
     Times { lease: LEASE, deadline: now + FUNCTION, margin: MARGIN }
 }
 
-/// The simulation, without the schedule of the sweep: what is lost stays lost, unless a test sweeps.
+/// The simulation, without the schedule of the resync: what is lost stays lost, unless a test resyncs.
 pub(crate) struct World {
     simulation: RefCell<Simulation>,
     shared: Shared,
@@ -81,7 +81,7 @@ pub(crate) struct World {
 }
 
 /// The fleet: one group of four behind one target group, full to its maximum, in act mode, with one rule on its list. It was
-/// looked at once: adopted, and settled.
+/// looked at once: adopted, and idle.
 pub(crate) fn app() -> World {
     fresh(&[])
 }
@@ -202,7 +202,7 @@ impl World {
         self.simulation.borrow_mut().finish(run)
     }
 
-    /// One run of the loop, by a function of its own, for a wake that was meant for a time.
+    /// One run of the loop, by a function of its own, for a request that was meant for a time.
     pub(crate) fn wait_for(&self, due: Option<Timestamp>) -> Option<CallResult<Ran>> {
         let run = self.begin(Cause::Urgent { due }, times(self.now()));
         self.finish(&run)
@@ -315,7 +315,7 @@ impl World {
         self.lock().queue.next_visible().unwrap()
     }
 
-    /// Takes the only message off the queue: a wake. Answers what it is due for.
+    /// Takes the only message off the queue: a request. Answers what it is due for.
     pub(crate) fn take_request(&self) -> Timestamp {
         let queue = std::mem::take(&mut self.lock().queue);
         let bodies: Vec<&ReconcileRequest> = queue.messages().map(|message| &message.body).collect();
@@ -418,7 +418,7 @@ pub(crate) fn cleared(world: &World, number: usize) {
     world.advance_cloud();
 }
 
-/// A person's word, which cannot wait.
+/// An operator's word, which cannot wait.
 pub(crate) fn word(world: &State, request: &str) -> Fact {
     Fact::Command(CommandFact {
         request: request.to_owned(),
@@ -431,13 +431,13 @@ pub(crate) fn word(world: &State, request: &str) -> Fact {
     })
 }
 
-/// A person's word is filed, by whoever had its message.
+/// An operator's word is filed, by whoever had its message.
 pub(crate) fn store_command(world: &mut State, request: &str) {
     let said = word(world, request);
     world.table.store(&fleet_name(), &said);
 }
 
-/// A person stops the fleet, for so many hours or until further notice.
+/// An operator stops the fleet, for so many hours or until further notice.
 pub(crate) fn freeze(world: &mut State, hours: Option<i64>) {
     let since = world.now;
     world.table.freeze(Freeze {

@@ -1,6 +1,6 @@
 //! What the simulator calls the reads that tests ask about. Writes go by the names that scenarios have for them.
 
-/// The groups of a fleet, as a look reads them; or all, as the sweep does.
+/// The groups of a fleet, as a pass reads them; or all, as the resync does.
 pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 /// One group, right before a write.
 pub(crate) const GROUP: &str = "autoscaling:DescribeAutoScalingGroups (group)";

@@ -6,7 +6,7 @@ use driftless_planner::ids::{AlarmName, TargetGroupArn};
 use super::agenda::Due;
 use super::{Cloud, CloudEvent};
 
-/// An alarm rings when more than this share of the requests to its target group fails, in percent.
+/// An alarm is in ALARM when more than this share of the requests to its target group fails, in percent.
 const THRESHOLD_PERCENT: u128 = 5;
 
 impl Cloud {

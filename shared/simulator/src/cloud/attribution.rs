@@ -22,7 +22,7 @@ pub enum Attribution {
     Fault,
     /// Auto Scaling by itself.
     AutoScaling,
-    /// A person, or a tool of theirs.
+    /// An operator, or a tool of theirs.
     Person,
     Driftless,
 }
@@ -55,7 +55,7 @@ pub(super) struct Silence {
     target_groups: BTreeMap<TargetGroupArn, (Timestamp, Attribution)>,
     /// When a target of a target group last stopped to answer by itself.
     broke_at: BTreeMap<TargetGroupArn, Timestamp>,
-    /// When a person last gave a target group more of the traffic.
+    /// When an operator last gave a target group more of the traffic.
     given_at: BTreeMap<TargetGroupArn, Timestamp>,
     weightless: BTreeMap<ForwardPlace, Attribution>,
 }

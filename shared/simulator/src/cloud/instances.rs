@@ -59,7 +59,7 @@ impl Cloud {
     /// What a group launches now. None: its template or its image is gone.
     pub(super) fn launches(&self, group: &GroupName) -> Option<(TemplateVersion, ImageId)> {
         let group = self.groups.get(group)?;
-        // An instance refresh launches what it was asked for, and on its way back what the group has (3.5).
+        // An instance refresh launches what it was asked for, and on its rollback path what the group has (3.5).
         let rolls = group.refresh.as_ref().map(|refresh| &refresh.told);
         let rolled = rolls.filter(|told| matches!(told.status, RefreshStatus::Running | RefreshStatus::Baking));
         let version = match (rolled.and_then(|told| told.template.as_ref()), &group.template) {

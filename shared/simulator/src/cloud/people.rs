@@ -54,7 +54,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// Changes anything about a group, as a person or Terraform would.
+    /// Changes anything about a group, as an operator or Terraform would.
     pub fn edit_group(&mut self, name: &GroupName, edit: impl FnOnce(&mut GroupState)) {
         if let Some(group) = self.groups.get_mut(name) {
             let before = group.desired;
@@ -70,7 +70,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// A person deletes a group with all its instances.
+    /// An operator deletes a group with all its instances.
     pub fn remove_group(&mut self, name: &GroupName) {
         let members: Vec<InstanceId> = self.members(name).map(|instance| instance.id.clone()).collect();
         for id in members {
@@ -90,7 +90,7 @@ impl Cloud {
         self.forwards_changed();
     }
 
-    /// A person writes weights.
+    /// An operator writes weights.
     pub fn edit_forward(&mut self, place: &ForwardPlace, edit: impl FnOnce(&mut ForwardState)) {
         if let Some(forward) = self.forwards.get_mut(place) {
             let before = forward.weights.clone();
@@ -100,7 +100,7 @@ impl Cloud {
         self.forwards_changed();
     }
 
-    /// A person deletes a forward action.
+    /// An operator deletes a forward action.
     pub fn remove_forward(&mut self, place: &ForwardPlace) {
         self.forwards.remove(place);
         self.forwards_changed();
@@ -128,7 +128,7 @@ impl Cloud {
         }
     }
 
-    /// Changes anything about an image, as a person would.
+    /// Changes anything about an image, as an operator would.
     pub fn edit_image(&mut self, id: &ImageId, edit: impl FnOnce(&mut Image)) {
         if let Some(image) = self.images.get_mut(id) {
             edit(image);
@@ -206,7 +206,7 @@ impl Cloud {
         };
     }
 
-    /// Changes anything about an instance, as a person would.
+    /// Changes anything about an instance, as an operator would.
     pub fn edit_instance(&mut self, id: &InstanceId, edit: impl FnOnce(&mut Instance)) {
         if let Some(instance) = self.instances.get_mut(id) {
             edit(instance);
@@ -225,14 +225,14 @@ impl Cloud {
         }
     }
 
-    /// A person puts the tag `driftless:protect` on an instance, or takes it off.
+    /// An operator puts the tag `driftless:protect` on an instance, or takes it off.
     pub fn tag_protected(&mut self, instance: &InstanceId, reason: Option<&str>) {
         if let Some(known) = self.instances.get_mut(instance) {
             known.protect = reason.map(ToOwned::to_owned);
         }
     }
 
-    /// A person protects an instance from scale-in, or lets go of it.
+    /// An operator protects an instance from scale-in, or lets go of it.
     pub fn spare(&mut self, instance: &InstanceId, is_spared: bool) {
         let Some(known) = self.instances.get_mut(instance).filter(|known| known.life == Life::InService) else {
             return;
@@ -243,7 +243,7 @@ impl Cloud {
         self.balances_soon(&group);
     }
 
-    /// A person terminates an instance, past everyone.
+    /// An operator terminates an instance, past everyone.
     pub fn kill(&mut self, instance: &InstanceId) {
         let group = self.instances.get(instance).map(|known| known.group.clone());
         self.end(instance, Actor::Person, self.now);

@@ -1,4 +1,4 @@
-//! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm rings.
+//! Instance refreshes: Auto Scaling rolls a group, one instance at a time, and goes back when an alarm is in ALARM.
 
 use driftless_planner::alarm::AlarmState as AlarmStateValue;
 use driftless_planner::ids::{AlarmName, GroupName, InstanceId};
@@ -110,7 +110,7 @@ impl Cloud {
         self.touch(name);
     }
 
-    /// A refresh takes its first look soon.
+    /// A refresh takes its first pass soon.
     pub(super) fn begin_refresh(&mut self, name: &GroupName) {
         self.agenda.plan(self.now + STEP, Due::RefreshSteps(name.clone()));
         self.touch(name);

@@ -19,7 +19,7 @@ pub enum Actor {
     Driftless,
     /// Auto Scaling by itself: balance, health, a scaling policy, an instance refresh.
     AutoScaling,
-    /// A person, or a tool of theirs.
+    /// An operator, or a tool of theirs.
     Person,
 }
 
@@ -208,6 +208,6 @@ pub struct AlarmState {
     pub window: SignedDuration,
     /// Since when its threshold is crossed. None: it is not.
     pub bad_since: Option<Timestamp>,
-    /// Whether a person or a fault holds its state.
+    /// Whether an operator or a fault holds its state.
     pub is_forced: bool,
 }

@@ -35,7 +35,7 @@ pub(super) fn publish(world: &mut World, names: &Names, rng: &mut Rng) {
     world.cloud.add_image(image, build);
 }
 
-/// An alarm rings, is unsure, or flaps for reasons of its own.
+/// An alarm is in ALARM, is unsure, or flaps for reasons of its own.
 pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(alarm) = rng.pick(&names.alarms).cloned() else { return };
     let times = if rng.happens(300_000) { rng.between(2, 6) } else { 1 };
@@ -54,7 +54,7 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
 /// Weights of people add up to this, and those of nobody else.
 const THEIRS: u32 = 300;
 
-/// A person writes weights, and puts back what was there, unless it was changed meanwhile.
+/// An operator writes weights, and puts back what was there, unless it was changed meanwhile.
 pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(before) = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone()) else {
         return;
@@ -65,7 +65,7 @@ pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
         return;
     }
     if before.values().sum::<u32>() == THEIRS {
-        // One hand at a time: whoever came second would put back what the first one wrote.
+        // One hand at a time: whoever came second would restored what the first one wrote.
         return;
     }
     let share = u32::try_from(rng.below(101)).unwrap_or(0);

@@ -73,7 +73,7 @@ pub(super) fn drifted(world: &World, group: &GroupName) -> Vec<InstanceId> {
     drifted.map(|member| member.id.clone()).collect()
 }
 
-/// A person, Terraform or a scaling policy writes the desired capacity.
+/// An operator, Terraform or a scaling policy writes the desired capacity.
 fn resize(world: &mut World, names: &Names, rng: &mut Rng) {
     let share = rng.below(1_000);
     let is_open = |group: &&GroupName| world.cloud.groups().get(group).is_some_and(|known| known.max > 0);

@@ -43,7 +43,7 @@ impl Names {
     }
 }
 
-/// The account at dawn: one fleet, settled.
+/// The account at dawn: one fleet, idle.
 pub(super) fn account(names: &Names, rng: &mut Rng) -> Result<Cloud, IdError> {
     let mut cloud = Cloud::new(rng.split(), dawn() - SignedDuration::from_hours(1));
     let image = image()?;

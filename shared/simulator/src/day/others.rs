@@ -12,7 +12,7 @@ use crate::invariants::Protected;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// A person protects an instance, most often one that drifted and that they want to look at: by its tag, with or without
+/// An operator protects an instance, most often one that drifted and that they want to look at: by its tag, with or without
 /// an expiry, or from scale-in. After a while they let go of it.
 pub(super) fn protect(world: &mut World, names: &Names, rng: &mut Rng) {
     let drifted: Vec<InstanceId> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
@@ -52,7 +52,7 @@ pub(super) fn let_go_of_all(world: &mut World) {
     }
 }
 
-/// A person mistypes a policy tag, and mends it later.
+/// An operator mistypes a policy tag, and mends it later.
 pub(super) fn mistype(world: &mut World, names: &Names, rng: &mut Rng) {
     let groups: Vec<GroupName> = names.fleet.colors.iter().map(|color| color.group.clone()).collect();
     let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
@@ -85,7 +85,7 @@ pub(super) fn put_all_in_alarm(world: &mut World, names: &Names, rng: &mut Rng) 
     });
 }
 
-/// A person deletes an alarm, and makes it again.
+/// An operator deletes an alarm, and makes it again.
 pub(super) fn delete_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(name) = rng.pick(&names.alarms).cloned() else { return };
     let Some(known) = world.cloud.alarms_now().get(&name).cloned() else { return };
@@ -102,7 +102,7 @@ fn other_fleets() -> impl Iterator<Item = FleetName> {
 /// Other fleets of the account cut over, as many as may.
 pub(super) fn take_turns(world: &mut World, rng: &mut Rng) {
     world.note(|| "other fleets take their turns".to_owned());
-    // Their sweeps would find no such fleet and give them back.
+    // Their resyncs would find no such fleet and give them back.
     let minutes = i64::try_from(rng.between(2, 40)).unwrap_or(2);
     for minute in 0..minutes {
         let at = world.now + SignedDuration::from_mins(minute);
@@ -131,7 +131,7 @@ pub(super) fn drift_elsewhere(world: &mut World, names: &Names) {
     world.cloud.edit_rule(&names.rule, 20);
 }
 
-/// An instance drifts and fails at once: it is Auto Scaling's, which a person may just have told to leave it alone.
+/// An instance drifts and fails at once: it is Auto Scaling's, which an operator may just have told to leave it alone.
 pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
     if let Some(instance) = some_member(world, names, rng) {
         world.note(|| format!("EC2: {instance} fails, and drifts"));
@@ -144,7 +144,7 @@ pub(super) fn drift_and_fail(world: &mut World, names: &Names, rng: &mut Rng) {
     }
 }
 
-/// A person suspends a process of a group, and resumes it.
+/// An operator suspends a process of a group, and resumes it.
 fn suspend(world: &mut World, group: &GroupName, process: &'static str, rng: &mut Rng) {
     let end = world.now + rng.duration(SignedDuration::from_mins(1), SignedDuration::from_mins(40));
     world.note(|| format!("a person: suspends {process} of {group} until {end}"));

@@ -1,5 +1,5 @@
 //! What Auto Scaling does by itself on some days, and what makes its groups awkward: hooks, scaling policies, zones that it
-//! evens out, and policies that replace in another way. All of it is drawn from dice of its own, so that a day without traps
+//! evens out, and policies that replace in another way. All of it is drawn from random numbers of its own, so that a day without traps
 //! is the day that it was.
 
 use driftless_planner::ids::GroupName;

@@ -337,7 +337,7 @@ fn check_commit(
     world.violations.extend(wrong.map(|what| Violation { at: decided_at, rule: "a decision is sound", what }));
 }
 
-/// Counts where a cutover is and how it ended, and judges that there is only one.
+/// Counts where a cutover is and how it ended, and invariant checkers that there is only one.
 fn note_cutover(world: &mut World, before: Option<&Record>, next: &Record) {
     if let Some(cutover) = &next.cutover {
         let route = match cutover.route {

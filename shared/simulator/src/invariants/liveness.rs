@@ -84,7 +84,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Each line of the journal was put as an event, and what was put twice was the same twice.
+/// Each line of the history was put as an event, and what was put twice was the same twice.
 fn put_at_least_once(world: &World, fleet: &FleetName, row: &Row) -> Result<(), Violation> {
     let wrong = |what: String| Err(Violation { at: world.now, rule: "every transition is an event", what });
     if row.to_be_put.len() != row.history.len() {

@@ -57,7 +57,7 @@ fn may_go(world: &World, function: u64, instance: &InstanceId, capacity: Capacit
         return Err(violated(world, "only what drifted goes", format!("{instance} of {} gave no reason", group.name)));
     }
     keeps_minimum_healthy(world, function, group, instance, capacity)?;
-    // A surplus that has drifted itself goes as a surplus.
+    // A extra instance that has drifted itself goes as a extra instance.
     let mut ending = works(world).filter(|(_, work)| work.group == group.name).map(|(_, work)| work.phase());
     let is_extra_instance =
         launched_after_raise && (!is_drifted || ending.any(|phase| matches!(phase, Phase::Cancelling(_))));
@@ -150,7 +150,7 @@ fn keeps_minimum_healthy(
         .filter(|member| is_coming(&member.id) || is_beside(&member.id))
         .count();
     let extra = u32::try_from(extra).unwrap_or(u32::MAX);
-    // What people asked for since the look could not be known.
+    // What people asked for since the pass could not be known.
     let asked_before = group.past.iter().rev().find(|(at, _)| *at < looked_at).map(|(at, _)| *at);
     let known = group.past.iter().filter(|(at, _)| asked_before.is_none_or(|before| *at >= before));
     let desired = known.map(|(_, described)| described.desired).chain([group.desired]).min().unwrap_or(group.desired);
@@ -215,7 +215,7 @@ fn respects_budget(world: &World, group: &GroupState, instance: &InstanceId) -> 
     Ok(())
 }
 
-/// What can be put back is changed only after it stands in the ledger.
+/// What can be restored is changed only after it stands in the borrowed settings.
 fn is_borrowed(world: &World, group: &GroupName, aws_write: &AwsWrite) -> Result<(), Violation> {
     let mut entries =
         world.table.rows().values().filter_map(|row| row.record.as_ref()).flat_map(|record| &record.borrowed_settings);

@@ -1,4 +1,4 @@
-//! A storm: everything drifts at once, and Config says so twice, in no order.
+//! A event burst: everything drifts at once, and Config says so twice, in no order.
 
 use std::path::Path;
 use std::{env, fs};
@@ -23,7 +23,7 @@ const BURST: SignedDuration = SignedDuration::from_secs(60);
 /// What is watched from its beginning: the debounce is over by then, and the breaker has spoken.
 const WATCHED: SignedDuration = SignedDuration::from_mins(10);
 
-/// What a storm came to.
+/// What a event burst came to.
 pub(crate) struct Burst {
     pub(crate) fleets: usize,
     pub(crate) events: usize,
@@ -46,7 +46,7 @@ fn break_out<'i>(world: &mut World, rule: &RuleName, instances: impl Iterator<It
         world.cloud.judge(rule, instance, ComplianceType::NonCompliant);
         events.extend(std::iter::repeat_n(Fact::Compliance(breaks(rule, instance, now)), 2));
     }
-    // The storm is what is sent here, and nothing else.
+    // The event burst is what is sent here, and nothing else.
     world.cloud.drain_events();
     let mut order: Vec<(u64, Fact)> = events.into_iter().map(|fact| (rng.draw(), fact)).collect();
     order.sort_by_key(|(place, _)| *place);
@@ -100,7 +100,7 @@ const HEADER: [&str; 10] = [
     "queue empty after, s",
 ];
 
-/// Looks of a fleet in ten minutes of a storm: its debounce begins, its breaker opens, its debounce ends, two sweeps, and one for
+/// Looks of a fleet in ten minutes of a event burst: its debounce begins, its breaker opens, its debounce ends, two resyncs, and one for
 /// each minute in which facts come.
 const PASSES_OF_A_FLEET: u64 = 9;
 
@@ -128,7 +128,7 @@ fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap()
 }
 
-/// What a measure comes to in storms of ever more events.
+/// What a measure comes to in event bursts of ever more events.
 fn bars(name: &str, bursts: &[Burst], value: fn(&Burst) -> u64) -> Vec<Bar> {
     let bar = |(number, burst): (usize, &Burst)| {
         let value = f64::from(u32::try_from(value(burst)).unwrap());
@@ -172,10 +172,10 @@ fn a_burst_is_looked_at_by_fleet_and_stored_by_instance() {
     hold_plot("performance-growth.svg", &svg("An event burst over 100 fleets: what grows with its events", "", &bars));
 }
 
-/// A rollback may come so much later in a storm.
+/// A rollback may come so much later in a event burst.
 const DELAY_MAX: SignedDuration = SignedDuration::from_secs(2);
 
-/// From the moment when an alarm rings until the old color has the traffic again, in a storm of all other fleets or not.
+/// From the moment when an alarm is in ALARM until the old color has the traffic again, in a event burst of all other fleets or not.
 fn rollback_takes(is_stormy: bool) -> SignedDuration {
     let IdleFleets { mut simulation, fleets, rule } = idle_fleets(Size { fleets: 101, instances: 50 });
     let (web, others): (Vec<_>, Vec<_>) = fleets.iter().partition(|(name, _)| name.as_str() == "fleet-0000");

@@ -73,16 +73,16 @@ const DETECTOR_GIGABYTES: f64 = 0.125;
 const DETECTOR_SECONDS: f64 = 0.1;
 const RECONCILE_GIGABYTES: f64 = 0.25;
 
-/// A table's row, an event, a wake: everything small is one unit.
+/// A table's row, an event, a request: everything small is one unit.
 const WRITE: f64 = 1.0;
 /// A part of a transaction costs twice.
 const IN_TRANSACTION: f64 = 2.0;
 const EVENTUAL: f64 = 0.5;
-/// A row of the sweep's memory, in bytes, of which a unit reads 4 KB.
+/// A row of the resync's memory, in bytes, of which a unit reads 4 KB.
 const FINGERPRINT: f64 = 110.0;
 /// Lambda polls each queue so often an hour when nothing comes: five pollers that wait for 20 seconds.
 const POLLS_PER_HOUR: f64 = 5.0 * 180.0;
-/// The queues of three detectors, and the wake queue.
+/// The queues of three detectors, and the reconcile queue.
 const QUEUES: f64 = 4.0;
 /// The line of a fleet's metric in the log.
 const METRIC_LINE: f64 = 250.0;
@@ -99,10 +99,10 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let [events, indexed] = [events, indexed].map(|count| number(u64::try_from(count).unwrap()));
     let (of_detectors, of_reconcile) = (events / 10.0, number(counts.functions));
     let resyncs = of("open_fleets");
-    // State, lease, and a row each of journal and outbox; a fact and the count of wakes.
+    // State, lease, and a row each of history and outbox; a fact and the count of wakes.
     let transactions = of("commit") * 4.0 + of("file") * 2.0;
     let locks = of("acquire") + of("release") + of("claim_wake") + of("take_look");
-    // A target group of each color, and an alarm, of every fleet that the sweep wakes: as many as remember it afterwards.
+    // A target group of each color, and an alarm, of every fleet that the resync wakes: as many as remember it afterwards.
     let others = of("told") + of("put_out") + of("remember") * 4.0 + of("take_turn") + of("give_turn") + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.

@@ -1,4 +1,4 @@
-//! The sweep of large accounts: what it asks, what it holds, whom it wakes and when.
+//! The resync of large accounts: what it asks, what it holds, whom it wakes and when.
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
@@ -21,7 +21,7 @@ const ALLOCATION: usize = 32;
 /// Wakes are spread over this long, in seconds, and it takes some to send them.
 const SPREAD: i64 = 240 + 10;
 
-/// What the sweep asks for all fleets at once, apart from wakes.
+/// What the resync asks for all fleets at once, apart from wakes.
 const BATCHED: [&str; 10] = [
     "account_events",
     "autoscaling:DescribeAutoScalingGroups",
@@ -55,7 +55,7 @@ impl Counted {
         last.duration_since(first).as_secs()
     }
 
-    /// The most wakes that come within one second.
+    /// The most requests that come within one second.
     fn at_once(&self) -> usize {
         let mut by_second: BTreeMap<i64, usize> = BTreeMap::new();
         for at in &self.requested {
@@ -70,7 +70,7 @@ fn text(text: &str) -> usize {
     text.len() + ALLOCATION
 }
 
-/// What the sweep holds of a group.
+/// What the resync holds of a group.
 fn held(group: &Group) -> usize {
     let tags = group.tags.iter().map(|(key, value)| text(key) + text(value) + 2 * size_of::<String>());
     let member = |member: &Member| {
@@ -83,7 +83,7 @@ fn held(group: &Group) -> usize {
 
 fn counted(fleets: usize, instances: u32) -> Counted {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
-    // No fleet was ever looked at: every one is to be woken, which is the most that a sweep can find.
+    // No fleet was ever looked at: every one is to be woken, which is the most that a resync can find.
     let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Rng::new(7)).unwrap();
     let mut simulation = Simulation::swept_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();

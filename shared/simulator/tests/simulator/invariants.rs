@@ -1,4 +1,4 @@
-//! The judges themselves: each says no to what it is there for, and yes to what is right.
+//! The invariant checkers themselves: each says no to what it is there for, and yes to what is right.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Fleets in every state that a person may find one in.
+//! Fleets in every state that an operator may find one in.
 
 use driftless_planner::action::ActionResult;
 use driftless_planner::fact::Command;
@@ -166,7 +166,7 @@ fn invalid() -> Stage {
     watched(stage)
 }
 
-/// After a cutover, with the way back that launches first.
+/// After a cutover, with the rollback path that launches first.
 pub(crate) fn after_cutover() -> Stage {
     let mut stage = cutting_over(weighted(3), "warm");
     stage.until(|stage| stage.record().cutover.is_none());

@@ -1,8 +1,8 @@
-//! What the demo writes on: standard output, with color where a person looks at it.
+//! What the demo writes on: standard output, with color where an operator looks at it.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Lines are as wide as most windows of a person who looks at a demo.
+/// Lines are as wide as most windows of an operator who looks at a demo.
 const WIDTH: usize = 128;
 
 /// Standard output.

@@ -111,7 +111,7 @@ impl<'a> Timeline<'a> {
         self.write(what)
     }
 
-    /// A line with the picture of the last look: what has changed since gets one of its own.
+    /// A line with the picture of the last pass: what has changed since gets one of its own.
     fn write(&mut self, what: &str) -> anyhow::Result<()> {
         self.fewest_serving = self.fewest_serving.min(self.last.view.serving());
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -120,7 +120,7 @@ impl<'a> Timeline<'a> {
         Ok(())
     }
 
-    /// Shows what is decided, sent and seen, until a condition holds that is looked at between any two looks.
+    /// Shows what is decided, sent and seen, until a condition holds that is looked at between any two passes.
     pub(crate) async fn follow(
         &mut self,
         awaited: &str,
@@ -128,7 +128,7 @@ impl<'a> Timeline<'a> {
     ) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            // Asked before the journal is read: what ended it has been written by then.
+            // Asked before the history is read: what ended it has been written by then.
             let record = self.record().await?;
             self.show_decisions().await?;
             self.show_letters().await?;
@@ -142,7 +142,7 @@ impl<'a> Timeline<'a> {
         bail!("{awaited} did not happen within {PATIENCE:?}; the logs are in {}", self.stack.logs().display())
     }
 
-    /// Whether an alarm rings.
+    /// Whether an alarm is in ALARM.
     pub(crate) fn is_alarmed(&self) -> bool {
         self.alarms.iter().any(ErrorAlarm::is_in_alarm)
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::picture::Sight;
 
-/// An entry of the journal, as a person tells it. None: what it says is said by another one.
+/// An entry of the history, as an operator tells it. None: what it says is said by another one.
 pub(crate) fn told(entry: &Value) -> Option<String> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
     let (from, to, why) = (text("from"), text("to"), text("why"));
@@ -46,12 +46,12 @@ fn beginning(why: &str) -> &str {
     why.split(": ").next().unwrap_or(why)
 }
 
-/// What was borrowed from a group for a while, as the ledger has it, without what it was.
+/// What was borrowed from a group for a while, as the borrowed settings has it, without what it was.
 fn borrowed(from: &str) -> &str {
     from.split(" (").next().unwrap_or(from)
 }
 
-/// What Auto Scaling and the load balancer did between two looks, as far as the picture shows it.
+/// What Auto Scaling and the load balancer did between two passes, as far as the picture shows it.
 pub(crate) fn seen_between(before: &Sight, now: &Sight) -> anyhow::Result<Vec<String>> {
     let mut seen = Vec::new();
     if before.shares != now.shares {

@@ -180,7 +180,7 @@ async fn bounds_a_template_and_a_capacity_meet_each_of_their_codes() {
             Fails(DENIED),
             NextPass,
         ),
-        // Right after it was written, a version may not be known everywhere: the next look writes again.
+        // Right after it was written, a version may not be known everywhere: the next pass writes again.
         (Error(400, "ValidationError", "the launch template version does not exist"), Fails(REFUSED), NextPass),
     ];
     met(&[UPDATE_GROUP], &lines).await;
@@ -212,7 +212,7 @@ async fn one_instance_of_a_group_meets_each_of_its_codes() {
 #[tokio::test]
 async fn a_launch_meets_each_of_its_codes() {
     let lines = [
-        // The first attempt is still at work: by the same token the next look hears what came of it.
+        // The first attempt is still at work: by the same token the next pass hears what came of it.
         (Error(400, "IdempotentCallInProgress", "being processed"), Fails(BUSY), NextPass),
         (Error(400, "IdempotentParameterMismatch", "another zone"), Fails(REFUSED), NextPass),
         (Error(400, "ValidationError", "requested capacity is above max size"), Fails(REFUSED), NextPass),

@@ -21,7 +21,7 @@ const DELETE: &str = "dynamodb:DeleteItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
-/// Every write is conditional, absolute, or done under a token: it may be repeated. The journal is not among them: it is
+/// Every write is conditional, absolute, or done under a token: it may be repeated. The history is not among them: it is
 /// read twice at once, and how often in all where both fail is up to the clock.
 const CALLS: [Call; 18] = [
     call("fingerprints", QUERY, 3),

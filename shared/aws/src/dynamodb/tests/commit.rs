@@ -116,7 +116,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
          (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
     );
 
-    // Ours, but a wake was counted: the commit stands, the facts stay.
+    // Ours, but a request was counted: the commit stands, the facts stay.
     let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, 40_000)});
     let stub = ok_after(&[fine(), reason, fine()]);
     assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);

@@ -48,7 +48,7 @@ async fn a_fact_that_can_wait_is_stored_with_what_outlives_it() {
     let deduplication = &parts[0]["Put"];
     assert_eq!(deduplication["ConditionExpression"], "attribute_not_exists(pk) OR observed_at_ms < :new");
     assert_eq!(deduplication["ExpressionAttributeValues"], json!({":new": {"N": "1500"}}));
-    // Not in the partition of which a look reads everything.
+    // Not in the partition of which a pass reads everything.
     assert_eq!(deduplication["Item"]["pk"], json!({"S": "DEDUPLICATION#app"}));
     assert_eq!(deduplication["Item"]["expires_at"], json!({"N": (2 + 2 * 24 * 3_600).to_string()}));
     let fact = &parts[1]["Put"];

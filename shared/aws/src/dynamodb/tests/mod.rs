@@ -1,4 +1,4 @@
-//! The table, against canned answers: what goes out is asserted as DynamoDB would see it.
+//! The table, against stub answers: what goes out is asserted as DynamoDB would see it.
 
 mod codes;
 mod commit;

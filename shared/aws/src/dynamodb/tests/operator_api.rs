@@ -1,4 +1,4 @@
-//! What people are shown of the table, and the stop switch with its line in the journal.
+//! What people are shown of the table, and the stop switch with its line in the history.
 
 use driftless_reconciler::ports::{HistoryPage, LeaseHolder, LeaseState, OperatorApi};
 

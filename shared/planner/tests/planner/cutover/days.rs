@@ -170,7 +170,7 @@ fn a_refresh_that_could_not_go_back_is_tried_again_when_a_person_says_so() {
     *refresh(&mut stage) = RefreshStatus::Stopped;
     stage.go_into_alarm("web-5xx", None);
     stage.steps(2, secs(15));
-    // The way back is a roll of its own, and fails.
+    // The rollback path is a roll of its own, and fails.
     *refresh(&mut stage) = RefreshStatus::Stopped;
     stage.until_phase("needs-operator");
     stage.wait(mins(30));

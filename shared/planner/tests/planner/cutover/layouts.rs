@@ -39,7 +39,7 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
         stage.step(secs(2));
     }
     assert!(is_out(&stage));
-    // The first look that shows it.
+    // The first pass that shows it.
     stage.reconcile();
     for (waited, is_let_go) in around(secs(15)).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();

@@ -28,7 +28,7 @@ fn each_phase_is_measured_when_it_is_left_and_no_moment_twice() {
     }
     let names: BTreeSet<&str> = left.iter().map(|(phase, _)| *phase).collect();
     assert!(names.iter().all(|name| name.parse::<CutoverPhaseKind>().is_ok()), "{names:?}");
-    // A phase that is entered and left in one look took no time.
+    // A phase that is entered and left in one pass took no time.
     for phase in ["queued", "scaling", "shifting", "baking", "warm", "retiring"] {
         assert!(names.contains(phase), "{phase}: {left:?}");
     }

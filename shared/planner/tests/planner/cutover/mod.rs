@@ -1,4 +1,4 @@
-//! Cutovers: one release takes the traffic from another, in all layouts, and every way back.
+//! Cutovers: one release takes the traffic from another, in all layouts, and every rollback path.
 
 use driftless_planner::action::Action;
 use driftless_planner::alarm::AlarmState;
@@ -53,7 +53,7 @@ fn until_over(stage: &mut Stage) -> CutoverOutcome {
     panic!("never over: {:#?}\n{:#?}", stage.record().cutover, stage.history);
 }
 
-/// The phases that it went through, by the journal.
+/// The phases that it went through, by the history.
 fn phases(stage: &Stage) -> Vec<&str> {
     let moved = stage.history.iter().filter_map(|entry| {
         let Change::Cutover { from, to } = &entry.change else { return None };
@@ -81,7 +81,7 @@ fn quiet(stage: &mut Stage, name: &str) {
     stage.alarms.get_mut(&name.parse().unwrap()).unwrap().state = AlarmState::Ok;
 }
 
-/// The fleet is as it was before: blue live at its size with its own bounds, green empty, nothing left to put back.
+/// The fleet is as it was before: blue live at its size with its own bounds, green empty, nothing left to restored.
 fn is_as_before(stage: &Stage, size: u32) {
     is_at_rest(stage, Color::Blue, size, (1, size + 5), (0, 0));
     assert_eq!(stage.record().release.as_ref().unwrap().image, image_id(1));

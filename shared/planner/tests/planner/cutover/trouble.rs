@@ -89,7 +89,7 @@ fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
     assert_eq!(until_over(&mut stage), CutoverOutcome::Done);
 }
 
-/// A cutover of which a person has written these weights, until it asks that person.
+/// A cutover of which an operator has written these weights, until it asks that person.
 fn needs_operator(green: u32) -> Stage {
     let mut stage = in_phase(4, "shifting");
     stage.until(|stage| stage.weight("green") == 10);

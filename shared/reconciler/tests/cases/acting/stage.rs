@@ -307,7 +307,7 @@ pub(super) fn bounds(world: &World, group: &GroupName) -> Bounds {
     Bounds { min: group.min, max: group.max, desired: group.desired }
 }
 
-/// The turns that other fleets hold.
+/// The cutover slots that other fleets hold.
 pub(super) fn slots_of_others(world: &World, count: usize) {
     let mut world = world.lock();
     let now = world.now;

@@ -1,2 +1,2 @@
-# What a person makes in a session is for that person only.
+# What an operator makes in a session is for that person only.
 umask 077
