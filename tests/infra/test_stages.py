@@ -52,9 +52,9 @@ class Stages(unittest.TestCase):
             self.assertEqual(is_good, not in_ci)
             self.assertIn("left out: stage-0: no Terraform\n", said)
 
-    def test_only_larger_worlds_search(self):
+    def test_only_larger_models_search(self):
         searching = {stage.name for run in table.RUNS.values() for stage in run if stage.searches}
-        self.assertEqual(searching, {stage.name for stage in table.SOAK if stage.name.startswith("world-")})
+        self.assertEqual(searching, {stage.name for stage in table.SOAK if stage.name.startswith("model-")})
         self.assertTrue(searching)
 
 
