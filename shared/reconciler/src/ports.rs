@@ -312,8 +312,9 @@ pub trait Store: Sync {
     /// What is remembered of facts that can wait, each with a fleet. A read for all, a moment old: it saves writes that would
     /// change nothing.
     fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> impl Future<Output = CallResult<Deduplication>> + Send;
-    /// Takes one of the looks that facts which can wait may cause on the spot, of which all fleets of the account share
-    /// [`burst::IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::event burst::LOOKS_MAX) in a minute: false if none is left of this one.
+    /// Takes one of the immediate runs that facts which can wait may cause. All fleets of the account share
+    /// [`IMMEDIATE_RUNS_PER_MINUTE_MAX`](driftless_planner::burst::IMMEDIATE_RUNS_PER_MINUTE_MAX) of them. Returns false when
+    /// none is left of this minute.
     fn take_immediate_run(&self, now: Timestamp) -> impl Future<Output = CallResult<bool>> + Send;
     /// Takes the lease of a fleet, if nobody holds it.
     fn acquire(

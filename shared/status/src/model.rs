@@ -1,4 +1,4 @@
-//! The document about one fleet. Keys are in snake_case, values in kebab-case. Fields are added freely; a change of a field's
+//! The document about one fleet. Keys are in `snake_case`, values in `kebab-case`. Fields are added freely; a change of a field's
 //! meaning, or its removal, raises [`SCHEMA`]. Absent and `null` mean the same. Times are in UTC, durations in whole seconds.
 //!
 //! The doc comments of this crate's documents are the descriptions of the published schemas, and the tables of

@@ -201,7 +201,7 @@ fn json(parts: &Parts<'_>) -> Result<String, serde_json::Error> {
         next: &wording.next,
         commands: suggestions,
         runbook: runbook.as_deref(),
-        details: details,
+        details,
     })
 }
 

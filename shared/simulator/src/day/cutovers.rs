@@ -44,8 +44,8 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
         let lasts = rng.duration(SignedDuration::from_secs(30), SignedDuration::from_mins(30))
             / i32::try_from(times).unwrap_or(1);
         let state = if rng.happens(850_000) { AlarmState::Alarm } else { AlarmState::InsufficientData };
-        let (rung, quiet) = (alarm.clone(), alarm.clone());
-        world.change_at(at, move |world| world.cloud.force_alarm(&rung, Some(state)));
+        let (raised, quiet) = (alarm.clone(), alarm.clone());
+        world.change_at(at, move |world| world.cloud.force_alarm(&raised, Some(state)));
         world.change_at(at + lasts, move |world| world.cloud.force_alarm(&quiet, None));
         at += lasts + lasts;
     }
