@@ -1,4 +1,4 @@
-"""Every golden message for machines and every golden event keeps to the schema that is published for it."""
+"""Every golden message, event and status document is valid by the schema that is published for it."""
 
 import copy
 import json
@@ -10,8 +10,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOTS = ROOT / "shared/planner/tests/planner/snapshots"
+STATUSES = ROOT / "shared/status/tests/status/snapshots"
 # What the schemas consist of. A misspelt keyword would be passed over.
-KEYWORDS = {"$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "description", "enum", "examples", "format", "items", "maxLength", "minimum", "oneOf",
+KEYWORDS = {"$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "default", "description", "enum", "examples", "format", "items", "maxLength", "maximum", "minimum", "oneOf",
             "pattern", "properties", "required", "title", "type"}
 FORMATS = FormatChecker(())
 
@@ -65,6 +66,14 @@ def events():
             for name, text in golden("events__").items() for number, line in enumerate(text.splitlines()) if line}
 
 
+def statuses():
+    """The golden documents of the status crate, each with its schema."""
+    kinds = {"summary": "status-summary.v1.json", "why": "status-why.v1.json", "history": "status-history.v1.json"}
+    for path in sorted(STATUSES.glob("status__golden__*.snap")):
+        name = path.stem.removeprefix("status__golden__")
+        yield name, kinds.get(name.split("-")[0], "status-fleet.v1.json"), json.loads(path.read_text().split("---\n", 2)[2])
+
+
 class Schemas(unittest.TestCase):
     def keeps_to(self, name, bodies):
         validator = strict(name)
@@ -87,6 +96,21 @@ class Schemas(unittest.TestCase):
 
     def test_each_golden_event_keeps_to_its_schema(self):
         self.keeps_to("event.v1.json", events())
+
+    def test_every_published_schema_is_a_schema_with_closed_objects(self):
+        names = sorted(path.name for path in (ROOT / "docs/schemas").glob("*.json"))
+        self.assertGreater(len(names), 10)
+        for name in names:
+            with self.subTest(name):
+                strict(name)
+
+    def test_each_golden_status_document_is_valid_by_its_schema(self):
+        documents = list(statuses())
+        self.assertGreater(len(documents), 30)
+        validators = {schema: strict(schema) for _, schema, _ in documents}
+        for name, schema, document in documents:
+            with self.subTest(name):
+                self.assertEqual([error.message for error in validators[schema].iter_errors(document)], [])
 
     def test_the_schema_of_messages_finds_what_is_missing_wrong_or_unknown(self):
         whole = messages()["planner__notifications__replacement-started"]

@@ -128,7 +128,7 @@ fn an_address_is_asked_for_once_and_each_request_carries_the_signature_of_who_is
         assert!(signed.contains("host") && !signed.contains("secret"), "{signed}");
         assert_eq!(request.token, "session");
     }
-    assert_eq!(arrived[1].body, r#"{"ask":"fleets"}"#);
+    assert_eq!(arrived[1].body, r#"{"query":"fleets"}"#);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::OrderResult;
 use driftless_status::rollback_path::Target;
+use driftless_testkit::schemas::Published;
 use jiff::SignedDuration;
 
 use crate::play::{Stage, receipt};
@@ -51,7 +52,7 @@ fn what_has_been_is_asked_for_as_narrowly_as_it_was_typed() {
     insta::assert_snapshot!("history", played.text());
     let asked = serde_json::to_value(&played.questions).unwrap();
     let expected = serde_json::json!([{
-        "ask": "history", "fleet": "app", "instance": "i-00000000000000001", "before": "2026-11-20T13:00:00Z", "limit": 5
+        "query": "history", "fleet": "app", "instance": "i-00000000000000001", "before": "2026-11-20T13:00:00Z", "limit": 5
     }]);
     assert_eq!(asked, expected);
 }
@@ -60,7 +61,7 @@ fn what_has_been_is_asked_for_as_narrowly_as_it_was_typed() {
 fn an_image_needs_no_fleet_where_there_is_only_one() {
     let played = Stage::of("half-way").play("driftless why ami-00000000000000002");
     assert_eq!((played.code, played.questions.len()), (0, 2), "{}", played.text());
-    assert!(played.out.contains("is to take the traffic"), "{}", played.text());
+    assert!(played.out.contains("is the image of the cutover in progress"), "{}", played.text());
 }
 
 #[test]
@@ -129,5 +130,27 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
         status.cutover.as_mut().unwrap().deadline = Some(status.at - SignedDuration::from_secs(seconds));
         let played = Stage::with(vec![status]).play("driftless doctor app");
         assert_eq!(played.code, code, "{seconds}: {}", played.text());
+    }
+}
+
+#[test]
+fn what_json_prints_is_valid_by_the_published_schemas_and_has_the_keys_that_the_documentation_names() {
+    let documents = [
+        ("driftless status --json", include_str!("../../../docs/schemas/status-summary.v1.json")),
+        ("driftless status app --json", include_str!("../../../docs/schemas/status-fleet.v1.json")),
+        ("driftless why app --json", include_str!("../../../docs/schemas/status-why.v1.json")),
+        ("driftless history app --json", include_str!("../../../docs/schemas/status-history.v1.json")),
+        ("driftless rollback app --yes --json", include_str!("../../../docs/schemas/command-result.v1.json")),
+        ("driftless freeze app --reason test --json", include_str!("../../../docs/schemas/command-result.v1.json")),
+    ];
+    for (typed, schema) in documents {
+        let mut stage = Stage::of("half-way");
+        stage.history = Some(said::history("replaced"));
+        let played = stage.play(typed);
+        let document: serde_json::Value = serde_json::from_str(&played.out).unwrap();
+        assert_eq!(Published::of(schema).problems(&document), [""; 0], "{typed}: {document:#}");
+        if typed == "driftless status app --json" {
+            assert_eq!(document["rollback"]["is_open"], true);
+        }
     }
 }

@@ -50,7 +50,7 @@ fn answers_to_why_are_drawn_as_their_golden_files() {
         ("blocked", "i-00000000000000001"),
         ("frozen", "i-00000000000000001"),
         ("policy-invalid", "i-00000000000000001"),
-        ("verifying", "i-00000000000000001"),
+        ("replacement-verifying", "i-00000000000000001"),
         ("stopped", "i-00000000000000001"),
         ("breaker-open", "app"),
         ("paused", "app"),

@@ -45,7 +45,7 @@ pub struct CommandFact {
 #[serde(tag = "command", rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "command"))]
 pub enum Command {
-    /// Pause the cutover where it is and stop its clocks. A rollback stays possible.
+    /// Pause the cutover where it is and stop its timers. A rollback stays possible.
     Pause,
     /// Continue a paused cutover, or one that needs an operator.
     Resume,

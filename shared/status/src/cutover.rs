@@ -51,24 +51,26 @@ pub struct CutoverStatus {
     /// The steps in their order, up to the end of the cutover or to the first step that needs an operator.
     pub steps: Vec<StepStatus>,
     /// The share of the steps that are done, in percent. Null: the cutover is undone or needs an operator.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub progress_percent: Option<u32>,
     /// What the cutover waits for. Null: nothing blocks the cutover.
     #[serde(rename = "waiting_for")]
     pub waits: Option<WaitStatus>,
     /// The result of every guard of the cutover, in the order in which the planner checks them.
     pub guards: Vec<GuardStatus>,
-    /// Since when the clocks of the cutover are stopped. Null: the clocks run.
-    #[serde(rename = "clocks_stopped_since")]
+    /// Since when the timers of the cutover are stopped. Null: the timers run.
+    #[serde(rename = "timers_stopped_since")]
     pub paused_since: Option<Timestamp>,
-    /// When the phase ends. Null: the phase ends when its work is done, or the clocks are stopped.
+    /// When the phase ends. Null: the phase ends when its work is done, or the timers are stopped.
     pub phase_ends_at: Option<Timestamp>,
-    /// How much time of the phase is left; while the clocks are stopped, how much is left after they run again. Null:
+    /// How much time of the phase is left; while the timers are stopped, how much is left after they run again. Null:
     /// unknown.
     pub phase_left_seconds: Option<i64>,
     /// When the phase ends at the latest; then the cutover takes the exit of the phase. Null: the phase has no
-    /// deadline, or the clocks are stopped.
+    /// deadline, or the timers are stopped.
     pub deadline: Option<Timestamp>,
     /// The share of the group that the instance refresh has replaced, in percent. Null: there is no instance refresh.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub refreshed_percent: Option<u8>,
     /// Who paused the cutover. Null: the cutover is not paused.
     pub paused_by: Option<UntrustedText>,
@@ -104,6 +106,7 @@ pub struct StepStatus {
     /// The phase.
     pub phase: String,
     /// The share of the traffic that the new color gets in this step, in percent. Null: the step moves no traffic.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub percent: Option<u8>,
     /// Whether the step is done.
     pub progress: Progress,

@@ -65,6 +65,7 @@ pub struct Glance {
     pub phase: Option<String>,
     /// The share of the cutover's steps that are done, in percent. Null: no cutover is in progress, or it is undone
     /// or needs an operator.
+    #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
     pub progress_percent: Option<u32>,
     /// What blocks the cutover, or without one the oldest drifted instance. Null: nothing is blocked.
     #[serde(rename = "waiting_for")]

@@ -248,6 +248,7 @@ pub enum Traffic {
     /// By the weights of a target group of its own.
     Weighted {
         /// The share of the traffic in percent, rounded down. Null: several forward actions have different weights.
+        #[cfg_attr(feature = "schema", schemars(range(max = 100)))]
         percent: Option<u32>,
         /// The weight in each forward action.
         places: Vec<PlaceWeight>,
@@ -354,7 +355,7 @@ pub struct DriftedStatus {
     /// When the phase ends at the latest. Null: the phase has no deadline.
     pub deadline: Option<Timestamp>,
     /// Why its replacement is being cancelled, or why Driftless stopped trying. Null: neither.
-    #[serde(rename = "cancelled_because")]
+    #[serde(rename = "abandoned_because")]
     pub given_up: Option<UntrustedText>,
     /// The attempts that failed, the oldest first.
     pub failures: Vec<FailureStatus>,

@@ -91,8 +91,8 @@ pub(crate) fn cutover(cutover: &CutoverStatus, now: Timestamp) -> Markup {
 pub(crate) fn left(cutover: &CutoverStatus, now: Timestamp) -> String {
     let left = cutover.phase_left_seconds.map(|seconds| lasting(SignedDuration::from_secs(seconds)));
     match (left, cutover.paused_since) {
-        (Some(left), Some(since)) => format!("{left}, but the clocks are stopped since {}", when(since, now)),
-        (None, Some(since)) => format!("unknown; the clocks are stopped since {}", when(since, now)),
+        (Some(left), Some(since)) => format!("{left}, but the timers are stopped since {}", when(since, now)),
+        (None, Some(since)) => format!("unknown; the timers are stopped since {}", when(since, now)),
         (Some(left), None) => format!("{left} in this phase"),
         (None, None) => {
             let deadline = cutover.deadline.map(|at| format!("; at the latest {}", when(at, now))).unwrap_or_default();
@@ -132,7 +132,7 @@ pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
                             @if let Some(annotation) = &finding.annotation { div { (finding.rule) ": " (annotation) } }
                         }
                         @if let Some(held) = &work.held_by { div class="warn" { "blocked: " (words::short(&held.why)) } }
-                        @if let Some(why) = &work.given_up { div class="bad" { "cancelled or stopped: " (why) } }
+                        @if let Some(why) = &work.given_up { div class="bad" { "abandoned: " (why) } }
                         @if let Some(successor) = &work.successor { div class="soft" { "replacement instance " (successor) } }
                     }
                 }

@@ -45,7 +45,7 @@ fn all_fleets_are_drawn_and_one_in_full_with_its_history() {
     let all = page(Ok(Parameters::default()), PATIENCE);
     assert!(all.contains("2 fleets, 2 steady") && all.contains("web") && all.contains("api"), "{all}");
     let one = page(Ok(of("web")), PATIENCE);
-    assert!(one.contains("way back") && one.contains("Last transitions") && !one.contains("api"), "{one}");
+    assert!(one.contains("rollback") && one.contains("Last transitions") && !one.contains("api"), "{one}");
     assert!(!one.contains("could not be read"), "{one}");
 }
 
@@ -56,5 +56,5 @@ fn what_cannot_be_drawn_is_a_page_that_says_so() {
     let unreadable = page(Err(Refusal::bad_request("unknown field `flet`")), PATIENCE);
     assert!(unreadable.contains("unknown field `flet`"), "{unreadable}");
     let late = page(Ok(Parameters::default()), SignedDuration::ZERO);
-    assert!(late.contains("web</b> could not be read: there was no time left for it"), "{late}");
+    assert!(late.contains("web</b> could not be read: the function ran out of time"), "{late}");
 }

@@ -102,7 +102,7 @@ fn without_the_function_for_orders_there_is_no_button() {
     frame.operator = None;
     let page = fleet(&frame, &world("half-way"), None);
     assert!(!page.contains("driftless-operator") && !page.contains("confirmation"));
-    assert!(page.contains("The journal could not be read"));
+    assert!(page.contains("The history could not be read"));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn what_came_of_an_order_is_told() {
     for (result, heading) in [
         (OrderResult::Done, "Done"),
         (OrderResult::NotDone, "Not done"),
-        (OrderResult::Pending, "Kept, not followed yet"),
+        (OrderResult::Pending, "Stored, not applied yet"),
     ] {
         let reply = Reply::Receipt(Receipt {
             request: "dashboard-pause-7".to_owned(),
