@@ -75,7 +75,7 @@ mod tests {
             fleet: "app".parse().unwrap(),
             groups: vec!["app-blue".parse().unwrap()],
             at: Timestamp::UNIX_EPOCH,
-            news,
+            details,
         };
         notification.message().unwrap()
     }
@@ -139,9 +139,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_about_no_state_has_no_condition() {
-        let news = Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
+        let details = Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let stub = answered();
-        on(&stub).publish(&telling(news), Audience::OnCall).await.unwrap();
+        on(&stub).publish(&telling(details), Audience::OnCall).await.unwrap();
         assert!(!stub.only().body.contains("Name=condition"), "{}", stub.only().body);
     }
 }

@@ -146,10 +146,10 @@ const WRITES: [(&str, &str); 30] = [
     ("file", "file"),
     ("acquire", "acquire"),
     ("release", "release"),
-    ("claim_wake", "claim-wake"),
+    ("claim_wake", "claim-request"),
     ("told", "told"),
-    ("half_told", "half-told"),
-    ("put_out", "put-out"),
+    ("half_told", "mark-partially-delivered"),
+    ("put_out", "mark-published"),
     ("take_turn", "take-turn"),
     ("give_turn", "give-turn"),
 ];

@@ -56,9 +56,9 @@ fn a_line_is_put_as_an_event_before_it_leaves_the_outbox() {
             "committed before it is put"
         );
     });
-    world.before("put-out", 0, |world| assert_eq!(put(world).len(), journaled(world)));
+    world.before("mark-published", 0, |world| assert_eq!(put(world).len(), journaled(world)));
     world.pass(REPORTED);
-    assert_eq!((world.count("put-events"), world.count("put-out")), (1, 1));
+    assert_eq!((world.count("put-events"), world.count("mark-published")), (1, 1));
     assert_all_put(&world, "put");
 }
 
@@ -66,10 +66,10 @@ fn a_line_is_put_as_an_event_before_it_leaves_the_outbox() {
 fn a_look_without_news_puts_nothing() {
     let world = about_to_tell();
     world.pass(REPORTED);
-    let before = (world.count("put-events"), world.count("put-out"));
+    let before = (world.count("put-events"), world.count("mark-published"));
     world.pass(SignedDuration::from_secs(10));
     world.reconcile().unwrap();
-    assert_eq!((world.count("put-events"), world.count("put-out")), before);
+    assert_eq!((world.count("put-events"), world.count("mark-published")), before);
 }
 
 #[test]

@@ -130,11 +130,11 @@ fn a_second_batch_of_a_burst_sends_no_second_request_and_writes_only_what_is_new
     let world = deferred();
     let facts = of_many_fleets(&world, 4);
     deliver(&world, &facts, false);
-    let before = (world.count("file"), world.count("claim-wake"), requests(&world));
+    let before = (world.count("file"), world.count("claim-request"), requests(&world));
     world.pass(SignedDuration::from_millis(1));
     let newer = non_compliant(&world, 2);
     deliver(&world, &[facts.as_slice(), &[newer]].concat(), false);
-    assert_eq!((world.count("file"), world.count("claim-wake")), (before.0 + 1, before.1));
+    assert_eq!((world.count("file"), world.count("claim-request")), (before.0 + 1, before.1));
     assert_eq!(requests(&world), before.2);
 }
 

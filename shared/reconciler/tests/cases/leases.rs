@@ -181,7 +181,7 @@ fn whatever_call_fails_the_lease_is_not_kept() {
         assert_eq!(world.lock().counts.faults.get("refused"), Some(&1), "{call}");
         assert!(world.is_free(), "{call}");
         // Were it kept, the next message would have found it busy.
-        assert_eq!(world.count("claim-wake"), 0, "{call}");
+        assert_eq!(world.count("claim-request"), 0, "{call}");
     }
 }
 

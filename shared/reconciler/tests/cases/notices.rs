@@ -193,7 +193,7 @@ fn a_crash_between_the_two_topics_repeats_both_under_the_same_id() {
 fn where_it_cannot_be_noted_who_was_told_all_of_it_is_told_again() {
     let world = unseen(&[]);
     world.fault("publish-chat", 0..1, Fate::Fails(CallErrorKind::Unavailable));
-    world.fault("half-told", 0..1, Fate::Fails(CallErrorKind::Unavailable));
+    world.fault("mark-partially-delivered", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     world.reconcile().unwrap_err();
     world.pass(MINUTE);
     world.reconcile().unwrap();

@@ -26,11 +26,11 @@ const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const CALLS: [Call; 18] = [
     call("fingerprints", QUERY, 3),
     call("freezes", BATCH_GET, 3),
-    call("lock", BATCH_GET, 3),
+    call("lease_state", BATCH_GET, 3),
     call("indexed", BATCH_GET, 3),
-    call("remembered", BATCH_GET, 3),
+    call("deduplication", BATCH_GET, 3),
     call("index", BATCH_WRITE, 3),
-    call("told", BATCH_WRITE, 3),
+    call("mark_delivered", BATCH_WRITE, 3),
     call("remember", PUT, 3),
     call("set_freeze", PUT, 3),
     call("take_turn", PUT, 3),
@@ -38,9 +38,9 @@ const CALLS: [Call; 18] = [
     call("lift_freeze", DELETE, 3),
     call("acquire", UPDATE, 3),
     call("release", UPDATE, 3),
-    call("claim_wake", UPDATE, 3),
-    call("take_look", UPDATE, 3),
-    call("file", TRANSACT, 3),
+    call("claim_request", UPDATE, 3),
+    call("take_immediate_run", UPDATE, 3),
+    call("store", TRANSACT, 3),
     call("commit", TRANSACT, 3),
 ];
 
@@ -64,21 +64,21 @@ async fn ask(aws: &Aws, method: &str) -> CallResult<String> {
     match method {
         "fingerprints" => aws.fingerprints().await.map(words),
         "freezes" => aws.freezes(&app()).await.map(words),
-        "lock" => aws.lock(&app()).await.map(words),
+        "lease_state" => aws.lease_state(&app()).await.map(words),
         "indexed" => aws.indexed(&[subject].into()).await.map(words),
         "index" => aws.index(&BTreeMap::from([(subject, [app()].into())]), at(0)).await.map(words),
-        "told" => aws.told(&app(), &["app-8-0".to_owned()]).await.map(words),
+        "mark_delivered" => aws.mark_delivered(&app(), &["app-8-0".to_owned()]).await.map(words),
         "remember" => aws.remember(&app(), "f").await.map(words),
         "set_freeze" => aws.set_freeze(&freeze(scope())).await.map(words),
         "lift_freeze" => aws.lift_freeze(&scope()).await.map(words),
         "take_turn" => aws.take_slot(&app(), 3, at(1_000)).await.map(words),
         "give_turn" => aws.give_slot(&app()).await.map(words),
-        "remembered" => aws.deduplication(&[(&app(), &report(at(1_500)))]).await.map(words),
-        "take_look" => aws.take_immediate_run(at(1_000)).await.map(words),
+        "deduplication" => aws.deduplication(&[(&app(), &report(at(1_500)))]).await.map(words),
+        "take_immediate_run" => aws.take_immediate_run(at(1_000)).await.map(words),
         "acquire" => aws.acquire(&app(), "run-1", at(1_000), at(41_000)).await.map(words),
         "release" => aws.release(&lease(), None).await.map(words),
-        "claim_wake" => aws.claim_request(&app(), at(60_000), at(1_000)).await.map(words),
-        "file" => aws.store(&app(), &report(at(1_500)), at(2_000)).await.map(words),
+        "claim_request" => aws.claim_request(&app(), at(60_000), at(1_000)).await.map(words),
+        "store" => aws.store(&app(), &report(at(1_500)), at(2_000)).await.map(words),
         "commit" => aws.commit(&lease(), Some(7), &decision(), at(1_234)).await.map(words),
         other => panic!("{other}"),
     }
@@ -136,10 +136,10 @@ async fn what_cannot_be_read_is_never_taken_for_nothing() {
 async fn a_condition_that_does_not_hold_is_an_answer() {
     let failed = Error(400, "ConditionalCheckFailedException", "The conditional request failed");
     met(&["release"], &[(failed, Answers("Lost"), NextPass)]).await;
-    met(&["claim_wake"], &[(failed, Answers("false"), NextPass)]).await;
+    met(&["claim_request"], &[(failed, Answers("false"), NextPass)]).await;
     // Another commit has gone by under this token.
     let mismatch = Error(400, "IdempotentParameterMismatchException", "another");
     met(&["commit"], &[(mismatch, Answers("Conflict"), NextPass)]).await;
     let too_large = Error(400, "ItemCollectionSizeLimitExceededException", "too large");
-    met(&["remember", "told", "acquire"], &[(too_large, Fails(CallErrorKind::Refused), NextPass)]).await;
+    met(&["remember", "mark_delivered", "acquire"], &[(too_large, Fails(CallErrorKind::Refused), NextPass)]).await;
 }

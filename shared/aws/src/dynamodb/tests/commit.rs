@@ -176,7 +176,7 @@ async fn what_was_sent_leaves_the_outbox() {
     let rest = json!({"UnprocessedItems": {"driftless": [
         {"DeleteRequest": {"Key": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#app-8-1"}}}}]}});
     let stub = StubAws::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
-    on(&stub).told(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
+    on(&stub).mark_delivered(&app(), &["app-8-0".to_owned(), "app-8-1".to_owned()]).await.unwrap();
     let sent = stub.sent();
     let deletes = |position: usize| sent[position].json()["RequestItems"]["driftless"].as_array().unwrap().clone();
     let names: Vec<Value> = deletes(0).iter().map(|delete| delete["DeleteRequest"]["Key"]["sk"]["S"].clone()).collect();
@@ -185,7 +185,7 @@ async fn what_was_sent_leaves_the_outbox() {
         ["OUTBOX#app-8-0", "PARTIALLY-DELIVERED#app-8-0", "OUTBOX#app-8-1", "PARTIALLY-DELIVERED#app-8-1"]
     );
     assert_eq!(deletes(1).len(), 1, "what was not processed is asked for again");
-    on(&StubAws::default()).told(&app(), &[]).await.unwrap();
+    on(&StubAws::default()).mark_delivered(&app(), &[]).await.unwrap();
 }
 
 #[tokio::test]

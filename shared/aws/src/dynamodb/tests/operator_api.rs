@@ -89,7 +89,7 @@ async fn the_next_request_and_who_holds_the_lease_are_read_and_nothing_is_taken(
     ] {
         let answer = json!({"Responses": {"driftless": items}}).to_string();
         let stub = StubAws::default().on("BatchGetItem", 200, answer);
-        assert_eq!(on(&stub).lock(&app()).await.unwrap(), expected);
+        assert_eq!(on(&stub).lease_state(&app()).await.unwrap(), expected);
         stub.only();
     }
 }
