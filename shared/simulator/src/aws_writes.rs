@@ -109,7 +109,7 @@ impl AwsWrite {
             Self::Terminate { .. } => "terminate",
             Self::EnterStandby { .. } => "set aside",
             Self::Protect { .. } => "protect",
-            Self::ScaleToZero { .. } => "empty",
+            Self::ScaleToZero { .. } => "scale-to-zero",
             Self::Template { .. } => "template",
             Self::WriteTemplate { .. } => "write template",
             Self::Attach { .. } => "attach",

@@ -125,12 +125,12 @@ const WRITES: [(&str, &str); 30] = [
     ("autoscaling:UpdateAutoScalingGroup (minimum)", "set-minimum"),
     ("autoscaling:UpdateAutoScalingGroup (maximum)", "set-maximum"),
     ("autoscaling:UpdateAutoScalingGroup (template)", "set-template"),
-    ("autoscaling:UpdateAutoScalingGroup (empty)", "empty"),
+    ("autoscaling:UpdateAutoScalingGroup (scale-to-zero)", "scale-to-zero"),
     ("autoscaling:SetDesiredCapacity", "set-desired"),
     ("autoscaling:LaunchInstances", "launch"),
     ("autoscaling:SetInstanceProtection", "protect"),
     ("autoscaling:TerminateInstanceInAutoScalingGroup", "terminate"),
-    ("autoscaling:EnterStandby", "set-aside"),
+    ("autoscaling:EnterStandby", "enter-standby"),
     ("autoscaling:AttachTrafficSources", "attach"),
     ("autoscaling:DetachTrafficSources", "detach"),
     ("autoscaling:StartInstanceRefresh", "start-refresh"),
@@ -150,8 +150,8 @@ const WRITES: [(&str, &str); 30] = [
     ("told", "told"),
     ("half_told", "mark-partially-delivered"),
     ("put_out", "mark-published"),
-    ("take_turn", "take-turn"),
-    ("give_turn", "give-turn"),
+    ("take_turn", "take-slot"),
+    ("give_turn", "give-slot"),
 ];
 
 /// What scenarios call an operation. None: it changes nothing.

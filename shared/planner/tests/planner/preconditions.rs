@@ -151,7 +151,7 @@ fn a_freeze_holds_back_what_disrupts_and_no_rollback() {
     let is_free = |action: &Action| frozen(action) == Proceed;
     let free: Vec<Action> = actions().into_iter().filter(is_free).collect();
     let names: Vec<&str> = free.iter().map(Action::name).collect();
-    assert_eq!(names, ["give-turn", "protect", "set-template", "roll-back-refresh"]);
+    assert_eq!(names, ["give-slot", "protect", "set-template", "roll-back-refresh"]);
     assert_eq!(frozen(&terminate(Role::Quarantined)), Frozen, "the evidence is kept");
     for mut action in actions() {
         match &mut action {
@@ -244,7 +244,7 @@ fn protection_is_switched_where_it_is_another_and_of_what_is_there() {
 
 #[test]
 fn what_leaves_or_is_gone_is_taken_out_no_more() {
-    for action in [terminate(Role::Drifted), the("set-aside")] {
+    for action in [terminate(Role::Drifted), the("enter-standby")] {
         assert_eq!(of_first(&action, |member| member.lifecycle = Lifecycle::Terminating), Gone);
         assert_eq!(of_group(&action, |group| drop(group.members.remove(0))), Gone);
         let resized = |group: &mut Group| {
@@ -257,7 +257,7 @@ fn what_leaves_or_is_gone_is_taken_out_no_more() {
 
 #[test]
 fn whether_the_size_goes_down_with_an_instance_was_decided_on_the_size() {
-    for action in [terminate(Role::Drifted), the("set-aside")] {
+    for action in [terminate(Role::Drifted), the("enter-standby")] {
         for (live, expected) in [(3, Changed), (4, Proceed), (5, Changed)] {
             assert_eq!(of_group(&action, |group| group.desired = live), expected, "{live}");
         }
@@ -267,7 +267,7 @@ fn whether_the_size_goes_down_with_an_instance_was_decided_on_the_size() {
 #[test]
 fn what_stands_by_is_set_aside_already_and_can_still_be_terminated() {
     let standby = |member: &mut Member| member.lifecycle = Lifecycle::Standby;
-    assert_eq!(of_first(&the("set-aside"), standby), Done);
+    assert_eq!(of_first(&the("enter-standby"), standby), Done);
     assert_eq!(of_first(&terminate(Role::Quarantined), standby), Proceed);
 }
 
@@ -277,15 +277,15 @@ fn a_color_is_let_go_with_the_bounds_that_were_decided_on_and_only_without_traff
         [(1, 9, 4, Proceed), (2, 9, 4, Changed), (1, 8, 4, Changed), (1, 9, 3, Changed), (0, 9, 0, Done)]
     {
         let bounds = |group: &mut Group| (group.min, group.max, group.desired) = (min, max, desired);
-        assert_eq!(of_group(&the("empty"), bounds), expected, "{min} {max} {desired}");
+        assert_eq!(of_group(&the("scale-to-zero"), bounds), expected, "{min} {max} {desired}");
     }
     let weighs = |live: &mut Live| live.forwards[0].weights.extend([(target_group("app"), 1)]);
-    assert_eq!(after(&the("empty"), weighs), Changed);
+    assert_eq!(after(&the("scale-to-zero"), weighs), Changed);
     let is_empty = |live: &mut Live| {
         weighs(live);
         live.group.iter_mut().for_each(|group| (group.min, group.max, group.desired) = (0, 9, 0));
     };
-    assert_eq!(after(&the("empty"), is_empty), Done, "there is nothing left to let go");
+    assert_eq!(after(&the("scale-to-zero"), is_empty), Done, "there is nothing left to let go");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn lifecycle(stage: &Stage, number: u32) -> Option<Lifecycle> {
 fn the_drifted_instance_is_set_aside_when_its_successor_has_proven_itself() {
     let mut stage = drifted(3, &[1]);
     stage.settle_clean(3);
-    assert_eq!(stage.done(), ["launch", "protect", "set-aside", "protect"]);
+    assert_eq!(stage.done(), ["launch", "protect", "enter-standby", "protect"]);
     assert_eq!(lifecycle(&stage, 1), Some(Lifecycle::Standby));
     let kept = &stage.record().quarantined[&id(1)];
     assert_eq!(kept.until, kept.since + QUARANTINE_FOR);
@@ -201,7 +201,7 @@ fn a_freeze_keeps_the_evidence() {
 #[test]
 fn where_it_may_not_be_set_aside_it_stays_and_a_person_is_called() {
     let mut stage = drifted(3, &[1]);
-    stage.scripted.insert("set-aside", ActionResult::Denied("autoscaling:EnterStandby".into()));
+    stage.scripted.insert("enter-standby", ActionResult::Denied("autoscaling:EnterStandby".into()));
     for _ in 0..40 {
         stage.reconcile();
         stage.arrive();

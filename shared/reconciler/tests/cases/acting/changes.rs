@@ -72,7 +72,7 @@ fn what_someone_else_already_wrote_as_we_would_is_done() {
         ("set-maximum", |world| world.cloud.edit_group(&blue(), |group| group.max = 7)),
         ("set-minimum", |world| world.cloud.edit_group(&blue(), |group| group.min = 4)),
         ("protect", |world| world.cloud.spare(&instance(2), true)),
-        ("set-aside", |world| world.cloud.enter_standby(&blue(), &instance(1), CapacityChange::Keep).unwrap()),
+        ("enter-standby", |world| world.cloud.enter_standby(&blue(), &instance(1), CapacityChange::Keep).unwrap()),
         ("set-template", |world| world.cloud.set_template(&green(), &template(8)).unwrap()),
         ("set-weights", |world| world.cloud.edit_forward(&place(), |forward| forward.weights = weights(90, 10))),
         ("attach", |world| {

@@ -123,8 +123,8 @@ const NAMES: [&str; 17] = [
     "launch",
     "protect",
     "terminate",
-    "set-aside",
-    "empty",
+    "enter-standby",
+    "scale-to-zero",
     "write-template",
     "set-template",
     "set-weights",
@@ -132,8 +132,8 @@ const NAMES: [&str; 17] = [
     "detach",
     "start-refresh",
     "roll-back-refresh",
-    "take-turn",
-    "give-turn",
+    "take-slot",
+    "give-slot",
 ];
 
 /// The call that an action makes.
