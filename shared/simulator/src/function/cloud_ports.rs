@@ -161,7 +161,7 @@ impl Groups for Function {
     async fn empty(&self, group: &GroupName, maximum: u32) -> CallResult<()> {
         let group = group.clone();
         self.write(
-            "autoscaling:UpdateAutoScalingGroup (empty)",
+            "autoscaling:UpdateAutoScalingGroup (scale-to-zero)",
             Api::Bucketed,
             AwsWrite::ScaleToZero { group: group.clone() },
             move |world| world.cloud.empty(&group, maximum),
