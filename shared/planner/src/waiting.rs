@@ -154,7 +154,7 @@ pub enum Waiting {
         minimum_healthy: u32,
     },
     /// As many fleets of the account as allowed are cutting over.
-    #[serde(rename = "turn", alias = "no-turn")]
+    #[serde(rename = "slot", alias = "turn", alias = "no-turn")]
     #[error("{limit} fleets are cutting over, which is the limit for this account")]
     NoSlot {
         /// How many are allowed.

@@ -23,9 +23,10 @@ struct Docs {
 fn doc(attributes: &[syn::Attribute]) -> Option<String> {
     let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).map(|attribute| {
         let syn::Meta::NameValue(doc) = &attribute.meta else { return String::new() };
-        match &doc.value {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => text.value(),
-            _ => "an included text of a file".to_owned(),
+        if let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &doc.value {
+            text.value()
+        } else {
+            "an included text of a file".to_owned()
         }
     });
     let lines: Vec<String> = lines.collect();
@@ -123,7 +124,7 @@ impl<'a> Visit<'a> for Docs {
                     syn::TraitItem::Fn(member) => (&member.attrs, "fn", &member.sig.ident),
                     syn::TraitItem::Const(member) => (&member.attrs, "const", &member.ident),
                     syn::TraitItem::Type(member) => (&member.attrs, "type", &member.ident),
-                    _ => continue,
+                    syn::TraitItem::Macro(_) | syn::TraitItem::Verbatim(_) | _ => continue,
                 };
                 self.ask(&item.vis, attributes, kind, name);
             }

@@ -208,5 +208,5 @@ fn where_it_may_not_be_set_aside_it_stays_and_a_person_is_called() {
         stage.wait(mins(1));
     }
     assert!(stage.has(&id(1)));
-    assert!(stage.kinds().contains(&"entered permission-denied:set-aside".to_owned()), "{:?}", stage.kinds());
+    assert!(stage.kinds().contains(&"entered permission-denied:enter-standby".to_owned()), "{:?}", stage.kinds());
 }

@@ -12,10 +12,10 @@ pub(crate) fn told(entry: &Value) -> Option<String> {
     Some(match to {
         // A replacement.
         "debouncing" if from.is_empty() => format!("drift: {why}; it must last for a while (debounce)"),
-        "launching" => format!("{why}: a successor is launched beside it"),
-        "verifying" => format!("{why}, which must prove itself"),
+        "launching" => format!("{why}: a replacement instance is launched beside it"),
+        "verifying" if from == "launching" => format!("{why}, which must pass its health checks"),
         "evidence" => "what was found is written down before the drifted one goes".to_owned(),
-        "retiring" => format!("{why}: the drifted one may go"),
+        "retiring" if from == "verifying" => format!("{why}: the drifted one may go"),
         "replaced" => format!("replaced: {}", why.split(" (").next().unwrap_or(why)),
         // A cutover.
         "queued" => format!("a cutover is queued: {why}"),
