@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
-use driftless_status::glance::FleetsAtAGlance;
 use driftless_status::history::History;
-use driftless_status::request::{Answer, Deed, Order, Question, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::request::{
+    Answer, CommandResult, Order, Question, Refusal, RefusalCause, Reply, RequestedAction,
+};
+use driftless_status::summary::FleetsSummary;
 use driftless_status::why::{Subject, Why};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -144,13 +146,13 @@ impl Console<'_> {
     }
 
     /// Sends a command to the function `operator`, once more under the same id where the connection is lost.
-    pub(crate) fn tell(&self, order: &Order) -> Result<Receipt, Failure> {
+    pub(crate) fn tell(&self, order: &Order) -> Result<CommandResult, Failure> {
         let reply = match self.api.order(order) {
             Err(lost) if lost.is_lost() => self.api.order(order)?,
             reply => reply?,
         };
         match reply {
-            Reply::Receipt(receipt) => Ok(receipt),
+            Reply::CommandResult(command_result) => Ok(command_result),
             Reply::Refused(refusal) => Err(self.refused(refusal, fleet_ordered(order))),
         }
     }
@@ -181,7 +183,7 @@ impl Console<'_> {
     }
 
     /// All fleets.
-    pub(crate) fn fleets(&self) -> Result<FleetsAtAGlance, Failure> {
+    pub(crate) fn fleets(&self) -> Result<FleetsSummary, Failure> {
         let Answer::Fleets(fleets) = self.ask(&Question::Fleets)? else { return Err(unexpected("all fleets")) };
         Ok(fleets)
     }
@@ -280,9 +282,9 @@ fn fleet_of(question: &Question) -> Option<&FleetName> {
 
 /// The fleet that a command names.
 fn fleet_ordered(order: &Order) -> Option<&FleetName> {
-    match &order.deed {
-        Deed::Command { fleet, .. } => Some(fleet),
-        Deed::Freeze { scope, .. } | Deed::Thaw { scope } => match scope {
+    match &order.action {
+        RequestedAction::Command { fleet, .. } => Some(fleet),
+        RequestedAction::Freeze { scope, .. } | RequestedAction::Thaw { scope } => match scope {
             FreezeScope::Fleet(fleet) => Some(fleet),
             FreezeScope::Account => None,
         },

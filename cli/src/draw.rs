@@ -4,15 +4,15 @@
 pub(crate) mod cutover;
 pub(crate) mod drift;
 pub(crate) mod fleet;
-pub(crate) mod glance;
 pub(crate) mod groups;
 mod history;
 pub(crate) mod page;
 pub(crate) mod style;
+pub(crate) mod summary;
 mod why;
 
 pub use fleet::fleet;
-pub use glance::glance;
 pub use history::history;
 pub use style::{Style, WIDTH_MAX, WIDTH_MIN};
+pub use summary::summary;
 pub use why::why;

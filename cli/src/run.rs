@@ -6,7 +6,7 @@ use crate::commands::{
 use crate::console::{Console, Failure};
 use crate::exit::Exit;
 use crate::line::Command;
-use driftless_planner::fact::Command as Deed;
+use driftless_planner::fact::Command as RequestedAction;
 
 /// Runs a command, and prints its error if it has one.
 pub fn run(command: &Command, console: &mut Console<'_>) -> Exit {
@@ -28,16 +28,16 @@ fn follow(command: &Command, console: &mut Console<'_>) -> Result<Exit, Failure>
         Command::History(arguments) => history::run(arguments, console),
         Command::Freeze(arguments) => freeze::freeze(arguments, console),
         Command::Thaw(arguments) => freeze::thaw(arguments, console),
-        Command::Pause(arguments) => cutover::run(arguments, Deed::Pause, console),
-        Command::Resume(arguments) => cutover::run(arguments, Deed::Resume, console),
-        Command::Approve(arguments) => cutover::verdict(arguments, Deed::Approve, console),
-        Command::Reject(arguments) => cutover::verdict(arguments, Deed::Reject, console),
-        Command::Promote(arguments) => cutover::run(arguments, Deed::Promote, console),
-        Command::Abort(arguments) => cutover::run(arguments, Deed::Abort, console),
-        Command::Rollback(arguments) => cutover::run(arguments, Deed::Rollback, console),
-        Command::Retry(arguments) => cutover::run(arguments, Deed::Retry, console),
+        Command::Pause(arguments) => cutover::run(arguments, RequestedAction::Pause, console),
+        Command::Resume(arguments) => cutover::run(arguments, RequestedAction::Resume, console),
+        Command::Approve(arguments) => cutover::verdict(arguments, RequestedAction::Approve, console),
+        Command::Reject(arguments) => cutover::verdict(arguments, RequestedAction::Reject, console),
+        Command::Promote(arguments) => cutover::run(arguments, RequestedAction::Promote, console),
+        Command::Abort(arguments) => cutover::run(arguments, RequestedAction::Abort, console),
+        Command::Rollback(arguments) => cutover::run(arguments, RequestedAction::Rollback, console),
+        Command::Retry(arguments) => cutover::run(arguments, RequestedAction::Retry, console),
         Command::Replace(arguments) => replace::run(arguments, console),
-        Command::Redeploy(arguments) => cutover::run(arguments, Deed::Redeploy, console),
+        Command::Redeploy(arguments) => cutover::run(arguments, RequestedAction::Redeploy, console),
         Command::Veto(arguments) => image::veto(arguments, console),
         Command::Unveto(arguments) => image::unveto(arguments, console),
         Command::AcceptLive(arguments) => cutover::accept_live(arguments, console),

@@ -98,7 +98,7 @@ impl Fleet {
     }
 
     /// Waits until every group is as large as it wants to be and all of it works.
-    pub async fn wait_until_settled(&self, timeout: Duration) -> anyhow::Result<FleetView> {
+    pub async fn wait_until_idle(&self, timeout: Duration) -> anyhow::Result<FleetView> {
         self.wait_for("every instance works", timeout, |view| view.is_idle().then(|| view.clone())).await
     }
 }

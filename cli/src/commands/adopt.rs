@@ -7,7 +7,7 @@ use driftless_planner::policy::Mode;
 use driftless_planner::text::shell_quoted;
 use driftless_status::FleetStatus;
 use driftless_status::model::LayoutStatus;
-use driftless_status::request::Deed;
+use driftless_status::request::RequestedAction;
 use serde::Serialize;
 
 use crate::commands::order::{Note, send};
@@ -100,8 +100,8 @@ fn pin(arguments: &Arguments, status: &FleetStatus, console: &mut Console<'_>) -
         .filter(|group| group.template.is_none())
         .map(|group| shell_quoted(&printable(&group.group)))
         .collect();
-    let deed = Deed::Command { fleet: fleet.clone(), command: Command::Pin };
-    let order = arguments.note.order(deed, console);
+    let action = RequestedAction::Command { fleet: fleet.clone(), command: Command::Pin };
+    let order = arguments.note.order(action, console);
     let exit = send(console, &order, &format!("{fleet}: pin"), Some(fleet))?;
     if exit == Exit::NotDone && !console.is_json {
         by_hand(&open, console)?;

@@ -5,7 +5,7 @@ use driftless_planner::fact::Command;
 use driftless_planner::fleet::Color;
 use driftless_planner::ids::FleetName;
 use driftless_status::effect;
-use driftless_status::request::{Deed, Order};
+use driftless_status::request::{Order, RequestedAction};
 
 use super::order::{Consent, Note, consent_about, send};
 use crate::console::{Console, Failure};
@@ -68,6 +68,6 @@ pub(crate) fn command_fleet(
             return Ok(Exit::NotDone);
         }
     }
-    let order = Order { cutover, ..note.order(Deed::Command { fleet: fleet.clone(), command }, console) };
+    let order = Order { cutover, ..note.order(RequestedAction::Command { fleet: fleet.clone(), command }, console) };
     send(console, &order, fleet.as_str(), Some(fleet))
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use driftless_planner::ids::FleetName;
 use driftless_status::FleetStatus;
-use driftless_status::model::{DriftedStatus, LeaseStatus, LedgerStatus, NextRequest};
+use driftless_status::model::{BorrowedSettingsStatus, DriftedStatus, LeaseStatus, NextRequest};
 use driftless_status::rollback_path::{RollbackPathKind, Target};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn orphans(status: &FleetStatus) -> Vec<String> {
     if is_working {
         return Vec::new();
     }
-    let orphan = |entry: &LedgerStatus| {
+    let orphan = |entry: &BorrowedSettingsStatus| {
         let since = lasting(status.at.duration_since(entry.since));
         format!(
             "{}: {} for {since}; no work in progress needs this: it should have been restored",

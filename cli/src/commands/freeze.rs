@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::text::UntrustedText;
-use driftless_status::request::Deed;
+use driftless_status::request::RequestedAction;
 use jiff::SignedDuration;
 
 use super::order::{Consent, Note, RequestId, consent, send};
@@ -69,8 +69,8 @@ pub(crate) fn freeze(arguments: &Freeze, console: &mut Console<'_>) -> Result<Ex
             return Ok(Exit::NotDone);
         }
     }
-    let deed = Deed::Freeze { scope, expires_at };
-    let order = arguments.request.order(Some(arguments.reason.clone()), deed, console);
+    let action = RequestedAction::Freeze { scope, expires_at };
+    let order = arguments.request.order(Some(arguments.reason.clone()), action, console);
     send(console, &order, arguments.scope.about(), arguments.scope.fleet.as_ref())
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn thaw(arguments: &Thaw, console: &mut Console<'_>) -> Result<Exit, 
             return Ok(Exit::NotDone);
         }
     }
-    let order = arguments.note.order(Deed::Thaw { scope }, console);
+    let order = arguments.note.order(RequestedAction::Thaw { scope }, console);
     send(console, &order, arguments.scope.about(), arguments.scope.fleet.as_ref())
 }
 

@@ -5,7 +5,7 @@ use driftless_planner::ids::FleetName;
 use driftless_planner::notification::command_about;
 use driftless_planner::text::UntrustedText;
 use driftless_status::FleetStatus;
-use driftless_status::request::{Deed, Order, OrderResult, Receipt};
+use driftless_status::request::{CommandResult, Order, OrderResult, RequestedAction};
 
 use crate::console::{Console, Failure, printable};
 use crate::exit::Exit;
@@ -31,16 +31,21 @@ pub struct RequestId {
 
 impl Note {
     /// The command with this reason and key.
-    pub(crate) fn order(&self, deed: Deed, console: &mut Console<'_>) -> Order {
-        self.request.order(self.reason.clone(), deed, console)
+    pub(crate) fn order(&self, action: RequestedAction, console: &mut Console<'_>) -> Order {
+        self.request.order(self.reason.clone(), action, console)
     }
 }
 
 impl RequestId {
     /// The command with a reason and this key.
-    pub(crate) fn order(&self, reason: Option<UntrustedText>, deed: Deed, console: &mut Console<'_>) -> Order {
+    pub(crate) fn order(
+        &self,
+        reason: Option<UntrustedText>,
+        action: RequestedAction,
+        console: &mut Console<'_>,
+    ) -> Order {
         let request = self.request.clone().unwrap_or_else(|| console.world.new_request());
-        Order { request, reason, cutover: None, deed }
+        Order { request, reason, cutover: None, action }
     }
 }
 
@@ -102,8 +107,8 @@ pub(crate) fn send(
     about: &str,
     fleet: Option<&FleetName>,
 ) -> Result<Exit, Failure> {
-    let receipt = match console.tell(order) {
-        Ok(receipt) => receipt,
+    let command_result = match console.tell(order) {
+        Ok(command_result) => command_result,
         Err(failure) => {
             if let Failure::OperatorApi(error) = &failure
                 && error.is_unknown()
@@ -113,13 +118,13 @@ pub(crate) fn send(
             return Err(failure);
         }
     };
-    let exit = match receipt.result {
+    let exit = match command_result.result {
         OrderResult::Done => Exit::Done,
         OrderResult::NotDone => Exit::NotDone,
         OrderResult::Pending => Exit::Pending,
     };
-    let drawn = drawn(&receipt, about, fleet);
-    console.answer(&receipt, |_| drawn)?;
+    let drawn = drawn(&command_result, about, fleet);
+    console.answer(&command_result, |_| drawn)?;
     Ok(exit)
 }
 
@@ -134,9 +139,9 @@ fn unknown(console: &mut Console<'_>, order: &Order, fleet: Option<&FleetName>) 
     Ok(())
 }
 
-fn drawn(receipt: &Receipt, about: &str, fleet: Option<&FleetName>) -> String {
-    let says = printable(&receipt.says);
-    let first = match receipt.result {
+fn drawn(command_result: &CommandResult, about: &str, fleet: Option<&FleetName>) -> String {
+    let says = printable(&command_result.says);
+    let first = match command_result.result {
         // A sentence that begins with the fleet needs no label.
         OrderResult::Done if says.starts_with(&format!("{about} ")) => says,
         OrderResult::Done => format!("{about}: {says}"),
@@ -147,5 +152,5 @@ fn drawn(receipt: &Receipt, about: &str, fleet: Option<&FleetName>) -> String {
             format!("{about}: STORED, NOT APPLIED YET: {says}{look}")
         }
     };
-    format!("{first}\n  by {}, request {}\n", printable(&receipt.actor), printable(&receipt.request))
+    format!("{first}\n  by {}, request {}\n", printable(&command_result.actor), printable(&command_result.request))
 }

@@ -21,6 +21,6 @@ pub(crate) fn run(arguments: &Arguments, console: &mut Console<'_>) -> Result<Ex
         return Ok(Exit::Done);
     }
     let fleets = console.fleets()?;
-    console.answer(&fleets, |style| draw::glance(&fleets, style))?;
+    console.answer(&fleets, |style| draw::summary(&fleets, style))?;
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::console::{Console, Failure, is_idle, printable};
 use crate::draw::page::{Page, blocked, clean, lasting};
 use crate::draw::style::Tone;
-use crate::draw::{Style, cutover, drift, glance, groups};
+use crate::draw::{Style, cutover, drift, groups, summary};
 use crate::exit::Exit;
 use crate::values;
 
@@ -65,8 +65,8 @@ impl Watching {
         let mut page = Page::new(style, status.at);
         let name = format!("{}  ", status.fleet);
         let at = format!("  {}", status.at.strftime("%Y-%m-%d %H:%M:%SZ"));
-        let state = glance::state(status.state).to_uppercase();
-        page.line(&[(Tone::Strong, &name), (glance::tone(status.state), &state), (Tone::Faint, &at)]);
+        let state = summary::state(status.state).to_uppercase();
+        page.line(&[(Tone::Strong, &name), (summary::tone(status.state), &state), (Tone::Faint, &at)]);
         page.labeled("", 2, Tone::Plain, &clean(&status.says));
         page.gap();
         groups::groups(&mut page, &status.colors);
@@ -121,7 +121,7 @@ fn state(status: &FleetStatus) -> String {
         let done = cutover.steps.iter().filter(|step| step.progress == Progress::Done).count();
         format!(" (step {} of {})", (done + 1).min(cutover.steps.len()), cutover.steps.len())
     });
-    format!("{}: {}{}", glance::state(status.state), status.says, way.unwrap_or_default())
+    format!("{}: {}{}", summary::state(status.state), status.says, way.unwrap_or_default())
 }
 
 fn left(status: &FleetStatus) -> String {

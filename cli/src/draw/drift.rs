@@ -54,7 +54,7 @@ fn one(page: &mut Page, work: &DriftedStatus) {
     if let Some(deadline) = work.deadline {
         page.labeled("    deadline", COLUMN, Tone::Plain, &page.when(deadline));
     }
-    if let Some(why) = &work.given_up {
+    if let Some(why) = &work.abandoned {
         page.labeled("    abandoned", COLUMN, Tone::Bad, &clean(why));
     }
     if let Some(failure) = work.failures.last() {

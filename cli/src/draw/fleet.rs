@@ -9,7 +9,7 @@ use driftless_status::rollback_path::RollbackPathKind;
 
 use super::page::{Page, blocked, clean, lasting};
 use super::style::{Style, Tone};
-use super::{cutover, drift, glance, groups};
+use super::{cutover, drift, groups, summary};
 
 const COLUMN: usize = 15;
 /// How many entries of a list are shown; the rest is counted.
@@ -44,8 +44,8 @@ fn head(page: &mut Page, status: &FleetStatus) {
     };
     let name = format!("{}  ", status.fleet);
     let at = format!("  {}", status.at.strftime("%Y-%m-%d %H:%M:%SZ"));
-    let state = glance::state(status.state).to_uppercase();
-    page.line(&[(Tone::Strong, &name), (glance::tone(status.state), &state), (Tone::Faint, &at)]);
+    let state = summary::state(status.state).to_uppercase();
+    page.line(&[(Tone::Strong, &name), (summary::tone(status.state), &state), (Tone::Faint, &at)]);
     page.labeled("", 2, Tone::Plain, &clean(&status.says));
     page.gap();
     page.labeled("  mode", COLUMN, Tone::Plain, mode);

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use driftless_status::request::{Deed, Refusal, RefusalCause};
+use driftless_status::request::{Refusal, RefusalCause, RequestedAction};
 
 use super::*;
 
@@ -136,8 +136,9 @@ fn orders_go_to_the_operator_alone() {
     let reply = Reply::Refused(refusal());
     let lambda = Lambda::answering(vec![(404, "", json(&reply))]);
     let connection = lambda.reached(place(), true);
-    let deed = Deed::Command { fleet: "app".parse().unwrap(), command: driftless_planner::fact::Command::Rollback };
-    let order = Order { request: "request-1".to_owned(), reason: None, cutover: None, deed };
+    let action =
+        RequestedAction::Command { fleet: "app".parse().unwrap(), command: driftless_planner::fact::Command::Rollback };
+    let order = Order { request: "request-1".to_owned(), reason: None, cutover: None, action };
     assert_eq!(connection.send(Function::Operator, &order), Ok(reply));
     let arrived = lambda.arrived();
     assert_eq!(arrived[0].line, "POST /operator/ HTTP/1.1");

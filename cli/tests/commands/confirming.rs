@@ -3,7 +3,7 @@
 use driftless_cli::api::{Function, OperatorApiError};
 use driftless_status::request::OrderResult;
 
-use crate::play::{Stage, receipt, unavailable};
+use crate::play::{Stage, command_result, unavailable};
 
 const DESTRUCTIVE: [&str; 10] = [
     "driftless reject app",
@@ -20,7 +20,7 @@ const DESTRUCTIVE: [&str; 10] = [
 
 /// A cutover at half of the traffic, and a function `operator` that applies every command.
 fn obeyed() -> Stage {
-    Stage::of("half-way").replying(vec![Ok(receipt(OrderResult::Done, "it continues in shifting"))])
+    Stage::of("half-way").replying(vec![Ok(command_result(OrderResult::Done, "it continues in shifting"))])
 }
 
 #[test]

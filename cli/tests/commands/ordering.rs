@@ -3,7 +3,7 @@
 use driftless_cli::api::Function;
 use driftless_status::request::{OrderResult, Refusal, RefusalCause, Reply};
 
-use crate::play::{Stage, lost, receipt, shell_words, unavailable};
+use crate::play::{Stage, command_result, lost, shell_words, unavailable};
 
 #[test]
 fn every_order_is_sent_and_answered_as_its_golden_file() {
@@ -46,12 +46,12 @@ fn an_order_ends_with_what_became_of_it() {
         (OrderResult::NotDone, "it is not paused", 1),
         (OrderResult::Pending, "the next reconcile applies it, and the history shows the result", 6),
     ] {
-        let stage = Stage::of("paused").replying(vec![Ok(receipt(result, says))]);
+        let stage = Stage::of("paused").replying(vec![Ok(command_result(result, says))]);
         let played = stage.play("driftless resume app");
         assert_eq!(played.code, code);
         insta::assert_snapshot!(format!("result-{code}"), played.text());
     }
-    let stage = Stage::of("paused").replying(vec![Ok(receipt(OrderResult::Pending, ""))]);
+    let stage = Stage::of("paused").replying(vec![Ok(command_result(OrderResult::Pending, ""))]);
     insta::assert_snapshot!("pending-json", stage.play("driftless resume app --json").text());
 }
 
@@ -71,7 +71,7 @@ fn a_refused_order_says_whose_matter_it_is() {
 
 #[test]
 fn a_lost_answer_is_asked_for_once_more_as_the_same_order() {
-    let done = Ok(receipt(OrderResult::Done, "approved; the cutover is verifying"));
+    let done = Ok(command_result(OrderResult::Done, "approved; the cutover is verifying"));
     let stage = Stage::of("steady").replying(vec![Err(lost(Function::Operator)), done]);
     let played = stage.play("driftless approve app");
     assert_eq!((played.code, played.orders.len()), (0, 2));
@@ -95,7 +95,8 @@ fn a_function_that_answers_with_an_error_is_not_asked_twice() {
 
 #[test]
 fn who_hangs_up_changes_nothing_about_how_it_ends() {
-    let not_done = || Stage::of("half-way").replying(vec![Ok(receipt(OrderResult::NotDone, "it is not paused"))]);
+    let not_done =
+        || Stage::of("half-way").replying(vec![Ok(command_result(OrderResult::NotDone, "it is not paused"))]);
     for flag in ["", " --json"] {
         assert_eq!(not_done().code_for_nobody(&format!("driftless resume app{flag}")), 1);
         assert_eq!(not_done().code_for_nobody(&format!("driftless abort app{flag}")), 1);
@@ -114,6 +115,7 @@ fn a_hostile_reason_arrives_as_it_was_meant_and_shows_nothing_but_itself() {
         assert_eq!(shell_words(&typed).len(), 4);
     }
     let says = "\u{1b}[2Jgone\u{202e}\r\nexit 0\u{7}";
-    let played = Stage::of("half-way").replying(vec![Ok(receipt(OrderResult::Done, says))]).play("driftless pause app");
+    let played =
+        Stage::of("half-way").replying(vec![Ok(command_result(OrderResult::Done, says))]).play("driftless pause app");
     assert!(!played.out.contains(['\u{1b}', '\u{202e}', '\r', '\u{7}']), "{:?}", played.out);
 }

@@ -14,9 +14,11 @@ use driftless_cli::run;
 use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
-use driftless_status::glance::at_a_glance;
 use driftless_status::history::History;
-use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::request::{
+    Answer, CommandResult, Order, OrderResult, Question, Refusal, RefusalCause, Reply, RequestedAction,
+};
+use driftless_status::summary::summarize;
 use driftless_status::why::why;
 use jiff::{SignedDuration, Timestamp};
 
@@ -149,7 +151,7 @@ impl OperatorApi for Stage {
         let status = self.statuses.get(number).or(self.statuses.last()).unwrap().clone()?;
         let no_fleet = |says: String| Answer::Refused(Refusal { cause: RefusalCause::NotFound, says: says.into() });
         Ok(match question {
-            Question::Fleets => Answer::Fleets(at_a_glance([status.clone()], Vec::new(), Vec::new(), status.at)),
+            Question::Fleets => Answer::Fleets(summarize([status.clone()], Vec::new(), Vec::new(), status.at)),
             Question::Fleet { fleet } if *fleet == status.fleet => Answer::Fleet(Box::new(status)),
             Question::Fleet { fleet } => no_fleet(format!("there is no fleet {fleet}")),
             Question::Why { subject, .. } => {
@@ -166,11 +168,13 @@ impl OperatorApi for Stage {
             reply.clone()?
         } else {
             let status = self.statuses.iter().find_map(|status| status.as_ref().ok());
-            let (result, says) = answer(&order.deed, status);
-            receipt(result, &says)
+            let (result, says) = answer(&order.action, status);
+            command_result(result, &says)
         };
         Ok(match reply {
-            Reply::Receipt(receipt) => Reply::Receipt(Receipt { request: order.request.clone(), ..receipt }),
+            Reply::CommandResult(command_result) => {
+                Reply::CommandResult(CommandResult { request: order.request.clone(), ..command_result })
+            }
             Reply::Refused(refusal) => Reply::Refused(refusal),
         })
     }
@@ -228,27 +232,27 @@ pub(crate) fn began() -> Timestamp {
 }
 
 /// A reply of the operator.
-pub(crate) fn receipt(result: OrderResult, says: &str) -> Reply {
+pub(crate) fn command_result(result: OrderResult, says: &str) -> Reply {
     let actor = "arn:aws:sts::123456789012:assumed-role/oncall/ana".into();
-    Reply::Receipt(Receipt { request: "request-1".to_owned(), actor, result, says: says.into() })
+    Reply::CommandResult(CommandResult { request: "request-1".to_owned(), actor, result, says: says.into() })
 }
 
 /// What the function `operator` answers to a command: the planner's answer, where the status of the fleet has it, and
 /// else the sentence that the planner or the function forms in that state.
-fn answer(deed: &Deed, status: Option<&FleetStatus>) -> (OrderResult, String) {
+fn answer(action: &RequestedAction, status: Option<&FleetStatus>) -> (OrderResult, String) {
     let done = |says: String| (OrderResult::Done, says);
     let not_done = |says: &str| (OrderResult::NotDone, says.to_owned());
     let name = |scope: &FreezeScope| match scope {
         FreezeScope::Account => "everything".to_owned(),
         FreezeScope::Fleet(fleet) => fleet.to_string(),
     };
-    let command = match deed {
-        Deed::Freeze { scope, expires_at } => {
+    let command = match action {
+        RequestedAction::Freeze { scope, expires_at } => {
             let ends = expires_at.map_or_else(|| "until it is thawed".to_owned(), |at| format!("until {at:.0}"));
             return done(format!("{} is frozen {ends}: nothing starts, and rollbacks still run", name(scope)));
         }
-        Deed::Thaw { scope } => return done(format!("{} continues", name(scope))),
-        Deed::Command { command, .. } => command,
+        RequestedAction::Thaw { scope } => return done(format!("{} continues", name(scope))),
+        RequestedAction::Command { command, .. } => command,
     };
     let Some(status) = status else { return done("traffic returns to ami-00000000000000001".to_owned()) };
     if let Some(open) = status.orders.iter().find(|open| open.command == *command) {

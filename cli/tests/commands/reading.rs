@@ -6,7 +6,7 @@ use driftless_status::rollback_path::Target;
 use driftless_testkit::schemas::Published;
 use jiff::SignedDuration;
 
-use crate::play::{Stage, receipt};
+use crate::play::{Stage, command_result};
 use crate::said;
 
 #[test]
@@ -67,14 +67,14 @@ fn an_image_needs_no_fleet_where_there_is_only_one() {
 #[test]
 fn pinning_is_ordered_and_where_it_is_not_done_what_to_type_is_printed_with_the_name_quoted() {
     let played = Stage::of("unadopted").play("driftless adopt app --pin --reason ready");
-    let deed = serde_json::to_value(&played.orders[0].deed).unwrap();
-    assert_eq!(deed, serde_json::json!({"command": {"fleet": "app", "command": {"command": "pin"}}}));
+    let action = serde_json::to_value(&played.orders[0].action).unwrap();
+    assert_eq!(action, serde_json::json!({"command": {"fleet": "app", "command": {"command": "pin"}}}));
     assert_eq!((played.code, played.orders.len()), (0, 1), "{}", played.text());
     let mut status = said::status("unadopted");
     status.colors[0].template = None;
     status.colors[0].group = "web; rm -rf $HOME".parse().unwrap();
     let why = "the instances of web run several versions";
-    let stage = Stage::with(vec![status]).replying(vec![Ok(receipt(OrderResult::NotDone, why))]);
+    let stage = Stage::with(vec![status]).replying(vec![Ok(command_result(OrderResult::NotDone, why))]);
     insta::assert_snapshot!("adopt-pin-open", stage.play("driftless adopt app --pin").text());
 }
 
@@ -112,11 +112,11 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     let played = Stage::with(vec![orphaned]).play("driftless doctor app");
     assert_eq!(played.code, 1);
     assert!(played.out.contains("should have been restored"), "{}", played.text());
-    let mut given_up = said::status("stopped");
-    given_up.conditions.clear();
-    given_up.borrowed_settings = said::status("half-way").borrowed_settings;
+    let mut abandoned = said::status("stopped");
+    abandoned.conditions.clear();
+    abandoned.borrowed_settings = said::status("half-way").borrowed_settings;
     assert_eq!(
-        Stage::with(vec![given_up]).play("driftless doctor app").code,
+        Stage::with(vec![abandoned]).play("driftless doctor app").code,
         1,
         "it was given up: nobody puts it back"
     );

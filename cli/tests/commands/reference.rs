@@ -10,7 +10,7 @@ use driftless_cli::help;
 use driftless_cli::line::Line;
 use driftless_status::request::{OrderResult, Refusal, RefusalCause, Reply};
 
-use crate::play::{Stage, receipt, shell_words};
+use crate::play::{Stage, command_result, shell_words};
 
 /// Below this line the page is written by this test.
 const MARK: &str = "<!-- Written by cli/tests/commands/reference.rs from here on. -->\n";
@@ -132,11 +132,11 @@ fn the_help_of_a_destructive_command_is_as_its_golden_file() {
 fn a_command_that_changes_something_ends_with_each_code_that_its_help_lists() {
     let refused = |cause| Ok(Reply::Refused(Refusal { cause, says: "there is no fleet app".into() }));
     let replies = [
-        Ok(receipt(OrderResult::Done, "it continues in shifting")),
-        Ok(receipt(OrderResult::NotDone, "it is not paused")),
+        Ok(command_result(OrderResult::Done, "it continues in shifting")),
+        Ok(command_result(OrderResult::NotDone, "it is not paused")),
         refused(RefusalCause::NotFound),
         refused(RefusalCause::Unavailable),
-        Ok(receipt(OrderResult::Pending, "")),
+        Ok(command_result(OrderResult::Pending, "")),
     ];
     for typed in [
         "driftless pause app",

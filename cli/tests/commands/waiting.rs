@@ -107,7 +107,7 @@ fn the_time_is_over_at_the_timeout_and_not_before() {
 }
 
 #[test]
-fn an_order_that_nobody_has_followed_yet_is_not_settled() {
+fn an_order_that_nobody_has_followed_yet_is_not_idle() {
     let mut filed = said::status("steady");
     filed.facts_filed = 1;
     let played = Stage::with(vec![filed, said::status("steady")]).play("driftless wait app --for settled");
@@ -125,7 +125,7 @@ fn who_is_not_answered_waits_on_and_who_was_not_answered_to_the_last_is_told_tha
 }
 
 #[test]
-fn settled_is_accepted_as_the_old_name_of_idle() {
+fn idle_is_accepted_as_the_old_name_of_idle() {
     for goal in ["idle", "settled"] {
         let played = Stage::through(&["half-way", "after-cutover"]).play(&format!("driftless wait app --for {goal}"));
         assert_eq!((played.code, played.slept.len()), (0, 1), "{goal}: {}", played.text());

@@ -1,14 +1,14 @@
 //! Each drawing as an operator sees it.
 
-use driftless_cli::draw::{Style, WIDTH_MAX, fleet, glance, history, why};
+use driftless_cli::draw::{Style, WIDTH_MAX, fleet, history, summary, why};
 use driftless_status::FleetStatus;
-use driftless_status::glance::{FleetsAtAGlance, Unread, at_a_glance};
+use driftless_status::summary::{FleetsSummary, Unread, summarize};
 use driftless_status::why::Subject;
 
 use crate::said;
 
 /// All worlds side by side, each as a fleet of its name.
-pub(crate) fn all() -> FleetsAtAGlance {
+pub(crate) fn all() -> FleetsSummary {
     let named = said::worlds().into_iter().map(|world| {
         let mut status = said::status(&world);
         status.fleet = world.parse().unwrap();
@@ -17,7 +17,7 @@ pub(crate) fn all() -> FleetsAtAGlance {
     let named: Vec<FleetStatus> = named.collect();
     let now = named[0].at;
     let unread = vec![Unread { fleet: "dark".parse().unwrap(), why: "throttled: Rate exceeded".into() }];
-    at_a_glance(named, unread, vec!["web-asg: \"Web Shop\" is not a fleet name: 1 to 40 of a-z, 0-9 and -".into()], now)
+    summarize(named, unread, vec!["web-asg: \"Web Shop\" is not a fleet name: 1 to 40 of a-z, 0-9 and -".into()], now)
 }
 
 #[test]
@@ -30,12 +30,12 @@ fn every_world_is_drawn_as_its_golden_file() {
 
 #[test]
 fn all_fleets_are_drawn_as_their_golden_file() {
-    insta::assert_snapshot!("glance", glance(&all(), Style::plain(WIDTH_MAX)));
+    insta::assert_snapshot!("glance", summary(&all(), Style::plain(WIDTH_MAX)));
 }
 
 #[test]
 fn a_narrow_terminal_gets_a_narrow_drawing() {
-    insta::assert_snapshot!("glance-narrow", glance(&all(), Style::plain(70)));
+    insta::assert_snapshot!("glance-narrow", summary(&all(), Style::plain(70)));
     insta::assert_snapshot!("half-way-narrow", fleet(&said::status("half-way"), Style::plain(70)));
 }
 

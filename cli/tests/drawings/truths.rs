@@ -1,13 +1,13 @@
 //! What must be so of every drawing.
 
-use driftless_cli::draw::{Style, WIDTH_MAX, WIDTH_MIN, fleet, glance, history, why};
+use driftless_cli::draw::{Style, WIDTH_MAX, WIDTH_MIN, fleet, history, summary, why};
 use driftless_status::why::Subject;
 
 use crate::{golden, said};
 
 /// Every drawing of this style.
 fn drawings(style: Style) -> Vec<(String, String)> {
-    let mut drawings = vec![("glance".to_owned(), glance(&golden::all(), style))];
+    let mut drawings = vec![("glance".to_owned(), summary(&golden::all(), style))];
     for world in said::worlds() {
         let status = said::status(&world);
         drawings.push((world.clone(), fleet(&status, style)));

@@ -42,8 +42,8 @@ async fn answer(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
     let (event, context) = event.into_parts();
     match Event::try_from(event).map_err(Failure::invalid_event)? {
         Event::Resync => {
-            let swept = Box::pin(resync(&wiring.aws, &wiring.defaults)).await.map_err(Failure::retryable)?;
-            metrics::publish(&metrics::of_resync(&swept, wiring.aws.now())).map_err(Failure::retryable)?;
+            let resynced = Box::pin(resync(&wiring.aws, &wiring.defaults)).await.map_err(Failure::retryable)?;
+            metrics::publish(&metrics::of_resync(&resynced, wiring.aws.now())).map_err(Failure::retryable)?;
             Ok(Value::Null)
         }
         Event::Requests(messages) => {

@@ -9,11 +9,11 @@ use driftless_planner::resync::fleets;
 use driftless_planner::text::UntrustedText;
 use driftless_reconciler::observe::{first_round, observe, rest_of_targets};
 use driftless_reconciler::ports::{CallResult, LeaseHolder, OperatorApi, Ports};
-use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::{History, history};
 use driftless_status::model::{LeaseStatus, NextRequest};
 use driftless_status::request::{Answer, Question, Refusal};
 use driftless_status::rollback_path::Target;
+use driftless_status::summary::{Unread, summarize};
 use driftless_status::why::{Subject, why};
 use driftless_status::{FleetStatus, status};
 use futures_util::future::{join, join_all};
@@ -86,7 +86,7 @@ pub(crate) async fn all_fleets<P: Ports + OperatorApi>(
 
 async fn all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Answer> {
     let read = read_all(ports, defaults, until).await?;
-    Ok(Answer::Fleets(at_a_glance(read.known, read.unread, read.misnamed, read.at)))
+    Ok(Answer::Fleets(summarize(read.known, read.unread, read.misnamed, read.at)))
 }
 
 async fn read_all<P: Ports + OperatorApi>(ports: &P, defaults: &Defaults, until: Timestamp) -> CallResult<Fleets> {

@@ -8,7 +8,7 @@ use driftless_planner::record::Answered;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallResult, Clock, OperatorApi, RequestQueue, Store};
-use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
+use driftless_status::request::{CommandResult, Order, OrderResult, Refusal, Reply, RequestedAction};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::unavailable;
@@ -52,10 +52,12 @@ where
     if let Err(refusal) = check(order, ports.now()) {
         return Reply::Refused(refusal);
     }
-    let done = match &order.deed {
-        Deed::Command { fleet, command } => follow(ports, order, caller, (fleet, command), until, pause).await,
-        Deed::Freeze { scope, expires_at } => freeze(ports, order, caller, scope, *expires_at).await,
-        Deed::Thaw { scope } => thaw(ports, order, caller, scope).await,
+    let done = match &order.action {
+        RequestedAction::Command { fleet, command } => {
+            follow(ports, order, caller, (fleet, command), until, pause).await
+        }
+        RequestedAction::Freeze { scope, expires_at } => freeze(ports, order, caller, scope, *expires_at).await,
+        RequestedAction::Thaw { scope } => thaw(ports, order, caller, scope).await,
     };
     done.unwrap_or_else(|error| Reply::Refused(unavailable(&error)))
 }
@@ -65,7 +67,7 @@ fn check(order: &Order, now: Timestamp) -> Result<(), Refusal> {
     if order.request.is_empty() || order.request.len() > REQUEST_MAX || !order.request.chars().all(is_fine) {
         return Err(Refusal::bad_request(format!("request must be 1 to {REQUEST_MAX} letters, digits and -_.:/")));
     }
-    let Deed::Freeze { expires_at, .. } = &order.deed else { return Ok(()) };
+    let RequestedAction::Freeze { expires_at, .. } = &order.action else { return Ok(()) };
     if order.reason.as_ref().is_none_or(|reason| reason.as_str().is_empty()) {
         return Err(Refusal::bad_request(
             "a freeze needs a reason: it is shown to every operator whom the freeze stops",
@@ -90,7 +92,7 @@ async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
         return Ok(Reply::Refused(Refusal::not_found(says)));
     };
     if let Some(answered) = record.answer_to(&order.request) {
-        return Ok(receipt_of(order, caller, answered));
+        return Ok(command_result_of(order, caller, answered));
     }
     let fact = CommandFact {
         request: order.request.clone(),
@@ -106,11 +108,11 @@ async fn follow<P: Clock + RequestQueue + Store, F: Future<Output = ()>>(
         pause(ASK_AGAIN_AFTER).await;
         let record = ports.load(fleet).await?.record;
         if let Some(answered) = record.as_ref().and_then(|record| record.answer_to(&order.request)) {
-            return Ok(receipt_of(order, caller, answered));
+            return Ok(command_result_of(order, caller, answered));
         }
     }
     let says = "the command is stored, and the next reconcile pass applies it: the history will say what became of it";
-    Ok(receipt(order, caller, OrderResult::Pending, says))
+    Ok(command_result(order, caller, OrderResult::Pending, says))
 }
 
 async fn freeze<P: Clock + RequestQueue + Store + OperatorApi>(
@@ -127,7 +129,7 @@ async fn freeze<P: Clock + RequestQueue + Store + OperatorApi>(
     let says = format!("{} is frozen {ends}: all changes but rollbacks are paused", name_of(scope));
     ports.freeze(&freeze, &line(caller, now, "freeze", &format!("{says} ({reason})"))).await?;
     request(ports, scope).await?;
-    Ok(receipt(order, caller, OrderResult::Done, says))
+    Ok(command_result(order, caller, OrderResult::Done, says))
 }
 
 async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
@@ -141,7 +143,7 @@ async fn thaw<P: Clock + RequestQueue + Store + OperatorApi>(
     let says = format!("{} is no longer frozen", name_of(scope));
     ports.thaw(scope, &line(caller, now, "thaw", &format!("{says}{reason}"))).await?;
     request(ports, scope).await?;
-    Ok(receipt(order, caller, OrderResult::Done, says))
+    Ok(command_result(order, caller, OrderResult::Done, says))
 }
 
 /// Requests a pass of the fleet, so that notifications report the freeze or its end at once. With a freeze of the account,
@@ -172,11 +174,16 @@ fn line(caller: &Caller, at: Timestamp, action: &str, why: &str) -> HistoryEntry
     }
 }
 
-fn receipt_of(order: &Order, caller: &Caller, answered: &Answered) -> Reply {
+fn command_result_of(order: &Order, caller: &Caller, answered: &Answered) -> Reply {
     let result = if answered.is_done { OrderResult::Done } else { OrderResult::NotDone };
-    receipt(order, caller, result, answered.answer.clone())
+    command_result(order, caller, result, answered.answer.clone())
 }
 
-fn receipt(order: &Order, caller: &Caller, result: OrderResult, says: impl Into<UntrustedText>) -> Reply {
-    Reply::Receipt(Receipt { request: order.request.clone(), actor: caller.actor(), result, says: says.into() })
+fn command_result(order: &Order, caller: &Caller, result: OrderResult, says: impl Into<UntrustedText>) -> Reply {
+    Reply::CommandResult(CommandResult {
+        request: order.request.clone(),
+        actor: caller.actor(),
+        result,
+        says: says.into(),
+    })
 }

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn weights_that_another_hand_wrote_are_not_overwritten() {
+    async fn weights_that_external_change_wrote_are_not_overwritten() {
         let read = rule_with(&[("blue", 50), ("green", 50)]);
         let client = mock_client!(aws_sdk_elasticloadbalancingv2, RuleMode::MatchAny, [&read]);
         let error = with_elbv2(client).set_weights(&change(10, 0)).await.unwrap_err();

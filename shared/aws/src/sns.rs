@@ -139,7 +139,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_about_no_state_has_no_condition() {
-        let details = Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
+        let details =
+            Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let stub = answered();
         on(&stub).publish(&telling(details), Audience::OnCall).await.unwrap();
         assert!(!stub.only().body.contains("Name=condition"), "{}", stub.only().body);

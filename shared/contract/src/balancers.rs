@@ -10,7 +10,7 @@ use driftless_planner::observation::{Lifecycle, TargetHealth};
 use driftless_reconciler::ports::{CallErrorKind, Groups as _, LoadBalancers as _, Ports};
 use jiff::SignedDuration;
 
-use crate::sizes::{group, refusal, settled};
+use crate::sizes::{group, refusal, stable};
 use crate::support::eventually;
 use crate::world::spec;
 use crate::{Fleet, World};
@@ -161,7 +161,7 @@ pub(crate) async fn targets_are_healthy_then_unhealthy_then_gone<W: World>(world
     let ports = world.ports();
     let fleet = world.fleet(&spec("health", TWO)?).await?;
     let arn = &fleet.blue.target_group;
-    let found = settled(world, &fleet.blue.group, 2).await?;
+    let found = stable(world, &fleet.blue.group, 2).await?;
     let all = ports.target_health(arn).await?;
     let members: BTreeSet<&InstanceId> = found.members.iter().map(|member| &member.id).collect();
     ensure!(all.keys().collect::<BTreeSet<_>>() == members, "{all:?}");
@@ -216,7 +216,7 @@ pub(crate) async fn what_is_attached_is_registered_and_what_is_detached_keeps_ru
     let ports = world.ports();
     let fleet = world.fleet(&spec("attach", TWO)?).await?;
     let (own, shared) = (&fleet.blue.target_group, &fleet.green.target_group);
-    let before = settled(world, &fleet.blue.group, 2).await?;
+    let before = stable(world, &fleet.blue.group, 2).await?;
     let healthy = async |arn: &TargetGroupArn, count: usize| {
         eventually(world, &format!("{count} are healthy in {arn}"), async || {
             let all = ports.target_health(arn).await?;
@@ -238,7 +238,7 @@ pub(crate) async fn what_is_attached_is_registered_and_what_is_detached_keeps_ru
     ensure!(found.target_groups == [own.clone()], "{:?}", found.target_groups);
     healthy(shared, 0).await?;
     healthy(own, 2).await?;
-    let after = settled(world, &fleet.blue.group, 2).await?;
+    let after = stable(world, &fleet.blue.group, 2).await?;
     let ids = |group: &driftless_planner::observation::Group| {
         group.members.iter().map(|member| member.id.clone()).collect::<BTreeSet<_>>()
     };

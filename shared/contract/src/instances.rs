@@ -10,7 +10,7 @@ use driftless_reconciler::ports::{
     CallErrorKind, Clock as _, Ec2Instances as _, Groups as _, Launched, LoadBalancers as _, Ports,
 };
 
-use crate::sizes::{bounds, group, refusal, settled};
+use crate::sizes::{bounds, group, refusal, stable};
 use crate::support::eventually;
 use crate::world::spec;
 use crate::{Fleet, Launches, World};
@@ -35,7 +35,7 @@ pub(crate) async fn a_launch_adds_one_instance_where_it_was_asked_for_and_once_f
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch", Bounds { min: 1, max: 6, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let member = before.members.last().context("the group is empty")?;
     let successor = launched(ports, &blue.group, member, "contract-launch-1").await?;
     ensure!(!ids(&before).contains(&successor));
@@ -49,7 +49,7 @@ pub(crate) async fn a_launch_adds_one_instance_where_it_was_asked_for_and_once_f
     ensure!(bounds(ports, &blue.group).await?.desired == 3, "the second answer launched nothing");
     let other = launched(ports, &blue.group, member, "contract-launch-2").await?;
     ensure!(other != successor && bounds(ports, &blue.group).await?.desired == 4);
-    let grown = settled(world, &blue.group, 4).await?;
+    let grown = stable(world, &blue.group, 4).await?;
     ensure!(grown.members.iter().all(|member| member.template.as_ref() == Some(&blue.template)), "{grown:?}");
     Ok(())
 }
@@ -59,12 +59,12 @@ pub(crate) async fn a_launch_beyond_the_maximum_is_refused_and_launches_nothing<
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch-max", Bounds { min: 1, max: 2, desired: 1 })?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     launched(ports, &blue.group, first(&before)?, "contract-max-1").await?;
     let kind = refusal(ports.launch(&blue.group, &first(&before)?.zone, "contract-max-2").await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     ensure!(bounds(ports, &blue.group).await?.desired == 2);
-    settled(world, &blue.group, 2).await.map(drop)
+    stable(world, &blue.group, 2).await.map(drop)
 }
 
 pub(crate) async fn a_launch_without_room_fails_with_the_reason_and_leaves_the_size<W: World>(
@@ -72,7 +72,7 @@ pub(crate) async fn a_launch_without_room_fails_with_the_reason_and_leaves_the_s
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch-room", Bounds { min: 1, max: 4, desired: 1 })?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     world.launches(Launches::FindNoRoom).await?;
     let answer = ports.launch(&blue.group, &first(&before)?.zone, "contract-room-1").await;
     world.launches(Launches::Succeed).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn a_launch_without_room_fails_with_the_reason_and_leaves_the_s
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
     // What failed by a token is tried anew by another one.
     launched(ports, &blue.group, first(&before)?, "contract-room-2").await?;
-    settled(world, &blue.group, 2).await.map(drop)
+    stable(world, &blue.group, 2).await.map(drop)
 }
 
 pub(crate) async fn a_launch_that_the_endpoint_does_not_offer_is_unsupported<W: World>(
@@ -89,7 +89,7 @@ pub(crate) async fn a_launch_that_the_endpoint_does_not_offer_is_unsupported<W: 
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch-absent", Bounds { min: 1, max: 4, desired: 1 })?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     world.launches(Launches::AreNotOffered).await?;
     let answer = ports.launch(&blue.group, &first(&before)?.zone, "contract-absent-1").await;
     world.launches(Launches::Succeed).await?;
@@ -102,7 +102,7 @@ pub(crate) async fn a_launch_that_the_endpoint_does_not_offer_is_unsupported<W: 
 pub(crate) async fn a_token_of_a_launch_is_good_for_no_other_launch<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("launch-token", Bounds { min: 1, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let [one, other] = &before.members[..] else { bail!("{before:?}") };
     ensure!(one.zone != other.zone, "in two zones");
     launched(ports, &blue.group, one, "contract-token-1").await?;
@@ -115,7 +115,7 @@ pub(crate) async fn a_token_of_a_launch_is_good_for_no_other_launch<W: World>(wo
 pub(crate) async fn while_launches_are_suspended_the_size_is_not_reached<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("suspended", Bounds { min: 0, max: 4, desired: 1 })?).await?;
-    settled(world, &blue.group, 1).await?;
+    stable(world, &blue.group, 1).await?;
     world.suspend(&blue.group, "Launch", true).await?;
     let found = group(ports, &blue.group).await?;
     ensure!(found.suspended == ["Launch".to_owned()].into(), "{:?}", found.suspended);
@@ -126,7 +126,7 @@ pub(crate) async fn while_launches_are_suspended_the_size_is_not_reached<W: Worl
         ensure!(found.desired == 2 && found.members.len() == 1, "{found:?}");
     }
     world.suspend(&blue.group, "Launch", false).await?;
-    let found = settled(world, &blue.group, 2).await?;
+    let found = stable(world, &blue.group, 2).await?;
     ensure!(found.suspended.is_empty(), "{:?}", found.suspended);
     Ok(())
 }
@@ -134,7 +134,7 @@ pub(crate) async fn while_launches_are_suspended_the_size_is_not_reached<W: Worl
 pub(crate) async fn what_a_person_terminates_is_made_up_for<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("killed", Bounds { min: 0, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let lost = &first(&before)?.id;
     world.kill(lost).await?;
     eventually(world, "another one takes its place", async || {
@@ -152,14 +152,14 @@ pub(crate) async fn what_a_person_terminates_is_made_up_for<W: World>(world: &W)
 pub(crate) async fn a_termination_lowers_the_size_or_is_made_up_for<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("terminate", Bounds { min: 1, max: 4, desired: 3 })?).await?;
-    let before = settled(world, &blue.group, 3).await?;
+    let before = stable(world, &blue.group, 3).await?;
     let lost = &first(&before)?.id;
     ports.terminate(lost, CapacityChange::Decrement).await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 2, "at once");
     let leaving = group(ports, &blue.group).await?;
     let state = leaving.member(lost).map(|member| &member.lifecycle);
     ensure!(matches!(state, None | Some(Lifecycle::Terminating)), "{state:?}");
-    let smaller = settled(world, &blue.group, 2).await?;
+    let smaller = stable(world, &blue.group, 2).await?;
     ensure!(ids(&smaller).is_subset(&ids(&before)) && smaller.member(lost).is_none(), "{smaller:?}");
 
     let lost = &first(&smaller)?.id;
@@ -180,10 +180,10 @@ pub(crate) async fn a_termination_that_would_go_below_the_minimum_is_refused<W: 
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("terminate-min", Bounds { min: 2, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let kind = refusal(ports.terminate(&first(&before)?.id, CapacityChange::Decrement).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
-    let after = settled(world, &blue.group, 2).await?;
+    let after = stable(world, &blue.group, 2).await?;
     ensure!(ids(&after) == ids(&before), "nothing was terminated");
     // Without one less it goes.
     ports.terminate(&first(&before)?.id, CapacityChange::Keep).await?;
@@ -193,7 +193,7 @@ pub(crate) async fn a_termination_that_would_go_below_the_minimum_is_refused<W: 
 pub(crate) async fn a_termination_is_done_once_and_what_is_gone_is_gone<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("terminate-twice", Bounds { min: 0, max: 4, desired: 3 })?).await?;
-    let before = settled(world, &blue.group, 3).await?;
+    let before = stable(world, &blue.group, 3).await?;
     let lost = &first(&before)?.id;
     ports.terminate(lost, CapacityChange::Decrement).await?;
     // Which of these AWS answers while it is on its way out was never established; none of them is a second termination.
@@ -202,7 +202,7 @@ pub(crate) async fn a_termination_is_done_once_and_what_is_gone_is_gone<W: World
         Err(other) => bail!("on its way out: {other}"),
     }
     ensure!(bounds(ports, &blue.group).await?.desired == 2, "lowered once");
-    settled(world, &blue.group, 2).await?;
+    stable(world, &blue.group, 2).await?;
     for capacity in [CapacityChange::Decrement, CapacityChange::Keep] {
         let kind = refusal(ports.terminate(lost, capacity).await)?;
         ensure!(kind == CallErrorKind::Gone, "{kind}");
@@ -220,7 +220,7 @@ pub(crate) async fn protection_is_switched_and_does_not_keep_from_a_termination_
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("protect", Bounds { min: 0, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let one = &first(&before)?.id;
     for protection in [Protection::On, Protection::On, Protection::Off, Protection::Off, Protection::On] {
         ports.protect(&blue.group, one, protection).await?;
@@ -232,17 +232,17 @@ pub(crate) async fn protection_is_switched_and_does_not_keep_from_a_termination_
     }
     // Scale-in takes another one.
     ports.set_desired(&blue.group, 1).await?;
-    let left = settled(world, &blue.group, 1).await?;
+    let left = stable(world, &blue.group, 1).await?;
     ensure!(left.member(one).is_some(), "{left:?}");
     ports.terminate(one, CapacityChange::Decrement).await?;
-    settled(world, &blue.group, 0).await.map(drop)
+    stable(world, &blue.group, 0).await.map(drop)
 }
 
 pub(crate) async fn only_what_is_in_service_and_of_the_group_is_protected<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let bounds = Bounds { min: 0, max: 4, desired: 1 };
     let Fleet { blue, green, .. } = world.fleet(&spec("protect-not", bounds)?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     let kind = refusal(ports.protect(&green.group, &first(&before)?.id, Protection::On).await)?;
     ensure!(kind == CallErrorKind::Gone, "{kind} for one of another group");
     let unknown = "i-0123456789abcdef9".parse()?;
@@ -251,7 +251,7 @@ pub(crate) async fn only_what_is_in_service_and_of_the_group_is_protected<W: Wor
     let pending = launched(ports, &blue.group, first(&before)?, "contract-pending-1").await?;
     let kind = refusal(ports.protect(&blue.group, &pending, Protection::On).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind} for one that is pending");
-    let after = settled(world, &blue.group, 2).await?;
+    let after = stable(world, &blue.group, 2).await?;
     ensure!(after.members.iter().all(|member| !member.protected), "{after:?}");
     Ok(())
 }
@@ -261,7 +261,7 @@ pub(crate) async fn what_is_set_aside_leaves_its_target_group_and_the_size_and_c
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("aside", Bounds { min: 1, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let aside = &first(&before)?.id;
     ports.enter_standby(&blue.group, aside, CapacityChange::Decrement).await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
@@ -278,7 +278,7 @@ pub(crate) async fn what_is_set_aside_leaves_its_target_group_and_the_size_and_c
     .await?;
     // It counts in no size: ending it lowers none.
     ports.terminate(aside, CapacityChange::Keep).await?;
-    settled(world, &blue.group, 1).await?;
+    stable(world, &blue.group, 1).await?;
     ensure!(bounds(ports, &blue.group).await?.desired == 1);
     Ok(())
 }
@@ -286,7 +286,7 @@ pub(crate) async fn what_is_set_aside_leaves_its_target_group_and_the_size_and_c
 pub(crate) async fn what_is_set_aside_and_kept_in_the_size_is_made_up_for<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("aside-keep", Bounds { min: 1, max: 4, desired: 1 })?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     ports.enter_standby(&blue.group, &first(&before)?.id, CapacityChange::Keep).await?;
     eventually(world, "another one takes its place", async || {
         let found = group(ports, &blue.group).await?;
@@ -301,10 +301,10 @@ pub(crate) async fn nothing_is_set_aside_that_would_leave_less_than_the_minimum<
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("aside-min", Bounds { min: 1, max: 4, desired: 1 })?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     let kind = refusal(ports.enter_standby(&blue.group, &first(&before)?.id, CapacityChange::Decrement).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
-    ensure!(ids(&settled(world, &blue.group, 1).await?) == ids(&before));
+    ensure!(ids(&stable(world, &blue.group, 1).await?) == ids(&before));
     Ok(())
 }
 
@@ -315,7 +315,7 @@ pub(crate) async fn ec2_knows_an_instance_by_its_image_template_and_launch_and_f
     let started = ports.now();
     let bounds = Bounds { min: 0, max: 4, desired: 1 };
     let Fleet { blue, image, .. } = world.fleet(&spec("machines", bounds)?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     let id = &first(&before)?.id;
     let asked: BTreeSet<InstanceId> = [id.clone(), "i-0123456789abcdef9".parse()?].into();
     let machines = ports.machines(&asked).await?;
@@ -327,7 +327,7 @@ pub(crate) async fn ec2_knows_an_instance_by_its_image_template_and_launch_and_f
     let age = machine.launched_at.duration_since(started);
     ensure!(age.as_secs() >= -1 && machine.launched_at <= ports.now(), "{} after {started}", machine.launched_at);
     ports.terminate(id, CapacityChange::Decrement).await?;
-    settled(world, &blue.group, 0).await?;
+    stable(world, &blue.group, 0).await?;
     let after = ports.machines(&asked).await?;
     ensure!(after.get(id).is_some_and(|gone| gone.image == image && gone.launched_at == machine.launched_at));
     Ok(())
@@ -336,7 +336,7 @@ pub(crate) async fn ec2_knows_an_instance_by_its_image_template_and_launch_and_f
 pub(crate) async fn a_person_protects_an_instance_by_its_tag<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("tagged", Bounds { min: 0, max: 4, desired: 2 })?).await?;
-    let before = settled(world, &blue.group, 2).await?;
+    let before = stable(world, &blue.group, 2).await?;
     let id = &first(&before)?.id;
     world.protect(id, "forensics, until Friday").await?;
     let machines = ports.machines(&ids(&before)).await?;

@@ -124,7 +124,7 @@ contracts! {
         a_freeze_concerns_its_fleet_or_all_of_them,
         the_index_knows_what_it_was_told_and_nothing_else,
         a_fingerprint_is_remembered_until_the_next_one,
-        a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_unsettled_work;
+        a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_in_progress_work;
     sizes:
         a_group_is_described_as_it_was_made,
         groups_that_are_not_there_are_absent_from_every_answer,

@@ -138,7 +138,7 @@ pub(crate) async fn a_fingerprint_is_remembered_until_the_next_one<W: World>(wor
     Ok(())
 }
 
-pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_unsettled_work<W: World>(
+pub(crate) async fn a_fleet_is_open_while_it_has_a_fact_a_notification_a_slot_or_in_progress_work<W: World>(
     world: &W,
 ) -> anyhow::Result<()> {
     let (ports, fleet) = (world.ports(), fleet("open-work")?);

@@ -25,7 +25,7 @@ pub(crate) async fn bounds(ports: &impl Ports, name: &GroupName) -> anyhow::Resu
 }
 
 /// Waits until so many instances of a group are in service, and no other is there.
-pub(crate) async fn settled<W: World>(world: &W, name: &GroupName, size: usize) -> anyhow::Result<Group> {
+pub(crate) async fn stable<W: World>(world: &W, name: &GroupName, size: usize) -> anyhow::Result<Group> {
     let awaited = format!("{name} has {size} instances in service");
     eventually(world, &awaited, async || {
         let group = group(world.ports(), name).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn a_group_is_described_as_it_was_made<W: World>(world: &W) -> 
     let mut wanted = spec("described", Bounds { min: 1, max: 4, desired: 2 })?;
     wanted.tags.insert("driftless:mode".to_owned(), "observe".to_owned());
     let Fleet { name, blue, green, .. } = world.fleet(&wanted).await?;
-    let found = settled(world, &blue.group, 2).await?;
+    let found = stable(world, &blue.group, 2).await?;
     ensure!((found.min, found.max, found.desired) == (1, 4, 2), "{found:?}");
     ensure!(found.template == TemplateReference::Numbered(blue.template.clone()), "{:?}", found.template);
     ensure!(found.target_groups == [blue.target_group.clone()], "{:?}", found.target_groups);
@@ -138,7 +138,7 @@ pub(crate) async fn a_minimum_above_the_size_raises_it_and_one_above_the_maximum
     let kind = refusal(ports.set_minimum(&blue.group, 5).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     ensure!(bounds(ports, &blue.group).await? == Bounds { min: 4, max: 4, desired: 4 });
-    settled(world, &blue.group, 4).await.map(drop)
+    stable(world, &blue.group, 4).await.map(drop)
 }
 
 pub(crate) async fn a_maximum_below_the_size_lowers_it_and_one_below_the_minimum_is_refused<W: World>(
@@ -156,7 +156,7 @@ pub(crate) async fn a_maximum_below_the_size_lowers_it_and_one_below_the_minimum
     let kind = refusal(ports.set_maximum(&blue.group, 0).await)?;
     ensure!(kind == CallErrorKind::Refused, "{kind}");
     ensure!(bounds(ports, &blue.group).await? == Bounds { min: 1, max: 1, desired: 1 });
-    settled(world, &blue.group, 1).await.map(drop)
+    stable(world, &blue.group, 1).await.map(drop)
 }
 
 pub(crate) async fn a_desired_capacity_is_taken_at_the_bounds_and_refused_beyond_them<W: World>(
@@ -173,7 +173,7 @@ pub(crate) async fn a_desired_capacity_is_taken_at_the_bounds_and_refused_beyond
         ensure!(kind == CallErrorKind::Refused, "{kind} for {beyond}");
         ensure!(bounds(ports, &blue.group).await?.desired == 3, "nothing was written");
     }
-    settled(world, &blue.group, 3).await.map(drop)
+    stable(world, &blue.group, 3).await.map(drop)
 }
 
 pub(crate) async fn a_group_that_is_emptied_keeps_its_maximum_and_none_of_its_instances<W: World>(
@@ -186,5 +186,5 @@ pub(crate) async fn a_group_that_is_emptied_keeps_its_maximum_and_none_of_its_in
         let found = bounds(ports, &blue.group).await?;
         ensure!(found == Bounds { min: 0, max: 5, desired: 0 }, "{found:?}");
     }
-    settled(world, &blue.group, 0).await.map(drop)
+    stable(world, &blue.group, 0).await.map(drop)
 }

@@ -13,7 +13,7 @@ use driftless_planner::text::UntrustedText;
 use driftless_reconciler::ports::{CallErrorKind, Ec2Instances as _, Groups as _};
 use jiff::SignedDuration;
 
-use crate::sizes::{group, refusal, settled};
+use crate::sizes::{group, refusal, stable};
 use crate::support::eventually;
 use crate::world::spec;
 use crate::{Fleet, World};
@@ -95,7 +95,7 @@ pub(crate) async fn what_a_person_writes_to_one_color_alone_is_no_base_for_the_o
 pub(crate) async fn a_group_takes_a_version_and_its_new_instances_run_it<W: World>(world: &W) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { name, blue, .. } = world.fleet(&spec("template-group", ONE)?).await?;
-    let before = settled(world, &blue.group, 1).await?;
+    let before = stable(world, &blue.group, 1).await?;
     let golden = world.image(Some(&name), Some("2")).await?;
     let written = ports.write_template(&blue.template.template, &blue.template, &golden, "contract-group-1").await?;
     for _ in 0..2 {
@@ -105,7 +105,7 @@ pub(crate) async fn a_group_takes_a_version_and_its_new_instances_run_it<W: Worl
         ensure!(found.desired == before.desired && found.members == before.members, "nothing else: {found:?}");
     }
     ports.set_desired(&blue.group, 2).await?;
-    let grown = settled(world, &blue.group, 2).await?;
+    let grown = stable(world, &blue.group, 2).await?;
     let new = grown.members.iter().find(|member| before.member(&member.id).is_none()).context("nothing new")?;
     ensure!(new.template.as_ref() == Some(&written), "{new:?}");
     let machines = ports.machines(&[new.id.clone()].into()).await?;

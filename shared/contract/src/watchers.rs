@@ -13,7 +13,7 @@ use driftless_planner::request::{FleetRequest, ReconcileRequest};
 use driftless_reconciler::ports::{Alarms as _, Compliance as _, RequestQueue as _};
 use jiff::SignedDuration;
 
-use crate::sizes::settled;
+use crate::sizes::stable;
 use crate::support::fleet;
 use crate::world::spec;
 use crate::{Fleet, World};
@@ -23,7 +23,7 @@ pub(crate) async fn config_tells_who_breaks_a_rule_now_and_which_rules_it_does_n
 ) -> anyhow::Result<()> {
     let ports = world.ports();
     let Fleet { blue, .. } = world.fleet(&spec("config", Bounds { min: 0, max: 4, desired: 2 })?).await?;
-    let found = settled(world, &blue.group, 2).await?;
+    let found = stable(world, &blue.group, 2).await?;
     let [one, other] = &found.members[..] else { bail!("{found:?}") };
     let (rule, second): (RuleName, RuleName) = ("contract-rule-1".parse()?, "contract-rule-2".parse()?);
     ensure!(ports.non_compliant(&rule).await? == RuleReading::NoSuchRule);

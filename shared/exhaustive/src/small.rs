@@ -143,8 +143,8 @@ impl Model for Small {
         let is_calm = quiet.is_some() && !is_moving && state.sleeper.is_none() && state.world.frozen_since.is_none();
         moves.tick(is_calm, quiet.as_ref());
         let steps = moves.steps;
-        let settled = state.record.as_ref().is_some_and(|kept| invariants::is_idle(&state.world, &kept.record));
-        let is_at_rest = is_calm && settled;
+        let idle = state.record.as_ref().is_some_and(|kept| invariants::is_idle(&state.world, &kept.record));
+        let is_at_rest = is_calm && idle;
         let record = state.record.as_ref().filter(|_| is_at_rest);
         let broken = record.and_then(|kept| invariants::rest(&state.world, &kept.record, tally).err());
         Expansion { steps, is_at_rest, broken }

@@ -30,13 +30,13 @@ fn forgets_borrowed_settings(input: Input<'_>) -> Decision {
 }
 
 #[test]
-fn who_forgets_a_ledger_entry_is_found_out() {
+fn who_forgets_a_borrowed_settings_entry_is_found_out() {
     let (property, story) = found_out(setups::drift(), forgets_borrowed_settings);
     assert_eq!(property, "no setting is changed without a row in the borrowed settings");
     assert!(story.contains("drifts") && story.contains("2m pass"), "{story}");
 }
 
-fn never_lets_go(input: Input<'_>) -> Decision {
+fn never_scales_to_zero(input: Input<'_>) -> Decision {
     let mut decision = driftless_planner::decide(input);
     decision.actions.retain(|action| !matches!(action, Action::ScaleToZero { .. }));
     decision
@@ -44,7 +44,7 @@ fn never_lets_go(input: Input<'_>) -> Decision {
 
 #[test]
 fn who_never_lets_the_old_color_go_is_found_out() {
-    let (property, story) = found_out(setups::cutover("cutover", "", &[], 0), never_lets_go);
+    let (property, story) = found_out(setups::cutover("cutover", "", &[], 0), never_scales_to_zero);
     assert_eq!(property, "every path ends at rest once faults stop");
     assert!(story.contains("faults stop"), "{story}");
 }

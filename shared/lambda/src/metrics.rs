@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use driftless_planner::resync::Swept;
+use driftless_planner::resync::Resynced;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ const NAMESPACE: &str = "Driftless";
 /// alarm.
 ///
 /// Only `NonCompliantInstances` has the fleet as a dimension: metrics are billed by series.
-pub fn of_resync(swept: &Swept, now: Timestamp) -> Vec<Value> {
-    let mut lines: Vec<Value> = swept
+pub fn of_resync(resynced: &Resynced, now: Timestamp) -> Vec<Value> {
+    let mut lines: Vec<Value> = resynced
         .non_compliant
         .iter()
         .map(|(fleet, count)| {
@@ -27,14 +27,14 @@ pub fn of_resync(swept: &Swept, now: Timestamp) -> Vec<Value> {
             })
         })
         .collect();
-    let total: usize = swept.non_compliant.values().sum();
+    let total: usize = resynced.non_compliant.values().sum();
     lines.push(json!({
         "_aws": about(now, &json!([[]]), "NonCompliantInstances", "Count"),
         "NonCompliantInstances": total,
     }));
     lines.push(json!({
         "_aws": about(now, &json!([[]]), "OldestOpenWorkSeconds", "Seconds"),
-        "OldestOpenWorkSeconds": swept.oldest_open_work.as_secs(),
+        "OldestOpenWorkSeconds": resynced.oldest_open_work.as_secs(),
     }));
     lines.push(json!({"_aws": about(now, &json!([[]]), "Resyncs", "Count"), "Resyncs": 1}));
     lines.iter_mut().for_each(Value::sort_all_objects);
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_resync_publishes_a_zero_for_a_fleet_without_drift() {
         let non_compliant = BTreeMap::from([("app".parse().unwrap(), 2), ("web".parse().unwrap(), 0)]);
-        let lines = of_resync(&Swept { non_compliant, ..Swept::default() }, Timestamp::UNIX_EPOCH);
+        let lines = of_resync(&Resynced { non_compliant, ..Resynced::default() }, Timestamp::UNIX_EPOCH);
         let values: Vec<_> = lines.iter().map(|line| (&line["Fleet"], &line["NonCompliantInstances"])).collect();
         assert_eq!(values[0], (&json!("app"), &json!(2)));
         assert_eq!(values[1], (&json!("web"), &json!(0)));
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn the_age_of_the_oldest_work_is_published_in_seconds() {
-        let swept = Swept { oldest_open_work: SignedDuration::from_hours(25), ..Swept::default() };
-        let lines = of_resync(&swept, Timestamp::UNIX_EPOCH);
+        let resynced = Resynced { oldest_open_work: SignedDuration::from_hours(25), ..Resynced::default() };
+        let lines = of_resync(&resynced, Timestamp::UNIX_EPOCH);
         let line = lines.iter().find(|line| !line["OldestOpenWorkSeconds"].is_null()).unwrap();
         assert_eq!(line["OldestOpenWorkSeconds"], json!(90_000));
         let metric = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0];
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_line_has_its_fields_in_order() {
-        let lines = of_resync(&Swept::default(), Timestamp::UNIX_EPOCH);
+        let lines = of_resync(&Resynced::default(), Timestamp::UNIX_EPOCH);
         let expected = concat!(
             r#"{"Resyncs":1,"_aws":{"CloudWatchMetrics":[{"Dimensions":[[]],"Metrics":[{"Name":"Resyncs","Unit":"Count"}],"#,
             r#""Namespace":"Driftless"}],"Timestamp":0}}"#,

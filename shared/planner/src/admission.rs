@@ -36,7 +36,7 @@ pub(crate) fn admit(
     findings: &Findings,
     mut explained: Option<&mut Explained>,
 ) {
-    stop_born_drifted(draft);
+    stop_drifted_from_the_start(draft);
     let mut candidates: Vec<(Timestamp, InstanceId, Zone)> = draft
         .record()
         .replacements
@@ -184,7 +184,7 @@ fn start(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings, 
     // took it below that since.
     let base = bases(draft, group).chain([group.desired]).min().unwrap_or_default();
     let method = match policy.replace {
-        ReplaceBy::TerminateFirst => SurgeMethod::Refill,
+        ReplaceBy::TerminateFirst => SurgeMethod::LaunchAfter,
         ReplaceBy::Surge | ReplaceBy::Quarantine if launches_by_desired(draft) => SurgeMethod::RaiseDesired,
         ReplaceBy::Surge | ReplaceBy::Quarantine => SurgeMethod::LaunchInstances,
     };
@@ -240,9 +240,9 @@ fn with_patience_for_hooks(draft: &Draft<'_>, policy: &Policy, group: &Group) ->
 
 /// A successor that fails for what its ancestor was replaced for is no drift: the image or the rule is wrong, and a
 /// further successor would be the next link of an endless chain. Stops at the first recurrence.
-fn stop_born_drifted(draft: &mut Draft<'_>) {
+fn stop_drifted_from_the_start(draft: &mut Draft<'_>) {
     let image = draft.record().release.as_ref().map(|release| release.image.clone());
-    let born_drifted: Vec<(InstanceId, InstanceId)> = draft
+    let drifted_from_the_start: Vec<(InstanceId, InstanceId)> = draft
         .record()
         .replacements
         .iter()
@@ -253,7 +253,7 @@ fn stop_born_drifted(draft: &mut Draft<'_>) {
             recurs.then(|| (id.clone(), descent.ancestor.clone()))
         })
         .collect();
-    for (id, ancestor) in born_drifted {
+    for (id, ancestor) in drifted_from_the_start {
         let Some(replacement) = draft.record().replacements.get(&id) else { continue };
         let reasons: Vec<DriftReason> = replacement.drift.iter().cloned().collect();
         let why = StopReason::RepeatDrift { ancestor: ancestor.clone(), image: image.clone() };

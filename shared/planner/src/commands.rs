@@ -218,14 +218,14 @@ fn promote(draft: &mut Draft<'_>, cutover: &Cutover) -> Answer {
 }
 
 /// Why nothing turns a cutover back at its very end.
-const LET_GO: &str = "the old color is being scaled to zero: roll back after that, which starts a new cutover";
+const SCALED_TO_ZERO: &str = "the old color is being scaled to zero: roll back after that, which starts a new cutover";
 
 fn reject(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &mut Orders) -> Answer {
     if cutover.is_going_back() {
         return Err(format!("the cutover is already {}", cutover.phase().name()));
     }
     if matches!(cutover.phase(), CutoverPhase::Retiring) {
-        return Err(LET_GO.to_owned());
+        return Err(SCALED_TO_ZERO.to_owned());
     }
     let why = format!("rejected by {}{}", fact.actor, because(fact));
     cutover::veto_and_defer(draft, cutover, &why.as_str().into());
@@ -237,7 +237,7 @@ fn abort(draft: &mut Draft<'_>, cutover: &Cutover, fact: &CommandFact, orders: &
         return Err(format!("the cutover is already {}", cutover.phase().name()));
     }
     if matches!(cutover.phase(), CutoverPhase::Retiring) {
-        return Err(LET_GO.to_owned());
+        return Err(SCALED_TO_ZERO.to_owned());
     }
     let why = format!("{} by {}{}", words(&fact.command), fact.actor, because(fact));
     defer(draft, cutover, &why.as_str().into(), false);

@@ -272,7 +272,7 @@ impl Details {
                 | CancelReason::BreakerOpen
                 | CancelReason::RuleBreakerOpen(_)
                 | CancelReason::NoCapacity(_)
-                | CancelReason::BornDrifted { .. }
+                | CancelReason::DriftedFromTheStart { .. }
                 | CancelReason::Protected { .. }
                 | CancelReason::WindowClosed
                 | CancelReason::BelowMinimum { .. } => Severity::Info,

@@ -182,10 +182,10 @@ impl Record {
     /// Since when there has been in progress work: a replacement that is not abandoned, a cutover, or a setting to put
     /// back.
     pub fn open_since(&self) -> Option<Timestamp> {
-        let unsettled = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
-        let unsettled = unsettled.map(|replacement| replacement.detected_at);
+        let in_progress = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
+        let in_progress = in_progress.map(|replacement| replacement.detected_at);
         let settings = self.borrowed_settings.iter().map(|entry| entry.since);
-        unsettled.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
+        in_progress.chain(settings).chain(self.cutover.as_ref().map(|cutover| cutover.started_at)).min()
     }
 
     /// Since when something is under way that Driftless must bring to an end by itself: an admitted replacement, a cutover

@@ -80,8 +80,8 @@ fn advance(draft: &mut Draft<'_>, standing: &FleetState<'_>, findings: &Findings
         Phase::Launching(surge) => launching::launching(draft, &context, surge),
         Phase::Verifying(verifying) => verifying::prove(draft, &context, verifying),
         Phase::Retiring(retiring) => retiring::retire(draft, &context, retiring),
-        Phase::Terminating(terminating) => terminating::vacate(draft, &context, terminating),
-        Phase::LaunchingAfter(launching_after) => terminating::refill(draft, &context, launching_after),
+        Phase::Terminating(terminating) => terminating::terminate_first(draft, &context, terminating),
+        Phase::LaunchingAfter(launching_after) => terminating::launch_after(draft, &context, launching_after),
         Phase::Cancelling(cancelling) => cancel(draft, &context, cancelling),
         Phase::Debouncing | Phase::Blocked(_) | Phase::Stopped(_) => return,
     };
@@ -159,7 +159,7 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
                     }
                     verifying::prove(draft, context, verifying)
                 }
-                Phase::LaunchingAfter(launching_after) => terminating::refill(draft, context, launching_after),
+                Phase::LaunchingAfter(launching_after) => terminating::launch_after(draft, context, launching_after),
                 Phase::Launching(_)
                 | Phase::Terminating(_)
                 | Phase::Debouncing
@@ -174,8 +174,8 @@ fn apply(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before: &R
         }
         Transition::End(End::Replaced { successor, surge }) => replaced(draft, id, before, successor, &surge),
         Transition::End(End::Cancelled(because)) => cancelled(draft, context, before, because),
-        Transition::End(End::NotRefilled) => {
-            stop(draft, context.id, StopReason::NotRefilled, "no replacement instance was launched");
+        Transition::End(End::NotLaunchedAfter) => {
+            stop(draft, context.id, StopReason::NotLaunchedAfter, "no replacement instance was launched");
         }
     }
 }
@@ -245,7 +245,7 @@ fn cancelled(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, before
             draft.enter(id, Phase::Debouncing, because.to_string());
             return;
         }
-        CancelReason::BornDrifted { successor } => {
+        CancelReason::DriftedFromTheStart { successor } => {
             let image = draft.record().release.as_ref().map(|release| release.image.clone());
             let why = StopReason::Recurrence { successor: successor.clone(), image };
             stop(draft, id, why, &because.to_string());

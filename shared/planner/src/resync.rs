@@ -17,7 +17,7 @@ use crate::policy::{Defaults, Policy, own_tags};
 
 /// What the resync found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Swept {
+pub struct Resynced {
     /// Fleets to wake, each with the reason.
     pub requests: BTreeMap<FleetName, Reason>,
     /// By fleet: how many of its instances break a rule of its list. Dense: a fleet without any has its zero.
@@ -54,7 +54,7 @@ impl fmt::Display for Reason {
     }
 }
 
-impl Swept {
+impl Resynced {
     /// The fleets to wake, the most urgent first.
     pub fn in_order(&self) -> Vec<(&FleetName, Reason)> {
         let mut requests: Vec<_> = self.requests.iter().map(|(fleet, reason)| (fleet, *reason)).collect();
@@ -138,11 +138,11 @@ pub struct Read<'r> {
 }
 
 /// Whom to wake, and what to publish.
-pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
-    let mut swept = Swept::default();
+pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Resynced {
+    let mut resynced = Resynced::default();
     for (name, fleet) in fleets {
         let drifted = drifted(fleet, read.compliance);
-        swept.non_compliant.insert(name.clone(), drifted.len());
+        resynced.non_compliant.insert(name.clone(), drifted.len());
         let reason = if read.in_alarm.keys().any(|alarm| lists_alarm(fleet, alarm)) {
             Some(Reason::AlarmInAlarm)
         } else if read.open.contains_key(name) {
@@ -155,17 +155,17 @@ pub fn resync(fleets: &BTreeMap<FleetName, Fleet>, read: Read<'_>) -> Swept {
             None
         };
         if let Some(reason) = reason {
-            swept.requests.insert(name.clone(), reason);
+            resynced.requests.insert(name.clone(), reason);
         }
     }
     // Work of a fleet whose groups are gone must end too.
     for fleet in read.open.keys().filter(|fleet| !fleets.contains_key(*fleet)) {
-        swept.requests.insert(fleet.clone(), Reason::GroupsAreGone);
+        resynced.requests.insert(fleet.clone(), Reason::GroupsAreGone);
     }
     if let Some(oldest) = read.open.values().flatten().min() {
-        swept.oldest_open_work = read.now.duration_since(*oldest).max(SignedDuration::ZERO);
+        resynced.oldest_open_work = read.now.duration_since(*oldest).max(SignedDuration::ZERO);
     }
-    swept
+    resynced
 }
 
 fn is_changed(fleet: &FleetName, groups: &[Group], images: &[Image], read: Read<'_>) -> bool {
@@ -190,7 +190,7 @@ pub fn alarm_prefixes(fleets: &BTreeMap<FleetName, Fleet>) -> BTreeSet<AlarmPatt
 pub fn index(
     fleets: &BTreeMap<FleetName, Fleet>,
     prefixed: &BTreeSet<AlarmName>,
-    swept: &Swept,
+    resynced: &Resynced,
 ) -> BTreeMap<Subject, BTreeSet<FleetName>> {
     let mut index: BTreeMap<Subject, BTreeSet<FleetName>> = BTreeMap::new();
     for (name, fleet) in fleets {
@@ -210,7 +210,7 @@ pub fn index(
             index.entry(subject).or_default().insert(name.clone());
         }
     }
-    index.retain(|_, named| named.iter().any(|fleet| swept.requests.contains_key(fleet)));
+    index.retain(|_, named| named.iter().any(|fleet| resynced.requests.contains_key(fleet)));
     index
 }
 

@@ -6,7 +6,7 @@ use driftless_planner::ids::FleetName;
 use driftless_planner::observation::FreezeScope;
 use driftless_planner::policy::Defaults;
 use driftless_planner::request::{FleetRequest, ReconcileRequest};
-use driftless_planner::resync::{Fleet, Read, Swept, alarm_prefixes, fleets, index, resync as judge, rules};
+use driftless_planner::resync::{Fleet, Read, Resynced, alarm_prefixes, fleets, index, resync as judge, rules};
 use futures_util::future::{join_all, join5};
 use jiff::SignedDuration;
 
@@ -18,7 +18,7 @@ use crate::publisher::Announcements;
 const SPREAD: SignedDuration = SignedDuration::from_mins(4);
 
 /// Finds what events have lost, and wakes whom it concerns.
-pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swept> {
+pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Resynced> {
     let (groups, open, known, images, in_alarm) =
         join5(ports.all_groups(), ports.open_fleets(), ports.fingerprints(), ports.all_images(), ports.in_alarm())
             .await;
@@ -43,10 +43,10 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
         known: &known,
         now: ports.now(),
     };
-    let mut swept = judge(&fleets, everything);
-    remember_subjects(ports, &fleets, &swept, &mut unread).await;
-    swept.misnamed = misnamed;
-    for group in &swept.misnamed {
+    let mut resynced = judge(&fleets, everything);
+    remember_subjects(ports, &fleets, &resynced, &mut unread).await;
+    resynced.misnamed = misnamed;
+    for group in &resynced.misnamed {
         tracing::error!(
             event = "fleet_tag_invalid",
             error_type = "InvalidTag",
@@ -54,7 +54,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
             "the tag driftless:fleet is no fleet name; the group is not managed"
         );
     }
-    let requests = swept.in_order();
+    let requests = resynced.in_order();
     let count = i32::try_from(requests.len()).unwrap_or(i32::MAX).max(1);
     // Few fleets need no spreading: one a second.
     let step = (SPREAD / count).min(SignedDuration::from_secs(1));
@@ -67,7 +67,7 @@ pub async fn resync<P: Ports>(ports: &P, defaults: &Defaults) -> CallResult<Swep
     ports.send_all(&spread.collect::<Vec<_>>()).await?;
     put_account_events(ports, &mut unread).await;
     // What is not known of all must not be published as if it were: the resync fails, after it has woken whom it could.
-    unread.map_or(Ok(swept), Err)
+    unread.map_or(Ok(resynced), Err)
 }
 
 /// What no fleet's look puts: that the account was frozen, or thawed.
@@ -96,13 +96,13 @@ fn read<T>(answer: CallResult<T>, unread: &mut Option<CallError>, what: &'static
 async fn remember_subjects<P: Ports>(
     ports: &P,
     fleets: &BTreeMap<FleetName, Fleet>,
-    swept: &Swept,
+    resynced: &Resynced,
     unread: &mut Option<CallError>,
 ) {
     let prefixes = alarm_prefixes(fleets);
     let answer = if prefixes.is_empty() { Ok(BTreeMap::new()) } else { ports.alarms(&prefixes).await };
     let Some(alarms) = read(answer, unread, "the alarms that policies name by their beginnings") else { return };
-    let entries = index(fleets, &alarms.into_keys().collect(), swept);
+    let entries = index(fleets, &alarms.into_keys().collect(), resynced);
     if !entries.is_empty() {
         read(ports.index(&entries, ports.now()).await, unread, "the index, which was to be written");
     }

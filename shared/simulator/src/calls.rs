@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_ends_where_the_run_lets_go() {
+    fn a_look_ends_where_the_run_scales_to_zero() {
         let made = [
             call("acquire", 0, 1),
             call("load", 1, 2),

@@ -2,9 +2,9 @@
 
 mod cutovers;
 mod events;
+mod faults;
 mod fleet;
 mod others;
-mod traps;
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ pub fn live_with(seed: u64, is_told: bool, rates: Option<Rates>) -> Result<Outco
     world.note(|| format!("seed {seed}: {layout:?}"));
     plan(&mut world, &names, &mut rng, is_calm);
     if !is_calm {
-        traps::set(&mut world, &names, &mut rng.split());
+        faults::set(&mut world, &names, &mut rng.split());
     }
     let mut simulation = Simulation::new(world, Defaults::default());
     let end = dawn() + BUSY;
@@ -126,7 +126,7 @@ fn calm(simulation: &Simulation, names: &Names) {
         world.cloud.force_alarm(alarm, None);
     }
     world.table.lift(&FreezeScope::Account);
-    others::let_go_of_all(&mut world);
+    others::release_all(&mut world);
     world.note(|| "quiet".to_owned());
     // Somebody looks every other hour, for as long as the quiet may last.
     for hours in (1..2 * QUIET.as_hours()).step_by(2) {

@@ -62,7 +62,7 @@ pub struct Simulation {
     begun: BTreeMap<u64, Timestamp>,
     ready: Arc<Ready>,
     functions: u64,
-    is_swept: bool,
+    is_resynced: bool,
 }
 
 /// A function that is none of the loop's.
@@ -91,11 +91,11 @@ impl Simulation {
     /// Starts the clock of a world, and its schedule.
     pub fn new(mut world: World, defaults: Defaults) -> Self {
         let first = world.rng.duration(SignedDuration::ZERO, RESYNC_EVERY);
-        Self::swept_after(first, world, defaults)
+        Self::resynced_after(first, world, defaults)
     }
 
     /// The same, with the first resync after a certain while.
-    pub fn swept_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
+    pub fn resynced_after(first: SignedDuration, mut world: World, defaults: Defaults) -> Self {
         world.at(world.now + first, Happening::Resync);
         Self {
             shared: Shared::new(world),
@@ -104,13 +104,13 @@ impl Simulation {
             begun: BTreeMap::new(),
             ready: Arc::default(),
             functions: 0,
-            is_swept: true,
+            is_resynced: true,
         }
     }
 
     /// Switches the schedule of the resync off, or on again: without it whatever is lost stays lost.
-    pub const fn schedule_resyncs(&mut self, is_swept: bool) {
-        self.is_swept = is_swept;
+    pub const fn schedule_resyncs(&mut self, is_resynced: bool) {
+        self.is_resynced = is_resynced;
     }
 
     /// A hand on the world.
@@ -220,7 +220,7 @@ impl Simulation {
 
     fn start_resync(&mut self) {
         self.shared.lock().after(RESYNC_EVERY, Happening::Resync);
-        if !self.is_swept {
+        if !self.is_resynced {
             return;
         }
         let function = self.function();

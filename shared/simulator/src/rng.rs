@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_seed_throws_the_same_dice_and_its_neighbour_others() {
+    fn one_seed_throws_the_same_rng_and_its_neighbour_others() {
         let throw = |seed| {
             std::iter::repeat_with({
                 let mut rng = Rng::new(seed);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_dice_fall_in_the_middle_and_so_do_those_that_are_split_off() {
+    fn fixed_rng_fall_in_the_middle_and_so_do_those_that_are_split_off() {
         let mut rng = Rng::fixed();
         assert_eq!((rng.below(10), rng.between(2, 4), rng.split().between(2, 4)), (5, 3, 3));
         assert!(!rng.happens(500_000) && rng.happens(500_001));

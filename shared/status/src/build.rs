@@ -289,7 +289,7 @@ fn drifted(input: Input<'_>, explained: &Explanation) -> Vec<DriftedStatus> {
             guards: explained.verdicts.get(id).into_iter().flatten().map(words::guard).collect(),
             successor: work.phase().successor().cloned(),
             deadline: deadline(work.phase()),
-            given_up: words::given_up(work.phase()),
+            abandoned: words::abandoned(work.phase()),
             failures: work
                 .failures
                 .iter()
@@ -363,7 +363,7 @@ fn state(status: &FleetStatus, record: Option<&Record>) -> (State, UntrustedText
         .find(|work| work.held_by.is_none() && !["debouncing", "blocked", "stopped"].contains(&work.phase.as_str()));
     let to = status.cutover.as_ref().map(cutover_in_words).unwrap_or_default();
     let stopped = status.drifted.iter().find(|work| work.phase == "stopped").map(|work| {
-        let why = work.given_up.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let why = work.abandoned.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         UntrustedText::from(format!("stopped trying to replace {}{why}", work.instance))
     });
     let phase = under_way.map(Cutover::phase);
@@ -419,8 +419,8 @@ fn cutover_in_words(cutover: &CutoverStatus) -> String {
 fn drift_in_words(status: &FleetStatus) -> UntrustedText {
     let count = status.drifted.len();
     let held = status.drifted.iter().find_map(|work| work.held_by.as_ref().map(|held| &held.why));
-    let given_up = status.drifted.iter().find_map(|work| work.given_up.as_ref());
-    let why = held.or(given_up).map(|why| format!(": {why}")).unwrap_or_default();
+    let abandoned = status.drifted.iter().find_map(|work| work.abandoned.as_ref());
+    let why = held.or(abandoned).map(|why| format!(": {why}")).unwrap_or_default();
     let noun = if count == 1 { "instance is" } else { "instances are" };
     format!("{count} {noun} drifted{why}").into()
 }

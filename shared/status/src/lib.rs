@@ -8,7 +8,6 @@
 mod build;
 pub mod cutover;
 pub mod effect;
-pub mod glance;
 pub mod history;
 pub mod model;
 pub mod orders;
@@ -18,6 +17,7 @@ pub mod rollback_path;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod steps;
+pub mod summary;
 pub mod why;
 mod words;
 

@@ -78,7 +78,7 @@ pub struct FleetStatus {
     pub images: Vec<ImageStatus>,
     /// Settings to restore: Driftless changed them for work in progress.
     #[serde(rename = "borrowed_settings")]
-    pub borrowed_settings: Vec<LedgerStatus>,
+    pub borrowed_settings: Vec<BorrowedSettingsStatus>,
     /// The last cutovers that ended, the newest first.
     #[serde(rename = "past_cutovers")]
     pub past: Vec<PastStatus>,
@@ -168,13 +168,13 @@ pub struct PolicyStatus {
     pub problem: Option<UntrustedText>,
     /// Every policy key with its meaning for this fleet. Empty: the policy is invalid.
     #[serde(rename = "settings")]
-    pub words: Vec<PolicyWords>,
+    pub words: Vec<PolicySetting>,
 }
 
 /// One key of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "policy-setting"))]
-pub struct PolicyWords {
+pub struct PolicySetting {
     /// The key, without the prefix `driftless:`.
     pub key: String,
     /// What the value of the key means.
@@ -356,7 +356,7 @@ pub struct DriftedStatus {
     pub deadline: Option<Timestamp>,
     /// Why its replacement is being cancelled, or why Driftless stopped trying. Null: neither.
     #[serde(rename = "abandoned_because")]
-    pub given_up: Option<UntrustedText>,
+    pub abandoned: Option<UntrustedText>,
     /// The attempts that failed, the oldest first.
     pub failures: Vec<FailureStatus>,
 }
@@ -484,7 +484,7 @@ pub struct ImageStatus {
 /// A setting to restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "borrowed-setting"))]
-pub struct LedgerStatus {
+pub struct BorrowedSettingsStatus {
     /// The Auto Scaling group.
     pub group: GroupName,
     /// Since when it is changed.

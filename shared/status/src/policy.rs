@@ -5,7 +5,7 @@ use std::fmt::Display;
 use driftless_planner::policy::{Approval, Budget, ImageSourcePolicy, Mode, Policy, ReplaceBy};
 use driftless_planner::text::UntrustedText;
 
-use crate::model::{PolicyStatus, PolicyWords};
+use crate::model::{PolicySetting, PolicyStatus};
 
 /// The meaning of each key of a policy, or why the policy is invalid.
 pub(crate) fn policy(policy: &Result<Policy, UntrustedText>) -> PolicyStatus {
@@ -15,7 +15,7 @@ pub(crate) fn policy(policy: &Result<Policy, UntrustedText>) -> PolicyStatus {
     }
 }
 
-fn words(policy: &Policy) -> Vec<PolicyWords> {
+fn words(policy: &Policy) -> Vec<PolicySetting> {
     let cutover = &policy.cutover;
     let bound = |bound: Option<u32>| bound.map_or_else(|| "the group's own".to_owned(), |bound| bound.to_string());
     let budget = match policy.budget {
@@ -78,7 +78,7 @@ fn words(policy: &Policy) -> Vec<PolicyWords> {
         ("approval", approval.to_owned()),
         ("alarms", alarms),
     ];
-    words.into_iter().map(|(key, means)| PolicyWords { key: key.to_owned(), means: means.into() }).collect()
+    words.into_iter().map(|(key, means)| PolicySetting { key: key.to_owned(), means: means.into() }).collect()
 }
 
 fn listed<T: Display>(items: impl IntoIterator<Item = T>, between: &str) -> String {

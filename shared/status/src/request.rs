@@ -8,9 +8,9 @@ use driftless_planner::text::UntrustedText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::glance::FleetsAtAGlance;
 use crate::history::History;
 use crate::model::FleetStatus;
+use crate::summary::FleetsSummary;
 use crate::why::{Subject, Why};
 
 /// A query to the function `status`.
@@ -54,7 +54,7 @@ pub enum Question {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "status-response"))]
 pub enum Answer {
     /// The summary of all fleets.
-    Fleets(FleetsAtAGlance),
+    Fleets(FleetsSummary),
     /// Everything about one fleet.
     Fleet(Box<FleetStatus>),
     /// Why a fleet, an instance or an image is in its state.
@@ -83,14 +83,14 @@ pub struct Order {
     pub cutover: Option<String>,
     /// What the request does.
     #[serde(rename = "action")]
-    pub deed: Deed,
+    pub action: RequestedAction,
 }
 
 /// What a request to the operator API does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "action"))]
-pub enum Deed {
+pub enum RequestedAction {
     /// Send a command to one fleet; its next reconcile pass carries the command out.
     Command {
         /// The fleet.
@@ -116,7 +116,7 @@ pub enum Deed {
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "command-result"))]
-pub struct Receipt {
+pub struct CommandResult {
     /// The idempotency key of the request.
     pub request: String,
     /// Who sent the command: the name that AWS verified, or `unverified` for a direct invocation.
@@ -148,7 +148,7 @@ pub enum OrderResult {
 pub enum Reply {
     /// The request was accepted.
     #[serde(rename = "command-result")]
-    Receipt(Receipt),
+    CommandResult(CommandResult),
     /// The request was rejected.
     Refused(Refusal),
 }
@@ -213,7 +213,7 @@ impl Reply {
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::Refused(refusal) => refusal.http_status(),
-            Self::Receipt(receipt) => match receipt.result {
+            Self::CommandResult(command_result) => match command_result.result {
                 OrderResult::Done => 200,
                 // The request was accepted, and the message says why the command was not carried out.
                 OrderResult::NotDone => 409,

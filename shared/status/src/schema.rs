@@ -4,24 +4,24 @@ use driftless_planner::notification::schema_settings;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::glance::FleetsAtAGlance;
 use crate::history::History;
 use crate::model::FleetStatus;
-use crate::request::{Answer, Order, Question, Receipt, Reply};
+use crate::request::{Answer, CommandResult, Order, Question, Reply};
+use crate::summary::FleetsSummary;
 use crate::why::Why;
 
 /// Every published schema of this crate, each with the name of its file.
 pub fn all() -> Vec<(&'static str, Schema)> {
     vec![
         ("status-fleet.v1.json", written::<FleetStatus>()),
-        ("status-summary.v1.json", written::<FleetsAtAGlance>()),
+        ("status-summary.v1.json", written::<FleetsSummary>()),
         ("status-why.v1.json", written::<Why>()),
         ("status-history.v1.json", written::<History>()),
         ("status-response.v1.json", written::<Answer>()),
         ("status-query.v1.json", read::<Question>()),
         ("operator-request.v1.json", read::<Order>()),
         ("operator-response.v1.json", written::<Reply>()),
-        ("command-result.v1.json", written::<Receipt>()),
+        ("command-result.v1.json", written::<CommandResult>()),
     ]
 }
 

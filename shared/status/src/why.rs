@@ -146,7 +146,7 @@ fn of_instance(status: &FleetStatus, subject: &Subject, id: &InstanceId) -> Why 
     let failures = work.failures.iter().map(|failure| format!("an attempt failed: {}", failure.why).into());
     let successor = work.successor.as_ref().map(|successor| format!("its replacement instance is {successor}").into());
     let deadline = work.deadline.map(|at| format!("the phase {} ends at {at:.0} at the latest", work.phase).into());
-    let known = work.reasons.iter().cloned().chain(remarks).chain(work.given_up.clone());
+    let known = work.reasons.iter().cloned().chain(remarks).chain(work.abandoned.clone());
     let because = known.chain(successor).chain(deadline).chain(failures).collect();
     let says = match (&work.held_by, work.guards.is_empty()) {
         (Some(waits), _) => format!("{id} is {}: {}", work.phase, waits.why),

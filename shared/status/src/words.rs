@@ -11,7 +11,7 @@ use driftless_planner::record::{BorrowedSetting, Phase, Release, Setting, StopRe
 use driftless_planner::text::UntrustedText;
 use driftless_planner::waiting::{GuardId, PreflightCheck, PreflightProblem, Waiting};
 
-use crate::model::{FindingStatus, GuardResult, GuardStatus, LedgerStatus, ReleaseStatus, WaitStatus};
+use crate::model::{BorrowedSettingsStatus, FindingStatus, GuardResult, GuardStatus, ReleaseStatus, WaitStatus};
 
 /// What blocks something.
 pub(crate) fn wait(waiting: &Waiting) -> WaitStatus {
@@ -74,7 +74,7 @@ pub(crate) fn findings(findings: &BTreeMap<RuleName, Finding>) -> Vec<FindingSta
 }
 
 /// A setting to restore.
-pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> LedgerStatus {
+pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> BorrowedSettingsStatus {
     let numbers = |wrote: &BTreeSet<u32>| {
         let numbers: Vec<String> = wrote.iter().map(ToString::to_string).collect();
         numbers.join(", then ")
@@ -97,11 +97,16 @@ pub(crate) fn borrowed_settings(entry: &BorrowedSetting) -> LedgerStatus {
             ("stickiness", format!("stickiness is off at {place}, to be restored to {had:#}"))
         }
     };
-    LedgerStatus { group: entry.group.clone(), since: entry.since, setting: setting.to_owned(), says: says.into() }
+    BorrowedSettingsStatus {
+        group: entry.group.clone(),
+        since: entry.since,
+        setting: setting.to_owned(),
+        says: says.into(),
+    }
 }
 
 /// Why a replacement is being cancelled, or why Driftless stopped trying.
-pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
+pub(crate) fn abandoned(phase: &Phase) -> Option<UntrustedText> {
     let says = match phase {
         Phase::Cancelling(cancelling) => cancelling.because.to_string(),
         Phase::Stopped(stopped) => match &stopped.why {
@@ -112,7 +117,7 @@ pub(crate) fn given_up(phase: &Phase) -> Option<UntrustedText> {
             StopReason::Recurrence { successor, .. } => {
                 format!("its replacement instance {successor} drifted for the same reason and was terminated")
             }
-            StopReason::NotRefilled => {
+            StopReason::NotLaunchedAfter => {
                 "it was terminated first, and no replacement instance passed health checks in time".to_owned()
             }
         },

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use driftless_status::request::{OrderResult, Receipt, Refusal, Reply};
-use driftless_widget::{Theme, fleet, overview, receipt, refusal};
+use driftless_status::request::{CommandResult, OrderResult, Refusal, Reply};
+use driftless_widget::{Theme, command_result, fleet, overview, refusal};
 
 #[path = "../tests/widget/worlds.rs"]
 mod worlds;
@@ -28,13 +28,13 @@ fn main() {
         let (status, history) = worlds::hostile();
         write(&format!("hostile-{name}"), fleet(&frame, &status, Some(&history)));
         write(&format!("hostile-all-{name}"), overview(&frame, &worlds::hostile_overview()));
-        let done = Receipt {
+        let done = CommandResult {
             request: "dashboard-pause-7".to_owned(),
             actor: "unverified".into(),
             result: OrderResult::Done,
             says: "it stands still in shifting; its clocks stop".into(),
         };
-        write(&format!("receipt-{name}"), receipt(theme, &Reply::Receipt(done)));
+        write(&format!("receipt-{name}"), command_result(theme, &Reply::CommandResult(done)));
         write(&format!("refusal-{name}"), refusal(theme, &Refusal::not_found("there is no fleet app")));
     }
 }

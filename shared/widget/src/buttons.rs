@@ -6,7 +6,7 @@ use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
 use driftless_status::effect;
 use driftless_status::orders::OpenOrder;
-use driftless_status::request::{Deed, Order};
+use driftless_status::request::{Order, RequestedAction};
 use maud::{Markup, html};
 use serde::Serialize;
 
@@ -77,8 +77,8 @@ fn command(operator: &str, status: &FleetStatus, open: &OpenOrder) -> Markup {
     let mut lines = vec![format!("{label}: {}", status.fleet)];
     lines.extend(effect::of(status, &open.command));
     lines.push(format!("the response will be: {}", open.answer));
-    let deed = Deed::Command { fleet: status.fleet.clone(), command: open.command.clone() };
-    button(operator, label, is_grave, &lines, &order(status, label, deed))
+    let action = RequestedAction::Command { fleet: status.fleet.clone(), command: open.command.clone() };
+    button(operator, label, is_grave, &lines, &order(status, label, action))
 }
 
 fn freeze(operator: &str, status: &FleetStatus) -> Markup {
@@ -87,8 +87,8 @@ fn freeze(operator: &str, status: &FleetStatus) -> Markup {
         format!("now: {}", status.says),
         "all changes but rollbacks are paused until you thaw the fleet".to_owned(),
     ];
-    let deed = Deed::Freeze { scope: FreezeScope::Fleet(status.fleet.clone()), expires_at: None };
-    button(operator, "Freeze", false, &lines, &order(status, "Freeze", deed))
+    let action = RequestedAction::Freeze { scope: FreezeScope::Fleet(status.fleet.clone()), expires_at: None };
+    button(operator, "Freeze", false, &lines, &order(status, "Freeze", action))
 }
 
 fn thaw(operator: &str, status: &FleetStatus) -> Markup {
@@ -97,19 +97,19 @@ fn thaw(operator: &str, status: &FleetStatus) -> Markup {
         format!("now: {}", status.says),
         "the freeze of this fleet ends, and what it blocks continues".to_owned(),
     ];
-    let deed = Deed::Thaw { scope: FreezeScope::Fleet(status.fleet.clone()) };
-    button(operator, "Thaw", false, &lines, &order(status, "Thaw", deed))
+    let action = RequestedAction::Thaw { scope: FreezeScope::Fleet(status.fleet.clone()) };
+    button(operator, "Thaw", false, &lines, &order(status, "Thaw", action))
 }
 
 /// The idempotency key follows from what was drawn: a double click is one command, and so is a click on a page that was
 /// drawn again before the command was carried out.
-fn order(status: &FleetStatus, label: &str, deed: Deed) -> Order {
+fn order(status: &FleetStatus, label: &str, action: RequestedAction) -> Order {
     let version = status.record_version.unwrap_or_default();
     let request = format!("dashboard-{}-{version}", label.to_lowercase().replace(' ', "-"));
     // The command is about the cutover that was drawn.
     let cutover = status.cutover.as_ref().map(|cutover| cutover.id.clone());
-    let cutover = cutover.filter(|_| matches!(deed, Deed::Command { .. }));
-    Order { request, reason: Some(REASON.into()), cutover, deed }
+    let cutover = cutover.filter(|_| matches!(action, RequestedAction::Command { .. }));
+    Order { request, reason: Some(REASON.into()), cutover, action }
 }
 
 fn button(operator: &str, label: &str, is_grave: bool, lines: &[String], order: &Order) -> Markup {

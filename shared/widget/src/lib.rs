@@ -7,18 +7,18 @@
 //! [`driftless_status::effect`] what a confirmation says.
 
 mod buttons;
+mod command_result;
 mod documentation;
 mod fleet;
 mod frame;
 mod overview;
 mod parts;
-mod receipt;
 mod style;
 mod timeline;
 mod words;
 
+pub use command_result::{command_result, refusal};
 pub use documentation::DOCUMENTATION;
 pub use fleet::fleet;
 pub use frame::{Frame, Parameters, Theme};
 pub use overview::{Overview, overview};
-pub use receipt::{receipt, refusal};

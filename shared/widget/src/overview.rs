@@ -3,9 +3,9 @@
 use driftless_planner::ids::FleetName;
 use driftless_planner::text::UntrustedText;
 use driftless_status::FleetStatus;
-use driftless_status::glance::Unread;
 use driftless_status::history::History;
 use driftless_status::model::{ColorStatus, Role, State};
+use driftless_status::summary::Unread;
 use jiff::Timestamp;
 use maud::{Markup, html};
 

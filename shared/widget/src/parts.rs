@@ -132,7 +132,7 @@ pub(crate) fn drifted(drifted: &[DriftedStatus], now: Timestamp) -> Markup {
                             @if let Some(annotation) = &finding.annotation { div { (finding.rule) ": " (annotation) } }
                         }
                         @if let Some(held) = &work.held_by { div class="warn" { "blocked: " (words::short(&held.why)) } }
-                        @if let Some(why) = &work.given_up { div class="bad" { "abandoned: " (why) } }
+                        @if let Some(why) = &work.abandoned { div class="bad" { "abandoned: " (why) } }
                         @if let Some(successor) = &work.successor { div class="soft" { "replacement instance " (successor) } }
                     }
                 }

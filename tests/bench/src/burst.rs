@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::cases::{LOOKS, Places, batch, is_success, resync};
 use crate::cloud::{Call, Cloud, Wire};
-use crate::crowd::{Crowd, Size};
+use crate::load_generator::{LoadGenerator, Size};
 use crate::runtime::Worker;
 use crate::statistics::percentile;
 use crate::table::Keeps;
@@ -97,10 +97,10 @@ struct Scene {
 /// Raises a event burst.
 pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
-    let calm = settled(places, cloud).await.context("the fleets before the storm")?;
+    let calm = idle(places, cloud).await.context("the fleets before the storm")?;
     let now = jiff::Timestamp::now();
-    let crowd = Some(Arc::new(Crowd::new(&places.stub_folder("canned"), SIZE, Some(now))?));
-    cloud.set(World { crowd, ..calm }, Duration::ZERO);
+    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("canned"), SIZE, Some(now))?));
+    cloud.set(World { load_generator, ..calm }, Duration::ZERO);
     cloud.take_calls();
 
     let scene = Scene { cloud: cloud.clone(), state: Arc::default(), details: Arc::default() };
@@ -152,9 +152,9 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
 }
 
 /// Lets `reconcile` find all fleets, take them up, and come to rest.
-async fn settled(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
-    let crowd = Some(Arc::new(Crowd::new(&places.stub_folder("canned"), SIZE, None)?));
-    let mut world = World { crowd, files: places.stub("canned")?, ..World::default() };
+async fn idle(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
+    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("canned"), SIZE, None)?));
+    let mut world = World { load_generator, files: places.stub("canned")?, ..World::default() };
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     cloud.take_calls();

@@ -172,26 +172,21 @@ pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
         cases.push(case("one", "a batch of one message", batch(&[one])));
         cases.push(case("ten", "a batch of ten", batch(&ten)));
     }
-    let settled = settled(places, cloud, world.clone()).await?;
+    let idle = idle(places, cloud, world.clone()).await?;
     let fact = fact(places, cloud, world).await?;
-    let drifted = drifted(places, cloud, settled.world.clone(), &fact).await?;
+    let drifted = drifted(places, cloud, idle.world.clone(), &fact).await?;
     let reconcile =
         |name, title, event, world| Case { function: "reconcile", name, title, goals: Goals::Reconcile, event, world };
-    cases.push(reconcile(
-        "idle",
-        "a reconcile request that finds nothing to do",
-        settled.request,
-        settled.world.clone(),
-    ));
+    cases.push(reconcile("idle", "a reconcile request that finds nothing to do", idle.request, idle.world.clone()));
     cases.push(reconcile("fact", "a drift that is stored and reconciled", fact, drifted));
-    cases.push(reconcile("resync", "the resync", resync(), settled.world.clone()));
-    let desk = |function, name, title, asked: Value| {
+    cases.push(reconcile("resync", "the resync", resync(), idle.world.clone()));
+    let operator_api = |function, name, title, asked: Value| {
         let event = url_event(&asked);
-        Case { function, name, title, goals: Goals::None, event, world: settled.world.clone() }
+        Case { function, name, title, goals: Goals::None, event, world: idle.world.clone() }
     };
-    cases.push(desk("status", "fleet", "the state of one fleet", json!({"query": "fleet", "fleet": "app"})));
+    cases.push(operator_api("status", "fleet", "the state of one fleet", json!({"query": "fleet", "fleet": "app"})));
     let freeze = json!({"request": "bench-1", "reason": "measured", "action": {"freeze": {"scope": {"fleet": "app"}}}});
-    cases.push(desk("operator", "freeze", "a freeze", freeze));
+    cases.push(operator_api("operator", "freeze", "a freeze", freeze));
     Ok(cases)
 }
 
@@ -205,13 +200,13 @@ pub fn resync() -> String {
 }
 
 /// A fleet at rest, and a request for it.
-struct Settled {
+struct Idle {
     world: World,
     request: String,
 }
 
 /// Lets `reconcile` find a fleet that nobody knew, take it up, and come to rest.
-async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Result<Settled> {
+async fn idle(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Result<Idle> {
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", &resync(), 1).await?;
@@ -226,7 +221,7 @@ async fn settled(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Re
     seen(places, cloud, "reconcile", &request, 1).await?;
     let commits = cloud.take_calls().into_iter().filter(|call| call.action == "TransactWriteItems").count();
     ensure!(commits == 0, "the fleet does not come to rest");
-    Ok(Settled { world, request })
+    Ok(Idle { world, request })
 }
 
 /// What `reconcile` is given of a drift: what the detector sends.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use crate::cloud::Call;
-use crate::crowd::Crowd;
+use crate::load_generator::LoadGenerator;
 use crate::stub::{Answer, Asked, Files};
 use crate::table::Table;
 
@@ -15,7 +15,7 @@ use crate::table::Table;
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// Many fleets, which are asked first.
-    pub crowd: Option<Arc<Crowd>>,
+    pub load_generator: Option<Arc<LoadGenerator>>,
     /// The answers that stand in files.
     pub files: Files,
     pub table: Table,
@@ -24,7 +24,9 @@ pub struct World {
 impl World {
     /// The answer to a call.
     pub fn answer(&mut self, service: &str, asked: &Asked) -> anyhow::Result<Answer> {
-        if let Some(answer) = self.crowd.as_ref().and_then(|crowd| crowd.answer(service, asked)) {
+        if let Some(answer) =
+            self.load_generator.as_ref().and_then(|load_generator| load_generator.answer(service, asked))
+        {
             return Ok(answer);
         }
         if let Some(answer) = self.files.answer(service, asked) {

@@ -55,7 +55,7 @@ impl FleetSpec {
 
     /// Without a load balancer.
     #[must_use]
-    pub const fn unbalanced(mut self) -> Self {
+    pub const fn no_load_balancer(mut self) -> Self {
         self.is_balanced = false;
         self
     }
@@ -116,7 +116,7 @@ impl FleetSpec {
         self
     }
 
-    /// Makes it. Its instances are launching when this returns: see [`Fleet::wait_until_settled`].
+    /// Makes it. Its instances are launching when this returns: see [`Fleet::wait_until_idle`].
     pub async fn create(&self, stack: &LocalStack) -> anyhow::Result<Fleet> {
         self.create_with(stack.clients()).await.with_context(|| format!("fleet {} was not created", self.name))
     }

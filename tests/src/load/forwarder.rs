@@ -22,13 +22,13 @@ use crate::fleet::Routes;
 #[derive(Debug, Clone)]
 pub(crate) struct Forwarder {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    operator_api: Arc<OperatorApi>,
     _task: Arc<Task>,
 }
 
 /// Where requests are given out.
 #[derive(Debug, Default)]
-struct Desk {
+struct OperatorApi {
     table: Mutex<Arc<Table>>,
     choice: Mutex<Choice>,
 }
@@ -54,9 +54,9 @@ impl Forwarder {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port is free")?;
         let address = listener.local_addr()?;
-        let desk = Arc::new(Desk::default());
-        let task = tokio::spawn(serve(listener, Arc::clone(&desk)));
-        Ok(Self { address, desk, _task: Arc::new(Task(task)) })
+        let operator_api = Arc::new(OperatorApi::default());
+        let task = tokio::spawn(serve(listener, Arc::clone(&operator_api)));
+        Ok(Self { address, operator_api, _task: Arc::new(Task(task)) })
     }
 
     /// Where it listens.
@@ -67,22 +67,23 @@ impl Forwarder {
     /// Follows these routes from now on. When this returns, no request is under way that was given out by others.
     pub(crate) async fn follow(&self, routes: Routes, addresses: BTreeMap<String, SocketAddr>) {
         let table = Arc::new(Table { routes, addresses });
-        let before = std::mem::replace(&mut *self.desk.table.lock().unwrap_or_else(PoisonError::into_inner), table);
+        let before =
+            std::mem::replace(&mut *self.operator_api.table.lock().unwrap_or_else(PoisonError::into_inner), table);
         while Arc::strong_count(&before) > 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+async fn serve(listener: TcpListener, operator_api: Arc<OperatorApi>) {
     loop {
         // A connection that is gone before it was accepted needs no answer.
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let desk = Arc::clone(&desk);
+        let operator_api = Arc::clone(&operator_api);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let desk = Arc::clone(&desk);
-                async move { desk.answer(request).await }
+                let operator_api = Arc::clone(&operator_api);
+                async move { operator_api.answer(request).await }
             });
             // Errors are closed connections; who sent the request sees that.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -92,7 +93,7 @@ async fn serve(listener: TcpListener, desk: Arc<Desk>) {
 
 type Answer = Result<Response<Full<Bytes>>, hyper::http::Error>;
 
-impl Desk {
+impl OperatorApi {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let table = Arc::clone(&self.table.lock().unwrap_or_else(PoisonError::into_inner));
         let chosen = self.choice.lock().unwrap_or_else(PoisonError::into_inner).next(&table.routes);

@@ -61,11 +61,11 @@ impl Terraformed {
     /// One server of a group drifts and is replaced.
     async fn replace_one_of(&mut self, color: &str) -> anyhow::Result<()> {
         let stage = &mut self.rollout.stage;
-        let before = stage.fleet.wait_until_settled(A_WHILE).await?;
+        let before = stage.fleet.wait_until_idle(A_WHILE).await?;
         let drifted = before.group(color)?.instances.first().context("the group is empty")?.id.clone();
         stage.stack.find_non_compliant(&drifted, RULE, "image ami-0 is not approved").await?;
         stage.letter("replaced").await?;
-        let after = stage.fleet.wait_until_settled(A_WHILE).await?;
+        let after = stage.fleet.wait_until_idle(A_WHILE).await?;
         assert!(after.instance(&drifted).is_none(), "{after}");
         assert_eq!(after.group(color)?.serving(), 3, "{after}");
         Ok(())

@@ -6,7 +6,7 @@ use driftless_tests::events::Event;
 use driftless_tests::load::{ErrorAlarm, Load};
 use driftless_tests::patience::{Poll, wait_until};
 
-use crate::desk::{ask, watch};
+use crate::operator_api::{ask, watch};
 use crate::rollout::{CUTOVER, Rollout};
 use crate::served::{assert_served, wait_until_served};
 use crate::stage::A_WHILE;

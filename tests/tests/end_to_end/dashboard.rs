@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
-use driftless_status::request::{Answer, Deed, Order, Question};
+use driftless_status::request::{Answer, Order, Question, RequestedAction};
 use driftless_tests::stack::LocalStack;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn button(page: &str, wanted: &Command) -> anyhow::Result<(String, Value)> {
         let (endpoint, json) = endpoint.zip(json).context("an action without a function or an order")?;
         let sent: Value = serde_json::from_str(&unescaped(json))?;
         let order: Order = serde_json::from_value(sent.clone())?;
-        if matches!(&order.deed, Deed::Command { command, .. } if command == wanted) {
+        if matches!(&order.action, RequestedAction::Command { command, .. } if command == wanted) {
             return Ok((endpoint.to_owned(), sent));
         }
     }

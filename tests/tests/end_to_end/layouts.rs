@@ -3,7 +3,7 @@
 use driftless_planner::fact::Command;
 use driftless_tests::fleet::{FleetSpec, FleetView};
 
-use crate::desk::watch;
+use crate::operator_api::watch;
 use crate::rollout::{CUTOVER, Rollout, UNWATCHED, WEIGHTS, WEIGHTS_OF_RULE, pair_of_three};
 use crate::stage::{LAUNCH, TERMINATE, acting};
 
@@ -44,7 +44,7 @@ async fn a_rule_shares_the_traffic_out_and_nothing_else_of_the_listener_changes(
 
 #[tokio::test]
 async fn a_pair_without_a_load_balancer_is_replaced_after_its_warm_up_and_cut_over() -> anyhow::Result<()> {
-    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).unbalanced().warmup_seconds(2)).await?;
+    let mut rollout = Rollout::of(&pair_of_three(&UNWATCHED).no_load_balancer().warmup_seconds(2)).await?;
     let eyes = rollout.stage.fleet.watch();
     let drifted = rollout.stage.drift().await?;
     rollout.stage.letter("replaced").await?;
@@ -86,12 +86,12 @@ async fn a_single_group_has_a_server_replaced_and_is_rolled_by_an_instance_refre
 async fn a_single_group_goes_back_when_a_person_says_so() -> anyhow::Result<()> {
     let mut rollout = Rollout::of(&single_group("10m")).await?;
     rollout.publish_and_approve("2").await?;
-    let newcomers = |view: &FleetView| {
+    let unattributed = |view: &FleetView| {
         let group = view.group("").ok()?;
         let newer = group.instances.iter().filter(|instance| instance.template_version.as_deref() == Some("2"));
         (newer.count() > 0).then_some(())
     };
-    rollout.stage.fleet.wait_for("one is replaced", CUTOVER, newcomers).await?;
+    rollout.stage.fleet.wait_for("one is replaced", CUTOVER, unattributed).await?;
     rollout.say(Command::Rollback).await?;
     assert_eq!(rollout.ended().await?, "rolled-back");
     let good = rollout.stage.fleet.image().to_owned();

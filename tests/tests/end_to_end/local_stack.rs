@@ -13,7 +13,7 @@ const A_WHILE: Duration = Duration::from_secs(10);
 async fn a_color_without_servers_that_is_given_traffic_loses_it_and_the_load_says_so() -> anyhow::Result<()> {
     let stack = LocalStack::lent().await?;
     let fleet = FleetSpec::pair("app").instances(3).policy(&[("mode", "observe")]).create(&stack).await?;
-    fleet.wait_until_settled(A_WHILE).await?;
+    fleet.wait_until_idle(A_WHILE).await?;
     let mut load = Load::start(&stack, &fleet).await?;
     fleet.write_weights(&[("app-blue", 50), ("app-green", 50)]).await?;
     wait_until("requests are lost", A_WHILE, async || {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
 use driftless_status::model::State;
-use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, RefusalCause, Reply};
+use driftless_status::request::{
+    Answer, CommandResult, Order, OrderResult, Question, RefusalCause, Reply, RequestedAction,
+};
 use driftless_status::why::Subject;
 use driftless_tests::listener::Listener;
 use driftless_tests::patience::{Poll, wait_until};
@@ -29,19 +31,24 @@ pub(crate) async fn ask(stack: &LocalStack, question: &Question) -> anyhow::Resu
     Ok(serde_json::from_value(answer)?)
 }
 
-pub(crate) async fn say(stack: &LocalStack, who: &str, request: &str, deed: Deed) -> anyhow::Result<(u16, Reply)> {
-    let order = Order { request: request.to_owned(), reason: Some("incident 7".into()), cutover: None, deed };
+pub(crate) async fn say(
+    stack: &LocalStack,
+    who: &str,
+    request: &str,
+    action: RequestedAction,
+) -> anyhow::Result<(u16, Reply)> {
+    let order = Order { request: request.to_owned(), reason: Some("incident 7".into()), cutover: None, action };
     let (status, reply) = stack.ask("OperatorUrl", who, &order).await?;
     Ok((status, serde_json::from_value(reply)?))
 }
 
-fn command(command: Command) -> anyhow::Result<Deed> {
-    Ok(Deed::Command { fleet: "app".parse()?, command })
+fn command(command: Command) -> anyhow::Result<RequestedAction> {
+    Ok(RequestedAction::Command { fleet: "app".parse()?, command })
 }
 
-pub(crate) fn receipt(reply: Reply) -> anyhow::Result<Receipt> {
+pub(crate) fn receipt(reply: Reply) -> anyhow::Result<CommandResult> {
     match reply {
-        Reply::Receipt(receipt) => Ok(receipt),
+        Reply::CommandResult(receipt) => Ok(receipt),
         Reply::Refused(refusal) => anyhow::bail!("{refusal:?}"),
     }
 }
@@ -166,10 +173,13 @@ async fn a_freeze_is_thrown_at_once_is_an_event_holds_drift_and_lets_a_rollback_
 /// Throws the stop switch, or lifts it.
 async fn throw(stack: &LocalStack, is_on: bool, scope: &FreezeScope) -> anyhow::Result<()> {
     let scope = scope.clone();
-    let (verb, deed) =
-        if is_on { ("freeze", Deed::Freeze { scope, expires_at: None }) } else { ("thaw", Deed::Thaw { scope }) };
+    let (verb, action) = if is_on {
+        ("freeze", RequestedAction::Freeze { scope, expires_at: None })
+    } else {
+        ("thaw", RequestedAction::Thaw { scope })
+    };
     let request = format!("{verb}-{}", jiff::Timestamp::now());
-    let (status, reply) = say(stack, ANA, &request, deed).await?;
+    let (status, reply) = say(stack, ANA, &request, action).await?;
     assert_eq!((status, receipt(reply)?.result), (200, OrderResult::Done));
     Ok(())
 }

@@ -2,14 +2,14 @@
 
 use anyhow::Context as _;
 use driftless_planner::fact::Command;
-use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt};
+use driftless_status::request::{Answer, CommandResult, Order, OrderResult, Question, RequestedAction};
 use driftless_tests::events::Event;
 use driftless_tests::fleet::FleetSpec;
 use driftless_tests::stack::{LocalStack, RUNBOOKS};
 use serde_json::Value;
 
-use crate::desk::{ask, receipt};
 use crate::heard::{assert_all_came, everything, patterns, text};
+use crate::operator_api::{ask, receipt};
 use crate::rollout::{CUTOVER, Rollout};
 use crate::stage::{A_WHILE, acting};
 
@@ -63,7 +63,7 @@ async fn an_image_that_the_pipeline_announces_and_approves_takes_the_traffic() -
 }
 
 /// The history has one approval, of whoever has signed it.
-async fn assert_approved_once(stack: &LocalStack, given: &Receipt) -> anyhow::Result<()> {
+async fn assert_approved_once(stack: &LocalStack, given: &CommandResult) -> anyhow::Result<()> {
     assert_eq!(given.actor.as_str(), format!("arn:aws:iam::123456789012:user/{CI}"));
     let question = Question::History { fleet: "app".parse()?, instance: None, before: None, limit: 500 };
     let Answer::History(history) = ask(stack, &question).await? else { anyhow::bail!("no history") };
@@ -74,12 +74,12 @@ async fn assert_approved_once(stack: &LocalStack, given: &Receipt) -> anyhow::Re
 }
 
 /// A pipeline says what it found, for the cutover that an event named.
-async fn verdict(stack: &LocalStack, event: &Value, command: Command) -> anyhow::Result<Receipt> {
+async fn verdict(stack: &LocalStack, event: &Value, command: Command) -> anyhow::Result<CommandResult> {
     let order = Order {
         request: format!("cutover-{}-verdict", text(event, "/cutover/id")),
         reason: Some("smoke tests, run 42".into()),
         cutover: Some(text(event, "/cutover/id")),
-        deed: Deed::Command { fleet: text(event, "/fleet").parse()?, command },
+        action: RequestedAction::Command { fleet: text(event, "/fleet").parse()?, command },
     };
     let (status, reply) = stack.ask("OperatorUrl", CI, &order).await?;
     let given = receipt(serde_json::from_value(reply)?)?;
@@ -93,7 +93,7 @@ async fn chat_hears_on_a_topic_of_its_own_and_links_lead_to_where_the_runbooks_a
     let mut chat = stack.inbox_on("ChatTopicArn", "chat").await?;
     let mut on_call = stack.inbox("on-call").await?;
     let fleet = FleetSpec::pair("app").instances(2).policy(&acting(&[("budget", "nonsense")])).create(&stack).await?;
-    fleet.wait_until_settled(A_WHILE).await?;
+    fleet.wait_until_idle(A_WHILE).await?;
     stack.request("app").await?;
     let letter = on_call.wait_for_kind("app", "entered", A_WHILE).await?;
     let link = format!("{RUNBOOKS}/docs/runbooks/policy-invalid.md");

@@ -23,7 +23,7 @@ async fn a_drifted_instance_is_replaced_while_requests_are_served_and_nobody_els
     let mut stage = Stage::with(&fleet_of_three(&[]).max(3)).await?;
     // Another fleet under the same rule, whose instances keep it.
     let other = FleetSpec::single("other").instances(2).policy(&acting(&[])).create(&stage.stack).await?;
-    let of_others = other.wait_until_settled(A_WHILE).await?;
+    let of_others = other.wait_until_idle(A_WHILE).await?;
     stage.stack.request("other").await?;
     stage.inbox.wait_for_kind("other", "adopted", A_WHILE).await?;
     let mut all = stage.stack.listen("all", &everything()).await?;
@@ -89,7 +89,7 @@ async fn assert_evidence(stage: &Stage, drifted: &str, successor: &str) -> anyho
 }
 
 #[tokio::test]
-async fn without_launch_instances_desired_capacity_is_raised_and_put_back() -> anyhow::Result<()> {
+async fn without_launch_instances_desired_capacity_is_raised_and_restored() -> anyhow::Result<()> {
     let mut stage = Stage::with(&fleet_of_three(&[]).max(3)).await?;
     let absent = Settings { launch_instances: Some(LaunchInstances::Absent), ..Settings::default() };
     stage.stack.control().set(&absent).await?;

@@ -185,7 +185,7 @@ impl Rollout {
 
     /// One color has so many servers of an image, all of which serve, and the bounds; the other one is empty.
     pub(crate) async fn assert_sizes(&self, color: &str, image: &str, size: i32) -> anyhow::Result<FleetView> {
-        let after = self.stage.fleet.wait_until_settled(CUTOVER).await?;
+        let after = self.stage.fleet.wait_until_idle(CUTOVER).await?;
         let other = if color == "green" { "blue" } else { "green" };
         let (live, idle) = (after.group(color)?, after.group(other)?);
         let was = self.stage.before.group("blue")?;
@@ -198,7 +198,7 @@ impl Rollout {
 
     /// The single group is as large as before, and all of it runs an image.
     pub(crate) async fn assert_rolled(&self, image: &str) -> anyhow::Result<()> {
-        let after = self.stage.fleet.wait_until_settled(CUTOVER).await?;
+        let after = self.stage.fleet.wait_until_idle(CUTOVER).await?;
         let (is, was) = (after.group("")?, self.stage.before.group("")?);
         assert_eq!((is.min, is.max, is.desired), (was.min, was.max, was.desired), "{after}");
         assert!(is.instances.iter().all(|instance| instance.image.as_deref() == Some(image)), "{after}");

@@ -98,7 +98,7 @@ impl Stage {
     /// A fleet that was made on a local AWS.
     pub(crate) async fn of(stack: LocalStack, fleet: Fleet) -> anyhow::Result<Self> {
         let inbox = stack.inbox("on-call").await?;
-        let before = fleet.wait_until_settled(A_WHILE).await?;
+        let before = fleet.wait_until_idle(A_WHILE).await?;
         let pace = Some(PACE);
         stack.control().set(&Settings { launch: pace, healthy: pace, drain: pace, ..Settings::default() }).await?;
         let stage = Self { stack, fleet, inbox, before };
@@ -183,7 +183,7 @@ impl Stage {
     /// A drifted instance was replaced: one is gone, one came, in its zone, and nothing else is other than before.
     /// Answers the one that came.
     pub(crate) async fn assert_replaced(&self, drifted: &str) -> anyhow::Result<InstanceView> {
-        let after = self.fleet.wait_until_settled(A_WHILE).await?;
+        let after = self.fleet.wait_until_idle(A_WHILE).await?;
         let (was, is) = (self.before.group("blue")?, after.group("blue")?);
         assert_eq!(
             (is.min, is.max, is.desired, is.serving()),
@@ -293,12 +293,12 @@ impl Stage {
     async fn assert_nothing_open(&self, left: &Left<'_>) -> anyhow::Result<()> {
         let stored = self.stack.table().fleet(self.fleet.name()).await?;
         assert_eq!(stored.outbox, Vec::<Value>::new());
-        let is_unsettled = |item: &&Value| {
+        let is_in_progress = |item: &&Value| {
             let sort_key = item.get("sk").and_then(Value::as_str).unwrap_or_default();
             sort_key.starts_with("EVENTS#") || sort_key.starts_with("PARTIALLY-DELIVERED#")
         };
-        let unsettled: Vec<&Value> = stored.other.iter().filter(is_unsettled).collect();
-        ensure!(unsettled.is_empty(), "not told yet: {unsettled:#?}");
+        let in_progress: Vec<&Value> = stored.other.iter().filter(is_in_progress).collect();
+        ensure!(in_progress.is_empty(), "not told yet: {in_progress:#?}");
         assert_eq!(stored.facts, Vec::<Value>::new());
         let state = stored.state.context("there is no record")?;
         let record = state.get("record").context("the state has no record")?;

@@ -178,7 +178,7 @@ fn a_state_that_is_the_one_before_is_ignored() {
 }
 
 #[test]
-fn a_suppressor_that_lets_go_is_a_change_though_the_state_stays() {
+fn a_suppressor_that_scales_to_zero_is_a_change_though_the_state_stays() {
     let mut event: Value = serde_json::from_str(INSTANCE).unwrap();
     event["detail"]["previousState"]["value"] = json!("ALARM");
     event["detail"]["previousState"]["actionsSuppressedBy"] = json!("Alarm");

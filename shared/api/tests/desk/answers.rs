@@ -13,7 +13,9 @@ use driftless_simulator::function::Function;
 use driftless_simulator::scenario::Scenario;
 use driftless_status::history::History;
 use driftless_status::model::{LeaseStatus, State};
-use driftless_status::request::{Answer, Deed, Order, OrderResult, Question, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::request::{
+    Answer, CommandResult, Order, OrderResult, Question, Refusal, RefusalCause, Reply, RequestedAction,
+};
 use driftless_status::why::Subject;
 use jiff::{SignedDuration, Timestamp};
 
@@ -72,28 +74,28 @@ fn say(simulation: &mut Simulation, asked: Order, patience: SignedDuration) -> R
     simulation.visit(visit).unwrap()
 }
 
-fn of(deed: Deed, reason: Option<&str>) -> Order {
-    Order { request: "request-1".to_owned(), reason: reason.map(Into::into), cutover: None, deed }
+fn of(action: RequestedAction, reason: Option<&str>) -> Order {
+    Order { request: "request-1".to_owned(), reason: reason.map(Into::into), cutover: None, action }
 }
 
 fn rollback() -> Order {
-    of(Deed::Command { fleet: web(), command: Command::Rollback }, None)
+    of(RequestedAction::Command { fleet: web(), command: Command::Rollback }, None)
 }
 
 fn freeze(scope: FreezeScope, expires_at: Option<Timestamp>) -> Order {
-    of(Deed::Freeze { scope, expires_at }, Some("incident 7"))
+    of(RequestedAction::Freeze { scope, expires_at }, Some("incident 7"))
 }
 
-fn receipt(reply: Reply) -> Receipt {
+fn command_result(reply: Reply) -> CommandResult {
     match reply {
-        Reply::Receipt(receipt) => receipt,
+        Reply::CommandResult(command_result) => command_result,
         Reply::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 
 fn refusal(reply: Reply) -> Refusal {
     match reply {
-        Reply::Receipt(receipt) => panic!("{receipt:?}"),
+        Reply::CommandResult(command_result) => panic!("{command_result:?}"),
         Reply::Refused(refusal) => refusal,
     }
 }
@@ -105,7 +107,7 @@ fn a_fleet_is_shown_as_the_loop_sees_it() {
     let mut simulation = idle();
     assert_eq!(state(&mut simulation), (State::Steady, 0));
     let Answer::Fleets(fleets) = ask(&mut simulation, Question::Fleets) else { panic!() };
-    let names: Vec<&str> = fleets.fleets.iter().map(|glance| glance.fleet.as_str()).collect();
+    let names: Vec<&str> = fleets.fleets.iter().map(|summary| summary.fleet.as_str()).collect();
     assert_eq!((names, fleets.unread.len(), fleets.misnamed.len()), (vec!["web"], 0, 0));
 }
 
@@ -170,9 +172,9 @@ fn a_question_for_no_line_or_too_many_is_refused() {
 #[test]
 fn a_command_is_followed_and_answered_with_what_came_of_it() {
     let mut simulation = idle();
-    let receipt = receipt(say(&mut simulation, rollback(), PATIENCE));
-    assert_eq!(receipt.result, OrderResult::NotDone);
-    assert!(receipt.says.as_str().contains("no release to roll back to"), "{}", receipt.says);
+    let command_result = command_result(say(&mut simulation, rollback(), PATIENCE));
+    assert_eq!(command_result.result, OrderResult::NotDone);
+    assert!(command_result.says.as_str().contains("no release to roll back to"), "{}", command_result.says);
     let history = history(&mut simulation, 1);
     let [line] = &history.lines[..] else { panic!("{history:?}") };
     assert_eq!((line.from.as_str(), line.to.as_str()), ("rollback", "not-done"));
@@ -191,25 +193,25 @@ fn the_same_request_is_followed_once_and_answered_the_same() {
 #[test]
 fn an_order_that_nobody_has_followed_yet_is_pending_and_not_lost() {
     let mut simulation = idle();
-    let hurried = receipt(say(&mut simulation, rollback(), SignedDuration::ZERO));
+    let hurried = command_result(say(&mut simulation, rollback(), SignedDuration::ZERO));
     assert_eq!(hurried.result, OrderResult::Pending);
     pass(&mut simulation, SignedDuration::from_mins(1));
-    assert_eq!(receipt(say(&mut simulation, rollback(), SignedDuration::ZERO)).result, OrderResult::NotDone);
+    assert_eq!(command_result(say(&mut simulation, rollback(), SignedDuration::ZERO)).result, OrderResult::NotDone);
 }
 
 #[test]
 fn a_freeze_holds_until_it_is_thawed_and_both_stand_in_the_history() {
     for scope in [FreezeScope::Fleet(web()), FreezeScope::Account] {
         let mut simulation = idle();
-        let frozen = receipt(say(&mut simulation, freeze(scope.clone(), None), PATIENCE));
+        let frozen = command_result(say(&mut simulation, freeze(scope.clone(), None), PATIENCE));
         assert_eq!(frozen.result, OrderResult::Done, "{}", frozen.says);
         assert_eq!(state(&mut simulation), (State::Frozen, 1));
-        let thawed = receipt(say(&mut simulation, of(Deed::Thaw { scope }, None), PATIENCE));
+        let thawed = command_result(say(&mut simulation, of(RequestedAction::Thaw { scope }, None), PATIENCE));
         assert_eq!(thawed.result, OrderResult::Done, "{}", thawed.says);
         assert_eq!(state(&mut simulation), (State::Steady, 0));
         let lines = history(&mut simulation, 2).lines;
-        let deeds: Vec<&str> = lines.iter().map(|line| line.from.as_str()).collect();
-        assert_eq!(deeds, ["thaw", "freeze"], "newest first");
+        let actions: Vec<&str> = lines.iter().map(|line| line.from.as_str()).collect();
+        assert_eq!(actions, ["thaw", "freeze"], "newest first");
         assert!(lines.iter().any(|line| line.why.as_str().contains("incident 7")), "{lines:?}");
     }
 }
@@ -219,14 +221,14 @@ fn a_freeze_without_a_reason_or_with_an_end_that_has_passed_is_refused() {
     let mut simulation = idle();
     let now = simulation.shared().lock().now;
     let scope = || FreezeScope::Fleet(web());
-    let nameless = of(Deed::Freeze { scope: scope(), expires_at: None }, None);
-    let empty = of(Deed::Freeze { scope: scope(), expires_at: None }, Some("  "));
+    let nameless = of(RequestedAction::Freeze { scope: scope(), expires_at: None }, None);
+    let empty = of(RequestedAction::Freeze { scope: scope(), expires_at: None }, Some("  "));
     let over = freeze(scope(), Some(now - SignedDuration::from_mins(1)));
     for asked in [nameless, empty, over] {
         assert_eq!(refusal(say(&mut simulation, asked, PATIENCE)).cause, RefusalCause::BadRequest);
     }
     let ahead = freeze(scope(), Some(now + SignedDuration::from_mins(1)));
-    assert_eq!(receipt(say(&mut simulation, ahead, PATIENCE)).result, OrderResult::Done);
+    assert_eq!(command_result(say(&mut simulation, ahead, PATIENCE)).result, OrderResult::Done);
 }
 
 #[test]
@@ -236,7 +238,7 @@ fn a_request_has_an_id_of_bounded_length_in_plain_characters() {
     let mut simulation = idle();
     for (request, is_fine) in ids {
         let reply = say(&mut simulation, Order { request: request.to_owned(), ..rollback() }, PATIENCE);
-        assert_eq!(matches!(reply, Reply::Receipt(_)), is_fine, "{request}: {reply:?}");
+        assert_eq!(matches!(reply, Reply::CommandResult(_)), is_fine, "{request}: {reply:?}");
     }
 }
 
@@ -244,6 +246,6 @@ fn a_request_has_an_id_of_bounded_length_in_plain_characters() {
 fn an_order_to_a_fleet_that_nobody_knows_is_refused() {
     let mut simulation = idle();
     let fleet: FleetName = "other".parse().unwrap();
-    let asked = of(Deed::Command { fleet, command: Command::Pause }, None);
+    let asked = of(RequestedAction::Command { fleet, command: Command::Pause }, None);
     assert_eq!(refusal(say(&mut simulation, asked, PATIENCE)).cause, RefusalCause::NotFound);
 }

@@ -67,7 +67,7 @@ const CHECKS: [Guard<PreflightCheck, Check>; 7] = [
     Guard {
         id: PreflightCheck::Stickiness,
         asks: "stickiness is not longer than driftless:bake and driftless:keep-warm together",
-        ask: Check(clients_let_go),
+        ask: Check(clients_scaled_to_zero),
     },
     Guard {
         id: PreflightCheck::Room,
@@ -158,7 +158,7 @@ fn is_rollback_launchable(known: &Known<'_>) -> CheckAnswer {
     }
 }
 
-fn clients_let_go(known: &Known<'_>) -> CheckAnswer {
+fn clients_scaled_to_zero(known: &Known<'_>) -> CheckAnswer {
     let (context, cutover) = (known.context, known.cutover);
     let watched = cutover.policy.cutover.bake + cutover.policy.cutover.keep_warm;
     let sticking = longest_stickiness(context, cutover).filter(|longest| *longest > watched);

@@ -26,7 +26,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
     if let Some(waiting) = externally_changed(draft, context, cutover) {
         return Transition::Wait(CutoverPhase::Retiring, waiting);
     }
-    if !is_let_go(draft, context.old)
+    if !is_scaled_to_zero(draft, context.old)
         && let Some(step) = too_few_serve(draft, context, cutover)
     {
         return step;
@@ -56,7 +56,7 @@ pub(crate) fn retire(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutove
 }
 
 /// Whether a color was told to go: from then on nobody gives it traffic.
-fn is_let_go(draft: &Draft<'_>, group: &Group) -> bool {
+fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     let goes = |outcome: &Outcome| {
         matches!(outcome.action, Action::ScaleToZero { .. })
             && outcome.action.group() == Some(&group.name)

@@ -125,7 +125,7 @@ pub(super) fn no_successor_inherited_it(instance: &Instance<'_>) -> GuardAnswer 
         let ancestor = match why {
             StopReason::RepeatDrift { ancestor, .. } => ancestor,
             StopReason::Recurrence { .. } => id,
-            StopReason::Failures | StopReason::NotRefilled => return None,
+            StopReason::Failures | StopReason::NotLaunchedAfter => return None,
         };
         let all_held = instance.replacement.drift.iter().all(|reason| is_held(reason, stopped));
         all_held.then(|| ancestor.clone())

@@ -211,7 +211,7 @@ enum CancelReasonForm {
     NoCapacity(UntrustedText),
     /// The replacement instance drifted for the same reason.
     #[serde(rename = "repeat-drift")]
-    BornDrifted {
+    DriftedFromTheStart {
         /// The replacement instance.
         #[serde(rename = "replacement_instance")]
         successor: InstanceId,
@@ -265,7 +265,7 @@ enum StopReasonForm {
     },
     /// With terminate-first: the instance was terminated, and no replacement instance passed health checks in time.
     #[serde(rename = "not-relaunched")]
-    NotRefilled,
+    NotLaunchedAfter,
 }
 
 /// A release that may take the traffic.

@@ -87,7 +87,7 @@ pub(super) fn cancelled(instance: &InstanceId, because: &CancelReason, next_atte
             | CancelReason::BreakerOpen
             | CancelReason::RuleBreakerOpen(_)
             | CancelReason::NoCapacity(_)
-            | CancelReason::BornDrifted { .. }
+            | CancelReason::DriftedFromTheStart { .. }
             | CancelReason::WindowClosed
             | CancelReason::BelowMinimum { .. }
             | CancelReason::Failed(_) => "There is no next attempt for this drift.".to_owned(),
@@ -120,7 +120,7 @@ pub(super) fn stopped(instance: &InstanceId, drift: &[DriftReason], why: &StopRe
                  the drift is over."
             ),
         },
-        StopReason::NotRefilled => Wording {
+        StopReason::NotLaunchedAfter => Wording {
             what: format!("no replacement instance for {instance}"),
             why: format!("{}; {instance} was terminated first, and no replacement instance passed health checks in time", listed(drift)),
             next: "Driftless terminates no other instance of the group while one is missing. Check the scaling activities \

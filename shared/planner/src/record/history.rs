@@ -225,7 +225,7 @@ impl History {
 }
 
 const QUARANTINED: &str = "quarantined";
-const LET_GO: &str = "ended";
+const SCALED_TO_ZERO: &str = "ended";
 const SHOWN: &str = "shown";
 const WAITING: &str = "waiting";
 const OVER: &str = "resolved";
@@ -235,7 +235,7 @@ const RULE_BREAKER_OPEN: &str = "rule-breaker-open";
 const CLOSED: &str = "closed";
 const DONE: &str = "done";
 const NOT_DONE: &str = "not-done";
-const SETTLED: &str = "released";
+const IDLE: &str = "released";
 
 impl HistoryEntry {
     /// The instance that it is about, if it is about one.
@@ -287,7 +287,7 @@ impl Change {
             Self::Evidence { phase, .. } => (named(Some(*phase)), word(EVIDENCE)),
             Self::ExtraInstanceKept { .. } => (named(Some(PhaseKind::Cancelling)), word(EXTRA_INSTANCE_KEPT)),
             Self::Quarantine { is_kept: true, .. } => (word("replaced"), word(QUARANTINED)),
-            Self::Quarantine { is_kept: false, .. } => (word(QUARANTINED), word(LET_GO)),
+            Self::Quarantine { is_kept: false, .. } => (word(QUARANTINED), word(SCALED_TO_ZERO)),
             Self::Finding { .. } => (word(""), word(SHOWN)),
             Self::Cutover { from, to } => (named(*from), Cow::Owned(to.to_string())),
             Self::CutoverWaits { phase } => (named(Some(*phase)), word(WAITING)),
@@ -298,7 +298,7 @@ impl Change {
             Self::Command { command, is_done } => {
                 (Cow::Borrowed(command), word(if *is_done { DONE } else { NOT_DONE }))
             }
-            Self::Setting { setting, .. } => (Cow::Borrowed(setting), word(SETTLED)),
+            Self::Setting { setting, .. } => (Cow::Borrowed(setting), word(IDLE)),
             Self::Image { image, change: ImageChange::Announced } => (word(""), Cow::Borrowed(image.as_str())),
             Self::Image { image, change } => (Cow::Borrowed(image.as_str()), word((*change).into())),
             Self::Adoption { from, to } => {
@@ -336,10 +336,10 @@ fn kind_by_words(instance: Option<&InstanceId>, from: &str, to: &str) -> ChangeK
     let is_template = |text: &str| text.parse::<TemplateVersion>().is_ok();
     let is_image = |text: &str| text.parse::<ImageId>().is_ok();
     match (from, to) {
-        (_, SETTLED) => ChangeKind::Setting,
+        (_, IDLE) => ChangeKind::Setting,
         (_, EVIDENCE) if instance.is_some() => ChangeKind::Evidence,
         (_, EXTRA_INSTANCE_KEPT) if instance.is_some() => ChangeKind::ExtraInstanceKept,
-        (_, QUARANTINED | LET_GO) if instance.is_some() => ChangeKind::Quarantine,
+        (_, QUARANTINED | SCALED_TO_ZERO) if instance.is_some() => ChangeKind::Quarantine,
         ("", SHOWN) if instance.is_some() => ChangeKind::Finding,
         _ if instance.is_some() => ChangeKind::Replacement,
         ("", "queued") => ChangeKind::Cutover,
@@ -368,7 +368,9 @@ pub fn change(
         }
         ChangeKind::Evidence => Change::Evidence { instance: instance?, phase: from.parse().ok()?, kept: evidence? },
         ChangeKind::ExtraInstanceKept => Change::ExtraInstanceKept { instance: instance? },
-        ChangeKind::Quarantine => Change::Quarantine { instance: instance?, is_kept: one_of(to, QUARANTINED, LET_GO)? },
+        ChangeKind::Quarantine => {
+            Change::Quarantine { instance: instance?, is_kept: one_of(to, QUARANTINED, SCALED_TO_ZERO)? }
+        }
         ChangeKind::Finding => Change::Finding { instance: instance? },
         ChangeKind::Cutover => Change::Cutover { from: before(from).ok()?, to: to.parse().ok()? },
         ChangeKind::CutoverWaits => Change::CutoverWaits { phase: from.parse().ok()? },
@@ -376,7 +378,7 @@ pub fn change(
         ChangeKind::Condition if to == OVER => Change::Condition { key: from.to_owned(), is_over: true },
         ChangeKind::RuleBreaker => Change::RuleBreaker { is_open: one_of(to, RULE_BREAKER_OPEN, CLOSED)? },
         ChangeKind::Command => Change::Command { command: from.to_owned(), is_done: one_of(to, DONE, NOT_DONE)? },
-        ChangeKind::Setting if to == SETTLED => Change::Setting { setting: from.to_owned(), instance },
+        ChangeKind::Setting if to == IDLE => Change::Setting { setting: from.to_owned(), instance },
         ChangeKind::Condition | ChangeKind::Setting => return None,
         ChangeKind::Image if from.is_empty() => {
             Change::Image { image: to.parse().ok()?, change: ImageChange::Announced }

@@ -140,7 +140,7 @@ pub enum SurgeMethod {
     /// the instance of the release that was launched after the admission.
     RaiseDesired,
     /// Auto Scaling launches it by itself: the drifted one goes first, and its place stays.
-    Refill,
+    LaunchAfter,
 }
 
 /// The proof of a successor.
@@ -239,7 +239,7 @@ pub enum CancelReason {
     NoCapacity(UntrustedText),
     /// The replacement instance drifted for the same reason as the instance that it was to replace.
     #[serde(rename = "repeat-drift")]
-    BornDrifted {
+    DriftedFromTheStart {
         #[serde(rename = "replacement_instance")]
         successor: InstanceId,
     },
@@ -297,7 +297,7 @@ pub enum StopReason {
     },
     /// With terminate-first: the instance was terminated, and no replacement instance passed health checks in time.
     #[serde(rename = "not-relaunched")]
-    NotRefilled,
+    NotLaunchedAfter,
 }
 
 /// An instance that is kept for forensics: out of its target groups, still of its group.
@@ -341,7 +341,7 @@ impl StopReason {
     pub const fn suspect(&self) -> Option<&ImageId> {
         match self {
             Self::RepeatDrift { image, .. } | Self::Recurrence { image, .. } => image.as_ref(),
-            Self::Failures | Self::NotRefilled => None,
+            Self::Failures | Self::NotLaunchedAfter => None,
         }
     }
 }
@@ -517,7 +517,7 @@ impl std::fmt::Display for CancelReason {
             Self::NoCapacity(message) => {
                 write!(formatter, "AWS has no capacity for the replacement instance: {message}")
             }
-            Self::BornDrifted { successor } => {
+            Self::DriftedFromTheStart { successor } => {
                 write!(formatter, "the replacement instance {successor} drifted for the same reason")
             }
             Self::Protected { by } => write!(formatter, "the drifted instance is {by}"),

@@ -48,7 +48,7 @@ fn cancel_extra(
     let is_unwanted = match &cancelling.because {
         CancelReason::Failed(_) => !is_serving,
         // Serving or not, it has the same fault as what it was to replace.
-        CancelReason::BornDrifted { .. } => true,
+        CancelReason::DriftedFromTheStart { .. } => true,
         CancelReason::Cleared
         | CancelReason::DriftedGone
         | CancelReason::BreakerOpen

@@ -38,7 +38,7 @@ pub(super) fn launching(draft: &mut Draft<'_>, context: &ReplacementContext<'_, 
             _ => {}
         }
     }
-    if let Some(successor) = newcomer(draft, context, &surge) {
+    if let Some(successor) = unattributed(draft, context, &surge) {
         let why = format!("{successor} was launched");
         return Transition::To(Phase::Verifying(Verifying { surge, successor, healthy_since: None }), why);
     }
@@ -105,14 +105,14 @@ pub(crate) fn launch(draft: &mut Draft<'_>, id: &InstanceId) {
             });
         }
         // Raised already, or never lowered: Auto Scaling is launching.
-        SurgeMethod::RaiseDesired | SurgeMethod::Refill => {}
+        SurgeMethod::RaiseDesired | SurgeMethod::LaunchAfter => {}
     }
     requeue_open_work(draft, &replacement);
 }
 
 /// Where the launch did not answer an id: the active instance of the release that was launched since the admission and
 /// is nobody's successor yet.
-fn newcomer(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<InstanceId> {
+fn unattributed(draft: &Draft<'_>, context: &ReplacementContext<'_, '_>, surge: &Surge) -> Option<InstanceId> {
     // Before desired capacity is up, a new instance is Auto Scaling's own business.
     if surge.method != SurgeMethod::RaiseDesired || context.group.desired <= surge.base_desired {
         return None;

@@ -159,7 +159,7 @@ pub(crate) fn is_taken(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '
 /// At the minimum Auto Scaling refuses to decrement: then someone raised the minimum, and capacity must stay.
 fn capacity_change(context: &ReplacementContext<'_, '_>, surge: &Surge) -> CapacityChange {
     let group = context.group;
-    if surge.method != SurgeMethod::Refill && group.desired > surge.base_desired && group.desired > group.min {
+    if surge.method != SurgeMethod::LaunchAfter && group.desired > surge.base_desired && group.desired > group.min {
         CapacityChange::Decrement
     } else {
         CapacityChange::Keep

@@ -25,7 +25,7 @@ pub(crate) enum End {
     },
     Cancelled(CancelReason),
     /// Nothing proved itself in the place of the drifted one, which is gone.
-    NotRefilled,
+    NotLaunchedAfter,
 }
 
 /// What a phase is judged by.

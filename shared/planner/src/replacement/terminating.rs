@@ -17,7 +17,7 @@ use crate::record::{CancelReason, LaunchingAfter, Phase, Surge, Terminating};
 use crate::waiting::Waiting;
 
 /// Terminates the drifted instance, unless something has come in between.
-pub(super) fn vacate(
+pub(super) fn terminate_first(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
     mut terminating: Terminating,
@@ -121,7 +121,7 @@ fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminatin
 }
 
 /// Waits for the newcomer in the vacated place, and for its proof.
-pub(super) fn refill(
+pub(super) fn launch_after(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
     mut launching_after: LaunchingAfter,
@@ -183,7 +183,7 @@ fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, la
 /// The drifted one is gone: there is nothing to go back to, only an operator to call.
 fn stay_or_stop(context: &ReplacementContext<'_, '_>, launching_after: LaunchingAfter) -> Transition {
     if context.now >= launching_after.deadline {
-        return Transition::End(End::NotRefilled);
+        return Transition::End(End::NotLaunchedAfter);
     }
     Transition::Stay(Phase::LaunchingAfter(launching_after))
 }

@@ -60,7 +60,7 @@ pub(super) fn prove(
     match &context.recurrence {
         // Once it lasts, it is no drift but a birth defect: its ancestor stays, and so does everything like it.
         Recurrence::Lasting => {
-            let because = CancelReason::BornDrifted { successor: verifying.successor.clone() };
+            let because = CancelReason::DriftedFromTheStart { successor: verifying.successor.clone() };
             return give_up(context, verifying.surge, Some(verifying.successor), because);
         }
         Recurrence::Until(until) => {

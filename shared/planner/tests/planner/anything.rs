@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn without_other_hands_capacity_returns_to_what_it_was(
+    fn without_external_changes_capacity_returns_to_what_it_was(
         size in 3_u32..10,
         offered in any::<bool>(),
         steps in prop::collection::vec(

@@ -16,10 +16,10 @@ fn raised() -> Stage {
 }
 
 #[test]
-fn a_maximum_is_restored_when_the_surge_is_over_or_given_up() {
-    for is_given_up in [false, true] {
+fn a_maximum_is_restored_when_the_surge_is_over_or_abandoned() {
+    for is_abandoned in [false, true] {
         let mut stage = raised();
-        if is_given_up {
+        if is_abandoned {
             stage.comply(1);
         }
         stage.settle_clean(3);
@@ -33,9 +33,8 @@ fn a_maximum_that_someone_changed_is_theirs() {
     stage.group().max = 10;
     stage.settle_clean(3);
     assert_eq!(stage.group().max, 10);
-    let settled =
-        stage.history.iter().find(|entry| entry.to() == "released" && entry.from().contains("MaxSize")).unwrap();
-    assert_eq!(settled.why.as_str(), "MaxSize is 10 after a change outside Driftless, and stays");
+    let idle = stage.history.iter().find(|entry| entry.to() == "released" && entry.from().contains("MaxSize")).unwrap();
+    assert_eq!(idle.why.as_str(), "MaxSize is 10 after a change outside Driftless, and stays");
 }
 
 #[test]
@@ -54,7 +53,7 @@ fn a_maximum_is_restored_only_when_desired_capacity_fits_under_it() {
 }
 
 #[test]
-fn a_maximum_that_another_hand_grew_into_is_told_after_an_hour() {
+fn a_maximum_that_external_change_grew_into_is_told_after_an_hour() {
     for (offset, is_told) in [(-1, false), (0, true), (1, true)] {
         let mut stage = raised();
         let raised_at = stage.record().borrowed_settings[0].since;
@@ -86,7 +85,7 @@ fn a_second_raise_keeps_the_first_value() {
 }
 
 #[test]
-fn a_second_raise_that_was_not_acted_on_is_no_other_hand() {
+fn a_second_raise_that_was_not_acted_on_is_no_external_change() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.group().max = 20;
     stage.reconcile();
@@ -117,7 +116,7 @@ fn a_raise_over_what_someone_wrote_meanwhile_is_restored_to_theirs() {
 }
 
 #[test]
-fn a_protection_that_was_not_written_yet_is_settled_all_the_same() {
+fn a_protection_that_was_not_written_yet_is_idle_all_the_same() {
     let (mut stage, _) = Stage::verifying(3);
     stage.arrive();
     stage.scripted.insert("protect", ActionResult::Busy("throttled".into()));

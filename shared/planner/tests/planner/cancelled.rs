@@ -85,7 +85,7 @@ fn protect(stage: &mut Stage, by_tag: bool) {
 }
 
 #[test]
-fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_let_go_of_it() {
+fn what_a_person_protects_stays_in_each_phase_and_is_replaced_when_they_release_it() {
     let mut launching = Stage::drifted(4, &[1]);
     let decision = launching.reconcile_and_crash();
     let mut launched = launching.clone();

@@ -233,6 +233,6 @@ fn a_successor_that_is_asked_for_too_is_no_birth_defect() {
     asked(&mut stage, successor);
     stage.settle_clean(8);
     assert!(!stage.has(&id(successor)));
-    let is_lineage = |phase: &Phase| matches!(phase, Phase::Stopped(stopped) if matches!(stopped.why, StopReason::RepeatDrift { .. }));
-    assert!(!stage.record().replacements.values().any(|work| is_lineage(work.phase())));
+    let is_repeat_drift = |phase: &Phase| matches!(phase, Phase::Stopped(stopped) if matches!(stopped.why, StopReason::RepeatDrift { .. }));
+    assert!(!stage.record().replacements.values().any(|work| is_repeat_drift(work.phase())));
 }

@@ -204,7 +204,7 @@ fn a_drain_that_lasts_too_long_is_told() {
 }
 
 #[test]
-fn a_drifted_instance_that_cannot_be_terminated_is_given_up_at_the_drain_deadline() {
+fn a_drifted_instance_that_cannot_be_terminated_is_abandoned_at_the_drain_deadline() {
     for (waited, phase) in around(mins(30)).into_iter().zip(["retiring", "cancelling", "cancelling"]) {
         let (mut stage, successor) = Stage::retiring(3);
         stage.scripted.insert("terminate", ActionResult::Busy("an activity is in progress".into()));

@@ -132,8 +132,8 @@ fn what_disrupts_is_what_a_freeze_holds_back() {
     stage.settle();
     for outcome in &stage.acted {
         let lowers = matches!(&outcome.action, Action::SetMaximum { expected, maximum, .. } if maximum < expected);
-        let puts_back = lowers || matches!(&outcome.action, Action::Protect { .. });
-        assert_eq!(outcome.action.is_disruptive(), !puts_back, "{:?}", outcome.action);
+        let restores = lowers || matches!(&outcome.action, Action::Protect { .. });
+        assert_eq!(outcome.action.is_disruptive(), !restores, "{:?}", outcome.action);
     }
 }
 

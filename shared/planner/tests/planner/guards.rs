@@ -25,7 +25,7 @@ fn check(guard: GuardId, words: &str, change: impl FnOnce(&mut Stage)) -> Stage 
 }
 
 /// Lets go when the cause is gone.
-fn check_lets_go(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
+fn check_scales_to_zero(mut stage: Stage, change: impl FnOnce(&mut Stage)) {
     change(&mut stage);
     stage.settle_clean(4);
     assert!(!stage.has(&id(1)));
@@ -40,7 +40,7 @@ fn a_suspended_process() {
     for process in ["Launch", "Terminate", "AddToLoadBalancer"] {
         let words = format!("{process} is suspended on {GROUP}");
         let stage = check(GuardId::Group, &words, |stage| stage.suspend(process));
-        check_lets_go(stage, |stage| stage.group().suspended.clear());
+        check_scales_to_zero(stage, |stage| stage.group().suspended.clear());
     }
 }
 
@@ -56,7 +56,7 @@ fn an_instance_refresh() {
     let stage = check(GuardId::Group, "an instance refresh is in progress", |stage| {
         stage.refreshes.insert(GROUP.parse().unwrap(), refresh(RefreshStatus::Running));
     });
-    check_lets_go(stage, |stage| stage.refreshes.clear());
+    check_scales_to_zero(stage, |stage| stage.refreshes.clear());
 }
 
 #[test]
@@ -67,14 +67,14 @@ fn another_activity() {
         (Lifecycle::Detaching, "is detaching"),
     ] {
         let stage = check(GuardId::Group, words, |stage| lifecycle_of(stage, 3, lifecycle));
-        check_lets_go(stage, |stage| lifecycle_of(stage, 3, Lifecycle::InService));
+        check_scales_to_zero(stage, |stage| lifecycle_of(stage, 3, Lifecycle::InService));
     }
 }
 
 #[test]
 fn a_group_that_has_not_what_it_wants() {
     let stage = check(GuardId::Group, "has 4 instances and a desired capacity of 5", |stage| stage.group().desired = 5);
-    check_lets_go(stage, |stage| stage.group().desired = 4);
+    check_scales_to_zero(stage, |stage| stage.group().desired = 4);
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_template_that_is_not_the_release() {
         stage.group().template = TemplateReference::Numbered(version(number));
     };
     let stage = check(GuardId::Group, words, |stage| moved(stage, 2));
-    check_lets_go(stage.clone(), |stage| moved(stage, 1));
+    check_scales_to_zero(stage.clone(), |stage| moved(stage, 1));
     // Accepted by an operator: to observe and back. The other instances run it already.
-    check_lets_go(stage, |stage| {
+    check_scales_to_zero(stage, |stage| {
         for member in stage.group().members.iter_mut().filter(|member| member.id != id(1)) {
             member.template = Some(version(2));
         }
@@ -104,7 +104,7 @@ fn a_template_that_is_not_the_release() {
 fn its_own_scale_in_protection() {
     let stage =
         check(GuardId::Protection, "its own scale-in protection", |stage| stage.group().members[0].protected = true);
-    check_lets_go(stage, |stage| stage.group().members[0].protected = false);
+    check_scales_to_zero(stage, |stage| stage.group().members[0].protected = false);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_tag_that_protects() {
         let stage = check(GuardId::Protection, &format!("the tag driftless:protect: {reason}"), |stage| {
             stage.machines.get_mut(&id(1)).unwrap().protect = Some(reason.into());
         });
-        check_lets_go(stage, |stage| stage.machines.get_mut(&id(1)).unwrap().protect = None);
+        check_scales_to_zero(stage, |stage| stage.machines.get_mut(&id(1)).unwrap().protect = None);
     }
 }
 
@@ -153,16 +153,16 @@ fn what_auto_scaling_or_a_person_has() {
         lifecycle_of(stage, 1, Lifecycle::Standby);
         stage.group().desired = 3;
     });
-    check_lets_go(stage, |stage| {
+    check_scales_to_zero(stage, |stage| {
         lifecycle_of(stage, 1, Lifecycle::InService);
         stage.group().desired = 4;
     });
     let stage = check(GuardId::InService, "unhealthy", |stage| stage.group().members[0].healthy = false);
-    check_lets_go(stage, |stage| stage.group().members[0].healthy = true);
+    check_scales_to_zero(stage, |stage| stage.group().members[0].healthy = true);
     let stage = check(GuardId::InService, "unhealthy", |stage| {
         stage.sick.insert(id(1));
     });
-    check_lets_go(stage, |stage| stage.sick.clear());
+    check_scales_to_zero(stage, |stage| stage.sick.clear());
 }
 
 #[test]
@@ -177,13 +177,13 @@ fn a_rule_that_config_does_not_have() {
     let stage = check(GuardId::Rules, "names a rule that AWS Config does not have", |stage| {
         stage.tag("rules", "sg-closed;no-such-rule");
     });
-    check_lets_go(stage, |stage| stage.tag("rules", "sg-closed"));
+    check_scales_to_zero(stage, |stage| stage.tag("rules", "sg-closed"));
 }
 
 #[test]
 fn groups_that_driftless_does_not_work_with() {
     let stage = check(GuardId::Setup, "is being deleted", |stage| stage.group().deleting = true);
-    check_lets_go(stage, |stage| stage.group().deleting = false);
+    check_scales_to_zero(stage, |stage| stage.group().deleting = false);
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn what_stands_by_is_set_aside_already_and_can_still_be_terminated() {
 }
 
 #[test]
-fn a_color_is_let_go_with_the_bounds_that_were_decided_on_and_only_without_traffic() {
+fn a_color_is_scaled_to_zero_with_the_bounds_that_were_decided_on_and_only_without_traffic() {
     for (min, max, desired, expected) in
         [(1, 9, 4, Proceed), (2, 9, 4, Changed), (1, 8, 4, Changed), (1, 9, 3, Changed), (0, 9, 0, Done)]
     {

@@ -9,7 +9,7 @@ use driftless_planner::ids::{AlarmName, FleetName, RuleName};
 use driftless_planner::image::Image;
 use driftless_planner::observation::{Group, RuleReading};
 use driftless_planner::policy::Defaults;
-use driftless_planner::resync::{Read, Reason, Swept, alarm_prefixes, fingerprint, fleets, index, resync, rules};
+use driftless_planner::resync::{Read, Reason, Resynced, alarm_prefixes, fingerprint, fleets, index, resync, rules};
 use driftless_planner::template::TemplateReference;
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,7 +21,7 @@ fn named(name: &str) -> Group {
 }
 
 /// The resync over a fleet whose fingerprint is known.
-fn swept(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Swept {
+fn resynced(group: &Group, drifted: &[u32], open: &[&str], known: &Group) -> Resynced {
     let by_instance = drifted.iter().map(|number| (id(*number), finding())).collect();
     let compliance = BTreeMap::from([(rule(RULE), RuleReading::NonCompliant(by_instance))]);
     let open = open.iter().map(|name| (name.parse().unwrap(), None)).collect();
@@ -48,7 +48,7 @@ const fn nothing() -> Read<'static> {
 }
 
 /// The resync over one fleet that was looked at as it is, at t0.
-fn swept_at(now: Timestamp, images: Option<&[Image]>, in_alarm: &[&str]) -> Swept {
+fn resynced_at(now: Timestamp, images: Option<&[Image]>, in_alarm: &[&str]) -> Resynced {
     let group = group(3);
     let known = BTreeMap::from([(fleet(), fingerprint(&fleet(), std::slice::from_ref(&group), &[], t0()))]);
     let in_alarm = in_alarm.iter().map(|name| (name.parse().unwrap(), quiet_alarm())).collect();
@@ -71,30 +71,30 @@ fn the_oldest_work_under_way_is_told_and_what_only_waits_has_no_age() {
         (&[Some(-2)], 0),
     ] {
         let open = open(since);
-        let swept = resync(&BTreeMap::new(), Read { open: &open, now: t0(), ..nothing() });
-        assert_eq!(swept.oldest_open_work, SignedDuration::from_secs(expected), "{since:?}");
+        let resynced = resync(&BTreeMap::new(), Read { open: &open, now: t0(), ..nothing() });
+        assert_eq!(resynced.oldest_open_work, SignedDuration::from_secs(expected), "{since:?}");
     }
 }
 
 #[test]
 fn an_image_for_the_fleet_requests_it_and_another_one_does_not() {
     let of_other = Image { image_for: Some("other".into()), ..image(2) };
-    assert!(swept_at(t0(), Some(&[of_other]), &[]).requests.is_empty());
-    assert!(swept_at(t0(), Some(&[image(2)]), &[]).requests.contains_key(&fleet()));
-    assert!(swept_at(t0(), None, &[]).requests.is_empty(), "unread images say nothing");
+    assert!(resynced_at(t0(), Some(&[of_other]), &[]).requests.is_empty());
+    assert!(resynced_at(t0(), Some(&[image(2)]), &[]).requests.contains_key(&fleet()));
+    assert!(resynced_at(t0(), None, &[]).requests.is_empty(), "unread images say nothing");
 }
 
 #[test]
 fn an_alarm_of_its_policy_that_is_in_alarm_requests_the_fleet() {
-    assert!(swept_at(t0(), Some(&[]), &["web-5xx"]).requests.contains_key(&fleet()));
-    assert!(swept_at(t0(), Some(&[]), &["somebody-elses"]).requests.is_empty());
+    assert!(resynced_at(t0(), Some(&[]), &["web-5xx"]).requests.contains_key(&fleet()));
+    assert!(resynced_at(t0(), Some(&[]), &["somebody-elses"]).requests.is_empty());
 }
 
 #[test]
 fn every_fleet_is_looked_at_once_an_hour_at_a_minute_of_its_own() {
     let requests = |minutes: i64| {
         let at = t0() + SignedDuration::from_mins(minutes);
-        swept_at(at, Some(&[]), &[]).requests.contains_key(&fleet())
+        resynced_at(at, Some(&[]), &[]).requests.contains_key(&fleet())
     };
     let first = (0..61).find(|minutes| requests(*minutes)).expect("within the hour");
     assert!((first..first + 60).all(requests), "until it was looked at again");
@@ -115,10 +115,10 @@ fn target_groups_and_alarms_of_a_requested_fleet_are_indexed_with_all_their_flee
     two.target_groups = vec![target_group("two")];
     let (fleets, _) = fleets(vec![one, two], &Defaults::default());
     assert_eq!(alarm_prefixes(&fleets), BTreeSet::from(["cpu-*".parse().unwrap()]));
-    let mut swept = Swept::default();
-    swept.requests.insert("one".parse().unwrap(), Reason::FleetChanged);
+    let mut resynced = Resynced::default();
+    resynced.requests.insert("one".parse().unwrap(), Reason::FleetChanged);
     let prefixed = BTreeSet::from(["cpu-1".parse().unwrap()]);
-    let index = index(&fleets, &prefixed, &swept);
+    let index = index(&fleets, &prefixed, &resynced);
     let named = |subject: &Subject| index[subject].iter().map(FleetName::as_str).collect::<Vec<_>>();
     assert_eq!(named(&Subject::Alarm("web-5xx".parse().unwrap())), ["one", "two"], "an alarm can guard both");
     assert_eq!(named(&Subject::Alarm("cpu-1".parse().unwrap())), ["one"]);
@@ -171,38 +171,38 @@ fn a_fleet_with_something_to_do_is_requested_and_no_other() {
         (&same, &[], &["app"], Some(Reason::WorkIsOpen)),
         (&tagged, &[], &[], Some(Reason::FleetChanged)),
     ] {
-        let swept = swept(group, drifted, open, &same);
-        assert_eq!(swept.requests.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
+        let resynced = resynced(group, drifted, open, &same);
+        assert_eq!(resynced.requests.get(&fleet()).copied(), reason, "{drifted:?} {open:?}");
     }
 }
 
 #[test]
 fn a_fleet_that_was_never_looked_at_is_requested() {
     let (fleets, _) = fleets(vec![group(3)], &Defaults::default());
-    let swept = resync(&fleets, nothing());
-    assert!(swept.requests.contains_key(&fleet()));
+    let resynced = resync(&fleets, nothing());
+    assert!(resynced.requests.contains_key(&fleet()));
 }
 
 #[test]
 fn a_fleet_without_drift_has_its_zero() {
     let same = group(3);
-    assert_eq!(swept(&same, &[], &[], &same).non_compliant, BTreeMap::from([(fleet(), 0)]));
-    assert_eq!(swept(&same, &[1, 3, 77], &[], &same).non_compliant, BTreeMap::from([(fleet(), 2)]));
+    assert_eq!(resynced(&same, &[], &[], &same).non_compliant, BTreeMap::from([(fleet(), 0)]));
+    assert_eq!(resynced(&same, &[1, 3, 77], &[], &same).non_compliant, BTreeMap::from([(fleet(), 2)]));
 }
 
 #[test]
 fn a_rule_that_is_not_on_the_list_is_not_counted() {
     let mut quiet = group(3);
     quiet.tags.remove("driftless:rules");
-    assert_eq!(swept(&quiet, &[1], &[], &quiet).non_compliant, BTreeMap::from([(fleet(), 0)]));
+    assert_eq!(resynced(&quiet, &[1], &[], &quiet).non_compliant, BTreeMap::from([(fleet(), 0)]));
 }
 
 #[test]
 fn work_of_a_fleet_without_groups_is_requested() {
     let same = group(3);
-    let swept = swept(&same, &[], &["gone"], &same);
+    let resynced = resynced(&same, &[], &["gone"], &same);
     let gone: FleetName = "gone".parse().unwrap();
-    assert_eq!(swept.requests, BTreeMap::from([(gone, Reason::GroupsAreGone)]));
+    assert_eq!(resynced.requests, BTreeMap::from([(gone, Reason::GroupsAreGone)]));
 }
 
 #[test]
@@ -232,11 +232,11 @@ fn each_rule_that_any_fleet_lists_is_read_once() {
 
 #[test]
 fn a_fleet_whose_alarm_is_in_alarm_is_requested_before_all_others() {
-    let mut swept = Swept::default();
+    let mut resynced = Resynced::default();
     let reasons = [Reason::FleetChanged, Reason::InstanceDrifted, Reason::WorkIsOpen, Reason::AlarmInAlarm];
     for (name, reason) in ["a", "b", "c", "d"].into_iter().zip(reasons) {
-        swept.requests.insert(name.parse().unwrap(), reason);
+        resynced.requests.insert(name.parse().unwrap(), reason);
     }
-    let names: Vec<&str> = swept.in_order().into_iter().map(|(fleet, _)| fleet.as_str()).collect();
+    let names: Vec<&str> = resynced.in_order().into_iter().map(|(fleet, _)| fleet.as_str()).collect();
     assert_eq!(names, ["d", "c", "b", "a"]);
 }

@@ -138,7 +138,7 @@ fn drift_of_one_age_is_spread_over_zones() {
 }
 
 #[test]
-fn a_surge_that_is_given_up_leaves_the_other_alone() {
+fn a_surge_that_is_abandoned_leaves_the_other_alone() {
     let mut stage = Stage::drifted(20, &[1, 2]);
     stage.tag("budget", "2");
     stage.reconcile();

@@ -196,13 +196,13 @@ fn where_nothing_comes_into_the_place_a_person_is_called() {
         stage.reconcile();
         assert_eq!(stage.phase(1), phase, "{waited:?}");
         let is_told =
-            matches!(stage.told.last().unwrap().details, Details::Stopped { why: StopReason::NotRefilled, .. });
+            matches!(stage.told.last().unwrap().details, Details::Stopped { why: StopReason::NotLaunchedAfter, .. });
         assert_eq!(is_told, phase == "stopped", "{waited:?}");
     }
 }
 
 #[test]
-fn a_newcomer_that_never_serves_is_no_refill() {
+fn a_unattributed_that_never_serves_is_no_launch_after() {
     let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
@@ -216,7 +216,7 @@ fn a_newcomer_that_never_serves_is_no_refill() {
 }
 
 #[test]
-fn a_place_that_someone_took_away_needs_no_refill() {
+fn a_place_that_someone_took_away_needs_no_launch_after() {
     let mut stage = launching_after(3, &[1]);
     stage.scale_to(2);
     stage.settle_clean(2);
@@ -224,7 +224,7 @@ fn a_place_that_someone_took_away_needs_no_refill() {
 }
 
 #[test]
-fn a_shortage_at_the_refill_keeps_the_others_where_they_are() {
+fn a_shortage_at_the_launch_after_keeps_the_others_where_they_are() {
     let mut stage = launching_after(8, &[1, 2]);
     stage.tag("budget", "2");
     let message = "We currently do not have sufficient m5.large capacity (InsufficientInstanceCapacity)";
@@ -279,24 +279,24 @@ fn while_nothing_takes_its_place_no_other_goes() {
 }
 
 #[test]
-fn a_newcomer_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replaced_itself() {
+fn a_unattributed_that_has_drifted_when_it_is_first_seen_is_on_trial_and_not_replaced_itself() {
     let mut stage = launching_after(3, &[1]);
     stage.launches = true;
     stage.arrive();
     stage.arrive();
-    let newcomer = id(stage.last_id);
+    let unattributed = id(stage.last_id);
     stage.tag("budget", "2");
     stage.tag("breaker", "100%");
-    stage.unjudged.insert(newcomer.clone());
-    stage.drift_under(newcomer.clone(), RULE);
+    stage.unjudged.insert(unattributed.clone());
+    stage.drift_under(unattributed.clone(), RULE);
     stage.reconcile();
-    assert_eq!(stage.successor(1), newcomer);
+    assert_eq!(stage.successor(1), unattributed);
     stage.wait(mins(5));
     stage.reconcile();
     stage.unjudged.clear();
     stage.settle();
     assert_eq!(stage.terminated(), [id(1)]);
-    assert!(matches!(stage.record().replacements[&newcomer].phase(), Phase::Stopped(_)));
+    assert!(matches!(stage.record().replacements[&unattributed].phase(), Phase::Stopped(_)));
     assert_eq!((stage.desired(), stage.groups[0].active().count()), (3, 3));
 }
 

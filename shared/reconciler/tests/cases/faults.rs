@@ -7,7 +7,7 @@ use driftless_simulator::cloud::Actor;
 use driftless_simulator::faults::{Fate, Rates};
 use jiff::SignedDuration;
 
-use super::resyncing::swept;
+use super::resyncing::resynced;
 use crate::support::names::GROUP;
 use crate::support::{
     DEBOUNCE, World, app, drifted, fleet_name, group_name, instance, of_four, reported, someone_terminates, start,
@@ -24,7 +24,7 @@ fn verifying(world: &World) {
 }
 
 #[test]
-fn a_desired_capacity_that_another_hand_changed_in_between_is_not_acted_on_and_decided_anew() {
+fn a_desired_capacity_that_external_change_changed_in_between_is_not_acted_on_and_decided_anew() {
     let world = app();
     verifying(&world);
     let (reads, looks) = (world.count(GROUP), world.count("load"));
@@ -45,7 +45,7 @@ fn a_desired_capacity_that_another_hand_changed_in_between_is_not_acted_on_and_d
 }
 
 #[test]
-fn a_maximum_that_another_hand_changed_in_between_is_not_written() {
+fn a_maximum_that_external_change_changed_in_between_is_not_written() {
     let world = app();
     drifted(&world, 1);
     world.before(GROUP, 0, |world| world.cloud.edit_group(&group_name(), |group| group.max = 12));
@@ -133,7 +133,7 @@ fn a_successor_that_dies_before_it_has_proven_itself_is_followed_by_another_atte
     world.deliver_all();
     // While it is on its way out the group takes no other: the resync finds the work when it is gone.
     world.pass(SignedDuration::from_mins(5));
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
     world.pass(SignedDuration::from_mins(5));
     assert!(world.ended().contains(&(instance(1), Actor::Driftless)), "{:?}", world.ended());

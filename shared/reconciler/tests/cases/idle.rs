@@ -30,7 +30,7 @@ fn assert_at_rest(world: &World, told: &str) {
 }
 
 #[test]
-fn a_run_on_a_settled_fleet_reads_and_changes_nothing() {
+fn a_run_on_a_idle_fleet_reads_and_changes_nothing() {
     let world = app();
     let (calls, rounds) = reconcile_once(&world);
     assert_eq!(calls, IDLE);
@@ -63,7 +63,7 @@ fn a_frozen_fleet_waits_without_a_commit_and_without_a_request() {
 }
 
 #[test]
-fn a_fleet_is_settled_again_after_a_replacement() {
+fn a_fleet_is_idle_again_after_a_replacement() {
     let world = app();
     drifted(&world, 1);
     world.deliver_all();
@@ -72,7 +72,7 @@ fn a_fleet_is_settled_again_after_a_replacement() {
 }
 
 #[test]
-fn a_fleet_that_was_given_up_does_not_request_itself() {
+fn a_fleet_that_was_abandoned_does_not_request_itself() {
     let world = app();
     // Each successor fails, until an operator must look.
     let image = world.lock().cloud.image_ids().next().cloned().unwrap();

@@ -10,7 +10,7 @@ use driftless_simulator::faults::Fate;
 use jiff::SignedDuration;
 
 use super::leases::about_to_launch;
-use super::resyncing::swept;
+use super::resyncing::resynced;
 use crate::support::{REPORTED, RUNBOOKS, World, app, drifted, fleet_name, instance, judge, reported, start, unseen};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -84,7 +84,7 @@ fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
     assert!(!world.lock().queue.dead.is_empty(), "received five times, and given up");
     assert_eq!(world.kinds(), ["adopted"]);
     world.heal();
-    swept(&world);
+    resynced(&world);
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted", "replacement-started", "replaced"]);
 }

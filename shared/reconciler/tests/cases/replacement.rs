@@ -193,7 +193,7 @@ fn many_drifted_at_once_have_a_common_cause_and_none_is_replaced() {
 }
 
 #[test]
-fn a_fact_that_the_read_does_not_confirm_is_given_up_after_a_while() {
+fn a_fact_that_the_read_does_not_confirm_is_abandoned_after_a_while() {
     let world = app();
     reported(&mut world.lock(), 1, ComplianceType::NonCompliant);
     let functions = world.deliver_all();

@@ -6,7 +6,7 @@ use driftless_planner::fact::{ComplianceType, Subject};
 use driftless_planner::fleet::FLEET_TAG;
 use driftless_planner::ids::GroupName;
 use driftless_planner::policy::Defaults;
-use driftless_planner::resync::Swept;
+use driftless_planner::resync::Resynced;
 use driftless_planner::template::{TemplateReference, TemplateVersion};
 use driftless_reconciler::ports::{CallErrorKind, CallResult};
 use driftless_reconciler::resync::resync;
@@ -17,11 +17,11 @@ use jiff::SignedDuration;
 use crate::support::names::{GROUPS, IMAGES, IN_ALARM, RULE, SEND_ALL};
 use crate::support::{CALL, World, app, drifted, fact, fleet_name, group_name, image, judge, tag, unseen};
 
-pub(crate) fn try_to_resync(world: &World) -> CallResult<Swept> {
+pub(crate) fn try_to_resync(world: &World) -> CallResult<Resynced> {
     world.visit(async |function| resync(&function, &Defaults::default()).await).unwrap()
 }
 
-pub(crate) fn swept(world: &World) -> Swept {
+pub(crate) fn resynced(world: &World) -> Resynced {
     try_to_resync(world).unwrap()
 }
 
@@ -42,11 +42,11 @@ fn with_more(world: &World, count: usize) {
 }
 
 #[test]
-fn a_settled_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
+fn a_idle_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
     let world = app();
-    let swept = swept(&world);
-    assert!(swept.requests.is_empty());
-    assert_eq!(swept.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
+    let resynced = resynced(&world);
+    assert!(resynced.requests.is_empty());
+    assert_eq!(resynced.non_compliant, BTreeMap::from([(fleet_name(), 0)]));
     let calls = world.names_since(0);
     assert_eq!(calls, [GROUPS, "open_fleets", "fingerprints", IMAGES, IN_ALARM, RULE, "account_events"]);
 }
@@ -55,8 +55,8 @@ fn a_settled_fleet_is_not_requested_and_its_count_is_published_all_the_same() {
 fn drift_whose_event_was_lost_is_found_and_replaced() {
     let world = app();
     judge(&mut world.lock(), 1, ComplianceType::NonCompliant);
-    let swept = swept(&world);
-    assert_eq!(swept.non_compliant[&fleet_name()], 1);
+    let resynced = resynced(&world);
+    assert_eq!(resynced.non_compliant[&fleet_name()], 1);
     assert_eq!(world.messages().len(), 1);
     world.deliver_all();
     world.assert_replaced_once(1, "found by the sweep");
@@ -71,7 +71,7 @@ fn work_whose_request_was_lost_is_taken_up_again() {
     world.take_request();
     // The lease item still remembers the request that was lost: until its time it is believed.
     world.pass(SignedDuration::from_mins(2));
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
     world.assert_replaced_once(1, "taken up by the sweep");
 }
@@ -79,18 +79,18 @@ fn work_whose_request_was_lost_is_taken_up_again() {
 #[test]
 fn a_fleet_that_was_never_looked_at_is_requested_once() {
     let world = unseen(&[]);
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
-    assert_eq!(swept(&world).requests.len(), 0);
+    assert_eq!(resynced(&world).requests.len(), 0);
 }
 
 #[test]
 fn a_policy_that_changed_is_looked_at_once() {
     let world = app();
     tag(&world, "budget", "2");
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
-    assert_eq!(swept(&world).requests.len(), 0);
+    assert_eq!(resynced(&world).requests.len(), 0);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_notification_that_was_not_sent_requests_its_fleet() {
     let world = unseen(&[]);
     world.fault("publish", 0..1, Fate::Fails(CallErrorKind::Unavailable));
     world.reconcile().unwrap_err();
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
     assert_eq!(world.kinds(), ["adopted"]);
 }
@@ -109,7 +109,7 @@ fn requests_are_spread_and_arrive_before_the_next_resync() {
         let world = unseen(&[]);
         with_more(&world, count);
         let now = world.now();
-        swept(&world);
+        resynced(&world);
         let messages = world.messages();
         assert_eq!(messages.len(), count + 1);
         // Ten go together, and are there after half the time that their call takes.
@@ -130,7 +130,7 @@ fn requests_are_spread_and_arrive_before_the_next_resync() {
 fn the_compliance_of_a_rule_is_read_once_for_all_fleets() {
     let world = unseen(&[]);
     with_more(&world, 9);
-    swept(&world);
+    resynced(&world);
     assert_eq!(world.count(RULE), 1);
 }
 
@@ -141,8 +141,8 @@ fn a_tag_that_is_no_fleet_name_does_not_stop_the_resync_of_the_others() {
     world.lock().cloud.edit_group(&"more-0".parse().unwrap(), |group| {
         group.tags.insert(FLEET_TAG.to_owned(), "Not A Fleet".to_owned());
     });
-    let swept = swept(&world);
-    assert_eq!((swept.requests.len(), swept.misnamed.len()), (1, 1));
+    let resynced = resynced(&world);
+    assert_eq!((resynced.requests.len(), resynced.misnamed.len()), (1, 1));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn what_cannot_be_read_fails_the_resync_after_it_has_requested_the_others() {
 #[test]
 fn an_alarm_is_known_by_the_index_once_the_resync_has_requested_its_fleet() {
     let world = unseen(&[]);
-    swept(&world);
+    resynced(&world);
     let alarm = Subject::Alarm("web-5xx".parse().unwrap());
     let known = world.lock().table.indexed(&BTreeSet::from([alarm.clone()]));
     assert_eq!(known, BTreeMap::from([(alarm, BTreeSet::from([fleet_name()]))]));
@@ -181,7 +181,7 @@ fn an_image_whose_event_was_lost_is_found_once() {
     let world = app();
     world.lock().cloud.add_image(image("ami-0fedcba9876543210"), Build::Good);
     world.lock().cloud.drain_events();
-    assert_eq!(swept(&world).requests.len(), 1);
+    assert_eq!(resynced(&world).requests.len(), 1);
     world.reconcile().unwrap();
     let seen = world.record();
     assert!(seen.cutover.is_some() || !seen.memory.refused.is_empty() || !seen.conditions.is_empty());

@@ -31,10 +31,10 @@ pub(super) fn protect(world: &mut World, names: &Names, rng: &mut Rng) {
     world.note(|| format!("a person: protects {instance} until {end}"));
     let protected = Protected { since: world.now, from_scale_in: way == 0 };
     world.history.protected.insert(instance.clone(), protected);
-    world.change_at(end, move |world| let_go(world, &instance));
+    world.change_at(end, move |world| scaled_to_zero(world, &instance));
 }
 
-fn let_go(world: &mut World, instance: &InstanceId) {
+fn scaled_to_zero(world: &mut World, instance: &InstanceId) {
     let Some(Protected { from_scale_in, .. }) = world.history.protected.remove(instance) else { return };
     if from_scale_in {
         world.cloud.spare(instance, false);
@@ -45,10 +45,10 @@ fn let_go(world: &mut World, instance: &InstanceId) {
 }
 
 /// In the end they let go of everything.
-pub(super) fn let_go_of_all(world: &mut World) {
+pub(super) fn release_all(world: &mut World) {
     let protected: Vec<InstanceId> = world.history.protected.keys().cloned().collect();
     for instance in protected {
-        let_go(world, &instance);
+        scaled_to_zero(world, &instance);
     }
 }
 

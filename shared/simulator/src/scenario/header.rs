@@ -76,7 +76,7 @@ fn layout(line: &mut Line<'_>) -> Result<LayoutSpec, ScenarioError> {
     } else if line.takes_all(&["shared", "target", "group"]) {
         Ok(LayoutSpec::Shared)
     } else if line.takes_all(&["no", "load", "balancer"]) {
-        Ok(LayoutSpec::Unbalanced)
+        Ok(LayoutSpec::NoLoadBalancer)
     } else if line.takes_all(&["single", "group"]) {
         Ok(LayoutSpec::Single)
     } else {
@@ -139,7 +139,7 @@ pub(crate) fn image(line: &mut Line<'_>) -> Result<(ImageNumber, ImageSpec), Sce
     let mut image = ImageSpec::default();
     while !line.is_over() {
         if aliases::takes(line, Place::Image, "never compliant") {
-            image.character = Character::BornDrifted;
+            image.character = Character::DriftedFromTheStart;
             continue;
         }
         let word = line.need(IMAGE_CLAUSE)?;

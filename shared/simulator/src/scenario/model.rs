@@ -68,7 +68,7 @@ pub(crate) struct FleetSpec {
 pub(crate) enum LayoutSpec {
     Weighted,
     Shared,
-    Unbalanced,
+    NoLoadBalancer,
     Single,
 }
 
@@ -92,7 +92,7 @@ pub(crate) enum Character {
     /// They launch and never pass their health checks.
     NeverHealthy,
     /// They are healthy, and non-compliant with every rule.
-    BornDrifted,
+    DriftedFromTheStart,
     /// They are healthy until their color gets this share of the traffic, in percent.
     TurnsBadAt(u8),
 }

@@ -110,7 +110,7 @@ pub(crate) fn groups_of(fleet: &FleetSpec) -> Vec<GroupRef> {
     let group = |color| GroupRef { fleet: fleet.name.clone(), color };
     match fleet.layout {
         LayoutSpec::Single => vec![group(None)],
-        LayoutSpec::Weighted | LayoutSpec::Shared | LayoutSpec::Unbalanced => {
+        LayoutSpec::Weighted | LayoutSpec::Shared | LayoutSpec::NoLoadBalancer => {
             vec![group(Some(Color::Blue)), group(Some(Color::Green))]
         }
     }

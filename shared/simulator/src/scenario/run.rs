@@ -122,7 +122,7 @@ impl<'s> Telling<'s> {
             judged: 0,
         };
         // The first resync is at 0m: Driftless sees the fleets for the first time.
-        let simulation = Simulation::swept_after(SignedDuration::ZERO, world, Defaults::default());
+        let simulation = Simulation::resynced_after(SignedDuration::ZERO, world, Defaults::default());
         Ok(Self { scenario, cast, simulation, watching })
     }
 

@@ -143,7 +143,7 @@ fn plan(spec: &FleetSpec, number: usize, image: ImageId) -> Result<FleetPlan, Id
     let layout = match spec.layout {
         LayoutSpec::Weighted => Layout::Weighted,
         LayoutSpec::Shared => Layout::Shared,
-        LayoutSpec::Unbalanced => Layout::Bare,
+        LayoutSpec::NoLoadBalancer => Layout::Bare,
         LayoutSpec::Single => Layout::Single,
     };
     let names = FleetNames::of(layout, spec.name.clone(), spec.live, number)?;
@@ -190,7 +190,7 @@ pub(super) const fn build_of(spec: &ImageSpec) -> Build {
         Character::NeverBoots => Build::NeverBoots,
         Character::NeverHealthy => Build::Sick,
         Character::TurnsBadAt(share) => Build::FailsUnderLoad(share as u32),
-        Character::BornDrifted => Build::Drifted,
+        Character::DriftedFromTheStart => Build::Drifted,
     }
 }
 

@@ -107,7 +107,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.
     let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;
-    let swept = resyncs * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
+    let resynced = resyncs * EVENTUAL * (2.0 + (fleets * FINGERPRINT / 4096.0).ceil());
     let requests = of("sqs:SendMessage") + of("sqs:SendMessageBatch");
     // An event is put, received and deleted; its fact as well. Ten go together where they come together.
     let carried = events + of_detectors * 3.0 + of_reconcile * 2.0;
@@ -118,7 +118,7 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
         (TRACES, of_detectors + of_reconcile),
         (EVENTS, of("events:PutEvents")),
         (WRITES, transactions * IN_TRANSACTION * WRITE + (locks + others) * WRITE),
-        (READS, decided + shared + swept),
+        (READS, decided + shared + resynced),
         (SQS, requests + carried),
         (SNS, of("sns:Publish") + of("sns:Publish (chat)")),
         (SCHEDULER, resyncs),

@@ -85,15 +85,15 @@ fn counted(fleets: usize, instances: u32) -> Counted {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
     // No fleet was ever looked at: every one is to be woken, which is the most that a resync can find.
     let Account { world, .. } = Account::new(Size { fleets, instances }, start, &mut Rng::new(7)).unwrap();
-    let mut simulation = Simulation::swept_after(SignedDuration::from_hours(1), world, Defaults::default());
+    let mut simulation = Simulation::resynced_after(SignedDuration::from_hours(1), world, Defaults::default());
     let mut world = simulation.shared().lock();
     world.queue.is_deferred = true;
     let (before, known) = (world.counts.clone(), world.queue.visible_times().collect::<Vec<_>>());
     let begun = world.now;
     drop(world);
     let held = simulation.visit(async |function| {
-        let swept = resync(&function, &Defaults::default()).await.unwrap();
-        assert!(swept.misnamed.is_empty());
+        let resynced = resync(&function, &Defaults::default()).await.unwrap();
+        assert!(resynced.misnamed.is_empty());
         function.all_groups().await.unwrap().iter().map(held).sum::<usize>()
     });
     let world = simulation.shared().lock();
@@ -122,19 +122,29 @@ const HEADER: [&str; 6] = [
 #[ignore = "made for the profile sim: make scale runs it"]
 fn a_resync_reads_in_batches_and_spreads_its_requests_and_fits_its_function() {
     let resyncs: Vec<Counted> = [10, 100, 1_000].into_iter().map(|fleets| counted(fleets, 100)).collect();
-    for swept in &resyncs {
-        for name in swept.calls.keys() {
+    for resynced in &resyncs {
+        for name in resynced.calls.keys() {
             assert!(BATCHED.contains(name), "{name} is asked for fleet by fleet");
         }
-        assert_eq!(swept.but_requests(), resyncs[0].but_requests(), "calls grow with the fleets");
-        assert_eq!(swept.calls["sqs:SendMessageBatch"], u64::try_from(swept.fleets.div_ceil(10)).unwrap());
-        assert_eq!(swept.requested.len(), swept.fleets);
-        assert!(swept.spread() <= SPREAD && swept.at_once() <= swept.fleets.div_ceil(200) + 1, "{}", swept.at_once());
-        assert!(swept.held * 2 < MEMORY, "{} bytes", swept.held);
+        assert_eq!(resynced.but_requests(), resyncs[0].but_requests(), "calls grow with the fleets");
+        assert_eq!(resynced.calls["sqs:SendMessageBatch"], u64::try_from(resynced.fleets.div_ceil(10)).unwrap());
+        assert_eq!(resynced.requested.len(), resynced.fleets);
+        assert!(
+            resynced.spread() <= SPREAD && resynced.at_once() <= resynced.fleets.div_ceil(200) + 1,
+            "{}",
+            resynced.at_once()
+        );
+        assert!(resynced.held * 2 < MEMORY, "{} bytes", resynced.held);
     }
-    let row = |swept: &Counted| {
-        let (calls, requests, megabytes) = (swept.but_requests(), swept.requested.len(), swept.held.div_ceil(1 << 20));
-        format!("| {} | {calls} | {requests} | {} | {} | {megabytes} |", swept.fleets, swept.spread(), swept.at_once())
+    let row = |resynced: &Counted| {
+        let (calls, requests, megabytes) =
+            (resynced.but_requests(), resynced.requested.len(), resynced.held.div_ceil(1 << 20));
+        format!(
+            "| {} | {calls} | {requests} | {} | {} | {megabytes} |",
+            resynced.fleets,
+            resynced.spread(),
+            resynced.at_once()
+        )
     };
     page::hold("resync", &HEADER, &resyncs.iter().map(row).collect::<Vec<_>>());
 }

@@ -20,7 +20,7 @@ pub(crate) struct IdleFleets {
 pub(crate) fn idle_fleets(size: Size) -> IdleFleets {
     let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
     let Account { world, fleets, rule } = Account::new(size, start, &mut Rng::new(7)).unwrap();
-    let mut simulation = Simulation::swept_after(SignedDuration::ZERO, world, Defaults::default());
+    let mut simulation = Simulation::resynced_after(SignedDuration::ZERO, world, Defaults::default());
     run(&mut simulation, SignedDuration::from_mins(14));
     let mut world = simulation.shared().lock();
     let adopted = world.table.rows().values().filter(|row| row.record.is_some()).count();

@@ -35,7 +35,7 @@ fn world(size: u32) -> World {
 }
 
 #[test]
-fn what_people_protect_stays_until_they_let_go_of_it() {
+fn what_people_protect_stays_until_they_release_it() {
     let mut world = world(0);
     let [drifted, other, third] = &members(&world.cloud)[..] else { panic!() };
     world.history.drifted.insert(drifted.clone(), world.now);
@@ -127,7 +127,7 @@ fn weight_goes_back_to_the_old_color_as_long_as_one_of_it_serves() {
 }
 
 #[test]
-fn a_color_with_traffic_is_not_let_go_and_nor_is_the_last_that_serves() {
+fn a_color_with_traffic_is_not_scaled_to_zero_and_nor_is_the_last_that_serves() {
     let alone = world(0);
     assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: group() }), Some("a color with traffic is not let go"));
     assert_eq!(rule(&alone, &AwsWrite::ScaleToZero { group: green() }), None);

@@ -2,8 +2,8 @@
 
 use driftless_testkit::{Stage, fleet, secs};
 
-use driftless_status::glance::{Unread, at_a_glance};
 use driftless_status::history::history;
+use driftless_status::summary::{Unread, summarize};
 use driftless_status::why::why;
 
 use crate::worlds::{self};
@@ -38,7 +38,7 @@ fn other_answers_are_said_as_their_golden_files() {
     let misnamed = vec!["web-asg: \"Web\" is not a fleet name".into()];
     let busy = worlds::said(&world("awaiting-approval"));
     let at = busy.at;
-    insta::assert_json_snapshot!("summary", at_a_glance([busy], unread, misnamed, at));
+    insta::assert_json_snapshot!("summary", summarize([busy], unread, misnamed, at));
     let frozen = worlds::said(&world("frozen"));
     insta::assert_json_snapshot!("why", why(&frozen, &"i-00000000000000001".parse().unwrap()).unwrap());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use driftless_planner::fact::Command;
-use driftless_status::request::{Answer, Deed, Order, Question, Reply};
+use driftless_status::request::{Answer, Order, Question, Reply, RequestedAction};
 use serde_json::{Value, json};
 
 use crate::schemas::problems;
@@ -43,11 +43,11 @@ fn every_request_of_the_page_is_valid_and_every_command_is_there() {
         let order = json!({"request": "request-1", "action": example});
         assert_eq!(problems("operator-request.v1.json", &order), [""; 0], "{example}");
         let order: Order = serde_json::from_value(order).unwrap_or_else(|error| panic!("{example}: {error}"));
-        seen.insert(match order.deed {
-            Deed::Freeze { expires_at: None, .. } => "freeze",
-            Deed::Freeze { expires_at: Some(_), .. } => "freeze until",
-            Deed::Thaw { .. } => "thaw",
-            Deed::Command { command, .. } => match command {
+        seen.insert(match order.action {
+            RequestedAction::Freeze { expires_at: None, .. } => "freeze",
+            RequestedAction::Freeze { expires_at: Some(_), .. } => "freeze until",
+            RequestedAction::Thaw { .. } => "thaw",
+            RequestedAction::Command { command, .. } => match command {
                 Command::Pause => "pause",
                 Command::Resume => "resume",
                 Command::Approve => "approve",
@@ -84,7 +84,7 @@ fn every_response_of_the_page_is_valid_and_can_be_read() {
         assert_eq!(problems(name, document), [""; 0], "{document}");
     }
     assert!(matches!(serde_json::from_value(refused.clone()), Ok(Answer::Refused(_))));
-    assert!(matches!(serde_json::from_value(done.clone()), Ok(Reply::Receipt(_))));
+    assert!(matches!(serde_json::from_value(done.clone()), Ok(Reply::CommandResult(_))));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use driftless_planner::fact::Command;
 use driftless_planner::observation::FreezeScope;
 use driftless_status::FleetStatus;
 use driftless_status::model::State;
-use driftless_status::request::{Deed, Order, OrderResult, Receipt, Refusal, Reply};
-use driftless_widget::{Overview, Theme, fleet, overview, receipt, refusal};
+use driftless_status::request::{CommandResult, Order, OrderResult, Refusal, Reply, RequestedAction};
+use driftless_widget::{Overview, Theme, command_result, fleet, overview, refusal};
 
 use crate::worlds::{HOSTILE, WORLDS, all, frame, frame_of_width, history, hostile, hostile_overview, world};
 
@@ -33,12 +33,16 @@ fn drawn(status: &FleetStatus) -> String {
 fn each_fleet_has_the_buttons_of_its_open_orders_and_the_stop_switch() {
     for name in WORLDS {
         let status = world(name);
-        let sent: Vec<Deed> = buttons(&drawn(&status)).into_iter().map(|(_, order)| order.deed).collect();
+        let sent: Vec<RequestedAction> = buttons(&drawn(&status)).into_iter().map(|(_, order)| order.action).collect();
         let open = status.orders.iter().map(|open| open.command.clone());
-        let open = open.map(|command| Deed::Command { fleet: status.fleet.clone(), command });
+        let open = open.map(|command| RequestedAction::Command { fleet: status.fleet.clone(), command });
         let scope = FreezeScope::Fleet(status.fleet.clone());
         let is_frozen = status.freezes.iter().any(|freeze| !freeze.is_of_account);
-        let switch = if is_frozen { Deed::Thaw { scope } } else { Deed::Freeze { scope, expires_at: None } };
+        let switch = if is_frozen {
+            RequestedAction::Thaw { scope }
+        } else {
+            RequestedAction::Freeze { scope, expires_at: None }
+        };
         assert_eq!(sent, open.chain([switch]).collect::<Vec<_>>(), "{name}");
     }
 }
@@ -49,7 +53,7 @@ fn a_button_says_what_it_will_do_before_it_is_sent() {
     let buttons = buttons(&drawn(&status));
     let (confirmation, order) = buttons
         .iter()
-        .find(|(_, order)| matches!(&order.deed, Deed::Command { command: Command::Rollback, .. }))
+        .find(|(_, order)| matches!(&order.action, RequestedAction::Command { command: Command::Rollback, .. }))
         .unwrap();
     for part in [format!("Roll back: {}", status.fleet), status.rollback_path.says.to_string(), status.says.to_string()]
     {
@@ -170,17 +174,17 @@ fn what_came_of_an_order_is_told() {
         (OrderResult::NotDone, "Not done"),
         (OrderResult::Pending, "Stored, not applied yet"),
     ] {
-        let reply = Reply::Receipt(Receipt {
+        let reply = Reply::CommandResult(CommandResult {
             request: "dashboard-pause-7".to_owned(),
             actor: "unverified".into(),
             result,
             says: HOSTILE[0].into(),
         });
-        let page = receipt(Theme::Dark, &reply);
+        let page = command_result(Theme::Dark, &reply);
         assert!(page.contains(&format!("<h2>{heading}</h2>")) && page.contains("&lt;img"), "{page}");
     }
     let problem = Refusal::not_found("there is no fleet <b>");
-    let page = receipt(Theme::Light, &Reply::Refused(problem.clone()));
+    let page = command_result(Theme::Light, &Reply::Refused(problem.clone()));
     assert_eq!(page, refusal(Theme::Light, &problem));
     assert!(page.contains("there is no fleet &lt;b&gt;"), "{page}");
 }

@@ -2,8 +2,8 @@
 
 use driftless_planner::fact::Command;
 use driftless_status::FleetStatus;
-use driftless_status::glance::Unread;
 use driftless_status::history::History;
+use driftless_status::summary::Unread;
 use driftless_testkit::golden::read;
 use driftless_widget::{Frame, Overview};
 use serde_json::json;

@@ -11,7 +11,7 @@ const SIGNS: usize = 5;
 
 /// A fleet at one moment, as far as the picture shows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Sight {
+pub(crate) struct FleetView {
     pub(crate) view: FleetView,
     /// What blue gets of a hundred requests, and what green gets.
     pub(crate) shares: [i32; 2],
@@ -37,10 +37,10 @@ pub(crate) fn heading() -> String {
 }
 
 /// Both groups with their shares of the traffic, in a width that does not change.
-pub(crate) fn of(sight: &Sight, screen: Screen) -> anyhow::Result<String> {
-    let [blue, green] = sight.shares;
+pub(crate) fn of(view: &FleetView, screen: Screen) -> anyhow::Result<String> {
+    let [blue, green] = view.shares;
     let column = |color: &str, share: i32| {
-        anyhow::Ok(format!("{} {}", shown(share, screen), signs(sight.view.group(color)?, &sight.bad, screen)))
+        anyhow::Ok(format!("{} {}", shown(share, screen), signs(view.view.group(color)?, &view.bad, screen)))
     };
     Ok(format!("{}  {}", column("blue", blue)?, column("green", green)?))
 }

@@ -32,7 +32,7 @@ pub(crate) async fn drift(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     timeline.stack.find_non_compliant(&drifted, RULE, remark).await?;
     timeline.follow("the replacement", is_over).await?;
 
-    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    let view = timeline.fleet.wait_until_idle(PATIENCE).await?;
     let now = view.group("blue")?;
     ensure!(view.instance(&drifted).is_none(), "{drifted} is still there:\n{view}");
     ensure!(sizes(now) == sizes(&before), "the fleet has not its size again:\n{view}");
@@ -64,7 +64,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     timeline.stack.put(&Event::image_available(&image)?).await?;
     timeline.follow("the cutover", is_over).await?;
 
-    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    let view = timeline.fleet.wait_until_idle(PATIENCE).await?;
     let (blue, green) = (view.group("blue")?, view.group("green")?);
     ensure!(timeline.shares() == [0, 100], "green has not all of the traffic: {:?}", timeline.shares());
     ensure!(sizes(green) == sizes(&before), "green has not the size that blue had:\n{view}");
@@ -102,7 +102,7 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
     timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;
 
-    let view = timeline.fleet.wait_until_settled(PATIENCE).await?;
+    let view = timeline.fleet.wait_until_idle(PATIENCE).await?;
     ensure!(view == before, "the fleet is not what it was before the image:\n{view}\nbut was\n{before}");
     let evidence = veto(timeline, &image).await?;
     show_page(timeline)?;

@@ -54,7 +54,7 @@ impl Stage {
         stack.control().set(&Settings { launch: at_once, healthy: at_once, ..Settings::default() }).await?;
         let spec = FleetSpec::pair(FLEET).instances(INSTANCES).max(INSTANCES).warmup_seconds(WARM_UP_SECONDS);
         let fleet = spec.policy(&POLICY).create(stack).await?;
-        let before = fleet.wait_until_settled(PATIENCE).await?;
+        let before = fleet.wait_until_idle(PATIENCE).await?;
         let times =
             Settings { launch: Some(COMING), healthy: Some(CHECKING), drain: Some(LEAVING), ..Settings::default() };
         stack.control().set(&times).await?;

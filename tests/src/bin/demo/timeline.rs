@@ -10,7 +10,7 @@ use driftless_tests::load::{ErrorAlarm, Load};
 use driftless_tests::stack::LocalStack;
 use serde_json::Value;
 
-use crate::picture::{self, Sight};
+use crate::picture::{self, FleetView};
 use crate::screen::Screen;
 use crate::words;
 
@@ -33,7 +33,7 @@ pub(crate) struct Timeline<'a> {
     history: Vec<Value>,
     letters_shown: usize,
     drifted: BTreeSet<String>,
-    last: Sight,
+    last: FleetView,
     fewest_serving: usize,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Timeline<'a> {
         mut inbox: Inbox,
         alarms: Vec<ErrorAlarm>,
     ) -> anyhow::Result<Self> {
-        let last = sight(fleet, BTreeSet::new()).await?;
+        let last = view(fleet, BTreeSet::new()).await?;
         let (history, letters_shown) = (stack.table().history(fleet.name()).await?, inbox.read().await?.len());
         let fewest_serving = last.view.serving();
         let (started, drifted) = (Instant::now(), BTreeSet::new());
@@ -107,7 +107,7 @@ impl<'a> Timeline<'a> {
 
     /// A line of the story's own: when, both colors as they are now, what.
     pub(crate) async fn show(&mut self, what: &str) -> anyhow::Result<()> {
-        self.last = sight(self.fleet, self.bad()).await?;
+        self.last = view(self.fleet, self.bad()).await?;
         self.write(what)
     }
 
@@ -193,7 +193,7 @@ impl<'a> Timeline<'a> {
     }
 
     async fn show_changes(&mut self) -> anyhow::Result<()> {
-        let now = sight(self.fleet, self.bad()).await?;
+        let now = view(self.fleet, self.bad()).await?;
         let what = words::seen_between(&self.last, &now)?;
         self.last = now;
         if what.is_empty() { Ok(()) } else { self.write(&self.screen.dim(&what.join("; "))) }
@@ -207,12 +207,12 @@ impl<'a> Timeline<'a> {
     }
 }
 
-async fn sight(fleet: &Fleet, bad: BTreeSet<String>) -> anyhow::Result<Sight> {
+async fn view(fleet: &Fleet, bad: BTreeSet<String>) -> anyhow::Result<FleetView> {
     let weights = fleet.weights().await?;
     let all: i32 = weights.values().sum();
     let share = |color: &str| {
         let weight = weights.iter().find(|(group, _)| group.ends_with(color)).map_or(0, |(_, weight)| *weight);
         (weight * 100).checked_div(all).unwrap_or(0)
     };
-    Ok(Sight { view: fleet.view().await?, shares: [share("blue"), share("green")], bad })
+    Ok(FleetView { view: fleet.view().await?, shares: [share("blue"), share("green")], bad })
 }

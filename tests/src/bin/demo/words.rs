@@ -3,7 +3,7 @@
 use driftless_tests::fleet::{FleetView, GroupView};
 use serde_json::Value;
 
-use crate::picture::Sight;
+use crate::picture::FleetView;
 
 /// An entry of the history, as an operator tells it. None: what it says is said by another one.
 pub(crate) fn told(entry: &Value) -> Option<String> {
@@ -52,7 +52,7 @@ fn borrowed(from: &str) -> &str {
 }
 
 /// What Auto Scaling and the load balancer did between two passes, as far as the picture shows it.
-pub(crate) fn seen_between(before: &Sight, now: &Sight) -> anyhow::Result<Vec<String>> {
+pub(crate) fn seen_between(before: &FleetView, now: &FleetView) -> anyhow::Result<Vec<String>> {
     let mut seen = Vec::new();
     if before.shares != now.shares {
         let [blue, green] = now.shares;

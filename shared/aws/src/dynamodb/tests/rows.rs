@@ -18,7 +18,7 @@ fn a_full_record_survives_the_table() {
 }
 
 #[test]
-fn open_work_is_indexed_since_the_oldest_and_settled_work_is_not() {
+fn open_work_is_indexed_since_the_oldest_and_idle_work_is_not() {
     let item = state_item();
     assert_eq!(item["open_work"].as_s().unwrap(), "open");
     assert_eq!(item["open_since"].as_s().unwrap(), "2026-11-20T10:30:00.000Z");
@@ -31,9 +31,9 @@ fn open_work_is_indexed_since_the_oldest_and_settled_work_is_not() {
     let waiting = to_item("put", &StateRow::of(&waiting)).unwrap();
     let since = (waiting["open_work"].as_s().unwrap().as_str(), waiting["open_since"].as_s().unwrap().as_str());
     assert_eq!(since, ("open", "waiting"), "what only waits for a guard has no age");
-    let settled = to_item("put", &StateRow::of(&Record::new(app()))).unwrap();
+    let idle = to_item("put", &StateRow::of(&Record::new(app()))).unwrap();
     // Absent, not null: an index refuses null in its key.
-    assert!(!settled.contains_key("open_work") && !settled.contains_key("open_since"), "{settled:?}");
+    assert!(!idle.contains_key("open_work") && !idle.contains_key("open_since"), "{idle:?}");
 }
 
 #[test]

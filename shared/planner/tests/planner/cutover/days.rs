@@ -29,7 +29,7 @@ fn green_in_use() -> Stage {
 }
 
 #[test]
-fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
+fn a_color_that_the_preflight_found_in_use_is_not_scaled_to_zero_when_its_time_is_up() {
     let mut stage = green_in_use();
     stage.steps(62, mins(1));
     assert_eq!(stage.record().cutover, None);
@@ -38,7 +38,7 @@ fn a_color_that_the_preflight_found_in_use_is_not_let_go_when_its_time_is_up() {
 }
 
 #[test]
-fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
+fn a_color_that_the_preflight_found_in_use_is_not_scaled_to_zero_by_an_abort() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
         let mut stage = green_in_use();
         stage.say(command.clone());
@@ -51,7 +51,7 @@ fn a_color_that_the_preflight_found_in_use_is_not_let_go_by_an_abort() {
 }
 
 #[test]
-fn no_command_turns_back_a_cutover_whose_old_color_is_being_let_go() {
+fn no_command_turns_back_a_cutover_whose_old_color_is_being_scaled_to_zero() {
     for command in [Command::Abort, Command::Reject, Command::Rollback, Command::Veto { image: image_id(2) }] {
         let mut stage = in_phase(3, "retiring");
         stage.say(command.clone());
@@ -69,7 +69,7 @@ fn promoted_with(sick: usize) -> Stage {
 }
 
 #[test]
-fn the_old_color_is_not_let_go_while_too_few_of_the_new_one_serve() {
+fn the_old_color_is_not_scaled_to_zero_while_too_few_of_the_new_one_serve() {
     let mut stage = promoted_with(1);
     for _ in 0..10 {
         assert_eq!(stage.cutover_phase(), Some("retiring"));

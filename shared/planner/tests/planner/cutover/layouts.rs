@@ -23,7 +23,7 @@ fn bare_fleet(size: u32) -> Stage {
 }
 
 #[test]
-fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can_trail_any_more() {
+fn a_color_that_left_the_shared_target_group_is_scaled_to_zero_only_when_no_describe_can_trail_any_more() {
     let mut stage = shared_fleet(3);
     stage.publish(2);
     stage.until_phase("baking");
@@ -41,12 +41,12 @@ fn a_color_that_left_the_shared_target_group_is_let_go_only_when_no_describe_can
     assert!(is_out(&stage));
     // The first pass that shows it.
     stage.reconcile();
-    for (waited, is_let_go) in around(secs(15)).into_iter().zip([false, true, true]) {
+    for (waited, is_scaled_to_zero) in around(secs(15)).into_iter().zip([false, true, true]) {
         let mut stage = stage.clone();
         stage.wait(waited);
         let decision = stage.reconcile();
         let empties = decision.actions.iter().any(|action| matches!(action, Action::ScaleToZero { .. }));
-        assert_eq!(empties, is_let_go, "{waited:?}: {:?}", decision.actions);
+        assert_eq!(empties, is_scaled_to_zero, "{waited:?}: {:?}", decision.actions);
     }
     // It was a describe that trailed.
     color_mut(&mut stage, Color::Green).target_groups = vec![target_group("app")];

@@ -71,7 +71,7 @@ fn a_launch_that_was_asked_for_wrongly_speaks_against_the_image_at_once() {
 }
 
 #[test]
-fn weights_of_another_hand_stay_and_a_person_is_asked_after_half_an_hour() {
+fn weights_of_external_change_stay_and_a_person_is_asked_after_half_an_hour() {
     let mut stage = in_phase(4, "shifting");
     stage.until(|stage| stage.weight("green") == 10);
     stage.traffic.insert(target_group("green"), vec![33]);
@@ -162,7 +162,7 @@ fn traffic_goes_back_at_once_if_the_old_color_is_the_healthier_one_and_else_in_p
 }
 
 #[test]
-fn a_minimum_that_another_hand_wrote_stays_when_all_is_restored() {
+fn a_minimum_that_external_change_wrote_stays_when_all_is_restored() {
     let mut stage = in_phase(4, "baking");
     color_mut(&mut stage, Color::Blue).min = 3;
     stage.go_into_alarm("web-5xx", Some(Color::Green));
@@ -278,7 +278,7 @@ fn what_too_few_serve_for_is_said() {
 }
 
 #[test]
-fn the_last_that_serve_are_not_let_go_however_bad_their_image() {
+fn the_last_that_serve_are_not_scaled_to_zero_however_bad_their_image() {
     for (serving_of_old, phase) in [(0, Some("aborting")), (1, None), (2, None)] {
         let mut stage = weighted_fleet(4);
         stage.tag("approval", "manual");

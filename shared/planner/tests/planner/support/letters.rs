@@ -168,7 +168,7 @@ pub(crate) fn details() -> Vec<(String, Details)> {
             stopped(StopReason::RepeatDrift { ancestor: id(9), image: image.clone() }, Vec::new()),
         ),
         ("stopped-recurrence".to_owned(), stopped(StopReason::Recurrence { successor: id(101), image }, Vec::new())),
-        ("stopped-not-refilled".to_owned(), stopped(StopReason::NotRefilled, Vec::new())),
+        ("stopped-not-refilled".to_owned(), stopped(StopReason::NotLaunchedAfter, Vec::new())),
     ];
     all.extend(of_cutovers());
     all.extend(of_weeks());

@@ -21,7 +21,7 @@ use crate::support::{World, freeze, instance};
 type Hand = fn(&mut State);
 
 /// What someone else does right before the write. None: there is no value that it was decided on.
-fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
+fn external_change(world: &World, action: &Action) -> Option<ActionResult> {
     let name = action.group().cloned()?;
     let cloud = &mut world.lock().cloud;
     match action {
@@ -58,7 +58,7 @@ fn other_hand(world: &World, action: &Action) -> Option<ActionResult> {
 fn what_someone_else_changed_is_left_to_them() {
     let mut compared = 0;
     for (world, action) in staged() {
-        let Some(expected) = other_hand(&world, &action) else { continue };
+        let Some(expected) = external_change(&world, &action) else { continue };
         compared += 1;
         assert_eq!(one(&world, &action), expected, "{action:?}");
         assert_eq!(writes(&world), 0, "{action:?}");
@@ -181,7 +181,7 @@ fn a_forward_action_that_is_gone_has_no_weights_to_write() {
 }
 
 #[test]
-fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_way_back() {
+fn a_freeze_holds_traffic_back_on_its_way_forward_and_never_on_its_rollback() {
     for (direction, is_held) in [(Direction::Forward, true), (Direction::Back, false)] {
         for (world, action) in staged() {
             let Some(action) = towards(action, direction) else { continue };
@@ -208,7 +208,7 @@ fn towards(action: Action, to: Direction) -> Option<Action> {
 }
 
 #[test]
-fn a_shared_target_group_is_let_go_only_while_enough_of_the_other_color_are_healthy_in_it() {
+fn a_shared_target_group_is_scaled_to_zero_only_while_enough_of_the_other_color_are_healthy_in_it() {
     for (needed, result) in [(1, ActionResult::Done), (2, ActionResult::Done), (3, ActionResult::Changed)] {
         let world = stage();
         assert_eq!(one(&world, &detach(needed)), result, "{needed}, of two");
@@ -250,7 +250,7 @@ fn attachments_use_the_family_that_was_decided() {
 }
 
 #[test]
-fn a_color_with_any_traffic_is_not_let_go() {
+fn a_color_with_any_traffic_is_not_scaled_to_zero() {
     // One forward action is enough, wherever it stands.
     let world = stage();
     world.lock().cloud.add_forward(&other_place(2), [(target_group("app-green"), 1)].into(), 0);

@@ -13,14 +13,14 @@ use crate::rollback_path::RollbackPathKind;
 /// The summary of all fleets of an account and region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, rename = "fleet-summaries"))]
-pub struct FleetsAtAGlance {
+pub struct FleetsSummary {
     /// The version of this document's fields, 1.
     #[serde(rename = "schema_version")]
     pub schema: u32,
     /// When the fleets were read.
     pub at: Timestamp,
     /// The fleets, by name.
-    pub fleets: Vec<Glance>,
+    pub fleets: Vec<FleetSummary>,
     /// Fleets that could not be read, each with the reason.
     pub unread: Vec<Unread>,
     /// Tag values that are no valid fleet names, with the groups that carry them.
@@ -40,7 +40,7 @@ pub struct Unread {
 /// The summary of one fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "fleet-summary"))]
-pub struct Glance {
+pub struct FleetSummary {
     /// The fleet.
     pub fleet: FleetName,
     /// What the fleet does, in one word.
@@ -53,7 +53,7 @@ pub struct Glance {
     /// The last good release. Null: the fleet is not adopted yet.
     pub release: Option<ReleaseStatus>,
     /// The fleet's groups, blue first.
-    pub colors: Vec<GlanceColor>,
+    pub colors: Vec<ColorSummary>,
     /// How many instances are drifted.
     pub drifted: usize,
     /// The keys of the conditions that notifications report.
@@ -81,7 +81,7 @@ pub struct Glance {
 /// The summary of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "color-summary"))]
-pub struct GlanceColor {
+pub struct ColorSummary {
     /// The color. Null: a single group, or groups that form no pair.
     pub color: Option<Color>,
     /// Whether the group is live or idle.
@@ -96,30 +96,30 @@ pub struct GlanceColor {
 }
 
 /// The summary of these fleets, ordered by name.
-pub fn at_a_glance(
+pub fn summarize(
     fleets: impl IntoIterator<Item = FleetStatus>,
     unread: Vec<Unread>,
     misnamed: Vec<UntrustedText>,
     now: Timestamp,
-) -> FleetsAtAGlance {
-    let mut fleets: Vec<Glance> = fleets.into_iter().map(|fleet| glance(&fleet)).collect();
+) -> FleetsSummary {
+    let mut fleets: Vec<FleetSummary> = fleets.into_iter().map(|fleet| summary(&fleet)).collect();
     fleets.sort_by(|one, other| one.fleet.cmp(&other.fleet));
-    FleetsAtAGlance { schema: SCHEMA, at: now, fleets, unread, misnamed }
+    FleetsSummary { schema: SCHEMA, at: now, fleets, unread, misnamed }
 }
 
 /// The summary of one fleet.
-pub fn glance(status: &FleetStatus) -> Glance {
+pub fn summary(status: &FleetStatus) -> FleetSummary {
     let cutover = status.cutover.as_ref();
     let waits = cutover.and_then(|cutover| cutover.waits.clone());
     let waits = waits.or_else(|| status.drifted.iter().find_map(|work| work.held_by.clone()));
-    let color = |color: &crate::model::ColorStatus| GlanceColor {
+    let color = |color: &crate::model::ColorStatus| ColorSummary {
         color: color.color,
         role: color.role,
         serving: color.serving,
         desired: color.desired,
         traffic: color.traffic.clone(),
     };
-    Glance {
+    FleetSummary {
         fleet: status.fleet.clone(),
         state: status.state,
         says: status.says.clone(),

@@ -32,7 +32,7 @@ impl Size {
 
 /// The answers about all fleets.
 #[derive(Debug)]
-pub struct Crowd(BTreeMap<(&'static str, &'static str), List>);
+pub struct LoadGenerator(BTreeMap<(&'static str, &'static str), List>);
 
 /// An answer that lists things.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl List {
 /// Where in a frame the next page is named.
 const NEXT: &str = "${next}";
 
-impl Crowd {
+impl LoadGenerator {
     /// A crowd after the pattern of a folder's fleet `app`. All its instances broke the rule then, or none did.
     pub fn new(stub: &Path, size: Size, broken_at: Option<Timestamp>) -> anyhow::Result<Self> {
         let mut lists = BTreeMap::new();
@@ -377,23 +377,23 @@ mod tests {
 
     const SIZE: Size = Size { fleets: 60, instances: 3 };
 
-    fn crowd(broken_at: Option<Timestamp>) -> Crowd {
-        Crowd::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("canned"), SIZE, broken_at).unwrap()
+    fn load_generator(broken_at: Option<Timestamp>) -> LoadGenerator {
+        LoadGenerator::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("canned"), SIZE, broken_at).unwrap()
     }
 
     fn asked(action: &str, fields: Value) -> Asked {
         Asked { action: action.to_owned(), said: fields.to_string(), fields }
     }
 
-    fn body(crowd: &Crowd, service: &str, action: &str, fields: Value) -> String {
-        String::from_utf8(crowd.answer(service, &asked(action, fields)).unwrap().body.to_vec()).unwrap()
+    fn body(load_generator: &LoadGenerator, service: &str, action: &str, fields: Value) -> String {
+        String::from_utf8(load_generator.answer(service, &asked(action, fields)).unwrap().body.to_vec()).unwrap()
     }
 
     #[test]
     fn only_what_is_named_is_listed() {
-        let crowd = crowd(None);
+        let load_generator = load_generator(None);
         let groups = |fields| {
-            let text = body(&crowd, "autoscaling", "DescribeAutoScalingGroups", fields);
+            let text = body(&load_generator, "autoscaling", "DescribeAutoScalingGroups", fields);
             let (_, groups, _) = cut(&text, "AutoScalingGroups").unwrap();
             children(groups, "member")
                 .iter()
@@ -405,36 +405,36 @@ mod tests {
             ["fleet-0007-blue", "fleet-0007-green"]
         );
         assert_eq!(groups(json!({"AutoScalingGroupNames.member.1": "fleet-0007-green"})), ["fleet-0007-green"]);
-        let ids = body(&crowd, "ec2", "DescribeInstances", json!({"Filter.1.Value.1": "i-00000000700000002"}));
+        let ids = body(&load_generator, "ec2", "DescribeInstances", json!({"Filter.1.Value.1": "i-00000000700000002"}));
         assert_eq!(ids.matches("<instanceId>").count(), 1);
         assert!(
             ids.contains("<instanceId>i-00000000700000002</instanceId>") && ids.contains("fleet-0007-blue"),
             "{ids}"
         );
-        let nobody = crowd.answer("ec2", &asked("DescribeInstances", json!({"Filter.1.Value.1": "i-0"})));
+        let nobody = load_generator.answer("ec2", &asked("DescribeInstances", json!({"Filter.1.Value.1": "i-0"})));
         assert_eq!(nobody, None);
     }
 
     #[test]
     fn a_group_has_as_many_instances_as_its_sizes_say_and_an_empty_one_stays_empty() {
-        let crowd = crowd(None);
-        let text = body(&crowd, "autoscaling", "DescribeAutoScalingGroups", json!({"of": "fleet-0000"}));
+        let load_generator = load_generator(None);
+        let text = body(&load_generator, "autoscaling", "DescribeAutoScalingGroups", json!({"of": "fleet-0000"}));
         assert_eq!(text.matches("<InstanceId>").count(), 3);
         for part in ["<MinSize>3</MinSize>", "<MaxSize>6</MaxSize>", "<MinSize>0</MinSize>", "<MaxSize>10</MaxSize>"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         let targets =
-            body(&crowd, "elasticloadbalancing", "DescribeTargetHealth", json!({"of": "x/fleet-0000-blue/y"}));
+            body(&load_generator, "elasticloadbalancing", "DescribeTargetHealth", json!({"of": "x/fleet-0000-blue/y"}));
         assert_eq!(targets.matches("<Id>").count(), 3);
     }
 
     #[test]
     fn all_come_by_pages() {
-        let crowd = crowd(Some(Timestamp::UNIX_EPOCH));
+        let load_generator = load_generator(Some(Timestamp::UNIX_EPOCH));
         let pages = [json!({}), json!({"NextToken": "100"})];
         let counts = pages.map(|page| {
-            let text = body(&crowd, "autoscaling", "DescribeAutoScalingGroups", page.clone());
-            let verdicts = body(&crowd, "config", "GetComplianceDetailsByConfigRule", page);
+            let text = body(&load_generator, "autoscaling", "DescribeAutoScalingGroups", page.clone());
+            let verdicts = body(&load_generator, "config", "GetComplianceDetailsByConfigRule", page);
             let verdicts: Value = serde_json::from_str(&verdicts).unwrap();
             let count = verdicts["EvaluationResults"].as_array().unwrap().len();
             (
@@ -449,10 +449,10 @@ mod tests {
 
     #[test]
     fn a_name_is_found_in_what_is_neither_json_nor_a_form() {
-        let crowd = crowd(None);
+        let load_generator = load_generator(None);
         let asked =
             Asked { action: "DescribeAlarms".to_owned(), fields: Value::Null, said: "nfleet-0003-5xx".to_owned() };
-        let body = crowd.answer("monitoring", &asked).unwrap().body;
+        let body = load_generator.answer("monitoring", &asked).unwrap().body;
         let text = String::from_utf8_lossy(&body).into_owned();
         assert!(text.contains("fleet-0003-5xx") && !text.contains("app-5xx"), "{text}");
     }

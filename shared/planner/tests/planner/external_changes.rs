@@ -17,7 +17,7 @@ fn a_scale_out_during_a_surge_is_preserved() {
 }
 
 #[test]
-fn a_scale_out_during_a_surge_that_is_given_up_is_preserved() {
+fn a_scale_out_during_a_surge_that_is_abandoned_is_preserved() {
     for phase in ["verifying", "serving", "retiring"] {
         let (mut stage, successor) = if phase == "retiring" { Stage::retiring(3) } else { Stage::verifying(3) };
         if phase == "serving" {
@@ -44,7 +44,7 @@ fn a_scale_out_before_a_launch_that_fails_is_preserved() {
 }
 
 #[test]
-fn a_scale_out_after_a_surge_was_given_up_is_preserved() {
+fn a_scale_out_after_a_surge_was_abandoned_is_preserved() {
     let (mut stage, successor) = Stage::verifying(3);
     stage.comply(1);
     stage.reconcile();

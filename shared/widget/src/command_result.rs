@@ -1,30 +1,30 @@
 //! The result of a command, and the page for a request that failed.
 
-use driftless_status::request::{OrderResult, Receipt, Refusal, RefusalCause, Reply};
+use driftless_status::request::{CommandResult, OrderResult, Refusal, RefusalCause, Reply};
 use maud::html;
 
 use crate::frame::{Theme, page};
 
 /// The result of a command.
-pub fn receipt(theme: Theme, reply: &Reply) -> String {
+pub fn command_result(theme: Theme, reply: &Reply) -> String {
     match reply {
         Reply::Refused(refused) => refusal(theme, refused),
-        Reply::Receipt(receipt) => taken(theme, receipt),
+        Reply::CommandResult(command_result) => taken(theme, command_result),
     }
 }
 
-fn taken(theme: Theme, receipt: &Receipt) -> String {
-    let (heading, class) = match receipt.result {
+fn taken(theme: Theme, command_result: &CommandResult) -> String {
+    let (heading, class) = match command_result.result {
         OrderResult::Done => ("Done", "note good"),
         OrderResult::NotDone => ("Not done", "note bad"),
         OrderResult::Pending => ("Stored, not applied yet", "note"),
     };
     let body = html! {
         h2 { (heading) }
-        div class=(class) { (receipt.says) }
+        div class=(class) { (command_result.says) }
         dl {
-            dt { "by" } dd { (receipt.actor) }
-            dt { "request" } dd { code { (receipt.request) } }
+            dt { "by" } dd { (command_result.actor) }
+            dt { "request" } dd { code { (command_result.request) } }
         }
         p class="soft" { "Refresh the widget to see the effect." }
     };

@@ -13,11 +13,11 @@ use crate::rng::Rng;
 use crate::world::World;
 
 /// Days with traps, of a million.
-const DAYS_WITH_TRAPS: u32 = 500_000;
+const DAYS_WITH_FAULTS: u32 = 500_000;
 
 /// Sets the traps of a day.
 pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
-    if !rng.happens(DAYS_WITH_TRAPS) {
+    if !rng.happens(DAYS_WITH_FAULTS) {
         return;
     }
     if rng.happens(300_000) {

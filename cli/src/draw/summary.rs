@@ -1,9 +1,9 @@
 //! All fleets: a table, and below each fleet that is busy what it does.
 
 use driftless_planner::fleet::Color;
-use driftless_status::glance::{FleetsAtAGlance, Glance, GlanceColor};
 use driftless_status::model::{Role, State, Traffic, WaitStatus};
 use driftless_status::rollback_path::RollbackPathKind;
+use driftless_status::summary::{ColorSummary, FleetSummary, FleetsSummary};
 
 use super::page::{Page, blocked, clean, cut, padded};
 use super::style::{Style, Tone};
@@ -16,7 +16,7 @@ const SHRINKING: [(usize, usize); 3] = [(5, 10), (0, 8), (2, 12)];
 const SHORT_BELOW: usize = 90;
 
 /// Draws the fleets, one line each, and a second one where a fleet is busy.
-pub fn glance(fleets: &FleetsAtAGlance, style: Style) -> String {
+pub fn summary(fleets: &FleetsSummary, style: Style) -> String {
     let mut page = Page::new(style, fleets.at);
     if fleets.fleets.is_empty() && fleets.unread.is_empty() {
         page.line(&[(Tone::Plain, "no Auto Scaling group carries the tag driftless:fleet")]);
@@ -37,7 +37,7 @@ pub fn glance(fleets: &FleetsAtAGlance, style: Style) -> String {
 }
 
 /// `columns`: how many of them are shown.
-fn table(page: &mut Page, fleets: &[Glance], rows: &[[String; 6]], columns: usize) {
+fn table(page: &mut Page, fleets: &[FleetSummary], rows: &[[String; 6]], columns: usize) {
     let mut widths = HEADINGS.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -72,11 +72,11 @@ fn table(page: &mut Page, fleets: &[Glance], rows: &[[String; 6]], columns: usiz
     }
 }
 
-fn drift_tone(fleet: &Glance) -> Tone {
+fn drift_tone(fleet: &FleetSummary) -> Tone {
     if fleet.drifted > 0 { Tone::Warning } else { Tone::Faint }
 }
 
-fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
+fn row(fleet: &FleetSummary, is_short: bool) -> [String; 6] {
     let healthy: Vec<String> = fleet.colors.iter().map(|one| color(one, is_short)).collect();
     let release = fleet.release.as_ref().map_or_else(
         || "unknown".to_owned(),
@@ -94,7 +94,7 @@ fn row(fleet: &Glance, is_short: bool) -> [String; 6] {
     ]
 }
 
-fn color(color: &GlanceColor, is_short: bool) -> String {
+fn color(color: &ColorSummary, is_short: bool) -> String {
     let name = match (color.color, is_short) {
         (Some(Color::Blue), false) => "blue ",
         (Some(Color::Green), false) => "green ",
@@ -118,7 +118,7 @@ fn color(color: &GlanceColor, is_short: bool) -> String {
     format!("{live}{name}{}/{}{traffic}", color.serving, color.desired)
 }
 
-fn sentence(fleet: &Glance) -> String {
+fn sentence(fleet: &FleetSummary) -> String {
     let mut says = clean(&fleet.says);
     if let Some(traffic) = traffic_now(fleet) {
         says = format!("{says}; {traffic}");
@@ -135,12 +135,12 @@ fn sentence(fleet: &Glance) -> String {
 }
 
 /// Which release has the traffic, where it is not the last good one alone.
-fn traffic_now(fleet: &Glance) -> Option<String> {
+fn traffic_now(fleet: &FleetSummary) -> Option<String> {
     let (good, coming) = (&fleet.release.as_ref()?.image, fleet.coming.as_ref()?);
     if good == coming {
         return None;
     }
-    let has_traffic = |color: &&GlanceColor| match color.traffic {
+    let has_traffic = |color: &&ColorSummary| match color.traffic {
         Traffic::Weighted { percent, .. } => percent != Some(0),
         Traffic::Attached => true,
         Traffic::NotForwarded | Traffic::Detached | Traffic::NoLoadBalancer => false,
