@@ -196,11 +196,9 @@ fn empties(before: &World, at: usize, is: &Pool, decided: &Decided, tally: &mut 
     let Some(was) = before.groups.get(at).filter(|was| *was != is) else { return Ok(()) };
     tally.check(PROPERTY);
     let weight = before.colors.as_ref().and_then(|colors| colors.weights.get(at)).copied().unwrap_or_default();
-    let others = before.groups.iter().enumerate().filter(|(other, _)| *other != at);
-    let served = |server: &&Server| decided.serving.contains(&server.id);
-    let others: u32 =
-        others.map(|(_, pool)| count(pool.servers.iter().filter(|one| one.serves() || served(one)))).sum();
-    let own = count(was.servers.iter().filter(|one| one.serves() && served(one)));
+    let others = before.groups.iter().zip(&decided.served).enumerate().filter(|(other, _)| *other != at);
+    let others: u32 = others.map(|(_, (pool, served))| pool.serving().max(*served)).sum();
+    let own = count(was.servers.iter().filter(|server| server.serves() && decided.serving.contains(&server.id)));
     if weight == 0 && (others > 0 || own == 0) {
         return Ok(());
     }
@@ -284,7 +282,8 @@ fn raises_within_budget(was: &Pool, is: &Pool, budget: u32, tally: &mut Tally) -
 fn takes_nobody(was: &Pool, is: &Pool, tally: &mut Tally) -> Result<(), Broken> {
     const PROPERTY: &str = "a change of the bounds terminates no instance";
     tally.check(PROPERTY);
-    if is.active() >= was.active() {
+    // Auto Scaling terminates an instance above the desired capacity in any case, as soon as it may.
+    if is.active() >= was.active().min(was.desired) {
         Ok(())
     } else {
         Err(broken(PROPERTY, "the change terminates an instance".to_owned()))
