@@ -178,7 +178,7 @@ class StackTest(unittest.TestCase):
         return [message["Body"] for message in answer.get("Messages", [])]
 
     def records_of(self, body: str) -> list[dict[str, Any]]:
-        """What the function was handed, from its log: a function has no other voice here."""
+        """What the function was handed, from its log: a function writes nothing else here."""
         pages = self.logs.filter_log_events(logGroupName="/aws/lambda/facts-worker", filterPattern="record")
         found = [json.loads(e["message"])["record"] for e in pages["events"] if e["message"].startswith('{"record"')]
         return [record for record in found if body in record["body"]]

@@ -3,7 +3,7 @@
     python3 tests/mutants/run.py                 every mutant, by the first test that catches it
     python3 tests/mutants/run.py --texts         none: whether each text still stands where it is replaced
     python3 tests/mutants/run.py --only NAME     one
-    python3 tests/mutants/run.py --judges        each by the simulator's judges alone: what the tests would let through
+    python3 tests/mutants/run.py --invariants        each by the simulator's invariant checkers alone: what the tests would let through
 
 A mutant is a text in a file that is replaced by another one. A text that is not found exactly once is an error: then the
 code has moved on, and the list must follow. The workspace is copied, so that the one you work in is never changed.
@@ -35,8 +35,8 @@ PLANNER = ("planner", [*TEST, "-p", "driftless-planner"])
 RECONCILER = ("reconciler", [*TEST, "-p", "driftless-reconciler"])
 # The first failed seed ends it.
 DAYS = 5000
-JUDGES = (
-    "judges",
+INVARIANTS = (
+    "invariants",
     ["cargo", "run", "--locked", "--quiet", "--profile", "sim", "-p", "driftless-simulator", "--bin", "sim", "--"]
     + ["--seeds", str(DAYS)],
 )
@@ -96,7 +96,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", action="store_true", help="only look for the texts that are replaced")
     parser.add_argument("--only", metavar="NAME", help="only this one")
-    parser.add_argument("--judges", action="store_true", help="by the judges of the simulator alone")
+    parser.add_argument("--invariants", action="store_true", help="by the invariant checkers of the simulator alone")
     arguments = parser.parse_args()
     mutants = load()
     for mutant in mutants:
@@ -105,7 +105,7 @@ def main():
     if arguments.texts:
         print(f"{len(mutants)} mutants find their place")
         return
-    suites = [JUDGES] if arguments.judges else [PLANNER, RECONCILER]
+    suites = [INVARIANTS] if arguments.invariants else [PLANNER, RECONCILER]
     survivors = []
     shutil.rmtree(COPY, ignore_errors=True)
     # With the time of now: what an earlier run has built of a mutant must not pass for what is built of this copy.

@@ -217,7 +217,7 @@ mod tests {
             {"Effect": "Allow", "Action": "autoscaling:*", "Resource": "*"},
             {"Sid": "DenyAlways", "Effect": "Deny", "Action": "autoscaling:DeleteTags", "Resource": "*"},
         ]);
-        assert!(violations(policy, &[delete])[0].ends_with(r#"statement "NeverThese" denies it"#));
+        assert!(violations(policy, &[delete])[0].ends_with(r#"statement "DenyAlways" denies it"#));
     }
 
     #[test]

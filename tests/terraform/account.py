@@ -16,7 +16,7 @@ from workspace import Workspace
 
 ACCOUNT = "123456789012"
 # An instance comes and goes within half a second there.
-SETTLED_WITHIN_SECONDS = 30
+IDLE_WITHIN_SECONDS = 30
 ROLE = f"arn:aws:iam::{ACCOUNT}:role"
 
 
@@ -92,7 +92,7 @@ class Account:
 
     def settle(self, color: str) -> None:
         """Waits until the group has the instances that it wants, and none that leaves."""
-        ends_at = time.monotonic() + SETTLED_WITHIN_SECONDS
+        ends_at = time.monotonic() + IDLE_WITHIN_SECONDS
         while time.monotonic() < ends_at:
             group = self.groups()[color]
             states = [instance["LifecycleState"] for instance in group["Instances"]]

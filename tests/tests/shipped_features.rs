@@ -54,7 +54,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     let of_entry = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match (path.is_dir(), name.as_str()) {
-            (true, "tests") | (false, "tests.rs" | "canned.rs" | "wire.rs") => Vec::new(),
+            (true, "tests") | (false, "tests.rs" | "stub.rs" | "wire.rs") => Vec::new(),
             (true, _) => sources(&path),
             (false, _) if path.extension().is_some_and(|ending| ending == "rs") => vec![path],
             (false, _) => Vec::new(),

@@ -38,7 +38,7 @@ fn on_a_terminal_the_screen_is_drawn_anew_and_keeps_the_last_changes() {
     insta::assert_snapshot!("watch-screen", watching.screen(None, Style::plain(WIDTH_MAX)));
     let mut stage = Stage::through(&["half-way", "after-cutover"]);
     stage.rows = Some(200);
-    let played = stage.play("driftless watch app --until-settled");
+    let played = stage.play("driftless watch app --until-idle");
     assert_eq!(played.out.matches("\u{1b}[H\u{1b}[J").count(), 2);
 }
 
@@ -55,7 +55,7 @@ fn nothing_new_is_no_line() {
 fn an_answer_that_fails_to_come_does_not_end_it() {
     let mut stage = Stage::through(&["half-way", "half-way", "after-cutover"]);
     stage.statuses.insert(1, Err(unavailable(Function::Status)));
-    let played = stage.play("driftless watch app --until-settled");
+    let played = stage.play("driftless watch app --until-idle");
     assert_eq!(played.code, 0);
     assert!(played.aside.contains("Rate Exceeded"), "{}", played.text());
 }
@@ -78,7 +78,7 @@ fn repeated_failures_are_counted_and_not_repeated() {
 
 #[test]
 fn for_machines_each_answer_is_a_line() {
-    let played = Stage::through(&["half-way", "after-cutover"]).play("driftless watch app --until-settled --json");
+    let played = Stage::through(&["half-way", "after-cutover"]).play("driftless watch app --until-idle --json");
     let read: Vec<driftless_status::FleetStatus> =
         played.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read, [said::status("half-way"), said::status("after-cutover")]);

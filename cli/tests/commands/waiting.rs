@@ -99,7 +99,7 @@ fn the_time_is_over_at_the_timeout_and_not_before() {
     // The third answer does not say so yet, the fourth does.
     for (timeout, code, slept) in [("9s", 5, 9), ("10s", 5, 10), ("11s", 0, 11)] {
         let stage = Stage::through(&["half-way", "half-way", "half-way", "after-cutover"]);
-        let played = stage.play(&format!("driftless wait app --for settled --timeout {timeout} --every 5s"));
+        let played = stage.play(&format!("driftless wait app --for idle --timeout {timeout} --every 5s"));
         assert_eq!(played.code, code, "{timeout}: {}", played.text());
         let all = played.slept.iter().fold(SignedDuration::ZERO, |sum, one| sum + *one);
         assert_eq!(all, SignedDuration::from_secs(slept), "{timeout}");
@@ -110,7 +110,7 @@ fn the_time_is_over_at_the_timeout_and_not_before() {
 fn an_order_that_nobody_has_followed_yet_is_not_idle() {
     let mut filed = said::status("steady");
     filed.facts_filed = 1;
-    let played = Stage::with(vec![filed, said::status("steady")]).play("driftless wait app --for settled");
+    let played = Stage::with(vec![filed, said::status("steady")]).play("driftless wait app --for idle");
     assert_eq!((played.code, played.slept.len()), (0, 1), "{}", played.text());
 }
 
@@ -118,10 +118,10 @@ fn an_order_that_nobody_has_followed_yet_is_not_idle() {
 fn who_is_not_answered_waits_on_and_who_was_not_answered_to_the_last_is_told_that() {
     let mut stage = Stage::through(&["half-way", "after-cutover"]);
     stage.statuses.insert(0, Err(unavailable(Function::Status)));
-    assert_eq!(stage.play("driftless wait app --for settled").code, 0);
+    assert_eq!(stage.play("driftless wait app --for idle").code, 0);
     let mut stage = Stage::of("half-way");
     stage.statuses = vec![Err(unavailable(Function::Status))];
-    assert_eq!(stage.play("driftless wait app --for settled --timeout 20s").code, 4);
+    assert_eq!(stage.play("driftless wait app --for idle --timeout 20s").code, 4);
 }
 
 #[test]

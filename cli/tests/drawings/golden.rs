@@ -30,12 +30,12 @@ fn every_world_is_drawn_as_its_golden_file() {
 
 #[test]
 fn all_fleets_are_drawn_as_their_golden_file() {
-    insta::assert_snapshot!("glance", summary(&all(), Style::plain(WIDTH_MAX)));
+    insta::assert_snapshot!("summary", summary(&all(), Style::plain(WIDTH_MAX)));
 }
 
 #[test]
 fn a_narrow_terminal_gets_a_narrow_drawing() {
-    insta::assert_snapshot!("glance-narrow", summary(&all(), Style::plain(70)));
+    insta::assert_snapshot!("summary-narrow", summary(&all(), Style::plain(70)));
     insta::assert_snapshot!("half-way-narrow", fleet(&said::status("half-way"), Style::plain(70)));
 }
 

@@ -7,7 +7,7 @@ use crate::{golden, said};
 
 /// Every drawing of this style.
 fn drawings(style: Style) -> Vec<(String, String)> {
-    let mut drawings = vec![("glance".to_owned(), summary(&golden::all(), style))];
+    let mut drawings = vec![("summary".to_owned(), summary(&golden::all(), style))];
     for world in said::worlds() {
         let status = said::status(&world);
         drawings.push((world.clone(), fleet(&status, style)));

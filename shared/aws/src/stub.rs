@@ -113,7 +113,7 @@ pub(crate) struct StubAws(Arc<Mutex<Script>>);
 
 impl std::fmt::Debug for StubAws {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Canned")
+        formatter.write_str("StubAws")
     }
 }
 
@@ -175,7 +175,7 @@ impl HttpConnector for StubAws {
         let reply = match found {
             Some(position) if script.cannings[position].is_lasting => script.cannings[position].reply.clone(),
             Some(position) => script.cannings.remove(position).reply,
-            None => Reply::new(418, format!("no answer is canned for {sent:?}")),
+            None => Reply::new(418, format!("the stub has no answer for {sent:?}")),
         };
         script.sent.push(sent);
         HttpConnectorFuture::ready(reply.given())

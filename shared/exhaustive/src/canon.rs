@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use jiff::Timestamp;
 
-/// In seconds. Nothing that a small world waits for lies further back.
+/// In seconds. Nothing that a small model waits for lies further back.
 pub const OLD_AFTER: i64 = 4 * 60;
 
 /// How an instance id is written: `i-` and so many hexadecimal digits.

@@ -180,7 +180,7 @@ impl Moves<'_> {
             Ending::Shortage => ActionResult::Failed("InsufficientInstanceCapacity".into()),
             Ending::BadLaunch => ActionResult::Failed("the launch failed".into()),
         };
-        let judged = invariants::deed(
+        let judged = invariants::write(
             before,
             &state.world,
             &self.small.names,

@@ -99,7 +99,7 @@ fn is_accounted_for(next: &Record, action: &Action, tally: &mut Tally) -> Result
 ///
 /// # Errors
 /// What it breaks.
-pub fn deed(
+pub fn write(
     before: &World,
     after: &World,
     names: &Names,

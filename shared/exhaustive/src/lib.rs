@@ -1,4 +1,4 @@
-//! Every state that a small world can reach, with the shipped planner inside: the check that ends.
+//! Every state that a small model can reach, with the shipped planner inside: the check that ends.
 //!
 //! A simulated day tries what a seed draws. Here everything is tried: each event, crash, lost reply and second actor at each
 //! moment, until no new state is found. The worlds are small (two instances a group), the planner is the shipped one, and its

@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::world::{Life, Pool, Server, TICK, World, instance_id, number};
 
-/// The names of a small world, made once.
+/// The names of a small model, made once.
 #[derive(Debug)]
 pub struct Names {
     pub fleet: FleetName,
@@ -187,7 +187,7 @@ impl Names {
         let hooks = second.hook_timeouts.iter();
         seen.hook_timeouts = hooks.map(|group| (group.clone(), Some(SignedDuration::ZERO))).collect();
         seen.templates.extend(second.templates.iter().map(content));
-        // No group of a small world is refreshed, and no launch of it fails.
+        // No group of a small model is refreshed, and no launch of it fails.
         seen.refreshes = second.refreshes.into_iter().map(|group| (group, None)).collect();
         seen.launch_failures = second.launch_failures.into_iter().map(|group| (group, None)).collect();
         seen

@@ -13,7 +13,7 @@ pub enum Size {
     Larger,
 }
 
-/// How a small world begins, and what may go wrong in it.
+/// How a small model begins, and what may go wrong in it.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub name: &'static str,

@@ -1,4 +1,4 @@
-//! A small world with the shipped planner inside.
+//! A small model with the shipped planner inside.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ pub struct State {
     pub troubles_left: u8,
 }
 
-/// The model of a small world.
+/// The model of a small model.
 #[derive(Debug)]
 pub struct Small {
     pub(crate) setup: Setup,
@@ -50,7 +50,7 @@ pub struct Small {
 }
 
 impl Small {
-    /// A small world with this planner inside.
+    /// A small model with this planner inside.
     ///
     /// # Errors
     /// The setup names something that is no name, or no policy.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::canon::{OLD_AFTER, Pieces};
 
-/// Time goes by in steps of this: every duration of a small world is a multiple of it, and the planner's own shortest
+/// Time goes by in steps of this: every duration of a small model is a multiple of it, and the planner's own shortest
 /// pause is as long.
 pub const TICK: SignedDuration = SignedDuration::from_mins(2);
 

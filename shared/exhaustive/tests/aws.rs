@@ -1,4 +1,4 @@
-//! The small world's AWS beside the simulated one, which is held to the contract: every small group, every call and what
+//! The small model's AWS beside the simulated one, which is held to the contract: every small group, every call and what
 //! Auto Scaling does by itself, and whatever may follow it.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails the test")]
@@ -85,7 +85,7 @@ fn steps() -> Vec<Step> {
     calls.into_iter().map(Step::Call).chain([Step::Arrive, Step::Leave]).collect()
 }
 
-/// A group with these bounds, filled: in the small world, and on a stage.
+/// A group with these bounds, filled: in the small model, and on a stage.
 fn both(min: u32, desired: u32, max: u32) -> (World, Stage) {
     let mut known = group(desired);
     (known.name, known.min, known.max) = (name(), min, max);
@@ -145,14 +145,14 @@ fn walk(small: &World, stage: &Stage, names: &Names, steps: &[Step], told: &mut 
             assert_eq!(is.answer, should_be.answer, "after {told:#?}");
             (is, should_be) = (of_small(&mut small, names, &Step::Arrive), of_stage(&mut stage, &Step::Arrive));
         }
-        assert_eq!(is, should_be, "the small world, and the simulated AWS, after {told:#?}");
+        assert_eq!(is, should_be, "the small model, and the simulated AWS, after {told:#?}");
         walk(&small, &stage, names, steps, told);
         told.pop();
     }
 }
 
 #[test]
-fn the_small_world_answers_and_follows_as_the_simulated_aws_does() {
+fn the_small_model_answers_and_follows_as_the_simulated_aws_does() {
     let (names, steps) = (Names::new(1, &[]).unwrap(), steps());
     for max in 0..=SIZE {
         for (min, desired) in (0..=max).flat_map(|desired| (0..=desired).map(move |min| (min, desired))) {

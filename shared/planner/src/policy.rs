@@ -98,7 +98,7 @@ pub struct CutoverPolicy {
     /// How long each step is watched. Default: 2 minutes.
     pub step: SignedDuration,
     /// How late the metrics behind the alarms may come. Default: 2 minutes, as those of a load balancer.
-    pub metrics_trail: SignedDuration,
+    pub metrics_delay: SignedDuration,
     /// How long the new color is watched at 100 %. Default: 15 minutes.
     pub bake: SignedDuration,
     /// How long the old color stays at full size, out of traffic. Default: 60 minutes.
@@ -308,7 +308,7 @@ impl CutoverPolicy {
             step: settings.positive_duration("step", "2m")?,
             bake: settings.duration("bake", "15m")?,
             keep_warm: settings.duration("keep-warm", "60m")?,
-            metrics_trail: settings.duration("metrics-delay", "2m")?,
+            metrics_delay: settings.duration("metrics-delay", "2m")?,
             approval: settings.read("approval", "auto", "auto, manual or check", |text| match text {
                 "auto" => Some(Approval::Auto),
                 "manual" => Some(Approval::Manual),
@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(policy.drain_deadline, SignedDuration::from_mins(30));
         assert_eq!(policy.cutover.traffic, [percent(10), percent(50), percent(100)]);
         assert_eq!(policy.cutover.keep_warm, SignedDuration::from_mins(60));
-        assert_eq!(policy.cutover.metrics_trail, SignedDuration::from_mins(2));
+        assert_eq!(policy.cutover.metrics_delay, SignedDuration::from_mins(2));
     }
 
     #[test]

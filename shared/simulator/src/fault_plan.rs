@@ -146,12 +146,12 @@ const WRITES: [(&str, &str); 30] = [
     ("file", "file"),
     ("acquire", "acquire"),
     ("release", "release"),
-    ("claim_wake", "claim-request"),
-    ("told", "told"),
-    ("half_told", "mark-partially-delivered"),
-    ("put_out", "mark-published"),
-    ("take_turn", "take-slot"),
-    ("give_turn", "give-slot"),
+    ("claim_request", "claim-request"),
+    ("mark_delivered", "mark_delivered"),
+    ("mark_partially_delivered", "mark-partially-delivered"),
+    ("mark_published", "mark-published"),
+    ("take_slot", "take-slot"),
+    ("give_slot", "give-slot"),
 ];
 
 /// What scenarios call an operation. None: it changes nothing.

@@ -62,7 +62,7 @@ impl Rates {
             slow: rate(50_000),
             stale: rate(100_000),
             asleep: rate(2_000),
-            // Whole days of it are among the traps.
+            // Whole days of it are among the faults.
             busy: 0,
             event_lost: rate(500_000),
             duplicated: rate(200_000),

@@ -16,7 +16,7 @@ impl Rng {
         Self { state: seed, is_fixed: false }
     }
 
-    /// Dice that always fall in the middle: what happens half of the time or more rarely never does, and whatever takes
+    /// Random numbers that always fall in the middle: what happens half of the time or more rarely never does, and whatever takes
     /// from a second to a minute takes half of one.
     pub const fn fixed() -> Self {
         Self { state: 0, is_fixed: true }

@@ -130,7 +130,7 @@ impl fmt::Debug for Happening {
             Self::Wake(_) => "Wake",
             Self::Change(_) => "Change",
             Self::Kill(_) => "Kill",
-            Self::Resync => "Sweep",
+            Self::Resync => "Resync",
             Self::Poll => "Poll",
         })
     }

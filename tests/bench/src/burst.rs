@@ -97,9 +97,9 @@ struct Scene {
 /// Raises a event burst.
 pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
     let program = |name| places.program(name, cloud, Wire::Tls);
-    let calm = idle(places, cloud).await.context("the fleets before the storm")?;
+    let calm = idle(places, cloud).await.context("the fleets before the burst")?;
     let now = jiff::Timestamp::now();
-    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("canned"), SIZE, Some(now))?));
+    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("stub"), SIZE, Some(now))?));
     cloud.set(World { load_generator, ..calm }, Duration::ZERO);
     cloud.take_calls();
 
@@ -124,7 +124,7 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
         }
         anyhow::Ok(ran)
     });
-    let ran = ran.await.context("the storm does not end")??;
+    let ran = ran.await.context("the burst does not end")??;
     // Nothing is due for so long before it is known to be over, and no run waits for it.
     let over_s = ran.iter().map(|ran| ran.last).max().context("nobody ran")?.duration_since(begin).as_secs_f64();
     let problems = cloud.take_problems();
@@ -153,8 +153,8 @@ pub async fn burst(places: &Places, cloud: &Cloud) -> anyhow::Result<Told> {
 
 /// Lets `reconcile` find all fleets, take them up, and come to rest.
 async fn idle(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
-    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("canned"), SIZE, None)?));
-    let mut world = World { load_generator, files: places.stub("canned")?, ..World::default() };
+    let load_generator = Some(Arc::new(LoadGenerator::new(&places.stub_folder("stub"), SIZE, None)?));
+    let mut world = World { load_generator, files: places.stub("stub")?, ..World::default() };
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     cloud.take_calls();
@@ -166,7 +166,7 @@ async fn idle(places: &Places, cloud: &Cloud) -> anyhow::Result<World> {
         anyhow::Ok(cloud.take_calls())
     };
     let requests: Vec<String> = sent(&give(resync()).await?)?.into_iter().map(|(_, body)| body).collect();
-    ensure!(requests.len() == SIZE.fleets, "the sweep wakes {} of {} fleets", requests.len(), SIZE.fleets);
+    ensure!(requests.len() == SIZE.fleets, "the resync requests {} of {} fleets", requests.len(), SIZE.fleets);
     for look in 0..=LOOKS {
         let mut commits = 0;
         for requests in requests.chunks(BATCH) {

@@ -158,7 +158,7 @@ pub fn peer_event(places: &Places) -> anyhow::Result<String> {
 
 /// All cases. The functions that make what others are given run for it.
 pub async fn all(places: &Places, cloud: &Cloud) -> anyhow::Result<Vec<Case>> {
-    let world = World { files: places.stub("canned")?, ..World::default() };
+    let world = World { files: places.stub("stub")?, ..World::default() };
     let mut cases = Vec::new();
     for (function, event) in [
         ("config-compliance", "config-noncompliant.json"),
@@ -210,7 +210,7 @@ async fn idle(places: &Places, cloud: &Cloud, mut world: World) -> anyhow::Resul
     world.table.keeps = Keeps::Everything;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", &resync(), 1).await?;
-    let request = first_sent(cloud).context("the sweep wakes no fleet that is new")?;
+    let request = first_sent(cloud).context("the resync requests no fleet that is new")?;
     let request = batch(&[request]);
     seen(places, cloud, "reconcile", &request, LOOKS).await?;
     seen(places, cloud, "reconcile", &resync(), 1).await?;
@@ -233,7 +233,7 @@ async fn fact(places: &Places, cloud: &Cloud, world: World) -> anyhow::Result<St
 
 /// The fleet with a drift that was reported and on which nothing was decided yet.
 async fn drifted(places: &Places, cloud: &Cloud, mut world: World, fact: &str) -> anyhow::Result<World> {
-    world.files = world.files.with(places.stub("canned-drift")?);
+    world.files = world.files.with(places.stub("stub-drift")?);
     world.table.keeps = Keeps::Reports;
     cloud.set(world, Duration::ZERO);
     seen(places, cloud, "reconcile", fact, 1).await?;

@@ -106,7 +106,7 @@ impl List {
 const NEXT: &str = "${next}";
 
 impl LoadGenerator {
-    /// A crowd after the pattern of a folder's fleet `app`. All its instances broke the rule then, or none did.
+    /// Fleets after the pattern of a folder's fleet `app`. All its instances broke the rule then, or none did.
     pub fn new(stub: &Path, size: Size, broken_at: Option<Timestamp>) -> anyhow::Result<Self> {
         let mut lists = BTreeMap::new();
         for (service, action, files, element, thing, kind) in LISTS {
@@ -274,7 +274,7 @@ fn peopled(group: &str, fleet: usize, instances: usize) -> anyhow::Result<String
 fn alarms(stub: &Path, size: Size) -> anyhow::Result<List> {
     let text = std::fs::read_to_string(stub.join("monitoring/DescribeAlarms.cbor.json"))?;
     let all: Value = serde_json::from_str(&text)?;
-    let alarm = all.pointer("/MetricAlarms/0").context("no alarm is canned")?.to_string();
+    let alarm = all.pointer("/MetricAlarms/0").context("the stub has no alarm")?.to_string();
     let frame = [r#"{"CompositeAlarms": [], "MetricAlarms": ["#, ", ", "]}"].map(str::to_owned);
     let mut list = List::new(Format::Cbor, frame);
     for fleet in 0..size.fleets {
@@ -378,7 +378,7 @@ mod tests {
     const SIZE: Size = Size { fleets: 60, instances: 3 };
 
     fn load_generator(broken_at: Option<Timestamp>) -> LoadGenerator {
-        LoadGenerator::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("canned"), SIZE, broken_at).unwrap()
+        LoadGenerator::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("stub"), SIZE, broken_at).unwrap()
     }
 
     fn asked(action: &str, fields: Value) -> Asked {

@@ -96,9 +96,9 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
         let figures = bench.peer(peer, &event, &world).await?;
         report.peers.push(of_peer(peer, figures, &places)?);
     }
-    if is_asked("storm") {
-        say("storm …");
-        report.burst = Some(burst::burst(&places, &cloud).await.context("storm")?);
+    if is_asked("burst") {
+        say("burst …");
+        report.burst = Some(burst::burst(&places, &cloud).await.context("burst")?);
     }
     show(&format!("\n{}\n\n{}", report.about.join("\n"), report.tables()));
     if arguments.write {

@@ -60,7 +60,7 @@ impl Table {
             }
             "BatchWriteItem" => self.batch_write(fields)?,
             "TransactWriteItems" => self.transact(fields)?,
-            other => bail!("dynamodb:{other} is not canned"),
+            other => bail!("dynamodb:{other} is not in the stub"),
         }))
     }
 

@@ -36,7 +36,7 @@ impl World {
             "dynamodb" => self.table.answer(asked),
             "sqs" => Ok(Answer::json(&queued(asked)?)),
             "events" => Ok(Answer::json(&put(asked)?)),
-            _ => bail!("no answer is canned"),
+            _ => bail!("the stub has no answer"),
         }
     }
 }
@@ -45,7 +45,7 @@ impl World {
 fn put(asked: &Asked) -> anyhow::Result<Value> {
     const ID: &str = "11710aed-b79e-4468-a20b-bb3c0c3b4860";
     if asked.action != "PutEvents" {
-        bail!("no answer is canned");
+        bail!("the stub has no answer");
     }
     let entries = asked.fields.get("Entries").and_then(Value::as_array).context("events without entries")?;
     Ok(json!({"FailedEntryCount": 0, "Entries": vec![json!({"EventId": ID}); entries.len()]}))
@@ -62,7 +62,7 @@ fn queued(asked: &Asked) -> anyhow::Result<Value> {
             let taken = entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": ID}));
             Ok(json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []}))
         }
-        _ => bail!("no answer is canned"),
+        _ => bail!("the stub has no answer"),
     }
 }
 

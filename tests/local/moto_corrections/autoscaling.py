@@ -98,13 +98,13 @@ def desired_capacity_is_reached_zone_by_zone() -> None:
 
     describe = AutoScalingBackend.describe_auto_scaling_groups
 
-    def describe_settled(self: AutoScalingBackend, *args: Any, **kwargs: Any) -> list[FakeAutoScalingGroup]:
+    def describe_stable(self: AutoScalingBackend, *args: Any, **kwargs: Any) -> list[FakeAutoScalingGroup]:
         _settle_all(self)
         return describe(self, *args, **kwargs)
 
     FakeAutoScalingGroup.set_desired_capacity = set_desired_capacity
     AutoScalingBackend.update_attached_target_groups = update_attached_target_groups
-    AutoScalingBackend.describe_auto_scaling_groups = describe_settled
+    AutoScalingBackend.describe_auto_scaling_groups = describe_stable
 
 
 def instances_are_described_in_pages_and_capitals() -> None:
@@ -230,7 +230,7 @@ def bounds_are_enforced() -> None:
     AutoScalingResponse.set_desired_capacity = set_desired_capacity
 
 
-def only_settled_instances_can_be_protected() -> None:
+def only_stable_instances_can_be_protected() -> None:
     """AWS: SetInstanceProtection refuses an instance that is pending, terminating or of another group. moto: protects or
     ignores it. So each id is checked first."""
     protect = AutoScalingResponse.set_instance_protection
@@ -250,7 +250,7 @@ def only_settled_instances_can_be_protected() -> None:
 
 def processes_of_unknown_groups_cannot_be_suspended() -> None:
     """AWS: ValidationError for an unknown group; a resumed group catches up. moto: 500; nothing. So the group is looked up
-    first, and settled after resuming."""
+    first, and stable after resuming."""
     suspend, resume = AutoScalingResponse.suspend_processes, AutoScalingResponse.resume_processes
 
     def suspend_processes(self: AutoScalingResponse) -> ActionResult:
@@ -499,7 +499,7 @@ CORRECTIONS = (
     detached_and_standby_instances_leave_their_target_groups,
     termination_by_id_answers_like_aws,
     bounds_are_enforced,
-    only_settled_instances_can_be_protected,
+    only_stable_instances_can_be_protected,
     processes_of_unknown_groups_cannot_be_suspended,
     group_settings_round_trip,
     scaling_policies_are_enabled,

@@ -172,12 +172,12 @@ def retire(group: FakeAutoScalingGroup, state: InstanceState, cause: str) -> Act
 
 def settle(group: FakeAutoScalingGroup) -> None:
     """Brings the number of active instances to the desired capacity, as far as suspended processes allow."""
-    surplus = len(active(group)) - (group.desired_capacity or 0)
-    if surplus < 0 and not suspended(group, "Launch"):
-        for _ in range(-surplus):
+    extra = len(active(group)) - (group.desired_capacity or 0)
+    if extra < 0 and not suspended(group, "Launch"):
+        for _ in range(-extra):
             launch(group, least_used_place(group), _cause("the group has less than its desired capacity"))
-    if surplus > 0 and not suspended(group, "Terminate"):
-        for _ in range(surplus):
+    if extra > 0 and not suspended(group, "Terminate"):
+        for _ in range(extra):
             _scale_in_by_one(group)
 
 
@@ -190,11 +190,11 @@ def register_with_target_groups(group: FakeAutoScalingGroup, states: list[Instan
         return
     for arn in group.target_group_arns:
         target_group = group.autoscaling_backend.elbv2_backend.target_groups.get(arn)
-        newcomers = [state for state in states if arn not in state.registered_with]
-        if target_group is None or not newcomers:
+        unattributed = [state for state in states if arn not in state.registered_with]
+        if target_group is None or not unattributed:
             continue
-        target_group.register([{"Id": state.instance_id, "Port": target_group.port} for state in newcomers])
-        for state in newcomers:
+        target_group.register([{"Id": state.instance_id, "Port": target_group.port} for state in unattributed])
+        for state in unattributed:
             state.registered_with.add(arn)
 
 

@@ -73,7 +73,7 @@ def start(group: FakeAutoScalingGroup, wanted: dict[str, Any], preferences: dict
 
 
 def roll_back(group: FakeAutoScalingGroup) -> Refresh:
-    """Sends the one under way back to the group's own template."""
+    """Sends the one in progress back to the group's own template."""
     refresh = under_way(group)
     if refresh is None or refresh.status == "RollbackInProgress":
         raise AutoscalingClientError("ActiveInstanceRefreshNotFound", "There is no active instance refresh to roll back.")

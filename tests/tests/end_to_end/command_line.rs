@@ -35,7 +35,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
         &["status", "status app", "why app", &format!("why {first}"), &format!("why {image}")],
     )
     .await?;
-    type_all(&mut ana, &stage.stack, 0, &["history app", "adopt app --check", "doctor", "watch app --until-settled"])
+    type_all(&mut ana, &stage.stack, 0, &["history app", "adopt app --check", "doctor", "watch app --until-idle"])
         .await?;
     type_all(&mut ana, &stage.stack, 0, &["freeze app --reason 'incident 7'", "status", "why app", "thaw app"]).await?;
     type_all(
@@ -45,7 +45,7 @@ async fn what_is_and_what_holds_it_is_printed_as_agreed() -> anyhow::Result<()> 
         &["freeze --everything --reason 'incident 7' --for 2h --yes", "thaw --everything --yes"],
     )
     .await?;
-    type_all(&mut ana, &stage.stack, 0, &["wait app --for settled", "accept-live app blue --yes", "adopt app --pin"])
+    type_all(&mut ana, &stage.stack, 0, &["wait app --for idle", "accept-live app blue --yes", "adopt app --pin"])
         .await?;
     // Without a terminal nothing that is destructive is done, and what cannot be done says why.
     type_all(&mut ana, &stage.stack, 2, &[&format!("replace {first}")]).await?;
@@ -68,7 +68,7 @@ async fn a_replacement_and_a_veto_are_ordered_and_printed_as_agreed() -> anyhow:
     let first = stage.instance(0)?.to_owned();
     let mut ana = Person::new(ANA);
     type_all(&mut ana, &stage.stack, 0, &[&format!("replace {first} --reason 'a disk that fails' --yes")]).await?;
-    type_all(&mut ana, &stage.stack, 0, &["wait app --for settled --every 1s"]).await?;
+    type_all(&mut ana, &stage.stack, 0, &["wait app --for idle --every 1s"]).await?;
     let history = Person::new(BEN).types(&stage.stack, &format!("history app --instance {first}")).await?.out;
     ensure!(history.contains("retiring -> replaced") && history.contains("asked for by user/AKIAANA"), "{history}");
     let mut ben = Person::new(BEN);
@@ -100,7 +100,7 @@ async fn a_cutover_is_led_by_its_commands_and_taken_back() -> anyhow::Result<()>
     type_all(&mut ana, &rollout.stage.stack, 0, &orders).await?;
     assert_eq!(rollout.ended().await?, "rolled-back");
     rollout.stage.stack.wait_until_idle(A_WHILE).await?;
-    type_all(&mut ana, &rollout.stage.stack, 0, &["wait app --for settled"]).await?;
+    type_all(&mut ana, &rollout.stage.stack, 0, &["wait app --for idle"]).await?;
     insta::assert_snapshot!("a-cutover", ana.session());
     rollout.assert_live("blue", &good).await?;
     rollout.assert_at_rest().await
@@ -117,9 +117,9 @@ async fn a_cutover_is_rejected_another_aborted_and_the_third_promoted() -> anyho
     let awaited = "wait app --for phase=awaiting-approval --every 1s";
     type_all(&mut ana, &rollout.stage.stack, 0, &[awaited]).await?;
     let mut ben = Person::new(BEN);
-    let watching = ben.begins(&rollout.stage.stack, "watch app --until-settled --every 1s")?;
+    let watching = ben.begins(&rollout.stage.stack, "watch app --until-idle --every 1s")?;
     type_all(&mut ana, &rollout.stage.stack, 0, &["reject app --reason 'smoke tests failed' --yes"]).await?;
-    let watched = ben.reads("watch app --until-settled --every 1s", watching).await?;
+    let watched = ben.reads("watch app --until-idle --every 1s", watching).await?;
     ensure!(watched.code == 0 && watched.out.contains("steady: nothing is to be done"), "{watched:?}");
     assert_eq!(rollout.ended().await?, "aborted");
     type_all(&mut ana, &rollout.stage.stack, 0, &["redeploy app --yes", awaited, "abort app --yes"]).await?;

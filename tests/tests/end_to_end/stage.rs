@@ -259,7 +259,7 @@ impl Stage {
         self.stack.leave_evidence().await
     }
 
-    /// Facts that can wait are looked at within a minute, or with the next wake.
+    /// Facts that can wait are looked at within a minute, or with the next request.
     async fn use_facts(&self) -> anyhow::Result<()> {
         if !self.stack.table().fleet(self.fleet.name()).await?.facts.is_empty() {
             self.stack.request(self.fleet.name()).await?;
@@ -309,7 +309,7 @@ impl Stage {
         assert_eq!(quarantined, left.quarantined, "{record:#}");
         let conditions: BTreeSet<&str> = fields(record, "conditions").map(|(key, _)| key.as_str()).collect();
         assert_eq!(conditions, left.conditions.iter().copied().collect(), "{record:#}");
-        assert_eq!(record.get("ledger"), Some(&Value::Array(Vec::new())), "{record:#}");
+        assert_eq!(record.get("borrowed_settings"), Some(&Value::Array(Vec::new())), "{record:#}");
         let is_open = drifted.iter().any(|(_, phase)| phase != "stopped");
         assert_eq!(state.get("open_work").is_some(), is_open, "{state:#}");
         let lock = stored.lock.context("there is no lease item")?;

@@ -506,7 +506,7 @@ impl Cutover {
 
     /// How long a step is watched: at least as long as its slowest alarm needs to ring after its metrics have come.
     pub fn step_time(&self, slowest_alarm: SignedDuration) -> SignedDuration {
-        self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_trail)
+        self.policy.cutover.step.max(slowest_alarm + self.policy.cutover.metrics_delay)
     }
 }
 

@@ -166,5 +166,5 @@ fn the_contradiction_of_terminate_first_and_no_unhealthy_instance_is_found_under
         let read = policy(&[(name, "terminate-first")]).unwrap();
         assert_eq!(read.replace, ReplaceBy::TerminateFirst);
     }
-    assert_eq!(policy(&[("metrics-trail", "0s")]).unwrap().cutover.metrics_trail, SignedDuration::ZERO);
+    assert_eq!(policy(&[("metrics-trail", "0s")]).unwrap().cutover.metrics_delay, SignedDuration::ZERO);
 }

@@ -41,7 +41,7 @@ fn scaled_to_zero(world: &mut World, instance: &InstanceId) {
     } else {
         world.cloud.tag_protected(instance, None);
     }
-    world.note(|| format!("a person: lets go of {instance}"));
+    world.note(|| format!("an operator stops protecting {instance}"));
 }
 
 /// In the end they let go of everything.

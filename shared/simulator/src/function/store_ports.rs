@@ -179,7 +179,7 @@ impl Store for Function {
     }
 
     async fn take_immediate_run(&self, now: Timestamp) -> CallResult<bool> {
-        self.store("take_look", move |world| world.table.take_immediate_run(now)).await
+        self.store("take_immediate_run", move |world| world.table.take_immediate_run(now)).await
     }
 
     async fn deduplication(&self, facts: &[(&FleetName, &Fact)]) -> CallResult<Deduplication> {
@@ -199,7 +199,7 @@ impl Store for Function {
 
     async fn claim_request(&self, fleet: &FleetName, at: Timestamp, now: Timestamp) -> CallResult<bool> {
         let fleet = fleet.clone();
-        self.store("claim_wake", move |world| world.table.claim_request(&fleet, at, now)).await
+        self.store("claim_request", move |world| world.table.claim_request(&fleet, at, now)).await
     }
 
     async fn load(&self, fleet: &FleetName) -> CallResult<Stored> {
@@ -242,7 +242,7 @@ impl Store for Function {
 
     async fn mark_delivered(&self, fleet: &FleetName, ids: &[String]) -> CallResult<()> {
         let (fleet, ids) = (fleet.clone(), ids.to_vec());
-        self.store("told", move |world| world.table.mark_delivered(&fleet, &ids)).await
+        self.store("mark_delivered", move |world| world.table.mark_delivered(&fleet, &ids)).await
     }
 
     async fn mark_partially_delivered(
@@ -253,12 +253,12 @@ impl Store for Function {
         _: Timestamp,
     ) -> CallResult<()> {
         let (fleet, id) = (fleet.clone(), id.to_owned());
-        self.store("half_told", move |world| world.table.mark_partially_delivered(&fleet, &id, mark_delivered)).await
+        self.store("mark_partially_delivered", move |world| world.table.mark_partially_delivered(&fleet, &id, mark_delivered)).await
     }
 
     async fn mark_published(&self, scope: &FreezeScope, ids: &[String]) -> CallResult<()> {
         let (scope, ids) = (scope.clone(), ids.to_vec());
-        self.store("put_out", move |world| world.table.mark_published(&scope, &ids)).await
+        self.store("mark_published", move |world| world.table.mark_published(&scope, &ids)).await
     }
 
     async fn account_events(&self) -> CallResult<Vec<EventBatch>> {
@@ -267,12 +267,12 @@ impl Store for Function {
 
     async fn take_slot(&self, fleet: &FleetName, limit: usize, now: Timestamp) -> CallResult<bool> {
         let fleet = fleet.clone();
-        self.store("take_turn", move |world| world.table.take_slot(&fleet, limit, now)).await
+        self.store("take_slot", move |world| world.table.take_slot(&fleet, limit, now)).await
     }
 
     async fn give_slot(&self, fleet: &FleetName) -> CallResult<()> {
         let fleet = fleet.clone();
-        self.store("give_turn", move |world| world.table.give_slot(&fleet)).await
+        self.store("give_slot", move |world| world.table.give_slot(&fleet)).await
     }
 
     async fn open_fleets(&self) -> CallResult<BTreeMap<FleetName, Option<Timestamp>>> {

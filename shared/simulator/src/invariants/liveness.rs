@@ -79,7 +79,7 @@ pub fn left_over(world: &World, fleet: &FleetName) -> Result<(), Violation> {
         return left_over("every replacement ends", what);
     }
     if let Some(entry) = record.borrowed_settings.first() {
-        return left_over("the ledger is empty at the end", format!("{entry:?} of {fleet}"));
+        return left_over("no setting is borrowed at the end", format!("{entry:?} of {fleet}"));
     }
     Ok(())
 }

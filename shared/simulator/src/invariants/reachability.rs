@@ -22,7 +22,7 @@ pub const MUST_REACH: [&str; 62] = [
     "waiting group",
     "waiting breaker",
     "waiting rule-breaker",
-    "waiting lineage",
+    "waiting repeat-drift",
     "waiting budget",
     "waiting back-off",
     "waiting capacity",

@@ -94,7 +94,7 @@ fn is_unprotected(world: &World, function: u64, instance: &InstanceId) -> Result
     }
     let is_tagged = known.protect.as_ref().is_some_and(|tag| {
         let until = tag.rsplit_once(" until ").and_then(|(_, time)| time.parse::<Timestamp>().ok());
-        // A clock that is ahead lets go of it a moment early.
+        // A clock that is ahead releases it a moment early.
         until.is_none_or(|until| until > world.now + SignedDuration::from_secs(1))
     });
     // Scale-in protection of a successor on trial may be Driftless's own.
@@ -180,7 +180,7 @@ fn respects_freeze(world: &World, group: &GroupState, instance: &InstanceId) -> 
     let Some(fleet) = group.tags.get("driftless:fleet").and_then(|name| name.parse().ok()) else { return Ok(()) };
     let holds = world.table.freezes(&fleet).into_iter().find(|freeze| {
         let is_known = world.now.duration_since(freeze.since) > ON_ITS_WAY;
-        // A clock that is ahead lets go of it a moment early.
+        // A clock that is ahead releases it a moment early.
         let is_over = freeze.expires_at.is_some_and(|end| end <= world.now + SignedDuration::from_secs(1));
         is_known && !is_over
     });
@@ -222,5 +222,5 @@ fn is_borrowed(world: &World, group: &GroupName, aws_write: &AwsWrite) -> Result
     if entries.any(|entry: &BorrowedSetting| entry.group == *group) {
         return Ok(());
     }
-    Err(violated(world, "nothing reversible is changed outside the ledger", aws_write.to_string()))
+    Err(violated(world, "no reversible setting is changed without being borrowed", aws_write.to_string()))
 }

@@ -54,7 +54,7 @@ pub(super) fn attach(world: &World, group: &GroupName) -> Result<(), Violation> 
 fn gets_traffic(world: &World, group: &GroupName) -> Result<(), Violation> {
     let serve = serving_or_just_now(world, group);
     if serve == 0 {
-        return Err(violated(world, "no request fails by our doing", format!("nobody serves in {group}")));
+        return Err(violated(world, "no request fails by our doing", format!("no instance of {group} is healthy")));
     }
     if world.history.homes.contains(group) {
         return Ok(());
@@ -108,7 +108,7 @@ pub(super) fn detach(world: &World, group: &GroupName, target_group: &TargetGrou
     Ok(())
 }
 
-/// A color is let go only without traffic, and not as the last that serves.
+/// A color is scaled to zero only without traffic, and not as the last that serves.
 pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
     let Some(known) = world.cloud.groups().get(group) else { return Ok(()) };
     let weighed_just_now = world.history.people_weighed_at.is_some_and(|at| world.now.duration_since(at) <= ON_ITS_WAY);
@@ -117,12 +117,12 @@ pub(super) fn empty(world: &World, group: &GroupName) -> Result<(), Violation> {
             forward.weights.iter().any(|(arn, weight)| *weight > 0 && known.target_groups.contains(arn))
         });
     if has_traffic && !weighed_just_now {
-        return Err(violated(world, "a color with traffic is not let go", group.to_string()));
+        return Err(violated(world, "a color with traffic is not scaled to zero", group.to_string()));
     }
     let others = of_its_fleet(world, group).filter(|other| *other != group);
     let left: u32 = others.map(|other| serving_or_just_now(world, other)).sum();
     if left == 0 && !serving(world, group).is_empty() {
-        return Err(violated(world, "the last that serve are not let go", group.to_string()));
+        return Err(violated(world, "the last healthy color is not scaled to zero", group.to_string()));
     }
     Ok(())
 }

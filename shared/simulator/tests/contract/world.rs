@@ -74,7 +74,7 @@ impl Simulated {
     }
 }
 
-/// Rings when the future can go on.
+/// Wakes the executor when the future can go on.
 struct Bell(AtomicBool);
 
 impl Wake for Bell {

@@ -130,7 +130,7 @@ Around its decisions a run takes the lease (`acquire`, 1 call) and gives it back
 that if no earlier one is on its way (`SendMessage`, 1 call). A batch of facts is filed before: one read of the index for all of
 them; of those that can wait (Config's verdicts) one read of what is remembered; then one `file` for each that is new, side by side.
 Where the index does not know an instance, two calls to Auto Scaling for all such, and one `index` for them and the rest of their
-groups. A decision that such facts cause on the spot is taken from the account's minute (`take_look`, 1 call). A detector makes one
+groups. A decision that such facts cause on the spot is taken from the account's minute (`take_immediate_run`, 1 call). A detector makes one
 call for a whole batch.
 
 | found | calls | rounds | calls of AWS | rounds of AWS |

@@ -41,7 +41,7 @@ fn mins(minutes: i64) -> SignedDuration {
 
 fn idle(layout: &str, policy: &str) -> Simulation {
     let text = format!(
-        "fleet web: {layout}, 4 instances, max 8, policy mode=act rules=approved alarms=web-5xx {policy}\nexpect settled\nend at 1m"
+        "fleet web: {layout}, 4 instances, max 8, policy mode=act rules=approved alarms=web-5xx {policy}\nexpect idle\nend at 1m"
     );
     let mut simulation = Scenario::parse(&text).unwrap().set_up().unwrap();
     let begin = simulation.shared().lock().now;

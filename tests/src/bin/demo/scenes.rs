@@ -127,7 +127,7 @@ fn ended(timeline: &Timeline<'_>, state: &'static str) -> impl Fn(&Timeline<'_>,
         let mut told = timeline.letters().iter().skip(letters);
         decided.any(|entry| entry.get("to").and_then(Value::as_str) == Some(state))
             && told.any(|letter| letter.kind() == Some(kind))
-            && ["replacements", "cutover", "ledger"].iter().all(|name| is_empty(record.get(*name)))
+            && ["replacements", "cutover", "borrowed_settings"].iter().all(|name| is_empty(record.get(*name)))
     }
 }
 

@@ -97,7 +97,7 @@ fn full_record() -> Record {
     let policy = Policy::from_tags(&std::collections::BTreeMap::new(), &Defaults::default()).unwrap();
     let policy = serde_json::to_value(policy).unwrap();
     let surge = json!({
-        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "there_before": ["i-0000000000000000b"],
+        "token": "t", "admitted_at": "2026-11-20T12:00:00Z", "existing_members": ["i-0000000000000000b"],
         "deadline": "2026-11-20T12:20:00Z", "base_desired": 3, "method": "launch-instances", "asked_again": false,
         "held_since": null, "policy": policy,
     });
@@ -136,7 +136,7 @@ fn full_record() -> Record {
                     "since": "2026-11-01T00:00:00Z", "build": "41"},
         "live": "blue",
         "replacements": replacements,
-        "lineage": {successor: {"ancestor": "i-0000000000000000b", "drift": [{"rule": "approved-amis"}],
+        "repeat_drift": {successor: {"ancestor": "i-0000000000000000b", "drift": [{"rule": "approved-amis"}],
                                 "at": "2026-11-20T10:00:00Z"}},
         "shown": {successor: {"other-rule": finding}},
         "borrowed_settings": [
@@ -150,7 +150,7 @@ fn full_record() -> Record {
         "cutover": cutover(&policy),
         "memory": { "good": [], "past": [],
             "vetoes": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "by": "ana", "evidence": ["bad"]}},
-            "held_back": {"ami-0123456789abcdef0": {"why": "no room", "until": "2026-11-20T11:30:00Z", "tries": 1}},
+            "deferred": {"ami-0123456789abcdef0": {"why": "no room", "until": "2026-11-20T11:30:00Z", "tries": 1}},
             "published": {"ami-0123456789abcdef0": {"at": "2026-11-20T11:00:00Z", "build": "42"}},
             "requested": {"redeploy": {"actor": "ana"}}, "refused": {"ami-0123456789abcdef0": "vetoed"},
         },

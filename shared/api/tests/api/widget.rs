@@ -15,7 +15,7 @@ use serde_json::json;
 
 const FLEETS: &str = "fleet web: weighted, blue live, 3 instances, policy mode=act alarms=web-5xx\n\
                       fleet api: weighted, blue live, 2 instances, policy mode=act alarms=api-5xx\n\
-                      by 6m expect web settled\n";
+                      by 6m expect web idle\n";
 
 fn idle() -> Simulation {
     let mut simulation = Scenario::parse(FLEETS).unwrap().set_up().unwrap();
