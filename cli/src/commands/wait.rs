@@ -57,7 +57,7 @@ impl FromStr for Goal {
         let phases: Vec<&str> = CutoverPhaseKind::all().iter().map(|phase| (*phase).into()).collect();
         let outcomes: Vec<&str> = CutoverOutcome::all().iter().map(|outcome| outcome.name()).collect();
         match text.split_once('=') {
-            None if ["idle", "settled"].contains(&text) => Ok(Self::Idle),
+            None if ["idle", "settled"].contains(&text) => Ok(Self::Idle), // "settled" is the old name
             None if text == "outcome" => Ok(Self::Outcome("done".to_owned())),
             Some(("phase", phase)) => known(phase, &phases).map(Self::Phase),
             Some(("outcome", outcome)) => known(outcome, &outcomes).map(Self::Outcome),
@@ -92,7 +92,7 @@ impl Waiting {
         Self { goal, image, followed: None }
     }
 
-    /// Judges a response.
+    /// Checks a response.
     pub fn take(&mut self, status: &FleetStatus) -> Verdict {
         let is_at_a_stop =
             status.state == State::NeedsOperator && self.goal != Goal::Phase("needs-operator".to_owned());

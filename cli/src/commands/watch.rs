@@ -27,7 +27,7 @@ pub struct Arguments {
     /// Name of the fleet
     fleet: FleetName,
     /// End when no work is in progress (also: --until-idle)
-    #[arg(long, alias = "until-settled")]
+    #[arg(long, alias = "until-settled")] // an old name
     until_idle: bool,
     /// How long to wait between two queries
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = values::duration)]

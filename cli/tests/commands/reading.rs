@@ -118,7 +118,7 @@ fn the_doctor_finds_a_setting_that_no_work_needs_and_a_deadline_only_when_it_is_
     assert_eq!(
         Stage::with(vec![abandoned]).play("driftless doctor app").code,
         1,
-        "it was given up: nobody puts it back"
+        "it was abandoned: Driftless restores it no more"
     );
     for (seconds, code) in [(659, 0), (660, 0), (661, 1)] {
         let mut status = said::status("single-group");

@@ -92,7 +92,7 @@ pub(crate) fn parse(body: &str, ours: &AccountId) -> Result<Parsed, InvalidEvent
 
 fn state_change(event: &Envelope, ours: &AccountId) -> Result<Parsed, InvalidEvent> {
     let detail: StateChange = event.detail()?;
-    // A composite alarm may stay in its state while its suppressor lets go: that is a change too.
+    // A composite alarm may stay in its state while its suppressor releases: that is a change too.
     let is_unchanged = detail.previous_state.is_some_and(|previous| {
         previous.value == detail.state.value && previous.actions_suppressed_by == detail.state.actions_suppressed_by
     });

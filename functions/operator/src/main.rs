@@ -44,7 +44,7 @@ async fn handle(wiring: &Wiring, event: LambdaEvent<Value>) -> Result<Value, Fai
                 event = "command_answered",
                 request = asked.request,
                 ?caller,
-                action = ?asked.deed,
+                action = ?asked.action,
                 ?reply,
                 "command answered"
             );

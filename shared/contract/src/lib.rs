@@ -59,7 +59,7 @@ impl fmt::Display for ContractResult {
         match &self.found {
             Found::Holds => write!(formatter, "holds    {name}"),
             Found::Differs { why } => write!(formatter, "differs  {name}: {why}"),
-            Found::OutOfDate => write!(formatter, "HOLDS    {name}: take it off the list of what differs"),
+            Found::OutOfDate => write!(formatter, "PASSES   {name}: take it off the list of what differs"),
             Found::Broken(error) => write!(formatter, "BROKEN   {name}: {error:#}"),
         }
     }

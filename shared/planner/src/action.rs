@@ -68,7 +68,7 @@ pub enum Action {
         /// The value to write.
         minimum: u32,
     },
-    /// Write minimum and desired capacity as 0 and the maximum as given: a color is let go.
+    /// Write minimum and desired capacity as 0 and the maximum as given: a color is scaled to zero.
     ScaleToZero {
         group: GroupName,
         /// The bounds that it must still have.
@@ -77,7 +77,7 @@ pub enum Action {
         maximum: u32,
         /// The target group whose weight must be 0 right before. None: the layout has none of its own.
         without_traffic: Option<TargetGroupArn>,
-        /// Forward: the old color is let go after a cutover. Back: the new one, after it was undone.
+        /// Forward: the old color is scaled to zero after a cutover. Back: the new one, after it was undone.
         direction: Direction,
     },
     /// Write a launch template version.
@@ -307,7 +307,7 @@ pub enum ActionResult {
     NoSlot,
     /// What it was to act on is gone.
     Gone,
-    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Look again soon.
+    /// Not now: AWS is busy with the group, or answered nothing that can be relied on. Reconcile again soon.
     Busy(UntrustedText),
     /// The value that was decided on is no longer the live one. Nothing was written.
     Changed,

@@ -87,7 +87,7 @@ pub(crate) fn protect(draft: &mut Draft<'_>, group: &Group, successor: &Member) 
     });
 }
 
-/// Puts back what the borrowed settings holds for surges that are over. A setting that someone else changed meanwhile is theirs.
+/// Restores what the borrowed settings holds for surges that are over. A setting that someone else changed meanwhile is theirs.
 pub(crate) fn restore_borrowed(draft: &mut Draft<'_>) {
     let seen = draft.input().seen;
     // The newest first: a raise over a raise is taken back before the one below it.
@@ -140,7 +140,7 @@ fn restore_maximum(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group
     }
 }
 
-/// Desired capacity does not fit under the old maximum. A scaling policy lets go of it again; an operator who wrote it must
+/// Desired capacity does not fit under the old maximum. A scaling policy releases of it again; an operator who wrote it must
 /// be told that only our raise made it possible.
 fn does_not_fit(draft: &mut Draft<'_>, entry: &BorrowedSetting, group: &Group, had: u32) {
     let overdue_at = entry.since + RAISED_FOR_LONG;

@@ -100,7 +100,7 @@ impl<'a> Draft<'a> {
         (mode == Some(Mode::Observe)).then_some(Waiting::Observed)
     }
 
-    /// Look again at this time, or earlier.
+    /// Reconcile again at this time, or earlier.
     pub(crate) fn requeue(&mut self, at: Timestamp) {
         let at = at.max(self.input.now);
         self.recheck = Some(self.recheck.map_or(at, |earlier| earlier.min(at)));

@@ -30,7 +30,7 @@ pub(crate) fn is_full(record: &Record) -> bool {
     record.quarantined.len() + on_the_way.count() >= QUARANTINE_MAX
 }
 
-/// Lets go what has been kept long enough, and what an operator took out.
+/// Releases what has been kept long enough, and what an operator took out.
 pub(crate) fn expire(draft: &mut Draft<'_>, standing: &FleetState<'_>) {
     let is_held = draft.pause(standing.mode()).is_some();
     for (id, kept) in draft.record().quarantined.clone() {

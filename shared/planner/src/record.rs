@@ -179,8 +179,8 @@ impl Record {
         }
     }
 
-    /// Since when there has been in progress work: a replacement that is not abandoned, a cutover, or a setting to put
-    /// back.
+    /// Since when there has been work in progress: a replacement that is not abandoned, a cutover, or a setting to
+    /// restore.
     pub fn open_since(&self) -> Option<Timestamp> {
         let in_progress = self.replacements.values().filter(|replacement| !replacement.phase().is_final());
         let in_progress = in_progress.map(|replacement| replacement.detected_at);

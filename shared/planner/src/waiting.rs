@@ -146,7 +146,7 @@ pub enum Waiting {
     #[error("the debounce time ends at {until:.0}")]
     Debounce { until: Timestamp },
     /// Terminating it would leave too few serving.
-    #[serde(rename = "min-healthy", alias = "below-floor")]
+    #[serde(rename = "min-healthy", alias = "below minimum")]
     #[error("only {serving} instances would stay healthy, minimum healthy is {minimum_healthy}")]
     BelowMinimum {
         /// How many would serve.
@@ -189,7 +189,7 @@ pub enum Waiting {
     #[serde(rename = "guard-alarm", alias = "guard-alarm-missing")]
     #[error("guard alarm {alarm} does not exist")]
     GuardAlarmMissing { alarm: UntrustedText },
-    /// Another hand moved the traffic.
+    /// An external change moved the traffic.
     #[serde(rename = "traffic", alias = "traffic-changed-by-others")]
     #[error("{change}")]
     TrafficChangedByOthers {
@@ -197,14 +197,14 @@ pub enum Waiting {
         change: TrafficChange,
     },
     /// Too few of the new color serve to give it traffic, or more of it.
-    #[serde(rename = "color-min-healthy", alias = "color-below-floor")]
+    #[serde(rename = "color-min-healthy", alias = "color-below-floor")] // an old name
     #[error("only {serving} instances of the new color are healthy, {minimum_healthy} needed")]
     ColorBelowMinimum { serving: u32, minimum_healthy: u32 },
     /// Too few of the old color serve to take the traffic back.
-    #[serde(rename = "rollback-min-healthy", alias = "rollback-below-floor")]
+    #[serde(rename = "rollback-min-healthy", alias = "rollback-below-floor")] // an old name
     #[error("only {serving} instances of the old color are healthy, {minimum_healthy} needed to take all traffic back")]
     RollbackBelowMinimum { serving: u32, minimum_healthy: u32 },
-    /// Nobody of the old color serves: the new one is not let go before somebody does.
+    /// Nobody of the old color serves: the new one is not scaled to zero before somebody does.
     #[serde(rename = "old-color", alias = "old-color-down")]
     #[error("the old color has no healthy targets: the {left} healthy instances of the new color stay until it has")]
     OldColorDown {

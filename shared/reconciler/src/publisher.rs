@@ -14,7 +14,7 @@ use crate::ports::{Audience, CallError, CallErrorKind, CallResult, Ports, Stored
 /// What an error names where no call failed, since there was nothing to call with.
 const COMPOSE: &str = "compose a message";
 
-/// The voice of one run. What failed once is not tried again in it; a retry of its message does that.
+/// The output of one run. What failed once is not tried again in it; a retry of its message does that.
 #[derive(Debug)]
 pub(crate) struct OutboxPublisher<'a> {
     deliveries: Deliveries<'a>,
@@ -22,7 +22,7 @@ pub(crate) struct OutboxPublisher<'a> {
 }
 
 impl<'a> OutboxPublisher<'a> {
-    /// A voice that has told nothing yet, and links the runbooks where they are.
+    /// A output that has told nothing yet, and links the runbooks where they are.
     pub(crate) fn new(runbooks: &'a Runbooks) -> Self {
         Self { deliveries: Deliveries::new(runbooks), announcements: Announcements::default() }
     }

@@ -126,7 +126,7 @@ fn state_of(record: Option<&Record>) -> String {
     let quarantined = record.quarantined.keys().map(|_| "quarantined");
     let cutover = record.cutover.as_ref().map(|cutover| cutover.phase().name());
     let all: Vec<&str> = cutover.into_iter().chain(replacements).chain(quarantined).collect();
-    if all.is_empty() { "settled".to_owned() } else { all.join(" + ") }
+    if all.is_empty() { "idle".to_owned() } else { all.join(" + ") }
 }
 
 impl Snapshot {

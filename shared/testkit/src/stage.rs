@@ -1,4 +1,4 @@
-//! A fleet on a stage: what AWS has, what Driftless remembers, and the time. Every look is checked.
+//! A fleet on a stage: what AWS has, what Driftless remembers, and the time. Every pass is checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;

@@ -13,7 +13,7 @@ const FILLER_WORDS_MAX: usize = 3;
 /// What one file lacks and what it has too much of.
 #[derive(Default)]
 struct Docs {
-    /// Fields of clap are left alone: their docs are the help text.
+    /// Fields whose comments are published are left alone: users read them.
     has_help: bool,
     unsaid: Vec<String>,
     filler: Vec<String>,
@@ -42,19 +42,14 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(is_test)
 }
 
-/// Whether clap makes a command line of it.
-fn is_of_clap(attributes: &[syn::Attribute]) -> bool {
-    let names = |attribute: &syn::Attribute| {
-        let mut is_of_clap = false;
-        // What cannot be read has no path of ours.
-        let _ = attribute.parse_nested_meta(|meta| {
-            let last = meta.path.segments.last().map(|segment| segment.ident.to_string());
-            is_of_clap |= ["Parser", "Subcommand", "Args", "ValueEnum"].contains(&last.unwrap_or_default().as_str());
-            Ok(())
-        });
-        is_of_clap
-    };
-    attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(names)
+/// Whether users read the comments of its fields: as the help of a command line, or as the descriptions of a schema.
+fn is_published(attributes: &[syn::Attribute]) -> bool {
+    const PUBLISHING: [&str; 5] = ["Args", "JsonSchema", "Parser", "Subcommand", "ValueEnum"];
+    attributes.iter().filter_map(|attribute| attribute.meta.require_list().ok()).any(|list| {
+        let tokens = list.tokens.to_string();
+        let mut words = tokens.split(|letter: char| !letter.is_alphanumeric());
+        words.any(|word| PUBLISHING.contains(&word))
+    })
 }
 
 impl Docs {
@@ -104,14 +99,14 @@ impl<'a> Visit<'a> for Docs {
 
     fn visit_item_struct(&mut self, item: &'a syn::ItemStruct) {
         self.ask(&item.vis, &item.attrs, "struct", &item.ident);
-        self.has_help = is_of_clap(&item.attrs);
+        self.has_help = is_published(&item.attrs);
         visit::visit_item_struct(self, item);
         self.has_help = false;
     }
 
     fn visit_item_enum(&mut self, item: &'a syn::ItemEnum) {
         self.ask(&item.vis, &item.attrs, "enum", &item.ident);
-        self.has_help = is_of_clap(&item.attrs);
+        self.has_help = is_published(&item.attrs);
         visit::visit_item_enum(self, item);
         self.has_help = false;
     }

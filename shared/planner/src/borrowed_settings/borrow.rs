@@ -100,7 +100,7 @@ fn held(draft: &Draft<'_>, group: &GroupName) -> Vec<BorrowedSetting> {
     draft.record().borrowed_settings.iter().filter(is_held).cloned().collect()
 }
 
-/// Puts back what a cutover holds on a group. True: nothing is left that could be restored now.
+/// Restores what a cutover holds on a group. True: nothing is left that could be restored now.
 pub(crate) fn restore(draft: &mut Draft<'_>, group: &Group) -> bool {
     for entry in held(draft, &group.name) {
         match &entry.setting {

@@ -1,4 +1,4 @@
-//! The bounds travel with the traffic, and the old color is let go.
+//! The bounds travel with the traffic, and the old color is scaled to zero.
 
 use crate::action::{Action, ActionResult, Bounds, Direction, Outcome};
 use crate::borrowed_settings;
@@ -65,7 +65,7 @@ fn is_scaled_to_zero(draft: &Draft<'_>, group: &Group) -> bool {
     (group.min, group.max, group.desired) == (0, 0, 0) || draft.input().outcomes.iter().any(goes)
 }
 
-/// The old color is let go only while the new one can do without it, and until then takes the traffic back.
+/// The old color is scaled to zero only while the new one can do without it, and until then takes the traffic back.
 fn too_few_serve(draft: &mut Draft<'_>, context: &CutoverContext<'_>, cutover: &Cutover) -> Option<Transition> {
     if let Some(step) = mostly_unhealthy(draft, context, cutover) {
         return Some(step);

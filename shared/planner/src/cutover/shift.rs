@@ -335,7 +335,7 @@ pub(crate) fn keep_warm(
     Transition::To(CutoverPhase::Retiring, "the keep-warm time is over".to_owned())
 }
 
-/// Whether an external change gave traffic back to the old color: then nothing is watched, and it is not let go.
+/// Whether an external change gave traffic back to the old color: then nothing is watched, and it is not scaled to zero.
 pub(crate) fn externally_changed(
     draft: &mut Draft<'_>,
     context: &CutoverContext<'_>,

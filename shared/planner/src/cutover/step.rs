@@ -40,7 +40,7 @@ pub(crate) fn roll_back(why: impl Into<String>) -> Transition {
     Transition::To(CutoverPhase::RollingBack { why: why.as_str().into(), back_since: None }, why)
 }
 
-/// The step that undoes a cutover, wherever it is. Where nothing was changed there is nothing to let go: what is in the
+/// The step that undoes a cutover, wherever it is. Where nothing was changed there is nothing to scaled to zero: what is in the
 /// other color by then is someone else's.
 pub(crate) fn undo(cutover: &Cutover, why: impl Into<String>) -> Transition {
     if cutover.has_traffic() {

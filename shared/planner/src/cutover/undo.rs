@@ -17,7 +17,7 @@ use crate::text::UntrustedText;
 use crate::waiting::{TrafficChange, Waiting};
 
 /// A describe of groups can trail this long behind what was written; it does so by seconds. A color that was attached a
-/// moment ago may still look as if it were not, and must not be let go on that.
+/// moment ago may still look as if it were not, and must not be scaled to zero on that.
 const DESCRIBES_TRAIL: SignedDuration = SignedDuration::from_secs(15);
 
 /// Undoes what has had no traffic.

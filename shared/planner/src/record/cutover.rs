@@ -44,7 +44,7 @@ pub struct Cutover {
     paused: Option<UntrustedText>,
     /// Who approved it, if someone did.
     pub approved: Option<UntrustedText>,
-    /// Whether the remaining waits are skipped: an operator promoted it, or it is a rollback after the old color was let go.
+    /// Whether the remaining waits are skipped: an operator promoted it, or it is a rollback after the old color was scaled to zero.
     pub is_expedited: bool,
     pub started_at: Timestamp,
     /// The fleet's own minimum and maximum, which travel with the traffic.
@@ -123,7 +123,7 @@ pub enum CandidateReason {
     },
     /// An operator wants the release again, on fresh instances.
     Redeploy { actor: UntrustedText },
-    /// An operator wants an earlier release back, after its color was let go.
+    /// An operator wants an earlier release back, after its color was scaled to zero.
     Rollback { actor: UntrustedText },
 }
 
@@ -161,7 +161,7 @@ pub enum CutoverPhase {
     },
     /// The old color rests at full size: rollback takes one write.
     Warm {
-        /// When it is let go.
+        /// When it is scaled to zero.
         until: Timestamp,
     },
     /// The bounds move to the new color, and the old color is scaled to zero.

@@ -101,7 +101,7 @@ pub enum Phase {
     LaunchingAfter(LaunchingAfter),
     /// The surge is abandoned: its extra instance is being terminated, and the drifted instance stays.
     Cancelling(Cancelling),
-    /// Given up for good. An operator must look.
+    /// Abandoned for good. An operator must look.
     Stopped(Stopped),
 }
 
@@ -178,7 +178,7 @@ pub struct Terminating {
     pub terminated: bool,
 }
 
-/// The proof of an instance that comes into a place that was vacated.
+/// The proof of an instance that comes into a place that was terminated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchingAfter {

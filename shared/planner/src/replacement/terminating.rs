@@ -120,7 +120,7 @@ fn launching_after(context: &ReplacementContext<'_, '_>, terminating: Terminatin
     LaunchingAfter { surge, deadline, successor: None, healthy_since: None }
 }
 
-/// Waits for the newcomer in the vacated place, and for its proof.
+/// Waits for the unattributed instance in the terminated place, and for its proof.
 pub(super) fn launch_after(
     draft: &mut Draft<'_>,
     context: &ReplacementContext<'_, '_>,
@@ -170,7 +170,7 @@ fn is_complete_without(
     is_smaller && group.active().all(|member| draft.input().seen.machines.get(&member.id).is_found())
 }
 
-/// Where AWS has no room for the newcomer, nothing else of the fleet may go either.
+/// Where AWS has no room for the unattributed instance, nothing else of the fleet may go either.
 fn note_shortage(draft: &mut Draft<'_>, context: &ReplacementContext<'_, '_>, launching_after: &LaunchingAfter) {
     let failure = draft.input().seen.launch_failures.get(&context.group.name).found();
     if let Some(failure) = failure.filter(|failure| failure.at >= launching_after.surge.admitted_at)

@@ -285,7 +285,7 @@ fn a_color_is_scaled_to_zero_with_the_bounds_that_were_decided_on_and_only_witho
         weighs(live);
         live.group.iter_mut().for_each(|group| (group.min, group.max, group.desired) = (0, 9, 0));
     };
-    assert_eq!(after(&the("scale-to-zero"), is_empty), Done, "there is nothing left to let go");
+    assert_eq!(after(&the("scale-to-zero"), is_empty), Done, "there is nothing left to scale to zero");
 }
 
 #[test]

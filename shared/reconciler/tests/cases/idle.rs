@@ -81,7 +81,7 @@ fn a_fleet_that_was_abandoned_does_not_request_itself() {
     drifted(&world, 1);
     world.deliver_all();
     assert_eq!(world.launched().len(), 3);
-    assert_at_rest(&world, "given up");
+    assert_at_rest(&world, "abandoned");
     assert_eq!(world.sizes().2, 4);
     assert!(world.ended().iter().all(|(ended, _)| *ended != instance(1)));
 }

@@ -81,7 +81,7 @@ fn a_fact_that_comes_between_the_read_and_the_commit_is_looked_at_again_and_not_
     store_command(&mut world.lock(), "look");
     world.before("commit", 0, |world| store_command(world, "look"));
     world.before("load", 1, |world| {
-        assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next look");
+        assert_eq!(world.table.row(&fleet_name()).unwrap().facts.len(), 1, "it waits for the next pass");
     });
     assert_eq!(world.reconcile().unwrap(), Ran::Idle);
     assert!(world.row().facts.is_empty());

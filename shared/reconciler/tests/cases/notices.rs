@@ -81,7 +81,7 @@ fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Unavailable));
     drifted(&world, 1);
     world.deliver_all();
-    assert!(!world.lock().queue.dead.is_empty(), "received five times, and given up");
+    assert!(!world.lock().queue.dead.is_empty(), "received five times, and abandoned");
     assert_eq!(world.kinds(), ["adopted"]);
     world.heal();
     resynced(&world);
@@ -90,7 +90,7 @@ fn what_a_topic_did_not_take_until_the_queue_gave_up_is_told_by_the_resync() {
 }
 
 #[test]
-fn a_run_that_cannot_tell_does_not_try_again_at_every_look() {
+fn a_run_that_cannot_tell_does_not_try_again_in_every_pass() {
     let world = about_to_launch();
     let before = world.count("publish");
     world.fault("publish", 0..1000, Fate::Fails(CallErrorKind::Throttled));

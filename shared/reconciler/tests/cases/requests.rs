@@ -65,13 +65,13 @@ fn an_arrived_request_is_forgotten_also_when_it_comes_a_fraction_early() {
     world.take_request();
     world.run_to(due - EARLY);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
-    assert_eq!(waits(&world), 1, "the drift has not lasted long enough: someone must look again");
+    assert_eq!(waits(&world), 1, "the drift has not lasted long enough: a request must come");
     world.deliver_all();
     world.assert_replaced_once(1, "a fraction early");
 }
 
 #[test]
-fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_again() {
+fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_reconcile_again() {
     let (world, due) = debouncing();
     world.take_request();
     world.run_to(due - EARLY);
@@ -82,7 +82,7 @@ fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_a
         store_command(world, "look");
     });
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Idle);
-    assert_eq!(waits(&world), 1, "nobody would look again");
+    assert_eq!(waits(&world), 1, "no request would come");
     world.deliver_all();
     world.assert_replaced_once(2, "early, and woken");
 }
@@ -91,14 +91,14 @@ fn a_request_that_came_early_stays_forgotten_when_a_fact_makes_the_holder_look_a
 fn a_request_that_comes_early_while_the_lease_is_held_is_not_lost() {
     let (world, due) = debouncing();
     world.take_request();
-    // The holder decided to wait for this very wake, and lets go.
+    // The holder decided to wait for this very wake, and releases.
     world.slow("release", 0, SignedDuration::from_secs(1));
     world.run_to(due - EARLY * 2);
     let holder = world.begin(Cause::Urgent { due: None }, times(world.now()));
     world.run_to(due - EARLY);
     assert_eq!(world.wait_for(Some(due)).unwrap().unwrap(), Ran::Busy);
     assert_eq!(world.finish(&holder).unwrap().unwrap(), Ran::Idle);
-    assert!(waits(&world) > 0, "nobody would look again");
+    assert!(waits(&world) > 0, "no request would come");
     world.deliver_all();
     world.assert_replaced_once(1, "early, and busy");
 }
@@ -107,7 +107,7 @@ fn a_request_that_comes_early_while_the_lease_is_held_is_not_lost() {
 fn a_request_that_comes_while_the_lease_is_held_is_made_up_for_at_once() {
     let (world, due) = debouncing();
     world.take_request();
-    // The holder decided to wait for it, and has one more thing to do before it lets go.
+    // The holder decided to wait for it, and has one more thing to do before it releases.
     tag(&world, "budget", "2");
     world.slow("remember", 0, SignedDuration::from_millis(1_300));
     world.run_to(due - SignedDuration::from_secs(1));
@@ -167,7 +167,7 @@ fn most_requests(between: SignedDuration) -> usize {
         requests == world.queue.len()
     });
     world.deliver_all();
-    world.assert_replaced_once(1, "a storm");
+    world.assert_replaced_once(1, "a burst");
     most.get()
 }
 

@@ -59,7 +59,7 @@ fn drift_whose_event_was_lost_is_found_and_replaced() {
     assert_eq!(resynced.non_compliant[&fleet_name()], 1);
     assert_eq!(world.messages().len(), 1);
     world.deliver_all();
-    world.assert_replaced_once(1, "found by the sweep");
+    world.assert_replaced_once(1, "found by the resync");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn work_whose_request_was_lost_is_taken_up_again() {
     world.pass(SignedDuration::from_mins(2));
     assert_eq!(resynced(&world).requests.len(), 1);
     world.deliver_all();
-    world.assert_replaced_once(1, "taken up by the sweep");
+    world.assert_replaced_once(1, "taken up by the resync");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn found(world: &World, facts: &[Fact]) -> FleetsOf {
     world.visit(async move |function| fleets_of(&function, &facts).await).unwrap().unwrap()
 }
 
-/// Files a fact where it belongs, unless it is remembered.
+/// Stores a fact where it belongs, unless it is remembered.
 fn filed(world: &World, fact: &Fact, deduplication: Deduplication) -> FactOutcome {
     let fact = fact.clone();
     let visit = async move |function| {

@@ -112,7 +112,7 @@ pub(crate) fn of_four(policy: &[(&str, &str)]) -> String {
 impl World {
     /// The account that a scenario sets up.
     pub(crate) fn told(lines: &str) -> Self {
-        let story = format!("start {START}\n{lines}\nexpect settled\n");
+        let story = format!("start {START}\n{lines}\nexpect idle\n");
         let mut simulation = Scenario::parse(&story).unwrap().set_up().unwrap();
         simulation.schedule_resyncs(false);
         let shared = simulation.shared().clone();

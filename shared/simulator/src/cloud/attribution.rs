@@ -100,7 +100,7 @@ impl Cloud {
                 Attribution::Driftless if self.seems_answered(&arn) || is_news(self.silence.broke_at.get(&arn)) => {
                     Attribution::Fault
                 }
-                // It had no traffic when it was let go, and somebody gave it some.
+                // It had no traffic when it was scaled to zero, and somebody gave it some.
                 Attribution::Driftless if is_news(self.silence.given_at.get(&arn)) => Attribution::Person,
                 Attribution::Driftless | Attribution::Person | Attribution::AutoScaling | Attribution::Fault => {
                     attribution

@@ -18,7 +18,7 @@ const BOOT: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(25), S
 /// From the end of draining until EC2 has shut it down.
 const SHUTDOWN: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_secs(40));
 
-/// Launches that nobody lets go on at the hook, of a million.
+/// Launches that nobody releases on at the hook, of a million.
 const ABANDONED: u32 = 30_000;
 
 impl Cloud {

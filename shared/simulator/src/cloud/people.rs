@@ -232,7 +232,7 @@ impl Cloud {
         }
     }
 
-    /// An operator protects an instance from scale-in, or lets go of it.
+    /// An operator protects an instance from scale-in, or releases of it.
     pub fn spare(&mut self, instance: &InstanceId, is_spared: bool) {
         let Some(known) = self.instances.get_mut(instance).filter(|known| known.life == Life::InService) else {
             return;

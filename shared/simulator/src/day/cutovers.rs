@@ -54,7 +54,7 @@ pub(super) fn go_into_alarm(world: &mut World, names: &Names, rng: &mut Rng) {
 /// Weights of people add up to this, and those of nobody else.
 const THEIRS: u32 = 300;
 
-/// An operator writes weights, and puts back what was there, unless it was changed meanwhile.
+/// An operator writes weights, and restores what was there, unless it was changed meanwhile.
 pub(super) fn write_weights(world: &mut World, names: &Names, rng: &mut Rng) {
     let Some(before) = world.cloud.forwards_now().get(&names.fleet.place).map(|forward| forward.weights.clone()) else {
         return;

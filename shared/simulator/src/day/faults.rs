@@ -1,5 +1,5 @@
 //! What Auto Scaling does by itself on some days, and what makes its groups awkward: hooks, scaling policies, zones that it
-//! evens out, and policies that replace in another way. All of it is drawn from random numbers of its own, so that a day without traps
+//! evens out, and policies that replace in another way. All of it is drawn from random numbers of its own, so that a day without faults
 //! is the day that it was.
 
 use driftless_planner::ids::GroupName;
@@ -12,10 +12,10 @@ use crate::people;
 use crate::rng::Rng;
 use crate::world::World;
 
-/// Days with traps, of a million.
+/// Days with faults, of a million.
 const DAYS_WITH_FAULTS: u32 = 500_000;
 
-/// Sets the traps of a day.
+/// Sets the faults of a day.
 pub(super) fn set(world: &mut World, names: &Names, rng: &mut Rng) {
     if !rng.happens(DAYS_WITH_FAULTS) {
         return;

@@ -13,7 +13,7 @@ use crate::rng::Rng;
 use crate::world::World;
 
 /// An operator protects an instance, most often one that drifted and that they want to look at: by its tag, with or without
-/// an expiry, or from scale-in. After a while they let go of it.
+/// an expiry, or from scale-in. After a while they scaled to zero of it.
 pub(super) fn protect(world: &mut World, names: &Names, rng: &mut Rng) {
     let drifted: Vec<InstanceId> = names.fleet.colors.iter().flat_map(|color| drifted(world, &color.group)).collect();
     let meant = if rng.happens(700_000) { rng.pick(&drifted).cloned() } else { None };
@@ -44,7 +44,7 @@ fn scaled_to_zero(world: &mut World, instance: &InstanceId) {
     world.note(|| format!("an operator stops protecting {instance}"));
 }
 
-/// In the end they let go of everything.
+/// In the end they scaled to zero of everything.
 pub(super) fn release_all(world: &mut World) {
     let protected: Vec<InstanceId> = world.history.protected.keys().cloned().collect();
     for instance in protected {

@@ -218,5 +218,5 @@ fn rollback_takes(is_stormy: bool) -> SignedDuration {
 #[ignore = "made for the profile sim: make scale runs it"]
 fn a_rollback_is_not_delayed_by_a_burst() {
     let (calm, stormy) = (rollback_takes(false), rollback_takes(true));
-    assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a storm, {calm:#} without one");
+    assert!(stormy <= calm + DELAY_MAX, "{stormy:#} in a burst, {calm:#} without one");
 }

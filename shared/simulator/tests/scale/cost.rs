@@ -103,7 +103,12 @@ fn billed(counts: &Counts, fleets: usize, events: usize, indexed: usize) -> Amou
     let transactions = of("commit") * 4.0 + of("file") * 2.0;
     let locks = of("acquire") + of("release") + of("claim_request") + of("take_immediate_run");
     // A target group of each color, and an alarm, of every fleet that the resync wakes: as many as remember it afterwards.
-    let others = of("mark_delivered") + of("mark_published") + of("remember") * 4.0 + of("take_slot") + of("give_slot") + indexed;
+    let others = of("mark_delivered")
+        + of("mark_published")
+        + of("remember") * 4.0
+        + of("take_slot")
+        + of("give_slot")
+        + indexed;
     let decided = of("load") * (1.0 + 3.0 + EVENTUAL) + of("freezes") * 2.0;
     // Of ten facts: the entry of each in the index; and what was heard of each, with the lease of its fleet.
     let shared = (of("dynamodb:BatchGetItem") * 10.0 + of("remembered") * 20.0) * EVENTUAL;

@@ -16,13 +16,13 @@ use driftless_simulator::scenario::Scenario;
 /// What is told, and the file among the scenarios that tells it, or the story itself.
 const STORIES: &[(&str, &str)] = &[
     (
-        "A settled fleet",
-        "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\nexpect settled\nend at 3h",
+        "An idle fleet",
+        "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\nexpect idle\nend at 3h",
     ),
     (
         "A server is replaced, its successor first",
         "fleet web: weighted, blue live, 4 instances, policy mode=act rules=approved alarms=web-5xx\n\
-         at 5m drift blue/1 under approved\nby 1h expect replaced=1 settled\nend at 70m",
+         at 5m drift blue/1 under approved\nby 1h expect replaced=1 idle\nend at 70m",
     ),
     ("By one more desired, where Auto Scaling does not offer LaunchInstances", "46-a-group-without-launch-instances"),
     ("The drifted server goes first", "28-terminate-first"),
@@ -36,7 +36,7 @@ const STORIES: &[(&str, &str)] = &[
     ("A cutover that a person approves", "21-approval-by-a-person"),
     ("A cutover whose preflight finds an alarm", "08-an-alarm-rings-before-the-start"),
     ("A cutover that is aborted before it has traffic", "10-rollback-before-traffic"),
-    ("An alarm, and the way back while the old color is warm", "08-an-alarm-while-the-old-color-is-warm"),
+    ("An alarm, and the rollback while the old color is warm", "08-an-alarm-while-the-old-color-is-warm"),
     ("A single group goes back", "48-a-single-group-goes-back"),
     ("Weights that a person has moved", "31-a-person-moves-the-weights-mid-way"),
 ];

@@ -90,7 +90,7 @@ fn every_response_of_the_page_is_valid_and_can_be_read() {
 #[test]
 fn a_request_with_an_unknown_or_a_missing_key_is_refused_by_its_type_and_by_its_schema() {
     for wrong in [
-        json!({"request": "r", "action": {"thaw": {"scope": "account"}}}),
+        json!({"request": "r", "order": {"thaw": {"scope": "account"}}}),
         json!({"request": "r", "action": {"freeze": {"scope": "account", "expires-at": "2026-12-01T08:00:00Z"}}}),
         json!({"request": "r", "action": {"thaw": {"scope": "account"}}, "note": "x"}),
         json!({"action": {"thaw": {"scope": "account"}}}),

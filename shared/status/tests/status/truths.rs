@@ -28,7 +28,7 @@ fn the_rollback_is_one_write_while_the_old_color_is_warm() {
 #[test]
 fn what_it_goes_back_to_can_be_launched_while_its_image_is_available_and_its_template_is_there() {
     let stage = worlds::after_cutover();
-    let to = said(&stage).rollback_path.to.expect("there is a way back");
+    let to = said(&stage).rollback_path.to.expect("there is a rollback path");
     let image = |state| Image { id: to.image.clone(), state, ..image(1) };
     let (available, pending) = (image(ImageState::Available), image(ImageState::Pending));
     let template = &stage.templates[&version(1)];

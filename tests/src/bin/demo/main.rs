@@ -132,13 +132,13 @@ With the AWS CLI:
   aws dynamodb query --table-name {table} --key-condition-expression 'pk = :p' \\
       --expression-attribute-values '{{\":p\":{{\"S\":\"HISTORY#app\"}}}}'      # everything that was decided, and why
 
-Publish another image, and watch it take the traffic (the sweep, or this message, finds it):
+Publish another image, and watch it take the traffic (the resync, or this message, finds it):
 
   aws ec2 register-image --name app-4 --architecture arm64 --root-device-name /dev/xvda --tag-specifications \\
       'ResourceType=image,Tags=[{{Key=driftless:image-for,Value=app}},{{Key=driftless:build,Value=4}}]'
   aws sqs send-message --queue-url {request} --message-body '{{\"wake\":{{\"fleet\":\"app\",\"due\":null}}}}'
 
-Let another server drift (Config says so; the sweep, or the same message, finds it):
+Let another server drift (Config says so; the resync, or the same message, finds it):
 
   curl -X POST {fleet}/driftless/compliance -d '[{{\"rule\":\"approved-amis\",
       \"resourceType\":\"AWS::EC2::Instance\",\"resourceId\":\"i-…\",\"compliance\":\"NON_COMPLIANT\"}}]'

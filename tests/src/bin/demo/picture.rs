@@ -51,7 +51,7 @@ fn shown(share: i32, screen: Screen) -> String {
     if share == 0 { screen.dim(&text) } else { screen.bold(&text) }
 }
 
-/// One sign an instance: who serves first, newcomers and leavers last.
+/// One sign an instance: who serves first, unattributed instances and leavers last.
 fn signs(group: &GroupView, bad: &BTreeSet<String>, screen: Screen) -> String {
     let mut instances: Vec<(u8, String)> =
         group.instances.iter().map(|instance| sign(instance, bad.contains(&instance.id), screen)).collect();

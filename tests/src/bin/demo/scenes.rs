@@ -55,7 +55,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
         &[
             "Green gets servers of it, two first and then the rest. They take 10, 50 and 100 % of the traffic, and at each step the",
             "alarms are watched.",
-            "Blue is kept warm for a while and then let go; how large the fleet may be travels to green.",
+            "Blue is kept warm for a while and then scaled to zero; how large the fleet may be travels to green.",
         ],
     );
     let (earlier, is_over) = (timeline.load.tally(), ended(timeline, "done"));
@@ -68,7 +68,7 @@ pub(crate) async fn cutover(timeline: &mut Timeline<'_>) -> anyhow::Result<()> {
     let (blue, green) = (view.group("blue")?, view.group("green")?);
     ensure!(timeline.shares() == [0, 100], "green has not all of the traffic: {:?}", timeline.shares());
     ensure!(sizes(green) == sizes(&before), "green has not the size that blue had:\n{view}");
-    ensure!(sizes(blue) == (0, 0, 0, 0), "blue is not let go:\n{view}");
+    ensure!(sizes(blue) == (0, 0, 0, 0), "blue is not scaled to zero:\n{view}");
     ensure!(runs_only(green, &image), "green does not run {image}:\n{view}");
     conclude(
         timeline,
@@ -94,10 +94,10 @@ pub(crate) async fn rollback(timeline: &mut Timeline<'_>) -> anyhow::Result<Stri
     timeline.show(&format!("the pipeline publishes {image}, build 3")).await?;
     timeline.stack.put(&Event::image_available(&image)?).await?;
     timeline.follow("the alarm", |timeline, _| timeline.is_alarmed()).await?;
-    let (rang, decided) = (Instant::now(), timeline.history().len());
-    ensure!(timeline.shares() == [50, 50], "the alarm rang while the shares were {:?}", timeline.shares());
-    timeline.follow("the way back", |timeline, _| timeline.shares() == [0, 100]).await?;
-    let back_after = rang.elapsed().as_secs_f64();
+    let (raised, decided) = (Instant::now(), timeline.history().len());
+    ensure!(timeline.shares() == [50, 50], "the alarm went off while the shares were {:?}", timeline.shares());
+    timeline.follow("the rollback", |timeline, _| timeline.shares() == [0, 100]).await?;
+    let back_after = raised.elapsed().as_secs_f64();
     let next = timeline.history().get(decided).context("the traffic went back without a decision")?;
     ensure!(next.get("to").and_then(Value::as_str) == Some("vetoed"), "the next decision was another one: {next}");
     timeline.follow("the rollback", |timeline, record| is_back(timeline, record) && !timeline.is_alarmed()).await?;

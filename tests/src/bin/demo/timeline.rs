@@ -181,7 +181,7 @@ impl<'a> Timeline<'a> {
         let mut changed = Vec::new();
         for alarm in &mut self.alarms {
             if let Some(reason) = alarm.poll(self.stack, self.load).await? {
-                let state = if alarm.is_in_alarm() { "rings" } else { "is quiet again" };
+                let state = if alarm.is_in_alarm() { "is in ALARM" } else { "is OK again" };
                 changed.push((alarm.is_in_alarm(), format!("the alarm {} {state}: {reason}", alarm.name())));
             }
         }

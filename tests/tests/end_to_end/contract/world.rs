@@ -124,7 +124,7 @@ impl World for Local {
             let request = request.auto_scaling_group_name(color.group.as_str()).min_size(size(bounds.min)?);
             request.max_size(size(bounds.max)?).desired_capacity(size(bounds.desired)?).send().await?;
         }
-        made.wait_until_settled(UP).await?;
+        made.wait_until_idle(UP).await?;
         let listener = made.listener().context("no listener")?;
         let image = made.image().parse()?;
         Ok(Fleet { name: spec.name.clone(), image, blue, green, place: ForwardPlace::Listener(listener.parse()?) })

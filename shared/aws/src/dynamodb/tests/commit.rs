@@ -55,7 +55,7 @@ async fn record_history_and_outbox_are_one_transaction_under_version_and_fence()
     let events = &parts[6]["Put"]["Item"];
     assert_eq!((&events["pk"], &events["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "EVENTS#app-8-e1"})));
     assert_eq!(events["batch"]["M"]["events"]["L"].as_array().unwrap().len(), 2);
-    assert_eq!(events["open_work"], json!({"S": "open"}), "the sweep finds what was not put");
+    assert_eq!(events["open_work"], json!({"S": "open"}), "the resync finds what was not put");
     assert_eq!(outbox["open_work"], json!({"S": "open"}));
     assert_eq!(outbox["open_since"], json!({"S": "1970-01-01T00:00:01.234Z"}));
 }

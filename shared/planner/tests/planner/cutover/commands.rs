@@ -123,7 +123,7 @@ fn a_command_that_stays_on_file_after_its_commit_is_followed_once() {
     let answers =
         stage.told.iter().skip(told).filter(|told| matches!(told.details, Details::CommandAnswered { .. })).count();
     assert_eq!(answers, 1);
-    assert!(stage.facts.is_empty(), "it is consumed at each look all the same");
+    assert!(stage.facts.is_empty(), "it is consumed in each pass all the same");
 }
 
 #[test]

@@ -164,11 +164,11 @@ pub(crate) fn details() -> Vec<(String, Details)> {
         ),
         ("stopped-failures".to_owned(), stopped(StopReason::Failures, vec![failure.clone(), failure.clone(), failure])),
         (
-            "stopped-lineage".to_owned(),
+            "stopped-repeat-drift".to_owned(),
             stopped(StopReason::RepeatDrift { ancestor: id(9), image: image.clone() }, Vec::new()),
         ),
         ("stopped-recurrence".to_owned(), stopped(StopReason::Recurrence { successor: id(101), image }, Vec::new())),
-        ("stopped-not-refilled".to_owned(), stopped(StopReason::NotLaunchedAfter, Vec::new())),
+        ("stopped-not-relaunched".to_owned(), stopped(StopReason::NotLaunchedAfter, Vec::new())),
     ];
     all.extend(of_cutovers());
     all.extend(of_weeks());

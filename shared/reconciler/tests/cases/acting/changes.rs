@@ -239,7 +239,7 @@ fn attachments_use_the_family_that_was_decided() {
         for mut action in actions(&world) {
             if let Action::Attach { api, .. } | Action::Detach { api, .. } = &mut action {
                 *api = family;
-                // AWS lets go of a target group only by the family by which it is attached.
+                // AWS releases of a target group only by the family by which it is attached.
                 let is_done = family == AttachmentApi::TargetGroups || matches!(action, Action::Attach { .. });
                 assert_eq!(one(&world, &action) == ActionResult::Done, is_done, "{action:?}");
             }
