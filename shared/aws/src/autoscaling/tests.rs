@@ -1,4 +1,4 @@
-//! The groups, with mocked clients: what goes out, and how answers are read.
+//! Auto Scaling with mocked clients: the requests that are sent, and how responses are read.
 
 mod codes;
 
@@ -160,7 +160,7 @@ fn a_template_without_a_number_is_floating() {
     }
     let configured = mapped(raw().set_launch_template(None).launch_configuration_name("old")).unwrap();
     assert_eq!((configured.template, configured.unsupported.len()), (TemplateReference::None, 0));
-    // An instance of an aliased template does not say which version it runs.
+    // An instance of an aliased version does not report a version number.
     let group = mapped(raw().instances(member(LifecycleState::InService, "Healthy", "$Latest"))).unwrap();
     assert_eq!(group.members[0].template, None);
 }
@@ -382,7 +382,7 @@ async fn a_launch_that_aws_could_not_do_tells_why() {
                   </member></Errors>";
     let (launched, _) = launch(errors.to_owned()).await;
     assert_eq!(launched.unwrap(), Launched::Failed("InsufficientInstanceCapacity: no room".into()));
-    // An instance beside errors of other types is an instance.
+    // An instance counts even when the response also lists errors for other instance types.
     let (launched, _) = launch(format!("{}{errors}", instances(&[INSTANCE]))).await;
     assert_eq!(launched.unwrap(), Launched::Instance(id(INSTANCE)));
 }
@@ -436,7 +436,7 @@ async fn a_write_says_only_what_it_changes_and_once() {
         for field in fields {
             assert!(sent.has(field), "{method}: {field} in {}", sent.body);
         }
-        // Action and Version come beside.
+        // Two more fields: Action and Version.
         assert_eq!(sent.fields().len(), fields.len() + 2, "{method}: {}", sent.body);
     }
 }

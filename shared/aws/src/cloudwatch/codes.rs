@@ -1,4 +1,4 @@
-//! What CloudWatch says besides yes.
+//! CloudWatch's error codes.
 
 use driftless_planner::alarm::AlarmState;
 use driftless_reconciler::ports::{Alarms as _, CallErrorKind, CallResult};

@@ -1,4 +1,4 @@
-//! What SQS says besides yes. A message that could not be sent comes again with what led to it.
+//! SQS's error codes. After a failed send, the message that caused it is delivered again.
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use driftless_reconciler::ports::{CallErrorKind, CallResult, RequestQueue as _};
@@ -42,7 +42,7 @@ async fn the_call_tells_what_sqs_says_in_words_of_its_own() {
         (Error(403, "AccessDenied", "no access to the queue"), Fails(CallErrorKind::Denied), NextPass),
         (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),
         (Error(403, "InvalidSecurity", "no"), Fails(CallErrorKind::Denied), NextPass),
-        // The queue is our own installation: never "gone, so all is well".
+        // The queue belongs to the installation, so its absence never counts as success.
         (
             Error(400, "AWS.SimpleQueueService.NonExistentQueue", "no such queue"),
             Fails(CallErrorKind::Refused),

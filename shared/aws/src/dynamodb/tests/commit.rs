@@ -13,7 +13,7 @@ fn ok() -> StubAws {
     StubAws::default().on("TransactWriteItems", 200, "{}")
 }
 
-/// The first attempt is cancelled for these reasons, and the next one goes through.
+/// The first attempt is cancelled for these reasons; the next one succeeds.
 fn ok_after(reasons: &[Value]) -> StubAws {
     StubAws::default().on("TransactWriteItems", 400, cancelled(reasons)).on("TransactWriteItems", 200, "{}")
 }
@@ -116,7 +116,7 @@ async fn consumed_facts_go_only_if_none_came_since() {
          (request_count = :requests OR (attribute_not_exists(request_count) AND :requests = :zero))"
     );
 
-    // Ours, but a request was counted: the commit stands, the facts stay.
+    // The lease is ours, but a request was counted: the commit succeeds and the facts stay.
     let reason = json!({"Code": "ConditionalCheckFailed", "Item": lease_item("run-1", 3, 6, 40_000)});
     let stub = ok_after(&[fine(), reason, fine()]);
     assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
@@ -150,7 +150,7 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
     assert_eq!(commit(&stub, Some(7), &decision).await.unwrap(), Committed::Yes);
     let parts = parts(&stub);
     assert_eq!(parts.len(), 100);
-    // The first of a row has its own field.
+    // The first entry of a row has its own field.
     let count = |name: &str| -> usize {
         let rows = parts.iter().map(|part| &part["Put"]["Item"]).filter(|item| item.get(name).is_some());
         rows.map(|item| 1 + item["more"]["L"].as_array().map_or(0, Vec::len)).sum()
@@ -166,7 +166,7 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
         })
         .collect();
     assert_eq!(keys.len(), 100, "no two parts on one item");
-    // Two a row; the last one names it.
+    // Two notifications a row; the last one names it.
     assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-1"}"#));
     assert!(keys.contains(r#"{"S":"FLEET#app"}{"S":"OUTBOX#app-8-40"}"#));
 }

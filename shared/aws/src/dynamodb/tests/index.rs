@@ -93,7 +93,7 @@ async fn fleets_with_open_work_come_from_the_sparse_index() {
     let fleets = on(&stub).open_fleets().await.unwrap();
     let expected = BTreeMap::from([
         (app(), Some(at(1000))),
-        // A turn without work is open work too.
+        // A slot without other work is open work too.
         (parsed("idle"), Some(at(0))),
         (parsed("odd"), None),
         (parsed("web"), None),
@@ -134,7 +134,7 @@ async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
     assert!(!on(&full).take_slot(&app(), 2, at(5)).await.unwrap());
     let mine = StubAws::default().on("BatchGetItem", 200, row(&["app", "two"], 3));
     assert!(on(&mine).take_slot(&app(), 2, at(5)).await.unwrap(), "whoever has one keeps it");
-    // Someone wrote in between: it is read again.
+    // Another write came in between: the slots are read again.
     let free = StubAws::default()
         .on("BatchGetItem", 200, row(&["one"], 3))
         .on("PutItem", 400, condition_failed(None))

@@ -142,9 +142,9 @@ async fn a_request_that_was_claimed_without_an_answer_is_ours_to_send() {
         (Some(Reply::Lost), 60_000, true),
         (Some(Reply::TimedOut), 60_000, true),
         (Some(Reply::new(503, "")), 60_000, true),
-        // Refused before it was done.
+        // Refused before it took effect.
         (Some(Reply::new(400, crate::stub::json_error("ThrottlingException", "slower"))), 60_000, false),
-        // An earlier one is on its way, whatever became of ours.
+        // An earlier request is on the queue, whatever happened to our claim.
         (Some(Reply::Lost), 59_000, false),
         (None, 60_000, false),
     ] {

@@ -1,4 +1,4 @@
-//! What people are shown of the table, and the stop switch with its line in the history.
+//! The history for operators, and freezes with their history entries.
 
 use driftless_reconciler::ports::{HistoryPage, LeaseHolder, LeaseState, OperatorApi};
 
@@ -40,7 +40,7 @@ async fn the_switch_is_thrown_before_the_history_says_so() {
             assert!(item["sk"]["S"].as_str().unwrap().starts_with(sort_key), "{item}");
             assert_eq!(event["pk"]["S"], of_events);
             assert!(event["sk"]["S"].as_str().unwrap().starts_with("EVENTS#"), "{event}");
-            // Of the account it is no fleet's work.
+            // An event of the account is no fleet's work.
             assert_eq!(event.get("open_work").is_some(), of_events == "FLEET#app", "{event}");
         }
     }
