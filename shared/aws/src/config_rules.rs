@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_pages_are_read_and_the_latest_word_on_an_instance_counts() {
+    async fn all_pages_are_read_and_the_latest_result_for_an_instance_counts() {
         let rule = mock!(Client::get_compliance_details_by_config_rule)
             .match_requests(|request| {
                 request.config_rule_name() == Some("approved-amis")
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_does_not_fit_on_a_page_is_used_again() {
+    async fn only_a_reading_of_several_pages_is_reused() {
         assert_eq!(calls_for_two_readings(99).await, 2);
         assert_eq!(calls_for_two_readings(100).await, 2);
         assert_eq!(calls_for_two_readings(101).await, 1);

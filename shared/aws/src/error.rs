@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_and_statuses_mean_what_the_facts_say() {
+    fn codes_and_statuses_are_mapped_as_recorded() {
         for (code, message, status, expected) in [
             ("ScalingActivityInProgress", "", 400, CallErrorKind::Busy),
             ("ResourceContention", "", 500, CallErrorKind::Busy),

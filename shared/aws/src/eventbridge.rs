@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_of_which_nothing_is_said_was_not_taken() {
+    async fn an_entry_without_a_result_was_not_accepted() {
         let refused = on(&answering(0, &json!([{}]))).put(&[event(0)]).await.unwrap();
         assert_eq!(refused["app-7-e0"].kind, CallErrorKind::Unreadable);
     }

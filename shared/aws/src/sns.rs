@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_about_no_state_has_no_condition() {
+    async fn a_message_about_no_condition_has_no_condition_attribute() {
         let details =
             Details::ExtraInstanceKept { instance: "i-0123456789abcdef0".parse().unwrap(), why: "floor".into() };
         let stub = answered();

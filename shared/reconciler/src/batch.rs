@@ -56,14 +56,14 @@ pub async fn handle<P: Ports, Id: Clone>(
             }
         }
     }
-    let Filings { mut failed, is_burst, next_requests } = store_all(ports, facts, &mut fleets).await;
+    let StoredFacts { mut failed, is_burst, next_requests } = store_all(ports, facts, &mut fleets).await;
     for (fleet, concerned) in &mut fleets {
         concerned.next_request = next_requests.get(fleet).copied();
     }
-    let looker = Looker { ports, is_burst, invocation };
+    let batch_run = BatchRun { ports, is_burst, invocation };
     let runs = fleets.into_iter().map(async |(fleet, concerned)| {
         // Boxed: the compiler cannot lay out the state of a whole run inline.
-        match Box::pin(looker.reconcile_unless_throttled(&fleet, &concerned)).await {
+        match Box::pin(batch_run.reconcile_unless_throttled(&fleet, &concerned)).await {
             Ok(ran) => {
                 tracing::info!(event = "reconciled", %fleet, ?ran, "a reconcile run ended");
                 None
@@ -78,13 +78,13 @@ pub async fn handle<P: Ports, Id: Clone>(
 }
 
 /// Reconciles the fleets of a batch.
-struct Looker<'a, P> {
+struct BatchRun<'a, P> {
     ports: &'a P,
     is_burst: bool,
     invocation: Invocation<'a>,
 }
 
-impl<P: Ports> Looker<'_, P> {
+impl<P: Ports> BatchRun<'_, P> {
     /// Reconciles a fleet. When AWS throttles a call, sends a request that arrives within seconds and treats the
     /// messages as done: their facts are stored, and SQS would redeliver the messages much later.
     async fn reconcile_unless_throttled<Id>(&self, fleet: &FleetName, concerned: &Concerned<Id>) -> CallResult<Ran> {
@@ -145,7 +145,7 @@ struct Reported<Id> {
 }
 
 /// The result of storing the facts of a batch.
-struct Filings<Id> {
+struct StoredFacts<Id> {
     failed: Vec<Failure<Id>>,
     /// Whether the batch reports so many fleets at once that none of them is reconciled immediately.
     is_burst: bool,
@@ -158,8 +158,8 @@ async fn store_all<P: Ports, Id: Clone>(
     ports: &P,
     facts: Vec<Reported<Id>>,
     fleets: &mut BTreeMap<FleetName, Concerned<Id>>,
-) -> Filings<Id> {
-    let nothing = Filings { failed: Vec::new(), is_burst: false, next_requests: BTreeMap::new() };
+) -> StoredFacts<Id> {
+    let nothing = StoredFacts { failed: Vec::new(), is_burst: false, next_requests: BTreeMap::new() };
     if facts.is_empty() {
         return nothing;
     }
@@ -169,7 +169,7 @@ async fn store_all<P: Ports, Id: Clone>(
         Err(error) => {
             let messages = facts.into_iter().map(|reported| reported.id).collect();
             let failure = Failure { messages, what: "the fleets of the facts could not be found", error };
-            return Filings { failed: vec![failure], ..nothing };
+            return StoredFacts { failed: vec![failure], ..nothing };
         }
     };
     let can_wait = reported.iter().filter(|fact| fact.can_wait());
@@ -177,13 +177,13 @@ async fn store_all<P: Ports, Id: Clone>(
     let pairs: Vec<_> = can_wait.flat_map(|fact| fleets_of_fact(fact).map(move |fleet| (fleet, fact))).collect();
     let is_burst = is_burst(pairs.iter().map(|(fleet, _)| *fleet).collect::<BTreeSet<_>>().len());
     let deduplication = deduplication(ports, &pairs).await;
-    let filings = facts.iter().map(async |reported| {
-        let filed = store(ports, &reported.fact, &known, &deduplication, reported.attempts).await;
-        (reported, filed)
+    let storing = facts.iter().map(async |reported| {
+        let stored = store(ports, &reported.fact, &known, &deduplication, reported.attempts).await;
+        (reported, stored)
     });
     let mut failed = Vec::new();
-    for (Reported { id, fact, is_again, .. }, filed) in join_all(filings).await {
-        let named = match filed {
+    for (Reported { id, fact, is_again, .. }, stored) in join_all(storing).await {
+        let named = match stored {
             Ok(FactOutcome::With(named)) => named,
             // The first receiver may have crashed after it stored the fact, so the fleet is still reconciled.
             Ok(FactOutcome::Known) if *is_again => known.get(&fact.subject()).cloned().unwrap_or_default(),
@@ -203,7 +203,7 @@ async fn store_all<P: Ports, Id: Clone>(
             concerned.messages.push(id.clone());
         }
     }
-    Filings { failed, is_burst, next_requests: deduplication.next_requests }
+    StoredFacts { failed, is_burst, next_requests: deduplication.next_requests }
 }
 
 /// Reads the deduplication marks of facts that can wait. In an event burst AWS sends every fact twice and reports each

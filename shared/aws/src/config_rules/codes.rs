@@ -19,12 +19,12 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_config_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_config() {
     let lines = [
         // A typo in a policy. It is reported with the fleet; a failed call would hide the other rules of the policy.
         (Error(400, "NoSuchConfigRuleException", "no such rule"), Answers("NoSuchRule"), NextPass),

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_exceeds_what_dynamodb_takes() {
+    fn a_token_never_exceeds_the_limit_of_dynamodb() {
         let token = commit_token(&lease(&"a".repeat(40), u64::MAX), u64::MAX, Timestamp::MAX, "facts");
         assert_eq!(token.len(), LENGTH_MAX);
     }

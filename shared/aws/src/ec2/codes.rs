@@ -60,12 +60,12 @@ const DENIED: CallErrorKind = CallErrorKind::Denied;
 const REFUSED: CallErrorKind = CallErrorKind::Refused;
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_ec2_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_ec2() {
     let lines = [
         (Error(503, "RequestLimitExceeded", "Request limit exceeded."), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "EC2ThrottledException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
@@ -87,7 +87,7 @@ async fn an_answer_that_is_no_answer_is_unreadable() {
 }
 
 #[tokio::test]
-async fn an_id_that_ec2_does_not_know_is_told_apart_from_one_that_is_none() {
+async fn an_unknown_id_is_distinguished_from_an_invalid_one() {
     // Instances and images are read by filter: EC2 leaves unknown ids out and needs no error code.
     let lines = [
         (Error(400, "InvalidInstanceID.NotFound", "do not exist"), Fails(GONE), NextPass),
@@ -239,7 +239,7 @@ async fn the_images_of_a_fleet_are_asked_for_by_its_tag_among_our_own_and_with_t
 }
 
 #[tokio::test]
-async fn an_image_that_somebody_shared_is_known_by_its_id_and_is_not_ours() {
+async fn a_shared_image_is_found_by_its_id_and_is_not_ours() {
     let item = |id: &str| {
         format!(
             "<item><imageId>{id}</imageId><imageState>available</imageState><architecture>arm64</architecture>\

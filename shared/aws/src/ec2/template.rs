@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn two_versions_differ_where_their_settings_do_and_user_data_is_not_told() {
+    fn two_versions_differ_where_their_settings_do_and_user_data_is_not_shown() {
         let with = |user_data: &str, profile: i32| {
             let options = LaunchTemplateInstanceMetadataOptions::builder().http_put_response_hop_limit(profile).build();
             let data = ResponseLaunchTemplateData::builder().user_data(user_data).metadata_options(options);

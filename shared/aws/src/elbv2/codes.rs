@@ -111,12 +111,12 @@ const GONE: CallErrorKind = CallErrorKind::Gone;
 const REFUSED: CallErrorKind = CallErrorKind::Refused;
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met("", &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_elastic_load_balancing_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_elastic_load_balancing() {
     let lines = [
         (Error(400, "Throttling", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(429, "PriorRequestNotComplete", "wait"), Fails(CallErrorKind::Throttled), AtOnce),

@@ -20,12 +20,12 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_eventbridge_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_eventbridge() {
     let lines = [
         (Error(500, "InternalException", "try later"), Fails(CallErrorKind::Unavailable), AtOnce),
         (Error(400, "AccessDeniedException", "not authorized"), Fails(CallErrorKind::Denied), NextPass),

@@ -31,12 +31,12 @@ async fn met(lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn the_call_tells_what_any_service_can_say() {
+async fn the_call_maps_the_errors_of_any_service() {
     met(&EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn the_call_tells_what_sqs_says_in_words_of_its_own() {
+async fn the_call_maps_the_errors_of_sqs() {
     let lines = [
         (Error(400, "RequestThrottled", "Rate exceeded"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(403, "AccessDenied", "no access to the queue"), Fails(CallErrorKind::Denied), NextPass),

@@ -111,12 +111,12 @@ const NO_GROUP: Says =
     Error(400, "ValidationError", "AutoScalingGroup name not found - AutoScalingGroup app-blue not found");
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_auto_scaling_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_auto_scaling() {
     let lines = [
         // All calls of an account and region share one rate limit.
         (Error(400, "Throttling", "Rate exceeded"), Fails(THROTTLED), AtOnce),
@@ -143,7 +143,7 @@ async fn an_answer_that_is_no_answer_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_gone_has_nothing_and_nothing_is_written_to_it() {
+async fn a_missing_group_reads_as_empty_and_is_not_written_to() {
     met(&[refresh::DESCRIBE_REFRESHES, DESCRIBE_ACTIVITIES], &[(NO_GROUP, Answers("None"), NextPass)]).await;
     met(&[DESCRIBE_HOOKS], &[(NO_GROUP, Answers("0s"), NextPass)]).await;
     let writes = [
@@ -252,7 +252,7 @@ async fn a_refresh_meets_each_of_its_codes() {
 }
 
 #[tokio::test]
-async fn what_a_launch_could_not_do_is_told_whatever_its_code() {
+async fn a_failed_launch_returns_its_message_whatever_its_code() {
     for code in [
         "InsufficientInstanceCapacity",
         "UnfulfillableCapacity",

@@ -95,12 +95,12 @@ async fn met(methods: &[&str], lines: &[Line]) {
 }
 
 #[tokio::test]
-async fn every_call_tells_what_any_service_can_say() {
+async fn every_call_maps_the_errors_of_any_service() {
     met(&[], &EVERYWHERE).await;
 }
 
 #[tokio::test]
-async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
+async fn every_call_maps_the_errors_of_dynamodb() {
     let lines = [
         (Error(400, "ProvisionedThroughputExceededException", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
         (Error(400, "RequestLimitExceeded", "slower"), Fails(CallErrorKind::Throttled), AtOnce),
@@ -120,7 +120,7 @@ async fn every_call_tells_what_dynamodb_says_in_words_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_never_taken_for_nothing() {
+async fn an_unreadable_row_is_never_treated_as_absent() {
     let unreadable = Fails(CallErrorKind::Unreadable);
     met(
         &["freezes", "indexed", "fingerprints", "acquire"],

@@ -55,7 +55,7 @@ async fn record_history_and_outbox_are_one_transaction_under_version_and_fence()
     let events = &parts[6]["Put"]["Item"];
     assert_eq!((&events["pk"], &events["sk"]), (&json!({"S": "FLEET#app"}), &json!({"S": "EVENTS#app-8-e1"})));
     assert_eq!(events["batch"]["M"]["events"]["L"].as_array().unwrap().len(), 2);
-    assert_eq!(events["open_work"], json!({"S": "open"}), "the sweep finds what was not put");
+    assert_eq!(events["open_work"], json!({"S": "open"}), "the resync finds events that were not published");
     assert_eq!(outbox["open_work"], json!({"S": "open"}));
     assert_eq!(outbox["open_since"], json!({"S": "1970-01-01T00:00:01.234Z"}));
 }
@@ -172,7 +172,7 @@ async fn however_much_a_decision_says_it_fits_one_transaction() {
 }
 
 #[tokio::test]
-async fn what_was_sent_leaves_the_outbox() {
+async fn delivered_notifications_leave_the_outbox() {
     let rest = json!({"UnprocessedItems": {"driftless": [
         {"DeleteRequest": {"Key": {"pk": {"S": "FLEET#app"}, "sk": {"S": "OUTBOX#app-8-1"}}}}]}});
     let stub = StubAws::default().on("BatchWriteItem", 200, rest.to_string()).on("BatchWriteItem", 200, "{}");
@@ -189,7 +189,7 @@ async fn what_was_sent_leaves_the_outbox() {
 }
 
 #[tokio::test]
-async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
+async fn published_events_leave_the_outbox_of_their_fleet_or_of_the_account() {
     for (scope, partition) in [(FreezeScope::Account, "ACCOUNT"), (FreezeScope::Fleet(app()), "FLEET#app")] {
         let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
         on(&stub).mark_published(&scope, &["app-8-e1".to_owned()]).await.unwrap();
@@ -199,7 +199,7 @@ async fn what_was_put_leaves_the_outbox_of_its_fleet_or_of_the_account() {
 }
 
 #[tokio::test]
-async fn who_was_told_is_noted_and_forgotten_by_itself_in_the_end() {
+async fn a_partial_delivery_is_marked_and_expires() {
     let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
     on(&stub).mark_partially_delivered(&app(), "app-8-0", Audience::OnCall, at(1_234)).await.unwrap();
     let sent = stub.only().json();

@@ -67,7 +67,7 @@ async fn a_fact_that_is_not_newer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
+async fn deduplication_marks_and_pending_requests_are_one_read() {
     let fact = report(at(1_500));
     let deduplication = json!({
         "pk": {"S": "DEDUPLICATION#app"}, "sk": {"S": fact.key()}, "schema_version": {"N": "1"},
@@ -87,7 +87,7 @@ async fn what_is_remembered_of_facts_and_fleets_is_one_read() {
 }
 
 #[tokio::test]
-async fn a_look_of_a_minute_is_counted_and_refused_when_none_is_left() {
+async fn an_immediate_run_is_counted_and_refused_when_none_is_left() {
     let stub = StubAws::default().on("UpdateItem", 200, "{}").on("UpdateItem", 400, condition_failed(None));
     let aws = on(&stub);
     assert!(aws.take_immediate_run(at(119_999)).await.unwrap());

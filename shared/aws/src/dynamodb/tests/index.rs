@@ -63,7 +63,7 @@ async fn entries_are_written_by_25() {
 }
 
 #[tokio::test]
-async fn an_instance_of_nobody_is_remembered_for_an_hour() {
+async fn an_instance_without_a_fleet_is_indexed_for_an_hour() {
     let stub = StubAws::default().on("BatchWriteItem", 200, "{}");
     on(&stub).index(&BTreeMap::from([(instance(0), BTreeSet::new())]), at(1_000)).await.unwrap();
     let item = stub.only().json()["RequestItems"]["driftless"][0]["PutRequest"]["Item"].clone();
@@ -120,7 +120,7 @@ async fn fingerprints_are_remembered_with_the_account() {
 }
 
 #[tokio::test]
-async fn a_slot_is_taken_until_all_are_taken_and_given_back() {
+async fn slots_are_taken_until_none_is_left_and_returned() {
     let row = |fleets: &[&str], version: u32| {
         let slots: serde_json::Map<String, Value> =
             fleets.iter().map(|fleet| ((*fleet).to_owned(), json!({"N": "0"}))).collect();
