@@ -82,7 +82,6 @@ pub enum EnvironmentError {
     #[error("environment variable {name} must be {expected}")]
     Invalid {
         name: &'static str,
-        /// The expected format.
         expected: &'static str,
         /// The parser's error, if there is one.
         #[source]

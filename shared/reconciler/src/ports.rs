@@ -278,7 +278,6 @@ pub trait Alerts: Sync {
 #[serde(rename_all = "kebab-case")]
 pub enum Audience {
     OnCall,
-    /// Chat channels.
     Chat,
 }
 

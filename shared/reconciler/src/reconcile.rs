@@ -133,7 +133,7 @@ pub(crate) async fn coalesce<P: Ports>(
     Ok(Ran::Coalesced)
 }
 
-/// Requests another pass in 3 s: by then AWS's shared rate limit has refilled enough for one pass, and most runs have
+/// Requests another pass in 3 s: by then AWS's shared rate limit has room for one pass again, and most runs have
 /// released the lease.
 pub(crate) async fn retry_soon<P: Ports>(ports: &P, fleet: &FleetName) -> CallResult<Ran> {
     let surely_ahead = ports.now() + CLOCKS_DIFFER_MAX;
